@@ -1,9 +1,11 @@
-"""banking77 through the product: its own files and split, LoRA with the suggested settings, measured on the test rows that are left.
+"""banking77 through the product: its own files and split, LoRA with the suggested settings, measured on the
+test rows that are left.
 
-`python -m benchmarks.banking77`. The data (train.csv, test.csv with the columns text and category) is in $SHARED_DATA/banking77 or in
-../shared/data/banking77. Everything is done by the product's own actions in an installation that is thrown away; its jobs run in this
-process, its engine in a child process as always. Every tenth row of each category of the train file is declared as validation, to choose
-the best step; the test file is used once, at the end. The rules omit rows of train with a text that is also in validation or test.
+`python -m benchmarks.banking77`. The data (train.csv, test.csv with the columns text and category) is in
+$SHARED_DATA/banking77 or in ../shared/data/banking77. Everything is done by the product's own actions in an
+installation that is thrown away; its jobs run in this process, its engine in a child process as always. Every
+tenth row of each category of the train file is declared as validation, to choose the best step; the test file
+is used once, at the end. The rules omit rows of train with a text that is also in validation or test.
 """
 
 from __future__ import annotations
@@ -36,7 +38,11 @@ def main() -> int:
     table(figures)
     ratio = figures["accuracy"]["value"] / BAR
     met = figures["accuracy"]["value"] >= BAR
-    print(json.dumps({"benchmark": "banking77", "figures": figures, "ratio": round(ratio, 4), "bar": BAR, "met": met}))
+    print(
+        json.dumps(
+            {"benchmark": "banking77", "figures": figures, "ratio": round(ratio, 4), "bar": BAR, "met": met}
+        )
+    )
     return 0 if met else 1
 
 
@@ -68,15 +74,33 @@ def table(figures: dict[str, Any]) -> None:
     how = f"{figures['threads']} threads, {figures['precision']}"
     print(f"banking77, seed {figures['seed']}, {figures['strategy']} on {figures['base']}, {how}")
     print(f"{'rows in the files':28} train {rows['train.csv']['read']:,}, test {rows['test.csv']['read']:,}")
-    print(f"{'kept once (duplicate texts)':28} train {rows['train.csv']['new']:,}, test {rows['test.csv']['new']:,}")
-    print(f"{'left out by the rules':28} {', '.join(f'{name} {count}' for name, count in left_out.items()) or 'none'}")
-    print(f"{'in the snapshot':28} {', '.join(f'{name} {count:,}' for name, count in figures['splits'].items())}")
-    print(f"{'training':28} {figures['train_seconds']:.0f} s, peak {figures['peak_memory_mb']:,.0f} MB, best step {figures['best_step']}")
-    print(f"{'import, freeze, all':28} {figures['import_seconds']:.0f} s, {figures['freeze_seconds']:.0f} s, {figures['seconds']:.0f} s")
+    print(
+        f"{'kept once (duplicate texts)':28} train {rows['train.csv']['new']:,}, test"
+        f" {rows['test.csv']['new']:,}"
+    )
+    print(
+        f"{'left out by the rules':28}"
+        f" {', '.join(f'{name} {count}' for name, count in left_out.items()) or 'none'}"
+    )
+    print(
+        f"{'in the snapshot':28}"
+        f" {', '.join(f'{name} {count:,}' for name, count in figures['splits'].items())}"
+    )
+    print(
+        f"{'training':28} {figures['train_seconds']:.0f} s, peak {figures['peak_memory_mb']:,.0f} MB, best"
+        f" step {figures['best_step']}"
+    )
+    print(
+        f"{'import, freeze, all':28} {figures['import_seconds']:.0f} s, {figures['freeze_seconds']:.0f} s,"
+        f" {figures['seconds']:.0f} s"
+    )
     print(f"\n{'on the test rows':28} {'accuracy':>9}  {'95 % interval':17} {'macro-F1':>9}")
     for name, found in [("fine-tuned", figures), *figures["baselines"].items()]:
         accuracy = found["accuracy"]
-        print(f"{name:28} {accuracy['value']:9.4f}  [{accuracy['low']:.4f}, {accuracy['high']:.4f}] {found['macro_f1']['value']:9.4f}")
+        print(
+            f"{name:28} {accuracy['value']:9.4f}  [{accuracy['low']:.4f}, {accuracy['high']:.4f}]"
+            f" {found['macro_f1']['value']:9.4f}"
+        )
     print()
 
 

@@ -1,4 +1,6 @@
-"""The benchmark inside its installation: the work of one analyst and one engineer, by the product's own actions."""
+"""The benchmark inside its installation: the work of one analyst and one engineer, by the product's own
+actions.
+"""
 
 from __future__ import annotations
 
@@ -29,14 +31,17 @@ from registry.ground.access.roles import Role
 
 
 def play(folder: Path, held_out: int, seed: int) -> dict[str, Any]:
-    """Import the files, create a version, fine-tune, evaluate. held_out: one in so many rows of each category is validation. Returns the
-    figures."""
+    """Import the files, create a version, fine-tune, evaluate. held_out: one in so many rows of each category
+    is validation. Returns the figures.
+    """
     began = time.monotonic()
     project = access.create_project(name="Benchmark", slug="benchmark", actor=None)
     analyst, engineer = person("ana", Role.ANALYST, project), person("mia", Role.ENGINEER, project)
     target = datasets.create_dataset(project=project, actor=analyst, name="banking77", language="en")
     with TemporaryDirectory() as scratch:
-        paths = {name: with_split(folder / name, Path(scratch), held_out) for name in ("train.csv", "test.csv")}
+        paths = {
+            name: with_split(folder / name, Path(scratch), held_out) for name in ("train.csv", "test.csv")
+        }
         uploads = {name: upload_file(target, analyst, path) for name, path in paths.items()}
     imported = time.monotonic()
     snapshots.freeze(dataset=target, actor=engineer)
@@ -45,14 +50,19 @@ def play(folder: Path, held_out: int, seed: int) -> dict[str, Any]:
     base = training.add_packaged_base(project=project, actor=engineer)
     drain()
     base.refresh_from_db()
-    run = training.launch(snapshot=snapshot, base=base, strategy=Run.Strategy.LORA, actor=engineer, options={"seed": seed})
+    run = training.launch(
+        snapshot=snapshot, base=base, strategy=Run.Strategy.LORA, actor=engineer, options={"seed": seed}
+    )
     drain()
     run.refresh_from_db()
     evaluation = Evaluation.objects.get(run=run, split="test")
     return {
         **measured(evaluation.report),
         "baselines": {name: measured(found) for name, found in evaluation.report["baselines"].items()},
-        "rows": {name: {"read": each.rows_read, "new": each.rows_new, "duplicate": each.rows_duplicate} for name, each in uploads.items()},
+        "rows": {
+            name: {"read": each.rows_read, "new": each.rows_new, "duplicate": each.rows_duplicate}
+            for name, each in uploads.items()
+        },
         "left_out": snapshot.leakage["left_out"],
         "splits": snapshot.counts["splits"],
         **of_run(run, seed),
@@ -65,29 +75,42 @@ def play(folder: Path, held_out: int, seed: int) -> dict[str, Any]:
 def person(username: str, role: Role, project: Project) -> User:
     """A user with a role who never signs in."""
     user = access.create_user(
-        username=username, display_name=username.capitalize(), email="", password=secrets.token_urlsafe(20), actor=None
+        username=username,
+        display_name=username.capitalize(),
+        email="",
+        password=secrets.token_urlsafe(20),
+        actor=None,
     )
     access.grant(user=user, role=role, root=project, actor=None)
     return user
 
 
 def with_split(path: Path, scratch: Path, held_out: int) -> Path:
-    """The file with a split column; in the train file one in `held_out` rows of each category is validation."""
+    """The file with a split column; in the train file one in `held_out` rows of each category is
+    validation.
+    """
     seen: Counter[str] = Counter()
     made = scratch / path.name
-    with path.open(encoding="utf-8", newline="") as source, made.open("w", encoding="utf-8", newline="") as target:
+    with (
+        path.open(encoding="utf-8", newline="") as source,
+        made.open("w", encoding="utf-8", newline="") as target,
+    ):
         writer = csv.writer(target)
         writer.writerow(["text", "category", "split"])
         for row in csv.DictReader(source):
             seen[row["category"]] += 1
-            split = "validation" if path.stem == "train" and seen[row["category"]] % held_out == 0 else path.stem
+            split = (
+                "validation" if path.stem == "train" and seen[row["category"]] % held_out == 0 else path.stem
+            )
             writer.writerow([row["text"], row["category"], split])
     return made
 
 
 def upload_file(target: Dataset, analyst: User, path: Path) -> Upload:
     """Upload, dry run, acceptance, import."""
-    upload = datasets.receive_upload(dataset=target, actor=analyst, file=path, file_name=path.name, origin="banking77")
+    upload = datasets.receive_upload(
+        dataset=target, actor=analyst, file=path, file_name=path.name, origin="banking77"
+    )
     datasets.inspect(upload_id=upload.uuid, actor=analyst)
     drain()
     datasets.accept_upload(upload_id=upload.uuid, actor=analyst)
@@ -97,7 +120,9 @@ def upload_file(target: Dataset, analyst: User, path: Path) -> Upload:
 
 
 def drain() -> None:
-    """Run queued jobs, and those that they queue, until none is left. Raises RuntimeError with a job's own error."""
+    """Run queued jobs, and those that they queue, until none is left. Raises RuntimeError with a job's own
+    error.
+    """
     while True:
         Job.objects.filter(state=State.QUEUED).update(available_at=timezone.now())
         job = next((job for queue in Queue.values if (job := jobs.claim(queue))), None)
@@ -118,7 +143,14 @@ def of_run(run: Run, seed: int) -> dict[str, Any]:
     """The settings and cost of a run."""
     result = run.result
     return {
-        "seed": seed, "strategy": run.strategy, "base": run.base.name, "best_step": run.best_step, "last_step": run.step,
-        "train_seconds": result["seconds"], "peak_memory_mb": result["peak_memory_mb"], "precision": result["precision"],
-        "threads": result["environment"]["threads"], "trainable_parameters": result["trainable_parameters"],
-    }  # fmt: skip
+        "seed": seed,
+        "strategy": run.strategy,
+        "base": run.base.name,
+        "best_step": run.best_step,
+        "last_step": run.step,
+        "train_seconds": result["seconds"],
+        "peak_memory_mb": result["peak_memory_mb"],
+        "precision": result["precision"],
+        "threads": result["environment"]["threads"],
+        "trainable_parameters": result["trainable_parameters"],
+    }

@@ -1,7 +1,9 @@
-"""Dawid and Skene's consensus beside a majority vote: 8,000 votes of 164 people about 800 pairs of sentences whose truth is known.
+"""Dawid and Skene's consensus beside a majority vote: 8,000 votes of 164 people about 800 pairs of sentences
+whose truth is known.
 
-`python -m benchmarks.consensus`. The votes are those of crowd_rte (Snow et al. 2008) in ../shared/data, or in SHARED_DATA. Both
-methods read the same votes and none of the truth. A tied vote counts as half right, which is what a coin would give on average.
+`python -m benchmarks.consensus`. The votes are those of crowd_rte (Snow et al. 2008) in ../shared/data, or in
+SHARED_DATA. Both methods read the same votes and none of the truth. A tied vote counts as half right, which
+is what a coin would give on average.
 """
 
 from __future__ import annotations
@@ -36,20 +38,37 @@ def main() -> int:
     consensus = sum(winners[item] == label for item, label in truth.items()) / len(truth)
     vote = majority(votes, truth)
     figures = {
-        "items": len(truth), "votes": len(votes), "people": len(found.annotators), "majority_accuracy": round(vote, 4),
-        "consensus_accuracy": round(consensus, 4), "rounds": len(found.log_likelihoods), "seconds": round(seconds, 3),
-    }  # fmt: skip
+        "items": len(truth),
+        "votes": len(votes),
+        "people": len(found.annotators),
+        "majority_accuracy": round(vote, 4),
+        "consensus_accuracy": round(consensus, 4),
+        "rounds": len(found.log_likelihoods),
+        "seconds": round(seconds, 3),
+    }
     print(f"{'method':<24}{'accuracy':>10}")
     print(f"{'majority vote':<24}{vote:>10.4f}")
     print(f"{'Dawid and Skene':<24}{consensus:>10.4f}   {len(found.log_likelihoods)} rounds, {seconds:.2f} s")
     met = consensus >= vote
     bar = {"consensus_accuracy": "at least that of the majority vote"}
-    print(json.dumps({"benchmark": "consensus", "figures": figures, "ratio": round(consensus / vote, 4), "bar": bar, "met": met}))
+    print(
+        json.dumps(
+            {
+                "benchmark": "consensus",
+                "figures": figures,
+                "ratio": round(consensus / vote, 4),
+                "bar": bar,
+                "met": met,
+            }
+        )
+    )
     return 0 if met else 1
 
 
 def majority(votes: list[tuple[str, str, str]], truth: dict[str, str]) -> float:
-    """The share of items whose most frequent answer is right; k answers that tie, the right one among them, count 1 / k."""
+    """The share of items whose most frequent answer is right; k answers that tie, the right one among them,
+    count 1 / k.
+    """
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     for item, _, label in votes:
         counts[item][label] += 1

@@ -1,20 +1,24 @@
-"""How often drift is found without drift, and with simulated drift; compared with Evidently with its defaults on the same rows.
+"""How often drift is found without drift, and with simulated drift; compared with Evidently with its defaults
+on the same rows.
 
     python -m benchmarks.drift_alarms [--windows 2000] [--peer 100] [--texts 200]
 
-A reference of 3,000 answered rows (what an evaluation gives), then windows of 50 to 1,000 rows. On null data a window is drawn from what
-the reference was drawn from; otherwise one thing is shifted. Ours goes through the product's own code: baseline histograms,
-`measuring.measure`, Benjamini and Hochberg over the monitors, and `judging.assess` for what opens. Counted of a window:
+A reference of 3,000 answered rows (what an evaluation gives), then windows of 50 to 1,000 rows. On null data
+a window is drawn from what the reference was drawn from; otherwise one thing is shifted. Ours goes through
+the product's own code: baseline histograms, `measuring.measure`, Benjamini and Hochberg over the monitors,
+and `judging.assess` for what opens. Counted of a window:
 
-    test      a monitor's value is above its 1 % limit (alpha = 1 %); the worst monitor is reported. The guarantee includes the choice of
-              the reference, so 40 are drawn; the result with one reference for all windows is reported too, but not judged
-    over      any monitor is beyond its limit: significant over all monitors together, and above the smallest relevant value
+    test      a monitor's value is above its 1 % limit (alpha = 1 %); the worst monitor is reported. The
+              guarantee includes the choice of the reference, so 40 are drawn; the result with one reference
+              for all windows is reported too, but not judged
+    over      any monitor is beyond its limit: significant over all monitors together, and above the smallest
+              relevant value
     opened    an endpoint with 60 such windows in sequence opened anything (3 of 5 over)
 
 Texts are those of the CSV that DRIFT_TEXTS names (a column `text`), else sentences of a small grammar.
-Evidently runs in an environment of its own below var/bench, made by pip once, with pandas below 3 (it can't be imported with 3); its
-DataDriftPreset chooses tests and thresholds, and PSI is its own at its threshold of 0.1. Reported: any column drifts (shown in red), and
-its "dataset drift" (half of the columns).
+Evidently runs in an environment of its own below var/bench, made by pip once, with pandas below 3 (it can't
+be imported with 3); its DataDriftPreset chooses tests and thresholds, and PSI is its own at its threshold of
+0.1. Reported: any column drifts (shown in red), and its "dataset drift" (half of the columns).
 """
 
 from __future__ import annotations
@@ -33,7 +37,8 @@ from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "lifecycle.settings")
-for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):  # small matrices: threads would only wait for each other
+# small matrices: threads would only wait for each other
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 
 import django  # noqa: E402
@@ -81,11 +86,15 @@ PRIOR /= PRIOR.sum()
 
 
 def draw(count: int, rng: np.random.Generator) -> Rows:
-    """Rows as a support inbox gives them: some labels are rare, most answers are sure, a few texts are long."""
+    """Rows as a support inbox gives them: some labels are rare, most answers are sure, a few texts are
+    long.
+    """
     return Rows(
-        rng.choice(LABELS, count, p=PRIOR), rng.beta(8, 1.2, count), np.maximum(1, rng.lognormal(4.1, 0.5, count)).astype(np.int64),
+        rng.choice(LABELS, count, p=PRIOR),
+        rng.beta(8, 1.2, count),
+        np.maximum(1, rng.lognormal(4.1, 0.5, count)).astype(np.int64),
         rng.beta(1.5, 12, count),
-    )  # fmt: skip
+    )
 
 
 def more_of_one(rows: Rows, rng: np.random.Generator) -> Rows:
@@ -100,7 +109,9 @@ def more_of_a_rare_one(rows: Rows, rng: np.random.Generator) -> Rows:
 
 def instead(rows: Rows, label: int, rng: np.random.Generator) -> Rows:
     """A fifth of the answers become one label."""
-    return Rows(np.where(rng.random(len(rows.label)) < 0.2, label, rows.label), rows.confidence, rows.chars, rows.oov)
+    return Rows(
+        np.where(rng.random(len(rows.label)) < 0.2, label, rows.label), rows.confidence, rows.chars, rows.oov
+    )
 
 
 def less_sure(rows: Rows, rng: np.random.Generator) -> Rows:
@@ -132,8 +143,15 @@ def baseline(rows: Rows, rng: np.random.Generator) -> Reference:
     """The product's reference of an evaluation with such predictions: calibrated ones."""
     counts = counted(rows)
     right = (rng.random(len(rows.label)) < rows.confidence).astype(np.float64)
-    calibration = {"labels": [f"label {each}" for each in range(LABELS)]} | reference.of_accuracy(rows.confidence, right)
-    histograms = {"label": counts.labels, "confidence": counts.confidence, "chars": counts.chars, "oov": counts.oov}
+    calibration = {"labels": [f"label {each}" for each in range(LABELS)]} | reference.of_accuracy(
+        rows.confidence, right
+    )
+    histograms = {
+        "label": counts.labels,
+        "confidence": counts.confidence,
+        "chars": counts.chars,
+        "oov": counts.oov,
+    }
     return Reference(len(rows.label), histograms, calibration)
 
 
@@ -142,7 +160,13 @@ def counted(rows: Rows) -> Counts:
     counts = Counts()
     for label, confidence, chars, oov in zip(rows.label, rows.confidence, rows.chars, rows.oov, strict=True):
         counts.add_answer(
-            label=f"label {label}", confidence=float(confidence), chars=int(chars), tokens=0, oov=float(oov), truncated=False, cpu_ms=None
+            label=f"label {label}",
+            confidence=float(confidence),
+            chars=int(chars),
+            tokens=0,
+            oov=float(oov),
+            truncated=False,
+            cpu_ms=None,
         )
     return counts
 
@@ -156,10 +180,14 @@ def monitors(known: Reference, counts: Counts) -> list[Measured]:
 def over(found: Sequence[Measured]) -> set[str]:
     """The monitors beyond their limits in this window alone."""
     sure = measuring.sure(found)
-    return {each.monitor for each in found if each.value is not None and sure[each.monitor] and each.ratio > 1}
+    return {
+        each.monitor for each in found if each.value is not None and sure[each.monitor] and each.ratio > 1
+    }
 
 
-def ours(known: Sequence[Reference], size: int, windows: int, shift: Shift | None, rng: np.random.Generator) -> dict[str, Any]:
+def ours(
+    known: Sequence[Reference], size: int, windows: int, shift: Shift | None, rng: np.random.Generator
+) -> dict[str, Any]:
     """The shares of windows with an alarm."""
     tests: Counter[str] = Counter()
     beyond: Counter[str] = Counter()
@@ -172,9 +200,10 @@ def ours(known: Sequence[Reference], size: int, windows: int, shift: Shift | Non
         beyond.update(now)
         any_over += bool(now)
     return {
-        "over": any_over / windows, "test": {each.monitor: tests[each.monitor] / windows for each in found},
+        "over": any_over / windows,
+        "test": {each.monitor: tests[each.monitor] / windows for each in found},
         "beyond": {each.monitor: beyond[each.monitor] / windows for each in found},
-    }  # fmt: skip
+    }
 
 
 def opened(known: Sequence[Reference], size: int, endpoints: int, rng: np.random.Generator) -> float:
@@ -193,8 +222,36 @@ def opened(known: Sequence[Reference], size: int, endpoints: int, rng: np.random
 
 # ── Texts ───────────────────────────────────────────────────────────────────
 WHO = ("I", "we", "my", "friend", "somebody", "the", "customer", "colleague")
-WHAT = ("card", "transfer", "payment", "account", "top-up", "refund", "cash", "fee", "limit", "PIN", "app", "statement", "rate")
-DID = ("failed", "vanished", "arrived", "twice", "never", "came", "declined", "pending", "got", "blocked", "looks", "wrong", "charged")
+WHAT = (
+    "card",
+    "transfer",
+    "payment",
+    "account",
+    "top-up",
+    "refund",
+    "cash",
+    "fee",
+    "limit",
+    "PIN",
+    "app",
+    "statement",
+    "rate",
+)
+DID = (
+    "failed",
+    "vanished",
+    "arrived",
+    "twice",
+    "never",
+    "came",
+    "declined",
+    "pending",
+    "got",
+    "blocked",
+    "looks",
+    "wrong",
+    "charged",
+)
 
 
 def corpus(rng: np.random.Generator) -> tuple[list[str], str]:
@@ -208,7 +265,9 @@ def corpus(rng: np.random.Generator) -> tuple[list[str], str]:
 
 
 def texts(windows: int, rng: np.random.Generator) -> tuple[dict[int, dict[str, float]], str]:
-    """Alarms of the word classifier on null windows and on windows of which a fifth is about something else."""
+    """Alarms of the word classifier on null windows and on windows of which a fifth is about something
+    else.
+    """
     known, name = corpus(rng)
     found: dict[int, dict[str, float]] = {}
     for size in TEXT_SIZES:
@@ -226,14 +285,21 @@ def texts(windows: int, rng: np.random.Generator) -> tuple[dict[int, dict[str, f
                 for n, at in enumerate(drawn[TEXT_REFERENCE:])
             ]
             planted += by_words([known[at] for at in drawn[:TEXT_REFERENCE]], now).ratio > 1
-        found[size] = {"test": tested / windows, "over": null / windows, "planted": planted / max(10, windows // 5), "windows": windows}
+        found[size] = {
+            "test": tested / windows,
+            "over": null / windows,
+            "planted": planted / max(10, windows // 5),
+            "windows": windows,
+        }
     return found, name
 
 
 def by_words(before: Sequence[str], now: Sequence[str]) -> Measured:
     """The words monitor of the product: each text counts once on its side."""
     sides = [[side[at] for at in comparing.once(side)] for side in (before, now)]
-    return comparing.compare(*sides, [""] * len(sides[1]), "Not part of this benchmark.", lambda _: None).found[0]
+    return comparing.compare(
+        *sides, [""] * len(sides[1]), "Not part of this benchmark.", lambda _: None
+    ).found[0]
 
 
 # ── Evidently ───────────────────────────────────────────────────────────────
@@ -243,7 +309,9 @@ def evidently(windows: int, seed: int) -> dict[str, Any] | None:
     if not (BENCH / "evidently" / ".ready").exists():
         print("Installing Evidently into its own environment …", file=sys.stderr)
         subprocess.run([sys.executable, "-m", "venv", str(python.parent.parent)], check=True)
-        made = subprocess.run([str(python), "-m", "pip", "install", "-q", "evidently", "pandas<3"], check=False)
+        made = subprocess.run(
+            [str(python), "-m", "pip", "install", "-q", "evidently", "pandas<3"], check=False
+        )
         if made.returncode:
             return None
         (BENCH / "evidently" / ".ready").touch()
@@ -255,12 +323,17 @@ def evidently(windows: int, seed: int) -> dict[str, Any] | None:
         sets[f"null {size}"] = [plain(draw(size, rng)) for _ in range(windows)]
     for shift in SHIFTS:
         for size in (50, 200, 1_000):
-            sets[f"{shift.name} {size}"] = [plain(shift.plant(draw(size, rng), rng)) for _ in range(max(10, windows // 5))]
+            sets[f"{shift.name} {size}"] = [
+                plain(shift.plant(draw(size, rng), rng)) for _ in range(max(10, windows // 5))
+            ]
     (folder / "windows.json").write_text(json.dumps(sets), encoding="utf-8")
     ended = subprocess.run(
-        [str(python), str(PEER), str(folder / "windows.json")], capture_output=True, text=True, check=False,
+        [str(python), str(PEER), str(folder / "windows.json")],
+        capture_output=True,
+        text=True,
+        check=False,
         env=os.environ | {"DO_NOT_TRACK": "1"},
-    )  # fmt: skip
+    )
     if ended.returncode:
         print(ended.stderr[-2000:], file=sys.stderr)
         return None
@@ -271,19 +344,25 @@ def evidently(windows: int, seed: int) -> dict[str, Any] | None:
 def plain(rows: Rows) -> dict[str, list[Any]]:
     """Rows as JSON holds them."""
     return {
-        "label": [f"label {each}" for each in rows.label.tolist()], "confidence": rows.confidence.tolist(), "chars": rows.chars.tolist(),
+        "label": [f"label {each}" for each in rows.label.tolist()],
+        "confidence": rows.confidence.tolist(),
+        "chars": rows.chars.tolist(),
         "oov": rows.oov.tolist(),
-    }  # fmt: skip
+    }
 
 
 # ── Telling ─────────────────────────────────────────────────────────────────
 def main() -> int:
     """Measure, print the table and the line of figures; 0 when the bar is met."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--windows", type=int, default=2_000, help="null windows of each size")
     parser.add_argument("--endpoints", type=int, default=100, help="with 60 windows each")
     parser.add_argument("--texts", type=int, default=200, help="null windows of texts of each size")
-    parser.add_argument("--peer", type=int, default=100, help="null windows of each size for Evidently; 0 leaves it out")
+    parser.add_argument(
+        "--peer", type=int, default=100, help="null windows of each size for Evidently; 0 leaves it out"
+    )
     parser.add_argument("--seed", type=int, default=7)
     given = parser.parse_args()
     began, rng = time.monotonic(), np.random.default_rng(given.seed)
@@ -291,7 +370,8 @@ def main() -> int:
     null = {size: ours(known, size, given.windows, None, rng) for size in SIZES}
     power = {
         shift.name: {
-            size: ours(known, size, max(50, given.windows // 10), shift, rng)["beyond"][shift.monitor] for size in (50, 200, 1_000)
+            size: ours(known, size, max(50, given.windows // 10), shift, rng)["beyond"][shift.monitor]
+            for size in (50, 200, 1_000)
         }
         for shift in SHIFTS
     }
@@ -306,18 +386,41 @@ def main() -> int:
     worst_text = max(each["over"] for each in by_text.values())
     met = max(worst_test, worst_over, worst_text) <= BAR
     figures = {
-        "false_alarms_a_window": worst_over, "false_alarms_a_test": worst_test, "false_alarms_of_texts": worst_text,
+        "false_alarms_a_window": worst_over,
+        "false_alarms_a_test": worst_test,
+        "false_alarms_of_texts": worst_text,
         "test_with_one_reference": single,
-        "opened_in_60_windows": episodes, "null": null, "power": power, "texts": by_text, "evidently": peer, "windows": given.windows,
-        "seed": given.seed, "seconds": round(time.monotonic() - began, 1),
-    }  # fmt: skip
+        "opened_in_60_windows": episodes,
+        "null": null,
+        "power": power,
+        "texts": by_text,
+        "evidently": peer,
+        "windows": given.windows,
+        "seed": given.seed,
+        "seconds": round(time.monotonic() - began, 1),
+    }
     ratio = round(BAR / max(worst_test, worst_over, worst_text, 1 / given.windows), 3)
-    print(json.dumps({"benchmark": "drift_alarms", "figures": figures, "ratio": ratio, "bar": {"false_alarms": BAR}, "met": bool(met)}))
+    print(
+        json.dumps(
+            {
+                "benchmark": "drift_alarms",
+                "figures": figures,
+                "ratio": ratio,
+                "bar": {"false_alarms": BAR},
+                "met": bool(met),
+            }
+        )
+    )
     return 0 if met else 1
 
 
 def table(
-    null: dict[int, Any], power: dict[str, Any], episodes: dict[int, float], by_text: dict[int, Any], name: str, peer: dict[str, Any] | None
+    null: dict[int, Any],
+    power: dict[str, Any],
+    episodes: dict[int, float],
+    by_text: dict[int, Any],
+    name: str,
+    peer: dict[str, Any] | None,
 ) -> None:
     """What a person reads."""
     print(f"Null windows against a reference of {REFERENCE:,} rows; alarms, %")
@@ -325,18 +428,24 @@ def table(
     for size, found in null.items():
         each = "  ".join(f"{monitor} {100 * share:.2f}" for monitor, share in found["test"].items())
         print(f"{size:>6} {100 * found['over']:>9.2f} {100 * max(found['test'].values()):>11.2f}   {each}")
-    print("\nEndpoints that opened anything in 60 null windows, %:", {size: round(100 * share, 1) for size, share in episodes.items()})
+    print(
+        "\nEndpoints that opened anything in 60 null windows, %:",
+        {size: round(100 * share, 1) for size, share in episodes.items()},
+    )
     print("\nPlanted shifts found by their own monitor in one window, %")
     for shift, found in power.items():
         print(f"  {shift:<28}", "  ".join(f"{size} rows {100 * share:.0f}" for size, share in found.items()))
     print(f"\nWords of texts ({name}), reference {TEXT_REFERENCE}; %")
     for size, found in by_text.items():
         print(
-            f"{size:>6} null over {100 * found['over']:.2f}, test {100 * found['test']:.2f} of {found['windows']};"
-            f" a fifth about something else found {100 * found['planted']:.0f}"
+            f"{size:>6} null over {100 * found['over']:.2f}, test {100 * found['test']:.2f} of"
+            f" {found['windows']}; a fifth about something else found {100 * found['planted']:.0f}"
         )
     if peer:
-        print(f"\nEvidently {peer['version']} (pandas {peer['pandas']}), DataDriftPreset as it comes: {peer['tests']}; %")
+        print(
+            f"\nEvidently {peer['version']} (pandas {peer['pandas']}), DataDriftPreset as it comes:"
+            f" {peer['tests']}; %"
+        )
         for key, found in peer["windows"].items():
             print(f"  {key:<34}", "  ".join(f"{what} {100 * share:.1f}" for what, share in found.items()))
     else:

@@ -4,16 +4,21 @@
 
 Predictions are simulated. Compared, by the largest difference from each library's own figure:
 
-    one class          accuracy, F1, precision, recall, log loss, Brier score, confusion and each class, with scikit-learn
-    several classes    F1, Hamming loss, subset accuracy, average precision, ranking precision and each class, with scikit-learn
-    marked parts       micro, macro and weighted F1, precision and recall, and each class, with seqeval in strict mode
+    one class          accuracy, F1, precision, recall, log loss, Brier score, confusion and each class, with
+                       scikit-learn
+    several classes    F1, Hamming loss, subset accuracy, average precision, ranking precision and each class,
+                       with scikit-learn
+    marked parts       micro, macro and weighted F1, precision and recall, and each class, with seqeval in
+                       strict mode
     written texts      chrF and BLEU with sacrebleu; ROUGE-1, ROUGE-2 and ROUGE-L with rouge-score
-    fairness           three differences between groups, with fairlearn in an environment of its own below var/bench, made by pip once
+    fairness           three differences between groups, with fairlearn in an environment of its own below
+                       var/bench, made by pip once
 
-seqeval and rouge-score are development dependencies; where one is missing its line reads *not measured* and the bar isn't met.
+seqeval and rouge-score are development dependencies; where one is missing its line reads *not measured* and
+the bar isn't met.
 
-Timed is the whole report of one class with 1,000 bootstrap samples, beside the same six intervals by scikit-learn's functions on resampled
-rows: a few samples in turn with ours, scaled to 1,000.
+Timed is the whole report of one class with 1,000 bootstrap samples, beside the same six intervals by
+scikit-learn's functions on resampled rows: a few samples in turn with ours, scaled to 1,000.
 """
 
 from __future__ import annotations
@@ -47,7 +52,10 @@ FAIRLEARN = Path(__file__).resolve().parent / "evaluation_peers" / "fairlearn_me
 SAMPLES, PEER_SAMPLES, ROUNDS = 1_000, 3, 3
 EXACT, SECONDS = 1e-9, 20.0
 WORDS = 20  # of a text with spans
-VOCABULARY = "the a cat dog sat on mat, it's 3,5 and ran. fast don't red-blue card_arrival (yes) an order was sent to you".split()  # noqa: SIM905
+VOCABULARY = (
+    "the a cat dog sat on mat, it's 3,5 and ran. fast don't red-blue card_arrival (yes) an order was sent"  # noqa: SIM905
+    " to you".split()
+)
 Floats = NDArray[np.float64]
 
 
@@ -69,14 +77,29 @@ def main() -> int:
     known = [each for each in differences.values() if each is not None]
     met = max(known) <= EXACT and seconds["report"] < SECONDS and len(known) == len(differences)
     for name, each in differences.items():
-        print(f"{name:<20}{'not measured' if each is None else f'{each:.1e}':>14}  largest difference (bar {EXACT:.0e})")
+        print(
+            f"{name:<20}{'not measured' if each is None else f'{each:.1e}':>14}  largest difference (bar"
+            f" {EXACT:.0e})"
+        )
     print(f"{'report':<20}{seconds['report']:>12.1f} s  with {SAMPLES:,} samples (bar {SECONDS:.0f} s)")
-    print(f"{'scikit-learn':<20}{seconds['peer']:>12.1f} s  for the same intervals, from {PEER_SAMPLES} samples a round")
-    figures = {"rows": given.rows, "classes": given.classes, "differences": differences, "seconds": seconds, "load": os.getloadavg()[0]}
+    print(
+        f"{'scikit-learn':<20}{seconds['peer']:>12.1f} s  for the same intervals, from {PEER_SAMPLES} samples"
+        " a round"
+    )
+    figures = {
+        "rows": given.rows,
+        "classes": given.classes,
+        "differences": differences,
+        "seconds": seconds,
+        "load": os.getloadavg()[0],
+    }
     result = {
-        "benchmark": "evaluation", "figures": figures, "ratio": round(seconds["peer"] / seconds["report"], 1),
-        "bar": {"difference": EXACT, "report_s": SECONDS}, "met": met,
-    }  # fmt: skip
+        "benchmark": "evaluation",
+        "figures": figures,
+        "ratio": round(seconds["peer"] / seconds["report"], 1),
+        "bar": {"difference": EXACT, "report_s": SECONDS},
+        "met": met,
+    }
     print(json.dumps(result))
     return 0 if met else 1
 
@@ -94,7 +117,9 @@ def answers(rows: int, classes: int) -> tuple[NDArray[np.int64], Floats]:
 # ── Differences ─────────────────────────────────────────────────────────────
 def of_labels(truth: NDArray[np.int64], shares: Floats) -> Predictions:
     """Predictions of rows and labels named by their numbers."""
-    return Predictions(tuple(map(str, range(shares.shape[1]))), tuple(map(str, range(len(truth)))), truth, shares)
+    return Predictions(
+        tuple(map(str, range(shares.shape[1]))), tuple(map(str, range(len(truth)))), truth, shares
+    )
 
 
 def of_one(truth: NDArray[np.int64], shares: Floats) -> float:
@@ -128,9 +153,14 @@ def of_several(rows: int, classes: int) -> float:
     shares = np.clip(truth * 0.4 + random.random((rows, classes)) * 0.6, 0, 1)
     thresholds = tuple(np.linspace(0.3, 0.6, classes))
     chosen = shares >= np.array(thresholds)
-    made = SetPredictions(tuple(map(str, range(classes))), tuple(map(str, range(rows))), truth, shares, thresholds)
+    made = SetPredictions(
+        tuple(map(str, range(classes))), tuple(map(str, range(rows))), truth, shares, thresholds
+    )
     ours = label_sets.ENTRY.report(made, count=0)
-    pairs = [(ours[f"{kind}_f1"], peer.f1_score(truth, chosen, average=kind, zero_division=0)) for kind in ("micro", "macro", "weighted")]
+    pairs = [
+        (ours[f"{kind}_f1"], peer.f1_score(truth, chosen, average=kind, zero_division=0))
+        for kind in ("micro", "macro", "weighted")
+    ]
     pairs += [
         (ours["hamming_loss"], peer.hamming_loss(truth, chosen)),
         (ours["subset_accuracy"], peer.accuracy_score(truth, chosen)),
@@ -147,7 +177,9 @@ def of_several(rows: int, classes: int) -> float:
 
 
 def of_spans(rows: int, classes: int) -> float | None:
-    """The largest difference from seqeval, strict IOB2, over spans that do not overlap; None where it is not installed."""
+    """The largest difference from seqeval, strict IOB2, over spans that do not overlap; None where it is not
+    installed.
+    """
     try:
         from seqeval.metrics import v1
         from seqeval.scheme import IOB2
@@ -155,15 +187,24 @@ def of_spans(rows: int, classes: int) -> float | None:
         return None
     truth, predicted = marked(rows, classes)
     found, nothing = tuple(tuple(Found(*span, 0.9) for span in row) for row in predicted), np.zeros(rows)
-    names = [chr(ord("A") + each) for each in range(classes)]  # seqeval's classes come in the order of their names
-    made = SpanPredictions(tuple(names), tuple(map(str, range(rows))), tuple(map(tuple, truth)), found, nothing, nothing + 1)
+    # seqeval's classes come in the order of their names
+    names = [chr(ord("A") + each) for each in range(classes)]
+    made = SpanPredictions(
+        tuple(names), tuple(map(str, range(rows))), tuple(map(tuple, truth)), found, nothing, nothing + 1
+    )
     ours = spans.ENTRY.report(made, count=0)
     tags = [[in_tags(row, names) for row in side] for side in (truth, predicted)]
     pairs: list[tuple[float, float]] = []
     for mean in ("micro", "macro", "weighted"):
-        precision, recall, f1, _ = v1.precision_recall_fscore_support(*tags, average=mean, scheme=IOB2, zero_division=0)
+        precision, recall, f1, _ = v1.precision_recall_fscore_support(
+            *tags, average=mean, scheme=IOB2, zero_division=0
+        )
         pairs.append((ours[f"{mean}_f1"], f1))
-        pairs += [(ours[f"{mean}_precision"], precision), (ours[f"{mean}_recall"], recall)] if mean != "weighted" else []
+        pairs += (
+            [(ours[f"{mean}_precision"], precision), (ours[f"{mean}_recall"], recall)]
+            if mean != "weighted"
+            else []
+        )
     each = v1.precision_recall_fscore_support(*tags, average=None, scheme=IOB2, zero_division=0)
     pairs += [
         (row[name], float(values[at]))
@@ -174,8 +215,9 @@ def of_spans(rows: int, classes: int) -> float | None:
 
 
 def marked(rows: int, classes: int) -> tuple[list[list[Span]], list[list[Span]]]:
-    """Spans over WORDS words of each text, true ones and predicted ones: some right, misplaced, of another class, missed or spurious. The
-    last class is predicted but never true."""
+    """Spans over WORDS words of each text, true ones and predicted ones: some right, misplaced, of another
+    class, missed or spurious. The last class is predicted but never true.
+    """
     random = np.random.default_rng(5)
     truth: list[list[Span]] = []
     predicted: list[list[Span]] = []
@@ -184,7 +226,9 @@ def marked(rows: int, classes: int) -> tuple[list[list[Span]], list[list[Span]]]
         mine: list[Span] = []
         at = 0
         while at < WORDS - 3:
-            length, label, luck, other = (int(each) for each in random.integers((1, 0, 0, 0), (4, classes - 1, 10, classes)))
+            length, label, luck, other = (
+                int(each) for each in random.integers((1, 0, 0, 0), (4, classes - 1, 10, classes))
+            )
             if luck < 8:
                 true.append((at, at + length, label))
             if luck < 4 or luck == 9:
@@ -212,14 +256,19 @@ def in_tags(row: list[Span], names: list[str]) -> list[str]:
 
 
 def of_written(rows: int) -> float | None:
-    """The largest difference from sacrebleu and rouge-score over responses of which some are empty; None where one isn't installed."""
+    """The largest difference from sacrebleu and rouge-score over responses of which some are empty; None
+    where one isn't installed.
+    """
     try:
         from rouge_score.rouge_scorer import RougeScorer
         from sacrebleu.metrics import BLEU, CHRF
     except ModuleNotFoundError:
         return None
     random = np.random.default_rng(6)
-    written, references = ([" ".join(random.choice(VOCABULARY, size)) for size in random.integers(least, 15, rows)] for least in (0, 1))
+    written, references = (
+        [" ".join(random.choice(VOCABULARY, size)) for size in random.integers(least, 15, rows)]
+        for least in (0, 1)
+    )
     ours = metrics.point_estimates(text_scores.score_texts(written, references, [""] * rows))
     pairs = [
         (ours["chrf"], CHRF().corpus_score(written, [references]).score),
@@ -230,12 +279,16 @@ def of_written(rows: int) -> float | None:
         {"rouge1": "rouge_1", "rouge2": "rouge_2", "rougeL": "rouge_l"},
     )
     each = [scorer.score(reference, answer) for answer, reference in zip(written, references, strict=True)]
-    pairs += [(ours[own], float(np.mean([row[name].fmeasure for row in each]))) for name, own in kinds.items()]
+    pairs += [
+        (ours[own], float(np.mean([row[name].fmeasure for row in each]))) for name, own in kinds.items()
+    ]
     return float(max(abs(one - other) for one, other in pairs))
 
 
 def of_groups(truth: NDArray[np.int64], shares: Floats) -> float | None:
-    """The largest difference from fairlearn over five classes and six groups; None where it cannot be installed."""
+    """The largest difference from fairlearn over five classes and six groups; None where it cannot be
+    installed.
+    """
     python = peer_python("fairlearn", "fairlearn")
     if python is None:
         return None
@@ -244,7 +297,9 @@ def of_groups(truth: NDArray[np.int64], shares: Floats) -> float | None:
     folder.mkdir(parents=True, exist_ok=True)
     labels = np.arange(5)
     np.savez(folder / "answers.npz", truth=truth, predicted=predicted, groups=codes, asked=labels)
-    process = subprocess.run([str(python), str(FAIRLEARN), str(folder / "answers.npz")], capture_output=True, text=True, check=True)
+    process = subprocess.run(
+        [str(python), str(FAIRLEARN), str(folder / "answers.npz")], capture_output=True, text=True, check=True
+    )
     theirs = json.loads(process.stdout.splitlines()[-1])
     return max(
         abs(gap.value - theirs[str(label)][name])

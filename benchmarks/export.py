@@ -1,16 +1,19 @@
-"""A snapshot as a file: a million rows to JSONL and to Parquet by the product's own job, on SQLite and on PostgreSQL.
+"""A snapshot as a file: a million rows to JSONL and to Parquet by the product's own job, on SQLite and on
+PostgreSQL.
 
-`python -m benchmarks.export [--rows 1000000] [--rounds 1] [--only sqlite]`. Everything happens in installations that are thrown away: one
-on SQLite, one on the PostgreSQL server of BENCH_DATABASE_URL (default postgres://postgres@127.0.0.1:5432/postgres, in a database of its own
-that is dropped afterwards). Items are created by one statement; a snapshot of 100,000 of them and one of all are in the order of their
-digests, as a freeze leaves them, which is by chance in the table.
+`python -m benchmarks.export [--rows 1000000] [--rounds 1] [--only sqlite]`. Everything happens in
+installations that are thrown away: one on SQLite, one on the PostgreSQL server of BENCH_DATABASE_URL (default
+postgres://postgres@127.0.0.1:5432/postgres, in a database of its own that is dropped afterwards). Items are
+created by one statement; a snapshot of 100,000 of them and one of all are in the order of their digests, as a
+freeze leaves them, which is by chance in the table.
 
-The export job is timed from its claim to its end: the manifest read, each page of items looked up by key, rows written, the file kept by
-digest, the export noted. Compared, round by round, with a bare writer of the same columns of the same items: one statement without an
-order, read by a cursor of the server 1,000 rows at a time, and json.dumps or pyarrow; the label, split and decision of a row are made up.
+The export job is timed from its claim to its end: the manifest read, each page of items looked up by key,
+rows written, the file kept by digest, the export noted. Compared, round by round, with a bare writer of the
+same columns of the same items: one statement without an order, read by a cursor of the server 1,000 rows at a
+time, and json.dumps or pyarrow; the label, split and decision of a row are made up.
 
-Every measure is a process of its own, so that peak memory is that of one export. It is flat where a million rows take less than 25 % more,
-or less than 50 MB more, than a tenth of them.
+Every measure is a process of its own, so that peak memory is that of one export. It is flat where a million
+rows take less than 25 % more, or less than 50 MB more, than a tenth of them.
 """
 
 from __future__ import annotations
@@ -31,12 +34,19 @@ SMALL = 100_000
 
 def main() -> int:
     """Run it on both databases; 0 when all bars are met."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--only", choices=ENGINES, help="one database instead of both")
     given = parser.parse_args()
-    figures: dict[str, Any] = {"rows": given.rows, "small": min(SMALL, given.rows), "rounds": given.rounds, "cores": os.cpu_count()}
+    figures: dict[str, Any] = {
+        "rows": given.rows,
+        "small": min(SMALL, given.rows),
+        "rounds": given.rounds,
+        "cores": os.cpu_count(),
+    }
     for engine in [given.only] if given.only else ENGINES:
         figures[engine] = measure(engine, given.rows, given.rounds)
         table(engine, figures[engine])
@@ -62,8 +72,13 @@ def measure(engine: str, rows: int, rounds: int) -> dict[str, Any]:
                     ("small", "export", {"snapshot": made["snapshots"][str(small)], "rows": small}),
                     ("export", "export", {"snapshot": made["snapshots"][str(rows)], "rows": rows}),
                 ):
-                    kept.setdefault((kind, name), []).append(play(PRODUCT, part, {**asked, "kind": kind}, environment))
-    middle = {key: {name: statistics.median(run[name] for run in runs) for name in runs[0]} for key, runs in kept.items()}
+                    kept.setdefault((kind, name), []).append(
+                        play(PRODUCT, part, {**asked, "kind": kind}, environment)
+                    )
+    middle = {
+        key: {name: statistics.median(run[name] for run in runs) for name in runs[0]}
+        for key, runs in kept.items()
+    }
     return {"laid_down_s": made["laid_down_s"]} | {
         kind: compared(*(middle[kind, n] for n in ("export", "small", "bare"))) for kind in FORMATS
     }
@@ -73,23 +88,44 @@ def compared(export: dict[str, Any], small: dict[str, Any], bare: dict[str, Any]
     """One format's figures."""
     growth = export["peak_mb"] - small["peak_mb"]
     return {
-        "export": export, "small": small, "bare": bare, "of_bare": round(export["rows_per_s"] / bare["rows_per_s"], 3),
-        "peak_growth_mb": round(growth, 1), "flat": growth < max(BAR["or_peak_growth_mb"], BAR["peak_growth"] * small["peak_mb"]),
-    }  # fmt: skip
+        "export": export,
+        "small": small,
+        "bare": bare,
+        "of_bare": round(export["rows_per_s"] / bare["rows_per_s"], 3),
+        "peak_growth_mb": round(growth, 1),
+        "flat": growth < max(BAR["or_peak_growth_mb"], BAR["peak_growth"] * small["peak_mb"]),
+    }
 
 
 def table(engine: str, found: dict[str, Any]) -> None:
     """What was measured, for people."""
     print(f"\n{engine}: laid down in {found['laid_down_s']:.0f} s")
-    heads = ("rows/s", "bare rows/s", "of bare", "us CPU/row", "bare us", "peak MB", "at 100k", "growth", "file MB")
+    heads = (
+        "rows/s",
+        "bare rows/s",
+        "of bare",
+        "us CPU/row",
+        "bare us",
+        "peak MB",
+        "at 100k",
+        "growth",
+        "file MB",
+    )
     print(f"{'':8}" + "".join(f"{head:>13}" for head in heads))
     for kind in FORMATS:
         each = found[kind]
         export, bare = each["export"], each["bare"]
         cells = (
-            f"{export['rows_per_s']:,.0f}", f"{bare['rows_per_s']:,.0f}", f"{each['of_bare']:.0%}", export["cpu_us_per_row"],
-            bare["cpu_us_per_row"], export["peak_mb"], each["small"]["peak_mb"], each["peak_growth_mb"], export["file_mb"],
-        )  # fmt: skip
+            f"{export['rows_per_s']:,.0f}",
+            f"{bare['rows_per_s']:,.0f}",
+            f"{each['of_bare']:.0%}",
+            export["cpu_us_per_row"],
+            bare["cpu_us_per_row"],
+            export["peak_mb"],
+            each["small"]["peak_mb"],
+            each["peak_growth_mb"],
+            export["file_mb"],
+        )
         print(f"{kind:8}" + "".join(f"{cell:>13}" for cell in cells) + ("" if each["flat"] else "  not flat"))
 
 

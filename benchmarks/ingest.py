@@ -1,19 +1,24 @@
-"""Importing a file: 1 million rows of CSV and of JSONL through the product's own import job, on SQLite and on PostgreSQL.
+"""Importing a file: 1 million rows of CSV and of JSONL through the product's own import job, on SQLite and on
+PostgreSQL.
 
-`python -m benchmarks.ingest [--rows N] [--rounds N]`. Everything happens in installations that are thrown away: one on SQLite, one on the
-PostgreSQL server of BENCH_DATABASE_URL (default postgres://postgres@127.0.0.1:5432/postgres, in databases of its own that are dropped
-afterwards). Every measure begins with a copy of the same small installation and has processes of its own, so that none meets a table that
-another one filled and peak memory is that of one import alone.
+`python -m benchmarks.ingest [--rows N] [--rounds N]`. Everything happens in installations that are thrown
+away: one on SQLite, one on the PostgreSQL server of BENCH_DATABASE_URL (default
+postgres://postgres@127.0.0.1:5432/postgres, in databases of its own that are dropped afterwards). Every
+measure begins with a copy of the same small installation and has processes of its own, so that none meets a
+table that another one filled and peak memory is that of one import alone.
 
-The import job is timed from its claim to its end: reading, validation, digests, exact dedupe, the rows, progress and checkpoints.
-The dry run before it is reported separately. 2 % of the rows repeat an earlier text. Compared with a bare load of the same rows into the
-same table with the same indexes, constraints and triggers: precomputed rows, without dedupe or anything else; only the statements are
-timed. On PostgreSQL that is one COPY in one transaction. On SQLite it is executemany in transactions of 1,000 rows, as in the product,
+The import job is timed from its claim to its end: reading, validation, digests, exact dedupe, the rows,
+progress and checkpoints. The dry run before it is reported separately. 2 % of the rows repeat an earlier
+text. Compared with a bare load of the same rows into the same table with the same indexes, constraints and
+triggers: precomputed rows, without dedupe or anything else; only the statements are timed. On PostgreSQL that
+is one COPY in one transaction. On SQLite it is executemany in transactions of 1,000 rows, as in the product,
 and for reference also in one transaction, which blocks all other writers.
 
-While an import runs, another process claims slots of a queue on other items and releases them, as annotators do, every 50 ms.
+While an import runs, another process claims slots of a queue on other items and releases them, as annotators
+do, every 50 ms.
 
-LABEL_STUDIO is our own earlier measurement of Label Studio 1.23 on a 2-core machine, not of this run: rows imported per second.
+LABEL_STUDIO is our own earlier measurement of Label Studio 1.23 on a 2-core machine, not of this run: rows
+imported per second.
 """
 
 from __future__ import annotations
@@ -46,7 +51,12 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--engine", choices=ENGINES, help="one database alone")
     given = parser.parse_args()
-    figures: dict[str, Any] = {"rows": given.rows, "rounds": given.rounds, "cores": os.cpu_count(), "label_studio_rows_per_s": LABEL_STUDIO}
+    figures: dict[str, Any] = {
+        "rows": given.rows,
+        "rounds": given.rounds,
+        "cores": os.cpu_count(),
+        "label_studio_rows_per_s": LABEL_STUDIO,
+    }
     with tempfile.TemporaryDirectory(prefix="lifecycle-ingest-") as folder:
         files = Path(folder) / "files"
         play("files", {"folder": str(files), "rows": sorted({given.rows, min(SMALL, given.rows)})}, {})
@@ -68,12 +78,15 @@ def main() -> int:
 
 def measure(engine: str, files: Path, rows: int, rounds: int) -> dict[str, Any]:
     """All measures on one database, interleaved round by round."""
-    with installation(engine) as base:  # people, a queue on items, an empty dataset: every measure begins with a copy
+    # people, a queue on items, an empty dataset: every measure begins with a copy
+    with installation(engine) as base:
         play("prepare", {}, base)
         kept: dict[str, list[dict[str, Any]]] = {"bare": [], "csv": [], "jsonl": []}
         for _ in range(rounds):
             with copy_of(engine, base) as environment:
-                kept["bare"].append(play("bare", {"rows": rows, "file": str(files / f"{rows}.csv")}, environment))
+                kept["bare"].append(
+                    play("bare", {"rows": rows, "file": str(files / f"{rows}.csv")}, environment)
+                )
             for kind in FORMATS:
                 with copy_of(engine, base) as environment:
                     kept[kind].append(ingest(files / f"{rows}.{kind}", rows, environment))
@@ -81,11 +94,15 @@ def measure(engine: str, files: Path, rows: int, rounds: int) -> dict[str, Any]:
         with copy_of(engine, base) as environment:
             at_small = ingest(files / f"{small}.csv", small, environment)
     bare = statistics.median(each["rows_per_s"] for each in kept["bare"])
-    found: dict[str, Any] = {"bare": {"rows_per_s": round(bare), **{k: v for k, v in kept["bare"][0].items() if k != "rows_per_s"}}}
+    found: dict[str, Any] = {
+        "bare": {"rows_per_s": round(bare), **{k: v for k, v in kept["bare"][0].items() if k != "rows_per_s"}}
+    }
     for kind in FORMATS:
         each = {name: statistics.median(run[name] for run in kept[kind]) for name in kept[kind][0]}
         each["of_bare"] = round(each["rows_per_s"] / bare, 3)
-        each["times_label_studio"] = [round(each["rows_per_s"] / speed, 1) for speed in reversed(LABEL_STUDIO)]
+        each["times_label_studio"] = [
+            round(each["rows_per_s"] / speed, 1) for speed in reversed(LABEL_STUDIO)
+        ]
         found[kind] = {**each, "peak_mb_at_100k": at_small["peak_mb"]}
     return found
 
@@ -113,7 +130,14 @@ def play(part: str, given: dict[str, Any], environment: dict[str, str]) -> dict[
 def started(part: str, given: dict[str, Any], environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
     """A part that runs."""
     command = [sys.executable, "-m", "benchmarks.ingest_product", part, json.dumps(given)]
-    process = subprocess.Popen(command, cwd=ROOT, env=os.environ | environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=os.environ | environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     try:
         yield process
     finally:
@@ -125,7 +149,10 @@ def started(part: str, given: dict[str, Any], environment: dict[str, str]) -> It
 @contextmanager
 def copy_of(engine: str, base: dict[str, str]) -> Iterator[dict[str, str]]:
     """A copy of the installation, removed afterwards."""
-    with tempfile.TemporaryDirectory(prefix="lifecycle-bench-") as data_dir, database(engine, base["DATABASE_URL"]) as url:
+    with (
+        tempfile.TemporaryDirectory(prefix="lifecycle-bench-") as data_dir,
+        database(engine, base["DATABASE_URL"]) as url,
+    ):
         shutil.copytree(base["DATA_DIR"], data_dir, dirs_exist_ok=True)
         yield base | {"DATA_DIR": data_dir, "DATABASE_URL": url}
 
@@ -134,7 +161,11 @@ def table(engine: str, found: dict[str, Any]) -> None:
     """Print the table."""
     bare = found["bare"]
     print(f"\n{engine}: bare load {bare['rows_per_s']:,} rows/s ({bare['how']})", end="")
-    print(f"; in one transaction {bare['one_transaction_rows_per_s']:,} rows/s" if "one_transaction_rows_per_s" in bare else "")
+    print(
+        f"; in one transaction {bare['one_transaction_rows_per_s']:,} rows/s"
+        if "one_transaction_rows_per_s" in bare
+        else ""
+    )
     heads = (
         ("rows/s", 9),
         ("of bare", 9),
@@ -153,7 +184,10 @@ def table(engine: str, found: dict[str, Any]) -> None:
             f"{kind:8}{each['rows_per_s']:>9,.0f}{each['of_bare']:>9.0%}{f'{low}-{high}':>12}{each['peak_mb']:>9.0f}{each['peak_mb_at_100k']:>9.0f}"
             f"{each['claim_p50_ms']:>11.1f}{each['claim_p95_ms']:>8.1f}{each['claims']:>8.0f}{each['dry_run_s']:>8.0f}s"
         )
-    print(f"* {LABEL_STUDIO[0]:,} to {LABEL_STUDIO[1]:,} rows/s by our own earlier measurement of Label Studio 1.23, not of this run")
+    print(
+        f"* {LABEL_STUDIO[0]:,} to {LABEL_STUDIO[1]:,} rows/s by our own earlier measurement of Label Studio"
+        " 1.23, not of this run"
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,6 @@
-"""The parts of the ingest benchmark, each a process of its own: `python -m benchmarks.ingest_product PART JSON`."""
+"""The parts of the ingest benchmark, each a process of its own: `python -m benchmarks.ingest_product PART
+JSON`.
+"""
 
 from __future__ import annotations
 
@@ -17,10 +19,42 @@ from typing import Any
 import django
 
 SEED, REPEATED, TEXTS = 1, 0.02, 20_000
-SUBJECTS = ("My card", "The transfer", "Your app", "The invoice", "My parcel", "The refund", "This account", "Our contract")
-DEEDS = ("was declined", "has not arrived", "does not open", "shows the wrong amount", "was charged twice", "is still pending", "got lost")
-PLACES = ("at the till", "since Monday", "on my phone", "in another country", "after the update", "at the cash machine", "in the shop")
-WISHES = ("please help me", "what should I do", "can you look at it", "I need it today", "how long will it take", "who can I call")
+SUBJECTS = (
+    "My card",
+    "The transfer",
+    "Your app",
+    "The invoice",
+    "My parcel",
+    "The refund",
+    "This account",
+    "Our contract",
+)
+DEEDS = (
+    "was declined",
+    "has not arrived",
+    "does not open",
+    "shows the wrong amount",
+    "was charged twice",
+    "is still pending",
+    "got lost",
+)
+PLACES = (
+    "at the till",
+    "since Monday",
+    "on my phone",
+    "in another country",
+    "after the update",
+    "at the cash machine",
+    "in the shop",
+)
+WISHES = (
+    "please help me",
+    "what should I do",
+    "can you look at it",
+    "I need it today",
+    "how long will it take",
+    "who can I call",
+)
 COLUMNS = ("id", "text", "channel", "received_at")
 
 
@@ -30,7 +64,10 @@ def rows(count: int) -> Iterator[tuple[str, str, str, str]]:
     for number in range(count):
         reference = chance.randrange(number) if number and chance.random() < REPEATED else number
         pick = random.Random(reference)
-        text = f"{pick.choice(SUBJECTS)} {pick.choice(DEEDS)} {pick.choice(PLACES)}, {pick.choice(WISHES)}? Reference {reference:,}."
+        text = (
+            f"{pick.choice(SUBJECTS)} {pick.choice(DEEDS)} {pick.choice(PLACES)}, {pick.choice(WISHES)}?"
+            f" Reference {reference:,}."
+        )
         yield f"m-{number}", text, "mail", f"2026-01-{1 + number % 28:02}T08:00:00Z"
 
 
@@ -58,7 +95,9 @@ def prepare() -> dict[str, Any]:
     call_command("migrate", verbosity=0)
     project = make_project("benchmark", "Benchmark")
     person = make_person("ana", project)
-    other = labeling.make_dataset(project, person, [f"Item {number} waits to be labeled." for number in range(TEXTS)])
+    other = labeling.make_dataset(
+        project, person, [f"Item {number} waits to be labeled." for number in range(TEXTS)]
+    )
     labeling.make_queue(other, person)
     drain()
     labeling.make_dataset(project, person, name="Ingest", slug="ingest")
@@ -112,12 +151,17 @@ def run_import(upload: str, count: int) -> dict[str, Any]:
     runner.execute(job)
     took, busy = time.monotonic() - began, time.process_time() - cpu
     row = Upload.objects.get(uuid=upload)
-    if (row.state, row.rows_read) != ("imported", count) or Item.objects.filter(upload=row).count() != row.rows_new:
+    if (row.state, row.rows_read) != ("imported", count) or Item.objects.filter(
+        upload=row
+    ).count() != row.rows_new:
         raise SystemExit(f"{row.state}: {row.rows_read} rows read, {row.report}")
     return {
-        "rows_per_s": round(count / took), "seconds": round(took, 2), "cpu_us_per_row": round(1e6 * busy / count, 1), "new": row.rows_new,
+        "rows_per_s": round(count / took),
+        "seconds": round(took, 2),
+        "cpu_us_per_row": round(1e6 * busy / count, 1),
+        "new": row.rows_new,
         "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
-    }  # fmt: skip
+    }
 
 
 def bare(count: int, file: str) -> dict[str, Any]:
@@ -131,7 +175,9 @@ def bare(count: int, file: str) -> dict[str, Any]:
 
     dataset, person = Dataset.objects.get(slug="ingest"), User.objects.get(username="ana")
     blob = artifacts.put_bytes(b"bare")
-    upload = dataset.uploads.create(blob=blob, file_name=Path(file).name, size=1, state="importing", uploaded_by=person)
+    upload = dataset.uploads.create(
+        blob=blob, file_name=Path(file).name, size=1, state="importing", uploaded_by=person
+    )
     if connection.vendor == "postgresql":
         seconds = load(upload, count, count, transaction.atomic)
         return {"rows_per_s": round(count / seconds), "how": "one COPY, one transaction"}
@@ -140,7 +186,10 @@ def bare(count: int, file: str) -> dict[str, Any]:
         found = {"rows_per_s": round(count / seconds), "how": "executemany, 1,000 rows a transaction"}
         with connection.cursor() as cursor:
             cursor.execute("DELETE FROM datasets_item WHERE upload_id = %s", [upload.pk])
-        return {**found, "one_transaction_rows_per_s": round(count / load(upload, count, count, transaction.atomic))}
+        return {
+            **found,
+            "one_transaction_rows_per_s": round(count / load(upload, count, count, transaction.atomic)),
+        }
 
 
 def load(upload: Any, count: int, each: int, atomic: Any) -> float:
@@ -151,9 +200,11 @@ def load(upload: Any, count: int, each: int, atomic: Any) -> float:
 
     columns = ", ".join(map(connection.ops.quote_name, COLUMNS_OF_ITEM))
     copied = connection.vendor == "postgresql"
-    statement = f"COPY datasets_item ({columns}) FROM STDIN" if copied else (
-        f"INSERT INTO datasets_item ({columns}) VALUES ({', '.join(['%s'] * len(COLUMNS_OF_ITEM))})"
-    )  # fmt: skip
+    statement = (
+        f"COPY datasets_item ({columns}) FROM STDIN"
+        if copied
+        else (f"INSERT INTO datasets_item ({columns}) VALUES ({', '.join(['%s'] * len(COLUMNS_OF_ITEM))})")
+    )
     seconds, source = 0.0, cells(upload, count)
     while some := list(islice(source, each)):
         began = time.perf_counter()
@@ -197,7 +248,11 @@ def claims() -> dict[str, Any]:
         release(queue_id=queue.uuid, actor=person, slot_ids=[slot.pk for slot in held])
     times.sort()
     p95 = times[-(-95 * len(times) // 100) - 1]
-    return {"claims": len(times), "claim_p50_ms": round(times[len(times) // 2], 1), "claim_p95_ms": round(p95, 1)}
+    return {
+        "claims": len(times),
+        "claim_p50_ms": round(times[len(times) // 2], 1),
+        "claim_p95_ms": round(p95, 1),
+    }
 
 
 def main() -> None:
@@ -208,9 +263,12 @@ def main() -> None:
         return
     django.setup()
     found = {
-        "prepare": lambda: prepare(), "receive": lambda: receive(given["file"]), "claims": lambda: claims(),
-        "import": lambda: run_import(given["upload"], given["rows"]), "bare": lambda: bare(given["rows"], given["file"]),
-    }[part]()  # fmt: skip
+        "prepare": lambda: prepare(),
+        "receive": lambda: receive(given["file"]),
+        "claims": lambda: claims(),
+        "import": lambda: run_import(given["upload"], given["rows"]),
+        "bare": lambda: bare(given["rows"], given["file"]),
+    }[part]()
     print(json.dumps(found))
 
 

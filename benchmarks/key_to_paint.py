@@ -1,10 +1,12 @@
-"""From the key that answers to the next item on the screen, in Debian's Chromium, against the running product.
+"""From the key that answers to the next item on the screen, in Debian's Chromium, against the running
+product.
 
-`python -m benchmarks.key_to_paint [--items 60] [--rows 5000]`. The product runs as its users run it: `manage.py up` on an empty folder, or
-on the PostgreSQL server of DATABASE_URL where that is set. One person answers --items items of a queue of --rows in each of three tasks:
-one of 77 classes, marked words, the better of two responses. The page takes the time, from the browser's own stamp of the key press to the
-first task behind the frame that shows the next item; answers go to the server meanwhile, as they always do. A person thinks for 300 ms
-before each key; the second pass doesn't wait at all, and is reported too.
+`python -m benchmarks.key_to_paint [--items 60] [--rows 5000]`. The product runs as its users run it:
+`manage.py up` on an empty folder, or on the PostgreSQL server of DATABASE_URL where that is set. One person
+answers --items items of a queue of --rows in each of three tasks: one of 77 classes, marked words, the better
+of two responses. The page takes the time, from the browser's own stamp of the key press to the first task
+behind the frame that shows the next item; answers go to the server meanwhile, as they always do. A person
+thinks for 300 ms before each key; the second pass doesn't wait at all, and is reported too.
 """
 
 from __future__ import annotations
@@ -25,7 +27,8 @@ BROWSERS = ("/usr/bin/chromium", "/usr/bin/chromium-headless-shell")
 ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 PASSWORD = "a key and a painted item"
 THINK_MS = 300
-KEYS = {"single_label": ("1",), "spans": ("ArrowRight", "1", "Enter"), "preference": ("1",)}  # the last one answers
+# the last one answers
+KEYS = {"single_label": ("1",), "spans": ("ArrowRight", "1", "Enter"), "preference": ("1",)}
 WATCH = """() => {
   window.took = [];
   let pressed = 0;
@@ -55,7 +58,7 @@ for task, rows in (("single_label", texts), ("spans", texts), ("preference", pai
     dataset = make_dataset(project, mia, rows, name=task, slug=task.replace("_", "-"), task=task)
     queue = make_queue(dataset, mia, schema=names if task != "preference" else [], name=task)
     print(task, queue.uuid)
-"""
+"""  # noqa: E501
 
 
 def main() -> int:
@@ -68,24 +71,42 @@ def main() -> int:
         output = product.python(LAY_DOWN.format(rows=given.rows, password=PASSWORD))
         queues = dict(line.split() for line in output.splitlines() if line.startswith(tuple(KEYS)))
         until(lambda: filled(product), "the queues are filled")
-        chromium = playwright.chromium.launch(executable_path=next(filter(os.path.exists, BROWSERS)), args=ARGS)
-        page = chromium.new_context(viewport={"width": 1440, "height": 1000}, base_url=product.url, bypass_csp=True).new_page()
+        chromium = playwright.chromium.launch(
+            executable_path=next(filter(os.path.exists, BROWSERS)), args=ARGS
+        )
+        page = chromium.new_context(
+            viewport={"width": 1440, "height": 1000}, base_url=product.url, bypass_csp=True
+        ).new_page()
         sign_in(page)
         found = {task: measure(page, queues[task], task, given.items) for task in KEYS}
     table(found)
     worst = max(each["p95_ms"] for each in found.values())
-    figures = {"items": given.items, "rows": given.rows, "cores": os.cpu_count(), "load": round(os.getloadavg()[0], 1), **found}
-    print(json.dumps({
-        "benchmark": "key_to_paint", "figures": figures, "ratio": round(PAINT_MS / worst, 2), "bar": {"p95_ms": PAINT_MS},
-        "met": worst < PAINT_MS,
-    }))  # fmt: skip
+    figures = {
+        "items": given.items,
+        "rows": given.rows,
+        "cores": os.cpu_count(),
+        "load": round(os.getloadavg()[0], 1),
+        **found,
+    }
+    print(
+        json.dumps(
+            {
+                "benchmark": "key_to_paint",
+                "figures": figures,
+                "ratio": round(PAINT_MS / worst, 2),
+                "bar": {"p95_ms": PAINT_MS},
+                "met": worst < PAINT_MS,
+            }
+        )
+    )
     return 0 if worst < PAINT_MS else 1
 
 
 def filled(product: Product) -> bool:
     """Whether every queue has its slots."""
     return "0" in product.python(
-        "from datasets_app.queues.models import Queue; print(Queue.objects.filter(filled_at__isnull=True).count())"
+        "from datasets_app.queues.models import Queue;"
+        " print(Queue.objects.filter(filled_at__isnull=True).count())"
     )
 
 
@@ -105,7 +126,12 @@ def measure(page: Page, queue: str, task: str, items: int) -> dict[str, Any]:
     page.evaluate(WATCH)
     thinking = answered(page, KEYS[task], items, THINK_MS)
     hurried = answered(page, KEYS[task], items, 0)
-    return {"p50_ms": middle(thinking), "p95_ms": late(thinking), "hurried_p50_ms": middle(hurried), "hurried_p95_ms": late(hurried)}
+    return {
+        "p50_ms": middle(thinking),
+        "p95_ms": late(thinking),
+        "hurried_p50_ms": middle(hurried),
+        "hurried_p95_ms": late(hurried),
+    }
 
 
 def answered(page: Page, keys: tuple[str, ...], items: int, think_ms: int) -> list[float]:
@@ -133,7 +159,9 @@ def table(found: dict[str, dict[str, float]]) -> None:
     """For people."""
     print(f"\n{'task':<16}{'p50 ms':>9}{'p95 ms':>9}{'hurried p50':>14}{'hurried p95':>14}")
     for task, each in found.items():
-        print(f"{task:<16}{each['p50_ms']:>9.1f}{each['p95_ms']:>9.1f}{each['hurried_p50_ms']:>14.1f}{each['hurried_p95_ms']:>14.1f}")
+        print(
+            f"{task:<16}{each['p50_ms']:>9.1f}{each['p95_ms']:>9.1f}{each['hurried_p50_ms']:>14.1f}{each['hurried_p95_ms']:>14.1f}"
+        )
 
 
 if __name__ == "__main__":

@@ -1,14 +1,17 @@
-"""People at the labeling bench, in a process of their own: `python -m benchmarks.label_queue_load JSON`. Standard library only.
+"""People at the labeling bench, in a process of their own: `python -m benchmarks.label_queue_load JSON`.
+Standard library only.
 
-Each person has a session and a connection. They open the bench's page, read its items and classes out of it, and answer as the page's
-script does: the item that is shown is sent, the next one is shown at once, and what comes back fills the hand up again. They choose every
-half to one and a half `think` seconds, by chance and evenly, or as soon as the answer before has been saved where that takes longer, and
-beat once a minute. (By the clock, 50 people starting a fifth of a second apart would choose in five crowds of ten.)
+Each person has a session and a connection. They open the bench's page, read its items and classes out of it,
+and answer as the page's script does: the item that is shown is sent, the next one is shown at once, and what
+comes back fills the hand up again. They choose every half to one and a half `think` seconds, by chance and
+evenly, or as soon as the answer before has been saved where that takes longer, and beat once a minute. (By
+the clock, 50 people starting a fifth of a second apart would choose in five crowds of ten.)
 
-The JSON: host, port, bench (the page's address), people ([{"user", "session"}]), think, ramp (seconds over which they come in), seconds (of
-choosing after that), file. FILE gets a JSON line for every request: user, kind, begun and ended (of the machine's monotonic clock), code,
-inside and cpu (milliseconds, as reported by the server), handed (the slots that came with the answer), slot (that was answered), annotation
-(as the server named it), steady (begun after everybody had come in).
+The JSON: host, port, bench (the page's address), people ([{"user", "session"}]), think, ramp (seconds over
+which they come in), seconds (of choosing after that), file. FILE gets a JSON line for every request: user,
+kind, begun and ended (of the machine's monotonic clock), code, inside and cpu (milliseconds, as reported by
+the server), handed (the slots that came with the answer), slot (that was answered), annotation (as the server
+named it), steady (begun after everybody had come in).
 """
 
 from __future__ import annotations
@@ -80,11 +83,15 @@ class Person:
         chance = zlib.crc32(f"{item['item']} {self.user}".encode()) / 2**32
         about = item["item"] if chance < AGREED else f"{item['item']} {self.user}"
         fields = {
-            "slot": str(item["slot"]), "token": item["token"], "seconds": f"{self.given['think']:.2f}",
-            "suggestion": str(item["suggestion"] or ""), "label": self.classes[zlib.crc32(about.encode()) % len(self.classes)],
-            "client_key": str(uuid.uuid4()), "have": ",".join(str(each["slot"]) for each in [*self.hand, item]),
+            "slot": str(item["slot"]),
+            "token": item["token"],
+            "seconds": f"{self.given['think']:.2f}",
+            "suggestion": str(item["suggestion"] or ""),
+            "label": self.classes[zlib.crc32(about.encode()) % len(self.classes)],
+            "client_key": str(uuid.uuid4()),
+            "have": ",".join(str(each["slot"]) for each in [*self.hand, item]),
             "left": str(len(self.hand)),
-        }  # fmt: skip
+        }
         body = await self.ask("submit", self.urls["submit"], fields, steady_from)
         self.take(json.loads(body)["items"])
 
@@ -94,20 +101,30 @@ class Person:
         self.hand.extend(items)
 
     async def ask(self, kind: str, path: str, fields: dict[str, str] | None, steady_from: float) -> str:
-        """One request on the open connection, or a new one. Returns the body. Raises SystemExit for any other answer than 200."""
+        """One request on the open connection, or a new one. Returns the body. Raises SystemExit for any other
+        answer than 200.
+        """
         body = None if fields is None else urlencode(fields).encode()
-        head = [f"{'GET' if body is None else 'POST'} {path} HTTP/1.1", f"Host: {self.given['host']}:{self.given['port']}"]
+        head = [
+            f"{'GET' if body is None else 'POST'} {path} HTTP/1.1",
+            f"Host: {self.given['host']}:{self.given['port']}",
+        ]
         head.append(f"Cookie: sessionid={self.session}" + (f"; csrftoken={self.token}" if self.token else ""))
         if body is not None:
             head += [
-                "Accept: application/json", "Content-Type: application/x-www-form-urlencoded", f"X-CSRFToken: {self.token}",
+                "Accept: application/json",
+                "Content-Type: application/x-www-form-urlencoded",
+                f"X-CSRFToken: {self.token}",
                 f"Content-Length: {len(body)}",
-            ]  # fmt: skip
+            ]
         sent = "\r\n".join([*head, "", ""]).encode() + (body or b"")
         begun = time.monotonic()
         try:
             status, headers, body = await self.exchange(sent)
-        except (asyncio.IncompleteReadError, ConnectionError):  # an idle connection that the server had closed
+        except (
+            asyncio.IncompleteReadError,
+            ConnectionError,
+        ):  # an idle connection that the server had closed
             if self.pair is None:
                 raise
             self.pair = None
@@ -116,14 +133,22 @@ class Person:
         if status != 200:
             raise SystemExit(f"{path} answered {status}: {body[:500].decode()}")
         spent = {name: float(ms) for name, ms in re.findall(r"(\w+);dur=([\d.]+)", headers["server-timing"])}
-        self.token = (re.search(r"csrftoken=(\w+)", headers.get("set-cookie", "")) or [None, self.token])[1] or ""
+        self.token = (re.search(r"csrftoken=(\w+)", headers.get("set-cookie", "")) or [None, self.token])[
+            1
+        ] or ""
         self.lines.append(
             {
-                "user": self.user, "kind": kind, "begun": begun, "ended": ended, **spent, "steady": begun >= steady_from, "handed": [],
+                "user": self.user,
+                "kind": kind,
+                "begun": begun,
+                "ended": ended,
+                **spent,
+                "steady": begun >= steady_from,
+                "handed": [],
                 "slot": int(fields["slot"]) if fields and "slot" in fields else None,
                 "annotation": json.loads(body)["annotation"] if kind == "submit" else None,
             }
-        )  # fmt: skip
+        )
         return body.decode()
 
     async def exchange(self, sent: bytes) -> tuple[int, dict[str, str], bytes]:
@@ -148,9 +173,16 @@ async def play(given: dict[str, Any]) -> list[dict[str, Any]]:
     lines: list[dict[str, Any]] = []
     began, people = time.monotonic(), given["people"]
     steady_from = began + given["ramp"]
-    crowd = [Person(given, each["user"], each["session"], lines, random.Random(each["user"])) for each in people]
+    crowd = [
+        Person(given, each["user"], each["session"], lines, random.Random(each["user"])) for each in people
+    ]
     at = [began + given["ramp"] * number / len(people) for number in range(len(people))]
-    await asyncio.gather(*(person.run(when, steady_from, steady_from + given["seconds"]) for person, when in zip(crowd, at, strict=True)))
+    await asyncio.gather(
+        *(
+            person.run(when, steady_from, steady_from + given["seconds"])
+            for person, when in zip(crowd, at, strict=True)
+        )
+    )
     return lines
 
 

@@ -1,12 +1,15 @@
-"""How Label Studio looks for a person's next task, replayed as bare SQL: `python -m benchmarks.label_queue_peer PART JSON`.
+"""How Label Studio looks for a person's next task, replayed as bare SQL: `python -m
+benchmarks.label_queue_peer PART JSON`.
 
-The statements are those of its label stream with sequential sampling, its default: the person's own lock; the ids of all
-tasks that are not labeled and that the person has not annotated, every one of them fetched; then for each candidate the row with FOR
-UPDATE SKIP LOCKED (SQLite has no such lock, and Label Studio opens no transaction there), the count of other people's locks and of
-annotations; and the lock that is set on the first one with room. What its own code, serializers and HTTP cost is left out, and so are the
-looks for postponed drafts and skipped tasks, and, with two answers a task, the count of annotations over all open tasks ("breadth first").
-The tables hold the same rows as the product's, in the same database, with the columns that count and the indexes that Label Studio makes.
-Each person is a process with a connection. The annotation after a task (with the state of the task and the removal of the lock) is untimed.
+The statements are those of its label stream with sequential sampling, its default: the person's own lock; the
+ids of all tasks that are not labeled and that the person has not annotated, every one of them fetched; then
+for each candidate the row with FOR UPDATE SKIP LOCKED (SQLite has no such lock, and Label Studio opens no
+transaction there), the count of other people's locks and of annotations; and the lock that is set on the
+first one with room. What its own code, serializers and HTTP cost is left out, and so are the looks for
+postponed drafts and skipped tasks, and, with two answers a task, the count of annotations over all open tasks
+("breadth first"). The tables hold the same rows as the product's, in the same database, with the columns that
+count and the indexes that Label Studio makes. Each person is a process with a connection. The annotation
+after a task (with the state of the task and the removal of the lock) is untimed.
 """
 
 from __future__ import annotations
@@ -36,22 +39,39 @@ INSERT INTO ls_task SELECT i.id, 1, {object}('text', i.text), d.id IS NOT NULL, 
     FROM datasets_item i LEFT JOIN queues_decision d ON d.item_id = i.id WHERE i.text <> 'The first text.';
 INSERT INTO ls_annotation SELECT a.id, a.item_id, 1, a.user_id, false, false, {result}, a.seconds, a.created_at, 'submitted'
     FROM queues_annotation a JOIN schemas_label l ON l.id = a.label_id
-"""
+"""  # noqa: E501
 INDEXES = {
     "ls_task": (
-        "project_id", "project_id, is_labeled", "project_id, inner_id", "id, project_id", "id, overlap", "overlap", "project_id, id",
+        "project_id",
+        "project_id, is_labeled",
+        "project_id, inner_id",
+        "id, project_id",
+        "id, overlap",
+        "overlap",
+        "project_id, id",
         "total_annotations",
     ),
     "ls_annotation": (
-        "task_id", "project_id", "completed_by_id", "task_id, ground_truth", "task_id, completed_by_id", "id, task_id",
-        "task_id, was_cancelled", "was_cancelled", "ground_truth", "created_at", "last_action", "project_id, ground_truth",
-        "project_id, was_cancelled", "project_id, id",
+        "task_id",
+        "project_id",
+        "completed_by_id",
+        "task_id, ground_truth",
+        "task_id, completed_by_id",
+        "id, task_id",
+        "task_id, was_cancelled",
+        "was_cancelled",
+        "ground_truth",
+        "created_at",
+        "last_action",
+        "project_id, ground_truth",
+        "project_id, was_cancelled",
+        "project_id, id",
     ),
     "ls_tasklock": ("task_id", "user_id"),
-}  # fmt: skip
+}
 UNSOLVED = """ls_task.project_id = {p} AND NOT (ls_task.id IN (
     SELECT DISTINCT u.task_id FROM ls_annotation u JOIN ls_task t ON t.id = u.task_id
-    WHERE u.completed_by_id = {p} AND t.project_id = {p} AND u.task_id IS NOT NULL)) AND NOT ls_task.is_labeled"""
+    WHERE u.completed_by_id = {p} AND t.project_id = {p} AND u.task_id IS NOT NULL)) AND NOT ls_task.is_labeled"""  # noqa: E501
 OWN_LOCK = """SELECT ls_task.* FROM ls_task JOIN ls_tasklock k ON k.task_id = ls_task.id
     WHERE {unsolved} AND k.user_id = {p} AND k.expire_at > {p} ORDER BY ls_task.id LIMIT 1"""
 OPEN_IDS = "SELECT ls_task.id FROM ls_task WHERE {unsolved} ORDER BY ls_task.id"
@@ -63,7 +83,9 @@ SET_LOCK = "INSERT INTO ls_tasklock (task_id, user_id, expire_at) VALUES ({p}, {
 
 
 class Annotator:
-    """One person of Label Studio with a connection. database: a PostgreSQL URL, or the path of an SQLite file."""
+    """One person of Label Studio with a connection. database: a PostgreSQL URL, or the path of an SQLite
+    file.
+    """
 
     def __init__(self, database: str, user: int) -> None:
         self.user, self.queries, self.on_server = user, 0, database.startswith("postgres")
@@ -99,15 +121,17 @@ class Annotator:
         mark = "%s" if self.on_server else "?"
         self.connection.execute(
             f"""INSERT INTO ls_annotation (task_id, project_id, completed_by_id, was_cancelled, ground_truth, result, created_at)
-            VALUES ({mark}, 1, {mark}, false, false, '[]', {mark})""",
+            VALUES ({mark}, 1, {mark}, false, false, '[]', {mark})""",  # noqa: E501
             (task, self.user, moment(datetime.now(UTC))),
         )
         self.connection.execute(
             f"""UPDATE ls_task SET total_annotations = total_annotations + 1, is_labeled = total_annotations + 1 >= overlap
-            WHERE id = {mark}""",
+            WHERE id = {mark}""",  # noqa: E501
             (task,),
         )
-        self.connection.execute(f"DELETE FROM ls_tasklock WHERE task_id = {mark} AND user_id = {mark}", (task, self.user))
+        self.connection.execute(
+            f"DELETE FROM ls_tasklock WHERE task_id = {mark} AND user_id = {mark}", (task, self.user)
+        )
 
     def click(self) -> tuple[float, int]:
         """One next task and its answer. Returns the milliseconds and the statements of the first."""
@@ -147,23 +171,34 @@ def lay_down(database: str) -> dict[str, Any]:
     """The tables, from the product's rows."""
     began, on_server = time.monotonic(), database.startswith("postgres")
     kinds = {
-        "key": "bigserial PRIMARY KEY" if on_server else "integer PRIMARY KEY AUTOINCREMENT", "json": "jsonb" if on_server else "text",
-        "moment": "timestamptz" if on_server else "datetime", "object": "jsonb_build_object" if on_server else "json_object",
+        "key": "bigserial PRIMARY KEY" if on_server else "integer PRIMARY KEY AUTOINCREMENT",
+        "json": "jsonb" if on_server else "text",
+        "moment": "timestamptz" if on_server else "datetime",
+        "object": "jsonb_build_object" if on_server else "json_object",
         "result": (
-            "jsonb_build_array(jsonb_build_object('type', 'choices', 'from_name', 'class', 'to_name', 'text', 'value', "
-            "jsonb_build_object('choices', jsonb_build_array(l.name))))"
+            "jsonb_build_array(jsonb_build_object('type', 'choices', 'from_name', 'class', 'to_name', 'text',"
+            " 'value', jsonb_build_object('choices', jsonb_build_array(l.name))))"
         ),
-    }  # fmt: skip
+    }
     if not on_server:
-        kinds["result"] = kinds["result"].replace("jsonb_build_array", "json_array").replace("jsonb_build_object", "json_object")
+        kinds["result"] = (
+            kinds["result"]
+            .replace("jsonb_build_array", "json_array")
+            .replace("jsonb_build_object", "json_object")
+        )
     connection = connect(database)
     for statement in TABLES.format(**kinds).split(";"):
         connection.execute(statement)
     for table, indexes in INDEXES.items():
         for columns in indexes:
-            connection.execute(f"CREATE INDEX ON {table} ({columns})" if on_server else index_on(table, columns))
+            connection.execute(
+                f"CREATE INDEX ON {table} ({columns})" if on_server else index_on(table, columns)
+            )
         if on_server:
-            connection.execute(f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), (SELECT COALESCE(MAX(id), 1) FROM {table}))")
+            connection.execute(
+                f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), (SELECT COALESCE(MAX(id), 1) FROM"
+                f" {table}))"
+            )
             connection.execute(f"VACUUM ANALYZE {table}")
     return {"laid_down_s": round(time.monotonic() - began, 1)}
 
@@ -190,7 +225,11 @@ def ask(database: str, people: list[int], clicks: int) -> dict[str, Any]:
     """So many clicks of each person, all at once. Times in milliseconds."""
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(len(people), spawn, meet, (spawn.Barrier(len(people)),)) as pool:
-        found = [click for clicks_of in pool.map(partial(person, database, clicks=clicks), people) for click in clicks_of]
+        found = [
+            click
+            for clicks_of in pool.map(partial(person, database, clicks=clicks), people)
+            for click in clicks_of
+        ]
     return {"times": [round(took, 2) for took, _ in found], "queries": [queries for _, queries in found]}
 
 

@@ -32,10 +32,13 @@ PEOPLE, LABELS = 50, 77
 FEW = 120  # items of the small dataset
 ROLES = {"lee": Role.LEAD, "mia": Role.ENGINEER, "ravi": Role.ADJUDICATOR}
 
-# i runs from 1 to the number of items; each has two slots, a = 0 and 1. Chance is arithmetic, so that every run lays down the same.
+# i runs from 1 to the number of items; each has two slots, a = 0 and 1. Chance is arithmetic, so that every
+# run lays down the same.
 NUMBERS = {
     "postgresql": "SELECT i FROM generate_series(1::bigint, %(items)s) AS n(i)",
-    "sqlite": "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %(items)s) SELECT i FROM n",
+    "sqlite": (
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %(items)s) SELECT i FROM n"
+    ),
 }
 UUID = {"postgresql": "gen_random_uuid()", "sqlite": "lower(hex(randomblob(16)))"}
 AGO = {
@@ -43,10 +46,12 @@ AGO = {
     "sqlite": "strftime('%%Y-%%m-%%d %%H:%%M:%%S', %(now)s, '-' || (i %% 40) || ' days')",
 }
 DIGEST = {"postgresql": "lpad(to_hex(i::bigint), 64, '0')", "sqlite": "printf('%%064x', i)"}
-PERSON = f"(((i * 7919) %% 99991) %% {PEOPLE} + a * (1 + ((i * 104729) %% 99989) %% {PEOPLE - 1})) %% {PEOPLE}"
+PERSON = (
+    f"(((i * 7919) %% 99991) %% {PEOPLE} + a * (1 + ((i * 104729) %% 99989) %% {PEOPLE - 1})) %% {PEOPLE}"
+)
 LABEL = (
-    f"((i * 31) %% {LABELS} + CASE WHEN (i * 48271 + a * 16807) %% 1000 < 120 THEN 1 + ((i * 69621 + a * 7) %% 1000) %% 3 ELSE 0 END)"
-    f" %% {LABELS}"
+    f"((i * 31) %% {LABELS} + CASE WHEN (i * 48271 + a * 16807) %% 1000 < 120 THEN 1 + ((i * 69621 + a * 7)"
+    f" %% 1000) %% 3 ELSE 0 END) %% {LABELS}"
 )
 
 
@@ -67,14 +72,22 @@ def play(rows: int, rounds: int) -> dict[str, Any]:
     seconds = time.monotonic() - began
     refresh()
     many = statements(queue, crew)
-    pages = [summary(name, found, few[name], many[name]) for name, found in timed(queue, crew, rounds).items()]
+    pages = [
+        summary(name, found, few[name], many[name]) for name, found in timed(queue, crew, rounds).items()
+    ]
     return {
-        "pages": pages, "worst_p95_ms": max(page["p95_ms"] for page in pages),
+        "pages": pages,
+        "worst_p95_ms": max(page["p95_ms"] for page in pages),
         "grown": [page["page"] for page in pages if page["statements"] > page["statements_small"]],
-        "answers": report_of(queue).figures["answers"], "people": Seat.objects.filter(queue=queue).count(),
-        "laid_down_s": round(laid, 1), "measured_s": round(seconds, 1), "measure_mb": round(peak_mb() - before, 1),
-        "differences": Difference.objects.filter(queue=queue).count(), "others_load": round(os.getloadavg()[0], 1), "cores": os.cpu_count(),
-    }  # fmt: skip
+        "answers": report_of(queue).figures["answers"],
+        "people": Seat.objects.filter(queue=queue).count(),
+        "laid_down_s": round(laid, 1),
+        "measured_s": round(seconds, 1),
+        "measure_mb": round(peak_mb() - before, 1),
+        "differences": Difference.objects.filter(queue=queue).count(),
+        "others_load": round(os.getloadavg()[0], 1),
+        "cores": os.cpu_count(),
+    }
 
 
 def peak_mb() -> float:
@@ -88,10 +101,16 @@ def measure(queue: Queue, actor: User) -> None:
     run_ok()
 
 
-def laid_down(project: Project, crew: dict[str, User], name: str, rows: int, people: int, *, measured: bool = True) -> Queue:
-    """A dataset with so many items, of which half are in a queue that two people answer each; 1 in 50 places is still open."""
+def laid_down(
+    project: Project, crew: dict[str, User], name: str, rows: int, people: int, *, measured: bool = True
+) -> Queue:
+    """A dataset with so many items, of which half are in a queue that two people answer each; 1 in 50 places
+    is still open.
+    """
     dataset = make_dataset(project, crew["mia"], [f"The first text of {name}."], name=name, slug=name)
-    queue = make_queue(dataset, crew["mia"], schema=[f"class_{at:02}" for at in range(LABELS)], name=name, overlap=2)
+    queue = make_queue(
+        dataset, crew["mia"], schema=[f"class_{at:02}" for at in range(LABELS)], name=name, overlap=2
+    )
     queue.slots.all().delete()
     workers = [make_person(f"{name}-{at:02}", project=project) for at in range(people)]
     for worker in workers:
@@ -108,11 +127,17 @@ def fill(dataset: Dataset, queue: Queue, rows: int, people: list[int]) -> None:
     vendor, upload = connection.vendor, dataset.uploads.first()
     labels = list(queue.schema.labels.order_by("position").values_list("pk", flat=True))
     given = {
-        "items": rows, "half": rows // 2, "dataset": dataset.pk, "upload": upload.pk, "queue": queue.pk,
+        "items": rows,
+        "half": rows // 2,
+        "dataset": dataset.pk,
+        "upload": upload.pk,
+        "queue": queue.pk,
         "now": f"{timezone.now():%Y-%m-%d %H:%M:%S}",
-        "base": top("datasets_item"), "first": top("queues_annotation"), "label": labels[0],
+        "base": top("datasets_item"),
+        "first": top("queues_annotation"),
+        "label": labels[0],
         "open": rows // 2 - max(11, rows // 100),
-    }  # fmt: skip
+    }
     numbers, two = NUMBERS[vendor], "(SELECT 0 AS a UNION ALL SELECT 1) AS two"
     both = f"SELECT i, a FROM ({numbers}) AS m, {two} WHERE i <= %(half)s"
     person = f"({people[0]} + ({PERSON if len(people) == PEOPLE else f'(i + a) %% {len(people)}'}))"
@@ -120,30 +145,37 @@ def fill(dataset: Dataset, queue: Queue, rows: int, people: list[int]) -> None:
     run(
         f"""INSERT INTO datasets_item (id, uuid, dataset_id, upload_id, line, text, digest, normal_digest, {", ".join(ITEM)})
         SELECT %(base)s + i, {UUID[vendor]}, %(dataset)s, %(upload)s, i, 'Where is the money of transfer ' || i || '?',
-        {DIGEST[vendor]}, {DIGEST[vendor]}, {", ".join(ITEM.values())} FROM ({numbers}) AS k""", given,
-    )  # fmt: skip
+        {DIGEST[vendor]}, {DIGEST[vendor]}, {", ".join(ITEM.values())} FROM ({numbers}) AS k""",  # noqa: E501
+        given,
+    )
     run(
         f"""INSERT INTO queues_annotation
         (id, uuid, queue_id, item_id, user_id, action, label_id, reason, seconds, gold, client_key, created_at)
         SELECT %(first)s + 2 * i + a, {UUID[vendor]}, %(queue)s, %(base)s + i, {person}, 'label', {label}, '', 3 + (i * 17 + a) %% 9, FALSE,
-        {UUID[vendor]}, {AGO[vendor]} FROM ({both}) AS k WHERE i <= %(open)s""", given,
-    )  # fmt: skip
+        {UUID[vendor]}, {AGO[vendor]} FROM ({both}) AS k WHERE i <= %(open)s""",  # noqa: E501
+        given,
+    )
     run(
         f"""INSERT INTO queues_slot (queue_id, item_id, priority, is_gold, state, user_id, annotation_id)
         SELECT %(queue)s, %(base)s + i, 0, FALSE, CASE WHEN i <= %(open)s THEN 2 ELSE 0 END, CASE WHEN i <= %(open)s THEN {person} END,
-        CASE WHEN i <= %(open)s THEN %(first)s + 2 * i + a END FROM ({both}) AS k""", given,
-    )  # fmt: skip
-    pairs = "queues_annotation x JOIN queues_annotation y ON y.id = x.id + 1 AND y.item_id = x.item_id WHERE x.queue_id = %(queue)s"
+        CASE WHEN i <= %(open)s THEN %(first)s + 2 * i + a END FROM ({both}) AS k""",  # noqa: E501
+        given,
+    )
+    pairs = (
+        "queues_annotation x JOIN queues_annotation y ON y.id = x.id + 1 AND y.item_id = x.item_id WHERE"
+        " x.queue_id = %(queue)s"
+    )
     run(
         f"""INSERT INTO queues_decision (uuid, item_id, label_id, queue_id, how, reason, digest, created_at)
-        SELECT {UUID[vendor]}, x.item_id, x.label_id, x.queue_id, 'unanimous', '', 'd', %(now)s FROM {pairs} AND x.label_id = y.label_id""",
+        SELECT {UUID[vendor]}, x.item_id, x.label_id, x.queue_id, 'unanimous', '', 'd', %(now)s FROM {pairs} AND x.label_id = y.label_id""",  # noqa: E501
         given,
-    )  # fmt: skip
+    )
     run(
         f"""INSERT INTO queues_dispute (queue_id, item_id, pair, answers, state, opened_at)
         SELECT x.queue_id, x.item_id, CAST(f.stable_id AS TEXT) || '|' || CAST(s.stable_id AS TEXT), 2, 'open', %(now)s
-        FROM {pairs.replace(" WHERE", JOINED)} AND x.label_id <> y.label_id""", given,
-    )  # fmt: skip
+        FROM {pairs.replace(" WHERE", JOINED)} AND x.label_id <> y.label_id""",  # noqa: E501
+        given,
+    )
     advance()
 
 
@@ -173,22 +205,37 @@ def advance() -> None:
 
 def count(queue: Queue, workers: list[User]) -> None:
     """The counters that the actions would have kept."""
-    run("UPDATE datasets_dataset SET items_total = (SELECT COUNT(*) FROM datasets_item WHERE dataset_id = datasets_dataset.id)", {})
+    run(
+        "UPDATE datasets_dataset SET items_total = (SELECT COUNT(*) FROM datasets_item WHERE dataset_id ="
+        " datasets_dataset.id)",
+        {},
+    )
     done, total = (queue.slots.filter(**each).count() for each in ({"state": 2}, {}))
     disputed = queue.disputes.count()
     Queue.objects.filter(pk=queue.pk).update(
-        slots_done=done, slots_total=total, items_total=total // 2, items_decided=queue.decisions.count(), items_disputed=disputed,
-        disputes_total=disputed, filled_at=timezone.now(),
-    )  # fmt: skip
+        slots_done=done,
+        slots_total=total,
+        items_total=total // 2,
+        items_decided=queue.decisions.count(),
+        items_disputed=disputed,
+        disputes_total=disputed,
+        filled_at=timezone.now(),
+    )
     for worker in workers:
         Seat.objects.create(
-            queue=queue, user=worker, labeled=done // len(workers), seconds=7.0 * done / len(workers), last_at=timezone.now()
+            queue=queue,
+            user=worker,
+            labeled=done // len(workers),
+            seconds=7.0 * done / len(workers),
+            last_at=timezone.now(),
         )
     queue.refresh_from_db()
 
 
 def refresh() -> None:
-    """Do the database's own maintenance: PostgreSQL collects statistics automatically in production, SQLite has none."""
+    """Do the database's own maintenance: PostgreSQL collects statistics automatically in production, SQLite
+    has none.
+    """
     if connection.vendor == "postgresql":
         run("ANALYZE", {})
 
@@ -201,14 +248,22 @@ def addresses(queue: Queue) -> Iterator[tuple[str, str, str]]:
     one, other, *_ = next(row for row in report.figures["pairs"] if row[3] < row[2])
     seats = {seat.user_id: seat for seat in queue.seats.all()}
     cells = {
-        "labels": (f"?labels={labels[first].stable_id}|{labels[second].stable_id}", Cell(labels=(labels[first], labels[second]))),
+        "labels": (
+            f"?labels={labels[first].stable_id}|{labels[second].stable_id}",
+            Cell(labels=(labels[first], labels[second])),
+        ),
         "people": (f"?people={seats[one].pk}|{seats[other].pk}", Cell(seats=(seats[one], seats[other]))),
     }
-    pages = [("quality", "quality", ""), ("quality, all people and classes", "quality", "?people=all&labels=all")]
+    pages = [
+        ("quality", "quality", ""),
+        ("quality, all people and classes", "quality", "?people=all&labels=all"),
+    ]
     for name, (query, cell) in cells.items():
         keys = list(behind(report, cell).values_list("pk", flat=True))
         pages.append((f"items of two {name}", "quality_items", query))
-        pages.append((f"items of two {name}, far on", "quality_items", f"{query}&after={keys[len(keys) // 2] - 1}"))
+        pages.append(
+            (f"items of two {name}, far on", "quality_items", f"{query}&after={keys[len(keys) // 2] - 1}")
+        )
     for who in ("lee", "mia"):
         yield f"list ({who})", who, reverse("queues:list")
         yield f"queue ({who})", who, reverse("queues:queue", args=[queue.uuid])
@@ -257,9 +312,13 @@ def summary(name: str, found: list[tuple[float, float]], few: int, many: int) ->
     """One page's line."""
     walls = sorted(wall for wall, _ in found)
     return {
-        "page": name, "p50_ms": round(statistics.median(walls), 1), "p95_ms": round(walls[-(-95 * len(walls) // 100) - 1], 1),
-        "cpu_ms": round(statistics.median(cpu for _, cpu in found), 1), "statements": many, "statements_small": few,
-    }  # fmt: skip
+        "page": name,
+        "p50_ms": round(statistics.median(walls), 1),
+        "p95_ms": round(walls[-(-95 * len(walls) // 100) - 1], 1),
+        "cpu_ms": round(statistics.median(cpu for _, cpu in found), 1),
+        "statements": many,
+        "statements_small": few,
+    }
 
 
 def ask(client: Client, address: str) -> None:

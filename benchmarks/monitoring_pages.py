@@ -1,12 +1,15 @@
-"""The pages of the monitoring wing and the ingest of predictions at size: 20 models, 90 days, 10 million predictions in the rollups.
+"""The pages of the monitoring wing and the ingest of predictions at size: 20 models, 90 days, 10 million
+predictions in the rollups.
 
-`python -m benchmarks.monitoring_pages [--small]`. Everything happens in installations that are thrown away: one on SQLite, one on the
-PostgreSQL server of BENCH_DATABASE_URL (default postgres://postgres@127.0.0.1:5432/postgres, in a database of its own that is dropped
-afterwards). Traffic is laid down as the product's own task would have counted it: by the minute for 14 days, by the hour before, days added
-up by the product. Predictions are then taken in by the product's own ingest from segments as the inference server writes them, and every
-page is asked through all of Django (middleware, permissions, templates) in this process: what is timed is the server's part of an answer.
-The CPU time of this process is reported too, and the machine's load: on a busy machine the two differ. Statements of a page are counted
-with 2 models and 1 day, then with all: a page with a growing number is reported.
+`python -m benchmarks.monitoring_pages [--small]`. Everything happens in installations that are thrown away:
+one on SQLite, one on the PostgreSQL server of BENCH_DATABASE_URL (default
+postgres://postgres@127.0.0.1:5432/postgres, in a database of its own that is dropped afterwards). Traffic is
+laid down as the product's own task would have counted it: by the minute for 14 days, by the hour before, days
+added up by the product. Predictions are then taken in by the product's own ingest from segments as the
+inference server writes them, and every page is asked through all of Django (middleware, permissions,
+templates) in this process: what is timed is the server's part of an answer. The CPU time of this process is
+reported too, and the machine's load: on a busy machine the two differ. Statements of a page are counted with
+2 models and 1 day, then with all: a page with a growing number is reported.
 """
 
 from __future__ import annotations
@@ -56,7 +59,14 @@ def main() -> int:
 
 def played(engine: str, small: bool) -> dict[str, Any]:
     """One database, in a process of its own whose installation is removed afterwards."""
-    command = [sys.executable, "-m", "benchmarks.monitoring_pages", "--inside", engine, *(["--small"] if small else [])]
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.monitoring_pages",
+        "--inside",
+        engine,
+        *(["--small"] if small else []),
+    ]
     with installation(engine, PRICE_PER_CORE_HOUR="0.05") as environment:
         found: dict[str, Any] = json.loads(run(command, environment)[-1])
     return found
@@ -85,8 +95,14 @@ def table(engine: str, found: dict[str, Any]) -> None:
     print(f"load {found['others_load']} on {found['cores']} cores when the pages had been asked\n")
     print(f"{'page':<34}{'p50 ms':>9}{'p95 ms':>9}{'CPU ms':>9}{'statements':>12}")
     for page in sorted(found["pages"], key=lambda each: -each["p95_ms"]):
-        few = "" if page["statements"] == page["statements_small"] else f" (with 2 models {page['statements_small']})"
-        print(f"{page['page']:<34}{page['p50_ms']:>9.1f}{page['p95_ms']:>9.1f}{page['cpu_ms']:>9.1f}{page['statements']:>12}{few}")
+        few = (
+            ""
+            if page["statements"] == page["statements_small"]
+            else f" (with 2 models {page['statements_small']})"
+        )
+        print(
+            f"{page['page']:<34}{page['p50_ms']:>9.1f}{page['p95_ms']:>9.1f}{page['cpu_ms']:>9.1f}{page['statements']:>12}{few}"
+        )
     if found["absent"]:
         print(f"not there: {', '.join(found['absent'])}")
 

@@ -32,7 +32,20 @@ from tests.support.people import make_project
 
 LABELS = ["billing", "delivery", "refund"]
 ROUNDS = 3  # of ingest
-TEXT_WORDS = ["card", "lost", "money", "back", "where", "order", "parcel", "invoice", "twice", "account", "login", "late"]
+TEXT_WORDS = [
+    "card",
+    "lost",
+    "money",
+    "back",
+    "where",
+    "order",
+    "parcel",
+    "invoice",
+    "twice",
+    "account",
+    "login",
+    "late",
+]
 
 # (name in the table, URL name, what its address names, query). "-": nothing.
 PAGES = [
@@ -95,19 +108,27 @@ def play(models: int, days: int, predictions: int, rounds: int, lines: int) -> d
         walls, busy = sorted(wall for wall, _ in found), statistics.median(cpu for _, cpu in found)
         pages.append(
             {
-                "page": name, "p50_ms": round(statistics.median(walls), 1), "p95_ms": round(walls[-(-95 * len(walls) // 100) - 1], 1),
-                "cpu_ms": round(busy, 1), "statements": many[name], "statements_small": few[name],
+                "page": name,
+                "p50_ms": round(statistics.median(walls), 1),
+                "p95_ms": round(walls[-(-95 * len(walls) // 100) - 1], 1),
+                "cpu_ms": round(busy, 1),
+                "statements": many[name],
+                "statements_small": few[name],
             }
-        )  # fmt: skip
+        )
     return {
-        "pages": pages, "worst_p95_ms": max(page["p95_ms"] for page in pages),
+        "pages": pages,
+        "worst_p95_ms": max(page["p95_ms"] for page in pages),
         "grown": [page["page"] for page in pages if page["statements"] > page["statements_small"]],
         "absent": [name for name, *_ in PAGES if name not in times],
-        "ingest_per_second": round(statistics.median(rates)), "ingest_rounds": [round(rate) for rate in rates],
+        "ingest_per_second": round(statistics.median(rates)),
+        "ingest_rounds": [round(rate) for rate in rates],
         "rows": sum(model.objects.count() for model in (MinuteRollup, HourRollup, DayRollup)),
-        "predictions_counted": sum(DayRollup.objects.values_list("answers", flat=True)), "laid_down_s": round(laid_down, 1),
-        "others_load": round(os.getloadavg()[0], 1), "cores": os.cpu_count(),
-    }  # fmt: skip
+        "predictions_counted": sum(DayRollup.objects.values_list("answers", flat=True)),
+        "laid_down_s": round(laid_down, 1),
+        "others_load": round(os.getloadavg()[0], 1),
+        "cores": os.cpu_count(),
+    }
 
 
 def everything(project: Any) -> User:
@@ -126,35 +147,59 @@ def lay_down(endpoint: Endpoint, days: int, each: float, now: datetime, chance: 
     fresh = (row(MinuteRollup, endpoint, version, first + at * MINUTE, each / 1440, chance) for at in minutes)
     save(MinuteRollup, fresh)
     begin = floor(now - timedelta(days=days), DAY)
-    hours = (row(HourRollup, endpoint, version, begin + at * HOUR, each / 24, chance) for at in range(int((first - begin) / HOUR)))
+    hours = (
+        row(HourRollup, endpoint, version, begin + at * HOUR, each / 24, chance)
+        for at in range(int((first - begin) / HOUR))
+    )
     save(HourRollup, hours)
     kpi, _ = Kpi.objects.get_or_create(
-        endpoint=endpoint, name="Handled without a second contact", defaults={"direction": "up", "kind": "share", "holdout_share": 0.1}
+        endpoint=endpoint,
+        name="Handled without a second contact",
+        defaults={"direction": "up", "kind": "share", "holdout_share": 0.1},
     )
     today = now.date()
     sums = [
         day_of(kpi, today - timedelta(days=at), arm, n, total)
         for at in range(days)
-        for arm, n, total in ((Side.MODEL, 900, chance.randint(600, 700)), (Side.HOLDOUT, 100, chance.randint(55, 70)))
+        for arm, n, total in (
+            (Side.MODEL, 900, chance.randint(600, 700)),
+            (Side.HOLDOUT, 100, chance.randint(55, 70)),
+        )
     ]
     OutcomeDay.objects.bulk_create(sums, ignore_conflicts=True)
 
 
-def row(model: Any, endpoint: Endpoint, version: int, start: datetime, mean: float, chance: random.Random) -> Any:
+def row(
+    model: Any, endpoint: Endpoint, version: int, start: datetime, mean: float, chance: random.Random
+) -> Any:
     """One stretch of time with about so many predictions; None without any."""
     n = max(0, round(chance.gauss(mean, mean**0.5)))
     if not n:
         return None
     kinds = min(n, 12)  # so many different values, each n/kinds times
     times = spread(n, [histogram.bucket(chance.lognormvariate(2.5, 0.5)) for _ in range(kinds)])
-    sure = spread(n, [min(CONFIDENCE_BINS - 1, int(chance.betavariate(6, 1.5) * CONFIDENCE_BINS)) for _ in range(kinds)])
+    sure = spread(
+        n, [min(CONFIDENCE_BINS - 1, int(chance.betavariate(6, 1.5) * CONFIDENCE_BINS)) for _ in range(kinds)]
+    )
     return model(
-        endpoint=endpoint, version_id=version, arm="stable", start=start, requests=n, answers=n, timed=n, cpu_us=n * 6000,
-        errors=0, right=n // 10, wrong=n // 100, latency=times, labels=spread(n, [chance.choice(LABELS) for _ in range(kinds)]),
-        confidence=sure, chars=spread(n, [histogram.bucket(chance.lognormvariate(4, 0.6)) for _ in range(kinds)]),
+        endpoint=endpoint,
+        version_id=version,
+        arm="stable",
+        start=start,
+        requests=n,
+        answers=n,
+        timed=n,
+        cpu_us=n * 6000,
+        errors=0,
+        right=n // 10,
+        wrong=n // 100,
+        latency=times,
+        labels=spread(n, [chance.choice(LABELS) for _ in range(kinds)]),
+        confidence=sure,
+        chars=spread(n, [histogram.bucket(chance.lognormvariate(4, 0.6)) for _ in range(kinds)]),
         tokens=spread(n, [histogram.bucket(chance.lognormvariate(2.5, 0.6)) for _ in range(kinds)]),
         oov=spread(n, [int(chance.betavariate(1, 8) * OOV_BINS) for _ in range(kinds)]),
-    )  # fmt: skip
+    )
 
 
 def spread(n: int, keys: list[Any]) -> dict[str, int]:
@@ -198,7 +243,10 @@ def line(endpoint: Endpoint, chance: random.Random) -> bytes:
     version = endpoint.alias.version
     text = " ".join(chance.choices(TEXT_WORDS, k=chance.randint(4, 20)))
     shares = sorted((chance.random() for _ in LABELS), reverse=True)
-    scores = {label: round(share / sum(shares), 6) for label, share in zip(chance.sample(LABELS, 3), shares, strict=True)}
+    scores = {
+        label: round(share / sum(shares), 6)
+        for label, share in zip(chance.sample(LABELS, 3), shares, strict=True)
+    }
     label = next(iter(scores))
     at = timezone.now() - timedelta(seconds=chance.random() * 5)
     asked = {
@@ -210,12 +258,26 @@ def line(endpoint: Endpoint, chance: random.Random) -> bytes:
         "text": text,
     }
     data = {
-        "uuid": str(uuid.uuid4()), "at": at.isoformat(timespec="milliseconds"), "endpoint": endpoint.full_name,
-        "version": str(version.uuid), "root_digest": version.root_digest, "arm": "stable", "deployment": None,
-        "key": f"{chance.getrandbits(64):016x}", "status": "ok", "code": 200, "latency_ms": round(chance.lognormvariate(2.5, 0.5), 3),
-        "queue_ms": 0.1, "cpu_ms": round(chance.lognormvariate(1.8, 0.3), 3), "rows": 1, "inputs": [asked],
-        "outputs": [{"label": label, "confidence": scores[label], "scores": scores}], "token": "01234567", "request_id": "", "epoch": 1,
-    }  # fmt: skip
+        "uuid": str(uuid.uuid4()),
+        "at": at.isoformat(timespec="milliseconds"),
+        "endpoint": endpoint.full_name,
+        "version": str(version.uuid),
+        "root_digest": version.root_digest,
+        "arm": "stable",
+        "deployment": None,
+        "key": f"{chance.getrandbits(64):016x}",
+        "status": "ok",
+        "code": 200,
+        "latency_ms": round(chance.lognormvariate(2.5, 0.5), 3),
+        "queue_ms": 0.1,
+        "cpu_ms": round(chance.lognormvariate(1.8, 0.3), 3),
+        "rows": 1,
+        "inputs": [asked],
+        "outputs": [{"label": label, "confidence": scores[label], "scores": scores}],
+        "token": "01234567",
+        "request_id": "",
+        "epoch": 1,
+    }
     return json.dumps(data, separators=(",", ":")).encode() + b"\n"
 
 
@@ -223,7 +285,13 @@ def addresses(endpoint: Endpoint) -> Iterator[tuple[str, str]]:
     """Name and address of the pages that are there."""
     subjects: dict[str, Callable[[], Any]] = {
         "endpoint": lambda: endpoint.uuid,
-        "prediction": lambda: Prediction.objects.filter(endpoint=endpoint).order_by("-at", "-id").values_list("uuid", flat=True)[0],
+        "prediction": (
+            lambda: (
+                Prediction.objects.filter(endpoint=endpoint)
+                .order_by("-at", "-id")
+                .values_list("uuid", flat=True)[0]
+            )
+        ),
         "kpi": lambda: endpoint.kpis.values_list("uuid", flat=True)[0],
     }
     for name, url, subject, query in PAGES:

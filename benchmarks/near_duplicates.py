@@ -1,12 +1,15 @@
-"""Near duplicates among generated texts with planted pairs whose true similarity is known: recall, precision, time and memory as rows grow.
+"""Near duplicates among generated texts with planted pairs whose true similarity is known: recall, precision,
+time and memory as rows grow.
 
-`python -m benchmarks.near_duplicates [--rows 200000]`. Runs what the scan's job runs, without its database, in a process of its own for
-each size: a quarter of the rows, then all. Half of the texts are compared by words, half by characters. One text in twenty is a variant
-of another with other last words, so that similarities lie on both sides of 0.8; one variant in ten has a variant of its own, which makes
-chains. The truth is counted here, by sets, and not by the product.
-Recall: generated pairs of 0.8 or more that are in one group. Precision: pairs in one group that are 0.8 or more alike; ends of a
-chain count against it. Growth: the exponent of processor time over rows, 1 for linear. Memory: the most that is the process's own (RssAnon
-of Linux) beyond what it held before, without the pages of files, which the system takes back when it needs them.
+`python -m benchmarks.near_duplicates [--rows 200000]`. Runs what the scan's job runs, without its database,
+in a process of its own for each size: a quarter of the rows, then all. Half of the texts are compared by
+words, half by characters. One text in twenty is a variant of another with other last words, so that
+similarities lie on both sides of 0.8; one variant in ten has a variant of its own, which makes chains. The
+truth is counted here, by sets, and not by the product.
+Recall: generated pairs of 0.8 or more that are in one group. Precision: pairs in one group that are 0.8 or
+more alike; ends of a chain count against it. Growth: the exponent of processor time over rows, 1 for linear.
+Memory: the most that is the process's own (RssAnon of Linux) beyond what it held before, without the pages of
+files, which the system takes back when it needs them.
 """
 
 from __future__ import annotations
@@ -49,14 +52,22 @@ def main() -> int:
     met = last["recall"] >= RECALL and last["precision"] >= PRECISION and exponent <= EXPONENT
     figures = {"sizes": found, "growth_exponent": round(exponent, 3)}
     bar = {"recall": RECALL, "precision": PRECISION, "growth_exponent": EXPONENT}
-    result = {"benchmark": "near_duplicates", "figures": figures, "ratio": round(last["recall"] / RECALL, 4), "bar": bar, "met": met}
+    result = {
+        "benchmark": "near_duplicates",
+        "figures": figures,
+        "ratio": round(last["recall"] / RECALL, 4),
+        "bar": bar,
+        "met": met,
+    }
     print(json.dumps(result))
     return 0 if met else 1
 
 
 def in_a_process(rows: int) -> dict[str, Any]:
     """The figures of one size, with memory that is its own."""
-    process = subprocess.run([sys.executable, "-m", __spec__.name, "--one", str(rows)], check=True, capture_output=True, text=True)
+    process = subprocess.run(
+        [sys.executable, "-m", __spec__.name, "--one", str(rows)], check=True, capture_output=True, text=True
+    )
     return json.loads(process.stdout.splitlines()[-1])
 
 
@@ -89,7 +100,8 @@ def made(rows: int) -> tuple[list[str], list[tuple[int, int]]]:
     weights = list(accumulate(1 / (n + 10) for n in range(len(words))))
     variants = rows // ONE_IN
     texts = [
-        " ".join(random.choices(words, cum_weights=weights, k=random.randint(*(LONG if n % 2 else SHORT)))) for n in range(rows - variants)
+        " ".join(random.choices(words, cum_weights=weights, k=random.randint(*(LONG if n % 2 else SHORT))))
+        for n in range(rows - variants)
     ]
     planted = []
     for pair, source in enumerate(random.sample(range(rows - variants), variants)):
@@ -111,10 +123,14 @@ def compared(texts: list[str], planted: list[tuple[int, int]], groups: list[list
     within = [pair for group in groups for pair in combinations([member.key for member in group], 2)]
     right = sum(alike(texts[one], texts[other]) >= 0.8 for one, other in within)
     return {
-        "planted": len(planted), "near": len(near), "recall": share(sum(pair in joined for pair in near), len(near)),
-        "recall_080_085": share(sum(pair in joined for pair in close), len(close)), "pairs_found": len(within),
-        "precision": share(right, len(within)), "groups": len(groups),
-    }  # fmt: skip
+        "planted": len(planted),
+        "near": len(near),
+        "recall": share(sum(pair in joined for pair in near), len(near)),
+        "recall_080_085": share(sum(pair in joined for pair in close), len(close)),
+        "pairs_found": len(within),
+        "precision": share(right, len(within)),
+        "groups": len(groups),
+    }
 
 
 def share(part: int, whole: int) -> float:
@@ -126,7 +142,10 @@ def alike(one: str, other: str) -> float:
     """The definition, counted anew: runs of 5 words where both have 20 or more, else of 5 characters."""
     first, second = normal_form(one), normal_form(other)
     if min(len(first.split()), len(second.split())) >= 20:
-        a, b = ({tuple(words[n : n + 5]) for n in range(len(words) - 4)} for words in (first.split(), second.split()))
+        a, b = (
+            {tuple(words[n : n + 5]) for n in range(len(words) - 4)}
+            for words in (first.split(), second.split())
+        )
     else:
         a, b = ({text[n : n + 5] for n in range(len(text) - 4)} for text in (first, second))
     return len(a & b) / len(a | b) if a | b else 1.0
@@ -134,13 +153,20 @@ def alike(one: str, other: str) -> float:
 
 def table(found: list[dict[str, Any]], exponent: float) -> None:
     """For people."""
-    print(f"{'rows':>10} {'seconds':>8} {'CPU':>8} {'memory':>9} {'near':>7} {'recall':>8} {'0.80-0.85':>10} {'precision':>10}")
+    print(
+        f"{'rows':>10} {'seconds':>8} {'CPU':>8} {'memory':>9} {'near':>7} {'recall':>8} {'0.80-0.85':>10}"
+        f" {'precision':>10}"
+    )
     for each in found:
         print(
-            f"{each['rows']:>10,} {each['seconds']:>8.1f} {each['cpu_seconds']:>8.1f} {each['memory_mb']:>6.0f} MB"
-            f" {each['near']:>7,} {each['recall']:>8.4f} {each['recall_080_085']:>10.4f} {each['precision']:>10.4f}"
+            f"{each['rows']:>10,} {each['seconds']:>8.1f} {each['cpu_seconds']:>8.1f}"
+            f" {each['memory_mb']:>6.0f} MB {each['near']:>7,} {each['recall']:>8.4f}"
+            f" {each['recall_080_085']:>10.4f} {each['precision']:>10.4f}"
         )
-    print(f"Processor time grows with rows to the power of {exponent:.2f}, at most {EXPONENT}; recall {RECALL} and precision {PRECISION}.")
+    print(
+        f"Processor time grows with rows to the power of {exponent:.2f}, at most {EXPONENT}; recall {RECALL}"
+        f" and precision {PRECISION}."
+    )
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
-"""A page of Hugging Face's Trainer on the rows of a run folder, as its documentation has it: `python -m benchmarks.quality_peer DIR`.
+"""A page of Hugging Face's Trainer on the rows of a run folder, as its documentation has it: `python -m
+benchmarks.quality_peer DIR`.
 
-One class or any number of a text (AutoModelForSequenceClassification), or spans (AutoModelForTokenClassification over whole words, the
-first piece of each has its tag). Leaves peer.json: the score on test.jsonl (macro-F1 of one class, of any number, micro-F1 of spans) and
-the CPU seconds of training. Where a text may have any number, the threshold that all classes share is the best one for the validation
+One class or any number of a text (AutoModelForSequenceClassification), or spans
+(AutoModelForTokenClassification over whole words, the first piece of each has its tag). Leaves peer.json: the
+score on test.jsonl (macro-F1 of one class, of any number, micro-F1 of spans) and the CPU seconds of training.
+Where a text may have any number, the threshold that all classes share is the best one for the validation
 rows; the documentation's 0.5 is reported too, at which a script trained on few rows predicts no class at all.
 """
 
@@ -77,36 +79,71 @@ def main() -> None:
     logging.set_verbosity_error()
     folder = Path(sys.argv[1])
     spec = json.loads((folder / "spec.json").read_text(encoding="utf-8"))
-    rows = {name: list(map(json.loads, (folder / f"{name}.jsonl").read_text(encoding="utf-8").splitlines())) for name in PARTS}
+    rows = {
+        name: list(map(json.loads, (folder / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()))
+        for name in PARTS
+    }
     set_seed(spec["seed"])
     path, labels, task = spec["base"]["path"], spec["labels"], spec["task"]
     tokenizer = AutoTokenizer.from_pretrained(path)
-    tags = {tag: at for at, tag in enumerate(["O", *(f"{place}-{label}" for label in labels for place in "BI")])}
+    tags = {
+        tag: at for at, tag in enumerate(["O", *(f"{place}-{label}" for label in labels for place in "BI")])
+    }
 
     def encoded(row: Row) -> Row:
         if task != "spans":
             found = dict(tokenizer(row["text"], truncation=True, max_length=spec["max_tokens"]))
-            truth = labels.index(row["label"]) if task == "single_label" else [float(label in row["labels"]) for label in labels]
+            truth = (
+                labels.index(row["label"])
+                if task == "single_label"
+                else [float(label in row["labels"]) for label in labels]
+            )
             return found | {"labels": truth}
-        found = tokenizer([word for word, _ in words(row)], is_split_into_words=True, truncation=True, max_length=spec["max_tokens"])
+        found = tokenizer(
+            [word for word, _ in words(row)],
+            is_split_into_words=True,
+            truncation=True,
+            max_length=spec["max_tokens"],
+        )
         truth, ids = tagged(row, tags), found.word_ids()
         first = [each is not None and each != before for each, before in zip(ids, [None, *ids], strict=False)]
-        return dict(found) | {"labels": [truth[each] if is_first else -100 for each, is_first in zip(ids, first, strict=True)], "ids": ids}
+        return dict(found) | {
+            "labels": [truth[each] if is_first else -100 for each, is_first in zip(ids, first, strict=True)],
+            "ids": ids,
+        }
 
-    kind, outputs = (AutoModelForTokenClassification, len(tags)) if task == "spans" else (AutoModelForSequenceClassification, len(labels))
+    kind, outputs = (
+        (AutoModelForTokenClassification, len(tags))
+        if task == "spans"
+        else (AutoModelForSequenceClassification, len(labels))
+    )
     problem = {"problem_type": "multi_label_classification"} if task == "multi_label" else {}
     model = kind.from_pretrained(path, num_labels=outputs, **problem)
     parts = {name: [encoded(row) for row in some] for name, some in rows.items()}
     places = {name: [row.pop("ids", None) for row in some] for name, some in parts.items()}
     trainer = Trainer(
-        model=model, train_dataset=parts["train"],
-        data_collator=DataCollatorForTokenClassification(tokenizer) if task == "spans" else DataCollatorWithPadding(tokenizer),
-        args=TrainingArguments(
-            output_dir=str(folder / "peer"), num_train_epochs=spec["epochs"], per_device_train_batch_size=spec["batch_size"],
-            per_device_eval_batch_size=64, learning_rate=spec["learning_rate"], weight_decay=spec["weight_decay"],
-            warmup_steps=spec["warmup_fraction"], use_cpu=True, seed=spec["seed"], report_to="none", save_strategy="no", disable_tqdm=True,
+        model=model,
+        train_dataset=parts["train"],
+        data_collator=(
+            DataCollatorForTokenClassification(tokenizer)
+            if task == "spans"
+            else DataCollatorWithPadding(tokenizer)
         ),
-    )  # fmt: skip
+        args=TrainingArguments(
+            output_dir=str(folder / "peer"),
+            num_train_epochs=spec["epochs"],
+            per_device_train_batch_size=spec["batch_size"],
+            per_device_eval_batch_size=64,
+            learning_rate=spec["learning_rate"],
+            weight_decay=spec["weight_decay"],
+            warmup_steps=spec["warmup_fraction"],
+            use_cpu=True,
+            seed=spec["seed"],
+            report_to="none",
+            save_strategy="no",
+            disable_tqdm=True,
+        ),
+    )
     busy = time.process_time()
     trainer.train()
     busy = time.process_time() - busy
@@ -118,7 +155,10 @@ def main() -> None:
         validating = trainer.predict(parts["validation"]).predictions
         threshold = max(THRESHOLDS, key=lambda each: macro_f1(parts["validation"], validating, each))
         score = macro_f1(parts["test"], logits, threshold)
-        extra = {"threshold": round(float(threshold), 2), "score_at_half": macro_f1(parts["test"], logits, 0.5)}
+        extra = {
+            "threshold": round(float(threshold), 2),
+            "score_at_half": macro_f1(parts["test"], logits, 0.5),
+        }
     else:
         score = micro_f1(rows["test"], logits, places["test"], list(tags))
     (folder / "peer.json").write_text(json.dumps({"score": float(score), "cpu_s": round(busy, 1)} | extra))
@@ -138,7 +178,10 @@ def micro_f1(rows: list[Row], logits: Any, places: list[list[int | None]], tags:
         for at, (word, before) in enumerate(zip(ids, [None, *ids], strict=False)):
             if word is not None and word != before:
                 predicted[word] = tags[int(best[at])]
-        found, wanted = spans(row, predicted), {(each["start"], each["end"], each["label"]) for each in row["spans"]}
+        found, wanted = (
+            spans(row, predicted),
+            {(each["start"], each["end"], each["label"]) for each in row["spans"]},
+        )
         right, called, true = right + len(found & wanted), called + len(found), true + len(wanted)
     return 2 * right / max(called + true, 1)
 

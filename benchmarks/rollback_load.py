@@ -1,10 +1,12 @@
-"""Requests in a process of their own: as fast as they are answered, or at a steady rate whatever the answers do. Standard library only.
+"""Requests in a process of their own: as fast as they are answered, or at a steady rate whatever the answers
+do. Standard library only.
 
     python -m benchmarks.rollback_load HOST PORT PATH TOKEN RATE SECONDS FILE
 
-RATE 0 asks from 16 connections without a pause, else requests begin on a schedule, on up to 64 connections. Every request has a sticky key
-of 500. FILE gets one JSON line: {"begun", "ended" (seconds of the machine's monotonic clock), "code" (0: no answer), "version", "due"}.
-Ends after SECONDS, or when its standard input is closed.
+RATE 0 asks from 16 connections without a pause, else requests begin on a schedule, on up to 64 connections.
+Every request has a sticky key of 500. FILE gets one JSON line: {"begun", "ended" (seconds of the machine's
+monotonic clock), "code" (0: no answer), "version", "due"}. Ends after SECONDS, or when its standard input is
+closed.
 """
 
 from __future__ import annotations
@@ -43,10 +45,23 @@ class Load:
         line: dict[str, Any] = {"begun": begun, "due": due, "code": 0, "version": ""}
         try:
             reader, writer = pair or await asyncio.open_connection(self.host, self.port)
-            body = json.dumps({"inputs": [{"name": "TEXT", "datatype": "BYTES", "shape": [1], "data": [TEXTS[at % len(TEXTS)]]}]}).encode()
-            head = f"POST {self.path} HTTP/1.1\r\nHost: {self.host}\r\nAuthorization: Bearer {self.token}\r\nX-Route-Key: k{at % KEYS}\r\n"
-            writer.write(f"{head}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
-            answer = (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 30)).decode("latin-1").split("\r\n")
+            body = json.dumps(
+                {
+                    "inputs": [
+                        {"name": "TEXT", "datatype": "BYTES", "shape": [1], "data": [TEXTS[at % len(TEXTS)]]}
+                    ]
+                }
+            ).encode()
+            head = (
+                f"POST {self.path} HTTP/1.1\r\nHost: {self.host}\r\nAuthorization: Bearer"
+                f" {self.token}\r\nX-Route-Key: k{at % KEYS}\r\n"
+            )
+            writer.write(
+                f"{head}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+            )
+            answer = (
+                (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 30)).decode("latin-1").split("\r\n")
+            )
             headers = dict(each.lower().split(": ", 1) for each in answer[1:] if ": " in each)
             await reader.readexactly(int(headers["content-length"]))
             line |= {"code": int(answer[0].split()[1]), "version": headers.get("x-model-version", "")}

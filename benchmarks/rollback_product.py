@@ -1,4 +1,6 @@
-"""The registry's part of the rollback benchmark: approvals, canaries, stops of canaries that are timed, and clicks that roll back."""
+"""The registry's part of the rollback benchmark: approvals, canaries, stops of canaries that are timed, and
+clicks that roll back.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ SEEN_SECONDS = 0.7  # of both splits, before and after each rollback
 
 
 class Registry:
-    """One endpoint: 1.0.0 is live, 1.1.0 comes and goes. Answers carry a version's uuid in X-Model-Version."""
+    """One endpoint: 1.0.0 is live, 1.1.0 comes and goes. Answers carry a version's uuid in
+    X-Model-Version.
+    """
 
     def __init__(self, artifacts: list[Path]) -> None:
         project = make_project("benchmark", "Benchmark")
@@ -36,7 +40,13 @@ class Registry:
         for at, folder in enumerate(artifacts):
             self.versions.append(
                 registry.make_version(
-                    project, people["mia"], people["ravi"], model=model, snapshot=snapshot, semver=f"1.{at}.0", artifact=put_folder(folder)
+                    project,
+                    people["mia"],
+                    people["ravi"],
+                    model=model,
+                    snapshot=snapshot,
+                    semver=f"1.{at}.0",
+                    artifact=put_folder(folder),
                 )
             )
             model = self.versions[0].model
@@ -62,7 +72,10 @@ class Registry:
     def settle(self) -> None:
         """Until the server has the newest routes and answers with all that they name."""
         wanted = max(row.epoch for row in Deployment.objects.filter(endpoint=self.endpoint, ended_at=None))
-        until(lambda: any(state.epoch >= wanted for state in queries.server_states()), f"the server takes epoch {wanted}")
+        until(
+            lambda: any(state.epoch >= wanted for state in queries.server_states()),
+            f"the server takes epoch {wanted}",
+        )
 
     def begin(self) -> Deployment:
         """A new approval, and a canary with half of the requests."""
@@ -89,7 +102,12 @@ class Registry:
         time.sleep(SEEN_SECONDS)
         assert self.opens()
         seen = Alias.objects.get(endpoint=self.endpoint).moves
-        given = {"reason": "Errors.", "typed": "1.0.0", "seen": seen, "csrfmiddlewaretoken": self.browser.cookies["csrftoken"]}
+        given = {
+            "reason": "Errors.",
+            "typed": "1.0.0",
+            "seen": seen,
+            "csrfmiddlewaretoken": self.browser.cookies["csrftoken"],
+        }
         moment = Moment()
         moment.note()
         answer = self.browser.post(f"/endpoints/{self.endpoint.uuid}/roll-back/", data=given)
@@ -99,14 +117,23 @@ class Registry:
         return self.event("rolled back", moment) | {"answered": answered, "older": str(self.versions[0].uuid)}
 
     def event(self, kind: str, moment: Moment) -> dict[str, Any]:
-        """The event for the figures. commit: its time (of a click, the click's). until: well before the version answers again."""
+        """The event for the figures. commit: its time (of a click, the click's). until: well before the
+        version answers again.
+        """
         self.settle()
         time.sleep(2 * SEEN_SECONDS)
-        return {"kind": kind, "commit": moment.at, "until": time.monotonic(), "version": str(self.versions[1].uuid)}
+        return {
+            "kind": kind,
+            "commit": moment.at,
+            "until": time.monotonic(),
+            "version": str(self.versions[1].uuid),
+        }
 
 
 class Moment:
-    """A moment that is noted: right after the commit of the transaction in which it is made, before anything else that happens then."""
+    """A moment that is noted: right after the commit of the transaction in which it is made, before anything
+    else that happens then.
+    """
 
     def __init__(self) -> None:
         self.at = 0.0

@@ -1,11 +1,14 @@
-"""The pages of runs and evaluations at size: a run with a million points, an evaluation of 100,000 items by 200 classes, 10,000 runs.
+"""The pages of runs and evaluations at size: a run with a million points, an evaluation of 100,000 items by
+200 classes, 10,000 runs.
 
-`python -m benchmarks.run_pages [--small] [--only sqlite]`. Everything happens in installations that are thrown away: one on SQLite, one on
-the PostgreSQL server of BENCH_DATABASE_URL (default postgres://postgres@127.0.0.1:5432/postgres, in a database of its own that is dropped
-afterwards). Runs and points are laid down as the product's own actions would have left them (a training value every 10 steps, 1,000
-evaluations); the answers are made up, the report over them is the engine's. 4,000 of the 100,000 answered items have a text. Every page is
-asked through all of Django (middleware, permissions, templates) in this process: what is timed is the server's part of an answer.
-Statements are counted with two runs, one of 20,000 points, which are thinned too, then with all: a page with a growing number is reported.
+`python -m benchmarks.run_pages [--small] [--only sqlite]`. Everything happens in installations that are
+thrown away: one on SQLite, one on the PostgreSQL server of BENCH_DATABASE_URL (default
+postgres://postgres@127.0.0.1:5432/postgres, in a database of its own that is dropped afterwards). Runs and
+points are laid down as the product's own actions would have left them (a training value every 10 steps, 1,000
+evaluations); the answers are made up, the report over them is the engine's. 4,000 of the 100,000 answered
+items have a text. Every page is asked through all of Django (middleware, permissions, templates) in this
+process: what is timed is the server's part of an answer. Statements are counted with two runs, one of 20,000
+points, which are thinned too, then with all: a page with a growing number is reported.
 """
 
 from __future__ import annotations
@@ -39,16 +42,26 @@ def main() -> int:
     grown = sorted({name for found in figures.values() for name in found["grown"]})
     met = worst < PAGE_MS and not grown
     result = {
-        "benchmark": "run_pages", "figures": {"size": size, **figures}, "ratio": round(PAGE_MS / worst, 2),
-        "bar": {"page_p95_ms": PAGE_MS, "statements": "constant"}, "met": met,
-    }  # fmt: skip
+        "benchmark": "run_pages",
+        "figures": {"size": size, **figures},
+        "ratio": round(PAGE_MS / worst, 2),
+        "bar": {"page_p95_ms": PAGE_MS, "statements": "constant"},
+        "met": met,
+    }
     print(json.dumps(result))
     return 0 if met else 1
 
 
 def played(engine: str, small: bool) -> dict[str, Any]:
     """One database, in a process of its own whose installation is removed afterwards."""
-    command = [sys.executable, "-m", "benchmarks.run_pages", "--inside", engine, *(["--small"] if small else [])]
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.run_pages",
+        "--inside",
+        engine,
+        *(["--small"] if small else []),
+    ]
     with installation(engine) as environment:
         found: dict[str, Any] = json.loads(run(command, environment)[-1])
     return found
@@ -71,11 +84,18 @@ def inside(size: dict[str, int]) -> int:
 
 def table(engine: str, found: dict[str, Any]) -> None:
     """What was found, the slowest page first."""
-    print(f"\n{engine}: laid down in {found['laid_down_s']:.0f} s; load {found['others_load']} on {found['cores']} cores\n")
+    print(
+        f"\n{engine}: laid down in {found['laid_down_s']:.0f} s; load {found['others_load']} on"
+        f" {found['cores']} cores\n"
+    )
     print(f"{'page':<44}{'p50 ms':>9}{'p95 ms':>9}{'CPU ms':>9}{'kB':>8}{'statements':>12}")
     for page in sorted(found["pages"], key=lambda each: -each["p95_ms"]):
-        few = "" if page["statements"] == page["statements_small"] else f" (with little {page['statements_small']})"
-        figures = f"{page['p50_ms']:>9.1f}{page['p95_ms']:>9.1f}{page['cpu_ms']:>9.1f}{page['kilobytes']:>8}{page['statements']:>12}"
+        few = (
+            ""
+            if page["statements"] == page["statements_small"]
+            else f" (with little {page['statements_small']})"
+        )
+        figures = f"{page['p50_ms']:>9.1f}{page['p95_ms']:>9.1f}{page['cpu_ms']:>9.1f}{page['kilobytes']:>8}{page['statements']:>12}"  # noqa: E501
         print(f"{page['page']:<44}{figures}{few}")
 
 

@@ -49,7 +49,9 @@ def play(points: int, items: int, labels: int, runs: int, rounds: int) -> dict[s
     small = statements(mia, few, other)
     began = time.monotonic()
     snapshot = make_snapshot(project, mia, name="many", texts=texts(labels), copies=1)
-    large, second = (make_run(snapshot, mia, accuracy=share, seed=seed) for share, seed in ((0.9, 1), (0.85, 2)))
+    large, second = (
+        make_run(snapshot, mia, accuracy=share, seed=seed) for share, seed in ((0.9, 1), (0.85, 2))
+    )
     log(began, "texts and two runs")
     for run, seed in ((large, 3), (second, 4)):
         answered(run, items, seed)
@@ -61,13 +63,19 @@ def play(points: int, items: int, labels: int, runs: int, rounds: int) -> dict[s
     laid = time.monotonic() - began
     log(began, "runs")
     many = statements(mia, large, second)
-    pages = [summary(name, found, small[name], many[name]) for name, found in timed(mia, large, second, rounds).items()]
+    pages = [
+        summary(name, found, small[name], many[name])
+        for name, found in timed(mia, large, second, rounds).items()
+    ]
     return {
-        "pages": pages, "worst_p95_ms": max(page["p95_ms"] for page in pages),
+        "pages": pages,
+        "worst_p95_ms": max(page["p95_ms"] for page in pages),
         "grown": [page["page"] for page in pages if page["statements"] > page["statements_small"]],
-        "points": MetricPoint.objects.filter(run=large).count(), "laid_down_s": round(laid, 1),
-        "others_load": round(os.getloadavg()[0], 1), "cores": os.cpu_count(),
-    }  # fmt: skip
+        "points": MetricPoint.objects.filter(run=large).count(),
+        "laid_down_s": round(laid, 1),
+        "others_load": round(os.getloadavg()[0], 1),
+        "cores": os.cpu_count(),
+    }
 
 
 def log(began: float, what: str) -> None:
@@ -77,11 +85,16 @@ def log(began: float, what: str) -> None:
 
 def texts(labels: int) -> dict[str, list[str]]:
     """Some texts of each class."""
-    return {f"class_{label:03}": [f"Text {at} of the class {label}" for at in range(TEXTS)] for label in range(labels)}
+    return {
+        f"class_{label:03}": [f"Text {at} of the class {label}" for at in range(TEXTS)]
+        for label in range(labels)
+    }
 
 
 def answered(run: Run, items: int, seed: int) -> Evaluation:
-    """An evaluation of so many items; those of the snapshot's test split are real, the others are digests alone."""
+    """An evaluation of so many items; those of the snapshot's test split are real, the others are digests
+    alone.
+    """
     names, random = tuple(run.spec["labels"]), np.random.default_rng(seed)
     real = predictions_ids(run)
     ids = (real + [f"{at:064x}" for at in range(items)])[:items]
@@ -92,7 +105,14 @@ def answered(run: Run, items: int, seed: int) -> Evaluation:
     made = predictions.Predictions(names, tuple(ids), truth, shares)
     report = single_label.ENTRY.report(made, count=100)
     baselines = {"majority": {name: report[name] / 20 for name in ("accuracy", "macro_f1")}}
-    result = {"format": 1, "status": "succeeded", "error": None, "temperature": 1.0, **report, "baselines": baselines}
+    result = {
+        "format": 1,
+        "status": "succeeded",
+        "error": None,
+        "temperature": 1.0,
+        **report,
+        "baselines": baselines,
+    }
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "predictions.parquet"
         predictions.ENTRY.write(path, made, "test")
@@ -113,7 +133,7 @@ def add_points(run: Run, points: int) -> None:
         for name in names:
             execute(
                 f"""INSERT INTO training_metricpoint (run_id, name, step, value)
-                SELECT %(run)s, %(name)s, i * %(distance)s, 1 + 100.0 / i FROM ({NUMBERS[connection.vendor]}) AS k""",
+                SELECT %(run)s, %(name)s, i * %(distance)s, 1 + 100.0 / i FROM ({NUMBERS[connection.vendor]}) AS k""",  # noqa: E501
                 {"run": run.pk, "name": name, "distance": distance, "items": count},
             )
     last = logged * LOG_STEPS
@@ -122,15 +142,28 @@ def add_points(run: Run, points: int) -> None:
 
 
 def add_runs(project: Project, snapshot: Snapshot, like: Run, count: int) -> None:
-    """Runs that have ended, each with twenty evaluations. The first is made as the product makes one; the database copies it."""
+    """Runs that have ended, each with twenty evaluations. The first is made as the product makes one; the
+    database copies it.
+    """
     number = Run.objects.filter(project=project).order_by("-number")[0].number + 1
-    same = {name: getattr(like, name) for name in ("strategy", "spec", "spec_digest", "code_version", "state", "metrics", "result")}
+    same = {
+        name: getattr(like, name)
+        for name in ("strategy", "spec", "spec_digest", "code_version", "state", "metrics", "result")
+    }
     first = Run.objects.create(
-        project=project, number=number, snapshot=snapshot, base=like.base, launched_by=like.launched_by, step=200, **same
+        project=project,
+        number=number,
+        snapshot=snapshot,
+        base=like.base,
+        launched_by=like.launched_by,
+        step=200,
+        **same,
     )
     own = {"id", "uuid", "number"}
     columns = ", ".join(
-        column for field in Run._meta.concrete_fields if (column := connection.ops.quote_name(field.column)).strip('"') not in own
+        column
+        for field in Run._meta.concrete_fields
+        if (column := connection.ops.quote_name(field.column)).strip('"') not in own
     )
     vendor = connection.vendor
     execute(
@@ -140,30 +173,43 @@ def add_runs(project: Project, snapshot: Snapshot, like: Run, count: int) -> Non
     )
     execute(
         f"""INSERT INTO training_metricpoint (run_id, name, step, value) SELECT training_run.id, 'validation_loss', 10 * i, 1.0 / i
-        FROM training_run, ({NUMBERS[vendor]}) AS k WHERE project_id = %(project)s AND number >= %(number)s""",
+        FROM training_run, ({NUMBERS[vendor]}) AS k WHERE project_id = %(project)s AND number >= %(number)s""",  # noqa: E501
         {"project": project.pk, "number": number, "items": 20},
     )
 
 
 def addresses(run: Run, other: Run) -> Iterator[tuple[str, str]]:
     """Name and address of every page."""
-    found = {each: Evaluation.objects.filter(run=each, split="test").order_by("-id")[0] for each in (run, other)}
+    found = {
+        each: Evaluation.objects.filter(run=each, split="test").order_by("-id")[0] for each in (run, other)
+    }
     mine, theirs = found[run], found[other]
     counts = mine.report["confusion"]["counts"]
-    pair = next((row, column) for row, line in enumerate(counts) for column, number in enumerate(line) if number and row != column)
+    pair = next(
+        (row, column)
+        for row, line in enumerate(counts)
+        for column, number in enumerate(line)
+        if number and row != column
+    )
     names = mine.report["confusion"]["labels"]
     cell = f"?true={names[pair[0]]}&predicted={names[pair[1]]}"
     yield "list of runs", reverse("training:list")
     yield "list of runs, far on", reverse("training:list") + f"?before={run.pk + 1}"
     yield "a run", reverse("training:detail", args=[run.uuid])
-    yield "a run's new points", reverse("training:points", args=[run.uuid]) + f"?chart=loss&after={max(0, run.step - 100)}"
+    yield (
+        "a run's new points",
+        reverse("training:points", args=[run.uuid]) + f"?chart=loss&after={max(0, run.step - 100)}",
+    )
     yield "a run's evaluation", reverse("evaluation:of_run", args=[run.uuid])
     yield "list of evaluations", reverse("evaluation:list")
     yield "an evaluation", reverse("evaluation:detail", args=[mine.uuid])
     yield "an evaluation, all classes", reverse("evaluation:detail", args=[mine.uuid]) + "?classes=all"
     yield "items of a cell", reverse("evaluation:items", args=[mine.uuid]) + cell
     yield "all errors", reverse("evaluation:items", args=[mine.uuid])
-    yield "comparing two (kept for an hour)", reverse("evaluation:compare") + f"?a={mine.uuid}&b={theirs.uuid}"
+    yield (
+        "comparing two (kept for an hour)",
+        reverse("evaluation:compare") + f"?a={mine.uuid}&b={theirs.uuid}",
+    )
     yield "a run over REST", reverse("api-run", args=[run.uuid])
     yield "runs over REST", reverse("api-runs")
     yield "an evaluation over REST", reverse("api-evaluation", args=[mine.uuid])
@@ -188,14 +234,18 @@ def statements(person: User, run: Run, other: Run) -> dict[str, int]:
 
 
 def timed(person: User, run: Run, other: Run, rounds: int) -> dict[str, list[tuple[float, float, int]]]:
-    """Milliseconds of each page, pages in turn: until it was there, and of this process's CPU; and its bytes."""
+    """Milliseconds of each page, pages in turn: until it was there, and of this process's CPU; and its
+    bytes.
+    """
     browser, pages = signed_in(person), list(addresses(run, other))
     times: dict[str, list[tuple[float, float, int]]] = {name: [] for name, _ in pages}
     for _ in range(rounds):
         for name, address in pages:
             began, busy = time.perf_counter(), time.process_time()
             size = ask(browser, address)
-            times[name].append((1000 * (time.perf_counter() - began), 1000 * (time.process_time() - busy), size))
+            times[name].append(
+                (1000 * (time.perf_counter() - began), 1000 * (time.process_time() - busy), size)
+            )
     return times
 
 
@@ -203,10 +253,14 @@ def summary(name: str, found: list[tuple[float, float, int]], few: int, many: in
     """One page's line."""
     walls = sorted(wall for wall, _, _ in found)
     return {
-        "page": name, "p50_ms": round(statistics.median(walls), 1), "p95_ms": round(walls[-(-95 * len(walls) // 100) - 1], 1),
-        "cpu_ms": round(statistics.median(cpu for _, cpu, _ in found), 1), "kilobytes": found[0][2] // 1000, "statements": many,
+        "page": name,
+        "p50_ms": round(statistics.median(walls), 1),
+        "p95_ms": round(walls[-(-95 * len(walls) // 100) - 1], 1),
+        "cpu_ms": round(statistics.median(cpu for _, cpu, _ in found), 1),
+        "kilobytes": found[0][2] // 1000,
+        "statements": many,
         "statements_small": few,
-    }  # fmt: skip
+    }
 
 
 def ask(client: Client, address: str) -> int:

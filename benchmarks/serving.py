@@ -1,9 +1,11 @@
-"""One fine-tuned MiniLM behind five servers: CPU time a request and memory, ours with tokens, routing, telemetry and metrics on.
+"""One fine-tuned MiniLM behind five servers: CPU time a request and memory, ours with tokens, routing,
+telemetry and metrics on.
 
-`python -m benchmarks.serving`. The peers are installed by pip into environments of their own under var/bench (several GB, minutes, once);
-the model is fine-tuned once, too (var/bench/model). Every engine runs one thread a request, every server has one process that answers, and
-rounds are interleaved, so that whatever else runs on this machine falls upon all alike. CPU time is user and system time of the server's
-whole process tree by the requests that it answered; it is the figure that a busy machine disturbs least.
+`python -m benchmarks.serving`. The peers are installed by pip into environments of their own under var/bench
+(several GB, minutes, once); the model is fine-tuned once, too (var/bench/model). Every engine runs one thread
+a request, every server has one process that answers, and rounds are interleaved, so that whatever else runs
+on this machine falls upon all alike. CPU time is user and system time of the server's whole process tree by
+the requests that it answered; it is the figure that a busy machine disturbs least.
 
 The data (banking77) is in $SHARED_DATA/banking77 or in ../shared/data/banking77.
 """
@@ -47,7 +49,7 @@ PACKAGES = {
 }
 STOCK = ("mlflow", "bentoml", "fastapi_pipeline")
 OURS, STRONG = "ours", "fastapi_int8"
-TOKEN, NAME = "token-of-the-benchmark", "benchmark/banking77"  # noqa: S105  good for this run's own server only
+TOKEN, NAME = "token-of-the-benchmark", "benchmark/banking77"  # good for this run's own server only
 CLIENTS, ROUNDS, REQUESTS, WARM_UP = 4, 5, 200, 60
 START_SECONDS = 600
 BARS = {"cpu_vs_stock": 3.0, "cpu_vs_int8": 0.9, "memory_vs_mlflow": 2.0}
@@ -56,7 +58,9 @@ SAME_LABELS = 0.97  # of the texts, with the fp32 model: every server answers wi
 
 @dataclass
 class Peer:
-    """One server, running. body: a request of one text; read: label from an answer; rounds: CPU ms, requests a second, p95 ms of each."""
+    """One server, running. body: a request of one text; read: label from an answer; rounds: CPU ms, requests
+    a second, p95 ms of each.
+    """
 
     name: str
     process: subprocess.Popen[bytes]
@@ -82,7 +86,9 @@ class Peer:
 
     def ask(self, connection: http.client.HTTPConnection, text: str) -> bytes:
         """One request. Raises RuntimeError for anything but 200."""
-        connection.request("POST", self.path, self.body(text), {"content-type": "application/json", **self.headers})
+        connection.request(
+            "POST", self.path, self.body(text), {"content-type": "application/json", **self.headers}
+        )
         response = connection.getresponse()
         answer = response.read()
         if response.status != 200:
@@ -100,14 +106,21 @@ class Peer:
         return sum(each.user + each.system + each.children_user + each.children_system for each in times)
 
     def memory_mb(self) -> dict[str, float]:
-        """Resident memory of the process that answers (the largest), and the tree's with shared pages counted once (PSS)."""
+        """Resident memory of the process that answers (the largest), and the tree's with shared pages counted
+        once (PSS).
+        """
         found = [each.memory_full_info() for each in self.processes()]
-        return {"rss": max(each.rss for each in found) / 1e6, "tree_pss": sum(each.pss for each in found) / 1e6}
+        return {
+            "rss": max(each.rss for each in found) / 1e6,
+            "tree_pss": sum(each.pss for each in found) / 1e6,
+        }
 
 
 def main() -> int:
     """Run it; 0 when every bar is met."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--requests", type=int, default=REQUESTS, help="of a round")
     parser.add_argument("--only", nargs="*", default=[], help="peers beside ours; all by default")
@@ -122,7 +135,10 @@ def main() -> int:
         install(name)
     model = serving_model.make(BENCH / "model", data)
     texts = [text for text, _ in serving_model.texts(data / "test.csv")]
-    with tempfile.TemporaryDirectory(prefix="lifecycle-serving-") as scratch, servers(names, model, Path(scratch)) as running:
+    with (
+        tempfile.TemporaryDirectory(prefix="lifecycle-serving-") as scratch,
+        servers(names, model, Path(scratch)) as running,
+    ):
         same = agreement(running, texts[:200])
         for number in range(options.rounds):
             for peer in running[number % len(running) :] + running[: number % len(running)]:
@@ -147,9 +163,14 @@ def install(name: str) -> None:
 def servers(names: list[str], model: Path, scratch: Path) -> Iterator[list[Peer]]:
     """All servers, each answering; ended afterwards."""
     environment = os.environ | {
-        "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "TOKENIZERS_PARALLELISM": "false", "HF_HUB_OFFLINE": "1",
-        "BENTOML_DO_NOT_TRACK": "True", "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true",
-    }  # fmt: skip
+        "OMP_NUM_THREADS": "1",
+        "OMP_WAIT_POLICY": "PASSIVE",
+        "TOKENIZERS_PARALLELISM": "false",
+        "HF_HUB_OFFLINE": "1",
+        "BENTOML_DO_NOT_TRACK": "True",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "DO_NOT_TRACK": "true",
+    }
     running: list[Peer] = []
     try:
         running.append(start_ours(model / "artifact", scratch / "ours", environment))
@@ -168,7 +189,9 @@ def servers(names: list[str], model: Path, scratch: Path) -> Iterator[list[Peer]
 
 
 def start_ours(artifact: Path, folder: Path, environment: dict[str, str]) -> Peer:
-    """The product's server on a signed artifact, a canary with 5 % of the requests beside it, texts kept, metrics on."""
+    """The product's server on a signed artifact, a canary with 5 % of the requests beside it, texts kept,
+    metrics on.
+    """
     key, serving = folder / "keys" / "signing.pem", folder / "serving"
     bundle.generate_key(key)
     draft = folder / "draft"
@@ -178,30 +201,65 @@ def start_ours(artifact: Path, folder: Path, environment: dict[str, str]) -> Pee
     draft.rename(serving / "artifacts" / root)
     arm = {"version": "benchmark", "label": "banking77 1.0.0", "root_digest": root}
     endpoint = {
-        "uuid": "0e2d7a50-0000-4000-8000-000000000000", "task": "single_label", "salt": "s", "shadow": None, "standby": [],
-        "arms": [arm | {"arm": name, "share": share, "deployment": name} for name, share in (("stable", 9_500), ("canary", 500))],
+        "uuid": "0e2d7a50-0000-4000-8000-000000000000",
+        "task": "single_label",
+        "salt": "s",
+        "shadow": None,
+        "standby": [],
+        "arms": [
+            arm | {"arm": name, "share": share, "deployment": name}
+            for name, share in (("stable", 9_500), ("canary", 500))
+        ],
         "keep_text": True,
         "tokens": [{"digest": hashlib.sha256(TOKEN.encode()).hexdigest(), "until": None}],
-    }  # fmt: skip
+    }
     document = {"format": FORMAT, "epoch": 1, "at": "2026-01-01T00:00:00Z", "endpoints": {NAME: endpoint}}
     (serving / "routes.json").write_bytes(bundle.sign_document(document, key))
-    settings = {"DATA_DIR": str(folder), "INFERENCE_PORT": "8169", "INFERENCE_SLOTS": "2", "METRICS_TOKEN": TOKEN}
-    process = spawn([sys.executable, "-m", "lifecycle.runtime.inference"], folder, environment | settings | {"PYTHONPATH": str(ROOT)})
+    settings = {
+        "DATA_DIR": str(folder),
+        "INFERENCE_PORT": "8169",
+        "INFERENCE_SLOTS": "2",
+        "METRICS_TOKEN": TOKEN,
+    }
+    process = spawn(
+        [sys.executable, "-m", "lifecycle.runtime.inference"],
+        folder,
+        environment | settings | {"PYTHONPATH": str(ROOT)},
+    )
     return Peer(OURS, process, 8169, f"/v2/models/{NAME}/infer", {"authorization": f"Bearer {TOKEN}"})
 
 
 def start_peer(name: str, port: int, model: Path, scratch: Path, environment: dict[str, str]) -> Peer:
     """One of the others, as its documentation starts it."""
     bin_ = BENCH / name / "bin"
-    settings = environment | {"MODEL": str(model / ("artifact" if name == STRONG else "hf")), "PATH": f"{bin_}:{environment['PATH']}"}
+    settings = environment | {
+        "MODEL": str(model / ("artifact" if name == STRONG else "hf")),
+        "PATH": f"{bin_}:{environment['PATH']}",
+    }
     settings.pop("PYTHONPATH", None)
     folder = scratch / name
     folder.mkdir()
     if name == "mlflow":
         subprocess.run(
-            [bin_ / "python", PEERS / "mlflow_model.py", folder / "model"], env=settings, cwd=folder, check=True, stdout=sys.stderr
+            [bin_ / "python", PEERS / "mlflow_model.py", folder / "model"],
+            env=settings,
+            cwd=folder,
+            check=True,
+            stdout=sys.stderr,
         )
-        command = [bin_ / "mlflow", "models", "serve", "-m", folder / "model", "-p", port, "--env-manager", "local", "--workers", 1]
+        command = [
+            bin_ / "mlflow",
+            "models",
+            "serve",
+            "-m",
+            folder / "model",
+            "-p",
+            port,
+            "--env-manager",
+            "local",
+            "--workers",
+            1,
+        ]
         return Peer(name, spawn(command, folder, settings), port, "/invocations")
     if name == "bentoml":
         command = [bin_ / "bentoml", "serve", "bento_service:Intents", "--port", port, "--working-dir", PEERS]
@@ -214,12 +272,19 @@ def spawn(command: list[Any], folder: Path, environment: dict[str, str]) -> subp
     """A process in a group of its own, with its output in a file."""
     with (folder / "server.log").open("wb") as log:
         return subprocess.Popen(
-            [str(part) for part in command], cwd=folder, env=environment, stdout=log, stderr=log, start_new_session=True
+            [str(part) for part in command],
+            cwd=folder,
+            env=environment,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
         )
 
 
 def wait_for(peer: Peer) -> None:
-    """Wait until it responds, then warm it up. Raises RuntimeError with the end of its log when it doesn't start."""
+    """Wait until it responds, then warm it up. Raises RuntimeError with the end of its log when it doesn't
+    start.
+    """
     until = time.monotonic() + START_SECONDS
     while True:
         try:
@@ -234,13 +299,18 @@ def wait_for(peer: Peer) -> None:
 
 
 def agreement(running: list[Peer], texts: list[str]) -> dict[str, float]:
-    """Share of texts that each server gives the label that the first pipeline (fp32) gives; of all servers where none runs one."""
+    """Share of texts that each server gives the label that the first pipeline (fp32) gives; of all servers
+    where none runs one.
+    """
     labels = {}
     for peer in running:
         connection = http.client.HTTPConnection("127.0.0.1", peer.port, timeout=60)
         labels[peer.name] = [peer.label(peer.ask(connection, text)) for text in texts]
     reference = next((labels[name] for name in STOCK if name in labels), labels[OURS])
-    same = {name: sum(a == b for a, b in zip(found, reference, strict=True)) / len(texts) for name, found in labels.items()}
+    same = {
+        name: sum(a == b for a, b in zip(found, reference, strict=True)) / len(texts)
+        for name, found in labels.items()
+    }
     if wrong := [name for name, share in same.items() if share < SAME_LABELS]:
         raise RuntimeError(f"{', '.join(wrong)} answers with another model: {same}")
     return same
@@ -261,7 +331,11 @@ def measure(peer: Peer, texts: list[str], count: int, number: int) -> dict[str, 
 
     cpu, began = peer.cpu_seconds(), time.perf_counter()
     with ThreadPoolExecutor(CLIENTS) as pool:
-        times = sorted(seconds for taken in pool.map(client, [mine[at::CLIENTS] for at in range(CLIENTS)]) for seconds in taken)
+        times = sorted(
+            seconds
+            for taken in pool.map(client, [mine[at::CLIENTS] for at in range(CLIENTS)])
+            for seconds in taken
+        )
     seconds = time.perf_counter() - began
     return {
         "cpu_ms": (peer.cpu_seconds() - cpu) * 1000 / count,
@@ -291,11 +365,23 @@ def report(figures: dict[str, Any], gate: dict[str, Any] | None) -> int:
     ratio = {
         "cpu_vs_stock": round(min(stock) / ours["cpu_ms"], 3) if stock else None,
         "cpu_vs_int8": round(figures[STRONG]["cpu_ms"] / ours["cpu_ms"], 3) if STRONG in figures else None,
-        "memory_vs_mlflow": round(figures["mlflow"]["rss_mb"] / ours["rss_mb"], 3) if "mlflow" in figures else None,
+        "memory_vs_mlflow": (
+            round(figures["mlflow"]["rss_mb"] / ours["rss_mb"], 3) if "mlflow" in figures else None
+        ),
     }
     met = {name: value is not None and value >= BARS[name] for name, value in ratio.items()}
     figures |= {"int8_gate": gate}
-    print(json.dumps({"benchmark": "serving", "figures": figures, "ratio": ratio, "bar": BARS, "met": all(met.values())}))
+    print(
+        json.dumps(
+            {
+                "benchmark": "serving",
+                "figures": figures,
+                "ratio": ratio,
+                "bar": BARS,
+                "met": all(met.values()),
+            }
+        )
+    )
     return 0 if all(met.values()) else 1
 
 

@@ -1,6 +1,8 @@
-"""The model that every server of the serving benchmark answers with: all-MiniLM-L6-v2, fine-tuned on banking77 and exported by the engine.
+"""The model that every server of the serving benchmark answers with: all-MiniLM-L6-v2, fine-tuned on
+banking77 and exported by the engine.
 
-The head reads the pooler, so that the very same weights are a `BertForSequenceClassification`, which the peers load as they document it.
+The head reads the pooler, so that the very same weights are a `BertForSequenceClassification`, which the
+peers load as they document it.
 """
 
 from __future__ import annotations
@@ -19,12 +21,19 @@ ROOT = Path(__file__).parents[1]
 
 
 def make(folder: Path, data: Path) -> Path:
-    """Fine-tune once; what is there already is used again. Returns the folder with artifact/ (ours) and hf/ (theirs)."""
+    """Fine-tune once; what is there already is used again. Returns the folder with artifact/ (ours) and hf/
+    (theirs).
+    """
     if (folder / "hf" / "config.json").exists():
         return folder
     folder.mkdir(parents=True, exist_ok=True)
     write_rows(folder, data)
-    subprocess.run([sys.executable, "-m", "lifecycle.runtime.engine", "train", str(folder)], cwd=ROOT, check=True, stdin=subprocess.DEVNULL)
+    subprocess.run(
+        [sys.executable, "-m", "lifecycle.runtime.engine", "train", str(folder)],
+        cwd=ROOT,
+        check=True,
+        stdin=subprocess.DEVNULL,
+    )
     convert(folder / "artifact", folder / "hf")
     return folder
 
@@ -35,18 +44,33 @@ def write_rows(folder: Path, data: Path) -> None:
 
     labels = json.loads((data / "categories.json").read_text(encoding="utf-8"))
     seen: Counter[str] = Counter()
-    parts: dict[str, list[tuple[str, str]]] = {"train": [], "validation": [], "test": texts(data / "test.csv")}
+    parts: dict[str, list[tuple[str, str]]] = {
+        "train": [],
+        "validation": [],
+        "test": texts(data / "test.csv"),
+    }
     for text, label in texts(data / "train.csv"):
         seen[label] += 1
         if seen[label] <= ROWS_PER_CATEGORY:
             parts["validation" if seen[label] <= HELD_OUT else "train"].append((text, label))
     for name, rows in parts.items():
-        lines = [json.dumps({"id": f"{name}-{at}", "text": text, "label": label}) for at, (text, label) in enumerate(rows)]
+        lines = [
+            json.dumps({"id": f"{name}-{at}", "text": text, "label": label})
+            for at, (text, label) in enumerate(rows)
+        ]
         (folder / f"{name}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
     spec = {
-        "base": {"path": str(bundled_minilm()), "name": MINILM}, "labels": labels, "strategy": {"kind": "full"}, "pooling": "pooler",
-        "epochs": 4, "batch_size": 32, "learning_rate": 2e-4, "head_learning_rate": 1e-2, "max_tokens": MAX_TOKENS, "seed": 1,
-    }  # fmt: skip
+        "base": {"path": str(bundled_minilm()), "name": MINILM},
+        "labels": labels,
+        "strategy": {"kind": "full"},
+        "pooling": "pooler",
+        "epochs": 4,
+        "batch_size": 32,
+        "learning_rate": 2e-4,
+        "head_learning_rate": 1e-2,
+        "max_tokens": MAX_TOKENS,
+        "seed": 1,
+    }
     (folder / "spec.json").write_text(json.dumps(spec), encoding="utf-8")
 
 
@@ -57,7 +81,9 @@ def texts(path: Path) -> list[tuple[str, str]]:
 
 
 def convert(artifact: Path, target: Path) -> None:
-    """The artifact as transformers' own model for sequences. Its temperature goes into the classifier, so that scores are the same."""
+    """The artifact as transformers' own model for sequences. Its temperature goes into the classifier, so
+    that scores are the same.
+    """
     import torch
     from safetensors.torch import load_file
     from transformers import AutoModelForSequenceClassification, AutoTokenizer

@@ -22,25 +22,37 @@ DATABASE = os.environ.get("BENCH_DATABASE_URL") or "postgres://postgres@127.0.0.
 
 @contextmanager
 def installation(engine: str, **more: str) -> Iterator[dict[str, str]]:
-    """The environment of an installation that is removed afterwards: on SQLite, or in a database of its own on the server of DATABASE.
+    """The environment of an installation that is removed afterwards: on SQLite, or in a database of its own
+    on the server of DATABASE.
 
     more: settings of it besides.
     """
     with tempfile.TemporaryDirectory(prefix="lifecycle-bench-") as data_dir, database(engine) as url:
         yield os.environ | {
-            "DATA_DIR": data_dir, "DATABASE_URL": url, "BROKER_URL": "", "DEMO": "0", "HF_HUB_OFFLINE": "1", "LOG_LEVEL": "ERROR",
-            "STATIC_ROOT": "", "DJANGO_SETTINGS_MODULE": "lifecycle.settings", **more,
-        }  # fmt: skip
+            "DATA_DIR": data_dir,
+            "DATABASE_URL": url,
+            "BROKER_URL": "",
+            "DEMO": "0",
+            "HF_HUB_OFFLINE": "1",
+            "LOG_LEVEL": "ERROR",
+            "STATIC_ROOT": "",
+            "DJANGO_SETTINGS_MODULE": "lifecycle.settings",
+            **more,
+        }
 
 
 @contextmanager
 def database(engine: str, template: str = "") -> Iterator[str]:
-    """The URL of a database that is dropped afterwards, empty or a copy of the one of this URL; "" on SQLite, whose file is in DATA_DIR."""
+    """The URL of a database that is dropped afterwards, empty or a copy of the one of this URL; "" on SQLite,
+    whose file is in DATA_DIR.
+    """
     if engine == "sqlite":
         yield ""
         return
     name = f"bench_{uuid.uuid4().hex[:12]}"
-    on_server(f'CREATE DATABASE "{name}"' + (f' TEMPLATE "{template.rpartition("/")[2]}"' if template else ""))
+    on_server(
+        f'CREATE DATABASE "{name}"' + (f' TEMPLATE "{template.rpartition("/")[2]}"' if template else "")
+    )
     try:
         yield f"{DATABASE.rpartition('/')[0]}/{name}"
     finally:
@@ -62,11 +74,21 @@ def file_or_url(environment: dict[str, str]) -> str:
 
 def play(module: str, part: str, given: dict[str, Any], environment: dict[str, str]) -> dict[str, Any]:
     """Run one part of a benchmark's module in a process of its own; the result in its last line."""
-    found: dict[str, Any] = json.loads(run([sys.executable, "-m", f"benchmarks.{module}", part, json.dumps(given)], environment)[-1])
+    found: dict[str, Any] = json.loads(
+        run([sys.executable, "-m", f"benchmarks.{module}", part, json.dumps(given)], environment)[-1]
+    )
     return found
 
 
 def run(command: list[str], environment: dict[str, str]) -> list[str]:
     """The lines of a command that has to end well; it ends with this process."""
-    done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True, preexec_fn=die_with_parent)
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        preexec_fn=die_with_parent,
+    )
     return done.stdout.splitlines()

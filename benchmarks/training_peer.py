@@ -1,8 +1,9 @@
-"""What the engine is measured beside: `python -m benchmarks.training_peer {plain,bare,answer-plain,answer-ours} DIR`.
+"""What the engine is measured beside: `python -m benchmarks.training_peer
+{plain,bare,answer-plain,answer-ours} DIR`.
 
-plain: a page of Hugging Face's Trainer on the rows of a run folder, as its documentation has it, with our head (the mean of the tokens,
-dropout, a linear layer) and two rates. bare: the engine's own trainer with its validation, without events and checkpoints. Both leave
-result.json.
+plain: a page of Hugging Face's Trainer on the rows of a run folder, as its documentation has it, with our
+head (the mean of the tokens, dropout, a linear layer) and two rates. bare: the engine's own trainer with its
+validation, without events and checkpoints. Both leave result.json.
 answer-…: reads a list of texts from standard input and prints the labels that the trained model gives them.
 """
 
@@ -35,20 +36,30 @@ class MeanPooled(nn.Module):
 
     def __init__(self, encoder: Any, labels: int) -> None:
         super().__init__()
-        self.encoder, self.dropout, self.head = encoder, nn.Dropout(0.1), nn.Linear(encoder.config.hidden_size, labels)
+        self.encoder, self.dropout, self.head = (
+            encoder,
+            nn.Dropout(0.1),
+            nn.Linear(encoder.config.hidden_size, labels),
+        )
 
     def forward(self, labels: Tensor | None = None, **inputs: Tensor) -> dict[str, Tensor]:
         """Logits (B, C), with the loss where labels are given."""
         output, mask = self.encoder(**inputs).last_hidden_state, inputs["attention_mask"].unsqueeze(-1)
         logits = self.head(self.dropout((output * mask).sum(1) / mask.sum(1)))
-        return {"logits": logits} if labels is None else {"loss": nn.functional.cross_entropy(logits, labels), "logits": logits}
+        return (
+            {"logits": logits}
+            if labels is None
+            else {"loss": nn.functional.cross_entropy(logits, labels), "logits": logits}
+        )
 
 
 def build(spec: dict[str, Any]) -> MeanPooled:
     """The model, ready to train."""
     encoder: Any = AutoModel.from_pretrained(spec["base"]["path"], add_pooling_layer=False)
     if spec["strategy"]["kind"] == "lora":
-        encoder = get_peft_model(encoder, LoraConfig(r=8, lora_alpha=16, lora_dropout=0.1, target_modules=["query", "value"]))
+        encoder = get_peft_model(
+            encoder, LoraConfig(r=8, lora_alpha=16, lora_dropout=0.1, target_modules=["query", "value"])
+        )
     return MeanPooled(encoder, len(spec["labels"]))
 
 
@@ -59,22 +70,37 @@ def plain(folder: Path, spec: dict[str, Any]) -> None:
     rows = [json.loads(line) for line in (folder / "train.jsonl").read_text(encoding="utf-8").splitlines()]
     numbers = {label: number for number, label in enumerate(spec["labels"])}
     encoded = tokenizer([row["text"] for row in rows], truncation=True, max_length=128)
-    found: Any = [{**{name: encoded[name][at] for name in encoded}, "labels": numbers[row["label"]]} for at, row in enumerate(rows)]
+    found: Any = [
+        {**{name: encoded[name][at] for name in encoded}, "labels": numbers[row["label"]]}
+        for at, row in enumerate(rows)
+    ]
     steps = -(-len(rows) // spec["batch_size"]) * spec["epochs"]
-    learning = [each for name, each in model.named_parameters() if each.requires_grad and not name.startswith("head.")]
+    learning = [
+        each for name, each in model.named_parameters() if each.requires_grad and not name.startswith("head.")
+    ]
     rates = [
         {"params": learning, "lr": spec["learning_rate"]},
         {"params": list(model.head.parameters()), "lr": spec["head_learning_rate"]},
     ]
     optimizer = torch.optim.AdamW(rates, weight_decay=0.01)
     trainer = Trainer(
-        model=model, train_dataset=found, data_collator=DataCollatorWithPadding(tokenizer),
+        model=model,
+        train_dataset=found,
+        data_collator=DataCollatorWithPadding(tokenizer),
         optimizers=(optimizer, get_linear_schedule_with_warmup(optimizer, int(0.06 * steps), steps)),
         args=TrainingArguments(
-            output_dir=str(folder / "plain"), num_train_epochs=spec["epochs"], per_device_train_batch_size=spec["batch_size"], use_cpu=True,
-            seed=spec["seed"], report_to="none", save_strategy="no", disable_tqdm=True, remove_unused_columns=False, label_names=["labels"],
+            output_dir=str(folder / "plain"),
+            num_train_epochs=spec["epochs"],
+            per_device_train_batch_size=spec["batch_size"],
+            use_cpu=True,
+            seed=spec["seed"],
+            report_to="none",
+            save_strategy="no",
+            disable_tqdm=True,
+            remove_unused_columns=False,
+            label_names=["labels"],
         ),
-    )  # fmt: skip
+    )
     measured(folder, trainer.train, "fp32")
     torch.save(model.state_dict(), folder / "plain.pt")
 
@@ -105,7 +131,11 @@ def measured(folder: Path, train: Callable[[], Any], precision: str) -> None:
     train()
     took = {"seconds": time.monotonic() - began, "cpu_seconds": time.process_time() - busy}
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    result = {"stages": {"prepare": {"seconds": 0.0, "cpu_seconds": 0.0}, "train": took}, "peak_memory_mb": peak, "precision": precision}
+    result = {
+        "stages": {"prepare": {"seconds": 0.0, "cpu_seconds": 0.0}, "train": took},
+        "peak_memory_mb": peak,
+        "precision": precision,
+    }
     (folder / "result.json").write_text(json.dumps(result), encoding="utf-8")
 
 
@@ -121,7 +151,9 @@ def answer(who: str, folder: Path, spec: dict[str, Any], texts: list[str]) -> li
     found = []
     with torch.no_grad():
         for start in range(0, len(texts), 64):
-            batch = tokenizer(texts[start : start + 64], truncation=True, max_length=128, padding=True, return_tensors="pt")
+            batch = tokenizer(
+                texts[start : start + 64], truncation=True, max_length=128, padding=True, return_tensors="pt"
+            )
             found += model(**batch)["logits"].argmax(-1).tolist()
     return [spec["labels"][each] for each in found]
 

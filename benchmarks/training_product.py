@@ -1,7 +1,9 @@
-"""What the queue and its worker take beside a run: `python -m benchmarks.training_product PART JSON`, in an installation of its own.
+"""What the queue and its worker take beside a run: `python -m benchmarks.training_product PART JSON`, in an
+installation of its own.
 
-A job runs here as in a worker process, and the engine in a child process as always: the CPU time of this process, while it carries the
-training job out, is the product's time for claiming, writing the folder, reading events and storing the results.
+A job runs here as in a worker process, and the engine in a child process as always: the CPU time of this
+process, while it carries the training job out, is the product's time for claiming, writing the folder,
+reading events and storing the results.
 """
 
 from __future__ import annotations
@@ -14,7 +16,9 @@ from typing import Any
 
 
 def queue(path: str, ways: list[str], seed: int) -> dict[str, dict[str, float]]:
-    """Import the file, freeze, and one pass over its rows by each way. Returns CPU seconds of the job here and of the run, by way."""
+    """Import the file, freeze, and one pass over its rows by each way. Returns CPU seconds of the job here
+    and of the run, by way.
+    """
     import django
 
     django.setup()
@@ -41,7 +45,13 @@ def queue(path: str, ways: list[str], seed: int) -> dict[str, dict[str, float]]:
     found = {}
     for way in ways:
         options = {"seed": seed, "epochs": 1, "batch_size": 32}
-        run = training.launch(snapshot=Snapshot.objects.get(dataset=target), base=base, strategy=way, actor=engineer, options=options)
+        run = training.launch(
+            snapshot=Snapshot.objects.get(dataset=target),
+            base=base,
+            strategy=way,
+            actor=engineer,
+            options=options,
+        )
         here = carry_out(run)
         run.refresh_from_db()
         found[way] = {"here": here, "run": run.result["cpu_seconds"], "steps": run.step}

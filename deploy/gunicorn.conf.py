@@ -6,7 +6,8 @@ import tempfile
 from prometheus_client import multiprocess
 
 bind = f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
-worker_class = "lifecycle.web.BufferingWorker"  # only complete requests reach a thread; lifecycle/web.py has the deadlines
+# only complete requests reach a thread; lifecycle/web.py has the deadlines
+worker_class = "lifecycle.web.BufferingWorker"
 workers = int(os.environ.get("WEB_WORKERS", "1"))
 threads = int(os.environ.get("WEB_THREADS", "4"))
 timeout = 60

@@ -1,9 +1,10 @@
-"""The web process's worker: gunicorn starts, counts and ends processes; waitress takes in whole requests, and only then a thread works on
-one.
+"""The web process's worker: gunicorn starts, counts and ends processes; waitress takes in whole requests, and
+only then a thread works on one.
 
-A client that sends half of a request, or a body drop by drop, holds a connection and no thread. A request has deadlines: its header within
-HEADER_SECONDS, its body at BODY_LEAST bytes a second at least, on average over each BODY_SECONDS. A large body goes to a file
-(`TMPDIR`) as it comes, so that memory stays flat; so does an answer that its client reads slowly.
+A client that sends half of a request, or a body drop by drop, holds a connection and no thread. A request has
+deadlines: its header within HEADER_SECONDS, its body at BODY_LEAST bytes a second at least, on average over
+each BODY_SECONDS. A large body goes to a file (`TMPDIR`) as it comes, so that memory stays flat; so does an
+answer that its client reads slowly.
 """
 
 from __future__ import annotations
@@ -27,13 +28,16 @@ from waitress.task import ThreadedTaskDispatcher  # type: ignore[import-untyped]
 
 HEADER_SECONDS = 10.0
 BODY_SECONDS, BODY_LEAST = 60.0, 1024  # in each stretch of so many seconds, so many bytes a second on average
-CHUNK_LINE_MOST, TRAILER_MOST = 1024, 64 * 1024  # bytes of a chunked body that are kept in memory and searched
+# bytes of a chunked body that are kept in memory and searched
+CHUNK_LINE_MOST, TRAILER_MOST = 1024, 64 * 1024
 HEADER_MOST = 32 * 1024
 SILENT_SECONDS = 60  # a connection on which nothing moves, and that no thread works for
 CONNECTIONS = 1000
 ROUND_SECONDS = 1.0  # how often the worker gives a sign of life and looks at its deadlines
-ABOVE_UPLOADS = 64 * 1024 * 1024  # what is a little too large is refused by the page that it is sent to, in its own words
-ANSWER_MOST = 1024 * 1024 * 1024  # of an answer may wait in a file for its client; a longer one waits in its thread
+# what is a little too large is refused by the page that it is sent to, in its own words
+ABOVE_UPLOADS = 64 * 1024 * 1024
+# of an answer may wait in a file for its client; a longer one waits in its thread
+ANSWER_MOST = 1024 * 1024 * 1024
 AT_ONCE = 4  # so many times the largest upload may wait in files for the rest of their requests
 
 TRANSFER_ENCODING = re.compile(rb"^transfer-encoding:[ \t]*(.*?)[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
@@ -45,15 +49,21 @@ class Parser(HTTPRequestParser):  # type: ignore[misc]
     """A request parser that refuses request smuggling, and asks for a body only where it will be read."""
 
     def parse_header(self, header_plus: bytes) -> None:
-        """Read the header. Raises ParsingError (400, and the connection ends) for a Transfer-Encoding beside a Content-Length, in another
-        version than 1.1, or of anything but one `chunked`: a proxy that goes by the other would take the rest for another request."""
+        """Read the header. Raises ParsingError (400, and the connection ends) for a Transfer-Encoding beside
+        a Content-Length, in another version than 1.1, or of anything but one `chunked`: a proxy that goes by
+        the other would take the rest for another request.
+        """
         super().parse_header(header_plus)
         encodings = [each.lower() for each in TRANSFER_ENCODING.findall(header_plus)]
         if encodings and (encodings != [b"chunked"] or not self.chunked or "CONTENT_LENGTH" in self.headers):
-            raise ParsingError("The request's length is ambiguous: send either Content-Length or Transfer-Encoding: chunked.")
+            raise ParsingError(
+                "The request's length is ambiguous: send either Content-Length or Transfer-Encoding: chunked."
+            )
 
     def received(self, data: bytes) -> int:
-        """Parse received bytes. No 100 Continue for a refused request or one without a body: waitress would read the body."""
+        """Parse received bytes. No 100 Continue for a refused request or one without a body: waitress would
+        read the body.
+        """
         taken: int = super().received(data)
         if self.completed:
             self.expect_continue = False
@@ -68,19 +78,26 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     looked_at, looked_bytes = 0.0, 0  # when its body's rate was last checked, and the bytes received by then
 
     def received(self, data: bytes) -> bool:
-        """Parse received bytes. Closes on a chunked body with endless sizes or trailer: waitress would search all of it each time."""
+        """Parse received bytes. Closes on a chunked body with endless sizes or trailer: waitress would search
+        all of it each time.
+        """
         before = self.request
         taken: bool = super().received(data)
         if self.request is not before or not self.began:
             self.began = self.looked_at = time.time()
             self.looked_bytes = 0
         chunks = getattr(self.request, "body_rcv", None)
-        if len(getattr(chunks, "control_line", b"")) > CHUNK_LINE_MOST or len(getattr(chunks, "trailer", b"")) > TRAILER_MOST:
+        if (
+            len(getattr(chunks, "control_line", b"")) > CHUNK_LINE_MOST
+            or len(getattr(chunks, "trailer", b"")) > TRAILER_MOST
+        ):
             self.will_close = True
         return taken
 
     def is_late(self, now: float) -> bool:
-        """Whether the request that comes in takes longer than it may, or the first one does not come at all."""
+        """Whether the request that comes in takes longer than it may, or the first one does not come at
+        all.
+        """
         coming = self.request
         if coming is None:
             return not self.began and now - self.creation_time > HEADER_SECONDS
@@ -101,7 +118,9 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     @property
     def is_busy(self) -> bool:
         """Whether a request is worked on, answered, or was understood so far as to be waited for."""
-        return bool(self.requests or self.total_outbufs_len or (self.request and self.request.headers_finished))
+        return bool(
+            self.requests or self.total_outbufs_len or (self.request and self.request.headers_finished)
+        )
 
 
 class Deadlines:
@@ -138,15 +157,22 @@ class BufferingWorker(Worker):  # type: ignore[misc]
     """One process: a loop that moves bytes, and `threads` threads that answer whole requests."""
 
     def run(self) -> None:
-        """Serve until stopped, or until max_requests; then finish received requests, for graceful_timeout seconds at most."""
-        logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a line for each request that waits for a thread
-        servers = list_servers([each.sock for each in self.sockets], self.counted, self.cfg.threads, settings.UPLOAD_MAX_BYTES)
+        """Serve until stopped, or until max_requests; then finish received requests, for graceful_timeout
+        seconds at most.
+        """
+        # a line for each request that waits for a thread
+        logging.getLogger("waitress.queue").setLevel(logging.ERROR)
+        servers = list_servers(
+            [each.sock for each in self.sockets], self.counted, self.cfg.threads, settings.UPLOAD_MAX_BYTES
+        )
         while self.alive and os.getppid() == self.ppid:
             self.turn(servers)
         for server in servers:
             server.accepting = False
         end = time.monotonic() + self.cfg.graceful_timeout
-        while time.monotonic() < end and any(channel.is_busy for server in servers for channel in list(server.active_channels.values())):
+        while time.monotonic() < end and any(
+            channel.is_busy for server in servers for channel in list(server.active_channels.values())
+        ):
             self.turn(servers)
         servers[0].task_dispatcher.shutdown(timeout=0)
 
@@ -164,13 +190,26 @@ class BufferingWorker(Worker):  # type: ignore[misc]
         return answer
 
 
-def list_servers(sockets: list[socket.socket], application: Application, threads: int, upload_most: int) -> list[Any]:
-    """A server for each listening socket; they share their threads and their loop. upload_most: bytes of the largest upload."""
+def list_servers(
+    sockets: list[socket.socket], application: Application, threads: int, upload_most: int
+) -> list[Any]:
+    """A server for each listening socket; they share their threads and their loop. upload_most: bytes of the
+    largest upload.
+    """
     adjustments = Adjustments(
-        sockets=sockets, threads=threads, connection_limit=CONNECTIONS, channel_timeout=SILENT_SECONDS, cleanup_interval=int(ROUND_SECONDS),
-        max_request_body_size=upload_most + ABOVE_UPLOADS, max_request_header_size=HEADER_MOST, clear_untrusted_proxy_headers=False,
-        ident=None, log_socket_errors=False, outbuf_high_watermark=ANSWER_MOST, asyncore_use_poll=True,
-    )  # fmt: skip
+        sockets=sockets,
+        threads=threads,
+        connection_limit=CONNECTIONS,
+        channel_timeout=SILENT_SECONDS,
+        cleanup_interval=int(ROUND_SECONDS),
+        max_request_body_size=upload_most + ABOVE_UPLOADS,
+        max_request_header_size=HEADER_MOST,
+        clear_untrusted_proxy_headers=False,
+        ident=None,
+        log_socket_errors=False,
+        outbuf_high_watermark=ANSWER_MOST,
+        asyncore_use_poll=True,
+    )
     dispatcher = ThreadedTaskDispatcher()
     dispatcher.set_thread_count(threads)
     map_: dict[int, Any] = {}
@@ -178,7 +217,15 @@ def list_servers(sockets: list[socket.socket], application: Application, threads
     for each in sockets:
         kind = Unix if each.family == socket.AF_UNIX else Tcp
         about = (each.family, each.type, each.proto, each.getsockname())
-        server = kind(application, map_, _sock=each, dispatcher=dispatcher, adj=adjustments, sockinfo=about, bind_socket=False)
+        server = kind(
+            application,
+            map_,
+            _sock=each,
+            dispatcher=dispatcher,
+            adj=adjustments,
+            sockinfo=about,
+            bind_socket=False,
+        )
         server.waiting_most = AT_ONCE * upload_most
         servers.append(server)
     return servers

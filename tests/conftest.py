@@ -27,7 +27,9 @@ __all__ = ["PASSWORD"]
 
 
 # A busy machine makes no example fail: what is fast is a benchmark's to say.
-hypothesis.settings.register_profile("patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.register_profile(
+    "patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
 hypothesis.settings.load_profile("patient")
 
 
@@ -47,7 +49,9 @@ def _history_can_be_flushed():
 
 @pytest.fixture(scope="session", autouse=True)
 def _history_may_wait_for_its_signature():
-    """The installation's first event is as old as the process of the tests, which on a busy machine works for longer than a turn waits."""
+    """The installation's first event is as old as the process of the tests, which on a busy machine works for
+    longer than a turn waits.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("registry.ground.ledger.checkpoints.LATE", timedelta(hours=6))
         yield
@@ -55,7 +59,9 @@ def _history_may_wait_for_its_signature():
 
 @pytest.fixture(scope="session", autouse=True)
 def _temporary_files_are_of_this_process_alone(tmp_path_factory):
-    """A socket whose path would be too long in a test's own folder lies among them: one that an earlier run left must not be in the way."""
+    """A socket whose path would be too long in a test's own folder lies among them: one that an earlier run
+    left must not be in the way.
+    """
     tmp_path_factory.getbasetemp()  # chosen first: these folders stay where pytest counts and clears them
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tempfile, "tempdir", os.environ["DATA_DIR"])
@@ -64,8 +70,12 @@ def _temporary_files_are_of_this_process_alone(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def database_file(request, tmp_path_factory) -> Path | None:
-    """Where a browser's requests and its test meet: in a file, as in production, one waits for the other; in memory it would be refused."""
-    if connection.vendor == "sqlite" and any(item.get_closest_marker("browser") for item in request.session.items):
+    """Where a browser's requests and its test meet: in a file, as in production, one waits for the other; in
+    memory it would be refused.
+    """
+    if connection.vendor == "sqlite" and any(
+        item.get_closest_marker("browser") for item in request.session.items
+    ):
         return tmp_path_factory.mktemp("database") / "lifecycle.sqlite3"
     return None
 
@@ -77,7 +87,9 @@ def django_db_keepdb(database_file) -> bool:
 
 
 @pytest.fixture(scope="session")
-def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix, django_db_use_migrations, django_db_blocker, database_file):
+def django_db_modify_db_settings(
+    django_db_modify_db_settings_parallel_suffix, django_db_use_migrations, django_db_blocker, database_file
+):
     """Tables are there before Django asks for them; it finds no migration left to run."""
     if django_db_use_migrations:
         with django_db_blocker.unblock():
@@ -86,7 +98,9 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix, d
 
 @pytest.fixture(scope="session", autouse=True)
 def _garbage_is_looked_for_among_what_tests_make():
-    """What was imported stays until the end: collections that walk over it all took a tenth of the suite's time."""
+    """What was imported stays until the end: collections that walk over it all took a tenth of the suite's
+    time.
+    """
     gc.freeze()
     gc.set_threshold(50_000, 10, 10)
 
@@ -100,7 +114,8 @@ def _own_data_dir(request, tmp_path: Path, settings):
     settings.CHECKPOINT_DIR = tmp_path / "checkpoints"
     for name in ("default", "blobs"):
         settings.STORAGES[name]["OPTIONS"]["location"] = tmp_path / name
-    settings.STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}  # no manifest in tests
+    # no manifest in tests
+    settings.STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     settings.STORAGES = dict(settings.STORAGES)  # a new value, so that Django rebuilds its storages
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # quick, for tests alone
     for cache in caches.all(initialized_only=True):
@@ -110,7 +125,8 @@ def _own_data_dir(request, tmp_path: Path, settings):
 @pytest.fixture(scope="session")
 def parked_chromium():
     """Debian's Chromium, for all tests of a process."""
-    from tests.support.browser import parked_chromium  # here: loading Playwright takes a second, which most tests need not pay
+    # here: loading Playwright takes a second, which most tests need not pay
+    from tests.support.browser import parked_chromium
 
     with parked_chromium() as parked:
         yield parked
@@ -205,4 +221,6 @@ def live_endpoint(project, mia, ravi, lee, gita, omar) -> Endpoint:
 @pytest.fixture
 def adam(db) -> User:
     """Adam administers the organisation: he manages people and has no role in the project."""
-    return User.objects.create_user("adam", password=PASSWORD, display_name="Adam", is_organisation_admin=True)
+    return User.objects.create_user(
+        "adam", password=PASSWORD, display_name="Adam", is_organisation_admin=True
+    )

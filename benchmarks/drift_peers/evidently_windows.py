@@ -1,4 +1,6 @@
-"""Runs in Evidently's own environment: `python evidently_windows.py windows.json`. Last line: shares of windows in which it found drift."""
+"""Runs in Evidently's own environment: `python evidently_windows.py windows.json`. Last line: shares of
+windows in which it found drift.
+"""
 
 from __future__ import annotations
 
@@ -26,8 +28,13 @@ def drift(reference: pd.DataFrame, current: pd.DataFrame, **options: Any) -> dic
     """{"share": of drifted columns, "dataset": bool, "columns": {name: [test, drifted]}} of one window."""
     report = Report(metrics=[DataDriftPreset(**options)])
     report.run(reference_data=reference, current_data=current, column_mapping=COLUMNS)
-    table = next(each["result"] for each in report.as_dict()["metrics"] if "drift_by_columns" in each["result"])
-    columns = {name: [each["stattest_name"], bool(each["drift_detected"])] for name, each in table["drift_by_columns"].items()}
+    table = next(
+        each["result"] for each in report.as_dict()["metrics"] if "drift_by_columns" in each["result"]
+    )
+    columns = {
+        name: [each["stattest_name"], bool(each["drift_detected"])]
+        for name, each in table["drift_by_columns"].items()
+    }
     return {"dataset": bool(table["dataset_drift"]), "columns": columns}
 
 
@@ -48,7 +55,11 @@ def main() -> None:
             "any column by PSI": mean([any(hit for _, hit in each["columns"].values()) for each in psi]),
         }
     versions = {name: importlib.metadata.version(name) for name in ("evidently", "pandas")}
-    print(json.dumps({"version": versions["evidently"], "pandas": versions["pandas"], "tests": tests, "windows": found}))
+    print(
+        json.dumps(
+            {"version": versions["evidently"], "pandas": versions["pandas"], "tests": tests, "windows": found}
+        )
+    )
 
 
 def mean(hits: list[bool]) -> float:

@@ -1,1 +1,3 @@
-"""The servers that ours is measured beside, each as its own documentation writes it, for an environment of its own."""
+"""The servers that ours is measured beside, each as its own documentation writes it, for an environment of
+its own.
+"""

@@ -17,7 +17,9 @@ class Intents:
         from transformers import pipeline
 
         torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
-        self.classify = pipeline("text-classification", model=os.environ["MODEL"], device="cpu", truncation=True)
+        self.classify = pipeline(
+            "text-classification", model=os.environ["MODEL"], device="cpu", truncation=True
+        )
 
     @bentoml.api
     def predict(self, texts: list[str]) -> list[dict[str, Any]]:

@@ -1,4 +1,6 @@
-"""FastAPI with ONNX Runtime and the int8 graph of the artifact in MODEL: no batching, no telemetry, no tokens, nothing else."""
+"""FastAPI with ONNX Runtime and the int8 graph of the artifact in MODEL: no batching, no telemetry, no
+tokens, nothing else.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ tokenizer.enable_truncation(card["max_tokens"])
 options = onnxruntime.SessionOptions()
 options.intra_op_num_threads = int(os.environ["OMP_NUM_THREADS"])
 options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-session = onnxruntime.InferenceSession(folder / "serving" / "model.int8.onnx", options, providers=["CPUExecutionProvider"])
+session = onnxruntime.InferenceSession(
+    folder / "serving" / "model.int8.onnx", options, providers=["CPUExecutionProvider"]
+)
 app = FastAPI()
 
 
@@ -40,7 +44,9 @@ def answer(text: str) -> dict[str, Any]:
     """One text through the graph."""
     row = tokenizer.encode(text)
     columns = {"input_ids": row.ids, "attention_mask": row.attention_mask, "token_type_ids": row.type_ids}
-    (logits,) = session.run(["logits"], {name: np.array([columns[name]], np.int64) for name in card["inputs"]})
+    (logits,) = session.run(
+        ["logits"], {name: np.array([columns[name]], np.int64) for name in card["inputs"]}
+    )
     shares = np.exp((logits[0] - logits[0].max()) / card["temperature"])
     best = int(shares.argmax())
     return {"label": card["labels"][best], "score": float(shares[best] / shares.sum())}

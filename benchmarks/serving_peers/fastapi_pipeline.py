@@ -1,4 +1,6 @@
-"""FastAPI with transformers' pipeline: uvicorn benchmarks/serving_peers/fastapi_pipeline:app. MODEL: the folder of the model."""
+"""FastAPI with transformers' pipeline: uvicorn benchmarks/serving_peers/fastapi_pipeline:app. MODEL: the
+folder of the model.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""An MLflow model "from code": python mlflow_model.py TARGET writes it, mlflow models serve -m TARGET serves it.
+"""An MLflow model "from code": python mlflow_model.py TARGET writes it, mlflow models serve -m TARGET serves
+it.
 
 MODEL: the folder of the weights.
 """
@@ -21,9 +22,13 @@ class Intents(mlflow.pyfunc.PythonModel):
         from transformers import pipeline
 
         torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
-        self.classify = pipeline("text-classification", model=os.environ["MODEL"], device="cpu", truncation=True)
+        self.classify = pipeline(
+            "text-classification", model=os.environ["MODEL"], device="cpu", truncation=True
+        )
 
-    def predict(self, context: Any, model_input: list[str], params: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+    def predict(
+        self, context: Any, model_input: list[str], params: dict[str, Any] | None = None
+    ) -> list[dict[str, Any]]:
         """Label and score of each."""
         return self.classify(model_input)
 

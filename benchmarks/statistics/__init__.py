@@ -1,4 +1,6 @@
-"""Django is set up before rooms of the product are loaded; small matrices are multiplied by one thread, since more would only wait."""
+"""Django is set up before rooms of the product are loaded; small matrices are multiplied by one thread, since
+more would only wait.
+"""
 
 import os
 

@@ -16,7 +16,9 @@ from monitoring.traffic import outcomes
 
 @dataclass
 class Quarter:
-    """Both arms at each look. arms: looks of (model, hold-out); moments: (looks, 2, 3), cases, sum and sum of squares, for the peer."""
+    """Both arms at each look. arms: looks of (model, hold-out); moments: (looks, 2, 3), cases, sum and sum of
+    squares, for the peer.
+    """
 
     arms: list[tuple[outcomes.Arm, outcomes.Arm]] = field(default_factory=list)
     moments: list[Any] = field(default_factory=list)
@@ -24,7 +26,9 @@ class Quarter:
 
 @dataclass(frozen=True)
 class Trade:
-    """A world of outcomes. subjects: returning ones; 0: each case has its own. effect: of the model, on the mean."""
+    """A world of outcomes. subjects: returning ones; 0: each case has its own. effect: of the model, on the
+    mean.
+    """
 
     kind: str
     cases: int
@@ -52,7 +56,9 @@ def quarter(draw: Draw, trade: Trade) -> Quarter:
         place = arm * outcomes.GROUPS + group[who]
         for at, weights in enumerate((None, values)):
             sums_of[:, at] += np.bincount(place, weights, 2 * outcomes.GROUPS).reshape(2, -1)
-        moments = moments + np.stack([np.bincount(arm, weights, 2) for weights in (None, values, values**2)], axis=1)
+        moments = moments + np.stack(
+            [np.bincount(arm, weights, 2) for weights in (None, values, values**2)], axis=1
+        )
         found.arms.append((outcomes.Arm(groups=sums_of[0].copy()), outcomes.Arm(groups=sums_of[1].copy())))
         found.moments.append(moments)
     return found
@@ -69,7 +75,9 @@ def welch(found: Quarter) -> Floats:
 
 def differences_of(found: Quarter) -> list[float]:
     """The difference at each look; NaN without cases."""
-    return [(model.mean if model.n else np.nan) - (rest.mean if rest.n else np.nan) for model, rest in found.arms]
+    return [
+        (model.mean if model.n else np.nan) - (rest.mean if rest.n else np.nan) for model, rest in found.arms
+    ]
 
 
 def differs(found: Quarter, kind: str, figures: int = 1) -> bool:
@@ -93,7 +101,9 @@ def business_figures(draw: Draw) -> Iterator[Row]:
         runs = draw.runs(1500 if trade.looks < 50 else 500)
         null = [quarter(draw, trade) for _ in range(runs)]
         moved = [quarter(draw, Trade(**asdict(trade) | {"effect": effect})) for _ in range(runs)]
-        apart, far = (np.array([differences_of(each) for each in some], dtype=float) for some in (null, moved))
+        apart, far = (
+            np.array([differences_of(each) for each in some], dtype=float) for some in (null, moved)
+        )
         setting = f"{trade.cases:,} cases, {trade.looks} looks"
         yield cries(
             (f"business figure, {trade.kind}", name, setting),
@@ -117,7 +127,10 @@ def five_figures(draw: Draw) -> Iterator[Row]:
     wrong = np.zeros((2, runs))
     for run in range(runs):
         five = [quarter(draw, trade) for _ in range(5)]
-        wrong[:, run] = any(differs(each, trade.kind, 5) for each in five), any((welch(each)[2:] > Z).any() for each in five)
+        wrong[:, run] = (
+            any(differs(each, trade.kind, 5) for each in five),
+            any((welch(each)[2:] > Z).any() for each in five),
+        )
     yield cries(
         ("business figures, five", "independent, weekly", "5 × 2,600 cases, 13 looks"),
         runs,
@@ -128,18 +141,25 @@ def five_figures(draw: Draw) -> Iterator[Row]:
 
 
 def sample_ratio(draw: Draw) -> Iterator[Row]:
-    """A tenth of the subjects is held out: whether a mismatch is reported at any of 13 looks, at p < 0.001."""
+    """A tenth of the subjects is held out: whether a mismatch is reported at any of 13 looks, at p <
+    0.001.
+    """
     runs, asked = draw.runs(10_000), outcomes.MISMATCH_P
     for n in (300, 1000, 10_000):
         counts = (n * np.arange(1, 14) / 13).round().astype(np.int64)
 
         def seen(chance: float, counts: Ints = counts) -> Ints:
-            return draw.random.binomial(np.diff(counts, prepend=0), chance, (runs, len(counts))).cumsum(axis=1)
+            return draw.random.binomial(np.diff(counts, prepend=0), chance, (runs, len(counts))).cumsum(
+                axis=1
+            )
 
         def alarmed(held: Ints, counts: Ints = counts) -> Floats:
             found = np.zeros(held.shape, dtype=bool)
             for at, count in enumerate(counts.tolist()):
-                known = {int(each): outcomes.ratio_p(count - int(each), int(each), 0.1) < asked for each in np.unique(held[:, at])}
+                known = {
+                    int(each): outcomes.ratio_p(count - int(each), int(each), 0.1) < asked
+                    for each in np.unique(held[:, at])
+                }
                 found[:, at] = [known[int(each)] for each in held[:, at]]
             return found.any(axis=1)
 
@@ -164,11 +184,26 @@ def ratio_of_subjects(draw: Draw, asked: float) -> Iterator[Row]:
     """400 subjects return: the product counts subjects, the peer their cases."""
     runs, alarms = draw.runs(2000), []
     for _ in range(runs):
-        held, cases = draw.random.random(400) < 0.1, draw.random.poisson(20 * draw.random.lognormal(0, 1.5, 400))
+        held, cases = (
+            draw.random.random(400) < 0.1,
+            draw.random.poisson(20 * draw.random.lognormal(0, 1.5, 400)),
+        )
         square = (cases[held].sum() - 0.1 * cases.sum()) ** 2 / (0.09 * cases.sum())
-        alarms.append((outcomes.ratio_p(int((~held).sum()), int(held.sum()), 0.1) < asked, stats.chi2.sf(square, 1) < asked))
+        alarms.append(
+            (
+                outcomes.ratio_p(int((~held).sum()), int(held.sum()), 0.1) < asked,
+                stats.chi2.sf(square, 1) < asked,
+            )
+        )
     ours, peer = np.mean(alarms, axis=0)
-    yield cries(("sample ratio off", "subjects return", "400 subjects, 1 look"), runs, ours, peer, "chi-square of cases", asked)
+    yield cries(
+        ("sample ratio off", "subjects return", "400 subjects, 1 look"),
+        runs,
+        ours,
+        peer,
+        "chi-square of cases",
+        asked,
+    )
 
 
 CASES: tuple[Case, ...] = (business_figures, sample_ratio)

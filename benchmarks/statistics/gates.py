@@ -29,7 +29,13 @@ def membership_gate(draw: Draw) -> Iterator[Row]:
                 (low, high), inside, outside = attacked(draw, n, true)
                 value = membership.attack(inside, outside)["auc"]
                 measure = gates.Measure(value, low, high)
-                found.append((gates.membership(gate, gates.Evidence(membership=measure)).outcome is gates.Outcome.PASSED, value))
+                found.append(
+                    (
+                        gates.membership(gate, gates.Evidence(membership=measure)).outcome
+                        is gates.Outcome.PASSED,
+                        value,
+                    )
+                )
             passed[true], fixed[true] = (np.array(each) for each in zip(*found, strict=True))
         setting = f"2 × {n:,} rows"
         yield cries(
@@ -43,12 +49,16 @@ def membership_gate(draw: Draw) -> Iterator[Row]:
         at_limit = [attacked(draw, n, 0.55) for _ in range(runs)]
         areas = np.array([float((inside[:, None] < outside[None]).mean()) for _, inside, outside in at_limit])
         best = (fixed[0.5] < np.quantile(areas, ALPHA / 2)).mean()
-        yield finds(("gate: membership passes", "true AUC .50, limit .55", setting), runs, passed[0.5].mean(), best)
+        yield finds(
+            ("gate: membership passes", "true AUC .50, limit .55", setting), runs, passed[0.5].mean(), best
+        )
 
 
 def live_gate(draw: Draw) -> Iterator[Row]:
-    """The standard policy's gate against the live version: how often a version worse by the margin passes, and how often an equal one does.
-    4 % of the rows change, near duplicates together; macro-F1 of four labels, paired, 400 resamples instead of the product's 1,000."""
+    """The standard policy's gate against the live version: how often a version worse by the margin passes,
+    and how often an equal one does. 4 % of the rows change, near duplicates together; macro-F1 of four
+    labels, paired, 400 resamples instead of the product's 1,000.
+    """
     settings = policy.read(STANDARD.read_text(encoding="utf-8")).gates["live"]
     margin, gate = float(settings["at_most_worse"]), gates.Gate("live", settings)
     for name, shape, groups, n, icc in (
@@ -65,20 +75,43 @@ def live_gate(draw: Draw) -> Iterator[Row]:
             passed[worse] = rate(each is gates.Outcome.PASSED for each in outcomes)
             values[worse] = np.array([each.differences["macro_f1"].value for each in found])
         named = ("gate: not worse than live", f"worse by the margin, {name}", f"{n:,} rows")
-        yield cries(named, runs, passed[margin], (values[margin] >= -0.01).mean(), "value at most .01 worse", ALPHA / 2)
+        yield cries(
+            named,
+            runs,
+            passed[margin],
+            (values[margin] >= -0.01).mean(),
+            "value at most .01 worse",
+            ALPHA / 2,
+        )
         best = (values[0.0] > np.quantile(values[margin], 1 - ALPHA / 2)).mean()
-        yield finds(("gate: not worse than live, passes", f"equal versions, {name}", f"{n:,} rows"), runs, passed[0.0], best)
+        yield finds(
+            ("gate: not worse than live, passes", f"equal versions, {name}", f"{n:,} rows"),
+            runs,
+            passed[0.0],
+            best,
+        )
 
 
-def compared(draw: Draw, codes: Ints, icc: float, worse: float, labels: int = 4, turned: float = 0.04) -> gates.Live:
-    """The gate's evidence on two versions that are right on about nine in ten rows. worse: share of rows broken less share fixed; codes:
-    number of each row's group (N,), whose rows have one label."""
-    truth, luck = draw.random.integers(labels, size=int(codes.max()) + 1)[codes], as_its_cluster(draw, codes, icc)()
+def compared(
+    draw: Draw, codes: Ints, icc: float, worse: float, labels: int = 4, turned: float = 0.04
+) -> gates.Live:
+    """The gate's evidence on two versions that are right on about nine in ten rows. worse: share of rows
+    broken less share fixed; codes: number of each row's group (N,), whose rows have one label.
+    """
+    truth, luck = (
+        draw.random.integers(labels, size=int(codes.max()) + 1)[codes],
+        as_its_cluster(draw, codes, icc)(),
+    )
     broken, both = luck < (turned + worse) / 2, luck > 0.1 + turned
     fixed = ~broken & (luck < turned)
-    one, two = (metrics.score_rows(np.eye(labels)[np.where(both | right, truth, (truth + 1) % labels)], truth) for right in (broken, fixed))
+    one, two = (
+        metrics.score_rows(np.eye(labels)[np.where(both | right, truth, (truth + 1) % labels)], truth)
+        for right in (broken, fixed)
+    )
     seed = int(draw.random.integers(2**31))
-    found = metrics.paired_rows(one, two, ["macro_f1"], labels=None, count=400, seed=seed, clusters=codes)["macro_f1"]
+    found = metrics.paired_rows(one, two, ["macro_f1"], labels=None, count=400, seed=seed, clusters=codes)[
+        "macro_f1"
+    ]
     difference = gates.Measure(found["difference"], found["low"], found["high"])
     rarest = int(np.bincount(truth, minlength=labels).min())
     together = metrics.Together.of(len(codes), codes)
@@ -95,19 +128,31 @@ def membership_gate_of_groups(draw: Draw) -> Iterator[Row]:
             found = [attacked(draw, n, true, 0.8) for _ in range(runs)]
             areas[true] = np.array([float(membership.placements(-one, -two).mean()) for _, one, two in found])
             evidence = (
-                gates.Evidence(membership=gates.Measure(float(area), *ends)) for area, (ends, *_) in zip(areas[true], found, strict=True)
+                gates.Evidence(membership=gates.Measure(float(area), *ends))
+                for area, (ends, *_) in zip(areas[true], found, strict=True)
             )
-            passed[true] = rate(gates.membership(gate, each).outcome is gates.Outcome.PASSED for each in evidence)
+            passed[true] = rate(
+                gates.membership(gate, each).outcome is gates.Outcome.PASSED for each in evidence
+            )
         setting = f"2 × {n:,} rows, near duplicates by five"
         fixed = (areas[0.6] <= 0.55).mean()
-        yield cries(("gate: membership", "true AUC .60, limit .55", setting), runs, passed[0.6], fixed, "value at most .55", ALPHA / 2)
+        yield cries(
+            ("gate: membership", "true AUC .60, limit .55", setting),
+            runs,
+            passed[0.6],
+            fixed,
+            "value at most .55",
+            ALPHA / 2,
+        )
         best = (areas[0.5] < np.quantile(areas[0.55], ALPHA / 2)).mean()
         yield finds(("gate: membership passes", "true AUC .50, limit .55", setting), runs, passed[0.5], best)
 
 
 def quality_gate(draw: Draw) -> Iterator[Row]:
-    """The standard policy's quality gate: how often a model with a macro-F1 of four labels exactly at the limit passes, and how often one
-    of .85 does, with test rows in groups of near duplicates; 300 resamples instead of the product's 1,000."""
+    """The standard policy's quality gate: how often a model with a macro-F1 of four labels exactly at the
+    limit passes, and how often one of .85 does, with test rows in groups of near duplicates; 300 resamples
+    instead of the product's 1,000.
+    """
     settings = policy.read(STANDARD.read_text(encoding="utf-8")).gates["quality"]
     limit, gate = float(settings["at_least"]), gates.Gate("quality", settings)
     for name, shape, groups, n, icc in (
@@ -122,14 +167,36 @@ def quality_gate(draw: Draw) -> Iterator[Row]:
             for run in range(runs):
                 codes = codes_of(draw, shape, groups, n)
                 rows = answered(draw, codes, right, icc)
-                measure = gates.Measure(metrics.point_estimates(rows)["macro_f1"], *metrics.bootstrap(rows, 300, run, codes)["macro_f1"])
-                evidence = gates.Evidence(rows=len(codes), groups=int(codes.max()) + 1, metrics={"macro_f1": measure})
-                found.append((gates.quality(gate, evidence).outcome is not gates.Outcome.FAILED, measure.value))
+                measure = gates.Measure(
+                    metrics.point_estimates(rows)["macro_f1"],
+                    *metrics.bootstrap(rows, 300, run, codes)["macro_f1"],
+                )
+                evidence = gates.Evidence(
+                    rows=len(codes), groups=int(codes.max()) + 1, metrics={"macro_f1": measure}
+                )
+                found.append(
+                    (gates.quality(gate, evidence).outcome is not gates.Outcome.FAILED, measure.value)
+                )
             outcomes, values[right] = (np.array(each) for each in zip(*found, strict=True))
             passed[right] = outcomes.mean()
-        fixed, best = (values[limit] >= limit).mean(), (values[0.85] > np.quantile(values[limit], 1 - ALPHA / 2)).mean()
-        yield cries(("gate: quality", f"just at the limit, {name}", f"{n} rows"), runs, passed[limit], fixed, "value", ALPHA / 2)
-        yield finds(("gate: quality passes", f"macro-F1 .85, limit .70, {name}", f"{n} rows"), runs, passed[0.85], best)
+        fixed, best = (
+            (values[limit] >= limit).mean(),
+            (values[0.85] > np.quantile(values[limit], 1 - ALPHA / 2)).mean(),
+        )
+        yield cries(
+            ("gate: quality", f"just at the limit, {name}", f"{n} rows"),
+            runs,
+            passed[limit],
+            fixed,
+            "value",
+            ALPHA / 2,
+        )
+        yield finds(
+            ("gate: quality passes", f"macro-F1 .85, limit .70, {name}", f"{n} rows"),
+            runs,
+            passed[0.85],
+            best,
+        )
 
 
 CASES: tuple[Case, ...] = (membership_gate, membership_gate_of_groups, live_gate, quality_gate)

@@ -21,7 +21,11 @@ def gold(draw: Draw) -> Iterator[Row]:
             for rule, of in enumerate((labeling.gold_accuracy, intervals.share)):
                 high = {int(each): of(int(each), done).high for each in np.unique(right[:, done - 1])}
                 held[rule] |= np.array([high[int(each)] < minimum for each in right[:, done - 1]])
-        named = ("gold accuracy below the minimum", f"exactly at {100 * minimum:g} %", f"{last} annotations, every fourth looked at")
+        named = (
+            "gold accuracy below the minimum",
+            f"exactly at {100 * minimum:g} %",
+            f"{last} annotations, every fourth looked at",
+        )
         yield cries(named, runs, held[0].mean(), held[1].mean(), "Wilson at each look")
 
 

@@ -32,9 +32,22 @@ def membership_area(draw: Draw) -> Iterator[Row]:
         runs = draw.runs(3000 if n < 1000 else 1000)
         for alike in (0.3, 0.8):
             found = [attacked(draw, n, true, alike) for _ in range(runs)]
-            peer = [membership.auc_interval(float(membership.placements(-one, -two).mean()), n, n) for _, one, two in found]
-            named = ("membership AUC", f"near duplicates by five, {alike:g} equal, true {true:g}", f"2 × {n:,} rows")
-            yield covers(named, runs, holds((each[0] for each in found), true).mean(), holds(peer, true).mean(), "Newcombe of rows")
+            peer = [
+                membership.auc_interval(float(membership.placements(-one, -two).mean()), n, n)
+                for _, one, two in found
+            ]
+            named = (
+                "membership AUC",
+                f"near duplicates by five, {alike:g} equal, true {true:g}",
+                f"2 × {n:,} rows",
+            )
+            yield covers(
+                named,
+                runs,
+                holds((each[0] for each in found), true).mean(),
+                holds(peer, true).mean(),
+                "Newcombe of rows",
+            )
 
 
 def by_five(n: int) -> Ints:
@@ -42,8 +55,12 @@ def by_five(n: int) -> Ints:
     return np.arange(n) // 5
 
 
-def attacked(draw: Draw, n: int, true: float, alike: float = 0.0) -> tuple[tuple[float, float], Floats, Floats]:
-    """The interval and both sides' losses; in clusters of five a row has the loss of its cluster with probability `alike`."""
+def attacked(
+    draw: Draw, n: int, true: float, alike: float = 0.0
+) -> tuple[tuple[float, float], Floats, Floats]:
+    """The interval and both sides' losses; in clusters of five a row has the loss of its cluster with
+    probability `alike`.
+    """
     sides = []
     for scale in ((1 - true) / true, 1.0):
         own = draw.random.exponential(scale, n)
@@ -57,7 +74,10 @@ def attacked(draw: Draw, n: int, true: float, alike: float = 0.0) -> tuple[tuple
 def resampled_area(inside: Floats, outside: Floats, seed: int, count: int = 200) -> tuple[float, float]:
     """Percentiles of the area over resampled rows of either side."""
     random, below = np.random.default_rng(seed), (inside[:, None] < outside[None]).astype(np.float32)
-    one, two = (random.multinomial(len(each), np.full(len(each), 1 / len(each)), count).astype(np.float32) for each in (inside, outside))
+    one, two = (
+        random.multinomial(len(each), np.full(len(each), 1 / len(each)), count).astype(np.float32)
+        for each in (inside, outside)
+    )
     areas = ((one @ below) * two).sum(axis=1) / below.size
     low, high = np.percentile(areas, (2.5, 97.5))
     return float(low), float(high)

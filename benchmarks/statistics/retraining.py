@@ -34,8 +34,9 @@ from monitoring.traffic.counts import Counts
 def windows_of(
     draw: Draw, days: int, customers: int, a_day: int, chance: float, icc: float, often: Floats | None = None
 ) -> Iterator[tuple[Floats, Floats]]:
-    """Correct predictions and requests by customer in the 14 days before each look. customers: 0: each request has its own. often: each
-    customer's share of requests; None: equal."""
+    """Correct predictions and requests by customer in the 14 days before each look. customers: 0: each
+    request has its own. often: each customer's share of requests; None: equal.
+    """
     if not customers:
         right = draw.random.binomial(a_day, chance, days).astype(float)
         for at in range(days - 13):
@@ -49,27 +50,49 @@ def windows_of(
 
 
 def less_accurate(draw: Draw) -> Iterator[Row]:
-    """Retraining by quality: right in 90 % on the test split and live, 100 predictions a day with feedback, 29 daily looks."""
+    """Retraining by quality: right in 90 % on the test split and live, 100 predictions a day with feedback,
+    29 daily looks.
+    """
     for tested in (200, 1000):
-        for name, customers, icc in (("independent", 0, 0.0), ("70 customers, ICC .02", 70, 0.02), ("70 customers, ICC .3", 70, 0.3)):
+        for name, customers, icc in (
+            ("independent", 0, 0.0),
+            ("70 customers, ICC .02", 70, 0.02),
+            ("70 customers, ICC .3", 70, 0.3),
+        ):
             runs, found = draw.runs(800), {}
-            error = (0.09 / tested + 0.09 / 1400 * (1 + (1400 / customers - 1) * icc if customers else 1)) ** 0.5
+            error = (
+                0.09 / tested + 0.09 / 1400 * (1 + (1400 / customers - 1) * icc if customers else 1)
+            ) ** 0.5
             for world, fall in (("null", 0.0), ("effect", (REACH + 0.3) * error)):
                 alarms, fixed, falls = [], [], []
                 for _ in range(runs):
                     expected = draw.random.binomial(tested, 0.9) / tested
                     looks = [sums(*each) for each in windows_of(draw, 42, customers, 100, 0.9 - fall, icc)]
                     ours = [
-                        reasons.fall_of(reasons.Facts(enough_feedback=True, expected=expected, tested=tested, not_wrong=each))
+                        reasons.fall_of(
+                            reasons.Facts(
+                                enough_feedback=True, expected=expected, tested=tested, not_wrong=each
+                            )
+                        )
                         for each in looks
                     ]
                     alarms.append(any(each is not None and each.low > 0 for each in ours))
-                    fixed.append(any(intervals.wilson(each.above, each.below)[1] < expected for each in looks))
+                    fixed.append(
+                        any(intervals.wilson(each.above, each.below)[1] < expected for each in looks)
+                    )
                     falls.append([expected - each.value for each in looks])
                 found[world] = rate(alarms), rate(fixed), np.array(falls)
             size = f"{tested:,} test rows, 29 looks"
-            yield cries(("less accurate", name, size), runs, found["null"][0], found["null"][1], "test accuracy as known, one look")
-            best = oracle(furthest(found["null"][2], found["null"][2]), furthest(found["effect"][2], found["null"][2]))
+            yield cries(
+                ("less accurate", name, size),
+                runs,
+                found["null"][0],
+                found["null"][1],
+                "test accuracy as known, one look",
+            )
+            best = oracle(
+                furthest(found["null"][2], found["null"][2]), furthest(found["effect"][2], found["null"][2])
+            )
             yield finds(("less accurate", name, size), runs, found["effect"][0], best)
     yield from reported_by_choice(draw)
 
@@ -84,18 +107,30 @@ def reported_by_choice(draw: Draw) -> Iterator[Row]:
         alarms = []
         for _ in range(runs):
             correct = int(draw.random.binomial(1400, 0.9))
-            good, bad = int(draw.random.binomial(correct, right)), int(draw.random.binomial(1400 - correct, wrong))
+            good, bad = (
+                int(draw.random.binomial(correct, right)),
+                int(draw.random.binomial(1400 - correct, wrong)),
+            )
             enough = measuring.has_enough_feedback(Counts(answers=1400, right=good, wrong=bad))
             expected = float(draw.random.binomial(1000, 0.9) / 1000)
-            facts = reasons.Facts(enough_feedback=enough, expected=expected, tested=1000, not_wrong=clustered.alone(1400 - bad, 1400))
+            facts = reasons.Facts(
+                enough_feedback=enough,
+                expected=expected,
+                tested=1000,
+                not_wrong=clustered.alone(1400 - bad, 1400),
+            )
             fall = reasons.fall_of(facts)
-            alarms.append((fall is not None and fall.low > 0, intervals.wilson(good, good + bad)[1] < expected))
+            alarms.append(
+                (fall is not None and fall.low > 0, intervals.wilson(good, good + bad)[1] < expected)
+            )
         ours, peer = np.mean(alarms, axis=0)
         yield cries(("less accurate", name, "1,400 predictions"), runs, ours, peer, "all feedback, one look")
 
 
 def less_accurate_of_groups(draw: Draw) -> Iterator[Row]:
-    """As `less_accurate`, with 1,000 test rows in groups of near duplicates that are right together, and with a third by one customer."""
+    """As `less_accurate`, with 1,000 test rows in groups of near duplicates that are right together, and with
+    a third by one customer.
+    """
     for name, shape, groups, asked, within, icc in (
         ("test groups of five, ICC .8", "", 200, "", 0.8, 0.0),
         ("one of 200 test groups has a third, ICC .8", THIRD, 200, "", 0.8, 0.0),
@@ -107,24 +142,38 @@ def less_accurate_of_groups(draw: Draw) -> Iterator[Row]:
             alarms, fixed, falls = [], [], []
             for run in range(runs):
                 codes, often = codes_of(draw, shape, groups, 1000), sizes(draw, asked, 70, 7000)[0] / 7000
-                spread = (1 + (weight_of(codes) - 1) * within) / 1000 + (1 + (1400 * (often**2).sum() - 1) * icc) / 1400
-                looks = [sums(*each) for each in windows_of(draw, 42, 70, 100, max(0.9 - far * (0.09 * spread) ** 0.5, 0.4), icc, often)]
+                spread = (1 + (weight_of(codes) - 1) * within) / 1000 + (
+                    1 + (1400 * (often**2).sum() - 1) * icc
+                ) / 1400
+                looks = [
+                    sums(*each)
+                    for each in windows_of(
+                        draw, 42, 70, 100, max(0.9 - far * (0.09 * spread) ** 0.5, 0.4), icc, often
+                    )
+                ]
                 facts = tested_on(draw, codes, within, run)
                 ours = [reasons.fall_of(replace(facts, not_wrong=each)) for each in looks]
                 alarms.append(any(each is not None and each.low > 0 for each in ours))
                 rows = [clustered.alone(each.above, each.below) for each in looks]
-                alone = [reasons.fall_of(replace(facts, groups=None, between=None, not_wrong=each)) for each in rows]
+                alone = [
+                    reasons.fall_of(replace(facts, groups=None, between=None, not_wrong=each))
+                    for each in rows
+                ]
                 fixed.append(any(each is not None and each.low > 0 for each in alone))
                 falls.append([facts.expected - each.value for each in looks])
             found[world] = rate(alarms), rate(fixed), np.array(falls)
         named = ("less accurate", name, "1,000 test rows, 29 looks")
         yield cries(named, runs, found["null"][0], found["null"][1], "rows as independent")
-        best = oracle(furthest(found["null"][2], found["null"][2]), furthest(found["effect"][2], found["null"][2]))
+        best = oracle(
+            furthest(found["null"][2], found["null"][2]), furthest(found["effect"][2], found["null"][2])
+        )
         yield finds(named, runs, found["effect"][0], best)
 
 
 def tested_on(draw: Draw, codes: Ints, icc: float, seed: int) -> reasons.Facts:
-    """Facts of an evaluation with 90 % accuracy; 300 resamples instead of the product's 1,000. codes: number of each row's group (N,)."""
+    """Facts of an evaluation with 90 % accuracy; 300 resamples instead of the product's 1,000. codes: number
+    of each row's group (N,).
+    """
     n, groups = len(codes), int(codes.max()) + 1
     right = (as_its_cluster(draw, codes, icc)() < 0.9).astype(np.int64)
     facts = reasons.Facts(enough_feedback=True, expected=float(right.mean()), tested=n)
@@ -136,22 +185,32 @@ def tested_on(draw: Draw, codes: Ints, icc: float, seed: int) -> reasons.Facts:
 
 
 def overruled(draw: Draw) -> Iterator[Row]:
-    """Retraining where people override more than 5 %: they override exactly 5 %, or more, at 29 daily looks."""
+    """Retraining where people override more than 5 %: they override exactly 5 %, or more, at 29 daily
+    looks.
+    """
     limit = reasons.OVERRIDES_WORTH
-    for name, customers, icc in (("independent", 0, 0.0), ("70 customers, ICC .02", 70, 0.02), ("70 customers, ICC .3", 70, 0.3)):
+    for name, customers, icc in (
+        ("independent", 0, 0.0),
+        ("70 customers, ICC .02", 70, 0.02),
+        ("70 customers, ICC .3", 70, 0.3),
+    ):
         runs, found = draw.runs(2000), {}
         error = (limit * (1 - limit) / 1400 * (1 + (1400 / customers - 1) * icc if customers else 1)) ** 0.5
         for world, more in (("null", 0.0), ("effect", (REACH + 0.5) * error)):
             alarms, fixed, shares = [], [], []
             for _ in range(runs):
                 looks = [sums(*each) for each in windows_of(draw, 42, customers, 100, limit + more, icc)]
-                alarms.append(any(reasons.overruled(reasons.Facts(overridden=each), NO_POLICY, NOW) for each in looks))
+                alarms.append(
+                    any(reasons.overruled(reasons.Facts(overridden=each), NO_POLICY, NOW) for each in looks)
+                )
                 fixed.append(any(intervals.wilson(each.above, each.below)[0] > limit for each in looks))
                 shares.append([each.value - limit for each in looks])
             found[world] = rate(alarms), rate(fixed), np.array(shares)
         named = ("people override", name, "1,400 predictions, 29 looks")
         yield cries(named, runs, found["null"][0], found["null"][1], "Wilson at each look")
-        best = oracle(furthest(found["null"][2], found["null"][2]), furthest(found["effect"][2], found["null"][2]))
+        best = oracle(
+            furthest(found["null"][2], found["null"][2]), furthest(found["effect"][2], found["null"][2])
+        )
         yield finds(named, runs, found["effect"][0], best)
 
 

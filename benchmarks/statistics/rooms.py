@@ -18,5 +18,18 @@ from benchmarks.statistics import (
 )
 from benchmarks.statistics.table import Case
 
-ROOMS = (shares, comparisons, scores, calibration, membership, gates, business, alerts, retraining, rollouts, drift, labeling)
+ROOMS = (
+    shares,
+    comparisons,
+    scores,
+    calibration,
+    membership,
+    gates,
+    business,
+    alerts,
+    retraining,
+    rollouts,
+    drift,
+    labeling,
+)
 CASES: tuple[Case, ...] = tuple(case for room in ROOMS for case in room.CASES)

@@ -15,7 +15,9 @@ QUICK, ERRORS = 0.1, 2.0  # of the runs; standard errors of the simulation
 
 @dataclass(frozen=True)
 class Row:
-    """A line of the table. ours, peer, bar: shares of `runs`; peer is None where nothing usual does the same. usual: what the peer is."""
+    """A line of the table. ours, peer, bar: shares of `runs`; peer is None where nothing usual does the same.
+    usual: what the peer is.
+    """
 
     what: str
     world: str
@@ -28,9 +30,15 @@ class Row:
     usual: str = ""
 
     def met(self, errors: float = 0.0) -> bool:
-        """Whether the bar is. errors: how many standard errors of the simulation coverage and power may lack."""
+        """Whether the bar is. errors: how many standard errors of the simulation coverage and power may
+        lack.
+        """
         error = (self.bar * (1 - self.bar) / self.runs) ** 0.5
-        return self.ours <= self.bar + ERRORS * error if self.kind == ALARMS else self.ours >= self.bar - errors * error
+        return (
+            self.ours <= self.bar + ERRORS * error
+            if self.kind == ALARMS
+            else self.ours >= self.bar - errors * error
+        )
 
 
 @dataclass(frozen=True)
@@ -53,26 +61,48 @@ def played(case: Case, scale: float, seed: int) -> Iterator[Row]:
     yield from case(Draw(np.random.default_rng([seed, zlib.crc32(case.__name__.encode())]), scale))
 
 
-HEAD = "| what | world | size | | bar | ours | peer | peer's rule | met |\n|---|---|---|---|---|---|---|---|---|"
+HEAD = (
+    "| what | world | size | | bar | ours | peer | peer's rule | met |\n|---|---|---|---|---|---|---|---|---|"
+)
 
 
 def line(row: Row, errors: float = 0.0) -> str:
     """As a line of a table in Markdown."""
     sign = "≤" if row.kind == ALARMS else "≥"
     digits = 2 if row.bar < 0.01 else 1
-    ours, bar, peer = (f"{100 * each:.{digits}f}" if each is not None else "" for each in (row.ours, row.bar, row.peer))
-    cells = (row.what, row.world, row.size, row.kind, f"{sign} {bar} %", f"{ours} %", f"{peer} %" if peer else "", row.usual)
+    ours, bar, peer = (
+        f"{100 * each:.{digits}f}" if each is not None else "" for each in (row.ours, row.bar, row.peer)
+    )
+    cells = (
+        row.what,
+        row.world,
+        row.size,
+        row.kind,
+        f"{sign} {bar} %",
+        f"{ours} %",
+        f"{peer} %" if peer else "",
+        row.usual,
+    )
     return f"| {' | '.join(cells)} | {'yes' if row.met(errors) else '**no**'} |"
 
 
 def covers(
-    named: tuple[str, str, str], runs: int, ours: float, peer: float | None = None, usual: str = "", nominal: float = NOMINAL
+    named: tuple[str, str, str],
+    runs: int,
+    ours: float,
+    peer: float | None = None,
+    usual: str = "",
+    nominal: float = NOMINAL,
 ) -> Row:
     """A row of coverage. named: what, world and size."""
-    return Row(*named, COVERAGE, runs, float(ours), nominal - POINTS, None if peer is None else float(peer), usual)
+    return Row(
+        *named, COVERAGE, runs, float(ours), nominal - POINTS, None if peer is None else float(peer), usual
+    )
 
 
-def cries(named: tuple[str, str, str], runs: int, ours: float, peer: float, usual: str, alpha: float = ALPHA) -> Row:
+def cries(
+    named: tuple[str, str, str], runs: int, ours: float, peer: float, usual: str, alpha: float = ALPHA
+) -> Row:
     """A row of false alarms."""
     return Row(*named, ALARMS, runs, float(ours), alpha, float(peer), usual)
 

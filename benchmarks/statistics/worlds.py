@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from benchmarks.statistics.table import ALPHA, Draw
 from lifecycle.runtime.statistics import intervals
 
-Z, REACH = intervals.Z95, intervals.Z95 + 1.2816  # an effect of so many standard errors is found with 90 % at one look
+# an effect of so many standard errors is found with 90 % at one look
+Z, REACH = intervals.Z95, intervals.Z95 + 1.2816
 ALIKE = (0.0, 0.02, 0.3, 0.8)  # intraclass correlations
 THIRD, TWO_THIRDS, PARETO = "one has a third", "three have two thirds", "Pareto sizes"
 UNEVEN = (THIRD, TWO_THIRDS, PARETO)
@@ -45,14 +46,18 @@ def alike_within(draw: Draw, shape: tuple[int, int], chance: float, icc: float) 
 
 
 def counted(draw: Draw, runs: int, clusters: int, size: int, chance: float, icc: float) -> tuple[Ints, Ints]:
-    """Successes and rows of each cluster (runs, clusters): 1 and a Poisson number of rows, `size` on average; of size 1 one each."""
+    """Successes and rows of each cluster (runs, clusters): 1 and a Poisson number of rows, `size` on average;
+    of size 1 one each.
+    """
     rows = 1 + draw.random.poisson(size - 1, (runs, clusters))
     return draw.random.binomial(rows, alike_within(draw, (runs, clusters), chance, icc)), rows
 
 
 def sizes(draw: Draw, shape: str, clusters: int, rows: int, runs: int = 1) -> Ints:
-    """Rows of each cluster (runs, clusters), one at least and about `rows` in all: the first, or the first three, have as large a part as
-    their shape says and the rest is even; or sizes have a Pareto distribution of index 1.2, drawn anew for each run; else all are even."""
+    """Rows of each cluster (runs, clusters), one at least and about `rows` in all: the first, or the first
+    three, have as large a part as their shape says and the rest is even; or sizes have a Pareto distribution
+    of index 1.2, drawn anew for each run; else all are even.
+    """
     if shape == PARETO:
         weights = 1 + draw.random.pareto(1.2, (runs, clusters))
     else:
@@ -68,8 +73,9 @@ def codes_of(draw: Draw, shape: str, clusters: int, rows: int) -> Ints:
 
 
 def as_its_cluster(draw: Draw, codes: Ints, icc: float) -> Callable[[], Floats]:
-    """Uniform numbers of rows (N,) at each call; with the root of icc a row has that of its cluster, the same rows at every call, so that
-    what two rows of one cluster have correlates by icc."""
+    """Uniform numbers of rows (N,) at each call; with the root of icc a row has that of its cluster, the same
+    rows at every call, so that what two rows of one cluster have correlates by icc.
+    """
     clusters, shares = int(codes.max()) + 1, draw.random.random(len(codes)) < icc**0.5
     return lambda: np.where(shares, draw.random.random(clusters)[codes], draw.random.random(len(codes)))
 
@@ -80,13 +86,17 @@ def weight_of(codes: Ints) -> float:
 
 
 def oracle(without: Floats, effect: Floats, alpha: float = ALPHA) -> float:
-    """How often |statistic| (runs,) is beyond what a share of alpha of the same statistics without an effect passes."""
+    """How often |statistic| (runs,) is beyond what a share of alpha of the same statistics without an effect
+    passes.
+    """
     limit = np.quantile(np.abs(without), 1 - alpha, method="higher")
     return float((np.abs(effect) > limit).mean())
 
 
 def furthest(differences: Floats, like: Floats) -> Floats:
-    """The largest |difference| (runs, looks) of all looks, in standard deviations that `like` has at that look; finite ones alone."""
+    """The largest |difference| (runs, looks) of all looks, in standard deviations that `like` has at that
+    look; finite ones alone.
+    """
     spread = np.nanstd(like, axis=0)
     return np.nanmax(np.abs(differences[:, spread > 0] / spread[spread > 0]), axis=1)
 

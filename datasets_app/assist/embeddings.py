@@ -1,7 +1,7 @@
 """Embeddings of texts by the installed base model, computed once per text and cached on this machine.
 
-One SQLite file for each base model, below DATA_DIR/embeddings, from the digest of an item to its vector in half precision. It is a cache:
-it may be deleted at any time, and workers on other machines have their own.
+One SQLite file for each base model, below DATA_DIR/embeddings, from the digest of an item to its vector in
+half precision. It is a cache: it may be deleted at any time, and workers on other machines have their own.
 """
 
 from __future__ import annotations
@@ -35,11 +35,14 @@ def packaged_base() -> BaseFolder | None:
     return open_base(folder, MINILM) if folder else None
 
 
-def vectors(base: BaseFolder, rows: Sequence[tuple[str, str]], report: Callable[[int], None]) -> NDArray[np.float32]:
-    """The embeddings (N, H), of length 1, of these texts in their order. rows: (digest of the item, its text).
+def vectors(
+    base: BaseFolder, rows: Sequence[tuple[str, str]], report: Callable[[int], None]
+) -> NDArray[np.float32]:
+    """The embeddings (N, H), of length 1, of these texts in their order. rows: (digest of the item, its
+    text).
 
-    report: called with the number of vectors so far, before and after each call of the engine; it may raise to stop.
-    Raises NotReady if the engine doesn't respond, Refused if it rejects the request.
+    report: called with the number of vectors so far, before and after each call of the engine; it may raise
+    to stop. Raises NotReady if the engine doesn't respond, Refused if it rejects the request.
     """
     found = np.zeros((len(rows), base.hidden_size), dtype=np.float32)
     with closing(connect(base)) as known:
@@ -48,7 +51,9 @@ def vectors(base: BaseFolder, rows: Sequence[tuple[str, str]], report: Callable[
         for at in range(0, len(missing), ASKED):
             some = missing[at : at + ASKED]
             texts = [rows[row][1] for row in some]
-            made = warm.embed_base(base.path, texts, digest=base.digest, max_tokens=MAX_TOKENS, timeout_seconds=TIMEOUT_SECONDS)
+            made = warm.embed_base(
+                base.path, texts, digest=base.digest, max_tokens=MAX_TOKENS, timeout_seconds=TIMEOUT_SECONDS
+            )
             fresh = np.asarray(made, dtype=np.float16)
             found[some] = fresh
             kept = [(rows[row][0], vector.tobytes()) for row, vector in zip(some, fresh, strict=True)]
@@ -64,11 +69,15 @@ def connect(base: BaseFolder) -> sqlite3.Connection:
     path.parent.mkdir(parents=True, exist_ok=True)
     connection = sqlite3.connect(path, timeout=30)
     connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("CREATE TABLE IF NOT EXISTS vectors (item TEXT PRIMARY KEY, vector BLOB NOT NULL) WITHOUT ROWID")
+    connection.execute(
+        "CREATE TABLE IF NOT EXISTS vectors (item TEXT PRIMARY KEY, vector BLOB NOT NULL) WITHOUT ROWID"
+    )
     return connection
 
 
-def fill_in(known: sqlite3.Connection, rows: Sequence[tuple[str, str]], found: NDArray[np.float32]) -> list[int]:
+def fill_in(
+    known: sqlite3.Connection, rows: Sequence[tuple[str, str]], found: NDArray[np.float32]
+) -> list[int]:
     """Write the cached vectors into `found`. Returns the indices of rows without one."""
     missing: list[int] = []
     for at in range(0, len(rows), LOOKED_UP):

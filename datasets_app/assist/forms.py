@@ -18,14 +18,27 @@ class RuleForm(forms.Form):
 
     name = forms.CharField(max_length=80)
     label = forms.TypedChoiceField(label="Label", coerce=UUID, empty_value=None)
-    kind = forms.ChoiceField(label="Matches", choices=Kind.choices, initial=Kind.WORDS, widget=forms.RadioSelect)
+    kind = forms.ChoiceField(
+        label="Matches", choices=Kind.choices, initial=Kind.WORDS, widget=forms.RadioSelect
+    )
     pattern = forms.CharField(
-        strip=False, max_length=50_000,
-        widget=forms.Textarea(attrs={"rows": 6, "spellcheck": "false", "autocomplete": "off", "class": "mono"}),
-        help_text="Words and phrases, one per line; whole words, case-insensitive. Or an RE2 regular expression: start with (?i) "
-        "to ignore case; \\pL matches any letter; \\b and \\w are ASCII only.",
-    )  # fmt: skip
-    mode = forms.ChoiceField(label="A text must contain", choices=Mode.choices, initial=Mode.ANY, required=False, widget=forms.RadioSelect)
+        strip=False,
+        max_length=50_000,
+        widget=forms.Textarea(
+            attrs={"rows": 6, "spellcheck": "false", "autocomplete": "off", "class": "mono"}
+        ),
+        help_text=(
+            "Words and phrases, one per line; whole words, case-insensitive. Or an RE2 regular expression:"
+            " start with (?i) to ignore case; \\pL matches any letter; \\b and \\w are ASCII only."
+        ),
+    )
+    mode = forms.ChoiceField(
+        label="A text must contain",
+        choices=Mode.choices,
+        initial=Mode.ANY,
+        required=False,
+        widget=forms.RadioSelect,
+    )
     changes = forms.UUIDField(widget=forms.HiddenInput, required=False)
 
     def __init__(self, dataset: Dataset, *args: Any, rule: Rule | None = None, **kwargs: Any) -> None:

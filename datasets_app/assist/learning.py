@@ -1,9 +1,10 @@
 """Fit the built-in model: `python -m datasets_app.assist.learning fit DIR`. A program without Django.
 
-It reads spec.json {"features": "vectors" | "words", "classes": K, "many": whether a text has any number of classes, "seed"}; train.jsonl,
-one {"labels": [number], "text"} a line; pool.jsonl, one {"text"} a line; for vectors train.npy (N, H) and pool.npy (M, H) instead of the
-texts. It fits logistic regression, one against the rest where a text has many classes, and writes scores.jsonl, one
-{"margin", "best": [[number, probability], …]} for each row of the pool, and result.json with the accuracy under cross-validation.
+It reads spec.json {"features": "vectors" | "words", "classes": K, "many": whether a text has any number of
+classes, "seed"}; train.jsonl, one {"labels": [number], "text"} a line; pool.jsonl, one {"text"} a line; for
+vectors train.npy (N, H) and pool.npy (M, H) instead of the texts. It fits logistic regression, one against
+the rest where a text has many classes, and writes scores.jsonl, one {"margin", "best": [[number,
+probability], …]} for each row of the pool, and result.json with the accuracy under cross-validation.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ from lifecycle.runtime.engine.program import leave_with_parent
 STRENGTH = {"vectors": 30.0, "words": 10.0}
 ITERATIONS, TOLERANCE, FEATURES = 100, 1e-3, 20_000
 FOLDS, FOLDS_OF_MANY, MANY_ROWS = 5, 3, 3_000
-SHOWN, LEAST, HALF = 3, 0.05, 0.5  # suggested classes; from which probability beside the likeliest; and where a text has any number
+# suggested classes; from which probability beside the likeliest; and where a text has any number
+SHOWN, LEAST, HALF = 3, 0.05, 0.5
 PAIRS, UNSURE = 5, 0.2  # pairs of classes that are named, of the least sure fifth of the pool
 PART = 2_000
 
@@ -75,11 +77,18 @@ def targets(labels: Sequence[Sequence[int]], spec: dict[str, Any]) -> NDArray[np
 
 def fitted(known: Any, truth: NDArray[np.int64], spec: dict[str, Any]) -> Any:
     """A model fitted to these rows."""
-    logistic: Any = LogisticRegression(C=STRENGTH[spec["features"]], max_iter=ITERATIONS, tol=TOLERANCE, random_state=spec["seed"])
+    logistic: Any = LogisticRegression(
+        C=STRENGTH[spec["features"]], max_iter=ITERATIONS, tol=TOLERANCE, random_state=spec["seed"]
+    )
     if spec["many"]:
         logistic = OneVsRestClassifier(logistic)
     if spec["features"] == "words":
-        words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, max_features=FEATURES, token_pattern=r"(?u)\S+")  # noqa: S106
+        words = TfidfVectorizer(
+            ngram_range=(1, 2),
+            sublinear_tf=True,
+            max_features=FEATURES,
+            token_pattern=r"(?u)\S+",  # noqa: S106
+        )
         logistic = make_pipeline(words, logistic)
     return logistic.fit(known, truth)
 
@@ -99,7 +108,9 @@ def cross_validate(known: Any, truth: NDArray[np.int64], spec: dict[str, Any]) -
     folds = FOLDS_OF_MANY if len(truth) > MANY_ROWS else FOLDS
     splitter: Any = KFold if spec["many"] else StratifiedKFold
     right = 0
-    for others, held in splitter(folds, shuffle=True, random_state=spec["seed"]).split(np.zeros(len(truth)), truth):
+    for others, held in splitter(folds, shuffle=True, random_state=spec["seed"]).split(
+        np.zeros(len(truth)), truth
+    ):
         if not spec["many"] and len(np.unique(truth[others])) < 2:
             continue  # one class alone: the held rows count as wrong
         found = probabilities(fitted(known[others], truth[others], spec), known[held], spec)
@@ -115,7 +126,9 @@ def count_right(found: NDArray[np.float64], truth: NDArray[np.int64], spec: dict
 
 
 def margins(found: NDArray[np.float64], spec: dict[str, Any]) -> NDArray[np.float64]:
-    """Margins from 0 to 1: between the two likeliest classes; for multi-label, between yes and no of the least confident class."""
+    """Margins from 0 to 1: between the two likeliest classes; for multi-label, between yes and no of the
+    least confident class.
+    """
     if spec["many"]:
         return np.abs(2 * found - 1).min(axis=1)
     best = np.sort(found, axis=1)[:, -2:]
@@ -123,7 +136,9 @@ def margins(found: NDArray[np.float64], spec: dict[str, Any]) -> NDArray[np.floa
 
 
 def score(folder: Path, model: Any, asked: Any, spec: dict[str, Any]) -> list[list[int]]:
-    """Write scores.jsonl. Returns the pairs of likeliest classes most frequent among the least confident: [one, other, rows]."""
+    """Write scores.jsonl. Returns the pairs of likeliest classes most frequent among the least confident:
+    [one, other, rows].
+    """
     unsure: list[tuple[float, int, int]] = []
     with (folder / "scores.jsonl").open("w", encoding="utf-8") as file:
         for at in range(0, len(asked), PART):
@@ -139,7 +154,9 @@ def score(folder: Path, model: Any, asked: Any, spec: dict[str, Any]) -> list[li
     counts: dict[tuple[int, int], int] = {}
     for _, one, other in sorted(unsure)[: max(1, int(len(unsure) * UNSURE))]:
         counts[one, other] = counts.get((one, other), 0) + 1
-    return [[*pair, rows] for pair, rows in sorted(counts.items(), key=lambda each: (-each[1], each[0]))[:PAIRS]]
+    return [
+        [*pair, rows] for pair, rows in sorted(counts.items(), key=lambda each: (-each[1], each[0]))[:PAIRS]
+    ]
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -147,7 +164,8 @@ def main(arguments: Sequence[str]) -> int:
     if len(arguments) != 2 or arguments[0] != "fit":
         print("Usage: python -m datasets_app.assist.learning fit DIR", file=sys.stderr)
         return 2
-    warnings.filterwarnings("ignore", module="sklearn")  # of classes with fewer rows than folds, and of classes that all rows have
+    # of classes with fewer rows than folds, and of classes that all rows have
+    warnings.filterwarnings("ignore", module="sklearn")
     leave_with_parent()
     folder = Path(arguments[1])
     write_json(folder / "result.json", fit(folder))

@@ -1,4 +1,6 @@
-"""Patterns of labeling functions: words and phrases, or a regular expression that runs in linear time. Pure."""
+"""Patterns of labeling functions: words and phrases, or a regular expression that runs in linear time.
+Pure.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,8 @@ from lifecycle.runtime.task_types.spans.answers import LIMIT
 
 TEXT_READ = 10_000  # characters of a text that are searched, from its beginning
 PATTERN_LIMIT = 1_000  # characters of a regular expression
-PROGRAM_LIMIT = 10_000  # instructions of a compiled expression: then a text takes at most about a tenth of a second
+# instructions of a compiled expression: then a text takes at most about a tenth of a second
+PROGRAM_LIMIT = 10_000
 MEMORY = 1 << 20  # bytes that an expression may take
 WORDS_LIMIT = 200
 WORD_LIMIT = 100
@@ -47,7 +50,9 @@ class Mode(TextChoices):
 
 @dataclass(frozen=True, slots=True)
 class Matcher:
-    """A compiled pattern. find: the first `limit` matches in a text, as (start, end) in code points, in order, without overlap."""
+    """A compiled pattern. find: the first `limit` matches in a text, as (start, end) in code points, in
+    order, without overlap.
+    """
 
     find: Find
 
@@ -60,7 +65,9 @@ class Matcher:
         return bool(self.find(readable(text), 1))
 
     def marks(self, text: str) -> list[Span]:
-        """All matches as annotation spans: at most 1,000, without surrounding white space, and none that reaches the cut."""
+        """All matches as annotation spans: at most 1,000, without surrounding white space, and none that
+        reaches the cut.
+        """
         text = readable(text)
         found = [trimmed(text, span) for span in self.find(text, LIMIT)]
         return [(start, end) for start, end in found if start < end and end < TEXT_READ]
@@ -79,7 +86,9 @@ def trimmed(text: str, span: Span) -> Span:
 
 
 def clean_pattern(kind: str, pattern: str) -> str:
-    """The pattern in stored form: words one per line, unique ignoring case, with single blanks; an expression without outer blanks."""
+    """The pattern in stored form: words one per line, unique ignoring case, with single blanks; an expression
+    without outer blanks.
+    """
     if kind == Kind.REGEX:
         return pattern.strip()
     kept: dict[str, str] = {}
@@ -94,7 +103,10 @@ def clean_pattern(kind: str, pattern: str) -> str:
 def matcher(kind: str, pattern: str, mode: str) -> Matcher:
     """Compile a pattern from `clean_pattern`. Raises Refused, naming the field `pattern`, with the fix."""
     if not pattern:
-        refuse("Enter a pattern." if kind == Kind.REGEX else "Enter words or phrases.", "Enter what a text must contain.")
+        refuse(
+            "Enter a pattern." if kind == Kind.REGEX else "Enter words or phrases.",
+            "Enter what a text must contain.",
+        )
     return regex(pattern) if kind == Kind.REGEX else words(pattern.split("\n"), mode)
 
 
@@ -106,7 +118,10 @@ def refuse(message: str, todo: str) -> NoReturn:
 def regex(pattern: str) -> Matcher:
     """An RE2 regular expression, which reads each character once, so no pattern is slow."""
     if len(pattern) > PATTERN_LIMIT:
-        refuse(f"The expression has {len(pattern):,} characters; the limit is {PATTERN_LIMIT:,}.", "Split it into two labeling functions.")
+        refuse(
+            f"The expression has {len(pattern):,} characters; the limit is {PATTERN_LIMIT:,}.",
+            "Split it into two labeling functions.",
+        )
     options = re2.Options()
     options.max_mem, options.log_errors = MEMORY, False
     try:
@@ -115,7 +130,10 @@ def regex(pattern: str) -> Matcher:
         reason = error.args[0].decode("utf-8", "replace") if isinstance(error.args[0], bytes) else str(error)
         refuse(f"Invalid expression: {reason}.", "Fix it; RE2 has no look-around and no backreferences.")
     if compiled.programsize > PROGRAM_LIMIT:
-        refuse("The expression is too large once its repetitions are expanded.", "Use fewer repetitions or smaller character classes.")
+        refuse(
+            "The expression is too large once its repetitions are expanded.",
+            "Use fewer repetitions or smaller character classes.",
+        )
     if compiled.search("") is not None:
         refuse(
             "The expression matches the empty text, so it would match every item.",
@@ -137,7 +155,10 @@ def regex(pattern: str) -> Matcher:
 def words(lines: Sequence[str], mode: str) -> Matcher:
     """Whole words, ignoring case; any white space may separate the words of a phrase."""
     if len(lines) > WORDS_LIMIT:
-        refuse(f"There are {len(lines)} words; the limit is {WORDS_LIMIT}.", "Split them into two labeling functions.")
+        refuse(
+            f"There are {len(lines)} words; the limit is {WORDS_LIMIT}.",
+            "Split them into two labeling functions.",
+        )
     if long := next((line for line in lines if len(line) > WORD_LIMIT), ""):
         refuse(f"{long[:20]!r}… has {len(long)} characters; the limit is {WORD_LIMIT}.", "Shorten it.")
     each = [whole(line) for line in lines]
@@ -159,7 +180,9 @@ def words(lines: Sequence[str], mode: str) -> Matcher:
 
 
 def whole(line: str) -> str:
-    """A word or phrase as an expression on folded text; not next to another letter if it starts or ends with one."""
+    """A word or phrase as an expression on folded text; not next to another letter if it starts or ends with
+    one.
+    """
     folded = line.casefold()
     before = r"(?<!\w)" if re.match(r"\w", folded) else ""
     after = r"(?!\w)" if re.search(r"\w\Z", folded) else ""
@@ -184,7 +207,9 @@ class Piece:
 
 
 def pieces(text: str, spans: Sequence[Span]) -> list[Piece]:
-    """About 240 characters around the first match, cut where matches begin and end. Omitted text is shown as dots."""
+    """About 240 characters around the first match, cut where matches begin and end. Omitted text is shown as
+    dots.
+    """
     start = max(0, spans[0][0] - AROUND) if spans else 0
     end = min(len(text), max(start + SHOWN, spans[0][1] + AROUND if spans else 0), start + 4 * SHOWN)
     found: list[Piece] = [Piece("… ", hit=False)] if start else []
@@ -199,10 +224,28 @@ def pieces(text: str, spans: Sequence[Span]) -> list[Piece]:
     return [piece for piece in found if piece.text]
 
 
-def rule_digest(*, dataset: UUID, stable_id: UUID, version: int, label: UUID, kind: str, pattern: str, mode: str, retired: bool) -> str:
-    """sha256, in hex, over all fields of one version of a labeling function: the source digest of its pre-labels."""
+def rule_digest(
+    *,
+    dataset: UUID,
+    stable_id: UUID,
+    version: int,
+    label: UUID,
+    kind: str,
+    pattern: str,
+    mode: str,
+    retired: bool,
+) -> str:
+    """sha256, in hex, over all fields of one version of a labeling function: the source digest of its
+    pre-labels.
+    """
     document: dict[str, Any] = {
-        "dataset": str(dataset), "rule": str(stable_id), "version": version, "label": str(label), "kind": kind, "pattern": pattern,
-        "mode": mode, "retired": retired,
-    }  # fmt: skip
+        "dataset": str(dataset),
+        "rule": str(stable_id),
+        "version": version,
+        "label": str(label),
+        "kind": kind,
+        "pattern": pattern,
+        "mode": mode,
+        "retired": retired,
+    }
     return hashlib.sha256(json.dumps(document, sort_keys=True, ensure_ascii=True).encode()).hexdigest()

@@ -17,10 +17,11 @@ FEW = 20  # labeled matches below which a precision isn't meaningful
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The matches of a labeling function in one text. value: None without a match. marks: match positions; all of them for spans, else
-    those to show.
+    """The matches of a labeling function in one text. value: None without a match. marks: match positions;
+    all of them for spans, else those to show.
 
-    parts: number of spans, for span tasks. count: its labels or spans in a labeled text; right: of these, equal to the resolved label.
+    parts: number of spans, for span tasks. count: its labels or spans in a labeled text; right: of these,
+    equal to the resolved label.
     """
 
     value: Value | None = None
@@ -30,8 +31,12 @@ class Claim:
     right: int = 0
 
 
-def claim(task: str, find: Matcher, text: str, label: UUID | None, resolved: Value | None, *, closely: bool = False) -> Claim:
-    """Try a pattern on one text. label: stable id of its label. resolved: the resolved label. closely: whether to find match positions."""
+def claim(
+    task: str, find: Matcher, text: str, label: UUID | None, resolved: Value | None, *, closely: bool = False
+) -> Claim:
+    """Try a pattern on one text. label: stable id of its label. resolved: the resolved label. closely:
+    whether to find match positions.
+    """
     kind = type_of(task)
     marks = find.marks(text) if not kind.labels_texts else find.spans(text) if closely else []
     if not marks and (closely or not kind.labels_texts or not find.hits(text)):
@@ -45,9 +50,11 @@ def claim(task: str, find: Matcher, text: str, label: UUID | None, resolved: Val
 
 @dataclass(slots=True)
 class Measured:
-    """The figures of one labeling function. items, hits: of the sample. marked: its spans there, for span tasks.
+    """The figures of one labeling function. items, hits: of the sample. marked: its spans there, for span
+    tasks.
 
-    decided: its labels or spans in labeled texts, including those outside the sample. right: of these, equal to the resolved label.
+    decided: its labels or spans in labeled texts, including those outside the sample. right: of these, equal
+    to the resolved label.
     """
 
     items: int = 0
@@ -76,7 +83,9 @@ class Measured:
 
     @property
     def precision(self) -> float | None:
-        """Share of its labeled matches that are correct: texts with its label, or spans with equal ends. None below 20."""
+        """Share of its labeled matches that are correct: texts with its label, or spans with equal ends. None
+        below 20.
+        """
         return None if self.few else self.right / self.decided
 
     @property

@@ -1,8 +1,8 @@
 """When the built-in model is retrained, and in which order items are labeled so that it learns most. Pure.
 
-Items are ordered by the margin between the two likeliest classes, the smallest first (Scheffer, Decomain and Wrobel, 2001; Settles,
-Active Learning Literature Survey, 2009, section 3.1). A sample that only holds what a model is unsure of drifts away from the data
-(Dasgupta and Hsu, 2008), so every tenth item is drawn by chance.
+Items are ordered by the margin between the two likeliest classes, the smallest first (Scheffer, Decomain and
+Wrobel, 2001; Settles, Active Learning Literature Survey, 2009, section 3.1). A sample that only holds what a
+model is unsure of drifts away from the data (Dasgupta and Hsu, 2008), so every tenth item is drawn by chance.
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ class LastFit:
 
 
 def next_fit_at(last: LastFit | None) -> int:
-    """The number of annotations at which the model is retrained: 20 or a tenth more than last time, whichever is more."""
+    """The number of annotations at which the model is retrained: 20 or a tenth more than last time, whichever
+    is more.
+    """
     if last is None:
         return CLASSES * ANSWERS
     if not last.trained:
@@ -42,8 +44,8 @@ def next_fit_at(last: LastFit | None) -> int:
 def fit_is_due(last: LastFit | None, *, answers: int, imported: bool, waiting: bool, now: datetime) -> bool:
     """Whether to train now; never sooner than three minutes after the last time.
 
-    imported: whether there are imported labels, so training can start before any annotation. waiting: whether a queue isn't ordered by
-    the last fit yet.
+    imported: whether there are imported labels, so training can start before any annotation. waiting: whether
+    a queue isn't ordered by the last fit yet.
     """
     if last is None:
         return imported or answers >= next_fit_at(None)

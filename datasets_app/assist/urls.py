@@ -3,7 +3,14 @@ from __future__ import annotations
 from django.urls import path
 
 from datasets_app.assist.views.learning import learn, queue_learning
-from datasets_app.assist.views.suggesting import apply_rules, preview_rule, retire_rule, rule, rules, write_rule
+from datasets_app.assist.views.suggesting import (
+    apply_rules,
+    preview_rule,
+    retire_rule,
+    rule,
+    rules,
+    write_rule,
+)
 
 app_name = "assist"
 urlpatterns = [

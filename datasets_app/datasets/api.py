@@ -25,7 +25,17 @@ from lifecycle.ui.addresses import key_in
 from registry.ground.access import policy
 from registry.ground.access.decorators import Needs
 from registry.ground.access.models import Project
-from registry.ground.access.rest import IS_SLUG, IS_UUID, Filters, Request, RowOut, View, methods, operation, page_out
+from registry.ground.access.rest import (
+    IS_SLUG,
+    IS_UUID,
+    Filters,
+    Request,
+    RowOut,
+    View,
+    methods,
+    operation,
+    page_out,
+)
 
 CHUNK = 1 << 20
 
@@ -50,9 +60,12 @@ class DatasetIn(serializers.Serializer[object]):
     language = serializers.CharField(required=False, default="", allow_blank=True, max_length=20)
     licence = serializers.CharField(required=False, default="", allow_blank=True, max_length=80)
     config = serializers.CharField(
-        required=False, default="", allow_blank=True, max_length=label_config.LIMIT,
+        required=False,
+        default="",
+        allow_blank=True,
+        max_length=label_config.LIMIT,
         help_text="Label Studio labeling configuration as XML: overrides the task; its labels are published",
-    )  # fmt: skip
+    )
 
 
 class DatasetOut(RowOut[Dataset]):
@@ -63,7 +76,18 @@ class DatasetOut(RowOut[Dataset]):
 
     class Meta:
         model = Dataset
-        fields = ["uuid", "project", "slug", "name", "description", "task", "language", "licence", "items", "created_at"]
+        fields = [
+            "uuid",
+            "project",
+            "slug",
+            "name",
+            "description",
+            "task",
+            "language",
+            "licence",
+            "items",
+            "created_at",
+        ]
 
 
 class ProvenanceOut(serializers.Serializer[Provenance]):
@@ -77,7 +101,11 @@ class ProvenanceOut(serializers.Serializer[Provenance]):
     consent = serializers.CharField(required=False, default="", allow_blank=True, max_length=300)
     synthetic = serializers.BooleanField(required=False, default=False)
     generator = serializers.CharField(
-        required=False, default="", allow_blank=True, max_length=200, help_text="program or model that made synthetic texts"
+        required=False,
+        default="",
+        allow_blank=True,
+        max_length=200,
+        help_text="program or model that made synthetic texts",
     )
 
 
@@ -89,8 +117,12 @@ class UploadOut(RowOut[Upload]):
     sha256 = serializers.CharField(source="blob.digest")
     state = serializers.ChoiceField(choices=UploadState.choices)
     mapping = serializers.DictField(child=serializers.CharField())
-    label_values = serializers.DictField(child=serializers.CharField(), help_text="what values of the label column become")
-    contradicting = serializers.CharField(help_text="what happens to texts with conflicting labels; empty: they block the import")
+    label_values = serializers.DictField(
+        child=serializers.CharField(), help_text="what values of the label column become"
+    )
+    contradicting = serializers.CharField(
+        help_text="what happens to texts with conflicting labels; empty: they block the import"
+    )
     report = serializers.DictField()
     looking = serializers.SerializerMethodField(help_text="whether a job is checking the file")
     seen = serializers.SerializerMethodField(help_text="token to send with the acceptance")
@@ -102,9 +134,10 @@ class UploadOut(RowOut[Upload]):
     class Meta:
         model = Upload
         fields = [
-            "uuid", "dataset", "file_name", "size", "provenance", "sha256", "state", "encoding", "parser", "delimiter", "has_header",
-            "mapping", "label_values", "contradicting", "default_split", "labels_as", "report", "looking", "seen", "rows_read", "rows_new",
-            "rows_duplicate", "rows_failed",
+            "uuid", "dataset", "file_name", "size", "provenance", "sha256", "state", "encoding", "parser",
+            "delimiter", "has_header", "mapping", "label_values", "contradicting", "default_split",
+            "labels_as", "report", "looking", "seen", "rows_read", "rows_new", "rows_duplicate",
+            "rows_failed",
         ]  # fmt: skip
 
     def get_looking(self, upload: Upload) -> bool:
@@ -123,23 +156,34 @@ class ReadingIn(serializers.Serializer[object]):
     parser = serializers.ChoiceField(choices=list(PARSERS), required=False, default="")
     delimiter = serializers.ChoiceField(choices=list(DELIMITERS), required=False, default="")
     has_header = serializers.BooleanField(required=False, allow_null=True, default=None)
-    default_split = serializers.ChoiceField(choices=list(SPLITS), required=False, allow_blank=True, default="")
+    default_split = serializers.ChoiceField(
+        choices=list(SPLITS), required=False, allow_blank=True, default=""
+    )
     contradicting = serializers.ChoiceField(
-        choices=Upload.Contradicting.choices, required=False, allow_blank=True, allow_null=True, default=None,
+        choices=Upload.Contradicting.choices,
+        required=False,
+        allow_blank=True,
+        allow_null=True,
+        default=None,
         help_text="for texts with conflicting labels, where no annotator column is mapped",
-    )  # fmt: skip
-    mapping = serializers.DictField(child=serializers.ChoiceField(choices=[(role.value, role.words) for role in Role]), required=False)
+    )
+    mapping = serializers.DictField(
+        child=serializers.ChoiceField(choices=[(role.value, role.words) for role in Role]), required=False
+    )
     label_values = serializers.DictField(
-        child=serializers.CharField(allow_blank=True, max_length=120), required=False,
+        child=serializers.CharField(allow_blank=True, max_length=120),
+        required=False,
         help_text="value of the label column → name of a label, existing or new; empty: no label",
-    )  # fmt: skip
+    )
 
 
 class AcceptIn(serializers.Serializer[object]):
     """How labels are imported. seen: the digest of the reviewed dry run."""
 
     labels_as = serializers.ChoiceField(choices=Upload.Labels.choices, default=Upload.Labels.DECISIONS)
-    default_split = serializers.ChoiceField(choices=list(SPLITS), required=False, allow_blank=True, allow_null=True, default=None)
+    default_split = serializers.ChoiceField(
+        choices=list(SPLITS), required=False, allow_blank=True, allow_null=True, default=None
+    )
     origin = serializers.CharField(required=False, allow_blank=True, default="", max_length=200)
     seen = serializers.CharField(required=False, allow_blank=True, default="")
 
@@ -153,7 +197,19 @@ class ItemOut(RowOut[Item]):
 
     class Meta:
         model = Item
-        fields = ["uuid", "dataset", "upload", "line", "digest", "external_id", "group", "event_time", "split", "text", "metadata"]
+        fields = [
+            "uuid",
+            "dataset",
+            "upload",
+            "line",
+            "digest",
+            "external_id",
+            "group",
+            "event_time",
+            "split",
+            "text",
+            "metadata",
+        ]
 
     def get_text(self, item: Item) -> str | None:
         """The text, if the user may read it."""
@@ -167,7 +223,13 @@ class ItemOut(RowOut[Item]):
 FILTERS: Filters = {"project": ("project__uuid", IS_UUID), "slug": ("slug", IS_SLUG)}
 
 
-@operation("GET", "datasets_list", Needs("signed_in"), gives=page_out(DatasetOut, queries.PAGE, "datasets"), filters=FILTERS)
+@operation(
+    "GET",
+    "datasets_list",
+    Needs("signed_in"),
+    gives=page_out(DatasetOut, queries.PAGE, "datasets"),
+    filters=FILTERS,
+)
 def datasets(request: Request, given: dict[str, Any]) -> object:
     """List datasets by keyset, or those of a project or with a slug."""
     rows = queries.datasets(request.user).filter(**given)
@@ -201,9 +263,11 @@ class Uploads(View):
     parser_classes = [RawParser]
 
     @extend_schema(
-        operation_id="datasets_upload", request={"application/octet-stream": OpenApiTypes.BINARY}, responses={201: UploadOut},
+        operation_id="datasets_upload",
+        request={"application/octet-stream": OpenApiTypes.BINARY},
+        responses={201: UploadOut},
         parameters=[OpenApiParameter("name", str, required=True), ProvenanceOut],
-    )  # fmt: skip
+    )
     def post(self, request: Request, uuid: UUID) -> Response:
         """Send the file as the raw body, its name and provenance in the query.
 
@@ -216,8 +280,12 @@ class Uploads(View):
         provenance_in = ProvenanceOut(data=request.query_params.dict())
         provenance_in.is_valid(raise_exception=True)
         provenance = Provenance(**provenance_in.validated_data)
-        upload = actions.receive_stream(dataset=dataset, actor=request.user, chunks=chunks, file_name=name, provenance=provenance)
-        return Response(UploadOut(actions.inspect(upload_id=upload.uuid, actor=request.user)).data, status=201)
+        upload = actions.receive_stream(
+            dataset=dataset, actor=request.user, chunks=chunks, file_name=name, provenance=provenance
+        )
+        return Response(
+            UploadOut(actions.inspect(upload_id=upload.uuid, actor=request.user)).data, status=201
+        )
 
 
 @operation("GET", "datasets_upload_read", Needs("datasets.view", Upload), gives=UploadOut)
@@ -226,13 +294,26 @@ def one_upload(request: Request, uuid: UUID) -> object:
     return queries.get_upload(request.user, uuid)
 
 
-@operation("POST", "datasets_inspect", Needs("datasets.upload", Upload, see="datasets.view"), takes=ReadingIn, gives=UploadOut)
+@operation(
+    "POST",
+    "datasets_inspect",
+    Needs("datasets.upload", Upload, see="datasets.view"),
+    takes=ReadingIn,
+    gives=UploadOut,
+)
 def inspect_upload(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
     """Check it with these settings; large files are checked by a job."""
     return actions.inspect(upload_id=uuid, actor=request.user, **given)
 
 
-@operation("POST", "datasets_accept", Needs("datasets.upload", Upload, see="datasets.view"), takes=AcceptIn, gives=JobOut, status=202)
+@operation(
+    "POST",
+    "datasets_accept",
+    Needs("datasets.upload", Upload, see="datasets.view"),
+    takes=AcceptIn,
+    gives=JobOut,
+    status=202,
+)
 def accept_upload(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
     """Import it; returns the job."""
     return actions.accept_upload(upload_id=uuid, actor=request.user, **given)

@@ -40,7 +40,9 @@ def is_requester(user: User, job: Job) -> bool:
 def find_slices(user: User, query: str) -> list[palette.Hit]:
     """Slices whose name contains the query."""
     rows = queries.slices(user).filter(name__icontains=query)[: palette.LIMIT]
-    return [palette.Hit(row.name, find_url("datasets:slice", uuid=row.uuid), f"of {row.dataset}") for row in rows]
+    return [
+        palette.Hit(row.name, find_url("datasets:slice", uuid=row.uuid), f"of {row.dataset}") for row in rows
+    ]
 
 
 def register() -> None:
@@ -48,17 +50,34 @@ def register() -> None:
     ports.register_item_filter(*filters.FILTERS)
     registry.register(
         JobKind(
-            "datasets.import", "Import upload", actions.run_import, url=upload_url,
-            on_failed=actions.import_failed, on_cancelled=actions.import_cancelled,
+            "datasets.import",
+            "Import upload",
+            actions.run_import,
+            url=upload_url,
+            on_failed=actions.import_failed,
+            on_cancelled=actions.import_cancelled,
         )
-    )  # fmt: skip
-    registry.register(JobKind("datasets.count_slice", "Count slice", actions.run_count, url=slice_url, can_see=sees_slice))
-    registry.register(JobKind("datasets.export", "Export items", actions.run_export, url=exports_url, can_see=is_requester))
+    )
+    registry.register(
+        JobKind("datasets.count_slice", "Count slice", actions.run_count, url=slice_url, can_see=sees_slice)
+    )
+    registry.register(
+        JobKind("datasets.export", "Export items", actions.run_export, url=exports_url, can_see=is_requester)
+    )
     palette.register_search("Slices", find_slices)
     registry.register(JobKind("datasets.inspect", "Check upload", actions.run_inspection, url=upload_url))
-    registry.register(JobKind("datasets.clean_up", "Clean up after an import", actions.clean_up, url=upload_url, max_attempts=10))
+    registry.register(
+        JobKind(
+            "datasets.clean_up", "Clean up after an import", actions.clean_up, url=upload_url, max_attempts=10
+        )
+    )
     navigation.register(
         navigation.NavItem(
-            "Data", "Datasets", "datasets:list", order=10, key="d", show=lambda user: policy.can_somewhere(user, "datasets.view")
+            "Data",
+            "Datasets",
+            "datasets:list",
+            order=10,
+            key="d",
+            show=lambda user: policy.can_somewhere(user, "datasets.view"),
         )
     )

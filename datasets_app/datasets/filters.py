@@ -43,7 +43,9 @@ def day(label: str) -> forms.DateField:
 
 
 def day_range(column: str, values: Values, first: str, last: str) -> dict[str, datetime]:
-    """Query conditions for a time between two days, both included, in the site's time zone. first, last: names of the fields."""
+    """Query conditions for a time between two days, both included, in the site's time zone. first, last:
+    names of the fields.
+    """
     found = {}
     if values.get(first):
         found[f"{column}__gte"] = midnight(values[first])
@@ -60,7 +62,11 @@ def midnight(on: date) -> datetime:
 def span_words(what: str, shown: dict[str, str], first: str, last: str) -> str:
     """Such as "Imported 2026-01-01 to 2026-02-01", or from, or until."""
     ends = [shown[name] for name in (first, last) if name in shown]
-    return f"{what} {' to '.join(ends)}" if len(ends) == 2 else f"{what} {'from' if first in shown else 'until'} {ends[0]}"
+    return (
+        f"{what} {' to '.join(ends)}"
+        if len(ends) == 2
+        else f"{what} {'from' if first in shown else 'until'} {ends[0]}"
+    )
 
 
 # ── Words ───────────────────────────────────────────────────────────────────
@@ -68,7 +74,10 @@ def search_fields(dataset: Dataset, viewer: User) -> Fields:
     """The search, only for people who may read texts: others could guess texts word by word."""
     example = 'card transfer, "a phrase", -without, begin*'
     field = WordsField(
-        label="Search", required=False, max_length=200, widget=forms.TextInput(attrs={"type": "search", "placeholder": example})
+        label="Search",
+        required=False,
+        max_length=200,
+        widget=forms.TextInput(attrs={"type": "search", "placeholder": example}),
     )
     return {"q": field} if queries.may_read(viewer, dataset) else {}
 
@@ -82,7 +91,11 @@ def by_search(rows: Rows, _values: Values, _scope: Scope) -> Rows:
 def upload_fields(dataset: Dataset, _viewer: User) -> Fields:
     """One of the imported uploads."""
     found = dataset.uploads.filter(state=UploadState.IMPORTED).order_by("-id")
-    return {"upload": forms.ModelChoiceField(found, label="Upload", to_field_name="uuid", required=False, empty_label="Any")}
+    return {
+        "upload": forms.ModelChoiceField(
+            found, label="Upload", to_field_name="uuid", required=False, empty_label="Any"
+        )
+    }
 
 
 def split_fields(_dataset: Dataset, _viewer: User) -> Fields:
@@ -109,38 +122,56 @@ def by_column(rows: Rows, values: Values, _scope: Scope) -> Rows:
 def length_fields(_dataset: Dataset, _viewer: User) -> Fields:
     """Characters, both included."""
     return {
-        "length_from": forms.IntegerField(label="Minimum characters", required=False, min_value=0, max_value=LONGEST),
-        "length_to": forms.IntegerField(label="Maximum characters", required=False, min_value=0, max_value=LONGEST),
+        "length_from": forms.IntegerField(
+            label="Minimum characters", required=False, min_value=0, max_value=LONGEST
+        ),
+        "length_to": forms.IntegerField(
+            label="Maximum characters", required=False, min_value=0, max_value=LONGEST
+        ),
     }
 
 
 def by_length(rows: Rows, values: Values, _scope: Scope) -> Rows:
     """By the number of Unicode code points."""
     limits = {"length_from": "characters__gte", "length_to": "characters__lte"}
-    return rows.alias(characters=Length("text")).filter(**{limits[name]: value for name, value in values.items()})
+    return rows.alias(characters=Length("text")).filter(
+        **{limits[name]: value for name, value in values.items()}
+    )
 
 
 def length_words(shown: dict[str, str]) -> str:
     """Such as 10 to 20 characters."""
     if len(shown) == 2:
         return f"{shown['length_from']} to {shown['length_to']} characters"
-    return f"at least {shown['length_from']} characters" if "length_from" in shown else f"at most {shown['length_to']} characters"
+    return (
+        f"at least {shown['length_from']} characters"
+        if "length_from" in shown
+        else f"at most {shown['length_to']} characters"
+    )
 
 
 def metadata_fields(dataset: Dataset, viewer: User) -> Fields:
     """A metadata column and its value, only for people who may read metadata."""
-    mappings = dataset.uploads.filter(state=UploadState.IMPORTED).order_by("-id").values_list("mapping", flat=True)[:50]
+    mappings = (
+        dataset.uploads.filter(state=UploadState.IMPORTED)
+        .order_by("-id")
+        .values_list("mapping", flat=True)[:50]
+    )
     keys = sorted({key for mapping in mappings for key, role in mapping.items() if role == Role.METADATA})
     if not keys or not queries.may_read(viewer, dataset):
         return {}
     return {
-        "metadata_key": forms.ChoiceField(label="Metadata", choices=[("", "Any"), *((key, key) for key in keys)], required=False),
+        "metadata_key": forms.ChoiceField(
+            label="Metadata", choices=[("", "Any"), *((key, key) for key in keys)], required=False
+        ),
         "metadata_value": forms.CharField(label="is exactly", required=False, max_length=200),
     }
 
 
 def by_metadata(rows: Rows, values: Values, _scope: Scope) -> Rows:
-    """By one value of the metadata, or by presence if only the key is given. A value without a key matches nothing."""
+    """By one value of the metadata, or by presence if only the key is given. A value without a key matches
+    nothing.
+    """
     if "metadata_key" not in values:
         return rows.none()
     found = rows.alias(value=metadata_value(values["metadata_key"])).filter(value__isnull=False)
@@ -151,8 +182,11 @@ def metadata_value(key: str) -> Func:
     """The metadata's value for a key, which may contain any characters; null if the key is missing."""
     if connection.vendor == "postgresql":
         return Func(F("metadata"), Value(key), function="jsonb_extract_path_text", output_field=TextField())
-    found = "(SELECT value FROM json_each(%(expressions)s))"  # by its key: a JSON path of SQLite can't contain a quotation mark
-    return Func(F("metadata"), Value(key), template=found, arg_joiner=") WHERE key = (", output_field=TextField())
+    # by its key: a JSON path of SQLite can't contain a quotation mark
+    found = "(SELECT value FROM json_each(%(expressions)s))"
+    return Func(
+        F("metadata"), Value(key), template=found, arg_joiner=") WHERE key = (", output_field=TextField()
+    )
 
 
 def metadata_words(shown: dict[str, str]) -> str:
@@ -179,7 +213,9 @@ def imported_fields(_dataset: Dataset, _viewer: User) -> Fields:
 
 def by_import_day(rows: Rows, values: Values, scope: Scope) -> Rows:
     """Of uploads imported on these days."""
-    uploads = Upload.objects.filter(dataset=scope.dataset, **day_range("imported_at", values, "imported_from", "imported_until"))
+    uploads = Upload.objects.filter(
+        dataset=scope.dataset, **day_range("imported_at", values, "imported_from", "imported_until")
+    )
     return rows.filter(upload__in=uploads.values("pk"))
 
 
@@ -200,22 +236,51 @@ def by_collection_day(rows: Rows, values: Values, scope: Scope) -> Rows:
 
 FILTERS = (
     ItemFilter("Search", "Search", ("q",), search_fields, by_search, lambda shown: f"Search: {shown['q']}"),
-    ItemFilter("Upload", "Source", ("upload",), upload_fields, by_column, lambda shown: f"Upload {shown['upload']}"),
-    ItemFilter("Split in the file", "Source", ("split",), split_fields, by_column, lambda shown: f"Split {shown['split']}"),
-    ItemFilter("ID", "Source", ("external_id",), id_fields, by_column, lambda shown: f"ID {shown['external_id']}"),
-    ItemFilter("Group", "Source", ("group",), group_fields, by_column, lambda shown: f"Group {shown['group']}"),
-    ItemFilter("Metadata", "Source", ("metadata_key", "metadata_value"), metadata_fields, by_metadata, metadata_words),
-    ItemFilter("Length", "Text and time", ("length_from", "length_to"), length_fields, by_length, length_words),
     ItemFilter(
-        "Time in the file", "Text and time", ("event_from", "event_until"), event_fields, by_event_time,
+        "Upload", "Source", ("upload",), upload_fields, by_column, lambda shown: f"Upload {shown['upload']}"
+    ),
+    ItemFilter(
+        "Split in the file",
+        "Source",
+        ("split",),
+        split_fields,
+        by_column,
+        lambda shown: f"Split {shown['split']}",
+    ),
+    ItemFilter(
+        "ID", "Source", ("external_id",), id_fields, by_column, lambda shown: f"ID {shown['external_id']}"
+    ),
+    ItemFilter(
+        "Group", "Source", ("group",), group_fields, by_column, lambda shown: f"Group {shown['group']}"
+    ),
+    ItemFilter(
+        "Metadata", "Source", ("metadata_key", "metadata_value"), metadata_fields, by_metadata, metadata_words
+    ),
+    ItemFilter(
+        "Length", "Text and time", ("length_from", "length_to"), length_fields, by_length, length_words
+    ),
+    ItemFilter(
+        "Time in the file",
+        "Text and time",
+        ("event_from", "event_until"),
+        event_fields,
+        by_event_time,
         lambda shown: span_words("Time in the file", shown, "event_from", "event_until"),
     ),
     ItemFilter(
-        "Imported", "Text and time", ("imported_from", "imported_until"), imported_fields, by_import_day,
+        "Imported",
+        "Text and time",
+        ("imported_from", "imported_until"),
+        imported_fields,
+        by_import_day,
         lambda shown: span_words("Imported", shown, "imported_from", "imported_until"),
     ),
     ItemFilter(
-        "Collected", "Text and time", ("collected_from", "collected_until"), collected_fields, by_collection_day,
+        "Collected",
+        "Text and time",
+        ("collected_from", "collected_until"),
+        collected_fields,
+        by_collection_day,
         lambda shown: span_words("Collected", shown, "collected_from", "collected_until"),
     ),
-)  # fmt: skip
+)

@@ -10,7 +10,14 @@ from django import forms
 from datasets_app.datasets import queries
 from datasets_app.datasets.importing import label_config
 from datasets_app.datasets.importing.mapping import roles_for
-from datasets_app.datasets.importing.readers import BINARY, DELIMITERS, ENCODINGS, PARSERS, TEXTUAL, WITH_HEADER
+from datasets_app.datasets.importing.readers import (
+    BINARY,
+    DELIMITERS,
+    ENCODINGS,
+    PARSERS,
+    TEXTUAL,
+    WITH_HEADER,
+)
 from datasets_app.datasets.models import Dataset, Upload
 from datasets_app.datasets.rules import SPLITS, Provenance
 from lifecycle.runtime.task_types.columns import Role
@@ -18,17 +25,22 @@ from registry.ground.access.models import User
 
 VALUES_SHOWN = 40  # values of a label column on the page; the API takes all
 KEEP = "="  # prefix of the name that a value becomes, since an empty one means no label
-SPLIT_CHOICES = [("", "None: split when a version is created"), *((split, split.capitalize()) for split in SPLITS)]
+SPLIT_CHOICES = [
+    ("", "None: split when a version is created"),
+    *((split, split.capitalize()) for split in SPLITS),
+]
 
 
 class DatasetForm(forms.ModelForm[Dataset]):
     """A new dataset."""
 
     config = forms.CharField(
-        label="Labeling configuration", required=False, max_length=label_config.LIMIT,
+        label="Labeling configuration",
+        required=False,
+        max_length=label_config.LIMIT,
         widget=forms.Textarea(attrs={"rows": 4, "spellcheck": "false", "class": "mono"}),
         help_text="Label Studio XML. Overrides the task above; its labels become version 1.",
-    )  # fmt: skip
+    )
 
     class Meta:
         model = Dataset
@@ -53,15 +65,22 @@ class UploadForm(forms.Form):
 
     file = forms.FileField(
         help_text=(
-            "CSV, TSV, JSONL, JSON, text, CoNLL, Parquet, or Excel, also as .gz or .zip. You see a dry run before anything is imported."
+            "CSV, TSV, JSONL, JSON, text, CoNLL, Parquet, or Excel, also as .gz or .zip. You see a dry run"
+            " before anything is imported."
         )
     )
     origin = forms.CharField(label="Source", required=False, max_length=200)
-    collected_from = forms.DateField(label="Collected from", required=False, widget=forms.DateInput(attrs={"type": "date"}))
-    collected_until = forms.DateField(label="Collected until", required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    collected_from = forms.DateField(
+        label="Collected from", required=False, widget=forms.DateInput(attrs={"type": "date"})
+    )
+    collected_until = forms.DateField(
+        label="Collected until", required=False, widget=forms.DateInput(attrs={"type": "date"})
+    )
     collected_how = forms.CharField(label="Collection method", required=False, max_length=300)
     licence = forms.CharField(required=False, max_length=80, help_text="Licence of the texts.")
-    consent = forms.CharField(required=False, max_length=300, help_text="What the authors agreed to, or why no consent is needed.")
+    consent = forms.CharField(
+        required=False, max_length=300, help_text="What the authors agreed to, or why no consent is needed."
+    )
     synthetic = forms.BooleanField(label="Synthetic texts (made by a program)", required=False)
     generator = forms.CharField(label="Program or model", required=False, max_length=200)
 
@@ -87,13 +106,18 @@ class ReadingForm(forms.Form):
     parser = forms.ChoiceField(choices=list(PARSERS.items()))
     delimiter = forms.ChoiceField(choices=list(DELIMITERS.items()))
     has_header = forms.BooleanField(label="The first row has the column names", required=False)
-    contradicting = forms.ChoiceField(label="Conflicting labels", choices=Upload.Contradicting.choices, required=False)
-    default_split = forms.ChoiceField(label="Split of rows without one", choices=SPLIT_CHOICES, required=False)
+    contradicting = forms.ChoiceField(
+        label="Conflicting labels", choices=Upload.Contradicting.choices, required=False
+    )
+    default_split = forms.ChoiceField(
+        label="Split of rows without one", choices=SPLIT_CHOICES, required=False
+    )
 
     def __init__(self, data: Any = None, *, upload: Upload) -> None:
         self.upload = upload
         initial = {
-            name: getattr(upload, name) for name in ("encoding", "parser", "delimiter", "has_header", "default_split", "contradicting")
+            name: getattr(upload, name)
+            for name in ("encoding", "parser", "delimiter", "has_header", "default_split", "contradicting")
         }
         super().__init__(data, initial=initial)
         if not upload.report.get("dry_run", {}).get("contradicting"):
@@ -101,7 +125,9 @@ class ReadingForm(forms.Form):
         self.columns: list[str] = upload.report.get("dry_run", {}).get("columns", [])
         roles = [(role.value, role.words) for role in roles_for(upload.dataset.task)]
         for place, column in enumerate(self.columns):
-            field = forms.ChoiceField(label=column, choices=roles, initial=upload.mapping.get(column, Role.IGNORE))
+            field = forms.ChoiceField(
+                label=column, choices=roles, initial=upload.mapping.get(column, Role.IGNORE)
+            )
             self.fields[f"column_{place}"] = field
         self.add_value_fields(upload)
         self.fields["parser"].choices = parser_choices(upload.parser)  # type: ignore[attr-defined]
@@ -113,7 +139,9 @@ class ReadingForm(forms.Form):
             del self.fields["has_header"]
 
     def add_value_fields(self, upload: Upload) -> None:
-        """One select for each of the most frequent values of the label column: a label, a new label of that name, or no label."""
+        """One select for each of the most frequent values of the label column: a label, a new label of that
+        name, or no label.
+        """
         found: dict[str, int] = upload.report.get("dry_run", {}).get("values", {})
         self.values = sorted(found, key=lambda value: (-found[value], value))[:VALUES_SHOWN]
         self.values_left = len(found) - len(self.values)
@@ -124,13 +152,21 @@ class ReadingForm(forms.Form):
             names = dict.fromkeys((*known, *({target} - {""})))
             options = [(f"{KEEP}{name}", name) for name in names if name != value or name in known]
             if value not in known:
-                options.insert(0, (f"{KEEP}{value}", "Not mapped (rows rejected)" if choices else f"New label: {value}"))
+                options.insert(
+                    0, (f"{KEEP}{value}", "Not mapped (rows rejected)" if choices else f"New label: {value}")
+                )
             field = forms.ChoiceField(
-                label=f"{value} ({found[value]:,} {'row' if found[value] == 1 else 'rows'})", choices=[*options, ("", "No label")],
-                initial=f"{KEEP}{target}" if target else "", required=False,
-            )  # fmt: skip
+                label=f"{value} ({found[value]:,} {'row' if found[value] == 1 else 'rows'})",
+                choices=[*options, ("", "No label")],
+                initial=f"{KEEP}{target}" if target else "",
+                required=False,
+            )
             self.fields[f"value_{place}"] = field
-        self.values_open = any(upload.label_values.values()) or bool(known) and any(value not in known for value in self.values)
+        self.values_open = (
+            any(upload.label_values.values())
+            or bool(known)
+            and any(value not in known for value in self.values)
+        )
 
     @property
     def value_fields(self) -> list[forms.BoundField]:
@@ -140,10 +176,18 @@ class ReadingForm(forms.Form):
     def label_values(self) -> dict[str, str] | None:
         """What each value becomes; None if the label column changed or the form had no values."""
         label = [column for column, role in self.upload.mapping.items() if role == Role.LABEL]
-        if not self.values or label != [column for column, role in self.mapping().items() if role == Role.LABEL]:
+        if not self.values or label != [
+            column for column, role in self.mapping().items() if role == Role.LABEL
+        ]:
             return None
-        shown = [(value, f"value_{place}") for place, value in enumerate(self.values) if f"value_{place}" in self.data]
-        return self.upload.label_values | {value: self.cleaned_data[name].removeprefix(KEEP) for value, name in shown}
+        shown = [
+            (value, f"value_{place}")
+            for place, value in enumerate(self.values)
+            if f"value_{place}" in self.data
+        ]
+        return self.upload.label_values | {
+            value: self.cleaned_data[name].removeprefix(KEEP) for value, name in shown
+        }
 
     @property
     def column_fields(self) -> list[forms.BoundField]:
@@ -158,12 +202,19 @@ class ReadingForm(forms.Form):
 
     def mapping(self) -> dict[str, str]:
         """The role of each column."""
-        return {column: self.cleaned_data[f"column_{place}"] or Role.IGNORE for place, column in enumerate(self.columns)}
+        return {
+            column: self.cleaned_data[f"column_{place}"] or Role.IGNORE
+            for place, column in enumerate(self.columns)
+        }
 
 
 def parser_choices(parser: str) -> list[tuple[str, str]]:
     """The parsers that can replace this one: a file's bytes determine whether it's Parquet, Excel or text."""
-    return [(name, label) for name, label in PARSERS.items() if (name == parser if parser in BINARY else name in TEXTUAL)]
+    return [
+        (name, label)
+        for name, label in PARSERS.items()
+        if (name == parser if parser in BINARY else name in TEXTUAL)
+    ]
 
 
 class AcceptForm(forms.Form):

@@ -35,15 +35,22 @@ def items(user: User, dataset: Dataset, params: Mapping[str, str]) -> Context:
     }
     searchable = "q" in selection.form.fields
     return {
-        "dataset": dataset, "selection": selection, "chips": chips(here, selection), "groups": groups(selection),
+        "dataset": dataset,
+        "selection": selection,
+        "chips": chips(here, selection),
+        "groups": groups(selection),
         "search_field": selection.form["q"] if searchable else None,
         "lines": [(item, search.marked(item.text, selection.query)) for item in page.items],
-        "filter_query": urlencode(base), "pager": pager, "stopped": page.stopped, "may_read": searchable,
+        "filter_query": urlencode(base),
+        "pager": pager,
+        "stopped": page.stopped,
+        "may_read": searchable,
         "address": f"{here}?{urlencode(base)}" if base else here,
         "may_export": policy.can(user, "datasets.export", dataset),
-        "may_slice": policy.can(user, "datasets.slice", dataset), "slice_form": SliceForm(auto_id="slice_%s"),
+        "may_slice": policy.can(user, "datasets.slice", dataset),
+        "slice_form": SliceForm(auto_id="slice_%s"),
         "slices": list(queries.slices(user).filter(dataset=dataset)[:SLICES_SHOWN]),
-    }  # fmt: skip
+    }
 
 
 def chips(here: str, selection: Selection) -> list[tuple[str, str, str]]:
@@ -65,9 +72,12 @@ def exports(user: User, dataset: Dataset) -> Context:
     requested = jobs.of_subject(dataset).filter(kind="datasets.export", created_by=user)
     job = requested.first()
     return {
-        "dataset": dataset, "exports": queries.exports(user, dataset), "may_export": policy.can(user, "datasets.export", dataset),
-        "job": job, "working": job is not None and not job.is_finished,
-    }  # fmt: skip
+        "dataset": dataset,
+        "exports": queries.exports(user, dataset),
+        "may_export": policy.can(user, "datasets.export", dataset),
+        "job": job,
+        "working": job is not None and not job.is_finished,
+    }
 
 
 def slice_page(user: User, uuid: UUID) -> Context:
@@ -79,11 +89,23 @@ def slice_page(user: User, uuid: UUID) -> Context:
     listed = f"{reverse('datasets:dataset', args=[row.dataset.uuid])}?{urlencode(selection.filters)}#items"
     queue = find_url("queues:open", uuid=row.dataset.uuid) if policy.can(user, "labeling.manage", row) else ""
     queue_url = f"{queue}?slice={row.uuid}" if queue else ""
-    frozen = find_url("snapshots:dataset", uuid=row.dataset.uuid) if policy.can(user, "snapshots.freeze", row) else ""
+    frozen = (
+        find_url("snapshots:dataset", uuid=row.dataset.uuid)
+        if policy.can(user, "snapshots.freeze", row)
+        else ""
+    )
     return {
         "freeze_url": f"{frozen}?slice={row.uuid}" if frozen else "",
-        "slice": row, "dataset": row.dataset, "selection": selection, "listed": listed, "queue_url": queue_url,
-        "filter_query": urlencode(selection.filters), "may_export": policy.can(user, "datasets.export", row),
-        "may_slice": policy.can(user, "datasets.slice", row), "may_change": queries.may_change(user, row),
-        "form": SliceForm(initial=initial), "job": job, "counting": job is not None and not job.is_finished,
-    }  # fmt: skip
+        "slice": row,
+        "dataset": row.dataset,
+        "selection": selection,
+        "listed": listed,
+        "queue_url": queue_url,
+        "filter_query": urlencode(selection.filters),
+        "may_export": policy.can(user, "datasets.export", row),
+        "may_slice": policy.can(user, "datasets.slice", row),
+        "may_change": queries.may_change(user, row),
+        "form": SliceForm(initial=initial),
+        "job": job,
+        "counting": job is not None and not job.is_finished,
+    }

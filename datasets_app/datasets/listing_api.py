@@ -25,8 +25,10 @@ from registry.ground.artifacts import actions as artifacts
 
 NOT_FILTERS = ("before", "format", "slice")
 FILTERS = [
-    OpenApiParameter(name, str, description=f"{each.group}: {each.title}") for each in ports.item_filters() for name in each.names
-]  # fmt: skip
+    OpenApiParameter(name, str, description=f"{each.group}: {each.title}")
+    for each in ports.item_filters()
+    for name in each.names
+]
 
 
 class ItemPageOut(serializers.Serializer[object]):
@@ -58,14 +60,27 @@ class SliceChangeIn(serializers.Serializer[object]):
 
 
 class SliceOut(RowOut[Slice]):
-    """A slice. filters: empty if you may not read texts. size: items at the last count; null: never counted."""
+    """A slice. filters: empty if you may not read texts. size: items at the last count; null: never
+    counted.
+    """
 
     filters = serializers.SerializerMethodField()
     size = serializers.IntegerField(allow_null=True)
 
     class Meta:
         model = Slice
-        fields = ["uuid", "dataset", "name", "description", "filters", "shared", "created_by", "created_at", "size", "counted_at"]
+        fields = [
+            "uuid",
+            "dataset",
+            "name",
+            "description",
+            "filters",
+            "shared",
+            "created_by",
+            "created_at",
+            "size",
+            "counted_at",
+        ]
 
     def get_filters(self, row: Slice) -> dict[str, str]:
         """Filters may contain words of texts."""
@@ -86,14 +101,18 @@ class CountOut(serializers.Serializer[object]):
 
 
 class ItemExportIn(serializers.Serializer[object]):
-    """What to export. filters: value by name, as in the list of items. slice: its filters are applied, too."""
+    """What to export. filters: value by name, as in the list of items. slice: its filters are applied,
+    too.
+    """
 
     filters = serializers.DictField(child=serializers.CharField(max_length=200), required=False, default=dict)
     slice = serializers.UUIDField(required=False, allow_null=True, default=None)
 
 
 class ItemExportOut(serializers.Serializer[Export]):
-    """A CSV file of items that you requested. words: description of its filters at that time; both empty if you may not export texts."""
+    """A CSV file of items that you requested. words: description of its filters at that time; both empty if
+    you may not export texts.
+    """
 
     uuid = serializers.UUIDField()
     filters = serializers.SerializerMethodField()
@@ -119,7 +138,9 @@ class ItemExportOut(serializers.Serializer[Export]):
 
 
 def chosen(request: Request, dataset: Dataset) -> Selection:
-    """The selection of the URL and its slice. Raises ValidationError naming every unknown or invalid filter."""
+    """The selection of the URL and its slice. Raises ValidationError naming every unknown or invalid
+    filter.
+    """
     given = {name: value for name, value in request.query_params.dict().items() if name not in NOT_FILTERS}
     if word := request.query_params.get("slice"):
         uuid = serializers.UUIDField().run_validation(word)
@@ -154,30 +175,62 @@ def item_exports(request: Request, uuid: UUID) -> Response:
     return Response(ItemExportOut(queries.exports(request.user, dataset), many=True, context=context).data)
 
 
-@operation("POST", "datasets_export", Needs("datasets.export", Dataset, see="datasets.view"), takes=ItemExportIn, gives=JobOut, status=202)
+@operation(
+    "POST",
+    "datasets_export",
+    Needs("datasets.export", Dataset, see="datasets.view"),
+    takes=ItemExportIn,
+    gives=JobOut,
+    status=202,
+)
 def export_items(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
     """Start a job that writes filtered items as CSV; returns the job."""
     kept = queries.get_slice(request.user, given["slice"]).filters if given["slice"] else {}
     return actions.export_items(dataset_id=uuid, actor=request.user, filters=kept | given["filters"])
 
 
-@operation("GET", "datasets_export_file", Needs("datasets.export", Export, see="datasets.view"), gives={(200, "*/*"): bytes})
+@operation(
+    "GET",
+    "datasets_export_file",
+    Needs("datasets.export", Export, see="datasets.view"),
+    gives={(200, "*/*"): bytes},
+)
 def item_file(request: Request, uuid: UUID) -> FileResponse:
     """As an attachment."""
     row = queries.get_export(request.user, uuid)
-    return FileResponse(artifacts.open_blob(row.blob.digest), as_attachment=True, filename=row.file_name, content_type=actions.EXPORT_MEDIA)
+    return FileResponse(
+        artifacts.open_blob(row.blob.digest),
+        as_attachment=True,
+        filename=row.file_name,
+        content_type=actions.EXPORT_MEDIA,
+    )
 
 
-@operation("GET", "datasets_slices", Needs("datasets.view", Dataset), gives=page_out(SliceOut, queries.PAGE, "slices"), parameters=[BEFORE])
+@operation(
+    "GET",
+    "datasets_slices",
+    Needs("datasets.view", Dataset),
+    gives=page_out(SliceOut, queries.PAGE, "slices"),
+    parameters=[BEFORE],
+)
 def slices(request: Request, uuid: UUID) -> Response:
     """List them by keyset."""
     rows = queries.slices(request.user).filter(dataset__uuid=uuid)
     may_read = policy.can(request.user, "datasets.read_samples", queries.get_dataset(request.user, uuid))
     found, older = paging.page(rows, key_in(request.query_params), queries.PAGE)
-    return Response({"results": SliceOut(found, many=True, context={"may_read": may_read}).data, "before": older})
+    return Response(
+        {"results": SliceOut(found, many=True, context={"may_read": may_read}).data, "before": older}
+    )
 
 
-@operation("POST", "datasets_save_slice", Needs("datasets.slice", Dataset, see="datasets.view"), takes=SliceIn, gives=SliceOut, status=201)
+@operation(
+    "POST",
+    "datasets_save_slice",
+    Needs("datasets.slice", Dataset, see="datasets.view"),
+    takes=SliceIn,
+    gives=SliceOut,
+    status=201,
+)
 def save_slice(request: Request, uuid: UUID, given: dict[str, Any]) -> Response:
     """Save filters under a name."""
     row = actions.save_slice(dataset_id=uuid, actor=request.user, **given)
@@ -190,7 +243,13 @@ def one_slice(request: Request, uuid: UUID) -> Response:
     return Response(slice_out(request, queries.get_slice(request.user, uuid)))
 
 
-@operation("PUT", "datasets_change_slice", Needs("datasets.slice", Slice, see="datasets.view"), body=SliceChangeIn, gives=SliceOut)
+@operation(
+    "PUT",
+    "datasets_change_slice",
+    Needs("datasets.slice", Slice, see="datasets.view"),
+    body=SliceChangeIn,
+    gives=SliceOut,
+)
 def change_slice(request: Request, uuid: UUID) -> Response:
     """Rename, describe or share it."""
     queries.get_slice(request.user, uuid)
@@ -198,7 +257,13 @@ def change_slice(request: Request, uuid: UUID) -> Response:
     return Response(slice_out(request, row))
 
 
-@operation("DELETE", "datasets_delete_slice", Needs("datasets.slice", Slice, see="datasets.view"), gives=None, status=204)
+@operation(
+    "DELETE",
+    "datasets_delete_slice",
+    Needs("datasets.slice", Slice, see="datasets.view"),
+    gives=None,
+    status=204,
+)
 def delete_slice(request: Request, uuid: UUID) -> Response:
     """Delete a slice; its items stay."""
     queries.get_slice(request.user, uuid)
@@ -206,7 +271,9 @@ def delete_slice(request: Request, uuid: UUID) -> Response:
     return Response(status=204)
 
 
-@operation("POST", "datasets_count_slice", Needs("datasets.slice", Slice, see="datasets.view"), gives=CountOut)
+@operation(
+    "POST", "datasets_count_slice", Needs("datasets.slice", Slice, see="datasets.view"), gives=CountOut
+)
 def count_slice(request: Request, uuid: UUID) -> Response:
     """Count its items: directly, or in the job that is returned."""
     queries.get_slice(request.user, uuid)

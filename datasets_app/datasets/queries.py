@@ -1,4 +1,6 @@
-"""Reading datasets, uploads and items. Only items of imported uploads are ever shown or handed to other rooms."""
+"""Reading datasets, uploads and items. Only items of imported uploads are ever shown or handed to other
+rooms.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,8 @@ PREVIEW_SECONDS = 0.5  # of a processor, for the first rows of a file on a page
 
 @dataclass(frozen=True, slots=True)
 class ItemPage:
-    """One page of items in the order of their keys. before, after: keys for the neighbouring pages, None where there is none.
+    """One page of items in the order of their keys. before, after: keys for the neighbouring pages, None
+    where there is none.
 
     stopped: the page took so long to find that it ends early; the neighbouring page continues from there.
     """
@@ -43,7 +46,11 @@ class ItemPage:
 
 def datasets(user: User) -> QuerySet[Dataset]:
     """The datasets that the user may see, newest first."""
-    return policy.visible_to(user, Dataset, "datasets.view").select_related("project", "created_by").order_by("-id")
+    return (
+        policy.visible_to(user, Dataset, "datasets.view")
+        .select_related("project", "created_by")
+        .order_by("-id")
+    )
 
 
 def projects_for_new(user: User) -> QuerySet[Project]:
@@ -53,7 +60,9 @@ def projects_for_new(user: User) -> QuerySet[Project]:
 
 def get_dataset(user: User, uuid: UUID) -> Dataset:
     """One dataset that the user may see. Raises Http404."""
-    return policy.get_visible(user, Dataset.objects.select_related("project", "created_by"), "datasets.view", uuid=uuid)
+    return policy.get_visible(
+        user, Dataset.objects.select_related("project", "created_by"), "datasets.view", uuid=uuid
+    )
 
 
 def get_upload(user: User, uuid: UUID) -> Upload:
@@ -77,7 +86,9 @@ def may_read(user: User, dataset: Dataset) -> bool:
 
 def uploads(dataset: Dataset, limit: int = 50) -> list[Upload]:
     """The newest uploads that were not discarded."""
-    rows = dataset.uploads.exclude(state=UploadState.DISCARDED).select_related("uploaded_by", "accepted_by", "blob")
+    rows = dataset.uploads.exclude(state=UploadState.DISCARDED).select_related(
+        "uploaded_by", "accepted_by", "blob"
+    )
     return list(rows.order_by("-id")[:limit])
 
 
@@ -86,7 +97,9 @@ def items(dataset: Dataset) -> QuerySet[Item]:
     return Item.objects.filter(dataset=dataset, upload__state=UploadState.IMPORTED).order_by("id")
 
 
-def item_page(rows: QuerySet[Item], *, before: int | None = None, after: int | None = None, size: int = PAGE) -> ItemPage:
+def item_page(
+    rows: QuerySet[Item], *, before: int | None = None, after: int | None = None, size: int = PAGE
+) -> ItemPage:
     """A page of items, newest first. before: only older than this key; after: only newer."""
     if after is not None:
         found = list(rows.filter(id__gt=after).order_by("id")[: size + 1])
@@ -95,7 +108,11 @@ def item_page(rows: QuerySet[Item], *, before: int | None = None, after: int | N
     older = rows.filter(id__lt=before) if before is not None else rows
     found = list(older.order_by("-id")[: size + 1])
     shown = found[:size]
-    return ItemPage(shown, shown[-1].pk if len(found) > size else None, shown[0].pk if shown and before is not None else None)
+    return ItemPage(
+        shown,
+        shown[-1].pk if len(found) > size else None,
+        shown[0].pk if shown and before is not None else None,
+    )
 
 
 def slices(user: User) -> QuerySet[Slice]:
@@ -112,7 +129,9 @@ def get_slice(user: User, uuid: UUID) -> Slice:
 
 
 def find_slice(user: User, dataset: Dataset, uuid: UUID | None) -> Slice:
-    """The slice of a dataset that a form names, one that the user may see. Raises Refused, naming the field."""
+    """The slice of a dataset that a form names, one that the user may see. Raises Refused, naming the
+    field.
+    """
     found = slices(user).filter(dataset=dataset, uuid=uuid).first() if uuid else None
     if found is None:
         message = "Choose a slice of this dataset."
@@ -121,13 +140,19 @@ def find_slice(user: User, dataset: Dataset, uuid: UUID | None) -> Slice:
 
 
 def may_change(user: User, row: Slice) -> bool:
-    """Whether the user may rename, share or delete the slice: it's their own, or it's shared and they manage shared slices."""
+    """Whether the user may rename, share or delete the slice: it's their own, or it's shared and they manage
+    shared slices.
+    """
     return row.created_by_id == user.pk or (row.shared and policy.can(user, "datasets.manage_slices", row))
 
 
 def exports(user: User, dataset: Dataset, limit: int = 20) -> list[Export]:
     """The newest item exports of a dataset that the user requested."""
-    return list(Export.objects.filter(dataset=dataset, created_by=user).select_related("dataset", "blob").order_by("-id")[:limit])
+    return list(
+        Export.objects.filter(dataset=dataset, created_by=user)
+        .select_related("dataset", "blob")
+        .order_by("-id")[:limit]
+    )
 
 
 def get_export(user: User, uuid: UUID) -> Export:
@@ -175,7 +200,9 @@ def reading_of(upload: Upload) -> Reading:
 
 
 def first_rows(upload: Upload) -> list[Row] | None:
-    """The first rows of the uploaded file, read again; empty while its encoding is unknown. None if reading takes too long."""
+    """The first rows of the uploaded file, read again; empty while its encoding is unknown. None if reading
+    takes too long.
+    """
     if not upload.parser or not (upload.encoding or upload.parser in BINARY):
         return []
     try:
@@ -192,8 +219,17 @@ def is_being_checked(upload: Upload) -> bool:
 
 def imported_before(upload: Upload) -> Upload | None:
     """An upload of the same bytes with the same mapping that is already imported into the dataset."""
-    same = Upload.objects.filter(dataset=upload.dataset_id, blob=upload.blob_id, state=UploadState.IMPORTED).exclude(pk=upload.pk)
-    return next((other for other in same.order_by("-id") if other.mapping == upload.mapping and other.encoding == upload.encoding), None)
+    same = Upload.objects.filter(
+        dataset=upload.dataset_id, blob=upload.blob_id, state=UploadState.IMPORTED
+    ).exclude(pk=upload.pk)
+    return next(
+        (
+            other
+            for other in same.order_by("-id")
+            if other.mapping == upload.mapping and other.encoding == upload.encoding
+        ),
+        None,
+    )
 
 
 def importing_now(dataset_id: int) -> Upload | None:

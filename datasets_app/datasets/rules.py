@@ -59,7 +59,9 @@ FEWEST = 100
 
 
 def next_batch(size: int, seconds: float, most: int) -> int:
-    """The number of rows of the next commit, after one of `size` rows that took `seconds`: at least FEWEST, at most `most`."""
+    """The number of rows of the next commit, after one of `size` rows that took `seconds`: at least FEWEST,
+    at most `most`.
+    """
     fitting = int(size * COMMIT_SECONDS / seconds) if seconds > 0 else most
     return min(most, max(min(FEWEST, most), min(fitting, 2 * size)))
 
@@ -78,8 +80,14 @@ class Provenance:
     generator: str = ""
 
     def checked(self) -> Provenance:
-        """The same, with values stripped. Raises Refused, naming the field, if two values contradict each other."""
-        words: dict[str, Any] = {field.name: value.strip() for field in fields(self) if isinstance(value := getattr(self, field.name), str)}
+        """The same, with values stripped. Raises Refused, naming the field, if two values contradict each
+        other.
+        """
+        words: dict[str, Any] = {
+            field.name: value.strip()
+            for field in fields(self)
+            if isinstance(value := getattr(self, field.name), str)
+        }
         found = replace(self, **words)
         if found.collected_from and found.collected_until and found.collected_until < found.collected_from:
             message = "The last day is before the first."
@@ -88,25 +96,38 @@ class Provenance:
             message = "Enter the program or model that made the synthetic texts."
             raise Refused(message, fields={"generator": [message]})
         if found.generator and not found.synthetic:
-            message = "Only synthetic texts have a generator: mark the file as synthetic, or leave the generator empty."
+            message = (
+                "Only synthetic texts have a generator: mark the file as synthetic, or leave the generator"
+                " empty."
+            )
             raise Refused(message, fields={"generator": [message]})
         return found
 
     def document(self) -> dict[str, str | bool]:
         """For the audit log: given values only; days in ISO 8601."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {name: value.isoformat() if isinstance(value, date) else value for name, value in values.items() if value}
+        return {
+            name: value.isoformat() if isinstance(value, date) else value
+            for name, value in values.items()
+            if value
+        }
 
 
 @cache
 def punctuation() -> re.Pattern[str]:
-    """Runs of punctuation, but for a single mark between two digits: 1.5 is not 15. Begins with the marks, which is twice as fast."""
-    marks = "".join(re.escape(chr(point)) for point in range(0x10000) if unicodedata.category(chr(point)).startswith("P"))
+    """Runs of punctuation, but for a single mark between two digits: 1.5 is not 15. Begins with the marks,
+    which is twice as fast.
+    """
+    marks = "".join(
+        re.escape(chr(point)) for point in range(0x10000) if unicodedata.category(chr(point)).startswith("P")
+    )
     return re.compile(rf"[{marks}](?:[{marks}]+|(?<!\d.)|(?!\d))")
 
 
 def content_digest(text: str, content: Mapping[str, Any] | None = None) -> str:
-    """sha256, in hex, of the canonical JSON of an item's content: its dialogue or responses where it has any, else its text."""
+    """sha256, in hex, of the canonical JSON of an item's content: its dialogue or responses where it has any,
+    else its text.
+    """
     if content:
         canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return hashlib.sha256(canonical.encode()).hexdigest()
@@ -114,7 +135,9 @@ def content_digest(text: str, content: Mapping[str, Any] | None = None) -> str:
 
 
 def normal_form(text: str) -> str:
-    """The text after NFKC and case folding, without punctuation but within numbers, with single blanks. Marks alone are kept."""
+    """The text after NFKC and case folding, without punctuation but within numbers, with single blanks. Marks
+    alone are kept.
+    """
     folded = unicodedata.normalize("NFKC", text).casefold()
     return " ".join(punctuation().sub("", folded).split()) or " ".join(folded.split())
 

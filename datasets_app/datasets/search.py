@@ -5,9 +5,9 @@
     -transfer          without this word (also -"card transfer")
     transf*            words that begin so
 
-Words are found as they are written, whatever their case; there is no stemming, so that every language is treated alike and a match can be
-seen in the text. Anything but letters and digits parts words: card-transfer is two words in a row. The first 100,000 characters of a text
-are searched.
+Words are found as they are written, whatever their case; there is no stemming, so that every language is
+treated alike and a match can be seen in the text. Anything but letters and digits parts words: card-transfer
+is two words in a row. The first 100,000 characters of a text are searched.
 """
 
 from __future__ import annotations
@@ -28,12 +28,17 @@ MOST_TERMS = 20
 TERM = re.compile(r'(-?)(?:"([^"]*)"?|([^\s"]+))(\*?)')
 WORD = re.compile(r"[^\W_]+")
 BLANKS = str.maketrans(dict.fromkeys(string.punctuation + "".join(map(chr, range(32))) + "\x7f", " "))
-# Characters that PostgreSQL's parser takes for parts of addresses, numbers and tags; the migration's index has the same.
+# Characters that PostgreSQL's parser takes for parts of addresses, numbers and tags; the migration's index
+# has the same.
 SIGNS = "/@.-_<&+~"
-VECTOR = f"to_tsvector('simple'::regconfig, translate(\"left\"(text, {TEXT_SEARCHED}), '{SIGNS}'::text, '{' ' * len(SIGNS)}'::text))"
+VECTOR = (
+    f"to_tsvector('simple'::regconfig, translate(\"left\"(text, {TEXT_SEARCHED}), '{SIGNS}'::text,"
+    f" '{' ' * len(SIGNS)}'::text))"
+)
 MATCHES = {
     "postgresql": (
-        f"SELECT id FROM datasets_item WHERE dataset_id = %s AND id >= %s AND id < %s AND {VECTOR} @@ to_tsquery('simple'::regconfig, %s)"  # noqa: S608
+        "SELECT id FROM datasets_item WHERE dataset_id = %s AND id >= %s AND id < %s "  # noqa: S608
+        f"AND {VECTOR} @@ to_tsquery('simple'::regconfig, %s)"
     ),
     "sqlite": (
         "SELECT id FROM datasets_item WHERE dataset_id = %s AND id IN "
@@ -97,7 +102,11 @@ def parse(text: str) -> Query:
     ]
     terms = tuple(dict.fromkeys(found))
     if not any(not term.without for term in terms):
-        message = "Enter at least one word to include." if terms else "Enter at least one word: a word has letters or digits."
+        message = (
+            "Enter at least one word to include."
+            if terms
+            else "Enter at least one word: a word has letters or digits."
+        )
         raise Refused(message, fields={"q": [message]})
     if len(terms) > MOST_TERMS:
         message = f"The search has {len(terms)} words; the limit is {MOST_TERMS}."
@@ -107,11 +116,15 @@ def parse(text: str) -> Query:
 
 def words_in(piece: str) -> tuple[str, ...]:
     """Tokens between blanks and punctuation, without what has no letter or digit at all."""
-    return tuple(word for word in piece.translate(BLANKS).split() if any(character.isalnum() for character in word))
+    return tuple(
+        word for word in piece.translate(BLANKS).split() if any(character.isalnum() for character in word)
+    )
 
 
 def matching(dataset_id: int, query: Query, low: int, high: int) -> list[int]:
-    """The keys from `low` up to and without `high` of the items of a dataset that match, ascending; hidden items among them."""
+    """The keys from `low` up to and without `high` of the items of a dataset that match, ascending; hidden
+    items among them.
+    """
     expression = query.tsquery if connection.vendor == "postgresql" else query.fts5
     with connection.cursor() as cursor:
         cursor.execute(MATCHES[connection.vendor], [dataset_id, low, high, expression])
@@ -121,13 +134,18 @@ def matching(dataset_id: int, query: Query, low: int, high: int) -> list[int]:
 # ── Excerpts of matches ─────────────────────────────────────────────────────
 def pattern(query: Query) -> re.Pattern[str]:
     """A pattern of the included words, as whole words or prefixes."""
-    choices = [r"[\W_]+".join(map(re.escape, term.words)) + (r"[^\W_]*" if term.prefix else "") for term in query.wanted]
+    choices = [
+        r"[\W_]+".join(map(re.escape, term.words)) + (r"[^\W_]*" if term.prefix else "")
+        for term in query.wanted
+    ]
     longest = sorted(choices, key=len, reverse=True)
     return re.compile(rf"(?<![^\W_])(?:{'|'.join(longest)})(?![^\W_])", re.IGNORECASE)
 
 
 def excerpt(text: str, found: Sequence[tuple[int, int]]) -> tuple[int, int]:
-    """Start and end of the part of a text that a list shows: its beginning, or the part around the first match."""
+    """Start and end of the part of a text that a list shows: its beginning, or the part around the first
+    match.
+    """
     start = 0
     if found and found[0][1] > LINE:
         start = max(0, found[0][0] - LEAD)

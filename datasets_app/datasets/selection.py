@@ -1,7 +1,8 @@
 """Selecting items of a dataset by any combination of filters from a URL or a slice, in constant memory.
 
-Items are scanned in windows, so that no statement reads a whole table whatever the filters: the first windows are small, to find frequent
-matches at once; later ones grow, to find rare ones. A page stops after two seconds and reports it; the next one continues from there.
+Items are scanned in windows, so that no statement reads a whole table whatever the filters: the first windows
+are small, to find frequent matches at once; later ones grow, to find rare ones. A page stops after two
+seconds and reports it; the next one continues from there.
 """
 
 from __future__ import annotations
@@ -50,7 +51,9 @@ class Chip:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The matches in one window: keys in scan order. edge: where the next window begins, None after the last."""
+    """The matches in one window: keys in scan order. edge: where the next window begins, None after the
+    last.
+    """
 
     keys: list[int]
     edge: int | None
@@ -59,21 +62,33 @@ class Window:
 class Selection:
     """Filters on the items of a dataset, for one person.
 
-    given: values by field name, as in a URL; other names are ignored, but in a slice (`whole`) each has to be known.
-    filters: the values that are set. problems: by field, why a value is invalid; then no items match.
+    given: values by field name, as in a URL; other names are ignored, but in a slice (`whole`) each has to be
+    known. filters: the values that are set. problems: by field, why a value is invalid; then no items match.
     """
 
-    def __init__(self, dataset: Dataset, viewer: User, given: Mapping[str, str], *, whole: bool = False) -> None:
+    def __init__(
+        self, dataset: Dataset, viewer: User, given: Mapping[str, str], *, whole: bool = False
+    ) -> None:
         self.dataset, self.viewer = dataset, viewer
-        given = {name: value.strip() for name, value in given.items() if isinstance(value, str) and value.strip()}
+        given = {
+            name: value.strip() for name, value in given.items() if isinstance(value, str) and value.strip()
+        }
         self.offered: Offered = [(each, each.fields(dataset, viewer)) for each in ports.item_filters()]
         known = {name for each, _ in self.offered for name in each.names}
-        self.filters = {name: value for name, value in given.items() if whole or name in known} | initial_values(self.offered, given)
+        self.filters = {
+            name: value for name, value in given.items() if whole or name in known
+        } | initial_values(self.offered, given)
         self.form = SelectionForm(self.offered, self.filters)
         self.problems = {name: NOT_OFFERED for name in self.filters if name not in self.form.fields}
-        self.problems |= {name: " ".join(map(str, errors)) for name, errors in self.form.errors.items() if name in self.filters}
+        self.problems |= {
+            name: " ".join(map(str, errors))
+            for name, errors in self.form.errors.items()
+            if name in self.filters
+        }
         self.values = {name: value for name, value in self.form.cleaned_data.items() if name in self.filters}
-        self.query: search.Query | None = next((value for value in self.values.values() if isinstance(value, search.Query)), None)
+        self.query: search.Query | None = next(
+            (value for value in self.values.values() if isinstance(value, search.Query)), None
+        )
 
     @property
     def is_valid(self) -> bool:
@@ -112,8 +127,12 @@ class Selection:
         return value
 
     # ── Walking ─────────────────────────────────────────────────────────────
-    def page(self, *, before: int | None = None, after: int | None = None, size: int = queries.PAGE) -> queries.ItemPage:
-        """A page of matching items, newest first. before: only older than this key; after: only newer. Empty if a filter is invalid."""
+    def page(
+        self, *, before: int | None = None, after: int | None = None, size: int = queries.PAGE
+    ) -> queries.ItemPage:
+        """A page of matching items, newest first. before: only older than this key; after: only newer. Empty
+        if a filter is invalid.
+        """
         if not self.is_valid:
             return queries.ItemPage([], None, None)
         rows = queries.items(self.dataset).select_related("dataset", "upload")
@@ -129,7 +148,9 @@ class Selection:
         items = [here[key] for key in shown if key in here]
         if up:
             newer = onward if onward is not None else (edge - 1 if edge is not None else None)
-            return queries.ItemPage(items, shown[-1] if shown else start, newer, edge is not None and not more)
+            return queries.ItemPage(
+                items, shown[-1] if shown else start, newer, edge is not None and not more
+            )
         older = onward if onward is not None else edge
         newer = shown[0] if shown and before is not None else (before - 1 if before is not None else None)
         return queries.ItemPage(items, older, newer, edge is not None and not more)
@@ -148,10 +169,13 @@ class Selection:
                 return found, window.edge
         return found, None
 
-    def walk(self, *, up: bool = True, start: int | None = None, limit: int | None = None) -> Iterator[Window]:
+    def walk(
+        self, *, up: bool = True, start: int | None = None, limit: int | None = None
+    ) -> Iterator[Window]:
         """The matching keys, window by window; none if a filter is invalid.
 
-        up: oldest first. start: the first key to scan when going up; else the first one to skip. limit: maximum of keys per window.
+        up: oldest first. start: the first key to scan when going up; else the first one to skip. limit:
+        maximum of keys per window.
         """
         size, at = FIRST, start if start is not None else (0 if up else END)
         while self.is_valid:
@@ -169,7 +193,9 @@ class Selection:
                 size = min(size * 4, LARGEST)
 
     def edge(self, at: int, size: int, *, up: bool) -> int | None:
-        """The end of a window of `size` items: the first key after it going up, its last key going down. None if no items follow."""
+        """The end of a window of `size` items: the first key after it going up, its last key going down. None
+        if no items follow.
+        """
         rows = Item.objects.filter(dataset=self.dataset)
         side = rows.filter(pk__gte=at).order_by("pk") if up else rows.filter(pk__lt=at).order_by("-pk")
         ends = list(side.values_list("pk", flat=True)[size - (0 if up else 1) : size + 1])
@@ -179,7 +205,12 @@ class Selection:
         """The matching keys from `low` (included) to `high` (excluded)."""
         order = "pk" if up else "-pk"
         if self.query is None:
-            keys = self.rows(low, high).filter(pk__gte=low, pk__lt=high).order_by(order).values_list("pk", flat=True)
+            keys = (
+                self.rows(low, high)
+                .filter(pk__gte=low, pk__lt=high)
+                .order_by(order)
+                .values_list("pk", flat=True)
+            )
             return list(keys[:limit] if limit is not None else keys)
         found: list[int] = []
         matching = search.matching(self.dataset.pk, self.query, low, high)
@@ -206,6 +237,8 @@ def initial_values(offered: Offered, given: Mapping[str, str]) -> dict[str, str]
     """The initial values of fields that are missing while another field of their filter is set."""
     return {
         name: str(field.initial)
-        for _, fields in offered if any(name in given for name in fields)
-        for name, field in fields.items() if name not in given and field.initial is not None
-    }  # fmt: skip
+        for _, fields in offered
+        if any(name in given for name in fields)
+        for name, field in fields.items()
+        if name not in given and field.initial is not None
+    }

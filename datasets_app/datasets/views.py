@@ -29,7 +29,9 @@ from registry.ground.artifacts import actions as artifacts
 @signed_in
 def datasets(request: SignedInRequest) -> HttpResponse:
     """The datasets of the person's projects."""
-    return respond(request, "datasets_app/datasets/list.html", "datasets", pages.listing(request.user, request.GET))
+    return respond(
+        request, "datasets_app/datasets/list.html", "datasets", pages.listing(request.user, request.GET)
+    )
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -44,7 +46,13 @@ def create(request: SignedInRequest) -> HttpResponse:
             form.add_error(next(iter(refusal.fields), "name"), refusal.message)
         else:
             return redirect_or_refresh(request, reverse("datasets:dataset", args=[dataset.uuid]))
-    return respond(request, "datasets_app/datasets/new.html", "form", {"form": form}, status=422 if form.is_bound else 200)
+    return respond(
+        request,
+        "datasets_app/datasets/new.html",
+        "form",
+        {"form": form},
+        status=422 if form.is_bound else 200,
+    )
 
 
 @require_safe
@@ -53,7 +61,9 @@ def dataset(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """One dataset: its figures, uploads and items. Redirects to a URL without empty filters."""
     if not all(request.GET.values()) and not wants_fragment(request):
         filters = {name: value for name, value in request.GET.items() if value}
-        return HttpResponseRedirect(f"{request.path}?{urlencode(filters)}#items" if filters else f"{request.path}#items")
+        return HttpResponseRedirect(
+            f"{request.path}?{urlencode(filters)}#items" if filters else f"{request.path}#items"
+        )
     context = pages.dataset(request.user, uuid, request.GET)
     answer = respond(request, "datasets_app/datasets/dataset.html", "items", context)
     if wants_fragment(request):
@@ -69,20 +79,27 @@ def receive(request: SignedInRequest, uuid: UUID) -> HttpResponseBase:
 
 
 @require_POST
-@needs("datasets.upload", Dataset, see="datasets.view")  # first, so the body is only read for those with access
+# first, so the body is only read for those with access
+@needs("datasets.upload", Dataset, see="datasets.view")
 @csrf_protect
 def receive_limited(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """The form of `receive`, once its size is limited."""
     form = UploadForm(request.POST, request.FILES)
     if getattr(request, "upload_too_large", False):
-        form.add_error("file", f"The file is larger than {settings.UPLOAD_MAX_BYTES // 1024**2:,} MB. Split it.")
+        form.add_error(
+            "file", f"The file is larger than {settings.UPLOAD_MAX_BYTES // 1024**2:,} MB. Split it."
+        )
     if form.is_valid():
         file = form.cleaned_data["file"]
         into = queries.get_dataset(request.user, uuid)
         try:
-            upload = actions.receive_upload(dataset=into, actor=request.user, file=file, file_name=file.name, provenance=form.provenance())
+            upload = actions.receive_upload(
+                dataset=into, actor=request.user, file=file, file_name=file.name, provenance=form.provenance()
+            )
         except Refused as refusal:
-            form.add_error(next(iter(refusal.fields), "file"), f"{refusal.message} {refusal.next_step}".strip())
+            form.add_error(
+                next(iter(refusal.fields), "file"), f"{refusal.message} {refusal.next_step}".strip()
+            )
         else:
             actions.inspect(upload_id=upload.uuid, actor=request.user)
             return redirect_or_refresh(request, reverse("datasets:upload", args=[upload.uuid]))
@@ -108,7 +125,11 @@ def inspect(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     form = ReadingForm(request.POST, upload=row)
     if form.is_valid():
         chosen = form.chosen()
-        same = all(chosen[name] == getattr(row, name) for name in form.fields if name in ("encoding", "parser", "delimiter", "has_header"))
+        same = all(
+            chosen[name] == getattr(row, name)
+            for name in form.fields
+            if name in ("encoding", "parser", "delimiter", "has_header")
+        )
         if same:
             actions.set_mapping(
                 upload_id=uuid,
@@ -132,10 +153,16 @@ def accept(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     form = AcceptForm(request.POST)
     if not form.is_valid():
         return respond(
-            request, "datasets_app/datasets/upload.html", "upload", pages.upload(request.user, uuid) | {"accept_form": form}, status=422
+            request,
+            "datasets_app/datasets/upload.html",
+            "upload",
+            pages.upload(request.user, uuid) | {"accept_form": form},
+            status=422,
         )
     labels_as = form.cleaned_data["labels_as"] or Upload.Labels.DECISIONS
-    actions.accept_upload(upload_id=uuid, actor=request.user, labels_as=labels_as, seen=form.cleaned_data["seen"])
+    actions.accept_upload(
+        upload_id=uuid, actor=request.user, labels_as=labels_as, seen=form.cleaned_data["seen"]
+    )
     return redirect_or_refresh(request, reverse("datasets:upload", args=[uuid]))
 
 
@@ -144,7 +171,9 @@ def accept(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def discard(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Discard the upload."""
     row = actions.discard_upload(upload_id=uuid, actor=request.user)
-    return done_at(request, reverse("datasets:dataset", args=[row.dataset.uuid]), f"{row.file_name} discarded")
+    return done_at(
+        request, reverse("datasets:dataset", args=[row.dataset.uuid]), f"{row.file_name} discarded"
+    )
 
 
 @require_safe
@@ -169,7 +198,9 @@ def exports(request: SignedInRequest, uuid: UUID) -> HttpResponse:
         except Refused as refused:
             refusal = refused
     context = listing.exports(request.user, row) | {"refusal": refusal}
-    return respond(request, "datasets_app/datasets/exports.html", "exports", context, status=422 if refusal else 200)
+    return respond(
+        request, "datasets_app/datasets/exports.html", "exports", context, status=422 if refusal else 200
+    )
 
 
 @require_safe
@@ -177,7 +208,12 @@ def exports(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def download(request: SignedInRequest, uuid: UUID) -> HttpResponseBase:
     """The bytes of a file, never shown inside the site."""
     row = queries.get_export(request.user, uuid)
-    return FileResponse(artifacts.open_blob(row.blob.digest), as_attachment=True, filename=row.file_name, content_type=actions.EXPORT_MEDIA)
+    return FileResponse(
+        artifacts.open_blob(row.blob.digest),
+        as_attachment=True,
+        filename=row.file_name,
+        content_type=actions.EXPORT_MEDIA,
+    )
 
 
 # ── Slices ──────────────────────────────────────────────────────────────────
@@ -188,7 +224,9 @@ def save_slice(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     form = SliceForm(request.POST, auto_id="slice_%s")
     if form.is_valid():
         with refused_on(form):
-            row = actions.save_slice(dataset_id=uuid, actor=request.user, filters=request.GET.dict(), **form.cleaned_data)
+            row = actions.save_slice(
+                dataset_id=uuid, actor=request.user, filters=request.GET.dict(), **form.cleaned_data
+            )
             return done_at(request, reverse("datasets:slice", args=[row.uuid]), f"Slice {row.name} saved")
     context = pages.dataset(request.user, uuid, request.GET) | {"slice_form": form}
     return respond(request, "datasets_app/datasets/dataset.html", "items", context, status=422)
@@ -198,7 +236,9 @@ def save_slice(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @needs("datasets.view", Slice)
 def slice_page(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """One slice."""
-    return respond(request, "datasets_app/datasets/slice.html", "slice", listing.slice_page(request.user, uuid))
+    return respond(
+        request, "datasets_app/datasets/slice.html", "slice", listing.slice_page(request.user, uuid)
+    )
 
 
 @require_POST

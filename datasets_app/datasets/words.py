@@ -1,4 +1,5 @@
-"""SQLite's table of words is kept by triggers, so every new item is searchable; PostgreSQL's index needs none.
+"""SQLite's table of words is kept by triggers, so every new item is searchable; PostgreSQL's index needs
+none.
 
 They are put in place after every migrate, since SQLite drops a table's triggers when it remakes the table.
 """
@@ -12,7 +13,10 @@ from django.db import DEFAULT_DB_ALIAS, connections
 from datasets_app.datasets.search import TEXT_SEARCHED
 
 TRIGGERS = {
-    "insert": f"INSERT INTO datasets_words (rowid, text) VALUES (NEW.id, substr(NEW.text, 1, {TEXT_SEARCHED}))",  # noqa: S608
+    "insert": (
+        "INSERT INTO datasets_words (rowid, text) "  # noqa: S608
+        f"VALUES (NEW.id, substr(NEW.text, 1, {TEXT_SEARCHED}))"
+    ),
     "delete": (
         "INSERT INTO datasets_words (datasets_words, rowid, text) "  # noqa: S608
         f"VALUES ('delete', OLD.id, substr(OLD.text, 1, {TEXT_SEARCHED}))"
@@ -29,4 +33,6 @@ def keep_words(using: str = DEFAULT_DB_ALIAS, **_: Any) -> None:
         for event, statement in TRIGGERS.items():
             name = f"datasets_item_words_{event}"
             cursor.execute(f"DROP TRIGGER IF EXISTS {name}")
-            cursor.execute(f"CREATE TRIGGER {name} AFTER {event.upper()} ON datasets_item BEGIN {statement}; END", None)
+            cursor.execute(
+                f"CREATE TRIGGER {name} AFTER {event.upper()} ON datasets_item BEGIN {statement}; END", None
+            )

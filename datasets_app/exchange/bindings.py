@@ -30,13 +30,21 @@ def bind() -> None:
     registry.register(JobKind("exchange.export", "Export annotations", run_export, url=export_url))
     registry.register(
         JobKind(
-            "exchange.look_through", "Check corrected labels", corrections.run_check, url=correction_url,
-            on_failed=corrections.check_failed, on_cancelled=corrections.check_cancelled,
+            "exchange.look_through",
+            "Check corrected labels",
+            corrections.run_check,
+            url=correction_url,
+            on_failed=corrections.check_failed,
+            on_cancelled=corrections.check_cancelled,
         )
-    )  # fmt: skip
+    )
     registry.register(
         JobKind(
-            "exchange.correct", "Write corrected labels", corrections.run_correct, url=correction_url,
-            on_failed=corrections.correct_failed, on_cancelled=corrections.correct_cancelled,
+            "exchange.correct",
+            "Write corrected labels",
+            corrections.run_correct,
+            url=correction_url,
+            on_failed=corrections.correct_failed,
+            on_cancelled=corrections.correct_cancelled,
         )
-    )  # fmt: skip
+    )

@@ -29,10 +29,12 @@ class Outcome(TextChoices):
 
 
 class Facts(NamedTuple):
-    """The state of a row's item. exported: the label that the row refers to; None if there is no such decision.
+    """The state of a row's item. exported: the label that the row refers to; None if there is no such
+    decision.
 
-    current: the current label; None if unlabeled. digest: of the newest decision, including a withdrawal. own: whether the person has a
-    current annotation of the item. written: whether the newest label is from this file.
+    current: the current label; None if unlabeled. digest: of the newest decision, including a withdrawal.
+    own: whether the person has a current annotation of the item. written: whether the newest label is from
+    this file.
     """
 
     exported: Value | None
@@ -65,7 +67,9 @@ def nearest(name: str, known: list[str]) -> str:
 
 @dataclass(slots=True)
 class Sum:
-    """The totals of a file. pairs: (old, new) as text. unknown: unknown label names. cases: the first rows of each outcome."""
+    """The totals of a file. pairs: (old, new) as text. unknown: unknown label names. cases: the first rows of
+    each outcome.
+    """
 
     rows: int = 0
     counts: Counter[str] = field(default_factory=Counter)
@@ -73,7 +77,14 @@ class Sum:
     unknown: Counter[str] = field(default_factory=Counter)
     cases: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
-    def add(self, outcome: Outcome, *, pair: tuple[str, str] | None = None, unknown: str = "", case: dict[str, Any] | None = None) -> None:
+    def add(
+        self,
+        outcome: Outcome,
+        *,
+        pair: tuple[str, str] | None = None,
+        unknown: str = "",
+        case: dict[str, Any] | None = None,
+    ) -> None:
         """Count one row."""
         self.rows += 1
         self.counts[outcome.value] += 1
@@ -87,7 +98,9 @@ class Sum:
     def as_json(self, known: list[str]) -> dict[str, Any]:
         """As JSON types. known: the labels to suggest for unknown names."""
         return {
-            "rows": self.rows, "counts": dict(self.counts), "cases": self.cases,
+            "rows": self.rows,
+            "counts": dict(self.counts),
+            "cases": self.cases,
             "pairs": [[*pair, count] for pair, count in self.pairs.most_common()],
             "unknown": [[name, count, nearest(name, known)] for name, count in self.unknown.most_common()],
-        }  # fmt: skip
+        }

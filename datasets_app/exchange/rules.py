@@ -23,7 +23,9 @@ class ExportFormat(TextChoices):
     @property
     def media(self) -> str:
         """The media type of its files."""
-        return {"zip": "application/zip", "jsonl": "application/x-ndjson", "json": "application/json"}[self.ending]
+        return {"zip": "application/zip", "jsonl": "application/x-ndjson", "json": "application/json"}[
+            self.ending
+        ]
 
 
 def export_formats(task: str) -> list[ExportFormat]:

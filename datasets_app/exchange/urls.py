@@ -2,7 +2,13 @@ from __future__ import annotations
 
 from django.urls import path
 
-from datasets_app.exchange.views.corrections import accept_corrections, correction, corrections, discard_corrections, upload_corrections
+from datasets_app.exchange.views.corrections import (
+    accept_corrections,
+    correction,
+    corrections,
+    discard_corrections,
+    upload_corrections,
+)
 from datasets_app.exchange.views.exports import download, exports, queue_exports, upload_queue
 
 app_name = "exchange"

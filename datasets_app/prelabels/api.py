@@ -17,7 +17,9 @@ from registry.ground.access.rest import Request, View, read
 
 
 class SuggestedIn(serializers.Serializer[Any]):
-    """A pre-label of one item. label: name of a label, for tasks that label whole texts; else value, as an annotation of the task."""
+    """A pre-label of one item. label: name of a label, for tasks that label whole texts; else value, as an
+    annotation of the task.
+    """
 
     item = serializers.UUIDField()
     label = serializers.CharField(required=False, max_length=120)  # type: ignore[assignment]
@@ -44,7 +46,9 @@ class Suggestions(View):
 
     needs = {"POST": Needs("labeling.manage", Dataset, "labeling.view")}
 
-    @extend_schema(operation_id="labeling_suggestions", request=SuggestionsIn, responses={201: SuggestionsOut})
+    @extend_schema(
+        operation_id="labeling_suggestions", request=SuggestionsIn, responses={201: SuggestionsOut}
+    )
     def post(self, request: Request, uuid: UUID) -> Response:
         """Send suggestions for a dataset's items; the same twice are kept once."""
         kept = receive(dataset_id=uuid, actor=request.user, **read(SuggestionsIn, request.data))

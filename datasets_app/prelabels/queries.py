@@ -22,17 +22,23 @@ RULES_LIMIT = 200  # in force in one dataset
 
 def live(suggestions: QuerySet[Suggestion]) -> QuerySet[Suggestion]:
     """Exclude pre-labels by versions of labeling functions that were replaced or retired."""
-    retired = Q(source=Suggestion.Source.RULE) & Exists(RetiredSource.objects.filter(digest=OuterRef("source_digest")))
+    retired = Q(source=Suggestion.Source.RULE) & Exists(
+        RetiredSource.objects.filter(digest=OuterRef("source_digest"))
+    )
     return suggestions.exclude(retired)
 
 
 def shown_first(rows: Sequence[Suggestion], wanted: str) -> Suggestion:
-    """The newest suggestion by a source of type `wanted`, else the newest of all. rows: of one item, oldest first; at least one."""
+    """The newest suggestion by a source of type `wanted`, else the newest of all. rows: of one item, oldest
+    first; at least one.
+    """
     return next((row for row in reversed(rows) if row.source == wanted), rows[-1])
 
 
 def source_of(row: Suggestion, task: str) -> str:
-    """The identity of a source: its digest. For multi-label tasks all labeling functions are one source, since each has only one label."""
+    """The identity of a source: its digest. For multi-label tasks all labeling functions are one source,
+    since each has only one label.
+    """
     several = row.source == Suggestion.Source.RULE and not type_of(task).one_label
     return row.source if several else row.source_digest
 
@@ -51,17 +57,23 @@ def scored(task: str, rows: Iterable[tuple[UUID | None, Any, float | None]]) -> 
 
 def together(task: str, rows: Iterable[Suggestion]) -> Value | None:
     """Combine suggestions of one source, oldest first, into one value."""
-    return suggestions_of(task).combine(scored(task, ((row.label.stable_id if row.label else None, row.value, row.score) for row in rows)))
+    return suggestions_of(task).combine(
+        scored(task, ((row.label.stable_id if row.label else None, row.value, row.score) for row in rows))
+    )
 
 
 def named_together(rows: Sequence[Suggestion]) -> str:
     """The name of these rows' source, or the names of its labeling functions."""
     names = list(dict.fromkeys(row.source_name for row in rows))
-    return names[0] if len(names) == 1 else "Rules: " + ", ".join(name.removeprefix(RULE_NAME) for name in names)
+    return (
+        names[0] if len(names) == 1 else "Rules: " + ", ".join(name.removeprefix(RULE_NAME) for name in names)
+    )
 
 
 def best_scores(item_ids: Iterable[int], wanted: str, task: str) -> dict[int, float]:
-    """The best score of each of these items by the newest source with scores, of type `wanted` if there is one."""
+    """The best score of each of these items by the newest source with scores, of type `wanted` if there is
+    one.
+    """
     found: dict[int, float] = {}
     for ids in chunks(item_ids):
         rows: dict[int, list[Suggestion]] = defaultdict(list)

@@ -12,7 +12,9 @@ DAY_MS = 86_400_000
 
 
 def throughput(days: Sequence[tuple[str, int]], week: int) -> Chart:
-    """Current annotations by day. days: (ISO date, annotations), without gaps. week: annotations of the last 7 days."""
+    """Current annotations by day. days: (ISO date, annotations), without gaps. week: annotations of the last
+    7 days.
+    """
     numbers = [answers for _, answers in days]
     names = [f"{day.day} {day:%b}" for day in (date.fromisoformat(each) for each, _ in days)]
     bars = {
@@ -32,6 +34,11 @@ def throughput(days: Sequence[tuple[str, int]], week: int) -> Chart:
     best = max(range(len(days)), key=numbers.__getitem__)
     caption = f"Peak: {count(numbers[best])} on {names[best]}. Excludes annotations that were replaced since."
     return Chart(
-        id="throughput", lead=f"{things(week, 'annotation')} in the last 7 days.", caption=caption,
-        figure={"data": [bars], "layout": layout}, head=["day", "answers"], rows=[[day, answers] for day, answers in days], size="short",
-    )  # fmt: skip
+        id="throughput",
+        lead=f"{things(week, 'annotation')} in the last 7 days.",
+        caption=caption,
+        figure={"data": [bars], "layout": layout},
+        head=["day", "answers"],
+        rows=[[day, answers] for day, answers in days],
+        size="short",
+    )

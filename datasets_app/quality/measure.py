@@ -21,7 +21,8 @@ WEEK = timedelta(days=7)
 DAYS_KEPT = 60
 STEP = math.log(1.01)  # times are kept to within 1 %
 MOST_PEOPLE = 60  # people, those with most annotations, whose pairwise agreement is kept
-CONSENSUS_ITEMS = 5_000  # items, spread over the queue, from which a consensus is estimated; at most twice as many
+# items, spread over the queue, from which a consensus is estimated; at most twice as many
+CONSENSUS_ITEMS = 5_000
 CONSENSUS_CELLS = 5_000_000  # people × labels × labels up to which confusions are estimated
 CONSENSUS_PEOPLE = 3  # fewer people can't be distinguished
 SMOOTHING = 0.03  # annotations added to each annotator's row of a true label, in equal parts
@@ -29,13 +30,16 @@ MOST_CELLS = 2_000  # pairs of labels that are kept, most confused first
 ALWAYS_SHOWN, ALWAYS_SHARE = 50, 0.98
 ALWAYS_WRONG, ALWAYS_TAKEN = 5, 0.5
 ALWAYS_RULE = (
-    f"Accepted the first pre-label on {ALWAYS_SHARE * 100:.0f}\u00a0% or more of at least {ALWAYS_SHOWN} items and, if "
-    f"{ALWAYS_WRONG} or more of these pre-labels were wrong, accepted more than half of the wrong ones too."
+    f"Accepted the first pre-label on {ALWAYS_SHARE * 100:.0f}\u00a0% or more of at least {ALWAYS_SHOWN}"
+    f" items and, if {ALWAYS_WRONG} or more of these pre-labels were wrong, accepted more than half of the"
+    " wrong ones too."
 )
 
 
 class Given(NamedTuple):
-    """One current annotation. value, suggested: from `compared`; suggested is None if no pre-label was shown. seconds: 0 if unknown."""
+    """One current annotation. value, suggested: from `compared`; suggested is None if no pre-label was shown.
+    seconds: 0 if unknown.
+    """
 
     item: int
     user: int
@@ -47,9 +51,11 @@ class Given(NamedTuple):
 
 @dataclass(slots=True)
 class Worker:
-    """Figures of one annotator. judged: annotations of items labeled by several people, an adjudicator, or an import.
+    """Figures of one annotator. judged: annotations of items labeled by several people, an adjudicator, or an
+    import.
 
-    gold_…: gold annotations, not included in the others; gold_classes: by stable id of the gold label, [annotations, correct].
+    gold_…: gold annotations, not included in the others; gold_classes: by stable id of the gold label,
+    [annotations, correct].
     """
 
     answers: int = 0
@@ -67,7 +73,9 @@ class Worker:
     times: Counter[int] = field(default_factory=Counter)
 
     def add(self, answer: Given, decided: Any, *, recent: bool) -> None:
-        """Count one annotation. decided: the item's resolved value; None if it's no evidence about this annotation."""
+        """Count one annotation. decided: the item's resolved value; None if it's no evidence about this
+        annotation.
+        """
         self.answers += 1
         self.week += recent
         if answer.seconds > 0:
@@ -86,7 +94,17 @@ class Worker:
 
     def document(self) -> dict[str, Any]:
         """The figures as JSON, with the median time instead of all times."""
-        names = ["answers", "week", "judged", "right", "sent_back", "shown", "accepted", "wrong_shown", "wrong_taken"]
+        names = [
+            "answers",
+            "week",
+            "judged",
+            "right",
+            "sent_back",
+            "shown",
+            "accepted",
+            "wrong_shown",
+            "wrong_taken",
+        ]
         names += ["gold_done", "gold_right", "gold_classes"]
         return {name: getattr(self, name) for name in names} | {"median_seconds": median(self.times)}
 
@@ -105,11 +123,15 @@ def always_accepts(worker: dict[str, Any]) -> bool:
     """Whether a person accepts pre-labels regardless of correctness: ALWAYS_RULE."""
     if worker["shown"] < ALWAYS_SHOWN or worker["accepted"] < ALWAYS_SHARE * worker["shown"]:
         return False
-    return worker["wrong_shown"] < ALWAYS_WRONG or worker["wrong_taken"] > ALWAYS_TAKEN * worker["wrong_shown"]
+    return (
+        worker["wrong_shown"] < ALWAYS_WRONG or worker["wrong_taken"] > ALWAYS_TAKEN * worker["wrong_shown"]
+    )
 
 
 class Apart(NamedTuple):
-    """Two people's different annotations of one item. one < other; leads: whether it's the item's first with these two values."""
+    """Two people's different annotations of one item. one < other; leads: whether it's the item's first with
+    these two values.
+    """
 
     item: int
     one: int
@@ -120,8 +142,9 @@ class Apart(NamedTuple):
 
 
 class Measure:
-    """Measures a queue's annotations, item by item in any order. kind: the task's type. order: the values of single labels, from first to
-    last."""
+    """Measures a queue's annotations, item by item in any order. kind: the task's type. order: the values of
+    single labels, from first to last.
+    """
 
     def __init__(self, now: datetime, kind: TaskType, order: Sequence[Any] = ()) -> None:
         self.now, self.kind = now, kind
@@ -151,12 +174,22 @@ class Measure:
                 self.gold[key][item].append(right)
 
     def gold_items(self) -> dict[str, list[list[int]]]:
-        """By stable id of the gold label: [correct annotations, annotations, items with these counts], for the clustering by item."""
-        counted = {key: Counter((sum(each), len(each)) for each in items.values()) for key, items in self.gold.items()}
-        return {key: [[*cell, items] for cell, items in sorted(cells.items())] for key, cells in sorted(counted.items())}
+        """By stable id of the gold label: [correct annotations, annotations, items with these counts], for
+        the clustering by item.
+        """
+        counted = {
+            key: Counter((sum(each), len(each)) for each in items.values())
+            for key, items in self.gold.items()
+        }
+        return {
+            key: [[*cell, items] for cell, items in sorted(cells.items())]
+            for key, cells in sorted(counted.items())
+        }
 
     def keep(self, answers: Sequence[Given]) -> None:
-        """Keep every n-th item with two or more annotations, so that there are never more than twice CONSENSUS_ITEMS."""
+        """Keep every n-th item with two or more annotations, so that there are never more than twice
+        CONSENSUS_ITEMS.
+        """
         if len(answers) < 2 or not self.kind.one_label:
             return
         if self.shared % self.every == 0:
@@ -168,8 +201,8 @@ class Measure:
     def likely_right(self) -> tuple[dict[int, Interval], str]:
         """Estimated accuracy of each person, and the reason if it isn't measured.
 
-        Not measured if fewer than three people share 20 items or more, since two who differ can't be distinguished, or with thousands of
-        labels.
+        Not measured if fewer than three people share 20 items or more, since two who differ can't be
+        distinguished, or with thousands of labels.
         """
         if not self.kind.one_label:
             return {}, "Not measured: for tasks with one label per text only."
@@ -178,7 +211,13 @@ class Measure:
         known = {user for user, answers in people.items() if answers >= FEWEST}
         labels = len({value for *_, value in given})
         if len(known) < CONSENSUS_PEOPLE:
-            return {}, f"Not measured: fewer than {CONSENSUS_PEOPLE} people have {FEWEST} annotations of shared items."
+            return (
+                {},
+                (
+                    f"Not measured: fewer than {CONSENSUS_PEOPLE} people have {FEWEST} annotations of shared"
+                    " items."
+                ),
+            )
         if len(people) * labels**2 > CONSENSUS_CELLS:
             return {}, "Not measured: too many people and labels."
         found = dawid_skene(given, smoothing=SMOOTHING / labels).accuracy_intervals()
@@ -196,7 +235,9 @@ class Measure:
                 first, second = sorted(values)
                 self.together[first, second] += (first, second) not in known
             else:  # too many different values to keep: only whether they are equal
-                self.pairs[one.user, other.user][(True, True) if one.value == other.value else (True, False)] += 1
+                self.pairs[one.user, other.user][
+                    (True, True) if one.value == other.value else (True, False)
+                ] += 1
                 first, second = None, None
             if one.value != other.value:
                 yield Apart(one.item, one.user, other.user, first, second, (first, second) not in known)
@@ -205,21 +246,36 @@ class Measure:
     def figures(self) -> dict[str, Any]:
         """All figures as JSON. People are given by key, labels by place in the given order."""
         likely, why = self.likely_right()
-        kept = [user for user, _ in sorted(self.workers.items(), key=lambda row: (-row[1].answers, row[0]))[:MOST_PEOPLE]]
+        kept = [
+            user
+            for user, _ in sorted(self.workers.items(), key=lambda row: (-row[1].answers, row[0]))[
+                :MOST_PEOPLE
+            ]
+        ]
         return {
-            "items": self.tally.items, "answers": sum(each.answers for each in self.workers.values()),
+            "items": self.tally.items,
+            "answers": sum(each.answers for each in self.workers.values()),
             "coefficients": [coefficient_data(each) for each in self.tally.coefficients()],
             "people": {
                 str(user): worker.document() | likely_data(likely.get(user), why)
                 for user, worker in sorted(self.workers.items())
             },
-            "pairs": [self.pair(one, other) for one, other in combinations(sorted(kept), 2) if (one, other) in self.pairs],
-            "confusion": self.confusion(), "days": self.recent_days(), "week": sum(each.week for each in self.workers.values()),
-            "first_at": self.first_at.isoformat() if self.first_at else None, "gold": self.gold_items(),
-        }  # fmt: skip
+            "pairs": [
+                self.pair(one, other)
+                for one, other in combinations(sorted(kept), 2)
+                if (one, other) in self.pairs
+            ],
+            "confusion": self.confusion(),
+            "days": self.recent_days(),
+            "week": sum(each.week for each in self.workers.values()),
+            "first_at": self.first_at.isoformat() if self.first_at else None,
+            "gold": self.gold_items(),
+        }
 
     def pair(self, one: int, other: int) -> list[Any]:
-        """[one, other, shared items, equal annotations, Cohen's kappa, low, high]; kappa from 20 shared items on, for single labels."""
+        """[one, other, shared items, equal annotations, Cohen's kappa, low, high]; kappa from 20 shared items
+        on, for single labels.
+        """
         cells = self.pairs[one, other]
         n, equal = cells.total(), sum(count for (first, second), count in cells.items() if first == second)
         if n < FEWEST or not self.kind.one_label:
@@ -229,7 +285,9 @@ class Measure:
         return [one, other, n, equal, rounded(cohen_of(cells)), rounded(low), rounded(high)]
 
     def confusion(self) -> list[list[int]]:
-        """[first label, second label, items with both]: pairs of different labels by items, then labels given by two or more people."""
+        """[first label, second label, items with both]: pairs of different labels by items, then labels given
+        by two or more people.
+        """
         ranked = sorted(self.together.items(), key=lambda cell: (cell[0][0] == cell[0][1], -cell[1], cell[0]))
         mixed = [[*labels, count] for labels, count in ranked if labels[0] != labels[1]][:MOST_CELLS]
         return mixed + [[*labels, count] for labels, count in ranked if labels[0] == labels[1]]
@@ -240,7 +298,11 @@ class Measure:
             return []
         last = self.now.date()
         first = max(self.first_at.date(), last - timedelta(days=DAYS_KEPT - 1))
-        return [[day.isoformat(), self.days[day]] for at in range((last - first).days + 1) if (day := first + timedelta(days=at))]
+        return [
+            [day.isoformat(), self.days[day]]
+            for at in range((last - first).days + 1)
+            if (day := first + timedelta(days=at))
+        ]
 
 
 def coefficient_data(each: Coefficient) -> dict[str, Any]:
@@ -253,7 +315,11 @@ def likely_data(share: Interval | None, why: str) -> dict[str, Any]:
     """Estimated accuracy by person, as JSON. why: the reason if it isn't measured."""
     if share is None:
         return {"likely_right": None, "likely_interval": None, "likely_why": why}
-    return {"likely_right": rounded(share.value), "likely_interval": [rounded(share.low), rounded(share.high)], "likely_why": ""}
+    return {
+        "likely_right": rounded(share.value),
+        "likely_interval": [rounded(share.low), rounded(share.high)],
+        "likely_why": "",
+    }
 
 
 def rounded(value: float | None) -> float | None:
@@ -263,7 +329,9 @@ def rounded(value: float | None) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """When a queue will be done. left: annotations. per_day: in the last 7 days. days: None if unknown; why has the reason."""
+    """When a queue will be done. left: annotations. per_day: in the last 7 days. days: None if unknown; why
+    has the reason.
+    """
 
     left: int
     per_day: float | None
@@ -272,7 +340,9 @@ class Forecast:
 
 
 def forecast(*, left: int, state: str, week: int, first_at: datetime | None, as_of: datetime) -> Forecast:
-    """Extrapolate the pace of the 7 days before `as_of`, or since the first annotation if that is later, but at least a day."""
+    """Extrapolate the pace of the 7 days before `as_of`, or since the first annotation if that is later, but
+    at least a day.
+    """
     if not left:
         return Forecast(0, None, 0.0, "All annotations are done.")
     span = min(WEEK, max(timedelta(days=1), as_of - first_at)) if first_at else WEEK

@@ -14,7 +14,9 @@ USER = settings.AUTH_USER_MODEL
 
 
 class QualityReport(models.Model):
-    """The label quality of one queue, measured once over all its current annotations. The newest edition counts."""
+    """The label quality of one queue, measured once over all its current annotations. The newest edition
+    counts.
+    """
 
     append_only = True
     project_path = "queue__dataset__project"
@@ -26,8 +28,12 @@ class QualityReport(models.Model):
     as_of = models.DateTimeField(help_text="when the measurement started")
     slots_done = models.PositiveIntegerField(help_text="of the queue, then")
     items_decided = models.PositiveIntegerField(help_text="of the queue, then")
-    figures = models.JSONField(help_text="from `quality.Measure.figures`, and labels: the stable ids in order")
-    created_by = models.ForeignKey(USER, null=True, on_delete=models.PROTECT, related_name="+", help_text="null: automatic")
+    figures = models.JSONField(
+        help_text="from `quality.Measure.figures`, and labels: the stable ids in order"
+    )
+    created_by = models.ForeignKey(
+        USER, null=True, on_delete=models.PROTECT, related_name="+", help_text="null: automatic"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -38,7 +44,8 @@ class QualityReport(models.Model):
 
 
 class Difference(models.Model):
-    """Two people's different annotations of one item, in an edition of the queue's report: the rows behind its matrix cells.
+    """Two people's different annotations of one item, in an edition of the queue's report: the rows behind
+    its matrix cells.
 
     Written before the report is saved, and removed after the next edition is.
     """
@@ -46,15 +53,28 @@ class Difference(models.Model):
     queue = models.ForeignKey(Queue, on_delete=models.CASCADE, db_index=False, related_name="differences")
     edition = models.PositiveIntegerField()
     item = models.ForeignKey(Item, on_delete=models.PROTECT, db_index=False, related_name="+")
-    one = models.ForeignKey(USER, on_delete=models.PROTECT, db_index=False, related_name="+", help_text="the smaller key")
+    one = models.ForeignKey(
+        USER, on_delete=models.PROTECT, db_index=False, related_name="+", help_text="the smaller key"
+    )
     other = models.ForeignKey(USER, on_delete=models.PROTECT, db_index=False, related_name="+")
-    first = models.ForeignKey(Label, null=True, on_delete=models.PROTECT, db_index=False, related_name="+", help_text="the earlier label")
+    first = models.ForeignKey(
+        Label,
+        null=True,
+        on_delete=models.PROTECT,
+        db_index=False,
+        related_name="+",
+        help_text="the earlier label",
+    )
     second = models.ForeignKey(Label, null=True, on_delete=models.PROTECT, db_index=False, related_name="+")
     leads = models.BooleanField(help_text="whether it is the first of its item with these two labels")
 
     class Meta:
         indexes = [
-            models.Index(fields=["queue", "edition", "first", "second", "id"], condition=Q(leads=True), name="difference_labels"),
+            models.Index(
+                fields=["queue", "edition", "first", "second", "id"],
+                condition=Q(leads=True),
+                name="difference_labels",
+            ),
             models.Index(fields=["queue", "edition", "one", "other", "id"], name="difference_people"),
         ]
 

@@ -2,7 +2,9 @@ from django.apps import AppConfig
 
 
 class QueuesConfig(AppConfig):
-    """Who annotates what: queues, the bench, annotations, comments, and labels that follow from annotations."""
+    """Who annotates what: queues, the bench, annotations, comments, and labels that follow from
+    annotations.
+    """
 
     name = "datasets_app.queues"
     label = "queues"

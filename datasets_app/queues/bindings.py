@@ -43,5 +43,5 @@ def bind() -> None:
             match=("schemas", "prelabels", "queues", "quality", "review", "exchange", "assist"),
             show=lambda user: policy.can_somewhere(user, "labeling.view"),
             count=open_mentions,
-        )  # fmt: skip
+        )
     )

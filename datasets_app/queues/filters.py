@@ -1,6 +1,7 @@
 """Item filters by labels, annotations, pre-labels, and comments.
 
-Annotators are blind: adjudicators and those who assess people filter by anyone, all others by their own annotations only.
+Annotators are blind: adjudicators and those who assess people filter by anyone, all others by their own
+annotations only.
 """
 
 from __future__ import annotations
@@ -38,7 +39,11 @@ REMARKS = [("flagged", "Flagged"), ("open", "Flagged, open"), ("commented", "Wit
 def class_choices(dataset: Dataset) -> list[tuple[str, str]]:
     """(stable id, name) of the newest version's labels, in their order; empty for tasks without labels."""
     schema = latest_schema(dataset) if dataset.task_type.has_labels else None
-    return [(str(stable), name) for stable, name in schema.labels.values_list("stable_id", "name")] if schema else []
+    return (
+        [(str(stable), name) for stable, name in schema.labels.values_list("stable_id", "name")]
+        if schema
+        else []
+    )
 
 
 def sees_annotators(dataset: Dataset, viewer: User) -> bool:
@@ -47,13 +52,20 @@ def sees_annotators(dataset: Dataset, viewer: User) -> bool:
 
 
 def naming(rows: QuerySet[Any], dataset: Dataset, stable_id: str) -> QuerySet[Any]:
-    """Those of these annotations, decisions, or suggestions that use a label, or one that was merged into it."""
+    """Those of these annotations, decisions, or suggestions that use a label, or one that was merged into
+    it.
+    """
     merges = merges_of(dataset.pk)
     names = [stable_id, *(str(source) for source in merges if str(follow(source, merges)) == stable_id)]
     if dataset.task_type.one_label:
-        labels = list(Label.objects.filter(schema__dataset=dataset, stable_id__in=names).values_list("pk", flat=True))
-        if connection.vendor == "sqlite":  # its planner would otherwise read all rows of a label again for each window
-            return rows.alias(class_key=ExpressionWrapper(F("label_id") + 0, output_field=BigIntegerField())).filter(class_key__in=labels)
+        labels = list(
+            Label.objects.filter(schema__dataset=dataset, stable_id__in=names).values_list("pk", flat=True)
+        )
+        # its planner would otherwise read all rows of a label again for each window
+        if connection.vendor == "sqlite":
+            return rows.alias(
+                class_key=ExpressionWrapper(F("label_id") + 0, output_field=BigIntegerField())
+            ).filter(class_key__in=labels)
         return rows.filter(label__in=labels)
     return with_labels(rows, names)
 
@@ -75,7 +87,11 @@ def of_state(rows: Rows, values: Values, scope: Scope) -> Rows:
 def decided_fields(dataset: Dataset, _viewer: User) -> Fields:
     """Filter by resolved label, how it was resolved, and when."""
     classes = class_choices(dataset)
-    named = {"decided": forms.ChoiceField(label="Label", choices=[ANY, *classes], required=False)} if classes else {}
+    named = (
+        {"decided": forms.ChoiceField(label="Label", choices=[ANY, *classes], required=False)}
+        if classes
+        else {}
+    )
     return {
         **named,
         "decided_how": forms.ChoiceField(label="Labeled by", choices=[ANY, *HOWS], required=False),
@@ -98,7 +114,11 @@ def decided_words(shown: dict[str, str]) -> str:
     """Such as "Decided as billing, adjudicated, from 2026-01-01"."""
     first = f"Label {shown['decided']}" if "decided" in shown else "Labeled"
     how = [shown["decided_how"].lower()] if "decided_how" in shown else []
-    days = [span_words("", shown, "decided_from", "decided_until").strip()] if {"decided_from", "decided_until"} & set(shown) else []
+    days = (
+        [span_words("", shown, "decided_from", "decided_until").strip()]
+        if {"decided_from", "decided_until"} & set(shown)
+        else []
+    )
     return ", ".join([first, *how, *days])
 
 
@@ -106,7 +126,11 @@ def decided_words(shown: dict[str, str]) -> str:
 def answered_fields(dataset: Dataset, viewer: User) -> Fields:
     """Filter by annotation; for most people only their own."""
     classes = class_choices(dataset)
-    named = {"answered": forms.ChoiceField(label="Annotated as", choices=[ANY, *classes], required=False)} if classes else {}
+    named = (
+        {"answered": forms.ChoiceField(label="Annotated as", choices=[ANY, *classes], required=False)}
+        if classes
+        else {}
+    )
     if sees_annotators(dataset, viewer):
         people = [(str(user.uuid), str(user)) for user in annotators(dataset)]
         by = forms.ChoiceField(label="Annotated by", choices=[("", "Anyone"), *people], required=False)
@@ -118,7 +142,9 @@ def answered_fields(dataset: Dataset, viewer: User) -> Fields:
 
 def as_answered(rows: Rows, values: Values, scope: Scope) -> Rows:
     """By a current annotation."""
-    found: QuerySet[Annotation] = standing_answers() if sees_annotators(scope.dataset, scope.viewer) else annotations_of(scope.viewer)
+    found: QuerySet[Annotation] = (
+        standing_answers() if sees_annotators(scope.dataset, scope.viewer) else annotations_of(scope.viewer)
+    )
     if "answered_by" in values:
         found = found.filter(user__uuid=values["answered_by"])
     if "answered" in values:
@@ -141,10 +167,16 @@ def answered_words(shown: dict[str, str]) -> str:
 def suggested_fields(dataset: Dataset, _viewer: User) -> Fields:
     """Filter by pre-label: label, type of source, and confidence."""
     classes = class_choices(dataset)
-    named = {"suggested": forms.ChoiceField(label="Pre-labeled as", choices=[ANY, *classes], required=False)} if classes else {}
+    named = (
+        {"suggested": forms.ChoiceField(label="Pre-labeled as", choices=[ANY, *classes], required=False)}
+        if classes
+        else {}
+    )
     return {
         **named,
-        "suggested_by": forms.ChoiceField(label="Pre-labeled by", choices=[ANY, *Suggestion.Source.choices], required=False),
+        "suggested_by": forms.ChoiceField(
+            label="Pre-labeled by", choices=[ANY, *Suggestion.Source.choices], required=False
+        ),
         "score_from": forms.FloatField(label="Confidence from", required=False, min_value=0, max_value=1),
         "score_to": forms.FloatField(label="Confidence to", required=False, min_value=0, max_value=1),
     }
@@ -153,7 +185,9 @@ def suggested_fields(dataset: Dataset, _viewer: User) -> Fields:
 def as_suggested(rows: Rows, values: Values, scope: Scope) -> Rows:
     """By a pre-label that matches all criteria; without those of outdated labeling functions."""
     limits = {"score_from": "score__gte", "score_to": "score__lte", "suggested_by": "source"}
-    found = live(Suggestion.objects.filter(**{limits[name]: value for name, value in values.items() if name in limits}))
+    found = live(
+        Suggestion.objects.filter(**{limits[name]: value for name, value in values.items() if name in limits})
+    )
     if "suggested" in values:
         found = naming(found, scope.dataset, values["suggested"])
     return rows.filter(pk__in=scope.of(found))
@@ -163,7 +197,11 @@ def suggested_words(shown: dict[str, str]) -> str:
     """Such as "Suggested as billing by run, confidence 0.5 to 0.7"."""
     named = f" as {shown['suggested']}" if "suggested" in shown else ""
     by = f" by {shown['suggested_by'].lower()}" if "suggested_by" in shown else ""
-    sure = f", {span_words('confidence', shown, 'score_from', 'score_to')}" if {"score_from", "score_to"} & set(shown) else ""
+    sure = (
+        f", {span_words('confidence', shown, 'score_from', 'score_to')}"
+        if {"score_from", "score_to"} & set(shown)
+        else ""
+    )
     return f"Suggested{named}{by}{sure}"
 
 
@@ -186,12 +224,23 @@ def remarked(rows: Rows, values: Values, scope: Scope) -> Rows:
 FILTERS = (
     ItemFilter("Label state", "Labels", ("labels",), state_fields, of_state, lambda shown: shown["labels"]),
     ItemFilter(
-        "Label", "Labels", ("decided", "decided_how", "decided_from", "decided_until"), decided_fields, as_decided, decided_words
+        "Label",
+        "Labels",
+        ("decided", "decided_how", "decided_from", "decided_until"),
+        decided_fields,
+        as_decided,
+        decided_words,
     ),
-    ItemFilter("Annotation", "Labels", ("answered", "answered_by"), answered_fields, as_answered, answered_words),
     ItemFilter(
-        "Pre-label", "Pre-labels", ("suggested", "suggested_by", "score_from", "score_to"), suggested_fields, as_suggested,
+        "Annotation", "Labels", ("answered", "answered_by"), answered_fields, as_answered, answered_words
+    ),
+    ItemFilter(
+        "Pre-label",
+        "Pre-labels",
+        ("suggested", "suggested_by", "score_from", "score_to"),
+        suggested_fields,
+        as_suggested,
         suggested_words,
     ),
     ItemFilter("Comments", "Labels", ("remarks",), remark_fields, remarked, lambda shown: shown["remarks"]),
-)  # fmt: skip
+)

@@ -15,7 +15,9 @@ ROUNDS = 4
 
 
 def mask(number: int, kind: str) -> int:
-    """A number below 2 ** 48 for a key below that; one-to-one and always the same. kind: "slot" or "suggestion"."""
+    """A number below 2 ** 48 for a key below that; one-to-one and always the same. kind: "slot" or
+    "suggestion".
+    """
     secret = salted_hmac("labeling.mask", kind, algorithm="sha256").digest()
     left, right = number >> BITS, number & HALF
     for turn in range(ROUNDS):

@@ -12,7 +12,9 @@ ENDS = ".-+@"  # a sentence may end with them, and so may a user name
 
 
 def readings(text: str) -> list[list[str]]:
-    """The possible readings of each name in the text, in lower case, longest first: "@ana." is "ana." or "ana"."""
+    """The possible readings of each name in the text, in lower case, longest first: "@ana." is "ana." or
+    "ana".
+    """
     found: dict[str, list[str]] = {}
     for name in MENTION.findall(text):
         shorter = [name.lower()]
@@ -42,7 +44,9 @@ def closest(name: str, known: Iterable[str]) -> str:
 
 
 def pieces(text: str) -> Iterator[tuple[str, bool]]:
-    """The text in pieces, each with whether it's a mentioned name; punctuation at the end of a sentence isn't part of a name."""
+    """The text in pieces, each with whether it's a mentioned name; punctuation at the end of a sentence isn't
+    part of a name.
+    """
     after = 0
     for found in MENTION.finditer(text):
         end = found.start() + len(found[0].rstrip(ENDS))

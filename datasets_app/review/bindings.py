@@ -25,7 +25,9 @@ def schema_url(job: Job) -> str:
 
 def bind() -> None:
     """Register this room's jobs, page parts, and follow-up of published schemas."""
-    registry.register(JobKind("review.move_decisions", "Move labels after a schema change", run_moves, url=schema_url))
+    registry.register(
+        JobKind("review.move_decisions", "Move labels after a schema change", run_moves, url=schema_url)
+    )
     registry.register(JobKind("review.accept", "Accept agreed labels", run_accept, url=queue_url))
     parts.register("queues:queue/top", "datasets_app/review/agreed.html", checks.on_queue)
     parts.register("schemas:schema", "datasets_app/review/behind.html", changes.on_schema)

@@ -15,7 +15,9 @@ USER = settings.AUTH_USER_MODEL
 
 
 class SpotCheck(models.Model):
-    """An adjudicator's check of a sample of unanimous items before the rest are accepted. One at a time per queue."""
+    """An adjudicator's check of a sample of unanimous items before the rest are accepted. One at a time per
+    queue.
+    """
 
     project_path = "queue__dataset__project"
     root_path = "queue__dataset"
@@ -29,14 +31,21 @@ class SpotCheck(models.Model):
     queue = models.ForeignKey(Queue, on_delete=models.PROTECT, related_name="checks")
     state = models.CharField(max_length=8, choices=State.choices, default=State.OPEN)
     waiting = models.PositiveIntegerField(help_text="items waiting when the sample was drawn")
-    last = models.BigIntegerField(help_text="key of the newest of them: later items aren't accepted by this check")
-    tolerated = models.PositiveSmallIntegerField(
-        help_text="tolerated share of wrong items in the sample, in percent", validators=[MaxValueValidator(50)]
+    last = models.BigIntegerField(
+        help_text="key of the newest of them: later items aren't accepted by this check"
     )
-    earlier_judged = models.PositiveIntegerField(default=0, help_text="items of earlier samples that also count, when this one was drawn")
+    tolerated = models.PositiveSmallIntegerField(
+        help_text="tolerated share of wrong items in the sample, in percent",
+        validators=[MaxValueValidator(50)],
+    )
+    earlier_judged = models.PositiveIntegerField(
+        default=0, help_text="items of earlier samples that also count, when this one was drawn"
+    )
     earlier_wrong = models.PositiveIntegerField(default=0, help_text="of these, wrong")
     accepted = models.PositiveIntegerField(default=0, help_text="labels accepted by this check so far")
-    left_out = models.PositiveIntegerField(default=0, help_text="of these, not accepted because the adjudicator had annotated them")
+    left_out = models.PositiveIntegerField(
+        default=0, help_text="of these, not accepted because the adjudicator had annotated them"
+    )
     created_by = models.ForeignKey(USER, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
     ended_at = models.DateTimeField(null=True)
@@ -63,7 +72,9 @@ class Sampled(models.Model):
         related_name="+",
         help_text="null: it was reviewed, or left the sample because its annotations changed",
     )
-    right = models.BooleanField(null=True, help_text="whether the agreed label was confirmed; null: not reviewed")
+    right = models.BooleanField(
+        null=True, help_text="whether the agreed label was confirmed; null: not reviewed"
+    )
 
     pair = ""  # as a dispute: nothing is contested
 

@@ -60,7 +60,8 @@ class ScansOut(serializers.Serializer[Any]):
 
 
 class FindingOut(RowOut[Finding]):
-    """A finding about an item or a group. given, suggested: label names. labels: resolved labels of the group.
+    """A finding about an item or a group. given, suggested: label names. labels: resolved labels of the
+    group.
 
     The three are empty while you are to label one of its items in a queue.
     """
@@ -76,9 +77,22 @@ class FindingOut(RowOut[Finding]):
     class Meta:
         model = Finding
         fields = [
-            "uuid", "dataset", "kind", "status", "score", "item", "group", "size", "given", "suggested", "labels", "reason", "decided_by",
-            "decided_at", "queue",
-        ]  # fmt: skip
+            "uuid",
+            "dataset",
+            "kind",
+            "status",
+            "score",
+            "item",
+            "group",
+            "size",
+            "given",
+            "suggested",
+            "labels",
+            "reason",
+            "decided_by",
+            "decided_at",
+            "queue",
+        ]
 
     def to_representation(self, instance: Finding) -> dict[str, Any]:
         """The fields, without labels that the reader must not see."""
@@ -87,7 +101,9 @@ class FindingOut(RowOut[Finding]):
 
 
 class ScanGroupMemberOut(serializers.Serializer[GroupMember]):
-    """An item of a group. nearest, first: Jaccard similarity to the text that links it to the group, and to the group's first text."""
+    """An item of a group. nearest, first: Jaccard similarity to the text that links it to the group, and to
+    the group's first text.
+    """
 
     item = serializers.UUIDField(source="item.uuid")
     nearest = serializers.FloatField()
@@ -102,11 +118,15 @@ class OneFindingOut(FindingOut):
     @extend_schema_field(ScanGroupMemberOut(many=True))
     def get_members(self, row: Finding) -> list[dict[str, Any]]:
         """The members of the group; empty for a finding about one item."""
-        return list(ScanGroupMemberOut(queries.members(row.group, MEMBERS), many=True).data) if row.group else []
+        return (
+            list(ScanGroupMemberOut(queries.members(row.group, MEMBERS), many=True).data) if row.group else []
+        )
 
 
 class FindingPageOut(serializers.Serializer[Any]):
-    """Up to 30 findings, most likely problems first. after: pass it as ?after= for the next page; null on the last."""
+    """Up to 30 findings, most likely problems first. after: pass it as ?after= for the next page; null on the
+    last.
+    """
 
     results = FindingOut(many=True)
     after = serializers.CharField(allow_null=True)
@@ -155,7 +175,14 @@ def list_scans(request: Request, uuid: UUID) -> object:
     return {"scans": queries.scans(dataset), "findings": list(queries.tallies(dataset).values())}
 
 
-@operation("POST", "scanning_scan", Needs("scanning.scan", Dataset, see="scanning.view"), takes=ScanIn, gives=JobOut, status=202)
+@operation(
+    "POST",
+    "scanning_scan",
+    Needs("scanning.scan", Dataset, see="scanning.view"),
+    takes=ScanIn,
+    gives=JobOut,
+    status=202,
+)
 def start_scan(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
     """Scan a dataset; the response is the job, whose subject is the dataset."""
     return actions.scan(dataset=datasets.get_dataset(request.user, uuid), actor=request.user, **given)
@@ -179,10 +206,19 @@ def list_findings(request: Request, uuid: UUID) -> Response:
     found = list(rows.select_related(*queries.RELATED)[: PAGE + 1])
     last = found[PAGE - 1] if len(found) > PAGE else None
     shown = queries.for_reader(request.user, dataset, found[:PAGE])
-    return Response({"results": FindingOut(shown, many=True).data, "after": f"{last.score!r}:{last.pk}" if last else None})
+    return Response(
+        {"results": FindingOut(shown, many=True).data, "after": f"{last.score!r}:{last.pk}" if last else None}
+    )
 
 
-@operation("POST", "scanning_send", Needs("scanning.send", Dataset, see="scanning.view"), takes=SendIn, gives=QueueOut, status=201)
+@operation(
+    "POST",
+    "scanning_send",
+    Needs("scanning.send", Dataset, see="scanning.view"),
+    takes=SendIn,
+    gives=QueueOut,
+    status=201,
+)
 def send(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
     """Create a labeling queue for the items of open and confirmed findings that aren't in a queue yet."""
     return actions.send(dataset_id=uuid, actor=request.user, **given)
@@ -195,19 +231,37 @@ def one_finding(request: Request, uuid: UUID) -> object:
     return queries.for_reader(request.user, found.dataset, [found])[0]
 
 
-@operation("POST", "scanning_confirm", Needs("scanning.judge", Finding, see="scanning.view"), takes=JudgeIn, gives=FindingOut)
+@operation(
+    "POST",
+    "scanning_confirm",
+    Needs("scanning.judge", Finding, see="scanning.view"),
+    takes=JudgeIn,
+    gives=FindingOut,
+)
 def confirm(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
     """Confirm an issue to fix; no label changes."""
     return actions.confirm(finding_id=uuid, actor=request.user, **given)
 
 
-@operation("POST", "scanning_dismiss", Needs("scanning.judge", Finding, see="scanning.view"), takes=DismissIn, gives=FindingOut)
+@operation(
+    "POST",
+    "scanning_dismiss",
+    Needs("scanning.judge", Finding, see="scanning.view"),
+    takes=DismissIn,
+    gives=FindingOut,
+)
 def dismiss(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
     """Dismiss an issue; later scans keep it dismissed."""
     return actions.dismiss(finding_id=uuid, actor=request.user, **given)
 
 
-@operation("POST", "scanning_reopen", Needs("scanning.judge", Finding, see="scanning.view"), takes=JudgeIn, gives=FindingOut)
+@operation(
+    "POST",
+    "scanning_reopen",
+    Needs("scanning.judge", Finding, see="scanning.view"),
+    takes=JudgeIn,
+    gives=FindingOut,
+)
 def reopen(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
     """Reopen an issue after it was confirmed or dismissed."""
     return actions.reopen(finding_id=uuid, actor=request.user, **given)

@@ -28,12 +28,22 @@ def sees_findings(user: User) -> bool:
 def register() -> None:
     """Register job kinds, the item filter, and the navigation item."""
     ports.register_item_filter(*filters.FILTERS)
-    handlers = {ScanKind.NEAR_DUPLICATES: actions.run_near_duplicates, ScanKind.LABEL_ERRORS: actions.run_label_errors}
+    handlers = {
+        ScanKind.NEAR_DUPLICATES: actions.run_near_duplicates,
+        ScanKind.LABEL_ERRORS: actions.run_label_errors,
+    }
     for kind, handler in handlers.items():
         registry.register(
             JobKind(
-                f"scanning.{kind}", f"Scan for {kind.label.lower()}", handler, queue=Queue.SCANS, url=scan_url,
-                on_failed=actions.fail_scan, on_cancelled=actions.cancel_scan,
+                f"scanning.{kind}",
+                f"Scan for {kind.label.lower()}",
+                handler,
+                queue=Queue.SCANS,
+                url=scan_url,
+                on_failed=actions.fail_scan,
+                on_cancelled=actions.cancel_scan,
             )
-        )  # fmt: skip
-    navigation.register(navigation.NavItem("Data", "Data issues", "scanning:list", order=25, show=sees_findings))
+        )
+    navigation.register(
+        navigation.NavItem("Data", "Data issues", "scanning:list", order=25, show=sees_findings)
+    )

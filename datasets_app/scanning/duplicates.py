@@ -1,7 +1,8 @@
 """Groups of near-duplicate texts, in nearly constant memory. No Django.
 
-A group is a connected component of confirmed pairs: each text has a Jaccard similarity of 0.8 or more with at least one other, but not
-always with all of them. The similarity of each text to the group's first text is therefore stored too.
+A group is a connected component of confirmed pairs: each text has a Jaccard similarity of 0.8 or more with at
+least one other, but not always with all of them. The similarity of each text to the group's first text is
+therefore stored too.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ Step = Callable[[str, int, int], None]  # stage, done, total; may raise to stop
 
 
 class Member(NamedTuple):
-    """One text of a group. key: as added. nearest, first: similarity to the text that links it to the group, and to the group's first."""
+    """One text of a group. key: as added. nearest, first: similarity to the text that links it to the group,
+    and to the group's first.
+    """
 
     key: int
     nearest: float
@@ -54,7 +57,9 @@ class Corpus:
             self._digests += bytes.fromhex(digest)[:16]
 
     def groups(self, step: Step) -> Iterator[list[Member]]:
-        """The groups of two texts or more, ordered by their first text; the texts of each in the order added."""
+        """The groups of two texts or more, ordered by their first text; the texts of each in the order
+        added.
+        """
         self._file.close()
         if not self._ends[-1]:
             return
@@ -74,7 +79,9 @@ class Corpus:
         found: NDArray[np.int64] = first[inverse].astype(np.int64)
         return found
 
-    def _signed(self, texts: mmap.mmap, first_of: NDArray[np.int64], step: Step) -> Iterator[NDArray[np.int64]]:
+    def _signed(
+        self, texts: mmap.mmap, first_of: NDArray[np.int64], step: Step
+    ) -> Iterator[NDArray[np.int64]]:
         """Candidate pairs of rows, in any unit, for each band."""
         signatures = Signatures(self._folder)
         rows = array("q")
@@ -109,12 +116,16 @@ class Corpus:
                 if near >= THRESHOLD:
                     union.join(one, other, near)
 
-    def _read_off(self, union: Union, first_of: NDArray[np.int64], texts: mmap.mmap) -> Iterator[list[Member]]:
+    def _read_off(
+        self, union: Union, first_of: NDArray[np.int64], texts: mmap.mmap
+    ) -> Iterator[list[Member]]:
         roots = np.array([union.root(row) for row in first_of.tolist()], dtype=np.int64)
         order = np.argsort(roots, kind="stable")
         starts = np.flatnonzero(np.diff(roots[order], prepend=-1))
         ends = np.append(starts[1:], len(order))
-        for start, end in zip(starts[ends - starts > 1].tolist(), ends[ends - starts > 1].tolist(), strict=True):
+        for start, end in zip(
+            starts[ends - starts > 1].tolist(), ends[ends - starts > 1].tolist(), strict=True
+        ):
             rows = order[start:end].tolist()
             opening = self._form(texts, rows[0])
             repeated = {int(first_of[row]) for row in rows if first_of[row] != row}
@@ -129,7 +140,9 @@ class Corpus:
 
 
 class Union:
-    """Union-find over rows; the root of a group is its first row. nearest: the highest similarity of a row in a join, 0 for none."""
+    """Union-find over rows; the root of a group is its first row. nearest: the highest similarity of a row in
+    a join, 0 for none.
+    """
 
     def __init__(self, size: int) -> None:
         self._parents = array("q", range(size))

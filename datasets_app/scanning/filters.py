@@ -17,18 +17,30 @@ from registry.ground.access.models import User
 def fields(_dataset: Dataset, _viewer: User) -> Fields:
     """Data issues and their status."""
     return {
-        "finding": forms.ChoiceField(label="Data issue", choices=[("", "Any"), *Kind.choices], required=False),
-        "finding_status": forms.ChoiceField(label="Data issue is", choices=[("", "Any"), *Status.choices], required=False),
+        "finding": forms.ChoiceField(
+            label="Data issue", choices=[("", "Any"), *Kind.choices], required=False
+        ),
+        "finding_status": forms.ChoiceField(
+            label="Data issue is", choices=[("", "Any"), *Status.choices], required=False
+        ),
     }
 
 
 def found(rows: QuerySet[Item], values: dict[str, Any], scope: Scope) -> QuerySet[Item]:
-    """Items with such a finding, or in a group with one. Without a status, issues no longer found don't count."""
+    """Items with such a finding, or in a group with one. Without a status, issues no longer found don't
+    count.
+    """
     about = Finding.objects.filter(dataset=scope.dataset)
     if "finding" in values:
         about = about.filter(kind=values["finding"])
-    about = about.filter(status=values["finding_status"]) if "finding_status" in values else about.exclude(status=Status.GONE)
-    members = GroupMember.objects.filter(group__in=about.filter(group__isnull=False).order_by().values("group"))
+    about = (
+        about.filter(status=values["finding_status"])
+        if "finding_status" in values
+        else about.exclude(status=Status.GONE)
+    )
+    members = GroupMember.objects.filter(
+        group__in=about.filter(group__isnull=False).order_by().values("group")
+    )
     return rows.filter(Q(pk__in=scope.of(about.filter(item__isnull=False))) | Q(pk__in=scope.of(members)))
 
 

@@ -20,11 +20,20 @@ class SendForm(forms.Form):
 
     kind = forms.ChoiceField(choices=Kind.choices, widget=forms.HiddenInput)
     name = forms.CharField(label="Queue name", max_length=80)
-    limit = forms.IntegerField(label="Maximum items", min_value=1, max_value=SLOTS, initial=200, help_text="Most likely problems first.")
+    limit = forms.IntegerField(
+        label="Maximum items",
+        min_value=1,
+        max_value=SLOTS,
+        initial=200,
+        help_text="Most likely problems first.",
+    )
     overlap = forms.TypedChoiceField(
-        label="Annotators per item", coerce=int, initial=1, choices=[(n, f"{n} {'person' if n == 1 else 'people'}") for n in range(1, 6)],
+        label="Annotators per item",
+        coerce=int,
+        initial=1,
+        choices=[(n, f"{n} {'person' if n == 1 else 'people'}") for n in range(1, 6)],
         help_text="An annotation that contradicts an adjudicated or imported label goes to review.",
-    )  # fmt: skip
+    )
 
 
 class JudgeForm(forms.Form):
@@ -36,4 +45,6 @@ class JudgeForm(forms.Form):
 class DismissForm(JudgeForm):
     """The reason of a dismissal."""
 
-    reason = forms.CharField(max_length=REASON_LIMIT, error_messages={"required": "Enter why nothing is wrong."})
+    reason = forms.CharField(
+        max_length=REASON_LIMIT, error_messages={"required": "Enter why nothing is wrong."}
+    )

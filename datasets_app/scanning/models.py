@@ -16,7 +16,9 @@ USER = settings.AUTH_USER_MODEL
 
 
 class Scan(models.Model):
-    """A scan of a dataset for one kind of problem. Created on request; its report is written when it's done."""
+    """A scan of a dataset for one kind of problem. Created on request; its report is written when it's
+    done.
+    """
 
     project_path = "dataset__project"
     root_path = "dataset"
@@ -28,14 +30,19 @@ class Scan(models.Model):
     dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="scans")
     kind = models.CharField(max_length=16, choices=ScanKind.choices)
     state = models.CharField(max_length=10, choices=ScanState.choices, default=ScanState.RUNNING)
-    report = models.JSONField(default=dict, help_text="rows and issues: new, found again, no longer found; what was excluded and why")
+    report = models.JSONField(
+        default=dict,
+        help_text="rows and issues: new, found again, no longer found; what was excluded and why",
+    )
     created_by = models.ForeignKey(USER, null=True, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
     ended_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["dataset", "kind"], condition=Q(state="running"), name="one_running_scan_per_kind"),
+            models.UniqueConstraint(
+                fields=["dataset", "kind"], condition=Q(state="running"), name="one_running_scan_per_kind"
+            ),
         ]
         indexes = [models.Index(fields=["dataset", "-id"], name="scan_newest")]
 
@@ -44,7 +51,9 @@ class Scan(models.Model):
 
 
 class DuplicateGroup(models.Model):
-    """Items with near-duplicate texts, found by a scan. Never changed: one item more or less makes another group."""
+    """Items with near-duplicate texts, found by a scan. Never changed: one item more or less makes another
+    group.
+    """
 
     append_only = True
     project_path = "dataset__project"
@@ -54,8 +63,12 @@ class DuplicateGroup(models.Model):
     dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="duplicate_groups")
     digest = models.CharField(max_length=64, help_text="sha256 over the sorted digests of its items")
     size = models.PositiveIntegerField()
-    opening = models.ForeignKey(Item, on_delete=models.PROTECT, related_name="+", help_text="the first of its items")
-    scan = models.ForeignKey(Scan, on_delete=models.PROTECT, related_name="+", help_text="the first scan that found it")
+    opening = models.ForeignKey(
+        Item, on_delete=models.PROTECT, related_name="+", help_text="the first of its items"
+    )
+    scan = models.ForeignKey(
+        Scan, on_delete=models.PROTECT, related_name="+", help_text="the first scan that found it"
+    )
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["dataset", "digest"], name="one_group_per_items")]
@@ -71,7 +84,9 @@ class GroupMember(models.Model):
 
     group = models.ForeignKey(DuplicateGroup, on_delete=models.PROTECT, related_name="members")
     item = models.ForeignKey(Item, on_delete=models.PROTECT, related_name="duplicate_groups")
-    nearest = models.FloatField(help_text="Jaccard similarity to the text that links it to the group, 0.8 to 1")
+    nearest = models.FloatField(
+        help_text="Jaccard similarity to the text that links it to the group, 0.8 to 1"
+    )
     first = models.FloatField(help_text="Jaccard similarity to the group's first text, 0 to 1")
 
     class Meta:
@@ -82,7 +97,9 @@ class GroupMember(models.Model):
 
 
 class Finding(models.Model):
-    """A likely problem of an item or a group, for people to review. It changes no label; its status stays across scans."""
+    """A likely problem of an item or a group, for people to review. It changes no label; its status stays
+    across scans.
+    """
 
     project_path = "dataset__project"
     root_path = "dataset"
@@ -97,16 +114,30 @@ class Finding(models.Model):
     item = models.ForeignKey(Item, null=True, on_delete=models.PROTECT, related_name="findings")
     group = models.ForeignKey(DuplicateGroup, null=True, on_delete=models.PROTECT, related_name="findings")
     score = models.FloatField(help_text="0 to 1, most likely problems first")
-    given = models.ForeignKey(Label, null=True, on_delete=models.PROTECT, related_name="+", help_text="the questionable label")
+    given = models.ForeignKey(
+        Label, null=True, on_delete=models.PROTECT, related_name="+", help_text="the questionable label"
+    )
     suggested = models.ForeignKey(Label, null=True, on_delete=models.PROTECT, related_name="+")
-    labels = models.JSONField(default=dict, help_text='{"label name": items}: the labels of the group\'s items')
+    labels = models.JSONField(
+        default=dict, help_text='{"label name": items}: the labels of the group\'s items'
+    )
     status = models.CharField(max_length=10, choices=rules.Status.choices, default=rules.Status.OPEN)
     reason = models.CharField(max_length=500, blank=True, help_text="reason for the dismissal")
     decided_by = models.ForeignKey(USER, null=True, on_delete=models.PROTECT, related_name="+")
     decided_at = models.DateTimeField(null=True)
-    queue = models.ForeignKey(Queue, null=True, on_delete=models.PROTECT, related_name="+", help_text="queue that labels its items again")
-    scan = models.ForeignKey(Scan, on_delete=models.PROTECT, related_name="findings", help_text="the first scan that found it")
-    last_scan = models.ForeignKey(Scan, on_delete=models.PROTECT, related_name="+", help_text="the last scan that found it")
+    queue = models.ForeignKey(
+        Queue,
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        help_text="queue that labels its items again",
+    )
+    scan = models.ForeignKey(
+        Scan, on_delete=models.PROTECT, related_name="findings", help_text="the first scan that found it"
+    )
+    last_scan = models.ForeignKey(
+        Scan, on_delete=models.PROTECT, related_name="+", help_text="the last scan that found it"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     hides_labels = False  # set by queries.for_reader, for a person who is to label one of its items
@@ -115,7 +146,8 @@ class Finding(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["dataset", "kind", "key"], name="one_finding_per_doubt"),
             models.CheckConstraint(
-                condition=Q(item__isnull=False, group__isnull=True) | Q(item__isnull=True, group__isnull=False),
+                condition=Q(item__isnull=False, group__isnull=True)
+                | Q(item__isnull=True, group__isnull=False),
                 name="finding_about_an_item_or_a_group",
             ),
             models.CheckConstraint(condition=Q(score__gte=0, score__lte=1), name="finding_score_0_to_1"),
@@ -132,7 +164,9 @@ class Finding(models.Model):
 
 
 class Tally(models.Model):
-    """The number of findings of one kind in each status. Updated by actions, so that pages don't count findings."""
+    """The number of findings of one kind in each status. Updated by actions, so that pages don't count
+    findings.
+    """
 
     project_path = "dataset__project"
     root_path = "dataset"

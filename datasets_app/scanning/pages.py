@@ -32,11 +32,22 @@ Context = dict[str, Any]
 PAGE = 25
 MEMBERS = 24
 MARKS = {Status.OPEN: "half", Status.CONFIRMED: "warn", Status.DISMISSED: "stop", Status.GONE: "off"}
-SCAN_MARKS = {ScanState.RUNNING: "live", ScanState.DONE: "ok", ScanState.FAILED: "bad", ScanState.CANCELLED: "stop"}
+SCAN_MARKS = {
+    ScanState.RUNNING: "live",
+    ScanState.DONE: "ok",
+    ScanState.FAILED: "bad",
+    ScanState.CANCELLED: "stop",
+}
 ABOUT = {
-    Kind.NEAR_DUPLICATE: "Groups of nearly identical texts. Each text is similar to at least one other of its group, maybe not to all.",
+    Kind.NEAR_DUPLICATE: (
+        "Groups of nearly identical texts. Each text is similar to at least one other of its group, maybe not"
+        " to all."
+    ),
     Kind.LABEL_CONFLICT: "Groups of nearly identical texts with different labels.",
-    Kind.LABEL_ERROR: "Labels that a small model, trained on the other texts, finds unlikely. It's often wrong; check each one.",
+    Kind.LABEL_ERROR: (
+        "Labels that a small model, trained on the other texts, finds unlikely. It's often wrong; check each"
+        " one."
+    ),
 }
 
 
@@ -60,7 +71,9 @@ class Line(NamedTuple):
 
 
 class MemberLine(NamedTuple):
-    """A text of a group with its label. chained: similar to another text of the group, but not to the first."""
+    """A text of a group with its label. chained: similar to another text of the group, but not to the
+    first.
+    """
 
     member: GroupMember
     label: Label | None
@@ -71,42 +84,71 @@ def listing(user: User, params: Mapping[str, str]) -> Context:
     """The scanned datasets, newest first, with finding counts."""
     before = key_in(params)
     scanned = Exists(Scan.objects.filter(dataset=OuterRef("pk")))
-    rows = policy.visible_to(user, Dataset, "scanning.view").filter(scanned).select_related("project").order_by("-id")
+    rows = (
+        policy.visible_to(user, Dataset, "scanning.view")
+        .filter(scanned)
+        .select_related("project")
+        .order_by("-id")
+    )
     found, older = paging.page(rows, before, PAGE)
     tallies: dict[int, dict[str, Tally]] = {}
     for tally in Tally.objects.filter(dataset__in=found):
         tallies.setdefault(tally.dataset_id, {})[tally.kind] = tally
     lines = [(row, [(kind, tallies.get(row.pk, {}).get(kind)) for kind in Kind]) for row in found]
-    return {"lines": lines, "kinds": list(Kind), "pager": paging.links(before, older, first=reverse("scanning:list"))}
+    return {
+        "lines": lines,
+        "kinds": list(Kind),
+        "pager": paging.links(before, older, first=reverse("scanning:list")),
+    }
 
 
 def of_dataset(user: User, uuid: UUID, params: Mapping[str, str]) -> Context:
-    """The findings of one kind and status of a dataset, its scans, and the form to send findings to a queue."""
+    """The findings of one kind and status of a dataset, its scans, and the form to send findings to a
+    queue.
+    """
     dataset = datasets.get_dataset(user, uuid)
     scans = scan_lines(dataset)
     tallies = queries.tallies(dataset)
     first = next((kind for kind in Kind if tallies[kind].open), Kind.NEAR_DUPLICATE)
-    kind, status = Kind(choice_in(params, "kind", Kind.values, first)), Status(choice_in(params, "status", Status.values, Status.OPEN))
+    kind, status = (
+        Kind(choice_in(params, "kind", Kind.values, first)),
+        Status(choice_in(params, "status", Status.values, Status.OPEN)),
+    )
     place = place_of(params.get("after", ""))
-    rows = queries.ranked(dataset, kind, status, place).select_related("item", "group__opening", "given", "suggested", "queue")
+    rows = queries.ranked(dataset, kind, status, place).select_related(
+        "item", "group__opening", "given", "suggested", "queue"
+    )
     found = list(rows[: PAGE + 1])
     here = reverse("scanning:dataset", args=[dataset.uuid])
     last = found[PAGE - 1] if len(found) > PAGE else None
     shown = queries.for_reader(user, dataset, found[:PAGE])
     following = link(here, kind, status, after=f"{last.score!r}:{last.pk}") if last else ""
     return {
-        "dataset": dataset, "kind": kind, "status": status, "about": ABOUT[kind], "lines": list_lines(shown),
+        "dataset": dataset,
+        "kind": kind,
+        "status": status,
+        "about": ABOUT[kind],
+        "lines": list_lines(shown),
         "tabs": [
-            {"label": each.label, "url": link(here, each, Status.OPEN), "current": each == kind, "count": tallies[each].open}
+            {
+                "label": each.label,
+                "url": link(here, each, Status.OPEN),
+                "current": each == kind,
+                "count": tallies[each].open,
+            }
             for each in Kind
         ],
         "statuses": [(each, link(here, kind, each), getattr(tallies[kind], each.value)) for each in Status],
-        "scans": scans, "pager": {"previous": link(here, kind, status) if place else "", "next": following, "about": None},
+        "scans": scans,
+        "pager": {"previous": link(here, kind, status) if place else "", "next": following, "about": None},
         "scanned": queries.was_scanned(dataset, kind),
-        "may_read": datasets.may_read(user, dataset), "may_scan": policy.can(user, "scanning.scan", dataset),
-        "may_send": policy.can(user, "scanning.send", dataset), "to_send": tallies[kind].open + tallies[kind].confirmed,
-        "form": SendForm(initial={"kind": kind, "name": kind.label}), "steps": dataset_steps(dataset),
-    }  # fmt: skip
+        "may_read": datasets.may_read(user, dataset),
+        "may_scan": policy.can(user, "scanning.scan", dataset),
+        "may_send": policy.can(user, "scanning.send", dataset),
+        "to_send": tallies[kind].open + tallies[kind].confirmed,
+        "form": SendForm(initial={"kind": kind, "name": kind.label}),
+        "steps": dataset_steps(dataset),
+    }
 
 
 def place_of(word: str) -> Place | None:
@@ -131,7 +173,15 @@ def scan_lines(dataset: Dataset) -> list[ScanLine]:
     for kind in ScanKind:
         job, scan = queries.job_of(dataset, kind), queries.newest_scan(dataset, kind)
         shown_job = job if scan and scan.state in (ScanState.RUNNING, ScanState.FAILED) else None
-        found.append(ScanLine(kind, scan, SCAN_MARKS[ScanState(scan.state)] if scan else "", shown_job, facts(scan) if scan else []))
+        found.append(
+            ScanLine(
+                kind,
+                scan,
+                SCAN_MARKS[ScanState(scan.state)] if scan else "",
+                shown_job,
+                facts(scan) if scan else [],
+            )
+        )
     return found
 
 
@@ -145,21 +195,33 @@ def facts(scan: Scan) -> list[tuple[str, str]]:
         (
             "Data issues",
             (
-                f"{numbers.count(report['new'])} new, {numbers.count(report['again'])} known, {numbers.count(report['gone'])} "
-                "no longer found"
+                f"{numbers.count(report['new'])} new, {numbers.count(report['again'])} known,"
+                f" {numbers.count(report['gone'])} no longer found"
             ),
         ),
     ]
     if "agreement" in report:
-        found.append(("Model agreement", f"{numbers.percent(report['agreement'], 1)} of the labels, on texts it wasn't trained on"))
+        found.append(
+            (
+                "Model agreement",
+                f"{numbers.percent(report['agreement'], 1)} of the labels, on texts it wasn't trained on",
+            )
+        )
     if "encoder" in report:
-        words = "TF-IDF of words: the package with all-MiniLM-L6-v2 isn't installed, so expect more false alarms"
-        found.append(("Features", f"Sentence embeddings ({report['encoder']})" if report["encoder"] else words))
+        words = (
+            "TF-IDF of words: the package with all-MiniLM-L6-v2 isn't installed, so expect more false alarms"
+        )
+        found.append(
+            ("Features", f"Sentence embeddings ({report['encoder']})" if report["encoder"] else words)
+        )
     if "noise" in report:
         found.append(("Estimated wrong labels", numbers.percent(report["noise"], 1)))
     if report.get("left_out_rows"):
         names = ", ".join(report["left_out"][:5]) + (" …" if len(report["left_out"]) > 5 else "")
-        text = f"{numbers.count(report['left_out_rows'])} with labels that have fewer than {report['folds']} different texts: {names}"
+        text = (
+            f"{numbers.count(report['left_out_rows'])} with labels that have fewer than {report['folds']}"
+            f" different texts: {names}"
+        )
         found.append(("Excluded", text))
     return found
 
@@ -182,7 +244,9 @@ def dataset_steps(dataset: Dataset) -> list[Step]:
         Step("Dataset", dataset.name, reverse("datasets:dataset", args=[dataset.uuid])),
         Step("Labels", "schema and guideline", find_url("schemas:schema", uuid=dataset.uuid)),
         Step("Data issues", "found by scans", at="now"),
-        Step("Versions", "immutable, with splits", find_url("snapshots:dataset", uuid=dataset.uuid), at="next"),
+        Step(
+            "Versions", "immutable, with splits", find_url("snapshots:dataset", uuid=dataset.uuid), at="next"
+        ),
     ]
 
 
@@ -196,19 +260,30 @@ def detail(user: User, uuid: UUID) -> Context:
     here = reverse("scanning:dataset", args=[finding.dataset.uuid])
     following = after(finding)
     return {
-        "finding": finding, "dataset": finding.dataset, "mark": MARKS[Status(finding.status)], "about": ABOUT[Kind(finding.kind)],
+        "finding": finding,
+        "dataset": finding.dataset,
+        "mark": MARKS[Status(finding.status)],
+        "about": ABOUT[Kind(finding.kind)],
         "members": [MemberLine(each, labels.get(each.item_id), each.first < THRESHOLD) for each in members],
-        "left": finding.group.size - len(members) if finding.group else 0, "now": labels.get(finding.item_id or 0),
-        "summary": summary(finding), "chance": numbers.significant(finding.score), "may_read": datasets.may_read(user, finding.dataset),
+        "left": finding.group.size - len(members) if finding.group else 0,
+        "now": labels.get(finding.item_id or 0),
+        "summary": summary(finding),
+        "chance": numbers.significant(finding.score),
+        "may_read": datasets.may_read(user, finding.dataset),
         "list_url": link(here, Kind(finding.kind), Status.OPEN),
-        "may_judge": policy.can(user, "scanning.judge", finding), "seen": {"seen": finding.status},
+        "may_judge": policy.can(user, "scanning.judge", finding),
+        "seen": {"seen": finding.status},
         "next_url": reverse("scanning:finding", args=[following.uuid]) if following else "",
-    }  # fmt: skip
+    }
 
 
 def after(finding: Finding) -> Finding | None:
     """The next open finding of its kind in the ranking."""
-    return queries.ranked(finding.dataset, finding.kind, Status.OPEN, Place(finding.score, finding.pk)).exclude(pk=finding.pk).first()
+    return (
+        queries.ranked(finding.dataset, finding.kind, Status.OPEN, Place(finding.score, finding.pk))
+        .exclude(pk=finding.pk)
+        .first()
+    )
 
 
 def summary(finding: Finding) -> str:
@@ -217,10 +292,16 @@ def summary(finding: Finding) -> str:
         return ""
     size = numbers.count(finding.group.size)
     if finding.kind == Kind.LABEL_CONFLICT:
-        return f"{numbers.percent(finding.score, 0)} of the labeled texts among these {size} don't have the most frequent label."
+        return (
+            f"{numbers.percent(finding.score, 0)} of the labeled texts among these {size} don't have the most"
+            " frequent label."
+        )
     return f"These {size} texts are linked by similarities of {numbers.decimals(finding.score, 2)} or more."
 
 
 def item_lines(user: User, item: Item) -> list[tuple[Finding, str]]:
     """The findings of an item, with the mark of their status."""
-    return [(row, MARKS[Status(row.status)]) for row in queries.for_reader(user, item.dataset, queries.of_item(item))]
+    return [
+        (row, MARKS[Status(row.status)])
+        for row in queries.for_reader(user, item.dataset, queries.of_item(item))
+    ]

@@ -23,8 +23,14 @@ from registry.ground.access.models import User
 
 BATCH = 1_000
 RELATED = (
-    "item__dataset__project", "group__opening", "given", "suggested", "decided_by", "queue", "dataset__project",
-)  # fmt: skip
+    "item__dataset__project",
+    "group__opening",
+    "given",
+    "suggested",
+    "decided_by",
+    "queue",
+    "dataset__project",
+)
 
 
 class Place(NamedTuple):
@@ -56,7 +62,9 @@ def for_reader(user: User, dataset: Dataset, found: list[Finding]) -> list[Findi
         slots = asking(user, dataset)
         members = GroupMember.objects.filter(group=OuterRef(OuterRef("group"))).values("item")
         asked = Exists(slots.filter(item=OuterRef("item"))) | Exists(slots.filter(item__in=members))
-        hidden = set(Finding.objects.filter(asked, pk__in=[row.pk for row in found]).values_list("pk", flat=True))
+        hidden = set(
+            Finding.objects.filter(asked, pk__in=[row.pk for row in found]).values_list("pk", flat=True)
+        )
         for row in found:
             row.hides_labels = row.pk in hidden
     return found
@@ -65,7 +73,12 @@ def for_reader(user: User, dataset: Dataset, found: list[Finding]) -> list[Findi
 def of_item(item: Item) -> list[Finding]:
     """The findings of an item and of its groups, newest first, without those no longer found."""
     about = Q(item=item) | Q(group__in=GroupMember.objects.filter(item=item).values("group"))
-    return list(Finding.objects.filter(about, dataset=item.dataset_id).exclude(status=Status.GONE).select_related(*RELATED).order_by("-id"))
+    return list(
+        Finding.objects.filter(about, dataset=item.dataset_id)
+        .exclude(status=Status.GONE)
+        .select_related(*RELATED)
+        .order_by("-id")
+    )
 
 
 def tallies(dataset: Dataset) -> dict[str, Tally]:
@@ -81,7 +94,9 @@ def scans(dataset: Dataset, limit: int = 10) -> list[Scan]:
 
 def newest_scan(dataset: Dataset, kind: str) -> Scan | None:
     """The newest scan of this kind."""
-    return Scan.objects.filter(dataset=dataset, kind=kind).select_related("created_by").order_by("-id").first()
+    return (
+        Scan.objects.filter(dataset=dataset, kind=kind).select_related("created_by").order_by("-id").first()
+    )
 
 
 def was_scanned(dataset: Dataset, kind: Kind) -> bool:
@@ -115,11 +130,17 @@ def labels_of(items: Iterable[int]) -> dict[int, Label]:
 
 
 def near_texts(dataset: Dataset) -> Iterator[tuple[str, str]]:
-    """(digest of the group, normal digest of the text) of everything in a group of near duplicates not dismissed, by pages."""
-    near = Finding.objects.filter(dataset=dataset, kind=Kind.NEAR_DUPLICATE, status__in=[Status.OPEN, Status.CONFIRMED])
+    """(digest of the group, normal digest of the text) of everything in a group of near duplicates not
+    dismissed, by pages.
+    """
+    near = Finding.objects.filter(
+        dataset=dataset, kind=Kind.NEAR_DUPLICATE, status__in=[Status.OPEN, Status.CONFIRMED]
+    )
     rows = GroupMember.objects.filter(group__in=near.values("group")).order_by("pk")
     after = 0
-    while page := list(rows.filter(pk__gt=after).values_list("pk", "group__digest", "item__normal_digest")[:BATCH]):
+    while page := list(
+        rows.filter(pk__gt=after).values_list("pk", "group__digest", "item__normal_digest")[:BATCH]
+    ):
         after = page[-1][0]
         yield from (row[1:] for row in page)
 

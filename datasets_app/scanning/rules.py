@@ -47,7 +47,11 @@ class Status(TextChoices):
     GONE = "gone", "No longer found"
 
 
-ONE = {Kind.NEAR_DUPLICATE: "Near duplicates", Kind.LABEL_CONFLICT: "Label conflict", Kind.LABEL_ERROR: "Label error"}
+ONE = {
+    Kind.NEAR_DUPLICATE: "Near duplicates",
+    Kind.LABEL_CONFLICT: "Label conflict",
+    Kind.LABEL_ERROR: "Label error",
+}
 FOUND_BY = {
     ScanKind.NEAR_DUPLICATES: (Kind.NEAR_DUPLICATE, Kind.LABEL_CONFLICT),
     ScanKind.LABEL_ERRORS: (Kind.LABEL_ERROR,),
@@ -68,7 +72,9 @@ def status_when_found(status: Status, *, decided: bool) -> Status:
 
 
 def group_digest(items: Iterable[str]) -> str:
-    """The digest of a group: SHA-256 over the sorted digests of its items. One item more or less makes another group."""
+    """The digest of a group: SHA-256 over the sorted digests of its items. One item more or less makes
+    another group.
+    """
     return digest_of(sorted(items))
 
 
@@ -78,16 +84,24 @@ def duplicate_key(group: str) -> str:
 
 
 def conflict_key(group: str, labels: Mapping[str, UUID]) -> str:
-    """The key of the label-conflict finding of a group. labels: stable ids by item digest; another label makes another finding."""
-    return digest_of([Kind.LABEL_CONFLICT, group, sorted((item, str(label)) for item, label in labels.items())])
+    """The key of the label-conflict finding of a group. labels: stable ids by item digest; another label
+    makes another finding.
+    """
+    return digest_of(
+        [Kind.LABEL_CONFLICT, group, sorted((item, str(label)) for item, label in labels.items())]
+    )
 
 
 def label_error_key(item: str, given: UUID) -> str:
-    """The key of the label-error finding of an item: independent of the score, but another one when the label changes."""
+    """The key of the label-error finding of an item: independent of the score, but another one when the label
+    changes.
+    """
     return digest_of([Kind.LABEL_ERROR, item, str(given)])
 
 
 def conflict_score(labels: Iterable[UUID]) -> float | None:
-    """The share of labeled items without the most frequent label, between 0 and 1; None if all have the same label."""
+    """The share of labeled items without the most frequent label, between 0 and 1; None if all have the same
+    label.
+    """
     counts = Counter(labels)
     return None if len(counts) < 2 else round(1 - max(counts.values()) / counts.total(), 6)

@@ -1,7 +1,8 @@
 """The Jaccard similarity of the shingles of two texts. Pure.
 
-Texts are compared in normal form (NFKC, case folded, without punctuation). If the shorter of two texts has 20 words or more, the
-shingles are runs of 5 words; else runs of 5 characters, since a short text has too few words.
+Texts are compared in normal form (NFKC, case folded, without punctuation). If the shorter of two texts has 20
+words or more, the shingles are runs of 5 words; else runs of 5 characters, since a short text has too few
+words.
 """
 
 from __future__ import annotations
@@ -23,7 +24,10 @@ class Unit(IntEnum):
 def units_of(form: str) -> list[Unit]:
     """The units in which a text may be compared; both for 20 to 24 words."""
     words = len(form.split())
-    return [*([Unit.CHARACTERS] if words < CHARACTERS_TO else []), *([Unit.WORDS] if words >= WORDS_FROM else [])]
+    return [
+        *([Unit.CHARACTERS] if words < CHARACTERS_TO else []),
+        *([Unit.WORDS] if words >= WORDS_FROM else []),
+    ]
 
 
 def unit_of(one: str, other: str) -> Unit:
@@ -32,11 +36,17 @@ def unit_of(one: str, other: str) -> Unit:
 
 
 def shingles(form: str, unit: Unit) -> set[str]:
-    """The distinct runs of 5 in a normal form; the whole text if it is shorter. Only empty for an empty text."""
+    """The distinct runs of 5 in a normal form; the whole text if it is shorter. Only empty for an empty
+    text.
+    """
     if unit is Unit.CHARACTERS:
         return {form[at : at + LENGTH] for at in range(max(1, len(form) - LENGTH + 1))} if form else set()
     words = form.split()
-    return {" ".join(words[at : at + LENGTH]) for at in range(max(1, len(words) - LENGTH + 1))} if words else set()
+    return (
+        {" ".join(words[at : at + LENGTH]) for at in range(max(1, len(words) - LENGTH + 1))}
+        if words
+        else set()
+    )
 
 
 def jaccard(one: str, other: str) -> float:

@@ -1,4 +1,6 @@
-"""Candidate pairs of near duplicates: MinHash signatures on disk, with locality-sensitive hashing of their bands. No Django."""
+"""Candidate pairs of near duplicates: MinHash signatures on disk, with locality-sensitive hashing of their
+bands. No Django.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,8 @@ from numpy.typing import NDArray
 from rensa import RMinHash
 
 PERMUTATIONS = 128
-BANDS, ROWS = 21, 6  # 21 × 6 of the 128: a pair at Jaccard 0.8 shares a band with probability 0.998, one at 0.5 with 0.28
+# 21 × 6 of the 128: a pair at Jaccard 0.8 shares a band with probability 0.998, one at 0.5 with 0.28
+BANDS, ROWS = 21, 6
 SEED = 13
 WINDOW = 32  # rows compared after each in one bucket: all of a bucket of 33, a chain through larger ones
 MARGIN = 0.2  # below the threshold at which a signature rules a pair out: 5.6 standard deviations at 0.8
@@ -18,7 +21,9 @@ PAIRS_AT_ONCE = 50_000
 
 
 class Signatures:
-    """Signatures of texts by row number, from 0. 512 bytes a row for the signature and 168 for its bands, on disk in `folder`."""
+    """Signatures of texts by row number, from 0. 512 bytes a row for the signature and 168 for its bands, on
+    disk in `folder`.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._signatures = folder / "signatures"
@@ -28,7 +33,9 @@ class Signatures:
     def add(self, shingles: Sequence[set[str]]) -> None:
         """Append rows."""
         sets = [list(each) for each in shingles]
-        rows = np.array(RMinHash.digests_from_token_sets(sets, PERMUTATIONS, SEED), dtype=np.uint32).reshape(len(sets), PERMUTATIONS)
+        rows = np.array(RMinHash.digests_from_token_sets(sets, PERMUTATIONS, SEED), dtype=np.uint32).reshape(
+            len(sets), PERMUTATIONS
+        )
         self._files[0].write(rows.tobytes())
         for band, file in enumerate(self._files[1:]):
             file.write(mixed(rows[:, band * ROWS : (band + 1) * ROWS]).tobytes())
@@ -39,12 +46,17 @@ class Signatures:
             file.close()
 
     def candidates(self, threshold: float) -> Iterator[NDArray[np.int64]]:
-        """For each band, the pairs (P, 2) of rows, the earlier first, that share it and may reach `threshold` by their signatures."""
+        """For each band, the pairs (P, 2) of rows, the earlier first, that share it and may reach `threshold`
+        by their signatures.
+        """
         if not self._signatures.stat().st_size:
             return
         signatures = np.memmap(self._signatures, dtype=np.uint32, mode="r").reshape(-1, PERMUTATIONS)
         for path in self._bands:
-            found = [part[likely(signatures, part, threshold)] for part in bucket_mates(np.fromfile(path, dtype=np.uint64))]
+            found = [
+                part[likely(signatures, part, threshold)]
+                for part in bucket_mates(np.fromfile(path, dtype=np.uint64))
+            ]
             yield np.concatenate(found) if found else np.empty((0, 2), dtype=np.int64)
 
 

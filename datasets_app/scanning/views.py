@@ -24,14 +24,21 @@ from registry.ground.access.requests import SignedInRequest
 @signed_in
 def scanned(request: SignedInRequest) -> HttpResponse:
     """The scanned datasets of the person's projects."""
-    return respond(request, "datasets_app/scanning/list.html", "datasets", pages.listing(request.user, request.GET))
+    return respond(
+        request, "datasets_app/scanning/list.html", "datasets", pages.listing(request.user, request.GET)
+    )
 
 
 @require_safe
 @needs("scanning.view", Dataset)
 def dataset(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """The findings of one dataset."""
-    return respond(request, "datasets_app/scanning/dataset.html", "findings", pages.of_dataset(request.user, uuid, request.GET))
+    return respond(
+        request,
+        "datasets_app/scanning/dataset.html",
+        "findings",
+        pages.of_dataset(request.user, uuid, request.GET),
+    )
 
 
 @require_POST
@@ -51,7 +58,11 @@ def send(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     if form.is_valid():
         with refused_on(form):
             queue = actions.send(dataset_id=uuid, actor=request.user, **form.cleaned_data)
-            return done_at(request, reverse("queues:queue", args=[queue.uuid]), f"{queue.name} has {queue.items_total:,} items")
+            return done_at(
+                request,
+                reverse("queues:queue", args=[queue.uuid]),
+                f"{queue.name} has {queue.items_total:,} items",
+            )
     context = pages.of_dataset(request.user, uuid, {"kind": request.POST.get("kind", "")}) | {"form": form}
     return respond(request, "datasets_app/scanning/dataset.html", "findings", context, status=422)
 
@@ -76,7 +87,10 @@ def confirm(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def dismiss(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Dismiss an issue."""
     found = cleaned(DismissForm(request.POST))
-    return onward(request, actions.dismiss(finding_id=uuid, actor=request.user, reason=found["reason"], seen=found["seen"]))
+    return onward(
+        request,
+        actions.dismiss(finding_id=uuid, actor=request.user, reason=found["reason"], seen=found["seen"]),
+    )
 
 
 @require_POST
@@ -102,4 +116,9 @@ def onward(request: SignedInRequest, row: Finding) -> HttpResponse:
 def item(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """The findings of an item: a part of the item's page."""
     row = datasets.get_item(request.user, uuid)
-    return respond(request, "datasets_app/scanning/item.html", "item", {"item": row, "lines": pages.item_lines(request.user, row)})
+    return respond(
+        request,
+        "datasets_app/scanning/item.html",
+        "item",
+        {"item": row, "lines": pages.item_lines(request.user, row)},
+    )

@@ -12,7 +12,9 @@ LIMIT = 4_000  # lines of both texts that are compared
 
 @dataclass(frozen=True, slots=True)
 class DiffLine:
-    """One line. number: in the newer text, or in the older one if removed. sign: "+" added, "-" removed, " " unchanged."""
+    """One line. number: in the newer text, or in the older one if removed. sign: "+" added, "-" removed, " "
+    unchanged.
+    """
 
     number: int
     sign: str

@@ -13,7 +13,9 @@ _listeners: list[Listener] = []
 
 
 def on_published(listener: Listener) -> None:
-    """Register a listener for each published version and its author; it's called in the publishing transaction."""
+    """Register a listener for each published version and its author; it's called in the publishing
+    transaction.
+    """
     _listeners.append(listener)
 
 

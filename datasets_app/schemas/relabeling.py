@@ -33,7 +33,9 @@ KINDS = [(RENAME, "Rename to"), *ChangeKind.choices]
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One requested change. kind: rename or a ChangeKind. into: the new name, the target of a merge, the labels of a split, or empty."""
+    """One requested change. kind: rename or a ChangeKind. into: the new name, the target of a merge, the
+    labels of a split, or empty.
+    """
 
     source: UUID
     kind: str
@@ -52,7 +54,9 @@ class Removed:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The labels of the next version, in their order, the removed labels, and (old, new) names of renamed ones."""
+    """The labels of the next version, in their order, the removed labels, and (old, new) names of renamed
+    ones.
+    """
 
     labels: list[LabelSpec]
     removed: list[Removed]
@@ -60,10 +64,11 @@ class Plan:
 
 
 def plan(labels: Sequence[LabelSpec], changes: Sequence[Change]) -> Plan:
-    """Apply all changes at once. labels: of the current version, each with its stable id. Raises Refused, naming the field `changes`.
+    """Apply all changes at once. labels: of the current version, each with its stable id. Raises Refused,
+    naming the field `changes`.
 
-    Renamed labels keep their position and stable id. The new labels of a split take the old one's position and heading. A merge target must
-    stay, so merges can't form a cycle.
+    Renamed labels keep their position and stable id. The new labels of a split take the old one's position
+    and heading. A merge target must stay, so merges can't form a cycle.
     """
     known = {label.stable_id: label for label in labels if label.stable_id}
     check(changes, known)
@@ -131,7 +136,9 @@ def refuse(reason: str) -> NoReturn:
 
 
 def follow(source: UUID, merges: Mapping[UUID, UUID]) -> UUID:
-    """The final label after all merges; itself if it was never merged. Ends even for a cycle, which can't be saved."""
+    """The final label after all merges; itself if it was never merged. Ends even for a cycle, which can't be
+    saved.
+    """
     seen = {source}
     while (target := merges.get(source)) is not None and target not in seen:
         source = target
@@ -139,10 +146,13 @@ def follow(source: UUID, merges: Mapping[UUID, UUID]) -> UUID:
     return source
 
 
-def moved(value: Value, *, merged: Mapping[str, str], split: Collection[str], retired: Collection[str]) -> Value | None:
+def moved(
+    value: Value, *, merged: Mapping[str, str], split: Collection[str], retired: Collection[str]
+) -> Value | None:
     """A resolved label after the changes of one version, all by stable id; None if it's no longer valid.
 
-    It's no longer valid if it has a split label or only retired ones: no annotator confirmed that no other label fits.
+    It's no longer valid if it has a split label or only retired ones: no annotator confirmed that no other
+    label fits.
     """
     if not set(split).isdisjoint(labels_of(value)):
         return None

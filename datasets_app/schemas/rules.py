@@ -20,7 +20,9 @@ NAME_LIMIT = 120
 
 @dataclass(frozen=True, slots=True)
 class LabelSpec:
-    """One label as written. stable_id: of the label in the version before; None for a new one, or to find it by name."""
+    """One label as written. stable_id: of the label in the version before; None for a new one, or to find it
+    by name.
+    """
 
     name: str
     definition: str = ""
@@ -42,14 +44,17 @@ class LabelSpec:
 
 @dataclass(frozen=True, slots=True)
 class ClassesNow:
-    """Changes of labels by stable id. merged: each merged one with its target. retired: labels that can't be chosen."""
+    """Changes of labels by stable id. merged: each merged one with its target. retired: labels that can't be
+    chosen.
+    """
 
     merged: Mapping[str, str] = field(default_factory=dict)
     retired: frozenset[str] = frozenset()
 
 
 def through(value: Value, now: ClassesNow) -> Value:
-    """The value with its current labels: merged ones replaced, without duplicates; retired ones removed, unless no other is left.
+    """The value with its current labels: merged ones replaced, without duplicates; retired ones removed,
+    unless no other is left.
 
     Equal spans of two merged labels become one. A value without labels stays unchanged.
     """
@@ -62,12 +67,17 @@ def through(value: Value, now: ClassesNow) -> Value:
 
 
 def check_labels(labels: Sequence[LabelSpec], *, needed: bool = True) -> None:
-    """Raises Refused, with a message for the field `labels`, for names that are missing, too long, invisible or duplicated.
+    """Raises Refused, with a message for the field `labels`, for names that are missing, too long, invisible
+    or duplicated.
 
     needed: whether the task has labels.
     """
     problems = [problem for label in labels if (problem := name_problem(label.name))]
-    problems += [f"{name!r} is listed {count} times." for name, count in Counter(label.name for label in labels).items() if count > 1]
+    problems += [
+        f"{name!r} is listed {count} times."
+        for name, count in Counter(label.name for label in labels).items()
+        if count > 1
+    ]
     if needed and not labels:
         problems = ["A label schema needs at least one label."]
     if labels and not needed:
@@ -75,7 +85,9 @@ def check_labels(labels: Sequence[LabelSpec], *, needed: bool = True) -> None:
     if len(labels) > LABELS_LIMIT:
         problems = [f"There are {len(labels):,} labels; the limit is {LABELS_LIMIT:,}."]
     if problems:
-        raise Refused("The label schema wasn't published.", next_step=problems[0], fields={"labels": problems[:5]})
+        raise Refused(
+            "The label schema wasn't published.", next_step=problems[0], fields={"labels": problems[:5]}
+        )
 
 
 def name_problem(name: str) -> str:

@@ -19,7 +19,16 @@ from lifecycle.ground.jobs.api import JobOut
 from lifecycle.ui import paging
 from lifecycle.ui.addresses import key_in
 from registry.ground.access.decorators import Needs
-from registry.ground.access.rest import IS_NUMBER, IS_UUID, Filters, Request, RowOut, methods, operation, page_out
+from registry.ground.access.rest import (
+    IS_NUMBER,
+    IS_UUID,
+    Filters,
+    Request,
+    RowOut,
+    methods,
+    operation,
+    page_out,
+)
 from registry.ground.artifacts import actions as artifacts
 
 PAGE = 30
@@ -37,7 +46,9 @@ class SharesIn(serializers.Serializer[object]):
 
 
 class FreezeIn(serializers.Serializer[object]):
-    """How new items are split. after: the number of the newest version you know; a newer one causes a conflict."""
+    """How new items are split. after: the number of the newest version you know; a newer one causes a
+    conflict.
+    """
 
     seed = serializers.IntegerField(required=False, default=SEED)
     shares = SharesIn(required=False, default=SHARES)
@@ -59,19 +70,33 @@ class SnapshotOut(RowOut[Snapshot]):
     shares = serializers.DictField(child=serializers.IntegerField())
     counts = serializers.DictField(
         help_text=(
-            "rows, splits, labels; label_protocol: rows by label source, and agreement of annotators on their items, with "
-            "coefficient, interval, items, and annotators; absent from versions created before this was recorded"
+            "rows, splits, labels; label_protocol: rows by label source, and agreement of annotators on their"
+            " items, with coefficient, interval, items, and annotators; absent from versions created before"
+            " this was recorded"
         )
     )
     leakage = serializers.DictField()
-    filters_digest = serializers.CharField(help_text="of the slice whose items it holds; empty where it holds every decided item")
+    filters_digest = serializers.CharField(
+        help_text="of the slice whose items it holds; empty where it holds every decided item"
+    )
 
     class Meta:
         model = Snapshot
         fields = [
-            "uuid", "dataset", "number", "digest", "test_digest", "schema", "seed", "shares", "counts", "leakage", "filters_digest",
-            "note", "created_at",
-        ]  # fmt: skip
+            "uuid",
+            "dataset",
+            "number",
+            "digest",
+            "test_digest",
+            "schema",
+            "seed",
+            "shares",
+            "counts",
+            "leakage",
+            "filters_digest",
+            "note",
+            "created_at",
+        ]
 
 
 class ExportIn(serializers.Serializer[object]):
@@ -88,7 +113,9 @@ class ExportOut(serializers.Serializer[Export]):
     rows = serializers.IntegerField()
     neutralised = serializers.IntegerField()
     dropped = serializers.IntegerField(help_text="total of what the format can't represent")
-    losses = serializers.ListField(child=serializers.DictField(), help_text="the same by reason: code and count")
+    losses = serializers.ListField(
+        child=serializers.DictField(), help_text="the same by reason: code and count"
+    )
     left_out = serializers.ListField(child=serializers.CharField(), help_text="the same as sentences")
     file_name = serializers.CharField()
     sha256 = serializers.CharField(source="blob.digest")
@@ -101,14 +128,27 @@ class ExportOut(serializers.Serializer[Export]):
         return reverse("api-snapshot-file", args=[row.uuid])
 
 
-@operation("GET", "snapshots_list", Needs("signed_in"), gives=page_out(SnapshotOut, PAGE, "versions"), filters=FILTERS)
+@operation(
+    "GET",
+    "snapshots_list",
+    Needs("signed_in"),
+    gives=page_out(SnapshotOut, PAGE, "versions"),
+    filters=FILTERS,
+)
 def snapshots(request: Request, given: dict[str, Any]) -> object:
     """List dataset versions by keyset, optionally of a dataset or with a number."""
     rows = queries.snapshots(request.user).filter(**given)
     return paging.page(rows, key_in(request.query_params), PAGE)
 
 
-@operation("POST", "snapshots_freeze", Needs("snapshots.freeze", Dataset, see="snapshots.view"), takes=FreezeIn, gives=JobOut, status=202)
+@operation(
+    "POST",
+    "snapshots_freeze",
+    Needs("snapshots.freeze", Dataset, see="snapshots.view"),
+    takes=FreezeIn,
+    gives=JobOut,
+    status=202,
+)
 def freeze(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
     """Create a version of the labeled items; the response is the job, whose subject is the dataset."""
     return actions.freeze(dataset=datasets.get_dataset(request.user, uuid), actor=request.user, **given)
@@ -126,17 +166,34 @@ def exports(request: Request, uuid: UUID) -> object:
     return queries.get_snapshot(request.user, uuid).exports.select_related("blob").order_by("-id")[:PAGE]
 
 
-@operation("POST", "snapshots_export", Needs("snapshots.export", Snapshot, see="snapshots.view"), takes=ExportIn, gives=JobOut, status=202)
+@operation(
+    "POST",
+    "snapshots_export",
+    Needs("snapshots.export", Snapshot, see="snapshots.view"),
+    takes=ExportIn,
+    gives=JobOut,
+    status=202,
+)
 def export(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
     """Create an export; the response is the job."""
     return actions.export(snapshot_id=uuid, actor=request.user, format=given["format"])
 
 
-@operation("GET", "snapshots_export_file", Needs("snapshots.export", Export, see="snapshots.view"), gives={(200, "*/*"): bytes})
+@operation(
+    "GET",
+    "snapshots_export_file",
+    Needs("snapshots.export", Export, see="snapshots.view"),
+    gives={(200, "*/*"): bytes},
+)
 def export_file(request: Request, uuid: UUID) -> FileResponse:
     """As an attachment."""
     row = Export.objects.select_related("snapshot__dataset", "blob").get(uuid=uuid)
-    return FileResponse(artifacts.open_blob(row.blob.digest), as_attachment=True, filename=row.file_name, content_type=MEDIA[row.format])
+    return FileResponse(
+        artifacts.open_blob(row.blob.digest),
+        as_attachment=True,
+        filename=row.file_name,
+        content_type=MEDIA[row.format],
+    )
 
 
 urlpatterns = [

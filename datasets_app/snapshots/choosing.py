@@ -1,8 +1,8 @@
 """Who influenced the rows of a test split, or the names of their labels, without labeling any of them.
 
-People in events count in addition to people in rows. Only actions before the version was created count. Its job reads decisions and
-dismissals at moments that aren't recorded, so every state between its request and its row counts: reverting an action while the job runs
-doesn't clear the person.
+People in events count in addition to people in rows. Only actions before the version was created count. Its
+job reads decisions and dismissals at moments that aren't recorded, so every state between its request and its
+row counts: reverting an action while the job runs doesn't clear the person.
 """
 
 from __future__ import annotations
@@ -45,8 +45,9 @@ def window_of(snapshot: Snapshot) -> Window:
 
 
 def dismissers(items: Collection[int], window: Window) -> set[str]:
-    """Who dismissed near duplicates of these items, as uuids: they may then be in different splits, and count as independent in
-    intervals. items: keys. Dismissals reverted before the version was requested don't count.
+    """Who dismissed near duplicates of these items, as uuids: they may then be in different splits, and count
+    as independent in intervals. items: keys. Dismissals reverted before the version was requested don't
+    count.
     """
     groups = GroupMember.objects.filter(item__in=items).values("group")
     near = Finding.objects.filter(kind=Finding.Kind.NEAR_DUPLICATE, group__in=groups).order_by()
@@ -60,12 +61,16 @@ def dismissers(items: Collection[int], window: Window) -> set[str]:
 
 
 def namers(snapshot: Snapshot, since: datetime) -> set[str]:
-    """Who renamed a label of the test split, as uuids: with the name of another label its rows would get that label.
-    since: when the first of these rows was annotated or labeled; earlier names were never shown.
+    """Who renamed a label of the test split, as uuids: with the name of another label its rows would get that
+    label. since: when the first of these rows was annotated or labeled; earlier names were never shown.
     """
     tested = {name for name, splits in snapshot.counts["labels"].items() if splits.get(TEST)}
-    labels = Label.objects.filter(schema__dataset=snapshot.dataset_id, schema__version__lte=snapshot.schema.version)
-    rows = labels.order_by("schema__version").values_list("stable_id", "name", "schema_id", "schema__created_at")
+    labels = Label.objects.filter(
+        schema__dataset=snapshot.dataset_id, schema__version__lte=snapshot.schema.version
+    )
+    rows = labels.order_by("schema__version").values_list(
+        "stable_id", "name", "schema_id", "schema__created_at"
+    )
     now = {stable_id: name for stable_id, name, *_ in rows}
     names: dict[UUID, str] = {}
     renaming: set[int] = set()
@@ -77,8 +82,9 @@ def namers(snapshot: Snapshot, since: datetime) -> set[str]:
 
 
 class Removal(NamedTuple):
-    """The merge or retirement of a label. leads: the stable id of the label it was merged into; "" if retired. schema: the key of the
-    schema version that did it."""
+    """The merge or retirement of a label. leads: the stable id of the label it was merged into; "" if
+    retired. schema: the key of the schema version that did it.
+    """
 
     leads: str
     schema: int
@@ -86,14 +92,20 @@ class Removal(NamedTuple):
 
 
 def changers(found: QuerySet[Decision]) -> set[str]:
-    """Who merged or retired labels of annotations before these decisions were made from them, as uuids. A later change moves the decision,
-    which refers to the change."""
+    """Who merged or retired labels of annotations before these decisions were made from them, as uuids. A
+    later change moves the decision, which refers to the change.
+    """
     changes = LabelChange.objects.filter(kind__in=READ, schema__dataset__in=found.values("item__dataset"))
     rows = changes.values_list("source", "kind", "targets", "schema_id", "schema__created_at")
-    removals = {str(source): Removal(into[0] if kind == ChangeKind.MERGE else "", schema, at) for source, kind, into, schema, at in rows}
+    removals = {
+        str(source): Removal(into[0] if kind == ChangeKind.MERGE else "", schema, at)
+        for source, kind, into, schema, at in rows
+    }
     if not removals:
         return set()
-    annotations = found.filter(annotations__isnull=False).values_list("created_at", "annotations__label__stable_id", "annotations__value")
+    annotations = found.filter(annotations__isnull=False).values_list(
+        "created_at", "annotations__label__stable_id", "annotations__value"
+    )
     schemas: set[int] = set()
     for decided, label, value in annotations.iterator(chunk_size=AT_ONCE):
         for name in {str(label)} if value is None else labels_of(value):
@@ -101,9 +113,12 @@ def changers(found: QuerySet[Decision]) -> set[str]:
     return publishers(LabelSchema.objects.filter(pk__in=schemas))
 
 
-def read_through(name: str, removals: Mapping[str, Removal], decided: datetime, *, reads_retired: bool) -> set[int]:
-    """The keys of the schema versions that mapped an annotation's label when its item was decided. name: its stable id. reads_retired:
-    whether retired labels are left out of annotations, as in multi-label tasks."""
+def read_through(
+    name: str, removals: Mapping[str, Removal], decided: datetime, *, reads_retired: bool
+) -> set[int]:
+    """The keys of the schema versions that mapped an annotation's label when its item was decided. name: its
+    stable id. reads_retired: whether retired labels are left out of annotations, as in multi-label tasks.
+    """
     found: set[int] = set()
     for _ in removals:  # the longest possible chain of merges
         change = removals.get(name)
@@ -115,17 +130,22 @@ def read_through(name: str, removals: Mapping[str, Removal], decided: datetime, 
 
 
 def takers(snapshot: Snapshot, window: Window) -> set[str]:
-    """Who removed labeled rows before they could be in test, as uuids: by withdrawing the decision, or by splitting or retiring its
-    label. Rows already in train or validation are ignored."""
+    """Who removed labeled rows before they could be in test, as uuids: by withdrawing the decision, or by
+    splitting or retiring its label. Rows already in train or validation are ignored.
+    """
     later = Q(superseded_by__isnull=True) | Q(superseded_by__created_at__gt=window.begin)
     held = Decision.objects.filter(later, item__dataset=snapshot.dataset_id, created_at__lte=window.end)
     before = {"item__assignment__snapshot__number__lte": snapshot.number}  # later versions don't matter
     held = held.exclude(item__assignment__split__in=[TRAIN, VALIDATION], **before).order_by()
     withdrawn = held.filter(how=Decision.How.WITHDRAWN)
     retired = LabelChange.objects.filter(
-        schema__dataset=snapshot.dataset_id, schema__version__lte=snapshot.schema.version, kind=ChangeKind.RETIRE
+        schema__dataset=snapshot.dataset_id,
+        schema__version__lte=snapshot.schema.version,
+        kind=ChangeKind.RETIRE,
     )
-    left = retired.filter(source__in=held.filter(label__stable_id__in=retired.values("source")).values("label__stable_id"))
+    left = retired.filter(
+        source__in=held.filter(label__stable_id__in=retired.values("source")).values("label__stable_id")
+    )
     schemas = LabelSchema.objects.filter(Q(changes__in=left) | Q(pk__in=withdrawn.values("change__schema")))
     return withdrawers(withdrawn.filter(change__isnull=True)) | publishers(schemas)
 
@@ -141,4 +161,7 @@ def publishers(schemas: QuerySet[LabelSchema]) -> set[str]:
     """Who published these schema versions, as uuids."""
     rows = {str(uuid): str(by) for uuid, by in schemas.order_by().values_list("uuid", "created_by__uuid")}
     by_schema = accounts.events_of([*rows], {Verb.SCHEMA_PUBLISHED})
-    return {*rows.values(), *(event.actor for events in by_schema.values() for event in events)} - {"None", SYSTEM}
+    return {*rows.values(), *(event.actor for events in by_schema.values() for event in events)} - {
+        "None",
+        SYSTEM,
+    }

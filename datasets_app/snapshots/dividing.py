@@ -1,16 +1,18 @@
 """Assign rows of a dataset version to splits and exclude rows. Pure: same input, same result, in any order.
 
-1. Rows of the same normal text, of the same declared group, or of one group of near duplicates form a cluster; a cluster is in one split
-only.
+1. Rows of the same normal text, of the same declared group, or of one group of near duplicates form a
+cluster; a cluster is in one split only.
 2. A row that had a split in an earlier snapshot keeps it, and a row with a split in its file keeps that.
-3. Where the rows of a cluster have several such splits, the strictest wins (test, then validation, then train); the rows of the others
-   are left out.
-4. Rows with the same normal text but different labels contradict each other: all are left out, except test rows, which are never moved.
-5. New clusters fill the quotas: within each label, in the order of sha256(seed, cluster), first test, then validation; the rest is train.
-   Where the file has a train but no validation split, validation is taken out of its train rows in the same way.
+3. Where the rows of a cluster have several such splits, the strictest wins (test, then validation, then
+   train); the rows of the others are left out.
+4. Rows with the same normal text but different labels contradict each other: all are left out, except test
+  rows, which are never moved.
+5. New clusters fill the quotas: within each label, in the order of sha256(seed, cluster), first test, then
+   validation; the rest is train. Where the file has a train but no validation split, validation is taken out
+   of its train rows in the same way.
 
-A version of a slice places only the rows of the slice. The other labeled rows still constrain them: they link texts to clusters, their
-splits count for the strictest, and their labels for contradictions.
+A version of a slice places only the rows of the slice. The other labeled rows still constrain them: they link
+texts to clusters, their splits count for the strictest, and their labels for contradictions.
 """
 
 from __future__ import annotations
@@ -29,7 +31,9 @@ CASES = 100
 
 @dataclass(slots=True)
 class Division:
-    """The result. placed: ordered by item digest. assigned: number of rows that got their first split by quota."""
+    """The result. placed: ordered by item digest. assigned: number of rows that got their first split by
+    quota.
+    """
 
     placed: list[Placed] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
@@ -87,9 +91,11 @@ def divide(
     near: Iterable[tuple[str, str]] = (),
     beside: Iterable[Row] = (),
 ) -> Division:
-    """Split the rows. shares: percent by split, 100 in all. near: (group of near duplicates, normal text) of every text in one.
+    """Split the rows. shares: percent by split, 100 in all. near: (group of near duplicates, normal text) of
+    every text in one.
 
-    beside: labeled rows that aren't placed but constrain the others. The result doesn't depend on the order of the rows.
+    beside: labeled rows that aren't placed but constrain the others. The result doesn't depend on the order
+    of the rows.
     """
     outside = {row.item: row for row in beside}
     ordered = sorted([*rows, *outside.values()], key=lambda row: row.item)
@@ -143,8 +149,9 @@ def strictest(found: Iterable[tuple[str, str]]) -> dict[str, str]:
 
 
 def without_contradictions(rows: Sequence[Row], outside: Container[str], division: Division) -> list[Row]:
-    """The rows of one cluster to place, without rows with the same text and another label; test rows stay and are
-    counted. outside: items of rows that aren't placed; their labels count as contradictions too."""
+    """The rows of one cluster to place, without rows with the same text and another label; test rows stay and
+    are counted. outside: items of rows that aren't placed; their labels count as contradictions too.
+    """
     by_text: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         by_text[row.normal].append(row)
@@ -189,14 +196,25 @@ def place(division: Division, cluster: str, rows: Sequence[Row], split: str) -> 
 
 
 def strata_of(rows: Iterable[Row]) -> dict[str, str]:
-    """The label by which each item is stratified: its rarest, so that rare labels reach every split; "" if it has none."""
+    """The label by which each item is stratified: its rarest, so that rare labels reach every split; "" if it
+    has none.
+    """
     rows = list(rows)
     often = Counter(name for row in rows for name in row.named)
     return {row.item: min(row.named, key=lambda name: (often[name], name), default="") for row in rows}
 
 
-def fill(division: Division, fresh: Sequence[Fresh], *, strata: Mapping[str, str], seed: int, shares: Mapping[str, int]) -> None:
-    """Give each new cluster its split: within each stratum, in the order of sha256(seed, cluster), as long as a split's quota has room."""
+def fill(
+    division: Division,
+    fresh: Sequence[Fresh],
+    *,
+    strata: Mapping[str, str],
+    seed: int,
+    shares: Mapping[str, int],
+) -> None:
+    """Give each new cluster its split: within each stratum, in the order of sha256(seed, cluster), as long as
+    a split's quota has room.
+    """
     have: dict[str, Counter[str]] = defaultdict(Counter)
     for placed in division.placed:
         have[strata[placed.row.item]][placed.split] += 1
@@ -209,7 +227,9 @@ def fill(division: Division, fresh: Sequence[Fresh], *, strata: Mapping[str, str
         target = targets(count, sum(len(cluster.rows) for cluster in pool), len(pool), shares)
         for cluster in pool:
             options = (VALIDATION,) if cluster.carved else (TEST, VALIDATION)
-            split = next((name for name in options if has_room(count[name], len(cluster.rows), target[name])), TRAIN)
+            split = next(
+                (name for name in options if has_room(count[name], len(cluster.rows), target[name])), TRAIN
+            )
             count[split] += len(cluster.rows)
             division.assigned += 0 if cluster.carved else len(cluster.rows)
             division.carved += len(cluster.rows) if cluster.carved and split == VALIDATION else 0
@@ -228,15 +248,24 @@ def order_of(seed: int, cluster: str) -> str:
 
 
 def targets(have: Mapping[str, int], new: int, groups: int, shares: Mapping[str, int]) -> dict[str, int]:
-    """How many rows of one label test and validation should have. Validation is counted on what test leaves."""
+    """How many rows of one label test and validation should have. Validation is counted on what test
+    leaves.
+    """
     total = sum(have.values()) + new
     test = quota(total, shares.get(TEST, 0), 100, groups)
     left = total - max(test, have.get(TEST, 0))
-    return {TEST: test, VALIDATION: quota(left, shares.get(VALIDATION, 0), shares.get(VALIDATION, 0) + shares.get(TRAIN, 0), groups)}
+    return {
+        TEST: test,
+        VALIDATION: quota(
+            left, shares.get(VALIDATION, 0), shares.get(VALIDATION, 0) + shares.get(TRAIN, 0), groups
+        ),
+    }
 
 
 def quota(rows: int, share: int, whole: int, groups: int) -> int:
-    """share / whole of the rows, rounded half up; at least one where there are enough groups for every split."""
+    """share / whole of the rows, rounded half up; at least one where there are enough groups for every
+    split.
+    """
     if not share or rows <= 0:
         return 0
     return max((2 * rows * share + whole) // (2 * whole), 1 if groups >= GROUPS_FOR_ALL else 0)

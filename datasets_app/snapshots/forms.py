@@ -17,21 +17,46 @@ from registry.ground.access.models import User
 class FreezeForm(forms.Form):
     """How new items are split. after: the number of the newest version shown on the page."""
 
-    train = forms.IntegerField(label="Train (%)", min_value=0, max_value=100, initial=SHARES["train"], help_text="For training models.")
+    train = forms.IntegerField(
+        label="Train (%)",
+        min_value=0,
+        max_value=100,
+        initial=SHARES["train"],
+        help_text="For training models.",
+    )
     validation = forms.IntegerField(
-        label="Validation (%)", min_value=0, max_value=100, initial=SHARES["validation"],
-        help_text="Selects the best step of a run. If the file has train but no validation rows, it's taken from train.",
-    )  # fmt: skip
+        label="Validation (%)",
+        min_value=0,
+        max_value=100,
+        initial=SHARES["validation"],
+        help_text=(
+            "Selects the best step of a run. If the file has train but no validation rows, it's taken from"
+            " train."
+        ),
+    )
     test = forms.IntegerField(
-        label="Test (%)", min_value=0, max_value=100, initial=SHARES["test"],
+        label="Test (%)",
+        min_value=0,
+        max_value=100,
+        initial=SHARES["test"],
         help_text="Evaluates models. A row in test stays in test in all later versions.",
-    )  # fmt: skip
+    )
     slice: forms.ModelChoiceField[Slice] = forms.ModelChoiceField(
-        None, required=False, to_field_name="uuid", empty_label="None: all labeled items", label="Limit to a slice",
-        help_text="Only labeled items that match its filters now. Other items still keep duplicates and groups in one split.",
-    )  # fmt: skip
+        None,
+        required=False,
+        to_field_name="uuid",
+        empty_label="None: all labeled items",
+        label="Limit to a slice",
+        help_text=(
+            "Only labeled items that match its filters now. Other items still keep duplicates and groups in"
+            " one split."
+        ),
+    )
     seed = forms.IntegerField(
-        min_value=0, max_value=SEED_LIMIT, initial=SEED, help_text="Same seed + same rows = same split. Any value works."
+        min_value=0,
+        max_value=SEED_LIMIT,
+        initial=SEED,
+        help_text="Same seed + same rows = same split. Any value works.",
     )
     note = forms.CharField(required=False, max_length=300, help_text="Purpose of this version.")
     after = forms.IntegerField(widget=forms.HiddenInput)

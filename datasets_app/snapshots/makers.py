@@ -1,4 +1,5 @@
-"""The contributors to a dataset version: who labeled, annotated, pre-labeled, uploaded, or chose its test rows, and who split it.
+"""The contributors to a dataset version: who labeled, annotated, pre-labeled, uploaded, or chose its test
+rows, and who split it.
 
 People named in the audit log count in addition to people named in the rows.
 """
@@ -27,7 +28,8 @@ from registry.ground.ledger.rules import SYSTEM
 from registry.ground.ledger.verbs import Verb
 
 AUTHORS = ("by", "change__schema__created_by")
-# Decisions of items with imported labels, annotations, or pre-labels: a visible pre-label influences the decision.
+# Decisions of items with imported labels, annotations, or pre-labels: a visible pre-label influences the
+# decision.
 IMPORTED = (
     Q(how=Decision.How.IMPORTED)
     | Q(queue__source=Queue.Source.IMPORTED)
@@ -41,8 +43,9 @@ AT_ONCE = 10_000  # objects whose events are read by one statement
 
 
 def deciders(snapshot: Snapshot) -> list[str]:
-    """Everyone who contributed to the labels of the test split or influenced its rows, by uploading or as in `choosing`; as sorted uuids.
-    Superseded decisions count too."""
+    """Everyone who contributed to the labels of the test split or influenced its rows, by uploading or as in
+    `choosing`; as sorted uuids. Superseded decisions count too.
+    """
     window, since = choosing.window_of(snapshot), snapshot.created_at
     people = choosing.takers(snapshot, window)
     for rows in snapshots.newer(snapshot, split=TEST):
@@ -54,89 +57,150 @@ def deciders(snapshot: Snapshot) -> list[str]:
 
 
 def first_labeled_at(found: QuerySet[Decision]) -> datetime | None:
-    """When the first of these decisions, or the first of their annotations, was made. Annotation times from files are
-    ignored: they could be backdated.
+    """When the first of these decisions, or the first of their annotations, was made. Annotation times from
+    files are ignored: they could be backdated.
     """
     decided = found.aggregate(first=Min("created_at"))["first"]
-    annotated = found.exclude(queue__in=imported_queues(found)).aggregate(first=Min("annotations__created_at"))["first"]
+    annotated = found.exclude(queue__in=imported_queues(found)).aggregate(
+        first=Min("annotations__created_at")
+    )["first"]
     return min((at for at in (decided, annotated) if at), default=None)
 
 
 def deciders_of(found: QuerySet[Decision]) -> set[str]:
-    """Everyone who contributed to these decisions, as uuids: who made them or their annotations, who uploaded or accepted their file, who
-    sent pre-labels before them, who published a label change that moved them or mapped their annotations.
+    """Everyone who contributed to these decisions, as uuids: who made them or their annotations, who uploaded
+    or accepted their file, who sent pre-labels before them, who published a label change that moved them or
+    mapped their annotations.
     Names from files are ignored: a file could name anyone to choose who can't approve.
 
-    People in events count in addition to people in rows: neither alone clears a person."""
+    People in events count in addition to people in rows: neither alone clears a person.
+    """
     corrected = corrections_of(found)
-    people: list[QuerySet[Any, Any]] = [found.filter(**{f"{author}__isnull": False}).values_list(author) for author in AUTHORS]
-    people += [corrected.values_list("uploaded_by"), corrected.filter(accepted_by__isnull=False).values_list("accepted_by")]
+    people: list[QuerySet[Any, Any]] = [
+        found.filter(**{f"{author}__isnull": False}).values_list(author) for author in AUTHORS
+    ]
+    people += [
+        corrected.values_list("uploaded_by"),
+        corrected.filter(accepted_by__isnull=False).values_list("accepted_by"),
+    ]
     annotated = found.exclude(queue__in=imported_queues(found)).filter(annotations__isnull=False)
-    named = User.objects.filter(pk__in=[pk for (pk,) in annotated.values_list("annotations__user").union(*people)])
+    named = User.objects.filter(
+        pk__in=[pk for (pk,) in annotated.values_list("annotations__user").union(*people)]
+    )
     imported = Item.objects.filter(pk__in=found.filter(IMPORTED).values("item"))
-    return access.with_account(named) | recorded_deciders(found) | uploaders_of(imported) | senders_of(found) | choosing.changers(found)
+    return (
+        access.with_account(named)
+        | recorded_deciders(found)
+        | uploaders_of(imported)
+        | senders_of(found)
+        | choosing.changers(found)
+    )
 
 
 def corrections_of(found: QuerySet[Decision]) -> QuerySet[Correction]:
     """The files of corrected labels that made these decisions, including other uploads of the same file."""
-    return Correction.objects.filter(Exists(found.filter(file=OuterRef("blob"), item__dataset=OuterRef("dataset"))))
+    return Correction.objects.filter(
+        Exists(found.filter(file=OuterRef("blob"), item__dataset=OuterRef("dataset")))
+    )
 
 
 def senders_of(found: QuerySet[Decision]) -> set[str]:
-    """Who sent pre-labels for the items of these decisions before they were made, as uuids. Events contain the dataset and the model's
-    digest. Later pre-labels don't count: sending more can't undo an approval.
+    """Who sent pre-labels for the items of these decisions before they were made, as uuids. Events contain
+    the dataset and the model's digest. Later pre-labels don't count: sending more can't undo an approval.
     """
     outside = Suggestion.objects.filter(
-        source=Suggestion.Source.OUTSIDE, item__decisions__in=found, created_at__lte=F("item__decisions__created_at")
+        source=Suggestion.Source.OUTSIDE,
+        item__decisions__in=found,
+        created_at__lte=F("item__decisions__created_at"),
     )
-    rows = outside.order_by().values_list("item__dataset__uuid", "source_digest").annotate(last=Max("item__decisions__created_at"))
+    rows = (
+        outside.order_by()
+        .values_list("item__dataset__uuid", "source_digest")
+        .annotate(last=Max("item__decisions__created_at"))
+    )
     lasts = {(str(dataset), digest): last for dataset, digest, last in rows}
     by_dataset = accounts.events_of([*{dataset for dataset, _ in lasts}], {Verb.PRELABELS_UPLOADED})
-    batches = [(event, lasts.get((dataset, event.payload["digest"]))) for dataset, events in by_dataset.items() for event in events]
+    batches = [
+        (event, lasts.get((dataset, event.payload["digest"])))
+        for dataset, events in by_dataset.items()
+        for event in events
+    ]
     return {event.actor for event, last in batches if last and event.at <= last} - {SYSTEM}
 
 
 def imported_queues(rows: QuerySet[Any]) -> list[int]:
-    """The keys of the queues of these decisions or annotations that were imported from a file, by their rows and the audit log."""
+    """The keys of the queues of these decisions or annotations that were imported from a file, by their rows
+    and the audit log.
+    """
     queues = Queue.objects.filter(source=Queue.Source.IMPORTED, pk__in=rows.order_by().values("queue"))
     keys = {str(uuid): pk for uuid, pk in queues.values_list("uuid", "pk")}
-    return [keys[uuid] for uuid, events in accounts.events_of([*keys], {Verb.ANNOTATIONS_IMPORTED}).items() if events]
+    return [
+        keys[uuid]
+        for uuid, events in accounts.events_of([*keys], {Verb.ANNOTATIONS_IMPORTED}).items()
+        if events
+    ]
 
 
 def uploaders_of(items: QuerySet[Item]) -> set[str]:
-    """Who uploaded or accepted the files of these items or changed their parsing, as uuids. Acceptances of imports that were cancelled or
-    failed don't count. Texts selected automatically from traffic are no one's choice, as their event shows.
+    """Who uploaded or accepted the files of these items or changed their parsing, as uuids. Acceptances of
+    imports that were cancelled or failed don't count. Texts selected automatically from traffic are no one's
+    choice, as their event shows.
     """
     rows = Upload.objects.filter(pk__in=items.order_by().values("upload"))
-    by_uuid = {str(uuid): {*people} - {None} for uuid, *people in rows.values_list("uuid", "uploaded_by__uuid", "accepted_by__uuid")}
+    by_uuid = {
+        str(uuid): {*people} - {None}
+        for uuid, *people in rows.values_list("uuid", "uploaded_by__uuid", "accepted_by__uuid")
+    }
     found: set[str] = set()
-    for uuid, events in accounts.events_of([*by_uuid], {Verb.UPLOAD_ACCEPTED, Verb.UPLOAD_PARSING_CHANGED}).items():
-        accepted = [(event.actor, event.payload) for event in events if event.verb == Verb.UPLOAD_ACCEPTED][-1:]
+    for uuid, events in accounts.events_of(
+        [*by_uuid], {Verb.UPLOAD_ACCEPTED, Verb.UPLOAD_PARSING_CHANGED}
+    ).items():
+        accepted = [(event.actor, event.payload) for event in events if event.verb == Verb.UPLOAD_ACCEPTED][
+            -1:
+        ]
         if not any(payload.get("by_system") for _, payload in accepted):
-            found |= {*map(str, by_uuid[uuid])} | {event.actor for event in events if event.verb == Verb.UPLOAD_PARSING_CHANGED}
-            found |= {who for actor, payload in accepted for who in (actor, payload.get("uploaded_by", actor))}
+            found |= {*map(str, by_uuid[uuid])} | {
+                event.actor for event in events if event.verb == Verb.UPLOAD_PARSING_CHANGED
+            }
+            found |= {
+                who for actor, payload in accepted for who in (actor, payload.get("uploaded_by", actor))
+            }
     return found - {SYSTEM}
 
 
 def recorded_deciders(found: QuerySet[Decision]) -> set[str]:
-    """Who made or accepted these decisions according to their events, as uuids. Events are read by object, thousands at a time, since
-    other writers wait meanwhile."""
+    """Who made or accepted these decisions according to their events, as uuids. Events are read by object,
+    thousands at a time, since other writers wait meanwhile.
+    """
     people: set[str] = set()
-    decided = {verb: found.filter(**{f"{it}__isnull": False}).values_list(it, flat=True).distinct() for verb, it in RECORDED.items()}
+    decided = {
+        verb: found.filter(**{f"{it}__isnull": False}).values_list(it, flat=True).distinct()
+        for verb, it in RECORDED.items()
+    }
     corrected = corrections_of(found).values_list("uuid", flat=True)
     for verb, about in [*decided.items(), (Verb.LABELS_CORRECTED, corrected)]:
         ids = [str(uuid) for uuid in about]
         for at in range(0, len(ids), AT_ONCE):
-            events = Event.objects.filter(object_id__in=ids[at : at + AT_ONCE]).order_by().values_list("verb", "actor").distinct()
+            events = (
+                Event.objects.filter(object_id__in=ids[at : at + AT_ONCE])
+                .order_by()
+                .values_list("verb", "actor")
+                .distinct()
+            )
             people.update(actor for did, actor in events if did == verb)
         if verb == Verb.LABELS_CORRECTED:
-            people.update(event.payload["uploaded_by"] for events in accounts.events_of(ids, {verb}).values() for event in events)
+            people.update(
+                event.payload["uploaded_by"]
+                for events in accounts.events_of(ids, {verb}).values()
+                for event in events
+            )
     return people - {SYSTEM}
 
 
 def dividers(own: Snapshot, before: Snapshot | None) -> list[str]:
-    """Who split the rows of a version, as sorted uuids: who created it, or a version that first split rows that are new since an earlier
-    one. Versions created automatically for retraining keep the live version's split and count for no one.
+    """Who split the rows of a version, as sorted uuids: who created it, or a version that first split rows
+    that are new since an earlier one. Versions created automatically for retraining keep the live version's
+    split and count for no one.
     """
     rows = Snapshot.objects.filter(pk__in=dividing(own, before))
     creators = {str(uuid): {str(by)} - {"None"} for uuid, by in rows.values_list("uuid", "created_by__uuid")}
@@ -144,16 +208,25 @@ def dividers(own: Snapshot, before: Snapshot | None) -> list[str]:
     logged = accounts.events_of([*creators, dataset], {Verb.SNAPSHOT_REQUESTED, Verb.SNAPSHOT_CREATED})
     requests = {event.payload["snapshot"]: event for event in logged.pop(dataset)}
     for snapshot, events in logged.items():
-        creators[snapshot] |= {event.actor for event in (*events, *([requests[snapshot]] if snapshot in requests else []))}
+        creators[snapshot] |= {
+            event.actor for event in (*events, *([requests[snapshot]] if snapshot in requests else []))
+        }
     by_product = {snapshot for snapshot, event in requests.items() if event.payload.get("by_system")}
-    return sorted(set().union(*(people for snapshot, people in creators.items() if snapshot not in by_product)) - {SYSTEM})
+    return sorted(
+        set().union(*(people for snapshot, people in creators.items() if snapshot not in by_product))
+        - {SYSTEM}
+    )
 
 
 def dividing(own: Snapshot, before: Snapshot | None) -> set[int]:
     """The keys of a version, and of the versions that first split its rows missing from `before`."""
     found = {own.pk}
     gave_splits = Exists(SplitAssignment.objects.filter(snapshot=OuterRef("pk")))
-    others = {*Snapshot.objects.filter(gave_splits, dataset=own.dataset_id, number__lt=own.number).values_list("pk", flat=True)}
+    others = {
+        *Snapshot.objects.filter(gave_splits, dataset=own.dataset_id, number__lt=own.number).values_list(
+            "pk", flat=True
+        )
+    }
     for rows in snapshots.newer(own, before) if others else ():
         fresh = SplitAssignment.objects.filter(item__in=rows.items, snapshot__in=others - found)
         found |= {*fresh.order_by().values_list("snapshot", flat=True).distinct()}

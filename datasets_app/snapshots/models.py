@@ -14,7 +14,9 @@ from registry.ground.ledger.rules import digest_of
 
 
 class Snapshot(models.Model):
-    """An immutable version of a dataset: which items, with which decisions, in which split. Created when its job succeeds."""
+    """An immutable version of a dataset: which items, with which decisions, in which split. Created when its
+    job succeeds.
+    """
 
     append_only = True
     project_path = "dataset__project"
@@ -26,21 +28,39 @@ class Snapshot(models.Model):
     schema = models.ForeignKey(LabelSchema, on_delete=models.PROTECT, related_name="snapshots")
     parent = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="children")
     manifest = models.ForeignKey(
-        Blob, on_delete=models.PROTECT, related_name="+", help_text="Parquet: item, decision, label, split, cluster"
+        Blob,
+        on_delete=models.PROTECT,
+        related_name="+",
+        help_text="Parquet: item, decision, label, split, cluster",
     )
     digest = models.CharField(
-        max_length=64, help_text="sha256 over the sorted (item digest, decision digest, split), the schema and the filters"
+        max_length=64,
+        help_text="sha256 over the sorted (item digest, decision digest, split), the schema and the filters",
     )
-    test_digest = models.CharField(max_length=64, help_text="sha256 over the test rows only, without the schema")
+    test_digest = models.CharField(
+        max_length=64, help_text="sha256 over the test rows only, without the schema"
+    )
     seed = models.PositiveBigIntegerField()
     shares = models.JSONField(help_text='percent by split: {"train": 80, "validation": 10, "test": 10}')
-    filters = models.JSONField(null=True, help_text="filters of the slice, evaluated as `created_by` saw the data; null: all labeled items")
-    counts = models.JSONField(
-        help_text='{"rows", "splits": {split: rows}, "labels": {label: {split: rows}}, "label_protocol": as `counting`}'
+    filters = models.JSONField(
+        null=True,
+        help_text="filters of the slice, evaluated as `created_by` saw the data; null: all labeled items",
     )
-    leakage = models.JSONField(help_text="findings and exclusions of the duplicate and leakage rules, with counts and the first cases")
+    counts = models.JSONField(
+        help_text=(
+            '{"rows", "splits": {split: rows}, "labels": {label: {split: rows}}, "label_protocol": as'
+            " `counting`}"
+        )
+    )
+    leakage = models.JSONField(
+        help_text=(
+            "findings and exclusions of the duplicate and leakage rules, with counts and the first cases"
+        )
+    )
     note = models.CharField(max_length=300, blank=True)
-    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -62,8 +82,12 @@ class SplitAssignment(models.Model):
 
     item = models.OneToOneField(Item, on_delete=models.PROTECT, related_name="assignment")
     split = models.CharField(max_length=12)
-    cluster = models.CharField(max_length=64, help_text="digest of the group of duplicates and declared groups it belongs to")
-    snapshot = models.ForeignKey(Snapshot, on_delete=models.PROTECT, related_name="assignments", help_text="the first version it is in")
+    cluster = models.CharField(
+        max_length=64, help_text="digest of the group of duplicates and declared groups it belongs to"
+    )
+    snapshot = models.ForeignKey(
+        Snapshot, on_delete=models.PROTECT, related_name="assignments", help_text="the first version it is in"
+    )
 
     class Meta:
         indexes = [models.Index(fields=["cluster"], name="assignment_cluster")]
@@ -87,9 +111,15 @@ class Export(models.Model):
     blob = models.ForeignKey(Blob, on_delete=models.PROTECT, related_name="+")
     rows = models.PositiveBigIntegerField()
     dropped = models.PositiveBigIntegerField(default=0, help_text="total of what the format can't represent")
-    losses = models.JSONField(default=list, help_text='the same by reason: [{"code", "count"}], codes as in formats.LOSSES')
-    neutralised = models.PositiveBigIntegerField(default=0, help_text="cells escaped because a spreadsheet would run them as formulas")
-    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+    losses = models.JSONField(
+        default=list, help_text='the same by reason: [{"code", "count"}], codes as in formats.LOSSES'
+    )
+    neutralised = models.PositiveBigIntegerField(
+        default=0, help_text="cells escaped because a spreadsheet would run them as formulas"
+    )
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     def __str__(self) -> str:
@@ -98,10 +128,12 @@ class Export(models.Model):
     @property
     def file_name(self) -> str:
         """Its file name for downloads."""
-        return f"{self.snapshot.dataset.slug}-v{self.snapshot.number}.{FORMATS[ExportFormat(self.format)].ending}"
+        ending = FORMATS[ExportFormat(self.format)].ending
+        return f"{self.snapshot.dataset.slug}-v{self.snapshot.number}.{ending}"
 
     @property
     def left_out(self) -> list[str]:
         """What the format couldn't represent, as sentences with counts."""
-        losses = self.losses or ([{"code": "spans", "count": self.dropped}] if self.dropped else [])  # CoNLL, before reasons were stored
+        # CoNLL, before reasons were stored
+        losses = self.losses or ([{"code": "spans", "count": self.dropped}] if self.dropped else [])
         return [in_words(each["code"], each["count"]) for each in losses]

@@ -46,45 +46,73 @@ def listing(user: User, params: Mapping[str, str]) -> Context:
 
 
 def of_dataset(user: User, uuid: UUID, params: Mapping[str, str]) -> Context:
-    """The versions of one dataset, the unfinished job, and the form for the next version, for the slice in ?slice=."""
+    """The versions of one dataset, the unfinished job, and the form for the next version, for the slice in
+    ?slice=.
+    """
     dataset = datasets.get_dataset(user, uuid)
     job = jobs.of_subject(dataset).filter(kind="snapshots.freeze").first()
-    found = list(Snapshot.objects.filter(dataset=dataset).select_related("created_by", "schema").order_by("-number")[:100])
+    found = list(
+        Snapshot.objects.filter(dataset=dataset)
+        .select_related("created_by", "schema")
+        .order_by("-number")[:100]
+    )
     newest = found[0] if found else None
     initial: dict[str, Any] = {"after": newest.number if newest else 0, "slice": params.get("slice")}
     if newest:
         initial |= {**newest.shares, "seed": newest.seed}
     return {
-        "dataset": dataset, "snapshots": found, "form": FreezeForm(dataset, user, initial=initial),
-        "job": job, "working": job and not job.is_finished,
-        "may_freeze": policy.can(user, "snapshots.freeze", dataset), "has_decisions": queries.has_decisions(dataset),
+        "dataset": dataset,
+        "snapshots": found,
+        "form": FreezeForm(dataset, user, initial=initial),
+        "job": job,
+        "working": job and not job.is_finished,
+        "may_freeze": policy.can(user, "snapshots.freeze", dataset),
+        "has_decisions": queries.has_decisions(dataset),
         "steps": [
             Step("Dataset", dataset.name, reverse("datasets:dataset", args=[dataset.uuid])),
             Step("Labels", "schema and guideline", find_url("schemas:schema", uuid=dataset.uuid)),
             Step("Versions", f"latest: {newest.number}" if newest else "none yet", at="now"),
             Step("Runs", "trained on them", at="next"),
         ],
-    }  # fmt: skip
+    }
 
 
 def detail(user: User, uuid: UUID) -> Context:
     """One version: its steps, counts, exclusions, and exports."""
     snapshot = queries.get_snapshot(user, uuid)
-    export, made = jobs.of_subject(snapshot).filter(kind="snapshots.export").first(), snapshot.counts.get("label_protocol")
+    export, made = (
+        jobs.of_subject(snapshot).filter(kind="snapshots.export").first(),
+        snapshot.counts.get("label_protocol"),
+    )
     launch = find_url("training:launch")
     return {
-        "snapshot": snapshot, "dataset": snapshot.dataset, "steps": steps(snapshot), "figures": figures(snapshot), "splits": SPLITS,
-        "of_slice": Selection(snapshot.dataset, user, snapshot.filters, whole=True).words if snapshot.filters else "",
-        "decided_by": protocol.decided_by(made), "agreement": protocol.agreement(made),
-        "labels": label_lines(snapshot), "left_out": left_out(snapshot), "cases": cases(snapshot),
+        "snapshot": snapshot,
+        "dataset": snapshot.dataset,
+        "steps": steps(snapshot),
+        "figures": figures(snapshot),
+        "splits": SPLITS,
+        "of_slice": (
+            Selection(snapshot.dataset, user, snapshot.filters, whole=True).words if snapshot.filters else ""
+        ),
+        "decided_by": protocol.decided_by(made),
+        "agreement": protocol.agreement(made),
+        "labels": label_lines(snapshot),
+        "left_out": left_out(snapshot),
+        "cases": cases(snapshot),
         "exports": list(snapshot.exports.select_related("blob", "created_by").order_by("-id")[:20]),
         "export_form": ExportForm(snapshot),
         "formats": [(name.label, FORMATS[name].holds) for name in queries.export_formats(snapshot)],
-        "export_job": export, "exporting": export is not None and not export.is_finished,
-        "may_export": policy.can(user, "snapshots.export", snapshot), "may_correct": policy.can(user, "labeling.decide", snapshot),
-        "launch_url": f"{launch}?snapshot={snapshot.uuid}" if launch and policy.can(user, "training.launch", snapshot) else "",
+        "export_job": export,
+        "exporting": export is not None and not export.is_finished,
+        "may_export": policy.can(user, "snapshots.export", snapshot),
+        "may_correct": policy.can(user, "labeling.decide", snapshot),
+        "launch_url": (
+            f"{launch}?snapshot={snapshot.uuid}"
+            if launch and policy.can(user, "training.launch", snapshot)
+            else ""
+        ),
         "above_url": find_url("trace:snapshot", uuid=snapshot.uuid),
-    }  # fmt: skip
+    }
 
 
 def steps(snapshot: Snapshot) -> list[Step]:
@@ -119,12 +147,17 @@ def figures(snapshot: Snapshot) -> list[Figure]:
 def content_text(snapshot: Snapshot) -> str:
     """What its rows contain, such as "12 labels"."""
     classes = len(snapshot.counts["labels"])
-    return formats_of(snapshot.dataset.task).rows_in_words or f"{numbers.count(classes)} label{'' if classes == 1 else 's'}"
+    return (
+        formats_of(snapshot.dataset.task).rows_in_words
+        or f"{numbers.count(classes)} label{'' if classes == 1 else 's'}"
+    )
 
 
 def label_lines(snapshot: Snapshot) -> list[LabelLine]:
     """The labels with their rows by split, the largest first."""
-    lines = [(name, [counts[split] for split in SPLITS]) for name, counts in snapshot.counts["labels"].items()]
+    lines = [
+        (name, [counts[split] for split in SPLITS]) for name, counts in snapshot.counts["labels"].items()
+    ]
     largest = max((sum(counts) for _, counts in lines), default=0)
     found = [LabelLine(name, counts, sum(counts), sum(counts) / largest) for name, counts in lines]
     return sorted(found, key=lambda line: (-line.total, line.name))

@@ -13,7 +13,9 @@ NOT_MEASURED = "not measured: no item was annotated by two people"
 
 
 def decided_by(protocol: Mapping[str, Any] | None) -> str:
-    """ "280 imported, 20 adjudicated". protocol: from `counting.label_protocol`; None if the version has none."""
+    """ "280 imported, 20 adjudicated". protocol: from `counting.label_protocol`; None if the version has
+    none.
+    """
     if protocol is None:
         return NOT_COUNTED
     names = dict(Decision.How.choices)
@@ -22,7 +24,9 @@ def decided_by(protocol: Mapping[str, Any] | None) -> str:
 
 
 def agreement(protocol: Mapping[str, Any] | None) -> str:
-    """ "Krippendorff's alpha, nominal: 0.867, 95 % interval 0.802 to 0.914, 150 items, 3 annotators", or why there is none."""
+    """ "Krippendorff's alpha, nominal: 0.867, 95 % interval 0.802 to 0.914, 150 items, 3 annotators", or why
+    there is none.
+    """
     if protocol is None:
         return NOT_COUNTED
     found = protocol["agreement"]
@@ -31,5 +35,9 @@ def agreement(protocol: Mapping[str, Any] | None) -> str:
     on = f"{things(found['n'], 'item')}, {things(found['annotators'], 'annotator')}"
     if found["value"] is None:
         return f"{found['coefficient']}: {found['why'][0].lower()}{found['why'][1:].rstrip('.')} ({on})"
-    ends = "interval not measured" if found["low"] is None else f"95\u00a0% interval {decimals(found['low'])} to {decimals(found['high'])}"
+    ends = (
+        "interval not measured"
+        if found["low"] is None
+        else f"95\u00a0% interval {decimals(found['low'])} to {decimals(found['high'])}"
+    )
     return f"{found['coefficient']}: {decimals(found['value'])}, {ends}, {on}"

@@ -40,7 +40,9 @@ AT_ONCE = 4_000  # keys in one statement, which may name them several times: SQL
 
 
 class Cut(NamedTuple):
-    """The state that a version shows: decisions up to this key, the imported uploads, and the number of items."""
+    """The state that a version shows: decisions up to this key, the imported uploads, and the number of
+    items.
+    """
 
     decision: int
     uploads: list[int]
@@ -48,7 +50,9 @@ class Cut(NamedTuple):
 
 
 class ItemParts(NamedTuple):
-    """The fields of an item that rows need, read without model instances: a file may have millions of items."""
+    """The fields of an item that rows need, read without model instances: a file may have millions of
+    items.
+    """
 
     digest: str
     text: str
@@ -68,7 +72,11 @@ class TextRow(NamedTuple):
 
 def snapshots(user: User) -> QuerySet[Snapshot]:
     """The snapshots that the user may see, newest first."""
-    return policy.visible_to(user, Snapshot, "snapshots.view").select_related("dataset__project", "schema", "created_by").order_by("-id")
+    return (
+        policy.visible_to(user, Snapshot, "snapshots.view")
+        .select_related("dataset__project", "schema", "created_by")
+        .order_by("-id")
+    )
 
 
 def get_snapshot(user: User, uuid: UUID) -> Snapshot:
@@ -84,7 +92,10 @@ def latest(dataset: Dataset) -> Snapshot | None:
 
 def freezing_now(dataset: Dataset) -> Job | None:
     """The unfinished freeze of a dataset."""
-    return next((job for job in jobs.of_subject(dataset).filter(kind="snapshots.freeze")[:5] if not job.is_finished), None)
+    return next(
+        (job for job in jobs.of_subject(dataset).filter(kind="snapshots.freeze")[:5] if not job.is_finished),
+        None,
+    )
 
 
 # ── Rows of a version ───────────────────────────────────────────────────────
@@ -100,14 +111,17 @@ def rows_of(snapshot: Snapshot, split: str) -> Iterator[ManifestRow]:
 
 
 class Newer(NamedTuple):
-    """Some rows that only the newer version has. items: keys of new items; decisions: uuids of other decisions on items in both."""
+    """Some rows that only the newer version has. items: keys of new items; decisions: uuids of other
+    decisions on items in both.
+    """
 
     items: list[int]
     decisions: list[str]
 
 
 def newer(snapshot: Snapshot, before: Snapshot | None = None, split: str = "") -> Iterator[Newer]:
-    """Rows of a version, or of one of its splits, that `before` lacks, AT_ONCE at a time; all rows if there is no `before`.
+    """Rows of a version, or of one of its splits, that `before` lacks, AT_ONCE at a time; all rows if there
+    is no `before`.
 
     Raises Refused if an item is missing from the database, since its contributors are unknown then.
     """
@@ -116,9 +130,16 @@ def newer(snapshot: Snapshot, before: Snapshot | None = None, split: str = "") -
         for items, decisions in manifest.newer(path, known, split):
             for at in range(0, max(len(items), len(decisions)), AT_ONCE):
                 uuids = items[at : at + AT_ONCE]
-                keys = list(Item.objects.filter(uuid__in=uuids).order_by().values_list("pk", flat=True)) if uuids else []
+                keys = (
+                    list(Item.objects.filter(uuid__in=uuids).order_by().values_list("pk", flat=True))
+                    if uuids
+                    else []
+                )
                 if len(keys) < len(uuids):
-                    raise Refused(f"Items of {snapshot} are missing from the database.", next_step="Restore the database from its backup.")
+                    raise Refused(
+                        f"Items of {snapshot} are missing from the database.",
+                        next_step="Restore the database from its backup.",
+                    )
                 yield Newer(keys, decisions[at : at + AT_ONCE])
 
 
@@ -132,27 +153,40 @@ def with_items(snapshot: Snapshot, rows: Iterator[ManifestRow]) -> Iterator[Text
             yield TextRow(row, parts[row.item])
 
 
-def with_values(snapshot: Snapshot, rows: Iterator[ManifestRow]) -> Iterator[tuple[ManifestRow, ItemParts, Any]]:
-    """Each of these rows with its item and its resolved label: a label name, or the content of the task's value with label names; None if
-    the text written by annotators was erased.
+def with_values(
+    snapshot: Snapshot, rows: Iterator[ManifestRow]
+) -> Iterator[tuple[ManifestRow, ItemParts, Any]]:
+    """Each of these rows with its item and its resolved label: a label name, or the content of the task's
+    value with label names; None if the text written by annotators was erased.
     """
     kind, found = snapshot.dataset.task_type, with_items(snapshot, rows)
     if not kind.writes_text:
-        yield from ((row, item, row.label if kind.one_label else json.loads(row.label)) for row, item in found)
+        yield from (
+            (row, item, row.label if kind.one_label else json.loads(row.label)) for row, item in found
+        )
         return
     while batch := list(islice(found, BATCH)):
-        known = dict(Decision.objects.filter(uuid__in=[row.decision_uuid for row, _ in batch]).values_list("uuid", "value"))
+        known = dict(
+            Decision.objects.filter(uuid__in=[row.decision_uuid for row, _ in batch]).values_list(
+                "uuid", "value"
+            )
+        )
         for row, item in batch:
             value = known[UUID(row.decision_uuid)]
             yield row, item, value[kind.answers.name] if value else None
 
 
-def engine_rows(snapshot: Snapshot, split: str, rows: Iterable[ManifestRow] | None = None) -> Iterator[dict[str, Any]]:
-    """One split, or some of its rows, in the engine's format: "id", the item digest; "cluster", shared by rows that were split together;
-    and the fields of the task's `engine_row`. A row that can't be trained on has "id" and "left_out", the reason. Erased rows are skipped.
-    rows: in the order of the split."""
+def engine_rows(
+    snapshot: Snapshot, split: str, rows: Iterable[ManifestRow] | None = None
+) -> Iterator[dict[str, Any]]:
+    """One split, or some of its rows, in the engine's format: "id", the item digest; "cluster", shared by
+    rows that were split together; and the fields of the task's `engine_row`. A row that can't be trained on
+    has "id" and "left_out", the reason. Erased rows are skipped. rows: in the order of the split.
+    """
     kind, formats = snapshot.dataset.task_type, formats_of(snapshot.dataset.task)
-    for row, item, label in with_values(snapshot, iter(rows) if rows is not None else rows_of(snapshot, split)):
+    for row, item, label in with_values(
+        snapshot, iter(rows) if rows is not None else rows_of(snapshot, split)
+    ):
         if label is None:
             continue
         try:
@@ -161,11 +195,15 @@ def engine_rows(snapshot: Snapshot, split: str, rows: Iterable[ManifestRow] | No
             yield {"id": row.item, "left_out": str(error)}
             continue
         if found is not None:  # runs are identified by the bytes of these lines, hence the two orders
-            before, behind = ({}, {"cluster": row.cluster}) if kind.has_labels else ({"cluster": row.cluster}, {})
+            before, behind = (
+                ({}, {"cluster": row.cluster}) if kind.has_labels else ({"cluster": row.cluster}, {})
+            )
             yield {"id": row.item, **before, **found, **behind}
 
 
-def learned_rows(snapshot: Snapshot, split: str, rows: Iterable[ManifestRow] | None = None) -> Iterator[dict[str, Any]]:
+def learned_rows(
+    snapshot: Snapshot, split: str, rows: Iterable[ManifestRow] | None = None
+) -> Iterator[dict[str, Any]]:
     """As `engine_rows`, without rows that can't be trained on."""
     return (row for row in engine_rows(snapshot, split, rows) if "left_out" not in row)
 
@@ -193,7 +231,9 @@ def write_lines(path: Path, rows: Iterable[dict[str, Any]]) -> int:
 
 
 def items_at(snapshot: Snapshot, split: str, numbers: Collection[int]) -> dict[int, str]:
-    """The item digests of some rows of a split by number, in the order of `write_split` if nothing was erased."""
+    """The item digests of some rows of a split by number, in the order of `write_split` if nothing was
+    erased.
+    """
     if not numbers:
         return {}
     with artifacts.local_copy(snapshot.manifest.digest) as path:
@@ -203,7 +243,9 @@ def items_at(snapshot: Snapshot, split: str, numbers: Collection[int]) -> dict[i
 def labels_of(snapshot: Snapshot) -> list[str]:
     """The names of the labels that have rows in the snapshot, in the order of its schema."""
     used = snapshot.counts["labels"]
-    names = Label.objects.filter(schema=snapshot.schema_id).order_by("position").values_list("name", flat=True)
+    names = (
+        Label.objects.filter(schema=snapshot.schema_id).order_by("position").values_list("name", flat=True)
+    )
     return [name for name in names if name in used]
 
 
@@ -223,7 +265,11 @@ def snapshots_with(item: Item) -> list[tuple[Snapshot, ManifestRow]]:
     first = SplitAssignment.objects.filter(item=item).values_list("snapshot__number", flat=True).first()
     if first is None:
         return []
-    later = Snapshot.objects.filter(dataset=item.dataset_id, number__gte=first).select_related("manifest", "dataset").order_by("-number")
+    later = (
+        Snapshot.objects.filter(dataset=item.dataset_id, number__gte=first)
+        .select_related("manifest", "dataset")
+        .order_by("-number")
+    )
     return [(snapshot, row) for snapshot in later if (row := contains(snapshot, item))]
 
 
@@ -236,7 +282,9 @@ def has_decisions(dataset: Dataset) -> bool:
 def cut_of(dataset: Dataset) -> Cut:
     """The current state as a cut that can be read again later."""
     newest = Decision.objects.order_by("-id").values_list("pk", flat=True).first() or 0
-    uploads = list(dataset.uploads.filter(state=UploadState.IMPORTED).order_by("id").values_list("pk", flat=True))
+    uploads = list(
+        dataset.uploads.filter(state=UploadState.IMPORTED).order_by("id").values_list("pk", flat=True)
+    )
     return Cut(newest, uploads, Dataset.objects.values_list("items_total", flat=True).get(pk=dataset.pk))
 
 
@@ -246,7 +294,8 @@ def newest_schema(dataset: Dataset) -> LabelSchema | None:
 
 
 def decided_rows(dataset: Dataset, cut: Cut, schema: LabelSchema) -> Iterator[tuple[int, Row | Reason]]:
-    """The key of every labeled item at the cut with its row, by pages; Reason.REMOVED if its label is no longer in the schema.
+    """The key of every labeled item at the cut with its row, by pages; Reason.REMOVED if its label is no
+    longer in the schema.
 
     Labels have the names of this schema.
     """
@@ -255,9 +304,18 @@ def decided_rows(dataset: Dataset, cut: Cut, schema: LabelSchema) -> Iterator[tu
     rows = Decision.objects.filter(current, pk__lte=cut.decision).exclude(how=Decision.How.WITHDRAWN)
     decisions = rows.filter(item__dataset=dataset, item__upload__in=cut.uploads).order_by("item_id")
     columns = (
-        "item_id", "item__digest", "item__uuid", "digest", "uuid", "label__stable_id", "value", "item__normal_digest", "item__group",
-        "item__assignment__split", "item__split",
-    )  # fmt: skip
+        "item_id",
+        "item__digest",
+        "item__uuid",
+        "digest",
+        "uuid",
+        "label__stable_id",
+        "value",
+        "item__normal_digest",
+        "item__group",
+        "item__assignment__split",
+        "item__split",
+    )
     after = 0
     while page := list(decisions.filter(item_id__gt=after).values_list(*columns)[:BATCH]):
         after = page[-1][0]
@@ -266,8 +324,25 @@ def decided_rows(dataset: Dataset, cut: Cut, schema: LabelSchema) -> Iterator[tu
             if named is None:
                 yield key, Reason.REMOVED
             else:
-                label, labels = kind.answers.frozen(named), None if kind.one_label else tuple(sorted(set(values.labels_of(named))))
-                yield key, Row(item, str(item_uuid), decision, str(uuid), label, normal, group, kept or "", declared, labels)
+                label, labels = (
+                    kind.answers.frozen(named),
+                    (None if kind.one_label else tuple(sorted(set(values.labels_of(named))))),
+                )
+                yield (
+                    key,
+                    Row(
+                        item,
+                        str(item_uuid),
+                        decision,
+                        str(uuid),
+                        label,
+                        normal,
+                        group,
+                        kept or "",
+                        declared,
+                        labels,
+                    ),
+                )
 
 
 def anchors(dataset: Dataset) -> Iterator[Anchor]:

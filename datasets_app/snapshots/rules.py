@@ -46,8 +46,8 @@ class ExportFormat(TextChoices):
 class Row(NamedTuple):
     """A labeled item. kept: its split in an earlier version; declared: the split in its file; empty if none.
 
-    label: the name of its label; except in single-label tasks, the value as JSON with label names. classes: then its distinct label
-    names, () for none.
+    label: the name of its label; except in single-label tasks, the value as JSON with label names. classes:
+    then its distinct label names, () for none.
     """
 
     item: str
@@ -68,7 +68,9 @@ class Row(NamedTuple):
 
 
 class Anchor(NamedTuple):
-    """An item with a split in an earlier version that isn't among the rows now: its text and group still constrain others."""
+    """An item with a split in an earlier version that isn't among the rows now: its text and group still
+    constrain others.
+    """
 
     normal: str
     group: str
@@ -84,7 +86,9 @@ class Placed(NamedTuple):
 
 
 class Case(NamedTuple):
-    """An excluded row, and the row of its cluster that caused it. against: empty if that row isn't in this version."""
+    """An excluded row, and the row of its cluster that caused it. against: empty if that row isn't in this
+    version.
+    """
 
     item_uuid: str
     reason: str
@@ -96,7 +100,9 @@ class Case(NamedTuple):
 def leaked_rows(placed: Iterable[Placed]) -> int:
     """Test rows whose text or cluster is also in train: zero by construction, re-counted for the report."""
     train = {key for each in placed if each.split == TRAIN for key in (each.cluster, each.row.normal)}
-    return sum(1 for each in placed if each.split == TEST and (each.cluster in train or each.row.normal in train))
+    return sum(
+        1 for each in placed if each.split == TEST and (each.cluster in train or each.row.normal in train)
+    )
 
 
 def counts(placed: Iterable[Placed]) -> dict[str, object]:
@@ -115,7 +121,8 @@ def counts(placed: Iterable[Placed]) -> dict[str, object]:
 
 
 def digests(placed: Iterable[Placed], schema_digest: str, filters_digest: str = "") -> tuple[str, str]:
-    """The digest of the version, over its rows in order, the schema, and the filters of its slice; and the digest of its test rows.
+    """The digest of the version, over its rows in order, the schema, and the filters of its slice; and the
+    digest of its test rows.
 
     filters_digest: "" for all labeled items.
     """
@@ -151,11 +158,17 @@ def why_not(placed: Sequence[Placed], left_out: Counter[str]) -> tuple[str, str]
         )
     one_class = placed[0].row.classes is None  # single-label: two labels are required
     if one_class and len({each.row.label for each in placed}) == 1:
-        return "All rows have the same label, so a model can't be trained.", "Label rows with a second label, then create a version."
+        return (
+            "All rows have the same label, so a model can't be trained.",
+            "Label rows with a second label, then create a version.",
+        )
     splits = Counter(each.split for each in placed)
     for split in SPLITS:
         if not splits[split]:
             return f"The {split} split would be empty.", f"Label more rows, or give {split} a larger share."
     if one_class and len({each.row.label for each in placed if each.split == TRAIN}) == 1:
-        return "All train rows have the same label.", "Label more rows with other labels, then create a version."
+        return (
+            "All train rows have the same label.",
+            "Label more rows with other labels, then create a version.",
+        )
     return None

@@ -1,4 +1,6 @@
-"""Dataset versions in the audit log and in the table: verification finds versions without an event or with other rows."""
+"""Dataset versions in the audit log and in the table: verification finds versions without an event or with
+other rows.
+"""
 
 from __future__ import annotations
 
@@ -20,9 +22,14 @@ def stored_facts(snapshots: list[str]) -> dict[str, set[str]]:
     return {str(uuid): {frozen(*row, by=by or "system")} for uuid, by, *row in rows}
 
 
-def frozen(number: int, dataset: object, digest: str, test_digest: str, manifest: str, schema: object, *, by: object) -> str:
+def frozen(
+    number: int, dataset: object, digest: str, test_digest: str, manifest: str, schema: object, *, by: object
+) -> str:
     """The fact of a version: its dataset, digests, and creator."""
-    return f"is {number} of dataset {dataset}: {digest}, test rows {test_digest}, manifest {manifest}, schema {schema}, frozen by {by}"
+    return (
+        f"is {number} of dataset {dataset}: {digest}, test rows {test_digest}, manifest {manifest}, schema"
+        f" {schema}, frozen by {by}"
+    )
 
 
 SNAPSHOTS = Account("snapshots", Snapshot, frozenset({Verb.SNAPSHOT_CREATED}), logged_facts, stored_facts)

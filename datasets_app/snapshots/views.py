@@ -25,14 +25,21 @@ from registry.ground.artifacts import actions as artifacts
 @signed_in
 def snapshots(request: SignedInRequest) -> HttpResponse:
     """The snapshots of the person's projects."""
-    return respond(request, "datasets_app/snapshots/list.html", "snapshots", pages.listing(request.user, request.GET))
+    return respond(
+        request, "datasets_app/snapshots/list.html", "snapshots", pages.listing(request.user, request.GET)
+    )
 
 
 @require_safe
 @needs("snapshots.view", Dataset)
 def dataset(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """The snapshots of one dataset, and the form for the next."""
-    return respond(request, "datasets_app/snapshots/dataset.html", "snapshots", pages.of_dataset(request.user, uuid, request.GET))
+    return respond(
+        request,
+        "datasets_app/snapshots/dataset.html",
+        "snapshots",
+        pages.of_dataset(request.user, uuid, request.GET),
+    )
 
 
 @require_POST
@@ -45,9 +52,14 @@ def freeze(request: SignedInRequest, uuid: UUID) -> HttpResponse:
         found = form.cleaned_data
         with refused_on(form):
             actions.freeze(
-                dataset=into, actor=request.user, seed=found["seed"], shares=form.shares(found), note=found["note"], after=found["after"],
+                dataset=into,
+                actor=request.user,
+                seed=found["seed"],
+                shares=form.shares(found),
+                note=found["note"],
+                after=found["after"],
                 slice_id=found["slice"].uuid if found["slice"] else None,
-            )  # fmt: skip
+            )
             return redirect_or_refresh(request, reverse("snapshots:dataset", args=[uuid]))
     context = pages.of_dataset(request.user, uuid, {}) | {"form": form}
     return respond(request, "datasets_app/snapshots/dataset.html", "snapshots", context, status=422)
@@ -67,7 +79,11 @@ def export(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     form = ExportForm(queries.get_snapshot(request.user, uuid), request.POST)
     if not form.is_valid():
         return respond(
-            request, "datasets_app/snapshots/detail.html", "exports", pages.detail(request.user, uuid) | {"export_form": form}, status=422
+            request,
+            "datasets_app/snapshots/detail.html",
+            "exports",
+            pages.detail(request.user, uuid) | {"export_form": form},
+            status=422,
         )
     actions.export(snapshot_id=uuid, actor=request.user, format=form.cleaned_data["format"])
     return redirect_or_refresh(request, reverse("snapshots:detail", args=[uuid]) + "#exports")
@@ -78,4 +94,9 @@ def export(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def download(request: SignedInRequest, uuid: UUID) -> HttpResponseBase:
     """The bytes of an exported file, never shown inside the site."""
     row = Export.objects.select_related("snapshot__dataset", "blob").get(uuid=uuid)
-    return FileResponse(artifacts.open_blob(row.blob.digest), as_attachment=True, filename=row.file_name, content_type=MEDIA[row.format])
+    return FileResponse(
+        artifacts.open_blob(row.blob.digest),
+        as_attachment=True,
+        filename=row.file_name,
+        content_type=MEDIA[row.format],
+    )

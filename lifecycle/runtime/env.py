@@ -12,7 +12,9 @@ TRUE, FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off", ""}
 
 
 class BadSetting(RuntimeError):
-    """An environment variable holds a value that the product cannot use; the text names it and says what is allowed."""
+    """An environment variable holds a value that the product cannot use; the text names it and says what is
+    allowed.
+    """
 
 
 def env_str(name: str, default: str = "") -> str:
@@ -21,7 +23,9 @@ def env_str(name: str, default: str = "") -> str:
         try:
             return Path(file).read_text(encoding="utf-8").strip()
         except OSError as error:
-            raise BadSetting(f"{name}_FILE points to {file}, which cannot be read: {error.strerror}.") from error
+            raise BadSetting(
+                f"{name}_FILE points to {file}, which cannot be read: {error.strerror}."
+            ) from error
     return os.environ.get(name, default)
 
 
@@ -68,7 +72,8 @@ def env_list(name: str, default: list[str]) -> list[str]:
 
 
 def mail_settings(url: str) -> dict[str, object]:
-    """Django's mail settings from one address: smtp://name:password@host:587?tls=1, smtps://host, or console:// for the log.
+    """Django's mail settings from one address: smtp://name:password@host:587?tls=1, smtps://host, or
+    console:// for the log.
 
     Empty: nothing is sent. Raises BadSetting for any other scheme, or without a host.
     """
@@ -83,23 +88,34 @@ def mail_settings(url: str) -> dict[str, object]:
         return {"EMAIL_BACKEND": "django.core.mail.backends.console.EmailBackend"}
     if parts.scheme not in ("smtp", "smtps") or not parts.hostname:
         raise BadSetting(
-            "EMAIL_URL must look like smtp://name:password@mail.example.org:587?tls=1, smtps://mail.example.org or console://."
+            "EMAIL_URL must look like smtp://name:password@mail.example.org:587?tls=1,"
+            " smtps://mail.example.org or console://."
         )
     tls = dict(parse_qsl(parts.query)).get("tls", "0").lower() in TRUE
     return {
-        "EMAIL_BACKEND": "django.core.mail.backends.smtp.EmailBackend", "EMAIL_HOST": parts.hostname,
+        "EMAIL_BACKEND": "django.core.mail.backends.smtp.EmailBackend",
+        "EMAIL_HOST": parts.hostname,
         "EMAIL_PORT": port or (465 if parts.scheme == "smtps" else 587 if tls else 25),
-        "EMAIL_HOST_USER": unquote(parts.username or ""), "EMAIL_HOST_PASSWORD": unquote(parts.password or ""),
-        "EMAIL_USE_TLS": tls and parts.scheme == "smtp", "EMAIL_USE_SSL": parts.scheme == "smtps",
-    }  # fmt: skip
+        "EMAIL_HOST_USER": unquote(parts.username or ""),
+        "EMAIL_HOST_PASSWORD": unquote(parts.password or ""),
+        "EMAIL_USE_TLS": tls and parts.scheme == "smtp",
+        "EMAIL_USE_SSL": parts.scheme == "smtps",
+    }
 
 
 def cache_at(url: str) -> dict[str, object]:
-    """Django's cache settings: Redis for a Redis URL, else the memory of each process. Values are JSON: writing to Redis can't run code."""
+    """Django's cache settings: Redis for a Redis URL, else the memory of each process. Values are JSON:
+    writing to Redis can't run code.
+    """
     if not url.startswith(("redis://", "rediss://", "unix://")):
         return {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
     options = {"serializer": "lifecycle.runtime.env.Json"}
-    return {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": url, "KEY_PREFIX": "lifecycle", "OPTIONS": options}
+    return {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": url,
+        "KEY_PREFIX": "lifecycle",
+        "OPTIONS": options,
+    }
 
 
 class Json:

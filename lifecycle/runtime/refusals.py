@@ -18,7 +18,9 @@ class Refusal(Exception):
     status = 422  # of an HTTP answer
     retry_after_seconds: int | None = None
 
-    def __init__(self, message: str, *, next_step: str = "", fields: dict[str, list[str]] | None = None) -> None:
+    def __init__(
+        self, message: str, *, next_step: str = "", fields: dict[str, list[str]] | None = None
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.next_step = next_step
@@ -41,14 +43,18 @@ class Damaged(Refused):
 
 
 class Conflict(Refusal):
-    """The thing changed since the caller looked at it, or is no longer in the state that the action needs (HTTP 409)."""
+    """The thing changed since the caller looked at it, or is no longer in the state that the action needs
+    (HTTP 409).
+    """
 
     code = "conflict"
     status = 409
 
 
 class Unreadable(Refusal):
-    """A URL has a parameter that is invalid or not supported. Nothing is shown: it would be more than was requested (HTTP 400)."""
+    """A URL has a parameter that is invalid or not supported. Nothing is shown: it would be more than was
+    requested (HTTP 400).
+    """
 
     code = "invalid"
     status = 400

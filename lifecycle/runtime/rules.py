@@ -22,7 +22,10 @@ S = TypeVar("S", bound=State)
 def check_move(noun: str, moves: Mapping[S, Collection[S]], old: S, new: S) -> None:
     """Raises Conflict unless `new` is among the states that may follow `old`. noun: what has the state."""
     if new not in moves.get(old, ()):
-        raise Conflict(f"This {noun} is {old.label.lower()} and can no longer become {new.label.lower()}.", next_step="Reload the page.")
+        raise Conflict(
+            f"This {noun} is {old.label.lower()} and can no longer become {new.label.lower()}.",
+            next_step="Reload the page.",
+        )
 
 
 def check_reason(reason: str, what: str, most: int) -> str:

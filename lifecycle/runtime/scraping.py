@@ -15,7 +15,9 @@ PROXIED = ("x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "forwarde
 
 
 def may_scrape(*, token: str, peer: str, headers: Mapping[str, str]) -> bool:
-    """Whether the caller may read metrics: it sends the token or, where none is set, calls from this machine (see is_here)."""
+    """Whether the caller may read metrics: it sends the token or, where none is set, calls from this machine
+    (see is_here).
+    """
     return sends(token, headers) if token else is_here(peer, headers)
 
 
@@ -30,7 +32,9 @@ def is_here(peer: str, headers: Mapping[str, str]) -> bool:
 def sends(token: str, headers: Mapping[str, str]) -> bool:
     """Whether a request carries this token."""
     kind, _, given = headers.get("authorization", "").partition(" ")
-    return kind.lower() == "bearer" and hmac.compare_digest(given.strip().encode("utf-8", "surrogateescape"), token.encode())
+    return kind.lower() == "bearer" and hmac.compare_digest(
+        given.strip().encode("utf-8", "surrogateescape"), token.encode()
+    )
 
 
 def is_loopback(peer: str) -> bool:
@@ -55,7 +59,9 @@ class Once(Collector):
 
 
 def exposition(families: Iterable[Metric], accept: str) -> tuple[bytes, str]:
-    """The body and its Content-Type, in the format that the scraper asks for: OpenMetrics, or Prometheus' plain text."""
+    """The body and its Content-Type, in the format that the scraper asks for: OpenMetrics, or Prometheus'
+    plain text.
+    """
     try:
         encode, content_type = choose_encoder(accept)
     except (TypeError, ValueError):  # an invalid version

@@ -1,8 +1,8 @@
 """Django's SQLite, whose transactions in one process take turns.
 
-SQLite allows one writer at a time. A second one retries after 1, 2, 5 … 100 ms, even if the first ended earlier, and a lucky retry
-overtakes the others. Threads of one process need not retry: here they wait for a lock, which wakes them. Single statements
-outside of transactions, and other processes, retry as before.
+SQLite allows one writer at a time. A second one retries after 1, 2, 5 … 100 ms, even if the first ended
+earlier, and a lucky retry overtakes the others. Threads of one process need not retry: here they wait for a
+lock, which wakes them. Single statements outside of transactions, and other processes, retry as before.
 """
 
 from __future__ import annotations
@@ -23,13 +23,17 @@ os.register_at_fork(after_in_child=TURNS.clear)  # the threads that hold them ar
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """A connection that holds its process's turn from BEGIN to COMMIT or ROLLBACK; it is made for transaction_mode IMMEDIATE."""
+    """A connection that holds its process's turn from BEGIN to COMMIT or ROLLBACK; it is made for
+    transaction_mode IMMEDIATE.
+    """
 
     SchemaEditorClass = DatabaseSchemaEditor
     turn: Lock | None = None
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
-        """As Django's, but text that isn't UTF-8, which nothing here writes, ends no page and no verification: it reads as U+FFFD."""
+        """As Django's, but text that isn't UTF-8, which nothing here writes, ends no page and no
+        verification: it reads as U+FFFD.
+        """
         made = super().get_new_connection(conn_params)
         made.text_factory = lambda text: text.decode("utf-8", "replace")
         return made

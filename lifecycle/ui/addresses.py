@@ -19,7 +19,9 @@ def find_url(name: str, **kwargs: Any) -> str:
 
 
 def key_in(given: Mapping[str, str], name: str = "before") -> int | None:
-    """The key from which a list continues, as the page before wrote it; None for its beginning. Raises Unreadable."""
+    """The key from which a list continues, as the page before wrote it; None for its beginning. Raises
+    Unreadable.
+    """
     text = given.get(name, "")
     if not text:
         return None
@@ -29,10 +31,14 @@ def key_in(given: Mapping[str, str], name: str = "before") -> int | None:
 
 
 def choice_in(given: Mapping[str, str], name: str, choices: Collection[str], otherwise: str = "") -> str:
-    """The choice in the query string; `otherwise` without one. Raises Unreadable for one that isn't offered."""
+    """The choice in the query string; `otherwise` without one. Raises Unreadable for one that isn't
+    offered.
+    """
     word = given.get(name, "")
     if word and word not in choices:
-        raise unreadable({name: [f"Choose one of {', '.join(choices)}." if choices else "No options are available."]})
+        raise unreadable(
+            {name: [f"Choose one of {', '.join(choices)}." if choices else "No options are available."]}
+        )
     return word or otherwise
 
 

@@ -1,4 +1,6 @@
-"""Cells of exported tables. A spreadsheet runs a cell that begins like a formula, so such a cell gets an apostrophe in front."""
+"""Cells of exported tables. A spreadsheet runs a cell that begins like a formula, so such a cell gets an
+apostrophe in front.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,8 @@ MARK = "'"
 def inert_cell(value: object) -> str:
     """The text of a cell that no spreadsheet runs; NUL is dropped, since no reader of CSV takes it.
 
-    A cell that already begins with such an apostrophe gets one more, so that `live_cell` gives back every text.
+    A cell that already begins with such an apostrophe gets one more, so that `live_cell` gives back every
+    text.
     """
     text = "" if value is None else str(value).replace("\x00", "")
     return f"{MARK}{text}" if text.lstrip(MARK).startswith(FORMULA) else text

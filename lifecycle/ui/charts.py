@@ -13,10 +13,11 @@ SIZES = ("short", "", "tall", "taller")
 class Chart:
     """A figure with its caption and the data behind it.
 
-    id: unique on the page. lead: the finding, in bold; caption: the rest of the sentence. figure: {"data": [...], "layout": {...}}
-    as Plotly takes it. head, rows: the data as a table, all points or a fair part of them with csv_url leading to all. size: one of
-    SIZES. updates_url: returns the new points, {"traces": [0, 1], "x": [[...], [...]], "y": [[...], [...]], "next": url or null}, and
-    where axes, labels or finding move with them the whole chart: "chart": {"figure": {...}, "lead": "...", "caption": "..."}.
+    id: unique on the page. lead: the finding, in bold; caption: the rest of the sentence. figure: {"data":
+    [...], "layout": {...}} as Plotly takes it. head, rows: the data as a table, all points or a fair part of
+    them with csv_url leading to all. size: one of SIZES. updates_url: returns the new points, {"traces": [0,
+    1], "x": [[...], [...]], "y": [[...], [...]], "next": url or null}, and where axes, labels or finding move
+    with them the whole chart: "chart": {"figure": {...}, "lead": "...", "caption": "..."}.
     """
 
     id: str
@@ -31,7 +32,10 @@ class Chart:
 
     def __post_init__(self) -> None:
         if self.size not in SIZES:
-            raise ValueError(f"The chart {self.id!r} has the unknown size {self.size!r}; choose from {', '.join(map(repr, SIZES))}.")
+            raise ValueError(
+                f"The chart {self.id!r} has the unknown size {self.size!r}; choose from"
+                f" {', '.join(map(repr, SIZES))}."
+            )
 
     @property
     def alt(self) -> str:

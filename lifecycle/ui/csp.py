@@ -12,6 +12,8 @@ View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 
 
 def charts(view: View) -> View:
-    """For pages that draw charts: Plotly writes style attributes and a style element, so inline styles are allowed; scripts are not."""
+    """For pages that draw charts: Plotly writes style attributes and a style element, so inline styles are
+    allowed; scripts are not.
+    """
     decorated: View = csp_update({"style-src": "'unsafe-inline'"})(view)
     return decorated

@@ -1,4 +1,6 @@
-"""Rendering of all forms: one renderer, one field template, our widget classes, and an error summary with links to the fields."""
+"""Rendering of all forms: one renderer, one field template, our widget classes, and an error summary with
+links to the fields.
+"""
 
 from __future__ import annotations
 
@@ -74,7 +76,10 @@ def problems(form: forms.BaseForm) -> list[Problem]:
     """Everything that keeps the form from being accepted, in the order of the page."""
     found = [Problem("", "", str(text)) for text in form.non_field_errors()]
     for field in form:
-        found += [Problem(field.id_for_label or f"id_{field.html_name}", str(field.label), str(text)) for text in field.errors]
+        found += [
+            Problem(field.id_for_label or f"id_{field.html_name}", str(field.label), str(text))
+            for text in field.errors
+        ]
     return found
 
 
@@ -84,9 +89,15 @@ def errors_of(form: forms.BaseForm) -> dict[str, list[str]]:
 
 
 def cleaned(form: forms.Form) -> dict[str, Any]:
-    """The cleaned data of a dialog's form, which isn't shown again. Raises Refused, with the fields, when it is invalid."""
+    """The cleaned data of a dialog's form, which isn't shown again. Raises Refused, with the fields, when it
+    is invalid.
+    """
     if not form.is_valid():
-        raise Refused("Nothing was changed: the form is incomplete.", next_step=first_problem(form), fields=errors_of(form))
+        raise Refused(
+            "Nothing was changed: the form is incomplete.",
+            next_step=first_problem(form),
+            fields=errors_of(form),
+        )
     given: dict[str, Any] = form.cleaned_data
     return given
 
@@ -100,7 +111,8 @@ def filters_in(form: forms.BaseForm) -> dict[str, Any]:
 
 
 def add_refusal(form: forms.BaseForm, refusal: Refusal) -> None:
-    """Add a refusal and its next step to the fields that it names, or to the form where it names none of them.
+    """Add a refusal and its next step to the fields that it names, or to the form where it names none of
+    them.
 
     With several fields each has its own error; with one, the refusal's message gives the reason.
     """
@@ -109,7 +121,12 @@ def add_refusal(form: forms.BaseForm, refusal: Refusal) -> None:
     for name in known:
         form.add_error(name, sentences(*reasons, *refusal.fields[name], refusal.next_step))
     if not known:
-        form.add_error(None, " ".join(sentences(refusal.message, *chain.from_iterable(refusal.fields.values()), refusal.next_step)))
+        form.add_error(
+            None,
+            " ".join(
+                sentences(refusal.message, *chain.from_iterable(refusal.fields.values()), refusal.next_step)
+            ),
+        )
 
 
 @contextmanager

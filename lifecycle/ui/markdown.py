@@ -1,4 +1,5 @@
-"""Escapes user text for Markdown that the product writes: it opens no heading, table, link, code, or HTML. Pure.
+"""Escapes user text for Markdown that the product writes: it opens no heading, table, link, code, or HTML.
+Pure.
 
 CommonMark renders a backslash before ASCII punctuation as the character itself, so the text reads as typed.
 """
@@ -8,7 +9,8 @@ from __future__ import annotations
 import re
 
 ACTIVE = re.compile(r"([\\`*_\[\]<>|#~!&$@])")
-ADDRESS = re.compile(r"(?<=[A-Za-z]):(?=//)|(?<=www)\.", re.IGNORECASE)  # texts that GitHub and Hugging Face turn into links
+# texts that GitHub and Hugging Face turn into links
+ADDRESS = re.compile(r"(?<=[A-Za-z]):(?=//)|(?<=www)\.", re.IGNORECASE)
 RULE = re.compile(r"[-=+:\s]*")  # a line of these alone underlines a heading, opens a table, or is a rule
 
 
@@ -18,7 +20,9 @@ def inline(value: object) -> str:
 
 
 def paragraphs(text: str) -> str:
-    """User text of several lines. Blank lines separate paragraphs, and lines that begin with "- " or "1. " stay lists."""
+    """User text of several lines. Blank lines separate paragraphs, and lines that begin with "- " or "1. "
+    stay lists.
+    """
     lines = (escaped(line.strip()) for line in text.strip().splitlines())
     return "\n".join(f"\\{line}" if line and RULE.fullmatch(line) else line for line in lines)
 

@@ -1,4 +1,6 @@
-"""Small drawings made on the server: digests, intervals, sparklines, bars. SVG with classes, no inline style."""
+"""Small drawings made on the server: digests, intervals, sparklines, bars. SVG with classes, no inline
+style.
+"""
 
 from __future__ import annotations
 
@@ -17,13 +19,42 @@ STATES = ("wait", "live", "half", "ok", "warn", "bad", "stop", "off", "prod")
 KIND_OF = {
     **dict.fromkeys(("queued", "waiting", "draft", "pending", "scheduled", "not started"), "wait"),
     **dict.fromkeys(("running", "training", "live", "started", "labeling", "canary", "importing"), "live"),
-    **dict.fromkeys(("open", "in review", "requested", "partly", "shadow", "no clear difference", "not enough data"), "half"),
     **dict.fromkeys(
-        ("passed", "succeeded", "finished", "done", "approved", "accepted", "healthy", "frozen", "better", "ready", "valid", "holds"), "ok"
+        ("open", "in review", "requested", "partly", "shadow", "no clear difference", "not enough data"),
+        "half",
+    ),
+    **dict.fromkeys(
+        (
+            "passed",
+            "succeeded",
+            "finished",
+            "done",
+            "approved",
+            "accepted",
+            "healthy",
+            "frozen",
+            "better",
+            "ready",
+            "valid",
+            "holds",
+        ),
+        "ok",
     ),
     **dict.fromkeys(("watch", "warning", "close", "late", "superseded", "waived", "ended early"), "warn"),
     **dict.fromkeys(
-        ("failed", "rejected", "refused", "rolled back", "drifting", "worse", "quarantined", "invalid", "void", "fails"), "bad"
+        (
+            "failed",
+            "rejected",
+            "refused",
+            "rolled back",
+            "drifting",
+            "worse",
+            "quarantined",
+            "invalid",
+            "void",
+            "fails",
+        ),
+        "bad",
     ),
     **dict.fromkeys(("stopped", "cancelled", "pruned", "withdrawn", "paused", "held"), "stop"),
     **dict.fromkeys(("archived", "off", "expired", "revoked", "none", "not measured"), "off"),
@@ -33,7 +64,9 @@ KIND_OF = {
 
 @dataclass(frozen=True)
 class Step:
-    """One bead of a thread. at: "" (behind), "now" (this object) or "next" (not there yet). digest: drawn instead of the text."""
+    """One bead of a thread. at: "" (behind), "now" (this object) or "next" (not there yet). digest: drawn
+    instead of the text.
+    """
 
     label: str
     text: str
@@ -44,7 +77,9 @@ class Step:
 
 @dataclass(frozen=True)
 class Figure:
-    """One number of a strip. value: ready text, None when not measured. sub: its reference. change: +0.009 and whether that is good."""
+    """One number of a strip. value: ready text, None when not measured. sub: its reference. change: +0.009
+    and whether that is good.
+    """
 
     label: str
     value: str | None
@@ -83,15 +118,29 @@ def fingerprint(hexadecimal: str) -> SafeString:
 
 
 def digest(value: str | None, *, icon: SafeString | None = None) -> SafeString:
-    """A sha256 as bars, eight digits and the whole in its title. icon: adds the copy button. "none" for an empty value."""
+    """A sha256 as bars, eight digits and the whole in its title. icon: adds the copy button. "none" for an
+    empty value.
+    """
     full = (value or "").lower().removeprefix("sha256:")
     if not full:
         return SafeString('<span class="muted">none</span>')
     if not HEX.fullmatch(full):
         return format_html("<code>{}</code>", value)
     short = full[:8]
-    button = format_html('<button type="button" data-copy="{}" aria-label="Copy digest {}">{}</button>', full, short, icon) if icon else ""
-    return format_html('<span class="digest" title="sha256:{}">{}<code>{}</code>{}</span>', full, fingerprint(full), short, button)
+    button = (
+        format_html(
+            '<button type="button" data-copy="{}" aria-label="Copy digest {}">{}</button>', full, short, icon
+        )
+        if icon
+        else ""
+    )
+    return format_html(
+        '<span class="digest" title="sha256:{}">{}<code>{}</code>{}</span>',
+        full,
+        fingerprint(full),
+        short,
+        button,
+    )
 
 
 def interval(
@@ -106,10 +155,12 @@ def interval(
     watch: bool = False,
     label: str = "",
 ) -> SafeString:
-    """A difference with its 95 % interval; right of zero is better, blue when zero is outside, grey when it is inside.
+    """A difference with its 95 % interval; right of zero is better, blue when zero is outside, grey when it
+    is inside.
 
-    better: "up" or "down", which direction of the value is good. limit: drawn red and dotted. scale: the value at the right edge, by
-    default just beyond the farthest end. label: for screen readers; by default the value with its interval.
+    better: "up" or "down", which direction of the value is good. limit: drawn red and dotted. scale: the
+    value at the right edge, by default just beyond the farthest end. label: for screen readers; by default
+    the value with its interval.
     """
     if value is None or low is None or high is None:
         return format_html('<span class="muted">{}</span>', NOT_MEASURED)
@@ -121,19 +172,33 @@ def interval(
         return round(min(147.0, max(3.0, 75 + 72 * sign * float(number) / edge)), 1)
 
     kind = " watch" if watch else "" if low > 0 or high < 0 else " flat"
-    label = label or f"{signed(value, digits)}, 95\u00a0% interval {signed(low, digits)} to {signed(high, digits)}"
-    dotted = format_html('<line class="lim" x1="{0}" x2="{0}" y1="-4" y2="20"/>', short(x(limit))) if limit is not None else ""
+    label = (
+        label
+        or f"{signed(value, digits)}, 95\u00a0% interval {signed(low, digits)} to {signed(high, digits)}"
+    )
+    dotted = (
+        format_html('<line class="lim" x1="{0}" x2="{0}" y1="-4" y2="20"/>', short(x(limit)))
+        if limit is not None
+        else ""
+    )
     left, right = sorted((x(low), x(high)))
     return format_html(
         '<svg class="ci{}" width="150" height="16" viewBox="0 0 150 16" role="img" aria-label="{}">'
         '<line class="zero" x1="75" x2="75" y1="-4" y2="20"/>{}'
         '<line class="rng" x1="{}" x2="{}" y1="8" y2="8"/><circle class="pt" cx="{}" cy="8" r="3"/></svg>',
-        kind, label, dotted, short(left), short(right), short(x(value)),
-    )  # fmt: skip
+        kind,
+        label,
+        dotted,
+        short(left),
+        short(right),
+        short(x(value)),
+    )
 
 
 def spark(values: Sequence[Number | None], *, hot: bool = False) -> SafeString:
-    """The shape of a series, on its own scale, 96 by 20 pixels; the last point is a dot, red when hot. Gaps stay open."""
+    """The shape of a series, on its own scale, 96 by 20 pixels; the last point is a dot, red when hot. Gaps
+    stay open.
+    """
     known = [float(value) for value in values if value is not None]
     if len(known) < 2:
         return format_html('<span class="muted">{}</span>', "Too few points" if known else NOT_MEASURED)
@@ -150,19 +215,26 @@ def spark(values: Sequence[Number | None], *, hot: bool = False) -> SafeString:
     return format_html(
         '<svg class="spark" width="96" height="20" viewBox="0 0 96 20" aria-hidden="true"><path d="{}"/>'
         '<circle{} cx="{}" cy="{}" r="2.25"/></svg>',
-        "".join(path), HOT if hot else "", short(last[0]), short(last[1]),
-    )  # fmt: skip
+        "".join(path),
+        HOT if hot else "",
+        short(last[0]),
+        short(last[1]),
+    )
 
 
 def bar(share: Number | None, *, kind: str = "judged", label: str = "") -> SafeString:
-    """A share from 0 to 1 of a whole. kind: judged (blue), reference (graphite), third, ok, warn, bad, ghost (outline only).
+    """A share from 0 to 1 of a whole. kind: judged (blue), reference (graphite), third, ok, warn, bad, ghost
+    (outline only).
 
-    label: its text for screen readers; without one the bar is hidden from them, because the number is beside it.
+    label: its text for screen readers; without one the bar is hidden from them, because the number is beside
+    it.
     """
     width = round(100 * min(1.0, max(0.0, float(share or 0))), 1)
     role = format_html('role="img" aria-label="{}"', label) if label else HIDDEN
     return format_html(
-        '<svg class="bar {}" viewBox="0 0 100 6" preserveAspectRatio="none" {}><rect class="all" width="100" height="6"/>'
-        '<rect class="part" width="{}" height="6"/></svg>',
-        kind, role, short(width),
-    )  # fmt: skip
+        '<svg class="bar {}" viewBox="0 0 100 6" preserveAspectRatio="none" {}><rect class="all" width="100"'
+        ' height="6"/><rect class="part" width="{}" height="6"/></svg>',
+        kind,
+        role,
+        short(width),
+    )

@@ -21,9 +21,10 @@ def everyone(_user: Person) -> bool:
 class NavItem:
     """One line of the navigation.
 
-    group: one of GROUPS. order: position within it. show: who sees it. count: open work for this person (None: no number), called only
-    by the lazy counts fragment. hot: the count burns (SLO, incident) and is red. match: URL names or namespaces on whose pages this item
-    is current, by default the namespace of its own URL; the longest match wins. key: the letter after `g` that goes there.
+    group: one of GROUPS. order: position within it. show: who sees it. count: open work for this person
+    (None: no number), called only by the lazy counts fragment. hot: the count burns (SLO, incident) and is
+    red. match: URL names or namespaces on whose pages this item is current, by default the namespace of its
+    own URL; the longest match wins. key: the letter after `g` that goes there.
     """
 
     group: str
@@ -49,7 +50,9 @@ class NavItem:
     def fits(self, view_name: str) -> int:
         """How closely the page belongs to this item: the length of the longest match, 0 for none."""
         names = self.match or (self.url_name.rpartition(":")[0] or self.url_name,)
-        return max((len(name) for name in names if view_name == name or view_name.startswith(name + ":")), default=0)
+        return max(
+            (len(name) for name in names if view_name == name or view_name.startswith(name + ":")), default=0
+        )
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,9 @@ _items: dict[str, NavItem] = {}
 def register(item: NavItem) -> None:
     """Add an item; registering the same URL name again replaces it."""
     if item.group not in GROUPS:
-        raise ValueError(f"{item.label!r} is in the unknown group {item.group!r}; choose from {', '.join(GROUPS)}.")
+        raise ValueError(
+            f"{item.label!r} is in the unknown group {item.group!r}; choose from {', '.join(GROUPS)}."
+        )
     _items[item.url_name] = item
 
 
@@ -93,7 +98,9 @@ def items() -> list[NavItem]:
 
 
 def groups(user: Person, view_name: str = "") -> list[Group]:
-    """The person's navigation, with the current page marked. Omits groups without a visible item, and missing rooms."""
+    """The person's navigation, with the current page marked. Omits groups without a visible item, and missing
+    rooms.
+    """
     shown = [(item, url) for item in items() if (url := find_url(item.url_name)) and item.show(user)]
     best = max(shown, key=lambda pair: pair[0].fits(view_name), default=None)
     current = best[0] if best and best[0].fits(view_name) else None

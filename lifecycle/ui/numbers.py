@@ -18,8 +18,8 @@ Number = int | float | Decimal
 def decimals(value: Number | None, digits: int = 3, unlike: Sequence[Number] = ()) -> str:
     """0.927; 1,204.5; −0.013. "Not measured" for None and NaN.
 
-    unlike: limits that the value is compared with, such as 0 or a threshold: decimals are added until it reads differently from those
-    that it differs from, so that 0.69996 is never 0.700 beside "at least 0.700".
+    unlike: limits that the value is compared with, such as 0 or a threshold: decimals are added until it
+    reads differently from those that it differs from, so that 0.69996 is never 0.700 beside "at least 0.700".
     """
     if value is None or value != value:  # noqa: PLR0124  NaN is the one value unequal to itself
         return NOT_MEASURED
@@ -29,12 +29,16 @@ def decimals(value: Number | None, digits: int = 3, unlike: Sequence[Number] = (
 
 
 def more_digits(value: Number, digits: int, unlike: Sequence[Number]) -> int:
-    """How many more decimals than `digits` distinguish a value from the numbers that it differs from: up to six, else none."""
+    """How many more decimals than `digits` distinguish a value from the numbers that it differs from: up to
+    six, else none.
+    """
 
     def reads_like(other: Number, more: int) -> bool:
         return value != other and float(f"{value:.{digits + more}f}") == float(f"{other:.{digits + more}f}")
 
-    return next((more for more in range(DIGITS_MORE + 1) if not any(reads_like(other, more) for other in unlike)), 0)
+    return next(
+        (more for more in range(DIGITS_MORE + 1) if not any(reads_like(other, more) for other in unlike)), 0
+    )
 
 
 def significant(value: Number | None, digits: int = 2) -> str:
@@ -70,12 +74,17 @@ def ordinal(value: int) -> str:
 def signed(value: Number | None, digits: int = 3, unlike: Sequence[Number] = ()) -> str:
     """A difference: +0.013, −0.005, 0.000. unlike: as for `decimals`."""
     text = decimals(value, digits, unlike)
-    return "+" + text if value is not None and value > 0 and any(digit in text for digit in "123456789") else text
+    return (
+        "+" + text
+        if value is not None and value > 0 and any(digit in text for digit in "123456789")
+        else text
+    )
 
 
 def percent(share: Number | None, digits: int = 0, unlike: Sequence[Number] = ()) -> str:
-    """A share from 0 to 1 as 5 % (with a no-break space). unlike: shares, as for `decimals`: with (0, 1) only none reads as
-    0 % and only all as 100 %."""
+    """A share from 0 to 1 as 5 % (with a no-break space). unlike: shares, as for `decimals`: with (0, 1) only
+    none reads as 0 % and only all as 100 %.
+    """
     if share is None or share != share:  # noqa: PLR0124
         return NOT_MEASURED
     return decimals(share * 100, digits, [other * 100 for other in unlike]) + GAP + "%"
@@ -112,7 +121,9 @@ def duration(seconds: Number | timedelta | None) -> str:
         amount, left = divmod(left, length)
         parts.append((amount, name))
     first = next((index for index, part in enumerate(parts) if part[0]), 3)
-    return " ".join(f"{amount}{GAP}{name}" for amount, name in parts[first : first + 2] if amount) or f"0{GAP}s"
+    return (
+        " ".join(f"{amount}{GAP}{name}" for amount, name in parts[first : first + 2] if amount) or f"0{GAP}s"
+    )
 
 
 def moment(at: datetime, now: datetime) -> str:

@@ -44,18 +44,24 @@ _pages: dict[str, Page] = {}
 _searches: dict[str, Search] = {}
 
 
-def register_page(label: str, url_name: str, *, show: Callable[[Person], bool] = everyone, keywords: str = "") -> None:
+def register_page(
+    label: str, url_name: str, *, show: Callable[[Person], bool] = everyone, keywords: str = ""
+) -> None:
     """Make a page reachable by name; items of the navigation are there already."""
     _pages[url_name] = Page(label, url_name, show, keywords)
 
 
 def register_search(label: str, search: Search) -> None:
-    """Register `search(user, query)`; it must return only what the user may see. The same label again replaces it."""
+    """Register `search(user, query)`; it must return only what the user may see. The same label again
+    replaces it.
+    """
     _searches[label] = search
 
 
 def find(user: Person, query: str) -> list[Section]:
-    """Pages first, then each provider's hits, at most LIMIT each; empty sections are left out. An empty query lists the pages."""
+    """Pages first, then each provider's hits, at most LIMIT each; empty sections are left out. An empty query
+    lists the pages.
+    """
     words = query.casefold().split()
     sections = [Section("Pages", tuple(pages(user, words)))]
     seen = {(hit.url, hit.title) for hit in sections[0].hits}
@@ -68,14 +74,21 @@ def find(user: Person, query: str) -> list[Section]:
 
 def fits_word(page: Page, word: str) -> bool:
     """Whether the label contains the word, or a keyword begins with it."""
-    return word in page.label.casefold() or any(keyword.startswith(word) for keyword in page.keywords.casefold().split())
+    return word in page.label.casefold() or any(
+        keyword.startswith(word) for keyword in page.keywords.casefold().split()
+    )
 
 
 def pages(user: Person, words: list[str]) -> list[Hit]:
-    """The pages that every word fits, each once; the group of a navigation item is a keyword beside those that its room registered."""
+    """The pages that every word fits, each once; the group of a navigation item is a keyword beside those
+    that its room registered.
+    """
     listed = {item.url_name: item for item in navigation.items()}
     words_of = {url_name: _pages[url_name].keywords for url_name in listed.keys() & _pages.keys()}
-    known = [Page(item.label, item.url_name, item.show, f"{item.group} {words_of.get(item.url_name, '')}") for item in listed.values()]
+    known = [
+        Page(item.label, item.url_name, item.show, f"{item.group} {words_of.get(item.url_name, '')}")
+        for item in listed.values()
+    ]
     known += [page for page in _pages.values() if page.url_name not in listed]
     fits = [page for page in known if all(fits_word(page, word) for word in words)]
     found = [Hit(page.label, url) for page in fits if (url := find_url(page.url_name)) and page.show(user)]

@@ -1,4 +1,6 @@
-"""Parts of a page that upper rooms add. The page names a place; an upper room registers a template for it in `ready()`."""
+"""Parts of a page that upper rooms add. The page names a place; an upper room registers a template for it in
+`ready()`.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +18,9 @@ _places: dict[str, list[tuple[str, Context]]] = defaultdict(list)
 
 
 def register(place: str, template: str, context: Context) -> None:
-    """Show a template at a place, after those registered before. context: its context for the page's subject and request; None
-    leaves it out."""
+    """Show a template at a place, after those registered before. context: its context for the page's subject
+    and request; None leaves it out.
+    """
     _places[place].append((template, context))
 
 
@@ -29,4 +32,5 @@ def places() -> frozenset[str]:
 def render(place: str, request: Request, subject: Any) -> SafeString:
     """Everything that is shown at a place of the page of this subject."""
     shown = ((template, context(request, subject)) for template, context in _places.get(place, ()))
-    return mark_safe("".join(render_to_string(template, found, request) for template, found in shown if found is not None))  # noqa: S308
+    parts = (render_to_string(template, found, request) for template, found in shown if found is not None)
+    return mark_safe("".join(parts))  # noqa: S308

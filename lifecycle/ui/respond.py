@@ -21,12 +21,17 @@ def wants_fragment(request: HttpRequest) -> bool:
 
 
 def respond(
-    request: HttpRequest, template: str, fragment: str, context: Mapping[str, Any], status: int = 200, target: str | None = None
+    request: HttpRequest,
+    template: str,
+    fragment: str,
+    context: Mapping[str, Any],
+    status: int = 200,
+    target: str | None = None,
 ) -> HttpResponse:
     """The page `template`, or for htmx its partial `template#fragment` followed by the waiting toasts.
 
-    target: a CSS selector; sends the fragment there instead of where the page meant it to go (for example an error into a dialog).
-    Both answers vary by HX-Request, so that no cache mixes them up.
+    target: a CSS selector; sends the fragment there instead of where the page meant it to go (for example an
+    error into a dialog). Both answers vary by HX-Request, so that no cache mixes them up.
     """
     if wants_fragment(request):
         html = render_to_string(f"{template}#{fragment}", dict(context), request)
@@ -41,7 +46,9 @@ def respond(
 
 
 def redirect_or_refresh(request: HttpRequest, url: str = "") -> HttpResponse:
-    """Redirect to `url` after a change, as a full load for htmx too. Without url: reload the requesting page."""
+    """Redirect to `url` after a change, as a full load for htmx too. Without url: reload the requesting
+    page.
+    """
     if not wants_fragment(request):
         return HttpResponseRedirect(url or request.get_full_path())
     return HttpResponseClientRedirect(url) if url else HttpResponseClientRefresh()

@@ -20,13 +20,19 @@ NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 class RunForm(forms.Form):
     """A form with one field of each shape."""
 
-    rank = forms.IntegerField(label="LoRA rank", help_text="1 to 64. 16 suits most intent models.", min_value=1, max_value=64)
+    rank = forms.IntegerField(
+        label="LoRA rank", help_text="1 to 64. 16 suits most intent models.", min_value=1, max_value=64
+    )
     snapshot = forms.ChoiceField(choices=[("", "Choose a dataset version"), ("14", "v14, 10,003 rows")])
-    rate = forms.CharField(label="Learning rate", help_text="Last three good runs used 1e-4 to 3e-4.", required=False)
+    rate = forms.CharField(
+        label="Learning rate", help_text="Last three good runs used 1e-4 to 3e-4.", required=False
+    )
     note = forms.CharField(widget=forms.Textarea(attrs={"rows": 2}), required=False)
     early = forms.BooleanField(label="Stop early after 10 evaluations without a new best", required=False)
     strategy = forms.ChoiceField(
-        widget=forms.RadioSelect, choices=[("lora", "LoRA"), ("full", "Full fine-tuning"), ("head", "Head only")], required=False
+        widget=forms.RadioSelect,
+        choices=[("lora", "LoRA"), ("full", "Full fine-tuning"), ("head", "Head only")],
+        required=False,
     )
     file = forms.FileField(label="Training file", help_text="CSV, JSON lines or Parquet.", required=False)
 
@@ -62,7 +68,9 @@ def loss() -> Chart:
     """Two curves with a finding."""
     steps = list(range(20, 761, 20))
     train = [round(4.2 * math.exp(-step / 130) + 0.1, 4) for step in steps]
-    validation = [round(3.9 * math.exp(-step / 140) + 0.26 + max(0, step - 620) * 0.0003, 4) for step in steps]
+    validation = [
+        round(3.9 * math.exp(-step / 140) + 0.26 + max(0, step - 620) * 0.0003, 4) for step in steps
+    ]
     lowest = min(range(len(steps)), key=validation.__getitem__)
     curve: dict[str, Any] = {"type": "scatter", "mode": "lines", "x": steps}
     across = {"range": [0, 800], "title": {"text": "step"}}
@@ -96,14 +104,17 @@ def loss() -> Chart:
         },
         head=["step", "train", "validation"],
         rows=[[step, train[at], validation[at]] for at, step in enumerate(steps) if at % 6 == 0],
-    )  # fmt: skip
+    )
 
 
 def confusion() -> Chart:
     """Errors only, on the sequential scale."""
     names = ["card_arrival", "card_delivery_estimate", "pending_transfer", "transfer_timing"]
     counts = [[11, 2, 0, 0], [4, 7, 0, 0], [0, 0, 7, 4], [0, 0, 1, 10]]
-    errors = [[0 if row == column else count for column, count in enumerate(line)] for row, line in enumerate(counts)]
+    errors = [
+        [0 if row == column else count for column, count in enumerate(line)]
+        for row, line in enumerate(counts)
+    ]
     texts = [
         {
             "x": names[column],
@@ -115,10 +126,25 @@ def confusion() -> Chart:
         for column, count in enumerate(line)
         if count
     ]
-    heat = {"type": "heatmap", "z": errors, "x": names, "y": names, "colorscale": "seq", "zmin": 0, "zmax": 6, "showscale": False}
+    heat = {
+        "type": "heatmap",
+        "z": errors,
+        "x": names,
+        "y": names,
+        "colorscale": "seq",
+        "zmin": 0,
+        "zmax": 6,
+        "showscale": False,
+    }
     across = {"side": "top", "tickangle": -35, "showline": False, "ticks": "", "tickfont": {"size": 10}}
     down = {"autorange": "reversed", "showgrid": False, "tickfont": {"size": 10}}
-    layout = {"xaxis": across, "yaxis": down, "annotations": texts, "hovermode": "closest", "margin": {"l": 4, "r": 44, "t": 4, "b": 4}}
+    layout = {
+        "xaxis": across,
+        "yaxis": down,
+        "annotations": texts,
+        "hovermode": "closest",
+        "margin": {"l": 4, "r": 44, "t": 4, "b": 4},
+    }
     return Chart(
         id="sample-confusion",
         lead="Only errors are coloured;",
@@ -134,8 +160,18 @@ def entries() -> list[dict[str, Any]]:
     """A history, newest first."""
     return [
         {"kind": "now", "title": "Canary at 5 %", "by": "on-call", "at": NOON},
-        {"kind": "ok", "title": "Request 41 approved", "by": "a governance reviewer", "at": NOON - timedelta(minutes=40)},
-        {"kind": "warn", "title": "Gate to watch:", "text": "texts of up to 4 words", "at": NOON - timedelta(hours=2)},
+        {
+            "kind": "ok",
+            "title": "Request 41 approved",
+            "by": "a governance reviewer",
+            "at": NOON - timedelta(minutes=40),
+        },
+        {
+            "kind": "warn",
+            "title": "Gate to watch:",
+            "text": "texts of up to 4 words",
+            "at": NOON - timedelta(hours=2),
+        },
         {"kind": "bad", "title": "Rolled back", "text": "p95 above 60 ms", "at": NOON - timedelta(days=420)},
         {"kind": "todo", "title": "25 %", "text": "in about 3 hours"},
     ]
@@ -171,7 +207,10 @@ def everything() -> SimpleNamespace:
         page={"about": 312, "as_of": NOON, "previous": "", "next": "#"},
         tricky="Send \u202egpj.exe\u202c to\u200b me\x07",
         soon=timezone.now() - timedelta(minutes=3),
-        code='POST /v2/models/example/intents/infer\n{"inputs": [{"name": "text", "datatype": "BYTES", "shape": [1], "data": ["Hello"]}]}',
+        code=(
+            'POST /v2/models/example/intents/infer\n{"inputs": [{"name": "text", "datatype": "BYTES",'
+            ' "shape": [1], "data": ["Hello"]}]}'
+        ),
         kinds=[
             "wait queued",
             "live running",
@@ -183,6 +222,15 @@ def everything() -> SimpleNamespace:
             "off archived",
             "prod production",
         ],
-        colours=["c1 candidate", "c2 incumbent", "c3 shadow", "c4 spruce", "c5 plum", "c6 sky", "c7 ochre", "c8 aubergine"],
+        colours=[
+            "c1 candidate",
+            "c2 incumbent",
+            "c3 shadow",
+            "c4 spruce",
+            "c5 plum",
+            "c6 sky",
+            "c7 ochre",
+            "c8 aubergine",
+        ],
         shades=range(7),
     )

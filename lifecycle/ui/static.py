@@ -8,7 +8,9 @@ from whitenoise.storage import CompressedManifestStaticFilesStorage
 
 
 class Storage(CompressedManifestStaticFilesStorage):  # type: ignore[misc]
-    """Gzip alone: Brotli's best level takes over a minute for the chart library, and people wait for the first start."""
+    """Gzip alone: Brotli's best level takes over a minute for the chart library, and people wait for the
+    first start.
+    """
 
     def create_compressor(self, **options: Any) -> Any:
         """The compressor that collectstatic uses."""

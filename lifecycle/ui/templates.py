@@ -13,8 +13,8 @@ CELL_ENDS = re.compile(r"\s+(</t[dh]>)")
 
 
 class Loader(filesystem.Loader):
-    """Drops what the layout of HTML adds: indentation, for which pages would be two fifths larger, and white space at the edges of
-    a table's cells, with which `:empty` wouldn't find an empty one.
+    """Drops what the layout of HTML adds: indentation, for which pages would be two fifths larger, and white
+    space at the edges of a table's cells, with which `:empty` wouldn't find an empty one.
     """
 
     def get_contents(self, origin: Origin) -> str:

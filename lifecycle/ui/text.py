@@ -9,9 +9,9 @@ import regex
 from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 
-# Kept as they are, since they show by what they do: what joins emoji, the tags of a region's flag, joiners within words of Arabic and
-# Syriac and after a virama. Else control characters but tab and newline; bidi marks, embeddings, overrides and isolates; invisible
-# joiners, fillers and tags.
+# Kept as they are, since they show by what they do: what joins emoji, the tags of a region's flag, joiners
+# within words of Arabic and Syriac and after a virama. Else control characters but tab and newline; bidi
+# marks, embeddings, overrides and isolates; invisible joiners, fillers and tags.
 UNSEEN = regex.compile(
     r"(?P<kept>(?<=\p{Extended_Pictographic}[\p{Emoji_Modifier}\ufe0f]?)\u200d(?=\p{Extended_Pictographic})"
     r"|(?<=\U0001f3f4)[\U000e0030-\U000e0039\U000e0061-\U000e007a]{3,6}\U000e007f"
@@ -25,7 +25,8 @@ UNSEEN = regex.compile(
 def inert(text: object) -> SafeString:
     """The text, escaped, with each control, bidi and invisible character replaced by its visible code point.
 
-    Carriage returns before a newline are dropped. Characters that could reorder or hide part of a line are thereby visible and inert.
+    Carriage returns before a newline are dropped. Characters that could reorder or hide part of a line are
+    thereby visible and inert.
     """
     plain = str(text).replace("\r\n", "\n")
     parts: list[str] = []
@@ -46,7 +47,9 @@ def visible(character: str) -> SafeString:
 
 
 def spelt(text: object) -> SafeString:
-    """As inert without markup, where only text is allowed: titles of pages, options, attributes. Escaped text stays escaped."""
+    """As inert without markup, where only text is allowed: titles of pages, options, attributes. Escaped text
+    stays escaped.
+    """
     plain = format_html("{}", text).replace("\r\n", "\n")
     return mark_safe(UNSEEN.sub(lambda found: found["kept"] or code(found.group()), plain))  # noqa: S308  escaped above
 
@@ -54,7 +57,8 @@ def spelt(text: object) -> SafeString:
 def shortened(text: str, most: int) -> str:
     """The text, or its first `most` characters of which the last is an ellipsis.
 
-    Characters as people see them: an emoji of many parts, or a letter with its marks, is one and is never cut.
+    Characters as people see them: an emoji of many parts, or a letter with its marks, is one and is never
+    cut.
     """
     if len(text) <= most:
         return text

@@ -8,7 +8,9 @@ class AlertsConfig(AppConfig):
     label = "alerts"
 
     def ready(self) -> None:
-        """Schedule evaluation, notification, and delivery, have beat and the workers watch them, and add the pages to the navigation."""
+        """Schedule evaluation, notification, and delivery, have beat and the workers watch them, and add the
+        pages to the navigation.
+        """
         from celery import signals
 
         from lifecycle.ground.jobs import schedule
@@ -26,14 +28,22 @@ class AlertsConfig(AppConfig):
         schedule.every(30, "monitoring.alerts.tasks.evaluate")
         schedule.every(10, "monitoring.alerts.tasks.deliver")
         schedule.every(600, "monitoring.alerts.tasks.digest")
-        for begun in (signals.beat_init, signals.worker_ready):  # the evaluation stops when either dies; then the other raises a page
+        # the evaluation stops when either dies; then the other raises a page
+        for begun in (signals.beat_init, signals.worker_ready):
             begun.connect(watching.start, weak=False, dispatch_uid="watch-alerts")
         navigation.register(
             NavItem(
-                "Serving", "SLOs and alerts", "alerts:list", order=40, show=lambda user: can_somewhere(user, "alerts.view"),
-                count=queries.burning, hot=True,
+                "Serving",
+                "SLOs and alerts",
+                "alerts:list",
+                order=40,
+                show=lambda user: can_somewhere(user, "alerts.view"),
+                count=queries.burning,
+                hot=True,
             )
-        )  # fmt: skip
-        palette.register_page("SLOs and alerts", "alerts:list", keywords="alert page ticket burn budget objective")
+        )
+        palette.register_page(
+            "SLOs and alerts", "alerts:list", keywords="alert page ticket burn budget objective"
+        )
         palette.register_page("Silences", "alerts:silences", keywords="alert mute quiet")
         palette.register_page("Alert channels", "alerts:channels", keywords="webhook e-mail notify")

@@ -31,13 +31,20 @@ class ObjectiveForm(forms.Form):
     """An objective as a person writes it: percent and ms."""
 
     target = forms.FloatField(
-        label="Target (%)", help_text="Share of good events, 50 to 99.99.", widget=forms.NumberInput(attrs={"step": "any"})
+        label="Target (%)",
+        help_text="Share of good events, 50 to 99.99.",
+        widget=forms.NumberInput(attrs={"step": "any"}),
     )
     threshold_ms = forms.FloatField(
-        label="Latency threshold (ms)", help_text="Slower is bad. Measured on the server.", widget=forms.NumberInput(attrs={"step": "any"})
+        label="Latency threshold (ms)",
+        help_text="Slower is bad. Measured on the server.",
+        widget=forms.NumberInput(attrs={"step": "any"}),
     )
     window_days = forms.TypedChoiceField(
-        label="Window", choices=[(days, f"{days} days") for days in WINDOW_DAYS], coerce=int, help_text="Period the error budget covers."
+        label="Window",
+        choices=[(days, f"{days} days") for days in WINDOW_DAYS],
+        coerce=int,
+        help_text="Period the error budget covers.",
     )
     owner = PersonChoice(
         queryset=User.objects.none(),
@@ -56,14 +63,19 @@ class ObjectiveForm(forms.Form):
             del self.fields["threshold_ms"]
 
     @classmethod
-    def of(cls, kind: str, endpoint: Endpoint, found: Objective | None, proposal: Proposal | None) -> ObjectiveForm:
+    def of(
+        cls, kind: str, endpoint: Endpoint, found: Objective | None, proposal: Proposal | None
+    ) -> ObjectiveForm:
         """Filled with what is set, else with what is proposed."""
         given: dict[str, Any] = {"seen": 0, "window_days": WINDOW_DAYS[-1]}
         if found:
             given = {
-                "target": percent(found.target), "threshold_ms": found.threshold_ms, "window_days": found.window_days,
-                "owner": found.owner.uuid if found.owner else None, "seen": found.revision,
-            }  # fmt: skip
+                "target": percent(found.target),
+                "threshold_ms": found.threshold_ms,
+                "window_days": found.window_days,
+                "owner": found.owner.uuid if found.owner else None,
+                "seen": found.revision,
+            }
         elif proposal:
             given |= {"target": percent(proposal.target), "threshold_ms": proposal.threshold_ms}
         return cls(kind=kind, endpoint=endpoint, initial=given)
@@ -73,9 +85,12 @@ class ObjectiveForm(forms.Form):
         """What the action takes."""
         given = self.cleaned_data
         return {
-            "target": round(given["target"] / 100, 9), "threshold_ms": given.get("threshold_ms"), "window_days": given["window_days"],
-            "owner": given["owner"], "seen": given["seen"],
-        }  # fmt: skip
+            "target": round(given["target"] / 100, 9),
+            "threshold_ms": given.get("threshold_ms"),
+            "window_days": given["window_days"],
+            "owner": given["owner"],
+            "seen": given["seen"],
+        }
 
 
 def percent(share: float) -> float:
@@ -107,15 +122,22 @@ class SilenceForm(forms.Form):
 
     where = forms.ChoiceField(label="Scope")
     source = forms.ChoiceField(
-        label="Alerts", required=False, choices=[("", "All"), *((name, name.replace("_", " ").capitalize()) for name in STEPS)]
+        label="Alerts",
+        required=False,
+        choices=[("", "All"), *((name, name.replace("_", " ").capitalize()) for name in STEPS)],
     )
     hours = forms.TypedChoiceField(label="For", choices=HOURS, coerce=int)
-    reason = forms.CharField(max_length=REASON_MAX, help_text="Shown to anyone who wonders why they weren't notified.")
+    reason = forms.CharField(
+        max_length=REASON_MAX, help_text="Shown to anyone who wonders why they weren't notified."
+    )
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         rows = Endpoint.objects.select_related("model__project")
-        self.endpoints = {f"endpoint:{row.uuid}": row for row in visible_to(user, rows, "alerts.silence").order_by("slug", "pk")[:200]}
+        self.endpoints = {
+            f"endpoint:{row.uuid}": row
+            for row in visible_to(user, rows, "alerts.silence").order_by("slug", "pk")[:200]
+        }
         self.projects = {f"project:{row.uuid}": row for row in queries.projects(user, "alerts.silence")}
         self.fields["where"].choices = [  # type: ignore[attr-defined]
             ("Endpoints", [(key, row.full_name) for key, row in self.endpoints.items()]),
@@ -141,8 +163,12 @@ class ChannelForm(forms.Form):
     project = forms.ModelChoiceField(queryset=Project.objects.none(), to_field_name="uuid", empty_label=None)
     kind = forms.ChoiceField(choices=ChannelKind.choices)
     name = forms.CharField(max_length=Channel._meta.get_field("name").max_length)
-    address = forms.CharField(max_length=1000, help_text="Comma-separated e-mail addresses, or an https:// URL.")
-    wants = forms.MultipleChoiceField(label="Receives", choices=topics.choices, widget=forms.CheckboxSelectMultiple)
+    address = forms.CharField(
+        max_length=1000, help_text="Comma-separated e-mail addresses, or an https:// URL."
+    )
+    wants = forms.MultipleChoiceField(
+        label="Receives", choices=topics.choices, widget=forms.CheckboxSelectMultiple
+    )
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -158,7 +184,10 @@ class FilterForm(forms.Form):
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        choose(self.fields["source"], [(name, name.replace("_", " ").capitalize()) for name in queries.sources(user)])
+        choose(
+            self.fields["source"],
+            [(name, name.replace("_", " ").capitalize()) for name in queries.sources(user)],
+        )
         choose(self.fields["endpoint"], [(str(row.uuid), row.full_name) for row in queries.endpoints(user)])
 
     @property
@@ -171,7 +200,9 @@ class SuppressedForm(forms.Form):
     """Which lines of the log."""
 
     why = forms.ChoiceField(
-        label="Reason", required=False, choices=[("", "All"), *((each.value, each.label) for each in Why if each.value)]
+        label="Reason",
+        required=False,
+        choices=[("", "All"), *((each.value, each.label) for each in Why if each.value)],
     )
     endpoint = forms.ChoiceField(required=False)
 

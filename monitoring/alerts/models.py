@@ -18,9 +18,11 @@ USER = settings.AUTH_USER_MODEL
 
 
 class Objective(models.Model):
-    """How good an endpoint is meant to be: the share of good events over a window. One of each kind; every change is an Event.
+    """How good an endpoint is meant to be: the share of good events over a window. One of each kind; every
+    change is an Event.
 
-    reading: what the last evaluation measured, so that pages need not count again: {"state", "rows": [{"long", "short"}], "budget"}.
+    reading: what the last evaluation measured, so that pages need not count again: {"state", "rows":
+    [{"long", "short"}], "budget"}.
     """
 
     project_path = "endpoint__model__project"
@@ -34,7 +36,9 @@ class Objective(models.Model):
     window_days = models.PositiveSmallIntegerField(default=30)
     owner = models.ForeignKey(USER, null=True, on_delete=models.PROTECT, related_name="+")
     is_on = models.BooleanField(default=True)
-    revision = models.PositiveIntegerField(default=1, help_text="counts its changes; a form carries the one it saw")
+    revision = models.PositiveIntegerField(
+        default=1, help_text="counts its changes; a form carries the one it saw"
+    )
     reading = models.JSONField(default=dict)
     read_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -42,9 +46,12 @@ class Objective(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["endpoint", "kind"], name="one_objective_of_a_kind"),
-            models.CheckConstraint(condition=Q(target__gte=0.5, target__lt=1), name="objective_target_in_range"),
             models.CheckConstraint(
-                condition=Q(kind="latency", threshold_ms__gt=0) | (~Q(kind="latency") & Q(threshold_ms__isnull=True)),
+                condition=Q(target__gte=0.5, target__lt=1), name="objective_target_in_range"
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="latency", threshold_ms__gt=0)
+                | (~Q(kind="latency") & Q(threshold_ms__isnull=True)),
                 name="objective_threshold_of_latency_alone",
             ),
         ]
@@ -58,10 +65,11 @@ class Objective(models.Model):
 
 
 class Alert(models.Model):
-    """A condition to notify people of, from its first to its last occurrence. At most one is open per fingerprint.
+    """A condition to notify people of, from its first to its last occurrence. At most one is open per
+    fingerprint.
 
-    group: endpoint and live deployment, which are notified together. notified_at: time of the last message. calm: evaluations in a row
-    below the limit. inhibited_by: the page that makes it unimportant for now.
+    group: endpoint and live deployment, which are notified together. notified_at: time of the last message.
+    calm: evaluations in a row below the limit. inhibited_by: the page that makes it unimportant for now.
     """
 
     project_path = "project"
@@ -71,9 +79,13 @@ class Alert(models.Model):
     fingerprint = models.CharField(max_length=64)
     project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="+")
     endpoint = models.ForeignKey(Endpoint, null=True, on_delete=models.PROTECT, related_name="alerts")
-    deployment = models.ForeignKey(Deployment, null=True, on_delete=models.PROTECT, related_name="+", help_text="live when it began")
+    deployment = models.ForeignKey(
+        Deployment, null=True, on_delete=models.PROTECT, related_name="+", help_text="live when it began"
+    )
     group = models.CharField(max_length=80)
-    source = models.CharField(max_length=40, help_text="which rule: objective, drift, canary, load, server, heartbeat …")
+    source = models.CharField(
+        max_length=40, help_text="which rule: objective, drift, canary, load, server, heartbeat …"
+    )
     key = models.JSONField(default=dict)
     severity = models.CharField(max_length=8, choices=Severity.choices)
     title = models.CharField(max_length=200)
@@ -95,9 +107,12 @@ class Alert(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["fingerprint"], condition=~Q(state="resolved"), name="one_open_alert_per_fingerprint"),
+            models.UniqueConstraint(
+                fields=["fingerprint"], condition=~Q(state="resolved"), name="one_open_alert_per_fingerprint"
+            ),
             models.CheckConstraint(
-                condition=Q(state="resolved", resolved_at__isnull=False) | (~Q(state="resolved") & Q(resolved_at__isnull=True)),
+                condition=Q(state="resolved", resolved_at__isnull=False)
+                | (~Q(state="resolved") & Q(resolved_at__isnull=True)),
                 name="alert_end_exactly_when_resolved",
             ),
         ]
@@ -120,11 +135,17 @@ class Alert(models.Model):
     @property
     def mark(self) -> str:
         """The mark that goes with it: of its severity while no one has taken it, else of its state."""
-        return SEVERITY_MARKS[Severity(self.severity)] if self.state == State.FIRING else MARKS[State(self.state)]
+        return (
+            SEVERITY_MARKS[Severity(self.severity)]
+            if self.state == State.FIRING
+            else MARKS[State(self.state)]
+        )
 
 
 class Silence(models.Model):
-    """No messages about an endpoint, or a whole project, until a moment at most seven days ahead. Alerts are still raised and shown."""
+    """No messages about an endpoint, or a whole project, until a moment at most seven days ahead. Alerts are
+    still raised and shown.
+    """
 
     project_path = "project"
     root_path = "endpoint__model"
@@ -132,7 +153,11 @@ class Silence(models.Model):
     uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
     project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="+")
     endpoint = models.ForeignKey(
-        Endpoint, null=True, on_delete=models.PROTECT, related_name="silences", help_text="null: all of the project"
+        Endpoint,
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="silences",
+        help_text="null: all of the project",
     )
     source = models.CharField(max_length=40, blank=True, help_text="empty: whatever the rule")
     until = models.DateTimeField()
@@ -143,16 +168,20 @@ class Silence(models.Model):
     ended_by = models.ForeignKey(USER, null=True, on_delete=models.PROTECT, related_name="+")
 
     class Meta:
-        indexes = [models.Index(fields=["until"], condition=Q(ended_at__isnull=True), name="silence_in_force")]
+        indexes = [
+            models.Index(fields=["until"], condition=Q(ended_at__isnull=True), name="silence_in_force")
+        ]
 
     def __str__(self) -> str:
         return f"silence on {self.endpoint or self.project}"
 
 
 class Check(models.Model):
-    """An evaluation of a rule. Equal results of up to five minutes are one row, `times` of them; kept for 30 days.
+    """An evaluation of a rule. Equal results of up to five minutes are one row, `times` of them; kept for 30
+    days.
 
-    rule: such as objective:availability or drift. burns: of the four rows, [long, short] each; value and threshold: of the worst.
+    rule: such as objective:availability or drift. burns: of the four rows, [long, short] each; value and
+    threshold: of the worst.
     """
 
     project_path = "project"
@@ -185,7 +214,9 @@ class Check(models.Model):
 
 
 class Heartbeat(models.Model):
-    """When the evaluation of alerts last ran to its end. One row a name; absent for two minutes, someone else raises a page."""
+    """When the evaluation of alerts last ran to its end. One row a name; absent for two minutes, someone else
+    raises a page.
+    """
 
     EVALUATION = "evaluation"
 

@@ -46,7 +46,12 @@ class Filters:
 def visible(user: Person) -> QuerySet[Alert]:
     """The alerts that the user may see, newest first."""
     rows = Alert.objects.select_related(
-        "project", "endpoint__model__project", "deployment__version", "acknowledged_by", "resolved_by", "inhibited_by"
+        "project",
+        "endpoint__model__project",
+        "deployment__version",
+        "acknowledged_by",
+        "resolved_by",
+        "inhibited_by",
     )
     return policy.visible_to(user, rows, SEE).order_by("-id")
 
@@ -57,13 +62,19 @@ def open_alerts(user: Person) -> list[Alert]:
 
 
 def most_urgent(rows: QuerySet[Alert]) -> QuerySet[Alert]:
-    """Pages first, then tickets, then the digest, the newest of each first: anyone who takes the first few misses no old page."""
+    """Pages first, then tickets, then the digest, the newest of each first: anyone who takes the first few
+    misses no old page.
+    """
     return rows.order_by(Case(*(When(severity=each, then=rank) for each, rank in RANK.items())), "-pk")
 
 
 def page_of(user: Person, filters: Filters, before: int | None = None) -> tuple[list[Alert], int | None]:
     """One page of alerts, newest first, and the key of the next; without a state, those that are over."""
-    rows = visible(user).filter(state=filters.state) if filters.state else visible(user).filter(state=State.RESOLVED)
+    rows = (
+        visible(user).filter(state=filters.state)
+        if filters.state
+        else visible(user).filter(state=State.RESOLVED)
+    )
     return paging.page(narrowed(rows, filters), before, PAGE)
 
 
@@ -82,12 +93,18 @@ def narrowed(rows: QuerySet[Alert], filters: Filters) -> QuerySet[Alert]:
 
 def sources(user: Person) -> list[str]:
     """The rules that ever raised something that the user may see."""
-    return sorted(policy.visible_to(user, Alert, SEE).order_by().values_list("source", flat=True).distinct()[:50])
+    return sorted(
+        policy.visible_to(user, Alert, SEE).order_by().values_list("source", flat=True).distinct()[:50]
+    )
 
 
 def endpoints(user: Person) -> list[Endpoint]:
     """The endpoints whose alerts the user may see, by name; up to 200."""
-    return list(policy.visible_to(user, Endpoint.objects.select_related("model__project"), SEE).order_by("slug", "pk")[:200])
+    return list(
+        policy.visible_to(user, Endpoint.objects.select_related("model__project"), SEE).order_by(
+            "slug", "pk"
+        )[:200]
+    )
 
 
 def burning(user: Person) -> int:
@@ -103,12 +120,21 @@ def find(user: Person, alert_id: UUID) -> Alert | None:
 
 def beside(alert: Alert) -> list[Alert]:
     """Other open alerts of its group, the oldest first."""
-    return list(Alert.objects.filter(group=alert.group).exclude(pk=alert.pk).exclude(state=State.RESOLVED).order_by("pk")[:PAGE])
+    return list(
+        Alert.objects.filter(group=alert.group)
+        .exclude(pk=alert.pk)
+        .exclude(state=State.RESOLVED)
+        .order_by("pk")[:PAGE]
+    )
 
 
 def open_of(endpoint: Endpoint) -> list[Alert]:
     """What is open on one endpoint, pages first."""
-    rows = Alert.objects.filter(endpoint=endpoint).exclude(state=State.RESOLVED).select_related("acknowledged_by", "inhibited_by")
+    rows = (
+        Alert.objects.filter(endpoint=endpoint)
+        .exclude(state=State.RESOLVED)
+        .select_related("acknowledged_by", "inhibited_by")
+    )
     return list(most_urgent(rows)[:PAGE])
 
 
@@ -125,7 +151,9 @@ def objectives(endpoint: Endpoint) -> list[Objective]:
 
 
 def objectives_of(user: Person) -> list[Objective]:
-    """The objectives that are on and that the user may see; the least budget left first, the unmeasured last. Up to 100."""
+    """The objectives that are on and that the user may see; the least budget left first, the unmeasured last.
+    Up to 100.
+    """
     known = Objective.objects.filter(is_on=True).select_related("endpoint__model__project")
     rows = policy.visible_to(user, known, SEE).order_by("pk")[:COUNT_MAX]
     left = {row.pk: found.left for row in rows if (found := budget(row)) and found.left is not None}
@@ -133,29 +161,48 @@ def objectives_of(user: Person) -> list[Objective]:
 
 
 def budget(objective: Objective) -> Budget | None:
-    """What was left of the error budget at the last evaluation; None before the first. See Objective.read_at for when."""
+    """What was left of the error budget at the last evaluation; None before the first. See Objective.read_at
+    for when.
+    """
     kept = objective.reading.get("budget")
     return Budget(**kept) if kept else None
 
 
 def burn_rates() -> list[dict[str, Any]]:
-    """The burn rate of every objective and window at the last evaluation, for Prometheus: endpoint, slo, window, value.
+    """The burn rate of every objective and window at the last evaluation, for Prometheus: endpoint, slo,
+    window, value.
 
     Windows without any event are left out, since nothing was measured there.
     """
     found = []
-    for objective in Objective.objects.filter(is_on=True).select_related("endpoint__model__project").order_by("endpoint__slug", "kind"):
+    for objective in (
+        Objective.objects.filter(is_on=True)
+        .select_related("endpoint__model__project")
+        .order_by("endpoint__slug", "kind")
+    ):
         for window, value in objective.reading.get("burns", {}).items():
             if value is not None:
-                found.append({"endpoint": objective.endpoint.full_name, "slo": objective.kind, "window": window, "value": value})
+                found.append(
+                    {
+                        "endpoint": objective.endpoint.full_name,
+                        "slo": objective.kind,
+                        "window": window,
+                        "value": value,
+                    }
+                )
     return found
 
 
 def checks_of(alert: Alert, limit: int = 48) -> list[Check]:
-    """What the rule of an alert came to, from just before it opened until it ended; newest first. Of an objective: with its burn rates."""
+    """What the rule of an alert came to, from just before it opened until it ended; newest first. Of an
+    objective: with its burn rates.
+    """
     rows = Check.objects.filter(alert=alert)
     if kind := alert.key.get("objective"):
-        span = {"at__gte": alert.first_at - timedelta(minutes=30), "begin__lte": alert.resolved_at or timezone.now()}
+        span = {
+            "at__gte": alert.first_at - timedelta(minutes=30),
+            "begin__lte": alert.resolved_at or timezone.now(),
+        }
         rows = Check.objects.filter(objective__endpoint=alert.endpoint, objective__kind=kind, **span)
     return list(rows.order_by("-id")[:limit])
 
@@ -165,9 +212,13 @@ def held_back_of(alert: Alert) -> list[Check]:
     return list(Check.objects.filter(alert=alert, state=Answer.SUPPRESSED).order_by("-id")[:FEW])
 
 
-def suppressed(user: Person, *, endpoint: str = "", why: str = "", before: int | None = None) -> tuple[list[Check], int | None]:
+def suppressed(
+    user: Person, *, endpoint: str = "", why: str = "", before: int | None = None
+) -> tuple[list[Check], int | None]:
     """Conditions that notified no one, newest first, and the key of the next page."""
-    rows = Check.objects.filter(state=Answer.SUPPRESSED).select_related("endpoint__model__project", "project", "alert")
+    rows = Check.objects.filter(state=Answer.SUPPRESSED).select_related(
+        "endpoint__model__project", "project", "alert"
+    )
     rows = policy.visible_to(user, rows, SEE).order_by("-id")
     given = {"endpoint__uuid": endpoint, "why": why}
     rows = rows.filter(**{name: value for name, value in given.items() if value})
@@ -182,7 +233,9 @@ def held_back(user: Person, since: datetime) -> int:
 
 def silences(user: Person, now: datetime) -> tuple[list[Silence], list[Silence]]:
     """Those that hold, the next to end first, and up to 30 that are over."""
-    rows = policy.visible_to(user, Silence.objects.select_related("project", "endpoint__model__project", "author", "ended_by"), SEE)
+    rows = policy.visible_to(
+        user, Silence.objects.select_related("project", "endpoint__model__project", "author", "ended_by"), SEE
+    )
     hold = rows.filter(ended_at=None, until__gt=now)
     over = rows.exclude(pk__in=hold.values("pk")).order_by("-id")[:PAGE]
     return list(hold.order_by("until")[:COUNT_MAX]), list(over)
@@ -190,8 +243,14 @@ def silences(user: Person, now: datetime) -> tuple[list[Silence], list[Silence]]
 
 def silences_on(alert: Alert, now: datetime) -> list[Silence]:
     """The silences that cover an alert now."""
-    rows = Silence.objects.filter(project=alert.project, ended_at=None, until__gt=now).select_related("author")
-    return [row for row in rows if row.endpoint_id in (None, alert.endpoint_id) and row.source in ("", alert.source)]
+    rows = Silence.objects.filter(project=alert.project, ended_at=None, until__gt=now).select_related(
+        "author"
+    )
+    return [
+        row
+        for row in rows
+        if row.endpoint_id in (None, alert.endpoint_id) and row.source in ("", alert.source)
+    ]
 
 
 def projects(user: Person, action: str) -> list[Project]:

@@ -1,4 +1,6 @@
-"""Pages of alerts: the list, one alert, an endpoint's objectives, silences, channels, and what was suppressed."""
+"""Pages of alerts: the list, one alert, an endpoint's objectives, silences, channels, and what was
+suppressed.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,8 @@ from registry.ground.access.requests import SignedInRequest
 
 SEE, MANAGE = "alerts.view", "alerts.manage"
 LIST, DETAIL, ENDPOINT, PANEL, SILENCES, CHANNELS, SUPPRESSED = (
-    f"monitoring/alerts/{name}.html" for name in ("list", "detail", "endpoint", "panel", "silences", "channels", "suppressed")
+    f"monitoring/alerts/{name}.html"
+    for name in ("list", "detail", "endpoint", "panel", "silences", "channels", "suppressed")
 )
 
 
@@ -38,7 +41,9 @@ LIST, DETAIL, ENDPOINT, PANEL, SILENCES, CHANNELS, SUPPRESSED = (
 @signed_in
 def alerts(request: SignedInRequest) -> HttpResponse:
     """What is open, then what was."""
-    return respond(request, LIST, "alerts", page.listing.alerts(request.user, request.GET.dict(), key_in(request.GET)))
+    return respond(
+        request, LIST, "alerts", page.listing.alerts(request.user, request.GET.dict(), key_in(request.GET))
+    )
 
 
 @require_safe
@@ -96,8 +101,14 @@ def set_objective(request: SignedInRequest, uuid: UUID, kind: str) -> HttpRespon
     if form.is_valid():
         with refused_on(form):
             actions.set_objective(endpoint_id=uuid, kind=kind, actor=request.user, **form.values)
-            return done_at(request, reverse("alerts:endpoint", args=[uuid]), f"{Kind(kind).label} objective of {found.slug} saved")
-    return respond(request, ENDPOINT, "objectives", page.endpoint.objectives(request.user, found, form, kind), status=422)
+            return done_at(
+                request,
+                reverse("alerts:endpoint", args=[uuid]),
+                f"{Kind(kind).label} objective of {found.slug} saved",
+            )
+    return respond(
+        request, ENDPOINT, "objectives", page.endpoint.objectives(request.user, found, form, kind), status=422
+    )
 
 
 @require_POST
@@ -105,8 +116,14 @@ def set_objective(request: SignedInRequest, uuid: UUID, kind: str) -> HttpRespon
 def switch_objective(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Stop evaluating an objective, or continue."""
     given = cleaned(SwitchForm(request.POST))
-    made = actions.switch_objective(objective_id=uuid, is_on=given["on"], actor=request.user, seen=given["seen"])
-    toast(request, f"{made.get_kind_display()} objective turned {'on' if made.is_on else 'off'}", kind="ok" if made.is_on else "warn")
+    made = actions.switch_objective(
+        objective_id=uuid, is_on=given["on"], actor=request.user, seen=given["seen"]
+    )
+    toast(
+        request,
+        f"{made.get_kind_display()} objective turned {'on' if made.is_on else 'off'}",
+        kind="ok" if made.is_on else "warn",
+    )
     return redirect_or_refresh(request, reverse("alerts:endpoint", args=[made.endpoint.uuid]))
 
 
@@ -114,7 +131,12 @@ def switch_objective(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @signed_in
 def suppressed(request: SignedInRequest) -> HttpResponse:
     """Conditions that notified no one, and why."""
-    return respond(request, SUPPRESSED, "suppressed", page.listing.suppressed(request.user, request.GET.dict(), key_in(request.GET)))
+    return respond(
+        request,
+        SUPPRESSED,
+        "suppressed",
+        page.listing.suppressed(request.user, request.GET.dict(), key_in(request.GET)),
+    )
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -122,14 +144,24 @@ def suppressed(request: SignedInRequest) -> HttpResponse:
 def silences(request: SignedInRequest) -> HttpResponse:
     """What is silenced, and until when; and a new silence."""
     if request.method != "POST":
-        return respond(request, SILENCES, "silences", page.listing.silences(request.user, where=request.GET.get("where", "")))
+        return respond(
+            request,
+            SILENCES,
+            "silences",
+            page.listing.silences(request.user, where=request.GET.get("where", "")),
+        )
     form = SilenceForm(request.POST, user=request.user)
     if form.is_valid():
         given, (project, about) = form.cleaned_data, form.place
         until = timezone.now() + form.length
         with refused_on(form):
             actions.silence(
-                project=project, endpoint=about, until=until, reason=given["reason"], source=given["source"], actor=request.user
+                project=project,
+                endpoint=about,
+                until=until,
+                reason=given["reason"],
+                source=given["source"],
+                actor=request.user,
             )
             return done_at(request, reverse("alerts:silences"), f"{about or project} silenced", kind="warn")
     return respond(request, SILENCES, "silences", page.listing.silences(request.user, form), status=422)
@@ -146,7 +178,9 @@ def end_silence(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @signed_in
 def channels(request: SignedInRequest) -> HttpResponse:
-    """Ways out: e-mail and webhooks; and a new one. A webhook's secret is in the answer that makes it and nowhere else."""
+    """Ways out: e-mail and webhooks; and a new one. A webhook's secret is in the answer that makes it and
+    nowhere else.
+    """
     if request.method != "POST":
         return respond(request, CHANNELS, "channels", page.channels.channels(request.user))
     form = ChannelForm(request.POST, user=request.user)
@@ -155,7 +189,10 @@ def channels(request: SignedInRequest) -> HttpResponse:
             made = delivery.add_channel(actor=request.user, **form.cleaned_data)
             toast(request, f"{made.name} added")
             return respond(
-                request, CHANNELS, "channels", page.channels.channels(request.user, made=made if made.kind == "webhook" else None)
+                request,
+                CHANNELS,
+                "channels",
+                page.channels.channels(request.user, made=made if made.kind == "webhook" else None),
             )
     return respond(request, CHANNELS, "channels", page.channels.channels(request.user, form), status=422)
 
@@ -173,8 +210,12 @@ def switch_channel(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @needs(MANAGE, Channel, see=SEE)
 def test_channel(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Send a test message."""
-    delivery.send_test(channel_id=uuid, actor=request.user, once=typed_in(request.POST, "once", 64) or str(uuid4()))
-    return done_at(request, reverse("alerts:channels"), "Test message queued; its result appears below", kind="live")
+    delivery.send_test(
+        channel_id=uuid, actor=request.user, once=typed_in(request.POST, "once", 64) or str(uuid4())
+    )
+    return done_at(
+        request, reverse("alerts:channels"), "Test message queued; its result appears below", kind="live"
+    )
 
 
 @require_POST

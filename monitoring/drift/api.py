@@ -22,22 +22,34 @@ SEE = "drift.view"
 
 
 class ResultOut(serializers.Serializer[Any]):
-    """One monitor in one window. value, limit: in `unit`; null where it was not measured, and `why` says so."""
+    """One monitor in one window. value, limit: in `unit`; null where it was not measured, and `why` says
+    so.
+    """
 
     mark = serializers.ChoiceField(choices=Mark.choices)
     unit = serializers.CharField(help_text="PSI, AUC, or fall: drop in accuracy, a share from 0 to 1")
     value = serializers.FloatField(allow_null=True)
-    limit = serializers.FloatField(allow_null=True, help_text="the larger of what chance allows and what matters in practice")
-    critical = serializers.FloatField(allow_null=True, help_text="exceeded by chance alone in 1 of 100 windows")
+    limit = serializers.FloatField(
+        allow_null=True, help_text="the larger of what chance allows and what matters in practice"
+    )
+    critical = serializers.FloatField(
+        allow_null=True, help_text="exceeded by chance alone in 1 of 100 windows"
+    )
     p = serializers.FloatField(allow_null=True)
     n = serializers.IntegerField(help_text="rows of the evaluation")
     m = serializers.IntegerField(help_text="rows of the window; for texts: unique texts")
-    senders = serializers.IntegerField(default=None, allow_null=True, help_text="null: unknown, rows are treated as independent")
-    design_effect = serializers.FloatField(default=None, allow_null=True, help_text="factor by which senders inflate the variance")
+    senders = serializers.IntegerField(
+        default=None, allow_null=True, help_text="null: unknown, rows are treated as independent"
+    )
+    design_effect = serializers.FloatField(
+        default=None, allow_null=True, help_text="factor by which senders inflate the variance"
+    )
     sure = serializers.BooleanField(help_text="significant after correcting for all monitors")
     open = serializers.BooleanField()
     ratio = serializers.FloatField(default=None, allow_null=True, help_text="0: no difference, 1: the limit")
-    held = serializers.ChoiceField(choices=Held.choices, default=None, allow_null=True, help_text="why nothing was opened")
+    held = serializers.ChoiceField(
+        choices=Held.choices, default=None, allow_null=True, help_text="why nothing was opened"
+    )
     why = serializers.CharField()
 
 
@@ -62,7 +74,9 @@ class RealisedOut(BandOut):
 
     rows = serializers.IntegerField()
     senders = serializers.IntegerField(
-        default=None, allow_null=True, help_text="lower bound; null: rows are treated as independent, or it predates counting"
+        default=None,
+        allow_null=True,
+        help_text="lower bound; null: rows are treated as independent, or it predates counting",
     )
 
 
@@ -87,7 +101,9 @@ class MeasurementOut(serializers.Serializer[Any]):
 class ReportOut(MeasurementOut):
     """A window's predictions compared with the evaluation."""
 
-    between = serializers.BooleanField(help_text="an hour measured early because it was far beyond its limit; not one of the windows")
+    between = serializers.BooleanField(
+        help_text="an hour measured early because it was far beyond its limit; not one of the windows"
+    )
     estimate = AccuracyEstimateOut(allow_null=True)
     realised = RealisedOut(allow_null=True)
 
@@ -96,7 +112,8 @@ class ReportDetailOut(ReportOut):
     """A report with its histogram bins."""
 
     bins = serializers.DictField(
-        child=serializers.ListField(child=serializers.ListField()), help_text="monitor → [[name, evaluation, window]], counts"
+        child=serializers.ListField(child=serializers.ListField()),
+        help_text="monitor → [[name, evaluation, window]], counts",
     )
 
 
@@ -109,7 +126,8 @@ class WordOut(serializers.Serializer[Any]):
 
 
 class TextCheckOut(MeasurementOut):
-    """A window's texts compared with those of the evaluation. typical: predictions, most characteristic of the window first.
+    """A window's texts compared with those of the evaluation. typical: predictions, most characteristic of
+    the window first.
 
     Words are null if your role can't read texts.
     """
@@ -130,21 +148,33 @@ class EpisodeOut(RowOut[Episode]):
 
     class Meta:
         model = Episode
-        fields = ["uuid", "endpoint", "version", "monitor", "value", "limit", "opened_at", "closed_at", "end_reason"]
+        fields = [
+            "uuid",
+            "endpoint",
+            "version",
+            "monitor",
+            "value",
+            "limit",
+            "opened_at",
+            "closed_at",
+            "end_reason",
+        ]
 
 
 class DriftOut(serializers.Serializer[Any]):
     """Drift of an endpoint's live version; null where nothing was measured in the last 60 days.
 
-    state: of the endpoint: drift while a monitor is open, watch if the report or its text check exceeded a limit, else that of
-    the report.
+    state: of the endpoint: drift while a monitor is open, watch if the report or its text check exceeded a
+    limit, else that of the report.
     """
 
     state = serializers.ChoiceField(choices=State.choices, allow_null=True)
     report = ReportOut(allow_null=True)
     requested = ReportOut(allow_null=True, help_text="the latest requested")
     texts = TextCheckOut(allow_null=True, help_text="for the same window as the report")
-    requested_texts = TextCheckOut(allow_null=True, help_text="the latest requested; opens and closes nothing")
+    requested_texts = TextCheckOut(
+        allow_null=True, help_text="the latest requested; opens and closes nothing"
+    )
     open = EpisodeOut(many=True, help_text="open episodes of the live version")
     episodes = EpisodeOut(many=True, help_text="open or closed, newest first, up to 30")
 
@@ -154,7 +184,11 @@ def of_endpoint(request: Request, uuid: UUID) -> object:
     """The latest report and text check, the latest requested ones, and open monitors."""
     found = Endpoint.objects.get(uuid=uuid)
     standing = queries.standing([found])[found.pk]
-    shown: dict[str, Any] = {"state": standing.state, "report": standing.report, "requested": queries.latest_requested(found)}
+    shown: dict[str, Any] = {
+        "state": standing.state,
+        "report": standing.report,
+        "requested": queries.latest_requested(found),
+    }
     shown |= {"texts": queries.texts_for(request.user, standing.texts)}
     shown |= {"requested_texts": queries.texts_for(request.user, queries.latest_requested_texts(found))}
     shown |= {"open": standing.open, "episodes": queries.episodes(found, queries.PAGE)}
@@ -182,7 +216,9 @@ def one_report(request: Request, uuid: UUID) -> object:
 
 @operation("POST", "drift_measure", Needs("drift.measure", Endpoint, SEE), gives=JobOut, status=202)
 def measure_now(request: Request, uuid: UUID) -> object:
-    """Measure the last 24 hours: counts, then texts. Returns the current job while one is queued or running. 409 if nothing is live."""
+    """Measure the last 24 hours: counts, then texts. Returns the current job while one is queued or running.
+    409 if nothing is live.
+    """
     return actions.ask(endpoint_id=uuid, actor=request.user)
 
 

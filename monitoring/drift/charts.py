@@ -1,4 +1,6 @@
-"""The charts of drift. Pure: what was measured in, figures out; colours are tokens. The window is blue, the evaluation graphite."""
+"""The charts of drift. Pure: what was measured in, figures out; colours are tokens. The window is blue, the
+evaluation graphite.
+"""
 
 from __future__ import annotations
 
@@ -19,14 +21,29 @@ DEPTH = [[0, "$hair"], [1, WINDOW]]
 BEYOND = 2.0  # of the limit: the end of the scale
 LIMIT = {"color": "$bad", "width": 1, "dash": "dot"}
 END = {"xanchor": "left", "xshift": 4, "showarrow": False, "name": "end"}
-ACCURACY = "Blue: expected, with a band of 3 standard errors (window and evaluation); rust: correct from feedback, 95 % intervals."
-ACCURACY_HEAD = ["UTC", "expected", "low", "high", "predictions", "correct (from feedback)", "low", "high", "with feedback"]
+ACCURACY = (
+    "Blue: expected, with a band of 3 standard errors (window and evaluation); rust: correct from feedback,"
+    " 95 % intervals."
+)
+ACCURACY_HEAD = [
+    "UTC",
+    "expected",
+    "low",
+    "high",
+    "predictions",
+    "correct (from feedback)",
+    "low",
+    "high",
+    "with feedback",
+]
 NAMES = {OTHER: "all others", MISSING: "missing"}
 
 
 # ── One window ──────────────────────────────────────────────────────────────
 def bins(monitor: str, rows: Sequence[Sequence[Any]], result: Mapping[str, Any]) -> Chart:
-    """The shares of the bins of one monitor in the evaluation and in the window. rows: [name, evaluation, window], counts."""
+    """The shares of the bins of one monitor in the evaluation and in the window. rows: [name, evaluation,
+    window], counts.
+    """
     names = [named(row[0]) for row in rows]
     before, now = shares([row[1] for row in rows]), shares([row[2] for row in rows])
     most = max(range(len(rows)), key=lambda at: abs(now[at] - before[at]))
@@ -36,29 +53,57 @@ def bins(monitor: str, rows: Sequence[Sequence[Any]], result: Mapping[str, Any])
         bar("window", names, now, WINDOW, across=across),
     ]
     value = {"ticksuffix": " %", "rangemode": "tozero"}
-    layout: dict[str, Any] = {"barmode": "group", "bargap": 0.3, "hovermode": "y unified" if across else "x unified"}
+    layout: dict[str, Any] = {
+        "barmode": "group",
+        "bargap": 0.3,
+        "hovermode": "y unified" if across else "x unified",
+    }
     if across:
-        layout |= {"xaxis": value, "yaxis": {"autorange": "reversed", "showgrid": False, "type": "category", "nticks": len(rows)}}
+        layout |= {
+            "xaxis": value,
+            "yaxis": {"autorange": "reversed", "showgrid": False, "type": "category", "nticks": len(rows)},
+        }
     else:
-        layout |= {"yaxis": value, "xaxis": {"type": "category", "nticks": 12, "tickangle": 0 if len(rows) < 6 else -35}}
+        layout |= {
+            "yaxis": value,
+            "xaxis": {"type": "category", "nticks": 12, "tickangle": 0 if len(rows) < 6 else -35},
+        }
     lead = f"{shown(monitor, result['value'])}, limit {shown(monitor, result['limit'])}."
-    moved = f"Largest change: {names[most]}, {percent(before[most], 1)} to {percent(now[most], 1)}. Blue: window, graphite: evaluation."
+    moved = (
+        f"Largest change: {names[most]}, {percent(before[most], 1)} to {percent(now[most], 1)}. Blue: window,"
+        " graphite: evaluation."
+    )
     table = [
-        [name, row[1], percent(before[at], 1), row[2], percent(now[at], 1)] for at, (name, row) in enumerate(zip(names, rows, strict=True))
+        [name, row[1], percent(before[at], 1), row[2], percent(now[at], 1)]
+        for at, (name, row) in enumerate(zip(names, rows, strict=True))
     ]
     tall = "taller" if len(rows) > 12 else "tall"
     return Chart(
-        id=f"bins-{monitor}", lead=lead, caption=moved, figure={"data": bars, "layout": layout},
-        head=["bin", "evaluation", "share", "window", "share"], rows=table, size=tall if across and len(rows) > 6 else "",
-    )  # fmt: skip
+        id=f"bins-{monitor}",
+        lead=lead,
+        caption=moved,
+        figure={"data": bars, "layout": layout},
+        head=["bin", "evaluation", "share", "window", "share"],
+        rows=table,
+        size=tall if across and len(rows) > 6 else "",
+    )
 
 
-def bar(name: str, names: Sequence[str], values: Sequence[float], colour: str, *, across: bool) -> dict[str, Any]:
+def bar(
+    name: str, names: Sequence[str], values: Sequence[float], colour: str, *, across: bool
+) -> dict[str, Any]:
     """One side's bars; across: names on the vertical axis, where they are long."""
     heights = [round(100 * value, 2) for value in values]
-    place = {"x": heights, "y": list(names), "orientation": "h"} if across else {"x": list(names), "y": heights}
+    place = (
+        {"x": heights, "y": list(names), "orientation": "h"} if across else {"x": list(names), "y": heights}
+    )
     value = "%{x:.1f} %" if across else "%{y:.1f} %"
-    return {"type": "bar", "name": name, "marker": {"color": colour}, "hovertemplate": f"{value}<extra>{name}</extra>"} | place
+    return {
+        "type": "bar",
+        "name": name,
+        "marker": {"color": colour},
+        "hovertemplate": f"{value}<extra>{name}</extra>",
+    } | place
 
 
 def shares(counts: Sequence[int]) -> list[float]:
@@ -75,7 +120,9 @@ def named(name: str) -> str:
 # ── Weeks ───────────────────────────────────────────────────────────────────
 @dataclass(frozen=True, slots=True)
 class Day:
-    """The windows that ended on a day. ratios: monitor → the largest, 1 is its limit; what was not measured is missing."""
+    """The windows that ended on a day. ratios: monitor → the largest, 1 is its limit; what was not measured
+    is missing.
+    """
 
     day: date
     ratios: Mapping[str, float]
@@ -83,14 +130,24 @@ class Day:
 
 def heat(days: Sequence[Day], monitors: Sequence[Monitor]) -> Chart:
     """Monitor by day: how far each was on the way to its limit. Empty cells were not measured."""
-    z = [[None if (ratio := day.ratios.get(each)) is None else round(ratio, 3) for day in days] for each in monitors]
+    z = [
+        [None if (ratio := day.ratios.get(each)) is None else round(ratio, 3) for day in days]
+        for each in monitors
+    ]
     drawn = [[None if value is None else min(BEYOND, max(0.0, value)) for value in line] for line in z]
     trace = {
-        "type": "heatmap", "x": [day.day.isoformat() for day in days], "y": [each.label for each in monitors], "z": drawn, "customdata": z,
-        "colorscale": DEPTH, "zmin": 0, "zmax": BEYOND, "hoverongaps": False,
+        "type": "heatmap",
+        "x": [day.day.isoformat() for day in days],
+        "y": [each.label for each in monitors],
+        "z": drawn,
+        "customdata": z,
+        "colorscale": DEPTH,
+        "zmin": 0,
+        "zmax": BEYOND,
+        "hoverongaps": False,
         "colorbar": {"tickvals": [0, 1, 2], "ticktext": ["as evaluated", "limit", "twice"]},
         "hovertemplate": "%{y}, %{x}: %{customdata:.2f} of its limit<extra></extra>",
-    }  # fmt: skip
+    }
     layout = {
         "hovermode": "closest",
         "yaxis": {"autorange": "reversed", "showgrid": False, "nticks": len(monitors)},
@@ -98,9 +155,13 @@ def heat(days: Sequence[Day], monitors: Sequence[Monitor]) -> Chart:
     }
     rows = [[day.day.isoformat(), *(format_value(day.ratios.get(each)) for each in monitors)] for day in days]
     return Chart(
-        id="weeks", lead=heat_lead(days, monitors), caption="Largest value of each day relative to the limit; empty: not measured.",
-        figure={"data": [trace], "layout": layout}, head=["UTC", *(each.label for each in monitors)], rows=rows,
-    )  # fmt: skip
+        id="weeks",
+        lead=heat_lead(days, monitors),
+        caption="Largest value of each day relative to the limit; empty: not measured.",
+        figure={"data": [trace], "layout": layout},
+        head=["UTC", *(each.label for each in monitors)],
+        rows=rows,
+    )
 
 
 def heat_lead(days: Sequence[Day], monitors: Sequence[Monitor]) -> str:
@@ -129,23 +190,40 @@ class Accuracy:
 
 
 def accuracy(points: Sequence[Accuracy], known: float | None, cut: datetime | None = None) -> Chart:
-    """Expected accuracy with its band, and the share correct by feedback where there is any. known: on the evaluation.
+    """Expected accuracy with its band, and the share correct by feedback where there is any. known: on the
+    evaluation.
 
     cut: where the estimates begin, if there are more windows before than are drawn.
     """
     estimated = [point for point in points if point.estimate]
     judged = [point for point in points if point.realised]
-    band = {"type": "scatter", "mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "x": [stamp(point.at) for point in estimated]}
+    band = {
+        "type": "scatter",
+        "mode": "lines",
+        "line": {"width": 0},
+        "hoverinfo": "skip",
+        "x": [stamp(point.at) for point in estimated],
+    }
     data: list[dict[str, Any]] = []
     if estimated:
         data += [
             {**band, "y": [scaled(point.estimate, "low") for point in estimated]},
-            {**band, "y": [scaled(point.estimate, "high") for point in estimated], "fill": "tonexty", "fillcolor": f"{WINDOW}/14"},
             {
-                "type": "scatter", "mode": "lines+markers", "name": "expected", "x": [stamp(point.at) for point in estimated],
-                "y": [scaled(point.estimate, "value") for point in estimated], "line": {"color": WINDOW}, "marker": {"size": 4},
+                **band,
+                "y": [scaled(point.estimate, "high") for point in estimated],
+                "fill": "tonexty",
+                "fillcolor": f"{WINDOW}/14",
             },
-        ]  # fmt: skip
+            {
+                "type": "scatter",
+                "mode": "lines+markers",
+                "name": "expected",
+                "x": [stamp(point.at) for point in estimated],
+                "y": [scaled(point.estimate, "value") for point in estimated],
+                "line": {"color": WINDOW},
+                "marker": {"size": 4},
+            },
+        ]
     if judged:
         data.append(realised(judged))
     layout: dict[str, Any] = {
@@ -171,23 +249,41 @@ def accuracy(points: Sequence[Accuracy], known: float | None, cut: datetime | No
     rows = [[stamp(point.at), *part(point.estimate), *part(point.realised)] for point in points]
     cut_at = f" Estimates before {stamp(cut)} UTC aren't drawn because there are too many." if cut else ""
     return Chart(
-        id="accuracy", lead=accuracy_lead(estimated, judged), caption=f"{ACCURACY}{cut_at}",
-        figure={"data": data, "layout": layout}, head=ACCURACY_HEAD, rows=rows,
-    )  # fmt: skip
+        id="accuracy",
+        lead=accuracy_lead(estimated, judged),
+        caption=f"{ACCURACY}{cut_at}",
+        figure={"data": data, "layout": layout},
+        head=ACCURACY_HEAD,
+        rows=rows,
+    )
 
 
 def realised(judged: Sequence[Accuracy]) -> dict[str, Any]:
     """Dots with intervals: the share called right."""
     values = [scaled(point.realised, "value") for point in judged]
     error = {
-        "type": "data", "symmetric": False, "thickness": 1, "width": 3,
-        "array": [round(scaled(point.realised, "high") - value, 2) for point, value in zip(judged, values, strict=True)],
-        "arrayminus": [round(value - scaled(point.realised, "low"), 2) for point, value in zip(judged, values, strict=True)],
-    }  # fmt: skip
+        "type": "data",
+        "symmetric": False,
+        "thickness": 1,
+        "width": 3,
+        "array": [
+            round(scaled(point.realised, "high") - value, 2)
+            for point, value in zip(judged, values, strict=True)
+        ],
+        "arrayminus": [
+            round(value - scaled(point.realised, "low"), 2)
+            for point, value in zip(judged, values, strict=True)
+        ],
+    }
     return {
-        "type": "scatter", "mode": "markers", "name": "correct (from feedback)", "x": [stamp(point.at) for point in judged], "y": values,
-        "marker": {"color": "$c3", "size": 6, "symbol": "diamond"}, "error_y": error,
-    }  # fmt: skip
+        "type": "scatter",
+        "mode": "markers",
+        "name": "correct (from feedback)",
+        "x": [stamp(point.at) for point in judged],
+        "y": values,
+        "marker": {"color": "$c3", "size": 6, "symbol": "diamond"},
+        "error_y": error,
+    }
 
 
 def accuracy_lead(estimated: Sequence[Accuracy], judged: Sequence[Accuracy]) -> str:
@@ -195,7 +291,10 @@ def accuracy_lead(estimated: Sequence[Accuracy], judged: Sequence[Accuracy]) -> 
     parts = []
     if estimated and estimated[-1].estimate:
         found = estimated[-1].estimate
-        parts.append(f"Expected {percent(found['value'], 1)} [{percent(found['low'], 1)} to {percent(found['high'], 1)}].")
+        parts.append(
+            f"Expected {percent(found['value'], 1)} [{percent(found['low'], 1)} to"
+            f" {percent(found['high'], 1)}]."
+        )
     enough = [each.realised for each in judged if each.realised and each.realised["rows"] >= FEEDBACK_LEAST]
     if enough:
         found = enough[-1]
@@ -217,7 +316,11 @@ def scaled(found: Mapping[str, Any] | None, name: str) -> float:
 
 def part(found: Mapping[str, Any] | None) -> list[Any]:
     """value, low, high, rows for the data table."""
-    return [percent(found["value"], 1), percent(found["low"], 1), percent(found["high"], 1), found["rows"]] if found else ["", "", "", ""]
+    return (
+        [percent(found["value"], 1), percent(found["low"], 1), percent(found["high"], 1), found["rows"]]
+        if found
+        else ["", "", "", ""]
+    )
 
 
 def stamp(moment: datetime) -> str:

@@ -1,7 +1,9 @@
-"""Drift of texts by a classifier two-sample test: how well a classifier separates today's texts from the reference's. Pure; numpy.
+"""Drift of texts by a classifier two-sample test: how well a classifier separates today's texts from the
+reference's. Pure; numpy.
 
-The classifier is ridge regression on the side (+1 current, -1 reference), solved in the dual, so that one Gram matrix serves all folds and
-words or embedding dimensions may be many. Its area under the ROC curve is 0.5 where nothing separates the two sides.
+The classifier is ridge regression on the side (+1 current, -1 reference), solved in the dual, so that one
+Gram matrix serves all folds and words or embedding dimensions may be many. Its area under the ROC curve is
+0.5 where nothing separates the two sides.
 """
 
 from __future__ import annotations
@@ -31,16 +33,18 @@ VOCABULARY_MAX = 4000
 COMMON_MAX = 0.5
 SHOWN_WORDS = 12
 SHOWN_TEXTS = 10
-KNOWN = 5  # a word is named only where so many different texts, of so many senders, hold it: what one person wrote is not shown
+# a word is named only where so many different texts, of so many senders, hold it: what one person wrote is
+# not shown
+KNOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """How well a classifier separates current texts from reference ones.
 
-    auc: out of fold, 0 to 1. limit: what it exceeds with probability alpha where the sides are alike. p: one-sided. scores: out of fold,
-    of the current rows in their order; large is typical of today. effect: the design effect of the current rows' groups on the AUC, 1 or
-    more.
+    auc: out of fold, 0 to 1. limit: what it exceeds with probability alpha where the sides are alike. p:
+    one-sided. scores: out of fold, of the current rows in their order; large is typical of today. effect: the
+    design effect of the current rows' groups on the AUC, 1 or more.
     """
 
     auc: float
@@ -54,7 +58,9 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A word that distinguishes the two sides. reference, current: the share of each side's texts that contain it, 0 to 1."""
+    """A word that distinguishes the two sides. reference, current: the share of each side's texts that
+    contain it, 0 to 1.
+    """
 
     word: str
     reference: float
@@ -63,13 +69,17 @@ class Word:
 
 # ── Texts as numbers ────────────────────────────────────────────────────────
 def words_of(text: str) -> list[str]:
-    """The words of two letters or more, in small letters; numbers are left out, since they are people's more often than topics'."""
+    """The words of two letters or more, in small letters; numbers are left out, since they are people's more
+    often than topics'.
+    """
     return WORD.findall(text.lower())
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Texts by words. matrix: TF-IDF float64 (N, V), rows of length 1 (or 0); holds: whether text n holds word v."""
+    """Texts by words. matrix: TF-IDF float64 (N, V), rows of length 1 (or 0); holds: whether text n holds
+    word v.
+    """
 
     words: tuple[str, ...]
     matrix: Floats
@@ -79,7 +89,8 @@ class Table:
 def tf_idf(texts: Sequence[str]) -> Table:
     """(1 + ln count) * (ln((1 + N) / (1 + df)) + 1), each row scaled to length 1, as scikit-learn has it.
 
-    Words that are in one text only, or in more than half of them, are left out; of the rest the 4,000 in most texts count.
+    Words that are in one text only, or in more than half of them, are left out; of the rest the 4,000 in most
+    texts count.
     """
     counted = [Counter(words_of(text)) for text in texts]
     frequency = Counter(word for each in counted for word in each)
@@ -108,7 +119,8 @@ def unit(matrix: Floats) -> Floats:
 def folds(sides: Ints, groups: Ints, count: int, seed: int) -> Ints:
     """The fold of each row: that of its group, so that no classifier meets a row whose like it has seen.
 
-    Groups are dealt out the largest first, else in an order that the seed decides, each to the fold that lacks most of its sides.
+    Groups are dealt out the largest first, else in an order that the seed decides, each to the fold that
+    lacks most of its sides.
     """
     _, group_of = np.unique(groups, return_inverse=True)
     held = np.stack([np.bincount(group_of, weights=sides == side) for side in np.unique(sides)], axis=1)
@@ -123,7 +135,9 @@ def folds(sides: Ints, groups: Ints, count: int, seed: int) -> Ints:
 
 
 def solve(gram: Floats, targets: Floats) -> tuple[Floats, Floats]:
-    """Dual weights (N, K) and intercepts (K,) of K ridge regressions with an unpenalised intercept, on one Gram matrix (N, N)."""
+    """Dual weights (N, K) and intercepts (K,) of K ridge regressions with an unpenalised intercept, on one
+    Gram matrix (N, N).
+    """
     mean = gram.mean(axis=0)
     centred = gram - mean[None, :] - mean[:, None] + mean.mean()
     dual = np.linalg.solve(centred + RIDGE * np.eye(len(gram)), targets - targets.mean(axis=0))
@@ -132,7 +146,9 @@ def solve(gram: Floats, targets: Floats) -> tuple[Floats, Floats]:
 
 
 def out_of_fold(gram: Floats, targets: Floats, number: Ints) -> Floats:
-    """Each row's score by a classifier that has not seen it, for K targets at once. gram: (N, N); targets: (N, K); number: folds (N,)."""
+    """Each row's score by a classifier that has not seen it, for K targets at once. gram: (N, N); targets:
+    (N, K); number: folds (N,).
+    """
     scores = np.empty_like(targets)
     for fold in np.unique(number):
         seen, held_out = np.flatnonzero(number != fold), np.flatnonzero(number == fold)
@@ -142,7 +158,9 @@ def out_of_fold(gram: Floats, targets: Floats, number: Ints) -> Floats:
 
 
 def shuffled(sides: Ints, number: Ints, count: int, seed: int) -> Floats:
-    """The sides as targets (+1 current, -1 reference), and `count` times with the rows of each fold exchanged: (N, 1 + count)."""
+    """The sides as targets (+1 current, -1 reference), and `count` times with the rows of each fold
+    exchanged: (N, 1 + count).
+    """
     targets = np.repeat(np.where(sides == 1, 1.0, -1.0)[:, None], 1 + count, axis=1)
     random = np.random.default_rng(seed)
     for fold in np.unique(number):
@@ -152,7 +170,9 @@ def shuffled(sides: Ints, number: Ints, count: int, seed: int) -> Floats:
 
 
 def auc(scores: Floats, sides: NDArray[Any]) -> float:
-    """The share of (current, reference) pairs in which the current row scores higher, ties counted half: Mann-Whitney U / (n m)."""
+    """The share of (current, reference) pairs in which the current row scores higher, ties counted half:
+    Mann-Whitney U / (n m).
+    """
     _, place, counts = np.unique(scores, return_inverse=True, return_counts=True)
     rank = (np.cumsum(counts) - (counts - 1) / 2)[place]
     current = sides > 0
@@ -166,17 +186,22 @@ def standard_error(n: int, m: int) -> float:
     return math.sqrt((n + m + 1) / (12 * n * m))
 
 
-def two_sample_test(reference: Floats, current: Floats, alpha: float, groups: Ints | None = None, *, seed: int = SEED) -> Verdict:
-    """Whether a classifier separates the current rows (m, D) from the reference (n, D) out of fold. Both have at least FOLDS rows.
+def two_sample_test(
+    reference: Floats, current: Floats, alpha: float, groups: Ints | None = None, *, seed: int = SEED
+) -> Verdict:
+    """Whether a classifier separates the current rows (m, D) from the reference (n, D) out of fold. Both have
+    at least FOLDS rows.
 
-    groups: a number for the sender of each of the n + m rows, or for its text, or the texts that are its near duplicates; rows of one group
-    share a fold, for a classifier knows a text again that it has seen the like of. None: each its own.
+    groups: a number for the sender of each of the n + m rows, or for its text, or the texts that are its near
+    duplicates; rows of one group share a fold, for a classifier knows a text again that it has seen the like
+    of. None: each its own.
 
-    Scores of different folds depend on each other, which widens the AUC's spread to about one and a half of `standard_error`. So the
-    spread is taken from 199 permutations of the sides within folds, and never less than the formula's. The part of it that is the current
-    rows', n / (n + m), is multiplied by the design effect of their placements among the reference, that of the reference's by theirs
-    (Obuchowski, "Nonparametric analysis of clustered ROC curve data", Biometrics 53, 1997), and Student's t represents the normal, on as
-    many groups of one size as either side has at least.
+    Scores of different folds depend on each other, which widens the AUC's spread to about one and a half of
+    `standard_error`. So the spread is taken from 199 permutations of the sides within folds, and never less
+    than the formula's. The part of it that is the current rows', n / (n + m), is multiplied by the design
+    effect of their placements among the reference, that of the reference's by theirs (Obuchowski,
+    "Nonparametric analysis of clustered ROC curve data", Biometrics 53, 1997), and Student's t represents the
+    normal, on as many groups of one size as either side has at least.
     """
     rows = np.vstack([reference, current]).astype(np.float64)
     n, m = len(reference), len(current)
@@ -187,28 +212,42 @@ def two_sample_test(reference: Floats, current: Floats, alpha: float, groups: In
     scores = out_of_fold(rows @ rows.T, targets, number)
     found = auc(scores[:, 0], targets[:, 0])
     by_chance = [auc(scores[:, at], targets[:, at]) for at in range(1, 1 + PERMUTATIONS)]
-    centre, spread = max(0.5, float(np.mean(by_chance))), max(standard_error(n, m), float(np.std(by_chance, ddof=1)))
+    centre, spread = (
+        max(0.5, float(np.mean(by_chance))),
+        max(standard_error(n, m), float(np.std(by_chance, ddof=1))),
+    )
     known, now = scores[:n, 0], scores[n:, 0]
     effect, freedom = together(membership.placements(now, known), groups[n:])
     effect_known, freedom_known = together(membership.placements(known, now), groups[:n])
-    freedom, spread = min(freedom, freedom_known), spread * math.sqrt((n * effect + m * effect_known) / (n + m))
+    freedom, spread = (
+        min(freedom, freedom_known),
+        spread * math.sqrt((n * effect + m * effect_known) / (n + m)),
+    )
     limit = min(1.0, centre + clustered.quantile(freedom, float(scipy.special.ndtri(1 - alpha))) * spread)
     p = float(scipy.special.stdtr(freedom, (centre - found) / spread)) if freedom > 0 else 1.0
     return Verdict(found, limit, p, n, m, now, effect)
 
 
 def together(placed: Floats, groups: Ints) -> tuple[float, float]:
-    """The design effect of the mean placement of a side, and the degrees of freedom that its groups leave, as many as if of one size."""
+    """The design effect of the mean placement of a side, and the degrees of freedom that its groups leave, as
+    many as if of one size.
+    """
     sizes = np.unique(groups, return_counts=True)[1].astype(np.float64)
-    return clustered.effect_of_mean(placed, groups, len(placed)), float(sizes.sum() ** 2 / (sizes**2).sum()) - 1
+    return (
+        clustered.effect_of_mean(placed, groups, len(placed)),
+        float(sizes.sum() ** 2 / (sizes**2).sum()) - 1,
+    )
 
 
 # ── Distinctive words ───────────────────────────────────────────────────────
-def distinctive_words(table: Table, n: int, texts: Sequence[str], senders: Sequence[str]) -> tuple[list[Word], list[Word]]:
-    """The words most typical of the current rows (those from n on), and of the reference's, by the weight of a classifier on all rows.
+def distinctive_words(
+    table: Table, n: int, texts: Sequence[str], senders: Sequence[str]
+) -> tuple[list[Word], list[Word]]:
+    """The words most typical of the current rows (those from n on), and of the reference's, by the weight of
+    a classifier on all rows.
 
-    texts, senders: of each row, what is the same text and who sent it. Only words that KNOWN different texts and senders of their side
-    hold, and that this side holds more often.
+    texts, senders: of each row, what is the same text and who sent it. Only words that KNOWN different texts
+    and senders of their side hold, and that this side holds more often.
     """
     sides = np.repeat([-1.0, 1.0], [n, len(table.matrix) - n])
     dual, _ = solve(table.matrix @ table.matrix.T, sides[:, None])
@@ -222,13 +261,17 @@ def distinctive_words(table: Table, n: int, texts: Sequence[str], senders: Seque
     def top(direction: int, own: int) -> list[Word]:
         fits = (counts[own] >= KNOWN) & (shares[own] > shares[1 - own]) & (direction * weight > 0)
         order = [int(at) for at in np.argsort(-direction * weight, kind="stable") if fits[at]]
-        return [Word(table.words[at], float(shares[0][at]), float(shares[1][at])) for at in order[:SHOWN_WORDS]]
+        return [
+            Word(table.words[at], float(shares[0][at]), float(shares[1][at])) for at in order[:SHOWN_WORDS]
+        ]
 
     return top(1, 1), top(-1, 0)
 
 
 def distinct(holds: NDArray[np.bool_], names: Sequence[str]) -> Ints:
-    """How many different names the rows have that hold each word. holds: (N, V); names: of the N rows. Returns (V,)."""
+    """How many different names the rows have that hold each word. holds: (N, V); names: of the N rows.
+    Returns (V,).
+    """
     _, place = np.unique(np.asarray(names, dtype=object), return_inverse=True)
     held = np.zeros((len(names), holds.shape[1]), dtype=np.bool_)
     np.logical_or.at(held, place, holds)
@@ -243,8 +286,9 @@ def most_typical(scores: Floats, count: int = SHOWN_TEXTS) -> list[int]:
 
 # ── A region that no one evaluated ──────────────────────────────────────────
 def nearest_distance(rows: Floats, among: Floats, groups: Ints | None = None) -> Floats:
-    """Cosine distance (0 to 2) of each row to its nearest among others. groups: where both are one set, of which none of a row's group is
-    its neighbour; infinite where there is no other group."""
+    """Cosine distance (0 to 2) of each row to its nearest among others. groups: where both are one set, of
+    which none of a row's group is its neighbour; infinite where there is no other group.
+    """
     similarity = unit(np.asarray(rows, dtype=np.float64)) @ unit(np.asarray(among, dtype=np.float64)).T
     if groups is not None:
         similarity[groups[:, None] == groups[None, :]] = -np.inf
@@ -253,12 +297,17 @@ def nearest_distance(rows: Floats, among: Floats, groups: Ints | None = None) ->
 
 
 def outside_share(reference: Floats, current: Floats, groups: Ints) -> float:
-    """The share of current embeddings farther from every reference than 99 % of the references are from each other; 0 to 1. groups: of the
-    reference rows; one's own group is no neighbour, nor is it where one group is all there is: then nothing lies outside."""
+    """The share of current embeddings farther from every reference than 99 % of the references are from each
+    other; 0 to 1. groups: of the reference rows; one's own group is no neighbour, nor is it where one group
+    is all there is: then nothing lies outside.
+    """
     edge = float(np.quantile(nearest_distance(reference, reference, groups), 0.99, method="higher"))
     return float((nearest_distance(current, reference) > edge + 1e-12).mean())
 
 
 def plain(words: Sequence[Word]) -> list[dict[str, Any]]:
     """The words as JSON holds them."""
-    return [{"word": each.word, "reference": round(each.reference, 4), "current": round(each.current, 4)} for each in words]
+    return [
+        {"word": each.word, "reference": round(each.reference, 4), "current": round(each.current, 4)}
+        for each in words
+    ]

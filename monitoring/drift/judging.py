@@ -1,4 +1,6 @@
-"""From what a window shows to what it means: for each monitor whether it opens, stays or closes, and for the window one state. Pure."""
+"""From what a window shows to what it means: for each monitor whether it opens, stays or closes, and for the
+window one state. Pure.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ Results = Mapping[str, Mapping[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class JudgedMonitor:
-    """A monitor in a window. judgement: None where it was not measured. acts: whether it may open and close; else it only looks."""
+    """A monitor in a window. judgement: None where it was not measured. acts: whether it may open and close;
+    else it only looks.
+    """
 
     measured: Measured
     sure: bool
@@ -56,10 +60,15 @@ class JudgedMonitor:
             return found
         verdict = self.judgement
         return found | {
-            "ratio": self.measured.ratio, "mean": verdict.mean, "control": verdict.control,
-            "over": verdict.over, "overs": verdict.overs, "of": verdict.of,
-            "held": verdict.held, "quiet": not (verdict.over or self.was_open or self.is_open),
-        }  # fmt: skip
+            "ratio": self.measured.ratio,
+            "mean": verdict.mean,
+            "control": verdict.control,
+            "over": verdict.over,
+            "overs": verdict.overs,
+            "of": verdict.of,
+            "held": verdict.held,
+            "quiet": not (verdict.over or self.was_open or self.is_open),
+        }
 
 
 def past_of(before: Sequence[Results], monitor: str) -> list[Past]:
@@ -68,7 +77,9 @@ def past_of(before: Sequence[Results], monitor: str) -> list[Past]:
     return [Past(each["ratio"], each["mean"], each["over"], each["quiet"]) for each in found]
 
 
-def assess(found: Sequence[Measured], before: Sequence[Results], was_open: Collection[str], *, acts: bool = True) -> list[JudgedMonitor]:
+def assess(
+    found: Sequence[Measured], before: Sequence[Results], was_open: Collection[str], *, acts: bool = True
+) -> list[JudgedMonitor]:
     """Judge a window. before: results of the windows before it, oldest first. was_open: the open monitors."""
     sure = measuring.sure(found)
     results = []
@@ -78,14 +89,17 @@ def assess(found: Sequence[Measured], before: Sequence[Results], was_open: Colle
             results.append(JudgedMonitor(each, False, None, is_open, acts))
             continue
         past, certain = past_of(before, each.monitor), sure[each.monitor]
-        meaning = judge(past, ratio=each.ratio, rows=each.m, sure=certain, is_open=is_open, matters=each.matters)
+        meaning = judge(
+            past, ratio=each.ratio, rows=each.m, sure=certain, is_open=is_open, matters=each.matters
+        )
         results.append(JudgedMonitor(each, certain, meaning, is_open, acts))
     return results
 
 
 def state_of(results: Sequence[JudgedMonitor]) -> State:
-    """One state for the window: the worst mark of its monitors. Drift only where an open one was measured; nothing measured is
-    insufficient, never good."""
+    """One state for the window: the worst mark of its monitors. Drift only where an open one was measured;
+    nothing measured is insufficient, never good.
+    """
     measured = [each for each in results if each.judgement is not None]
     if not measured:
         return State.INSUFFICIENT
@@ -95,7 +109,11 @@ def state_of(results: Sequence[JudgedMonitor]) -> State:
 
 def worst_of(results: Sequence[JudgedMonitor]) -> JudgedMonitor | None:
     """The monitor farthest on the way to its limit, or beyond it."""
-    return max((each for each in results if each.judgement is not None), key=lambda each: each.measured.ratio, default=None)
+    return max(
+        (each for each in results if each.judgement is not None),
+        key=lambda each: each.measured.ratio,
+        default=None,
+    )
 
 
 # ── Sentences ───────────────────────────────────────────────────────────────
@@ -104,7 +122,11 @@ def shown(monitor: str, value: float | None) -> str:
     unit = UNIT.get(Monitor(monitor), "PSI")
     if value is None:
         return "Not measured"
-    return f"{decimals(100 * value, 1)} points" if unit == "fall" else f"{unit} {decimals(value, 3 if unit == 'PSI' else 2)}"
+    return (
+        f"{decimals(100 * value, 1)} points"
+        if unit == "fall"
+        else f"{unit} {decimals(value, 3 if unit == 'PSI' else 2)}"
+    )
 
 
 def against(monitor: str, value: float | None, limit: float | None) -> str:
@@ -113,7 +135,9 @@ def against(monitor: str, value: float | None, limit: float | None) -> str:
 
 
 def moved(monitor: str, value: float | None) -> str:
-    """What a monitor measured: as `shown`, with the direction of accuracy, whose value is a fall: down 16.5 points, up 0.4 points."""
+    """What a monitor measured: as `shown`, with the direction of accuracy, whose value is a fall: down 16.5
+    points, up 0.4 points.
+    """
     if value is None or UNIT.get(Monitor(monitor)) != "fall":
         return shown(monitor, value)
     return f"{'down' if value >= 0 else 'up'} {shown(monitor, abs(value))}"
@@ -124,7 +148,10 @@ def sentence(results: Sequence[JudgedMonitor], rows: int) -> str:
     measured = [each for each in results if each.judgement is not None]
     still = [Monitor(each.measured.monitor).label for each in results if each.is_open]
     if not measured:
-        few = next((each.measured.why for each in results if each.measured.mark == Mark.INSUFFICIENT), "Nothing could be measured.")
+        few = next(
+            (each.measured.why for each in results if each.measured.mark == Mark.INSUFFICIENT),
+            "Nothing could be measured.",
+        )
         waits = f" Still open from before: {phrase(still)}." if still else ""
         return f"{few}{waits}" if rows else f"No predictions in this window.{waits}"
     opened = [each for each in measured if each.is_open]
@@ -144,7 +171,11 @@ def open_sentence(each: JudgedMonitor) -> str:
     if each.opens and verdict.abrupt:
         often = f"; {of_limit(found.ratio)} in {found.m} rows, so one window is enough"
     else:
-        often = f"; exceeded in {verdict.overs} of the last {verdict.of} windows" if verdict.over else "; closes after 3 quiet windows"
+        often = (
+            f"; exceeded in {verdict.overs} of the last {verdict.of} windows"
+            if verdict.over
+            else "; closes after 3 quiet windows"
+        )
     return f"{Monitor(found.monitor).label}: {against(found.monitor, found.value, found.limit)}{often}."
 
 
@@ -152,7 +183,10 @@ def held_sentence(each: JudgedMonitor) -> str:
     """Of a monitor that was over its limit and opened nothing."""
     found, held = each.measured, each.judgement.held if each.judgement else None
     why = Held(held).label.lower() if held else "this window opens nothing"
-    return f"{Monitor(found.monitor).label} exceeded its limit ({shown(found.monitor, found.value)}) but opened nothing: {why}."
+    return (
+        f"{Monitor(found.monitor).label} exceeded its limit ({shown(found.monitor, found.value)}) but opened"
+        f" nothing: {why}."
+    )
 
 
 def of_limit(ratio: float) -> str:
@@ -161,7 +195,9 @@ def of_limit(ratio: float) -> str:
 
 
 def asked_by(found: Mapping[str, Any]) -> str:
-    """The senders of a monitor's rows with their design effect: 50, effect 7.3. Empty for windows measured without senders."""
+    """The senders of a monitor's rows with their design effect: 50, effect 7.3. Empty for windows measured
+    without senders.
+    """
     if found.get("senders") is None:
         return "unknown"
     return f"{count(found['senders'])}, effect {decimals(found['design_effect'], 1)}"

@@ -12,7 +12,9 @@ from registry.catalog.models import Endpoint, ModelVersion
 
 
 class Baseline(models.Model):
-    """What a version saw and answered when it was evaluated: the reference of every comparison. Histograms, never texts. Never changed."""
+    """What a version saw and answered when it was evaluated: the reference of every comparison. Histograms,
+    never texts. Never changed.
+    """
 
     append_only = True
     project_path = "version__model__project"
@@ -23,20 +25,30 @@ class Baseline(models.Model):
     evaluation = models.ForeignKey(Evaluation, on_delete=models.PROTECT, related_name="+")
     split = models.CharField(max_length=12)
     rows = models.PositiveIntegerField()
-    histograms = models.JSONField(help_text="label, confidence, chars, oov: fine bin → count, as in traffic's rollups; null: unknown")
-    calibration = models.JSONField(help_text="how confidences become expected shares of right answers, and what they are on the reference")
+    histograms = models.JSONField(
+        help_text="label, confidence, chars, oov: fine bin → count, as in traffic's rollups; null: unknown"
+    )
+    calibration = models.JSONField(
+        help_text=(
+            "how confidences become expected shares of right answers, and what they are on the reference"
+        )
+    )
     items_digest = models.CharField(max_length=64, help_text="over the digests of the items, in order")
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["version", "evaluation"], name="one_baseline_per_evaluation")]
+        constraints = [
+            models.UniqueConstraint(fields=["version", "evaluation"], name="one_baseline_per_evaluation")
+        ]
 
     def __str__(self) -> str:
         return f"baseline of {self.version}"
 
 
 class Measurement(models.Model):
-    """What was found in one window of an endpoint's version. Never changed; a window is measured once, and once more if asked for."""
+    """What was found in one window of an endpoint's version. Never changed; a window is measured once, and
+    once more if asked for.
+    """
 
     append_only = True
     project_path = "endpoint__model__project"
@@ -46,16 +58,30 @@ class Measurement(models.Model):
     endpoint = models.ForeignKey(Endpoint, on_delete=models.PROTECT, related_name="+", db_index=False)
     version = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="+", db_index=False)
     baseline = models.ForeignKey(
-        Baseline, null=True, on_delete=models.PROTECT, related_name="+", db_index=False, help_text="null: none could be made"
+        Baseline,
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_index=False,
+        help_text="null: none could be made",
     )
     window_start = models.DateTimeField()
     window_end = models.DateTimeField()
-    requested = models.BooleanField(default=False, help_text="measured on request; opens and closes no alerts")
+    requested = models.BooleanField(
+        default=False, help_text="measured on request; opens and closes no alerts"
+    )
     rows = models.PositiveIntegerField(help_text="answers in the window; of texts: how many were compared")
     state = models.CharField(max_length=12, choices=State.choices)
     results = models.JSONField(default=dict, help_text="monitor → what was measured")
-    worst = models.CharField(max_length=12, choices=Monitor.choices, blank=True, help_text="the monitor nearest to its limit, or beyond it")
-    ratio = models.FloatField(null=True, help_text="of the worst: 0 is no difference, 1 its limit; null: not measured")
+    worst = models.CharField(
+        max_length=12,
+        choices=Monitor.choices,
+        blank=True,
+        help_text="the monitor nearest to its limit, or beyond it",
+    )
+    ratio = models.FloatField(
+        null=True, help_text="of the worst: 0 is no difference, 1 its limit; null: not measured"
+    )
     why = models.CharField(max_length=500, help_text="the state as a sentence")
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -69,17 +95,26 @@ class Measurement(models.Model):
 
 
 class DriftReport(Measurement):
-    """Answers of a window against the baseline: labels, confidence, length, unknown words, and the accuracy to be expected."""
+    """Answers of a window against the baseline: labels, confidence, length, unknown words, and the accuracy
+    to be expected.
+    """
 
-    between = models.BooleanField(default=False, help_text="an hour measured early because it was far off; it isn't one of the windows")
+    between = models.BooleanField(
+        default=False, help_text="an hour measured early because it was far off; it isn't one of the windows"
+    )
     bins = models.JSONField(default=dict, help_text="monitor → [[name, reference, window]], counts")
-    estimate = models.JSONField(null=True, help_text="expected accuracy and macro-F1 with bands; null: not estimated")
-    realised = models.JSONField(null=True, help_text="share correct at that time, with its interval; null without feedback")
+    estimate = models.JSONField(
+        null=True, help_text="expected accuracy and macro-F1 with bands; null: not estimated"
+    )
+    realised = models.JSONField(
+        null=True, help_text="share correct at that time, with its interval; null without feedback"
+    )
 
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["endpoint", "version", "window_start", "window_end", "requested", "between"], name="one_drift_report_per_window"
+                fields=["endpoint", "version", "window_start", "window_end", "requested", "between"],
+                name="one_drift_report_per_window",
             )
         ]
         indexes = [models.Index(fields=["endpoint", "-window_end", "-id"], name="drift_newest")]
@@ -90,27 +125,37 @@ class DriftReport(Measurement):
     @property
     def largest(self) -> tuple[str, float] | None:
         """The monitor with the largest PSI, and that PSI; None where none was measured."""
-        found = [(name, each["value"]) for name, each in self.results.items() if each["unit"] == "PSI" and each["value"] is not None]
+        found = [
+            (name, each["value"])
+            for name, each in self.results.items()
+            if each["unit"] == "PSI" and each["value"] is not None
+        ]
         return max(found, key=lambda pair: pair[1], default=None)
 
 
 class TextCheck(Measurement):
-    """Kept texts of a window against the texts of the evaluation: whether a classifier separates them, and by which words.
+    """Kept texts of a window against the texts of the evaluation: whether a classifier separates them, and by
+    which words.
 
-    Words are named only where several texts of several senders hold them, and shown only to those who may read texts. Texts are named by
-    their predictions, and are gone when those are erased.
+    Words are named only where several texts of several senders hold them, and shown only to those who may
+    read texts. Texts are named by their predictions, and are gone when those are erased.
     """
 
     reference_rows = models.PositiveIntegerField()
-    outside = models.FloatField(null=True, help_text="share of texts unlike anything evaluated, 0 to 1; null: not measured")
+    outside = models.FloatField(
+        null=True, help_text="share of texts unlike anything evaluated, 0 to 1; null: not measured"
+    )
     new_words = models.JSONField(default=list)
     missing_words = models.JSONField(default=list)
-    typical = models.JSONField(default=list, help_text="uuids of the predictions whose texts are most typical of this window")
+    typical = models.JSONField(
+        default=list, help_text="uuids of the predictions whose texts are most typical of this window"
+    )
 
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["endpoint", "version", "window_start", "window_end", "requested"], name="one_text_check_per_window"
+                fields=["endpoint", "version", "window_start", "window_end", "requested"],
+                name="one_text_check_per_window",
             )
         ]
         indexes = [models.Index(fields=["endpoint", "-window_end", "-id"], name="text_check_newest")]
@@ -141,7 +186,9 @@ class Episode(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["endpoint", "monitor"], condition=Q(closed_at__isnull=True), name="one_open_episode_per_monitor"
+                fields=["endpoint", "monitor"],
+                condition=Q(closed_at__isnull=True),
+                name="one_open_episode_per_monitor",
             )
         ]
         indexes = [models.Index(fields=["endpoint", "-opened_at"], name="drift_episode_newest")]

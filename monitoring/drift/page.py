@@ -35,10 +35,23 @@ from registry.ground.access.models import User
 from registry.ground.access.roles import sentence
 
 MARKS = {
-    State.OK: "ok", State.WATCH: "warn", State.DRIFT: "bad", State.INSUFFICIENT: "half", State.FAILED: "bad",
-    Mark.OK: "ok", Mark.WATCH: "warn", Mark.DRIFT: "bad", Mark.INSUFFICIENT: "half", Mark.NOT_MEASURED: "off", Mark.FAILED: "bad",
-}  # fmt: skip
-PERIODS = {"4w": ("4 weeks", timedelta(weeks=4)), "12w": ("12 weeks", timedelta(weeks=12)), "1y": ("1 year", timedelta(days=365))}
+    State.OK: "ok",
+    State.WATCH: "warn",
+    State.DRIFT: "bad",
+    State.INSUFFICIENT: "half",
+    State.FAILED: "bad",
+    Mark.OK: "ok",
+    Mark.WATCH: "warn",
+    Mark.DRIFT: "bad",
+    Mark.INSUFFICIENT: "half",
+    Mark.NOT_MEASURED: "off",
+    Mark.FAILED: "bad",
+}
+PERIODS = {
+    "4w": ("4 weeks", timedelta(weeks=4)),
+    "12w": ("12 weeks", timedelta(weeks=12)),
+    "1y": ("1 year", timedelta(days=365)),
+}
 BEHIND = 20
 HISTORY = 12
 
@@ -63,7 +76,9 @@ class MonitorLine:
 # ── The list ────────────────────────────────────────────────────────────────
 @dataclass(frozen=True, slots=True)
 class EndpointLine:
-    """An endpoint as the list shows it. ratios: of its last windows, oldest first; None where one measured nothing."""
+    """An endpoint as the list shows it. ratios: of its last windows, oldest first; None where one measured
+    nothing.
+    """
 
     endpoint: Endpoint
     standing: Standing
@@ -88,7 +103,11 @@ def endpoint_line(found: Endpoint, standing: Standing, ratios: list[float | None
     mark, word = marked(standing)
     measured = [each for each in (standing.report, standing.texts) if each and each.ratio is not None]
     nearest = max(measured, key=lambda each: each.ratio or 0, default=None)
-    worst = f"{Monitor(nearest.worst).label}, {judging.of_limit(nearest.ratio)}" if nearest and nearest.ratio is not None else ""
+    worst = (
+        f"{Monitor(nearest.worst).label}, {judging.of_limit(nearest.ratio)}"
+        if nearest and nearest.ratio is not None
+        else ""
+    )
     return EndpointLine(found, standing, ratios, mark, word, worst)
 
 
@@ -102,8 +121,9 @@ def marked(standing: Standing) -> tuple[str, str]:
 
 # ── One endpoint ────────────────────────────────────────────────────────────
 def endpoint(user: User, found: Endpoint, given: Mapping[str, str]) -> dict[str, Any]:
-    """The page of an endpoint: one window of one version, and what led to it. given: report (uuid, else the newest of the live version),
-    period (a key of PERIODS)."""
+    """The page of an endpoint: one window of one version, and what led to it. given: report (uuid, else the
+    newest of the live version), period (a key of PERIODS).
+    """
     job = queries.job_of(found)
     requested = queries.latest_requested(found)
     standing = shown_standing(user, found, given.get("report", ""), requested)
@@ -112,16 +132,31 @@ def endpoint(user: User, found: Endpoint, given: Mapping[str, str]) -> dict[str,
     since = timezone.now() - PERIODS[key][1]
     mark, word = marked(standing)
     shown: dict[str, Any] = {
-        "endpoint": found, "report": report, "check": check, "open": standing.open, "mark": mark, "word": word,
-        "job": working(job), "failed_job": job if job and job.state == "failed" else None, "requested": requested,
-        "lines": monitor_lines(report, check), "period": key, "periods": [(name, PERIODS[name][0]) for name in PERIODS],
-        "episodes": queries.episodes(found, HISTORY), "limits": cbpe.LIMITS, "live": live_deployment(found),
+        "endpoint": found,
+        "report": report,
+        "check": check,
+        "open": standing.open,
+        "mark": mark,
+        "word": word,
+        "job": working(job),
+        "failed_job": job if job and job.state == "failed" else None,
+        "requested": requested,
+        "lines": monitor_lines(report, check),
+        "period": key,
+        "periods": [(name, PERIODS[name][0]) for name in PERIODS],
+        "episodes": queries.episodes(found, HISTORY),
+        "limits": cbpe.LIMITS,
+        "live": live_deployment(found),
         "why_not": why_not(user, found),
         "reports": [(each, MARKS[State(each.state)]) for each in queries.reports(found, HISTORY)],
         "endpoint_url": find_url("endpoints:detail", uuid=found.uuid),
-    }  # fmt: skip
+    }
     if report:
-        shown |= {"figures": figures(report), "histograms": histograms(report), "accuracy": accuracy(report, since)}
+        shown |= {
+            "figures": figures(report),
+            "histograms": histograms(report),
+            "accuracy": accuracy(report, since),
+        }
         days = queries.ratios_by_day(found, report.version, since)
         if any(days.values()):  # a window with too few rows is no measurement
             shown["weeks"] = charts.heat([Day(day, ratios) for day, ratios in days.items()], list(Monitor))
@@ -129,8 +164,9 @@ def endpoint(user: User, found: Endpoint, given: Mapping[str, str]) -> dict[str,
 
 
 def shown_standing(user: User, found: Endpoint, wanted: str, requested: DriftReport | None) -> Standing:
-    """The endpoint's state: the present one, the one after the report that the URL names, or after the requested report while there is no
-    other. Raises Http404 for a missing report."""
+    """The endpoint's state: the present one, the one after the report that the URL names, or after the
+    requested report while there is no other. Raises Http404 for a missing report.
+    """
     if wanted:
         return queries.standing_after(report_of(user, found, wanted))
     standing = queries.standing([found])[found.pk]
@@ -184,10 +220,16 @@ def worst(report: DriftReport) -> Figure:
 def correct_figure(measured: Mapping[str, Any] | None) -> Figure:
     """The feedback there was when the window was measured."""
     if not measured or measured["rows"] < FEEDBACK_LEAST:
-        few = f"{things(measured['rows'], 'prediction')} with feedback; {FEEDBACK_LEAST} needed" if measured else "no feedback yet"
+        few = (
+            f"{things(measured['rows'], 'prediction')} with feedback; {FEEDBACK_LEAST} needed"
+            if measured
+            else "no feedback yet"
+        )
         return Figure("Correct (from feedback)", None, sub=few)
     by = f", {asked_by(measured['senders'])}" if "senders" in measured else ""  # older reports lack it
-    interval = f"{percent(measured['low'], 1)} to {percent(measured['high'], 1)} of {count(measured['rows'])}{by}"
+    interval = (
+        f"{percent(measured['low'], 1)} to {percent(measured['high'], 1)} of {count(measured['rows'])}{by}"
+    )
     return Figure("Correct (from feedback)", percent(measured["value"], 1), sub=f"{interval}, when measured")
 
 
@@ -196,16 +238,26 @@ def estimated(name: str, found: Mapping[str, Any] | None, known: float | None) -
     if not found:
         return Figure(name, None, sub="not estimated for this window")
     reference = f"; evaluation {percent(known, 1)}" if known is not None else ""
-    return Figure(name, percent(found["value"], 1), sub=f"{percent(found['low'], 1)} to {percent(found['high'], 1)}{reference}")
+    return Figure(
+        name,
+        percent(found["value"], 1),
+        sub=f"{percent(found['low'], 1)} to {percent(found['high'], 1)}{reference}",
+    )
 
 
 # ── Monitors ────────────────────────────────────────────────────────────────
 def monitor_lines(report: DriftReport | None, check: TextCheck | None) -> list[MonitorLine]:
-    """The table of monitors: counts from the report, texts from the check beside it, marked where its window is another."""
+    """The table of monitors: counts from the report, texts from the check beside it, marked where its window
+    is another.
+    """
     lines = []
     for shown in filter(None, (report, check)):
         past = queries.results_until(shown)
-        lines += [monitor_line(each, shown.results[each] | other_window(shown, report), past) for each in Monitor if each in shown.results]
+        lines += [
+            monitor_line(each, shown.results[each] | other_window(shown, report), past)
+            for each in Monitor
+            if each in shown.results
+        ]
     return lines
 
 
@@ -221,7 +273,9 @@ def monitor_line(monitor: Monitor, found: Mapping[str, Any], past: Sequence[Resu
     mark = Mark(found["mark"])
     known = found["value"] is not None
     held = Held(found["held"]).label if found.get("held") else ""
-    often = f"Exceeded in {found['overs']} of the last {found['of']} windows." if known and found["overs"] else ""
+    often = (
+        f"Exceeded in {found['overs']} of the last {found['of']} windows." if known and found["overs"] else ""
+    )
     why = " ".join(filter(None, (found.get("window", ""), found["why"], f"{held}." if held else "", often)))
     ratios = [each.get(monitor, {}).get("ratio") for each in past]
     if not known:
@@ -229,7 +283,17 @@ def monitor_line(monitor: Monitor, found: Mapping[str, Any], past: Sequence[Resu
     value, limit = judging.moved(monitor, found["value"]), judging.shown(monitor, found["limit"])
     rows, hot = f"{count(found['n'])} / {count(found['m'])}", mark in (Mark.DRIFT, Mark.WATCH)
     return MonitorLine(
-        monitor, MARKS[mark], mark.label, value, limit, judging.chance(found["p"]), rows, judging.asked_by(found), why, ratios, hot
+        monitor,
+        MARKS[mark],
+        mark.label,
+        value,
+        limit,
+        judging.chance(found["p"]),
+        rows,
+        judging.asked_by(found),
+        why,
+        ratios,
+        hot,
     )
 
 
@@ -245,7 +309,10 @@ class HistogramPanel:
 def histograms(report: DriftReport) -> list[HistogramPanel]:
     """Evaluation and window, monitor by monitor."""
     drawn = [(each, report.bins[each]) for each in Monitor if each in report.bins]
-    return [HistogramPanel(each, charts.bins(each, rows, report.results[each]), grown(rows)) for each, rows in drawn]
+    return [
+        HistogramPanel(each, charts.bins(each, rows, report.results[each]), grown(rows))
+        for each, rows in drawn
+    ]
 
 
 def grown(rows: Sequence[Sequence[Any]]) -> str:
@@ -256,12 +323,21 @@ def grown(rows: Sequence[Sequence[Any]]) -> str:
 
 # ── Weeks ───────────────────────────────────────────────────────────────────
 def accuracy(report: DriftReport, since: datetime) -> Chart | None:
-    """Expected accuracy of the report's version by window, and the share correct by feedback by day; None where there is neither."""
+    """Expected accuracy of the report's version by window, and the share correct by feedback by day; None
+    where there is neither.
+    """
     found, version = report.endpoint, report.version
     windows, cut = queries.estimates(found, version, since)
-    points = [Accuracy(start, estimate["accuracy"] | {"rows": estimate["rows"]}, None) for start, estimate in windows]
+    points = [
+        Accuracy(start, estimate["accuracy"] | {"rows": estimate["rows"]}, None)
+        for start, estimate in windows
+    ]
     days = traffic.series(found, since, timezone.now(), DAY)
-    points += [Accuracy(point.start + DAY / 2, None, word) for point in days if (word := realised_accuracy(point, version.semver))]
+    points += [
+        Accuracy(point.start + DAY / 2, None, word)
+        for point in days
+        if (word := realised_accuracy(point, version.semver))
+    ]
     if not points:
         return None
     known = report.baseline.calibration["accuracy"] if report.baseline else None
@@ -276,16 +352,23 @@ def realised_accuracy(point: Point, semver: str) -> dict[str, Any] | None:
 
 # ── Texts ───────────────────────────────────────────────────────────────────
 def texts(user: User, found: Endpoint, check: TextCheck | None) -> dict[str, Any]:
-    """The words that distinguish the two sides, and the texts most typical of the window for those who may read them."""
+    """The words that distinguish the two sides, and the texts most typical of the window for those who may
+    read them.
+    """
     reads = traffic.reads_texts(user, found)
-    shown: dict[str, Any] = {"reads": reads, "who_reads": sentence("traffic.read_texts"), "min_texts": MIN_TEXTS}
+    shown: dict[str, Any] = {
+        "reads": reads,
+        "who_reads": sentence("traffic.read_texts"),
+        "min_texts": MIN_TEXTS,
+    }
     if check:
         shown |= {"check_mark": MARKS[State(check.state)], "typical": queries.typical_texts(check)}
     return shown
 
 
 def behind(user: User, found: Endpoint, given: Mapping[str, str]) -> dict[str, Any]:
-    """The newest texts of a bin of a report. given: report, monitor, bin; by default the newest, its first monitor, what grew most there.
+    """The newest texts of a bin of a report. given: report, monitor, bin; by default the newest, its first
+    monitor, what grew most there.
 
     Raises Http404 for what is not there.
     """
@@ -303,9 +386,15 @@ def behind(user: User, found: Endpoint, given: Mapping[str, str]) -> dict[str, A
     span = Span(report.window_start, report.window_end)
     rows = queries.behind(found, report.version, span, only, BEHIND)
     return {
-        "endpoint": found, "report": report, "monitor": Monitor(monitor), "bin": name, "bin_name": charts.named(name), "rows": rows,
-        "bins": [(each, charts.named(each)) for each in names], "reads": traffic.reads_texts(user, found),
-    }  # fmt: skip
+        "endpoint": found,
+        "report": report,
+        "monitor": Monitor(monitor),
+        "bin": name,
+        "bin_name": charts.named(name),
+        "rows": rows,
+        "bins": [(each, charts.named(each)) for each in names],
+        "reads": traffic.reads_texts(user, found),
+    }
 
 
 # ── Beside other things ─────────────────────────────────────────────────────
@@ -315,6 +404,12 @@ def panel(found: Endpoint) -> dict[str, Any]:
     report, check = standing.report, standing.texts
     mark, word = marked(standing)
     return {
-        "endpoint": found, "report": report, "check": check, "open": standing.open, "mark": mark, "word": word,
-        "lines": monitor_lines(report, check), "expected": (report.estimate or {}).get("accuracy") if report else None,
-    }  # fmt: skip
+        "endpoint": found,
+        "report": report,
+        "check": check,
+        "open": standing.open,
+        "mark": mark,
+        "word": word,
+        "lines": monitor_lines(report, check),
+        "expected": (report.estimate or {}).get("accuracy") if report else None,
+    }

@@ -32,7 +32,8 @@ SPARK = 24
 DRAWN = 1200  # windows of one chart: fifty days of hours
 PAGE = 30
 F1_ROWS = 500
-LIVE = Q(endpoint__alias__version=None) | Q(version=F("endpoint__alias__version"))  # of the live version; of any where none is live
+# of the live version; of any where none is live
+LIVE = Q(endpoint__alias__version=None) | Q(version=F("endpoint__alias__version"))
 KINDS = ("drift.measure", "drift.texts")
 OUTSIDE_HOLDS = timedelta(days=3)  # how long a text check supports later windows
 
@@ -40,7 +41,9 @@ OUTSIDE_HOLDS = timedelta(days=3)  # how long a text check supports later window
 # ── Where endpoints stand ───────────────────────────────────────────────────
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a monitor measured in the window that ended `at`, in its unit. newest: False where it is the window that opened its episode."""
+    """What a monitor measured in the window that ended `at`, in its unit. newest: False where it is the
+    window that opened its episode.
+    """
 
     value: float
     limit: float
@@ -50,7 +53,9 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What is known of an endpoint's drift: a report, the text check beside it, and the monitors open after it, longest first."""
+    """What is known of an endpoint's drift: a report, the text check beside it, and the monitors open after
+    it, longest first.
+    """
 
     report: DriftReport | None = None
     texts: TextCheck | None = None
@@ -59,10 +64,16 @@ class Standing:
     @property
     def state(self) -> State | None:
         """One state for pages, dashboard, triggers and API; None where nothing was measured."""
-        return standing_of(self.report.state if self.report else None, self.texts.state if self.texts else None, is_open=bool(self.open))
+        return standing_of(
+            self.report.state if self.report else None,
+            self.texts.state if self.texts else None,
+            is_open=bool(self.open),
+        )
 
     def reading(self, episode: Episode) -> Reading:
-        """What the monitor of an open episode measured last; where the newest window couldn't measure it, what opened the episode."""
+        """What the monitor of an open episode measured last; where the newest window couldn't measure it,
+        what opened the episode.
+        """
         for shown in filter(None, (self.report, self.texts)):
             found = shown.result(episode.monitor)
             if found.get("value") is not None and shown.window_end >= episode.opened_at:
@@ -71,18 +82,27 @@ class Standing:
 
 
 def standing(found: Sequence[Endpoint]) -> dict[int, Standing]:
-    """Where endpoints stand by what was measured of the version that is live on each (of any where none is live): primary key → Standing.
+    """Where endpoints stand by what was measured of the version that is live on each (of any where none is
+    live): primary key → Standing.
 
     Reports of windows that ended more than 60 days ago don't count. Four statements, however many endpoints.
     """
-    mine = DriftReport.objects.filter(LIVE, endpoint=OuterRef("pk"), requested=False, window_end__gt=timezone.now() - BACK)
+    mine = DriftReport.objects.filter(
+        LIVE, endpoint=OuterRef("pk"), requested=False, window_end__gt=timezone.now() - BACK
+    )
     newest_of_mine = Subquery(mine.order_by("-window_end", "-id").values("pk")[:1])
     newest = Endpoint.objects.filter(pk__in=[each.pk for each in found]).values(newest=newest_of_mine)
-    rows = DriftReport.objects.filter(pk__in=newest).select_related("version", "baseline", "endpoint").defer("bins")
+    rows = (
+        DriftReport.objects.filter(pk__in=newest)
+        .select_related("version", "baseline", "endpoint")
+        .defer("bins")
+    )
     reports = {row.endpoint_id: row for row in rows}
     beside = {check.endpoint_id: check for check in texts_beside(reports.values()).values()}
     opened: dict[int, list[Episode]] = {each.pk: [] for each in found}
-    for episode in Episode.objects.filter(LIVE, endpoint__in=found, closed_at=None).order_by("opened_at", "id"):
+    for episode in Episode.objects.filter(LIVE, endpoint__in=found, closed_at=None).order_by(
+        "opened_at", "id"
+    ):
         opened[episode.endpoint_id].append(episode)
     return {each.pk: Standing(reports.get(each.pk), beside.get(each.pk), opened[each.pk]) for each in found}
 
@@ -93,14 +113,20 @@ def standing_after(report: DriftReport) -> Standing:
 
 
 def texts_beside(reports: Iterable[DriftReport]) -> dict[int, TextCheck]:
-    """Primary key of each report → the check of the same version's texts that was newest when its window ended: that of the same window
-    where there is one. A check that someone asked for is beside a report that someone asked for alone."""
+    """Primary key of each report → the check of the same version's texts that was newest when its window
+    ended: that of the same window where there is one. A check that someone asked for is beside a report that
+    someone asked for alone.
+    """
     keys = [report.pk for report in reports]
-    mine = TextCheck.objects.filter(endpoint=OuterRef("endpoint"), version=OuterRef("version"), window_end__lte=OuterRef("window_end"))
+    mine = TextCheck.objects.filter(
+        endpoint=OuterRef("endpoint"), version=OuterRef("version"), window_end__lte=OuterRef("window_end")
+    )
     mine = mine.filter(Q(requested=False) | Q(requested=OuterRef("requested")))
     newest = Subquery(mine.order_by("-window_end", "-id").values("pk")[:1])
     pairs = dict(DriftReport.objects.filter(pk__in=keys).annotate(beside=newest).values_list("pk", "beside"))
-    checks = TextCheck.objects.select_related("version", "endpoint").in_bulk([pk for pk in pairs.values() if pk])
+    checks = TextCheck.objects.select_related("version", "endpoint").in_bulk(
+        [pk for pk in pairs.values() if pk]
+    )
     return {report: checks[check] for report, check in pairs.items() if check}
 
 
@@ -129,8 +155,12 @@ def reports(endpoint: Endpoint, limit: int) -> list[DriftReport]:
     return list(scheduled(DriftReport, endpoint).select_related("version").defer("bins")[:limit])
 
 
-def page_of_reports(endpoint: Endpoint, before: str, size: int = PAGE) -> tuple[list[DriftReport], str | None]:
-    """One page of reports, newest first, and the key of the next. before: a key as the page before gave it; nonsense is the first page."""
+def page_of_reports(
+    endpoint: Endpoint, before: str, size: int = PAGE
+) -> tuple[list[DriftReport], str | None]:
+    """One page of reports, newest first, and the key of the next. before: a key as the page before gave it;
+    nonsense is the first page.
+    """
     rows = scheduled(DriftReport, endpoint).select_related("version", "endpoint").defer("bins")
     page, older = keyset.page(rows, keyset.read(before), size, at="window_end")
     return page, keyset.written(older) if older else None
@@ -144,7 +174,9 @@ def open_episodes(endpoint: Endpoint) -> list[Episode]:
 
 def open_after(report: DriftReport) -> list[Episode]:
     """The monitors of a report's version that were open after its window, longest first."""
-    rows = Episode.objects.filter(endpoint=report.endpoint, version=report.version, opened_at__lte=report.window_end)
+    rows = Episode.objects.filter(
+        endpoint=report.endpoint, version=report.version, opened_at__lte=report.window_end
+    )
     rows = rows.filter(Q(closed_at=None) | Q(closed_at__gt=report.window_end))
     return list(rows.select_related("endpoint__model__project", "version").order_by("opened_at", "id"))
 
@@ -157,25 +189,35 @@ def episodes(endpoint: Endpoint, limit: int) -> list[Episode]:
 
 def scheduled(model: type[Any], endpoint: Endpoint) -> QuerySet[Any]:
     """Scheduled measurements, newest first, without requested ones; an hour between windows is included."""
-    rows: QuerySet[Any] = model.objects.filter(endpoint=endpoint, requested=False).order_by("-window_end", "-id")
+    rows: QuerySet[Any] = model.objects.filter(endpoint=endpoint, requested=False).order_by(
+        "-window_end", "-id"
+    )
     return rows
 
 
 def windows(model: type[Any], endpoint: Endpoint) -> QuerySet[Any]:
-    """The windows that the beat measured, newest first, without the hours between them: no answer is in two of them."""
+    """The windows that the beat measured, newest first, without the hours between them: no answer is in two
+    of them.
+    """
     rows = scheduled(model, endpoint)
     return rows.filter(between=False) if model is DriftReport else rows
 
 
 # ── For measuring ───────────────────────────────────────────────────────────
-def report_of(endpoint: Endpoint, version: ModelVersion, span: Span, *, requested: bool) -> DriftReport | None:
+def report_of(
+    endpoint: Endpoint, version: ModelVersion, span: Span, *, requested: bool
+) -> DriftReport | None:
     """The report of a window, if it was measured already; an hour between windows is not one."""
     return same_window(DriftReport, endpoint, version, span, requested=requested, between=False)
 
 
-def same_window(model: type[Any], endpoint: Endpoint, version: ModelVersion, span: Span, *, requested: bool, **more: Any) -> Any:
+def same_window(
+    model: type[Any], endpoint: Endpoint, version: ModelVersion, span: Span, *, requested: bool, **more: Any
+) -> Any:
     """What was measured in a window already; None where nothing was."""
-    rows = model.objects.filter(endpoint=endpoint, version=version, window_start=span.start, window_end=span.end)
+    rows = model.objects.filter(
+        endpoint=endpoint, version=version, window_start=span.start, window_end=span.end
+    )
     return rows.filter(requested=requested, **more).first()
 
 
@@ -186,19 +228,27 @@ def results_before(model: type[Any], endpoint: Endpoint, version: ModelVersion, 
 
 
 def outside_share(endpoint: Endpoint, version: ModelVersion, at: datetime) -> float | None:
-    """The share of texts unlike anything evaluated, as the last scheduled check of texts before `at` has it; None where there is none."""
-    rows = TextCheck.objects.filter(endpoint=endpoint, version=version, requested=False, outside__isnull=False)
+    """The share of texts unlike anything evaluated, as the last scheduled check of texts before `at` has it;
+    None where there is none.
+    """
+    rows = TextCheck.objects.filter(
+        endpoint=endpoint, version=version, requested=False, outside__isnull=False
+    )
     near = rows.filter(window_end__lte=at + OUTSIDE_HOLDS, window_end__gt=at - OUTSIDE_HOLDS)
     return near.order_by("-window_end", "-id").values_list("outside", flat=True).first()
 
 
-def scores_of(endpoint: Endpoint, version: ModelVersion, span: Span, answers: int) -> list[tuple[str, list[Mapping[str, Any]]]]:
+def scores_of(
+    endpoint: Endpoint, version: ModelVersion, span: Span, answers: int
+) -> list[tuple[str, list[Mapping[str, Any]]]]:
     """(label, best scores) of at most 500 of a window's answers, drawn from all of it."""
     return traffic.drawn_scores(endpoint, span.start, span.end, F1_ROWS, version, answers)
 
 
 def senders_of(endpoint: Endpoint, version: ModelVersion, span: Span, answers: int) -> Senders | None:
-    """The senders of about 10,000 predictions sampled from the window; None where unknown, or where no prediction is stored."""
+    """The senders of about 10,000 predictions sampled from the window; None where unknown, or where no
+    prediction is stored.
+    """
     return of_answers(traffic.sampled(endpoint, span.start, span.end, version, SAMPLE, answers))
 
 
@@ -222,15 +272,21 @@ def job_of(endpoint: Endpoint) -> Job | None:
 # ── Pages ───────────────────────────────────────────────────────────────────
 def visible(user: Person) -> QuerySet[Endpoint]:
     """The endpoints whose drift the user may see, by slug."""
-    return policy.visible_to(user, Endpoint.objects.select_related("model__project", "alias__version"), "drift.view").order_by("slug", "pk")
+    return policy.visible_to(
+        user, Endpoint.objects.select_related("model__project", "alias__version"), "drift.view"
+    ).order_by("slug", "pk")
 
 
 def trends(found: Mapping[int, Standing]) -> dict[int, list[float | None]]:
-    """Primary key of each endpoint → the ratios of its last 24 windows of the last 60 days, oldest first; None where one measured nothing.
+    """Primary key of each endpoint → the ratios of its last 24 windows of the last 60 days, oldest first;
+    None where one measured nothing.
 
-    found: as `standing` has it. An hour between windows is no window; it counts where it is the newest report, as on the endpoint's page.
+    found: as `standing` has it. An hour between windows is no window; it counts where it is the newest
+    report, as on the endpoint's page.
     """
-    rows = DriftReport.objects.filter(LIVE, endpoint__in=found, requested=False, between=False, window_end__gt=timezone.now() - BACK)
+    rows = DriftReport.objects.filter(
+        LIVE, endpoint__in=found, requested=False, between=False, window_end__gt=timezone.now() - BACK
+    )
     ratios: dict[int, list[float | None]] = {key: [] for key in found}
     for key, ratio in newest_of_each(rows, SPARK).values_list("endpoint", "ratio"):
         ratios[key].insert(0, ratio)
@@ -247,20 +303,27 @@ def newest_of_each(rows: QuerySet[Any], count: int) -> QuerySet[Any]:
 
 
 def open_count(user: Person) -> int:
-    """How many endpoints of the user have an open monitor of their live version: the number in the navigation."""
+    """How many endpoints of the user have an open monitor of their live version: the number in the
+    navigation.
+    """
     rows = policy.visible_to(user, Episode, "drift.view").filter(LIVE, closed_at=None)
     return rows.values("endpoint").distinct().count()
 
 
 def results_until(shown: Measurement) -> list[Results]:
-    """What the 24 windows of the same version up to this one measured, oldest first; an hour between windows counts where it is shown."""
-    rows = windows(type(shown), shown.endpoint).filter(version=shown.version, window_end__lte=shown.window_end)
+    """What the 24 windows of the same version up to this one measured, oldest first; an hour between windows
+    counts where it is shown.
+    """
+    rows = windows(type(shown), shown.endpoint).filter(
+        version=shown.version, window_end__lte=shown.window_end
+    )
     found = list(rows.values_list("results", flat=True)[:SPARK])[::-1]
     return [*found, shown.results][-SPARK:] if getattr(shown, "between", False) else found
 
 
 def ratios_by_day(endpoint: Endpoint, version: ModelVersion, since: datetime) -> dict[date, dict[str, float]]:
-    """The largest ratio of each monitor of a version's windows by the day UTC on which they began; one statement for counts, one for texts.
+    """The largest ratio of each monitor of a version's windows by the day UTC on which they began; one
+    statement for counts, one for texts.
 
     An hour between windows is no window.
     """
@@ -270,29 +333,38 @@ def ratios_by_day(endpoint: Endpoint, version: ModelVersion, since: datetime) ->
     for model in (DriftReport, TextCheck):
         rows = windows(model, endpoint).filter(version=version, window_end__gt=since).order_by()
         for row in rows.values(day=TruncDate("window_start", tzinfo=UTC)).annotate(**largest):
-            found.setdefault(row["day"], {}).update({name: row[name] for name in largest if row[name] is not None})
+            found.setdefault(row["day"], {}).update(
+                {name: row[name] for name in largest if row[name] is not None}
+            )
     return dict(sorted(found.items()))
 
 
 def estimates(
     endpoint: Endpoint, version: ModelVersion, since: datetime, limit: int = DRAWN
 ) -> tuple[list[tuple[datetime, dict[str, Any]]], bool]:
-    """The begin and the estimate of a version's newest `limit` windows that ended after `since`, oldest first, and whether there are older
-    ones."""
-    rows = windows(DriftReport, endpoint).filter(version=version, window_end__gt=since, estimate__isnull=False)
+    """The begin and the estimate of a version's newest `limit` windows that ended after `since`, oldest
+    first, and whether there are older ones.
+    """
+    rows = windows(DriftReport, endpoint).filter(
+        version=version, window_end__gt=since, estimate__isnull=False
+    )
     found = list(rows.values_list("window_start", "estimate")[: limit + 1])
     return found[:limit][::-1], len(found) > limit
 
 
 def typical_texts(check: TextCheck) -> list[Prediction]:
-    """The predictions whose texts are most typical of a check's window, in its order; erased ones are among them, without a text."""
+    """The predictions whose texts are most typical of a check's window, in its order; erased ones are among
+    them, without a text.
+    """
     known = {row.uuid: row for row in Prediction.objects.filter(uuid__in=check.typical)}
     return [known[uuid] for uuid in map(UUID, check.typical) if uuid in known]
 
 
 def behind(endpoint: Endpoint, version: ModelVersion, span: Span, only: Q, limit: int) -> list[Prediction]:
     """The newest answers of a window that are in a bin. only: which answers, as a condition on Prediction."""
-    rows = Prediction.objects.filter(only, endpoint=endpoint, version=version, at__gte=span.start, at__lt=span.end, code__lt=400)
+    rows = Prediction.objects.filter(
+        only, endpoint=endpoint, version=version, at__gte=span.start, at__lt=span.end, code__lt=400
+    )
     return list(rows.order_by("-at", "-id")[:limit])
 
 

@@ -1,4 +1,6 @@
-"""What a baseline holds, from an evaluation's answers and the texts behind them. Pure but for reading the version's own tokenizer."""
+"""What a baseline holds, from an evaluation's answers and the texts behind them. Pure but for reading the
+version's own tokenizer.
+"""
 
 from __future__ import annotations
 
@@ -25,8 +27,12 @@ Histogram = dict[str, int]
 
 
 # ── Histograms ──────────────────────────────────────────────────────────────
-def histograms(answers: Predictions, texts: Sequence[str], oov: Sequence[float] | None) -> dict[str, Histogram | None]:
-    """Fine bins as traffic's rollups have them. texts: of the items that are still there; oov: a share for each of them, or None."""
+def histograms(
+    answers: Predictions, texts: Sequence[str], oov: Sequence[float] | None
+) -> dict[str, Histogram | None]:
+    """Fine bins as traffic's rollups have them. texts: of the items that are still there; oov: a share for
+    each of them, or None.
+    """
     return {
         "label": counted(answers.labels[at] for at in answers.predicted),
         "confidence": counted(share_bin(float(each), CONFIDENCE_BINS) for each in answers.confidence),
@@ -42,7 +48,8 @@ def counted(keys: Any) -> Histogram:
 
 # ── Calibration ─────────────────────────────────────────────────────────────
 def calibrate(answers: Predictions) -> dict[str, Any]:
-    """How to read confidences of this version, learned on labeled rows that it was not trained on, and how far chance moves what is read.
+    """How to read confidences of this version, learned on labeled rows that it was not trained on, and how
+    far chance moves what is read.
 
     labels, and the results of `of_accuracy` and `of_macro_f1`.
     """
@@ -50,11 +57,17 @@ def calibrate(answers: Predictions) -> dict[str, Any]:
     truth, best, classes = answers.truth[order], answers.predicted[order], len(answers.labels)
     clusters = together(answers.clusters, order)
     read = of_accuracy(answers.confidence[order], (best == truth).astype(np.float64), clusters)
-    return {"labels": list(answers.labels)} | read | of_macro_f1(answers.probabilities[order], truth, best, classes, clusters)
+    return (
+        {"labels": list(answers.labels)}
+        | read
+        | of_macro_f1(answers.probabilities[order], truth, best, classes, clusters)
+    )
 
 
 def together(clusters: Ints | None, order: Ints) -> Ints | None:
-    """Number of each row's cluster, such as near duplicates, in this order; None where each row is one of its own, or no one knows."""
+    """Number of each row's cluster, such as near duplicates, in this order; None where each row is one of its
+    own, or no one knows.
+    """
     if clusters is None:
         return None
     numbers = clustered.numbered(clusters[order].tolist())
@@ -62,10 +75,12 @@ def together(clusters: Ints | None, order: Ints) -> Ints | None:
 
 
 def of_accuracy(confidence: Floats, right: Floats, clusters: Ints | None = None) -> dict[str, Any]:
-    """expected: of each of the 50 bins of confidence, the mean calibrated confidence. mean: over the reference. accuracy: what it is there.
+    """expected: of each of the 50 bins of confidence, the mean calibrated confidence. mean: over the
+    reference. accuracy: what it is there.
 
-    spread: of one row's rightness, 0 to 0.5. errors: how far chance moves the expected values and the mean, from resamples of the rows on
-    which all is fitted again, as `cbpe.factor` gives it (R, 51). groups: right rows of all rows, as `clustered.Sums`.
+    spread: of one row's rightness, 0 to 0.5. errors: how far chance moves the expected values and the mean,
+    from resamples of the rows on which all is fitted again, as `cbpe.factor` gives it (R, 51). groups: right
+    rows of all rows, as `clustered.Sums`.
 
     clusters: as `together` gives them, whole ones are resampled; without any, groups is None.
     """
@@ -80,22 +95,32 @@ def of_accuracy(confidence: Floats, right: Floats, clusters: Ints | None = None)
     known = read(np.ones(len(right)))
     factor = cbpe.factor(cbpe.over_resamples(read, len(right), clusters=clusters))
     return {
-        "expected": rounded(known[:-1]), "mean": float(known[-1]), "accuracy": float(right.mean()), "spread": cbpe.spread_over(right),
-        "errors": [rounded(each) for each in factor * few(clusters)], "groups": asdict(groups) if groups else None,
-    }  # fmt: skip
+        "expected": rounded(known[:-1]),
+        "mean": float(known[-1]),
+        "accuracy": float(right.mean()),
+        "spread": cbpe.spread_over(right),
+        "errors": [rounded(each) for each in factor * few(clusters)],
+        "groups": asdict(groups) if groups else None,
+    }
 
 
 def few(clusters: Ints | None) -> float:
-    """The factor of `cbpe.wider`; 1 without clusters, and of a single one, from which nothing is estimated."""
+    """The factor of `cbpe.wider`; 1 without clusters, and of a single one, from which nothing is
+    estimated.
+    """
     return cbpe.wider(int(clusters.max()) + 1) if clusters is not None and clusters.any() else 1.0
 
 
-def of_macro_f1(probabilities: Floats, truth: Ints, best: Ints, classes: int, clusters: Ints | None = None) -> dict[str, Any]:
-    """macro_f1: on the reference. curves: a calibration for each label against the others. f1_expected: the macro-F1 that they give there.
+def of_macro_f1(
+    probabilities: Floats, truth: Ints, best: Ints, classes: int, clusters: Ints | None = None
+) -> dict[str, Any]:
+    """macro_f1: on the reference. curves: a calibration for each label against the others. f1_expected: the
+    macro-F1 that they give there.
 
-    f1_spread: deviation of the macro-F1 over resamples of the rows, times the root of their number. f1_error: deviation of an expected
-    macro-F1 by curves from a resample, put right by how far they were off on it. clusters: as of `of_accuracy`; the spread represents that
-    of a window, whose rows are not in these clusters.
+    f1_spread: deviation of the macro-F1 over resamples of the rows, times the root of their number. f1_error:
+    deviation of an expected macro-F1 by curves from a resample, put right by how far they were off on it.
+    clusters: as of `of_accuracy`; the spread represents that of a window, whose rows are not in these
+    clusters.
     """
     kept = cbpe.best_few(probabilities)
 
@@ -110,20 +135,26 @@ def of_macro_f1(probabilities: Floats, truth: Ints, best: Ints, classes: int, cl
     own = curves(np.ones(len(truth)))
 
     def deviations(clusters: Ints | None) -> list[float]:
-        found: list[float] = cbpe.over_resamples(f1, len(truth), cbpe.F1_RESAMPLES, clusters).std(axis=0, ddof=1).tolist()
+        found: list[float] = (
+            cbpe.over_resamples(f1, len(truth), cbpe.F1_RESAMPLES, clusters).std(axis=0, ddof=1).tolist()
+        )
         return found
 
     spread, error = deviations(None)
     error = error if clusters is None else deviations(clusters)[1] * few(clusters)
     return {
-        "macro_f1": cbpe.f1_of(truth, best, classes), "f1_expected": cbpe.macro_f1(best, cbpe.renormalised(own, kept)),
-        "f1_spread": spread * math.sqrt(len(truth)), "f1_error": error,
+        "macro_f1": cbpe.f1_of(truth, best, classes),
+        "f1_expected": cbpe.macro_f1(best, cbpe.renormalised(own, kept)),
+        "f1_spread": spread * math.sqrt(len(truth)),
+        "f1_error": error,
         "curves": [{"x": rounded(each.x), "y": rounded(each.y)} for each in own],
-    }  # fmt: skip
+    }
 
 
 def expected(curve: Curve, confidence: Floats, bins: Ints) -> Floats:
-    """The mean calibrated confidence of the rows in each bin; in an empty one, that of its middle. bins: of each row (N,)."""
+    """The mean calibrated confidence of the rows in each bin; in an empty one, that of its middle. bins: of
+    each row (N,).
+    """
     middles = curve((np.arange(CONFIDENCE_BINS) + 0.5) / CONFIDENCE_BINS)
     count = np.bincount(bins, minlength=CONFIDENCE_BINS)
     summed = np.bincount(bins, weights=curve(confidence), minlength=CONFIDENCE_BINS)
@@ -138,14 +169,18 @@ def rounded(values: Iterable[float]) -> list[float]:
 
 # ── Unknown words ───────────────────────────────────────────────────────────
 def oov_shares(folder: Folder, texts: Sequence[str]) -> list[float] | None:
-    """For each text the share of its words that the version's vocabulary does not hold as one token; None without a tokenizer to ask.
+    """For each text the share of its words that the version's vocabulary does not hold as one token; None
+    without a tokenizer to ask.
 
     Counted as the inference server counts it: of a long text, only the part that the model reads.
     """
     digests = {file["name"]: file["sha256"] for file in folder.files}
     if not {"tokenizer.json", "lifecycle.json"} <= digests.keys() or not texts:
         return None
-    with artifacts.local_copy(digests["lifecycle.json"]) as card, artifacts.local_copy(digests["tokenizer.json"]) as path:
+    with (
+        artifacts.local_copy(digests["lifecycle.json"]) as card,
+        artifacts.local_copy(digests["tokenizer.json"]) as path,
+    ):
         tokenizer = Tokenizer.from_file(str(path))
         tokenizer.enable_truncation(int(json.loads(card.read_bytes())["max_tokens"]))
     tokenizer.no_padding()
@@ -154,7 +189,13 @@ def oov_shares(folder: Folder, texts: Sequence[str]) -> list[float] | None:
 
 
 def oov_share(encoding: Any, unknown: int | None) -> float:
-    """Share of one text's words that are not exactly one token, or are the unknown token; 0 where there is no word."""
+    """Share of one text's words that are not exactly one token, or are the unknown token; 0 where there is no
+    word.
+    """
     pieces = Counter(word for word in encoding.word_ids if word is not None)
-    lost = {word for word, token in zip(encoding.word_ids, encoding.ids, strict=True) if word is not None and token == unknown}
+    lost = {
+        word
+        for word, token in zip(encoding.word_ids, encoding.ids, strict=True)
+        if word is not None and token == unknown
+    }
     return sum(count > 1 or word in lost for word, count in pieces.items()) / len(pieces) if pieces else 0.0

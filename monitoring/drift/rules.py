@@ -1,4 +1,6 @@
-"""When a difference is drift: what counts as over the limit, when a monitor opens and closes, which windows are looked at. Pure."""
+"""When a difference is drift: what counts as over the limit, when a monitor opens and closes, which windows
+are looked at. Pure.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,9 @@ class State(TextChoices):
 
 
 class Mark(TextChoices):
-    """The mark of one monitor in a report. Watch: it was over its limit and nothing was opened, for the reason given."""
+    """The mark of one monitor in a report. Watch: it was over its limit and nothing was opened, for the
+    reason given.
+    """
 
     OK = "ok", "No drift"
     WATCH = "watch", "Watch"
@@ -50,10 +54,11 @@ class Mark(TextChoices):
 
 
 def standing_of(report: str | None, texts: str | None, *, is_open: bool) -> State | None:
-    """The state of an endpoint. report, texts: states of its newest report and of the text check beside it, None where there is none.
+    """The state of an endpoint. report, texts: states of its newest report and of the text check beside it,
+    None where there is none.
 
-    An open monitor stays drift while windows are too small. Counts that are as evaluated do not represent texts beside them
-    that were over their limit. None: nothing was measured.
+    An open monitor stays drift while windows are too small. Counts that are as evaluated do not represent
+    texts beside them that were over their limit. None: nothing was measured.
     """
     if is_open:
         return State.DRIFT
@@ -75,7 +80,8 @@ class Monitor(TextChoices):
 
 
 UNIT = {Monitor.ACCURACY: "fall", Monitor.WORDS: "AUC", Monitor.MEANING: "AUC"}  # the others: PSI
-FLOOR = {Monitor.ACCURACY: 0.02, Monitor.WORDS: 0.55, Monitor.MEANING: 0.55}  # below it a difference is too small to matter
+# below it a difference is too small to matter
+FLOOR = {Monitor.ACCURACY: 0.02, Monitor.WORDS: 0.55, Monitor.MEANING: 0.55}
 PSI_FLOOR = 0.1
 ORIGIN = {Monitor.WORDS: 0.5, Monitor.MEANING: 0.5}  # the value where nothing differs
 
@@ -108,7 +114,9 @@ class Held(TextChoices):
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """A measured window of one monitor: its ratio, the moving mean of ratios, whether it was over, and whether all was quiet then."""
+    """A measured window of one monitor: its ratio, the moving mean of ratios, whether it was over, and
+    whether all was quiet then.
+    """
 
     ratio: float
     mean: float
@@ -118,7 +126,8 @@ class Past:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What a window means for a monitor. control: the chart's limit for the mean, None until enough quiet windows are known.
+    """What a window means for a monitor. control: the chart's limit for the mean, None until enough quiet
+    windows are known.
 
     abrupt: over by so much, with so many rows, that no other window is needed.
     """
@@ -134,14 +143,17 @@ class Judgement:
     held: Held | None
 
 
-def judge(past: Sequence[Past], *, ratio: float, rows: int, sure: bool, is_open: bool, matters: bool) -> Judgement:
+def judge(
+    past: Sequence[Past], *, ratio: float, rows: int, sure: bool, is_open: bool, matters: bool
+) -> Judgement:
     """Whether a monitor opens, closes or stays.
 
-    past: its measured windows before, oldest first; windows with too little data are not among them. sure: significant after Benjamini
-    and Hochberg. rows: of the window. matters: above its floor. Over: sure, ratio above 1, and once 14 quiet windows are known the moving
-    mean above their control limit. Opens with 3 of the last 5 over, or at once with 3 times the limit in 100 rows, which chance does not
-    reach; closes when the last 3 lie below 0.8 of their limit. What happens while a monitor is over or open never becomes part of what is
-    usual.
+    past: its measured windows before, oldest first; windows with too little data are not among them. sure:
+    significant after Benjamini and Hochberg. rows: of the window. matters: above its floor. Over: sure, ratio
+    above 1, and once 14 quiet windows are known the moving mean above their control limit. Opens with 3 of
+    the last 5 over, or at once with 3 times the limit in 100 rows, which chance does not reach; closes when
+    the last 3 lie below 0.8 of their limit. What happens while a monitor is over or open never becomes part
+    of what is usual.
     """
     mean = statistics.ewma([ratio], WEIGHT, past[-1].mean if past else None)[0]
     quiet = [each.ratio for each in past if each.quiet][-CHUNKS_MOST:]
@@ -153,7 +165,9 @@ def judge(past: Sequence[Past], *, ratio: float, rows: int, sure: bool, is_open:
     abrupt = over and ratio >= FAR and rows >= MANY
     opens = not is_open and (abrupt or (over and sum(recent) >= OPEN_OVER))
     closes = is_open and len(last) == CLEAR_FOR and all(each < CLEAR_BELOW for each in last)
-    held = None if is_open or opens else why_held(sure=sure, matters=matters, beyond=ratio > 1, unusual=unusual)
+    held = (
+        None if is_open or opens else why_held(sure=sure, matters=matters, beyond=ratio > 1, unusual=unusual)
+    )
     return Judgement(over, mean, control, sum(recent), len(recent), abrupt, opens, closes, held)
 
 
@@ -174,10 +188,12 @@ class Span:
 
 
 def spans(since: datetime, now: datetime, answers: Mapping[date, int], back: timedelta = BACK) -> list[Span]:
-    """The complete windows that end after `since`, oldest first: hours of a day that follows a busy one, else the day. Days are UTC.
+    """The complete windows that end after `since`, oldest first: hours of a day that follows a busy one, else
+    the day. Days are UTC.
 
-    since: the end of the last window looked at, or the first answer; nothing that ended longer than `back` ago. answers: by day; what is
-    missing is none. A window counts as complete 5 minutes after its end, so that the same moment always gives the same windows.
+    since: the end of the last window looked at, or the first answer; nothing that ended longer than `back`
+    ago. answers: by day; what is missing is none. A window counts as complete 5 minutes after its end, so
+    that the same moment always gives the same windows.
     """
     since = max(since, now - back)
     found = []
@@ -187,7 +203,9 @@ def spans(since: datetime, now: datetime, answers: Mapping[date, int], back: tim
         step = HOUR if answers.get(day - DAY, 0) >= BUSY_DAY else DAY
         found += [Span(begin + at * step, begin + (at + 1) * step) for at in range(DAY // step)]
         day += DAY
-    return [span for span in found if span.end > since and span.start >= since - DAY and span.end + SETTLE <= now]
+    return [
+        span for span in found if span.end > since and span.start >= since - DAY and span.end + SETTLE <= now
+    ]
 
 
 def last_day(now: datetime) -> Span:

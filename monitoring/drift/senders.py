@@ -1,4 +1,6 @@
-"""Senders: a random sample of a window's answers, by the digest of their sticky key; rollups have no keys. Pure."""
+"""Senders: a random sample of a window's answers, by the digest of their sticky key; rollups have no keys.
+Pure.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,8 @@ SAMPLE = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Senders:
-    """codes: a number for the sender of each answer (N,); an answer without a key has one of its own. known: different keys, 2 or more.
+    """codes: a number for the sender of each answer (N,); an answer without a key has one of its own. known:
+    different keys, 2 or more.
 
     values: by field of the rollups the fine bin, or the label, of each answer; None where it is missing.
     """
@@ -37,7 +40,9 @@ def of_answers(rows: Sequence[Sampled]) -> Senders | None:
     codes = [number[row.key] if row.key else len(number) + at for at, row in enumerate(rows)]
     values: dict[str, Sequence[Any]] = {
         "label": [row.label or None for row in rows],
-        "confidence": [None if row.confidence is None else share_bin(row.confidence, CONFIDENCE_BINS) for row in rows],
+        "confidence": [
+            None if row.confidence is None else share_bin(row.confidence, CONFIDENCE_BINS) for row in rows
+        ],
         "chars": [histogram.bucket(row.chars) if row.chars else None for row in rows],
         "oov": [None if row.oov is None else share_bin(row.oov, OOV_BINS) for row in rows],
     }

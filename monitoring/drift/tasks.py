@@ -35,7 +35,9 @@ def work_of(job: Job) -> Work:
     """Read from the ids that the job was given."""
     return Work(
         Endpoint.objects.select_related("model__project").get(uuid=UUID(job.args["endpoint"])),
-        ModelVersion.objects.select_related("model", "folder", "evaluation__snapshot__dataset").get(uuid=UUID(job.args["version"])),
+        ModelVersion.objects.select_related("model", "folder", "evaluation__snapshot__dataset").get(
+            uuid=UUID(job.args["version"])
+        ),
         Span(datetime.fromisoformat(job.args["start"]), datetime.fromisoformat(job.args["end"])),
     )
 
@@ -56,7 +58,14 @@ def failed(job: Job) -> None:
     """Store that the texts were not compared, and why, for the endpoint's page."""
     work = work_of(job)
     if work.endpoint.keep_text:
-        note_failure(work.endpoint, work.version, work.span.start, work.span.end, job.error, requested=job.kind == "drift.measure")
+        note_failure(
+            work.endpoint,
+            work.version,
+            work.span.start,
+            work.span.end,
+            job.error,
+            requested=job.kind == "drift.measure",
+        )
 
 
 def page(job: Job) -> str:

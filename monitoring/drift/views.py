@@ -16,7 +16,9 @@ from registry.ground.access.decorators import needs, signed_in
 from registry.ground.access.requests import SignedInRequest
 
 SEE = "drift.view"
-LIST, ENDPOINT, BEHIND, PANEL = (f"monitoring/drift/{name}.html" for name in ("list", "endpoint", "behind", "panel"))
+LIST, ENDPOINT, BEHIND, PANEL = (
+    f"monitoring/drift/{name}.html" for name in ("list", "endpoint", "behind", "panel")
+)
 
 
 def find(uuid: UUID) -> Endpoint:
@@ -58,4 +60,6 @@ def panel(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def measure(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Measure the last 24 hours now."""
     actions.ask(endpoint_id=uuid, actor=request.user)
-    return done_at(request, reverse("drift:endpoint", args=[uuid]), "Measuring the last 24 hours", kind="live")
+    return done_at(
+        request, reverse("drift:endpoint", args=[uuid]), "Measuring the last 24 hours", kind="live"
+    )

@@ -18,7 +18,8 @@ from registry.ground.access.rest import operation
 
 
 class ModelHealthOut(serializers.Serializer[Any]):
-    """One endpoint. right: share of correct predictions among those with feedback; estimate: accuracy expected from confidence.
+    """One endpoint. right: share of correct predictions among those with feedback; estimate: accuracy
+    expected from confidence.
 
     right and p95_ms: of 30 days.
     """
@@ -34,14 +35,18 @@ class ModelHealthOut(serializers.Serializer[Any]):
     with_feedback = serializers.IntegerField(help_text="predictions with feedback in 30 days")
     estimate = serializers.FloatField(allow_null=True)
     psi = serializers.FloatField(allow_null=True, help_text="the largest of the newest drift report")
-    drift = serializers.CharField(allow_null=True, help_text="its state: ok, watch, drift, insufficient, failed")
+    drift = serializers.CharField(
+        allow_null=True, help_text="its state: ok, watch, drift, insufficient, failed"
+    )
     p95_ms = serializers.FloatField(allow_null=True)
     requests = serializers.IntegerField()
     cost = serializers.FloatField(allow_null=True, help_text="per 1 M predictions, inference CPU time only")
 
 
 class DashboardDifferenceOut(serializers.Serializer[Any]):
-    """Model minus hold-out, with a 95 % interval that is valid at any time and simultaneous with the endpoint's other KPIs."""
+    """Model minus hold-out, with a 95 % interval that is valid at any time and simultaneous with the
+    endpoint's other KPIs.
+    """
 
     value = serializers.FloatField()
     low = serializers.FloatField()
@@ -58,7 +63,8 @@ class LiftOut(serializers.Serializer[Any]):
     difference = DashboardDifferenceOut(source="comparison.difference", allow_null=True)
     mismatch = serializers.BooleanField(source="comparison.mismatch")
     reading = serializers.CharField(
-        source="comparison.reading", help_text="better, worse, no clear difference, not enough data, not measured, sample ratio off"
+        source="comparison.reading",
+        help_text="better, worse, no clear difference, not enough data, not measured, sample ratio off",
     )
 
 

@@ -15,7 +15,14 @@ class OverviewConfig(AppConfig):
 
         navigation.register(
             NavItem(
-                "Outcomes", "Dashboard", "overview:dashboard", order=10, key="o", show=lambda user: can_somewhere(user, "overview.view")
+                "Outcomes",
+                "Dashboard",
+                "overview:dashboard",
+                order=10,
+                key="o",
+                show=lambda user: can_somewhere(user, "overview.view"),
             )
         )
-        palette.register_page("Dashboard", "overview:dashboard", keywords="executive overview cost budget kpi health")
+        palette.register_page(
+            "Dashboard", "overview:dashboard", keywords="executive overview cost budget kpi health"
+        )

@@ -1,4 +1,6 @@
-"""The figures of the dashboard, for all endpoints at once: a constant number of statements, from rollups and small tables alone."""
+"""The figures of the dashboard, for all endpoints at once: a constant number of statements, from rollups and
+small tables alone.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +47,9 @@ def visible_projects(user: User) -> list[Project]:
 
 def endpoints(user: User, project: Project | None) -> list[Endpoint]:
     """The endpoints that the user sees, of one project or of all."""
-    rows = policy.visible_to(user, Endpoint.objects.select_related("model__project"), SEE).order_by("slug", "pk")
+    rows = policy.visible_to(user, Endpoint.objects.select_related("model__project"), SEE).order_by(
+        "slug", "pk"
+    )
     return list(rows.filter(model__project=project) if project else rows)
 
 
@@ -68,7 +72,9 @@ class Volume:
     @property
     def availability(self) -> float | None:
         """As objectives count it; None where nothing was asked."""
-        return availability(self.requests - self.refused - self.shed, self.errors, round(self.lost_milli / 1000))
+        return availability(
+            self.requests - self.refused - self.shed, self.errors, round(self.lost_milli / 1000)
+        )
 
     @property
     def with_feedback(self) -> int:
@@ -93,7 +99,9 @@ def at_midnight(day: date) -> datetime:
 
 
 def rollups(found: Sequence[Endpoint], since: datetime, until: datetime) -> Iterator[QuerySet[Rollup]]:
-    """The rollups that together hold what clients asked in [since, until), in at most three querysets. Shadows answer no one."""
+    """The rollups that together hold what clients asked in [since, until), in at most three querysets.
+    Shadows answer no one.
+    """
     marks = {mark.level: mark for mark in RollupMark.objects.all()}
     for model, spans in pieces(since, until, DAY, marks).items():
         inside = Q()
@@ -129,7 +137,9 @@ def last_month(found: Sequence[Endpoint], now: datetime) -> dict[int, Month]:
     """Endpoint → its last 30 days."""
     sums: dict[int, Month] = {}
     for rows in rollups(found, *WINDOWS["30d"].span(now)):
-        for endpoint, latency, sides, *counts in rows.values_list("endpoint", "latency", "by_sender", *COUNTED):
+        for endpoint, latency, sides, *counts in rows.values_list(
+            "endpoint", "latency", "by_sender", *COUNTED
+        ):
             month = sums.setdefault(endpoint, Month(Volume(), {}, {}))
             histogram.add_to(month.latency, latency)
             histogram.add_to(month.by_sender, sides)
@@ -146,7 +156,10 @@ def live(found: Sequence[Endpoint]) -> dict[int, Deployment]:
 def releases(found: Sequence[Endpoint], since: date) -> dict[int, list[Deployment]]:
     """Endpoint → versions that took all traffic, oldest first; rollbacks are none."""
     rows = Deployment.objects.filter(
-        endpoint__in=found, arm=Deployment.Arm.STABLE, cause=Deployment.Cause.PROMOTION, started_at__gte=at_midnight(since)
+        endpoint__in=found,
+        arm=Deployment.Arm.STABLE,
+        cause=Deployment.Cause.PROMOTION,
+        started_at__gte=at_midnight(since),
     )
     by_endpoint: dict[int, list[Deployment]] = defaultdict(list)
     for row in rows.select_related("version").order_by("started_at"):
@@ -156,7 +169,9 @@ def releases(found: Sequence[Endpoint], since: date) -> dict[int, list[Deploymen
 
 def open_rollouts(found: Sequence[Endpoint]) -> dict[int, Rollout]:
     """Endpoint → its rollout under way."""
-    rows = Rollout.objects.filter(endpoint__in=found, state__in=OPEN).select_related("version", "endpoint__model__project")
+    rows = Rollout.objects.filter(endpoint__in=found, state__in=OPEN).select_related(
+        "version", "endpoint__model__project"
+    )
     return {row.endpoint_id: row for row in rows}
 
 
@@ -168,7 +183,11 @@ def objectives(found: Sequence[Endpoint]) -> list[Objective]:
 
 def firing(user: User, project: Project | None) -> QuerySet[Alert]:
     """What burns; digests are not for this page."""
-    rows = policy.visible_to(user, Alert, "alerts.view").exclude(state=AlertState.RESOLVED).exclude(severity=Severity.DIGEST)
+    rows = (
+        policy.visible_to(user, Alert, "alerts.view")
+        .exclude(state=AlertState.RESOLVED)
+        .exclude(severity=Severity.DIGEST)
+    )
     return rows.filter(project=project) if project else rows
 
 
@@ -185,7 +204,9 @@ class Burning:
 
     def of(self, severity: str, endpoint: int | None = None) -> int:
         """Of a severity; endpoint: of this one alone."""
-        return sum(n for (where, kind), n in self.counts.items() if kind == severity and endpoint in (None, where))
+        return sum(
+            n for (where, kind), n in self.counts.items() if kind == severity and endpoint in (None, where)
+        )
 
 
 def burning(user: User, project: Project | None) -> Burning:
@@ -202,8 +223,9 @@ def kpis(found: Sequence[Endpoint]) -> list[Kpi]:
 
 @dataclass(frozen=True)
 class Throughput:
-    """What governance did in a period. hours: median from request to approval, of the `timed` requests approved in it; overdue: open past
-    their date now."""
+    """What governance did in a period. hours: median from request to approval, of the `timed` requests
+    approved in it; overdue: open past their date now.
+    """
 
     requested: int
     approved: int
@@ -223,14 +245,19 @@ def throughput(found: Sequence[Endpoint], since: date, now: datetime) -> Through
     closed = Q(closed_at__gte=begin)
     counts = rows.aggregate(
         requested=Count("pk", filter=Q(created_at__gte=begin)),
-        approved=Count("pk", filter=closed & Q(status=Status.FULFILLED)) + Count("pk", filter=Q(status=Status.APPROVED)),
+        approved=Count("pk", filter=closed & Q(status=Status.FULFILLED))
+        + Count("pk", filter=Q(status=Status.APPROVED)),
         rejected=Count("pk", filter=closed & Q(status=Status.REJECTED)),
         voided=Count("pk", filter=closed & Q(status=Status.VOIDED)),
         waiting=Count("pk", filter=Q(status=Status.IN_REVIEW)),
         overdue=Count("pk", filter=Q(status=Status.IN_REVIEW, due_at__lt=now)),
     )
     votes = Verdict.objects.filter(request__endpoint__in=found, created_at__gte=begin)
-    approved = votes.filter(request__status__in=(Status.APPROVED, Status.FULFILLED)).order_by().values("request", "request__created_at")
+    approved = (
+        votes.filter(request__status__in=(Status.APPROVED, Status.FULFILLED))
+        .order_by()
+        .values("request", "request__created_at")
+    )
     taken = [row["last"] - row["request__created_at"] for row in approved.annotate(last=Max("created_at"))]
     hours = median([each.total_seconds() / 3600 for each in taken]) if taken else None
     return Throughput(**counts, hours=hours, timed=len(taken), votes=votes.count())
@@ -259,21 +286,38 @@ class EndedRuns:
 
 def ended_runs(of: Sequence[Project], since: date) -> dict[date, EndedRuns]:
     """Month → runs that ended well, but for trials of sweeps."""
-    ended = Run.objects.filter(project__in=of, state=Run.State.SUCCEEDED, finished_at__gte=at_midnight(since), sweep__isnull=True)
-    monthly = ended.annotate(month=TruncMonth("finished_at", tzinfo=UTC)).order_by().values("month").annotate(number=Count("pk"))
-    proposed = Proposal.objects.filter(run__in=ended).annotate(month=TruncMonth("run__finished_at", tzinfo=UTC)).order_by()
+    ended = Run.objects.filter(
+        project__in=of, state=Run.State.SUCCEEDED, finished_at__gte=at_midnight(since), sweep__isnull=True
+    )
+    monthly = (
+        ended.annotate(month=TruncMonth("finished_at", tzinfo=UTC))
+        .order_by()
+        .values("month")
+        .annotate(number=Count("pk"))
+    )
+    proposed = (
+        Proposal.objects.filter(run__in=ended)
+        .annotate(month=TruncMonth("run__finished_at", tzinfo=UTC))
+        .order_by()
+    )
     drifted = Count("pk", filter=Q(trigger__kind__in=(Kind.DRIFT, Kind.QUALITY)))
-    of_proposals = {row["month"]: row for row in proposed.values("month").annotate(number=Count("pk"), drifted=drifted)}
+    of_proposals = {
+        row["month"]: row for row in proposed.values("month").annotate(number=Count("pk"), drifted=drifted)
+    }
     found = {}
     for row in monthly:
         some = of_proposals.get(row["month"], {"number": 0, "drifted": 0})
-        found[row["month"].date()] = EndedRuns(row["number"] - some["number"], some["number"] - some["drifted"], some["drifted"])
+        found[row["month"].date()] = EndedRuns(
+            row["number"] - some["number"], some["number"] - some["drifted"], some["drifted"]
+        )
     return found
 
 
 @dataclass(frozen=True)
 class Rollbacks:
-    """What was rolled back in a period. canaries: rollouts that ended in a rollback; minutes: the median time that such a canary lived."""
+    """What was rolled back in a period. canaries: rollouts that ended in a rollback; minutes: the median time
+    that such a canary lived.
+    """
 
     versions: int
     canaries: int
@@ -283,7 +327,13 @@ class Rollbacks:
 def rollbacks(found: Sequence[Endpoint], since: date) -> Rollbacks:
     """Live versions and canaries that were rolled back."""
     begin = at_midnight(since)
-    versions = Deployment.objects.filter(endpoint__in=found, cause=Deployment.Cause.ROLLBACK, started_at__gte=begin).count()
+    versions = Deployment.objects.filter(
+        endpoint__in=found, cause=Deployment.Cause.ROLLBACK, started_at__gte=begin
+    ).count()
     ended = Rollout.objects.filter(endpoint__in=found, state=Rollout.State.ROLLED_BACK, ended_at__gte=begin)
-    lived = [(end - start).total_seconds() / 60 for start, end in ended.values_list("started_at", "ended_at") if end]
+    lived = [
+        (end - start).total_seconds() / 60
+        for start, end in ended.values_list("started_at", "ended_at")
+        if end
+    ]
     return Rollbacks(versions, len(lived), median(lived) if lived else None)

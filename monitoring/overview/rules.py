@@ -18,8 +18,8 @@ WATCH = "watch"
 class Standing:
     """The facts of one endpoint that its health is judged by. None: not measured.
 
-    drift: its state (ok, watch, drift, insufficient, failed), as the pages of drift have it. budgets: what is left of each error budget,
-    1 is all, below 0 is overspent. requests: in the last 30 days.
+    drift: its state (ok, watch, drift, insufficient, failed), as the pages of drift have it. budgets: what is
+    left of each error budget, 1 is all, below 0 is overspent. requests: in the last 30 days.
     """
 
     live: bool
@@ -43,14 +43,22 @@ class Health:
 def health(facts: Standing) -> Health:
     """The worst that is true of an endpoint. Only what was measured and found in order is called healthy."""
     if facts.quarantined:
-        return Health("bad", "in quarantine", "Its version is in quarantine and there is no earlier one, so clients get 503.")
+        return Health(
+            "bad",
+            "in quarantine",
+            "Its version is in quarantine and there is no earlier one, so clients get 503.",
+        )
     if not facts.live:
         return Health("off", "not live", "No version is deployed.")
     least = min(facts.budgets, default=None)
     if least is not None and least <= 0:
         return Health("bad", "over budget", "An error budget is spent.")
     if facts.pages:
-        return Health("bad", "alert open", f"{facts.pages} open alert{'s' if facts.pages > 1 else ''} with severity page.")
+        return Health(
+            "bad",
+            "alert open",
+            f"{facts.pages} open alert{'s' if facts.pages > 1 else ''} with severity page.",
+        )
     if facts.drift == "drift":
         return Health("bad", "drifting", "Incoming texts differ from the evaluation data.")
     if facts.holding:
@@ -66,7 +74,9 @@ def health(facts: Standing) -> Health:
     if facts.drift == "watch":
         return Health("warn", WATCH, "A drift monitor exceeded its limit but raised no alert.")
     if facts.drift is None or least is None:
-        missing = " and ".join([*(["drift"] if facts.drift is None else []), *(["objectives"] if least is None else [])])
+        missing = " and ".join(
+            [*(["drift"] if facts.drift is None else []), *(["objectives"] if least is None else [])]
+        )
         return Health("half", "partly measured", f"Health is unknown without {missing}.")
     return Health("ok", "healthy", "No drift, error budget left, no open alerts.")
 

@@ -19,5 +19,8 @@ from registry.ground.access.requests import SignedInRequest
 def dashboard(request: SignedInRequest) -> HttpResponse:
     """The models, the business figures, what needs a person: one page, printable."""
     return respond(
-        request, "monitoring/overview/dashboard.html", "dashboard", page.dashboard(request.user, request.GET.dict(), timezone.now())
+        request,
+        "monitoring/overview/dashboard.html",
+        "dashboard",
+        page.dashboard(request.user, request.GET.dict(), timezone.now()),
     )

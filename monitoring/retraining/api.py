@@ -42,12 +42,16 @@ class ReasonOut(serializers.Serializer[Any]):
 
 
 class RetrainedComparisonOut(serializers.Serializer[Any]):
-    """The new model against the live one on the same rows. verdict: better, unclear, worse or incomparable."""
+    """The new model against the live one on the same rows. verdict: better, unclear, worse or
+    incomparable.
+    """
 
     verdict = serializers.CharField()
     why = serializers.CharField()
     rows = serializers.IntegerField(required=False)
-    metrics = serializers.DictField(required=False, help_text="macro_f1, accuracy: difference (positive: better), low, high, verdict")
+    metrics = serializers.DictField(
+        required=False, help_text="macro_f1, accuracy: difference (positive: better), low, high, verdict"
+    )
 
 
 class RetrainingProposalOut(RowOut[Proposal]):
@@ -55,29 +59,38 @@ class RetrainingProposalOut(RowOut[Proposal]):
 
     live = serializers.UUIDField(source="live.uuid", help_text="the version to beat")
     trigger = serializers.ChoiceField(
-        choices=Kind.choices, source="trigger.kind", default=None, allow_null=True, help_text="null: proposed by a person"
+        choices=Kind.choices,
+        source="trigger.kind",
+        default=None,
+        allow_null=True,
+        help_text="null: proposed by a person",
     )
     reasons_for = ReasonOut(many=True)
     reasons_against = ReasonOut(many=True)
     state = serializers.ChoiceField(choices=State.choices)
     outcome = serializers.ChoiceField(choices=Outcome.choices, allow_blank=True)
-    step = serializers.ChoiceField(choices=Step.choices, allow_null=True, help_text="the current step, or the last one if it has ended")
+    step = serializers.ChoiceField(
+        choices=Step.choices, allow_null=True, help_text="the current step, or the last one if it has ended"
+    )
     blocked_by = serializers.CharField(help_text="what the step is waiting for")
     comparison = RetrainedComparisonOut(allow_null=True)
 
     class Meta:
         model = Proposal
         fields = [
-            "uuid", "number", "endpoint", "live", "trigger", "proposed_by", "note", "reasons_for", "reasons_against", "state", "outcome",
-            "step", "blocked_by", "failure", "failure_step", "labels_new", "min_labels", "queue", "items", "collect_note", "snapshot",
-            "run", "evaluation", "live_evaluation", "comparison", "version", "promotion", "created_at", "ended_at",
+            "uuid", "number", "endpoint", "live", "trigger", "proposed_by", "note", "reasons_for",
+            "reasons_against", "state", "outcome", "step", "blocked_by", "failure", "failure_step",
+            "labels_new", "min_labels", "queue", "items", "collect_note", "snapshot", "run", "evaluation",
+            "live_evaluation", "comparison", "version", "promotion", "created_at", "ended_at",
         ]  # fmt: skip
 
 
 class RetrainingProposalDetailOut(RetrainingProposalOut):
     """A proposal with what a decision is bound to."""
 
-    seen = serializers.CharField(help_text="send it when you approve or decline; 409 if something changed since")
+    seen = serializers.CharField(
+        help_text="send it when you approve or decline; 409 if something changed since"
+    )
 
 
 class RetrainingFilterIn(serializers.Serializer[Any]):
@@ -132,7 +145,9 @@ class TriggerIn(serializers.Serializer[Any]):
     queue_items = number("queue_items", required=False)
     overlap = number("overlap", required=False)
     budget = number("budget", required=False)
-    seen = serializers.CharField(max_length=64, required=False, help_text="from the list; 409 if someone changed them since")
+    seen = serializers.CharField(
+        max_length=64, required=False, help_text="from the list; 409 if someone changed them since"
+    )
 
 
 class TriggerOut(RowOut[Trigger]):
@@ -143,9 +158,20 @@ class TriggerOut(RowOut[Trigger]):
     class Meta:
         model = Trigger
         fields = [
-            "uuid", "kind", "enabled", "threshold", "cooldown_days", "min_labels", "window_days", "queue_items", "overlap", "budget",
-            "author", "set_at", "verdict",
-        ]  # fmt: skip
+            "uuid",
+            "kind",
+            "enabled",
+            "threshold",
+            "cooldown_days",
+            "min_labels",
+            "window_days",
+            "queue_items",
+            "overlap",
+            "budget",
+            "author",
+            "set_at",
+            "verdict",
+        ]
 
 
 class TriggersOut(serializers.Serializer[Any]):
@@ -156,19 +182,27 @@ class TriggersOut(serializers.Serializer[Any]):
 
 
 @operation(
-    "GET", "retraining_list", Needs("signed_in"), takes=RetrainingFilterIn, gives=page_out(RetrainingProposalOut, queries.PAGE, "proposals")
+    "GET",
+    "retraining_list",
+    Needs("signed_in"),
+    takes=RetrainingFilterIn,
+    gives=page_out(RetrainingProposalOut, queries.PAGE, "proposals"),
 )
 def proposals(request: Request, given: dict[str, Any]) -> object:
     """List proposals, newest first."""
     return queries.page_of(request.user, **given)
 
 
-@operation("POST", "retraining_propose", Needs("signed_in"), takes=ProposeIn, gives=RetrainingProposalOut, status=201)
+@operation(
+    "POST", "retraining_propose", Needs("signed_in"), takes=ProposeIn, gives=RetrainingProposalOut, status=201
+)
 def propose(request: Request, given: dict[str, Any]) -> object:
     """Propose a retraining."""
     endpoint = policy.visible_to(request.user, Endpoint, SEE).filter(uuid=given.pop("endpoint")).first()
     if endpoint is None:
-        raise Refused("Endpoint not found.", fields={"endpoint": ["Give the uuid of an endpoint you can see."]})
+        raise Refused(
+            "Endpoint not found.", fields={"endpoint": ["Give the uuid of an endpoint you can see."]}
+        )
     return actions.propose(endpoint_id=endpoint.uuid, actor=request.user, **given)
 
 
@@ -206,7 +240,12 @@ def decline(request: Request, uuid: UUID, given: dict[str, Any]) -> Response:
     return Response(shown(request.user, uuid))
 
 
-@operation("POST", "retraining_collect", Needs("traffic.read_texts", Proposal, SEE), gives=RetrainingProposalDetailOut)
+@operation(
+    "POST",
+    "retraining_collect",
+    Needs("traffic.read_texts", Proposal, SEE),
+    gives=RetrainingProposalDetailOut,
+)
 def collect(request: Request, uuid: UUID) -> Response:
     """Copy the texts into the dataset in your name, if no one responsible for the proposal can read them."""
     actions.collect_texts(proposal_id=uuid, actor=request.user)
@@ -214,7 +253,11 @@ def collect(request: Request, uuid: UUID) -> Response:
 
 
 @operation(
-    "POST", "retraining_withdraw", Needs("retraining.propose", Proposal, SEE), takes=RetrainingReasonIn, gives=RetrainingProposalDetailOut
+    "POST",
+    "retraining_withdraw",
+    Needs("retraining.propose", Proposal, SEE),
+    takes=RetrainingReasonIn,
+    gives=RetrainingProposalDetailOut,
 )
 def withdraw(request: Request, uuid: UUID, given: dict[str, Any]) -> Response:
     """Withdraw: stops its training and withdraws its open promotion."""
@@ -222,7 +265,13 @@ def withdraw(request: Request, uuid: UUID, given: dict[str, Any]) -> Response:
     return Response(shown(request.user, uuid))
 
 
-@operation("POST", "retraining_retry", Needs("retraining.decide", Proposal, SEE), gives=RetrainingProposalDetailOut, scope=None)
+@operation(
+    "POST",
+    "retraining_retry",
+    Needs("retraining.decide", Proposal, SEE),
+    gives=RetrainingProposalDetailOut,
+    scope=None,
+)
 def retry(request: Request, uuid: UUID) -> Response:
     """Retry the failed step."""
     actions.retry(proposal_id=uuid, actor=request.user)
@@ -249,7 +298,9 @@ def consider(request: Request, uuid: UUID) -> Response:
     endpoint = Endpoint.objects.select_related("model__project").get(uuid=uuid)
     found = weigh(endpoint, {name: limit.default for name, limit in LIMITS.items()}, timezone.now())
     reasons = found.as_json()
-    return Response({"possible": found.yes, "reasons_for": reasons["for"], "reasons_against": reasons["against"]})
+    return Response(
+        {"possible": found.yes, "reasons_for": reasons["for"], "reasons_against": reasons["against"]}
+    )
 
 
 @operation("GET", "retraining_triggers", Needs(SEE, Endpoint), gives=TriggersOut)
@@ -258,7 +309,13 @@ def triggers(request: Request, uuid: UUID) -> Response:
     return Response(triggers_of(Endpoint.objects.get(uuid=uuid)))
 
 
-@operation("PUT", "retraining_set_trigger", Needs("retraining.manage", Endpoint, SEE), takes=TriggerIn, gives=TriggersOut)
+@operation(
+    "PUT",
+    "retraining_set_trigger",
+    Needs("retraining.manage", Endpoint, SEE),
+    takes=TriggerIn,
+    gives=TriggersOut,
+)
 def set_trigger(request: Request, uuid: UUID, given: dict[str, Any]) -> Response:
     """Set a trigger."""
     actions.set_trigger(endpoint_id=uuid, actor=request.user, **given)
@@ -274,7 +331,9 @@ def triggers_of(endpoint: Endpoint) -> dict[str, Any]:
 def shown(user: Any, uuid: UUID) -> dict[str, Any]:
     """A proposal as it is now."""
     proposal = queries.full(user, uuid)
-    return RetrainingProposalOut(proposal).data | {"seen": queries.seen_digest(proposal, proposal.endpoint.alias)}
+    return RetrainingProposalOut(proposal).data | {
+        "seen": queries.seen_digest(proposal, proposal.endpoint.alias)
+    }
 
 
 urlpatterns = [
@@ -287,5 +346,9 @@ urlpatterns = [
     path("retraining/<uuid:uuid>/retry/", retry, name="api-retraining-retry"),
     path("retraining/<uuid:uuid>/override/", override, name="api-retraining-override"),
     path("endpoints/<uuid:uuid>/retraining/consider/", consider, name="api-retraining-consider"),
-    path("endpoints/<uuid:uuid>/retraining/triggers/", methods(triggers, set_trigger), name="api-retraining-triggers"),
+    path(
+        "endpoints/<uuid:uuid>/retraining/triggers/",
+        methods(triggers, set_trigger),
+        name="api-retraining-triggers",
+    ),
 ]

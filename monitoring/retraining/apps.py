@@ -20,7 +20,11 @@ class RetrainingConfig(AppConfig):
         schedule.every(15, "monitoring.retraining.tasks.tick")
         navigation.register(
             NavItem(
-                "Serving", "Retraining", "retraining:list", order=60, show=lambda user: can_somewhere(user, "retraining.view"),
+                "Serving",
+                "Retraining",
+                "retraining:list",
+                order=60,
+                show=lambda user: can_somewhere(user, "retraining.view"),
                 count=queries.waiting_count,
             )
-        )  # fmt: skip
+        )

@@ -13,7 +13,13 @@ from monitoring.retraining.rules import KINDS, LIMITS, REASON_MAX, Kind
 def number(name: str) -> forms.IntegerField:
     """A field for one of the limits."""
     limit = LIMITS[name]
-    return forms.IntegerField(label=limit.label, help_text=limit.help, min_value=limit.low, max_value=limit.high, initial=limit.default)
+    return forms.IntegerField(
+        label=limit.label,
+        help_text=limit.help,
+        min_value=limit.low,
+        max_value=limit.high,
+        initial=limit.default,
+    )
 
 
 class TriggerForm(forms.Form):
@@ -30,7 +36,9 @@ class TriggerForm(forms.Form):
     kind = forms.ChoiceField(choices=Kind.choices, widget=forms.HiddenInput)
     seen = forms.CharField(max_length=64, widget=forms.HiddenInput)
 
-    def __init__(self, data: Mapping[str, Any] | None = None, *, kind: str, initial: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, data: Mapping[str, Any] | None = None, *, kind: str, initial: Mapping[str, Any] | None = None
+    ) -> None:
         super().__init__(data, auto_id=f"{kind}-%s", initial=dict(initial or {}) | {"kind": kind})
         meaning = KINDS[Kind(kind)]
         high = f"{meaning.high:,.6f}".rstrip("0").rstrip(".")
@@ -41,9 +49,12 @@ class ProposeForm(forms.Form):
     """A person's own proposal."""
 
     note = forms.CharField(
-        label="Reason", required=False, max_length=REASON_MAX, widget=forms.Textarea(attrs={"rows": 3}),
+        label="Reason",
+        required=False,
+        max_length=REASON_MAX,
+        widget=forms.Textarea(attrs={"rows": 3}),
         help_text="What you observed, for the lead who decides. Don't include customer texts.",
-    )  # fmt: skip
+    )
     window_days = number("window_days")
     queue_items = number("queue_items")
     overlap = number("overlap")

@@ -70,12 +70,22 @@ def detail(user: User, proposal: Proposal) -> dict[str, Any]:
     """One proposal."""
     busy = proposal.state in BUSY
     return {
-        "proposal": proposal, "endpoint": proposal.endpoint, "live": proposal.live, "thread": thread(proposal), "lines": reasons(proposal),
-        "steps": steps(proposal), "rows": comparison(proposal), "seen": {"seen": queries.seen_digest(proposal, proposal.endpoint.alias)},
-        "picks": picks(proposal), "events": history_of(proposal.uuid), "polls": busy and proposal.state != State.OPEN,
-        "place": f"{proposal.state}-{proposal.step or 'end'}", "compare_url": compare_url(proposal), "word": word(proposal),
+        "proposal": proposal,
+        "endpoint": proposal.endpoint,
+        "live": proposal.live,
+        "thread": thread(proposal),
+        "lines": reasons(proposal),
+        "steps": steps(proposal),
+        "rows": comparison(proposal),
+        "seen": {"seen": queries.seen_digest(proposal, proposal.endpoint.alias)},
+        "picks": picks(proposal),
+        "events": history_of(proposal.uuid),
+        "polls": busy and proposal.state != State.OPEN,
+        "place": f"{proposal.state}-{proposal.step or 'end'}",
+        "compare_url": compare_url(proposal),
+        "word": word(proposal),
         "few": any(reason["code"] == "few_labels" for reason in proposal.reasons_against),
-    } | buttons(user, proposal)  # fmt: skip
+    } | buttons(user, proposal)
 
 
 # What approving costs, shown before.
@@ -99,14 +109,27 @@ def buttons(user: User, proposal: Proposal) -> dict[str, Any]:
         "why_not_decide": "" if decides else sentence("retraining.decide"),
         "why_not_approve": "" if approves else OWN if decides else sentence("retraining.decide"),
         "collects": waits_for_collector(proposal),
-        "why_not_collect": next((sentence(action) for action, subject in asked_for(proposal) if not policy.can(user, action, subject)), ""),
+        "why_not_collect": next(
+            (
+                sentence(action)
+                for action, subject in asked_for(proposal)
+                if not policy.can(user, action, subject)
+            ),
+            "",
+        ),
         "may_withdraw": queries.may_withdraw(user, proposal),
-        "may_override": decides and proposal.state == State.DONE and proposal.outcome in (Outcome.NOT_BETTER, Outcome.INCOMPARABLE),
-    }  # fmt: skip
+        "may_override": (
+            decides
+            and proposal.state == State.DONE
+            and proposal.outcome in (Outcome.NOT_BETTER, Outcome.INCOMPARABLE)
+        ),
+    }
 
 
 def costs(user: User, proposal: Proposal) -> str:
-    """What approving the start means for deciding the promotion, given what this person already did: shown before they approve."""
+    """What approving the start means for deciding the promotion, given what this person already did: shown
+    before they approve.
+    """
     return BARRED.format(why=why) if (why := queries.behind(user, proposal)) else COSTS
 
 
@@ -115,12 +138,20 @@ def reasons(proposal: Proposal) -> list[RetrainingReason]:
     return reason_lines(proposal.reasons_for, proposal.reasons_against)
 
 
-def reason_lines(found_for: list[Mapping[str, Any]], against: list[Mapping[str, Any]]) -> list[RetrainingReason]:
+def reason_lines(
+    found_for: list[Mapping[str, Any]], against: list[Mapping[str, Any]]
+) -> list[RetrainingReason]:
     """Reasons as lines, those for it first."""
-    lines = [RetrainingReason("ok", "for", each["fact"], each["value"], each["evidence"]) for each in found_for]
+    lines = [
+        RetrainingReason("ok", "for", each["fact"], each["value"], each["evidence"]) for each in found_for
+    ]
     for each in against:
         blocks = each["blocks"]
-        lines.append(RetrainingReason("bad" if blocks else "warn", "against", each["fact"], each["value"], each["evidence"]))
+        lines.append(
+            RetrainingReason(
+                "bad" if blocks else "warn", "against", each["fact"], each["value"], each["evidence"]
+            )
+        )
     return lines
 
 
@@ -138,13 +169,24 @@ def thread(proposal: Proposal) -> list[Bead]:
         Bead("Live version", live.semver, find_url("catalog:version", uuid=live.uuid)),
         Bead("Proposal", str(proposal.number), at="now"),
         link("Queue", proposal.queue, "queues:queue", count(proposal.items)),
-        link("Dataset version", proposal.snapshot, "snapshots:detail", f"v{proposal.snapshot.number}" if proposal.snapshot else ""),
+        link(
+            "Dataset version",
+            proposal.snapshot,
+            "snapshots:detail",
+            f"v{proposal.snapshot.number}" if proposal.snapshot else "",
+        ),
         link("Run", proposal.run, "training:detail", str(proposal.run.number) if proposal.run else ""),
         link("Version", proposal.version, "catalog:version", proposal.semver),
     ]
-    asked = Bead("Promotion", f"request {promotion.number}" if promotion else "not requested", at=at[promotion is not None])
+    asked = Bead(
+        "Promotion",
+        f"request {promotion.number}" if promotion else "not requested",
+        at=at[promotion is not None],
+    )
     if promotion:
-        asked = Bead("Promotion", f"request {promotion.number}", find_url("promotions:detail", uuid=promotion.uuid))
+        asked = Bead(
+            "Promotion", f"request {promotion.number}", find_url("promotions:detail", uuid=promotion.uuid)
+        )
     return [*beads, asked]
 
 
@@ -155,10 +197,15 @@ def link(label: str, thing: Any, name: str, text: str) -> Bead:
 
 # ── Steps ───────────────────────────────────────────────────────────────────
 TITLES = {
-    Step.QUEUE: "Send texts to labeling", Step.LABELS: "Resolve labels", Step.SNAPSHOT: "New dataset version", Step.RUN: "Training",
-    Step.EVALUATION: "Evaluate both models", Step.COMPARISON: "Comparison", Step.VERSION: "Candidate version",
+    Step.QUEUE: "Send texts to labeling",
+    Step.LABELS: "Resolve labels",
+    Step.SNAPSHOT: "New dataset version",
+    Step.RUN: "Training",
+    Step.EVALUATION: "Evaluate both models",
+    Step.COMPARISON: "Comparison",
+    Step.VERSION: "Candidate version",
     Step.PROMOTION: "Request promotion",
-}  # fmt: skip
+}
 
 
 def steps(proposal: Proposal) -> list[StepLine]:
@@ -174,9 +221,15 @@ def steps(proposal: Proposal) -> list[StepLine]:
             mark, name = ("bad", "failed") if proposal.state == State.FAILED else ("live", "in progress")
             if proposal.state == State.OPEN and wanted != Step.QUEUE:
                 mark, name = "wait", "waiting for approval"
-            lines.append(StepLine(TITLES[wanted], mark, name, proposal.failure or proposal.blocked_by or text, links))
+            lines.append(
+                StepLine(TITLES[wanted], mark, name, proposal.failure or proposal.blocked_by or text, links)
+            )
         else:
-            lines.append(StepLine(TITLES[wanted], "off" if ended else "wait", "not done" if ended else "not started", "", ()))
+            lines.append(
+                StepLine(
+                    TITLES[wanted], "off" if ended else "wait", "not done" if ended else "not started", "", ()
+                )
+            )
     return lines
 
 
@@ -208,14 +261,26 @@ def outcome(proposal: Proposal, step: Step) -> tuple[str, tuple[tuple[str, str],
     elif step == Step.PROMOTION and proposal.promotion:
         text = proposal.promotion.get_status_display()
         found.append((f"Request {proposal.promotion.number}", proposal.promotion, "promotions:detail"))
-    return text, tuple((name, address) for name, thing, where in found if thing and (address := find_url(where, uuid=thing.uuid)))
+    return text, tuple(
+        (name, address)
+        for name, thing, where in found
+        if thing and (address := find_url(where, uuid=thing.uuid))
+    )
 
 
 def comparison(proposal: Proposal) -> list[ComparedMetric]:
     """Measures of both models on the same rows."""
     metrics = (proposal.comparison or {}).get("metrics", {})
     return [
-        ComparedMetric(NAMED[name].heading, m["baseline"], m["candidate"], m["difference"], m["low"], m["high"], m["verdict"])
+        ComparedMetric(
+            NAMED[name].heading,
+            m["baseline"],
+            m["candidate"],
+            m["difference"],
+            m["low"],
+            m["high"],
+            m["verdict"],
+        )
         for name, m in metrics.items()
     ]
 
@@ -232,11 +297,16 @@ def panel(user: User, endpoint: Endpoint) -> dict[str, Any]:
     """Retraining of one endpoint, in a panel."""
     proposal = queries.newest(endpoint)
     return {
-        "endpoint": endpoint, "proposal": proposal, "word": word(proposal) if proposal else "", "triggers": queries.triggers_on(endpoint),
-        "why_not_propose": "" if policy.can(user, "retraining.propose", endpoint) else sentence("retraining.propose"),
+        "endpoint": endpoint,
+        "proposal": proposal,
+        "word": word(proposal) if proposal else "",
+        "triggers": queries.triggers_on(endpoint),
+        "why_not_propose": (
+            "" if policy.can(user, "retraining.propose", endpoint) else sentence("retraining.propose")
+        ),
         "open": proposal is not None and proposal.state in BUSY,
         "why": [each["fact"] for each in proposal.reasons_for][:2] if proposal else [],
-    }  # fmt: skip
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,10 +335,14 @@ def settings(user: User, endpoint: Endpoint, wrong: TriggerForm | None = None) -
         opened, threshold = setting.is_on or form is wrong, f"{setting.initial['threshold']:,g}"
         cards.append(Card(setting, form, lines, bool(verdict.get("yes")), bool(verdict), opened, threshold))
     return {
-        "endpoint": endpoint, "cards": cards,
-        "why_not_manage": "" if policy.can(user, "retraining.manage", endpoint) else sentence("retraining.manage"),
-        "may_propose": policy.can(user, "retraining.propose", endpoint), "wrong": wrong,
-    }  # fmt: skip
+        "endpoint": endpoint,
+        "cards": cards,
+        "why_not_manage": (
+            "" if policy.can(user, "retraining.manage", endpoint) else sentence("retraining.manage")
+        ),
+        "may_propose": policy.can(user, "retraining.propose", endpoint),
+        "wrong": wrong,
+    }
 
 
 def propose(endpoint: Endpoint, form: ProposeForm) -> dict[str, Any]:
@@ -276,4 +350,9 @@ def propose(endpoint: Endpoint, form: ProposeForm) -> dict[str, Any]:
     values = {name: limit.default for name, limit in LIMITS.items()}
     verdict = weigh(endpoint, values, timezone.now())
     found = verdict.as_json()
-    return {"endpoint": endpoint, "form": form, "lines": reason_lines(found["for"], found["against"]), "possible": verdict.yes}
+    return {
+        "endpoint": endpoint,
+        "form": form,
+        "lines": reason_lines(found["for"], found["against"]),
+        "possible": verdict.yes,
+    }

@@ -37,7 +37,20 @@ from monitoring.drift.measuring import has_enough_feedback
 from monitoring.drift.models import Episode
 from monitoring.drift.rules import UNIT, Monitor
 from monitoring.retraining.models import Pick, Proposal, Trigger
-from monitoring.retraining.rules import BUSY, KINDS, LIMITS, Candidate, Drift, Facts, Kind, Outcome, Policy, Shift, State, slot_of
+from monitoring.retraining.rules import (
+    BUSY,
+    KINDS,
+    LIMITS,
+    Candidate,
+    Drift,
+    Facts,
+    Kind,
+    Outcome,
+    Policy,
+    Shift,
+    State,
+    slot_of,
+)
 from monitoring.traffic import queries as traffic
 from registry.catalog import queries as catalog
 from registry.catalog.models import Alias, Endpoint, ModelVersion
@@ -72,9 +85,9 @@ ALWAYS = (
 # ── Proposals ───────────────────────────────────────────────────────────────
 def visible(user: Person) -> QuerySet[Proposal]:
     """The proposals that the user may see, newest first, with all that a line shows."""
-    rows = Proposal.objects.select_related("endpoint__model__project", "trigger", "proposed_by", "live", "acting").prefetch_related(
-        "queue", "snapshot", "run", "evaluation", "live_evaluation", "version", "promotion"
-    )
+    rows = Proposal.objects.select_related(
+        "endpoint__model__project", "trigger", "proposed_by", "live", "acting"
+    ).prefetch_related("queue", "snapshot", "run", "evaluation", "live_evaluation", "version", "promotion")
     return policy.visible_to(user, rows, "retraining.view").order_by("-pk")
 
 
@@ -84,7 +97,9 @@ def full(user: Person, uuid: UUID) -> Proposal:
 
 
 def singly() -> QuerySet[Proposal]:
-    """For reading one proposal. Its further relations load when they are asked for: PostgreSQL plans a join of them all in 0.3 s."""
+    """For reading one proposal. Its further relations load when they are asked for: PostgreSQL plans a join
+    of them all in 0.3 s.
+    """
     return Proposal.objects.select_related(*ALWAYS)
 
 
@@ -109,24 +124,34 @@ class RetrainingListItem:
 
 
 def lines(user: User) -> list[RetrainingListItem]:
-    """The endpoints that the user may see with their newest proposal, those that wait for a decision first."""
+    """The endpoints that the user may see with their newest proposal, those that wait for a decision
+    first.
+    """
     last = Proposal.objects.filter(endpoint=OuterRef("pk")).order_by(BUSY_FIRST, "-pk").values("pk")[:1]
-    rows = catalog.endpoints(user).annotate(newest=Subquery(last), on=Count("triggers", filter=Q(triggers__enabled=True)))
+    rows = catalog.endpoints(user).annotate(
+        newest=Subquery(last), on=Count("triggers", filter=Q(triggers__enabled=True))
+    )
     found: list[Any] = list(rows)
-    proposals = {row.pk: row for row in visible(user).filter(pk__in=[each.newest for each in found if each.newest])}
+    proposals = {
+        row.pk: row for row in visible(user).filter(pk__in=[each.newest for each in found if each.newest])
+    }
     made = [RetrainingListItem(each, proposals.get(each.newest), each.on) for each in found]
     order = {State.OPEN: 0, State.FAILED: 1, State.RUNNING: 2, State.APPROVED: 2, State.REQUESTED: 3}
     return sorted(made, key=lambda line: order.get(State(line.proposal.state), 4) if line.proposal else 5)
 
 
-def ended(user: User, before: int | None = None, endpoint: Endpoint | None = None) -> tuple[list[Proposal], int | None]:
+def ended(
+    user: User, before: int | None = None, endpoint: Endpoint | None = None
+) -> tuple[list[Proposal], int | None]:
     """Ended proposals, newest first, and the key of the next page (None on the last)."""
     rows = visible(user).exclude(state__in=BUSY)
     rows = rows.filter(endpoint=endpoint) if endpoint else rows
     return paging.page(rows, before, PAGE)
 
 
-def page_of(user: User, *, before: int | None = None, endpoint: UUID | None = None, state: str = "") -> tuple[list[Proposal], int | None]:
+def page_of(
+    user: User, *, before: int | None = None, endpoint: UUID | None = None, state: str = ""
+) -> tuple[list[Proposal], int | None]:
     """One page of proposals in any state, newest first, and the key of the next."""
     given = {"endpoint__uuid": endpoint, "state": state}
     rows = visible(user).filter(**{name: value for name, value in given.items() if value})
@@ -134,8 +159,12 @@ def page_of(user: User, *, before: int | None = None, endpoint: UUID | None = No
 
 
 def to_decide(user: Person) -> QuerySet[Proposal]:
-    """The open and failed proposals that wait for this person, oldest first; what they proposed themselves waits for someone else."""
-    rows = Proposal.objects.filter(state__in=[State.OPEN, State.FAILED]).exclude(state=State.OPEN, proposed_by=user.pk)
+    """The open and failed proposals that wait for this person, oldest first; what they proposed themselves
+    waits for someone else.
+    """
+    rows = Proposal.objects.filter(state__in=[State.OPEN, State.FAILED]).exclude(
+        state=State.OPEN, proposed_by=user.pk
+    )
     rows = rows.select_related("endpoint__model__project", "live")
     return policy.visible_to(user, rows, "retraining.decide").order_by("pk")
 
@@ -153,7 +182,11 @@ def may_withdraw(user: Person, proposal: Proposal) -> bool:
         return False
     if policy.can(user, "retraining.decide", proposal):
         return True
-    return proposal.state == State.OPEN and proposal.proposed_by_id == user.pk and policy.can(user, "retraining.propose", proposal)
+    return (
+        proposal.state == State.OPEN
+        and proposal.proposed_by_id == user.pk
+        and policy.can(user, "retraining.propose", proposal)
+    )
 
 
 def may_approve(user: Person, proposal: Proposal) -> bool:
@@ -167,23 +200,35 @@ def retry_resumes(proposal: Proposal) -> bool:
 
 
 def behind(user: User, proposal: Proposal) -> str:
-    """What this person already did, and that it bars or may bar them from approving the promotion; "" for nothing."""
+    """What this person already did, and that it bars or may bar them from approving the promotion; "" for
+    nothing.
+    """
     base = proposal.live.run.base.run
     workers = training.workers_of(base) if base else Workers()
     if user.uuid in workers.behind | workers.overrode:
-        return "took part in a retraining that the new model starts from, so you can't approve the promotion that may follow"
+        return (
+            "took part in a retraining that the new model starts from, so you can't approve the promotion"
+            " that may follow"
+        )
     if user.uuid in workers.trained:
-        return "launched or resumed a run that the new model starts from, so you can't approve the promotion that may follow"
+        return (
+            "launched or resumed a run that the new model starts from, so you can't approve the promotion"
+            " that may follow"
+        )
     if str(user.uuid) in deciders(proposal.live.run.snapshot):
-        return "labeled or uploaded rows of its test split, so you can't approve the promotion that may follow"
+        return (
+            "labeled or uploaded rows of its test split, so you can't approve the promotion that may follow"
+        )
     if is_labeler(user, proposal):
         return "labeled or uploaded texts for it, so you can't approve the promotion that may follow"
     return ""
 
 
 def is_labeler(user: User, proposal: Proposal) -> bool:
-    """Whether this person's work is among the labels and texts that its run learns and the live version did not. Before it is launched:
-    whether they decided, annotated or uploaded anything in the dataset since the live version's snapshot, much of which it may learn."""
+    """Whether this person's work is among the labels and texts that its run learns and the live version did
+    not. Before it is launched: whether they decided, annotated or uploaded anything in the dataset since the
+    live version's snapshot, much of which it may learn.
+    """
     if proposal.run:
         return user.uuid in training.workers_of(proposal.run).behind
     since = {"created_at__gt": proposal.live.run.snapshot.created_at}
@@ -197,27 +242,42 @@ def is_labeler(user: User, proposal: Proposal) -> bool:
 
 
 def people_behind(proposal: Proposal) -> frozenset[UUID]:
-    """Whose work the new model is, beside those who trained it: who proposed it, by hand or by a trigger that was set or changed within a
-    day before, and whose work its new labels and texts are. By the rows and by the audit log: neither alone clears anyone."""
+    """Whose work the new model is, beside those who trained it: who proposed it, by hand or by a trigger that
+    was set or changed within a day before, and whose work its new labels and texts are. By the rows and by
+    the audit log: neither alone clears anyone.
+    """
     trigger, made = proposal.trigger, proposal.created_at
     rows = [(proposal.proposed_by, made), (trigger.author, trigger.set_at) if trigger else (None, made)]
     work = [(str(each.uuid), at) for each, at in rows if each]
     subjects = [str(proposal.uuid), *([str(trigger.uuid)] if trigger else [])]
     events = accounts.events_of(subjects, {Verb.RETRAIN_PROPOSED, Verb.TRIGGER_SET})
-    work += [(event.actor, made if event.verb == Verb.RETRAIN_PROPOSED else event.at) for logged in events.values() for event in logged]
+    work += [
+        (event.actor, made if event.verb == Verb.RETRAIN_PROPOSED else event.at)
+        for logged in events.values()
+        for event in logged
+    ]
     found = {UUID(actor) for actor, at in work if actor != SYSTEM and made - SETTLED < at <= made}
     snapshot = proposal.run.snapshot if proposal.run else proposal.snapshot
     return frozenset(found | (labelers(snapshot, proposal.live.run.snapshot) if snapshot else set()))
 
 
 def labelers(snapshot: Snapshot, live: Snapshot) -> set[UUID]:
-    """Whose work the labels are that a snapshot has and the live version's lacks, whatever queue or file they came by and whenever, and who
-    annotated or uploaded the texts that are new in it. What came after it was frozen doesn't count."""
+    """Whose work the labels are that a snapshot has and the live version's lacks, whatever queue or file they
+    came by and whenever, and who annotated or uploaded the texts that are new in it. What came after it was
+    frozen doesn't count.
+    """
     then = {"created_at__lte": snapshot.created_at}
     people: set[str] = set()
     for rows in snapshots.newer(snapshot, live):
         annotations = Annotation.objects.filter(item__in=rows.items, **then).order_by()
-        people |= {*map(str, annotations.exclude(queue__in=imported_queues(annotations)).values_list("user__uuid", flat=True).distinct())}
+        people |= {
+            *map(
+                str,
+                annotations.exclude(queue__in=imported_queues(annotations))
+                .values_list("user__uuid", flat=True)
+                .distinct(),
+            )
+        }
         people |= deciders_of(Decision.objects.filter(item__in=rows.items, **then).order_by())
         people |= deciders_of(Decision.objects.filter(uuid__in=rows.decisions).order_by())
         people |= uploaders_of(Item.objects.filter(pk__in=rows.items))
@@ -225,12 +285,20 @@ def labelers(snapshot: Snapshot, live: Snapshot) -> set[UUID]:
 
 
 def workers_of(runs: Collection[UUID]) -> Workers:
-    """Who is behind retrainings whose runs were launched before the event of a launch named them, and who requested a promotion although a
-    model was not better."""
+    """Who is behind retrainings whose runs were launched before the event of a launch named them, and who
+    requested a promotion although a model was not better.
+    """
     parts = ("trigger__author", "proposed_by", "live__run__snapshot", "run")
     rows = list(Proposal.objects.filter(run__uuid__in=runs).select_related(*parts))
-    events = accounts.events_of([str(row.uuid) for row in rows], {Verb.RETRAIN_APPROVED, Verb.RETRAIN_OVERRIDDEN})
-    overrode = {UUID(event.actor) for some in events.values() for event in some if event.verb == Verb.RETRAIN_OVERRIDDEN}
+    events = accounts.events_of(
+        [str(row.uuid) for row in rows], {Verb.RETRAIN_APPROVED, Verb.RETRAIN_OVERRIDDEN}
+    )
+    overrode = {
+        UUID(event.actor)
+        for some in events.values()
+        for event in some
+        if event.verb == Verb.RETRAIN_OVERRIDDEN
+    }
     return Workers(behind=frozenset().union(*map(people_behind, rows)), overrode=frozenset(overrode))
 
 
@@ -248,11 +316,16 @@ def seen_digest(proposal: Proposal, alias: Alias) -> str:
     """What a decision is bound to: the reasons, the settings and what is live."""
     return digest_of(
         {
-            "proposal": str(proposal.uuid), "state": proposal.state, "live": proposal.live_id, "now": alias.version_id,
+            "proposal": str(proposal.uuid),
+            "state": proposal.state,
+            "live": proposal.live_id,
+            "now": alias.version_id,
             "moves": alias.moves,
-            "for": proposal.reasons_for, "against": proposal.reasons_against, "min_labels": proposal.min_labels,
+            "for": proposal.reasons_for,
+            "against": proposal.reasons_against,
+            "min_labels": proposal.min_labels,
         }
-    )  # fmt: skip
+    )
 
 
 # ── Triggers ────────────────────────────────────────────────────────────────
@@ -275,18 +348,26 @@ class Setting:
 def settings(endpoint: Endpoint) -> list[Setting]:
     """All kinds of trigger of an endpoint, in their order."""
     known = {trigger.kind: trigger for trigger in endpoint.triggers.select_related("author")}
-    return [Setting(kind, meaning.help, meaning.unit, known.get(kind), values(known.get(kind), kind)) for kind, meaning in KINDS.items()]
+    return [
+        Setting(kind, meaning.help, meaning.unit, known.get(kind), values(known.get(kind), kind))
+        for kind, meaning in KINDS.items()
+    ]
 
 
 def triggers_on(endpoint: Endpoint) -> list[str]:
     """The names of the triggers that are on."""
-    return [Kind(kind).label for kind in endpoint.triggers.filter(enabled=True).order_by("kind").values_list("kind", flat=True)]
+    return [
+        Kind(kind).label
+        for kind in endpoint.triggers.filter(enabled=True).order_by("kind").values_list("kind", flat=True)
+    ]
 
 
 def values(trigger: Trigger | None, kind: Kind) -> dict[str, Any]:
     """What a form of this kind begins with."""
     if trigger is None:
-        return {"threshold": KINDS[kind].default, "enabled": False} | {name: limit.default for name, limit in LIMITS.items()}
+        return {"threshold": KINDS[kind].default, "enabled": False} | {
+            name: limit.default for name, limit in LIMITS.items()
+        }
     return {name: getattr(trigger, name) for name in ("threshold", "enabled", *LIMITS)}
 
 
@@ -306,13 +387,22 @@ def gather(endpoint: Endpoint, now: datetime, window_days: int) -> Facts:
     """Everything that is known now. The window ends now; figures are of the live version's answers."""
     live, frozen = live_version(endpoint), catalog.freeze_of(endpoint, now)
     canary, other, last = endpoints.canary_of(endpoint), busy(endpoint), cooled_by(endpoint)
-    urls = {"endpoint": find_url("endpoints:detail", uuid=endpoint.uuid), "predictions": find_url("traffic:recent", uuid=endpoint.uuid)}
+    urls = {
+        "endpoint": find_url("endpoints:detail", uuid=endpoint.uuid),
+        "predictions": find_url("traffic:recent", uuid=endpoint.uuid),
+    }
     common: dict[str, Any] = {
-        "frozen": f"The endpoint is frozen until {frozen.until:%d %b %H:%M} UTC: {frozen.reason}" if frozen else "",
+        "frozen": (
+            f"The endpoint is frozen until {frozen.until:%d %b %H:%M} UTC: {frozen.reason}" if frozen else ""
+        ),
         "canary": f"{canary.version.semver} is running as a canary" if canary else "",
         "proposal": f"{other} is {other.get_state_display().lower()}" if other else "",
         "last_at": last.created_at if last else None,
-        "recent": Proposal.objects.filter(endpoint=endpoint, run__isnull=False, run__created_at__gt=now - RECENT).count(),
+        "recent": (
+            Proposal.objects.filter(
+                endpoint=endpoint, run__isnull=False, run__created_at__gt=now - RECENT
+            ).count()
+        ),
     }
     if other:
         urls["proposal"] = find_url("retraining:detail", uuid=other.uuid)
@@ -320,41 +410,72 @@ def gather(endpoint: Endpoint, now: datetime, window_days: int) -> Facts:
         return Facts(urls=urls, **common)
     since = now - timedelta(days=window_days)
     snapshot, total = live.run.snapshot, traffic.total(endpoint, since, now, version=live)
-    run = Run.objects.filter(snapshot__dataset=snapshot.dataset_id, state__in=UNFINISHED).order_by("-pk").first()
+    run = (
+        Run.objects.filter(snapshot__dataset=snapshot.dataset_id, state__in=UNFINISHED)
+        .order_by("-pk")
+        .first()
+    )
     if run:
         urls["run"] = find_url("training:detail", uuid=run.uuid)
     urls |= {
-        "version": find_url("catalog:version", uuid=live.uuid), "dataset": find_url("datasets:dataset", uuid=snapshot.dataset.uuid),
-        "drift": find_url("drift:endpoint", uuid=endpoint.uuid), "alerts": find_url("alerts:endpoint", uuid=endpoint.uuid),
-    }  # fmt: skip
-    sample = traffic.feedback_sample(endpoint, since, now, live, SAMPLE, total.answers) if total.judged else []
+        "version": find_url("catalog:version", uuid=live.uuid),
+        "dataset": find_url("datasets:dataset", uuid=snapshot.dataset.uuid),
+        "drift": find_url("drift:endpoint", uuid=endpoint.uuid),
+        "alerts": find_url("alerts:endpoint", uuid=endpoint.uuid),
+    }
+    sample = (
+        traffic.feedback_sample(endpoint, since, now, live, SAMPLE, total.answers) if total.judged else []
+    )
     return Facts(
-        live=live.semver, drift=drift_of(endpoint, live), quality_alert=quality_alert(endpoint), with_feedback=total.judged,
-        judged=total.correct, enough_feedback=has_enough_feedback(total),
+        live=live.semver,
+        drift=drift_of(endpoint, live),
+        quality_alert=quality_alert(endpoint),
+        with_feedback=total.judged,
+        judged=total.correct,
+        enough_feedback=has_enough_feedback(total),
         not_wrong=by_key((each.key, each.right is not False) for each in sample),
-        overridden=by_key((each.key, each.overridden) for each in sample), senders=keys_of(sample),
-        expected=live.evaluation.report.get("accuracy"), tested=live.evaluation.rows, **groups_of(live.evaluation), answers=total.answers,
-        labels_new=labels_since(snapshot.dataset, snapshot.created_at), snapshot_at=snapshot.created_at,
-        run=f"{run} trains on this data" if run else "", urls=urls, **common,
-    )  # fmt: skip
+        overridden=by_key((each.key, each.overridden) for each in sample),
+        senders=keys_of(sample),
+        expected=live.evaluation.report.get("accuracy"),
+        tested=live.evaluation.rows,
+        **groups_of(live.evaluation),
+        answers=total.answers,
+        labels_new=labels_since(snapshot.dataset, snapshot.created_at),
+        snapshot_at=snapshot.created_at,
+        run=f"{run} trains on this data" if run else "",
+        urls=urls,
+        **common,
+    )
 
 
 def groups_of(evaluation: Evaluation) -> dict[str, Any]:
-    """groups and between, as `Facts` has them; empty where each row is a group of its own, or an older report lacks them."""
-    groups, (low, high) = evaluation.report.get("clusters"), evaluation_rules.interval(evaluation.report, "accuracy")
-    return {"groups": groups, "between": (low, high)} if groups and groups < evaluation.rows and None not in (low, high) else {}
+    """groups and between, as `Facts` has them; empty where each row is a group of its own, or an older report
+    lacks them.
+    """
+    groups, (low, high) = (
+        evaluation.report.get("clusters"),
+        evaluation_rules.interval(evaluation.report, "accuracy"),
+    )
+    return (
+        {"groups": groups, "between": (low, high)}
+        if groups and groups < evaluation.rows and None not in (low, high)
+        else {}
+    )
 
 
 def by_key(words: Iterable[tuple[str, bool]]) -> Sums:
-    """Predictions that are so / all of them, by sticky key; without a key each is a cluster of its own, as all are where one key alone is
-    known, since that doesn't identify senders."""
+    """Predictions that are so / all of them, by sticky key; without a key each is a cluster of its own, as
+    all are where one key alone is known, since that doesn't identify senders.
+    """
     clusters: dict[str, list[bool]] = defaultdict(list)
     for key, so in words:
         clusters[key].append(so)
     lone = clusters.pop("", [])
     if len(clusters) == 1:
         lone += clusters.popitem()[1]
-    keyed = clustered.sums([sum(each) for each in clusters.values()], [len(each) for each in clusters.values()])
+    keyed = clustered.sums(
+        [sum(each) for each in clusters.values()], [len(each) for each in clusters.values()]
+    )
     return keyed + clustered.alone(sum(lone), len(lone))
 
 
@@ -365,14 +486,23 @@ def keys_of(sample: Iterable[traffic.Judged]) -> int | None:
 
 
 def cooled_by(endpoint: Endpoint) -> Proposal | None:
-    """The newest proposal that others wait after. One that was overtaken, as by a rollback, came to nothing, so no one waits after it."""
-    return Proposal.objects.filter(endpoint=endpoint).exclude(outcome=Outcome.OVERTAKEN).order_by("-pk").first()
+    """The newest proposal that others wait after. One that was overtaken, as by a rollback, came to nothing,
+    so no one waits after it.
+    """
+    return (
+        Proposal.objects.filter(endpoint=endpoint).exclude(outcome=Outcome.OVERTAKEN).order_by("-pk").first()
+    )
 
 
 def drift_of(endpoint: Endpoint, live: ModelVersion) -> Drift:
-    """The drift state of the live version, as its page shows it, and its open monitors with what they measured last."""
+    """The drift state of the live version, as its page shows it, and its open monitors with what they
+    measured last.
+    """
     standing = drift.standing([endpoint])[endpoint.pk]
-    return Drift(standing.state or "", tuple(shift_of(standing, each) for each in standing.open if each.version_id == live.pk))
+    return Drift(
+        standing.state or "",
+        tuple(shift_of(standing, each) for each in standing.open if each.version_id == live.pk),
+    )
 
 
 def shift_of(standing: drift.Standing, episode: Episode) -> Shift:
@@ -385,9 +515,15 @@ def shift_of(standing: drift.Standing, episode: Episode) -> Shift:
 
 def quality_alert(endpoint: Endpoint) -> str:
     """The title of the open alert of the quality objective; empty where there is none."""
-    rows = Alert.objects.filter(endpoint=endpoint, source__startswith="objective").exclude(state=AlertState.RESOLVED).order_by("-id")
+    rows = (
+        Alert.objects.filter(endpoint=endpoint, source__startswith="objective")
+        .exclude(state=AlertState.RESOLVED)
+        .order_by("-id")
+    )
     quality = ObjectiveKind.QUALITY.value
-    return next((row.title for row in rows[:20] if row.source.endswith(quality) or quality in row.key.values()), "")
+    return next(
+        (row.title for row in rows[:20] if row.source.endswith(quality) or quality in row.key.values()), ""
+    )
 
 
 def due_triggers(now: datetime) -> list[Trigger]:
@@ -410,16 +546,20 @@ def settings_seen(endpoint: Endpoint) -> str:
 
 def labels_since(dataset: Dataset, moment: datetime) -> int:
     """How many labels of the dataset that hold were decided after a moment, counted up to 100,000."""
-    rows = decisions.standing().filter(item__dataset=dataset, item__upload__state=UploadState.IMPORTED, created_at__gt=moment)
+    rows = decisions.standing().filter(
+        item__dataset=dataset, item__upload__state=UploadState.IMPORTED, created_at__gt=moment
+    )
     return rows.order_by()[:COUNTED].count()
 
 
 # ── The texts of a window ───────────────────────────────────────────────────
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """The kept texts of a window. candidates: as the rule sees them, their pk the place in texts. known: normal digests in the dataset.
+    """The kept texts of a window. candidates: as the rule sees them, their pk the place in texts. known:
+    normal digests in the dataset.
 
-    right: correct labels from feedback of those called wrong. missing: how many were called wrong and have no text any more.
+    right: correct labels from feedback of those called wrong. missing: how many were called wrong and have no
+    text any more.
     """
 
     candidates: list[Candidate]
@@ -430,13 +570,25 @@ class Texts:
 
 
 def window_texts(proposal: Proposal) -> Texts:
-    """The kept texts of the live version's answers in the window, newest first: those called wrong, and the newest 5,000 of all."""
-    endpoint, since, until, live = proposal.endpoint, proposal.window_start, proposal.window_end, proposal.live
+    """The kept texts of the live version's answers in the window, newest first: those called wrong, and the
+    newest 5,000 of all.
+    """
+    endpoint, since, until, live = (
+        proposal.endpoint,
+        proposal.window_start,
+        proposal.window_end,
+        proposal.live,
+    )
     wrong = {each.uuid: each for each in traffic.reported_wrong(endpoint, since, until, POOL, live)}
     found = {each.uuid: each for each in traffic.texts(endpoint, since, until, POOL, live)} | wrong
     texts = sorted(found.values(), key=lambda text: (text.at, str(text.uuid)), reverse=True)
     rows = [
-        Candidate(at, normal_digest(each.text), each.confidence if each.confidence is not None else 1.0, each.uuid in wrong)
+        Candidate(
+            at,
+            normal_digest(each.text),
+            each.confidence if each.confidence is not None else 1.0,
+            each.uuid in wrong,
+        )
         for at, each in enumerate(texts)
     ]
     known = known_texts(proposal.dataset, [each.normal for each in rows])
@@ -448,7 +600,9 @@ def known_texts(dataset: Dataset, normals: list[str]) -> frozenset[str]:
     """Which of these normal digests the dataset has already."""
     found: set[str] = set()
     for some in chunks(normals):
-        rows = Item.objects.filter(dataset=dataset, upload__state=UploadState.IMPORTED, normal_digest__in=some)
+        rows = Item.objects.filter(
+            dataset=dataset, upload__state=UploadState.IMPORTED, normal_digest__in=some
+        )
         found |= set(rows.values_list("normal_digest", flat=True))
     return frozenset(found)
 

@@ -1,4 +1,6 @@
-"""Pages of retraining: the list, one proposal with its steps, the triggers of an endpoint, and the part of an endpoint's page."""
+"""Pages of retraining: the list, one proposal with its steps, the triggers of an endpoint, and the part of an
+endpoint's page.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,9 @@ def proposals(request: SignedInRequest) -> HttpResponse:
 @never_cache
 @needs(SEE, Proposal)
 def detail(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """One proposal: the reasons, the steps, the decision. While it is under way its steps are asked again; once it moved, all of it."""
+    """One proposal: the reasons, the steps, the decision. While it is under way its steps are asked again;
+    once it moved, all of it.
+    """
     context = page.detail(request.user, queries.full(request.user, uuid))
     if "at" in request.GET and request.GET["at"] == context["place"]:
         return respond(request, DETAIL, "steps", context)
@@ -76,8 +80,14 @@ def set_trigger(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     if form.is_valid():
         with refused_on(form):
             actions.set_trigger(endpoint_id=uuid, actor=request.user, **form.cleaned_data)
-            return done_at(request, reverse("retraining:settings", args=[uuid]), f"{Kind(kind).label} trigger of {endpoint} saved")
-    return respond(request, SETTINGS, "triggers", page.settings(request.user, endpoint, wrong=form), status=422)
+            return done_at(
+                request,
+                reverse("retraining:settings", args=[uuid]),
+                f"{Kind(kind).label} trigger of {endpoint} saved",
+            )
+    return respond(
+        request, SETTINGS, "triggers", page.settings(request.user, endpoint, wrong=form), status=422
+    )
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -89,36 +99,64 @@ def propose(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     if form.is_valid():
         with refused_on(form):
             made = actions.propose(endpoint_id=uuid, actor=request.user, **form.cleaned_data)
-            return done_at(request, reverse("retraining:detail", args=[made.uuid]), f"{made} created; a lead decides", kind="live")
-    return respond(request, PROPOSE, "form", page.propose(endpoint, form), status=422 if request.method == "POST" else 200)
+            return done_at(
+                request,
+                reverse("retraining:detail", args=[made.uuid]),
+                f"{made} created; a lead decides",
+                kind="live",
+            )
+    return respond(
+        request,
+        PROPOSE,
+        "form",
+        page.propose(endpoint, form),
+        status=422 if request.method == "POST" else 200,
+    )
 
 
 @require_POST
 @needs("retraining.decide", Proposal, see=SEE)
 def approve(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Let a proposal continue."""
-    return done(request, actions.approve(proposal_id=uuid, actor=request.user, **cleaned(SeenForm(request.POST))), "Approved", "ok")
+    return done(
+        request,
+        actions.approve(proposal_id=uuid, actor=request.user, **cleaned(SeenForm(request.POST))),
+        "Approved",
+        "ok",
+    )
 
 
 @require_POST
 @needs("retraining.decide", Proposal, see=SEE)
 def decline(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Decline a proposal."""
-    return done(request, actions.decline(proposal_id=uuid, actor=request.user, **cleaned(SeenForm(request.POST))), "Rejected", "warn")
+    return done(
+        request,
+        actions.decline(proposal_id=uuid, actor=request.user, **cleaned(SeenForm(request.POST))),
+        "Rejected",
+        "warn",
+    )
 
 
 @require_POST
 @needs("traffic.read_texts", Proposal, see=SEE)
 def collect(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Collect the texts in one's own name."""
-    return done(request, actions.collect_texts(proposal_id=uuid, actor=request.user), "Collecting texts", "live")
+    return done(
+        request, actions.collect_texts(proposal_id=uuid, actor=request.user), "Collecting texts", "live"
+    )
 
 
 @require_POST
 @needs("retraining.propose", Proposal, see=SEE)
 def withdraw(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """End a proposal at any step."""
-    return done(request, actions.withdraw(proposal_id=uuid, actor=request.user, **cleaned(ReasonForm(request.POST))), "Withdrawn", "warn")
+    return done(
+        request,
+        actions.withdraw(proposal_id=uuid, actor=request.user, **cleaned(ReasonForm(request.POST))),
+        "Withdrawn",
+        "warn",
+    )
 
 
 @require_POST
@@ -133,10 +171,18 @@ def retry(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def override(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Request promotion although the model is not better."""
     return done(
-        request, actions.override(proposal_id=uuid, actor=request.user, **cleaned(ReasonForm(request.POST))), "Continuing manually", "live"
+        request,
+        actions.override(proposal_id=uuid, actor=request.user, **cleaned(ReasonForm(request.POST))),
+        "Continuing manually",
+        "live",
     )
 
 
 def done(request: SignedInRequest, proposal: Proposal, message: str, kind: str) -> HttpResponse:
     """Back to the proposal's page."""
-    return done_at(request, reverse("retraining:detail", args=[proposal.uuid]), f"{proposal}: {message.lower()}", kind=kind)
+    return done_at(
+        request,
+        reverse("retraining:detail", args=[proposal.uuid]),
+        f"{proposal}: {message.lower()}",
+        kind=kind,
+    )

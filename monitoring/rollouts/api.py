@@ -25,7 +25,9 @@ SEE = "rollouts.view"
 
 
 class StartIn(PlanIn):
-    """The approval to use. The plan is the approved one; give it only for a request from before requests named a plan."""
+    """The approval to use. The plan is the approved one; give it only for a request from before requests
+    named a plan.
+    """
 
     request = serializers.UUIDField()
 
@@ -56,7 +58,9 @@ class AbortIn(SeenIn):
 
 
 class SideOut(serializers.Serializer[Any]):
-    """Counts of one arm. units: one per sticky key and minute; the rest: units with at least one such request."""
+    """Counts of one arm. units: one per sticky key and minute; the rest: units with at least one such
+    request.
+    """
 
     requests = serializers.IntegerField()
     units = serializers.IntegerField()
@@ -66,7 +70,9 @@ class SideOut(serializers.Serializer[Any]):
 
 
 class ConditionOut(serializers.Serializer[Any]):
-    """One line of the rule. word: holds, open, close, fails, not measured; stops: it rolls the canary back."""
+    """One line of the rule. word: holds, open, close, fails, not measured; stops: it rolls the canary
+    back.
+    """
 
     title = serializers.CharField()
     now = serializers.CharField()
@@ -84,14 +90,31 @@ class RolloutOut(RowOut[Rollout]):
     share = serializers.IntegerField(help_text="of 10,000")
     moves = serializers.IntegerField(help_text="send it as `seen`")
     reason = serializers.CharField(help_text="why it's on hold or ended")
-    ended_by = serializers.UUIDField(source="ended_by.uuid", default=None, allow_null=True, help_text="null: the rule or a server's guard")
+    ended_by = serializers.UUIDField(
+        source="ended_by.uuid", default=None, allow_null=True, help_text="null: the rule or a server's guard"
+    )
 
     class Meta:
         model = Rollout
         fields = [
-            "uuid", "endpoint", "version", "semver", "baseline", "baseline_semver", "request", "plan", "state", "share", "moves",
-            "step_started_at", "reason", "started_at", "started_by", "ended_at", "ended_by",
-        ]  # fmt: skip
+            "uuid",
+            "endpoint",
+            "version",
+            "semver",
+            "baseline",
+            "baseline_semver",
+            "request",
+            "plan",
+            "state",
+            "share",
+            "moves",
+            "step_started_at",
+            "reason",
+            "started_at",
+            "started_by",
+            "ended_at",
+            "ended_by",
+        ]
 
 
 class RolloutDetailOut(RolloutOut):
@@ -102,7 +125,9 @@ class RolloutDetailOut(RolloutOut):
     next_share = serializers.IntegerField()
     canary = SideOut()
     stable = SideOut()
-    e_values = serializers.DictField(child=serializers.FloatField(), help_text="natural logarithms, keys: errors, slow, wrong")
+    e_values = serializers.DictField(
+        child=serializers.FloatField(), help_text="natural logarithms, keys: errors, slow, wrong"
+    )
     conditions = ConditionOut(many=True)
 
 
@@ -112,12 +137,27 @@ class LookOut(RowOut[Look]):
     share = serializers.IntegerField(source="segment.share")
     canary = SideOut(source="counts.canary")
     stable = SideOut(source="counts.stable")
-    e_values = serializers.DictField(source="log_e", child=serializers.FloatField(), help_text="natural logarithms")
-    difference = serializers.FloatField(allow_null=True, help_text="null: fewer than 100 requests or 30 sticky keys on an arm")
+    e_values = serializers.DictField(
+        source="log_e", child=serializers.FloatField(), help_text="natural logarithms"
+    )
+    difference = serializers.FloatField(
+        allow_null=True, help_text="null: fewer than 100 requests or 30 sticky keys on an arm"
+    )
 
     class Meta:
         model = Look
-        fields = ["at", "share", "canary", "stable", "e_values", "difference", "low", "high", "decision", "why"]
+        fields = [
+            "at",
+            "share",
+            "canary",
+            "stable",
+            "e_values",
+            "difference",
+            "low",
+            "high",
+            "decision",
+            "why",
+        ]
 
 
 class RolloutFilterIn(serializers.Serializer[Any]):
@@ -129,7 +169,9 @@ class RolloutFilterIn(serializers.Serializer[Any]):
 
 
 class StepForecastOut(serializers.Serializer[Any]):
-    """One step. needed: canary requests until it can widen with 80 % power, if the canary is as good; null: never."""
+    """One step. needed: canary requests until it can widen with 80 % power, if the canary is as good; null:
+    never.
+    """
 
     share = serializers.IntegerField()
     per_hour = serializers.FloatField()
@@ -149,14 +191,24 @@ class ForecastOut(serializers.Serializer[Any]):
     )
     error_share = serializers.FloatField(source="traffic.error_share")
     steps = StepForecastOut(many=True)
-    hours = serializers.FloatField(allow_null=True, help_text="hours to all traffic with 80 % power, if the canary is as good")
-    detect_requests = serializers.IntegerField(allow_null=True, help_text="canary requests to detect the stated rise with 80 % power")
+    hours = serializers.FloatField(
+        allow_null=True, help_text="hours to all traffic with 80 % power, if the canary is as good"
+    )
+    detect_requests = serializers.IntegerField(
+        allow_null=True, help_text="canary requests to detect the stated rise with 80 % power"
+    )
     detect_hours = serializers.FloatField(allow_null=True)
     problem = serializers.CharField()
     caution = serializers.CharField()
 
 
-@operation("GET", "rollouts_list", Needs("signed_in"), takes=RolloutFilterIn, gives=page_out(RolloutOut, queries.PAGE, "rollouts"))
+@operation(
+    "GET",
+    "rollouts_list",
+    Needs("signed_in"),
+    takes=RolloutFilterIn,
+    gives=page_out(RolloutOut, queries.PAGE, "rollouts"),
+)
 def rollouts(request: Request, given: dict[str, Any]) -> object:
     """List, newest first."""
     return queries.page_of(request.user, **given)
@@ -165,20 +217,32 @@ def rollouts(request: Request, given: dict[str, Any]) -> object:
 @operation("POST", "rollouts_start", Needs("signed_in"), takes=StartIn, gives=RolloutOut, status=201)
 def start(request: Request, given: dict[str, Any]) -> object:
     """Start a rollout: the approved version gets its first share of traffic."""
-    wanted = policy.visible_to(request.user, PromotionRequest, "promotions.view").filter(uuid=given.pop("request")).first()
+    wanted = (
+        policy.visible_to(request.user, PromotionRequest, "promotions.view")
+        .filter(uuid=given.pop("request"))
+        .first()
+    )
     if wanted is None:
         raise Refused("Approval not found.", fields={"request": ["Give the uuid of an approved request."]})
     named = set(request.data) - {"request"}  # a request without parts of a plan means the approved one
     return actions.start(request_id=wanted.uuid, actor=request.user, plan=plan_of(given) if named else None)
 
 
-@operation("POST", "rollouts_forecast", Needs("rollouts.start", Endpoint, SEE), takes=ForecastIn, gives=ForecastOut)
+@operation(
+    "POST", "rollouts_forecast", Needs("rollouts.start", Endpoint, SEE), takes=ForecastIn, gives=ForecastOut
+)
 def forecast(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
     """Forecast the time to a decision at the endpoint's current traffic. Changes nothing."""
     endpoint = Endpoint.objects.get(uuid=uuid)
-    version = ModelVersion.objects.filter(model=endpoint.model_id, uuid=given["version"]).first() if "version" in given else None
+    version = (
+        ModelVersion.objects.filter(model=endpoint.model_id, uuid=given["version"]).first()
+        if "version" in given
+        else None
+    )
     if "version" in given and version is None:
-        raise Refused("Version not found.", fields={"version": ["Give the uuid of a version of the endpoint's model."]})
+        raise Refused(
+            "Version not found.", fields={"version": ["Give the uuid of a version of the endpoint's model."]}
+        )
     plan = plan_of({name: value for name, value in given.items() if name != "version"})
     return rules.forecast(plan, queries.present_traffic(endpoint, timezone.now(), version))
 
@@ -189,7 +253,13 @@ def one_rollout(request: Request, uuid: UUID) -> Response:
     return Response(shown(queries.visible(request.user).get(uuid=uuid)))
 
 
-@operation("GET", "rollouts_looks", Needs(SEE, Rollout), gives=page_out(LookOut, queries.PAGE, "checks"), parameters=[BEFORE])
+@operation(
+    "GET",
+    "rollouts_looks",
+    Needs(SEE, Rollout),
+    gives=page_out(LookOut, queries.PAGE, "checks"),
+    parameters=[BEFORE],
+)
 def looks(request: Request, uuid: UUID) -> object:
     """List, newest first."""
     before = read(RolloutFilterIn, request.query_params).get("before")
@@ -225,10 +295,14 @@ def shown(rollout: Rollout) -> dict[str, Any]:
     found, plan = queries.evidence(rollout, rollout.ended_at or timezone.now()), rollout.rule
     decision = rules.decide(plan, found)
     more = {
-        "decision": decision.kind, "why": decision.why, "next_share": plan.next_share(rollout.share), "e_values": dict(found.log_e),
-        "canary": SideOut(found.counts.canary).data, "stable": SideOut(found.counts.stable).data,
+        "decision": decision.kind,
+        "why": decision.why,
+        "next_share": plan.next_share(rollout.share),
+        "e_values": dict(found.log_e),
+        "canary": SideOut(found.counts.canary).data,
+        "stable": SideOut(found.counts.stable).data,
         "conditions": ConditionOut(rules.conditions(plan, found), many=True).data,
-    }  # fmt: skip
+    }
     return RolloutOut(rollout).data | more
 
 

@@ -8,7 +8,9 @@ class RolloutsConfig(AppConfig):
     label = "rollouts"
 
     def ready(self) -> None:
-        """Schedule the rule every ten seconds, protect its canaries from other changes, and register the page in the navigation."""
+        """Schedule the rule every ten seconds, protect its canaries from other changes, and register the page
+        in the navigation.
+        """
         from lifecycle.ground.jobs import schedule
         from lifecycle.ui import navigation
         from lifecycle.ui.navigation import NavItem
@@ -22,7 +24,11 @@ class RolloutsConfig(AppConfig):
         accounts.register(trail.ROLLOUTS)
         navigation.register(
             NavItem(
-                "Serving", "Rollouts", "rollouts:list", order=20, show=lambda user: can_somewhere(user, "rollouts.view"),
+                "Serving",
+                "Rollouts",
+                "rollouts:list",
+                order=20,
+                show=lambda user: can_somewhere(user, "rollouts.view"),
                 count=queries.waiting_count,
             )
-        )  # fmt: skip
+        )

@@ -1,4 +1,6 @@
-"""The charts of a rollout. Pure: looks and points in, figures out; colours are tokens. Canary blue, stable graphite, shadow rust."""
+"""The charts of a rollout. Pure: looks and points in, figures out; colours are tokens. Canary blue, stable
+graphite, shadow rust.
+"""
 
 from __future__ import annotations
 
@@ -25,42 +27,107 @@ def stamp(moment: datetime) -> str:
 
 
 def difference(rollout: Rollout, looks: Sequence[Look], updates_url: str = "") -> Chart:
-    """The error difference of the present segment with its always-valid bounds, by canary requests, against the margin."""
+    """The error difference of the present segment with its always-valid bounds, by canary requests, against
+    the margin.
+    """
     plan, x = rollout.rule, [look.canary_units for look in looks]
-    low, high, middle = ([100 * getattr(look, name) for look in looks] for name in ("low", "high", "difference"))
+    low, high, middle = (
+        [100 * getattr(look, name) for look in looks] for name in ("low", "high", "difference")
+    )
     margin, last = 100 * plan.margin, looks[-1]
     reach = max(2 * margin, *(abs(value) for value in (*middle, high[-1], low[-1])))
     band = {"type": "scatter", "mode": "lines", "line": {"width": 0}, "hoverinfo": "skip"}
     data = [
         {**band, "x": x, "y": low},
         {**band, "x": x, "y": high, "fill": "tonexty", "fillcolor": f"{CANARY}/14"},
-        {"type": "scatter", "mode": "lines", "name": "difference", "x": x, "y": middle, "line": {"color": CANARY, "width": 2}},
+        {
+            "type": "scatter",
+            "mode": "lines",
+            "name": "difference",
+            "x": x,
+            "y": middle,
+            "line": {"color": CANARY, "width": 2},
+        },
     ]
     right = max(1.08 * plan.min_requests, 1.08 * x[-1])
     layout = {
         "xaxis": {"range": [0, right], "title": {"text": "canary requests"}},
-        "yaxis": {"range": [-1.3 * reach, 1.3 * reach], "nticks": 5, "zeroline": True, "zerolinecolor": "$edge", "zerolinewidth": 1},
+        "yaxis": {
+            "range": [-1.3 * reach, 1.3 * reach],
+            "nticks": 5,
+            "zeroline": True,
+            "zerolinecolor": "$edge",
+            "zerolinewidth": 1,
+        },
         "shapes": [
-            {"type": "line", "x0": 0, "x1": 1, "xref": "paper", "y0": margin, "y1": margin, "line": limit("$bad")},
-            {"type": "line", "x0": plan.min_requests, "x1": plan.min_requests, "y0": 0, "y1": 1, "yref": "paper", "line": limit("$edge")},
+            {
+                "type": "line",
+                "x0": 0,
+                "x1": 1,
+                "xref": "paper",
+                "y0": margin,
+                "y1": margin,
+                "line": limit("$bad"),
+            },
+            {
+                "type": "line",
+                "x0": plan.min_requests,
+                "x1": plan.min_requests,
+                "y0": 0,
+                "y1": 1,
+                "yref": "paper",
+                "line": limit("$edge"),
+            },
         ],
         "annotations": [
-            {"x": plan.min_requests, "y": 0, "yref": "paper", "text": "minimum", "xanchor": "right", "xshift": -4, "yshift": 8,
-             "showarrow": False, "font": {"size": 11}},
-            {**NOTE, "x": right, "y": margin, "text": f"{signed(margin, 1)} stops widening", "xanchor": "right", "yshift": 9},
+            {
+                "x": plan.min_requests,
+                "y": 0,
+                "yref": "paper",
+                "text": "minimum",
+                "xanchor": "right",
+                "xshift": -4,
+                "yshift": 8,
+                "showarrow": False,
+                "font": {"size": 11},
+            },
+            {
+                **NOTE,
+                "x": right,
+                "y": margin,
+                "text": f"{signed(margin, 1)} stops widening",
+                "xanchor": "right",
+                "yshift": 9,
+            },
             {"x": x[-1], "y": middle[-1], "text": signed(middle[-1], 2), "font": {"color": CANARY}, **END},
         ],
-    }  # fmt: skip
+    }
     clear = last.interval is not None and last.interval.high < plan.margin
-    goal = "The band is below the red line." if clear else "The band must be below the red line before the canary widens."
+    goal = (
+        "The band is below the red line."
+        if clear
+        else "The band must be below the red line before the canary widens."
+    )
     rows = [
-        [look.canary_units, *(signed(100 * value, 2) for value in (look.difference, look.low, look.high) if value is not None)]
+        [
+            look.canary_units,
+            *(
+                signed(100 * value, 2)
+                for value in (look.difference, look.low, look.high)
+                if value is not None
+            ),
+        ]
         for look in looks
     ]
     return Chart(
-        id="difference", lead=goal, caption="Error share, canary minus stable, percentage points; always-valid 95 % interval.",
-        figure={"data": data, "layout": layout}, head=["canary requests", "difference", "low", "high"], rows=rows, updates_url=updates_url,
-    )  # fmt: skip
+        id="difference",
+        lead=goal,
+        caption="Error share, canary minus stable, percentage points; always-valid 95 % interval.",
+        figure={"data": data, "layout": layout},
+        head=["canary requests", "difference", "low", "high"],
+        rows=rows,
+        updates_url=updates_url,
+    )
 
 
 def evidence(rollout: Rollout, looks: Sequence[Look], updates_url: str = "") -> Chart:
@@ -71,40 +138,92 @@ def evidence(rollout: Rollout, looks: Sequence[Look], updates_url: str = "") -> 
     limits = {metric: 1 / plan.alphas[metric] for metric in rules.METRICS}
     data = [
         {
-            "type": "scatter", "mode": "lines+markers", "name": metric, "x": x, "y": values[metric], "marker": {"size": 3},
+            "type": "scatter",
+            "mode": "lines+markers",
+            "name": metric,
+            "x": x,
+            "y": values[metric],
+            "marker": {"size": 3},
             "line": {"color": colour, "width": 1.75},
         }
         for metric, colour in zip(rules.METRICS, (CANARY, STABLE, SHADOW), strict=True)
-    ]  # fmt: skip
-    lines = {limit: " and ".join(metric for metric in rules.METRICS if limits[metric] == limit) for limit in sorted(set(limits.values()))}
+    ]
+    lines = {
+        limit: " and ".join(metric for metric in rules.METRICS if limits[metric] == limit)
+        for limit in sorted(set(limits.values()))
+    }
     high = max(10 * max(lines), *(max(each) for each in values.values()))
     room = timedelta(seconds=30)  # on both sides: the looks of a canary that ended at once lie seconds apart
     layout = {
         "xaxis": {"range": [stamp(looks[0].at - room), stamp(last.at + room)], "nticks": 4, "tickangle": 0},
-        "yaxis": {"type": "log", "range": [-2.5, math.log10(high)], "tickvals": [0.01, 0.1, 1, 10, 100, 1000, 10**6], "nticks": 5},
+        "yaxis": {
+            "type": "log",
+            "range": [-2.5, math.log10(high)],
+            "tickvals": [0.01, 0.1, 1, 10, 100, 1000, 10**6],
+            "nticks": 5,
+        },
         "shapes": [
-            {"type": "line", "x0": 0, "x1": 1, "xref": "paper", "y0": value, "y1": value, "line": limit("$bad")} for value in lines
+            {
+                "type": "line",
+                "x0": 0,
+                "x1": 1,
+                "xref": "paper",
+                "y0": value,
+                "y1": value,
+                "line": limit("$bad"),
+            }
+            for value in lines
         ],
         "annotations": [
-            *({**NOTE, "x": 0, "xref": "paper", "xanchor": "left", "y": math.log10(value), "yshift": 8,
-               "text": f"{names}: rolls back at {decimals(value, 0)}"} for value, names in lines.items()),
-            *({"x": x[-1], "y": math.log10(values[metric][-1]), "yshift": 8 * place, "text": metric,
-               "font": {"color": colour, "size": 12}, **END}
-              for metric, colour, place in zip(rules.METRICS, (CANARY, STABLE, SHADOW), places(values), strict=True)),
+            *(
+                {
+                    **NOTE,
+                    "x": 0,
+                    "xref": "paper",
+                    "xanchor": "left",
+                    "y": math.log10(value),
+                    "yshift": 8,
+                    "text": f"{names}: rolls back at {decimals(value, 0)}",
+                }
+                for value, names in lines.items()
+            ),
+            *(
+                {
+                    "x": x[-1],
+                    "y": math.log10(values[metric][-1]),
+                    "yshift": 8 * place,
+                    "text": metric,
+                    "font": {"color": colour, "size": 12},
+                    **END,
+                }
+                for metric, colour, place in zip(
+                    rules.METRICS, (CANARY, STABLE, SHADOW), places(values), strict=True
+                )
+            ),
         ],
-    }  # fmt: skip
+    }
     nearest = max(rules.METRICS, key=lambda metric: last.log_e[metric] / rules.log_limit(plan.alphas[metric]))
     over = last.log_e[nearest] >= rules.log_limit(plan.alphas[nearest])
     level = f"{nearest}, {rules.e_text(last.log_e[nearest])} of {decimals(limits[nearest], 0)}"
     lead = (
-        f"Reached the limit: {level}." if over else f"Nearest to its limit: {level}." if last.log_e[nearest] > 0 else "No evidence of harm."
+        f"Reached the limit: {level}."
+        if over
+        else f"Nearest to its limit: {level}."
+        if last.log_e[nearest] > 0
+        else "No evidence of harm."
     )
-    rows = [[stamp(look.at), *(rules.e_text(look.log_e[metric]) for metric in rules.METRICS)] for look in looks]
+    rows = [
+        [stamp(look.at), *(rules.e_text(look.log_e[metric]) for metric in rules.METRICS)] for look in looks
+    ]
     return Chart(
-        id="evidence", lead=lead,
-        caption="Evidence against the canary, e-value, log scale. 1 means no evidence.", figure={"data": data, "layout": layout},
-        head=["UTC", *rules.METRICS], rows=rows, updates_url=updates_url,
-    )  # fmt: skip
+        id="evidence",
+        lead=lead,
+        caption="Evidence against the canary, e-value, log scale. 1 means no evidence.",
+        figure={"data": data, "layout": layout},
+        head=["UTC", *rules.METRICS],
+        rows=rows,
+        updates_url=updates_url,
+    )
 
 
 def e_value(log_e: float) -> float:
@@ -121,11 +240,22 @@ def places(values: dict[str, list[float]]) -> list[int]:
 def latency(points: Sequence[ArmPoint], began: datetime, updates_url: str = "") -> Chart:
     """p95 of both arms on one scale."""
     values = {arm: [point.p95_ms.get(arm) for point in points] for arm in ("stable", "canary")}
-    return by_arm("latency", latency_lead(points), "p95 latency, ms, measured on the server.", points, values, began, 1, updates_url)
+    return by_arm(
+        "latency",
+        latency_lead(points),
+        "p95 latency, ms, measured on the server.",
+        points,
+        values,
+        began,
+        1,
+        updates_url,
+    )
 
 
 def latency_lead(points: Sequence[ArmPoint]) -> str:
-    """p95 of the canary minus that of stable over the steps in which both answered; not of fewer than errors are compared by."""
+    """p95 of the canary minus that of stable over the steps in which both answered; not of fewer than errors
+    are compared by.
+    """
     both = [point.latency for point in points if point.latency.get("canary") and point.latency.get("stable")]
     canary, stable = (histogram.merge(latency[arm] for latency in both) for arm in ("canary", "stable"))
     of = [sum(each.values()) for each in (canary, stable)]
@@ -141,9 +271,16 @@ def too_few(more: str = "") -> str:
     return f"Not enough data: fewer than {rules.MIN_PER_ARM} requests{more} on an arm."
 
 
-def errors(points: Sequence[ArmPoint], began: datetime, look: Look | None, margin: float, updates_url: str = "") -> Chart:
-    """The error shares of both arms on one scale, with what the always-valid interval says of the difference."""
-    values = {arm: [None if (share := point.errors.get(arm)) is None else 100 * share for point in points] for arm in ("stable", "canary")}
+def errors(
+    points: Sequence[ArmPoint], began: datetime, look: Look | None, margin: float, updates_url: str = ""
+) -> Chart:
+    """The error shares of both arms on one scale, with what the always-valid interval says of the
+    difference.
+    """
+    values = {
+        arm: [None if (share := point.errors.get(arm)) is None else 100 * share for point in points]
+        for arm in ("stable", "canary")
+    }
     return by_arm("errors", error_lead(look), "Errors, %.", points, values, began, 2, updates_url)
 
 
@@ -151,8 +288,17 @@ def error_lead(look: Look | None) -> str:
     """No difference shown, +0.02 [−0.42, +0.46]."""
     if look is None or look.interval is None:
         return too_few(f" or {rules.MIN_KEYS} sticky keys")
-    found, bounds = look.interval, f"[{signed(100 * look.interval.low, 2, (0,))}, {signed(100 * look.interval.high, 2, (0,))}]"
-    verdict = "More errors on the canary" if found.low > 0 else "Fewer errors on the canary" if found.high < 0 else "No difference shown"
+    found, bounds = (
+        look.interval,
+        f"[{signed(100 * look.interval.low, 2, (0,))}, {signed(100 * look.interval.high, 2, (0,))}]",
+    )
+    verdict = (
+        "More errors on the canary"
+        if found.low > 0
+        else "Fewer errors on the canary"
+        if found.high < 0
+        else "No difference shown"
+    )
     return f"{verdict}, {signed(100 * found.value, 2)} {bounds}."
 
 
@@ -169,60 +315,112 @@ def agreement(points: Sequence[ArmPoint], name: str, updates_url: str = "") -> C
             "yaxis": {"range": [low, 100], "nticks": 4},
             "annotations": end_label(f"shadow {decimals(last, 1)}", SHADOW, points, values, 0),
         },
-    }  # fmt: skip
+    }
     rows = [[stamp(point.start), format_value(value, 1)] for point, value in zip(points, values, strict=True)]
     return Chart(
-        id="agreement", lead=lead, caption="Same prediction as the client's, %.", figure=figure, head=["UTC", "shadow"], rows=rows,
-        size="short", updates_url=updates_url,
-    )  # fmt: skip
+        id="agreement",
+        lead=lead,
+        caption="Same prediction as the client's, %.",
+        figure=figure,
+        head=["UTC", "shadow"],
+        rows=rows,
+        size="short",
+        updates_url=updates_url,
+    )
 
 
 def by_arm(
-    name: str, lead: str, caption: str, points: Sequence[ArmPoint], values: dict[str, list[float | None]], began: datetime, digits: int,
+    name: str,
+    lead: str,
+    caption: str,
+    points: Sequence[ArmPoint],
+    values: dict[str, list[float | None]],
+    began: datetime,
+    digits: int,
     updates_url: str,
-) -> Chart:  # fmt: skip
+) -> Chart:
     """Two curves over time, the canary's begin dotted."""
     colours = {"stable": STABLE, "canary": CANARY}
     lasts = {arm: newest(values[arm]) for arm in colours}
     lower, upper = sorted(colours, key=lambda arm: (lasts[arm] or 0, arm == "canary"))
     top = max((value for arm in colours for value in values[arm] if value is not None), default=0)
-    low = {arm: (lasts[arm] or 0) <= top / 8 for arm in colours}  # so near the axis that a label below the line would stand among its dates
+    # so near the axis that a label below the line would stand among its dates
+    low = {arm: (lasts[arm] or 0) <= top / 8 for arm in colours}
     shifts = {lower: 7 if low[lower] else -8, upper: 21 if low[upper] else 8}
     labels = [
-        note for arm, colour in colours.items()
-        for note in end_label(f"{arm} {format_value(lasts[arm], digits)}", colour, points, values[arm], shifts[arm])
-    ]  # fmt: skip
+        note
+        for arm, colour in colours.items()
+        for note in end_label(
+            f"{arm} {format_value(lasts[arm], digits)}", colour, points, values[arm], shifts[arm]
+        )
+    ]
     layout = {
         "yaxis": {"rangemode": "tozero", "nticks": 4},
-        "shapes": [{"type": "line", "x0": stamp(began), "x1": stamp(began), "y0": 0, "y1": 1, "yref": "paper", "line": limit("$blue")}],
+        "shapes": [
+            {
+                "type": "line",
+                "x0": stamp(began),
+                "x1": stamp(began),
+                "y0": 0,
+                "y1": 1,
+                "yref": "paper",
+                "line": limit("$blue"),
+            }
+        ],
         "annotations": labels,
     }
     rows = [
-        [stamp(point.start), format_value(values["stable"][at], digits), format_value(values["canary"][at], digits)]
+        [
+            stamp(point.start),
+            format_value(values["stable"][at], digits),
+            format_value(values["canary"][at], digits),
+        ]
         for at, point in enumerate(points)
     ]
     data = [curve(arm, colour, points, values[arm]) for arm, colour in colours.items()]
     return Chart(
-        id=name, lead=lead, caption=f"{caption} Dotted: canary start.", figure={"data": data, "layout": layout},
-        head=["UTC", "stable", "canary"], rows=rows, size="short", updates_url=updates_url,
-    )  # fmt: skip
+        id=name,
+        lead=lead,
+        caption=f"{caption} Dotted: canary start.",
+        figure={"data": data, "layout": layout},
+        head=["UTC", "stable", "canary"],
+        rows=rows,
+        size="short",
+        updates_url=updates_url,
+    )
 
 
 def curve(name: str, colour: str, points: Sequence[ArmPoint], values: list[float | None]) -> dict[str, Any]:
     """One curve; gaps where nothing was measured."""
     return {
-        "type": "scatter", "mode": "lines+markers", "name": name, "x": [stamp(point.start) for point in points], "y": values,
-        "line": {"color": colour, "width": 1.75}, "marker": {"size": 3},
-    }  # fmt: skip
+        "type": "scatter",
+        "mode": "lines+markers",
+        "name": name,
+        "x": [stamp(point.start) for point in points],
+        "y": values,
+        "line": {"color": colour, "width": 1.75},
+        "marker": {"size": 3},
+    }
 
 
-def end_label(text: str, colour: str, points: Sequence[ArmPoint], values: list[float | None], shift: int) -> list[dict[str, Any]]:
+def end_label(
+    text: str, colour: str, points: Sequence[ArmPoint], values: list[float | None], shift: int
+) -> list[dict[str, Any]]:
     """The direct label at the last measured point; nothing without one."""
     found = [(point, value) for point, value in zip(points, values, strict=True) if value is not None]
     if not found:
         return []
     point, value = found[-1]
-    return [{"x": stamp(point.start), "y": value, "text": text, "yshift": shift, "font": {"color": colour, "size": 12}, **END}]
+    return [
+        {
+            "x": stamp(point.start),
+            "y": value,
+            "text": text,
+            "yshift": shift,
+            "font": {"color": colour, "size": 12},
+            **END,
+        }
+    ]
 
 
 def limit(colour: str) -> dict[str, Any]:

@@ -18,13 +18,25 @@ USER = settings.AUTH_USER_MODEL
 
 
 class Rollout(models.Model):
-    """The way of one version from its first share of an endpoint's traffic to all of it, or back. The plan never changes."""
+    """The way of one version from its first share of an endpoint's traffic to all of it, or back. The plan
+    never changes.
+    """
 
     append_only = True
     changeable = (
-        "state", "share", "moves", "step_started_at", "window_started_at", "asked_at", "next_share", "next_by", "next_reason", "reason",
-        "ended_at", "ended_by",
-    )  # fmt: skip
+        "state",
+        "share",
+        "moves",
+        "step_started_at",
+        "window_started_at",
+        "asked_at",
+        "next_share",
+        "next_by",
+        "next_reason",
+        "reason",
+        "ended_at",
+        "ended_by",
+    )
     project_path = "endpoint__model__project"
     root_path = "endpoint__model"
 
@@ -34,29 +46,47 @@ class Rollout(models.Model):
     endpoint = models.ForeignKey(Endpoint, on_delete=models.PROTECT, related_name="rollouts")
     request = models.ForeignKey(PromotionRequest, on_delete=models.PROTECT, related_name="rollouts")
     version = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="rollouts")
-    baseline = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="+", help_text="live beside it, all the time")
-    plan = models.JSONField(help_text="steps, minimum of each, margin, chances of a false rollback, longest time: rules.Plan")
+    baseline = models.ForeignKey(
+        ModelVersion, on_delete=models.PROTECT, related_name="+", help_text="live beside it, all the time"
+    )
+    plan = models.JSONField(
+        help_text="steps, minimum of each, margin, chances of a false rollback, longest time: rules.Plan"
+    )
     state = models.CharField(max_length=11, choices=State.choices, default=State.RUNNING)
     share = models.PositiveSmallIntegerField(help_text="of 10,000, now or at the end")
-    moves = models.PositiveIntegerField(default=0, help_text="how often its state or share changed: what a form has seen")
+    moves = models.PositiveIntegerField(
+        default=0, help_text="how often its state or share changed: what a form has seen"
+    )
     step_started_at = models.DateTimeField(help_text="since when it has this share")
-    window_started_at = models.DateTimeField(help_text="start of the time limit of the current step; reset on resume")
+    window_started_at = models.DateTimeField(
+        help_text="start of the time limit of the current step; reset on resume"
+    )
     asked_at = models.DateTimeField(null=True, help_text="when a person was asked to widen this step")
-    next_share = models.PositiveSmallIntegerField(null=True, help_text="the wider share that was decided and is not in force yet")
-    next_by = models.ForeignKey(USER, null=True, on_delete=models.PROTECT, related_name="+", help_text="null: the rule")
+    next_share = models.PositiveSmallIntegerField(
+        null=True, help_text="the wider share that was decided and is not in force yet"
+    )
+    next_by = models.ForeignKey(
+        USER, null=True, on_delete=models.PROTECT, related_name="+", help_text="null: the rule"
+    )
     next_reason = models.CharField(max_length=500, blank=True)
     reason = models.CharField(max_length=500, blank=True, help_text="why it holds, or why it ended")
     started_at = models.DateTimeField()
     started_by = models.ForeignKey(USER, on_delete=models.PROTECT, related_name="+")
     ended_at = models.DateTimeField(null=True)
     ended_by = models.ForeignKey(
-        USER, null=True, on_delete=models.PROTECT, related_name="+", help_text="null: the rule or the server's guard"
+        USER,
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        help_text="null: the rule or the server's guard",
     )
     is_demo = models.BooleanField(default=False)
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["endpoint"], condition=Q(state__in=sorted(OPEN)), name="one_open_rollout"),
+            models.UniqueConstraint(
+                fields=["endpoint"], condition=Q(state__in=sorted(OPEN)), name="one_open_rollout"
+            ),
         ]
         indexes = [models.Index(fields=["endpoint", "-id"], name="rollout_newest")]
 
@@ -102,7 +132,9 @@ class Segment(models.Model):
     started_at = models.DateTimeField()
     counted_from = models.DateTimeField(null=True, help_text="after the warm-up; null while that lasts")
     ended_at = models.DateTimeField(null=True)
-    groups = models.JSONField(default=dict, help_text="those of its minutes added up, so that a look reads one row: rules.Groups")
+    groups = models.JSONField(
+        default=dict, help_text="those of its minutes added up, so that a look reads one row: rules.Groups"
+    )
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["rollout", "number"], name="one_segment_per_number")]
@@ -112,7 +144,9 @@ class Segment(models.Model):
 
 
 class Sides(models.Model):
-    """Ten counts: requests as they came, units (one for each sticky key and minute), and the units that failed, were slow, were wrong."""
+    """Ten counts: requests as they came, units (one for each sticky key and minute), and the units that
+    failed, were slow, were wrong.
+    """
 
     canary_requests = models.PositiveIntegerField(default=0)
     canary_units = models.PositiveIntegerField(default=0)
@@ -125,7 +159,11 @@ class Sides(models.Model):
     stable_slow = models.PositiveIntegerField(default=0)
     stable_wrong = models.PositiveIntegerField(default=0)
 
-    COLUMNS = tuple(f"{arm}_{name}" for arm in ("canary", "stable") for name in ("requests", "units", "errors", "slow", "wrong"))
+    COLUMNS = tuple(
+        f"{arm}_{name}"
+        for arm in ("canary", "stable")
+        for name in ("requests", "units", "errors", "slow", "wrong")
+    )
 
     class Meta:
         abstract = True
@@ -143,15 +181,20 @@ class Sides(models.Model):
 
 
 class Minute(Sides):
-    """One minute of a segment, counted from its predictions. Counted again only when the minute's rollups have changed since.
+    """One minute of a segment, counted from its predictions. Counted again only when the minute's rollups
+    have changed since.
 
-    The six `first` counts are what the evidence is made of: bad units without a key, and the keys whose first event of the kind this is.
+    The six `first` counts are what the evidence is made of: bad units without a key, and the keys whose first
+    event of the kind this is.
     """
 
     segment = models.ForeignKey(Segment, on_delete=models.CASCADE, related_name="minutes")
     start = models.DateTimeField()
     stamp = models.CharField(max_length=80, help_text="the sums of the minute's rollups when it was counted")
-    slow_ms = models.FloatField(null=True, help_text="above it an answer is slow: the stable arm's p95 of the hour before; null: too few")
+    slow_ms = models.FloatField(
+        null=True,
+        help_text="above it an answer is slow: the stable arm's p95 of the hour before; null: too few",
+    )
     canary_first_errors = models.PositiveIntegerField(default=0)
     canary_first_slow = models.PositiveIntegerField(default=0)
     canary_first_wrong = models.PositiveIntegerField(default=0)
@@ -159,7 +202,8 @@ class Minute(Sides):
     stable_first_slow = models.PositiveIntegerField(default=0)
     stable_first_wrong = models.PositiveIntegerField(default=0)
     groups = models.JSONField(
-        null=True, help_text="units by group of keys: rules.Groups; null: counted before groups were, so counted again"
+        null=True,
+        help_text="units by group of keys: rules.Groups; null: counted before groups were, so counted again",
     )
 
     FIRSTS = tuple(f"{arm}_first_{metric}" for arm in ("canary", "stable") for metric in METRICS)
@@ -173,18 +217,29 @@ class Minute(Sides):
     @property
     def events(self) -> dict[str, tuple[int, int]]:
         """What is evidence, by metric: (canary, stable)."""
-        return {metric: (getattr(self, f"canary_first_{metric}"), getattr(self, f"stable_first_{metric}")) for metric in METRICS}
+        return {
+            metric: (getattr(self, f"canary_first_{metric}"), getattr(self, f"stable_first_{metric}"))
+            for metric in METRICS
+        }
 
     @classmethod
     def firsts_of(cls, counts: Counts) -> dict[str, int]:
         """The bad units of these counts by `first` column."""
-        return {f"{arm}_first_{metric}": getattr(getattr(counts, arm), metric) for arm in ("canary", "stable") for metric in METRICS}
+        return {
+            f"{arm}_first_{metric}": getattr(getattr(counts, arm), metric)
+            for arm in ("canary", "stable")
+            for metric in METRICS
+        }
 
 
 class FirstEvent(models.Model):
-    """The minute in which a sticky key first failed, was slow, or got a wrong prediction in a segment. Gone when the rollout ends."""
+    """The minute in which a sticky key first failed, was slow, or got a wrong prediction in a segment. Gone
+    when the rollout ends.
+    """
 
-    segment = models.ForeignKey(Segment, on_delete=models.CASCADE, related_name="first_events", db_index=False)
+    segment = models.ForeignKey(
+        Segment, on_delete=models.CASCADE, related_name="first_events", db_index=False
+    )
     metric = models.CharField(max_length=6)
     key = models.CharField(max_length=16, help_text="digest of the sticky key")
     arm = models.CharField(max_length=8)
@@ -199,7 +254,9 @@ class FirstEvent(models.Model):
 
 
 class Look(Sides):
-    """What the rule saw and decided at one moment. Counts are those of the segment; evidence is that of the whole rollout."""
+    """What the rule saw and decided at one moment. Counts are those of the segment; evidence is that of the
+    whole rollout.
+    """
 
     append_only = True
 
@@ -209,7 +266,9 @@ class Look(Sides):
     log_e_errors = models.FloatField(help_text="natural logarithm")
     log_e_slow = models.FloatField()
     log_e_wrong = models.FloatField()
-    difference = models.FloatField(null=True, help_text="error share of the canary minus the stable arm's; null: too few requests")
+    difference = models.FloatField(
+        null=True, help_text="error share of the canary minus the stable arm's; null: too few requests"
+    )
     low = models.FloatField(null=True)
     high = models.FloatField(null=True)
     decision = models.CharField(max_length=8, choices=Kind.choices)

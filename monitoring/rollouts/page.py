@@ -31,7 +31,9 @@ from registry.promotions.rules import OPEN, Status
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """One arm's part of the traffic. kind: of the bar; share: 0 to 1, None for copies; rate: requests a second, last full minute."""
+    """One arm's part of the traffic. kind: of the bar; share: 0 to 1, None for copies; rate: requests a
+    second, last full minute.
+    """
 
     semver: str
     arm: str
@@ -54,21 +56,36 @@ def panel(user: User, endpoint: Endpoint) -> dict[str, Any]:
     """The rollout of an endpoint's page: what runs, or what could be started."""
     rollout = queries.open_rollout(endpoint)
     if rollout:
-        return {"endpoint": endpoint, "rollout": rollout, "charts": drawings(rollout)} | live(user, rollout) | buttons(user, rollout)
+        return (
+            {"endpoint": endpoint, "rollout": rollout, "charts": drawings(rollout)}
+            | live(user, rollout)
+            | buttons(user, rollout)
+        )
     waiting = endpoints.waiting(endpoint)
     ruled = bool(waiting and (not waiting.plan or plans.canary_of(waiting.plan)))
-    may_start = bool(waiting and ruled and endpoints.live_deployment(endpoint) and not endpoints.canary_of(endpoint))
+    may_start = bool(
+        waiting and ruled and endpoints.live_deployment(endpoint) and not endpoints.canary_of(endpoint)
+    )
     why_not = "" if policy.can(user, "rollouts.start", endpoint) else sentence("rollouts.start")
     foretell = may_start and not why_not  # it is work that no one else needs
     return {
-        "endpoint": endpoint, "rollout": None, "last": queries.last_rollout(endpoint), "waiting": waiting if may_start else None,
-        "why_not_start": why_not, "forecast": expected(waiting, endpoint) if foretell and waiting else None,
-    }  # fmt: skip
+        "endpoint": endpoint,
+        "rollout": None,
+        "last": queries.last_rollout(endpoint),
+        "waiting": waiting if may_start else None,
+        "why_not_start": why_not,
+        "forecast": expected(waiting, endpoint) if foretell and waiting else None,
+    }
 
 
 def expected(waiting: PromotionRequest, endpoint: Endpoint) -> rules.Forecast:
-    """What the approved plan comes to at the present traffic; the usual plan, for a request from before requests named a plan."""
-    return rules.forecast(plans.canary_of(waiting.plan) or rules.Plan(), present_traffic(endpoint, timezone.now(), waiting.version))
+    """What the approved plan comes to at the present traffic; the usual plan, for a request from before
+    requests named a plan.
+    """
+    return rules.forecast(
+        plans.canary_of(waiting.plan) or rules.Plan(),
+        present_traffic(endpoint, timezone.now(), waiting.version),
+    )
 
 
 def live(user: User, rollout: Rollout, now: datetime | None = None) -> dict[str, Any]:
@@ -78,13 +95,23 @@ def live(user: User, rollout: Rollout, now: datetime | None = None) -> dict[str,
     decision = rules.decide(plan, found)
     rates, left = per_second(rollout.endpoint, now), rules.time_left(plan, found, rollout.share)
     return {
-        "rollout": rollout, "endpoint": rollout.endpoint, "evidence": found, "decision": decision, "plan": plan,
-        "lanes": lanes(rollout, rates), "rate": sum(rates.values()) if rates else None, "steps": steps(rollout, found, left),
-        "left": left, "expected_at": now + left if left else None,
-        "conditions": rules.conditions(plan, found), "next": share_text(plan.next_share(rollout.share)),
+        "rollout": rollout,
+        "endpoint": rollout.endpoint,
+        "evidence": found,
+        "decision": decision,
+        "plan": plan,
+        "lanes": lanes(rollout, rates),
+        "rate": sum(rates.values()) if rates else None,
+        "steps": steps(rollout, found, left),
+        "left": left,
+        "expected_at": now + left if left else None,
+        "conditions": rules.conditions(plan, found),
+        "next": share_text(plan.next_share(rollout.share)),
         "now_share": share_text(rollout.share),
-        "last": queries.last_look(rollout), "blocked": found.blocked, "warming": warming(rollout),
-    }  # fmt: skip
+        "last": queries.last_look(rollout),
+        "blocked": found.blocked,
+        "warming": warming(rollout),
+    }
 
 
 def warming(rollout: Rollout) -> bool:
@@ -116,7 +143,12 @@ def steps(rollout: Rollout, found: rules.Evidence, left: timedelta | None) -> li
             lines.append(PlanStep(share_text(share), "done", "done", 1.0))
         elif at == present:
             lines.append(
-                PlanStep(share_text(rollout.share), f"{count(units)} of {count(plan.min_requests)} requests", "now", progress(plan, found))
+                PlanStep(
+                    share_text(rollout.share),
+                    f"{count(units)} of {count(plan.min_requests)} requests",
+                    "now",
+                    progress(plan, found),
+                )
             )
         else:
             lines.append(PlanStep(share_text(share), coming(rollout, share, at - present, left), "", 0.0))
@@ -134,7 +166,10 @@ def coming(rollout: Rollout, share: int, ahead: int, left: timedelta | None) -> 
     if share == ALL:
         return f"{rollout.baseline.semver} stays loaded"
     if ahead > 1:
-        return f"after {duration(60 * rollout.rule.min_minutes)} and {things(rollout.rule.min_requests, 'request')}"
+        return (
+            f"after {duration(60 * rollout.rule.min_minutes)} and"
+            f" {things(rollout.rule.min_requests, 'request')}"
+        )
     if left is None:
         return "no estimate yet"
     return f"expected in {duration(left)}" if left else "when no condition is open"
@@ -146,23 +181,35 @@ def buttons(user: User, rollout: Rollout) -> dict[str, Any]:
     abort = "" if policy.can(user, "rollouts.abort", rollout) else sentence("rollouts.abort")
     decision = rules.decide(rollout.rule, queries.evidence(rollout, timezone.now()))
     holds = decision.kind == rules.Kind.PROMOTE
-    nxt, semver, baseline = share_text(rollout.rule.next_share(rollout.share)), rollout.version.semver, rollout.baseline.semver
+    nxt, semver, baseline = (
+        share_text(rollout.rule.next_share(rollout.share)),
+        rollout.version.semver,
+        rollout.baseline.semver,
+    )
     blocked = queries.blocked(rollout, timezone.now())
-    widening = f"The canary is being widened to {share_text(rollout.next_share)}." if rollout.next_share else ""
+    widening = (
+        f"The canary is being widened to {share_text(rollout.next_share)}." if rollout.next_share else ""
+    )
     text = f"{semver} takes {nxt} of the traffic within a second. Clients already on it stay on it."
     return {
-        "why_not_steer": steer or widening, "why_not_widen": steer or widening or blocked, "why_not_abort": abort,
-        "seen": {"seen": rollout.moves}, "rule_holds": holds, "next": nxt,
+        "why_not_steer": steer or widening,
+        "why_not_widen": steer or widening or blocked,
+        "why_not_abort": abort,
+        "seen": {"seen": rollout.moves},
+        "rule_holds": holds,
+        "next": nxt,
         "widen_dialog": {
             "title": f"Widen to {nxt}?",
             "text": text if holds else f"{text} The rule wouldn't widen yet: {decision.why}",
         },
         "abort_dialog": {
             "title": f"Roll back to {baseline}?",
-            "text": f"All traffic goes to {baseline} within a second. The canary {semver} stops; its predictions stay stored. "
-                    f"{rollout.request} stays used, so another attempt needs a new approval.",
+            "text": (
+                f"All traffic goes to {baseline} within a second. The canary {semver} stops; its predictions"
+                f" stay stored. {rollout.request} stays used, so another attempt needs a new approval."
+            ),
         },
-    }  # fmt: skip
+    }
 
 
 def drawings(rollout: Rollout, only: str = "") -> dict[str, Chart]:
@@ -183,10 +230,14 @@ def drawings(rollout: Rollout, only: str = "") -> dict[str, Chart]:
         drawn["latency"] = charts.latency(points, rollout.started_at, address(rollout, "latency", mark))
     if any(value is not None for point in points for value in point.errors.values()):
         look = queries.last_look(rollout)
-        drawn["errors"] = charts.errors(points, rollout.started_at, look, rollout.rule.margin, address(rollout, "errors", mark))
+        drawn["errors"] = charts.errors(
+            points, rollout.started_at, look, rollout.rule.margin, address(rollout, "errors", mark)
+        )
     shadow = endpoints.shadow_of(rollout.endpoint)
     if shadow and any(point.agreement is not None for point in points):
-        drawn["agreement"] = charts.agreement(points, shadow.version.semver, address(rollout, "agreement", mark))
+        drawn["agreement"] = charts.agreement(
+            points, shadow.version.semver, address(rollout, "agreement", mark)
+        )
     return drawn
 
 
@@ -196,7 +247,9 @@ def address(rollout: Rollout, name: str, since: int) -> str:
 
 
 def updates(rollout: Rollout, name: str, since: int) -> dict[str, Any]:
-    """The chart again when there is news since the mark, else nothing; the address to continue with, or None at the end."""
+    """The chart again when there is news since the mark, else nothing; the address to continue with, or None
+    at the end.
+    """
     nothing: dict[str, Any] = {"traces": [], "x": [], "y": []}
     if not rollout.is_open:
         return nothing | {"next": None}
@@ -205,7 +258,10 @@ def updates(rollout: Rollout, name: str, since: int) -> dict[str, Any]:
     chart = drawings(rollout, name).get(name)
     if chart is None:
         return nothing | {"next": address(rollout, name, since)}
-    return nothing | {"next": chart.updates_url, "chart": {"figure": chart.json, "lead": chart.lead, "caption": chart.caption}}
+    return nothing | {
+        "next": chart.updates_url,
+        "chart": {"figure": chart.json, "lead": chart.lead, "caption": chart.caption},
+    }
 
 
 def news(rollout: Rollout, name: str, since: int) -> bool:
@@ -219,13 +275,22 @@ def news(rollout: Rollout, name: str, since: int) -> bool:
 def detail(user: User, rollout: Rollout, before: int | None = None) -> dict[str, Any]:
     """The page of one rollout: what was planned, seen and decided."""
     looks, older = queries.page_of_looks(rollout, before)
-    shown = live(user, rollout, rollout.ended_at or timezone.now()) | (buttons(user, rollout) if rollout.is_open else {})
+    shown = live(user, rollout, rollout.ended_at or timezone.now()) | (
+        buttons(user, rollout) if rollout.is_open else {}
+    )
     return shown | {
-        "rollout": rollout, "endpoint": rollout.endpoint, "thread": thread(rollout), "looks": looks, "older": older, "before": before,
-        "charts": drawings(rollout), "events": history_of(rollout.uuid), "plan_lines": plans.lines(rollout.rule),
+        "rollout": rollout,
+        "endpoint": rollout.endpoint,
+        "thread": thread(rollout),
+        "looks": looks,
+        "older": older,
+        "before": before,
+        "charts": drawings(rollout),
+        "events": history_of(rollout.uuid),
+        "plan_lines": plans.lines(rollout.rule),
         "stretches": [(each, queries.counts(each)) for each in queries.segments(rollout)],
         "lasted": (rollout.ended_at or timezone.now()) - rollout.started_at,
-    }  # fmt: skip
+    }
 
 
 def thread(rollout: Rollout) -> list[Step]:
@@ -234,14 +299,25 @@ def thread(rollout: Rollout) -> list[Step]:
     run, state = version.run, State(rollout.state)
     ends = {State.PROMOTED: "all traffic", State.ROLLED_BACK: "rolled back", State.ABORTED: "aborted"}
     steps = [
-        Step("Dataset version", f"v{run.snapshot.number}", find_url("snapshots:detail", uuid=run.snapshot.uuid)),
+        Step(
+            "Dataset version", f"v{run.snapshot.number}", find_url("snapshots:detail", uuid=run.snapshot.uuid)
+        ),
         Step("Run", str(run.number), find_url("training:detail", uuid=run.uuid)),
         Step("Version", version.semver, reverse("catalog:version", args=[version.uuid])),
-        Step("Promotion", f"request {rollout.request.number}", reverse("promotions:detail", args=[rollout.request.uuid])),
+        Step(
+            "Promotion",
+            f"request {rollout.request.number}",
+            reverse("promotions:detail", args=[rollout.request.uuid]),
+        ),
         Step("Canary", ends.get(state, share_text(rollout.share)), at="now"),
     ]
     return (
-        [*steps, Step(rollout.endpoint.get_environment_display(), f"replaces {rollout.baseline.semver}", at="next")]
+        [
+            *steps,
+            Step(
+                rollout.endpoint.get_environment_display(), f"replaces {rollout.baseline.semver}", at="next"
+            ),
+        ]
         if rollout.is_open
         else steps
     )
@@ -249,15 +325,27 @@ def thread(rollout: Rollout) -> list[Step]:
 
 def start(request: PromotionRequest, form: Any, plan: rules.Plan | None) -> dict[str, Any]:
     """The form, with what to expect of the plan in it; none where the request is used or ended."""
-    traffic, live = present_traffic(request.endpoint, timezone.now(), request.version), endpoints.live_deployment(request.endpoint)
+    traffic, live = (
+        present_traffic(request.endpoint, timezone.now(), request.version),
+        endpoints.live_deployment(request.endpoint),
+    )
     is_live = bool(live and live.version_id == request.version_id)
     forecast = rules.forecast(plan, traffic) if plan else None
     return {
-        "request_": request, "is_live": is_live, "endpoint": request.endpoint, "version": request.version, "form": form, "traffic": traffic,
-        "approved": plans.lines(plans.canary_of(request.plan)), "named": bool(request.plan), "plan_words": plans.sentence(request.plan),
-        "live": live, "forecast": forecast,
-        "window": timedelta(hours=plan.max_hours) if plan else None, "is_open": request.status == Status.APPROVED and not is_live,
+        "request_": request,
+        "is_live": is_live,
+        "endpoint": request.endpoint,
+        "version": request.version,
+        "form": form,
+        "traffic": traffic,
+        "approved": plans.lines(plans.canary_of(request.plan)),
+        "named": bool(request.plan),
+        "plan_words": plans.sentence(request.plan),
+        "live": live,
+        "forecast": forecast,
+        "window": timedelta(hours=plan.max_hours) if plan else None,
+        "is_open": request.status == Status.APPROVED and not is_live,
         "undecided": request.status in OPEN - {Status.APPROVED},
         "fits": not request.plan or plans.canary_of(request.plan) is not None,
         "step_lines": [(share_text(step.share), step) for step in forecast.steps] if forecast else [],
-    }  # fmt: skip
+    }

@@ -1,5 +1,7 @@
-"""Rollouts, by the trail and by the tables: verification finds a plan that is not the agreed one, a share that no one decided on, a canary
-that the rollout never had, and a rollout that was paused, held or ended in the database."""
+"""Rollouts, by the trail and by the tables: verification finds a plan that is not the agreed one, a share
+that no one decided on, a canary that the rollout never had, and a rollout that was paused, held or ended in
+the database.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +13,14 @@ from registry.ground.ledger.rules import SYSTEM, digest_of
 from registry.ground.ledger.verbs import Verb
 
 STATES = {
-    Verb.ROLLOUT_STARTED: State.RUNNING, Verb.ROLLOUT_PAUSED: State.PAUSED, Verb.ROLLOUT_RESUMED: State.RUNNING,
-    Verb.ROLLOUT_HELD: State.HOLDING, Verb.ROLLOUT_PROMOTED: State.PROMOTED, Verb.ROLLOUT_ROLLED_BACK: State.ROLLED_BACK,
+    Verb.ROLLOUT_STARTED: State.RUNNING,
+    Verb.ROLLOUT_PAUSED: State.PAUSED,
+    Verb.ROLLOUT_RESUMED: State.RUNNING,
+    Verb.ROLLOUT_HELD: State.HOLDING,
+    Verb.ROLLOUT_PROMOTED: State.PROMOTED,
+    Verb.ROLLOUT_ROLLED_BACK: State.ROLLED_BACK,
     Verb.ROLLOUT_ABORTED: State.ABORTED,
-}  # fmt: skip
+}
 ENDS = frozenset({Verb.ROLLOUT_PROMOTED, Verb.ROLLOUT_ROLLED_BACK, Verb.ROLLOUT_ABORTED})
 MOVES = STATES.keys() | {Verb.ROLLOUT_WIDENED, Verb.ROLLOUT_STEP_DECIDED, Verb.ROLLOUT_STEP_DROPPED}
 
@@ -38,7 +44,10 @@ def logged_facts(events: list[LoggedEvent]) -> set[str]:
         if verb in (Verb.ROLLOUT_STARTED, Verb.ROLLOUT_WIDENED):
             canaries.append(steers(len(canaries) + 1, payload["deployment"], share))
         if verb in ENDS:
-            share, lasting["ended"] = ALL if verb == Verb.ROLLOUT_PROMOTED else payload["old"], ended(event.actor)
+            share, lasting["ended"] = (
+                ALL if verb == Verb.ROLLOUT_PROMOTED else payload["old"],
+                ended(event.actor),
+            )
         if verb in ENDS | {Verb.ROLLOUT_WIDENED, Verb.ROLLOUT_STEP_DROPPED}:
             lasting.pop("next", None)
         if verb != Verb.ROLLOUT_STEP_DROPPED:
@@ -52,24 +61,34 @@ def stored_facts(rollouts: list[str]) -> dict[str, set[str]]:
     """Facts from the table about these rollouts."""
     facts: dict[str, set[str]] = {}
     people = ("started_by", "next_by", "ended_by")
-    for row in Rollout.objects.filter(uuid__in=rollouts).select_related("endpoint", "version", "request", "baseline", *people):
+    for row in Rollout.objects.filter(uuid__in=rollouts).select_related(
+        "endpoint", "version", "request", "baseline", *people
+    ):
         about = (each.uuid for each in (row.endpoint, row.version, row.request, row.baseline))
         facts[str(row.uuid)] = found = {
-            started(row.started_by.uuid, *about), by_plan(row.plan), has(State(row.state), row.share), because(row.reason)
-        }  # fmt: skip
+            started(row.started_by.uuid, *about),
+            by_plan(row.plan),
+            has(State(row.state), row.share),
+            because(row.reason),
+        }
         if row.next_share is not None:
             found.add(next_step(row.next_share, row.next_by.uuid if row.next_by else SYSTEM, row.next_reason))
         if row.ended_at is not None:
             found.add(ended(row.ended_by.uuid if row.ended_by else SYSTEM))
     rows = Segment.objects.filter(rollout__uuid__in=facts)
-    for uuid, number, deployment, share in rows.values_list("rollout__uuid", "number", "deployment__uuid", "share"):
+    for uuid, number, deployment, share in rows.values_list(
+        "rollout__uuid", "number", "deployment__uuid", "share"
+    ):
         facts[str(uuid)].add(steers(number, deployment, share))
     return facts
 
 
 def started(by: object, endpoint: object, version: object, request: object, baseline: object) -> str:
     """Who started it, of what, by which approval."""
-    return f"started by {by} on endpoint {endpoint}: version {version} by request {request}, beside version {baseline}"
+    return (
+        f"started by {by} on endpoint {endpoint}: version {version} by request {request}, beside version"
+        f" {baseline}"
+    )
 
 
 def by_plan(plan: object) -> str:

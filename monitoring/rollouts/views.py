@@ -1,4 +1,6 @@
-"""Pages of rollouts: the part of an endpoint's page, the start, the history, and what people do to a running one."""
+"""Pages of rollouts: the part of an endpoint's page, the start, the history, and what people do to a running
+one.
+"""
 
 from __future__ import annotations
 
@@ -56,11 +58,17 @@ def panel(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @never_cache
 @needs(SEE, Rollout)
 def live(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """What changes while it runs. The whole panel when it moved since the page was made, so that all buttons fit."""
+    """What changes while it runs. The whole panel when it moved since the page was made, so that all buttons
+    fit.
+    """
     rollout = queries.visible(request.user).get(uuid=uuid)
     if request.GET.get("moves") != str(rollout.moves):
-        return respond(request, PANEL, "rollout", page.panel(request.user, rollout.endpoint), target="#rollout")
-    return respond(request, PANEL, "live", page.live(request.user, rollout) | page.buttons(request.user, rollout))
+        return respond(
+            request, PANEL, "rollout", page.panel(request.user, rollout.endpoint), target="#rollout"
+        )
+    return respond(
+        request, PANEL, "live", page.live(request.user, rollout) | page.buttons(request.user, rollout)
+    )
 
 
 @require_safe
@@ -87,7 +95,9 @@ def detail(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @needs("rollouts.start", PromotionRequest, see="promotions.view")
 def start(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Plan a rollout and start it; a GET with a plan says what to expect of it."""
-    asked = PromotionRequest.objects.select_related("endpoint__model__project", "version__model").get(uuid=uuid)
+    asked = PromotionRequest.objects.select_related("endpoint__model__project", "version__model").get(
+        uuid=uuid
+    )
     given = request.POST if request.method == "POST" else (PlanForm.DEFAULTS | request.GET.dict())
     form = PlanForm(given)
     approved = plans.canary_of(asked.plan)
@@ -95,10 +105,16 @@ def start(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     if request.method == "POST" and plan:
         with refused_on(form):
             made = actions.start(request_id=uuid, actor=request.user, plan=plan)
-            toast(request, f"{made.version.semver} takes {share_text(made.share)} of {made.endpoint}", kind="live")
+            toast(
+                request,
+                f"{made.version.semver} takes {share_text(made.share)} of {made.endpoint}",
+                kind="live",
+            )
             return redirect_or_refresh(request, reverse("endpoints:detail", args=[made.endpoint.uuid]))
     part = "form" if request.method == "POST" else "forecast"
-    return respond(request, START, part, page.start(asked, form, plan), status=422 if request.method == "POST" else 200)
+    return respond(
+        request, START, part, page.start(asked, form, plan), status=422 if request.method == "POST" else 200
+    )
 
 
 @require_POST
@@ -122,7 +138,9 @@ def resume(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def widen(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Go to the next step now."""
     made = actions.widen(rollout_id=uuid, actor=request.user, **cleaned(WidenForm(request.POST)))
-    return done(request, made, f"{made.version.semver} has {share_text(made.share)} of {made.endpoint}", "live")
+    return done(
+        request, made, f"{made.version.semver} has {share_text(made.share)} of {made.endpoint}", "live"
+    )
 
 
 @require_POST

@@ -8,7 +8,9 @@ class TrafficConfig(AppConfig):
     label = "traffic"
 
     def ready(self) -> None:
-        """Have the spool read, hours and days added up, the serving port probed, and what is old cleared away."""
+        """Have the spool read, hours and days added up, the serving port probed, and what is old cleared
+        away.
+        """
         from lifecycle.ground.jobs import schedule
 
         schedule.every(2, "monitoring.traffic.tasks.ingest")

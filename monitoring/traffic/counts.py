@@ -13,19 +13,32 @@ from monitoring.traffic.rules import CONFIDENCE_BINS, OOV_BINS, Ending, ending, 
 from monitoring.traffic.senders import by_sender, side_of
 
 NUMBERS = (
-    "requests", "errors", "refused", "shed", "answers", "truncated", "cpu_us", "timed", "right", "wrong", "overrides", "agree", "disagree",
+    "requests",
+    "errors",
+    "refused",
+    "shed",
+    "answers",
+    "truncated",
+    "cpu_us",
+    "timed",
+    "right",
+    "wrong",
+    "overrides",
+    "agree",
+    "disagree",
     "lost_milli",
-)  # fmt: skip
+)
 HISTOGRAMS = ("latency", "labels", "confidence", "chars", "tokens", "oov", "by_sender")
 FIELDS = (*NUMBERS, *HISTOGRAMS)
 
 
 @dataclass
 class Counts:
-    """What a rollup holds. requests = answered + errors (5xx) + refused (4xx but 429) + shed (429); answers counts texts.
+    """What a rollup holds. requests = answered + errors (5xx) + refused (4xx but 429) + shed (429); answers
+    counts texts.
 
-    lost_milli: thousandths of requests that are believed to have come while no server could take them, and that are in none of the others;
-    see `actions.probing`.
+    lost_milli: thousandths of requests that are believed to have come while no server could take them, and
+    that are in none of the others; see `actions.probing`.
     """
 
     requests: int = 0
@@ -60,7 +73,15 @@ class Counts:
             setattr(self, what.value, getattr(self, what.value) + 1)
 
     def add_answer(
-        self, *, label: str, confidence: float | None, chars: int, tokens: int, oov: float | None, truncated: bool, cpu_ms: float | None
+        self,
+        *,
+        label: str,
+        confidence: float | None,
+        chars: int,
+        tokens: int,
+        oov: float | None,
+        truncated: bool,
+        cpu_ms: float | None,
     ) -> None:
         """One answered text. confidence, oov: 0 to 1 or None where not known."""
         self.answers += 1

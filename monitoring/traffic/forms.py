@@ -41,17 +41,27 @@ class KpiForm(forms.Form):
 
     name = forms.CharField(max_length=80, label="Name", help_text="For example “Resolved at first contact”.")
     kind = forms.ChoiceField(label="Type", choices=Kpi.Kind.choices)
-    unit = forms.CharField(max_length=20, label="Unit", required=False, help_text="For numbers: minutes, €. Leave empty for a share.")
+    unit = forms.CharField(
+        max_length=20,
+        label="Unit",
+        required=False,
+        help_text="For numbers: minutes, €. Leave empty for a share.",
+    )
     direction = forms.ChoiceField(label="Direction", choices=Kpi.Direction.choices)
     holdout_percent = forms.FloatField(
-        label="Hold-out share (%)", min_value=0, max_value=50, initial=10,
+        label="Hold-out share (%)",
+        min_value=0,
+        max_value=50,
+        initial=10,
         help_text="Cases your system decides without the model. The actual split is checked against it.",
-    )  # fmt: skip
+    )
 
 
 class OutcomeForm(forms.Form):
     """The result of one case, by hand. Programs report them in batches."""
 
-    arm = forms.ChoiceField(label="Group", choices=[(Side.MODEL, "with the model"), (Side.HOLDOUT, "without it (hold-out)")])
+    arm = forms.ChoiceField(
+        label="Group", choices=[(Side.MODEL, "with the model"), (Side.HOLDOUT, "without it (hold-out)")]
+    )
     value = forms.FloatField(label="Value", help_text="0 or 1 if the KPI is a share of cases.")
     prediction = forms.UUIDField(label="Prediction (optional)", required=False)

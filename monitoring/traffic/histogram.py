@@ -1,7 +1,8 @@
-"""Histograms that can be added up: sparse, bucket → count, so that any minutes, hours or versions merge without loss. Pure.
+"""Histograms that can be added up: sparse, bucket → count, so that any minutes, hours or versions merge
+without loss. Pure.
 
-Latencies (ms) and lengths (characters, tokens) are in buckets on one log scale; shares in equal bins (rules.share_bin); labels by name.
-Keys are text, as JSON has them.
+Latencies (ms) and lengths (characters, tokens) are in buckets on one log scale; shares in equal bins
+(rules.share_bin); labels by name. Keys are text, as JSON has them.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ Histogram = dict[str, int]
 
 
 def bucket(value: float) -> int:
-    """The index of the bucket that holds a value (ms, or a length): 0 up to 0.1, then (0.1·1.1^(i-1), 0.1·1.1^i]."""
+    """The index of the bucket that holds a value (ms, or a length): 0 up to 0.1, then (0.1·1.1^(i-1),
+    0.1·1.1^i].
+    """
     if value <= FLOOR_MS:
         return 0
     return math.ceil(math.log(value / FLOOR_MS) / LOG_GROWTH - 1e-9)
@@ -58,10 +61,11 @@ def merge(histograms: Iterable[Mapping[str, int]]) -> Histogram:
 
 
 def quantile(histogram: Mapping[str, int], share: float) -> float | None:
-    """The value in ms below which a share (0 to 1) of the values lies, at most 10 % too high and never too low; None when empty.
+    """The value in ms below which a share (0 to 1) of the values lies, at most 10 % too high and never too
+    low; None when empty.
 
-    By the definition of the inverted distribution function (numpy's "inverted_cdf"): the smallest value with at least that share at or
-    below it, rounded up to the end of its bucket.
+    By the definition of the inverted distribution function (numpy's "inverted_cdf"): the smallest value with
+    at least that share at or below it, rounded up to the end of its bucket.
     """
     total = sum(histogram.values())
     if not total:

@@ -1,4 +1,6 @@
-"""Where the next page of a list begins, as it is in a URL: a time and a key, `2026-11-25T10:00:00.000000Z_5`."""
+"""Where the next page of a list begins, as it is in a URL: a time and a key,
+`2026-11-25T10:00:00.000000Z_5`.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ M = TypeVar("M", bound=Model)
 
 
 def page(rows: QuerySet[M], before: Key | None, size: int, *, at: str = "at") -> tuple[list[M], Key | None]:
-    """One page of rows, newest first, and the key to go on before; None on the last page. at: the field of their time."""
+    """One page of rows, newest first, and the key to go on before; None on the last page. at: the field of
+    their time.
+    """
     rows = rows.order_by(f"-{at}", "-id")
     if before:
         rows = rows.filter(**{f"{at}__lte": before[0]}).exclude(**{at: before[0], "id__gte": before[1]})

@@ -28,21 +28,35 @@ from registry.ground.access.roles import sentence
 
 
 def panels(endpoint: Endpoint, key: str, *, full: bool) -> dict[str, Any]:
-    """The figures and charts of a window. key: one of WINDOWS; else the smallest that has traffic. full: all charts, not three."""
+    """The figures and charts of a window. key: one of WINDOWS; else the smallest that has traffic. full: all
+    charts, not three.
+    """
     window = WINDOWS.get(key) or busy_window(endpoint)
     since, until = window.span(timezone.now())
     points = queries.series(endpoint, since, until, window.step)
     total = queries.whole(points)
     measured = any(point.arms for point in points)
     shown = {
-        "endpoint": endpoint, "window": window, "windows": list(WINDOWS.values()), "total": total, "measured": measured, "full": full,
+        "endpoint": endpoint,
+        "window": window,
+        "windows": list(WINDOWS.values()),
+        "total": total,
+        "measured": measured,
+        "full": full,
         "drift_url": find_url("drift:endpoint", uuid=endpoint.uuid),
-    }  # fmt: skip
+    }
     if measured:
-        drawn: list[tuple[str, Any]] = [("Volume", charts.volume), ("Latency", charts.latency), ("Errors", charts.errors)]
+        drawn: list[tuple[str, Any]] = [
+            ("Volume", charts.volume),
+            ("Latency", charts.latency),
+            ("Errors", charts.errors),
+        ]
         if full:
             drawn += [("Labels", charts.labels), ("Confidence", charts.confidence)]
-        shown |= {"figures": figures(total), "charts": [(title, draw(points, total)) for title, draw in drawn]}
+        shown |= {
+            "figures": figures(total),
+            "charts": [(title, draw(points, total)) for title, draw in drawn],
+        }
     return shown
 
 
@@ -59,17 +73,28 @@ def figures(total: Total) -> list[Figure]:
         Figure("Requests", count(total.requests), sub=f"{decimals(total.per_minute or 0.0, 1)} a minute"),
         Figure("p50 latency", number(total.p50_ms), "ms", "on the server"),
         Figure("p95 latency", number(total.p95_ms), "ms", "on the server"),
-        Figure("Errors", None if total.error_share is None else percent(total.error_share, 2, (0, 1)), sub=failed(total)),
         Figure(
-            "Correct (from feedback)", percent(right.value, 1) if right else None,
-            sub=f"{percent(right.low, 1)} to {percent(right.high, 1)} of {count(right.rows)}, {asked_by(right.senders)}"
-            if right else few(total.judged),
+            "Errors",
+            None if total.error_share is None else percent(total.error_share, 2, (0, 1)),
+            sub=failed(total),
         ),
         Figure(
-            "Cost per 1 M predictions", None if cost is None else money(cost), settings.CURRENCY if cost is not None else "",
+            "Correct (from feedback)",
+            percent(right.value, 1) if right else None,
+            sub=(
+                f"{percent(right.low, 1)} to {percent(right.high, 1)} of {count(right.rows)},"
+                f" {asked_by(right.senders)}"
+                if right
+                else few(total.judged)
+            ),
+        ),
+        Figure(
+            "Cost per 1 M predictions",
+            None if cost is None else money(cost),
+            settings.CURRENCY if cost is not None else "",
             sub="engine CPU time" if cost is not None else without_cost(),
         ),
-    ]  # fmt: skip
+    ]
 
 
 def failed(total: Total) -> str:
@@ -80,7 +105,11 @@ def failed(total: Total) -> str:
 
 def few(judged: int) -> str:
     """Why no share of correct predictions is shown."""
-    return f"{things(judged, 'prediction')} with feedback; {FEEDBACK_LEAST} needed" if judged else "no feedback yet"
+    return (
+        f"{things(judged, 'prediction')} with feedback; {FEEDBACK_LEAST} needed"
+        if judged
+        else "no feedback yet"
+    )
 
 
 def without_cost() -> str:
@@ -98,56 +127,80 @@ def recent(user: User, endpoint: Endpoint, given: Mapping[str, str]) -> dict[str
     key, few = keyset.read(given.get("before", "")), "few" in given
     rows, older = queries.recent(user, endpoint, key, queries.FEW if few else queries.PAGE)
     return {
-        "endpoint": endpoint, "rows": rows, "reads": queries.reads_texts(user, endpoint), "few": few,
+        "endpoint": endpoint,
+        "rows": rows,
+        "reads": queries.reads_texts(user, endpoint),
+        "few": few,
         "pager": paging.links(key, keyset.written(older) if older else None),
-    }  # fmt: skip
+    }
 
 
 def prediction(user: User, found: Prediction, form: FeedbackForm | None = None) -> dict[str, Any]:
     """One prediction with its feedback, shadow answers, and outcomes."""
     labels = queries.labels_of(found.version) if found.version else []
     return {
-        "prediction": found, "reads": queries.reads_texts(user, found.endpoint), "history": queries.history(found),
-        "form": form or FeedbackForm(labels=labels), "may_say": policy.can(user, "traffic.record_feedback", found),
+        "prediction": found,
+        "reads": queries.reads_texts(user, found.endpoint),
+        "history": queries.history(found),
+        "form": form or FeedbackForm(labels=labels),
+        "may_say": policy.can(user, "traffic.record_feedback", found),
         "endpoint_url": find_url("endpoints:detail", uuid=found.endpoint.uuid),
         "version_url": find_url("catalog:version", uuid=found.version.uuid) if found.version else "",
         "trace_url": find_url("trace:prediction", uuid=found.uuid) if found.version else "",
-        "deployment": queries.deployment_of(found), "shadows": queries.shadow_answers(found),
+        "deployment": queries.deployment_of(found),
+        "shadows": queries.shadow_answers(found),
         "outcomes": list(found.outcomes.select_related("kpi").order_by("id")[: queries.FEW]),
-    }  # fmt: skip
+    }
 
 
 def shadow(user: User, endpoint: Endpoint, given: Mapping[str, str]) -> dict[str, Any]:
-    """How far the shadow version agrees with what clients got, over seven days, and where it does not; with `few`, the newest of them."""
+    """How far the shadow version agrees with what clients got, over seven days, and where it does not; with
+    `few`, the newest of them.
+    """
     key, few = keyset.read(given.get("before", "")), "few" in given
     running = shadow_of(endpoint)
     until = floor(timezone.now(), MINUTE) + MINUTE
-    total = queries.total(endpoint, until - 7 * DAY, until, version=running.version if running else None, arm=SHADOW)
+    total = queries.total(
+        endpoint, until - 7 * DAY, until, version=running.version if running else None, arm=SHADOW
+    )
     rows, older = queries.disagreements(user, endpoint, key, queries.FEW if few else queries.PAGE)
     agree = total.agree_interval
     return {
-        "endpoint": endpoint, "running": running, "total": total, "agree": agree, "rows": rows, "few": few,
-        "by": asked_by(agree.senders) if agree else "", "reads": queries.reads_texts(user, endpoint),
+        "endpoint": endpoint,
+        "running": running,
+        "total": total,
+        "agree": agree,
+        "rows": rows,
+        "few": few,
+        "by": asked_by(agree.senders) if agree else "",
+        "reads": queries.reads_texts(user, endpoint),
         "pager": paging.links(key, keyset.written(older) if older else None),
-    }  # fmt: skip
+    }
 
 
 def kpis(user: User, endpoint: Endpoint, form: KpiForm | None = None) -> dict[str, Any]:
     """The business figures of an endpoint over 90 days, and the form for a new one."""
     until = floor(timezone.now(), DAY) + DAY
     return {
-        "endpoint": endpoint, "days": 90,
-        "rows": [(each, difference(each)) for each in queries.comparisons(queries.kpis(endpoint), until - 90 * DAY, until)],
-        "form": form or KpiForm(), "may_define": policy.can(user, "traffic.define_kpi", endpoint),
+        "endpoint": endpoint,
+        "days": 90,
+        "rows": [
+            (each, difference(each))
+            for each in queries.comparisons(queries.kpis(endpoint), until - 90 * DAY, until)
+        ],
+        "form": form or KpiForm(),
+        "may_define": policy.can(user, "traffic.define_kpi", endpoint),
         "why_not": sentence("traffic.define_kpi"),
-    }  # fmt: skip
+    }
 
 
 PERIODS = {"30d": 30, "90d": 90, "365d": 365}
 
 
 def kpi(user: User, found: Kpi, key: str, form: OutcomeForm | None = None) -> dict[str, Any]:
-    """One business figure: model against hold-out, by week, and what was reported last. key: one of PERIODS, 90d where it is none."""
+    """One business figure: model against hold-out, by week, and what was reported last. key: one of PERIODS,
+    90d where it is none.
+    """
     days = PERIODS.get(key, 90)
     until = floor(timezone.now(), DAY) + DAY
     since = until - days * DAY
@@ -156,12 +209,20 @@ def kpi(user: User, found: Kpi, key: str, form: OutcomeForm | None = None) -> di
     comparison = queries.compare(found, since, until)
     measured = comparison.n > 0
     return {
-        "kpi": found, "endpoint": found.endpoint, "comparison": comparison, "days": days, "periods": PERIODS, "is_share": is_share,
-        "figures": kpi_figures(comparison, is_share=is_share), "measured": measured,
+        "kpi": found,
+        "endpoint": found.endpoint,
+        "comparison": comparison,
+        "days": days,
+        "periods": PERIODS,
+        "is_share": is_share,
+        "figures": kpi_figures(comparison, is_share=is_share),
+        "measured": measured,
         "chart": charts.kpi(found.name, found.unit, is_share, weeks) if measured else None,
-        "newest": queries.newest_outcomes(found, queries.FEW), "form": form or OutcomeForm(),
-        "may_record": policy.can(user, "traffic.record_outcomes", found), "curl": curl(found),
-    }  # fmt: skip
+        "newest": queries.newest_outcomes(found, queries.FEW),
+        "form": form or OutcomeForm(),
+        "may_record": policy.can(user, "traffic.record_outcomes", found),
+        "curl": curl(found),
+    }
 
 
 def kpi_figures(found: Comparison, *, is_share: bool) -> list[Figure]:
@@ -174,9 +235,15 @@ def kpi_figures(found: Comparison, *, is_share: bool) -> list[Figure]:
     return [
         Figure("With the model", format_value(found.model_mean), unit, f"{count(found.model.n)} cases"),
         Figure("Hold-out", format_value(found.holdout_mean), unit, f"{count(found.holdout.n)} cases"),
-        Figure("Difference", apart.value if apart else None, apart.unit if apart else "", interval(found, apart)),
-        Figure("Hold-out share", None if not found.subjects else percent(found.holdout.subjects / found.subjects, 1), sub=split_of(found)),
-    ]  # fmt: skip
+        Figure(
+            "Difference", apart.value if apart else None, apart.unit if apart else "", interval(found, apart)
+        ),
+        Figure(
+            "Hold-out share",
+            None if not found.subjects else percent(found.holdout.subjects / found.subjects, 1),
+            sub=split_of(found),
+        ),
+    ]
 
 
 def split_of(found: Comparison) -> str:
@@ -184,11 +251,16 @@ def split_of(found: Comparison) -> str:
     wanted = f"{percent(found.kpi.holdout_share, 1)} expected"
     if found.ratio_p is None:
         return wanted
-    return f"of {things(found.subjects, 'new subject')}; {wanted}; p {'below 0.001' if found.mismatch else decimals(found.ratio_p, 3)}"
+    return (
+        f"of {things(found.subjects, 'new subject')}; {wanted}; p"
+        f" {'below 0.001' if found.mismatch else decimals(found.ratio_p, 3)}"
+    )
 
 
 class Difference(NamedTuple):
-    """A difference with the ends of its interval, as people read it on every page. unit: points of a share, else the figure's."""
+    """A difference with the ends of its interval, as people read it on every page. unit: points of a share,
+    else the figure's.
+    """
 
     value: str
     low: str
@@ -211,7 +283,10 @@ def difference(found: Comparison) -> Difference | None:
     if found.difference is None:
         return None
     factor, digits, unit = (100, 1, "points") if found.kpi.kind == Kpi.Kind.SHARE else (1, 3, found.kpi.unit)
-    value, low, high = (signed(end * factor, digits, (0,)) for end in (found.difference.value, found.difference.low, found.difference.high))
+    value, low, high = (
+        signed(end * factor, digits, (0,))
+        for end in (found.difference.value, found.difference.low, found.difference.high)
+    )
     return Difference(value, low, high, unit)
 
 
@@ -228,8 +303,19 @@ def interval(found: Comparison, apart: Difference | None) -> str:
 
 def curl(kpi: Kpi) -> str:
     """How a program reports the result of a case."""
-    body = {"outcomes": [{"uuid": "6f1c2c0a-…", "arm": "model", "value": 1, "at": "2026-11-25T10:00:00Z", "subject": "customer 7"}]}
+    body = {
+        "outcomes": [
+            {
+                "uuid": "6f1c2c0a-…",
+                "arm": "model",
+                "value": 1,
+                "at": "2026-11-25T10:00:00Z",
+                "subject": "customer 7",
+            }
+        ]
+    }
     return (
         f"curl -X POST {settings.SITE_URL}/api/v1/kpis/{kpi.uuid}/outcomes/ \\\n"
-        f'  -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" \\\n  -d \'{json.dumps(body, ensure_ascii=False)}\''
+        '  -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" \\\n  -d'
+        f" '{json.dumps(body, ensure_ascii=False)}'"
     )

@@ -12,7 +12,9 @@ MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 BATCH_MAX = 1000  # words or outcomes in one request
 SKEW = timedelta(minutes=5)  # how far a clock elsewhere may be ahead before it is worth a word
 ARRIVAL = timedelta(minutes=5)  # from an answer to its prediction here, at most, once the spool is read
-FEEDBACK_LEAST = 20  # predictions with feedback, below which no share of correct ones is shown as a figure; a decision may need more
+# predictions with feedback, below which no share of correct ones is shown as a figure; a decision may need
+# more
+FEEDBACK_LEAST = 20
 SHADOW = "shadow"  # the arm whose answers no client gets
 
 
@@ -50,8 +52,9 @@ def ending(code: int) -> Ending:
 
 
 def availability(taken: int, errors: int, lost: int) -> float | None:
-    """1 − (errors + lost) / (taken + lost), None of nothing. taken: requests but the refused and the shed ones; lost: beside them, those
-    that no server could take."""
+    """1 − (errors + lost) / (taken + lost), None of nothing. taken: requests but the refused and the shed
+    ones; lost: beside them, those that no server could take.
+    """
     return 1 - (errors + lost) / (taken + lost) if taken + lost else None
 
 
@@ -62,12 +65,16 @@ def right_share(right: int, wrong: int) -> float | None:
 
 
 def share_bin(value: float, bins: int) -> int:
-    """The bin, 0 to bins − 1, of a share from 0 to 1; the last one holds 1 itself. Values outside go to the nearest end."""
+    """The bin, 0 to bins − 1, of a share from 0 to 1; the last one holds 1 itself. Values outside go to the
+    nearest end.
+    """
     return min(bins - 1, max(0, int(value * bins)))
 
 
 def floor(moment: datetime, step: timedelta) -> datetime:
-    """The begin of the step that holds a moment; steps are counted from midnight UTC and are a divisor or a multiple of a day."""
+    """The begin of the step that holds a moment; steps are counted from midnight UTC and are a divisor or a
+    multiple of a day.
+    """
     if step > DAY:
         return floor(moment, DAY)
     midnight = moment.replace(hour=0, minute=0, second=0, microsecond=0)
@@ -108,7 +115,8 @@ WINDOWS = {
 
 
 def may_arrive(made_at: datetime | None, waits_since: datetime | None, now: datetime) -> bool:
-    """Whether a prediction that is not here may still come. made_at: None where its id has no time, so that no server of ours made it.
+    """Whether a prediction that is not here may still come. made_at: None where its id has no time, so that
+    no server of ours made it.
 
     waits_since: when the oldest part of the spool was written that no one has read; None: all is read.
     """

@@ -1,4 +1,6 @@
-"""Shares of predictions by who asked: what one customer sends resembles itself. From counts by group of sticky keys, which add up. Pure."""
+"""Shares of predictions by who asked: what one customer sends resembles itself. From counts by group of
+sticky keys, which add up. Pure.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ from lifecycle.ui.numbers import count
 
 
 def group_of(key: str) -> int:
-    """The group of a key: 0 to 255. As many independent sums tell how uncertain a share is, whatever the number of keys."""
+    """The group of a key: 0 to 255. As many independent sums tell how uncertain a share is, whatever the
+    number of keys.
+    """
     return blake2b(key.encode(), digest_size=1).digest()[0]
 
 
@@ -22,9 +26,13 @@ def side_of(key: str, good: bool) -> str:
 
 
 def by_group(sides: Mapping[str, int]) -> dict[str, tuple[int, int]]:
-    """Good and other predictions of each group of keys; of none where fewer than two are known, since one key does not tell who asks."""
+    """Good and other predictions of each group of keys; of none where fewer than two are known, since one key
+    does not tell who asks.
+    """
     groups = {name[:-1] for name, number in sides.items() if name[:-1] and number > 0}
-    found = {group: (max(0, sides.get(f"{group}+", 0)), max(0, sides.get(f"{group}-", 0))) for group in groups}
+    found = {
+        group: (max(0, sides.get(f"{group}+", 0)), max(0, sides.get(f"{group}-", 0))) for group in groups
+    }
     return found if len(found) > 1 else {}
 
 
@@ -41,7 +49,9 @@ def by_sender(sides: Mapping[str, int], good: int, bad: int) -> Sums:
 
 @dataclass(frozen=True, slots=True)
 class SenderShare:
-    """A share of so many rows, by sender, with its 95 % interval. senders: at least so many; None: rows are taken as independent."""
+    """A share of so many rows, by sender, with its 95 % interval. senders: at least so many; None: rows are
+    taken as independent.
+    """
 
     value: float
     low: float

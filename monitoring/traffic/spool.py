@@ -1,7 +1,8 @@
-"""Reading what the inference servers wrote: one JSON object a line, complete segments only. Pure but for reading a file.
+"""Reading what the inference servers wrote: one JSON object a line, complete segments only. Pure but for
+reading a file.
 
-A line without "kind" is a request with its texts and answers; "shadow" is a shadow version's answer to a copy of a request; "guard" says
-that a server closed a canary on its own.
+A line without "kind" is a request with its texts and answers; "shadow" is a shadow version's answer to a copy
+of a request; "guard" says that a server closed a canary on its own.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ COUNT_END, EPOCH_END = 2**31, 2**63
 
 @dataclass(slots=True)
 class SpooledPrediction:
-    """One text of one request, as it becomes a Prediction. index: the place of the text in its request, from 0."""
+    """One text of one request, as it becomes a Prediction. index: the place of the text in its request, from
+    0.
+    """
 
     uuid: UUID
     index: int
@@ -61,7 +64,9 @@ class SpooledPrediction:
 
 @dataclass(slots=True)
 class Shadow:
-    """A shadow version's answer beside the client's. prediction: the uuid of the prediction that the client got."""
+    """A shadow version's answer beside the client's. prediction: the uuid of the prediction that the client
+    got.
+    """
 
     uuid: UUID
     at: datetime
@@ -96,12 +101,16 @@ Parsed = list[SpooledPrediction] | Shadow | Guard
 
 
 def prediction_uuid(request: UUID, index: int) -> UUID:
-    """The uuid of one text's prediction: the request's own for the first text, derived from it for the others."""
+    """The uuid of one text's prediction: the request's own for the first text, derived from it for the
+    others.
+    """
     return request if index == 0 else uuid5(request, str(index))
 
 
 def made_at(request: UUID) -> datetime | None:
-    """When a request was answered, from its uuid (version 7: milliseconds since 1970 in front); None for a uuid without a time."""
+    """When a request was answered, from its uuid (version 7: milliseconds since 1970 in front); None for a
+    uuid without a time.
+    """
     if request.version != 7:
         return None
     try:
@@ -111,7 +120,8 @@ def made_at(request: UUID) -> datetime | None:
 
 
 def parse(line: bytes) -> Parsed:
-    """What a line says: rows, one for each text or a single one for a request that ended before its texts were read; or another kind.
+    """What a line says: rows, one for each text or a single one for a request that ended before its texts
+    were read; or another kind.
 
     Raises ValueError for a line that is not as agreed, or that no database would take.
     """
@@ -141,7 +151,11 @@ def rows(data: dict[str, Any]) -> list[SpooledPrediction]:
     request_id, endpoint = clean(str(data.get("request_id") or ""))[:80], clean(str(data["endpoint"]))
     version, deployment = identifier(data["version"]), identifier(data.get("deployment"))
     digest, arm, key = sha256(data["root_digest"]), clean(str(data["arm"] or ""))[:8], sticky(data.get("key"))
-    latency_ms, epoch, pinned = measure(data["latency_ms"]), whole(data["epoch"], EPOCH_END), data.get("pinned") is True
+    latency_ms, epoch, pinned = (
+        measure(data["latency_ms"]),
+        whole(data["epoch"], EPOCH_END),
+        data.get("pinned") is True,
+    )
     texts = max(1, len(inputs))
     cpu_ms = optional(data.get("cpu_ms"))
     each_cpu_ms = None if cpu_ms is None else cpu_ms / texts
@@ -152,14 +166,35 @@ def rows(data: dict[str, Any]) -> list[SpooledPrediction]:
         text = asked.get("text")
         made.append(
             SpooledPrediction(
-                prediction_uuid(request, index), index, request_id, endpoint, version, digest, deployment, arm, key, at, code, latency_ms,
-                each_cpu_ms, None if text is None else clean(str(text)), clean(str(asked.get("sha256") or ""))[:64],
-                whole(asked.get("chars")), whole(asked.get("tokens")), share(asked.get("oov")), bool(asked.get("truncated")),
-                clean(str(answer.get("label") or ""))[:LABEL_MAX], share(answer.get("confidence")),
-                [{"label": clean(str(name)), "score": finite(score)} for name, score in (answer.get("scores") or {}).items()], epoch,
+                prediction_uuid(request, index),
+                index,
+                request_id,
+                endpoint,
+                version,
+                digest,
+                deployment,
+                arm,
+                key,
+                at,
+                code,
+                latency_ms,
+                each_cpu_ms,
+                None if text is None else clean(str(text)),
+                clean(str(asked.get("sha256") or ""))[:64],
+                whole(asked.get("chars")),
+                whole(asked.get("tokens")),
+                share(asked.get("oov")),
+                bool(asked.get("truncated")),
+                clean(str(answer.get("label") or ""))[:LABEL_MAX],
+                share(answer.get("confidence")),
+                [
+                    {"label": clean(str(name)), "score": finite(score)}
+                    for name, score in (answer.get("scores") or {}).items()
+                ],
+                epoch,
                 pinned,
             )
-        )  # fmt: skip
+        )
     return made
 
 
@@ -172,12 +207,22 @@ def shadow(data: dict[str, Any]) -> Shadow:
     """A shadow's answer."""
     agrees = data.get("agrees")
     return Shadow(
-        uuid=UUID(data["uuid"]), at=moment(data["at"]), endpoint=clean(str(data["endpoint"])), version=identifier(data["version"]),
-        root_digest=sha256(data["root_digest"]), deployment=identifier(data.get("deployment")), prediction=UUID(data["prediction"]),
-        code=status(data.get("code", 200)), label=clean(str(data.get("label") or ""))[:LABEL_MAX], confidence=share(data.get("confidence")),
-        agrees=None if agrees is None else bool(agrees), kl=optional(data.get("kl")), latency_ms=measure(data["latency_ms"]),
-        primary_latency_ms=optional(data.get("primary_latency_ms")), key=sticky(data.get("key")),
-    )  # fmt: skip
+        uuid=UUID(data["uuid"]),
+        at=moment(data["at"]),
+        endpoint=clean(str(data["endpoint"])),
+        version=identifier(data["version"]),
+        root_digest=sha256(data["root_digest"]),
+        deployment=identifier(data.get("deployment")),
+        prediction=UUID(data["prediction"]),
+        code=status(data.get("code", 200)),
+        label=clean(str(data.get("label") or ""))[:LABEL_MAX],
+        confidence=share(data.get("confidence")),
+        agrees=None if agrees is None else bool(agrees),
+        kl=optional(data.get("kl")),
+        latency_ms=measure(data["latency_ms"]),
+        primary_latency_ms=optional(data.get("primary_latency_ms")),
+        key=sticky(data.get("key")),
+    )
 
 
 def guard(data: dict[str, Any]) -> Guard:
@@ -186,7 +231,12 @@ def guard(data: dict[str, Any]) -> Guard:
     if deployment is None:
         raise ValueError("A guard's line names its deployment.")
     return Guard(
-        UUID(data["uuid"]), moment(data["at"]), clean(str(data["endpoint"])), deployment, whole(data["failures"]), whole(data["of"])
+        UUID(data["uuid"]),
+        moment(data["at"]),
+        clean(str(data["endpoint"])),
+        deployment,
+        whole(data["failures"]),
+        whole(data["of"]),
     )
 
 
@@ -263,7 +313,11 @@ def share(value: Any) -> float | None:
 
 def clean(text: str) -> str:
     """The text without NUL and lone surrogates, which no database column takes."""
-    return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8") if not text.isascii() or "\x00" in text else text
+    return (
+        text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+        if not text.isascii() or "\x00" in text
+        else text
+    )
 
 
 def lines(segment: Path) -> Iterator[bytes]:

@@ -42,7 +42,12 @@ def endpoint(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def recent(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """The newest predictions of an endpoint."""
     found = Endpoint.objects.select_related("model").get(uuid=uuid)
-    return respond(request, "monitoring/traffic/recent.html", "recent", page.recent(request.user, found, request.GET.dict()))
+    return respond(
+        request,
+        "monitoring/traffic/recent.html",
+        "recent",
+        page.recent(request.user, found, request.GET.dict()),
+    )
 
 
 @require_safe
@@ -50,7 +55,9 @@ def recent(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def prediction(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """One answer: of what, by which version, and what people say of it."""
     found = policy.get_visible(request.user, queries.visible(request.user), SEE, uuid=uuid)
-    return respond(request, "monitoring/traffic/prediction.html", "prediction", page.prediction(request.user, found))
+    return respond(
+        request, "monitoring/traffic/prediction.html", "prediction", page.prediction(request.user, found)
+    )
 
 
 @require_POST
@@ -63,19 +70,36 @@ def feedback(request: SignedInRequest, uuid: UUID) -> HttpResponse:
         with refused_on(form):
             given = form.cleaned_data
             actions.record_feedback(
-                prediction_id=uuid, right=given["right"] == "yes", label=given["label"], actor=request.user,
-                kind=given["kind"] or FeedbackKind.REVIEW, source=Source.PAGE,
-            )  # fmt: skip
+                prediction_id=uuid,
+                right=given["right"] == "yes",
+                label=given["label"],
+                actor=request.user,
+                kind=given["kind"] or FeedbackKind.REVIEW,
+                source=Source.PAGE,
+            )
             return done_at(request, reverse("traffic:prediction", args=[uuid]), "Feedback saved")
-    return respond(request, "monitoring/traffic/prediction.html", "prediction", page.prediction(request.user, found, form), status=422)
+    return respond(
+        request,
+        "monitoring/traffic/prediction.html",
+        "prediction",
+        page.prediction(request.user, found, form),
+        status=422,
+    )
 
 
 @require_safe
 @needs(SEE, Endpoint)
 def shadow(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """How far the shadow version agrees with what clients got: a page, and a fragment of the endpoint's page."""
+    """How far the shadow version agrees with what clients got: a page, and a fragment of the endpoint's
+    page.
+    """
     found = Endpoint.objects.select_related("model").get(uuid=uuid)
-    return respond(request, "monitoring/traffic/shadow.html", "shadow", page.shadow(request.user, found, request.GET.dict()))
+    return respond(
+        request,
+        "monitoring/traffic/shadow.html",
+        "shadow",
+        page.shadow(request.user, found, request.GET.dict()),
+    )
 
 
 @require_safe
@@ -95,9 +119,16 @@ def define_kpi(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     if form.is_valid():
         given = dict(form.cleaned_data)
         with refused_on(form, Refusal):
-            made = actions.define_kpi(endpoint_id=uuid, holdout_share=given.pop("holdout_percent") / 100, actor=request.user, **given)
+            made = actions.define_kpi(
+                endpoint_id=uuid,
+                holdout_share=given.pop("holdout_percent") / 100,
+                actor=request.user,
+                **given,
+            )
             return done_at(request, reverse("traffic:kpi", args=[made.uuid]), f"{made.name} created")
-    return respond(request, "monitoring/traffic/kpis.html", "kpis", page.kpis(request.user, found, form), status=422)
+    return respond(
+        request, "monitoring/traffic/kpis.html", "kpis", page.kpis(request.user, found, form), status=422
+    )
 
 
 @require_safe
@@ -123,4 +154,6 @@ def record_outcomes(request: SignedInRequest, uuid: UUID) -> HttpResponse:
         with refused_on(form, Refusal):
             actions.record_outcomes(kpi_id=uuid, cases=[case], actor=request.user)
             return done_at(request, reverse("traffic:kpi", args=[uuid]), "Outcome saved")
-    return respond(request, "monitoring/traffic/kpi.html", "kpi", page.kpi(request.user, found, "90d", form), status=422)
+    return respond(
+        request, "monitoring/traffic/kpi.html", "kpi", page.kpi(request.user, found, "90d", form), status=422
+    )

@@ -42,7 +42,8 @@ COLUMNS = [
 
 
 def export(*, actor: User, filters: queries.Filters, form: str) -> Iterator[str]:
-    """The matching events as JSON Lines (hashed bytes, hashes, signed checkpoints) or CSV, in flat memory; the export is itself an Event.
+    """The matching events as JSON Lines (hashed bytes, hashes, signed checkpoints) or CSV, in flat memory;
+    the export is itself an Event.
 
     form: jsonl or csv. Raises PermissionDenied when no role of the actor may export.
     """
@@ -50,7 +51,13 @@ def export(*, actor: User, filters: queries.Filters, form: str) -> Iterator[str]
         raise PermissionDenied(roles.sentence("audit.export"))
     checkpoints.sign_checkpoints()
     with transaction.atomic():
-        record(actor, Verb.AUDIT_EXPORTED, actor, form=form, filters={k: str(v) for k, v in asdict(filters).items() if v})
+        record(
+            actor,
+            Verb.AUDIT_EXPORTED,
+            actor,
+            form=form,
+            filters={k: str(v) for k, v in asdict(filters).items() if v},
+        )
     events = queries.search(actor, filters)
     return as_csv(events) if form == "csv" else as_json_lines(events)
 

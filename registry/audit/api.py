@@ -15,10 +15,17 @@ from registry.ground.access.models import ApiToken
 from registry.ground.access.rest import BEFORE, Request, operation, page_out
 from registry.ground.ledger.models import Event
 
-FILTERS = [OpenApiParameter(name, OpenApiTypes.STR, description=text) for name, text in {
-    "text": "A name, an ID, or the start of a hash.", "room": "Such as promotions.", "verb": "Such as promotions.approved.",
-    "project": "Its uuid.", "since": "First day, YYYY-MM-DD.", "until": "Last day, YYYY-MM-DD.",
-}.items()]  # fmt: skip
+FILTERS = [
+    OpenApiParameter(name, OpenApiTypes.STR, description=text)
+    for name, text in {
+        "text": "A name, an ID, or the start of a hash.",
+        "room": "Such as promotions.",
+        "verb": "Such as promotions.approved.",
+        "project": "Its uuid.",
+        "since": "First day, YYYY-MM-DD.",
+        "until": "Last day, YYYY-MM-DD.",
+    }.items()
+]
 
 
 class EventOut(serializers.ModelSerializer[Event]):
@@ -26,7 +33,19 @@ class EventOut(serializers.ModelSerializer[Event]):
 
     class Meta:
         model = Event
-        fields = ["chain", "seq", "at", "verb", "actor", "object_type", "object_id", "project", "canonical", "previous_hash", "hash"]
+        fields = [
+            "chain",
+            "seq",
+            "at",
+            "verb",
+            "actor",
+            "object_type",
+            "object_id",
+            "project",
+            "canonical",
+            "previous_hash",
+            "hash",
+        ]
 
 
 @operation(
@@ -52,7 +71,9 @@ def events(request: Request) -> object:
     scope=ApiToken.Scope.READ,
 )
 def export(request: Request) -> StreamingHttpResponse:
-    """Export all matching events and the signed checkpoints of their chains; the export is itself recorded."""
+    """Export all matching events and the signed checkpoints of their chains; the export is itself
+    recorded.
+    """
     filters = FilterForm(request.query_params, user=request.user).filters()
     content = actions.export(actor=request.user, filters=filters, form="jsonl")
     return StreamingHttpResponse(content, content_type="application/x-ndjson")

@@ -16,7 +16,11 @@ class FilterForm(forms.Form):
 
     text = forms.CharField(label="Name, ID, or digest", required=False, max_length=200)
     room = forms.ChoiceField(label="Area", required=False)
-    verb = forms.ChoiceField(label="Action", required=False, choices=[("", "All"), *((v.value, v.label.capitalize()) for v in Verb)])
+    verb = forms.ChoiceField(
+        label="Action",
+        required=False,
+        choices=[("", "All"), *((v.value, v.label.capitalize()) for v in Verb)],
+    )
     project = forms.ChoiceField(label="Project", required=False)
     since = forms.DateField(label="From", required=False, widget=forms.DateInput(attrs={"type": "date"}))
     until = forms.DateField(label="To", required=False, widget=forms.DateInput(attrs={"type": "date"}))
@@ -24,7 +28,10 @@ class FilterForm(forms.Form):
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["room"].choices = [("", "All"), *((room, room.capitalize()) for room in queries.rooms())]  # type: ignore[attr-defined]
-        self.fields["project"].choices = [("", "All"), *((str(p.uuid), p.name) for p in queries.projects(user))]  # type: ignore[attr-defined]
+        self.fields["project"].choices = [  # type: ignore[attr-defined]
+            ("", "All"),
+            *((str(p.uuid), p.name) for p in queries.projects(user)),
+        ]
 
     def filters(self) -> queries.Filters:
         """What was asked for; the day `until` is included. Raises Unreadable."""

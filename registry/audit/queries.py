@@ -69,8 +69,9 @@ class AuditLogEntry:
 
 
 def visible_events(user: User) -> QuerySet[Event]:
-    """One's own acts; those of projects in which a role reads the audit log; of the installation's, all for organisation admins, and what
-    concerns people of their projects for auditors. A token that is limited to a project sees what a role reads there, and nothing else.
+    """One's own acts; those of projects in which a role reads the audit log; of the installation's, all for
+    organisation admins, and what concerns people of their projects for auditors. A token that is limited to a
+    project sees what a role reads there, and nothing else.
     """
     seen = Q(project__in=visible_to(user, Project, "audit.view").values("uuid"))
     if is_limited(user):
@@ -84,10 +85,16 @@ def visible_events(user: User) -> QuerySet[Event]:
 
 
 def concerning(projects: QuerySet[Project]) -> Q:
-    """Events about people who hold or held a role in these projects, and what they or the system did about anything but a person."""
-    people = Event.objects.filter(verb=Verb.ROLE_GRANTED, project__in=projects.values("uuid")).values("object_id")
+    """Events about people who hold or held a role in these projects, and what they or the system did about
+    anything but a person.
+    """
+    people = Event.objects.filter(verb=Verb.ROLE_GRANTED, project__in=projects.values("uuid")).values(
+        "object_id"
+    )
     about_a_person = Q(object_type=User._meta.label_lower)
-    return (about_a_person & Q(object_id__in=people)) | (~about_a_person & (Q(actor__in=people) | Q(actor=SYSTEM)))
+    return (about_a_person & Q(object_id__in=people)) | (
+        ~about_a_person & (Q(actor__in=people) | Q(actor=SYSTEM))
+    )
 
 
 def search(user: User, filters: Filters) -> QuerySet[Event]:
@@ -110,7 +117,9 @@ def search(user: User, filters: Filters) -> QuerySet[Event]:
 
 def matching(text: str) -> Q:
     """Events whose actor or object has this id or a name with this text, or whose hash begins with it."""
-    named = list(Name.objects.filter(text__icontains=text).values_list("subject", flat=True).distinct()[:NAMES_MAX])
+    named = list(
+        Name.objects.filter(text__icontains=text).values_list("subject", flat=True).distinct()[:NAMES_MAX]
+    )
     subjects = [text, *named]
     return Q(actor__in=subjects) | Q(object_id__in=subjects) | Q(hash__startswith=text.lower())
 
@@ -130,11 +139,16 @@ def lines(events: Iterable[Event]) -> list[AuditLogEntry]:
 
 
 def line(event: Event, names: dict[tuple[str, str], str]) -> AuditLogEntry:
-    """One event as a page shows it. names: by id and by the digest that the event was hashed with, if it was."""
+    """One event as a page shows it. names: by id and by the digest that the event was hashed with, if it
+    was.
+    """
     document = payload_of(event)
     payload, digests = document.get("payload", {}), document.get("names", {})
     actor = names.get((event.actor, digests.get("actor", "")), event.actor[:8])
-    subject = names.get((event.object_id, digests.get("object", "")), f"{event.object_type.rpartition('.')[2]} {event.object_id[:8]}")
+    subject = names.get(
+        (event.object_id, digests.get("object", "")),
+        f"{event.object_type.rpartition('.')[2]} {event.object_id[:8]}",
+    )
     return AuditLogEntry(
         event=event,
         actor="Lifecycle" if event.actor == SYSTEM else actor,
@@ -172,10 +186,14 @@ def last_checkpoint() -> Checkpoint | None:
 
 
 def checkpoint_is_late() -> bool:
-    """Whether a chain has events that should have been signed by now, as verification would find: the beat process may be down."""
+    """Whether a chain has events that should have been signed by now, as verification would find: the beat
+    process may be down.
+    """
     return checkpoints.late(timezone.now()).exists()
 
 
 def payload_of(event: Event) -> dict[str, Any]:
-    """The event's payload, as it was hashed; empty where its bytes are no event's, which verification reports."""
+    """The event's payload, as it was hashed; empty where its bytes are no event's, which verification
+    reports.
+    """
     return document_of(event.canonical) or {}

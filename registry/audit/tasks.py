@@ -24,7 +24,9 @@ def sign_checkpoints() -> None:
 
 
 def verify(ctx: JobContext) -> None:
-    """Do what `manage.py verify_audit` does; the job fails with the first faults, else reports what was walked."""
+    """Do what `manage.py verify_audit` does; the job fails with the first faults, else reports what was
+    walked.
+    """
     faults: list[Fault] = []
     parts: list[Part] = []
     for found in ledger_verify.verify_all():
@@ -38,7 +40,10 @@ def verify(ctx: JobContext) -> None:
         count = counted(sum(part.faults for part in parts), "fault")
         raise Refused(
             f"Audit log verification failed: {count}. {' '.join(map(str, faults))}",
-            next_step="Treat this as an incident; keep the database as it is. The command verify_audit lists every fault.",
+            next_step=(
+                "Treat this as an incident; keep the database as it is. The command verify_audit lists every"
+                " fault."
+            ),
         )
     totals: Counter[str] = Counter()
     for part in parts:

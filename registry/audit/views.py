@@ -30,11 +30,16 @@ def events(request: SignedInRequest) -> HttpResponse:
     query = request.GET.copy()
     query.pop("before", None)
     context = {
-        "form": form, "lines": lines, "older": older, "before": before, "query": query.urlencode(),
+        "form": form,
+        "lines": lines,
+        "older": older,
+        "before": before,
+        "query": query.urlencode(),
         "may_export": request.user.is_organisation_admin or can_somewhere(request.user, "audit.export"),
-        "checkpoint": queries.last_checkpoint(), "late": queries.checkpoint_is_late(),
+        "checkpoint": queries.last_checkpoint(),
+        "late": queries.checkpoint_is_late(),
         "verification": Job.objects.filter(kind="audit.verify").order_by("-id").first(),
-    }  # fmt: skip
+    }
     return respond(request, "registry/audit/events.html", "events", context)
 
 
@@ -56,7 +61,9 @@ def export(request: SignedInRequest) -> StreamingHttpResponse:
     kind = choice_in(request.POST, "form", MEDIA, "jsonl")
     content = actions.export(actor=request.user, filters=form.filters(), form=kind)
     name = f"audit-{timezone.now():%Y-%m-%d}.{kind}"
-    return StreamingHttpResponse(content, content_type=MEDIA[kind], headers={"Content-Disposition": f'attachment; filename="{name}"'})
+    return StreamingHttpResponse(
+        content, content_type=MEDIA[kind], headers={"Content-Disposition": f'attachment; filename="{name}"'}
+    )
 
 
 @require_POST

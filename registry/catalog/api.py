@@ -22,7 +22,17 @@ from registry.ground.access import policy
 from registry.ground.access.answers import ErrorOut
 from registry.ground.access.decorators import Needs
 from registry.ground.access.models import Project
-from registry.ground.access.rest import IS_SLUG, Filters, Request, RowOut, View, methods, operation, page_out, read
+from registry.ground.access.rest import (
+    IS_SLUG,
+    Filters,
+    Request,
+    RowOut,
+    View,
+    methods,
+    operation,
+    page_out,
+    read,
+)
 
 SEE = "catalog.view"
 FILTERS: Filters = {"semver": ("semver", IS_SLUG)}
@@ -50,7 +60,9 @@ class VersionIn(serializers.Serializer[Any]):
 
     run = serializers.UUIDField()
     semver = serializers.CharField(max_length=40)
-    stated = serializers.DictField(child=serializers.CharField(allow_blank=True), default=dict, help_text="purpose, limits, risks")
+    stated = serializers.DictField(
+        child=serializers.CharField(allow_blank=True), default=dict, help_text="purpose, limits, risks"
+    )
 
 
 class ServingOut(serializers.Serializer[rules.Serving]):
@@ -64,7 +76,9 @@ class ServingOut(serializers.Serializer[rules.Serving]):
     int8_macro_f1 = serializers.FloatField(allow_null=True)
     fp32_bytes = serializers.IntegerField(allow_null=True)
     int8_bytes = serializers.IntegerField(allow_null=True)
-    split = serializers.ChoiceField(choices=["validation", "test"], help_text="The split that decided; test in earlier versions.")
+    split = serializers.ChoiceField(
+        choices=["validation", "test"], help_text="The split that decided; test in earlier versions."
+    )
 
 
 class VersionOut(RowOut[ModelVersion]):
@@ -75,9 +89,20 @@ class VersionOut(RowOut[ModelVersion]):
     class Meta:
         model = ModelVersion
         fields = [
-            "uuid", "model", "number", "semver", "state", "state_reason", "run", "evaluation", "root_digest", "key_fingerprint", "facts",
-            "serving", "registered_at",
-        ]  # fmt: skip
+            "uuid",
+            "model",
+            "number",
+            "semver",
+            "state",
+            "state_reason",
+            "run",
+            "evaluation",
+            "root_digest",
+            "key_fingerprint",
+            "facts",
+            "serving",
+            "registered_at",
+        ]
 
     @extend_schema_field(ServingOut)
     def get_serving(self, version: ModelVersion) -> dict[str, Any]:
@@ -89,7 +114,9 @@ class VerificationOut(serializers.Serializer[verifications.Verification]):
     """A verification of every file hash and the signature. problem: empty if all passed."""
 
     at = serializers.DateTimeField()
-    by = serializers.CharField(help_text="what verified it: a job, a request's gates, or the inference servers")
+    by = serializers.CharField(
+        help_text="what verified it: a job, a request's gates, or the inference servers"
+    )
     problem = serializers.CharField()
 
 
@@ -119,7 +146,9 @@ class CardIn(serializers.Serializer[Any]):
     """A new card revision. seen: digest of the previous revision."""
 
     seen = serializers.CharField(max_length=64)
-    stated = serializers.DictField(child=serializers.CharField(allow_blank=True), help_text="purpose, limits, risks")
+    stated = serializers.DictField(
+        child=serializers.CharField(allow_blank=True), help_text="purpose, limits, risks"
+    )
 
 
 class CardOut(RowOut[Card]):
@@ -151,7 +180,18 @@ class EndpointOut(RowOut[Endpoint]):
 
     class Meta:
         model = Endpoint
-        fields = ["uuid", "model", "project", "slug", "full_name", "environment", "policy", "keep_text", "live", "moves"]
+        fields = [
+            "uuid",
+            "model",
+            "project",
+            "slug",
+            "full_name",
+            "environment",
+            "policy",
+            "keep_text",
+            "live",
+            "moves",
+        ]
 
 
 class QuarantineIn(serializers.Serializer[Any]):
@@ -201,7 +241,14 @@ def versions(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
     return paging.page(rows, key_in(request.query_params), queries.PAGE, key="number")
 
 
-@operation("POST", "versions_register", Needs("catalog.register", RegisteredModel, SEE), takes=VersionIn, gives=JobOut, status=202)
+@operation(
+    "POST",
+    "versions_register",
+    Needs("catalog.register", RegisteredModel, SEE),
+    takes=VersionIn,
+    gives=JobOut,
+    status=202,
+)
 def register(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
     """Register a run as a version. Returns the job."""
     model = RegisteredModel.objects.select_related("project").get(uuid=uuid)
@@ -221,7 +268,14 @@ def version_card(request: Request, uuid: UUID) -> object:
     return queries.newest_card(ModelVersion.objects.get(uuid=uuid))
 
 
-@operation("POST", "cards_edit", Needs("catalog.edit_card", ModelVersion, SEE), takes=CardIn, gives=CardOut, status=201)
+@operation(
+    "POST",
+    "cards_edit",
+    Needs("catalog.edit_card", ModelVersion, SEE),
+    takes=CardIn,
+    gives=CardOut,
+    status=201,
+)
 def edit_card(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
     """Save a new card revision with purpose, limits, and risks."""
     return actions.edit_card(version=ModelVersion.objects.get(uuid=uuid), actor=request.user, **given)
@@ -230,17 +284,25 @@ def edit_card(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
 class VersionExport(View):
     """A version as a ZIP."""
 
-    needs = {"GET": Needs("catalog.download", ModelVersion, SEE), "POST": Needs("catalog.download", ModelVersion, SEE)}
+    needs = {
+        "GET": Needs("catalog.download", ModelVersion, SEE),
+        "POST": Needs("catalog.download", ModelVersion, SEE),
+    }
     http_method_names = ("get", "post")  # a HEAD would be recorded as a download
 
     @extend_schema(
-        operation_id="versions_download", responses={(200, "application/zip"): OpenApiTypes.BINARY, 409: ErrorOut, 422: ErrorOut}
+        operation_id="versions_download",
+        responses={(200, "application/zip"): OpenApiTypes.BINARY, 409: ErrorOut, 422: ErrorOut},
     )
     def get(self, request: Request, uuid: UUID) -> FileResponse:
-        """Download the exported ZIP: files and card with their signatures, and how to verify them. 409 until it has the newest card."""
+        """Download the exported ZIP: files and card with their signatures, and how to verify them. 409 until
+        it has the newest card.
+        """
         version = ModelVersion.objects.select_related("model__project").get(uuid=uuid)
         packed = actions.download(version=version, actor=request.user)
-        return FileResponse(packed, as_attachment=True, filename=version.export_name, content_type="application/zip")
+        return FileResponse(
+            packed, as_attachment=True, filename=version.export_name, content_type="application/zip"
+        )
 
     @extend_schema(operation_id="versions_export", request=None, responses={202: JobOut, 422: ErrorOut})
     def post(self, request: Request, uuid: UUID) -> Response:
@@ -256,7 +318,13 @@ def verify_version(request: Request, uuid: UUID) -> object:
     return actions.ask_verification(version=version, actor=request.user)
 
 
-@operation("POST", "versions_quarantine", Needs("catalog.quarantine", ModelVersion, SEE), takes=QuarantineIn, gives=VersionOut)
+@operation(
+    "POST",
+    "versions_quarantine",
+    Needs("catalog.quarantine", ModelVersion, SEE),
+    takes=QuarantineIn,
+    gives=VersionOut,
+)
 def quarantine_version(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
     """Quarantine a version: it stops serving immediately and can't be downloaded. The reason is kept."""
     actions.quarantine(version_id=uuid, actor=request.user, **given)
@@ -270,7 +338,12 @@ def model_endpoints(request: Request, uuid: UUID) -> object:
 
 
 @operation(
-    "POST", "model_endpoints_create", Needs("catalog.create_endpoint", RegisteredModel, SEE), body=EndpointIn, gives=EndpointOut, status=201
+    "POST",
+    "model_endpoints_create",
+    Needs("catalog.create_endpoint", RegisteredModel, SEE),
+    body=EndpointIn,
+    gives=EndpointOut,
+    status=201,
 )
 def create_endpoint(request: Request, uuid: UUID) -> object:
     """Create an endpoint. Nothing is live on it yet."""
@@ -278,7 +351,14 @@ def create_endpoint(request: Request, uuid: UUID) -> object:
     return actions.create_endpoint(model=model, actor=request.user, **read(EndpointIn, request.data))
 
 
-@operation("POST", "endpoints_freeze", Needs("catalog.freeze", Endpoint, SEE), takes=EndpointFreezeIn, gives=FreezeOut, status=201)
+@operation(
+    "POST",
+    "endpoints_freeze",
+    Needs("catalog.freeze", Endpoint, SEE),
+    takes=EndpointFreezeIn,
+    gives=FreezeOut,
+    status=201,
+)
 def freeze_endpoint(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
     """Freeze an endpoint, for at most 90 days."""
     return actions.freeze(endpoint_id=uuid, actor=request.user, **given)
@@ -293,7 +373,9 @@ def lift_freeze(request: Request, uuid: UUID) -> object:
 urlpatterns = [
     path("models/", methods(models, create_model), name="api-models"),
     path("models/<uuid:uuid>/versions/", methods(versions, register), name="api-versions"),
-    path("models/<uuid:uuid>/endpoints/", methods(model_endpoints, create_endpoint), name="api-model-endpoints"),
+    path(
+        "models/<uuid:uuid>/endpoints/", methods(model_endpoints, create_endpoint), name="api-model-endpoints"
+    ),
     path("versions/<uuid:uuid>/", one_version, name="api-version"),
     path("versions/<uuid:uuid>/card/", methods(version_card, edit_card), name="api-version-card"),
     path("versions/<uuid:uuid>/export/", VersionExport.as_view(), name="api-version-export"),

@@ -21,10 +21,19 @@ class CatalogConfig(AppConfig):
         from registry.ground.access.policy import can_somewhere
         from registry.ground.ledger import accounts
 
-        registry.register(JobKind("catalog.register", "Register version", tasks.register, url=ports.model_url))
+        registry.register(
+            JobKind("catalog.register", "Register version", tasks.register, url=ports.model_url)
+        )
         registry.register(JobKind("catalog.verify", "Verify version", tasks.verify, url=ports.version_url))
         registry.register(
-            JobKind("catalog.export", "Export version", actions.run_export, url=ports.version_url, on_failed=forget, on_cancelled=forget)
+            JobKind(
+                "catalog.export",
+                "Export version",
+                actions.run_export,
+                url=ports.version_url,
+                on_failed=forget,
+                on_cancelled=forget,
+            )
         )
         schedule.every(3600, "registry.catalog.tasks.sweep_exports")
         accounts.register(trail.MODELS)

@@ -1,4 +1,5 @@
-"""The model card: Hugging Face front matter and Markdown, written from frozen facts and from what people stated. Pure.
+"""The model card: Hugging Face front matter and Markdown, written from frozen facts and from what people
+stated. Pure.
 
 What is not known reads "not stated" or "not measured"; nothing is made up.
 """
@@ -25,16 +26,50 @@ from lifecycle.ui.numbers import count, decimals
 from registry.catalog import rules
 
 MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
-TAGS = {"h3", "h4", "h5", "h6", "p", "ul", "ol", "li", "em", "strong", "code", "pre", "a", "blockquote", "hr", "br"} | {
-    "table", "thead", "tbody", "tr", "th", "td",
-}  # fmt: skip
+TAGS = {
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "p",
+    "ul",
+    "ol",
+    "li",
+    "em",
+    "strong",
+    "code",
+    "pre",
+    "a",
+    "blockquote",
+    "hr",
+    "br",
+} | {
+    "table",
+    "thead",
+    "tbody",
+    "tr",
+    "th",
+    "td",
+}
 PRE = '<pre class="code" tabindex="0" role="region" aria-label="How to load the model">'
-EMPTY_HEAD = re.compile(r"<thead>\s*<tr>(\s*<th></th>)+\s*</tr>\s*</thead>")  # Markdown needs a head, a reader does not
+# Markdown needs a head, a reader does not
+EMPTY_HEAD = re.compile(r"<thead>\s*<tr>(\s*<th></th>)+\s*</tr>\s*</thead>")
 NOT_STATED = "not stated"
 NOT_MEASURED = "not measured"
 COLUMNS = 2  # scores of a baseline
-SPEC = ("epochs", "batch_size", "learning_rate", "head_learning_rate", "weight_decay", "max_tokens", "pooling", "seed")
-RELATION = dict.fromkeys(("lora", "fast_lora", "ia3", "adapter", "prompt", "p_tuning", "prefix"), "adapter") | {
+SPEC = (
+    "epochs",
+    "batch_size",
+    "learning_rate",
+    "head_learning_rate",
+    "weight_decay",
+    "max_tokens",
+    "pooling",
+    "seed",
+)
+RELATION = dict.fromkeys(
+    ("lora", "fast_lora", "ia3", "adapter", "prompt", "p_tuning", "prefix"), "adapter"
+) | {
     "full": "finetune",
     "head": "finetune",
 }
@@ -73,8 +108,17 @@ def front_matter(facts: Mapping[str, Any]) -> dict[str, Any]:
     base, snapshot, found = facts["base"], facts["snapshot"], facts["evaluation"]["metrics"]
     metrics = measures_of(rules.task_type(facts).key).metrics
     known = [metrics[name] for name in metrics.registered if name in found]
-    measured = [{"type": each.hub, "value": found[each.name]["value"], "name": each.title} for each in known if each.hub]
-    dataset = {"name": snapshot["dataset"], "type": snapshot["dataset_slug"], "split": "test", "revision": f"sha256:{snapshot['digest']}"}
+    measured = [
+        {"type": each.hub, "value": found[each.name]["value"], "name": each.title}
+        for each in known
+        if each.hub
+    ]
+    dataset = {
+        "name": snapshot["dataset"],
+        "type": snapshot["dataset_slug"],
+        "split": "test",
+        "revision": f"sha256:{snapshot['digest']}",
+    }
     task = {"type": rules.task_type(facts).hub_tag}
     head = {
         "library_name": "peft" if facts["strategy"] in PEFT else "transformers",
@@ -85,7 +129,12 @@ def front_matter(facts: Mapping[str, Any]) -> dict[str, Any]:
         "pipeline_tag": task["type"],
         "datasets": [snapshot["dataset_slug"]],
         "tags": [facts["strategy"]],
-        "model-index": [{"name": facts["model_slug"], "results": [{"task": task, "dataset": dataset, "metrics": measured}]}],
+        "model-index": [
+            {
+                "name": facts["model_slug"],
+                "results": [{"task": task, "dataset": dataset, "metrics": measured}],
+            }
+        ],
     }
     return {name: value for name, value in head.items() if value is not None}
 
@@ -99,7 +148,13 @@ def data(snapshot: Mapping[str, Any]) -> str:
         ("Dataset", f"{inline(snapshot['dataset'])}, version v{snapshot['number']}"),
         ("Dataset version digest", f"`sha256:{snapshot['digest']}`"),
         ("Rows", rows),
-        ("Labels", f"{len(snapshot['labels'])} in schema version {snapshot['schema_version']}, `sha256:{snapshot['schema_digest']}`"),
+        (
+            "Labels",
+            (
+                f"{len(snapshot['labels'])} in schema version {snapshot['schema_version']},"
+                f" `sha256:{snapshot['schema_digest']}`"
+            ),
+        ),
         ("Label protocol", protocol.decided_by(made)),
         ("Agreement", protocol.agreement(made)),
         ("Language", inline(snapshot.get("language") or NOT_STATED)),
@@ -111,12 +166,17 @@ def data(snapshot: Mapping[str, Any]) -> str:
 def training(facts: Mapping[str, Any]) -> str:
     """How it was made: base, strategy, settings, effort."""
     base, spec, effort, kind = facts["base"], facts["spec"], facts["effort"], rules.task_type(facts)
+    digest = f", `sha256:{base['digest']}`" if base.get("digest") else ""
     lines = [
-        ("Base model", f"{inline(rules.base_name(facts))}{', `sha256:' + base['digest'] + '`' if base.get('digest') else ''}"),
+        ("Base model", f"{inline(rules.base_name(facts))}{digest}"),
         ("Licence of the base", inline(base.get("licence") or NOT_STATED)),
         *([("Task", stated)] if (stated := measures_of(kind.key).stated) else []),
         *([("Thresholds", inline(thresholds(facts)))] if facts.get("operating") else []),
-        *([("Threshold", inline(threshold_of(chosen, "test").line))] if (chosen := facts["evaluation"].get("deciding")) else []),
+        *(
+            [("Threshold", inline(threshold_of(chosen, "test").line))]
+            if (chosen := facts["evaluation"].get("deciding"))
+            else []
+        ),
         ("Strategy", inline(dict(Strategy.choices).get(facts["strategy"], facts["strategy"]))),
         *(
             (name.replace("_", " ").capitalize(), inline(spec[name]))
@@ -126,7 +186,10 @@ def training(facts: Mapping[str, Any]) -> str:
         ("Trainable parameters", count(effort.get("trainable_parameters")).lower()),
         ("Served as", served(facts)),
         *([("Ended early", inline(facts["ended_early"]))] if facts.get("ended_early") else []),
-        ("Training time", f"{decimals(effort['seconds'], 0)} s" if effort.get("seconds") is not None else NOT_MEASURED),
+        (
+            "Training time",
+            f"{decimals(effort['seconds'], 0)} s" if effort.get("seconds") is not None else NOT_MEASURED,
+        ),
     ]
     return "## Training\n\n" + table(("Fact", "Value"), lines)
 
@@ -135,7 +198,10 @@ def thresholds(facts: Mapping[str, Any]) -> str:
     """What those of classes were chosen for, and of which of them it is promised for other rows."""
     found = facts["operating"]
     promised = promises(found, facts["snapshot"]["labels"])
-    return f"{found['by']} of {found['target']:g} or more of each class on validation: {promised or 'reached by none'}"
+    return (
+        f"{found['by']} of {found['target']:g} or more of each class on validation:"
+        f" {promised or 'reached by none'}"
+    )
 
 
 def served(facts: Mapping[str, Any]) -> str:
@@ -151,18 +217,37 @@ def results(facts: Mapping[str, Any]) -> str:
         (
             NAMED[name].title,
             decimals(metric["value"]),
-            f"{decimals(metric['low'])} to {decimals(metric['high'])}" if has_interval(metric) else NOT_MEASURED,
+            (
+                f"{decimals(metric['low'])} to {decimals(metric['high'])}"
+                if has_interval(metric)
+                else NOT_MEASURED
+            ),
         )
         for name, metric in evaluation["metrics"].items()
     ]
-    groups = f" in {count(evaluation['clusters'])} groups of near duplicates" if "clusters" in evaluation else ""
-    text = f"## Results\n\nFrozen test split, {count(evaluation['rows'])} rows{groups}, report `sha256:{evaluation['digest']}`.\n\n"
+    groups = (
+        f" in {count(evaluation['clusters'])} groups of near duplicates" if "clusters" in evaluation else ""
+    )
+    text = (
+        f"## Results\n\nFrozen test split, {count(evaluation['rows'])} rows{groups}, report"
+        f" `sha256:{evaluation['digest']}`.\n\n"
+    )
     text += table(("Metric", "Value", "95 % interval"), lines)
     measures = measures_of(rules.task_type(facts).key)
     shown, found = measures.metrics.beside[:COLUMNS], evaluation["baselines"]
-    against = [(title, *(metric(found[name], each) for each in shown)) for name, title in measures.baselines.items() if name in found]
+    against = [
+        (title, *(metric(found[name], each) for each in shown))
+        for name, title in measures.baselines.items()
+        if name in found
+    ]
     return (
-        text + "\n\n" + (table(("Baseline", *(NAMED[each].title for each in shown)), against) if against else f"Baselines: {NOT_MEASURED}.")
+        text
+        + "\n\n"
+        + (
+            table(("Baseline", *(NAMED[each].title for each in shown)), against)
+            if against
+            else f"Baselines: {NOT_MEASURED}."
+        )
     )
 
 
@@ -170,7 +255,11 @@ def thread(facts: Mapping[str, Any]) -> str:
     """Where it comes from, as digests that can be recomputed."""
     lines = [
         ("Dataset version", f"v{facts['snapshot']['number']}", f"`{facts['snapshot']['digest']}`"),
-        ("Label schema", f"version {facts['snapshot']['schema_version']}", f"`{facts['snapshot']['schema_digest']}`"),
+        (
+            "Label schema",
+            f"version {facts['snapshot']['schema_version']}",
+            f"`{facts['snapshot']['schema_digest']}`",
+        ),
         ("Base model", inline(rules.base_name(facts)), f"`{facts['base'].get('digest') or NOT_STATED}`"),
         ("Run", f"run {facts['run']['number']}", f"`{facts['run']['spec_digest']}`"),
         ("Evaluation", "frozen test split", f"`{facts['evaluation']['digest']}`"),
@@ -207,13 +296,21 @@ def gap(words: str) -> str:
 
 
 def body(text: str) -> SafeString:
-    """The card without its front matter, as clean HTML: nothing raw, no images, no scripts; headings from the third level."""
-    _, _, markdown = text.removeprefix("---\n").partition("\n---\n") if text.startswith("---\n") else ("", "", text)
+    """The card without its front matter, as clean HTML: nothing raw, no images, no scripts; headings from the
+    third level.
+    """
+    _, _, markdown = (
+        text.removeprefix("---\n").partition("\n---\n") if text.startswith("---\n") else ("", "", text)
+    )
     tokens = MARKDOWN.parse(markdown)
     for token in tokens:
         if token.type in ("heading_open", "heading_close"):
             token.tag = f"h{min(6, int(token.tag[1]) + 2)}"
     html = MARKDOWN.renderer.render(tokens, MARKDOWN.options, {})
     clean = nh3.clean(html, tags=TAGS, attributes={"a": {"href"}}, url_schemes={"https", "http"})
-    tables = EMPTY_HEAD.sub("", clean).replace("<table>", '<div class="tw"><table class="tbl">').replace("</table>", "</table></div>")
+    tables = (
+        EMPTY_HEAD.sub("", clean)
+        .replace("<table>", '<div class="tw"><table class="tbl">')
+        .replace("</table>", "</table></div>")
+    )
     return mark_safe(tables.replace("<pre>", PRE))  # noqa: S308  cleaned by nh3

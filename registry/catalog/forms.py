@@ -22,7 +22,11 @@ class ModelForm(forms.Form):
 
     project = forms.ModelChoiceField(queryset=Project.objects.none(), to_field_name="uuid", empty_label=None)
     name = forms.CharField(max_length=80)
-    slug = forms.CharField(label="Short name", max_length=60, help_text="Lowercase letters, digits, and dashes, such as support-intent.")
+    slug = forms.CharField(
+        label="Short name",
+        max_length=60,
+        help_text="Lowercase letters, digits, and dashes, such as support-intent.",
+    )
     purpose = forms.CharField(
         required=False,
         max_length=rules.STATED_MAX,
@@ -39,10 +43,16 @@ class EndpointForm(forms.Form):
     """A new endpoint of a model."""
 
     slug = forms.CharField(
-        label="Address", max_length=60, help_text="Clients call /v2/models/<project>/<address>/infer. Unique in the project."
+        label="Address",
+        max_length=60,
+        help_text="Clients call /v2/models/<project>/<address>/infer. Unique in the project.",
     )
-    environment = forms.ChoiceField(choices=Endpoint.Environment.choices, initial=Endpoint.Environment.PRODUCTION)
-    keep_text = forms.BooleanField(label="Store request texts with their predictions", required=False, initial=True)
+    environment = forms.ChoiceField(
+        choices=Endpoint.Environment.choices, initial=Endpoint.Environment.PRODUCTION
+    )
+    keep_text = forms.BooleanField(
+        label="Store request texts with their predictions", required=False, initial=True
+    )
 
 
 class RunChoice(forms.ModelChoiceField):  # type: ignore[type-arg]  # it takes none at run time
@@ -56,10 +66,20 @@ class RunChoice(forms.ModelChoiceField):  # type: ignore[type-arg]  # it takes n
 class StatedForm(forms.Form):
     """The fields of a card that people write; blanks read: not stated."""
 
-    purpose = forms.CharField(required=False, max_length=rules.STATED_MAX, widget=LONG, help_text="What it is for, and what it is not for.")
-    limits = forms.CharField(required=False, max_length=rules.STATED_MAX, widget=LONG, help_text="Where it fails or wasn't tested.")
+    purpose = forms.CharField(
+        required=False,
+        max_length=rules.STATED_MAX,
+        widget=LONG,
+        help_text="What it is for, and what it is not for.",
+    )
+    limits = forms.CharField(
+        required=False, max_length=rules.STATED_MAX, widget=LONG, help_text="Where it fails or wasn't tested."
+    )
     risks = forms.CharField(
-        required=False, max_length=rules.STATED_MAX, widget=LONG, help_text="What a wrong prediction causes, and who notices."
+        required=False,
+        max_length=rules.STATED_MAX,
+        widget=LONG,
+        help_text="What a wrong prediction causes, and who notices.",
     )
 
     def stated(self) -> dict[str, str]:

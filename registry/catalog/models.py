@@ -19,7 +19,9 @@ USER = settings.AUTH_USER_MODEL
 
 
 class RegisteredModel(models.Model):
-    """A model as the organisation knows it: a name under which versions are registered. It stays in its project, and is never deleted."""
+    """A model as the organisation knows it: a name under which versions are registered. It stays in its
+    project, and is never deleted.
+    """
 
     append_only = True
     project_path = "project"
@@ -51,7 +53,9 @@ class ModelGrant(GroupObjectPermissionBase):
 
 
 class ModelVersion(models.Model):
-    """One sealed version: the files of a run's artifact, their root digest and signature. Only its life-cycle state may change."""
+    """One sealed version: the files of a run's artifact, their root digest and signature. Only its life-cycle
+    state may change.
+    """
 
     append_only = True
     changeable = ("state", "state_reason")
@@ -66,12 +70,16 @@ class ModelVersion(models.Model):
     number = models.PositiveIntegerField()
     semver = models.CharField(max_length=40)
     run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="versions")
-    evaluation = models.ForeignKey(Evaluation, on_delete=models.PROTECT, related_name="versions", help_text="on the frozen test split")
+    evaluation = models.ForeignKey(
+        Evaluation, on_delete=models.PROTECT, related_name="versions", help_text="on the frozen test split"
+    )
     folder = models.ForeignKey(Folder, on_delete=models.PROTECT, related_name="versions")
     root_digest = models.CharField(max_length=64)
     signature = models.TextField(help_text="model.sig: the OpenSSF model signing bundle, JSON")
     key_fingerprint = models.CharField(max_length=64)
-    facts = models.JSONField(default=dict, help_text="label set, base, strategy, and dataset version digest; never changed")
+    facts = models.JSONField(
+        default=dict, help_text="label set, base, strategy, and dataset version digest; never changed"
+    )
     state = models.CharField(max_length=12, choices=State.choices, default=State.ACTIVE)
     state_reason = models.CharField(max_length=rules.REASON_MAX, blank=True)
     registered_by = models.ForeignKey(USER, null=True, on_delete=models.PROTECT, related_name="+")
@@ -99,9 +107,11 @@ class ModelVersion(models.Model):
 
 
 class VerifiedCopy(models.Model):
-    """The files that the inference servers were given of a version, as they were when each was last hashed and the signature held.
+    """The files that the inference servers were given of a version, as they were when each was last hashed
+    and the signature held.
 
-    stamps: see bundle.stamps. As long as the files have them, they are what was verified, with the key of this fingerprint.
+    stamps: see bundle.stamps. As long as the files have them, they are what was verified, with the key of
+    this fingerprint.
     """
 
     version = models.OneToOneField(ModelVersion, on_delete=models.CASCADE, related_name="verified_copy")
@@ -124,7 +134,9 @@ class Card(models.Model):
     version = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="cards")
     revision = models.PositiveIntegerField()
     text = models.TextField(help_text="Markdown with Hugging Face front matter")
-    stated = models.JSONField(default=dict, help_text="what people wrote: purpose, limits, risks; blanks read: not stated")
+    stated = models.JSONField(
+        default=dict, help_text="what people wrote: purpose, limits, risks; blanks read: not stated"
+    )
     digest = models.CharField(max_length=64)
     signature = models.TextField(help_text="OpenSSF model signature over README.md and card.json")
     key_fingerprint = models.CharField(max_length=64)
@@ -139,8 +151,9 @@ class Card(models.Model):
 
 
 class PackedExport(models.Model):
-    """The zip of a version with this revision of its card, as it was when it was put where it is downloaded from. As long as the file has
-    the stamp, it is what was packed."""
+    """The zip of a version with this revision of its card, as it was when it was put where it is downloaded
+    from. As long as the file has the stamp, it is what was packed.
+    """
 
     card = models.OneToOneField(Card, on_delete=models.CASCADE, related_name="packed_export")
     stamp = models.JSONField(help_text="as queries.stamp_of has it")
@@ -153,8 +166,8 @@ class PackedExport(models.Model):
 class Endpoint(models.Model):
     """A model in an environment, under an address: what clients call, and what promotions are asked for.
 
-    project: always the model's; it's stored here so that a slug is unique within it. Neither of the three ever changes, and no endpoint is
-    deleted: what was answered under an address stays where it was answered.
+    project: always the model's; it's stored here so that a slug is unique within it. Neither of the three
+    ever changes, and no endpoint is deleted: what was answered under an address stays where it was answered.
     """
 
     append_only = True
@@ -172,9 +185,14 @@ class Endpoint(models.Model):
     slug = models.SlugField(max_length=60, help_text="in the address: /v2/models/<project>/<slug>/infer")
     environment = models.CharField(max_length=12, choices=Environment.choices, default=Environment.PRODUCTION)
     policy = models.ForeignKey(
-        Policy, on_delete=models.PROTECT, related_name="endpoints", help_text="the version in force for new requests"
+        Policy,
+        on_delete=models.PROTECT,
+        related_name="endpoints",
+        help_text="the version in force for new requests",
     )
-    keep_text = models.BooleanField(default=True, help_text="keep the texts of requests beside their predictions")
+    keep_text = models.BooleanField(
+        default=True, help_text="keep the texts of requests beside their predictions"
+    )
     created_by = models.ForeignKey(USER, null=True, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -186,12 +204,16 @@ class Endpoint(models.Model):
 
     @property
     def full_name(self) -> str:
-        """What it is called beyond its project and to the inference servers: project/slug. Select its model's project with it."""
+        """What it is called beyond its project and to the inference servers: project/slug. Select its model's
+        project with it.
+        """
         return f"{self.model.project.slug}/{self.slug}"
 
 
 class Alias(models.Model):
-    """Which version is live on an endpoint. Moved by deploy and roll back alone; `moves` counts them, so that a stale look is noticed."""
+    """Which version is live on an endpoint. Moved by deploy and roll back alone; `moves` counts them, so that
+    a stale look is noticed.
+    """
 
     endpoint = models.OneToOneField(Endpoint, on_delete=models.PROTECT, related_name="alias")
     version = models.ForeignKey(ModelVersion, null=True, on_delete=models.PROTECT, related_name="aliases")
@@ -202,7 +224,9 @@ class Alias(models.Model):
 
 
 class Freeze(models.Model):
-    """A stop on promotions and deployments of an endpoint, with an owner and an end. Only that it was lifted is written later."""
+    """A stop on promotions and deployments of an endpoint, with an owner and an end. Only that it was lifted
+    is written later.
+    """
 
     append_only = True
     changeable = ("lifted_at", "lifted_by")
@@ -219,7 +243,11 @@ class Freeze(models.Model):
     lifted_by = models.ForeignKey(USER, null=True, on_delete=models.PROTECT, related_name="+")
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["endpoint"], condition=Q(lifted_at__isnull=True), name="one_freeze_at_a_time")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["endpoint"], condition=Q(lifted_at__isnull=True), name="one_freeze_at_a_time"
+            )
+        ]
 
     def __str__(self) -> str:
         return f"freeze of {self.endpoint}"

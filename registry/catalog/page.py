@@ -34,27 +34,48 @@ def model(user: User, found: RegisteredModel, before: int | None) -> dict[str, A
     """A model with a page of its versions, its endpoints and what runs for it now."""
     job = of_subject(found).filter(kind="catalog.register").first()
     lines, older = queries.version_lines(found, before)
-    endpoints = [(endpoint, queries.freeze_of(endpoint)) for endpoint in queries.endpoints(user).filter(model=found)]
-    may = {action: policy.can(user, f"catalog.{action}", found) for action in ("register", "create_endpoint", "freeze")}
+    endpoints = [
+        (endpoint, queries.freeze_of(endpoint)) for endpoint in queries.endpoints(user).filter(model=found)
+    ]
+    may = {
+        action: policy.can(user, f"catalog.{action}", found)
+        for action in ("register", "create_endpoint", "freeze")
+    }
     return {
-        "model": found, "lines": lines, "older": older, "before": before, "endpoints": endpoints, "may": may,
+        "model": found,
+        "lines": lines,
+        "older": older,
+        "before": before,
+        "endpoints": endpoints,
+        "may": may,
         "job": job if job and job.state != State.SUCCEEDED else None,
-    }  # fmt: skip
+    }
 
 
 def version(user: User, uuid: UUID) -> dict[str, Any]:
     """A version with its thread, card, files and what was verified when. Raises Http404."""
-    running = about(ModelVersion, uuid).filter(kind="catalog.verify", state__in=[State.QUEUED, State.RUNNING]).first()
+    running = (
+        about(ModelVersion, uuid)
+        .filter(kind="catalog.verify", state__in=[State.QUEUED, State.RUNNING])
+        .first()
+    )
     export_job = about(ModelVersion, uuid).filter(kind="catalog.export").first()
     found = policy.get_visible(user, queries.versions(user), "catalog.view", uuid=uuid)
     card = queries.newest_card(found)
-    may = {action: policy.can(user, f"catalog.{action}", found) for action in ("edit_card", "download", "quarantine")}
+    may = {
+        action: policy.can(user, f"catalog.{action}", found)
+        for action in ("edit_card", "download", "quarantine")
+    }
     return {
         "version": found,
         "state_kind": found.mark,
         "kind": rules.task_type(found.facts),
         "is_servable": is_servable(rules.task_type(found.facts).key),
-        "deciding": threshold_of(deciding, "test") if (deciding := found.facts["evaluation"].get("deciding")) else None,
+        "deciding": (
+            threshold_of(deciding, "test")
+            if (deciding := found.facts["evaluation"].get("deciding"))
+            else None
+        ),
         "thread": thread(found),
         "figures": figures(found),
         "serving": rules.serving(found.facts),
@@ -81,11 +102,15 @@ def version(user: User, uuid: UUID) -> dict[str, Any]:
 def quarantine_text(found: ModelVersion) -> str:
     """What a quarantine would do now, as the dialog says it before the click."""
     effects = serving.effects(found) or ["It isn't serving traffic."]
-    return " ".join(["It can't be served or downloaded again, and its open promotion requests are voided.", *effects])
+    return " ".join(
+        ["It can't be served or downloaded again, and its open promotion requests are voided.", *effects]
+    )
 
 
 def suggest_url(user: User, found: ModelVersion) -> str:
-    """Where to have this version suggest labels for the dataset that it learned from; "" where this person or this version cannot."""
+    """Where to have this version suggest labels for the dataset that it learned from; "" where this person or
+    this version cannot.
+    """
     dataset = found.run.snapshot.dataset
     if not rules.task_type(found.facts).prelabels:
         return ""
@@ -96,7 +121,9 @@ def suggest_url(user: User, found: ModelVersion) -> str:
 
 
 def train_on_url(user: User, found: ModelVersion) -> str:
-    """Where another run is started from this version's weights; "" where this person may not, or it is not active."""
+    """Where another run is started from this version's weights; "" where this person may not, or it is not
+    active.
+    """
     able = found.state == ModelVersion.State.ACTIVE and policy.can(user, "training.launch", found.run)
     address = find_url("training:detail", uuid=found.run.uuid)
     return f"{address}#train-on" if able and address else ""
@@ -129,5 +156,11 @@ def figures(found: ModelVersion) -> list[Figure]:
     for name in metrics_of(found.evaluation.report).strip:
         measure = known.get(name)
         value = decimals(measure["value"]) if measure else None
-        shown.append(Figure(NAMED[name].title, value, sub=f"{decimals(measure['low'])} to {decimals(measure['high'])}" if measure else ""))
+        shown.append(
+            Figure(
+                NAMED[name].title,
+                value,
+                sub=f"{decimals(measure['low'])} to {decimals(measure['high'])}" if measure else "",
+            )
+        )
     return [*shown, Figure("Test rows", count(found.evaluation.rows), sub="frozen")]

@@ -1,4 +1,6 @@
-"""What the catalog registers with lower rooms: the page of a job's result, the palette's search, and the versions of a run."""
+"""What the catalog registers with lower rooms: the page of a job's result, the palette's search, and the
+versions of a run.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,10 @@ def search(user: Person, query: str) -> list[Hit]:
     models = queries.models(user).filter(name__icontains=query)[:4]
     found = [Hit(model.name, reverse("catalog:model", args=[model.uuid]), "model") for model in models]
     versions = queries.versions(user).filter(fits)[:6]
-    return found + [Hit(str(row), reverse("catalog:version", args=[row.uuid]), f"version {row.root_digest[:8]}") for row in versions]
+    return found + [
+        Hit(str(row), reverse("catalog:version", args=[row.uuid]), f"version {row.root_digest[:8]}")
+        for row in versions
+    ]
 
 
 def versions_of(run: Run) -> list[Step]:
@@ -43,7 +48,11 @@ def versions_of(run: Run) -> list[Step]:
 
 
 def live_reference(run: Run) -> Reference | None:
-    """The version that is live in the run's project, where it was trained and measured on the very same snapshot; None otherwise."""
-    live = Alias.objects.filter(endpoint__model__project=run.project_id, version__run__snapshot=run.snapshot_id).exclude(version__run=run)
+    """The version that is live in the run's project, where it was trained and measured on the very same
+    snapshot; None otherwise.
+    """
+    live = Alias.objects.filter(
+        endpoint__model__project=run.project_id, version__run__snapshot=run.snapshot_id
+    ).exclude(version__run=run)
     alias = live.select_related("version__run").order_by("pk").first()
     return Reference(alias.version.semver, alias.version.run.metrics) if alias and alias.version else None

@@ -35,7 +35,9 @@ PAGE = 30
 
 @dataclass(frozen=True, slots=True)
 class VersionLine:
-    """A version as a table shows it. score: {"value", "low", "high"} of `leading` on its frozen test split, or None."""
+    """A version as a table shows it. score: {"value", "low", "high"} of `leading` on its frozen test split,
+    or None.
+    """
 
     version: ModelVersion
     live_on: tuple[str, ...]
@@ -53,13 +55,17 @@ class Export:
 
 def models(user: Person) -> QuerySet[RegisteredModel]:
     """The registered models that the user may see, by name."""
-    rows = RegisteredModel.objects.select_related("project", "owner").annotate(version_count=Count("versions"))
+    rows = RegisteredModel.objects.select_related("project", "owner").annotate(
+        version_count=Count("versions")
+    )
     return policy.visible_to(user, rows, "catalog.view").order_by("name", "pk")
 
 
 def versions(user: Person) -> QuerySet[ModelVersion]:
     """The versions that the user may see, newest first."""
-    rows = ModelVersion.objects.select_related("model__project", "run__snapshot__dataset", "evaluation", "folder", "registered_by")
+    rows = ModelVersion.objects.select_related(
+        "model__project", "run__snapshot__dataset", "evaluation", "folder", "registered_by"
+    )
     return policy.visible_to(user, rows, "catalog.view").order_by("-pk")
 
 
@@ -70,33 +76,51 @@ def endpoints(user: Person) -> QuerySet[Endpoint]:
 
 
 def version_lines(model: RegisteredModel, before: int | None = None) -> tuple[list[VersionLine], int | None]:
-    """A page of a model's versions, newest first, and the number to continue before (None on the last page)."""
+    """A page of a model's versions, newest first, and the number to continue before (None on the last
+    page).
+    """
     rows = model.versions.select_related("evaluation", "registered_by", "run").order_by("-number")
     found, older = paging.page(rows, before, PAGE, key="number")
     live: dict[int, list[str]] = {}
-    for version, slug in Alias.objects.filter(endpoint__model=model, version__isnull=False).values_list("version", "endpoint__slug"):
+    for version, slug in Alias.objects.filter(endpoint__model=model, version__isnull=False).values_list(
+        "version", "endpoint__slug"
+    ):
         live.setdefault(int(version or 0), []).append(slug)
-    lines = [VersionLine(row, tuple(live.get(row.pk, ())), *leading_score(row.evaluation.report)) for row in found]
+    lines = [
+        VersionLine(row, tuple(live.get(row.pk, ())), *leading_score(row.evaluation.report)) for row in found
+    ]
     return lines, older
 
 
 def frozen_evaluation(run: Run, snapshot: Snapshot | None = None) -> Evaluation | None:
-    """The newest evaluation of a run's artifact on the frozen test split of a snapshot, by default the run's own."""
+    """The newest evaluation of a run's artifact on the frozen test split of a snapshot, by default the run's
+    own.
+    """
     if run.artifact is None:
         return None
-    rows = Evaluation.objects.filter(run=run, root_digest=run.artifact.root_digest, snapshot=snapshot or run.snapshot, split="test")
+    rows = Evaluation.objects.filter(
+        run=run, root_digest=run.artifact.root_digest, snapshot=snapshot or run.snapshot, split="test"
+    )
     return rows.order_by("-pk").first()
 
 
 def registrable_runs(user: Person, model: RegisteredModel) -> QuerySet[Run]:
     """The finished runs of the model's project that are not registered under it yet, newest first."""
-    rows = Run.objects.filter(project=model.project, state=RunState.SUCCEEDED, artifact__isnull=False).select_related("snapshot__dataset")
+    rows = Run.objects.filter(
+        project=model.project, state=RunState.SUCCEEDED, artifact__isnull=False
+    ).select_related("snapshot__dataset")
     taken = model.versions.values("root_digest")
-    return policy.visible_to(user, rows, "training.view").exclude(artifact__root_digest__in=taken).order_by("-number")
+    return (
+        policy.visible_to(user, rows, "training.view")
+        .exclude(artifact__root_digest__in=taken)
+        .order_by("-number")
+    )
 
 
 def measures(report: Mapping[str, Any]) -> dict[str, dict[str, float | None]]:
-    """The metrics of an evaluation's report with the ends of their 95 % intervals, None where there are none."""
+    """The metrics of an evaluation's report with the ends of their 95 % intervals, None where there are
+    none.
+    """
     intervals = report.get("intervals", {})
     found: dict[str, dict[str, float | None]] = {}
     for name in metrics_of(report).registered:
@@ -113,7 +137,9 @@ def leading_score(report: Mapping[str, Any]) -> tuple[Metric, dict[str, float | 
 
 
 def facts(run: Run, model: RegisteredModel, semver: str, evaluation: Evaluation) -> dict[str, Any]:
-    """Everything about a version's origin, as plain JSON: what its row freezes and its card is written from."""
+    """Everything about a version's origin, as plain JSON: what its row freezes and its card is written
+    from.
+    """
     base, spec = run.base, dict(run.spec)
     digest = base.folder.root_digest if base.folder else str(spec.get("base", {}).get("digest", ""))
     return {
@@ -130,9 +156,15 @@ def facts(run: Run, model: RegisteredModel, semver: str, evaluation: Evaluation)
             "licence": base.facts.get("licence", ""),
         },
         "spec": {name: value for name, value in spec.items() if isinstance(value, int | float | str | bool)},
-        "run": {"uuid": str(run.uuid), "number": run.number, "spec_digest": run.spec_digest, "code_version": run.code_version},
+        "run": {
+            "uuid": str(run.uuid),
+            "number": run.number,
+            "spec_digest": run.spec_digest,
+            "code_version": run.code_version,
+        },
         "effort": {
-            name: run.result.get(name) for name in ("seconds", "trainable_parameters", "total_parameters", "peak_memory_mb", "precision")
+            name: run.result.get(name)
+            for name in ("seconds", "trainable_parameters", "total_parameters", "peak_memory_mb", "precision")
         },
         **({"ended_early": run.error["message"]} if run.error else {}),
         "int8": run.result.get("int8"),
@@ -150,7 +182,11 @@ def evaluation_facts(evaluation: Evaluation) -> dict[str, Any]:
         "rows": evaluation.rows,
         "metrics": measures(evaluation.report),
         "baselines": evaluation.report.get("baselines") or {},
-        **({"clusters": clusters} if (clusters := evaluation.report.get("clusters", evaluation.rows)) < evaluation.rows else {}),
+        **(
+            {"clusters": clusters}
+            if (clusters := evaluation.report.get("clusters", evaluation.rows)) < evaluation.rows
+            else {}
+        ),
         **({"deciding": evaluation.report["deciding"]} if evaluation.report.get("deciding") else {}),
     }
 
@@ -162,7 +198,9 @@ def has_its_facts(version: ModelVersion) -> bool:
 
 
 def snapshot_facts(snapshot: Snapshot) -> dict[str, Any]:
-    """The data behind a version: digests, counts, and how its labels were decided, as it was counted when they were frozen."""
+    """The data behind a version: digests, counts, and how its labels were decided, as it was counted when
+    they were frozen.
+    """
     dataset, schema = snapshot.dataset, snapshot.schema
     return {
         "uuid": str(snapshot.uuid),
@@ -187,9 +225,13 @@ def newest_card(version: ModelVersion) -> Card | None:
 
 
 def card_authors(version: ModelVersion) -> set[str]:
-    """Whose words a version's card has, by rows and by events, as uuids: who wrote any of its revisions, since the newest rests on those
-    before it, and whose words the first one carried over."""
-    rows, uuid = version.cards.filter(author__isnull=False).values_list("author__uuid", flat=True), str(version.uuid)
+    """Whose words a version's card has, by rows and by events, as uuids: who wrote any of its revisions,
+    since the newest rests on those before it, and whose words the first one carried over.
+    """
+    rows, uuid = (
+        version.cards.filter(author__isnull=False).values_list("author__uuid", flat=True),
+        str(version.uuid),
+    )
     events = accounts.events_about(uuid, WRITTEN)
     logged = {who for event in events for who in (event.actor, *event.payload.get("words_of", ()))}
     return {*map(str, rows), *logged} - {SYSTEM}
@@ -211,16 +253,24 @@ def made_export(card: Card) -> Export | None:
         found = export_path(card).stat()
     except FileNotFoundError:
         return None
-    return Export(found.st_size, datetime.fromtimestamp(found.st_mtime, UTC)) if is_as_packed(card, found) else None
+    return (
+        Export(found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))
+        if is_as_packed(card, found)
+        else None
+    )
 
 
 def is_as_packed(card: Card, found: os.stat_result) -> bool:
-    """Whether the file in the place of an export is the one that was packed, by its stamp: nothing is read."""
+    """Whether the file in the place of an export is the one that was packed, by its stamp: nothing is
+    read.
+    """
     return PackedExport.objects.filter(card=card).values_list("stamp", flat=True).first() == stamp_of(found)
 
 
 def stamp_of(found: os.stat_result) -> list[int]:
-    """Inode, size, and when bytes and inode were last changed, in ns. As long as these stay, so do the bytes: see bundle.stamps."""
+    """Inode, size, and when bytes and inode were last changed, in ns. As long as these stay, so do the bytes:
+    see bundle.stamps.
+    """
     return [found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns]
 
 
@@ -237,7 +287,11 @@ def asking(job: Job) -> LoggedEvent | None:
 
 def freeze_of(endpoint: Endpoint, now: datetime | None = None) -> Freeze | None:
     """The freeze that holds an endpoint now, if any."""
-    return endpoint.freezes.filter(lifted_at=None, until__gt=now or timezone.now()).select_related("owner").first()
+    return (
+        endpoint.freezes.filter(lifted_at=None, until__gt=now or timezone.now())
+        .select_related("owner")
+        .first()
+    )
 
 
 def frozen_until(endpoint: Endpoint) -> datetime | None:

@@ -40,10 +40,15 @@ MOVES = {State.ACTIVE: {State.QUARANTINED, State.RETIRED}, State.RETIRED: {State
 
 
 def check_semver(text: str) -> str:
-    """The version name without blanks around it. Raises Refused unless it is a semantic version such as 1.4.0."""
+    """The version name without blanks around it. Raises Refused unless it is a semantic version such as
+    1.4.0.
+    """
     name = text.strip()
     if len(name) > 40 or not SEMVER.fullmatch(name):
-        sentence = f"“{name[:40]}” isn't a semantic version. Enter three numbers, such as 1.4.0, or 1.4.0-rc.1 for a candidate."
+        sentence = (
+            f"“{name[:40]}” isn't a semantic version. Enter three numbers, such as 1.4.0, or 1.4.0-rc.1 for a"
+            " candidate."
+        )
         raise Refused(sentence, fields={"semver": [sentence]})
     return name
 
@@ -59,7 +64,10 @@ def next_semver(newest: str | None) -> str:
 def check_slug(text: str, what: str) -> str:
     """A short name that is in addresses. Raises Refused."""
     if not SLUG.fullmatch(text):
-        sentence = f"The {what}'s short name can have 1 to 60 lowercase letters, digits, and dashes. It can't start or end with a dash."
+        sentence = (
+            f"The {what}'s short name can have 1 to 60 lowercase letters, digits, and dashes. It can't start"
+            " or end with a dash."
+        )
         raise Refused(sentence, fields={"slug": [sentence]})
     if what == "endpoint" and text in WORDS:
         sentence = f"“{text}” is reserved by the inference server. Choose another short name."
@@ -75,10 +83,14 @@ def check_freeze(until: datetime, now: datetime) -> None:
 
 
 def check_stated(stated: dict[str, str]) -> dict[str, str]:
-    """What people wrote for the card, by field, without blanks around it; empty fields left out. Raises Refused naming the field."""
+    """What people wrote for the card, by field, without blanks around it; empty fields left out. Raises
+    Refused naming the field.
+    """
     for name, text in stated.items():
         if name not in STATED:
-            raise Refused(f"Cards have no field {name}. Use {', '.join(STATED)}.", fields={name: ["Not a card field."]})
+            raise Refused(
+                f"Cards have no field {name}. Use {', '.join(STATED)}.", fields={name: ["Not a card field."]}
+            )
         if not isinstance(text, str) or len(text) > STATED_MAX:
             sentence = f"The field {name} can have up to {STATED_MAX:,} characters."
             raise Refused(sentence, fields={name: [sentence]})
@@ -114,10 +126,12 @@ def decides(facts: Mapping[str, Any]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """The graph that answers for a version, and what its gate found on the rows of a split; figures: None where not measured.
+    """The graph that answers for a version, and what its gate found on the rows of a split; figures: None
+    where not measured.
 
-    engine: int8 or fp32; reason: a sentence; agreement: share (0 to 1) of rows that both graphs give the same answer. split: whose rows
-    decided: validation, or test of versions that were made before test rows chose nothing.
+    engine: int8 or fp32; reason: a sentence; agreement: share (0 to 1) of rows that both graphs give the same
+    answer. split: whose rows decided: validation, or test of versions that were made before test rows chose
+    nothing.
     """
 
     engine: str
@@ -132,11 +146,16 @@ class Serving:
 
 
 def serving(facts: Mapping[str, Any]) -> Serving:
-    """What serves, from a version's frozen facts: int8 where it passed its gate when the run ended, else fp32."""
+    """What serves, from a version's frozen facts: int8 where it passed its gate when the run ended, else
+    fp32.
+    """
     kind = task_type(facts)
     if not kind.has_labels:
         return Serving("not served", f"It {kind.unserved}.")
     gate = facts.get("int8")
     if not gate:
         return Serving("fp32", "This version predates the int8 comparison.")
-    return Serving("int8" if gate["passed"] is True else "fp32", **{name: value for name, value in gate.items() if name != "passed"})
+    return Serving(
+        "int8" if gate["passed"] is True else "fp32",
+        **{name: value for name, value in gate.items() if name != "passed"},
+    )

@@ -1,4 +1,6 @@
-"""What serves a version: the room above registers how it takes one off all traffic, since this one is below it."""
+"""What serves a version: the room above registers how it takes one off all traffic, since this one is below
+it.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +15,9 @@ from registry.ground.access.models import User
 class Server:
     """How a room that serves versions is asked.
 
-    lock: until the caller's transaction ends nothing that is served changes; taken ahead of the version's row, as by anyone who serves.
-    withdraw: end all that a version serves, under that lock; with who does it (None for the system) and why. effects: what that would do
-    now, in sentences.
+    lock: until the caller's transaction ends nothing that is served changes; taken ahead of the version's
+    row, as by anyone who serves. withdraw: end all that a version serves, under that lock; with who does it
+    (None for the system) and why. effects: what that would do now, in sentences.
     """
 
     lock: Callable[[], object]

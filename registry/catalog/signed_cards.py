@@ -1,4 +1,5 @@
-"""Card revisions as signed folders: README.md, card.json that names the version and revision, and model.sig over both.
+"""Card revisions as signed folders: README.md, card.json that names the version and revision, and model.sig
+over both.
 
 The signature is of the same kind and key as that of the version's files, so the same tool verifies both.
 """
@@ -25,7 +26,9 @@ WRITTEN = frozenset({Verb.VERSION_REGISTERED, Verb.CARD_CHANGED})  # each of the
 HOUR = 3600  # for which an answer that depends on nothing else is remembered
 README, ABOUT = "README.md", "card.json"
 ALTERED = "Revision {revision} of the model card was changed after signing."
-OTHER_KEY = "Revision {revision} of the model card was signed with key {key}, which isn't this installation's key."
+OTHER_KEY = (
+    "Revision {revision} of the model card was signed with key {key}, which isn't this installation's key."
+)
 RESTORE = "Compare it with the audit log or a backup, correct it, then save it."
 SIGN_AGAIN = "Edit and save the card to sign a new revision."
 
@@ -36,12 +39,17 @@ def digest_of(text: str) -> str:
 
 
 def files(card: Card) -> dict[str, bytes]:
-    """The signed files by name. card.json keeps a card from being shown as that of another version or as another revision."""
+    """The signed files by name. card.json keeps a card from being shown as that of another version or as
+    another revision.
+    """
     version = card.version
     about = {
-        "model": version.facts.get("model_slug", ""), "semver": version.semver, "root_digest": version.root_digest,
-        "revision": card.revision, "stated": card.stated,
-    }  # fmt: skip
+        "model": version.facts.get("model_slug", ""),
+        "semver": version.semver,
+        "root_digest": version.root_digest,
+        "revision": card.revision,
+        "stated": card.stated,
+    }
     return {README: card.text.encode("utf-8"), ABOUT: bundle.canonical_json(about) + b"\n"}
 
 
@@ -58,9 +66,13 @@ def laid_out(content: dict[str, bytes]) -> Iterator[Path]:
         yield folder
 
 
-def signed(version: ModelVersion, *, revision: int, text: str, stated: dict[str, str], author: User | None) -> Card:
+def signed(
+    version: ModelVersion, *, revision: int, text: str, stated: dict[str, str], author: User | None
+) -> Card:
     """A new revision with its signature, not saved yet."""
-    card = Card(version=version, revision=revision, text=text, stated=stated, digest=digest_of(text), author=author)
+    card = Card(
+        version=version, revision=revision, text=text, stated=stated, digest=digest_of(text), author=author
+    )
     with laid_out(files(card)) as folder:
         bundle.sign(folder, keys.private_key_path())
         card.signature = (folder / bundle.SIGNATURE_NAME).read_text(encoding="utf-8")
@@ -74,30 +86,41 @@ def exported(card: Card) -> dict[str, bytes]:
 
 
 def is_altered(card: Card) -> bool:
-    """Whether a revision differs from what was signed with this installation's key, or its digest from its text, or it has no signature."""
+    """Whether a revision differs from what was signed with this installation's key, or its digest from its
+    text, or it has no signature.
+    """
     if digest_of(card.text) != card.digest or not card.signature:
         return True
     if is_of_another_key(card):
         return False
     content = exported(card)
-    known = hashlib.sha256(b"".join(hashlib.sha256(each).digest() for _, each in sorted(content.items()))).hexdigest()
+    known = hashlib.sha256(
+        b"".join(hashlib.sha256(each).digest() for _, each in sorted(content.items()))
+    ).hexdigest()
     answer: bool = cache.get_or_set(f"card:{card.key_fingerprint}:{known}", lambda: not holds(content), HOUR)
     return answer
 
 
 def is_of_another_key(card: Card) -> bool:
-    """Whether a revision says that another key than this installation's signed it, so that an alteration can't be detected here."""
+    """Whether a revision says that another key than this installation's signed it, so that an alteration
+    can't be detected here.
+    """
     return bool(card.signature) and card.key_fingerprint != bundle.fingerprint(keys.public_key_path())
 
 
 def is_recorded(card: Card) -> bool:
     """Whether the audit log has a revision of the version's card with this text."""
-    known = {event.payload.get("new", event.payload.get("card")) for event in accounts.events_about(card.version.uuid, WRITTEN)}
+    known = {
+        event.payload.get("new", event.payload.get("card"))
+        for event in accounts.events_about(card.version.uuid, WRITTEN)
+    }
     return digest_of(card.text) in known
 
 
 def holds(content: dict[str, bytes]) -> bool:
-    """Whether these files are what this installation's key signed. Verifying takes 40 MB and a quarter of a second the first time."""
+    """Whether these files are what this installation's key signed. Verifying takes 40 MB and a quarter of a
+    second the first time.
+    """
     with laid_out(content) as folder:
         try:
             bundle.verify(folder, keys.public_key_path())

@@ -30,14 +30,18 @@ class Versions:
         return self.of(self.version(uuid, user))
 
     def folder(self, model: Model) -> Path:
-        """Its files, verified just now against digest and signature. Raises Refused; a damaged version is quarantined."""
+        """Its files, verified just now against digest and signature. Raises Refused; a damaged version is
+        quarantined.
+        """
         return actions.materialise(self.version(model.uuid))
 
     def version(self, uuid: UUID, user: Person | None = None) -> ModelVersion:
         """One active version that the person may see; None is the system. Raises Refused."""
         rows = queries.versions(user) if user is not None else ModelVersion.objects.all()
         version = (
-            rows.select_related("model__project", "run__snapshot__dataset", "run__snapshot__schema", "folder").filter(uuid=uuid).first()
+            rows.select_related("model__project", "run__snapshot__dataset", "run__snapshot__schema", "folder")
+            .filter(uuid=uuid)
+            .first()
         )
         if version is None:
             raise Refused("Version not found.", fields={"model": ["Choose a version you have access to."]})

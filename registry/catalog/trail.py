@@ -1,6 +1,7 @@
-"""Models, their versions and cards, and endpoints, by the audit log and by the tables: verification finds a quarantine or a freeze that was
-lifted in the database, a card that was altered, added or removed behind the product's back, another purpose of a model, and an endpoint
-that was put under another policy."""
+"""Models, their versions and cards, and endpoints, by the audit log and by the tables: verification finds a
+quarantine or a freeze that was lifted in the database, a card that was altered, added or removed behind the
+product's back, another purpose of a model, and an endpoint that was put under another policy.
+"""
 
 from __future__ import annotations
 
@@ -32,8 +33,13 @@ def stored_model_facts(models: list[str]) -> dict[str, set[str]]:
     """Facts from the table about these models."""
     facts: dict[str, set[str]] = {}
     for row in RegisteredModel.objects.filter(uuid__in=models).select_related("project", "owner"):
-        facts[str(row.uuid)] = {created(row.slug, by=row.owner.uuid if row.owner else rules.SYSTEM), f"{IN_PROJECT}{row.project.uuid}"}
-        facts[str(row.uuid)] |= {begins + rules.digest_of(getattr(row, name)) for name, begins in WORDS.items()}
+        facts[str(row.uuid)] = {
+            created(row.slug, by=row.owner.uuid if row.owner else rules.SYSTEM),
+            f"{IN_PROJECT}{row.project.uuid}",
+        }
+        facts[str(row.uuid)] |= {
+            begins + rules.digest_of(getattr(row, name)) for name, begins in WORDS.items()
+        }
     return facts
 
 
@@ -59,11 +65,24 @@ def logged_version_facts(events: list[LoggedEvent]) -> set[str]:
 def stored_version_facts(versions: list[str]) -> dict[str, set[str]]:
     """Facts from the tables about these versions."""
     facts: dict[str, set[str]] = {}
-    columns = ("semver", "run__uuid", "evaluation__report_digest", "root_digest", "key_fingerprint", "registered_by__uuid")
+    columns = (
+        "semver",
+        "run__uuid",
+        "evaluation__report_digest",
+        "root_digest",
+        "key_fingerprint",
+        "registered_by__uuid",
+    )
     where = ("facts", "model__project__uuid", "model__uuid")
-    for row in ModelVersion.objects.filter(uuid__in=versions).values_list("uuid", "state", "state_reason", *where, *columns):
+    for row in ModelVersion.objects.filter(uuid__in=versions).values_list(
+        "uuid", "state", "state_reason", *where, *columns
+    ):
         uuid, state, reason, known, project, model, *about, by = row
-        facts[str(uuid)] = {registered(*about, by=by or "system"), f"{IN_PROJECT}{project}", f"{OF_MODEL}{model}"}
+        facts[str(uuid)] = {
+            registered(*about, by=by or "system"),
+            f"{IN_PROJECT}{project}",
+            f"{OF_MODEL}{model}",
+        }
         facts[str(uuid)].add(FACTS + rules.digest_of(known))
         facts[str(uuid)] |= set() if state == State.ACTIVE else {is_now(state, reason)}
     return facts
@@ -71,7 +90,10 @@ def stored_version_facts(versions: list[str]) -> dict[str, set[str]]:
 
 def registered(semver: str, run: object, evaluation: str, root_digest: str, key: str, *, by: object) -> str:
     """What the version is, and who registered it."""
-    return f"{semver} of run {run}, judged by evaluation {evaluation}, files {root_digest} signed by {key}, registered by {by}"
+    return (
+        f"{semver} of run {run}, judged by evaluation {evaluation}, files {root_digest} signed by {key},"
+        f" registered by {by}"
+    )
 
 
 def is_now(state: str, reason: str) -> str:
@@ -84,7 +106,9 @@ def logged_card_facts(events: list[LoggedEvent]) -> set[str]:
     facts: set[str] = set()
     for event in events:
         first = event.verb == Verb.VERSION_REGISTERED
-        revision, digest = (1, event.payload["card"]) if first else (event.payload["revision"], event.payload["new"])
+        revision, digest = (
+            (1, event.payload["card"]) if first else (event.payload["revision"], event.payload["new"])
+        )
         facts |= {reads(revision, digest, by=event.actor), signed(revision, event.payload["card_signature"])}
     return facts
 
@@ -92,14 +116,23 @@ def logged_card_facts(events: list[LoggedEvent]) -> set[str]:
 def stored_card_facts(versions: list[str]) -> dict[str, set[str]]:
     """Facts from the table about the cards of these versions; digests are computed from the texts."""
     facts: dict[str, set[str]] = defaultdict(set)
-    for card in Card.objects.filter(version__uuid__in=versions).select_related("version", "author").iterator(chunk_size=100):
+    for card in (
+        Card.objects.filter(version__uuid__in=versions)
+        .select_related("version", "author")
+        .iterator(chunk_size=100)
+    ):
         found = facts[str(card.version.uuid)]
-        found.add(reads(card.revision, digest_of(card.text), by=card.author.uuid if card.author else "system"))
+        found.add(
+            reads(card.revision, digest_of(card.text), by=card.author.uuid if card.author else "system")
+        )
         found.add(signed(card.revision, digest_of(card.signature)))
         if signed_cards.is_altered(card):
             found.add(f"card revision {card.revision} isn't what was signed")
         if signed_cards.is_of_another_key(card):
-            found.add(f"card revision {card.revision} is signed with key {card.key_fingerprint}, which isn't this installation's")
+            found.add(
+                f"card revision {card.revision} is signed with key {card.key_fingerprint}, which isn't this"
+                " installation's"
+            )
     return facts
 
 
@@ -124,8 +157,14 @@ def logged_setting_facts(events: list[LoggedEvent]) -> set[str]:
         payload = event.payload
         match event.verb:
             case Verb.ENDPOINT_CREATED:
-                facts.add(is_for(payload["slug"], payload["environment"], payload["keep_text"], by=event.actor))
-                facts |= {f"{IN_PROJECT}{event.project}", OF_MODEL + payload["model"], GOVERNED + payload["policy"]}
+                facts.add(
+                    is_for(payload["slug"], payload["environment"], payload["keep_text"], by=event.actor)
+                )
+                facts |= {
+                    f"{IN_PROJECT}{event.project}",
+                    OF_MODEL + payload["model"],
+                    GOVERNED + payload["policy"],
+                }
             case Verb.ENDPOINT_FROZEN:
                 if until:  # it was over: there is one at a time
                     facts.add(ran_out(until))
@@ -141,12 +180,27 @@ def stored_setting_facts(endpoints: list[str]) -> dict[str, set[str]]:
     """Facts from the tables about these endpoints and their freezes."""
     facts: dict[str, set[str]] = {}
     rows = Endpoint.objects.filter(uuid__in=endpoints)
-    about = ("slug", "environment", "keep_text", "created_by__uuid", "policy__name", "model__uuid", "model__project__uuid", "project__uuid")
+    about = (
+        "slug",
+        "environment",
+        "keep_text",
+        "created_by__uuid",
+        "policy__name",
+        "model__uuid",
+        "model__project__uuid",
+        "project__uuid",
+    )
     for uuid, slug, environment, keeps, by, policy, model, *projects in rows.values_list("uuid", *about):
-        facts[str(uuid)] = {is_for(slug, environment, keeps, by=by or "system"), f"{GOVERNED}{policy}", f"{OF_MODEL}{model}"}
+        facts[str(uuid)] = {
+            is_for(slug, environment, keeps, by=by or "system"),
+            f"{GOVERNED}{policy}",
+            f"{OF_MODEL}{model}",
+        }
         facts[str(uuid)] |= {f"{IN_PROJECT}{each}" for each in projects}
     columns = ("endpoint__uuid", "uuid", "until", "reason", "owner__uuid", "lifted_at", "lifted_by__uuid")
-    for endpoint, uuid, until, reason, owner, at, by in Freeze.objects.filter(endpoint__uuid__in=endpoints).values_list(*columns):
+    for endpoint, uuid, until, reason, owner, at, by in Freeze.objects.filter(
+        endpoint__uuid__in=endpoints
+    ).values_list(*columns):
         facts[str(endpoint)].add(frozen(until, reason, by=owner))
         if at is not None:
             facts[str(endpoint)].add(ran_out(until) if by is None and at == until else lifted(uuid, by=by))
@@ -155,7 +209,10 @@ def stored_setting_facts(endpoints: list[str]) -> dict[str, set[str]]:
 
 def is_for(slug: str, environment: str, keep_text: bool, *, by: object) -> str:
     """How the endpoint was made."""
-    return f"is {slug}, for {environment}, and {'keeps' if keep_text else 'drops'} the texts of requests, created by {by}"
+    return (
+        f"is {slug}, for {environment}, and {'keeps' if keep_text else 'drops'} the texts of requests,"
+        f" created by {by}"
+    )
 
 
 def frozen(until: str | datetime, reason: str, *, by: object) -> str:
@@ -173,12 +230,27 @@ def lifted(freeze: object, *, by: object) -> str:
     return f"freeze {freeze} lifted by {by or 'unknown'}"
 
 
-MODELS = Account("models", RegisteredModel, frozenset({Verb.MODEL_CREATED}), logged_model_facts, stored_model_facts)
-VERSIONS = Account(
-    "versions", ModelVersion, frozenset({Verb.VERSION_REGISTERED, Verb.VERSION_QUARANTINED}), logged_version_facts, stored_version_facts
+MODELS = Account(
+    "models", RegisteredModel, frozenset({Verb.MODEL_CREATED}), logged_model_facts, stored_model_facts
 )
-CARDS = Account("cards", ModelVersion, frozenset({Verb.VERSION_REGISTERED, Verb.CARD_CHANGED}), logged_card_facts, stored_card_facts)
+VERSIONS = Account(
+    "versions",
+    ModelVersion,
+    frozenset({Verb.VERSION_REGISTERED, Verb.VERSION_QUARANTINED}),
+    logged_version_facts,
+    stored_version_facts,
+)
+CARDS = Account(
+    "cards",
+    ModelVersion,
+    frozenset({Verb.VERSION_REGISTERED, Verb.CARD_CHANGED}),
+    logged_card_facts,
+    stored_card_facts,
+)
 SETTINGS = Account(
-    "endpoint settings", Endpoint, frozenset({Verb.ENDPOINT_CREATED, Verb.ENDPOINT_FROZEN, Verb.ENDPOINT_UNFROZEN}), logged_setting_facts,
+    "endpoint settings",
+    Endpoint,
+    frozenset({Verb.ENDPOINT_CREATED, Verb.ENDPOINT_FROZEN, Verb.ENDPOINT_UNFROZEN}),
+    logged_setting_facts,
     stored_setting_facts,
-)  # fmt: skip
+)

@@ -30,7 +30,10 @@ SEE = "catalog.view"
 @signed_in
 def models(request: SignedInRequest) -> HttpResponse:
     """The registered models."""
-    context = {"models": queries.models(request.user), "may_create": policy.can_somewhere(request.user, "catalog.create_model")}
+    context = {
+        "models": queries.models(request.user),
+        "may_create": policy.can_somewhere(request.user, "catalog.create_model"),
+    }
     return respond(request, "registry/catalog/list.html", "models", context)
 
 
@@ -71,7 +74,12 @@ def register_run(request: SignedInRequest, uuid: UUID) -> HttpResponse:
         return redirect(f"{reverse('catalog:register', args=[found[0].uuid])}?run={run.uuid}")
     models = queries.models(request.user).filter(project=run.project)
     may_create = policy.can(request.user, "catalog.create_model", run.project)
-    return respond(request, "registry/catalog/choose.html", "models", {"run": run, "models": models, "may_create": may_create})
+    return respond(
+        request,
+        "registry/catalog/choose.html",
+        "models",
+        {"run": run, "models": models, "may_create": may_create},
+    )
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -80,15 +88,29 @@ def register(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Have a run sealed as a version."""
     found = RegisteredModel.objects.get(uuid=uuid)
     newest = found.versions.order_by("-number").first()
-    initial = {"run": request.GET.get("run"), "semver": rules.next_semver(newest.semver if newest else None), "purpose": found.purpose}
+    initial = {
+        "run": request.GET.get("run"),
+        "semver": rules.next_semver(newest.semver if newest else None),
+        "purpose": found.purpose,
+    }
     form = RegisterForm(request.POST or None, user=request.user, model=found, initial=initial)
     if form.is_valid():
         with refused_on(form):
             given = form.cleaned_data
-            actions.register(model=found, run=given["run"], semver=given["semver"], stated=form.stated(), actor=request.user)
-            return done_at(request, reverse("catalog:model", args=[uuid]), "Hashing and signing files", kind="live")
+            actions.register(
+                model=found,
+                run=given["run"],
+                semver=given["semver"],
+                stated=form.stated(),
+                actor=request.user,
+            )
+            return done_at(
+                request, reverse("catalog:model", args=[uuid]), "Hashing and signing files", kind="live"
+            )
     context = page.form(f"Register version of {found.name}", "Register version", form, found)
-    return respond(request, "registry/catalog/form.html", "form", context, status=422 if form.is_bound else 200)
+    return respond(
+        request, "registry/catalog/form.html", "form", context, status=422 if form.is_bound else 200
+    )
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -102,7 +124,9 @@ def new_endpoint(request: SignedInRequest, uuid: UUID) -> HttpResponse:
             made = actions.create_endpoint(model=found, actor=request.user, **form.cleaned_data)
             return done_at(request, reverse("catalog:model", args=[uuid]), f"Endpoint {made.slug} created")
     context = page.form(f"New endpoint for {found.name}", "Create endpoint", form, found)
-    return respond(request, "registry/catalog/form.html", "form", context, status=422 if form.is_bound else 200)
+    return respond(
+        request, "registry/catalog/form.html", "form", context, status=422 if form.is_bound else 200
+    )
 
 
 @require_safe
@@ -114,7 +138,13 @@ def version(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 
 def show_version(request: SignedInRequest, uuid: UUID, *, status: int = 200, **more: Any) -> HttpResponse:
     """The page of a version, with whatever was just refused."""
-    return respond(request, "registry/catalog/version.html", "version", page.version(request.user, uuid) | more, status=status)
+    return respond(
+        request,
+        "registry/catalog/version.html",
+        "version",
+        page.version(request.user, uuid) | more,
+        status=status,
+    )
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -123,16 +153,23 @@ def edit_card(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """State purpose, limits and risks again."""
     found = ModelVersion.objects.select_related("model").get(uuid=uuid)
     card = queries.newest_card(found)
-    form = CardForm(request.POST or None, initial={**(card.stated if card else {}), "seen": card.digest if card else ""})
+    form = CardForm(
+        request.POST or None, initial={**(card.stated if card else {}), "seen": card.digest if card else ""}
+    )
     status = 422 if form.is_bound else 200
     if form.is_valid():
         try:
-            made = actions.edit_card(version=found, stated=form.stated(), seen=form.cleaned_data["seen"], actor=request.user)
+            made = actions.edit_card(
+                version=found, stated=form.stated(), seen=form.cleaned_data["seen"], actor=request.user
+            )
         except (Refused, Conflict) as refusal:
             status = 409 if isinstance(refusal, Conflict) else 422
             add_refusal(form, refusal)
         else:
-            toast(request, f"Card revision {made.revision} saved; this version's open promotion requests are now void")
+            toast(
+                request,
+                f"Card revision {made.revision} saved; this version's open promotion requests are now void",
+            )
             return redirect_or_refresh(request, f"{reverse('catalog:version', args=[uuid])}#card")
     context = page.form(f"Edit card of {found}", "Save card", form, found.model)
     return respond(request, "registry/catalog/form.html", "form", context, status=status)
@@ -142,7 +179,9 @@ def edit_card(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @needs(SEE, ModelVersion)
 def verify(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Have every file hashed again and the signature verified."""
-    actions.ask_verification(version=ModelVersion.objects.select_related("model__project").get(uuid=uuid), actor=request.user)
+    actions.ask_verification(
+        version=ModelVersion.objects.select_related("model__project").get(uuid=uuid), actor=request.user
+    )
     return redirect_or_refresh(request, f"{reverse('catalog:version', args=[uuid])}#files")
 
 
@@ -158,7 +197,9 @@ def quarantine(request: SignedInRequest, uuid: UUID) -> HttpResponse:
             fields=errors_of(form),
         )
     actions.quarantine(version_id=uuid, reason=form.cleaned_data["reason"], actor=request.user)
-    return done_at(request, reverse("catalog:version", args=[uuid]), f"{found.semver} quarantined", kind="warn")
+    return done_at(
+        request, reverse("catalog:version", args=[uuid]), f"{found.semver} quarantined", kind="warn"
+    )
 
 
 @require_http_methods(["GET", "POST"])  # a HEAD would be recorded as a download
@@ -170,7 +211,9 @@ def export(request: SignedInRequest, uuid: UUID) -> HttpResponseBase:
         actions.ask_export(version=found, actor=request.user)
         return redirect_or_refresh(request, f"{reverse('catalog:version', args=[uuid])}#export")
     packed = actions.download(version=found, actor=request.user)
-    return FileResponse(packed, as_attachment=True, filename=found.export_name, content_type="application/zip")
+    return FileResponse(
+        packed, as_attachment=True, filename=found.export_name, content_type="application/zip"
+    )
 
 
 @require_POST
@@ -180,8 +223,12 @@ def freeze(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     found, form = Endpoint.objects.select_related("model").get(uuid=uuid), FreezeForm(request.POST)
     if not form.is_valid():
         raise Refused("Nothing was changed. Enter a reason and 1 to 90 days.", fields=errors_of(form))
-    actions.freeze(endpoint_id=uuid, reason=form.cleaned_data["reason"], until=form.until(), actor=request.user)
-    return done_at(request, reverse("catalog:model", args=[found.model.uuid]), f"{found.slug} frozen", kind="warn")
+    actions.freeze(
+        endpoint_id=uuid, reason=form.cleaned_data["reason"], until=form.until(), actor=request.user
+    )
+    return done_at(
+        request, reverse("catalog:model", args=[found.model.uuid]), f"{found.slug} frozen", kind="warn"
+    )
 
 
 @require_POST
@@ -189,4 +236,8 @@ def freeze(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def lift_freeze(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """End a freeze before its time."""
     lifted = actions.lift_freeze(freeze_id=uuid, actor=request.user)
-    return done_at(request, reverse("catalog:model", args=[lifted.endpoint.model.uuid]), f"Freeze of {lifted.endpoint.slug} lifted")
+    return done_at(
+        request,
+        reverse("catalog:model", args=[lifted.endpoint.model.uuid]),
+        f"Freeze of {lifted.endpoint.slug} lifted",
+    )

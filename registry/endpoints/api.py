@@ -38,7 +38,18 @@ class FaultOut(RowOut[Fault]):
 
     class Meta:
         model = Fault
-        fields = ["uuid", "deployment", "kind", "share", "delay_ms", "reason", "until", "injected_at", "injected_by", "lifted_at"]
+        fields = [
+            "uuid",
+            "deployment",
+            "kind",
+            "share",
+            "delay_ms",
+            "reason",
+            "until",
+            "injected_at",
+            "injected_by",
+            "lifted_at",
+        ]
 
 
 class ArmOut(serializers.Serializer[Any]):
@@ -73,9 +84,22 @@ class DeploymentOut(RowOut[Deployment]):
     class Meta:
         model = Deployment
         fields = [
-            "uuid", "endpoint", "version", "semver", "arm", "share", "cause", "approval", "reason", "epoch", "started_at", "started_by",
-            "ended_at", "ended_by", "end_reason",
-        ]  # fmt: skip
+            "uuid",
+            "endpoint",
+            "version",
+            "semver",
+            "arm",
+            "share",
+            "cause",
+            "approval",
+            "reason",
+            "epoch",
+            "started_at",
+            "started_by",
+            "ended_at",
+            "ended_by",
+            "end_reason",
+        ]
 
 
 class DeployIn(serializers.Serializer[Any]):
@@ -83,12 +107,16 @@ class DeployIn(serializers.Serializer[Any]):
 
     request = serializers.UUIDField()
     share = serializers.IntegerField(
-        default=rules.ALL, min_value=1, max_value=rules.ALL, help_text="out of 10,000; must match the approved plan, if the request has one"
+        default=rules.ALL,
+        min_value=1,
+        max_value=rules.ALL,
+        help_text="out of 10,000; must match the approved plan, if the request has one",
     )
 
 
 class ShareIn(serializers.Serializer[Any]):
-    """The canary's new share; at 10,000 it goes live. reason: required to widen. seen_moves: the endpoint's moves when you last read it.
+    """The canary's new share; at 10,000 it goes live. reason: required to widen. seen_moves: the endpoint's
+    moves when you last read it.
 
     Widen, pause, or abort a canary that a rollout controls through the rollout.
     """
@@ -108,7 +136,9 @@ class ShadowIn(serializers.Serializer[Any]):
     """Which version gets copies, and of what share of requests."""
 
     version = serializers.UUIDField()
-    share = serializers.IntegerField(default=rules.ALL, min_value=1, max_value=rules.ALL, help_text="out of 10,000")
+    share = serializers.IntegerField(
+        default=rules.ALL, min_value=1, max_value=rules.ALL, help_text="out of 10,000"
+    )
 
 
 class StopShadowIn(serializers.Serializer[Any]):
@@ -121,7 +151,9 @@ class FaultIn(serializers.Serializer[Any]):
     """A drill's fault. delay_ms: for kind slow."""
 
     kind = serializers.ChoiceField(Fault.Kind.choices)
-    share = serializers.IntegerField(min_value=1, max_value=rules.ALL, help_text="out of 10,000 of the deployment's requests")
+    share = serializers.IntegerField(
+        min_value=1, max_value=rules.ALL, help_text="out of 10,000 of the deployment's requests"
+    )
     delay_ms = serializers.IntegerField(default=1_000, min_value=1, max_value=rules.MAX_DELAY_MS)
     minutes = serializers.IntegerField(default=60, min_value=1, max_value=rules.MAX_DRILL_MINUTES)
     reason = serializers.CharField(max_length=rules.REASON_MAX, default="", allow_blank=True)
@@ -163,50 +195,108 @@ def one_endpoint(request: Request, uuid: UUID) -> Response:
     return Response(EndpointOut(endpoint).data | more)
 
 
-@operation("POST", "endpoints_deploy", Needs("endpoints.deploy", Endpoint, SEE), takes=DeployIn, gives=DeploymentOut, status=201)
+@operation(
+    "POST",
+    "endpoints_deploy",
+    Needs("endpoints.deploy", Endpoint, SEE),
+    takes=DeployIn,
+    gives=DeploymentOut,
+    status=201,
+)
 def deploy(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
     """Deploy an approved request: live, or with a share as a canary next to the live version."""
     wanted = given["request"]
     if not queries.approvals(uuid).filter(uuid=wanted).exists():
-        raise Refused("This endpoint has no such approval.", fields={"request": ["Pass an approved request for this endpoint."]})
+        raise Refused(
+            "This endpoint has no such approval.",
+            fields={"request": ["Pass an approved request for this endpoint."]},
+        )
     return actions.deploy(request_id=wanted, actor=request.user, share=given["share"])
 
 
-@operation("POST", "endpoints_roll_back", Needs("endpoints.roll_back", Endpoint, SEE), takes=RollBackIn, gives=DeploymentOut, status=201)
+@operation(
+    "POST",
+    "endpoints_roll_back",
+    Needs("endpoints.roll_back", Endpoint, SEE),
+    takes=RollBackIn,
+    gives=DeploymentOut,
+    status=201,
+)
 def roll_back(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
     """Roll back to the previous live version."""
     return actions.roll_back(endpoint_id=uuid, actor=request.user, **given)
 
 
-@operation("POST", "endpoints_set_share", Needs("endpoints.set_share", Deployment, SEE), takes=ShareIn, gives=DeploymentOut, status=201)
+@operation(
+    "POST",
+    "endpoints_set_share",
+    Needs("endpoints.set_share", Deployment, SEE),
+    takes=ShareIn,
+    gives=DeploymentOut,
+    status=201,
+)
 def set_share(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
     """Change a running canary's share. Returns the new deployment."""
     return actions.set_share(
-        deployment_id=uuid, share=given["share"], actor=request.user, reason=given["reason"], seen=given.get("seen_moves")
+        deployment_id=uuid,
+        share=given["share"],
+        actor=request.user,
+        reason=given["reason"],
+        seen=given.get("seen_moves"),
     )
 
 
-@operation("POST", "endpoints_stop_canary", Needs("endpoints.set_share", Deployment, SEE), takes=StopIn, gives=DeploymentOut)
+@operation(
+    "POST",
+    "endpoints_stop_canary",
+    Needs("endpoints.set_share", Deployment, SEE),
+    takes=StopIn,
+    gives=DeploymentOut,
+)
 def stop_canary(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
     """Stop a canary; all traffic returns to the live version."""
     return actions.stop_canary(deployment_id=uuid, actor=request.user, **given)
 
 
-@operation("POST", "endpoints_start_shadow", Needs("endpoints.shadow", Endpoint, SEE), takes=ShadowIn, gives=DeploymentOut, status=201)
+@operation(
+    "POST",
+    "endpoints_start_shadow",
+    Needs("endpoints.shadow", Endpoint, SEE),
+    takes=ShadowIn,
+    gives=DeploymentOut,
+    status=201,
+)
 def start_shadow(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
     """Start a shadow: a version that gets copies of requests, only for comparison."""
-    return actions.start_shadow(endpoint_id=uuid, version_id=given["version"], share=given["share"], actor=request.user)
+    return actions.start_shadow(
+        endpoint_id=uuid, version_id=given["version"], share=given["share"], actor=request.user
+    )
 
 
-@operation("POST", "endpoints_stop_shadow", Needs("endpoints.shadow", Deployment, SEE), takes=StopShadowIn, gives=DeploymentOut)
+@operation(
+    "POST",
+    "endpoints_stop_shadow",
+    Needs("endpoints.shadow", Deployment, SEE),
+    takes=StopShadowIn,
+    gives=DeploymentOut,
+)
 def stop_shadow(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
     """Stop a shadow."""
     return actions.stop_shadow(deployment_id=uuid, actor=request.user, **given)
 
 
-@operation("POST", "endpoints_inject_fault", Needs("endpoints.inject_fault", Deployment, SEE), takes=FaultIn, gives=FaultOut, status=201)
+@operation(
+    "POST",
+    "endpoints_inject_fault",
+    Needs("endpoints.inject_fault", Deployment, SEE),
+    takes=FaultIn,
+    gives=FaultOut,
+    status=201,
+)
 def inject_fault(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
-    """Inject a fault: a share of a deployment's requests fail or slow down for a while, on servers with drills enabled."""
+    """Inject a fault: a share of a deployment's requests fail or slow down for a while, on servers with
+    drills enabled.
+    """
     return actions.inject_fault(deployment_id=uuid, actor=request.user, **given)
 
 
@@ -216,7 +306,13 @@ def remove_fault(request: Request, uuid: UUID) -> object:
     return actions.remove_fault(deployment_id=uuid, actor=request.user)
 
 
-@operation("GET", "endpoints_deployments", Needs(SEE, Endpoint), takes=WhenIn, gives=page_out(DeploymentOut, queries.PAGE, "intervals"))
+@operation(
+    "GET",
+    "endpoints_deployments",
+    Needs(SEE, Endpoint),
+    takes=WhenIn,
+    gives=page_out(DeploymentOut, queries.PAGE, "intervals"),
+)
 def deployments(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
     """List deployments, newest first; with as_of, the one live at that time."""
     endpoint = Endpoint.objects.get(uuid=uuid)
@@ -231,11 +327,16 @@ def arms(endpoint: Endpoint) -> list[dict[str, Any]]:
     injected = {fault.deployment_id: fault for fault in queries.faults_on(endpoint)}
     return [
         {
-            "deployment": row.uuid, "arm": row.arm, "share": share, "version": row.version.uuid, "semver": row.version.semver,
-            "closed": queries.guard_of(row) is not None, "fault": injected.get(row.pk),
+            "deployment": row.uuid,
+            "arm": row.arm,
+            "share": share,
+            "version": row.version.uuid,
+            "semver": row.version.semver,
+            "closed": queries.guard_of(row) is not None,
+            "fault": injected.get(row.pk),
         }
         for row, share in queries.arms_of(endpoint)
-    ]  # fmt: skip
+    ]
 
 
 class EndpointTokenOut(RowOut[EndpointToken]):
@@ -246,13 +347,24 @@ class EndpointTokenOut(RowOut[EndpointToken]):
         fields = ["uuid", "name", "created_at", "created_by", "expires_at"]
 
 
-@operation("GET", "endpoints_tokens", Needs("endpoints.manage_tokens", Endpoint, SEE), gives=EndpointTokenOut(many=True))
+@operation(
+    "GET",
+    "endpoints_tokens",
+    Needs("endpoints.manage_tokens", Endpoint, SEE),
+    gives=EndpointTokenOut(many=True),
+)
 def tokens(request: Request, uuid: UUID) -> object:
     """List active tokens, newest first."""
     return queries.live_tokens(Endpoint.objects.get(uuid=uuid))
 
 
-@operation("DELETE", "endpoints_revoke_token", Needs("endpoints.manage_tokens", EndpointToken, SEE), gives=None, status=204)
+@operation(
+    "DELETE",
+    "endpoints_revoke_token",
+    Needs("endpoints.manage_tokens", EndpointToken, SEE),
+    gives=None,
+    status=204,
+)
 def revoke_token(request: Request, uuid: UUID) -> Response:
     """Revoke a token; servers apply it within a second."""
     actions.revoke_token(token_id=uuid, actor=request.user)

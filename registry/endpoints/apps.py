@@ -8,7 +8,9 @@ class EndpointsConfig(AppConfig):
     label = "endpoints"
 
     def ready(self) -> None:
-        """Register the page in the navigation and the palette, and schedule the upkeep of servers every five seconds and of files."""
+        """Register the page in the navigation and the palette, and schedule the upkeep of servers every five
+        seconds and of files.
+        """
         from lifecycle.ground.jobs import schedule
         from lifecycle.ui import navigation, palette
         from lifecycle.ui.navigation import NavItem
@@ -24,10 +26,15 @@ class EndpointsConfig(AppConfig):
         schedule.every(3600, "registry.endpoints.tasks.verify_in_use")
         navigation.register(
             NavItem(
-                "Serving", "Endpoints", "endpoints:list", order=10, key="e", match=("endpoints", "traffic"),
+                "Serving",
+                "Endpoints",
+                "endpoints:list",
+                order=10,
+                key="e",
+                match=("endpoints", "traffic"),
                 show=lambda user: can_somewhere(user, "endpoints.view"),
             )
-        )  # fmt: skip
+        )
         palette.register_search("Endpoints", queries.search)
         accounts.register(trail.DEPLOYMENTS)
         promotions.register(fates.fate_of)

@@ -13,8 +13,14 @@ Arm = Deployment.Arm
 
 
 def fate_of(request: PromotionRequest) -> Fate | None:
-    """Whether the version of a request is live, a canary, replaced or rolled back. None where nothing was deployed for it."""
-    rows = list(Deployment.objects.filter(approval=request).select_related("version", "started_by", "ended_by").order_by("pk"))
+    """Whether the version of a request is live, a canary, replaced or rolled back. None where nothing was
+    deployed for it.
+    """
+    rows = list(
+        Deployment.objects.filter(approval=request)
+        .select_related("version", "started_by", "ended_by")
+        .order_by("pk")
+    )
     return replace(of_last(request, rows[-1]), deployed_by=rows[0].started_by) if rows else None
 
 
@@ -24,11 +30,22 @@ def of_last(request: PromotionRequest, last: Deployment) -> Fate:
     if live and approval_of(live) == request.pk:
         return Fate("prod", "Live", f"{semver} is live on {slug}.", live.started_at, serves=True)
     if last.ended_at is None:
-        return Fate("live", "Canary", f"{semver} has {rules.percent(last.share)} of {slug}'s traffic.", last.started_at, serves=True)
+        return Fate(
+            "live",
+            "Canary",
+            f"{semver} has {rules.percent(last.share)} of {slug}'s traffic.",
+            last.started_at,
+            serves=True,
+        )
     at, by, why = last.ended_at, last.ended_by, last.end_reason
     if last.arm == Arm.CANARY:
         return Fate(*steering.ends_of([last])[last.pk], why, at, by)
-    then = Deployment.objects.filter(previous=last, arm=Arm.STABLE).select_related("version").order_by("pk").first()
+    then = (
+        Deployment.objects.filter(previous=last, arm=Arm.STABLE)
+        .select_related("version")
+        .order_by("pk")
+        .first()
+    )
     if then is None:
         return Fate("bad", "Ended", why, at, by)
     if then.cause == Deployment.Cause.ROLLBACK:
@@ -37,6 +54,10 @@ def of_last(request: PromotionRequest, last: Deployment) -> Fate:
 
 
 def approval_of(live: Deployment) -> int | None:
-    """The request by whose approval a version is live: of one that a rollback restored, the request that made it live last."""
-    made_live = Deployment.objects.filter(endpoint=live.endpoint_id, version=live.version_id, arm=Arm.STABLE, approval__isnull=False)
+    """The request by whose approval a version is live: of one that a rollback restored, the request that made
+    it live last.
+    """
+    made_live = Deployment.objects.filter(
+        endpoint=live.endpoint_id, version=live.version_id, arm=Arm.STABLE, approval__isnull=False
+    )
     return made_live.order_by("-pk").values_list("approval", flat=True).first()

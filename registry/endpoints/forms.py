@@ -23,12 +23,18 @@ class DeployForm(forms.Form):
 class TokenForm(forms.Form):
     """A new token of a program."""
 
-    name = forms.CharField(label="Service account", max_length=60, help_text="The program that will use it, such as mail router.")
-    days = forms.IntegerField(label="Days until it expires", min_value=1, max_value=TOKEN_DAYS_MAX, initial=90)
+    name = forms.CharField(
+        label="Service account", max_length=60, help_text="The program that will use it, such as mail router."
+    )
+    days = forms.IntegerField(
+        label="Days until it expires", min_value=1, max_value=TOKEN_DAYS_MAX, initial=90
+    )
 
 
 class RollBackForm(forms.Form):
-    """Why, and the version that becomes live as the person typed it. seen: the alias' moves when they looked."""
+    """Why, and the version that becomes live as the person typed it. seen: the alias' moves when they
+    looked.
+    """
 
     reason = forms.CharField(max_length=REASON_MAX, required=False)
     typed = forms.CharField(max_length=40, required=False)
@@ -39,7 +45,10 @@ class TryForm(forms.Form):
     """One text for the endpoint."""
 
     text = forms.CharField(
-        max_length=10_000, strip=False, widget=forms.Textarea(attrs={"rows": 3}), help_text="As a customer would write it."
+        max_length=10_000,
+        strip=False,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text="As a customer would write it.",
     )
 
 
@@ -80,7 +89,11 @@ class ShadowForm(forms.Form):
     """Which version is to be compared."""
 
     version = VersionChoice(queryset=ModelVersion.objects.none(), to_field_name="uuid", empty_label=None)
-    share = SharePercent(label="Requests to copy (%)", initial=100, help_text="Copies run when a slot is free and are dropped otherwise.")
+    share = SharePercent(
+        label="Requests to copy (%)",
+        initial=100,
+        help_text="Copies run when a slot is free and are dropped otherwise.",
+    )
 
     def __init__(self, *args: Any, versions: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -99,17 +112,36 @@ class DrillForm(forms.Form):
     """What shall go wrong, where, how often, for how long."""
 
     deployment = DeploymentChoice(
-        label="Deployment", queryset=Deployment.objects.none(), to_field_name="uuid", empty_label=None, widget=forms.RadioSelect
+        label="Deployment",
+        queryset=Deployment.objects.none(),
+        to_field_name="uuid",
+        empty_label=None,
+        widget=forms.RadioSelect,
     )
-    kind = forms.ChoiceField(label="Fault", choices=Fault.Kind.choices, widget=forms.RadioSelect, initial=Fault.Kind.ERROR)
-    share = SharePercent(label="Affected requests (%)", initial=30, help_text="Errors: clients get status 500 for this share.")
+    kind = forms.ChoiceField(
+        label="Fault", choices=Fault.Kind.choices, widget=forms.RadioSelect, initial=Fault.Kind.ERROR
+    )
+    share = SharePercent(
+        label="Affected requests (%)", initial=30, help_text="Errors: clients get status 500 for this share."
+    )
     delay_ms = forms.IntegerField(
-        label="Added delay (ms)", min_value=1, max_value=MAX_DELAY_MS, initial=1_000, required=False, help_text="For slow responses only."
+        label="Added delay (ms)",
+        min_value=1,
+        max_value=MAX_DELAY_MS,
+        initial=1_000,
+        required=False,
+        help_text="For slow responses only.",
     )
     minutes = forms.IntegerField(
-        label="Duration (minutes)", min_value=1, max_value=MAX_DRILL_MINUTES, initial=30, help_text="Ends automatically."
+        label="Duration (minutes)",
+        min_value=1,
+        max_value=MAX_DRILL_MINUTES,
+        initial=30,
+        help_text="Ends automatically.",
     )
-    reason = forms.CharField(max_length=REASON_MAX, help_text="Recorded in the audit log, such as the name of the drill.")
+    reason = forms.CharField(
+        max_length=REASON_MAX, help_text="Recorded in the audit log, such as the name of the drill."
+    )
 
     def __init__(self, *args: Any, deployments: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

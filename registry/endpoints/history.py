@@ -59,7 +59,9 @@ def ending(row: Deployment, mark: str, word: str) -> Change:
 
 
 def ends(deployments: Sequence[Deployment]) -> list[Deployment]:
-    """The canaries and shadows of a page that have ended for good: no new share followed, nor all traffic, on this page or another."""
+    """The canaries and shadows of a page that have ended for good: no new share followed, nor all traffic, on
+    this page or another.
+    """
     ended = [row for row in deployments if row.arm != Deployment.Arm.STABLE and row.ended_at]
     rows = Deployment.objects.filter(approval__in={row.approval_id for row in ended} - {None}).order_by()
     last = dict(rows.values_list("approval").annotate(Max("pk")))

@@ -35,10 +35,16 @@ class Deployment(models.Model):
     endpoint = models.ForeignKey(Endpoint, on_delete=models.PROTECT, related_name="deployments")
     version = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="deployments")
     arm = models.CharField(max_length=8, choices=Arm.choices, default=Arm.STABLE)
-    share = models.PositiveSmallIntegerField(default=10000, help_text="of 10,000 buckets; of a shadow: of the requests that are copied")
+    share = models.PositiveSmallIntegerField(
+        default=10000, help_text="of 10,000 buckets; of a shadow: of the requests that are copied"
+    )
     cause = models.CharField(max_length=10, choices=Cause.choices)
-    approval = models.ForeignKey(PromotionRequest, null=True, on_delete=models.PROTECT, related_name="deployments")
-    previous = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="+", help_text="what it took over from")
+    approval = models.ForeignKey(
+        PromotionRequest, null=True, on_delete=models.PROTECT, related_name="deployments"
+    )
+    previous = models.ForeignKey(
+        "self", null=True, on_delete=models.PROTECT, related_name="+", help_text="what it took over from"
+    )
     reason = models.CharField(max_length=rules.REASON_MAX, blank=True)
     epoch = models.PositiveBigIntegerField(help_text="the routes document that first named it")
     started_at = models.DateTimeField(auto_now_add=True)
@@ -49,8 +55,15 @@ class Deployment(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["endpoint", "arm"], condition=Q(ended_at__isnull=True), name="one_version_live_per_arm"),
-            models.CheckConstraint(condition=Q(cause__in=["rollback", "shadow"]) | Q(approval__isnull=False), name="deployed_by_approval"),
+            models.UniqueConstraint(
+                fields=["endpoint", "arm"],
+                condition=Q(ended_at__isnull=True),
+                name="one_version_live_per_arm",
+            ),
+            models.CheckConstraint(
+                condition=Q(cause__in=["rollback", "shadow"]) | Q(approval__isnull=False),
+                name="deployed_by_approval",
+            ),
         ]
         indexes = [models.Index(fields=["endpoint", "-id"], name="deployment_newest")]
 
@@ -59,7 +72,9 @@ class Deployment(models.Model):
 
 
 class Fault(models.Model):
-    """A fault injected into a running deployment for a drill, until a time. Only its end is written later. Servers may obey it."""
+    """A fault injected into a running deployment for a drill, until a time. Only its end is written later.
+    Servers may obey it.
+    """
 
     append_only = True
     changeable = ("lifted_at", "lifted_by")
@@ -84,7 +99,9 @@ class Fault(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["deployment"], condition=Q(lifted_at__isnull=True), name="one_fault_injected"),
+            models.UniqueConstraint(
+                fields=["deployment"], condition=Q(lifted_at__isnull=True), name="one_fault_injected"
+            ),
             models.CheckConstraint(condition=Q(share__gte=1, share__lte=10000), name="fault_share_of_10000"),
         ]
 
@@ -93,9 +110,11 @@ class Fault(models.Model):
 
 
 class EndpointToken(models.Model):
-    """The secret of a service account: a program that may ask this endpoint and nothing else. Kept only as its hash.
+    """The secret of a service account: a program that may ask this endpoint and nothing else. Kept only as
+    its hash.
 
-    It belongs to no person, so that it outlives the person who made it, and ends when it expires or is revoked.
+    It belongs to no person, so that it outlives the person who made it, and ends when it expires or is
+    revoked.
     """
 
     project_path = "endpoint__model__project"
@@ -118,14 +137,19 @@ class EndpointToken(models.Model):
 
 
 class Routes(models.Model):
-    """The number of the newest routes document, and the problems that servers report. One row; locked by anyone who changes what is served.
+    """The number of the newest routes document, and the problems that servers report. One row; locked by
+    anyone who changes what is served.
 
     problems: None for a server that fell silent since it raised one.
     """
 
     epoch = models.PositiveBigIntegerField(default=0)
-    published_epoch = models.PositiveBigIntegerField(default=0, help_text="the newest that was written for the inference servers")
-    problems = models.JSONField(default=dict, help_text="server → the problem that was raised last; none of servers without one")
+    published_epoch = models.PositiveBigIntegerField(
+        default=0, help_text="the newest that was written for the inference servers"
+    )
+    problems = models.JSONField(
+        default=dict, help_text="server → the problem that was raised last; none of servers without one"
+    )
 
     def __str__(self) -> str:
         return f"epoch {self.epoch}"

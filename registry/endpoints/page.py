@@ -27,7 +27,9 @@ from registry.promotions.models import PromotionRequest
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """The state of one inference server for an endpoint. kind: a mark of ui.marks; note: what is wrong or awaited."""
+    """The state of one inference server for an endpoint. kind: a mark of ui.marks; note: what is wrong or
+    awaited.
+    """
 
     name: str
     kind: str
@@ -38,7 +40,9 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """What runs in one arm. share: of 1, of a shadow: of the copied requests; bar: a kind of ui.marks; stop: the dialog that ends it."""
+    """What runs in one arm. share: of 1, of a shadow: of the copied requests; bar: a kind of ui.marks; stop:
+    the dialog that ends it.
+    """
 
     deployment: Deployment
     share: float
@@ -60,22 +64,44 @@ class Lane:
 
 
 def detail(user: User, endpoint: Endpoint, older_than: int | None = None) -> dict[str, Any]:
-    """Everything of one endpoint that does not come from measured traffic. older_than: the page of its history."""
-    live, canary, before = queries.live_deployment(endpoint), queries.canary_of(endpoint), queries.last_live(endpoint)
+    """Everything of one endpoint that does not come from measured traffic. older_than: the page of its
+    history.
+    """
+    live, canary, before = (
+        queries.live_deployment(endpoint),
+        queries.canary_of(endpoint),
+        queries.last_live(endpoint),
+    )
     waiting = queries.waiting(endpoint)
     deployments, older = queries.page_of_deployments(endpoint, older_than)
     back = live.version if live and canary else before.version if before else None
     return {
-        "endpoint": endpoint, "live": live, "canary": canary, "before": before, "back": back, "waiting": waiting,
-        "lanes": lanes(endpoint), "thread": thread(endpoint, live, canary, waiting), "freeze": freeze_of(endpoint),
-        "changes": history.changes(deployments), "older": older, "older_than": older_than,
-        "may": {name: policy.can(user, f"endpoints.{name}", endpoint) for name in ("deploy", "roll_back", "infer", "manage_tokens")},
-        "why_not": why_nots(user, endpoint, live, canary, back, waiting), "slots": slots(endpoint),
-        "shadow": queries.shadow_of(endpoint), "drills": queries.drills_run(),
+        "endpoint": endpoint,
+        "live": live,
+        "canary": canary,
+        "before": before,
+        "back": back,
+        "waiting": waiting,
+        "lanes": lanes(endpoint),
+        "thread": thread(endpoint, live, canary, waiting),
+        "freeze": freeze_of(endpoint),
+        "changes": history.changes(deployments),
+        "older": older,
+        "older_than": older_than,
+        "may": {
+            name: policy.can(user, f"endpoints.{name}", endpoint)
+            for name in ("deploy", "roll_back", "infer", "manage_tokens")
+        },
+        "why_not": why_nots(user, endpoint, live, canary, back, waiting),
+        "slots": slots(endpoint),
+        "shadow": queries.shadow_of(endpoint),
+        "drills": queries.drills_run(),
         "start_url": start_url(waiting) if waiting and live and not canary else "",
         "emptied": queries.emptied_by(endpoint) if live is None else None,
-        "text_days": settings.PREDICTION_TEXT_DAYS, "curl": curl(endpoint), "dialogs": dialogs(endpoint, live, canary, before, waiting),
-    }  # fmt: skip
+        "text_days": settings.PREDICTION_TEXT_DAYS,
+        "curl": curl(endpoint),
+        "dialogs": dialogs(endpoint, live, canary, before, waiting),
+    }
 
 
 def start_url(waiting: PromotionRequest) -> str:
@@ -89,18 +115,31 @@ def other_plan(waiting: PromotionRequest | None, live: Deployment | None) -> str
     if waiting is None or waiting.plan.get("kind") != plans.Kind.CANARY:
         return ""
     if live is None:
-        return "Nothing is live here, so the approved canary can't start. Request promotion again with all traffic at once."
-    return f"The approved plan is a {plans.sentence(waiting.plan)}. Start the canary, or request promotion again."
+        return (
+            "Nothing is live here, so the approved canary can't start. Request promotion again with all"
+            " traffic at once."
+        )
+    return (
+        f"The approved plan is a {plans.sentence(waiting.plan)}. Start the canary, or request promotion"
+        " again."
+    )
 
 
 def slots(endpoint: Endpoint) -> dict[str, str]:
     """The parts of the page that upper rooms fill, by name; empty where no room answers."""
     names = {
-        "rollout": "rollouts:panel", "traffic": "traffic:endpoint", "recent": "traffic:recent", "shadow": "traffic:shadow",
-        "drift": "drift:panel", "alerts": "alerts:panel", "retraining": "retraining:panel",
-    }  # fmt: skip
+        "rollout": "rollouts:panel",
+        "traffic": "traffic:endpoint",
+        "recent": "traffic:recent",
+        "shadow": "traffic:shadow",
+        "drift": "drift:panel",
+        "alerts": "alerts:panel",
+        "retraining": "retraining:panel",
+    }
     found = {slot: find_url(name, uuid=endpoint.uuid) for slot, name in names.items()}
-    return {slot: f"{url}?few=1" if url and slot in ("recent", "shadow") else url for slot, url in found.items()}
+    return {
+        slot: f"{url}?few=1" if url and slot in ("recent", "shadow") else url for slot, url in found.items()
+    }
 
 
 def lanes(endpoint: Endpoint) -> list[Lane]:
@@ -109,10 +148,16 @@ def lanes(endpoint: Endpoint) -> list[Lane]:
     bars = {"stable": "reference", "canary": "judged", "shadow": "ghost"}
     return [
         Lane(
-            row, share / rules.ALL, rules.percent(share), bars[row.arm], queries.guard_of(row), injected.get(row.pk), stopping(row),
+            row,
+            share / rules.ALL,
+            rules.percent(share),
+            bars[row.arm],
+            queries.guard_of(row),
+            injected.get(row.pk),
+            stopping(row),
         )
         for row, share in queries.arms_of(endpoint)
-    ]  # fmt: skip
+    ]
 
 
 def stopping(row: Deployment) -> dict[str, str]:
@@ -120,28 +165,50 @@ def stopping(row: Deployment) -> dict[str, str]:
     name = row.version.semver
     if row.arm == Deployment.Arm.CANARY:
         return {
-            "url": reverse("endpoints:stop_canary", args=[row.uuid]), "title": f"Stop canary {name}?", "confirm": "Stop canary",
-            "text": f"All traffic goes back to the live version within a second. {name} needs a new approval to serve clients again.",
-        }  # fmt: skip
+            "url": reverse("endpoints:stop_canary", args=[row.uuid]),
+            "title": f"Stop canary {name}?",
+            "confirm": "Stop canary",
+            "text": (
+                f"All traffic goes back to the live version within a second. {name} needs a new approval to"
+                " serve clients again."
+            ),
+        }
     return {
-        "url": reverse("endpoints:stop_shadow", args=[row.uuid]), "title": f"Stop shadow {name}?", "confirm": "Stop shadow",
+        "url": reverse("endpoints:stop_shadow", args=[row.uuid]),
+        "title": f"Stop shadow {name}?",
+        "confirm": "Stop shadow",
         "text": "Requests are no longer copied to it. Comparisons so far are kept.",
-    }  # fmt: skip
+    }
 
 
 def why_nots(
-    user: User, endpoint: Endpoint, live: Deployment | None, canary: Deployment | None, back: ModelVersion | None,
+    user: User,
+    endpoint: Endpoint,
+    live: Deployment | None,
+    canary: Deployment | None,
+    back: ModelVersion | None,
     waiting: PromotionRequest | None,
-) -> dict[str, str]:  # fmt: skip
+) -> dict[str, str]:
     """Why each button does nothing, for a person; empty where it does something."""
     nothing = "" if live else "Nothing is live here."
-    drills = "" if queries.drills_run() else "No inference server is running with drills enabled (INFERENCE_DRILLS=1)."
-    running = f"{canary.version.semver} is running as a canary. Stop it or widen it to all traffic first." if canary else ""
+    drills = (
+        ""
+        if queries.drills_run()
+        else "No inference server is running with drills enabled (INFERENCE_DRILLS=1)."
+    )
+    running = (
+        f"{canary.version.semver} is running as a canary. Stop it or widen it to all traffic first."
+        if canary
+        else ""
+    )
     shadow = "A shadow is already running." if queries.shadow_of(endpoint) else ""
     return {
         "deploy": why_not(user, "endpoints.deploy", endpoint) or running or other_plan(waiting, live),
         "roll_back": ("" if back else rules.NOTHING_BEFORE) or why_not(user, "endpoints.roll_back", endpoint),
-        "steer": why_not(user, "endpoints.set_share", endpoint) or (steering.why_not_by_hand(canary) if canary else ""),
+        "steer": (
+            why_not(user, "endpoints.set_share", endpoint)
+            or (steering.why_not_by_hand(canary) if canary else "")
+        ),
         "stop_shadow": why_not(user, "endpoints.shadow", endpoint),
         "shadow": why_not(user, "endpoints.shadow", endpoint) or nothing or shadow,
         "drill": why_not(user, "endpoints.inject_fault", endpoint) or nothing or drills,
@@ -150,22 +217,40 @@ def why_nots(
 
 
 def dialogs(
-    endpoint: Endpoint, live: Deployment | None, canary: Deployment | None, before: Deployment | None, waiting: PromotionRequest | None
+    endpoint: Endpoint,
+    live: Deployment | None,
+    canary: Deployment | None,
+    before: Deployment | None,
+    waiting: PromotionRequest | None,
 ) -> dict[str, Any]:
     """What the two dialogs of the head show and send."""
     found: dict[str, Any] = {}
     if live and canary:
-        text = f"Canary {canary.version.semver} ends, and all traffic goes to {live.version.semver} within a second."
-        found["roll_back"] = back_to(endpoint, live.version.semver, f"{text} In-flight requests finish.", canary.version.semver)
+        text = (
+            f"Canary {canary.version.semver} ends, and all traffic goes to {live.version.semver} within a"
+            " second."
+        )
+        found["roll_back"] = back_to(
+            endpoint, live.version.semver, f"{text} In-flight requests finish.", canary.version.semver
+        )
     elif live and before:
-        text = f"All traffic goes from {live.version.semver} to {before.version.semver} within a second; in-flight requests finish."
+        text = (
+            f"All traffic goes from {live.version.semver} to {before.version.semver} within a second;"
+            " in-flight requests finish."
+        )
         text += f" {live.version.semver} needs a new approval to serve here again."
         found["roll_back"] = back_to(endpoint, before.version.semver, text, live.version.semver)
     if waiting:
-        text = f"All traffic goes to {waiting.version.semver} within a second. Everything the approval covers is re-checked first."
+        text = (
+            f"All traffic goes to {waiting.version.semver} within a second. Everything the approval covers is"
+            " re-checked first."
+        )
         if waiting.plan.get("kind") == plans.Kind.SHARE:
             part = rules.percent(waiting.plan["share"])
-            text = f"{waiting.version.semver} gets {part} of requests within a second, as approved. No rule controls it."
+            text = (
+                f"{waiting.version.semver} gets {part} of requests within a second, as approved. No rule"
+                " controls it."
+            )
         if live:
             text += f" {live.version.semver} stays loaded for a rollback."
         title = f"Deploy {waiting.version.semver} to {endpoint.slug}?"
@@ -176,7 +261,13 @@ def dialogs(
 def back_to(endpoint: Endpoint, semver: str, text: str, keep: str) -> dict[str, Any]:
     """The dialog of a rollback. keep: what the safe button leaves in place."""
     seen = {"seen": endpoint.alias.moves}
-    return {"title": f"Roll back to {semver}?", "text": text, "match": semver, "cancel": f"Keep {keep}", "seen": seen}
+    return {
+        "title": f"Roll back to {semver}?",
+        "text": text,
+        "match": semver,
+        "cancel": f"Keep {keep}",
+        "seen": seen,
+    }
 
 
 def why_not(user: User, action: str, endpoint: Endpoint) -> str:
@@ -184,7 +275,9 @@ def why_not(user: User, action: str, endpoint: Endpoint) -> str:
     return "" if policy.can(user, action, endpoint) else sentence(action)
 
 
-def thread(endpoint: Endpoint, live: Deployment | None, canary: Deployment | None, waiting: PromotionRequest | None) -> list[Step]:
+def thread(
+    endpoint: Endpoint, live: Deployment | None, canary: Deployment | None, waiting: PromotionRequest | None
+) -> list[Step]:
     """From the snapshot to what is judged: the canary, or the live version and what would replace it."""
     judged = canary or live
     version = judged.version if judged else waiting.version if waiting else None
@@ -192,12 +285,18 @@ def thread(endpoint: Endpoint, live: Deployment | None, canary: Deployment | Non
         return []
     run, approval = version.run, judged.approval if judged else waiting
     steps = [
-        Step("Dataset version", f"v{run.snapshot.number}", find_url("snapshots:detail", uuid=run.snapshot.uuid)),
+        Step(
+            "Dataset version", f"v{run.snapshot.number}", find_url("snapshots:detail", uuid=run.snapshot.uuid)
+        ),
         Step("Run", str(run.number), find_url("training:detail", uuid=run.uuid)),
         Step("Version", version.semver, reverse("catalog:version", args=[version.uuid])),
     ]
     if approval:
-        steps.append(Step("Promotion", f"request {approval.number}", reverse("promotions:detail", args=[approval.uuid])))
+        steps.append(
+            Step(
+                "Promotion", f"request {approval.number}", reverse("promotions:detail", args=[approval.uuid])
+            )
+        )
     place = endpoint.get_environment_display()
     if canary and live:
         share = Step("Canary", f"{rules.percent(canary.share)}, {version.semver}", at="now")
@@ -206,7 +305,11 @@ def thread(endpoint: Endpoint, live: Deployment | None, canary: Deployment | Non
         return [*steps, Step(place, "approved, not deployed", at="next")]
     steps.append(Step(place, f"{version.semver}, live", at="now"))
     if waiting:
-        steps.append(Step("Approved", waiting.version.semver, reverse("promotions:detail", args=[waiting.uuid]), "next"))
+        steps.append(
+            Step(
+                "Approved", waiting.version.semver, reverse("promotions:detail", args=[waiting.uuid]), "next"
+            )
+        )
     return steps
 
 
@@ -215,9 +318,17 @@ def servers(endpoint: Endpoint) -> dict[str, Any]:
     published = Routes.objects.values_list("published_epoch", flat=True).first() or 0
     running = list(queries.serving(endpoint))
     lines = [server(state, endpoint, running, published) for state in queries.server_states_for(endpoint)]
-    lines += [Server(state.name or "server", "bad", "Not running", "", state) for state in queries.recently_dead(timezone.now())]
+    lines += [
+        Server(state.name or "server", "bad", "Not running", "", state)
+        for state in queries.recently_dead(timezone.now())
+    ]
     applied = sum(line.state.lives and line.state.epoch >= published for line in lines)
-    return {"published": published, "applied": applied, "lines": lines, "pending": any(line.kind == "wait" for line in lines)}
+    return {
+        "published": published,
+        "applied": applied,
+        "lines": lines,
+        "pending": any(line.kind == "wait" for line in lines),
+    }
 
 
 def server(state: ServerState, endpoint: Endpoint, running: list[Deployment], published: int) -> Server:
@@ -228,7 +339,13 @@ def server(state: ServerState, endpoint: Endpoint, running: list[Deployment], pu
             goes_on = going_on(state, endpoint) if row.arm == Deployment.Arm.STABLE else ""
             return Server(name, "bad", f"refused {row.version.semver}", f"{reason} {goes_on}".strip(), state)
     if state.epoch < published:
-        return Server(name, "wait", f"config v{state.epoch}", f"Config v{published} not applied yet. {state.problem}".strip(), state)
+        return Server(
+            name,
+            "wait",
+            f"config v{state.epoch}",
+            f"Config v{published} not applied yet. {state.problem}".strip(),
+            state,
+        )
     if state.problem:
         return Server(name, "warn", f"config v{state.epoch}", state.problem, state)
     return Server(name, "ok", f"config v{state.epoch} live", "", state)
@@ -245,14 +362,19 @@ def curl(endpoint: Endpoint) -> str:
     return (
         f"curl {settings.INFERENCE_URL}/v2/models/{endpoint.full_name}/infer \\\n"
         '  -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" \\\n'
-        """  -d '{"inputs": [{"name": "TEXT", "datatype": "BYTES", "shape": [1], "data": ["I lost my card"]}]}'"""
+        """  -d '{"inputs": [{"name": "TEXT", "datatype": "BYTES", "shape": [1], "data": ["I lost my card"]}]}'"""  # noqa: E501
     )
 
 
 def as_of(endpoint: Endpoint, moment: datetime) -> dict[str, Any]:
     """Which version was live at a moment, and what else ran."""
     others = queries.all_at(endpoint, moment).exclude(arm=Deployment.Arm.STABLE)
-    return {"endpoint": endpoint, "asked_at": moment, "was": queries.live_at(endpoint, moment), "beside": list(others)}
+    return {
+        "endpoint": endpoint,
+        "asked_at": moment,
+        "was": queries.live_at(endpoint, moment),
+        "beside": list(others),
+    }
 
 
 def form(endpoint: Endpoint, title: str, text: str, confirm: str, asked: Form) -> dict[str, Any]:

@@ -60,7 +60,9 @@ def web_token() -> str:
 
 def live_tokens(endpoint: Endpoint | None = None) -> QuerySet[EndpointToken]:
     """Tokens of programs that still open an endpoint: this one, or any."""
-    rows = EndpointToken.objects.filter(revoked_at=None, expires_at__gt=timezone.now()).select_related("created_by", "endpoint")
+    rows = EndpointToken.objects.filter(revoked_at=None, expires_at__gt=timezone.now()).select_related(
+        "created_by", "endpoint"
+    )
     return rows.filter(endpoint=endpoint) if endpoint else rows
 
 
@@ -88,7 +90,9 @@ def published_faults() -> dict[str, Any] | None:
 def injected() -> QuerySet[Fault]:
     """The faults of drills that no one has lifted."""
     rows = Fault.objects.filter(lifted_at=None)
-    return rows.select_related("deployment__endpoint__model__project", "deployment__version", "injected_by").order_by("id")
+    return rows.select_related(
+        "deployment__endpoint__model__project", "deployment__version", "injected_by"
+    ).order_by("id")
 
 
 def expired_faults() -> QuerySet[Fault]:
@@ -99,7 +103,13 @@ def expired_faults() -> QuerySet[Fault]:
 def injected_faults() -> list[rules.InjectedFault]:
     """The same as the document of faults names them."""
     return [
-        rules.InjectedFault(str(each.deployment.uuid), each.kind, each.share, each.delay_ms, each.until.isoformat(timespec="seconds"))
+        rules.InjectedFault(
+            str(each.deployment.uuid),
+            each.kind,
+            each.share,
+            each.delay_ms,
+            each.until.isoformat(timespec="seconds"),
+        )
         for each in injected()
     ]
 
@@ -130,13 +140,19 @@ def running() -> QuerySet[Deployment]:
 
 
 def last_live(endpoint: Endpoint) -> Deployment | None:
-    """The interval of the version that a rollback makes live again. None where there is none to go back to."""
+    """The interval of the version that a rollback makes live again. None where there is none to go back
+    to.
+    """
     return with_all(goes_back(live().filter(endpoint=endpoint))).first()
 
 
 def emptied() -> QuerySet[Endpoint]:
     """The endpoints that had a live version and have none: it went into quarantine, with none before it."""
-    return Endpoint.objects.filter(alias__version=None, alias__moves__gt=0).select_related("model__project").order_by("slug", "pk")
+    return (
+        Endpoint.objects.filter(alias__version=None, alias__moves__gt=0)
+        .select_related("model__project")
+        .order_by("slug", "pk")
+    )
 
 
 def emptied_by(endpoint: Endpoint) -> Deployment | None:
@@ -145,20 +161,29 @@ def emptied_by(endpoint: Endpoint) -> Deployment | None:
 
 
 def goes_back(rows: QuerySet[Deployment]) -> QuerySet[Deployment]:
-    """Of what is live, each with the interval that a rollback goes back to: the newest of another active version that ended before the live
-    version was last promoted.
+    """Of what is live, each with the interval that a rollback goes back to: the newest of another active
+    version that ended before the live version was last promoted.
 
-    So a rollback goes to what is older than the approval in force, never forward, and not to a version that a rollback has ended since:
-    that one needs an approval again.
+    So a rollback goes to what is older than the approval in force, never forward, and not to a version that a
+    rollback has ended since: that one needs an approval again.
     """
-    stable = Deployment.objects.filter(endpoint=OuterRef("endpoint"), arm=Deployment.Arm.STABLE).order_by("-id")
+    stable = Deployment.objects.filter(endpoint=OuterRef("endpoint"), arm=Deployment.Arm.STABLE).order_by(
+        "-id"
+    )
     promoted = stable.filter(version=OuterRef("version"), cause=Deployment.Cause.PROMOTION)
     taken_back = Deployment.objects.filter(
-        endpoint=OuterRef("endpoint"), cause=Deployment.Cause.ROLLBACK, previous__version=OuterRef("version"), previous__gte=OuterRef("pk")
-    )  # fmt: skip
-    before = stable.filter(~Q(version=OuterRef("version")), pk__lt=OuterRef("promoted"), ended_at__isnull=False)
+        endpoint=OuterRef("endpoint"),
+        cause=Deployment.Cause.ROLLBACK,
+        previous__version=OuterRef("version"),
+        previous__gte=OuterRef("pk"),
+    )
+    before = stable.filter(
+        ~Q(version=OuterRef("version")), pk__lt=OuterRef("promoted"), ended_at__isnull=False
+    )
     before = before.filter(~Exists(taken_back), version__state=ModelVersion.State.ACTIVE)
-    rows = rows.annotate(promoted=Subquery(promoted.values("pk")[:1])).annotate(back=Subquery(before.values("pk")[:1]))
+    rows = rows.annotate(promoted=Subquery(promoted.values("pk")[:1])).annotate(
+        back=Subquery(before.values("pk")[:1])
+    )
     return Deployment.objects.filter(pk__in=rows.order_by().values("back"))
 
 
@@ -169,7 +194,9 @@ def rollback_target(endpoint: Endpoint) -> ModelVersion | None:
 
 
 def is_recorded(deployment: Deployment) -> bool:
-    """Whether, by the audit log, this deployment, live or a canary, began on its endpoint with the version that its row names."""
+    """Whether, by the audit log, this deployment, live or a canary, began on its endpoint with the version
+    that its row names.
+    """
     events = accounts.events_about(deployment.endpoint.uuid, BEGAN[Deployment.Arm(deployment.arm)])
     began = {(event.payload["deployment"], event.payload["version"]) for event in events}
     return (str(deployment.uuid), str(deployment.version.uuid)) in began
@@ -202,12 +229,16 @@ def answering(endpoint: Endpoint) -> QuerySet[Deployment]:
 
 def shadowable(endpoint: Endpoint) -> QuerySet[ModelVersion]:
     """The active versions of an endpoint's model that do not run on it, newest first."""
-    rows = ModelVersion.objects.filter(model=endpoint.model, state=ModelVersion.State.ACTIVE).select_related("run")
+    rows = ModelVersion.objects.filter(model=endpoint.model, state=ModelVersion.State.ACTIVE).select_related(
+        "run"
+    )
     return rows.exclude(pk__in=serving(endpoint).values("version")).order_by("-pk")
 
 
 def arms_of(endpoint: Endpoint) -> list[tuple[Deployment, int]]:
-    """What runs on an endpoint with the share (of 10,000) that it gets: the live version first, then its canary, then the shadow."""
+    """What runs on an endpoint with the share (of 10,000) that it gets: the live version first, then its
+    canary, then the shadow.
+    """
     order = list(Deployment.Arm)
     rows = sorted(serving(endpoint), key=lambda row: order.index(Deployment.Arm(row.arm)))
     canary = sum(row.share for row in rows if row.arm == Deployment.Arm.CANARY)
@@ -215,7 +246,9 @@ def arms_of(endpoint: Endpoint) -> list[tuple[Deployment, int]]:
 
 
 def running_canary(deployment_id: UUID) -> Deployment:
-    """A canary that runs. Raises Conflict for one that has ended, or whose share was changed: the caller looked at something older."""
+    """A canary that runs. Raises Conflict for one that has ended, or whose share was changed: the caller
+    looked at something older.
+    """
     found = in_arm(deployment_id, Deployment.Arm.CANARY)
     if found.ended_at is not None:
         raise Conflict("This canary has ended or its share has changed.", next_step="Reload the page.")
@@ -226,12 +259,17 @@ def in_arm(deployment_id: UUID, arm: Deployment.Arm) -> Deployment:
     """A deployment that is known to be a canary, or a shadow. Raises Refused for another."""
     found = with_all(Deployment.objects.all()).get(uuid=deployment_id)
     if found.arm != arm:
-        raise Refused(f"{found.version.semver} runs there as {found.arm}, not as {arm}.", next_step="Open the endpoint's page.")
+        raise Refused(
+            f"{found.version.semver} runs there as {found.arm}, not as {arm}.",
+            next_step="Open the endpoint's page.",
+        )
     return found
 
 
 def goes_on_as(given: Deployment) -> Deployment | None:
-    """The interval under which a canary runs now, whose share may have changed since; None when it runs no more."""
+    """The interval under which a canary runs now, whose share may have changed since; None when it runs no
+    more.
+    """
     now = canary_of(given.endpoint)
     return now if now and now.approval_id == given.approval_id else None
 
@@ -244,7 +282,13 @@ def deployments(endpoint: Endpoint) -> QuerySet[Deployment]:
 def with_all(rows: QuerySet[Deployment]) -> QuerySet[Deployment]:
     """Everything that a line of the timeline shows, in one statement."""
     return rows.select_related(
-        "endpoint__model", "version__model", "version__run__snapshot", "approval", "started_by", "ended_by", "previous__version"
+        "endpoint__model",
+        "version__model",
+        "version__run__snapshot",
+        "approval",
+        "started_by",
+        "ended_by",
+        "previous__version",
     )
 
 
@@ -264,13 +308,19 @@ def approvals(endpoint_id: UUID) -> QuerySet[PromotionRequest]:
 
 
 def not_live(requests: QuerySet[PromotionRequest]) -> QuerySet[PromotionRequest]:
-    """Those of these requests whose version isn't live on their endpoint: it cannot be deployed, nor are beside itself."""
+    """Those of these requests whose version isn't live on their endpoint: it cannot be deployed, nor are
+    beside itself.
+    """
     return requests.exclude(version=F("endpoint__alias__version"))
 
 
 def waiting(endpoint: Endpoint) -> PromotionRequest | None:
     """The approved request that waits to be deployed: none for what is live already."""
-    return not_live(approvals(endpoint.uuid)).select_related("version__model", "version__run__snapshot", "endpoint").first()
+    return (
+        not_live(approvals(endpoint.uuid))
+        .select_related("version__model", "version__run__snapshot", "endpoint")
+        .first()
+    )
 
 
 @dataclass(frozen=True)
@@ -285,14 +335,22 @@ class EndpointListItem:
 
 
 def lines(user: Person) -> list[EndpointListItem]:
-    """The endpoints that the user may see, with what is live and whether an approved version waits; four statements, however many."""
+    """The endpoints that the user may see, with what is live and whether an approved version waits; four
+    statements, however many.
+    """
     found = list(visible(user))
     rows = running().filter(endpoint__in=found).select_related("version", "started_by")
     now = {(row.endpoint_id, row.arm): row for row in rows}
     approved = PromotionRequest.objects.filter(endpoint__in=found, status=Status.APPROVED)
     waits = set(not_live(approved).values_list("endpoint_id", flat=True))
     return [
-        EndpointListItem(row, now.get((row.pk, "stable")), now.get((row.pk, "canary")), now.get((row.pk, "shadow")), row.pk in waits)
+        EndpointListItem(
+            row,
+            now.get((row.pk, "stable")),
+            now.get((row.pk, "canary")),
+            now.get((row.pk, "shadow")),
+            row.pk in waits,
+        )
         for row in found
     ]
 
@@ -309,38 +367,60 @@ def all_at(endpoint: Endpoint, moment: datetime) -> QuerySet[Deployment]:
 
 
 def is_refusal_noted(deployment: Deployment) -> bool:
-    """Whether the last that was recorded of this deployment is that a server did not load it: its version may serve elsewhere too."""
-    rows = Event.objects.filter(object_type="catalog.modelversion", object_id=str(deployment.version.uuid), at__gte=deployment.started_at)
+    """Whether the last that was recorded of this deployment is that a server did not load it: its version may
+    serve elsewhere too.
+    """
+    rows = Event.objects.filter(
+        object_type="catalog.modelversion",
+        object_id=str(deployment.version.uuid),
+        at__gte=deployment.started_at,
+    )
     rows = rows.filter(canonical__contains=f'"deployment":"{deployment.uuid}"')
-    newest = rows.filter(verb__in=(Verb.LOAD_REFUSED, Verb.LOAD_RECOVERED)).order_by("-id").values_list("verb", flat=True).first()
+    newest = (
+        rows.filter(verb__in=(Verb.LOAD_REFUSED, Verb.LOAD_RECOVERED))
+        .order_by("-id")
+        .values_list("verb", flat=True)
+        .first()
+    )
     return newest == Verb.LOAD_REFUSED
 
 
 def projects_named(text: str) -> set[int]:
     """The keys of the projects whose endpoints a sentence names: what others may not learn of."""
     named = set(re.findall(r"([\w-]+)/([\w-]+)", text))
-    rows = Endpoint.objects.filter(slug__in={slug for _, slug in named}).values_list("project__slug", "slug", "project")
+    rows = Endpoint.objects.filter(slug__in={slug for _, slug in named}).values_list(
+        "project__slug", "slug", "project"
+    )
     return {key for project, slug, key in rows if (project, slug) in named}
 
 
 def problem_for(project_id: int, problem: str) -> str:
-    """What a project may learn of a server's sentence: all of it, unless it names an endpoint of another project."""
+    """What a project may learn of a server's sentence: all of it, unless it names an endpoint of another
+    project.
+    """
     return problem if projects_named(problem) <= {project_id} else ELSEWHERE
 
 
 def server_states_for(endpoint: Endpoint) -> list[ServerState]:
     """What every running server reports, as the people of an endpoint's project may read it."""
     project_id = endpoint.model.project_id
-    return [replace(state, problem=problem_for(project_id, state.problem)) if state.problem else state for state in server_states()]
+    return [
+        replace(state, problem=problem_for(project_id, state.problem)) if state.problem else state
+        for state in server_states()
+    ]
 
 
 def recently_dead(now: datetime) -> list[ServerState]:
     """The servers that fell silent within the last hour; an older file is of a server that no one misses."""
-    return [state for state in written_states() if not state.lives and state.at and now - state.at < MISSED_FOR]
+    return [
+        state for state in written_states() if not state.lives and state.at and now - state.at < MISSED_FOR
+    ]
 
 
 def guard_of(deployment: Deployment) -> ClosedArm | None:
-    """What a server reports of a canary that it closed; None when none did. It counts even if the server has died since."""
+    """What a server reports of a canary that it closed; None when none did. It counts even if the server has
+    died since.
+    """
     closed = [arm for state in written_states() for arm in state.closed]
     return next((arm for arm in closed if arm.deployment == str(deployment.uuid)), None)
 

@@ -1,4 +1,6 @@
-"""Every endpoint as the inference servers need to know it, in a fixed number of statements, however many endpoints there are."""
+"""Every endpoint as the inference servers need to know it, in a fixed number of statements, however many
+endpoints there are.
+"""
 
 from __future__ import annotations
 
@@ -25,20 +27,41 @@ def routes() -> list[rules.Route]:
     arms: dict[int, dict[str, Deployment]] = defaultdict(dict)
     for row in queries.running().select_related("endpoint__model__project", "version__model"):
         arms[row.endpoint_id][row.arm] = row
-    own, back, experiments, given, revoked = rules.Token(token_digest(queries.web_token())), standbys(), salts(), tokens(), withdrawn()
-    known = [*(found[Arm.STABLE].endpoint for found in arms.values() if Arm.STABLE in found), *queries.emptied()]
+    own, back, experiments, given, revoked = (
+        rules.Token(token_digest(queries.web_token())),
+        standbys(),
+        salts(),
+        tokens(),
+        withdrawn(),
+    )
+    known = [
+        *(found[Arm.STABLE].endpoint for found in arms.values() if Arm.STABLE in found),
+        *queries.emptied(),
+    ]
     return [
-        route(each, arms[each.pk], back.get(each.pk), experiments.get(each.pk), (own, *given.get(each.pk, ())), revoked[each.pk])
+        route(
+            each,
+            arms[each.pk],
+            back.get(each.pk),
+            experiments.get(each.pk),
+            (own, *given.get(each.pk, ())),
+            revoked[each.pk],
+        )
         for each in known
     ]
 
 
 def route(
-    endpoint: Endpoint, arms: dict[str, Deployment], back: ModelVersion | None, experiment: UUID | None, given: tuple[rules.Token, ...],
+    endpoint: Endpoint,
+    arms: dict[str, Deployment],
+    back: ModelVersion | None,
+    experiment: UUID | None,
+    given: tuple[rules.Token, ...],
     revoked: list[str],
-) -> rules.Route:  # fmt: skip
-    """One endpoint of the document. arms: what runs on it; back: what is kept loaded for a rollback; experiment: see `salts`; revoked:
-    see `withdrawn`."""
+) -> rules.Route:
+    """One endpoint of the document. arms: what runs on it; back: what is kept loaded for a rollback;
+    experiment: see `salts`; revoked: see `withdrawn`.
+    """
     return rules.Route(
         name=endpoint.full_name,
         uuid=str(endpoint.uuid),
@@ -62,7 +85,9 @@ def task_of(arms: dict[str, Deployment]) -> str:
 def served(deployment: Deployment) -> rules.ServedVersion:
     """A version as the document names it."""
     version = deployment.version
-    return rules.ServedVersion(str(version.uuid), str(version), version.root_digest, deployment.share, str(deployment.uuid))
+    return rules.ServedVersion(
+        str(version.uuid), str(version), version.root_digest, deployment.share, str(deployment.uuid)
+    )
 
 
 def standbys() -> dict[int, ModelVersion]:
@@ -72,7 +97,9 @@ def standbys() -> dict[int, ModelVersion]:
 
 
 def withdrawn() -> dict[int, list[str]]:
-    """The root digests of the versions in quarantine that ever ran on an endpoint: no server continues answering with them."""
+    """The root digests of the versions in quarantine that ever ran on an endpoint: no server continues
+    answering with them.
+    """
     found: dict[int, list[str]] = defaultdict(list)
     rows = Deployment.objects.filter(version__state=ModelVersion.State.QUARANTINED).order_by()
     for endpoint, digest in rows.values_list("endpoint_id", "version__root_digest").distinct():
@@ -83,23 +110,32 @@ def withdrawn() -> dict[int, list[str]]:
 def salts() -> dict[int, UUID]:
     """What the buckets of an endpoint with a canary hang on: the first deployment of that canary.
 
-    It stays while the canary widens, so that a key keeps its arm, and the next canary falls to other keys: else the same customers would
-    try out each of them.
+    It stays while the canary widens, so that a key keeps its arm, and the next canary falls to other keys:
+    else the same customers would try out each of them.
     """
     approvals = queries.running().filter(arm=Arm.CANARY).values("approval")
-    return dict(Deployment.objects.filter(arm=Arm.CANARY, approval__in=approvals).order_by("-id").values_list("endpoint_id", "uuid"))
+    return dict(
+        Deployment.objects.filter(arm=Arm.CANARY, approval__in=approvals)
+        .order_by("-id")
+        .values_list("endpoint_id", "uuid")
+    )
 
 
 def tokens() -> dict[int, list[rules.Token]]:
-    """The live tokens that may ask, by endpoint: its own, those of programs; and, for trying out, those with the scope infer of people
-    whose role allows it there, unless they are limited to another project."""
+    """The live tokens that may ask, by endpoint: its own, those of programs; and, for trying out, those with
+    the scope infer of people whose role allows it there, unless they are limited to another project.
+    """
     mine: dict[int, list[tuple[rules.Token, int | None]]] = defaultdict(list)
     rows = ApiToken.objects.filter(revoked_at=None, expires_at__gt=timezone.now()).order_by()
-    for user, digest, scopes, until, project in rows.values_list("user_id", "digest", "scopes", "expires_at", "project_id"):
+    for user, digest, scopes, until, project in rows.values_list(
+        "user_id", "digest", "scopes", "expires_at", "project_id"
+    ):
         if ApiToken.Scope.INFER in scopes:
             mine[user].append((token(digest, until), project))
     found: dict[int, list[rules.Token]] = defaultdict(list)
-    for endpoint, digest, until in queries.live_tokens().order_by().values_list("endpoint_id", "digest", "expires_at"):
+    for endpoint, digest, until in (
+        queries.live_tokens().order_by().values_list("endpoint_id", "digest", "expires_at")
+    ):
         found[endpoint].append(token(digest, until))
     projects = dict(Endpoint.objects.order_by().values_list("pk", Endpoint.project_path))
     for endpoint, people in policy.who_can_each("endpoints.infer", Endpoint.objects.all()).items():

@@ -14,12 +14,16 @@ MAX_DELAY_MS = 30_000
 MAX_DRILL_MINUTES = 24 * 60
 ALL = 10_000
 REASON_MAX = 500
-NOTHING_BEFORE = "There's no earlier version to roll back to. A rolled-back version needs a new approval to serve again."
+NOTHING_BEFORE = (
+    "There's no earlier version to roll back to. A rolled-back version needs a new approval to serve again."
+)
 
 
 @dataclass(frozen=True)
 class ServedVersion:
-    """A version as the routes document names it. deployment: the interval in which it serves; empty of a version that is by."""
+    """A version as the routes document names it. deployment: the interval in which it serves; empty of a
+    version that is by.
+    """
 
     version: str
     label: str
@@ -38,7 +42,9 @@ class ServedVersion:
 
 @dataclass(frozen=True)
 class Token:
-    """The sha256 of a token that may ask, and when it stops being good: ISO 8601 in UTC, or None for the site's own."""
+    """The sha256 of a token that may ask, and when it stops being good: ISO 8601 in UTC, or None for the
+    site's own.
+    """
 
     digest: str
     until: str | None = None
@@ -48,8 +54,9 @@ class Token:
 class Route:
     """One endpoint of the document. name: project/slug; salt: what the arm of a sticky key hangs on.
 
-    stable: None where nothing may answer; canary: what answers a share; shadow: what gets copies; standby: what is kept loaded for a
-    rollback; withdrawn: root digests of versions in quarantine that ever served it, which no server continues with.
+    stable: None where nothing may answer; canary: what answers a share; shadow: what gets copies; standby:
+    what is kept loaded for a rollback; withdrawn: root digests of versions in quarantine that ever served it,
+    which no server continues with.
     """
 
     name: str
@@ -83,7 +90,10 @@ def endpoints_document(routes: Iterable[Route]) -> dict[str, Any]:
             "arms": route.arms(),
             "shadow": route.shadow.as_arm(route.shadow.share) if route.shadow else None,
             "standby": [route.standby.as_json()] if route.standby else [],
-            "tokens": [{"digest": token.digest, "until": token.until} for token in sorted(route.tokens, key=lambda token: token.digest)],
+            "tokens": [
+                {"digest": token.digest, "until": token.until}
+                for token in sorted(route.tokens, key=lambda token: token.digest)
+            ],
             "keep_text": route.keep_text,
             "withdrawn": sorted(route.withdrawn),
         }
@@ -104,31 +114,45 @@ class InjectedFault:
 
 def faults_document(faults: Iterable[InjectedFault]) -> dict[str, Any]:
     """What the servers that run drills shall obey, in order of deployment: equal content gives equal JSON."""
-    return {"format": FAULTS_FORMAT, "faults": [asdict(fault) for fault in sorted(faults, key=lambda fault: fault.deployment)]}
+    return {
+        "format": FAULTS_FORMAT,
+        "faults": [asdict(fault) for fault in sorted(faults, key=lambda fault: fault.deployment)],
+    }
 
 
 def check_fault(kind: str, share: int, delay_ms: int, minutes: int) -> None:
     """Raises Refused unless it is a fault that a server can obey, for a day at most."""
     if kind not in ("error", "slow"):
-        raise Refused(f"Unknown fault {kind[:20]!r}. Choose error or slow.", fields={"kind": ["Choose error or slow."]})
+        raise Refused(
+            f"Unknown fault {kind[:20]!r}. Choose error or slow.", fields={"kind": ["Choose error or slow."]}
+        )
     check_share(share)
     if kind == "slow" and not 1 <= delay_ms <= MAX_DELAY_MS:
         raise Refused(
-            f"The delay must be 1 to {MAX_DELAY_MS:,} ms, not {delay_ms}.", fields={"delay_ms": [f"Enter 1 to {MAX_DELAY_MS:,}."]}
+            f"The delay must be 1 to {MAX_DELAY_MS:,} ms, not {delay_ms}.",
+            fields={"delay_ms": [f"Enter 1 to {MAX_DELAY_MS:,}."]},
         )
     if not 1 <= minutes <= MAX_DRILL_MINUTES:
-        raise Refused(f"A drill must last 1 to {MAX_DRILL_MINUTES:,} minutes, not {minutes}.", fields={"minutes": ["One day at most."]})
+        raise Refused(
+            f"A drill must last 1 to {MAX_DRILL_MINUTES:,} minutes, not {minutes}.",
+            fields={"minutes": ["One day at most."]},
+        )
 
 
 def epoch_to_publish(ours: int, outside: int) -> int:
-    """The number of the next document: the one that the change took, unless something with that number or a higher one is out already."""
+    """The number of the next document: the one that the change took, unless something with that number or a
+    higher one is out already.
+    """
     return ours if ours > outside else outside + 1
 
 
 def check_share(share: int) -> None:
     """Raises Refused unless the share is of 10,000 buckets and not none of them."""
     if not 1 <= share <= ALL:
-        raise Refused(f"The share must be 1 to {ALL:,} of {ALL:,}, not {share}.", fields={"share": [f"Enter 1 to {ALL:,}."]})
+        raise Refused(
+            f"The share must be 1 to {ALL:,} of {ALL:,}, not {share}.",
+            fields={"share": [f"Enter 1 to {ALL:,}."]},
+        )
 
 
 def percent(share: int) -> str:
@@ -145,10 +169,15 @@ def check_typed(typed: str, *semvers: str) -> None:
     """Raises Refused unless the person typed a version that they may go back to."""
     if typed.strip() not in semvers:
         words = " or ".join(semvers)
-        raise Refused(f"You typed {typed.strip() or 'nothing'}. Type {words} to roll back to it.", fields={"typed": [f"Type {words}."]})
+        raise Refused(
+            f"You typed {typed.strip() or 'nothing'}. Type {words} to roll back to it.",
+            fields={"typed": [f"Type {words}."]},
+        )
 
 
 def check_moves(seen: int, now: int) -> None:
     """Raises Conflict when the live version changed since the person looked."""
     if seen != now:
-        raise Conflict("Another version went live while you were reading.", next_step="Reload the page, then decide.")
+        raise Conflict(
+            "Another version went live while you were reading.", next_step="Reload the page, then decide."
+        )

@@ -1,7 +1,8 @@
 """What the inference servers write about themselves, as values. Reads files, never the database.
 
-A file outlives its server. Its present state (ready, refused, a problem, drills) counts only for a running server, which `server_states`
-gives; what was done (epochs that were applied, canaries that were closed) stays true, and is read from `written_states`.
+A file outlives its server. Its present state (ready, refused, a problem, drills) counts only for a running
+server, which `server_states` gives; what was done (epochs that were applied, canaries that were closed) stays
+true, and is read from `written_states`.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ from registry.catalog.models import ModelVersion
 
 @dataclass(frozen=True)
 class ClosedArm:
-    """A canary that a server's guard closed on its own. deployment: uuid; failures: among its last `of` requests."""
+    """A canary that a server's guard closed on its own. deployment: uuid; failures: among its last `of`
+    requests.
+    """
 
     deployment: str
     failures: int
@@ -31,8 +34,9 @@ class ClosedArm:
 
 @dataclass(frozen=True)
 class ServerState:
-    """What one inference server last wrote about itself. epoch: applied. answers: endpoint's full name → version uuids that answer now.
-    lives: see lifecycle.runtime.inference.signs."""
+    """What one inference server last wrote about itself. epoch: applied. answers: endpoint's full name →
+    version uuids that answer now. lives: see lifecycle.runtime.inference.signs.
+    """
 
     name: str
     epoch: int
@@ -62,7 +66,9 @@ def server_states() -> list[ServerState]:
 
 def written_states() -> list[ServerState]:
     """The same of those that are dead, too."""
-    found = [server_state(path) for path in sorted((Path(settings.DATA_DIR) / "serving").glob("status*.json"))]
+    found = [
+        server_state(path) for path in sorted((Path(settings.DATA_DIR) / "serving").glob("status*.json"))
+    ]
     return [state for state in found if state]
 
 
@@ -70,13 +76,24 @@ def server_state(path: Path) -> ServerState | None:
     """One server's file; None when it cannot be read."""
     try:
         status = json.loads(path.read_bytes())
-        answers = {name: [str(each) for each in entry["versions"]] for name, entry in status.get("endpoints", {}).items()}
+        answers = {
+            name: [str(each) for each in entry["versions"]]
+            for name, entry in status.get("endpoints", {}).items()
+        }
         return ServerState(
-            name=path.stem.removeprefix("status").removeprefix("."), epoch=int(status["epoch_applied"]),
-            epoch_seen=status.get("epoch_seen"), at=parse_datetime(str(status["at"])), problem=str(status.get("problem") or "")[:300],
-            versions=dict(status.get("versions", {})), answers=answers, drills=status.get("drills") is True,
+            name=path.stem.removeprefix("status").removeprefix("."),
+            epoch=int(status["epoch_applied"]),
+            epoch_seen=status.get("epoch_seen"),
+            at=parse_datetime(str(status["at"])),
+            problem=str(status.get("problem") or "")[:300],
+            versions=dict(status.get("versions", {})),
+            answers=answers,
+            drills=status.get("drills") is True,
             lives=is_alive(status, timezone.now()),
-            closed=tuple(ClosedArm(str(arm["deployment"]), int(arm["failures"]), int(arm["of"])) for arm in status.get("guard", [])),
-        )  # fmt: skip
+            closed=tuple(
+                ClosedArm(str(arm["deployment"]), int(arm["failures"]), int(arm["of"]))
+                for arm in status.get("guard", [])
+            ),
+        )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None

@@ -1,4 +1,5 @@
-"""A canary that a room above steers under a rule: what people do to it by hand is refused here, with the page where it is done.
+"""A canary that a room above steers under a rule: what people do to it by hand is refused here, with the page
+where it is done.
 
 The room above registers how it knows its canaries, since this one is below it.
 """
@@ -16,8 +17,9 @@ _rooms: list[tuple[PageOf, EndsOf]] = []
 
 
 def register(page_of: PageOf, ends_of: EndsOf) -> None:
-    """page_of: the address of the page where a canary is steered; empty for one that it does not steer. ends_of: of the canaries that it
-    steered to their end the mark and the word of it, by key."""
+    """page_of: the address of the page where a canary is steered; empty for one that it does not steer.
+    ends_of: of the canaries that it steered to their end the mark and the word of it, by key.
+    """
     if (page_of, ends_of) not in _rooms:
         _rooms.append((page_of, ends_of))
 
@@ -28,7 +30,9 @@ def page_of(canary: Deployment) -> str:
 
 
 def ends_of(canaries: Sequence[Deployment]) -> dict[int, tuple[str, str]]:
-    """The mark and the word of how each of these canaries ended, by key, as the page where it was steered has them."""
+    """The mark and the word of how each of these canaries ended, by key, as the page where it was steered has
+    them.
+    """
     found: dict[int, tuple[str, str]] = {canary.pk: ("bad", "Rolled back") for canary in canaries}
     for _, room in _rooms:
         found |= room(canaries)
@@ -41,7 +45,12 @@ def why_not_by_hand(canary: Deployment) -> str:
 
 
 def check_by_hand(canary: Deployment) -> None:
-    """Raises Refused, with the page of its rollout and its address in the API, for a canary that a rule steers."""
+    """Raises Refused, with the page of its rollout and its address in the API, for a canary that a rule
+    steers.
+    """
     if reason := why_not_by_hand(canary):
         page = page_of(canary)
-        raise Refused(reason, next_step=f"Widen, pause, or abort it on {page} (API: /api/v1{page}), or roll the endpoint back.")
+        raise Refused(
+            reason,
+            next_step=f"Widen, pause, or abort it on {page} (API: /api/v1{page}), or roll the endpoint back.",
+        )

@@ -7,7 +7,9 @@ from registry.endpoints import actions
 
 @shared_task  # type: ignore[untyped-decorator]
 def tend() -> None:
-    """Restore missing files, stop what may not continue, publish what is behind, and read what servers report."""
+    """Restore missing files, stop what may not continue, publish what is behind, and read what servers
+    report.
+    """
     if actions.lay_out_missing():
         actions.publish_anew()
     actions.take_out()

@@ -1,5 +1,6 @@
-"""What served an endpoint and who may ask it, by the audit log and by the tables: verification finds a deployment that no action made or
-ended, and a token that no one created."""
+"""What served an endpoint and who may ask it, by the audit log and by the tables: verification finds a
+deployment that no action made or ended, and a token that no one created.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +17,14 @@ from registry.ground.ledger.verbs import Verb
 Cause = Deployment.Cause
 STABLE, CANARY, SHADOW = Deployment.Arm.STABLE, Deployment.Arm.CANARY, Deployment.Arm.SHADOW
 BEGINS = {
-    Verb.DEPLOYED: STABLE, Verb.ROLLED_BACK: STABLE, Verb.CANARY_STARTED: CANARY, Verb.SHARE_SET: CANARY, Verb.SHADOW_STARTED: SHADOW,
-}  # fmt: skip
-CAUSES = {Verb.ROLLED_BACK: Cause.ROLLBACK, Verb.SHADOW_STARTED: Cause.SHADOW}  # the others: by an approved promotion
+    Verb.DEPLOYED: STABLE,
+    Verb.ROLLED_BACK: STABLE,
+    Verb.CANARY_STARTED: CANARY,
+    Verb.SHARE_SET: CANARY,
+    Verb.SHADOW_STARTED: SHADOW,
+}
+# the others: by an approved promotion
+CAUSES = {Verb.ROLLED_BACK: Cause.ROLLBACK, Verb.SHADOW_STARTED: Cause.SHADOW}
 ENDS = {Verb.CANARY_STOPPED: CANARY, Verb.SHADOW_STOPPED: SHADOW, Verb.EMPTIED: STABLE}
 
 
@@ -26,7 +32,8 @@ def logged_facts(events: list[LoggedEvent]) -> set[str]:
     """What is after these events about an endpoint: every interval, and which continue."""
     facts: set[str] = set()
     running: dict[str, str] = {}
-    approvals: dict[str, str | None] = {}  # of canaries: a new share continues under the approval of the one before
+    # of canaries: a new share continues under the approval of the one before
+    approvals: dict[str, str | None] = {}
     live = ""
     for event in events:
         payload, verb = event.payload, Verb(event.verb)
@@ -52,12 +59,15 @@ def logged_facts(events: list[LoggedEvent]) -> set[str]:
         share = payload.get("new" if verb == Verb.SHARE_SET else "share", ALL)
         facts.add(interval(deployment, payload["version"], arm, share, event.actor, request))
         running[arm] = deployment
-    return facts | {runs(each) for each in running.values()} | ({live} if live else set()) | unapproved(events)
+    return (
+        facts | {runs(each) for each in running.values()} | ({live} if live else set()) | unapproved(events)
+    )
 
 
 def unapproved(events: list[LoggedEvent]) -> set[str]:
-    """Deployments that continued with another version than their canary's, or back to one that was never live: a row that someone had
-    changed, and has changed back since, was believed."""
+    """Deployments that continued with another version than their canary's, or back to one that was never
+    live: a row that someone had changed, and has changed back since, was believed.
+    """
     facts: set[str] = set()
     of_canaries: dict[str, str] = {}
     were_live: set[str] = set()
@@ -85,11 +95,18 @@ def stored_facts(endpoints: list[str]) -> dict[str, set[str]]:
     how, over = ("cause", "previous__uuid", "reason"), ("ended_at", "ended_by__uuid", "end_reason")
     for endpoint, *row in rows.values_list("endpoint__uuid", *columns, *how, *over).iterator(chunk_size=1000):
         uuid, version, arm, share, by, request, cause, previous, why, at, ender, end_reason = row
-        facts[str(endpoint)] |= {interval(uuid, version, arm, share, by or "system", request), follows(uuid, cause, previous, why)}
-        facts[str(endpoint)] |= {runs(uuid)} if at is None else {ended_by(uuid, ender or "system"), ended(uuid) + end(at, end_reason)}
-    for endpoint, version in Alias.objects.filter(endpoint__uuid__in=endpoints, version__isnull=False).values_list(
-        "endpoint__uuid", "version__uuid"
-    ):
+        facts[str(endpoint)] |= {
+            interval(uuid, version, arm, share, by or "system", request),
+            follows(uuid, cause, previous, why),
+        }
+        facts[str(endpoint)] |= (
+            {runs(uuid)}
+            if at is None
+            else {ended_by(uuid, ender or "system"), ended(uuid) + end(at, end_reason)}
+        )
+    for endpoint, version in Alias.objects.filter(
+        endpoint__uuid__in=endpoints, version__isnull=False
+    ).values_list("endpoint__uuid", "version__uuid"):
         facts[str(endpoint)].add(is_live(version))
     return facts
 
@@ -97,7 +114,9 @@ def stored_facts(endpoints: list[str]) -> dict[str, set[str]]:
 def interval(deployment: object, version: object, arm: str, share: int, by: object, request: object) -> str:
     """Who let what serve, and by which approval."""
     by_approval = f" by request {request}" if request else ""
-    return f"deployment {deployment}: version {version} as {arm} at {share} of 10000, begun by {by}{by_approval}"
+    return (
+        f"deployment {deployment}: version {version} as {arm} at {share} of 10000, begun by {by}{by_approval}"
+    )
 
 
 def follows(deployment: object, cause: str, previous: object, reason: str) -> str:
@@ -144,7 +163,10 @@ def logged_token_facts(events: list[LoggedEvent]) -> set[str]:
         if event.verb == Verb.ENDPOINT_TOKEN_REVOKED:
             facts.add(REVOKED)
             continue
-        facts |= {opens(event.payload["endpoint"], event.payload["expires_at"], by=event.actor), KEPT + event.payload["digest"]}
+        facts |= {
+            opens(event.payload["endpoint"], event.payload["expires_at"], by=event.actor),
+            KEPT + event.payload["digest"],
+        }
     return facts
 
 
@@ -165,7 +187,10 @@ def opens(endpoint: object, until: str | datetime, *, by: object) -> str:
 
 REVOKED, KEPT = "is revoked", "is kept as "
 TOKENS = Account(
-    "endpoint tokens", EndpointToken, frozenset({Verb.ENDPOINT_TOKEN_CREATED, Verb.ENDPOINT_TOKEN_REVOKED}), logged_token_facts,
+    "endpoint tokens",
+    EndpointToken,
+    frozenset({Verb.ENDPOINT_TOKEN_CREATED, Verb.ENDPOINT_TOKEN_REVOKED}),
+    logged_token_facts,
     stored_token_facts,
-)  # fmt: skip
+)
 DEPLOYMENTS = Account("endpoints", Endpoint, frozenset({*BEGINS, *ENDS}), logged_facts, stored_facts)

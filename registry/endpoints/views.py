@@ -20,7 +20,16 @@ from lifecycle.ui.respond import done_at, redirect_or_refresh, respond
 from lifecycle.ui.toasts import toast
 from registry.catalog.models import Endpoint, ModelVersion
 from registry.endpoints import actions, client, page, queries, rules
-from registry.endpoints.forms import AsOfForm, DeployForm, DrillForm, RollBackForm, ShadowForm, StopForm, TokenForm, TryForm
+from registry.endpoints.forms import (
+    AsOfForm,
+    DeployForm,
+    DrillForm,
+    RollBackForm,
+    ShadowForm,
+    StopForm,
+    TokenForm,
+    TryForm,
+)
 from registry.endpoints.models import Deployment, EndpointToken
 from registry.ground.access import policy
 from registry.ground.access.decorators import needs, signed_in
@@ -50,14 +59,22 @@ def detail(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     if form.is_bound and form.is_valid():
         context |= page.as_of(endpoint, form.cleaned_data["at"])
     older_than = key_in(request.GET)
-    return respond(request, DETAIL, "as_of", page.detail(request.user, endpoint, older_than) | context, 422 if form.errors else 200)
+    return respond(
+        request,
+        DETAIL,
+        "as_of",
+        page.detail(request.user, endpoint, older_than) | context,
+        422 if form.errors else 200,
+    )
 
 
 @require_safe
 @never_cache
 @needs(SEE, Endpoint)
 def servers(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """What the inference servers have applied, as a fragment that asks again while they have something to do."""
+    """What the inference servers have applied, as a fragment that asks again while they have something to
+    do.
+    """
     endpoint = queries.visible(request.user).get(uuid=uuid)
     context = {"endpoint": endpoint, "servers": page.servers(endpoint), "ready": client.is_ready()}
     return respond(request, "registry/endpoints/servers.html", "servers", context)
@@ -69,12 +86,19 @@ def deploy(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Make an approved version live."""
     form = DeployForm(request.POST)
     if not form.is_valid() or not queries.approvals(uuid).filter(uuid=form.cleaned_data["request"]).exists():
-        raise Refused("This endpoint has no such approval.", next_step="Open the promotion request to see its state.")
+        raise Refused(
+            "This endpoint has no such approval.", next_step="Open the promotion request to see its state."
+        )
     asked = PromotionRequest.objects.get(uuid=form.cleaned_data["request"])
     share = asked.plan.get("share", rules.ALL)
     made = actions.deploy(request_id=asked.uuid, actor=request.user, share=share)
     part = "is live" if share == rules.ALL else f"has {rules.percent(share)}"
-    return done_at(request, reverse("endpoints:detail", args=[uuid]), f"{made.version.semver} {part} on {made.endpoint}", kind="live")
+    return done_at(
+        request,
+        reverse("endpoints:detail", args=[uuid]),
+        f"{made.version.semver} {part} on {made.endpoint}",
+        kind="live",
+    )
 
 
 @require_POST
@@ -82,16 +106,34 @@ def deploy(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def roll_back(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Make the last live version live again."""
     given = cleaned(RollBackForm(request.POST))
-    made = actions.roll_back(endpoint_id=uuid, actor=request.user, reason=given["reason"], typed=given["typed"], seen_moves=given["seen"])
-    return done_at(request, reverse("endpoints:detail", args=[uuid]), f"Rolled back to {made.version.semver}", kind="warn")
+    made = actions.roll_back(
+        endpoint_id=uuid,
+        actor=request.user,
+        reason=given["reason"],
+        typed=given["typed"],
+        seen_moves=given["seen"],
+    )
+    return done_at(
+        request,
+        reverse("endpoints:detail", args=[uuid]),
+        f"Rolled back to {made.version.semver}",
+        kind="warn",
+    )
 
 
 @require_POST
 @needs("endpoints.set_share", Deployment, see=SEE)
 def stop_canary(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Give all traffic back to the live version."""
-    ended = actions.stop_canary(deployment_id=uuid, actor=request.user, reason=cleaned(StopForm(request.POST))["reason"])
-    return done_at(request, reverse("endpoints:detail", args=[ended.endpoint.uuid]), f"Canary {ended.version.semver} stopped", kind="warn")
+    ended = actions.stop_canary(
+        deployment_id=uuid, actor=request.user, reason=cleaned(StopForm(request.POST))["reason"]
+    )
+    return done_at(
+        request,
+        reverse("endpoints:detail", args=[ended.endpoint.uuid]),
+        f"Canary {ended.version.semver} stopped",
+        kind="warn",
+    )
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -103,10 +145,18 @@ def shadow(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     if form.is_valid():
         given = form.cleaned_data
         with refused_on(form):
-            made = actions.start_shadow(endpoint_id=uuid, version_id=given["version"].uuid, share=given["share"], actor=request.user)
-            toast(request, f"Shadow {made.version.semver} started, {rules.percent(made.share)} of requests copied")
+            made = actions.start_shadow(
+                endpoint_id=uuid, version_id=given["version"].uuid, share=given["share"], actor=request.user
+            )
+            toast(
+                request,
+                f"Shadow {made.version.semver} started, {rules.percent(made.share)} of requests copied",
+            )
             return redirect_or_refresh(request, reverse("endpoints:detail", args=[uuid]))
-    text = "Its predictions are compared with what clients get, then discarded. Clients never see or wait for it, so it needs no approval."
+    text = (
+        "Its predictions are compared with what clients get, then discarded. Clients never see or wait for"
+        " it, so it needs no approval."
+    )
     context = page.form(endpoint, f"Start a shadow on {endpoint.slug}", text, "Start shadow", form)
     return respond(request, FORM, "form", context, 422 if form.is_bound else 200)
 
@@ -115,8 +165,14 @@ def shadow(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @needs("endpoints.shadow", Deployment, see=SEE)
 def stop_shadow(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """End the copies."""
-    ended = actions.stop_shadow(deployment_id=uuid, actor=request.user, reason=cleaned(StopForm(request.POST))["reason"])
-    return done_at(request, reverse("endpoints:detail", args=[ended.endpoint.uuid]), f"Shadow {ended.version.semver} stopped")
+    ended = actions.stop_shadow(
+        deployment_id=uuid, actor=request.user, reason=cleaned(StopForm(request.POST))["reason"]
+    )
+    return done_at(
+        request,
+        reverse("endpoints:detail", args=[ended.endpoint.uuid]),
+        f"Shadow {ended.version.semver} stopped",
+    )
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -129,8 +185,16 @@ def drill(request: SignedInRequest, uuid: UUID) -> HttpResponse:
         given = form.cleaned_data
         with refused_on(form):
             actions.inject_fault(deployment_id=given.pop("deployment").uuid, actor=request.user, **given)
-            return done_at(request, reverse("endpoints:detail", args=[uuid]), f"Fault injected in {endpoint.slug}", kind="warn")
-    text = "Clients really get these errors and delays. The guard, the rollout's rule, and alerts react as usual."
+            return done_at(
+                request,
+                reverse("endpoints:detail", args=[uuid]),
+                f"Fault injected in {endpoint.slug}",
+                kind="warn",
+            )
+    text = (
+        "Clients really get these errors and delays. The guard, the rollout's rule, and alerts react as"
+        " usual."
+    )
     context = page.form(endpoint, f"Inject a fault in {endpoint.slug}", text, "Inject fault", form)
     return respond(request, FORM, "form", context, 422 if form.is_bound else 200)
 
@@ -140,7 +204,9 @@ def drill(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def remove_fault(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """End a drill."""
     fault = actions.remove_fault(deployment_id=uuid, actor=request.user)
-    return done_at(request, reverse("endpoints:detail", args=[fault.deployment.endpoint.uuid]), "Fault removed")
+    return done_at(
+        request, reverse("endpoints:detail", args=[fault.deployment.endpoint.uuid]), "Fault removed"
+    )
 
 
 @require_POST
@@ -157,7 +223,13 @@ def try_it(request: SignedInRequest, uuid: UUID) -> HttpResponse:
         except Refusal as refusal:
             context, status = {"refusal": refusal}, 200
         else:
-            context, status = {"answer": answer, "prediction_url": find_url("traffic:prediction", uuid=UUID(answer.prediction))}, 200
+            context, status = (
+                {
+                    "answer": answer,
+                    "prediction_url": find_url("traffic:prediction", uuid=UUID(answer.prediction)),
+                },
+                200,
+            )
     shown = page.detail(request.user, endpoint) | {"try_form": form, "as_of_form": AsOfForm()} | context
     return respond(request, DETAIL, "try", shown, status)
 
@@ -198,7 +270,9 @@ def create_token(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     return show_tokens(request, uuid, form=TokenForm(), made=made, secret=secret)
 
 
-def show_tokens(request: SignedInRequest, uuid: UUID, *, status: int = 200, **context: object) -> HttpResponse:
+def show_tokens(
+    request: SignedInRequest, uuid: UUID, *, status: int = 200, **context: object
+) -> HttpResponse:
     """The page of an endpoint's tokens."""
     endpoint = queries.visible(request.user).get(uuid=uuid)
     shown = {"endpoint": endpoint, "tokens": queries.live_tokens(endpoint)} | context
@@ -212,4 +286,6 @@ def show_tokens(request: SignedInRequest, uuid: UUID, *, status: int = 200, **co
 def revoke_token(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """End a token of a program."""
     token = actions.revoke_token(token_id=uuid, actor=request.user)
-    return done_at(request, reverse("endpoints:tokens", args=[token.endpoint.uuid]), f"Token {token.name} revoked")
+    return done_at(
+        request, reverse("endpoints:tokens", args=[token.endpoint.uuid]), f"Token {token.name} revoked"
+    )

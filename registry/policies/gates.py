@@ -15,7 +15,9 @@ from lifecycle.runtime.task_types.by_key.measures import NAMED
 from lifecycle.ui.numbers import NOT_MEASURED, count, decimals, signed, things
 from registry.policies.rules import Rules
 
-LEAST_ROWS = 30  # where a policy asks for no number: of so many, a model that is wrong in 1 of 10 has one wrong in 96 of 100 splits
+# where a policy asks for no number: of so many, a model that is wrong in 1 of 10 has one wrong in 96 of 100
+# splits
+LEAST_ROWS = 30
 UNEVEN = 0.5  # of the rows, if all labels had as few as the rarest: below it the finding mentions it
 JUDGED_BY = {"ece": "ece_debiased"}  # an ECE on its own grows as rows get fewer
 
@@ -41,9 +43,10 @@ class Measure:
 class Live:
     """The version that is live. name: its semver, "" when nothing is live yet.
 
-    differences: this version minus the live one, paired, by metric. problem: why there are none although something is live, and what to do.
-    clusters: groups of near duplicates that the rows come in; effective_clusters: as how many of one size they count. None where each row
-    is one of its own, or no one counted. labels, rarest: how many labels the rows have, and how many rows the rarest of them; 0: unknown.
+    differences: this version minus the live one, paired, by metric. problem: why there are none although
+    something is live, and what to do. clusters: groups of near duplicates that the rows come in;
+    effective_clusters: as how many of one size they count. None where each row is one of its own, or no one
+    counted. labels, rarest: how many labels the rows have, and how many rows the rarest of them; 0: unknown.
     """
 
     name: str = ""
@@ -57,30 +60,37 @@ class Live:
     rarest: int = 0
 
     def independent(self, metric: str) -> float:
-        """The effective number of independent rows, at least. A score to which each label adds equally may fall by the rarest label alone:
-        of such, the number of rows if all labels had that few."""
+        """The effective number of independent rows, at least. A score to which each label adds equally may
+        fall by the rarest label alone: of such, the number of rows if all labels had that few.
+        """
         known = float(self.rows) if self.effective_clusters is None else self.effective_clusters
         return known * self.evenness if metric == "macro_f1" else known
 
     @property
     def evenness(self) -> float:
-        """The rows that there were if all labels had as few as the rarest, of all rows; 1 where no one counted."""
+        """The rows that there were if all labels had as few as the rarest, of all rows; 1 where no one
+        counted.
+        """
         return min(1.0, self.labels * self.rarest / self.rows) if self.rarest else 1.0
 
     @property
     def counted(self) -> str:
         """200 test rows; 200 test rows in 40 groups of near duplicates."""
-        return f"{count(self.rows)} test rows" + ("" if self.clusters is None else f" in {count(self.clusters)} groups of near duplicates")
+        return f"{count(self.rows)} test rows" + (
+            "" if self.clusters is None else f" in {count(self.clusters)} groups of near duplicates"
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What was found about one version. None always means: could not be found, and the gate that needs it fails.
+    """What was found about one version. None always means: could not be found, and the gate that needs it
+    fails.
 
-    groups: of near duplicates, in which the test rows come. membership: AUC with which the loss separates training rows from others;
-    analysis: digest of what found it. leaked: test rows whose text, normalised text or group is in the training split. overruled: test
-    labels decided again since the freeze. files: how many were hashed again; signature_problem: "" when every one and the signature hold.
-    stated: card fields that are filled.
+    groups: of near duplicates, in which the test rows come. membership: AUC with which the loss separates
+    training rows from others; analysis: digest of what found it. leaked: test rows whose text, normalised
+    text or group is in the training split. overruled: test labels decided again since the freeze. files: how
+    many were hashed again; signature_problem: "" when every one and the signature hold. stated: card fields
+    that are filled.
     """
 
     rows: int | None = None
@@ -102,7 +112,9 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one gate found. evidence: a sentence; value and threshold: as people read them; source: a digest of where it comes from."""
+    """What one gate found. evidence: a sentence; value and threshold: as people read them; source: a digest
+    of where it comes from.
+    """
 
     gate: str
     title: str
@@ -142,8 +154,10 @@ def unreported(metric: str) -> str:
 
 
 def quality(gate: Gate, evidence: Evidence) -> Finding:
-    """The metric on the frozen test split, or the lower end of its interval, reaches the threshold, and there are enough rows to show it:
-    `at_least_rows` of the policy, each group of near duplicates counted once where groups are known."""
+    """The metric on the frozen test split, or the lower end of its interval, reaches the threshold, and there
+    are enough rows to show it: `at_least_rows` of the policy, each group of near duplicates counted once
+    where groups are known.
+    """
     metric, bound, limit = gate.settings["metric"], gate.settings["bound"], float(gate.settings["at_least"])
     what = f"Lower bound of {NAMED[metric].words}" if bound == "low" else NAMED[metric].heading
     title, threshold = f"{what} at least {decimals(limit)}", f"≥ {decimals(limit)}"
@@ -158,63 +172,101 @@ def quality(gate: Gate, evidence: Evidence) -> Finding:
     if outcome is Outcome.PASSED and measure.low is not None and measure.low < limit:
         outcome = Outcome.WATCH
     detail = f"{with_interval(measure, unlike=(limit,))}, {count(evidence.rows)} test rows."
-    least, known = int(gate.settings.get("at_least_rows", LEAST_ROWS)), evidence.rows if evidence.groups is None else evidence.groups
+    least, known = (
+        int(gate.settings.get("at_least_rows", LEAST_ROWS)),
+        (evidence.rows if evidence.groups is None else evidence.groups),
+    )
     if known < least:
         outcome = Outcome.FAILED
-        differing = "" if known == evidence.rows else f", counting near duplicates once; there are {count(known)}"
+        differing = (
+            "" if known == evidence.rows else f", counting near duplicates once; there are {count(known)}"
+        )
         detail += f" Not enough data: the gate needs {count(least)} test rows{differing}."
     value, threshold = decimals(counted, unlike=(limit,)), f"≥ {decimals(limit, unlike=(counted,))}"
     return gate.found(title, outcome, detail, value=value, threshold=threshold, source=evidence.evaluation)
 
 
 def live(gate: Gate, evidence: Evidence) -> Finding:
-    """The paired difference to the live version is not worse than the limit: its lower end, or its value where the policy has `point`. A
-    first version has nothing to compare, and passes.
+    """The paired difference to the live version is not worse than the limit: its lower end, or its value
+    where the policy has `point`. A first version has nothing to compare, and passes.
 
-    The score test counts a group of near duplicates as one row, groups of unequal size as fewer of one size: what a row of it is worth is
-    not known of a score such as macro-F1, and where all rows of a group turn together it is worth no more. Where they do not, the gate asks
-    for more than it has to. The interval is by groups already. Of macro-F1 it counts rows by `Live.independent`.
+    The score test counts a group of near duplicates as one row, groups of unequal size as fewer of one size:
+    what a row of it is worth is not known of a score such as macro-F1, and where all rows of a group turn
+    together it is worth no more. Where they do not, the gate asks for more than it has to. The interval is by
+    groups already. Of macro-F1 it counts rows by `Live.independent`.
     """
-    metric, bound, worse = gate.settings["metric"], gate.settings["bound"], float(gate.settings["at_most_worse"])
+    metric, bound, worse = (
+        gate.settings["metric"],
+        gate.settings["bound"],
+        float(gate.settings["at_most_worse"]),
+    )
     title, threshold = (
         f"{NAMED[metric].heading} not worse than live by more than {decimals(worse)}",
         f"≥ {signed(-worse)}",
     )
     known = evidence.live
     if known is None:
-        return gate.found(title, Outcome.FAILED, NOT_RUN.format("the live version is unknown"), threshold=threshold)
+        return gate.found(
+            title, Outcome.FAILED, NOT_RUN.format("the live version is unknown"), threshold=threshold
+        )
     if not known.name:
-        return gate.found(title, Outcome.PASSED, "First version, nothing to compare.", value="first version", threshold=threshold)
+        return gate.found(
+            title,
+            Outcome.PASSED,
+            "First version, nothing to compare.",
+            value="first version",
+            threshold=threshold,
+        )
     difference = known.differences.get(metric)
     if difference is None:
         problem = known.problem or f"no paired comparison with {known.name}"
         return gate.found(title, Outcome.FAILED, NOT_RUN.format(problem.rstrip(".")), threshold=threshold)
-    found = None if difference.low is None or difference.high is None else Interval(difference.value, difference.low, difference.high)
+    found = (
+        None
+        if difference.low is None or difference.high is None
+        else Interval(difference.value, difference.low, difference.high)
+    )
     if bound == "low" and found is None:
         problem = f"the comparison with {known.name} has no interval for {NAMED[metric].words}"
         return gate.found(title, Outcome.FAILED, NOT_RUN.format(problem), threshold=threshold)
     low = low_if_worse(found, worse, known.independent(metric)) if found else difference.value
     counted = low if bound == "low" else difference.value
     outcome = Outcome.FAILED if counted < -worse else Outcome.WATCH if low < -worse else Outcome.PASSED
-    words = by_the_bound(found, low, worse, known, metric) if found and bound == "low" else "The value counts, not its interval."
-    detail = f"{with_interval(difference, signed, (-worse,))} against {known.name}, {known.counted}, paired. {words}"
+    words = (
+        by_the_bound(found, low, worse, known, metric)
+        if found and bound == "low"
+        else "The value counts, not its interval."
+    )
+    detail = (
+        f"{with_interval(difference, signed, (-worse,))} against {known.name}, {known.counted}, paired."
+        f" {words}"
+    )
     value, threshold = signed(counted, unlike=(-worse,)), f"≥ {signed(-worse, unlike=(counted,))}"
     return gate.found(title, outcome, detail, value=value, threshold=threshold, source=known.source)
 
 
 def by_the_bound(found: Interval, low: float, worse: float, known: Live, metric: str) -> str:
-    """What counts where the lower end does; where it is beyond the limit, whether the version is shown to be worse, or too little is known.
+    """What counts where the lower end does; where it is beyond the limit, whether the version is shown to be
+    worse, or too little is known.
 
     low: as `low_if_worse` has it.
     """
-    detail = "The lower end counts" + (f", by a score test {signed(low, unlike=(-worse,))}." if low < found.low else ".")
+    detail = "The lower end counts" + (
+        f", by a score test {signed(low, unlike=(-worse,))}." if low < found.low else "."
+    )
     if low >= -worse:
         return detail
     if verdict(found, matters=worse) is Verdict.WORSE:
         return f"{detail} Shown to be worse than {known.name} by more than {decimals(worse)}."
-    detail += f" Not enough data: whether it is worse by more than {decimals(worse)} is neither shown nor ruled out."
+    detail += (
+        f" Not enough data: whether it is worse by more than {decimals(worse)} is neither shown nor ruled"
+        " out."
+    )
     if metric == "macro_f1" and known.evenness < UNEVEN:
-        detail += f" All {count(known.labels)} labels count equally, and the rarest has {count(known.rarest)} test rows."
+        detail += (
+            f" All {count(known.labels)} labels count equally, and the rarest has {count(known.rarest)} test"
+            " rows."
+        )
     if found.value <= -worse:
         return detail
     least = math.ceil(rows_for_margin(worse) * known.rows / known.independent(metric)) if worse else 0
@@ -224,8 +276,9 @@ def by_the_bound(found: Interval, low: float, worse: float, known: Live, metric:
 
 
 def calibration(gate: Gate, evidence: Evidence) -> Finding:
-    """The debiased calibration error on the frozen test split stays below the limit. Of few rows chance may put it above; then the finding
-    reports too little data."""
+    """The debiased calibration error on the frozen test split stays below the limit. Of few rows chance may
+    put it above; then the finding reports too little data.
+    """
     metric, limit = JUDGED_BY[gate.settings["metric"]], float(gate.settings["at_most"])
     title, threshold = f"{NAMED[metric].heading} at most {decimals(limit)}", f"≤ {decimals(limit)}"
     measure = evidence.metrics.get(metric)
@@ -236,15 +289,23 @@ def calibration(gate: Gate, evidence: Evidence) -> Finding:
         outcome = Outcome.WATCH
     detail = f"{with_interval(measure, unlike=(limit,))}, {count(evidence.rows)} test rows."
     if measure.low is not None and measure.low <= limit < measure.value:
-        detail += f" Not enough data: whether it is above {decimals(limit)} is neither shown nor ruled out. Use a larger test split."
-    value, threshold = decimals(measure.value, unlike=(limit,)), f"≤ {decimals(limit, unlike=(measure.value,))}"
+        detail += (
+            f" Not enough data: whether it is above {decimals(limit)} is neither shown nor ruled out. Use a"
+            " larger test split."
+        )
+    value, threshold = (
+        decimals(measure.value, unlike=(limit,)),
+        f"≤ {decimals(limit, unlike=(measure.value,))}",
+    )
     return gate.found(title, outcome, detail, value=value, threshold=threshold, source=evidence.evaluation)
 
 
 def membership(gate: Gate, evidence: Evidence) -> Finding:
-    """The loss doesn't separate training rows from held-out ones: the whole interval of the attack's AUC stays at or below the limit.
+    """The loss doesn't separate training rows from held-out ones: the whole interval of the attack's AUC
+    stays at or below the limit.
 
-    Where it reaches beyond, a leak is not shown, and neither is that there is none: too few rows were compared.
+    Where it reaches beyond, a leak is not shown, and neither is that there is none: too few rows were
+    compared.
     """
     limit = float(gate.settings["at_most"])
     title, threshold = f"Membership-inference AUC at most {decimals(limit)}", f"≤ {decimals(limit)}"
@@ -256,36 +317,57 @@ def membership(gate: Gate, evidence: Evidence) -> Finding:
     value, threshold = decimals(measure.high, unlike=(limit,)), f"≤ {decimals(limit, unlike=(measure.high,))}"
     detail = f"{with_interval(measure, unlike=(limit,))}; the upper end counts, 0.5 is guessing."
     if measure.low <= limit < measure.high:
-        detail += " Not enough data: a leak is neither shown nor ruled out. Compare more rows, which takes a larger test split."
+        detail += (
+            " Not enough data: a leak is neither shown nor ruled out. Compare more rows, which takes a larger"
+            " test split."
+        )
     return gate.found(title, outcome, detail, value=value, threshold=threshold, source=evidence.analysis)
 
 
 def leakage(gate: Gate, evidence: Evidence) -> Finding:
-    """No test row, none of its duplicates and none of its group is in the training split; counted again from the manifest."""
+    """No test row, none of its duplicates and none of its group is in the training split; counted again from
+    the manifest.
+    """
     title = "No test rows in training"
     if evidence.leaked is None:
-        return gate.found(title, Outcome.FAILED, NOT_RUN.format("the dataset version's manifest couldn't be read"), threshold="0")
+        return gate.found(
+            title,
+            Outcome.FAILED,
+            NOT_RUN.format("the dataset version's manifest couldn't be read"),
+            threshold="0",
+        )
     if evidence.leaked:
         found = f"{rows(evidence.leaked)} of the test split {are(evidence.leaked)} also in training."
         detail = f"{found} Create a new dataset version and train on it."
     else:
         detail = "0 exact or normalised duplicates, recounted from the manifest."
     outcome = Outcome.FAILED if evidence.leaked else Outcome.PASSED
-    return gate.found(title, outcome, detail, value=count(evidence.leaked), threshold="0", source=evidence.snapshot)
+    return gate.found(
+        title, outcome, detail, value=count(evidence.leaked), threshold="0", source=evidence.snapshot
+    )
 
 
 def labels(gate: Gate, evidence: Evidence) -> Finding:
     """The labels that the version was tested against are still the decided ones."""
     title = "Test labels unchanged"
     if evidence.overruled is None:
-        return gate.found(title, Outcome.FAILED, NOT_RUN.format("the decisions behind the test labels couldn't be read"), threshold="0")
+        return gate.found(
+            title,
+            Outcome.FAILED,
+            NOT_RUN.format("the decisions behind the test labels couldn't be read"),
+            threshold="0",
+        )
     if evidence.overruled:
-        changed = f"{rows(evidence.overruled)} of the test split {has(evidence.overruled)} a different label now."
+        changed = (
+            f"{rows(evidence.overruled)} of the test split {has(evidence.overruled)} a different label now."
+        )
         detail = f"{changed} Create a new dataset version and evaluate again."
     else:
         detail = "No test label has changed since the dataset version was created."
     outcome = Outcome.FAILED if evidence.overruled else Outcome.PASSED
-    return gate.found(title, outcome, detail, value=count(evidence.overruled), threshold="0", source=evidence.snapshot)
+    return gate.found(
+        title, outcome, detail, value=count(evidence.overruled), threshold="0", source=evidence.snapshot
+    )
 
 
 def signature(gate: Gate, evidence: Evidence) -> Finding:
@@ -294,7 +376,14 @@ def signature(gate: Gate, evidence: Evidence) -> Finding:
     if evidence.signature_problem is None:
         return gate.found(title, Outcome.FAILED, NOT_RUN.format("the files weren't re-hashed"))
     if evidence.signature_problem:
-        return gate.found(title, Outcome.FAILED, evidence.signature_problem, value="refused", threshold="valid", source=evidence.key)
+        return gate.found(
+            title,
+            Outcome.FAILED,
+            evidence.signature_problem,
+            value="refused",
+            threshold="valid",
+            source=evidence.key,
+        )
     detail = f"{things(evidence.files, 'file')} re-hashed, signature valid, key {evidence.key[:12]}."
     return gate.found(title, Outcome.PASSED, detail, value="valid", threshold="valid", source=evidence.key)
 
@@ -304,7 +393,9 @@ def card(gate: Gate, evidence: Evidence) -> Finding:
     wanted = list(gate.settings["fields"])
     title, threshold = "Model card complete", f"{len(wanted)} of {len(wanted)}"
     if evidence.stated is None:
-        return gate.found(title, Outcome.FAILED, NOT_RUN.format("the version has no card"), threshold=threshold)
+        return gate.found(
+            title, Outcome.FAILED, NOT_RUN.format("the version has no card"), threshold=threshold
+        )
     missing = [name for name in wanted if name not in evidence.stated]
     filled = f"{len(wanted) - len(missing)} of {len(wanted)}"
     detail = (
@@ -312,7 +403,14 @@ def card(gate: Gate, evidence: Evidence) -> Finding:
         if missing
         else f"{filled} required fields: {', '.join(wanted)}."
     )
-    return gate.found(title, Outcome.FAILED if missing else Outcome.PASSED, detail, value=filled, threshold=threshold, source=evidence.card)
+    return gate.found(
+        title,
+        Outcome.FAILED if missing else Outcome.PASSED,
+        detail,
+        value=filled,
+        threshold=threshold,
+        source=evidence.card,
+    )
 
 
 NOT_RUN = "Not run: {}."
@@ -329,12 +427,19 @@ CHECKS: dict[str, Callable[[Gate, Evidence], Finding]] = {
 
 
 def with_interval(
-    measure: Measure, write: Callable[[float, int, Sequence[float]], str] = decimals, unlike: Sequence[float] = ()
-) -> str:  # fmt: skip
-    """0.927 [0.914, 0.939]; the number alone where there is no interval. unlike: limits, as for `decimals`."""
+    measure: Measure,
+    write: Callable[[float, int, Sequence[float]], str] = decimals,
+    unlike: Sequence[float] = (),
+) -> str:
+    """0.927 [0.914, 0.939]; the number alone where there is no interval. unlike: limits, as for
+    `decimals`.
+    """
     if measure.low is None or measure.high is None:
         return f"{write(measure.value, 3, unlike)}, interval {NOT_MEASURED.lower()}"
-    return f"{write(measure.value, 3, unlike)} [{write(measure.low, 3, unlike)}, {write(measure.high, 3, unlike)}]"
+    return (
+        f"{write(measure.value, 3, unlike)} [{write(measure.low, 3, unlike)},"
+        f" {write(measure.high, 3, unlike)}]"
+    )
 
 
 def rounded(number: int) -> int:

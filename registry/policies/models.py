@@ -16,7 +16,9 @@ class Policy(models.Model):
     version = models.PositiveIntegerField()
     text = models.TextField(help_text="YAML: gates, steps, days to decide and to deploy")
     digest = models.CharField(max_length=64)
-    published_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+    published_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
+    )
     published_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

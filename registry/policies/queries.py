@@ -1,4 +1,6 @@
-"""Reading policies. They belong to the installation: anyone who may view policies in some project sees all of them."""
+"""Reading policies. They belong to the installation: anyone who may view policies in some project sees all of
+them.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +48,9 @@ def default() -> Policy:
 
 
 def is_published(policy: Policy) -> bool:
-    """Whether the audit log has the publication of this name, version, and text: a row written into the database has no event."""
+    """Whether the audit log has the publication of this name, version, and text: a row written into the
+    database has no event.
+    """
     uuid, digest = str(policy.uuid), rules.digest_of(policy.text)
     events = accounts.events_about(uuid, {Verb.POLICY_PUBLISHED})
     known = {(event.payload["name"], event.payload["version"], event.payload["digest"]) for event in events}

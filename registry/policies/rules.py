@@ -1,4 +1,6 @@
-"""What a policy may contain. Reading is strict: an unknown, missing or impossible entry is refused by its name. Pure."""
+"""What a policy may contain. Reading is strict: an unknown, missing or impossible entry is refused by its
+name. Pure.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,8 @@ GATES: dict[str, tuple[str, ...]] = {
 }
 OPTIONAL: dict[str, tuple[str, ...]] = {"quality": ("at_least_rows",)}
 ALWAYS = ("leakage", "signature")
-APPROVERS = [role.value for role in Role if role in roles_for("promotions.approve")]  # a step of another role would wait for ever
+# a step of another role would wait for ever
+APPROVERS = [role.value for role in Role if role in roles_for("promotions.approve")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,9 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """A policy, read. gates: settings by gate, in the order of the text. days_valid: how long an approval may wait for its deployment."""
+    """A policy, read. gates: settings by gate, in the order of the text. days_valid: how long an approval may
+    wait for its deployment.
+    """
 
     name: str
     title: str
@@ -74,14 +79,18 @@ def digest_of(text: str) -> str:
 
 
 def read(text: str) -> Rules:
-    """The policy that a YAML text states. Raises Refused that names the entry, such as `gates.quality.at_least`."""
+    """The policy that a YAML text states. Raises Refused that names the entry, such as
+    `gates.quality.at_least`.
+    """
     if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
         raise _wrong("the text", f"is longer than {MAX_BYTES:,} bytes")
     try:
         document = yaml.load(text, Loader=StrictLoader)  # noqa: S506  a SafeLoader that also refuses a key given twice
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise _wrong("the text", f"isn't valid YAML: {_place(error)}") from error
-    top = _mapping("the policy", document, ("format", "name", "title", "gates", "steps", "days_to_decide", "days_valid"))
+    top = _mapping(
+        "the policy", document, ("format", "name", "title", "gates", "steps", "days_to_decide", "days_valid")
+    )
     if top["format"] != FORMAT:
         raise _wrong("format", f"must be {FORMAT}")
     return Rules(
@@ -95,14 +104,18 @@ def read(text: str) -> Rules:
 
 
 class StrictLoader(yaml.SafeLoader):
-    """Plain values only, and each key once: the second `quality:` of a text must not silently replace the first."""
+    """Plain values only, and each key once: the second `quality:` of a text must not silently replace the
+    first.
+    """
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         """A mapping without repeated keys."""
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
         for key in keys:
             if keys.count(key) > 1:
-                raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} appears twice", node.start_mark)
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key!r} appears twice", node.start_mark
+                )
         return super().construct_mapping(node, deep)
 
 
@@ -145,14 +158,22 @@ def _steps(value: Any) -> tuple[Step, ...]:
         given = _mapping(f"steps.{at}", entry, ("name", "title", "role"))
         if given["role"] not in APPROVERS:
             raise _wrong(f"steps.{at}.role", f"must be one of {', '.join(APPROVERS)}")
-        steps.append(Step(_word(f"steps.{at}.name", given["name"]), _text(f"steps.{at}.title", given["title"]), Role(given["role"])))
+        steps.append(
+            Step(
+                _word(f"steps.{at}.name", given["name"]),
+                _text(f"steps.{at}.title", given["title"]),
+                Role(given["role"]),
+            )
+        )
     names = [step.name for step in steps]
     if len(set(names)) < len(names):
         raise _wrong("steps", "must have different names")
     return tuple(steps)
 
 
-def _mapping(where: str, value: Any, keys: tuple[str, ...], *, optional: tuple[str, ...] = ()) -> dict[str, Any]:
+def _mapping(
+    where: str, value: Any, keys: tuple[str, ...], *, optional: tuple[str, ...] = ()
+) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise _wrong(where, "must be a mapping")
     for key in value:
@@ -166,7 +187,12 @@ def _mapping(where: str, value: Any, keys: tuple[str, ...], *, optional: tuple[s
 
 
 def _word(where: str, value: Any) -> str:
-    if not isinstance(value, str) or not value.isascii() or not value.replace("-", "a").replace("_", "a").isalnum() or len(value) > 40:
+    if (
+        not isinstance(value, str)
+        or not value.isascii()
+        or not value.replace("-", "a").replace("_", "a").isalnum()
+        or len(value) > 40
+    ):
         raise _wrong(where, "must be up to 40 letters, digits, - or _")
     return value
 
@@ -224,5 +250,11 @@ _CHECKS = {
 
 
 def _wrong(where: str, problem: str) -> Refused:
-    sentence = f"{where[0].upper()}{where[1:]} {problem}." if where.startswith("the ") else f"{where} {problem}."
-    return Refused(f"The policy wasn't accepted: {sentence}", next_step="Correct the entry and try again.", fields={"text": [sentence]})
+    sentence = (
+        f"{where[0].upper()}{where[1:]} {problem}." if where.startswith("the ") else f"{where} {problem}."
+    )
+    return Refused(
+        f"The policy wasn't accepted: {sentence}",
+        next_step="Correct the entry and try again.",
+        fields={"text": [sentence]},
+    )

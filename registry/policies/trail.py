@@ -1,4 +1,6 @@
-"""Policies, by the audit log and by the table: verification finds one that no one published, and a text that was changed."""
+"""Policies, by the audit log and by the table: verification finds one that no one published, and a text that
+was changed.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +12,18 @@ from registry.policies.rules import digest_of
 
 def logged_facts(events: list[LoggedEvent]) -> set[str]:
     """What the event of a policy reports about it."""
-    return {published(event.payload["name"], event.payload["version"], event.payload["digest"], by=event.actor) for event in events}
+    return {
+        published(event.payload["name"], event.payload["version"], event.payload["digest"], by=event.actor)
+        for event in events
+    }
 
 
 def stored_facts(policies: list[str]) -> dict[str, set[str]]:
     """Facts from the table about these policies; digests are computed from the texts."""
     facts: dict[str, set[str]] = {}
-    for row in Policy.objects.filter(uuid__in=policies).select_related("published_by").iterator(chunk_size=100):
+    for row in (
+        Policy.objects.filter(uuid__in=policies).select_related("published_by").iterator(chunk_size=100)
+    ):
         by = row.published_by.uuid if row.published_by else "system"
         found = facts[str(row.uuid)] = {published(row.name, row.version, digest_of(row.text), by=by)}
         if row.digest != digest_of(row.text):

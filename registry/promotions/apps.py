@@ -20,16 +20,24 @@ class PromotionsConfig(AppConfig):
 
         registry.register(
             JobKind(
-                "promotions.check", "Check gates", tasks.check, url=ports.request_url,
-                on_failed=actions.check_failed, on_cancelled=actions.check_failed,
+                "promotions.check",
+                "Check gates",
+                tasks.check,
+                url=ports.request_url,
+                on_failed=actions.check_failed,
+                on_cancelled=actions.check_failed,
             )
-        )  # fmt: skip
+        )
         schedule.every(300, "registry.promotions.tasks.review_open")
         navigation.register(
             NavItem(
-                "Registry", "Promotions", "promotions:list", order=20,
-                show=lambda user: can_somewhere(user, "promotions.view"), count=queries.waiting_count,
+                "Registry",
+                "Promotions",
+                "promotions:list",
+                order=20,
+                show=lambda user: can_somewhere(user, "promotions.view"),
+                count=queries.waiting_count,
             )
-        )  # fmt: skip
+        )
         accounts.register(trail.REQUESTS)
         verifications.register(ports.verified_by_gate)

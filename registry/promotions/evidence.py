@@ -1,4 +1,6 @@
-"""Gathering what the gates judge: read and computed in the check job, never on a page and never under a lock."""
+"""Gathering what the gates judge: read and computed in the check job, never on a page and never under a
+lock.
+"""
 
 from __future__ import annotations
 
@@ -24,19 +26,28 @@ BATCH = 5000
 GROUPS = ("clusters", "effective_clusters")  # of near duplicates, as in a comparison
 
 
-def gather(version: ModelVersion, baseline: ModelVersion | None, comparison: dict[str, Any] | None, problem: str) -> Evidence:
-    """Everything about one version that the gates ask for. comparison, problem: as `compare` gave them. Raises Refused where a report is
-    not the one that was recorded."""
+def gather(
+    version: ModelVersion, baseline: ModelVersion | None, comparison: dict[str, Any] | None, problem: str
+) -> Evidence:
+    """Everything about one version that the gates ask for. comparison, problem: as `compare` gave them.
+    Raises Refused where a report is not the one that was recorded.
+    """
     check_recorded(version.evaluation)
     evaluation, snapshot, card = version.evaluation, version.run.snapshot, queries.newest_card(version)
-    measured, leak = queries.measures(evaluation.report), evaluations.analysis(evaluation, Analysis.Kind.MEMBERSHIP)
+    measured, leak = (
+        queries.measures(evaluation.report),
+        evaluations.analysis(evaluation, Analysis.Kind.MEMBERSHIP),
+    )
     if leak:
         check_membership(leak)
     files, damage = verify(version)
     return Evidence(
         rows=evaluation.rows,
         groups=evaluation.report.get("clusters"),
-        metrics={name: Measure(float(found["value"] or 0), found["low"], found["high"]) for name, found in measured.items()},
+        metrics={
+            name: Measure(float(found["value"] or 0), found["low"], found["high"])
+            for name, found in measured.items()
+        },
         evaluation=evaluation.report_digest,
         membership=Measure(leak.report["auc"], leak.report["low"], leak.report["high"]) if leak else None,
         analysis=digest_of(leak.report) if leak else "",
@@ -47,13 +58,17 @@ def gather(version: ModelVersion, baseline: ModelVersion | None, comparison: dic
         files=files,
         signature_problem=damage,
         key=version.key_fingerprint,
-        stated=frozenset(card.stated) | ({"owner"} if version.model.owner_id else frozenset()) if card else None,
+        stated=(
+            frozenset(card.stated) | ({"owner"} if version.model.owner_id else frozenset()) if card else None
+        ),
         card=card.digest if card else "",
     )
 
 
 def check_recorded(evaluation: Evaluation) -> None:
-    """Raises Refused for a report that the audit log does not know: it was changed, or someone wrote it into the database."""
+    """Raises Refused for a report that the audit log does not know: it was changed, or someone wrote it into
+    the database.
+    """
     if not evaluations.is_recorded(evaluation):
         text = f"The evaluation of {evaluation.run} isn't the one in the audit log."
         raise Refused(text, next_step="Contact an auditor: the record doesn't match the audit log.")
@@ -80,16 +95,23 @@ def live(baseline: ModelVersion | None, comparison: dict[str, Any] | None, probl
         return Live()
     if comparison is None:
         return Live(baseline.semver, problem=problem)
-    differences = {name: Measure(found["difference"], found["low"], found["high"]) for name, found in comparison["measures"].items()}
+    differences = {
+        name: Measure(found["difference"], found["low"], found["high"])
+        for name, found in comparison["measures"].items()
+    }
     more: dict[str, Any] = {name: comparison.get(name) for name in GROUPS} | comparison.get("evenness", {})
-    return Live(baseline.semver, differences, comparison["rows"], source=comparison["baseline_report"], **more)
+    return Live(
+        baseline.semver, differences, comparison["rows"], source=comparison["baseline_report"], **more
+    )
 
 
 def compare(version: ModelVersion, baseline: ModelVersion | None) -> tuple[dict[str, Any] | None, str]:
-    """The paired comparison with the live version on frozen test rows that both answered, or None and why there is none.
+    """The paired comparison with the live version on frozen test rows that both answered, or None and why
+    there is none.
 
-    The live version is taken on the same snapshot where it was measured there, else on its own: test rows are frozen for good, so the two
-    share them, and the report shows how many were left out. GROUPS: only where rows come in groups of near duplicates.
+    The live version is taken on the same snapshot where it was measured there, else on its own: test rows are
+    frozen for good, so the two share them, and the report shows how many were left out. GROUPS: only where
+    rows come in groups of near duplicates.
     """
     if baseline is None:
         return None, ""
@@ -99,30 +121,48 @@ def compare(version: ModelVersion, baseline: ModelVersion | None) -> tuple[dict[
         check_recorded(known)
         found = compare_uncached(known, candidate)
     except Refused as refusal:
-        return None, (
-            f"The live version {baseline.semver} couldn't be compared. {refusal.message} "
-            f"Evaluate run {baseline.run.number} and run {version.run.number} on the same test split, then re-run the gates."
+        return (
+            None,
+            (
+                f"The live version {baseline.semver} couldn't be compared. {refusal.message} Evaluate run"
+                f" {baseline.run.number} and run {version.run.number} on the same test split, then re-run the"
+                " gates."
+            ),
         )
     by_label = found["per_class"]
-    return plain(
-        {
-            "rows": found["rows"],
-            **({name: found[name] for name in GROUPS} if found["clusters"] < found["rows"] else {}),
-            **({"evenness": {"labels": len(by_label), "rarest": min(each["support"] for each in by_label.values())}} if by_label else {}),
-            "left_out": found["left_out"],
-            "measures": found["metrics"],
-            "worst": worst(by_label),
-            "baseline": str(baseline.uuid),
-            "baseline_semver": baseline.semver,
-            "baseline_report": known.report_digest,
-            "baseline_evaluation": str(known.uuid),
-            "digest": found["digest"],
-        }
-    ), ""
+    return (
+        plain(
+            {
+                "rows": found["rows"],
+                **({name: found[name] for name in GROUPS} if found["clusters"] < found["rows"] else {}),
+                **(
+                    {
+                        "evenness": {
+                            "labels": len(by_label),
+                            "rarest": min(each["support"] for each in by_label.values()),
+                        }
+                    }
+                    if by_label
+                    else {}
+                ),
+                "left_out": found["left_out"],
+                "measures": found["metrics"],
+                "worst": worst(by_label),
+                "baseline": str(baseline.uuid),
+                "baseline_semver": baseline.semver,
+                "baseline_report": known.report_digest,
+                "baseline_evaluation": str(known.uuid),
+                "digest": found["digest"],
+            }
+        ),
+        "",
+    )
 
 
 def plain(value: Any) -> Any:
-    """The same with numbers of six digits and no negative zero, so that every database gives back exactly what was written."""
+    """The same with numbers of six digits and no negative zero, so that every database gives back exactly
+    what was written.
+    """
     if isinstance(value, dict):
         return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -137,7 +177,9 @@ def worst(by_label: dict[str, dict[str, Any]], shown: int = 5) -> list[dict[str,
 
 
 def leaked(snapshot: Snapshot) -> int | None:
-    """How many test rows have their text, normalised text or group in the training split too; None when the manifest cannot be read."""
+    """How many test rows have their text, normalised text or group in the training split too; None when the
+    manifest cannot be read.
+    """
     try:
         split = {row.item: row.split for row in snapshots.open_snapshot(snapshot)}
     except (Refused, OSError, ValueError):
@@ -155,7 +197,9 @@ def leaked(snapshot: Snapshot) -> int | None:
 
 
 def overruled(snapshot: Snapshot) -> int | None:
-    """How many test rows were decided again since the snapshot was frozen; None when the manifest cannot be read."""
+    """How many test rows were decided again since the snapshot was frozen; None when the manifest cannot be
+    read.
+    """
     try:
         rows = snapshots.rows_of(snapshot, TEST)
         found = 0

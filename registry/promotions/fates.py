@@ -1,4 +1,6 @@
-"""The outcome of a fulfilled request's version: provided by the room that deploys, since this one is below it."""
+"""The outcome of a fulfilled request's version: provided by the room that deploys, since this one is below
+it.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +15,11 @@ from registry.promotions.rules import Status
 
 @dataclass(frozen=True, slots=True)
 class Fate:
-    """How a version fared on its endpoint. kind: a mark; word: Live, Canary, Rolled back, Aborted, Replaced, Ended; text: a sentence.
+    """How a version fared on its endpoint. kind: a mark; word: Live, Canary, Rolled back, Aborted, Replaced,
+    Ended; text: a sentence.
 
-    at: since when; by: who ended it, None for the product itself. serves: whether it still gets traffic. deployed_by: who began it.
+    at: since when; by: who ended it, None for the product itself. serves: whether it still gets traffic.
+    deployed_by: who began it.
     """
 
     kind: str

@@ -40,45 +40,69 @@ class PlanForm(forms.Form):
     steps = forms.CharField(
         max_length=80,
         label="Steps (%)",
-        help_text=f"Rising traffic shares ending at 100, the one before at most {MAX_SHARE // 100}. Sticky keys stay on their arm.",
+        help_text=(
+            f"Rising traffic shares ending at 100, the one before at most {MAX_SHARE // 100}. Sticky keys"
+            " stay on their arm."
+        ),
     )
     min_requests = forms.IntegerField(
-        label="Canary requests per step", help_text="At least 100. Requests with the same sticky key in the same minute count once."
+        label="Canary requests per step",
+        help_text="At least 100. Requests with the same sticky key in the same minute count once.",
     )
-    min_minutes = forms.IntegerField(label="Minutes per step", help_text="Three steps of 480 cover every hour of a day.")
+    min_minutes = forms.IntegerField(
+        label="Minutes per step", help_text="Three steps of 480 cover every hour of a day."
+    )
     margin = forms.FloatField(
         label="Error-rate margin (percentage points)",
-        help_text=f"The canary widens when the upper bound of its error-rate increase is below this. Maximum {as_percent(MAX_MARGIN):g}.",
+        help_text=(
+            "The canary widens when the upper bound of its error-rate increase is below this. Maximum"
+            f" {as_percent(MAX_MARGIN):g}."
+        ),
     )
     wrong_margin = forms.FloatField(
         required=False,
         label="Wrong-prediction margin (percentage points)",
-        help_text="Optional. The canary then needs feedback, and widens only when the upper bound of its increase in wrong predictions, "
-        "among those with feedback, is below this. If empty, it widens without feedback and is marked accordingly.",
+        help_text=(
+            "Optional. The canary then needs feedback, and widens only when the upper bound of its increase"
+            " in wrong predictions, among those with feedback, is below this. If empty, it widens without"
+            " feedback and is marked accordingly."
+        ),
     )
     shadow_disagreement = forms.FloatField(
         required=False,
         label="Maximum shadow disagreement (%)",
-        help_text="Optional. The version must then run as a shadow before the canary, and widens only when the upper bound of its "
-        "predictions that differ from what clients got is at most this. If empty, it widens without a shadow too.",
+        help_text=(
+            "Optional. The version must then run as a shadow before the canary, and widens only when the"
+            " upper bound of its predictions that differ from what clients got is at most this. If empty, it"
+            " widens without a shadow too."
+        ),
     )
     rise = forms.FloatField(
         label="Smallest increase to detect (percentage points)",
         help_text="A canary this much worse is rolled back within the forecast time, with 80 % power.",
     )
     max_hours = forms.IntegerField(
-        label="Maximum step duration (hours)", help_text="After this it's on hold and on-call is notified. Time alone never widens it."
+        label="Maximum step duration (hours)",
+        help_text="After this it's on hold and on-call is notified. Time alone never widens it.",
     )
     automatic = forms.TypedChoiceField(
-        label="When all conditions are met", choices=[("yes", "Widen automatically"), ("no", "Ask someone at each step")],
-        coerce=lambda value: value == "yes", widget=forms.RadioSelect,
-    )  # fmt: skip
+        label="When all conditions are met",
+        choices=[("yes", "Widen automatically"), ("no", "Ask someone at each step")],
+        coerce=lambda value: value == "yes",
+        widget=forms.RadioSelect,
+    )
 
     DEFAULTS: dict[str, Any] = {
-        "steps": ", ".join(f"{step / 100:g}" for step in DEFAULT.steps), "min_requests": DEFAULT.min_requests,
-        "min_minutes": DEFAULT.min_minutes, "margin": as_percent(DEFAULT.margin), "wrong_margin": "", "shadow_disagreement": "",
-        "rise": as_percent(DEFAULT.rise), "max_hours": DEFAULT.max_hours, "automatic": "yes",
-    }  # fmt: skip
+        "steps": ", ".join(f"{step / 100:g}" for step in DEFAULT.steps),
+        "min_requests": DEFAULT.min_requests,
+        "min_minutes": DEFAULT.min_minutes,
+        "margin": as_percent(DEFAULT.margin),
+        "wrong_margin": "",
+        "shadow_disagreement": "",
+        "rise": as_percent(DEFAULT.rise),
+        "max_hours": DEFAULT.max_hours,
+        "automatic": "yes",
+    }
 
     def clean_steps(self) -> tuple[int, ...]:
         """Percent as shares of 10,000."""
@@ -95,7 +119,9 @@ class PlanForm(forms.Form):
             return given
         try:
             points = ("margin", "wrong_margin", "shadow_disagreement", "rise")
-            given["plan"] = Plan(**given | {name: given[name] and round(given[name] / 100, 9) for name in points})
+            given["plan"] = Plan(
+                **given | {name: given[name] and round(given[name] / 100, 9) for name in points}
+            )
         except Refused as refusal:
             for name, texts in refusal.fields.items():
                 self.add_error(name if name in self.fields else None, texts)
@@ -105,8 +131,12 @@ class PlanForm(forms.Form):
 class RequestForm(forms.Form):
     """A new request."""
 
-    version = VersionChoice(queryset=ModelVersion.objects.none(), to_field_name="uuid", empty_label="Choose a version")
-    endpoint = forms.ModelChoiceField(queryset=Endpoint.objects.none(), to_field_name="uuid", empty_label="Choose an endpoint")
+    version = VersionChoice(
+        queryset=ModelVersion.objects.none(), to_field_name="uuid", empty_label="Choose a version"
+    )
+    endpoint = forms.ModelChoiceField(
+        queryset=Endpoint.objects.none(), to_field_name="uuid", empty_label="Choose an endpoint"
+    )
     note = forms.CharField(
         required=False,
         max_length=REASON_MAX,
@@ -114,14 +144,24 @@ class RequestForm(forms.Form):
         help_text="What improved, and what reviewers should check.",
     )
     kind = forms.ChoiceField(
-        label="Rollout plan", choices=plans.Kind.choices, initial=plans.Kind.AT_ONCE, widget=forms.RadioSelect,
+        label="Rollout plan",
+        choices=plans.Kind.choices,
+        initial=plans.Kind.AT_ONCE,
+        widget=forms.RadioSelect,
         help_text="Approved with the version. A different plan needs a new request.",
-    )  # fmt: skip
+    )
     share = forms.DecimalField(
-        required=False, label="Canary share (%)", min_value=Decimal("0.01"), max_value=Decimal(MAX_SHARE) / 100, decimal_places=2,
-        initial=5, help_text="Share of requests; the live version gets the rest. "
-        "You widen or stop it; the server still closes it after 10 failures in 20 requests.",
-    )  # fmt: skip
+        required=False,
+        label="Canary share (%)",
+        min_value=Decimal("0.01"),
+        max_value=Decimal(MAX_SHARE) / 100,
+        decimal_places=2,
+        initial=5,
+        help_text=(
+            "Share of requests; the live version gets the rest. "
+            "You widen or stop it; the server still closes it after 10 failures in 20 requests."
+        ),
+    )
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -130,7 +170,9 @@ class RequestForm(forms.Form):
         self.fields["endpoint"].queryset = catalog.endpoints(user)  # type: ignore[attr-defined]
 
     def plan(self, rule: PlanForm) -> dict[str, Any] | None:
-        """The chosen plan; None, with errors in the forms, where its fields aren't complete. rule: the fields of a canary under a rule."""
+        """The chosen plan; None, with errors in the forms, where its fields aren't complete. rule: the fields
+        of a canary under a rule.
+        """
         kind, share = self.cleaned_data["kind"], self.cleaned_data.get("share")
         if kind == plans.Kind.CANARY:
             return plans.canary(rule.cleaned_data["plan"]) if rule.is_valid() else None
@@ -143,11 +185,15 @@ class RequestForm(forms.Form):
 
 
 class DecisionForm(StepUpForm):
-    """A verdict: reason and password are asked again by the action; `seen` is what the reviewer had before them."""
+    """A verdict: reason and password are asked again by the action; `seen` is what the reviewer had before
+    them.
+    """
 
     seen = forms.CharField(max_length=64, widget=forms.HiddenInput)
     reason = forms.CharField(
-        max_length=REASON_MAX, widget=forms.Textarea(attrs={"rows": 3}), help_text="Required. Saved with your decision; can't be edited."
+        max_length=REASON_MAX,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text="Required. Saved with your decision; can't be edited.",
     )
 
 

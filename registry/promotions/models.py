@@ -38,7 +38,9 @@ OF_VERSION = (
 
 
 class PromotionRequest(models.Model):
-    """A request to let one version serve one endpoint. What it looked at is frozen in `subject` when the gates are checked."""
+    """A request to let one version serve one endpoint. What it looked at is frozen in `subject` when the
+    gates are checked.
+    """
 
     project_path = "endpoint__model__project"
     root_path = "endpoint__model"
@@ -52,23 +54,38 @@ class PromotionRequest(models.Model):
     endpoint = models.ForeignKey(Endpoint, on_delete=models.PROTECT, related_name="promotions")
     policy = models.ForeignKey(Policy, on_delete=models.PROTECT, related_name="promotions")
     baseline = models.ForeignKey(
-        ModelVersion, null=True, on_delete=models.PROTECT, related_name="+", help_text="live when the request was checked"
+        ModelVersion,
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        help_text="live when the request was checked",
     )
     baseline_moves = models.PositiveIntegerField(default=0, help_text="the alias' count of moves then")
     requester = models.ForeignKey(USER, on_delete=models.PROTECT, related_name="promotions")
     plan = models.JSONField(
-        default=dict, help_text="how the version gets its traffic, see plans; empty: chosen at start, as before requests had one"
+        default=dict,
+        help_text=(
+            "how the version gets its traffic, see plans; empty: chosen at start, as before requests had one"
+        ),
     )
     by_system = models.BooleanField(
-        default=False, help_text="the product asked by fixed rules, on behalf of the requester, whose own work it is not"
+        default=False,
+        help_text="the product asked by fixed rules, on behalf of the requester, whose own work it is not",
     )
-    behind = models.JSONField(default=list, help_text="uuids of others whose work it is: who proposed the retraining, who labeled for it")
+    behind = models.JSONField(
+        default=list,
+        help_text="uuids of others whose work it is: who proposed the retraining, who labeled for it",
+    )
     note = models.TextField(blank=True)
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.DRAFT)
     subject = models.JSONField(default=dict, help_text="digests of everything that an approval rests on")
     subject_digest = models.CharField(max_length=64, blank=True)
-    comparison = models.JSONField(null=True, help_text="paired differences against the baseline, made by the check")
-    checks = models.PositiveIntegerField(default=0, help_text="how often the gates were checked; the newest check counts")
+    comparison = models.JSONField(
+        null=True, help_text="paired differences against the baseline, made by the check"
+    )
+    checks = models.PositiveIntegerField(
+        default=0, help_text="how often the gates were checked; the newest check counts"
+    )
     reason = models.TextField(blank=True, help_text="why it ended, where it ended without being fulfilled")
     created_at = models.DateTimeField(auto_now_add=True)
     checked_at = models.DateTimeField(null=True)
@@ -78,7 +95,9 @@ class PromotionRequest(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["version", "endpoint"], condition=Q(status__in=sorted(OPEN)), name="one_open_request"),
+            models.UniqueConstraint(
+                fields=["version", "endpoint"], condition=Q(status__in=sorted(OPEN)), name="one_open_request"
+            ),
         ]
         indexes = [models.Index(fields=["endpoint", "-id"], name="promotion_newest")]
 
@@ -99,7 +118,9 @@ class PromotionRequest(models.Model):
     def locked(cls, uuid: UUID) -> PromotionRequest:
         """The request, its row locked until the caller's transaction ends."""
         rows = cls.objects.select_for_update(of=("self",), no_key=True)
-        return rows.select_related("endpoint__model__project", "endpoint__policy", "policy", "requester").get(uuid=uuid)
+        return rows.select_related("endpoint__model__project", "endpoint__policy", "policy", "requester").get(
+            uuid=uuid
+        )
 
     def locked_version(self) -> ModelVersion:
         """Its version, the row locked: no card and no quarantine comes in between."""
@@ -129,23 +150,36 @@ class PromotionRequest(models.Model):
 
     def decides(self, user: User, role: Role) -> bool:
         """Whether the person decides by this role: holds it now, and held it when the request was made."""
-        return access.holds(user, role, self) and self.held_before(user, role, access.held_since([user]), self.asked_at([self]))
+        return access.holds(user, role, self) and self.held_before(
+            user, role, access.held_since([user]), self.asked_at([self])
+        )
 
-    def held_before(self, user: User, role: Role, since: Mapping[tuple[str, str], datetime], asked: Mapping[str, datetime]) -> bool:
-        """Whether the role was given before the request was made, on its project or its model. since, asked: as the audit log has it."""
+    def held_before(
+        self, user: User, role: Role, since: Mapping[tuple[str, str], datetime], asked: Mapping[str, datetime]
+    ) -> bool:
+        """Whether the role was given before the request was made, on its project or its model. since, asked:
+        as the audit log has it.
+        """
         roots = (self.endpoint.model.project, self.endpoint.model)
-        given, made = (since.get((str(user.uuid), access.group_name(root, role))) for root in roots), asked.get(str(self.uuid))
+        given, made = (
+            (since.get((str(user.uuid), access.group_name(root, role))) for root in roots),
+            asked.get(str(self.uuid)),
+        )
         return any(at is not None and made is not None and at <= made for at in given)
 
     @staticmethod
     def asked_at(requests: Iterable[PromotionRequest]) -> dict[str, datetime]:
-        """When each request was made, by its uuid: as the trail has it, since the row's own column may have been moved. One statement."""
+        """When each request was made, by its uuid: as the trail has it, since the row's own column may have
+        been moved. One statement.
+        """
         events = accounts.events_of([str(request.uuid) for request in requests], {Verb.PROMOTION_REQUESTED})
         return {uuid: logged[0].at for uuid, logged in events.items() if logged}
 
 
 class GateResult(models.Model):
-    """What one gate of the policy found at one check of the request. The newest check counts; earlier ones are kept."""
+    """What one gate of the policy found at one check of the request. The newest check counts; earlier ones
+    are kept.
+    """
 
     append_only = True
 
@@ -163,18 +197,26 @@ class GateResult(models.Model):
     value = models.CharField(max_length=80, blank=True)
     threshold = models.CharField(max_length=80, blank=True)
     evidence = models.CharField(max_length=500)
-    source = models.CharField(max_length=120, blank=True, help_text="what the figure comes from, such as an evaluation's report digest")
+    source = models.CharField(
+        max_length=120,
+        blank=True,
+        help_text="what the figure comes from, such as an evaluation's report digest",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["request", "check_number", "gate"], name="one_result_per_gate")]
+        constraints = [
+            models.UniqueConstraint(fields=["request", "check_number", "gate"], name="one_result_per_gate")
+        ]
 
     def __str__(self) -> str:
         return f"{self.gate}: {self.status}"
 
 
 class Verdict(models.Model):
-    """One reviewer's decision, bound to the digest of what they looked at. Never changed; one person decides once on a request."""
+    """One reviewer's decision, bound to the digest of what they looked at. Never changed; one person decides
+    once on a request.
+    """
 
     append_only = True
 
@@ -190,7 +232,9 @@ class Verdict(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["request", "reviewer"], name="one_verdict_per_person"),
-            models.UniqueConstraint(fields=["request", "step"], condition=Q(approves=True), name="one_approval_per_step"),
+            models.UniqueConstraint(
+                fields=["request", "step"], condition=Q(approves=True), name="one_approval_per_step"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -35,7 +35,9 @@ ORDER = {GateResult.Status.FAILED: 0, GateResult.Status.WATCH: 1, GateResult.Sta
 
 @dataclass(frozen=True, slots=True)
 class ComparedMetric:
-    """One measure under both versions. change, low, high: new minus live, raw; better: which direction is good. limit: of the live gate."""
+    """One measure under both versions. change, low, high: new minus live, raw; better: which direction is
+    good. limit: of the live gate.
+    """
 
     name: str
     live: float | None
@@ -63,7 +65,9 @@ def mark(request: PromotionRequest) -> tuple[str, str]:
     """The request's state as a mark and words; in review it shows how many approvals are missing."""
     status = Status(request.status)
     if status == Status.IN_REVIEW:
-        missing = len(policies.read(request.policy).steps) - sum(verdict.approves for verdict in request.verdicts.all())
+        missing = len(policies.read(request.policy).steps) - sum(
+            verdict.approves for verdict in request.verdicts.all()
+        )
         return "half", f"Needs {missing} more approval{'' if missing == 1 else 's'}"
     if status == Status.DRAFT and request.checks:
         return "bad", "Gates not passed"
@@ -74,7 +78,10 @@ def context(user: User, uuid: UUID) -> dict[str, Any]:
     """Everything the page of one request shows."""
     job = about(PromotionRequest, uuid).first()
     request = queries.full(user, uuid)
-    gates = sorted(request.gates.filter(check_number=request.checks), key=lambda gate: (ORDER[GateResult.Status(gate.status)], gate.pk))
+    gates = sorted(
+        request.gates.filter(check_number=request.checks),
+        key=lambda gate: (ORDER[GateResult.Status(gate.status)], gate.pk),
+    )
     shown = gates if request.status != Status.CHECKING else []
     kind, words = mark(request)
     fate = fates.of(request)
@@ -106,7 +113,11 @@ def context(user: User, uuid: UUID) -> dict[str, Any]:
         "open": request.status in OPEN,
         "may_withdraw": may_withdraw(user, request),
         "job": job if request.status == Status.CHECKING else None,
-        "deploy_url": find_url("endpoints:detail", uuid=request.endpoint.uuid) if request.status == Status.APPROVED else "",
+        "deploy_url": (
+            find_url("endpoints:detail", uuid=request.endpoint.uuid)
+            if request.status == Status.APPROVED
+            else ""
+        ),
     }
 
 
@@ -154,19 +165,31 @@ def against(request: PromotionRequest) -> str:
     if comparison is None:
         leading, known = catalog.leading_score(request.version.evaluation.report)
         score = (
-            f"{leading.heading} {with_interval(Measure(float(known['value'] or 0), known['low'], known['high']))}"
+            f"{leading.heading}"
+            f" {with_interval(Measure(float(known['value'] or 0), known['low'], known['high']))}"
             if known
             else f"{leading.heading} not measured"
         )
         verb = "is" if request.status in OPEN else "was"
-        first = "First version, nothing to compare" if request.baseline is None else f"{request.baseline.semver} {verb} live; not compared"
+        first = (
+            "First version, nothing to compare"
+            if request.baseline is None
+            else f"{request.baseline.semver} {verb} live; not compared"
+        )
         return f"{first}. {score} on {count(request.version.evaluation.rows)} test rows."
     by = {
-        verdict: [NAMED[name].title for name in compared_by(request) if comparison["measures"].get(name, {}).get("verdict") == verdict]
+        verdict: [
+            NAMED[name].title
+            for name in compared_by(request)
+            if comparison["measures"].get(name, {}).get("verdict") == verdict
+        ]
         for verdict in ("better", "worse")
     }
     parts = [f"{verdict} on {phrase(names)}" for verdict, names in by.items() if names]
-    live, tested = comparison["baseline_semver"], Live(rows=comparison["rows"], clusters=comparison.get("clusters")).counted
+    live, tested = (
+        comparison["baseline_semver"],
+        Live(rows=comparison["rows"], clusters=comparison.get("clusters")).counted,
+    )
     if not parts:
         return f"{Verdict.UNCLEAR.words.capitalize()} between {semver} and {live} on any measure, {tested}."
     return f"{semver} is {' and '.join(parts)} against {live}, {tested}."
@@ -178,16 +201,25 @@ def rows(request: PromotionRequest) -> list[ComparedMetric]:
     if not measures:
         known = catalog.measures(request.version.evaluation.report)
         metrics = metrics_of(request.version.evaluation.report)
-        found = ((name, known[name]) for name in dict.fromkeys((*metrics.strip, *metrics.compared)) if name in known)
+        found = (
+            (name, known[name])
+            for name in dict.fromkeys((*metrics.strip, *metrics.compared))
+            if name in known
+        )
         return [
-            ComparedMetric(NAMED[name].title, None, float(each["value"] or 0), low=each["low"], high=each["high"]) for name, each in found
+            ComparedMetric(
+                NAMED[name].title, None, float(each["value"] or 0), low=each["low"], high=each["high"]
+            )
+            for name, each in found
         ]
     gate = policies.read(request.policy).gates.get("live", {})
     return [row(name, measures[name], gate) for name in compared_by(request) if name in measures]
 
 
 def compared_by(request: PromotionRequest) -> list[str]:
-    """The metrics of a comparison, the leading one first. Those of before have an ECE too, which doesn't rank models."""
+    """The metrics of a comparison, the leading one first. Those of before have an ECE too, which doesn't rank
+    models.
+    """
     metrics = metrics_of(request.version.evaluation.report)
     return list(dict.fromkeys((metrics.leading.name, *metrics.compared)))
 
@@ -197,9 +229,16 @@ def row(name: str, found: Mapping[str, Any], gate: Mapping[str, Any]) -> Compare
     each = as_change(found, lower_is_better=NAMED[name].lower_is_better)
     limit = -float(gate["at_most_worse"]) if gate.get("metric") == name else None
     return ComparedMetric(
-        NAMED[name].title, each["baseline"], each["candidate"], each["difference"], each["low"], each["high"], each["better"], limit,
+        NAMED[name].title,
+        each["baseline"],
+        each["candidate"],
+        each["difference"],
+        each["low"],
+        each["high"],
+        each["better"],
+        limit,
         each["verdict"],
-    )  # fmt: skip
+    )
 
 
 def chain(request: PromotionRequest) -> list[tuple[str, str, str]]:
@@ -210,11 +249,23 @@ def chain(request: PromotionRequest) -> list[tuple[str, str, str]]:
     rows = snapshot.counts.get("rows")
     return [
         ("Dataset version", f"v{snapshot.number}, {things(rows, 'row')}", snapshot.digest),
-        ("Labels", f"schema version {snapshot.schema.version}, {len(frozen['snapshot']['labels'])} labels", snapshot.schema.digest),
+        (
+            "Labels",
+            f"schema version {snapshot.schema.version}, {len(frozen['snapshot']['labels'])} labels",
+            snapshot.schema.digest,
+        ),
         ("Test split", f"{things(version.evaluation.rows, 'row')}, frozen", snapshot.test_digest),
         ("Base model", frozen["base"]["name"], frozen["base"]["digest"]),
-        ("Settings", f"run {version.run.number}, seed {frozen['spec'].get('seed', 'not stated')}", version.run.spec_digest),
-        ("Evaluation", f"frozen test split, {things(version.evaluation.rows, 'row')}", version.evaluation.report_digest),
+        (
+            "Settings",
+            f"run {version.run.number}, seed {frozen['spec'].get('seed', 'not stated')}",
+            version.run.spec_digest,
+        ),
+        (
+            "Evaluation",
+            f"frozen test split, {things(version.evaluation.rows, 'row')}",
+            version.evaluation.report_digest,
+        ),
         ("Files", f"{len(version.folder.files)} files, signed", version.root_digest),
         ("Model card", f"revision {card.revision}" if card else "none", card.digest if card else ""),
         ("Policy", f"{request.policy.name}, version {request.policy.version}", request.policy.digest),
@@ -231,7 +282,10 @@ def source(request: PromotionRequest, gate: GateResult) -> tuple[str, str]:
     places = {
         "quality": ("evaluation", find_url("evaluation:detail", uuid=version.evaluation.uuid)),
         "calibration": ("evaluation", find_url("evaluation:detail", uuid=version.evaluation.uuid)),
-        "membership": ("evaluation", f"{find_url('evaluation:detail', uuid=version.evaluation.uuid)}#membership"),
+        "membership": (
+            "evaluation",
+            f"{find_url('evaluation:detail', uuid=version.evaluation.uuid)}#membership",
+        ),
         "live": ("live evaluation", find_url("evaluation:detail", uuid=baseline) if baseline else ""),
         "leakage": (f"dataset version v{snapshot.number}", find_url("snapshots:detail", uuid=snapshot.uuid)),
         "labels": (f"dataset version v{snapshot.number}", find_url("snapshots:detail", uuid=snapshot.uuid)),
@@ -243,28 +297,47 @@ def source(request: PromotionRequest, gate: GateResult) -> tuple[str, str]:
 
 def discussion(request: PromotionRequest, fate: Fate | None) -> list[DiscussionEntry]:
     """The request, its verdicts and comments, its end, and the outcome of its version, newest first."""
-    found = [DiscussionEntry("", request.requester, "requested this promotion", request.note, request.created_at)]
+    found = [
+        DiscussionEntry("", request.requester, "requested this promotion", request.note, request.created_at)
+    ]
     if request.checked_at:
-        found.append(DiscussionEntry("", None, f"checked the gates (check {request.checks})", "", request.checked_at))
+        found.append(
+            DiscussionEntry("", None, f"checked the gates (check {request.checks})", "", request.checked_at)
+        )
     for verdict in request.verdicts.all():
         did = "approved" if verdict.approves else "rejected"
-        found.append(DiscussionEntry("ok" if verdict.approves else "bad", verdict.reviewer, did, verdict.reason, verdict.created_at))
+        found.append(
+            DiscussionEntry(
+                "ok" if verdict.approves else "bad", verdict.reviewer, did, verdict.reason, verdict.created_at
+            )
+        )
     for comment in request.comments.select_related("author"):
         found.append(DiscussionEntry("", comment.author, "commented", comment.text, comment.created_at))
     if request.closed_at and request.status in (Status.VOIDED, Status.EXPIRED, Status.WITHDRAWN):
-        found.append(DiscussionEntry("warn", None, Status(request.status).label.lower(), request.reason, request.closed_at))
+        found.append(
+            DiscussionEntry(
+                "warn", None, Status(request.status).label.lower(), request.reason, request.closed_at
+            )
+        )
     if request.closed_at and request.status == Status.FULFILLED:
         how = f", {plans.sentence(request.plan)}" if request.plan else ""
         by = fate.deployed_by if fate else None
-        found.append(DiscussionEntry("ok", by, f"deployed {request.version.semver}{how}", "", request.closed_at))
+        found.append(
+            DiscussionEntry("ok", by, f"deployed {request.version.semver}{how}", "", request.closed_at)
+        )
     if fate and not fate.serves:
-        found.append(DiscussionEntry(fate.kind, fate.by, f"{fate.word.lower()} {request.version.semver}", fate.text, fate.at))
+        found.append(
+            DiscussionEntry(
+                fate.kind, fate.by, f"{fate.word.lower()} {request.version.semver}", fate.text, fate.at
+            )
+        )
     return sorted(found, key=lambda entry: entry.at, reverse=True)
 
 
 def stale(request: PromotionRequest) -> str:
-    """What changed since the check or which approval no longer counts, as a sentence; "" while everything holds. Looking ends nothing: the
-    next use does."""
+    """What changed since the check or which approval no longer counts, as a sentence; "" while everything
+    holds. Looking ends nothing: the next use does.
+    """
     if request.status not in (Status.IN_REVIEW, Status.APPROVED):
         return ""
     rows = ModelVersion.objects.select_related(

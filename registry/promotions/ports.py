@@ -17,7 +17,8 @@ def request_url(job: Job) -> str:
 
 def verified_by_gate(version: ModelVersion) -> Verification | None:
     """The last check of a request for this version that hashed its stored files."""
-    rows = GateResult.objects.filter(request__version=version, gate="signature").exclude(value="")  # empty where none was hashed
+    # empty where none was hashed
+    rows = GateResult.objects.filter(request__version=version, gate="signature").exclude(value="")
     if (gate := rows.select_related("request").order_by("-pk").first()) is None:
         return None
     problem = gate.evidence if gate.status == GateResult.Status.FAILED else ""

@@ -29,7 +29,9 @@ SHOWN_PEOPLE = 4
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """One step of a request's policy: taken by a verdict, or open for these people. barred: (person, why not) among those of the role."""
+    """One step of a request's policy: taken by a verdict, or open for these people. barred: (person, why not)
+    among those of the role.
+    """
 
     step: Step
     verdict: Verdict | None
@@ -40,7 +42,9 @@ class Seat:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Whether a person may approve now, and if not, why: shown before they read. may_reject: whether they may reject or revoke."""
+    """Whether a person may approve now, and if not, why: shown before they read. may_reject: whether they may
+    reject or revoke.
+    """
 
     may: bool
     why: str
@@ -58,7 +62,9 @@ def visible(user: Person) -> QuerySet[PromotionRequest]:
 
 
 def full(user: Person, uuid: UUID) -> PromotionRequest:
-    """One request, for its page and its subject; what they seldom need loads when it is asked for. Raises Http404."""
+    """One request, for its page and its subject; what they seldom need loads when it is asked for. Raises
+    Http404.
+    """
     rows = visible(user).select_related("version__run__snapshot__dataset", "version__evaluation")
     return access.get_visible(user, rows, "promotions.view", uuid=uuid)
 
@@ -69,9 +75,16 @@ def people(request: PromotionRequest) -> dict[str, list[str]]:
     return known or request.asked_by
 
 
-def standing(user: User, request: PromotionRequest, *, roles: frozenset[Role] | None = None, now: datetime | None = None) -> Standing:
-    """Whether this person may approve this request now. The action asks the same again under its lock. roles: those by which they
-    decide it, where known already."""
+def standing(
+    user: User,
+    request: PromotionRequest,
+    *,
+    roles: frozenset[Role] | None = None,
+    now: datetime | None = None,
+) -> Standing:
+    """Whether this person may approve this request now. The action asks the same again under its lock. roles:
+    those by which they decide it, where known already.
+    """
     held = deciding_roles(user, [request])[request.pk] if roles is None else roles
     verdicts = list(request.verdicts.all())
     step = request.next_step(verdicts)
@@ -87,7 +100,8 @@ def standing(user: User, request: PromotionRequest, *, roles: frozenset[Role] | 
     if voted:
         return Standing(False, "You've already decided; each person decides once.", False, step)
     if step is None or step.role not in held:
-        late = roles is None and step is not None and access.holds(user, step.role, request)  # a list shows less, and has no query per line
+        # a list shows less, and has no query per line
+        late = roles is None and step is not None and access.holds(user, step.role, request)
         return Standing(False, rules.LATE if late else rules.waiting_sentence(step), rejects, step)
     return Standing(True, "", rejects, step)
 
@@ -96,7 +110,11 @@ def seats(request: PromotionRequest) -> list[Seat]:
     """Each step of the policy with who decided or who may, and who of the role may not."""
     verdicts = list(request.verdicts.all())
     taken = {verdict.step: verdict for verdict in verdicts if verdict.approves}
-    step_now, parts, voted = request.next_step(verdicts), people(request), {verdict.reviewer_id for verdict in verdicts}
+    step_now, parts, voted = (
+        request.next_step(verdicts),
+        people(request),
+        {verdict.reviewer_id for verdict in verdicts},
+    )
     found = []
     for step in policies.read(request.policy).steps:
         if step.name in taken:
@@ -106,11 +124,19 @@ def seats(request: PromotionRequest) -> list[Seat]:
         people_of_role = list(access.holders(step.role, request))
         since, asked = access.held_since(people_of_role), PromotionRequest.asked_at([request])
         for person in people_of_role:
-            why = rules.part_of(str(person.uuid), parts) or ("decided another step" if person.pk in voted else "")
-            late = "" if request.held_before(person, step.role, since, asked) else "got the role after this request was opened"
+            why = rules.part_of(str(person.uuid), parts) or (
+                "decided another step" if person.pk in voted else ""
+            )
+            late = (
+                ""
+                if request.held_before(person, step.role, since, asked)
+                else "got the role after this request was opened"
+            )
             why = why or late
             barred.append((person, third_person(why))) if why else may.append(person)
-        found.append(Seat(step, None, tuple(may[:SHOWN_PEOPLE]), tuple(barred[:SHOWN_PEOPLE]), step == step_now))
+        found.append(
+            Seat(step, None, tuple(may[:SHOWN_PEOPLE]), tuple(barred[:SHOWN_PEOPLE]), step == step_now)
+        )
     return found
 
 
@@ -128,7 +154,9 @@ class PromotionListItem:
 
 
 def open_lines(user: User) -> tuple[list[PromotionListItem], list[PromotionListItem]]:
-    """The open requests that wait for this person, and those that wait for others; each by due time, at most a page in all."""
+    """The open requests that wait for this person, and those that wait for others; each by due time, at most
+    a page in all.
+    """
     rows = list(visible(user).filter(status__in=sorted(OPEN)).order_by("due_at", "pk")[:PAGE])
     roles = deciding_roles(user, rows)
     lines = [PromotionListItem(row, standing(user, row, roles=roles[row.pk])) for row in rows]
@@ -137,33 +165,44 @@ def open_lines(user: User) -> tuple[list[PromotionListItem], list[PromotionListI
 
 
 def deciding_roles(user: User, requests: Sequence[PromotionRequest]) -> dict[int, frozenset[Role]]:
-    """The roles by which a person decides on each request, by its key: held on the project or on the model since before it was made. Four
-    statements, however many."""
+    """The roles by which a person decides on each request, by its key: held on the project or on the model
+    since before it was made. Four statements, however many.
+    """
     projects = {request.endpoint.model.project_id for request in requests}
     models = {request.endpoint.model_id for request in requests}
     on_project = grants(ProjectGrant.objects.filter(content_object__in=projects), user)
     on_model = grants(ModelGrant.objects.filter(content_object__in=models), user)
     since, asked = access.held_since([user]), PromotionRequest.asked_at(requests)
     held = {
-        request.pk: on_project.get(request.endpoint.model.project_id, set()) | on_model.get(request.endpoint.model_id, set())
+        request.pk: (
+            on_project.get(request.endpoint.model.project_id, set())
+            | on_model.get(request.endpoint.model_id, set())
+        )
         for request in requests
     }
     return {
-        request.pk: frozenset(role for role in held[request.pk] if request.held_before(user, role, since, asked)) for request in requests
+        request.pk: frozenset(
+            role for role in held[request.pk] if request.held_before(user, role, since, asked)
+        )
+        for request in requests
     }
 
 
 def grants(rows: QuerySet[Any], user: User) -> dict[int, set[Role]]:
     """The roles among these grants that reach an active person, by root."""
     found: dict[int, set[Role]] = {}
-    held = rows.filter(group__user=user.pk, group__user__is_active=True).values_list("content_object", "permission__codename")
+    held = rows.filter(group__user=user.pk, group__user__is_active=True).values_list(
+        "content_object", "permission__codename"
+    )
     for root, codename in held:
         found.setdefault(root, set()).add(Role(codename.removeprefix("role_")))
     return found
 
 
 def is_owned(user: User, request: PromotionRequest) -> bool:
-    """Whether the next step is the requester's own: gates to fix and check again, or an approval to deploy."""
+    """Whether the next step is the requester's own: gates to fix and check again, or an approval to
+    deploy.
+    """
     return request.requester_id == user.pk and request.status in (Status.DRAFT, Status.APPROVED)
 
 
@@ -178,7 +217,9 @@ def waiting_count(user: User) -> int:
 
 
 def may_withdraw(user: User, request: PromotionRequest) -> bool:
-    """Whether this person's part allows withdrawing: the requester, while their role still does, or an ML lead."""
+    """Whether this person's part allows withdrawing: the requester, while their role still does, or an ML
+    lead.
+    """
     if not access.can(user, "promotions.withdraw", request):
         return False
     return request.requester_id == user.pk or access.holds(user, Role.LEAD, request)

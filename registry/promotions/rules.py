@@ -40,9 +40,16 @@ MOVES = {
 
 
 MARKS = {
-    Status.DRAFT: "wait", Status.CHECKING: "live", Status.IN_REVIEW: "half", Status.APPROVED: "ok", Status.FULFILLED: "ok",
-    Status.REJECTED: "bad", Status.WITHDRAWN: "stop", Status.VOIDED: "warn", Status.EXPIRED: "off",
-}  # fmt: skip
+    Status.DRAFT: "wait",
+    Status.CHECKING: "live",
+    Status.IN_REVIEW: "half",
+    Status.APPROVED: "ok",
+    Status.FULFILLED: "ok",
+    Status.REJECTED: "bad",
+    Status.WITHDRAWN: "stop",
+    Status.VOIDED: "warn",
+    Status.EXPIRED: "off",
+}
 
 
 # What makes a person one of those whose work is judged, in the order in which it is listed.
@@ -50,10 +57,15 @@ PARTS = {
     "requester": "You requested this promotion, so you can't approve it.",
     "trained": "You launched or resumed a run behind this version, so you can't approve it.",
     "behind": "You proposed this retraining, or labeled or uploaded texts for it, so you can't approve it.",
-    "overrode": "You requested promotion although the retrained model wasn't better, so you can't approve it.",
+    "overrode": (
+        "You requested promotion although the retrained model wasn't better, so you can't approve it."
+    ),
     "registered": "You registered this version, so you can't approve it.",
     "decided": "You labeled, uploaded, or chose rows in its test split, so you can't approve it.",
-    "froze": "You created the dataset version it was trained and tested on, or one whose splits that reuses, so you can't approve it.",
+    "froze": (
+        "You created the dataset version it was trained and tested on, or one whose splits that reuses, so"
+        " you can't approve it."
+    ),
     "card": "You edited its model card, so you can't approve it.",
 }
 # Anyone who gives roles would otherwise choose, with the request before them, who decides it.
@@ -78,17 +90,22 @@ CHANGED = {
     "gates": "the gate results",
     "people": "who worked on it",
 }
-RESULT = ("gate", "status", "blocking", "value", "threshold", "evidence", "source")  # what of a gate's result an approval rests on
+# what of a gate's result an approval rests on
+RESULT = ("gate", "status", "blocking", "value", "threshold", "evidence", "source")
 FOUND = ("comparison", "gates", "reports")  # what a check finds out on its own
 
 
 def part_of(person: str, people: Mapping[str, Iterable[str]]) -> str:
-    """Why a person may not approve, as a sentence to them; "" when nothing is in the way. person: uuid; people: uuids by part."""
+    """Why a person may not approve, as a sentence to them; "" when nothing is in the way. person: uuid;
+    people: uuids by part.
+    """
     return next((sentence for part, sentence in PARTS.items() if person in people.get(part, ())), "")
 
 
 def check_separation(person: str, people: Mapping[str, Iterable[str]]) -> None:
-    """Raises PermissionDenied for anyone whose own work is judged: whatever their role, superusers and admins included."""
+    """Raises PermissionDenied for anyone whose own work is judged: whatever their role, superusers and admins
+    included.
+    """
     if sentence := part_of(person, people):
         raise PermissionDenied(f"{sentence} Someone who didn't work on it can.")
 
@@ -99,7 +116,9 @@ def changes(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 
 
 def changes_during(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
-    """What differs in what the gates were to judge, between the beginning of a check and its end, in words."""
+    """What differs in what the gates were to judge, between the beginning of a check and its end, in
+    words.
+    """
     return changes({**before, **{key: after[key] for key in FOUND}}, after)
 
 
@@ -114,13 +133,18 @@ def change_sentence(changed: Iterable[str], sentence: str = SINCE) -> str:
 def check_same_subject(seen: str, digest: str) -> None:
     """Raises Conflict unless the reviewer decided on what the request now rests on."""
     if seen != digest:
-        raise Conflict("The gates were re-run while you were reading.", next_step="Reload the page, then decide.")
+        raise Conflict(
+            "The gates were re-run while you were reading.", next_step="Reload the page, then decide."
+        )
 
 
 def check_decidable(status: Status) -> None:
     """Raises Conflict unless the request is in review."""
     if status != Status.IN_REVIEW:
-        raise Conflict(f"This request is {status.label.lower()}, so there's nothing to decide.", next_step="Reload the page.")
+        raise Conflict(
+            f"This request is {status.label.lower()}, so there's nothing to decide.",
+            next_step="Reload the page.",
+        )
 
 
 def asked_by(requester: str, behind: list[str], *, by_system: bool) -> dict[str, list[str]]:

@@ -15,12 +15,16 @@ def check(ctx: JobContext) -> None:
     """Check the gates of a request."""
     args, stages = ctx.args, iter(range(1, 10))
     actions.check(
-        request_id=UUID(args["request"]), number=args["check"], actor=User.objects.filter(uuid=args["actor"]).first(),
+        request_id=UUID(args["request"]),
+        number=args["check"],
+        actor=User.objects.filter(uuid=args["actor"]).first(),
         report=lambda stage: ctx.progress(next(stages), 4, stage=stage),
-    )  # fmt: skip
+    )
 
 
 @shared_task  # type: ignore[untyped-decorator]
 def review_open() -> None:
-    """End open requests that time or a change has overtaken. Every use asks again; this only keeps the queue true."""
+    """End open requests that time or a change has overtaken. Every use asks again; this only keeps the queue
+    true.
+    """
     actions.review_open()

@@ -1,5 +1,6 @@
-"""Requests and what belongs to them, by the trail and by the tables: verification finds an approval that was written into the database,
-and words, gates or a comparison that were changed."""
+"""Requests and what belongs to them, by the trail and by the tables: verification finds an approval that was
+written into the database, and words, gates or a comparison that were changed.
+"""
 
 from __future__ import annotations
 
@@ -14,13 +15,19 @@ from registry.promotions.models import GateResult, PromotionComment, PromotionRe
 from registry.promotions.rules import RESULT, Status
 
 MOVES = {
-    Verb.PROMOTION_REQUESTED: Status.CHECKING, Verb.PROMOTION_CHECK_REQUESTED: Status.CHECKING, Verb.PROMOTION_REJECTED: Status.REJECTED,
-    Verb.PROMOTION_WITHDRAWN: Status.WITHDRAWN, Verb.PROMOTION_VOIDED: Status.VOIDED, Verb.PROMOTION_EXPIRED: Status.EXPIRED,
+    Verb.PROMOTION_REQUESTED: Status.CHECKING,
+    Verb.PROMOTION_CHECK_REQUESTED: Status.CHECKING,
+    Verb.PROMOTION_REJECTED: Status.REJECTED,
+    Verb.PROMOTION_WITHDRAWN: Status.WITHDRAWN,
+    Verb.PROMOTION_VOIDED: Status.VOIDED,
+    Verb.PROMOTION_EXPIRED: Status.EXPIRED,
     Verb.PROMOTION_FULFILLED: Status.FULFILLED,
-}  # fmt: skip
+}
 BY_SYSTEM = "was requested by the system"
 STATED = frozenset({Verb.PROMOTION_CHECKED, Verb.PROMOTION_APPROVED})  # their events state the new state
-ENDINGS = frozenset({Verb.PROMOTION_REJECTED, Verb.PROMOTION_WITHDRAWN, Verb.PROMOTION_VOIDED, Verb.PROMOTION_EXPIRED})
+ENDINGS = frozenset(
+    {Verb.PROMOTION_REJECTED, Verb.PROMOTION_WITHDRAWN, Verb.PROMOTION_VOIDED, Verb.PROMOTION_EXPIRED}
+)
 NOTED, BECAUSE = "has a note with digest ", "has a reason with digest "
 
 
@@ -31,7 +38,10 @@ def logged_facts(events: list[LoggedEvent]) -> set[str]:
     for event in events:
         payload = event.payload
         if event.verb == Verb.PROMOTION_COMMENTED:
-            added |= {commented(event.actor, payload["comment"]), reads(payload["comment"]) + payload["digest"]}
+            added |= {
+                commented(event.actor, payload["comment"]),
+                reads(payload["comment"]) + payload["digest"],
+            }
             continue
         if event.verb == Verb.PROMOTION_FULFILLED and lasting.get("status") != status(Status.APPROVED):
             added.add("is fulfilled without an approval")
@@ -52,7 +62,14 @@ def logged_facts(events: list[LoggedEvent]) -> set[str]:
         if event.verb in ENDINGS | {Verb.PROMOTION_CHECKED}:
             lasting["reason"] = BECAUSE + digest_of(payload["reason"])
         if event.verb in (Verb.PROMOTION_APPROVED, Verb.PROMOTION_REJECTED):
-            added.add(verdict(event.actor, event.verb == Verb.PROMOTION_APPROVED, payload["step"], payload["subject_digest"]))
+            added.add(
+                verdict(
+                    event.actor,
+                    event.verb == Verb.PROMOTION_APPROVED,
+                    payload["step"],
+                    payload["subject_digest"],
+                )
+            )
             added.add(because(event.actor) + digest_of(payload["reason"]))
     return added | set(lasting.values())
 
@@ -61,7 +78,9 @@ def stored_facts(requests: list[str]) -> dict[str, set[str]]:
     """Facts from the tables about these requests."""
     facts: dict[str, set[str]] = defaultdict(set)
     results = results_of(requests)
-    rows = PromotionRequest.objects.filter(uuid__in=requests).select_related("requester", "version", "endpoint", "policy")
+    rows = PromotionRequest.objects.filter(uuid__in=requests).select_related(
+        "requester", "version", "endpoint", "policy"
+    )
     for row in rows.iterator(chunk_size=100):
         kept, checks = facts[str(row.uuid)], results[str(row.uuid)]
         kept |= {status(row.status), asked(row.requester.uuid, row.version.uuid, row.endpoint.uuid)}
@@ -69,20 +88,26 @@ def stored_facts(requests: list[str]) -> dict[str, set[str]]:
         kept |= {rests(row.subject_digest), by_policy(row.policy.digest)} if row.subject_digest else set()
         kept |= ({planned(row.plan)} if row.plan else set()) | ({BY_SYSTEM} if row.by_system else set())
         kept |= {is_work_of(row.behind)} if row.behind else set()
-        kept |= {found(number, gate, outcome) for number, each in checks.items() for gate, outcome, *_ in each}
+        kept |= {
+            found(number, gate, outcome) for number, each in checks.items() for gate, outcome, *_ in each
+        }
         kept |= set(differing(row, checks[max(checks)] if checks else []))
     given = Verdict.objects.filter(request__uuid__in=requests)
     columns = ("request__uuid", "reviewer__uuid", "approves", "step", "subject_digest", "reason")
     for uuid, who, approves, step, digest, reason in given.values_list(*columns):
         facts[str(uuid)] |= {verdict(who, approves, step, digest), because(who) + digest_of(reason)}
     comments = PromotionComment.objects.filter(request__uuid__in=requests)
-    for uuid, who, comment, text in comments.values_list("request__uuid", "author__uuid", "uuid", "text").iterator(chunk_size=100):
+    for uuid, who, comment, text in comments.values_list(
+        "request__uuid", "author__uuid", "uuid", "text"
+    ).iterator(chunk_size=100):
         facts[str(uuid)] |= {commented(who, comment), reads(comment) + digest_of(text)}
     return facts
 
 
 def results_of(requests: list[str]) -> dict[str, dict[int, list[list[Any]]]]:
-    """What the gates of each request found, by the number of the check, in the order and by the columns that a subject's digest is of."""
+    """What the gates of each request found, by the number of the check, in the order and by the columns that
+    a subject's digest is of.
+    """
     results: dict[str, dict[int, list[list[Any]]]] = defaultdict(lambda: defaultdict(list))
     rows = GateResult.objects.filter(request__uuid__in=requests).order_by("gate")
     for uuid, number, *result in rows.values_list("request__uuid", "check_number", *RESULT):
@@ -91,7 +116,9 @@ def results_of(requests: list[str]) -> dict[str, dict[int, list[list[Any]]]]:
 
 
 def differing(request: PromotionRequest, newest: list[list[Any]]) -> Iterator[str]:
-    """What of a request doesn't match its own digests. newest: the results of its newest check that came to an end."""
+    """What of a request doesn't match its own digests. newest: the results of its newest check that came to
+    an end.
+    """
     subject = request.subject
     if subject and digest_of(subject) != request.subject_digest:
         yield "keeps another subject than that of its digest"
@@ -156,4 +183,10 @@ def verdict(who: object, approves: bool, step: str, digest: str) -> str:
     return f"{who} {'approves' if approves else 'rejects'} {step} of {digest}"
 
 
-REQUESTS = Account("promotions", PromotionRequest, STATED | MOVES.keys() | {Verb.PROMOTION_COMMENTED}, logged_facts, stored_facts)
+REQUESTS = Account(
+    "promotions",
+    PromotionRequest,
+    STATED | MOVES.keys() | {Verb.PROMOTION_COMMENTED},
+    logged_facts,
+    stored_facts,
+)

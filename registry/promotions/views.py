@@ -20,7 +20,14 @@ from registry.ground.access.decorators import needs, signed_in
 from registry.ground.access.policy import can_somewhere
 from registry.ground.access.requests import SignedInRequest
 from registry.promotions import actions, page, queries
-from registry.promotions.forms import ApprovalForm, CommentForm, DecisionForm, PlanForm, RequestForm, WithdrawForm
+from registry.promotions.forms import (
+    ApprovalForm,
+    CommentForm,
+    DecisionForm,
+    PlanForm,
+    RequestForm,
+    WithdrawForm,
+)
 from registry.promotions.models import PromotionRequest
 
 SEE = "promotions.view"
@@ -54,9 +61,13 @@ def new(request: SignedInRequest) -> HttpResponse:
         given = {name: form.cleaned_data[name] for name in ("version", "endpoint", "note")}
         with refused_on(form):
             made = actions.request(actor=request.user, plan=plan, **given)
-            return done_at(request, address(made.uuid), f"Request {made.number} created · running gates", kind="live")
+            return done_at(
+                request, address(made.uuid), f"Request {made.number} created · running gates", kind="live"
+            )
     status = 422 if form.is_bound else 200
-    return respond(request, "registry/promotions/new.html", "form", {"form": form, "rule": rule}, status=status)
+    return respond(
+        request, "registry/promotions/new.html", "form", {"form": form, "rule": rule}, status=status
+    )
 
 
 @require_safe
@@ -80,7 +91,13 @@ def of_version(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @needs("promotions.approve", PromotionRequest, see=SEE)
 def approve(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Approve the step that is next."""
-    return decide(request, uuid, ApprovalForm(request.POST), actions.approve, "Approved. Approval alone doesn't change traffic")
+    return decide(
+        request,
+        uuid,
+        ApprovalForm(request.POST),
+        actions.approve,
+        "Approved. Approval alone doesn't change traffic",
+    )
 
 
 @sensitive_post_parameters("password", "code")
@@ -146,7 +163,9 @@ def show(request: SignedInRequest, uuid: UUID, *, status: int = 200, **more: Any
         "comment_form": CommentForm(),
         "asks_code": step_up.authenticator_app(request.user) is not None,
     }
-    return respond(request, "registry/promotions/detail.html", "promotion", context | forms | more, status=status)
+    return respond(
+        request, "registry/promotions/detail.html", "promotion", context | forms | more, status=status
+    )
 
 
 def address(uuid: UUID) -> str:

@@ -23,7 +23,18 @@ def test_every_refusal_has_the_one_form():
         if status >= "4"
     }
 
-    assert {status for status, _ in found} == {"400", "401", "403", "404", "409", "413", "415", "422", "429", "503"}
+    assert {status for status, _ in found} == {
+        "400",
+        "401",
+        "403",
+        "404",
+        "409",
+        "413",
+        "415",
+        "422",
+        "429",
+        "503",
+    }
     assert {form for _, form in found} == {"#/components/schemas/ErrorOut"}
     assert all({"401", "403", "429"} <= operation["responses"].keys() for operation in operations)
 

@@ -1,8 +1,9 @@
 """The API under Schemathesis: whatever is sent, by whomever, the answer is one that the description knows.
 
-Requests are made from the description: some fit it, some do not. An address names a thing of the world, so that a request gets further
-than to "there is nothing here". A lead makes each, a stranger and an annotator the first of each kind, and what it did is taken back. The
-seed is fixed: the same code gets the same requests. `FUZZ=20` makes twenty times as many.
+Requests are made from the description: some fit it, some do not. An address names a thing of the world, so
+that a request gets further than to "there is nothing here". A lead makes each, a stranger and an annotator
+the first of each kind, and what it did is taken back. The seed is fixed: the same code gets the same
+requests. `FUZZ=20` makes twenty times as many.
 """
 
 from __future__ import annotations
@@ -43,7 +44,9 @@ pytestmark = pytest.mark.fuzz
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 PEOPLE = ("lee", "otto", "ana")  # a lead, a stranger, an annotator
 FITTING, ODD = (int(os.environ.get("FUZZ", "1")) * count for count in (3, 2))  # requests of each operation
-THINGS = {re.sub(r"<\w+:(\w+)>", r"{\1}", row.path): row.thing for row in ROWS if row.path.startswith("/api/v1/")}
+THINGS = {
+    re.sub(r"<\w+:(\w+)>", r"{\1}", row.path): row.thing for row in ROWS if row.path.startswith("/api/v1/")
+}
 OTHERS = {"version": 1, "name": "errors", "kind": "availability"}
 PARTS = 4
 
@@ -64,7 +67,9 @@ def connection_kept():
 def tokens(world: World) -> dict[str, str]:
     """Everybody's token, with every scope."""
     scopes = [str(each) for each in Scope]
-    return {name: create_token(user=world.people[name], name="fuzz", scopes=scopes, days=1)[1] for name in PEOPLE}
+    return {
+        name: create_token(user=world.people[name], name="fuzz", scopes=scopes, days=1)[1] for name in PEOPLE
+    }
 
 
 def named(path: str, world: World) -> dict[str, Any]:
@@ -83,7 +88,9 @@ def operations(description: dict[str, Any]) -> list[Any]:
 
 
 def asked(operation: Any, world: World, tokens: dict[str, str]) -> tuple[set[str], Counter[tuple[str, int]]]:
-    """What is wrong with the answers to an operation's requests, a line each, and how often each person got each status."""
+    """What is wrong with the answers to an operation's requests, a line each, and how often each person got
+    each status.
+    """
     found: set[str] = set()
     got: Counter[tuple[str, int]] = Counter()
     at = named(operation.path, world)
@@ -99,7 +106,9 @@ def asked(operation: Any, world: World, tokens: dict[str, str]) -> tuple[set[str
             except FailureGroup as failures:
                 sent = case.body if isinstance(case.body, dict | list) else ""
                 found.update(
-                    f"{operation.label} as {name} {answer.status_code}: {each.title}: {each.message[:300]} | {case.query} {sent}"[:900]
+                    f"{operation.label} as {name} {answer.status_code}: {each.title}: {each.message[:300]} | {case.query} {sent}"[  # noqa: E501
+                        :900
+                    ]
                     for each in failures.exceptions
                 )
         people[1:] = []
@@ -109,8 +118,15 @@ def asked(operation: Any, world: World, tokens: dict[str, str]) -> tuple[set[str
         ways.append((GenerationMode.NEGATIVE, ODD))
     for mode, often in ways:
         strategy = operation.as_strategy(generation_mode=mode, **({"path_parameters": at} if at else {}))
-        run = settings(max_examples=often, database=None, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
-        seed(1)(run(given(strategy, st.just([*PEOPLE]))(ask)))()  # one list for all: who asked once asks no more
+        run = settings(
+            max_examples=often,
+            database=None,
+            deadline=None,
+            phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )
+        # one list for all: who asked once asks no more
+        seed(1)(run(given(strategy, st.just([*PEOPLE]))(ask)))()
     return found, got
 
 

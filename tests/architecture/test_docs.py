@@ -1,4 +1,6 @@
-"""The documentation says what is there: every setting, permission, command, path and link is compared with the code."""
+"""The documentation says what is there: every setting, permission, command, path and link is compared with
+the code.
+"""
 
 import ast
 import importlib.util
@@ -33,7 +35,11 @@ def is_reader(call: ast.Call) -> bool:
     """env_int("NAME", …) or os.environ.get("NAME")."""
     if isinstance(call.func, ast.Name):
         return call.func.id in READERS - {"get"}
-    return isinstance(call.func, ast.Attribute) and call.func.attr in READERS and "environ" in ast.unparse(call.func)
+    return (
+        isinstance(call.func, ast.Attribute)
+        and call.func.attr in READERS
+        and "environ" in ast.unparse(call.func)
+    )
 
 
 @cache
@@ -43,7 +49,12 @@ def settings_in_code() -> dict[str, ast.Call]:
     for path in sorted(python_files(), key=lambda path: path.name != "settings.py"):
         text = path.read_text(encoding="utf-8")
         for node in ast.walk(ast.parse(text)) if any(word in text for word in NAMED) else ():
-            if isinstance(node, ast.Call) and is_reader(node) and node.args and isinstance(node.args[0], ast.Constant):
+            if (
+                isinstance(node, ast.Call)
+                and is_reader(node)
+                and node.args
+                and isinstance(node.args[0], ast.Constant)
+            ):
                 found.setdefault(node.args[0].value, node)
     return {name: call for name, call in found.items() if name != "PATH"}
 
@@ -96,7 +107,9 @@ def test_no_page_names_a_setting_that_does_not_exist(page):
 # ── Pages written from the code ─────────────────────────────────────────────
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_of_reference_is_what_the_code_says(page):
-    assert (ROOT / "docs" / page).read_text(encoding="utf-8") == PAGES[page](), "run: python -m tests.support.reference"
+    assert (ROOT / "docs" / page).read_text(encoding="utf-8") == PAGES[page](), (
+        "run: python -m tests.support.reference"
+    )
 
 
 def test_no_two_verbs_share_a_value():
@@ -113,8 +126,14 @@ def anchors(text: str) -> set[str]:
 
 
 def not_drawn_yet(path: Path) -> bool:
-    """A picture of the tour before the browser journey was run for the first time: then there is none at all."""
-    return path.parent == ROOT / "docs" / "tour" and path.suffix == ".png" and not list(path.parent.glob("*.png"))
+    """A picture of the tour before the browser journey was run for the first time: then there is none at
+    all.
+    """
+    return (
+        path.parent == ROOT / "docs" / "tour"
+        and path.suffix == ".png"
+        and not list(path.parent.glob("*.png"))
+    )
 
 
 @pytest.mark.parametrize("page", TEXTS)
@@ -142,7 +161,10 @@ def test_every_command_exists(page):
 
 @pytest.mark.parametrize("page", TEXTS)
 def test_every_path_and_every_test_that_is_named_exists(page):
-    for path, test in re.findall(r"`((?:lifecycle|datasets_app|registry|monitoring|tests|docs|deploy)/[\w./-]+)(?:::(\w+))?`", TEXTS[page]):
+    for path, test in re.findall(
+        r"`((?:lifecycle|datasets_app|registry|monitoring|tests|docs|deploy)/[\w./-]+)(?:::(\w+))?`",
+        TEXTS[page],
+    ):
         assert any((root / path).exists() for root in (ROOT, ROOT / "templates")), f"{page} names {path}"
         if test:
             assert f"def {test}(" in (ROOT / path).read_text(encoding="utf-8"), f"{page} names {test}"
@@ -150,12 +172,15 @@ def test_every_path_and_every_test_that_is_named_exists(page):
 
 @cache
 def words_of_the_product() -> str:
-    """Everything that the product can say, blanks made single."""
+    """Everything that the product can say, blanks made single, strings in pieces joined."""
     files = [*python_files(), *(ROOT / "templates").rglob("*.html"), *(ROOT / "static" / "js").rglob("*.js")]
-    return re.sub(r"\s+", " ", " ".join(path.read_text(encoding="utf-8") for path in files))
+    text = re.sub(r"\s+", " ", " ".join(path.read_text(encoding="utf-8") for path in files))
+    return re.sub(r"""(?<=[^\\(\[{,=])["'] f?["']""", "", text)
 
 
-@pytest.mark.parametrize("page", [page for page in TEXTS if page.startswith(("docs/guide/", "docs/runbooks/"))])
+@pytest.mark.parametrize(
+    "page", [page for page in TEXTS if page.startswith(("docs/guide/", "docs/runbooks/"))]
+)
 def test_what_a_guide_quotes_in_italics_is_said_by_the_product(page):
     """Names of pages and buttons, and sentences of refusals; … stands for what differs."""
     prose = re.sub(r"```.*?```", "", TEXTS[page], flags=re.DOTALL)
@@ -165,7 +190,8 @@ def test_what_a_guide_quotes_in_italics_is_said_by_the_product(page):
 
 
 @pytest.mark.parametrize(
-    ("walk", "most"), [("From an uploaded row to a prediction", 40), ("The request `POST /promotions/<uuid>/approve/`", 12)]
+    ("walk", "most"),
+    [("From an uploaded row to a prediction", 40), ("The request `POST /promotions/<uuid>/approve/`", 12)],
 )
 def test_a_walk_through_the_code_visits_files_that_are_there_and_none_twice(walk, most):
     table = TEXTS["docs/architecture.md"].split(f"**{walk}.**")[1].split("**")[0]

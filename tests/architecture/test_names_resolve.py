@@ -1,5 +1,6 @@
-"""What is named in text, and would fail in silence: a wrong URL name is an empty address, so that a link is missing; a wrong kind of object
-has no page in the audit log."""
+"""What is named in text, and would fail in silence: a wrong URL name is an empty address, so that a link is
+missing; a wrong kind of object has no page in the audit log.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +33,11 @@ def takes(name: str) -> list[frozenset[str]]:
         if space not in resolver.namespace_dict:
             return []
         resolver = resolver.namespace_dict[space][1]
-    return [frozenset(params) for possibilities, *_ in resolver.reverse_dict.getlist(own) for _, params in possibilities]
+    return [
+        frozenset(params)
+        for possibilities, *_ in resolver.reverse_dict.getlist(own)
+        for _, params in possibilities
+    ]
 
 
 def trees(naming: str) -> Iterator[tuple[str, ast.Module]]:
@@ -46,12 +51,24 @@ def asked() -> Iterator[tuple[str, str, frozenset[str]]]:
     """Where an address is asked for by a name that is written there, the name, and what is given with it."""
     for where, tree in trees("find_url"):
         for node in ast.walk(tree):
-            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "find_url" and isinstance(node.args[0], ast.Constant):
-                yield f"{where}:{node.lineno}", node.args[0].value, frozenset(each.arg for each in node.keywords if each.arg)
+            if (
+                isinstance(node, ast.Call)
+                and getattr(node.func, "id", "") == "find_url"
+                and isinstance(node.args[0], ast.Constant)
+            ):
+                yield (
+                    f"{where}:{node.lineno}",
+                    node.args[0].value,
+                    frozenset(each.arg for each in node.keywords if each.arg),
+                )
     for path in sorted(Path(settings.BASE_DIR, "templates").rglob("*.html")):
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
             for found in IN_TEMPLATES.finditer(line):
-                yield f"{path.name}:{number}", found["name"], frozenset(re.findall(r"([a-z_]+)=", found["given"]))
+                yield (
+                    f"{path.name}:{number}",
+                    found["name"],
+                    frozenset(re.findall(r"([a-z_]+)=", found["given"])),
+                )
 
 
 def test_every_address_that_is_asked_for_by_name_is_there_and_takes_what_it_is_given():
@@ -88,6 +105,8 @@ def test_every_kind_of_job_begins_with_the_label_of_a_room():
 
 
 def test_every_place_of_a_page_is_filled_and_every_part_of_a_page_has_its_place():
-    pages = "".join(path.read_text(encoding="utf-8") for path in Path(settings.BASE_DIR, "templates").rglob("*.html"))
+    pages = "".join(
+        path.read_text(encoding="utf-8") for path in Path(settings.BASE_DIR, "templates").rglob("*.html")
+    )
 
     assert set(re.findall(r'{% parts "([^"]+)"', pages)) == parts.places()

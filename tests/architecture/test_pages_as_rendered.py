@@ -1,5 +1,6 @@
-"""Every page and every answer of the API, as it is rendered in a full world: what people wrote never runs, and texts are hidden from roles
-that may not read them."""
+"""Every page and every answer of the API, as it is rendered in a full world: what people wrote never runs,
+and texts are hidden from roles that may not read them.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ from tests.support.world import NUMBER, SCRIPT, World
 READER = "mia"  # an engineer, who may read every text
 WALKERS = [READER, "ravi", "lee", "adam", "aida"]  # of each address the first who may see it goes there
 NO_READERS = ["lee", "omar", "aida"]
-WITHOUT_COOKIES = ("/accounts/", "/api/schema/", "/api/docs/", "/favicon.ico", "/healthz", "/readyz")  # what they answer may be kept
+# what they answer may be kept
+WITHOUT_COOKIES = ("/accounts/", "/api/schema/", "/api/docs/", "/favicon.ico", "/healthz", "/readyz")
 REFUSED = {  # what the world has no answer for, or an address alone does not say
     "/runs/<uuid:uuid>/manifest/": 409,
     "/api/v1/runs/<uuid:uuid>/manifest/": 409,
@@ -110,11 +112,17 @@ def test_every_page_is_rendered_and_what_people_wrote_never_runs(pages):
 
 @pytest.mark.parametrize("name", NO_READERS)
 def test_texts_are_hidden_from_roles_that_may_not_read_them(world, pages, name):
-    """Where a reader sees a text, and wherever no reader gets in. The lead labels, so the bench shows them the items they label."""
+    """Where a reader sees a text, and wherever no reader gets in. The lead labels, so the bench shows them
+    the items they label.
+    """
     with_texts = {page.path for page in pages if shows_texts(page)}
     rows = [row for row in ROWS if gets_in(name, row) and not row.path.endswith("/bench/")]
     browser = Browser(world, name)
-    seen = [visit(row, browser, name, world) for row in rows if WHOLE or row.path in with_texts or not gets_in(READER, row)]
+    seen = [
+        visit(row, browser, name, world)
+        for row in rows
+        if WHOLE or row.path in with_texts or not gets_in(READER, row)
+    ]
 
     complain(seen)
     assert [page.path for page in seen if shows_texts(page)] == []
@@ -142,4 +150,6 @@ def test_a_place_in_a_list_that_is_no_number_is_refused(world, key):
     browser = Browser(world, READER)
     paths = [*LISTS, "/api/v1/labeling/queues/"]
 
-    assert {path: browser.ask("get", path, data={"before": key}).status_code for path in paths} == dict.fromkeys(paths, 400)
+    assert {
+        path: browser.ask("get", path, data={"before": key}).status_code for path in paths
+    } == dict.fromkeys(paths, 400)

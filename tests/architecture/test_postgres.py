@@ -40,13 +40,18 @@ MARK, SLOW = re.compile(r"\bmark\.postgres\b"), re.compile(r"\bmark\.(journey|br
 def json_fields() -> frozenset[str]:
     """Names that only fields of JSON have in the product."""
     models = [model for model in apps.get_models() if model.__module__.startswith(WINGS)]
-    kinds = [(field.name, isinstance(field, JSONField)) for model in models for field in model._meta.get_fields()]
-    return frozenset(name for name, is_json in kinds if is_json) - {name for name, is_json in kinds if not is_json}
+    kinds = [
+        (field.name, isinstance(field, JSONField)) for model in models for field in model._meta.get_fields()
+    ]
+    return frozenset(name for name, is_json in kinds if is_json) - {
+        name for name, is_json in kinds if not is_json
+    }
 
 
 def asks(source: str, json: Set[str]) -> list[tuple[int, str]]:
-    """Line and reason of all that kinds of databases do each in their own way. json: names of fields. What names nothing of it is not read
-    as Python, which takes a second for the whole product."""
+    """Line and reason of all that kinds of databases do each in their own way. json: names of fields. What
+    names nothing of it is not read as Python, which takes a second for the whole product.
+    """
     inside = re.compile(rf"(?:\w+__)?(?:{'|'.join(sorted(json))})__(?!(?:isnull|in|exact)$)\w+")
     if not NAMED.search(source) and not (json and inside.search(source)):
         return []
@@ -71,7 +76,11 @@ def asks_of_a_room(room: Path) -> list[str]:
     """file:line and reason, of all files of a room."""
     json = json_fields()
     files = sorted(room.rglob("*.py"))
-    return [f"{path.relative_to(settings.BASE_DIR)}:{line} {reason}" for path in files for line, reason in asks(path.read_text(), json)]
+    return [
+        f"{path.relative_to(settings.BASE_DIR)}:{line} {reason}"
+        for path in files
+        for line, reason in asks(path.read_text(), json)
+    ]
 
 
 def is_marked(folder: Path) -> bool:
@@ -88,7 +97,11 @@ def skips_on_sqlite(source: str) -> list[int]:
     if any(isinstance(node, ast.Assign) and MARK.search(ast.unparse(node)) for node in tree.body):
         return []
     parts = [node for node in tree.body if isinstance(node, ast.FunctionDef | ast.Assign)]
-    return [part.lineno for part in parts if any(map(is_skip, ast.walk(part))) and not any(MARK.search(mark) for mark in marks(part))]
+    return [
+        part.lineno
+        for part in parts
+        if any(map(is_skip, ast.walk(part))) and not any(MARK.search(mark) for mark in marks(part))
+    ]
 
 
 def marks(part: ast.stmt) -> list[str]:
@@ -100,7 +113,9 @@ def is_skip(node: ast.AST) -> bool:
     """Whether this leaves a test out on SQLite."""
     match node:
         case ast.If(test=condition, body=body):
-            return is_sqlite(condition) and any(getattr(each, "attr", "") == "skip" for part in body for each in ast.walk(part))
+            return is_sqlite(condition) and any(
+                getattr(each, "attr", "") == "skip" for part in body for each in ast.walk(part)
+            )
         case ast.Call(func=ast.Attribute(attr="skipif"), args=[ast.Constant(value=str(text)), *_]):
             return is_sqlite(ast.parse(text, mode="eval"))
         case ast.Call(func=ast.Attribute(attr="skipif"), args=[condition, *_]):
@@ -112,9 +127,15 @@ def is_sqlite(condition: ast.AST) -> bool:
     """Whether a condition holds on SQLite, by its comparison of the vendor."""
     for node in ast.walk(condition):
         match node:
-            case ast.Compare(left=ast.Attribute(attr="vendor"), ops=[ast.Eq()], comparators=[ast.Constant(value="sqlite")]):
+            case ast.Compare(
+                left=ast.Attribute(attr="vendor"), ops=[ast.Eq()], comparators=[ast.Constant(value="sqlite")]
+            ):
                 return True
-            case ast.Compare(left=ast.Attribute(attr="vendor"), ops=[ast.NotEq()], comparators=[ast.Constant(value="postgresql")]):
+            case ast.Compare(
+                left=ast.Attribute(attr="vendor"),
+                ops=[ast.NotEq()],
+                comparators=[ast.Constant(value="postgresql")],
+            ):
                 return True
     return False
 
@@ -140,9 +161,14 @@ def test_a_room_that_depends_on_the_database_has_a_test_on_postgresql():
 
 
 def test_what_skips_on_sqlite_runs_on_postgresql():
-    files = {path: skips_on_sqlite(path.read_text()) for path in sorted((settings.BASE_DIR / "tests").rglob("*.py"))}
+    files = {
+        path: skips_on_sqlite(path.read_text())
+        for path in sorted((settings.BASE_DIR / "tests").rglob("*.py"))
+    }
 
-    assert [f"{path.relative_to(settings.BASE_DIR)}:{line}" for path, lines in files.items() for line in lines] == []
+    assert [
+        f"{path.relative_to(settings.BASE_DIR)}:{line}" for path, lines in files.items() for line in lines
+    ] == []
 
 
 @pytest.mark.parametrize(
@@ -177,8 +203,20 @@ VENDOR = "pytest.mark.skipif(connection.vendor != 'postgresql', reason='locks')"
         (f"@pytest.mark.postgres\n@{VENDOR}\ndef test_a(): pass", []),
         ("@pytest.mark.skipif('connection.vendor == \"sqlite\"')\ndef test_a(): pass", [2]),
         ("@pytest.mark.skipif(connection.vendor != 'sqlite')\ndef test_a(): pass", []),
-        ("def test_a():\n    if connection.vendor == 'sqlite' and in_memory():\n        pytest.skip('one writer')", [1]),
-        ("pytestmark = pytest.mark.postgres\ndef test_a():\n    if connection.vendor == 'sqlite':\n        pytest.skip('one writer')", []),
+        (
+            (
+                "def test_a():\n    if connection.vendor == 'sqlite' and in_memory():\n       "
+                " pytest.skip('one writer')"
+            ),
+            [1],
+        ),
+        (
+            (
+                "pytestmark = pytest.mark.postgres\ndef test_a():\n    if connection.vendor == 'sqlite':\n   "
+                "     pytest.skip('one writer')"
+            ),
+            [],
+        ),
         ("def test_a():\n    if connection.vendor == 'sqlite':\n        table = 'sqlite_master'", []),
     ],
 )

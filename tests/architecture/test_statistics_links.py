@@ -1,4 +1,6 @@
-"""Every number of docs/statistics.md is linked from a page that shows it, and every such link leads to a line."""
+"""Every number of docs/statistics.md is linked from a page that shows it, and every such link leads to a
+line.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ def linked() -> dict[str, set[str]]:
     for path in (ROOT / "templates").rglob("*.html"):
         text = path.read_text(encoding="utf-8")
         tags = TAG.findall(text)
-        assert len(tags) == text.count("{% how_known "), f"{path}: anchors are named by constants, so that they can be checked"
+        assert len(tags) == text.count("{% how_known "), (
+            f"{path}: anchors are named by constants, so that they can be checked"
+        )
         for anchor in re.findall(r'"([a-z-]+)"', " ".join(tags)):
             found.setdefault(anchor, set()).add(path.relative_to(ROOT).as_posix())
     return found

@@ -49,7 +49,10 @@ def test_every_table_of_what_models_learn_has_the_key_of_every_such_type():
     for table in (MEASURES, FILES, BASELINES, LOADING, SETTINGS, ROWS, PAGES):
         assert sorted(table) == sorted(LEARNED)
     assert sorted(DECODING) == sorted(key for key in LEARNED if not TYPES[key].writes_text)
-    named = {name: (MEASURES[name].task, FILES[name].task, ROWS[name].task, PAGES[name].rows.task) for name in LEARNED}
+    named = {
+        name: (MEASURES[name].task, FILES[name].task, ROWS[name].task, PAGES[name].rows.task)
+        for name in LEARNED
+    }
     assert named == {name: (name,) * 4 for name in LEARNED}
 
 
@@ -66,7 +69,9 @@ def test_the_pages_of_each_task_have_their_templates_and_a_threshold_where_label
 
 def test_what_is_not_served_is_said_in_words():
     assert set(SERVED) <= set(LEARNED)
-    assert [name for name in LEARNED if not (TYPES[name].does and (TYPES[name].gives or name in SERVED))] == []
+    assert [
+        name for name in LEARNED if not (TYPES[name].does and (TYPES[name].gives or name in SERVED))
+    ] == []
 
 
 def test_there_are_suggestions_of_every_task_whose_models_pre_label():
@@ -83,7 +88,9 @@ def test_each_name_that_a_list_of_metrics_has_is_of_a_metric_of_the_task():
 
 
 def test_each_format_and_each_tool_of_a_task_is_one_that_a_room_writes():
-    assert {name for each in FORMATS.values() for name in each.exports} == {name for name, each in EXPORTS.items() if each.is_own}
+    assert {name for each in FORMATS.values() for name in each.exports} == {
+        name for name, each in EXPORTS.items() if each.is_own
+    }
     assert {name for each in FORMATS.values() for name in each.tools} == {*ExportFormat}
 
 
@@ -113,9 +120,15 @@ def test_what_a_type_is_learned_as_is_learned_as_itself():
 )
 def test_who_reads_a_table_loads_what_its_contract_needs_alone(table, costs):
     heavy = ["django", "numpy", "pyarrow", "sklearn", "torch"]
-    code = f"import sys, lifecycle.runtime.task_types.by_key.{table}; print([each for each in {heavy} if each in sys.modules])"
+    code = (
+        f"import sys, lifecycle.runtime.task_types.by_key.{table}; print([each for each in {heavy} if each in"
+        " sys.modules])"
+    )
 
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == f"{costs}\n"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+        == f"{costs}\n"
+    )
 
 
 def test_no_line_compares_with_the_key_of_a_task():
@@ -145,4 +158,8 @@ def in_templates() -> Iterator[str]:
     for path in sorted(Path(settings.BASE_DIR, "templates").rglob("*.html")):
         if "task_types" not in path.parts:
             lines = enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
-            yield from (f"{path.relative_to(settings.BASE_DIR)}:{number}" for number, line in lines if IN_TEMPLATES.search(line))
+            yield from (
+                f"{path.relative_to(settings.BASE_DIR)}:{number}"
+                for number, line in lines
+                if IN_TEMPLATES.search(line)
+            )

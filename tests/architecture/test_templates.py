@@ -1,4 +1,6 @@
-"""Templates are read line by line: `make check` keeps them as the formatter lays them out, and here is what it cannot break."""
+"""Templates are read line by line: `make check` keeps them as the formatter lays them out, and here is what
+it cannot break.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,9 @@ from django.template.loader import get_template
 
 TEMPLATES = Path(__file__).parents[2] / "templates"
 WIDTH = 120
-LONGER = 50  # lines of several tags that the formatter may not part, since white space would be shown between them; fewer is better
+# lines of several tags that the formatter may not part, since white space would be shown between them; fewer
+# is better
+LONGER = 50
 
 
 def test_a_line_longer_than_the_width_is_one_tag_or_one_comment():

@@ -1,7 +1,8 @@
-"""Every address of the product × everybody: what a GET and a POST answer. An address that is missing in the table fails a test.
+"""Every address of the product × everybody: what a GET and a POST answer. An address that is missing in the
+table fails a test.
 
-The table and its letters: tests/support/role_table.py. Pages of models are asked in test_url_role_table_of_models.py, the API in
-test_url_role_table_of_the_api.py.
+The table and its letters: tests/support/role_table.py. Pages of models are asked in
+test_url_role_table_of_models.py, the API in test_url_role_table_of_the_api.py.
 """
 
 import pytest
@@ -30,7 +31,9 @@ def test_each_part_of_the_table_has_a_file_that_walks_through_it():
 
 
 def test_two_people_speak_for_all_where_all_who_have_signed_in_are_refused_alike():
-    asked = [(letters, who_is_asked(letters, at)) for at, row in enumerate(ROWS) for letters in (row.get, row.post)]
+    asked = [
+        (letters, who_is_asked(letters, at)) for at, row in enumerate(ROWS) for letters in (row.get, row.post)
+    ]
     by_two = [(letters, people) for letters, people in asked if is_refused_to_all(letters)]
 
     assert {letters for letters, _ in by_two if len(set(letters[1:])) > 1} == set()

@@ -49,17 +49,25 @@ def needs_of(pattern: URLPattern) -> list[Needs]:
 def declares(pattern: URLPattern) -> bool:
     """Whether there is something that a view needs, and all of it is known."""
     found = needs_of(pattern)
-    return bool(found) and all(need.action in {*ACTIONS, "signed_in", "public"} and need.see in {"", *ACTIONS} for need in found)
+    return bool(found) and all(
+        need.action in {*ACTIONS, "signed_in", "public"} and need.see in {"", *ACTIONS} for need in found
+    )
 
 
 def test_every_method_of_the_api_declares_what_it_needs_and_no_other_is_named():
     silent = []
     for path, part in patterns():
         if view := api_view(part):
-            answered = {method.upper() for method in METHODS if hasattr(view, method) and method in view.http_method_names}
+            answered = {
+                method.upper()
+                for method in METHODS
+                if hasattr(view, method) and method in view.http_method_names
+            }
             silent += [f"{path}: {method}" for method in answered ^ set(view.needs)]
 
-    assert not silent, f"{len(silent)} methods are answered to nobody, or named and not there:\n" + "\n".join(silent)
+    assert not silent, f"{len(silent)} methods are answered to nobody, or named and not there:\n" + "\n".join(
+        silent
+    )
 
 
 def test_a_method_that_declares_nothing_is_answered_to_nobody(adam, mia, rf):
@@ -81,7 +89,10 @@ def test_a_method_that_declares_nothing_is_answered_to_nobody(adam, mia, rf):
         force_authenticate(request, person)
         return Forgotten.as_view()(request).status_code
 
-    answers = {method: {ask(method, person) for person in (mia, adam)} for method in ("GET", "HEAD", "DELETE", "OPTIONS", "POST")}
+    answers = {
+        method: {ask(method, person) for person in (mia, adam)}
+        for method in ("GET", "HEAD", "DELETE", "OPTIONS", "POST")
+    }
     assert answers == {"GET": {200}, "HEAD": {200}, "DELETE": {403}, "OPTIONS": {405}, "POST": {405}}
     assert Forgotten.done == []
 
@@ -89,33 +100,47 @@ def test_a_method_that_declares_nothing_is_answered_to_nobody(adam, mia, rf):
 def test_every_url_declares_what_it_needs():
     silent = [path for path, part in patterns() if not declares(part)]
 
-    assert not silent, f"{len(silent)} addresses declare no permission, or one that nobody knows:\n" + "\n".join(silent)
+    assert not silent, (
+        f"{len(silent)} addresses declare no permission, or one that nobody knows:\n" + "\n".join(silent)
+    )
 
 
 REACHABLE = [(path, part) for path, part in patterns() if "<" not in path.replace("<uuid:uuid>", "")]
 
 
 def asked(paths: list[str], client: Client) -> Iterator[tuple[str, str, HttpResponse]]:
-    """Method, path and answer of every address, none of which lets anybody do anything. Pages are not rendered."""
+    """Method, path and answer of every address, none of which lets anybody do anything. Pages are not
+    rendered.
+    """
     with mock.patch.object(Template, "render", return_value=""):
         for path in paths:
             for method in METHODS:
                 cache.clear()  # nobody asked too often
-                yield method, path, getattr(client, method)("/" + path.replace("<uuid:uuid>", str(uuid.uuid4())))
+                yield (
+                    method,
+                    path,
+                    getattr(client, method)("/" + path.replace("<uuid:uuid>", str(uuid.uuid4()))),
+                )
 
 
 def is_sent_away(path: str, answer: HttpResponse) -> bool:
     """Whether an answer gives a visitor nothing."""
     if path.startswith("api/"):
         return answer.status_code in (401, 403, 405)
-    return answer.status_code == 405 or (answer.status_code == 302 and answer["Location"].startswith("/accounts/login/"))
+    return answer.status_code == 405 or (
+        answer.status_code == 302 and answer["Location"].startswith("/accounts/login/")
+    )
 
 
 @pytest.mark.django_db
 def test_a_visitor_gets_nothing():
     paths = [path for path, part in REACHABLE if not any(need.action == "public" for need in needs_of(part))]
 
-    wrong = [f"{method.upper()} /{path}: {answer}" for method, path, answer in asked(paths, Client()) if not is_sent_away(path, answer)]
+    wrong = [
+        f"{method.upper()} /{path}: {answer}"
+        for method, path, answer in asked(paths, Client())
+        if not is_sent_away(path, answer)
+    ]
     assert not wrong, f"{len(wrong)} answers to a visitor:\n" + "\n".join(wrong)
 
 
@@ -123,5 +148,9 @@ def test_what_does_not_exist_is_404_for_everybody(mia, client_for):
     paths = [path for path, _ in REACHABLE if "<uuid:uuid>" in path]
 
     answers = asked(paths, client_for(mia))
-    wrong = [f"{method.upper()} /{path}: {answer}" for method, path, answer in answers if answer.status_code not in (404, 405)]
+    wrong = [
+        f"{method.upper()} /{path}: {answer}"
+        for method, path, answer in answers
+        if answer.status_code not in (404, 405)
+    ]
     assert not wrong, f"{len(wrong)} answers about nothing:\n" + "\n".join(wrong)

@@ -1,4 +1,6 @@
-"""Advice is asked for, read and applied where a run is started, ten steps of it are tried; with the keyboard too, readable by everybody."""
+"""Advice is asked for, read and applied where a run is started, ten steps of it are tried; with the keyboard
+too, readable by everybody.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,15 @@ def test_advice_is_asked_for_and_applied_by_keyboard(opened, snapshot, mia):
 def samples_event(run, step: int):
     """As the engine tells of a few validation rows at an evaluation; at step 20 all are read as one class."""
     rows = list(snapshots.rows_of(run.snapshot, "validation"))[:6]
-    said = [{"id": row.item, "truth": row.label, "answer": "card" if step == 20 else row.label, "confidence": 0.81} for row in rows]
+    said = [
+        {
+            "id": row.item,
+            "truth": row.label,
+            "answer": "card" if step == 20 else row.label,
+            "confidence": 0.81,
+        }
+        for row in rows
+    ]
     return {
         "seq": 100 + step,
         "at": "2026-11-24T12:00:00+00:00",
@@ -78,17 +88,24 @@ def test_the_pages_of_ten_steps_fit_and_can_be_read_by_everybody(opened, snapsho
     settings.PRICE_PER_CORE_HOUR = 0.08
     base = make_base(snapshot.dataset.project)
     waiting, failed, done = (
-        actions.estimate(snapshot=snapshot, base=base, strategy="lora", actor=mia, options={"epochs": at}) for at in (2, 3, 4)
+        actions.estimate(snapshot=snapshot, base=base, strategy="lora", actor=mia, options={"epochs": at})
+        for at in (2, 3, 4)
     )
     actions.fail_estimate(
-        failed, "out_of_memory", "The machine ran out of memory for this model and batch size.", "Choose a smaller batch."
+        failed,
+        "out_of_memory",
+        "The machine ran out of memory for this model and batch size.",
+        "Choose a smaller batch.",
     )
     measured(done)
-    run = finish_run(actions.launch(snapshot=snapshot, base=base, strategy="lora", actor=mia, options={"epochs": 4}))
+    run = finish_run(
+        actions.launch(snapshot=snapshot, base=base, strategy="lora", actor=mia, options={"epochs": 4})
+    )
     for step in (20, 40):
         actions.record_events(run, [samples_event(run, step)])
     paths = {
-        f"steps-{name}": f"/runs/estimates/{each.uuid}/" for name, each in {"waiting": waiting, "failed": failed, "done": done}.items()
+        f"steps-{name}": f"/runs/estimates/{each.uuid}/"
+        for name, each in {"waiting": waiting, "failed": failed, "done": done}.items()
     }
 
     for name, page in loaded_on_a_phone(opened, {**paths, "steps-beside": f"/runs/{run.uuid}/"}, mia):
@@ -99,5 +116,7 @@ def test_the_advice_fits_and_can_be_read_by_everybody(opened, snapshot, mia):
     asked = "advice=1&ask-sensitive=on&ask-minutes=30&ask-latency_ms=0.001"
     said = {"questions": "", "advice": f"?{asked}", "advice-error": "?advice=1&ask-minutes=soon"}
 
-    for name, page in loaded_on_a_phone(opened, {name: f"/runs/launch/{query}" for name, query in said.items()}, mia):
+    for name, page in loaded_on_a_phone(
+        opened, {name: f"/runs/launch/{query}" for name, query in said.items()}, mia
+    ):
         shuts_nobody_out(page, name)

@@ -1,4 +1,6 @@
-"""The pages that look deeper into an evaluation: legible in both schemes, at both widths, without a breach of the content policy."""
+"""The pages that look deeper into an evaluation: legible in both schemes, at both widths, without a breach of
+the content policy.
+"""
 
 from __future__ import annotations
 
@@ -25,19 +27,40 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 def addresses(project, mia, monkeypatch):
     """name → address of each page, of two runs on one snapshot whose engine is made up."""
     near = {"card": [1.0, 0.0, 0.0], "refund": [0.0, 1.0, 0.0]}
-    monkeypatch.setattr(warm, "embed", lambda _, texts: [next((near[w] for w in near if w in t), [0.0, 0.0, 1.0]) for t in texts])
+    monkeypatch.setattr(
+        warm,
+        "embed",
+        lambda _, texts: [next((near[w] for w in near if w in t), [0.0, 0.0, 1.0]) for t in texts],
+    )
     made_losses(monkeypatch, lambda row: {"card": 0.1, "login": 2.8, "refund": 3.2}[row["label"]])
     snapshot = make_snapshot(project, mia, copies=12, shares={"train": 50, "validation": 10, "test": 40})
-    a, b = (queries.latest_evaluation(make_run(snapshot, mia, accuracy=share, seed=seed), "test") for share, seed in ((0.5, 1), (0.7, 2)))
+    a, b = (
+        queries.latest_evaluation(make_run(snapshot, mia, accuracy=share, seed=seed), "test")
+        for share, seed in ((0.5, 1), (0.7, 2))
+    )
     item = next(iter(queries.items_by_digest(a, queries.rows_of(a).ids).values()))
     ends = [at for at, letter in enumerate(item.text) if letter == " "]
-    spans = list(zip([0, *(end + 1 for end in ends)], [*ends, len(item.text)], [2.5, -1.2, 0.001, 0.7, 0.2, 0.1], strict=False))
+    spans = list(
+        zip(
+            [0, *(end + 1 for end in ends)],
+            [*ends, len(item.text)],
+            [2.5, -1.2, 0.001, 0.7, 0.2, 0.1],
+            strict=False,
+        )
+    )
     found = {
-        "answer": "card", "log_odds": 2.2, "empty": 0.1, "words": [{"start": s, "end": e, "effect": by} for s, e, by in spans],
+        "answer": "card",
+        "log_odds": 2.2,
+        "empty": 0.1,
+        "words": [{"start": s, "end": e, "effect": by} for s, e, by in spans],
         "found": len(spans) + 3,
-    }  # fmt: skip
+    }
     monkeypatch.setattr(warm, "explain", lambda *_: found)
-    for kind, digest in ((Analysis.Kind.CLUSTERS, ""), (Analysis.Kind.MEMBERSHIP, ""), (Analysis.Kind.WORDS, item.digest)):
+    for kind, digest in (
+        (Analysis.Kind.CLUSTERS, ""),
+        (Analysis.Kind.MEMBERSHIP, ""),
+        (Analysis.Kind.WORDS, item.digest),
+    ):
         actions.analyse(evaluation=a, kind=kind, actor=mia, item=digest)
     run_ok("default", "evaluation")
     return {
@@ -56,9 +79,17 @@ def test_they_hold_in_both_schemes_and_widths(opened, addresses, mia):
 
 @pytest.fixture
 def of_tasks(project, mia):
-    """name → address: groups of errors, and reports that tell whether training rows can be told, of tasks other than one class."""
+    """name → address: groups of errors, and reports that tell whether training rows can be told, of tasks
+    other than one class.
+    """
     near = {"card": [1.0, 0.0], "refund": [0.0, 1.0]}
-    shares, kinds = {"train": 30, "validation": 20, "test": 50}, (Analysis.Kind.CLUSTERS, Analysis.Kind.MEMBERSHIP)
+    shares, kinds = (
+        {"train": 30, "validation": 20, "test": 50},
+        (
+            Analysis.Kind.CLUSTERS,
+            Analysis.Kind.MEMBERSHIP,
+        ),
+    )
     runs = {
         "several": make_run(multi_label_snapshot(project, mia, copies=8, shares=shares), mia, accuracy=0.5),
         "marks": make_run(spans_snapshot(project, mia, copies=8, shares=shares), mia, accuracy=0.5),
@@ -67,14 +98,18 @@ def of_tasks(project, mia):
     }
     measured = {name: queries.latest_evaluation(run, "test") for name, run in runs.items()}
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(warm, "embed", lambda _, texts: [near["card" if "card" in text else "refund"] for text in texts])
+        patched.setattr(
+            warm, "embed", lambda _, texts: [near["card" if "card" in text else "refund"] for text in texts]
+        )
         patched.setattr(rules, "LEAST_ROWS", 5)
         made_losses(patched, lambda row: 0.1)
         for name, evaluation in measured.items():
             for kind in kinds if name in ("several", "marks") else kinds[1:]:
                 actions.analyse(evaluation=evaluation, kind=kind, actor=mia)
         run_ok("default", "evaluation")
-    return {f"groups-{name}": f"/evaluations/{measured[name].uuid}/clusters/" for name in ("several", "marks")} | {
+    return {
+        f"groups-{name}": f"/evaluations/{measured[name].uuid}/clusters/" for name in ("several", "marks")
+    } | {
         f"{part}-{name}": f"/evaluations/{found.uuid}/{path}"
         for name, found in measured.items()
         for part, path in (("told", ""), ("membership", "membership/"))

@@ -1,4 +1,6 @@
-"""What each key does on the bench: a button's own Enter, ten digits, what was typed to find, what is missing, and a reload."""
+"""What each key does on the bench: a button's own Enter, ten digits, what was typed to find, what is missing,
+and a reload.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,20 @@ from datasets_app.queues.models import Annotation, Queue, Slot
 from tests.support.labeling import all_given_back, make_dataset, make_queue
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-NAMES = ["alpha", "bravo", "charlie", "delta", "echo", "foxtrot", "golf", "hotel", "india", "juliet", "kilo", "lima"]
+NAMES = [
+    "alpha",
+    "bravo",
+    "charlie",
+    "delta",
+    "echo",
+    "foxtrot",
+    "golf",
+    "hotel",
+    "india",
+    "juliet",
+    "kilo",
+    "lima",
+]
 LABELS = [f"{name}_type" for name in NAMES]
 KEY = "#️⃣"
 FAMILY, FLAG = "👩‍👩‍👧", "🏴󠁧󠁢󠁥󠁮󠁧󠁿"  # of five and seven code points
@@ -32,14 +47,19 @@ def queue(project, mia) -> Queue:
 @pytest.fixture
 def writing(project, mia) -> Queue:
     return make_queue(
-        make_dataset(project, mia, ["Write me."], name="Written", slug="written", task="generation"), mia, schema=[], name="Written"
+        make_dataset(project, mia, ["Write me."], name="Written", slug="written", task="generation"),
+        mia,
+        schema=[],
+        name="Written",
     )
 
 
 @pytest.fixture
 def single(project, mia) -> Queue:
     texts = [f"text {n}" for n in range(9)]
-    return make_queue(make_dataset(project, mia, texts, name="Single", slug="single"), mia, schema=LABELS, name="Single")
+    return make_queue(
+        make_dataset(project, mia, texts, name="Single", slug="single"), mia, schema=LABELS, name="Single"
+    )
 
 
 @pytest.fixture
@@ -166,7 +186,8 @@ def test_an_emoji_of_many_parts_is_one_word_and_never_cut(bench_of, queue, ana):
     assert [piece for piece in pieces if piece.strip()] == [FAMILY, "in", FLAG, "!", KEY]
     page.evaluate("""() => { const [node] = document.querySelector("#utter [data-start]").childNodes;
       getSelection().setBaseAndExtent(node, 0, node, 3);
-      utter.dispatchEvent(new MouseEvent("mouseup", { bubbles: true, altKey: true })); }""")  # within the first
+      # within the first
+      utter.dispatchEvent(new MouseEvent("mouseup", { bubbles: true, altKey: true })); }""")
     keys(page, "1", "Enter")
     saved(page, 3)
     answer = Annotation.objects.latest("pk")
@@ -203,7 +224,10 @@ def test_an_empty_text_is_not_saved_and_the_page_says_what_is_missing(bench_of, 
     keys(page, "Escape", "Enter")
     expect(page.locator("#missing")).to_be_visible()
     expect(page.locator("#write")).to_be_focused()
-    assert page.evaluate("[write.getAttribute('aria-invalid'), write.getAttribute('aria-describedby')]") == ["true", "missing"]
+    assert page.evaluate("[write.getAttribute('aria-invalid'), write.getAttribute('aria-describedby')]") == [
+        "true",
+        "missing",
+    ]
     keys(page, "Control+Enter")
     expect(page.locator("#missing")).to_be_visible()
     assert Annotation.objects.count() == 0

@@ -1,4 +1,6 @@
-"""A run or a sweep starts with what its page shows as chosen, also where somebody is quicker than the answer."""
+"""A run or a sweep starts with what its page shows as chosen, also where somebody is quicker than the
+answer.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,11 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 @pytest.mark.parametrize(
     ("path", "button", "made"),
-    [("/runs/launch/", "Start run", Run), ("/runs/launch/", "Run 10-step dry run", Run), ("/runs/sweeps/new/", "Start sweep", Sweep)],
+    [
+        ("/runs/launch/", "Start run", Run),
+        ("/runs/launch/", "Run 10-step dry run", Run),
+        ("/runs/sweeps/new/", "Start sweep", Sweep),
+    ],
 )
 def test_nothing_starts_while_another_choice_is_on_its_way(opened, project, mia, path, button, made):
     make_base(make_snapshot(project, mia).dataset.project, mia)
@@ -33,12 +39,16 @@ def test_nothing_starts_while_another_choice_is_on_its_way(opened, project, mia,
     assert len(posted) == 1
 
 
-@pytest.mark.parametrize(("path", "button"), [("/runs/launch/", "Start run"), ("/runs/sweeps/new/", "Start sweep")])
+@pytest.mark.parametrize(
+    ("path", "button"), [("/runs/launch/", "Start run"), ("/runs/sweeps/new/", "Start sweep")]
+)
 def test_nothing_else_is_chosen_while_it_starts(opened, project, mia, path, button):
     make_base(make_snapshot(project, mia).dataset.project, mia)
     page, held = opened(path, mia), []
     page.wait_for_load_state("networkidle")
-    page.route("**/*", lambda route: held.append(route) if route.request.method == "POST" else route.continue_())
+    page.route(
+        "**/*", lambda route: held.append(route) if route.request.method == "POST" else route.continue_()
+    )
     with page.expect_request(lambda request: request.method == "POST"):
         page.get_by_role("button", name=button).click()
 

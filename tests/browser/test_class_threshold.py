@@ -1,4 +1,6 @@
-"""A class with a threshold, as the launch form asks for it and as the pages of its run, evaluation and version tell it."""
+"""A class with a threshold, as the launch form asks for it and as the pages of its run, evaluation and
+version tell it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Comments under real keys: people are mentioned by arrow keys and Enter, conversations answered and resolved, changes proposed."""
+"""Comments under real keys: people are mentioned by arrow keys and Enter, conversations answered and
+resolved, changes proposed.
+"""
 
 from __future__ import annotations
 
@@ -65,7 +67,9 @@ def test_a_name_that_means_nobody_is_told_in_the_dialog_and_nothing_is_lost(open
     page.keyboard.type("Ask @nobody.")
     page.keyboard.press("Control+Enter")
 
-    expect(page.locator("#comment-dialog .err")).to_contain_text("No one who can read comments in Batch 1 is named @nobody.")
+    expect(page.locator("#comment-dialog .err")).to_contain_text(
+        "No one who can read comments in Batch 1 is named @nobody."
+    )
     expect(page.locator("#comment-text")).to_have_value("Ask @nobody.")
     assert Comment.objects.count() == 0
     page.keyboard.press("Escape")
@@ -79,8 +83,9 @@ def test_a_passage_is_marked_and_what_was_written_to_somebody_is_answered(open_b
     expect(page.locator("#talk")).to_contain_text("Ravi @ana mind the fee.")
 
     page.locator("#utter").evaluate(
-        "(text) => { const range = document.createRange(); range.setStart(text.firstChild, 6); range.setEnd(text.firstChild, 19);"
-        " getSelection().removeAllRanges(); getSelection().addRange(range); }"
+        "(text) => { const range = document.createRange(); range.setStart(text.firstChild, 6);"
+        " range.setEnd(text.firstChild, 19); getSelection().removeAllRanges();"
+        " getSelection().addRange(range); }"
     )
     page.locator("#comment").click()
     expect(page.locator("#comment-dialog [data-quoted] q")).to_have_text("charged a fee")
@@ -93,7 +98,11 @@ def test_a_passage_is_marked_and_what_was_written_to_somebody_is_answered(open_b
     page.keyboard.press("Control+Enter")
 
     expect(page.locator("#talk li")).to_have_count(3)
-    found = list(Comment.objects.filter(user=ana).order_by("id").values_list("text", "start", "end", "reply_to__user__username"))
+    found = list(
+        Comment.objects.filter(user=ana)
+        .order_by("id")
+        .values_list("text", "start", "end", "reply_to__user__username")
+    )
     assert found == [("This part.", 6, 19, None), ("I do.", None, None, "ravi")]
 
 
@@ -137,8 +146,10 @@ def test_a_reviewer_comments_and_proposes_from_the_review_by_keys(opened, queue,
     made = GuidelineProposal.objects.get()
     names = names_in(queue.schema)
     assert (made.text, made.item, sorted(names[key] for key in made.classes)) == (
-        "What was charged first decides.", item, ["card_arrival", "fee_charged"],
-    )  # fmt: skip
+        "What was charged first decides.",
+        item,
+        ["card_arrival", "fee_charged"],
+    )
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (390, "dark")])
@@ -170,9 +181,13 @@ def test_proposals_stand_on_the_page_of_the_classes(opened, queue, ana, ben, mia
     item = queue_items(queue)[0]
     for person, text in ((ana, "What was charged first decides."), (ben, "Fees are never refunds.")):
         propose_change(
-            dataset_id=queue.dataset.uuid, actor=person, text=text, item_id=item.uuid, version=queue.schema.version,
+            dataset_id=queue.dataset.uuid,
+            actor=person,
+            text=text,
+            item_id=item.uuid,
+            version=queue.schema.version,
             classes=[label.stable_id for label in queue.schema.labels.all()[:2]],
-        )  # fmt: skip
+        )
     page = opened(f"/labeling/datasets/{queue.dataset.uuid}/schema/", mia, width=width, scheme=scheme)
 
     page.get_by_text("Decline", exact=True).first.click()
@@ -229,7 +244,8 @@ def test_a_change_is_proposed_from_the_bench_by_keys_and_its_text_is_kept(open_b
 
 
 @pytest.mark.parametrize(
-    ("task", "told", "not_told"), [("ranking", "remove the last one", "find a label"), ("generation", "leave the text", "class map")]
+    ("task", "told", "not_told"),
+    [("ranking", "remove the last one", "find a label"), ("generation", "leave the text", "class map")],
 )
 def test_the_list_of_all_keys_tells_those_of_the_task(opened, project, mia, ana, task, told, not_told):
     rows = [{"prompt": "Which?", "responses": ["one", "two", "three"]}] if task == "ranking" else [TEXT]

@@ -1,4 +1,6 @@
-"""Better responses, orders, texts and dialogues by keys; what is saved names the responses as the file does, wherever they stood."""
+"""Better responses, orders, texts and dialogues by keys; what is saved names the responses as the file does,
+wherever they stood.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ def bench_of(opened):
 
 @pytest.fixture
 def make(project, mia):
-    return lambda task, rows: make_queue(make_dataset(project, mia, rows, task=task), mia, hidden_share=0, schema=[])
+    return lambda task, rows: make_queue(
+        make_dataset(project, mia, rows, task=task), mia, hidden_share=0, schema=[]
+    )
 
 
 def saved(page, done: int) -> None:
@@ -30,7 +34,10 @@ def saved(page, done: int) -> None:
 
 
 def test_the_better_side_is_saved_as_the_files_response(bench_of, make, ana):
-    queue = make("preference", [{"prompt": f"Question {n}?", "responses": [f"good {n}", f"poor {n}"]} for n in range(SHOWN)])
+    queue = make(
+        "preference",
+        [{"prompt": f"Question {n}?", "responses": [f"good {n}", f"poor {n}"]} for n in range(SHOWN)],
+    )
     page = bench_of(queue, ana)
 
     for n in range(SHOWN):
@@ -41,15 +48,23 @@ def test_the_better_side_is_saved_as_the_files_response(bench_of, make, ana):
 
     answers = list(Annotation.objects.order_by("item_id"))
     assert [answer.value for answer in answers] == [{"choice": "first"}] * SHOWN
-    assert [answer.shown for answer in answers] == [side_order(queue.uuid, answer.item.digest, ana.uuid, 2) for answer in answers]
+    assert [answer.shown for answer in answers] == [
+        side_order(queue.uuid, answer.item.digest, ana.uuid, 2) for answer in answers
+    ]
     assert {tuple(answer.shown) for answer in answers} == {(0, 1), (1, 0)}
 
 
 def test_responses_are_ranked_best_first(bench_of, make, ana):
-    queue = make("ranking", [{"prompt": "Name a colour.", "responses": ["red", "blue", "42"]}, {"responses": ["one", "two"]}])
+    queue = make(
+        "ranking",
+        [{"prompt": "Name a colour.", "responses": ["red", "blue", "42"]}, {"responses": ["one", "two"]}],
+    )
     page = bench_of(queue, ana)
     shown = [page.locator(f"[data-at='{at}']").inner_text() for at in range(3)]
-    key = {word: str(next(at for at, text in enumerate(shown) if word in text) + 1) for word in ("red", "blue", "42")}
+    key = {
+        word: str(next(at for at, text in enumerate(shown) if word in text) + 1)
+        for word in ("red", "blue", "42")
+    }
 
     page.keyboard.press(key["42"])
     page.keyboard.press("Backspace")
@@ -99,7 +114,9 @@ def test_a_draft_is_edited_and_the_difference_shown(bench_of, make, ana):
 
 def test_only_the_assistants_turns_of_a_dialogue_are_written(bench_of, make, ana):
     asked = {"role": "user", "content": "Hi?"}
-    queue = make("chat", [{"messages": [asked, {"role": "assistant", "content": "Helo!"}]}, {"messages": [asked]}])
+    queue = make(
+        "chat", [{"messages": [asked, {"role": "assistant", "content": "Helo!"}]}, {"messages": [asked]}]
+    )
     page = bench_of(queue, ana)
 
     page.get_by_label("Turn 2, assistant").fill("Hello!")

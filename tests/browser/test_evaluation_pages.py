@@ -1,4 +1,6 @@
-"""The pages of an evaluation: groups of rows and a threshold are chosen without a button; all can be read by everybody."""
+"""The pages of an evaluation: groups of rows and a threshold are chosen without a button; all can be read by
+everybody.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 PAPER = (1032, 703)  # A4 landscape less its margins, in CSS pixels
 CUT = """() => [...document.querySelectorAll("main *")]
   .filter((each) => each.checkVisibility() && !each.closest("svg *, .vh") && each.getBoundingClientRect().right > innerWidth + 1)
-  .map((each) => each.outerHTML.slice(0, 120))"""
+  .map((each) => each.outerHTML.slice(0, 120))"""  # noqa: E501
 OTHER = {"card": "refund", "refund": "card"}
 
 
@@ -37,7 +39,9 @@ def evaluation(project, mia):
     evaluated(run, "validation", answer, temperature=1.4)
     measured = evaluated(run, "test", answer, temperature=1.4)
     items = queries.rows_of(measured).ids[:9]
-    made_probes(measured, mia, [Flip("typos", item, "card", "card", 0.9, "refund", 0.6, 1.0, 0.0) for item in items])
+    made_probes(
+        measured, mia, [Flip("typos", item, "card", "card", 0.9, "refund", 0.6, 1.0, 0.0) for item in items]
+    )
     return measured
 
 
@@ -113,7 +117,11 @@ def test_a_threshold_is_chosen_by_costs(opened, evaluation, mia):
 def test_what_is_chosen_while_a_page_is_on_its_way_counts_too(opened, evaluation, mia):
     page = opened(f"/evaluations/{evaluation.uuid}/threshold/", mia)
     asked = []
-    intercept(page, lambda url: "class=card" in url, lambda route: asked.append(route) if not asked else route.continue_())
+    intercept(
+        page,
+        lambda url: "class=card" in url,
+        lambda route: asked.append(route) if not asked else route.continue_(),
+    )
 
     with page.expect_request(lambda request: "class=card" in request.url):
         page.get_by_label("Label optional").select_option("card")
@@ -128,9 +136,11 @@ def test_what_is_chosen_while_a_page_is_on_its_way_counts_too(opened, evaluation
 
 def test_the_pages_fit_and_can_be_read_by_everybody(opened, evaluation, mia):
     pages = {
-        "report": "", "groups": "slices/?column=metadata:channel&class=card", "threshold": "threshold/?goal=cost&class=card&person=0.3",
+        "report": "",
+        "groups": "slices/?column=metadata:channel&class=card",
+        "threshold": "threshold/?goal=cost&class=card&person=0.3",
         "robustness": "robustness/?probe=typos",
-    }  # fmt: skip
+    }
     paths = {name: f"/evaluations/{evaluation.uuid}/{path}" for name, path in pages.items()}
 
     for name, page in loaded_on_a_phone(opened, paths, mia):
@@ -152,7 +162,13 @@ def test_on_paper_a_page_says_what_it_is_about_and_nothing_is_cut_off(opened, ev
         page.set_viewport_size({"width": PAPER[0], "height": PAPER[1]})
         page.evaluate("dispatchEvent(new Event('beforeprint'))")
         expect(facts).to_be_visible()
-        for told in (evaluation.root_digest, evaluation.snapshot.digest, evaluation.report_digest, "by Mia", "requested by system"):
+        for told in (
+            evaluation.root_digest,
+            evaluation.snapshot.digest,
+            evaluation.report_digest,
+            "by Mia",
+            "requested by system",
+        ):
             expect(facts).to_contain_text(told)
         expect(page.get_by_role("navigation", name="Parts of the evaluation")).to_be_hidden()
         assert page.evaluate(CUT) == []

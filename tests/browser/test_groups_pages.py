@@ -1,4 +1,6 @@
-"""Groups of the rows of every task: the measure is chosen without a button, the rows open, and all can be read by everybody and printed."""
+"""Groups of the rows of every task: the measure is chosen without a button, the rows open, and all can be
+read by everybody and printed.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,9 @@ def test_a_measure_is_chosen_and_ticked_rows_of_a_group_become_a_queue(opened, p
     page.wait_for_url(lambda url: "/open/" in url and "item=" in url)
 
 
-def test_three_groups_and_the_fairness_of_a_label_fit_can_be_read_by_everybody_and_are_printed_whole(opened, project, mia):
+def test_three_groups_and_the_fairness_of_a_label_fit_can_be_read_by_everybody_and_are_printed_whole(
+    opened, project, mia
+):
     evaluation = grouped_evaluation(project, mia, "multi_label")
     shown = "slices/?column=metadata:channel&class=refund"
     pages = {"groups": shown, "rows": "slices/items/?column=metadata:channel&group=1"}

@@ -49,7 +49,9 @@ def test_letters_find_and_digits_choose(open_bench, ana):
 
 def test_a_question_mark_in_a_name_is_typed_like_its_other_characters(open_bench, queue, project, mia, ana):
     other = make_queue(
-        make_dataset(project, mia, ["text 0"], name="Other", slug="other"), mia, schema=["reverted_payment", "reverted_payment?"]
+        make_dataset(project, mia, ["text 0"], name="Other", slug="other"),
+        mia,
+        schema=["reverted_payment", "reverted_payment?"],
     )
     page = open_bench(ana)
     page.goto(f"/labeling/{other.uuid}/bench/")
@@ -111,7 +113,10 @@ def test_a_comment_and_a_flag_are_kept(open_bench, ana):
     expect(page.locator("#flag")).to_have_attribute("aria-pressed", "true")
 
     expect(page.locator("#say")).to_have_text("Flagged for a reviewer")
-    assert list(Comment.objects.order_by("id").values_list("text", "is_flag")) == [("Two intents in one.", False), ("Flagged.", True)]
+    assert list(Comment.objects.order_by("id").values_list("text", "is_flag")) == [
+        ("Two intents in one.", False),
+        ("Flagged.", True),
+    ]
 
 
 def test_the_whole_queue_by_keys(open_bench, ana, queue):
@@ -166,7 +171,9 @@ def test_leaving_gives_the_items_back(open_bench, ana):
 
 
 def test_markup_in_a_text_does_nothing(open_bench, ana, mia, project, live_server):
-    dataset = make_dataset(project, mia, ["<img src=x onerror=document.title='owned'> \u202eevil"], name="Bad", slug="bad")
+    dataset = make_dataset(
+        project, mia, ["<img src=x onerror=document.title='owned'> \u202eevil"], name="Bad", slug="bad"
+    )
     queue = make_queue(dataset, mia, schema=["<b>bold</b>", "plain"], name="Bad")
     page = open_bench(ana)
     page.goto(f"{live_server.url}/labeling/{queue.uuid}/bench/")
@@ -178,7 +185,9 @@ def test_markup_in_a_text_does_nothing(open_bench, ana, mia, project, live_serve
     assert "owned" not in page.title()
 
 
-def test_a_long_text_without_blanks_stays_in_the_page_and_leaves_room_for_the_classes(open_bench, ana, mia, project, live_server):
+def test_a_long_text_without_blanks_stays_in_the_page_and_leaves_room_for_the_classes(
+    open_bench, ana, mia, project, live_server
+):
     long = "It asks for https://example.org/" + "0123456789abcdef/" * 30
     dataset = make_dataset(project, mia, [long, "short"], name="Long", slug="long")
     queue = make_queue(dataset, mia, schema=CLASSES, name="Long")

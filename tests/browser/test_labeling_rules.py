@@ -12,7 +12,11 @@ from tests.support.browser import is_legible, loaded_on_a_phone, shuts_nobody_ou
 from tests.support.labeling import decided_dataset
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-ROWS = [(f"my card {n}", "card") for n in range(20)] + [(f"card bill {n}", "billing") for n in range(5)] + [("a bill", "billing")]
+ROWS = (
+    [(f"my card {n}", "card") for n in range(20)]
+    + [(f"card bill {n}", "billing") for n in range(5)]
+    + [("a bill", "billing")]
+)
 
 
 @pytest.fixture
@@ -21,7 +25,8 @@ def dataset(project, mia, ana):
 
 
 def test_hits_follow_what_is_typed_and_the_rule_is_written(window_of, dataset, mia):
-    page = window_of(mia).new_page()  # not `opened`: what is refused, such as half an expression, is told in the console too
+    # not `opened`: what is refused, such as half an expression, is told in the console too
+    page = window_of(mia).new_page()
     page.goto(f"/labeling/datasets/{dataset.uuid}/functions/new/")
     preview = page.locator("#preview")
     expect(preview).to_contain_text("Enter words or an expression")
@@ -44,18 +49,28 @@ def test_hits_follow_what_is_typed_and_the_rule_is_written(window_of, dataset, m
     page.locator("#id_name").fill("Card and word")
     page.get_by_role("button", name="Create labeling function").click()
     expect(page.get_by_role("heading", name="Labeling functions", exact=True)).to_be_visible()
-    assert list(Rule.objects.values_list("name", "kind", "pattern")) == [("Card and word", "regex", r"card \pL+")]
+    assert list(Rule.objects.values_list("name", "kind", "pattern")) == [
+        ("Card and word", "regex", r"card \pL+")
+    ]
 
 
 def test_the_pages_fit_and_are_accessible(opened, dataset, mia):
     labels = labels_by_name(latest_schema(dataset))
     for label, pattern in (("card", "card"), ("billing", "bill\ninvoice"), ("billing", "amount")):
         rule = write_rule(
-            dataset_id=dataset.uuid, actor=mia, name=f"{label}: {pattern}", label=labels[label].stable_id, kind="words", pattern=pattern
+            dataset_id=dataset.uuid,
+            actor=mia,
+            name=f"{label}: {pattern}",
+            label=labels[label].stable_id,
+            kind="words",
+            pattern=pattern,
         )
     retire_rule(rule_id=rule.uuid, actor=mia)
 
-    paths = {"rules": f"/labeling/datasets/{dataset.uuid}/functions/", "rule": f"/labeling/functions/{Rule.objects.all()[0].uuid}/"}
+    paths = {
+        "rules": f"/labeling/datasets/{dataset.uuid}/functions/",
+        "rule": f"/labeling/functions/{Rule.objects.all()[0].uuid}/",
+    }
     for name, page in loaded_on_a_phone(opened, paths, mia):
         shuts_nobody_out(page, name)
 

@@ -1,4 +1,6 @@
-"""What boxes measure: on no width is a word broken or cut, a cell too narrow for what it holds, or a text over another."""
+"""What boxes measure: on no width is a word broken or cut, a cell too narrow for what it holds, or a text
+over another.
+"""
 
 from __future__ import annotations
 
@@ -20,20 +22,30 @@ REACHED = """() => [...document.querySelectorAll("#nav a, #nav button")].filter(
   const box = each.getBoundingClientRect(), at = document.elementFromPoint(box.left + box.width / 2, box.top + box.height / 2);
   const covered = !each.contains(at) && !at?.closest("#me-menu, #nav .who");
   return covered || box.left < 0 || box.right > innerWidth || box.top < 0 || box.bottom > innerHeight + 1;
-}).map((each) => each.outerHTML.slice(0, 120))"""
+}).map((each) => each.outerHTML.slice(0, 120))"""  # noqa: E501
 
 
 @pytest.fixture
 def burning(live_endpoint, omar, lee):
-    """An endpoint with an open page, an objective and a silence, each with long words. Lee has a second project to choose from."""
+    """An endpoint with an open page, an objective and a silence, each with long words. Lee has a second
+    project to choose from.
+    """
     make_alerts(live_endpoint, omar, LONG)
-    grant(user=lee, role=Role.LEAD, root=make_project("elsewhere", "Elsewhere, with a name of many words"), actor=None)
+    grant(
+        user=lee,
+        role=Role.LEAD,
+        root=make_project("elsewhere", "Elsewhere, with a name of many words"),
+        actor=None,
+    )
     return live_endpoint
 
 
 def test_no_page_breaks_cuts_or_covers_its_words(opened, burning, omar, mia, lee):
     paths = {"/": omar, "/dashboard/": lee, "/runs/bases/": mia}
-    paths |= {f"/{place}/{burning.uuid}/": omar for place in ("endpoints", "traffic/endpoints", "drift/endpoints", "retraining/endpoints")}
+    paths |= {
+        f"/{place}/{burning.uuid}/": omar
+        for place in ("endpoints", "traffic/endpoints", "drift/endpoints", "retraining/endpoints")
+    }
     found = []
     for path, person in paths.items():
         page = opened(path, person)

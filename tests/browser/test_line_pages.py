@@ -67,10 +67,21 @@ def test_pages_of_what_waits_fit_and_can_be_read_by_everybody(opened, launch, sn
     gpu = launch(options={"device": "cuda"}, priority=Priority.URGENT)
     later = launch(priority=Priority.LATER)
     jobs.announce(["training"], Device.GPU)
-    paths = {"run": f"/runs/{later.uuid}/", "run-gpu": f"/runs/{gpu.uuid}/", "jobs": "/jobs/", "job": f"/jobs/{gpu.job.uuid}/"}
-    paths |= {"list": "/runs/", "launch": f"/runs/launch/?snapshot={snapshot.uuid}", "sweep": "/runs/sweeps/new/"}
+    paths = {
+        "run": f"/runs/{later.uuid}/",
+        "run-gpu": f"/runs/{gpu.uuid}/",
+        "jobs": "/jobs/",
+        "job": f"/jobs/{gpu.job.uuid}/",
+    }
+    paths |= {
+        "list": "/runs/",
+        "launch": f"/runs/launch/?snapshot={snapshot.uuid}",
+        "sweep": "/runs/sweeps/new/",
+    }
 
-    for name, page in loaded_on_a_phone(opened, {f"waiting-{name}": path for name, path in paths.items()}, mia):
+    for name, page in loaded_on_a_phone(
+        opened, {f"waiting-{name}": path for name, path in paths.items()}, mia
+    ):
         shuts_nobody_out(page, name)
 
 

@@ -12,17 +12,32 @@ from lifecycle.runtime.task_types.values import rename
 from tests.support.labeling import make_dataset, make_queue
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-CLASSES = ["billing", "card", "complaint", "fraud", "identity", "login", "loan", "savings", "transfer", "travel"]
+CLASSES = [
+    "billing",
+    "card",
+    "complaint",
+    "fraud",
+    "identity",
+    "login",
+    "loan",
+    "savings",
+    "transfer",
+    "travel",
+]
 
 
 @pytest.fixture
 def queue(project, mia) -> Queue:
-    return make_queue(make_dataset(project, mia, [f"text {n}" for n in range(4)], task="multi_label"), mia, schema=CLASSES)
+    return make_queue(
+        make_dataset(project, mia, [f"text {n}" for n in range(4)], task="multi_label"), mia, schema=CLASSES
+    )
 
 
 def ticked(queue: Queue) -> list[list[str]]:
     names = names_in(queue.schema)
-    return [rename(answer.value, names)["labels"] for answer in decisions.standing_answers().order_by("item_id")]
+    return [
+        rename(answer.value, names)["labels"] for answer in decisions.standing_answers().order_by("item_id")
+    ]
 
 
 def saved(page, done: int) -> None:

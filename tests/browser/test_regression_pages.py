@@ -18,7 +18,12 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 @pytest.fixture
 def queue(project, mia):
-    dataset = make_dataset(project, mia, [f"The room was clean, and the staff were kind: {n}." for n in range(4)], task=regression.TASK)
+    dataset = make_dataset(
+        project,
+        mia,
+        [f"The room was clean, and the staff were kind: {n}." for n in range(4)],
+        task=regression.TASK,
+    )
     return make_queue(dataset, mia, schema=(), overlap=2)
 
 

@@ -26,11 +26,23 @@ def decided(queue) -> list[dict[str, object]]:
 
 @pytest.fixture
 def spans(project, mia, ana):
-    queue = make_queue(make_dataset(project, mia, [TEXT], task="spans"), mia, schema=["PER", "ORG", "LOC"], overlap=3)
+    queue = make_queue(
+        make_dataset(project, mia, [TEXT], task="spans"), mia, schema=["PER", "ORG", "LOC"], overlap=3
+    )
     (item,) = queue_items(queue)
     say(queue, ana, item, {"spans": [span("Anna Keller", "PER"), span("Siemens", "ORG")]})
-    say(queue, make_annotator(project, "ben"), item, {"spans": [span("Anna Keller", "PER"), span("Munich", "LOC")]})
-    say(queue, make_annotator(project, "cem"), item, {"spans": [span("Anna", "PER"), span("Siemens", "ORG"), span("Munich", "LOC")]})
+    say(
+        queue,
+        make_annotator(project, "ben"),
+        item,
+        {"spans": [span("Anna Keller", "PER"), span("Munich", "LOC")]},
+    )
+    say(
+        queue,
+        make_annotator(project, "cem"),
+        item,
+        {"spans": [span("Anna", "PER"), span("Siemens", "ORG"), span("Munich", "LOC")]},
+    )
     return queue
 
 
@@ -42,7 +54,9 @@ def test_what_most_marked_is_accepted_with_one_key(opened, spans, ravi):
     page.keyboard.press("Enter")
 
     expect(page.get_by_text("No disagreements")).to_be_visible()
-    assert decided(spans) == [{"spans": [span("Anna Keller", "PER"), span("Siemens", "ORG"), span("Munich", "LOC")]}]
+    assert decided(spans) == [
+        {"spans": [span("Anna Keller", "PER"), span("Siemens", "ORG"), span("Munich", "LOC")]}
+    ]
 
 
 def test_a_reviewer_marks_another_answer_and_says_why(opened, spans, ravi):
@@ -62,7 +76,9 @@ def test_a_reviewer_marks_another_answer_and_says_why(opened, spans, ravi):
 
 
 def test_ticked_classes_are_decided(opened, project, mia, ana, ravi):
-    queue = make_queue(make_dataset(project, mia, ["one"], task="multi_label"), mia, schema=["a", "b", "c"], overlap=2)
+    queue = make_queue(
+        make_dataset(project, mia, ["one"], task="multi_label"), mia, schema=["a", "b", "c"], overlap=2
+    )
     (item,) = queue_items(queue)
     say(queue, ana, item, {"labels": ["a"]})
     say(queue, make_annotator(project, "ben"), item, {"labels": ["b"]})
@@ -94,7 +110,9 @@ def test_a_reviewer_chooses_between_two_responses(opened, project, mia, ana, rav
 
 
 def test_a_reviewer_writes_another_text(opened, project, mia, ana, ravi):
-    queue = make_queue(make_dataset(project, mia, ["A long report."], task="generation"), mia, schema=[], overlap=2)
+    queue = make_queue(
+        make_dataset(project, mia, ["A long report."], task="generation"), mia, schema=[], overlap=2
+    )
     (item,) = queue_items(queue)
     say(queue, ana, item, {"text": "Report."})
     say(queue, make_annotator(project, "ben"), item, {"text": "A report."})

@@ -1,4 +1,6 @@
-"""People are asked from the comparison of two models that write texts, and everybody can read where it stands."""
+"""People are asked from the comparison of two models that write texts, and everybody can read where it
+stands.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,10 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 @pytest.fixture
 def pair(project, mia):
     snapshot, base = generation_snapshot(project, mia, copies=24), make_decoder(project, mia)
-    runs = [make_generation_run(snapshot, mia, base, quality=quality, seed=seed) for quality, seed in ((0.2, 1), (0.9, 2))]
+    runs = [
+        make_generation_run(snapshot, mia, base, quality=quality, seed=seed)
+        for quality, seed in ((0.2, 1), (0.9, 2))
+    ]
     return [queries.latest_evaluation(run, "test") for run in runs]
 
 
@@ -39,7 +44,8 @@ def test_people_are_asked_and_choose_by_keys(opened, pair, mia, ana):
     assert "Run 2" not in bench.locator("main").inner_text()
     bench.keyboard.press("1")
     expect(bench.locator("#n")).to_have_text("1")
-    expect(bench.locator("#bench")).to_have_attribute("data-unsaved", "0")  # the screen is ahead of the server
+    # the screen is ahead of the server
+    expect(bench.locator("#bench")).to_have_attribute("data-unsaved", "0")
     page.reload()
     expect(page.get_by_text("1 of 10 pairs decided")).to_be_visible()
 
@@ -58,7 +64,9 @@ def test_the_pages_fit_and_can_be_read_by_everybody(opened, pair, mia, ana):
             choose(states[name], ana, "second", most=8)
             close_queue(queue_id=states[name].queue.uuid, actor=mia)
     states["importing"] = actions.ask_people(first=pair[0], second=pair[1], actor=mia, pairs=10)
-    paths = {f"side-by-side-{name}": f"/evaluations/side-by-side/{side.uuid}/" for name, side in states.items()}
+    paths = {
+        f"side-by-side-{name}": f"/evaluations/side-by-side/{side.uuid}/" for name, side in states.items()
+    }
     paths["side-by-side-compare"] = f"/evaluations/compare/?a={pair[0].uuid}&b={pair[1].uuid}"
 
     for name, page in loaded_on_a_phone(opened, paths, mia):

@@ -13,12 +13,21 @@ from lifecycle.runtime.task_types.values import rename
 from tests.support.labeling import make_dataset, make_queue, queue_items
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-TEXTS = ["On Friday Maria Keller paid £1,250.00 to Acme.", "👨🏻‍🚒 firemen drive firetrucks", "No issues match."]
+TEXTS = [
+    "On Friday Maria Keller paid £1,250.00 to Acme.",
+    "👨🏻‍🚒 firemen drive firetrucks",
+    "No issues match.",
+]
 
 
 @pytest.fixture
 def queue(project, mia) -> Queue:
-    return make_queue(make_dataset(project, mia, TEXTS, task="spans"), mia, schema=["PERSON", "AMOUNT", "ORG"], hidden_share=0)
+    return make_queue(
+        make_dataset(project, mia, TEXTS, task="spans"),
+        mia,
+        schema=["PERSON", "AMOUNT", "ORG"],
+        hidden_share=0,
+    )
 
 
 def marked(queue: Queue) -> list[list[tuple[str, str]]]:
@@ -45,7 +54,8 @@ def test_words_are_marked_and_saved_without_a_mouse(open_bench, queue, ana):
     page = open_bench(ana)
 
     keys(page, "ArrowRight", "ArrowRight", "Shift+ArrowRight", "1")  # Maria Keller
-    keys(page, "ArrowRight", "ArrowRight", "2")  # the amount, with its sign and without the full stop's neighbour
+    # the amount, with its sign and without the full stop's neighbour
+    keys(page, "ArrowRight", "ArrowRight", "2")
     expect(page.locator("#utter mark")).to_have_count(4)  # Maria, the blank, Keller; the amount
     expect(page.locator("#marked tr")).to_have_count(2)
     keys(page, "End", "ArrowLeft", "3", "Enter")  # Acme, without the full stop
@@ -84,9 +94,16 @@ def test_offsets_arrive_as_code_points(open_bench, queue, ana):
 def test_a_suggested_span_is_kept_only_when_it_is_taken(open_bench, queue, ana):
     item = queue_items(queue)[0]
     ids = {name: key for key, name in names_in(queue.schema).items()}
-    spans = [{"start": 3, "end": 9, "label": ids["ORG"], "score": 0.4}, {"start": 10, "end": 22, "label": ids["PERSON"], "score": 0.91}]
+    spans = [
+        {"start": 3, "end": 9, "label": ids["ORG"], "score": 0.4},
+        {"start": 10, "end": 22, "label": ids["PERSON"], "score": 0.91},
+    ]
     suggest_values(
-        dataset=queue.dataset, rows=[(item.pk, {"spans": spans}, 0.6)], source="run", source_digest="a" * 64, source_name="run 7"
+        dataset=queue.dataset,
+        rows=[(item.pk, {"spans": spans}, 0.6)],
+        source="run",
+        source_digest="a" * 64,
+        source_name="run 7",
     )
     page = open_bench(ana)
     expect(page.locator("#marked tr")).to_have_count(2)

@@ -1,4 +1,6 @@
-"""A rule that marks parts of texts: tried while it is typed, applied, and seen on the bench, where it is taken or left."""
+"""A rule that marks parts of texts: tried while it is typed, applied, and seen on the bench, where it is
+taken or left.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,12 @@ TEXTS = ["👨🏻‍🚒 firemen drive firetrucks", *(f"Acme paid bill {n} to A
 
 @pytest.fixture
 def queue(project, mia) -> Queue:
-    return make_queue(make_dataset(project, mia, TEXTS, task="spans"), mia, schema=["PERSON", "TOPIC", "ORG"], hidden_share=0)
+    return make_queue(
+        make_dataset(project, mia, TEXTS, task="spans"),
+        mia,
+        schema=["PERSON", "TOPIC", "ORG"],
+        hidden_share=0,
+    )
 
 
 def test_a_rule_is_tried_applied_and_taken_on_the_bench(opened, open_bench, queue, mia, ana):
@@ -55,7 +62,9 @@ def test_a_rule_is_tried_applied_and_taken_on_the_bench(opened, open_bench, queu
     expect(page.locator("#bench")).to_have_attribute("data-unsaved", "0")
 
     answer = decisions.standing_answers().get()
-    assert rename(answer.value, names_in(queue.schema)) == {"spans": [{"start": 19, "end": 29, "label": "TOPIC"}]}
+    assert rename(answer.value, names_in(queue.schema)) == {
+        "spans": [{"start": 19, "end": 29, "label": "TOPIC"}]
+    }
     assert answer.suggestion == Suggestion.objects.get()
 
 
@@ -65,10 +74,22 @@ def proposed(queue, mia, ana) -> Queue:
     for number, item in enumerate(queue_items(queue)[1:]):
         marks = [{"start": 0, "end": 4, "label": "ORG"}, {"start": 10, "end": 14, "label": "TOPIC"}]
         last = item.text.rindex("Acme")
-        say(queue, ana, item, {"spans": [*marks, *([{"start": last, "end": last + 4, "label": "ORG"}] if number % 3 else [])]})
+        say(
+            queue,
+            ana,
+            item,
+            {"spans": [*marks, *([{"start": last, "end": last + 4, "label": "ORG"}] if number % 3 else [])]},
+        )
     ids = {label.name: label.stable_id for label in queue.schema.labels.all()}
     for label, pattern in (("ORG", "Acme"), ("TOPIC", "bill\nAcme")):
-        write_rule(dataset_id=queue.dataset.uuid, actor=mia, name=label, label=ids[label], kind="words", pattern=pattern)
+        write_rule(
+            dataset_id=queue.dataset.uuid,
+            actor=mia,
+            name=label,
+            label=ids[label],
+            kind="words",
+            pattern=pattern,
+        )
     lost = {"dataset_id": queue.dataset.uuid, "actor": ana, "classes": [ids["TOPIC"]]}
     propose_change(text="A topic is too wide; drop it.", **lost)
     return queue

@@ -30,7 +30,9 @@ def queue(project, mia, ana):
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(embeddings, "bundled_minilm", lambda: None)
         here = "datasets_app.assist.actions.learning.run_child"
-        patched.setattr(here, lambda ctx, verb, folder, *_, **__: Result("succeeded", data=program.fit(folder)))
+        patched.setattr(
+            here, lambda ctx, verb, folder, *_, **__: Result("succeeded", data=program.fit(folder))
+        )
         learn(queue_id=made.uuid, actor=mia)
         run_ok("default")
     return made
@@ -39,7 +41,9 @@ def queue(project, mia, ana):
 def test_the_pages_fit_and_can_be_read_by_everybody(opened, queue, mia):
     suggest = f"/evaluations/pre-label/{queue.dataset.uuid}/?queue={queue.uuid}"
 
-    for name, page in loaded_on_a_phone(opened, {"queue": f"/labeling/{queue.uuid}/", "suggest": suggest}, mia):
+    for name, page in loaded_on_a_phone(
+        opened, {"queue": f"/labeling/{queue.uuid}/", "suggest": suggest}, mia
+    ):
         shuts_nobody_out(page, name)
 
 

@@ -34,14 +34,20 @@ def test_a_sweep_is_started_from_the_form_and_cancelled_on_its_page(opened, snap
     expect(page.get_by_text("0 of 4 trials had been started.")).to_be_visible()
 
     sweep = Sweep.objects.get()
-    assert (sweep.strategy, sweep.space["width"], sweep.state) == ("adapter", {"choices": [8, 12]}, "cancelled")
+    assert (sweep.strategy, sweep.space["width"], sweep.state) == (
+        "adapter",
+        {"choices": [8, 12]},
+        "cancelled",
+    )
 
 
 def test_the_pages_of_each_state_fit_and_can_be_read_by_everybody(opened, snapshot, mia):
     states = {
         "empty": make_sweep(snapshot, mia),
         "running": run_trials(make_sweep(snapshot, mia, trials=12, warmup_trials=1), *SCORES[:6]),
-        "done": run_trials(make_sweep(snapshot, mia, trials=12, warmup_trials=1, note="Which rate?"), *SCORES),
+        "done": run_trials(
+            make_sweep(snapshot, mia, trials=12, warmup_trials=1, note="Which rate?"), *SCORES
+        ),
         "failed": run_trials(make_sweep(snapshot, mia, trials=9), "failed", "failed", "failed"),
     }
     paths = {f"sweep-{name}": f"/runs/sweeps/{sweep.uuid}/" for name, sweep in states.items()}

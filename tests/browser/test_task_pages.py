@@ -1,4 +1,6 @@
-"""What is clicked and chosen on the pages of an evaluation, where its task has its own: figures open rows, rows become a queue."""
+"""What is clicked and chosen on the pages of an evaluation, where its task has its own: figures open rows,
+rows become a queue.
+"""
 
 from __future__ import annotations
 
@@ -108,7 +110,9 @@ def test_the_words_around_a_span_are_reached_from_its_row(opened, marked, mia, m
 
 
 # ── Ranking ─────────────────────────────────────────────────────────────────
-def test_mistakes_open_and_ticked_rows_become_a_queue_and_the_closest_are_chosen_without_a_button(opened, project, mia):
+def test_mistakes_open_and_ticked_rows_become_a_queue_and_the_closest_are_chosen_without_a_button(
+    opened, project, mia
+):
     evaluation = measured("preference", project, mia)
     page = opened(f"/evaluations/{evaluation.uuid}/items/", mia)
 
@@ -129,7 +133,9 @@ def test_rows_are_found_by_a_score(opened, project, mia):
     page.locator("input[name=high]").fill("0.5")
     page.locator("input[name=high]").press("Tab")
 
-    expect(page.locator("#items tbody tr")).to_have_count(len(ROWS.find(found, {"sort": "rouge_l", "high": "0.5"})))
+    expect(page.locator("#items tbody tr")).to_have_count(
+        len(ROWS.find(found, {"sort": "rouge_l", "high": "0.5"}))
+    )
 
 
 def test_the_words_of_a_prompt_are_asked_for_from_its_row(opened, project, mia, monkeypatch):
@@ -137,7 +143,14 @@ def test_the_words_of_a_prompt_are_asked_for_from_its_row(opened, project, mia, 
 
     def run_child(ctx, verb, folder, on_events):
         words = [{"turn": 0, "start": 0, "end": 6, "effect": 2.5}]
-        found = {"log_probability": -3.25, "empty": -14.5, "tokens": 7, "unit": "words", "size": 1, "words": words}
+        found = {
+            "log_probability": -3.25,
+            "empty": -14.5,
+            "tokens": 7,
+            "unit": "words",
+            "size": 1,
+            "words": words,
+        }
         return Result("succeeded", data=found | {"found": 3, "taken": 1})
 
     monkeypatch.setattr("lifecycle.modeling.evaluation.child.run_child", run_child)
@@ -156,9 +169,15 @@ def test_the_words_of_a_prompt_are_asked_for_from_its_row(opened, project, mia, 
 def test_long_turns_open_on_demand_and_people_choose_between_two_dialogues(opened, project, ana, mia):
     long = {"role": "user", "content": "Tell me everything about the card, the office and the order. " * 30}
     asked = [long, {"role": "assistant", "content": "Which one?\n\n1. the card\n2. the office"}]
-    more = [[*asked, {"role": "user", "content": f"the card {n}"}, {"role": "assistant", "content": "call us"}] for n in range(12)]
+    more = [
+        [*asked, {"role": "user", "content": f"the card {n}"}, {"role": "assistant", "content": "call us"}]
+        for n in range(12)
+    ]
     snapshot, base = chat_snapshot(project, mia, copies=8, more=more), make_decoder(project, mia)
-    runs = [make_generation_run(snapshot, mia, base, quality=share, seed=seed) for seed, share in ((1, 0.2), (2, 0.9))]
+    runs = [
+        make_generation_run(snapshot, mia, base, quality=share, seed=seed)
+        for seed, share in ((1, 0.2), (2, 0.9))
+    ]
     first, second = (queries.latest_evaluation(run, "test") for run in runs)
     side = actions.ask_people(first=first, second=second, actor=mia, pairs=10)
     run_ok("default")
@@ -170,7 +189,9 @@ def test_long_turns_open_on_demand_and_people_choose_between_two_dialogues(opene
     fold.locator("summary").click()
     expect(fold.locator("p").first).to_be_visible()
 
-    for name, bench in loaded_on_a_phone(opened, {"dialogue-bench": f"/labeling/{side.queue.uuid}/bench/"}, ana):
+    for name, bench in loaded_on_a_phone(
+        opened, {"dialogue-bench": f"/labeling/{side.queue.uuid}/bench/"}, ana
+    ):
         for each in bench.locator("details:has(p.written) summary").all()[:3]:
             each.click()
         shuts_nobody_out(bench, name)

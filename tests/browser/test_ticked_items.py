@@ -1,4 +1,6 @@
-"""Items are ticked on the items page: one by one, by key, a range, or all of the page; they become a queue."""
+"""Items are ticked on the items page: one by one, by key, a range, or all of the page; they become a
+queue.
+"""
 
 from __future__ import annotations
 
@@ -63,15 +65,22 @@ def test_the_pages_fit_and_can_be_read_by_everybody(opened, dataset, ravi):
 
 
 def test_the_pages_of_a_queue_a_slice_and_its_snapshot_fit(opened, project, mia):
-    dataset = decided_dataset(project, mia, [(f"{word} {n}", word) for word in ("card", "cash") for n in range(8)], manager=mia)
-    kept = actions.save_slice(dataset_id=dataset.uuid, actor=mia, name="Digits", filters={"length_from": "3"}, shared=True)
+    dataset = decided_dataset(
+        project, mia, [(f"{word} {n}", word) for word in ("card", "cash") for n in range(8)], manager=mia
+    )
+    kept = actions.save_slice(
+        dataset_id=dataset.uuid, actor=mia, name="Digits", filters={"length_from": "3"}, shared=True
+    )
     snapshot = freeze(dataset, mia, slice_id=kept.uuid, shares={"train": 60, "validation": 20, "test": 20})
     queue = Queue.objects.get()
     propose_change(dataset_id=dataset.uuid, actor=mia, text="Fees are cash.")
     pages = {
-        "queue": f"/labeling/{queue.uuid}/", "slice": f"/datasets/slices/{kept.uuid}/", "snapshot": f"/dataset-versions/{snapshot.uuid}/",
-        "freezing": f"/dataset-versions/dataset/{dataset.uuid}/?slice={kept.uuid}", "schema": f"/labeling/datasets/{dataset.uuid}/schema/",
-    }  # fmt: skip
+        "queue": f"/labeling/{queue.uuid}/",
+        "slice": f"/datasets/slices/{kept.uuid}/",
+        "snapshot": f"/dataset-versions/{snapshot.uuid}/",
+        "freezing": f"/dataset-versions/dataset/{dataset.uuid}/?slice={kept.uuid}",
+        "schema": f"/labeling/datasets/{dataset.uuid}/schema/",
+    }
 
     for name, page in loaded_on_a_phone(opened, pages, mia):
         shuts_nobody_out(page, name, both_schemes=True)

@@ -58,7 +58,9 @@ def test_a_run_is_laid_over_another_and_taken_away_again(opened, first, mia):
     expect(page.locator("#overlay")).to_contain_text("reaches the highest value")
     page.get_by_role("link", name="Remove Run 1").click()
 
-    expect(page.get_by_role("table", name="Results by run").get_by_role("link")).to_have_text(["Run 2", "remove"])
+    expect(page.get_by_role("table", name="Results by run").get_by_role("link")).to_have_text(
+        ["Run 2", "remove"]
+    )
 
 
 def test_a_run_is_paused_and_goes_on(opened, first, mia):
@@ -79,7 +81,14 @@ def test_the_pages_of_a_paused_run_and_of_one_that_ended_early_fit(opened, first
     paused, early = (actions.reproduce(run_id=first.uuid, actor=mia) for _ in range(2))
     actions.pause(run_id=paused.uuid, actor=mia)
     said = "The loss became NaN at step 43. The weights of step 40, the best earlier step, are used."
-    finish_run(early, error={"code": "nan_loss", "message": said, "next_step": "Lower both learning rates, and start a new run."})
+    finish_run(
+        early,
+        error={
+            "code": "nan_loss",
+            "message": said,
+            "next_step": "Lower both learning rates, and start a new run.",
+        },
+    )
     actions.record_events(early, [parts_event()])
     paths = {"run-paused": f"/runs/{paused.uuid}/", "run-early": f"/runs/{early.uuid}/"}
 
@@ -89,7 +98,12 @@ def test_the_pages_of_a_paused_run_and_of_one_that_ended_early_fit(opened, first
 
 def parts_event():
     """As the engine tells of a run for which memory ran out."""
-    return {"seq": 99, "at": "2026-11-24T12:00:00+00:00", "kind": "finding", **Parts(32, 8, 10).finding().to_json()}
+    return {
+        "seq": 99,
+        "at": "2026-11-24T12:00:00+00:00",
+        "kind": "finding",
+        **Parts(32, 8, 10).finding().to_json(),
+    }
 
 
 def test_the_pages_fit_and_can_be_read_by_everybody(opened, first, mia, settings):

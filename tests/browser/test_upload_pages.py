@@ -13,7 +13,9 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 @pytest.fixture
 def upload(project, ana):
-    return receive(make_dataset(project, ana), ana, b"text,label\nA card,card\nA transfer,transfer\n", "messages.csv")
+    return receive(
+        make_dataset(project, ana), ana, b"text,label\nA card,card\nA transfer,transfer\n", "messages.csv"
+    )
 
 
 def test_a_page_as_it_came_looks_through_no_file(opened, upload, ana):

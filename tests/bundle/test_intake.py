@@ -23,7 +23,10 @@ class Canary:
 def model(tmp_path):
     folder = tmp_path / "model"
     folder.mkdir()
-    save_file({"head.weight": np.ones((2, 3), np.float32), "head.bias": np.zeros(2, np.float16)}, folder / "model.safetensors")
+    save_file(
+        {"head.weight": np.ones((2, 3), np.float32), "head.bias": np.zeros(2, np.float16)},
+        folder / "model.safetensors",
+    )
     (folder / "config.json").write_text('{"model_type": "bert", "id2label": {"0": "auto_map"}}')
     (folder / "tokenizer.json").write_text('{"model": {"vocab": {"auto_map": 1}}}')
     (folder / "vocab.txt").write_text("[PAD]\nauto_map\n")
@@ -44,7 +47,18 @@ def test_weights_settings_and_texts_are_accepted(model):
 
 
 @pytest.mark.parametrize(
-    "name", ["pytorch_model.bin", "model.pt", "head.pkl", "m.joblib", "modeling.py", "x.SO", "spiece.model", "a.zip", "noext"]
+    "name",
+    [
+        "pytorch_model.bin",
+        "model.pt",
+        "head.pkl",
+        "m.joblib",
+        "modeling.py",
+        "x.SO",
+        "spiece.model",
+        "a.zip",
+        "noext",
+    ],
 )
 def test_files_that_can_carry_programs_are_refused_by_name(model, name):
     (model / name).write_bytes(b"harmless")
@@ -52,7 +66,9 @@ def test_files_that_can_carry_programs_are_refused_by_name(model, name):
     assert refusal(model) == f"{name} isn't accepted: files of this type can contain code."
 
 
-@pytest.mark.parametrize("slot", ["model.safetensors", "config.json", "vocab.txt", "tokenizer.json", "LICENSE"])
+@pytest.mark.parametrize(
+    "slot", ["model.safetensors", "config.json", "vocab.txt", "tokenizer.json", "LICENSE"]
+)
 @pytest.mark.parametrize("protocol", [2, 5])
 def test_a_poisoned_pickle_in_any_slot_is_refused_and_never_runs(model, tmp_path, slot, protocol):
     (model / slot).write_bytes(pickle.dumps(Canary(tmp_path / "canary"), protocol=protocol))
@@ -70,7 +86,12 @@ def test_a_foreign_onnx_file_is_refused_and_our_own_accepted(model):
 
 @pytest.mark.parametrize("name", ["config.json", "tokenizer_config.json", "adapter_config.json"])
 @pytest.mark.parametrize(
-    "value", [{"auto_map": {"AutoModel": "evil.Model"}}, {"a": [{"trust_remote_code": True}]}, {"custom_pipelines": {"x": 1}}]
+    "value",
+    [
+        {"auto_map": {"AutoModel": "evil.Model"}},
+        {"a": [{"trust_remote_code": True}]},
+        {"custom_pipelines": {"x": 1}},
+    ],
 )
 def test_settings_that_ask_for_code_are_refused(model, name, value):
     (model / name).write_text(json.dumps(value))

@@ -63,7 +63,9 @@ def test_a_changed_document_is_refused(key, change):
         bundle.verify_document(json.dumps(envelope).encode(), bundle.public_path(key))
 
 
-@pytest.mark.parametrize("data", [b"", b"null", b"[]", b"\xff", b"[" * 100_000, b'{"document": 1, "signature": {}}'])
+@pytest.mark.parametrize(
+    "data", [b"", b"null", b"[]", b"\xff", b"[" * 100_000, b'{"document": 1, "signature": {}}']
+)
 def test_something_else_is_not_a_document(key, data):
     with pytest.raises(Refused, match="Not a signed document"):
         bundle.verify_document(data, bundle.public_path(key))
@@ -83,6 +85,9 @@ def test_numbers_without_a_json_spelling_are_not_signed(key):
 
 
 def test_importing_the_room_does_not_import_the_signing_library():
-    code = "import sys, lifecycle.runtime.bundle; sys.exit('model_signing' in sys.modules or 'django' in sys.modules)"
+    code = (
+        "import sys, lifecycle.runtime.bundle; sys.exit('model_signing' in sys.modules or 'django' in"
+        " sys.modules)"
+    )
 
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

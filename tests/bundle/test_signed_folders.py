@@ -43,14 +43,29 @@ def test_root_digest_is_the_subject_of_the_signature(model, key):
     verified = bundle.verify(model, bundle.public_path(key), expected_root=root)
 
     assert bundle.root_digest(verified) == root
-    assert [file.name for file in verified.files] == ["config.json", "serving/model.onnx", "serving-notes.txt"]
+    assert [file.name for file in verified.files] == [
+        "config.json",
+        "serving/model.onnx",
+        "serving-notes.txt",
+    ]
 
 
 def test_the_public_command_line_tool_confirms_the_signature(model, key):
     bundle.sign(model, key)
-    command = [sys.executable, "-m", "model_signing", "verify", "key", str(model), "--signature", str(model / "model.sig")]
+    command = [
+        sys.executable,
+        "-m",
+        "model_signing",
+        "verify",
+        "key",
+        str(model),
+        "--signature",
+        str(model / "model.sig"),
+    ]
 
-    done = subprocess.run([*command, "--public_key", str(bundle.public_path(key))], capture_output=True, text=True)
+    done = subprocess.run(
+        [*command, "--public_key", str(bundle.public_path(key))], capture_output=True, text=True
+    )
 
     assert done.returncode == 0, done.stderr
 
@@ -122,9 +137,17 @@ def test_what_others_take_away_while_it_is_verified_is_not_damage(model, key, mo
 
 def test_a_folder_that_is_laid_out_again_while_it_is_verified_is_not_damaged(model, key, monkeypatch):
     bundle.sign(model, key)
-    copy, read, differing = Path(shutil.copytree(model, model.with_name("copy"))), Signature.read, Config._get_manifest_diff
+    copy, read, differing = (
+        Path(shutil.copytree(model, model.with_name("copy"))),
+        Signature.read,
+        Config._get_manifest_diff,
+    )
     monkeypatch.setattr(Signature, "read", lambda path: (read(path), everything(model / "serving"))[0])
-    monkeypatch.setattr(Config, "_get_manifest_diff", lambda *given: (differing(*given), everything(model), copy.rename(model))[0])
+    monkeypatch.setattr(
+        Config,
+        "_get_manifest_diff",
+        lambda *given: (differing(*given), everything(model), copy.rename(model))[0],
+    )
 
     assert refusal(model, key) == "model changed during verification."
 
@@ -132,11 +155,15 @@ def test_a_folder_that_is_laid_out_again_while_it_is_verified_is_not_damaged(mod
     assert len(bundle.verify(model, bundle.public_path(key)).files) == 3
 
 
-def test_what_is_changed_while_it_is_verified_is_refused_and_named_as_soon_as_it_is_still(model, key, monkeypatch):
+def test_what_is_changed_while_it_is_verified_is_refused_and_named_as_soon_as_it_is_still(
+    model, key, monkeypatch
+):
     bundle.sign(model, key)
     with monkeypatch.context() as patched:
         own = Signature.read
-        patched.setattr(Signature, "read", lambda path: (own(path), (model / "config.json").write_text("{}"))[0])
+        patched.setattr(
+            Signature, "read", lambda path: (own(path), (model / "config.json").write_text("{}"))[0]
+        )
         assert refusal(model, key) == "model changed during verification."
 
     with pytest.raises(Damaged, match="config.json was changed"):
@@ -169,7 +196,9 @@ def test_an_unsigned_folder_is_refused(model, key):
     assert refusal(model, key) == "model has no signature (model.sig)."
 
 
-@pytest.mark.parametrize("content", [b"", b"{}", b"\x80\x04N.", b'{"dsseEnvelope": {"payload": "bm9wZQ=="}}', b"[" * 100_000])
+@pytest.mark.parametrize(
+    "content", [b"", b"{}", b"\x80\x04N.", b'{"dsseEnvelope": {"payload": "bm9wZQ=="}}', b"[" * 100_000]
+)
 def test_a_broken_signature_file_is_refused(model, key, content):
     (model / "model.sig").write_bytes(content)
 

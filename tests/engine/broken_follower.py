@@ -1,4 +1,6 @@
-"""`python -m tests.engine.broken_follower DIR`: a follower whose loss is no number from its seventh step on."""
+"""`python -m tests.engine.broken_follower DIR`: a follower whose loss is no number from its seventh step
+on.
+"""
 
 import os
 import sys
@@ -13,7 +15,11 @@ steps = iter(range(1, 10_000))
 
 def spoilt(self, labels=None, **inputs):
     output = OWN(self, labels=labels, **inputs)
-    return output | {"loss": output["loss"] * float("nan")} if labels is not None and next(steps) >= 7 else output
+    return (
+        output | {"loss": output["loss"] * float("nan")}
+        if labels is not None and next(steps) >= 7
+        else output
+    )
 
 
 Classifier.forward = spoilt

@@ -1,4 +1,6 @@
-"""`python -m tests.engine.calm_follower DIR`: a follower without dropout in its head, so that curves can be compared."""
+"""`python -m tests.engine.calm_follower DIR`: a follower without dropout in its head, so that curves can be
+compared.
+"""
 
 import os
 import sys

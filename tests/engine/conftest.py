@@ -1,4 +1,6 @@
-"""A base model of two random layers, made in code, and run folders over eight sentences of two or three labels."""
+"""A base model of two random layers, made in code, and run folders over eight sentences of two or three
+labels.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,10 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 ROOT = Path(__file__).resolve().parents[2]
-WORDS = "card lost stolen money back please refund where is my the not arrived pay again order cancel thanks help late".split()  # noqa: SIM905
+WORDS = (
+    "card lost stolen money back please refund where is my the not arrived pay again order cancel"  # noqa: SIM905
+    " thanks help late".split()
+)
 
 
 @pytest.fixture(scope="session")
@@ -34,7 +39,9 @@ def tiny_base(tmp_path_factory):
     tokenizer.normalizer = normalizers.Lowercase()
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     tokenizer.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+        single="[CLS] $A [SEP]",
+        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
+        special_tokens=[("[CLS]", 2), ("[SEP]", 3)],
     )
     fast = PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
@@ -87,13 +94,17 @@ def run_folder(tmp_path, tiny_base):
 
 @pytest.fixture
 def calm_folder(run_folder, tiny_base, tmp_path, monkeypatch):
-    """Makes run folders without dropout, of which each process draws its own. Seven rows: one process has none of the last batch."""
+    """Makes run folders without dropout, of which each process draws its own. Seven rows: one process has
+    none of the last batch.
+    """
     base = tmp_path / "calm"
     shutil.copytree(tiny_base, base)
     calm = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
     (base / "config.json").write_text(json.dumps(json.loads((base / "config.json").read_text()) | calm))
     monkeypatch.setattr("lifecycle.runtime.engine.classifier.HEAD_DROPOUT", 0.0)
-    monkeypatch.setattr("lifecycle.runtime.engine.team.FOLLOWER", (sys.executable, "-m", "tests.engine.calm_follower"))
+    monkeypatch.setattr(
+        "lifecycle.runtime.engine.team.FOLLOWER", (sys.executable, "-m", "tests.engine.calm_follower")
+    )
 
     def make(name, **fields):
         spec = {"epochs": 3, "batch_size": 3, "evaluations_per_epoch": 1, "class_weights": True} | fields
@@ -104,7 +115,9 @@ def calm_folder(run_folder, tiny_base, tmp_path, monkeypatch):
 
 @pytest.fixture
 def engine():
-    """Runs the program: engine("train", folder) → finished process. engine.start(...) → running process with a pipe on its stdin."""
+    """Runs the program: engine("train", folder) → finished process. engine.start(...) → running process with
+    a pipe on its stdin.
+    """
 
     def start(verb, folder):
         return subprocess.Popen(
@@ -146,8 +159,9 @@ def done_before(tmp_path_factory):
 
 @pytest.fixture
 def once(train_here, done_before):
-    """As train_here, for a test's set-up: the first test of the session that has such a folder does it, others get copies. Not
-    where the test has changed the engine, nor for tests of the verb itself."""
+    """As train_here, for a test's set-up: the first test of the session that has such a folder does it,
+    others get copies. Not where the test has changed the engine, nor for tests of the verb itself.
+    """
 
     def do(folder, verb="train"):
         key = hashlib.sha256(verb.encode())

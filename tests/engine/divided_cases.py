@@ -1,4 +1,5 @@
-"""What is divided in one test each: strategies that can be, on architectures of the tables in docs/strategies.md. No torch.
+"""What is divided in one test each: strategies that can be, on architectures of the tables in
+docs/strategies.md. No torch.
 
 Any two of architecture, strategy and task meet in a case; `make tables` divides the whole product.
 """
@@ -21,7 +22,11 @@ ENCODING = chosen(
     for task in ("single_label", "multi_label", "spans", "preference")
     if kind != "ia3" or architecture in settings_of("single_label").ia3_models
 )
-DECODING = chosen((architecture, kind, "generation") for architecture in ARCHITECTURES for kind in settings_of("generation").strategies)
+DECODING = chosen(
+    (architecture, kind, "generation")
+    for architecture in ARCHITECTURES
+    for kind in settings_of("generation").strategies
+)
 
 
 def name_of(architecture, kind, task):

@@ -1,7 +1,8 @@
-"""`python -m tests.engine.dividing RANK FOLDER`: one of two processes that take two steps with each divided model of the tables.
+"""`python -m tests.engine.dividing RANK FOLDER`: one of two processes that take two steps with each divided
+model of the tables.
 
-The first writes FOLDER/found.json: for each case the largest difference to the same steps of one whole model, how far these moved the
-weights, how many weights the largest part has, and how many there are.
+The first writes FOLDER/found.json: for each case the largest difference to the same steps of one whole model,
+how far these moved the weights, how many weights the largest part has, and how many there are.
 """
 
 from __future__ import annotations
@@ -34,15 +35,29 @@ TEXTS = [[3, 4, 5, 6, 7], [8, 9, 10, 11, 12], [5, 6, 7, 8, 9], [12, 11, 10, 9, 8
 TARGETS = {
     "single_label": [np.array(each) for each in (0, 2, 1, 1)],
     "multi_label": [np.array(each) for each in ([1, 0, 1], [0, 0, 0], [0, 1, 0], [1, 1, 1])],
-    "spans": [np.array(each) for each in ([-100, 1, 2, 0, -100], [-100, 5, 6, 0, -100], [-100, 0, 3, 4, -100], [-100, 0, 0, 1, -100])],
+    "spans": [
+        np.array(each)
+        for each in (
+            [-100, 1, 2, 0, -100],
+            [-100, 5, 6, 0, -100],
+            [-100, 0, 3, 4, -100],
+            [-100, 0, 0, 1, -100],
+        )
+    ],
     "preference": [np.array([0, 1]), np.array([1, 0])],
 }
 
 
 def classifying(base, kind, task):
     """A model that was begun from torch's seed, and its batch of rows."""
-    learner, labels, names = learner_of(task), TARGETS[task], () if type_of(task).has_responses else ("a", "b", "c")
-    spec = TrainSpec(Base("base", "base"), names, task=task, strategy=Strategy(kind, dropout=0.0, **INNER.get(kind, {})))
+    learner, labels, names = (
+        learner_of(task),
+        TARGETS[task],
+        () if type_of(task).has_responses else ("a", "b", "c"),
+    )
+    spec = TrainSpec(
+        Base("base", "base"), names, task=task, strategy=Strategy(kind, dropout=0.0, **INNER.get(kind, {}))
+    )
     rows = [TEXTS[:2], TEXTS[2:]] if type_of(task).has_responses else TEXTS
     targets = np.array(labels) if task in ("single_label", "multi_label") else labels
     return learner.build(base, spec, learner.loss(spec, targets)), learner.pad(rows, 1, token_types=False) | {
@@ -53,7 +68,9 @@ def classifying(base, kind, task):
 def writing(base, kind):
     """The same of a decoder, whose rows count equally: each has as many tokens."""
     examples = [Example(tuple(ids), tuple(ids), prompt=1) for ids in TEXTS]
-    return build_decoder(base, Strategy(kind, dropout=0.0, **INNER.get(kind, {}))), collate_examples(examples, 1)
+    return build_decoder(base, Strategy(kind, dropout=0.0, **INNER.get(kind, {}))), collate_examples(
+        examples, 1
+    )
 
 
 def step_twice(model, batch):
@@ -77,7 +94,9 @@ def furthest(one, other):
 
 
 def compare(rank, begin):
-    """One case's entry in `found.json`. Only the first process also steps the whole model, and returns one."""
+    """One case's entry in `found.json`. Only the first process also steps the whole model, and returns
+    one.
+    """
     torch.manual_seed(0)
     divided, batch = begin()
     weights = counts(divided)[1]
@@ -89,19 +108,29 @@ def compare(rank, begin):
     if rank > 0:
         return None
     assert after.keys() == together.keys()
-    return {"difference": furthest(after, together), "moved": furthest(after, before), "held": held, "all": weights}
+    return {
+        "difference": furthest(after, together),
+        "moved": furthest(after, before),
+        "held": held,
+        "all": weights,
+    }
 
 
 def main(rank, folder):
-    for architecture in dict.fromkeys(each[0] for each in ENCODING):  # before they meet: then the first alone would save
+    # before they meet: then the first alone would save
+    for architecture in dict.fromkeys(each[0] for each in ENCODING):
         make_encoder(architecture).save_pretrained(folder / f"{rank}" / architecture)
     for architecture in dict.fromkeys(each[0] for each in DECODING):
         make_tiny_decoder(folder / f"{rank}" / architecture, architecture=architecture)
-    distributed.init_process_group("gloo", init_method=f"file://{folder / 'store'}", rank=rank, world_size=PROCESSES)
+    distributed.init_process_group(
+        "gloo", init_method=f"file://{folder / 'store'}", rank=rank, world_size=PROCESSES
+    )
     found = {}
     for architecture, kind, task in (*ENCODING, *DECODING):
         base = folder / f"{rank}" / architecture
-        begin = partial(writing, base, kind) if task == "generation" else partial(classifying, base, kind, task)
+        begin = (
+            partial(writing, base, kind) if task == "generation" else partial(classifying, base, kind, task)
+        )
         case = name_of(architecture, kind, task)
         print(case, flush=True)  # so that a failure is printed after its case
         found[case] = compare(rank, begin)

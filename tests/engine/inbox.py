@@ -1,4 +1,6 @@
-"""Eight sentences of a support inbox, of two labels, and how a run reads rows; the same with any number of labels."""
+"""Eight sentences of a support inbox, of two labels, and how a run reads rows; the same with any number of
+labels.
+"""
 
 import json
 
@@ -27,5 +29,8 @@ SETS = [
 def write_rows(path, rows):
     """A text with one label, or with a list of them."""
     named = [(text, "labels" if isinstance(label, list) else "label", label) for text, label in rows]
-    lines = [json.dumps({"id": f"{number:064x}", "text": text, name: label}) for number, (text, name, label) in enumerate(named)]
+    lines = [
+        json.dumps({"id": f"{number:064x}", "text": text, name: label})
+        for number, (text, name, label) in enumerate(named)
+    ]
     path.write_text("\n".join(lines) + "\n")

@@ -1,4 +1,6 @@
-"""What tests of several processes of one run share: how it is followed, and how another than the first is killed."""
+"""What tests of several processes of one run share: how it is followed, and how another than the first is
+killed.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ def curve(folder):
 
 
 def assert_same_curve(alone, together):
-    """The curves of two run folders are equal within rounding. A point may have only a loss or only an evaluation."""
+    """The curves of two run folders are equal within rounding. A point may have only a loss or only an
+    evaluation.
+    """
     one, two = (dict(curve(folder)) for folder in (alone, together))
     assert list(one) == list(two)
     for step, values in one.items():
@@ -30,7 +34,10 @@ def assert_same_curve(alone, together):
 
 def assert_same_artifact(alone, divided):
     """The same tensors in the artifacts of two run folders, within rounding."""
-    names = [sorted(each.name for each in (folder / "artifact").glob("*.safetensors")) for folder in (alone, divided)]
+    names = [
+        sorted(each.name for each in (folder / "artifact").glob("*.safetensors"))
+        for folder in (alone, divided)
+    ]
     assert names[0] == names[1] != []
     for name in names[0]:
         one, two = (load_file(folder / "artifact" / name) for folder in (alone, divided))
@@ -44,7 +51,9 @@ def children():
 
 
 def killed_after(checkpoints, monkeypatch):
-    """Have the other process of the next run that comes so far be killed, once this one has sealed so many checkpoints."""
+    """Have the other process of the next run that comes so far be killed, once this one has sealed so many
+    checkpoints.
+    """
     seal, sealed = checkpoint.seal, []
 
     def seal_and_kill(folder):

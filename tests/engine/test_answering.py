@@ -17,7 +17,11 @@ def base(request, tmp_path_factory):
 
     folder = make_tiny_decoder(tmp_path_factory.mktemp("base") / request.param, architecture=request.param)
     weights = load_file(folder / "model.safetensors")
-    save_file({name: each * 8 if each.ndim > 1 else each for name, each in weights.items()}, folder / "model.safetensors", {"format": "pt"})
+    save_file(
+        {name: each * 8 if each.ndim > 1 else each for name, each in weights.items()},
+        folder / "model.safetensors",
+        {"format": "pt"},
+    )
     return folder
 
 
@@ -40,7 +44,11 @@ def made(base):
                 if each.requires_grad:
                     each.add_(torch.randn_like(each) * 0.5)
         tokenizer = load_tokenizer(base)
-        return model, tokenizer, encode_prompts(tokenizer, find_frame(tokenizer), [question for question, _ in QUESTIONS], 64)
+        return (
+            model,
+            tokenizer,
+            encode_prompts(tokenizer, find_frame(tokenizer), [question for question, _ in QUESTIONS], 64),
+        )
 
     return make
 
@@ -52,7 +60,11 @@ def naive(model, tokenizer, prompt, count):
     ids, generated = list(prompt), []
     with torch.no_grad():
         for _ in range(count):
-            token = int(model(torch.tensor([ids]), torch.ones(1, len(ids), dtype=torch.long))["logits"][0, -1].argmax())
+            token = int(
+                model(torch.tensor([ids]), torch.ones(1, len(ids), dtype=torch.long))["logits"][
+                    0, -1
+                ].argmax()
+            )
             if token == tokenizer.eos_token_id:
                 break
             generated.append(token)
@@ -87,11 +99,17 @@ def test_losses_count_answers_alone_and_do_not_depend_on_the_batch(kind, made):
 
     together, alone = measure_losses(model, examples, 1, 8), measure_losses(model, examples, 1, 1)
 
-    assert together.tokens.tolist() == [sum(label != NOT_COUNTED for label in each.labels) for each in examples]
+    assert together.tokens.tolist() == [
+        sum(label != NOT_COUNTED for label in each.labels) for each in examples
+    ]
     assert np.allclose(together.nats, alone.nats, rtol=1e-4)
     with torch.no_grad():
-        logits = model(torch.tensor([examples[0].ids]), torch.ones(1, len(examples[0].ids), dtype=torch.long))["logits"]
-    wanted = torch.nn.functional.cross_entropy(logits[0, -len(examples[0].ids) : -1], torch.tensor(examples[0].labels[1:]), reduction="sum")
+        logits = model(
+            torch.tensor([examples[0].ids]), torch.ones(1, len(examples[0].ids), dtype=torch.long)
+        )["logits"]
+    wanted = torch.nn.functional.cross_entropy(
+        logits[0, -len(examples[0].ids) : -1], torch.tensor(examples[0].labels[1:]), reduction="sum"
+    )
     assert together.nats[0] == pytest.approx(float(wanted), rel=1e-4)
 
 
@@ -108,10 +126,16 @@ def test_an_answer_ends_at_any_end_of_the_base_itself(kind, made):
     whole = [each.text for each in answer(model.encoder, tokenizer, prompts, **options)]
     one, two = sorted({word for each in whole for word in each.split()})[:2]
 
-    for eos, stops in ((tokenizer.convert_tokens_to_ids(one), {one}), (tokenizer.convert_tokens_to_ids([one, two]), {one, two})):
+    for eos, stops in (
+        (tokenizer.convert_tokens_to_ids(one), {one}),
+        (tokenizer.convert_tokens_to_ids([one, two]), {one, two}),
+    ):
         base.generation_config.eos_token_id = eos
         answers = [each.text for each in answer(model.encoder, tokenizer, prompts, **options)]
-        wanted = [" ".join(itertools.takewhile(lambda word, stops=stops: word not in stops, each.split())) for each in whole]
+        wanted = [
+            " ".join(itertools.takewhile(lambda word, stops=stops: word not in stops, each.split()))
+            for each in whole
+        ]
         assert answers == wanted != whole
 
 
@@ -124,7 +148,9 @@ def test_an_answer_without_an_end_within_its_longest_length_is_reported_as_cut(m
     stop = tokenizer.convert_tokens_to_ids(whole[-1])
 
     (ended,) = answer(model.encoder, tokenizer, prompts[:1], end=stop, max_new_tokens=6, **options)
-    (cut,) = answer(model.encoder, tokenizer, prompts[:1], end=stop, max_new_tokens=whole.index(whole[-1]), **options)
+    (cut,) = answer(
+        model.encoder, tokenizer, prompts[:1], end=stop, max_new_tokens=whole.index(whole[-1]), **options
+    )
 
     assert (ended.text, cut.text) == (cut.text, ended.text)
     assert (ended.cut, cut.cut) == (False, True)

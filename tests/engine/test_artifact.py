@@ -60,9 +60,13 @@ def test_the_graph_has_the_inputs_and_outputs_that_the_server_expects(artifact):
     session = Predictor(artifact).session
 
     assert [(each.name, each.type, each.shape) for each in session.get_inputs()] == [
-        (name, "tensor(int64)", ["batch", "sequence"]) for name in ("input_ids", "attention_mask", "token_type_ids")
+        (name, "tensor(int64)", ["batch", "sequence"])
+        for name in ("input_ids", "attention_mask", "token_type_ids")
     ]
-    assert [(each.name, each.type) for each in session.get_outputs()] == [("logits", "tensor(float)"), ("embedding", "tensor(float)")]
+    assert [(each.name, each.type) for each in session.get_outputs()] == [
+        ("logits", "tensor(float)"),
+        ("embedding", "tensor(float)"),
+    ]
 
 
 def test_the_description_names_labels_base_and_temperature(artifact):

@@ -32,12 +32,18 @@ def test_the_only_class_is_answered_as_a_regression_of_its_own_does(classes):
     probabilities, thresholds = of_sets.each_label(known, train, classes, 7, strength=3.0)(asked)
 
     def alone(some, at):
-        made = LogisticRegression(C=3.0, max_iter=baselines.ITERATIONS, tol=baselines.TOLERANCE, random_state=7)
+        made = LogisticRegression(
+            C=3.0, max_iter=baselines.ITERATIONS, tol=baselines.TOLERANCE, random_state=7
+        )
         return made.fit(known[some], truth[some, at])
 
     for at in range(classes):
-        assert probabilities[:, at] == pytest.approx(alone(slice(None), at).predict_proba(asked)[:, 1], abs=1e-12)
-        chosen = calibration.best_threshold(alone(~held, at).predict_proba(known[held])[:, 1], truth[held, at])
+        assert probabilities[:, at] == pytest.approx(
+            alone(slice(None), at).predict_proba(asked)[:, 1], abs=1e-12
+        )
+        chosen = calibration.best_threshold(
+            alone(~held, at).predict_proba(known[held])[:, 1], truth[held, at]
+        )
         assert thresholds[at] == pytest.approx(chosen, abs=1e-12)
     assert (probabilities.shape, len(thresholds)) == ((40, classes), classes)
 
@@ -55,12 +61,20 @@ def every_length(train, texts):
         for start in range(len(words)):
             for end in range(start + 1, min(start + longest, len(words)) + 1):
                 seen[tuple(words[start:end])] += 1
-    kept = {some: labels.most_common(1)[0][0] for some, labels in known.items() if some and labels.total() >= 0.5 * seen[some]}
+    kept = {
+        some: labels.most_common(1)[0][0]
+        for some, labels in known.items()
+        if some and labels.total() >= 0.5 * seen[some]
+    }
     found = []
     for text in texts:
         places, spans, at = list(of_spans.WORD.finditer(text)), [], 0
         while at < len(places):
-            standing = (end for end in range(len(places), at, -1) if tuple(each.group() for each in places[at:end]) in kept)
+            standing = (
+                end
+                for end in range(len(places), at, -1)
+                if tuple(each.group() for each in places[at:end]) in kept
+            )
             end = next(standing, None)
             if end:
                 label = kept[tuple(each.group() for each in places[at:end])]
@@ -71,11 +85,19 @@ def every_length(train, texts):
 
 
 def made(random, count):
-    """Texts of few words, so that spans overlap, begin alike and occur unmarked elsewhere; some are of blanks only."""
+    """Texts of few words, so that spans overlap, begin alike and occur unmarked elsewhere; some are of blanks
+    only.
+    """
     texts, targets = [], []
     for _ in range(count):
-        text = " ".join(random.choice(["new", "york", "a", "b.", "New-York", " "], size=int(random.integers(0, 14))))
-        ends = [at for at in range(len(text) + 1) if at in (0, len(text)) or text[at : at + 1] == " " or text[at - 1 : at] == " "]
+        text = " ".join(
+            random.choice(["new", "york", "a", "b.", "New-York", " "], size=int(random.integers(0, 14)))
+        )
+        ends = [
+            at
+            for at in range(len(text) + 1)
+            if at in (0, len(text)) or text[at : at + 1] == " " or text[at - 1 : at] == " "
+        ]
         spans, last = [], 0
         while random.random() < 0.7 and (later := [at for at in ends if at >= last])[1:]:
             start, end = sorted(random.choice(later, 2, replace=False).tolist())
@@ -101,12 +123,21 @@ def test_the_longest_span_counts_and_of_its_classes_the_most_frequent():
     texts = ["In New York.", "New York City, New York", "York", "New York"]
     marked = [((3, 11, 0),), ((0, 13, 1), (15, 23, 0)), (), ((0, 8, 2),)]
 
-    found = of_spans.dictionary(rows_of(texts, map(Marked, marked)))(rows_of(["York, New York City and New York", ""], ()))
+    found = of_spans.dictionary(rows_of(texts, map(Marked, marked)))(
+        rows_of(["York, New York City and New York", ""], ())
+    )
 
     assert found == [[Found(6, 19, 1, 1.0), Found(24, 32, 0, 1.0)], []]
 
 
 def test_at_a_word_only_lengths_of_spans_that_begin_with_it_are_tried():
-    known = [("new", "york"), ("new",), ("new", "york", "city"), (), ("york", "a", "b", "c", "d"), ("new", "port")]
+    known = [
+        ("new", "york"),
+        ("new",),
+        ("new", "york", "city"),
+        (),
+        ("york", "a", "b", "c", "d"),
+        ("new", "port"),
+    ]
 
     assert of_spans.lengths_by_first(known) == {"new": [3, 2, 1], "york": [5]}

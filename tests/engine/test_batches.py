@@ -1,4 +1,6 @@
-"""The order in which a run reads its rows: like lengths together, batches by chance, the same again for the same seed and epoch."""
+"""The order in which a run reads its rows: like lengths together, batches by chance, the same again for the
+same seed and epoch.
+"""
 
 from __future__ import annotations
 

@@ -16,7 +16,13 @@ from lifecycle.runtime.engine.task_types import learner
 
 pytestmark = pytest.mark.engine
 
-SPEC = {"epochs": 12, "batch_size": 4, "evaluations_per_epoch": 1, "learning_rate": 1e-3, "head_learning_rate": 1e-3}
+SPEC = {
+    "epochs": 12,
+    "batch_size": 4,
+    "evaluations_per_epoch": 1,
+    "learning_rate": 1e-3,
+    "head_learning_rate": 1e-3,
+}
 OWN = Classifier.forward
 
 
@@ -29,7 +35,11 @@ def spoil(monkeypatch):
 
         def forward(self, labels=None, **inputs):
             output = OWN(self, labels=labels, **inputs)
-            return output | {"loss": change(output["loss"])} if labels is not None and next(calls) >= number else output
+            return (
+                output | {"loss": change(output["loss"])}
+                if labels is not None and next(calls) >= number
+                else output
+            )
 
         monkeypatch.setattr(Classifier, "forward", forward)
 
@@ -67,7 +77,9 @@ class Endless(torch.autograd.Function):
         (Endless.apply, "nan_gradient", "The gradient became NaN at step 7."),
     ],
 )
-def test_a_number_that_is_none_ends_the_run_with_the_best_weights_before(change, code, message, run_folder, train_here, spoil):
+def test_a_number_that_is_none_ends_the_run_with_the_best_weights_before(
+    change, code, message, run_folder, train_here, spoil
+):
     calm, broken = (
         run_folder("calm", **SPEC | {"epochs": 3, "schedule": "constant"}),
         run_folder("broken", **SPEC | {"schedule": "constant"}),
@@ -82,10 +94,17 @@ def test_a_number_that_is_none_ends_the_run_with_the_best_weights_before(change,
     assert result["error"] == {
         "code": code,
         "message": f"{message} The weights of step {result['best_step']}, the best earlier step, are used.",
-        "next_step": "Lower both learning rates (a tenth is a good next try) or use fp32 precision, and start a new run.",
+        "next_step": (
+            "Lower both learning rates (a tenth is a good next try) or use fp32 precision, and start a new"
+            " run."
+        ),
     }
     (finding,) = [event for event in events_of(broken, "finding") if event["code"] == "instability"]
-    assert (finding["severity"], finding["title"], finding["from_step"]) == ("bad", "Training diverged at step 7 and was stopped.", 7)
+    assert (finding["severity"], finding["title"], finding["from_step"]) == (
+        "bad",
+        "Training diverged at step 7 and was stopped.",
+        7,
+    )
     assert all(torch.isfinite(each).all() for each in weights(broken).values())
     assert result["metrics"]["macro_f1"] == calm_result["metrics"]["macro_f1"]
     assert not (broken / "checkpoints").exists()
@@ -98,7 +117,8 @@ def test_a_loss_that_rises_and_stays_ends_the_run_and_nothing_later_is_kept(run_
     result = train_here(folder)
 
     assert result["status"] == "succeeded"
-    assert (result["error"]["code"], result["last_step"]) == ("diverged", 14)  # logged each second step: 10, 12 and 14 are jumps
+    # logged each second step: 10, 12 and 14 are jumps
+    assert (result["error"]["code"], result["last_step"]) == ("diverged", 14)
     assert result["best_step"] <= 8
     assert "at step 10 and didn't recover." in result["error"]["message"]
     curve = points(read_events(folder / "events.jsonl")[0])
@@ -172,5 +192,8 @@ def test_the_message_names_the_step_that_is_kept():
 
     found = diagnosis.broken(fault, 30)
 
-    assert found.detail == "The loss became NaN at step 43. The weights of step 30, the best earlier step, are used."
+    assert (
+        found.detail
+        == "The loss became NaN at step 43. The weights of step 30, the best earlier step, are used."
+    )
     assert (found.from_step, found.to_step, found.next_step) == (43, 43, fault.next_step)

@@ -21,7 +21,8 @@ TEXT = "Where is my card?"
 @pytest.fixture
 def artifact(run_folder, once):
     """Of a run whose int8 graph passed its gate."""
-    folder = run_folder(validation=[*ROWS, (ROWS[0][0], "refund")] * 12)  # a contradiction, so that no probability is 1
+    # a contradiction, so that no probability is 1
+    folder = run_folder(validation=[*ROWS, (ROWS[0][0], "refund")] * 12)
     assert once(folder)["int8"]["passed"] is True
     (folder / "artifact").rename(folder / "model")
     return folder / "model"
@@ -54,6 +55,10 @@ def test_the_cards_code_gives_the_probability_of_the_graph_that_was_measured(art
 
 
 def test_the_cards_code_of_a_version_that_fp32_serves_runs_what_lifecycle_json_names():
-    facts = {"spec": {"task": "single_label"}, "strategy": "full", "int8": {"passed": False, "reason": "Too few rows."}}
+    facts = {
+        "spec": {"task": "single_label"},
+        "strategy": "full",
+        "int8": {"passed": False, "reason": "Too few rows."},
+    }
 
     assert 'folder / about["serving"])' in card.loading(facts)

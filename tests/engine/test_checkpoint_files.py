@@ -1,4 +1,6 @@
-"""What a checkpoint and the best weights take of the disk, and what is freed before the artifact is written."""
+"""What a checkpoint and the best weights take of the disk, and what is freed before the artifact is
+written.
+"""
 
 import gc
 import json
@@ -71,7 +73,10 @@ def test_the_last_checkpoint_has_no_optimizer_and_those_before_have(run_folder, 
 
     last = train_here(folder)["last_step"]
 
-    found = {checkpoint.step_of(each): (each / "optimizer.pt").exists() for each in (folder / "checkpoints").iterdir()}
+    found = {
+        checkpoint.step_of(each): (each / "optimizer.pt").exists()
+        for each in (folder / "checkpoints").iterdir()
+    }
     assert len(found) == 2
     assert found.pop(last) is False
     assert list(found.values()) == [True]
@@ -96,7 +101,9 @@ def test_gradients_and_moments_are_freed_before_the_artifact_is_written(run_fold
     assert seen == [[], []]
 
 
-def test_memory_of_training_is_freed_before_libraries_that_write_graphs_are_loaded(run_folder, train_here, monkeypatch):
+def test_memory_of_training_is_freed_before_libraries_that_write_graphs_are_loaded(
+    run_folder, train_here, monkeypatch
+):
     from lifecycle.runtime.engine import devices
     from lifecycle.runtime.engine.task_types.single_label.answerer import LabelAnswerer
 
@@ -117,8 +124,13 @@ def test_a_run_trains_without_the_libraries_that_write_graphs_and_tables():
     import subprocess
     import sys
 
-    code = "import json, sys; from lifecycle.runtime.engine import training; print(json.dumps(sorted(sys.modules)))"
-    loaded = json.loads(subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=True, text=True).stdout)
+    code = (
+        "import json, sys; from lifecycle.runtime.engine import training;"
+        " print(json.dumps(sorted(sys.modules)))"
+    )
+    loaded = json.loads(
+        subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=True, text=True).stdout
+    )
 
     assert {"torch", "transformers"} <= set(loaded)
     assert not {"onnx", "onnxruntime", "pyarrow", "sklearn", "pandas"} & set(loaded)

@@ -1,4 +1,6 @@
-"""What rows were split together is written with them, kept with every kind of answers, and resampled together."""
+"""What rows were split together is written with them, kept with every kind of answers, and resampled
+together.
+"""
 
 import json
 
@@ -24,7 +26,14 @@ IDS = ("a", "b", "c", "d")
 
 
 def classes(clusters):
-    return Predictions(("x", "y"), IDS, np.array([0, 1, 0, 0]), np.array([[0.9, 0.1], [0.2, 0.8], [0.3, 0.7], [0.4, 0.6]]), None, clusters)
+    return Predictions(
+        ("x", "y"),
+        IDS,
+        np.array([0, 1, 0, 0]),
+        np.array([[0.9, 0.1], [0.2, 0.8], [0.3, 0.7], [0.4, 0.6]]),
+        None,
+        clusters,
+    )
 
 
 def sets(clusters):
@@ -52,7 +61,11 @@ MADE = {"single_label": classes, "multi_label": sets, "spans": marked, "ranking"
 
 
 def test_rows_know_what_they_were_split_together_with(tmp_path):
-    lines = [{"id": "a", "text": "1", "cluster": "k"}, {"id": "b", "text": "2"}, {"id": "c", "text": "3", "cluster": "k"}]
+    lines = [
+        {"id": "a", "text": "1", "cluster": "k"},
+        {"id": "b", "text": "2"},
+        {"id": "c", "text": "3", "cluster": "k"},
+    ]
     (tmp_path / "data.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
 
     rows = read_rows(tmp_path / "data.jsonl")
@@ -88,10 +101,13 @@ def test_a_file_from_before_is_read_with_each_row_as_a_cluster_of_its_own(task, 
 
 
 @pytest.mark.parametrize(
-    ("task", "made", "codes"), [("single_label", classes, CODES), ("multi_label", sets, CODES), ("spans", marked, [0, 0, 0, 1])]
+    ("task", "made", "codes"),
+    [("single_label", classes, CODES), ("multi_label", sets, CODES), ("spans", marked, [0, 0, 0, 1])],
 )
 def test_scores_for_a_threshold_have_the_clusters_of_their_rows(task, made, codes, tmp_path):
-    """Of spans two are found, in texts of cluster 0, and two are not, of which one is in that of cluster 1."""
+    """Of spans two are found, in texts of cluster 0, and two are not, of which one is in that of cluster
+    1.
+    """
     file_of(task).write(tmp_path / "rows.parquet", made(CODES), "validation")
 
     assert sorted(file_of(task).scores(tmp_path / "rows.parquet", "x").clusters.tolist()) == sorted(codes)

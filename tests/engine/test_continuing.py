@@ -1,4 +1,6 @@
-"""A model that was trained here is where another run begins: its weights, its head, rows that it was trained on, and what it forgets."""
+"""A model that was trained here is where another run begins: its weights, its head, rows that it was trained
+on, and what it forgets.
+"""
 
 import json
 import shutil
@@ -26,7 +28,12 @@ from tests.engine.test_spans_training import TEXTS, write
 from tests.support.tiny_decoders import QUESTIONS, make_tiny_decoder
 
 pytestmark = pytest.mark.engine
-HELP = [("please help again", "help"), ("thanks help", "help"), ("help me please", "help"), ("help late again", "help")]
+HELP = [
+    ("please help again", "help"),
+    ("thanks help", "help"),
+    ("help me please", "help"),
+    ("help late again", "help"),
+]
 LEARNS = {"epochs": 20, "learning_rate": 5e-3, "head_learning_rate": 2e-2}
 
 
@@ -45,7 +52,9 @@ def merged(tmp_path, train_here, artifact, base, name="merged"):
 def known(run_folder, once, tmp_path, tiny_base):
     """A base that separates cards from refunds."""
     (tmp_path / "known").mkdir()
-    run = run_folder("known/run", strategy={"kind": "lora", "rank": 4, "dropout": 0.0}, **LEARNS | {"learning_rate": 3e-2})
+    run = run_folder(
+        "known/run", strategy={"kind": "lora", "rank": 4, "dropout": 0.0}, **LEARNS | {"learning_rate": 3e-2}
+    )
     assert once(run)["metrics"]["accuracy"] == 1.0
     spec = {"artifact": "run/artifact", "base": {"path": str(tiny_base), "name": "tiny"}}
     (tmp_path / "known" / "spec.json").write_text(json.dumps(spec))
@@ -54,7 +63,12 @@ def known(run_folder, once, tmp_path, tiny_base):
 
 
 def on(base, **fields):
-    return {"base": {"path": str(base), "name": "Run 1"}, "labels": ["refund", "help", "card"], "keep_head": True, "seed": 5} | fields
+    return {
+        "base": {"path": str(base), "name": "Run 1"},
+        "labels": ["refund", "help", "card"],
+        "keep_head": True,
+        "seed": 5,
+    } | fields
 
 
 def logged(folder, kind, name):
@@ -73,10 +87,14 @@ def test_a_merged_base_answers_as_its_artifact_does(strategy, run_folder, train_
     model = merged(tmp_path, train_here, run / "artifact", tiny_base)
 
     texts, info = [text for text, _ in ROWS], ArtifactInfo.read(model)
-    encoded = learner_of("single_label").encode(load_tokenizer(model), Rows(tuple(texts), tuple(texts), (0,) * 8), 2, info.max_tokens)
+    encoded = learner_of("single_label").encode(
+        load_tokenizer(model), Rows(tuple(texts), tuple(texts), (0,) * 8), 2, info.max_tokens
+    )
     with torch.no_grad():
         batch = Collate(0, True)([{"input_ids": ids, "labels": np.int64(0)} for ids in encoded.ids])
-        logits = load_classifier(model, None)(**{name: value for name, value in batch.items() if name != "labels"})["logits"].numpy()
+        logits = load_classifier(model, None)(
+            **{name: value for name, value in batch.items() if name != "labels"}
+        )["logits"].numpy()
     assert np.abs(logits - Predictor(run / "artifact").answer(texts).logits).max() < 1e-4
     assert (info.strategy, info.labels, open_base(model).model_type) == ("full", ("card", "refund"), "bert")
     assert {each.suffix for each in model.iterdir()} == {".json", ".safetensors"}
@@ -87,7 +105,9 @@ def test_what_is_kept_beside_the_weights_is_not_merged(run_folder, train_here, t
     train_here(run)
     folder = tmp_path / "merged"
     folder.mkdir()
-    (folder / "spec.json").write_text(json.dumps({"artifact": str(run / "artifact"), "base": {"path": str(tiny_base), "name": "tiny"}}))
+    (folder / "spec.json").write_text(
+        json.dumps({"artifact": str(run / "artifact"), "base": {"path": str(tiny_base), "name": "tiny"}})
+    )
 
     error = train_here(folder, verb="merge")["error"]
 
@@ -97,7 +117,11 @@ def test_what_is_kept_beside_the_weights_is_not_merged(run_folder, train_here, t
 
 
 def test_the_head_begins_with_the_labels_that_both_know(known, run_folder, train_here):
-    folder = run_folder(rows=HELP + ROWS[:4], validation=ROWS, **on(known, learning_rate=0.0, head_learning_rate=0.0, epochs=1))
+    folder = run_folder(
+        rows=HELP + ROWS[:4],
+        validation=ROWS,
+        **on(known, learning_rate=0.0, head_learning_rate=0.0, epochs=1),
+    )
 
     train_here(folder)
 
@@ -111,7 +135,10 @@ def test_the_head_begins_with_the_labels_that_both_know(known, run_folder, train
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"task": "multi_label"}, "spec.json: keep_head needs a base of the same task; Run 1 was trained for single_label."),
+        (
+            {"task": "multi_label"},
+            "spec.json: keep_head needs a base of the same task; Run 1 was trained for single_label.",
+        ),
         ({"pooling": "cls"}, "spec.json: keep_head must be mean, the pooling that the head of Run 1 uses."),
     ],
 )
@@ -124,7 +151,10 @@ def test_a_head_of_another_kind_is_not_reused(fields, message, known, run_folder
 
 
 def test_a_base_without_a_head_gives_none(run_folder, train_here):
-    assert train_here(run_folder(keep_head=True))["error"]["message"] == ("spec.json: keep_head needs a base with a head; tiny has none.")
+    assert (
+        train_here(run_folder(keep_head=True))["error"]["message"]
+        == "spec.json: keep_head needs a base with a head; tiny has none."
+    )
 
 
 def test_earlier_rows_are_rehearsed_up_to_their_share(known, run_folder, train_here):
@@ -148,7 +178,12 @@ def test_a_share_that_needs_more_rows_than_there_are_takes_all(known, run_folder
 def test_rehearsal_keeps_what_is_lost_without_it(known, run_folder, train_here):
     found = {}
     for name, share in (("without", 0.0), ("with", 0.6)):
-        folder = run_folder(name, rows=[*HELP, ("money back please", "refund")], validation=HELP, **on(known, rehearsal=share, **LEARNS))
+        folder = run_folder(
+            name,
+            rows=[*HELP, ("money back please", "refund")],
+            validation=HELP,
+            **on(known, rehearsal=share, **LEARNS),
+        )
         write_rows(folder / "rehearsal.jsonl", ROWS)
         write_rows(folder / "earlier.jsonl", ROWS * 8)
         result = train_here(folder)
@@ -174,7 +209,11 @@ def test_label_sets_are_compared_on_the_shared_labels(run_folder, train_here, tm
     train_here(first)
     base = merged(tmp_path, train_here, first / "artifact", tiny_base)
     new = [(text, [*labels, "help"] if "help" in text else labels) for text, labels in SETS]
-    folder = run_folder("second", rows=new, **fast | {"base": {"path": str(base), "name": "Run 1"}, "labels": ["help", "refund", "card"]})
+    folder = run_folder(
+        "second",
+        rows=new,
+        **fast | {"base": {"path": str(base), "name": "Run 1"}, "labels": ["help", "refund", "card"]},
+    )
     write_rows(folder / "earlier.jsonl", SETS)
 
     result = train_here(folder)
@@ -190,7 +229,14 @@ def test_nothing_is_measured_where_no_class_is_known_to_both(run_folder, train_h
     train_here(first)
     base = merged(tmp_path, train_here, first / "artifact", tiny_base)
     rows = [(text, ["help"] if "help" in text else []) for text, _ in SETS]
-    folder = run_folder("second", rows=rows, task="multi_label", epochs=1, base={"path": str(base), "name": "Run 1"}, labels=["help"])
+    folder = run_folder(
+        "second",
+        rows=rows,
+        task="multi_label",
+        epochs=1,
+        base={"path": str(base), "name": "Run 1"},
+        labels=["help"],
+    )
     write_rows(folder / "earlier.jsonl", [("where is my order", [])])
 
     result = train_here(folder)
@@ -204,8 +250,17 @@ def test_marked_parts_keep_their_head_and_are_measured(run_folder, train_here, t
         write(first / f"{split}.jsonl", TEXTS)
     train_here(first)
     base = merged(tmp_path, train_here, first / "artifact", tiny_base)
-    still = {"learning_rate": 0.0, "head_learning_rate": 0.0, "weight_decay": 0.0, "epochs": 1, "keep_head": True}
-    folder = run_folder("second", **SPANS | still | {"base": {"path": str(base), "name": "Run 1"}, "labels": ["wish", "thing"]})
+    still = {
+        "learning_rate": 0.0,
+        "head_learning_rate": 0.0,
+        "weight_decay": 0.0,
+        "epochs": 1,
+        "keep_head": True,
+    }
+    folder = run_folder(
+        "second",
+        **SPANS | still | {"base": {"path": str(base), "name": "Run 1"}, "labels": ["wish", "thing"]},
+    )
     for split in ("train", "validation", "earlier"):
         write(folder / f"{split}.jsonl", TEXTS)
 
@@ -222,7 +277,9 @@ def test_a_writer_is_measured_by_the_perplexity_of_earlier_answers(train_here, t
     first = make_generation_run(tmp_path / "first", base, epochs=6)
     train_here(first)
     model = merged(tmp_path, train_here, first / "artifact", base)
-    folder = make_generation_run(tmp_path / "second", model, epochs=1, learning_rate=0.0, weight_decay=0.0, rehearsal=0.5)
+    folder = make_generation_run(
+        tmp_path / "second", model, epochs=1, learning_rate=0.0, weight_decay=0.0, rehearsal=0.5
+    )
     for name in ("rehearsal", "earlier"):
         shutil.copy(folder / "validation.jsonl", folder / f"{name}.jsonl")
 
@@ -241,7 +298,10 @@ def test_a_head_is_no_setting_of_a_writer(train_here, tmp_path):
 
     error = train_here(make_generation_run(tmp_path / "run", base, keep_head=True))["error"]
 
-    assert error["message"] == "spec.json: keep_head applies to labels only; keep the default where the task is generation."
+    assert (
+        error["message"]
+        == "spec.json: keep_head applies to labels only; keep the default where the task is generation."
+    )
 
 
 def test_what_is_forgotten_is_reported_with_the_classes_that_fell_most():
@@ -249,14 +309,34 @@ def test_what_is_forgotten_is_reported_with_the_classes_that_fell_most():
         return {"baseline": before, "candidate": after, "difference": after - before, "verdict": verdict}
 
     found = {
-        "rows": 1200, "by": "macro_f1", "metrics": {"macro_f1": score(0.91, 0.88, "worse")},
-        "per_class": {"card": score(0.9, 0.8, "worse"), "login": score(0.9, 0.6, "worse"), "other": score(0.9, 0.5, "unclear")},
-    }  # fmt: skip
+        "rows": 1200,
+        "by": "macro_f1",
+        "metrics": {"macro_f1": score(0.91, 0.88, "worse")},
+        "per_class": {
+            "card": score(0.9, 0.8, "worse"),
+            "login": score(0.9, 0.6, "worse"),
+            "other": score(0.9, 0.5, "unclear"),
+        },
+    }
 
     mild = continuing.finding(found, metrics_of("single_label").listed, "Run 3")
-    much = continuing.finding(found | {"metrics": {"macro_f1": score(0.91, 0.80, "worse")}}, metrics_of("single_label").listed, "Run 3")
-    none = continuing.finding(found | {"metrics": {"macro_f1": score(0.91, 0.80, "unclear")}}, metrics_of("single_label").listed, "Run 3")
+    much = continuing.finding(
+        found | {"metrics": {"macro_f1": score(0.91, 0.80, "worse")}},
+        metrics_of("single_label").listed,
+        "Run 3",
+    )
+    none = continuing.finding(
+        found | {"metrics": {"macro_f1": score(0.91, 0.80, "unclear")}},
+        metrics_of("single_label").listed,
+        "Run 3",
+    )
 
-    assert (mild.code, mild.severity, mild.title) == ("forgetting", "watch", "Forgetting: the run is worse than Run 3 on earlier rows.")
-    assert mild.detail == "On 1,200 earlier rows macro-F1 went from 0.910 to 0.880. Largest drop: login, card."
+    assert (mild.code, mild.severity, mild.title) == (
+        "forgetting",
+        "watch",
+        "Forgetting: the run is worse than Run 3 on earlier rows.",
+    )
+    assert (
+        mild.detail == "On 1,200 earlier rows macro-F1 went from 0.910 to 0.880. Largest drop: login, card."
+    )
     assert (much.severity, none) == ("bad", None)

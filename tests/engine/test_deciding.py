@@ -35,7 +35,9 @@ WANTED = Deciding("fraud", "recall", 0.9)
 
 
 def rows(positives, negatives):
-    """(probabilities (N, 2), truth (N,)): the second label's probability of rows that have it, and of those that do not."""
+    """(probabilities (N, 2), truth (N,)): the second label's probability of rows that have it, and of those
+    that do not.
+    """
     scores = np.array([*positives, *negatives])
     return np.stack([1 - scores, scores], axis=1), np.array([1] * len(positives) + [0] * len(negatives))
 
@@ -59,7 +61,9 @@ def test_without_a_threshold_the_likeliest_class_answers():
 # ── Choosing ────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize(("by", "measure"), [("precision", precision_score), ("recall", recall_score)])
 @pytest.mark.parametrize("target", [0.3, 0.6, 0.9])
-def test_what_scikit_learn_measures_of_the_answers_is_what_is_reported_and_reaches_the_target(by, measure, target):
+def test_what_scikit_learn_measures_of_the_answers_is_what_is_reported_and_reaches_the_target(
+    by, measure, target
+):
     random = np.random.default_rng(2)
     truth = (random.random(800) < 0.1).astype(np.int64)
     scores = np.clip(random.normal(0.3 + 0.3 * truth, 0.15), 0.001, 0.999)
@@ -102,10 +106,17 @@ def test_with_few_rows_of_the_class_there_is_no_threshold_and_the_likeliest_clas
 def test_a_recall_is_promised_where_other_rows_reach_it_too_and_the_most_precise_such_threshold_is_chosen():
     probabilities, truth = rows([0.9] * 95 + [0.5] * 5, [0.6] * 10 + [0.1] * 70)
 
-    more, less = (deciding.choose(Deciding("b", "recall", target), ("a", "b"), probabilities, truth) for target in (0.9, 0.85))
+    more, less = (
+        deciding.choose(Deciding("b", "recall", target), ("a", "b"), probabilities, truth)
+        for target in (0.9, 0.85)
+    )
 
-    assert more == Deciding("b", "recall", 0.9, pytest.approx(0.3), hits=100, called=110, positives=100, promised=True)
-    assert less == Deciding("b", "recall", 0.85, pytest.approx(0.75), hits=95, called=95, positives=100, promised=True)
+    assert more == Deciding(
+        "b", "recall", 0.9, pytest.approx(0.3), hits=100, called=110, positives=100, promised=True
+    )
+    assert less == Deciding(
+        "b", "recall", 0.85, pytest.approx(0.75), hits=95, called=95, positives=100, promised=True
+    )
     assert deciding.to_json(more)["promised"] is True
 
 
@@ -114,7 +125,9 @@ def test_it_is_chosen_on_probabilities_after_temperature():
     truth = random.integers(0, 2, 400)
     logits = np.stack([np.zeros(400), 8 * (truth - 0.5) + random.normal(0, 12, 400)], axis=1)  # far too sure
 
-    info = decoding_of("single_label").fit(replace(INFO, labels=("a", "b"), deciding=Deciding("b", "recall", 0.9)), logits, truth)
+    info = decoding_of("single_label").fit(
+        replace(INFO, labels=("a", "b"), deciding=Deciding("b", "recall", 0.9)), logits, truth
+    )
 
     answers = deciding.decide(decoding_of("single_label").decode(logits, info.temperature), info.cut)
     assert info.temperature > 1.5
@@ -128,7 +141,10 @@ def test_near_duplicates_promise_no_more_than_their_clusters():
         replace(INFO, labels=("a", "b"), deciding=Deciding("b", "recall", 0.9)),
     )
 
-    found = [decoding_of("single_label").fit(wanted, logits, truth, clusters) for clusters in (None, np.arange(120) // 6)]
+    found = [
+        decoding_of("single_label").fit(wanted, logits, truth, clusters)
+        for clusters in (None, np.arange(120) // 6)
+    ]
 
     assert [each.deciding.promised for each in found] == [True, False]
 
@@ -137,17 +153,25 @@ def test_near_duplicates_promise_no_more_than_their_clusters():
 def reported(info):
     """The engine's report on five rows that are predicted by an artifact."""
     ids = tuple("abcde")
-    return single_label.ENTRY.report(decoding_of("single_label").predicted(SHARES, np.array([2, 0, 2, 1, 0]), ids, info), count=0)
+    return single_label.ENTRY.report(
+        decoding_of("single_label").predicted(SHARES, np.array([2, 0, 2, 1, 0]), ids, info), count=0
+    )
 
 
 def test_scores_count_the_answers_that_the_threshold_gives():
-    report = reported(replace(INFO, deciding=replace(WANTED, threshold=0.3, hits=19, called=38, positives=20)))
+    report = reported(
+        replace(INFO, deciding=replace(WANTED, threshold=0.3, hits=19, called=38, positives=20))
+    )
 
     assert report["confusion"]["counts"] == [[2, 0, 0], [0, 0, 1], [0, 0, 2]]
     assert report["accuracy"] == 0.8
     assert report["deciding"]["validation"] == {
-        "value": 0.95, "low": wilson(19, 20)[0], "high": wilson(19, 20)[1], "hits": 19, "of": 20,
-    }  # fmt: skip
+        "value": 0.95,
+        "low": wilson(19, 20)[0],
+        "high": wilson(19, 20)[1],
+        "hits": 19,
+        "of": 20,
+    }
     assert report["deciding"]["measured"] == {
         "precision": {"value": 2 / 3, "low": wilson(2, 3)[0], "high": wilson(2, 3)[1]},
         "recall": {"value": 1.0, "low": wilson(2, 2)[0], "high": wilson(2, 2)[1]},
@@ -161,7 +185,8 @@ def test_a_report_without_a_requested_class_omits_it():
 def test_int8_is_compared_by_the_answers_that_are_given():
     info = replace(INFO, labels=("a", "b"), deciding=Deciding("b", "recall", 0.9, 0.25))
     one = np.log([[0.74, 0.26], [0.9, 0.1]])
-    two = np.log([[0.76, 0.24], [0.9, 0.1]])  # the likeliest class is the same, the answer of the first is not
+    # the likeliest class is the same, the answer of the first is not
+    two = np.log([[0.76, 0.24], [0.9, 0.1]])
 
     assert decoding_of("single_label").agree(one, two, info) == 0.5
     assert decoding_of("single_label").agree(one, two, replace(info, deciding=None)) == 1.0
@@ -172,7 +197,11 @@ def test_answers_are_kept_with_the_threshold_and_compared_by_it_in_another_order
     order = [2, 0, 1]
     first = Predictions(LABELS, ids, truth, SHARES)
     second = Predictions(
-        tuple(LABELS[at] for at in order), ids, np.array([order.index(at) for at in truth]), SHARES[:, order], cut=Cut(0, 0.3)
+        tuple(LABELS[at] for at in order),
+        ids,
+        np.array([order.index(at) for at in truth]),
+        SHARES[:, order],
+        cut=Cut(0, 0.3),
     )
     predictions.ENTRY.write(tmp_path / "predictions.parquet", second, "test")
 
@@ -183,8 +212,17 @@ def test_answers_are_kept_with_the_threshold_and_compared_by_it_in_another_order
     for at, label in enumerate(kept.labels):
         found = predictions.ENTRY.scores(tmp_path / "predictions.parquet", label)
         assert (found.score == kept.probabilities[:, at]).all()
-        assert (found.positive.tolist(), found.called.tolist()) == ((kept.truth == at).tolist(), (kept.predicted == at).tolist())
-    assert pq.read_table(tmp_path / "predictions.parquet")["predicted"].to_pylist() == ["fraud", "ham", "fraud", "fraud", "ham"]
+        assert (found.positive.tolist(), found.called.tolist()) == (
+            (kept.truth == at).tolist(),
+            (kept.predicted == at).tolist(),
+        )
+    assert pq.read_table(tmp_path / "predictions.parquet")["predicted"].to_pylist() == [
+        "fraud",
+        "ham",
+        "fraud",
+        "fraud",
+        "ham",
+    ]
     assert (compared["baseline"], compared["candidate"]) == (0.8, 0.8)
     assert [kept.labels[at] for at in kept.predicted] == ["fraud", "ham", "fraud", "fraud", "ham"]
 
@@ -217,16 +255,30 @@ def test_the_rule_follows_the_class_into_another_order_and_is_none_without_it():
     assert info.cut == Cut(2, 0.31)
     assert info.over(("fraud", "ham")).cut == Cut(0, 0.31)
     assert info.over(("ham", "offer")).cut is None
-    assert replace(INFO, task="multi_label", thresholds=(0.2, 0.3, 0.4)).over(("fraud", "new")).thresholds == (0.4, 0.5)
+    assert replace(INFO, task="multi_label", thresholds=(0.2, 0.3, 0.4)).over(
+        ("fraud", "new")
+    ).thresholds == (0.4, 0.5)
 
 
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"operating_class": "spam", "operating_point": "recall"}, 'operating_class must be empty or one of ham, offer, fraud, got "spam"'),
-        ({"operating_class": "fraud"}, 'operating_point must be precision or recall if "fraud" has a threshold'),
-        ({"operating_point": "recall"}, "operating_class must be the label with the target recall of 0.9: one of ham, offer, fraud"),
-        ({"operating_class": "fraud", "operating_point": "recall", "operating_target": 1.5}, "operating_target must be from 0.01 to 1"),
+        (
+            {"operating_class": "spam", "operating_point": "recall"},
+            'operating_class must be empty or one of ham, offer, fraud, got "spam"',
+        ),
+        (
+            {"operating_class": "fraud"},
+            'operating_point must be precision or recall if "fraud" has a threshold',
+        ),
+        (
+            {"operating_point": "recall"},
+            "operating_class must be the label with the target recall of 0.9: one of ham, offer, fraud",
+        ),
+        (
+            {"operating_class": "fraud", "operating_point": "recall", "operating_target": 1.5},
+            "operating_target must be from 0.01 to 1",
+        ),
         (
             {"operating_class": "fraud", "operating_point": "recall", "task": "multi_label"},
             "operating_class must be empty for multi_label: it applies to single-label classification only.",
@@ -241,18 +293,33 @@ def test_a_threshold_that_no_answer_could_have_is_refused_by_its_field(fields, m
 def test_a_class_with_a_threshold_is_accepted():
     asked = {"operating_class": "fraud", "operating_point": "recall", "operating_target": 0.95}
 
-    assert TrainSpec.from_json(TrainSpec(Base("base", "tiny"), LABELS).to_json() | asked).operating_class == "fraud"
+    assert (
+        TrainSpec.from_json(TrainSpec(Base("base", "tiny"), LABELS).to_json() | asked).operating_class
+        == "fraud"
+    )
 
 
 # ── From training to every answer ───────────────────────────────────────────
-TRAIN = [("card lost", "card")] * 24 + [("refund please", "refund")] * 6 + [("money back", "card")] * 9 + [("money back", "refund")] * 5
-HELD = [("card lost", "card")] * 40 + [("refund please", "refund")] * 12 + [("money back", "card")] * 20 + [("money back", "refund")] * 12
+TRAIN = (
+    [("card lost", "card")] * 24
+    + [("refund please", "refund")] * 6
+    + [("money back", "card")] * 9
+    + [("money back", "refund")] * 5
+)
+HELD = (
+    [("card lost", "card")] * 40
+    + [("refund please", "refund")] * 12
+    + [("money back", "card")] * 20
+    + [("money back", "refund")] * 12
+)
 
 
 @pytest.fixture
 def trained(run_folder, train_here):
     """A run that is to reach every refund; "money back" is seldom one, so that card is likelier there."""
-    folder = run_folder(rows=TRAIN, validation=HELD, operating_class="refund", operating_point="recall", operating_target=1.0)
+    folder = run_folder(
+        rows=TRAIN, validation=HELD, operating_class="refund", operating_point="recall", operating_target=1.0
+    )
     return folder, train_here(folder)
 
 
@@ -264,7 +331,9 @@ def test_a_run_answers_by_the_threshold_wherever_it_answers(trained, train_here,
     expected = deciding.decide(shares(texts), info.cut).tolist()
 
     assert result["status"] == "succeeded"
-    assert asdict(info.deciding) == asdict(Deciding("refund", "recall", 1.0, info.deciding.threshold, hits=24, called=44, positives=24))
+    assert asdict(info.deciding) == asdict(
+        Deciding("refund", "recall", 1.0, info.deciding.threshold, hits=24, called=44, positives=24)
+    )
     assert result["deciding"] == deciding.to_json(info.deciding)
     assert shares(texts).argmax(axis=1).tolist() == [0, 1, 0]
     assert expected == [0, 1, 1]
@@ -281,7 +350,9 @@ def test_a_run_answers_by_the_threshold_wherever_it_answers(trained, train_here,
 
     asked = tmp_path / "predict"
     asked.mkdir()
-    (asked / "data.jsonl").write_text("".join(json.dumps({"id": text, "text": text}) + "\n" for text in texts))
+    (asked / "data.jsonl").write_text(
+        "".join(json.dumps({"id": text, "text": text}) + "\n" for text in texts)
+    )
     (asked / "spec.json").write_text(json.dumps({"artifact": str(folder / "artifact")}))
     train_here(asked, verb="predict")
     assert pq.read_table(asked / "answers.parquet")["predicted"].to_pylist() == ["card", "refund", "refund"]
@@ -296,10 +367,14 @@ def test_a_class_too_rare_on_validation_is_reported_and_has_no_threshold(run_fol
 
     result = train_here(folder)
 
-    found = [each for each in read_events(folder / "events.jsonl")[0] if each.get("code") == "operating_point"]
+    found = [
+        each for each in read_events(folder / "events.jsonl")[0] if each.get("code") == "operating_point"
+    ]
     info = ArtifactInfo.read(folder / "artifact")
     assert (info.cut, info.to_json()["format"], result["deciding"]["threshold"]) == (None, 1, None)
-    assert [each["title"] for each in found] == ["refund has no threshold: 4 validation rows have it; choosing one needs 20."]
+    assert [each["title"] for each in found] == [
+        "refund has no threshold: 4 validation rows have it; choosing one needs 20."
+    ]
 
 
 class SharesOf:

@@ -1,4 +1,6 @@
-"""Every strategy of decoders on every architecture of the table in docs/strategies.md: a step is taken, and what is kept answers alike."""
+"""Every strategy of decoders on every architecture of the table in docs/strategies.md: a step is taken, and
+what is kept answers alike.
+"""
 
 from types import SimpleNamespace
 
@@ -11,7 +13,11 @@ from tests.support.tiny_decoders import ARCHITECTURES, QUESTIONS, make_tiny_deco
 
 pytestmark = pytest.mark.engine
 WRITTEN = settings_of("generation")
-INNER = {"prompt": {"virtual_tokens": 4}, "p_tuning": {"virtual_tokens": 4, "width": 8}, "prefix": {"virtual_tokens": 4}}
+INNER = {
+    "prompt": {"virtual_tokens": 4},
+    "p_tuning": {"virtual_tokens": 4, "width": 8},
+    "prefix": {"virtual_tokens": 4},
+}
 
 
 @pytest.fixture(scope="module", params=ARCHITECTURES)
@@ -75,9 +81,12 @@ def test_the_number_of_weights_that_learn_is_reported_before(kind, tmp_path):
     folder = make_tiny_decoder(tmp_path / "base", architecture="mistral")
     found = open_base(folder)
     facts = {
-        "architecture": found.model_type, "hidden_size": found.hidden_size, "layers": found.layers, "kv_size": found.kv_size,
+        "architecture": found.model_type,
+        "hidden_size": found.hidden_size,
+        "layers": found.layers,
+        "kv_size": found.kv_size,
         "inner_size": found.inner_size,
-    }  # fmt: skip
+    }
     inner = {name: choice.value for name, choice in WRITTEN.inner(kind).items()}
 
     made = build_decoder(folder, Strategy(kind, **inner))
@@ -91,7 +100,11 @@ def test_the_number_of_weights_that_learn_is_reported_before(kind, tmp_path):
     [
         ({"kind": "head"}, "strategy.kind", "head isn't available for generation"),
         ({"kind": "adapter"}, "strategy.kind", "adapter isn't available for generation"),
-        ({"kind": "lora", "cached": True, "frozen_layers": 1}, "strategy.cached", "is only available for encoders"),
+        (
+            {"kind": "lora", "cached": True, "frozen_layers": 1},
+            "strategy.cached",
+            "is only available for encoders",
+        ),
         ({"kind": "lora", "frozen_layers": 2}, "strategy.frozen_layers", "must be below 2"),
     ],
 )
@@ -107,7 +120,9 @@ def test_what_makes_no_sense_is_refused_by_its_field(fields, name, sentence, tmp
 def test_prefix_tuning_does_not_go_with_checkpointing(tmp_path):
     from lifecycle.runtime.engine.decoders import build_decoder
 
-    with pytest.raises(SpecError, match="can't be combined with prefix tuning, because the prefix isn't recomputed."):
+    with pytest.raises(
+        SpecError, match="can't be combined with prefix tuning, because the prefix isn't recomputed."
+    ):
         build_decoder(make_tiny_decoder(tmp_path / "base"), Strategy("prefix"), checkpointing=True)
 
 

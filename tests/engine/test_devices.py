@@ -1,5 +1,6 @@
-"""What a run trains on. No GPU is here: torch's answers about one are faked, and `meta`, torch's device without numbers, takes its place,
-on which nothing computes that was left on the CPU."""
+"""What a run trains on. No GPU is here: torch's answers about one are faked, and `meta`, torch's device
+without numbers, takes its place, on which nothing computes that was left on the CPU.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +24,13 @@ from lifecycle.runtime.engine.classifier import Classifier, TokenClassifier
 from lifecycle.runtime.engine.data import NOT_COUNTED
 from lifecycle.runtime.engine.document import SpecError
 from lifecycle.runtime.engine.faults import EngineFault, describe, is_out_of_memory
-from lifecycle.runtime.engine.forward import evaluation_logits, frozen_activations, frozen_features, token_logits, token_vectors
+from lifecycle.runtime.engine.forward import (
+    evaluation_logits,
+    frozen_activations,
+    frozen_features,
+    token_logits,
+    token_vectors,
+)
 from lifecycle.runtime.engine.losses import CrossEntropy
 from lifecycle.runtime.engine.spec import TrainSpec
 from lifecycle.runtime.engine.task_types.by_key.learners import learner_of
@@ -52,7 +59,9 @@ def gpus(monkeypatch):
     def there(count, *, bf16=True):
         monkeypatch.setattr(torch.cuda, "is_available", lambda: count > 0)
         monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
-        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: bf16 or including_emulation)
+        monkeypatch.setattr(
+            torch.cuda, "is_bf16_supported", lambda including_emulation=True: bf16 or including_emulation
+        )
         monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "Made-up 80GB")
         monkeypatch.setattr(torch.cuda, "set_device", lambda rank: asked.append(("set_device", rank)))
         monkeypatch.setattr(torch.cuda, "empty_cache", lambda: asked.append(("empty_cache",)))
@@ -65,7 +74,8 @@ def gpus(monkeypatch):
 
 # ── Which device ────────────────────────────────────────────────────────────
 @pytest.mark.parametrize(
-    ("wanted", "count", "device"), [("auto", 0, "cpu"), ("auto", 1, "cuda"), ("cpu", 1, "cpu"), ("cpu", 0, "cpu"), ("cuda", 2, "cuda")]
+    ("wanted", "count", "device"),
+    [("auto", 0, "cpu"), ("auto", 1, "cuda"), ("cpu", 1, "cpu"), ("cpu", 0, "cpu"), ("cuda", 2, "cuda")],
 )
 def test_the_first_start_chooses_and_later_ones_keep_it(gpus, tmp_path, wanted, count, device):
     gpus(count)
@@ -171,12 +181,15 @@ def test_torch_is_not_queried_for_the_cpu(gpus):
     assert asked == []
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="Another library of C keeps less, and has no such call.")
+@pytest.mark.skipif(
+    platform.libc_ver()[0] != "glibc", reason="Another library of C keeps less, and has no such call."
+)
 def test_what_is_no_longer_used_of_the_hosts_memory_is_given_back():
     def resident():
         return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
-    kept = [torch.ones(16_000) for _ in range(3_000)]  # 192 MB, in pieces too small to have pages of their own
+    # 192 MB, in pieces too small to have pages of their own
+    kept = [torch.ones(16_000) for _ in range(3_000)]
     del kept[:-1]  # the last holds the end of the heap, so that glibc keeps what is before it
     before = resident()
 
@@ -186,11 +199,16 @@ def test_what_is_no_longer_used_of_the_hosts_memory_is_given_back():
 
 
 @pytest.mark.parametrize(("device", "kind"), [("cpu", "gloo"), ("cuda", "nccl")])
-def test_a_team_speaks_as_its_device_does_whatever_else_is_in_the_machine(gpus, monkeypatch, tmp_path, device, kind):
+def test_a_team_speaks_as_its_device_does_whatever_else_is_in_the_machine(
+    gpus, monkeypatch, tmp_path, device, kind
+):
     gpus(2)
     begun = []
     monkeypatch.setenv("LIFECYCLE_TEAM", str(tmp_path))
-    monkeypatch.setattr("lifecycle.runtime.engine.team.distributed.init_process_group", lambda kind, **options: begun.append(kind))
+    monkeypatch.setattr(
+        "lifecycle.runtime.engine.team.distributed.init_process_group",
+        lambda kind, **options: begun.append(kind),
+    )
 
     Team(tmp_path, 2, 1, device).meet()
 
@@ -199,7 +217,8 @@ def test_a_team_speaks_as_its_device_does_whatever_else_is_in_the_machine(gpus, 
 
 # ── Precision ───────────────────────────────────────────────────────────────
 @pytest.mark.parametrize(
-    ("wanted", "bf16", "chosen"), [("auto", True, "bf16"), ("auto", False, "fp32"), ("fp32", True, "fp32"), ("bf16", True, "bf16")]
+    ("wanted", "bf16", "chosen"),
+    [("auto", True, "bf16"), ("auto", False, "fp32"), ("fp32", True, "fp32"), ("bf16", True, "bf16")],
 )
 def test_a_gpu_computes_in_bf16_where_it_multiplies_it_itself(gpus, wanted, bf16, chosen):
     gpus(1, bf16=bf16)
@@ -208,9 +227,12 @@ def test_a_gpu_computes_in_bf16_where_it_multiplies_it_itself(gpus, wanted, bf16
 
 
 @pytest.mark.parametrize(
-    ("wanted", "bf16", "chosen"), [("auto", True, "bf16"), ("auto", False, "fp32"), ("fp32", True, "fp32"), ("bf16", False, "bf16")]
+    ("wanted", "bf16", "chosen"),
+    [("auto", True, "bf16"), ("auto", False, "fp32"), ("fp32", True, "fp32"), ("bf16", False, "bf16")],
 )
-def test_a_processor_computes_in_bf16_where_it_multiplies_it_itself_however_busy_it_is(monkeypatch, wanted, bf16, chosen):
+def test_a_processor_computes_in_bf16_where_it_multiplies_it_itself_however_busy_it_is(
+    monkeypatch, wanted, bf16, chosen
+):
     clock = itertools.count()
     with monkeypatch.context() as patch:
         patch.setattr(probe, "bf16_supported", lambda: bf16)
@@ -317,7 +339,9 @@ def test_what_the_lowest_layers_give_is_computed_where_they_are(returned, tmp_pa
     def run(**inputs):
         return encoder(**inputs).last_hidden_state
 
-    lowest = SimpleNamespace(base=encoder, run=run, check=lambda **inputs: checked.append(run(**inputs).device.type))
+    lowest = SimpleNamespace(
+        base=encoder, run=run, check=lambda **inputs: checked.append(run(**inputs).device.type)
+    )
     frozen_activations(lowest, TEXTS, PLAIN, tmp_path / "cache" / "train.f16", 3)
 
     assert (checked, returned) == (["meta"], [(3, 5, 8)])
@@ -367,7 +391,9 @@ def test_class_weights_on_a_device_weigh_labels_that_are_still_on_the_cpu():
 @pytest.mark.parametrize(
     "error",
     [
-        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 79.11 GiB"),
+        torch.OutOfMemoryError(
+            "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 79.11 GiB"
+        ),
         RuntimeError("CUDA error: out of memory"),
         RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
         RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
@@ -397,7 +423,8 @@ def test_a_gpu_gets_its_memory_back_before_a_smaller_try(gpus, run_folder, monke
     training.train(folder, lambda: False)
 
     assert tried == ["cpu", "cpu"]
-    assert asked.count(("empty_cache",)) == 3  # before the smaller try, of what learning used, of the weights that left
+    # before the smaller try, of what learning used, of the weights that left
+    assert asked.count(("empty_cache",)) == 3
 
 
 def test_a_classifier_that_was_trained_elsewhere_is_written_from_the_cpu(run_folder, monkeypatch):
@@ -411,7 +438,9 @@ def test_a_classifier_that_was_trained_elsewhere_is_written_from_the_cpu(run_fol
     monkeypatch.setattr(LabelAnswerer, "finish", finish)
     moved = []
     to = Classifier.to
-    monkeypatch.setattr(Classifier, "to", lambda self, *given, **options: moved.append(given) or to(self, *given, **options))
+    monkeypatch.setattr(
+        Classifier, "to", lambda self, *given, **options: moved.append(given) or to(self, *given, **options)
+    )
 
     training.train(run_folder(epochs=1), lambda: False)
 

@@ -28,7 +28,8 @@ FALLING = [2.0, 1.5, 1.2, 1.0, 0.8, 0.6, 0.5, 0.4, 0.3, 0.2]
         (curve(FALLING, [1.5, 1.0, 1.2, 1.3, 1.4]), ["overfitting"]),
         (curve(FALLING, [1.5, 1.0, 1.02, 1.03, 1.04]), []),  # a rise of less than a tenth
         (curve(FALLING, [1.5, 1.0, 1.3, 1.0, 1.0]), []),  # recovered
-        (curve([1.0] * 5 + [3.0] * 5, [1.5, 1.0, 1.2, 1.3, 1.4]), ["instability"]),  # train rises too: not overfitting
+        # train rises too: not overfitting
+        (curve([1.0] * 5 + [3.0] * 5, [1.5, 1.0, 1.2, 1.3, 1.4]), ["instability"]),
         (curve([1.0, 1.0, 1.0, 1.0, 4.0, 1.0]), ["instability"]),
         (curve([0.01, 0.01, 0.01, 0.01, 0.2, 0.01]), []),  # a jump without weight
         (curve([1.0, None]), ["instability"]),
@@ -48,7 +49,10 @@ def test_findings_follow_from_the_curves(points, codes):
 def test_a_collapse_comes_before_warnings():
     points = curve(FALLING, [1.5, 1.0, 1.2, 1.3, 1.4], predicted_classes=[1.0] * 5)
 
-    assert [(each.code, each.severity) for each in diagnose(points, classes=5)] == [("collapse", "bad"), ("overfitting", "watch")]
+    assert [(each.code, each.severity) for each in diagnose(points, classes=5)] == [
+        ("collapse", "bad"),
+        ("overfitting", "watch"),
+    ]
 
 
 def test_a_collapse_to_one_set_of_labels_is_reported_as_such():
@@ -62,7 +66,10 @@ def test_overfitting_states_the_fact_the_evidence_and_the_step():
     (finding,) = diagnose(curve(FALLING, [1.5, 1.0, 1.2, 1.3, 1.4]), classes=5)
 
     assert finding.title == "Overfitting since step 40."
-    assert finding.detail == "Validation loss rose from 1.000 to 1.400 while training loss fell from 1.425 to 0.467."
+    assert (
+        finding.detail
+        == "Validation loss rose from 1.000 to 1.400 while training loss fell from 1.425 to 0.467."
+    )
     assert (finding.from_step, finding.to_step) == (40, 100)
 
 

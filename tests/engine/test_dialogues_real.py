@@ -19,7 +19,16 @@ from tests.engine.questions import write_talks
 
 pytestmark = pytest.mark.engine
 SHOP = {"role": "system", "content": "You answer for a bookshop. Prices are in crowns."}
-PRICES = {"atlas": 40, "novel": 12, "diary": 9, "almanac": 21, "songbook": 17, "cookbook": 33, "primer": 8, "lexicon": 55}
+PRICES = {
+    "atlas": 40,
+    "novel": 12,
+    "diary": 9,
+    "almanac": 21,
+    "songbook": 17,
+    "cookbook": 33,
+    "primer": 8,
+    "lexicon": 55,
+}
 
 
 def talk(first, second):
@@ -53,7 +62,9 @@ def test_the_ids_are_those_that_its_template_gives(smollm2):
     dialogue = [dialogues.Turn(each["role"], each["content"]) for each in talk("atlas", "novel")]
 
     for turns in (dialogue, dialogue[1:]):  # without a system turn the template adds its own
-        example = dialogues.encode(dialogues.Template(tokenizer, find_frame(tokenizer)), turns[:-1], turns[-1].text, 512)
+        example = dialogues.encode(
+            dialogues.Template(tokenizer, find_frame(tokenizer)), turns[:-1], turns[-1].text, 512
+        )
         messages = [{"role": each.role, "content": each.text} for each in turns]
         whole = tokenizer.apply_chat_template(messages, tokenize=False)
         asked = tokenizer.apply_chat_template(messages[:-1], tokenize=False, add_generation_prompt=True)
@@ -66,7 +77,11 @@ def test_the_ids_are_those_that_its_template_gives(smollm2):
 
 def test_it_learns_the_answer_to_a_later_question(smollm2, tmp_path, train_here):
     names = list(PRICES)
-    pairs = [(first, second) for at, first in enumerate(names) for second in (names[at - 1], names[at - 3], names[at - 5])]
+    pairs = [
+        (first, second)
+        for at, first in enumerate(names)
+        for second in (names[at - 1], names[at - 3], names[at - 5])
+    ]
     train, held_out = pairs[:20], [(names[at], names[at - 2]) for at in range(8)]
     run, evaluation = tmp_path / "run", tmp_path / "evaluation"
     run.mkdir()
@@ -75,9 +90,17 @@ def test_it_learns_the_answer_to_a_later_question(smollm2, tmp_path, train_here)
     write_talks(run / "validation.jsonl", [talk(*pair) for pair in held_out[:4]])
     base = {"path": str(smollm2), "name": SMOLLM2}
     spec = {
-        "base": base, "labels": [], "task": "generation", "strategy": {"kind": "lora", "rank": 16, "alpha": 32.0}, "epochs": 6,
-        "batch_size": 4, "learning_rate": 2e-3, "seed": 1, "max_tokens": 256, "max_new_tokens": 24,
-    }  # fmt: skip
+        "base": base,
+        "labels": [],
+        "task": "generation",
+        "strategy": {"kind": "lora", "rank": 16, "alpha": 32.0},
+        "epochs": 6,
+        "batch_size": 4,
+        "learning_rate": 2e-3,
+        "seed": 1,
+        "max_tokens": 256,
+        "max_new_tokens": 24,
+    }
     (run / "spec.json").write_text(json.dumps(spec))
     result = train_here(run)
     assert result["status"] == "succeeded", result
@@ -89,6 +112,9 @@ def test_it_learns_the_answer_to_a_later_question(smollm2, tmp_path, train_here)
     report = train_here(evaluation, verb="evaluate")
 
     kept = text_answers.ENTRY.read(evaluation / "predictions.parquet")
-    print({name: report[name] for name in ("perplexity", "exact_match", "rouge_l")}, *zip(kept.answers, kept.base_answers, strict=True))
+    print(
+        {name: report[name] for name in ("perplexity", "exact_match", "rouge_l")},
+        *zip(kept.answers, kept.base_answers, strict=True),
+    )
     assert report["rouge_l"] > report["baselines"]["prompted_base"]["rouge_l"]
     assert report["perplexity"] < report["baselines"]["prompted_base"]["perplexity"]

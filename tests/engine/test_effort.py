@@ -30,9 +30,13 @@ def test_each_stage_has_its_own_time(tmp_path, clock):
     clock(10, 20)
 
     assert effort.to_json() == {
-        "seconds": 12.0, "cpu_seconds": 21.0,
-        "stages": {"prepare": {"seconds": 2.0, "cpu_seconds": 1.0}, "train": {"seconds": 10.0, "cpu_seconds": 20.0}},
-    }  # fmt: skip
+        "seconds": 12.0,
+        "cpu_seconds": 21.0,
+        "stages": {
+            "prepare": {"seconds": 2.0, "cpu_seconds": 1.0},
+            "train": {"seconds": 10.0, "cpu_seconds": 20.0},
+        },
+    }
 
 
 def test_another_attempt_adds_to_what_was_kept(tmp_path, clock):
@@ -48,14 +52,21 @@ def test_another_attempt_adds_to_what_was_kept(tmp_path, clock):
     second.stage("train")
     clock(4, 8)
 
-    assert second.to_json()["stages"] == {"prepare": {"seconds": 3.0, "cpu_seconds": 2.0}, "train": {"seconds": 7.0, "cpu_seconds": 14.0}}
+    assert second.to_json()["stages"] == {
+        "prepare": {"seconds": 3.0, "cpu_seconds": 2.0},
+        "train": {"seconds": 7.0, "cpu_seconds": 14.0},
+    }
 
 
 @pytest.mark.parametrize("torn", ["", "[]", '{"train": 3}', '{"train": {"seconds": 1}}'])
 def test_a_torn_file_is_ignored(torn, tmp_path, clock):
     (tmp_path / "effort.json").write_text(torn)
 
-    assert Effort(tmp_path).to_json() == {"seconds": 0.0, "cpu_seconds": 0.0, "stages": {"prepare": {"seconds": 0.0, "cpu_seconds": 0.0}}}
+    assert Effort(tmp_path).to_json() == {
+        "seconds": 0.0,
+        "cpu_seconds": 0.0,
+        "stages": {"prepare": {"seconds": 0.0, "cpu_seconds": 0.0}},
+    }
 
 
 def test_a_run_reports_what_it_has_cost(run_folder, train_here):
@@ -64,7 +75,9 @@ def test_a_run_reports_what_it_has_cost(run_folder, train_here):
     result = train_here(folder)
 
     assert list(result["stages"]) == ["prepare", "train", "artifact"]
-    assert result["cpu_seconds"] == pytest.approx(sum(each["cpu_seconds"] for each in result["stages"].values()), abs=0.01)
+    assert result["cpu_seconds"] == pytest.approx(
+        sum(each["cpu_seconds"] for each in result["stages"].values()), abs=0.01
+    )
     assert result["seconds"] > 0
     assert json.loads((folder / "effort.json").read_text()).keys() == result["stages"].keys()
 

@@ -1,4 +1,6 @@
-"""What a run will take, from ten steps of it: the arithmetic, what is read from a short run's events, and one real short run."""
+"""What a run will take, from ten steps of it: the arithmetic, what is read from a short run's events, and one
+real short run.
+"""
 
 from __future__ import annotations
 
@@ -17,10 +19,24 @@ pytestmark = pytest.mark.engine
 
 SPEC = TrainSpec(Base("base", "tiny"), ("card", "refund"), epochs=3, batch_size=32, evaluations_per_epoch=2)
 MEASURED = Profile(
-    rows=Rows(320, 64), steps=10, step_seconds=0.2, quickest=0.1, slowest=0.4, evaluation_seconds=0.32, checkpoint_seconds=0.5,
-    prepare_seconds=6.0, once_seconds=0.0, artifact_seconds=8.0, cores=1.5, peak_memory_mb=900.0, checkpoint_bytes=2_000, best_bytes=500,
-    cache_bytes=0, artifact_bytes=90_000, batch_rows=32,
-)  # fmt: skip
+    rows=Rows(320, 64),
+    steps=10,
+    step_seconds=0.2,
+    quickest=0.1,
+    slowest=0.4,
+    evaluation_seconds=0.32,
+    checkpoint_seconds=0.5,
+    prepare_seconds=6.0,
+    once_seconds=0.0,
+    artifact_seconds=8.0,
+    cores=1.5,
+    peak_memory_mb=900.0,
+    checkpoint_bytes=2_000,
+    best_bytes=500,
+    cache_bytes=0,
+    artifact_bytes=90_000,
+    batch_rows=32,
+)
 
 
 # ── The short run ───────────────────────────────────────────────────────────
@@ -57,11 +73,21 @@ def test_the_whole_run_is_ten_steps_scaled_by_its_rows():
     artifact = 8.0 + 2 * 136 * 0.32 / 64
     total = 6.0 + train + evaluating + artifact
     assert found == Estimate(
-        steps=96, evaluations=6, step_seconds=0.2, prepare_seconds=6.0, train_seconds=pytest.approx(train),
-        evaluation_seconds=pytest.approx(evaluating), artifact_seconds=pytest.approx(artifact), seconds=pytest.approx(total),
-        shortest=pytest.approx(total - 96 * 0.1), longest=pytest.approx(total + 96 * 0.2), cpu_seconds=pytest.approx(total * 1.5),
-        peak_memory_mb=900.0, disk_bytes=92_500, artifact_bytes=90_000,
-    )  # fmt: skip
+        steps=96,
+        evaluations=6,
+        step_seconds=0.2,
+        prepare_seconds=6.0,
+        train_seconds=pytest.approx(train),
+        evaluation_seconds=pytest.approx(evaluating),
+        artifact_seconds=pytest.approx(artifact),
+        seconds=pytest.approx(total),
+        shortest=pytest.approx(total - 96 * 0.1),
+        longest=pytest.approx(total + 96 * 0.2),
+        cpu_seconds=pytest.approx(total * 1.5),
+        peak_memory_mb=900.0,
+        disk_bytes=92_500,
+        artifact_bytes=90_000,
+    )
 
 
 def test_written_texts_have_no_gate_and_their_sample_answers_cost_the_same_for_any_rows():
@@ -102,13 +128,18 @@ def test_long_stretches_without_an_evaluation_have_a_checkpoint_a_minute():
 
 
 def test_a_profile_is_read_back_from_a_result():
-    assert Profile.from_json(json.loads(json.dumps({"status": "succeeded", **MEASURED.to_json()}))) == MEASURED
+    assert (
+        Profile.from_json(json.loads(json.dumps({"status": "succeeded", **MEASURED.to_json()}))) == MEASURED
+    )
 
 
 # ── Events of a run ─────────────────────────────────────────────
 def run_events(*lines):
     """(second, kind, values) as events."""
-    return [{"seq": seq, "at": f"2026-11-24T12:00:{at:06.3f}+00:00", "kind": kind, **more} for seq, (at, kind, more) in enumerate(lines)]
+    return [
+        {"seq": seq, "at": f"2026-11-24T12:00:{at:06.3f}+00:00", "kind": kind, **more}
+        for seq, (at, kind, more) in enumerate(lines)
+    ]
 
 
 def metric(**values):
@@ -118,15 +149,23 @@ def metric(**values):
 def evaluated(logged, scored, saved, *, rate):
     """A log with its pace, the evaluation behind it, what it showed, and its checkpoint."""
     return (
-        (logged, "metric", metric(train_loss=1.0, examples_per_second=rate)), (scored, "metric", metric(validation_loss=1.0)),
-        (scored, "finding", {"code": "overfitting"}), (saved, "checkpoint", {}),
-    )  # fmt: skip
+        (logged, "metric", metric(train_loss=1.0, examples_per_second=rate)),
+        (scored, "metric", metric(validation_loss=1.0)),
+        (scored, "finding", {"code": "overfitting"}),
+        (saved, "checkpoint", {}),
+    )
 
 
 RESULT = {
-    "last_step": 10, "peak_memory_mb": 300.0, "batch": {"batch_size": 16, "accumulation": 2},
-    "stages": {"prepare": {"seconds": 5.0}, "train": {"seconds": 4.0, "cpu_seconds": 6.0}, "artifact": {"seconds": 7.0}},
-}  # fmt: skip
+    "last_step": 10,
+    "peak_memory_mb": 300.0,
+    "batch": {"batch_size": 16, "accumulation": 2},
+    "stages": {
+        "prepare": {"seconds": 5.0},
+        "train": {"seconds": 4.0, "cpu_seconds": 6.0},
+        "artifact": {"seconds": 7.0},
+    },
+}
 SIZES = {"checkpoints": 4, "best": 3, "cache": 2, "artifact": 1}
 
 
@@ -141,15 +180,36 @@ def test_paces_evaluations_and_checkpoints_are_medians_and_the_first_pace_is_lef
 
     found = measure(events, RESULT, SPEC, Rows(320, 64), SIZES)
 
-    assert (found.step_seconds, found.quickest, found.slowest) == (pytest.approx(0.15), pytest.approx(0.1), pytest.approx(0.2))
+    assert (found.step_seconds, found.quickest, found.slowest) == (
+        pytest.approx(0.15),
+        pytest.approx(0.1),
+        pytest.approx(0.2),
+    )
     assert (found.evaluation_seconds, found.checkpoint_seconds) == (pytest.approx(0.4), pytest.approx(0.2))
-    assert (found.prepare_seconds, found.once_seconds, found.artifact_seconds, found.cores) == (5.0, 2.5, 7.0, 1.5)
-    assert (found.checkpoint_bytes, found.best_bytes, found.cache_bytes, found.artifact_bytes, found.batch_rows) == (4, 3, 2, 1, 16)
+    assert (found.prepare_seconds, found.once_seconds, found.artifact_seconds, found.cores) == (
+        5.0,
+        2.5,
+        7.0,
+        1.5,
+    )
+    assert (
+        found.checkpoint_bytes,
+        found.best_bytes,
+        found.cache_bytes,
+        found.artifact_bytes,
+        found.batch_rows,
+    ) == (4, 3, 2, 1, 16)
 
 
 def test_a_step_has_the_rows_that_its_pace_counts_where_the_last_of_an_epoch_has_fewer():
-    """33 rows at batch 32 are two steps of 16.5 rows on the average: at 33 rows a second half a second each."""
-    events = run_events((3.5, "stage", {"name": "train"}), *evaluated(4.0, 4.3, 4.4, rate=11.0), *evaluated(5.0, 5.5, 5.7, rate=33.0))
+    """33 rows at batch 32 are two steps of 16.5 rows on the average: at 33 rows a second half a second
+    each.
+    """
+    events = run_events(
+        (3.5, "stage", {"name": "train"}),
+        *evaluated(4.0, 4.3, 4.4, rate=11.0),
+        *evaluated(5.0, 5.5, 5.7, rate=33.0),
+    )
 
     found = measure(events, RESULT, SPEC, Rows(33, 64), SIZES)
 
@@ -157,7 +217,10 @@ def test_a_step_has_the_rows_that_its_pace_counts_where_the_last_of_an_epoch_has
 
 
 def test_the_seconds_of_sample_answers_are_the_median_of_those_reported():
-    samples = [(at, "samples", {"step": 1, "rows": [], "seconds": seconds}) for at, seconds in ((4.2, 0.9), (5.2, 0.2), (6.2, 0.3))]
+    samples = [
+        (at, "samples", {"step": 1, "rows": [], "seconds": seconds})
+        for at, seconds in ((4.2, 0.9), (5.2, 0.2), (6.2, 0.3))
+    ]
     events = run_events((3.5, "stage", {"name": "train"}), *evaluated(4.0, 4.3, 4.4, rate=32.0), *samples)
 
     assert measure(events, RESULT, SPEC, Rows(320, 64), SIZES).sampling_seconds == 0.3
@@ -166,7 +229,12 @@ def test_the_seconds_of_sample_answers_are_the_median_of_those_reported():
 
 def test_an_int8_graph_that_was_refused_counts_as_one_that_stays():
     assert refused_bytes({"int8": {"passed": False, "int8_bytes": 22}}) == 22
-    none = [{"int8": None}, {}, {"int8": {"passed": True, "int8_bytes": 22}}, {"int8": {"passed": False, "int8_bytes": None}}]
+    none = [
+        {"int8": None},
+        {},
+        {"int8": {"passed": True, "int8_bytes": 22}},
+        {"int8": {"passed": False, "int8_bytes": None}},
+    ]
     assert [refused_bytes(each) for each in none] == [0] * 4
 
 
@@ -181,7 +249,11 @@ def test_the_size_of_a_folder_is_that_of_its_files(tmp_path):
 # ── A real one ──────────────────────────────────────────────────────────────
 @pytest.mark.parametrize(
     ("strategy", "once"),
-    [({"kind": "full"}, False), ({"kind": "head"}, True), ({"kind": "lora", "frozen_layers": 1, "cached": True}, True)],
+    [
+        ({"kind": "full"}, False),
+        ({"kind": "head"}, True),
+        ({"kind": "lora", "frozen_layers": 1, "cached": True}, True),
+    ],
     ids=["full", "head", "cached"],
 )
 def test_a_real_short_run_is_measured(run_folder, train_here, strategy, once):
@@ -195,10 +267,22 @@ def test_a_real_short_run_is_measured(run_folder, train_here, strategy, once):
     found = Profile.from_json(result)
     assert (found.rows, found.steps, found.batch_rows) == (Rows(8, 8), 10, 4)
     assert 0 < found.quickest <= found.step_seconds <= found.slowest
-    assert min(found.evaluation_seconds, found.checkpoint_seconds, found.prepare_seconds, found.artifact_seconds, found.cores) > 0
+    assert (
+        min(
+            found.evaluation_seconds,
+            found.checkpoint_seconds,
+            found.prepare_seconds,
+            found.artifact_seconds,
+            found.cores,
+        )
+        > 0
+    )
     assert min(found.peak_memory_mb, found.checkpoint_bytes, found.best_bytes, found.artifact_bytes) > 0
     assert (found.once_seconds > 0, found.cache_bytes > 0) == (once, once)
-    assert max(event["step"] for event in read_events(folder / "events.jsonl")[0] if event["kind"] == "metric") == 10
+    assert (
+        max(event["step"] for event in read_events(folder / "events.jsonl")[0] if event["kind"] == "metric")
+        == 10
+    )
 
 
 def test_a_failed_dry_run_reports_why(run_folder, train_here):

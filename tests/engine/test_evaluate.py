@@ -19,7 +19,12 @@ def evaluated(run_folder, once, tiny_base, tmp_path):
     once(run_folder("evaluation/run", epochs=15))
     write_rows(folder / "data.jsonl", ROWS[::-1])
     write_rows(folder / "train.jsonl", ROWS)
-    spec = {"artifact": "run/artifact", "base": {"path": str(tiny_base), "name": "tiny"}, "baselines": True, "bootstrap": 50}
+    spec = {
+        "artifact": "run/artifact",
+        "base": {"path": str(tiny_base), "name": "tiny"},
+        "baselines": True,
+        "bootstrap": 50,
+    }
     (folder / "spec.json").write_text(json.dumps(spec))
     return folder, once(folder, "evaluate")
 
@@ -29,11 +34,22 @@ def test_an_evaluation_has_every_part_of_the_contract(evaluated):
 
     assert result["status"] == "succeeded"
     assert result["rows"] == 8
-    for name in ("accuracy", "macro_f1", "weighted_f1", "macro_precision", "macro_recall", "log_loss", "brier", "ece", "ece_debiased"):
+    for name in (
+        "accuracy",
+        "macro_f1",
+        "weighted_f1",
+        "macro_precision",
+        "macro_recall",
+        "log_loss",
+        "brier",
+        "ece",
+        "ece_debiased",
+    ):
         assert result["intervals"][name]["low"] <= result["intervals"][name]["high"]
         assert isinstance(result[name], float)
     assert result["largest_gap"] is None  # no bin holds twenty rows
-    assert "largest_gap" not in result["intervals"]  # the largest of several is biased, and no interval was shown to hold
+    # the largest of several is biased, and no interval was shown to hold
+    assert "largest_gap" not in result["intervals"]
     assert result["confusion"] == {"labels": ["card", "refund"], "counts": [[4, 0], [0, 4]]}
     assert [each["support"] for each in result["per_class"]] == [4, 4]
     assert len(result["reliability"]) == 15
@@ -68,27 +84,36 @@ def test_the_baselines_are_measured_on_the_same_rows(evaluated):
 def test_the_run_is_held_against_each_baseline_on_the_same_resamples(evaluated):
     folder, result = evaluated
     own = predictions.ENTRY.read(folder / "predictions.parquet")
-    right, majority = (metrics.score_rows(shares, own.truth) for shares in (own.probabilities, np.tile([0.5, 0.5], (8, 1))))
+    right, majority = (
+        metrics.score_rows(shares, own.truth) for shares in (own.probabilities, np.tile([0.5, 0.5], (8, 1)))
+    )
 
     paired = metrics.paired_rows(majority, right, ["macro_f1"], labels=None, count=50, seed=1)["macro_f1"]
 
     assert set(result["against"]) == set(result["baselines_drawn"]) == set(result["baselines"])
     assert {len(drawn) for drawn in result["baselines_drawn"].values()} == {50}
     assert result["against"]["majority"]["macro_f1"] == paired | {
-        name: pytest.approx(paired[name], abs=1e-6) for name in ("baseline", "candidate", "difference", "low", "high")
+        name: pytest.approx(paired[name], abs=1e-6)
+        for name in ("baseline", "candidate", "difference", "low", "high")
     }
 
 
-def test_two_splits_share_what_baselines_learn_and_read_as_each_does_alone(evaluated, train_here, monkeypatch):
+def test_two_splits_share_what_baselines_learn_and_read_as_each_does_alone(
+    evaluated, train_here, monkeypatch
+):
     folder, alone = evaluated
     spec = json.loads((folder / "spec.json").read_text())
     shared = {"artifact": "run/artifact", "data": "data.jsonl", "train": "train.jsonl"}
     for name in ("one", "two"):
         (folder / name).mkdir()
-        (folder / name / "spec.json").write_text(json.dumps(spec | {name: f"../{of}" for name, of in shared.items()}))
+        (folder / name / "spec.json").write_text(
+            json.dumps(spec | {name: f"../{of}" for name, of in shared.items()})
+        )
     (folder / "spec.json").write_text(json.dumps({"folders": ["one", "two"]}))
     learn, calls = baselines.learn, []
-    monkeypatch.setattr(baselines, "learn", lambda *args, **options: calls.append(args) or learn(*args, **options))
+    monkeypatch.setattr(
+        baselines, "learn", lambda *args, **options: calls.append(args) or learn(*args, **options)
+    )
 
     results = train_here(folder, verb="evaluate_each")["results"]
 
@@ -96,10 +121,14 @@ def test_two_splits_share_what_baselines_learn_and_read_as_each_does_alone(evalu
     assert results["one"]["baselines"] == results["two"]["baselines"] == alone["baselines"]
 
 
-def test_baselines_of_an_earlier_report_are_reused_if_measured_from_the_same(evaluated, train_here, monkeypatch):
+def test_baselines_of_an_earlier_report_are_reused_if_measured_from_the_same(
+    evaluated, train_here, monkeypatch
+):
     folder, first = evaluated
     learn, calls = baselines.learn, []
-    monkeypatch.setattr(baselines, "learn", lambda *args, **options: calls.append(args) or learn(*args, **options))
+    monkeypatch.setattr(
+        baselines, "learn", lambda *args, **options: calls.append(args) or learn(*args, **options)
+    )
     spec = json.loads((folder / "spec.json").read_text()) | {"earlier": "earlier.json"}
     (folder / "spec.json").write_text(json.dumps(spec))
     (folder / "earlier.json").write_text(json.dumps(first))
@@ -132,7 +161,9 @@ def test_predictions_keep_ids_truth_and_probabilities_in_file_order(evaluated):
 
 
 def test_predictions_survive_parquet_exactly(tmp_path):
-    written = predictions.Predictions(("a", "b"), ("1", "2"), np.array([0, 1]), np.array([[0.9, 0.1], [0.6, 0.4]]))
+    written = predictions.Predictions(
+        ("a", "b"), ("1", "2"), np.array([0, 1]), np.array([[0.9, 0.1], [0.6, 0.4]])
+    )
 
     predictions.ENTRY.write(tmp_path / "p.parquet", written, "test")
 
@@ -143,8 +174,12 @@ def test_predictions_survive_parquet_exactly(tmp_path):
 
 
 def test_two_evaluations_are_compared_on_the_items_they_share():
-    one = predictions.Predictions(("a", "b"), ("1", "2", "3"), np.array([0, 1, 0]), np.array([[0.9, 0.1], [0.6, 0.4], [0.9, 0.1]]))
-    two = predictions.Predictions(("b", "a"), ("2", "1", "4"), np.array([0, 1, 1]), np.array([[0.8, 0.2], [0.1, 0.9], [0.5, 0.5]]))
+    one = predictions.Predictions(
+        ("a", "b"), ("1", "2", "3"), np.array([0, 1, 0]), np.array([[0.9, 0.1], [0.6, 0.4], [0.9, 0.1]])
+    )
+    two = predictions.Predictions(
+        ("b", "a"), ("2", "1", "4"), np.array([0, 1, 1]), np.array([[0.8, 0.2], [0.1, 0.9], [0.5, 0.5]])
+    )
 
     found = single_label.ENTRY.compare(one, two, count=20)
 
@@ -154,7 +189,8 @@ def test_two_evaluations_are_compared_on_the_items_they_share():
 
 
 @pytest.mark.parametrize(
-    ("labels", "ids", "sentence"), [(("a", "c"), ("1",), "have different labels"), (("a", "b"), ("9",), "share no item")]
+    ("labels", "ids", "sentence"),
+    [(("a", "c"), ("1",), "have different labels"), (("a", "b"), ("9",), "share no item")],
 )
 def test_what_cannot_be_compared_is_refused(labels, ids, sentence):
     one = predictions.Predictions(("a", "b"), ("1",), np.array([0]), np.array([[0.9, 0.1]]))
@@ -168,11 +204,15 @@ def test_predict_and_embed_answer_every_row(evaluated, train_here):
     folder, _ = evaluated
     import pyarrow.parquet as pq
 
-    (folder / "spec.json").write_text(json.dumps({"artifact": json.loads((folder / "spec.json").read_text())["artifact"]}))
+    (folder / "spec.json").write_text(
+        json.dumps({"artifact": json.loads((folder / "spec.json").read_text())["artifact"]})
+    )
 
     assert train_here(folder, verb="predict")["rows"] == 8
     assert train_here(folder, verb="embed")["width"] == 32
-    assert pq.read_table(folder / "answers.parquet")["predicted"].to_pylist() == [label for _, label in ROWS[::-1]]
+    assert pq.read_table(folder / "answers.parquet")["predicted"].to_pylist() == [
+        label for _, label in ROWS[::-1]
+    ]
     assert len(pq.read_table(folder / "embeddings.parquet")["embedding"][0].as_py()) == 32
 
 

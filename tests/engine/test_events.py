@@ -36,7 +36,9 @@ def test_reading_from_an_offset_gives_only_whole_new_lines(tmp_path):
 
 def test_what_takes_less_than_a_thousandth_of_a_second_has_a_length(tmp_path, monkeypatch):
     moments = iter(datetime(2026, 11, 30, 12, 0, 0, micro, tzinfo=UTC) for micro in (1_200, 1_700))
-    monkeypatch.setattr("lifecycle.runtime.engine.events.datetime", SimpleNamespace(now=lambda _: next(moments)))
+    monkeypatch.setattr(
+        "lifecycle.runtime.engine.events.datetime", SimpleNamespace(now=lambda _: next(moments))
+    )
     writer = EventWriter(tmp_path / "events.jsonl")
 
     first, second = (datetime.fromisoformat(writer.write("log")["at"]) for _ in range(2))
@@ -50,7 +52,9 @@ def test_an_absent_file_has_no_events(tmp_path):
 
 def test_numbers_that_json_does_not_know_become_null(tmp_path):
     path = tmp_path / "events.jsonl"
-    EventWriter(path).write("metric", step=1, values={"train_loss": float("nan"), "learning_rate": float("inf"), "accuracy": 0.5})
+    EventWriter(path).write(
+        "metric", step=1, values={"train_loss": float("nan"), "learning_rate": float("inf"), "accuracy": 0.5}
+    )
 
     assert read_events(path)[0][0]["values"] == {"train_loss": None, "learning_rate": None, "accuracy": 0.5}
 
@@ -64,7 +68,10 @@ def test_points_fold_values_of_a_step_and_the_last_wins():
         {"kind": "metric", "step": 20, "epoch": 1.0, "values": {"train_loss": 1.5}},
     ]
 
-    assert points(events) == [Point(10, 0.5, {"train_loss": 3.0}), Point(20, 1.0, {"train_loss": 1.5, "validation_loss": 1.0})]
+    assert points(events) == [
+        Point(10, 0.5, {"train_loss": 3.0}),
+        Point(20, 1.0, {"train_loss": 1.5, "validation_loss": 1.0}),
+    ]
 
 
 def test_a_json_document_leaves_no_temporary_file(tmp_path):

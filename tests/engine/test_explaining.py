@@ -13,8 +13,17 @@ from tests.engine.test_ranking_training import ORDERS, ranked_folder  # noqa: F4
 from tests.engine.test_spans_training import spans_folder  # noqa: F401  a fixture
 
 pytestmark = pytest.mark.engine
-AROUND = ("my card is {} please", "the order is {} where", "{} my money thanks", "help {} card late", "{} please", "where is my order {}")
-ROWS = [(text.format(word), label) for text in AROUND for word, label in (("lost", "card"), ("back", "refund"))]
+AROUND = (
+    "my card is {} please",
+    "the order is {} where",
+    "{} my money thanks",
+    "help {} card late",
+    "{} please",
+    "where is my order {}",
+)
+ROWS = [
+    (text.format(word), label) for text in AROUND for word, label in (("lost", "card"), ("back", "refund"))
+]
 
 
 def test_the_word_on_which_a_trained_model_hinges_is_first(run_folder, train_here, warm_engine):
@@ -54,7 +63,9 @@ def test_multi_label_words_are_attributed_to_each_class(run_folder, train_here, 
 
     predictor = Predictor(folder / "artifact")
     labels = predictor.info.labels
-    logits = predictor.answer([text, "card lost money ", " lost money back"]).logits / predictor.info.temperature
+    logits = (
+        predictor.answer([text, "card lost money ", " lost money back"]).logits / predictor.info.temperature
+    )
     for each, name in ((card, "card"), (refund, "refund")):
         at = labels.index(name)
         effects = {text[word["start"] : word["end"]]: word["effect"] for word in each["words"]}
@@ -73,8 +84,12 @@ def test_words_are_attributed_to_each_span_in_its_place(spans_folder, train_here
 
     assert (part["answer"], text[part["start"] : part["end"]], part["found"]) == ("thing", "card", 3)
     predictor = Predictor(folder / "artifact")
-    every = [each[-1] / predictor.info.temperature for each in predictor.answer([text, "where is  card"]).logits.values]
-    card, alone = (float(row[1] - np.logaddexp.reduce(np.delete(row, 1))) for row in every)  # tag 1 begins a thing
+    every = [
+        each[-1] / predictor.info.temperature
+        for each in predictor.answer([text, "where is  card"]).logits.values
+    ]
+    # tag 1 begins a thing
+    card, alone = (float(row[1] - np.logaddexp.reduce(np.delete(row, 1))) for row in every)
     assert part["confidence"] == pytest.approx(1 / (1 + np.exp(-card)))
     assert part["log_odds"] == pytest.approx(card, rel=1e-4)
     effects = {text[word["start"] : word["end"]]: word["effect"] for word in part["words"]}
@@ -92,7 +107,9 @@ def test_words_are_attributed_to_each_response_by_its_lead(ranked_folder, train_
     predictor = Predictor(folder / "artifact")
 
     def strengths(prompt, responses):
-        return predictor.answer([(prompt, each) for each in responses]).logits[:, 0] / predictor.info.temperature
+        return (
+            predictor.answer([(prompt, each) for each in responses]).logits[:, 0] / predictor.info.temperature
+        )
 
     def lead(at, scores):
         return float(scores[at] - max(np.delete(scores, at)))
@@ -102,24 +119,39 @@ def test_words_are_attributed_to_each_response_by_its_lead(ranked_folder, train_
     for each in (first, *others):
         at, response = each["answer"], responses[each["answer"]]
         assert each["log_odds"] == pytest.approx(lead(at, whole), abs=1e-4)
-        assert (len(each["prompt"]), len(each["words"]), each["found"]) == (4, len(response.split()), 4 + len(response.split()))
+        assert (len(each["prompt"]), len(each["words"]), each["found"]) == (
+            4,
+            len(response.split()),
+            4 + len(response.split()),
+        )
         word = each["prompt"][1]
         assert prompt[word["start"] : word["end"]] == "card"
-        assert word["effect"] == pytest.approx(lead(at, whole) - lead(at, strengths("my  is lost", responses)), abs=1e-4)
+        assert word["effect"] == pytest.approx(
+            lead(at, whole) - lead(at, strengths("my  is lost", responses)), abs=1e-4
+        )
         word = each["words"][0]
-        rest = [response[word["end"] :] if number == at else response for number, response in enumerate(responses)]
+        rest = [
+            response[word["end"] :] if number == at else response for number, response in enumerate(responses)
+        ]
         assert word["effect"] == pytest.approx(lead(at, whole) - lead(at, strengths(prompt, rest)), abs=1e-4)
     assert first == warm.explain_responses(folder / "artifact", prompt, responses)[0]
 
 
-def test_words_of_responses_behind_what_the_model_reads_are_not_left_out(ranked_folder, train_here, warm_engine):  # noqa: F811
+def test_words_of_responses_behind_what_the_model_reads_are_not_left_out(
+    ranked_folder,  # noqa: F811
+    train_here,
+    warm_engine,
+):
     folder = ranked_folder(epochs=1, max_tokens=13)
     train_here(folder)
 
-    found = warm.explain_responses(folder / "artifact", " ".join(["card"] * 9), [" ".join(["help"] * 9), "refund"])
+    found = warm.explain_responses(
+        folder / "artifact", " ".join(["card"] * 9), [" ".join(["help"] * 9), "refund"]
+    )
 
     read = {each["answer"]: (len(each["prompt"]), len(each["words"]), each["found"]) for each in found}
-    assert read == {0: (9, 5, 18), 1: (9, 1, 10)}  # 10 of 13 tokens are words; with the short response all of the prompt is read
+    # 10 of 13 tokens are words; with the short response all of the prompt is read
+    assert read == {0: (9, 5, 18), 1: (9, 1, 10)}
 
 
 def test_one_response_alone_is_refused_in_a_sentence(ranked_folder, train_here, warm_engine):  # noqa: F811

@@ -24,14 +24,20 @@ def fails(result, code):
 def test_one_class_fails_with_its_name(run_folder, train_here):
     folder = run_folder(rows=[("my card", "card")] * 5)
 
-    assert fails(train_here(folder), "one_class") == "All 5 training rows carry the label 'card'; a classifier needs at least two."
+    assert (
+        fails(train_here(folder), "one_class")
+        == "All 5 training rows carry the label 'card'; a classifier needs at least two."
+    )
     assert not (folder / "artifact").exists()
 
 
 def test_a_missing_base_fails_with_its_path(run_folder, train_here, tmp_path):
     folder = run_folder(base={"path": str(tmp_path / "gone"), "name": "gone"})
 
-    assert fails(train_here(folder), "base_missing") == f"The base model at {tmp_path / 'gone'} can't be used: the folder doesn't exist."
+    assert (
+        fails(train_here(folder), "base_missing")
+        == f"The base model at {tmp_path / 'gone'} can't be used: the folder doesn't exist."
+    )
 
 
 def test_a_base_with_other_files_than_it_was_made_for_fails(run_folder, train_here, tiny_base):
@@ -43,7 +49,10 @@ def test_a_base_with_other_files_than_it_was_made_for_fails(run_folder, train_he
 @pytest.mark.parametrize(
     ("line", "why"),
     [
-        ('{"id": "1", "text": "x", "label": "cart"}', "train.jsonl, line 9: label \"cart\" isn't among the spec's labels."),
+        (
+            '{"id": "1", "text": "x", "label": "cart"}',
+            "train.jsonl, line 9: label \"cart\" isn't among the spec's labels.",
+        ),
         ('{"id": "1", "text": 7, "label": "card"}', "train.jsonl, line 9: it has no text under 'text'."),
         ('{"id": "1"', "train.jsonl, line 9: it isn't one JSON object in UTF-8."),
         ('["card"]', "train.jsonl, line 9: it isn't a JSON object."),
@@ -99,7 +108,9 @@ def test_a_full_disk_fails_and_the_run_resumes_when_there_is_room(run_folder, tr
         fails(train_here(folder), "disk_full")
 
     assert train_here(folder)["status"] == "succeeded"
-    assert any(event.get("message") == "Resuming from step 4." for event in read_events(folder / "events.jsonl")[0])
+    assert any(
+        event.get("message") == "Resuming from step 4." for event in read_events(folder / "events.jsonl")[0]
+    )
 
 
 @pytest.fixture
@@ -119,7 +130,9 @@ def test_a_full_disk_is_reported_in_the_result(run_folder, train_here, short_fil
     assert (folder / "best" / "best.json").exists()
 
 
-def test_an_unknown_error_is_named_and_its_traceback_is_in_the_log(run_folder, train_here, monkeypatch, capsys):
+def test_an_unknown_error_is_named_and_its_traceback_is_in_the_log(
+    run_folder, train_here, monkeypatch, capsys
+):
     def broken(*args, **kwargs):
         raise RuntimeError("a seam came undone")
 
@@ -132,7 +145,12 @@ def test_an_unknown_error_is_named_and_its_traceback_is_in_the_log(run_folder, t
 @pytest.mark.parametrize(
     ("error", "code"),
     [
-        (RuntimeError("[enforce fail at alloc_cpu.cpp:114] DefaultCPUAllocator: can't allocate memory: you tried"), "out_of_memory"),
+        (
+            RuntimeError(
+                "[enforce fail at alloc_cpu.cpp:114] DefaultCPUAllocator: can't allocate memory: you tried"
+            ),
+            "out_of_memory",
+        ),
         (RuntimeError("PytorchStreamWriter failed writing file data/3"), "disk_full"),
         (OSError(errno.EDQUOT, "quota"), "disk_full"),
         (OSError(errno.EACCES, "no"), "crashed"),

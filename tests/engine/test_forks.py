@@ -22,7 +22,9 @@ ENGINE = (sys.executable, "-m", "lifecycle.runtime.engine")
 def waiting(run_folder):
     """A process of a long run that has begun training."""
     folder = run_folder(epochs=1000, batch_size=4)
-    process = subprocess.Popen([*ENGINE, "train", str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
+    process = subprocess.Popen(
+        [*ENGINE, "train", str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+    )
     wait_for(process, folder, 1)
     yield process, folder
     process.kill()
@@ -42,7 +44,9 @@ def test_it_has_the_environment_folder_and_command_line_that_it_was_given(tmp_pa
     environment = {"PATH": os.environ["PATH"], "OMP_NUM_THREADS": "1", "PYTHONPATH": os.getcwd()}
     (tmp_path / "probe").mkdir()
 
-    done = subprocess.run([*ENGINE, "probe", "probe"], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    done = subprocess.run(
+        [*ENGINE, "probe", "probe"], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
 
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads((tmp_path / "probe" / "result.json").read_text())["status"] == "succeeded"

@@ -1,4 +1,6 @@
-"""Writing texts: a run trains, logs samples and what was cut, and its artifact is measured beside baselines."""
+"""Writing texts: a run trains, logs samples and what was cut, and its artifact is measured beside
+baselines.
+"""
 
 import json
 
@@ -16,20 +18,28 @@ def base(tmp_path_factory):
 
 
 def events_of(folder, kind):
-    return [event for line in (folder / "events.jsonl").read_text().splitlines() if (event := json.loads(line))["kind"] == kind]
+    return [
+        event
+        for line in (folder / "events.jsonl").read_text().splitlines()
+        if (event := json.loads(line))["kind"] == kind
+    ]
 
 
 def test_the_same_run_twice_gives_the_same_weights_and_answers(base, tmp_path, train_here):
     from safetensors.numpy import load_file
 
-    folders = [make_run(tmp_path / name, base, epochs=2, strategy={"kind": "lora"}) for name in ("one", "two")]
+    folders = [
+        make_run(tmp_path / name, base, epochs=2, strategy={"kind": "lora"}) for name in ("one", "two")
+    ]
     for folder in folders:
         train_here(folder)
 
     one, two = (load_file(folder / "artifact" / "adapter_model.safetensors") for folder in folders)
     assert one.keys() == two.keys()
     assert all((one[name] == two[name]).all() for name in one)
-    assert [event["rows"] for event in events_of(folders[0], "samples")] == [event["rows"] for event in events_of(folders[1], "samples")]
+    assert [event["rows"] for event in events_of(folders[0], "samples")] == [
+        event["rows"] for event in events_of(folders[1], "samples")
+    ]
 
 
 def test_a_batch_in_parts_makes_the_same_steps(base, tmp_path, train_here):
@@ -54,7 +64,10 @@ def test_rows_that_do_not_fit_are_reported_as_a_finding(base, tmp_path, train_he
     (finding,) = [event for event in events_of(folder, "finding") if event["code"] == "cut_texts"]
     assert "training prompts are truncated." in finding["title"]
     assert finding["severity"] == "watch"
-    assert "tokens (a context at its end, a prompt without one at its beginning): a row has up to 13 tokens." in finding["detail"]
+    assert (
+        "tokens (a context at its end, a prompt without one at its beginning): a row has up to 13 tokens."
+        in finding["detail"]
+    )
 
 
 def test_an_artifact_is_measured_beside_what_it_must_beat(base, tmp_path, train_here):
@@ -89,14 +102,20 @@ def test_an_artifact_is_measured_beside_what_it_must_beat(base, tmp_path, train_
     assert len(kept) == 8
     assert kept.scored.rouge_l.mean() == pytest.approx(report["rouge_l"])
     compared = text_scores.ENTRY.compare(kept, kept, count=50)
-    assert (compared["rows"], compared["left_out"], compared["metrics"]["rouge_l"]["difference"]) == (8, 0, 0.0)
+    assert (compared["rows"], compared["left_out"], compared["metrics"]["rouge_l"]["difference"]) == (
+        8,
+        0,
+        0.0,
+    )
 
 
 def test_labels_are_not_requested_from_it(base, tmp_path, train_here):
     run = make_run(tmp_path / "run", base, epochs=1)
     train_here(run)
     folder = make_evaluation(tmp_path / "predict", run / "artifact", base)
-    (folder / "spec.json").write_text(json.dumps({"artifact": str(run / "artifact"), "base": {"path": str(base), "name": "tiny"}}))
+    (folder / "spec.json").write_text(
+        json.dumps({"artifact": str(run / "artifact"), "base": {"path": str(base), "name": "tiny"}})
+    )
 
     result = train_here(folder, verb="predict")
 

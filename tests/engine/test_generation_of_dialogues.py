@@ -26,7 +26,11 @@ def make_talks(folder, base, *, left_out=(), **fields):
 
 
 def events_of(folder, kind):
-    return [event for line in (folder / "events.jsonl").read_text().splitlines() if (event := json.loads(line))["kind"] == kind]
+    return [
+        event
+        for line in (folder / "events.jsonl").read_text().splitlines()
+        if (event := json.loads(line))["kind"] == kind
+    ]
 
 
 def test_a_run_trains_on_every_answer_and_is_measured_by_the_last_ones(base, tmp_path, train_here):
@@ -42,13 +46,19 @@ def test_a_run_trains_on_every_answer_and_is_measured_by_the_last_ones(base, tmp
     assert result["metrics"]["perplexity"] < 10
     assert [len(event["rows"]) for event in events_of(run, "samples")] == [4] * len(events_of(run, "samples"))
     assert report["status"] == "succeeded", report
-    assert (report["task"], report["rows"], report["dialogues"], report["left_out"]) == ("generation", 8, 8, {})
+    assert (report["task"], report["rows"], report["dialogues"], report["left_out"]) == (
+        "generation",
+        8,
+        8,
+        {},
+    )
     assert report["exact_match"] == 1.0
     assert report["baselines"]["nearest"]["exact_match"] == 1.0  # its own dialogue is in training
     assert report["perplexity"] < report["baselines"]["prompted_base"]["perplexity"]
     kept = text_answers.ENTRY.read(folder / "predictions.parquet")
     assert list(kept.answers) == [talk[-1]["content"] for talk in TALKS]
-    assert kept.scored.tokens.tolist() == [len(talk[-1]["content"].split()) + 1 for talk in TALKS]  # the last answer and its end
+    # the last answer and its end
+    assert kept.scored.tokens.tolist() == [len(talk[-1]["content"].split()) + 1 for talk in TALKS]
 
 
 def test_the_samples_of_a_run_answer_the_last_turn(base, tmp_path, train_here):
@@ -66,7 +76,9 @@ def test_a_corrected_earlier_answer_makes_another_prompt(base, tmp_path, train_h
     kept = []
     for name, earlier in (("one", "look at orders"), ("two", "yes")):
         folder = make_evaluation(tmp_path / name, run / "artifact", base, baselines=False)
-        write_talks(folder / "data.jsonl", [[*TALKS[0][:2], {"role": "assistant", "content": earlier}, *TALKS[0][3:]]])
+        write_talks(
+            folder / "data.jsonl", [[*TALKS[0][:2], {"role": "assistant", "content": earlier}, *TALKS[0][3:]]]
+        )
         train_here(folder, verb="evaluate")
         kept.append(text_answers.ENTRY.read(folder / "predictions.parquet"))
 
@@ -96,13 +108,18 @@ def test_dialogues_that_are_all_left_out_are_refused(base, tmp_path, train_here)
 
     result = train_here(run)
 
-    assert result["error"]["message"] == "train.jsonl contains no rows, and 3 rejected ones, for example one with tool calls."
+    assert (
+        result["error"]["message"]
+        == "train.jsonl contains no rows, and 3 rejected ones, for example one with tool calls."
+    )
 
 
 def test_prompts_and_dialogues_are_learned_side_by_side(base, tmp_path, train_here):
     run = make_talks(tmp_path / "run", base, epochs=2, strategy={"kind": "lora"})
     lines = (run / "train.jsonl").read_text()
-    (run / "train.jsonl").write_text(lines + json.dumps({"id": "f" * 64, "text": QUESTIONS[0][0], "answer": QUESTIONS[0][1]}) + "\n")
+    (run / "train.jsonl").write_text(
+        lines + json.dumps({"id": "f" * 64, "text": QUESTIONS[0][0], "answer": QUESTIONS[0][1]}) + "\n"
+    )
 
     assert train_here(run)["status"] == "succeeded"
 
@@ -123,7 +140,9 @@ def test_a_run_of_dialogues_continues_from_prompts_and_reports_forgetting(base, 
     train_here(first)
     merged = tmp_path / "merged"
     merged.mkdir()
-    (merged / "spec.json").write_text(json.dumps({"artifact": str(first / "artifact"), "base": {"path": str(base), "name": "tiny"}}))
+    (merged / "spec.json").write_text(
+        json.dumps({"artifact": str(first / "artifact"), "base": {"path": str(base), "name": "tiny"}})
+    )
     train_here(merged, verb="merge")
     run = make_talks(tmp_path / "run", merged / "model", epochs=2, rehearsal=0.5)
     for name in ("rehearsal", "earlier"):
@@ -132,7 +151,11 @@ def test_a_run_of_dialogues_continues_from_prompts_and_reports_forgetting(base, 
     result = train_here(run)
 
     assert result["status"] == "succeeded", result
-    assert (result["rehearsed"], result["forgetting"]["rows"], result["forgetting"]["by"]) == (8, 8, "perplexity")
+    assert (result["rehearsed"], result["forgetting"]["rows"], result["forgetting"]["by"]) == (
+        8,
+        8,
+        "perplexity",
+    )
 
 
 def test_ten_steps_of_dialogues_are_measured(base, tmp_path, train_here):

@@ -59,7 +59,10 @@ def test_of_sets(tmp_path):
     rows = sets.ENTRY.measured(tmp_path / "p")
 
     scores = metrics.point_estimates(label_sets.score_sets(given, truth, made.thresholds))
-    assert values(rows) == {"subset_accuracy": pytest.approx(scores["subset_accuracy"]), "micro_f1": pytest.approx(scores["micro_f1"])}
+    assert values(rows) == {
+        "subset_accuracy": pytest.approx(scores["subset_accuracy"]),
+        "micro_f1": pytest.approx(scores["micro_f1"]),
+    }
     assert scores["micro_f1"] == pytest.approx(f1_score(truth, made.decided, average="micro"))
     assert rows.classes.of("c")[1].tolist() == made.decided[:, 2].tolist()
 
@@ -67,15 +70,22 @@ def test_of_sets(tmp_path):
 def test_of_spans_of_all_kinds_of_mistakes(tmp_path):
     truth = (((0, 3, 0), (5, 9, 1)), ((0, 3, 0),), (), ((2, 4, 1),), ())
     found = (
-        (Found(0, 3, 0, 0.9), Found(5, 8, 1, 0.8)), (Found(0, 3, 1, 0.7),), (Found(1, 2, 0, 0.95),), (Found(2, 4, 1, 0.6),), (),
-    )  # fmt: skip
+        (Found(0, 3, 0, 0.9), Found(5, 8, 1, 0.8)),
+        (Found(0, 3, 1, 0.7),),
+        (Found(1, 2, 0, 0.95),),
+        (Found(2, 4, 1, 0.6),),
+        (),
+    )
     made = SpanPredictions(LABELS, tuple("vwxyz"), truth, found, np.zeros(5), np.ones(5))
     span_predictions.ENTRY.write(tmp_path / "p", made, "test")
 
     rows = span_predictions.ENTRY.measured(tmp_path / "p")
 
     scores = metrics.point_estimates(spans.ENTRY.score(made))
-    assert values(rows) == {"micro_f1": pytest.approx(scores["micro_f1"]), "exact_texts": pytest.approx(scores["exact_texts"])}
+    assert values(rows) == {
+        "micro_f1": pytest.approx(scores["micro_f1"]),
+        "exact_texts": pytest.approx(scores["exact_texts"]),
+    }
     assert values(rows)["micro_f1"] == pytest.approx(2 * 2 / (4 + 5))
     assert [rows.ids[row] for row in rows.worst_first("micro_f1")] == ["x", "v", "w", "y", "z"]
     assert rows.quotients["micro_f1"].below.tolist() == [4, 2, 1, 2, 0]
@@ -83,16 +93,24 @@ def test_of_spans_of_all_kinds_of_mistakes(tmp_path):
 
 def test_of_orders_with_ties(tmp_path):
     ranks = ((0, 1), (1, 0), (0, 0), (0, 1, 1), (0, 1))
-    strengths = np.array([[2.0, 1.0, np.nan], [3.0, 0.0, np.nan], [1.0, 0.0, np.nan], [0.5, 1.0, 0.0], [1.0, 1.0, np.nan]])
+    strengths = np.array(
+        [[2.0, 1.0, np.nan], [3.0, 0.0, np.nan], [1.0, 0.0, np.nan], [0.5, 1.0, 0.0], [1.0, 1.0, np.nan]]
+    )
     made = RankedAnswers.of(tuple("vwxyz"), strengths, [Ranked(each, (1,) * len(each)) for each in ranks])
     ranked_predictions.ENTRY.write(tmp_path / "p", made, "test")
 
     rows = ranked_predictions.ENTRY.measured(tmp_path / "p")
 
     scores = metrics.point_estimates(ranking.score(made.matrix, made.truth))
-    assert values(rows) == {"pair_accuracy": pytest.approx(scores["pair_accuracy"]), "best_first": pytest.approx(scores["best_first"])}
+    assert values(rows) == {
+        "pair_accuracy": pytest.approx(scores["pair_accuracy"]),
+        "best_first": pytest.approx(scores["best_first"]),
+    }
     assert values(rows)["pair_accuracy"] == pytest.approx((1 + 0 + 1 + 0.5) / 5)
-    assert (rows.quotients["best_first"].below.tolist(), rows.wrong.tolist()) == ([1, 1, 0, 1, 1], [False, True, False, True, True])
+    assert (rows.quotients["best_first"].below.tolist(), rows.wrong.tolist()) == (
+        [1, 1, 0, 1, 1],
+        [False, True, False, True, True],
+    )
 
 
 def test_of_texts_without_a_context_groundedness_is_no_measure(tmp_path):
@@ -104,8 +122,12 @@ def test_of_texts_without_a_context_groundedness_is_no_measure(tmp_path):
 
     some, none = (text_answers.ENTRY.measured(tmp_path / name) for name in ("with", "without"))
 
-    scores = metrics.point_estimates(text_scores.score_texts(answers, references, ("my card is here", "", "")))
-    assert values(some) == {name: pytest.approx(scores[name]) for name in ("rouge_l", "token_f1", "exact_match", "groundedness")}
+    scores = metrics.point_estimates(
+        text_scores.score_texts(answers, references, ("my card is here", "", ""))
+    )
+    assert values(some) == {
+        name: pytest.approx(scores[name]) for name in ("rouge_l", "token_f1", "exact_match", "groundedness")
+    }
     assert list(none.quotients) == ["rouge_l", "token_f1", "exact_match"]
     assert [some.ids[row] for row in some.worst_first("rouge_l")] == ["z", "y", "x"]
     assert [some.ids[row] for row in some.worst_first("groundedness")] == ["x", "y", "z"]

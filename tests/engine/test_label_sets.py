@@ -15,7 +15,16 @@ from lifecycle.runtime.task_types.multi_label.measures import SetPredictions
 
 THRESHOLDS = (0.5, 0.3, 0.6, 0.5, 0.9)
 NAMES = {
-    *("macro_f1", "micro_f1", "weighted_f1", "macro_precision", "macro_recall", "subset_accuracy", "hamming_loss", "lrap"),
+    *(
+        "macro_f1",
+        "micro_f1",
+        "weighted_f1",
+        "macro_precision",
+        "macro_recall",
+        "subset_accuracy",
+        "hamming_loss",
+        "lrap",
+    ),
     *("log_loss", "brier", "ece"),
 }
 
@@ -23,13 +32,21 @@ NAMES = {
 def report_of(probabilities, truth, labels, thresholds, *, count):
     """The report of rows that are called by their numbers."""
     ids = tuple(map(str, range(len(truth))))
-    made = SetPredictions(tuple(labels), ids, np.asarray(truth, dtype=bool), np.asarray(probabilities, dtype=np.float64), tuple(thresholds))
+    made = SetPredictions(
+        tuple(labels),
+        ids,
+        np.asarray(truth, dtype=bool),
+        np.asarray(probabilities, dtype=np.float64),
+        tuple(thresholds),
+    )
     return label_sets.ENTRY.report(made, count=count)
 
 
 @pytest.fixture
 def answers():
-    """400 rows of 5 labels; some have none, some all; label 4 is never given. Probabilities are rounded, so that some are equal."""
+    """400 rows of 5 labels; some have none, some all; label 4 is never given. Probabilities are rounded, so
+    that some are equal.
+    """
     random = np.random.default_rng(5)
     truth = random.random((400, 5)) < (0.5, 0.3, 0.1, 0.05, 0.02)
     truth[:3] = True
@@ -43,7 +60,10 @@ def test_scores_equal_those_of_scikit_learn(answers):
 
     values = metrics.point_estimates(label_sets.score_sets(probabilities, truth, THRESHOLDS))
 
-    wanted = {f"{average}_f1": sk.f1_score(truth, given, average=average, zero_division=0) for average in ("micro", "macro", "weighted")}
+    wanted = {
+        f"{average}_f1": sk.f1_score(truth, given, average=average, zero_division=0)
+        for average in ("micro", "macro", "weighted")
+    }
     wanted["macro_precision"] = sk.precision_score(truth, given, average="macro", zero_division=0)
     wanted["macro_recall"] = sk.recall_score(truth, given, average="macro", zero_division=0)
     wanted["subset_accuracy"] = sk.accuracy_score(truth, given)
@@ -70,9 +90,13 @@ def test_each_labels_scores_equal_those_of_scikit_learn(answers):
         assert each["recall"] == pytest.approx(recall[at], abs=1e-9)
         assert each["f1"] == pytest.approx(f1[at], abs=1e-9)
         assert each["support"] == support[at]
-        assert each["average_precision"] == pytest.approx(sk.average_precision_score(truth[:, at], probabilities[:, at]), abs=1e-9)
+        assert each["average_precision"] == pytest.approx(
+            sk.average_precision_score(truth[:, at], probabilities[:, at]), abs=1e-9
+        )
         assert [[each["rest"], each["extra"]], [each["missed"], each["hits"]]] == tables[at].tolist()
-    assert report["macro_ap"] == pytest.approx(sk.average_precision_score(truth, probabilities, average="macro"), abs=1e-9)
+    assert report["macro_ap"] == pytest.approx(
+        sk.average_precision_score(truth, probabilities, average="macro"), abs=1e-9
+    )
 
 
 def test_a_label_without_rows_has_no_average_precision_and_counts_as_zero_in_macro_f1():
@@ -120,9 +144,14 @@ def test_intervals_hold_the_point_estimates(answers):
     report = report_of(*answers, list("abcde"), THRESHOLDS, count=200)
 
     for name in NAMES:
-        assert report["intervals"][name]["low"] <= report[name] <= report["intervals"][name]["high"] or name == "ece"
+        assert (
+            report["intervals"][name]["low"] <= report[name] <= report["intervals"][name]["high"]
+            or name == "ece"
+        )
     right = len(answers[1]) - report["wrong_rows"]
-    assert tuple(report["intervals"]["subset_accuracy"].values()) == pytest.approx(wilson(right, len(answers[1])))
+    assert tuple(report["intervals"]["subset_accuracy"].values()) == pytest.approx(
+        wilson(right, len(answers[1]))
+    )
 
 
 def test_large_sets_are_ranked_in_blocks(answers, monkeypatch):
@@ -137,7 +166,8 @@ def test_large_sets_are_ranked_in_blocks(answers, monkeypatch):
     [
         ([0.9, 0.8, 0.3, 0.1], [1, 1, 0, 0], 0.55),
         ([0.9, 0.8, 0.3, 0.1], [1, 1, 1, 0], 0.2),
-        ([0.9, 0.8, 0.8, 0.1], [1, 1, 0, 0], 0.45),  # equal scores stand on one side: F1 0.8 with three, 0.67 with one
+        # equal scores stand on one side: F1 0.8 with three, 0.67 with one
+        ([0.9, 0.8, 0.8, 0.1], [1, 1, 0, 0], 0.45),
         ([0.2, 0.2], [1, 1], 0.1),
         ([0.0, 0.0], [1, 0], 0.0),
         ([0.9, 0.6, 0.4], [1, 0, 1], 0.2),
@@ -152,15 +182,20 @@ def test_of_equally_good_thresholds_the_nearest_to_a_half_is_chosen():
 
     # F1 is 2/3 with the first alone, and below with more
     assert calibration.best_threshold(scores, truth) == pytest.approx(0.75)
-    assert calibration.best_threshold(np.array([0.9, 0.7, 0.4, 0.3]), np.array([1, 0, 0, 1], dtype=bool)) == pytest.approx(0.8)
-    assert calibration.best_threshold(np.array([0.8, 0.7, 0.6]), np.array([1, 0, 1], dtype=bool)) == pytest.approx(0.3)
+    assert calibration.best_threshold(
+        np.array([0.9, 0.7, 0.4, 0.3]), np.array([1, 0, 0, 1], dtype=bool)
+    ) == pytest.approx(0.8)
+    assert calibration.best_threshold(
+        np.array([0.8, 0.7, 0.6]), np.array([1, 0, 1], dtype=bool)
+    ) == pytest.approx(0.3)
 
 
 def test_no_threshold_gives_a_better_f1_than_the_chosen_one(answers):
     probabilities, truth = answers
     for at in range(4):
         chosen = calibration.best_threshold(probabilities[:, at], truth[:, at])
-        precision, recall, _ = sk.precision_recall_curve(truth[:, at], probabilities[:, at])  # at every threshold that makes a difference
+        # at every threshold that makes a difference
+        precision, recall, _ = sk.precision_recall_curve(truth[:, at], probabilities[:, at])
         best = max(2 * precision * recall / np.maximum(precision + recall, 1e-12))
         assert sk.f1_score(truth[:, at], probabilities[:, at] >= chosen) == pytest.approx(best, abs=1e-12)
 
@@ -173,7 +208,9 @@ def test_a_rare_label_keeps_a_half(answers):
 
     assert calibration.choose_thresholds(probabilities, few)[0] == 0.5
     few[19, 0] = True
-    assert calibration.choose_thresholds(probabilities, few)[0] == calibration.best_threshold(probabilities[:, 0], few[:, 0])
+    assert calibration.choose_thresholds(probabilities, few)[0] == calibration.best_threshold(
+        probabilities[:, 0], few[:, 0]
+    )
 
 
 def test_the_temperature_of_decisions_recovers_what_they_were_divided_by():
@@ -181,7 +218,9 @@ def test_the_temperature_of_decisions_recovers_what_they_were_divided_by():
     logits = random.normal(size=(6000, 3)) * 2
     truth = random.random((6000, 3)) < calibration.sigmoid(logits, 2.0)
 
-    found = calibration.fit_temperature(logits, truth, decode=calibration.sigmoid, loss_rows=calibration.decision_loss_rows)
+    found = calibration.fit_temperature(
+        logits, truth, decode=calibration.sigmoid, loss_rows=calibration.decision_loss_rows
+    )
 
     assert found == pytest.approx(2.0, abs=0.15)
 
@@ -198,7 +237,13 @@ def of(labels, ids, truth, probabilities, thresholds=(0.5, 0.5)):
 def test_sets_survive_parquet_exactly(tmp_path):
     import pyarrow.parquet as pq
 
-    written = of(("a", "b"), ("1", "2", "3"), [[1, 1], [0, 0], [0, 1]], [[0.9, 0.1], [0.6, 0.4], [0.2, 1 / 3]], (0.5, 1 / 3))
+    written = of(
+        ("a", "b"),
+        ("1", "2", "3"),
+        [[1, 1], [0, 0], [0, 1]],
+        [[0.9, 0.1], [0.6, 0.4], [0.2, 1 / 3]],
+        (0.5, 1 / 3),
+    )
 
     predictions.ENTRY.write(tmp_path / "p.parquet", written, "test")
 
@@ -226,12 +271,23 @@ def test_one_class_is_read_without_the_others_and_is_what_reading_all_gives(tmp_
         assert (found.called == (shares[:, at] >= written.thresholds[at])).all()
     wrong, sure = truth != written.decided, np.where(written.decided, shares, 1 - shares)
     plain = [max(sure[row][wrong[row]]) if wrong[row].any() else min(sure[row]) for row in range(50)]
-    assert predictions.read_sureness(tmp_path / "p.parquet", predictions.read_sets(tmp_path / "p.parquet")).tolist() == plain
+    assert (
+        predictions.read_sureness(
+            tmp_path / "p.parquet", predictions.read_sets(tmp_path / "p.parquet")
+        ).tolist()
+        == plain
+    )
 
 
 def test_two_evaluations_of_sets_are_compared_on_the_items_they_share():
     one = of(("a", "b"), ("1", "2", "3"), [[1, 0], [0, 1], [1, 1]], [[0.9, 0.1], [0.6, 0.4], [0.9, 0.9]])
-    two = of(("b", "a"), ("2", "1", "4"), [[1, 0], [0, 1], [1, 1]], [[0.8, 0.2], [0.1, 0.9], [0.5, 0.5]], (0.5, 0.5))
+    two = of(
+        ("b", "a"),
+        ("2", "1", "4"),
+        [[1, 0], [0, 1], [1, 1]],
+        [[0.8, 0.2], [0.1, 0.9], [0.5, 0.5]],
+        (0.5, 0.5),
+    )
 
     found = label_sets.ENTRY.compare(one, two, count=20)
 
@@ -248,8 +304,9 @@ def test_two_evaluations_of_sets_are_compared_on_the_items_they_share():
     ids=["one rare of two", "one rare of three", "all rare"],
 )
 def test_the_interval_of_macro_f1_holds_where_a_label_has_two_rows_or_none(rows, prevalence, before):
-    """100 splits, each label recalled and right in 80 %. From resampled rows alone the interval held in `before` of 100: a label without
-    rows counts as 0 in the mean, and one with two right rows is unreliable."""
+    """100 splits, each label recalled and right in 80 %. From resampled rows alone the interval held in
+    `before` of 100: a label without rows counts as 0 in the mean, and one with two right rows is unreliable.
+    """
     random, prevalence, held = np.random.default_rng(1), np.array(prevalence), 0
     wrongly = prevalence * 0.2 / (1 - prevalence)
     for seed in range(100):

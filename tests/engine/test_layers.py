@@ -56,7 +56,9 @@ def test_adapters_begin_as_if_they_were_not_there(encoder, batch):
         after = add_adapters(encoder, width=4)(**batch).last_hidden_state
 
     assert torch.equal(after, before)
-    assert {name.rsplit(".", 3)[1] for name, each in encoder.named_parameters() if each.requires_grad} == {"adapter"}
+    assert {name.rsplit(".", 3)[1] for name, each in encoder.named_parameters() if each.requires_grad} == {
+        "adapter"
+    }
 
 
 def test_adapters_are_restored_from_their_files(encoder, batch, tmp_path):
@@ -74,13 +76,17 @@ def test_adapters_are_restored_from_their_files(encoder, batch, tmp_path):
     save_adapters(encoder, tmp_path, "a base")
 
     with torch.no_grad():
-        assert torch.equal(load_adapters(plain, tmp_path)(**batch).last_hidden_state, encoder(**batch).last_hidden_state)
+        assert torch.equal(
+            load_adapters(plain, tmp_path)(**batch).last_hidden_state, encoder(**batch).last_hidden_state
+        )
 
 
 def test_freezing_all_layers_is_refused(encoder):
     from lifecycle.runtime.engine.layers import freeze_lowest
 
-    with pytest.raises(SpecError, match=r"strategy.frozen_layers must be below 3, the layers of this model\."):
+    with pytest.raises(
+        SpecError, match=r"strategy.frozen_layers must be below 3, the layers of this model\."
+    ):
         freeze_lowest(encoder, 3)
 
     assert all(each.requires_grad for each in encoder.parameters())
@@ -103,7 +109,9 @@ def test_layers_that_need_more_than_what_those_below_gave_are_refused(config, mo
     encoder = getattr(transformers, model)(getattr(transformers, config)(**SHAPE, **more)).eval()
     before = encoder(**batch).last_hidden_state
 
-    with pytest.raises(SpecError, match=rf"strategy.cached isn't possible with {model}: its upper layers need more"):
+    with pytest.raises(
+        SpecError, match=rf"strategy.cached isn't possible with {model}: its upper layers need more"
+    ):
         Lowest(encoder, 2).check(**batch)
 
     assert torch.equal(encoder(**batch).last_hidden_state, before)
@@ -116,7 +124,9 @@ def test_a_base_without_separate_embeddings_is_refused():
 
     model = transformers.Qwen2Model(transformers.Qwen2Config(**SHAPE, num_key_value_heads=2))
 
-    with pytest.raises(SpecError, match=r"strategy.frozen_layers needs separate embeddings, which Qwen2Model lacks\."):
+    with pytest.raises(
+        SpecError, match=r"strategy.frozen_layers needs separate embeddings, which Qwen2Model lacks\."
+    ):
         freeze_lowest(model, 1)
 
 
@@ -138,7 +148,9 @@ def test_layers_that_share_their_weights_are_refused():
 
     config = transformers.AlbertConfig(**SHAPE, embedding_size=32, num_hidden_groups=1)
 
-    with pytest.raises(SpecError, match=r"strategy.kind needs a model with a layer list, which AlbertModel lacks\."):
+    with pytest.raises(
+        SpecError, match=r"strategy.kind needs a model with a layer list, which AlbertModel lacks\."
+    ):
         layers_of(transformers.AlbertModel(config))
 
 
@@ -149,5 +161,8 @@ def test_what_ia3_scales_is_known_or_refused(encoder):
     if encoder.config.model_type in settings_of("single_label").ia3_models:
         assert "output.dense" in ia3_config(encoder, Strategy(kind="ia3")).target_modules
         return
-    with pytest.raises(EngineFault, match="IA3 target modules are unknown for this architecture; set strategy.target_modules."):
+    with pytest.raises(
+        EngineFault,
+        match="IA3 target modules are unknown for this architecture; set strategy.target_modules.",
+    ):
         ia3_config(encoder, Strategy(kind="ia3"))

@@ -21,7 +21,9 @@ def test_each_task_that_is_trained_has_a_learner_and_an_answerer():
 def test_the_engine_keeps_the_best_step_by_the_score_that_is_shown():
     from lifecycle.runtime.engine.task_types.by_key.learners import LEARNERS
 
-    assert {task: each.metrics for task, each in LEARNERS.items()} == {task: metrics_of(task) for task in LEARNED}
+    assert {task: each.metrics for task, each in LEARNERS.items()} == {
+        task: metrics_of(task) for task in LEARNED
+    }
 
 
 def test_each_task_has_its_words():
@@ -37,12 +39,28 @@ def test_each_task_has_its_words():
 
 
 def test_only_errors_and_losses_are_better_where_they_are_lower():
-    known = {each.name for found in MEASURES.values() for each in found.metrics.by_name.values() if each.lower_is_better}
+    known = {
+        each.name
+        for found in MEASURES.values()
+        for each in found.metrics.by_name.values()
+        if each.lower_is_better
+    }
 
     assert known == {
-        "brier", "ece", "ece_debiased", "empty_answers", "hamming_loss", "largest_gap", "log_loss", "loss", "mae", "mce", "mse",
-        "perplexity", "validation_loss",
-    }  # fmt: skip
+        "brier",
+        "ece",
+        "ece_debiased",
+        "empty_answers",
+        "hamming_loss",
+        "largest_gap",
+        "log_loss",
+        "loss",
+        "mae",
+        "mce",
+        "mse",
+        "perplexity",
+        "validation_loss",
+    }
 
 
 def test_statistics_lists_the_scores_from_0_to_1_as_bounded():

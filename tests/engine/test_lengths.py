@@ -1,4 +1,6 @@
-"""How many tokens texts have, by a base model's own tokenizer: bounded, and none where the file is no tokenizer of such texts."""
+"""How many tokens texts have, by a base model's own tokenizer: bounded, and none where the file is no
+tokenizer of such texts.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Long texts pass fewer at a time, so that attention memory stays bounded, and steps and answers stay the same."""
+"""Long texts pass fewer at a time, so that attention memory stays bounded, and steps and answers stay the
+same.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,9 @@ def test_sets_of_long_sequences_pass_fewer_at_a_time():
     assert [len(batch) for batch in set_batches([64] * 4, [2] * 4, 64)] == [4]
 
 
-@pytest.mark.parametrize(("tokens", "rows", "wanted"), [(1, 8, 8), (128, 8, 8), (256, 8, 8), (512, 8, 2), (9000, 8, 1), (0, 8, 8)])
+@pytest.mark.parametrize(
+    ("tokens", "rows", "wanted"), [(1, 8, 8), (128, 8, 8), (256, 8, 8), (512, 8, 2), (9000, 8, 1), (0, 8, 8)]
+)
 def test_rows_of_so_many_tokens_that_learn_at_a_time(tokens, rows, wanted):
     assert rows_within(tokens, rows, memory.TRAINED_SQUARES) == wanted
 
@@ -60,7 +64,9 @@ def losses(folder):
     return {point.step: point.values["train_loss"] for point in curve if "train_loss" in point.values}
 
 
-def test_a_run_of_long_texts_makes_the_same_steps_a_few_rows_at_a_time(calm_folder, train_here, monkeypatch, seen):
+def test_a_run_of_long_texts_makes_the_same_steps_a_few_rows_at_a_time(
+    calm_folder, train_here, monkeypatch, seen
+):
     plain, short = calm_folder("plain", batch_size=7), calm_folder("short", batch_size=7)
     train_here(plain)
     whole = list(seen)

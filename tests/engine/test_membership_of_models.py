@@ -18,7 +18,9 @@ LABELS = ("card", "refund")
 
 @pytest.fixture
 def rows():
-    """120 different texts whose labels have no reason in the text: what is right on training rows was memorized."""
+    """120 different texts whose labels have no reason in the text: what is right on training rows was
+    memorized.
+    """
     random = Random(5)
     return [(" ".join(random.sample(WORDS, 6)), random.choice(LABELS)) for _ in range(120)]
 

@@ -1,4 +1,6 @@
-"""Runs whose rows carry any number of labels: every strategy, resume, thresholds, evaluation, answers, and what is refused."""
+"""Runs whose rows carry any number of labels: every strategy, resume, thresholds, evaluation, answers, and
+what is refused.
+"""
 
 import json
 import math
@@ -28,7 +30,11 @@ def sets_folder(run_folder):
     """As run_folder, of rows with any number of labels."""
 
     def make(name="run", rows=SETS, **fields):
-        return run_folder(name, rows=rows, **{"task": "multi_label", "learning_rate": 3e-2, "head_learning_rate": 5e-2} | fields)
+        return run_folder(
+            name,
+            rows=rows,
+            **{"task": "multi_label", "learning_rate": 3e-2, "head_learning_rate": 5e-2} | fields,
+        )
 
     return make
 
@@ -36,7 +42,9 @@ def sets_folder(run_folder):
 @pytest.mark.parametrize("name", [*LEARNING, "full", "head"])
 def test_each_strategy_learns_sets_of_labels(name, sets_folder, train_here):
     strategy = LEARNING[name][0] if name in LEARNING else {"kind": name}
-    folder = sets_folder(strategy=strategy | {"dropout": 0.0}, epochs=30, **{"full": {"learning_rate": 5e-3}}.get(name, {}))
+    folder = sets_folder(
+        strategy=strategy | {"dropout": 0.0}, epochs=30, **{"full": {"learning_rate": 5e-3}}.get(name, {})
+    )
 
     result = train_here(folder)
 
@@ -44,7 +52,8 @@ def test_each_strategy_learns_sets_of_labels(name, sets_folder, train_here):
     assert name not in LEARNING or result["trainable_parameters"] == LEARNING[name][1]
     assert result["metrics"]["macro_f1"] >= 0.85
     info = ArtifactInfo.read(folder / "artifact")
-    assert (info.task, info.thresholds) == ("multi_label", (0.5, 0.5))  # eight rows are too few to choose others
+    # eight rows are too few to choose others
+    assert (info.task, info.thresholds) == ("multi_label", (0.5, 0.5))
     assert not (folder / "cache").exists()
 
 
@@ -54,7 +63,9 @@ def test_validation_is_reported_by_the_scores_of_sets(sets_folder, train_here):
     result = train_here(folder)
 
     last = points(read_events(folder / "events.jsonl")[0])[-1].values
-    assert {"validation_loss", "macro_f1", "micro_f1", "subset_accuracy", "ece", "predicted_sets"} <= set(last)
+    assert {"validation_loss", "macro_f1", "micro_f1", "subset_accuracy", "ece", "predicted_sets"} <= set(
+        last
+    )
     assert "accuracy" not in last
     assert {"hamming_loss", "lrap", "subset_accuracy", "temperature"} <= set(result["metrics"])
 
@@ -83,7 +94,12 @@ def evaluated(sets_folder, once, tiny_base, tmp_path):
     once(sets_folder("evaluation/run", epochs=30, strategy={"kind": "lora"}))
     write_rows(folder / "data.jsonl", SETS[::-1])
     write_rows(folder / "train.jsonl", SETS)
-    spec = {"artifact": "run/artifact", "base": {"path": str(tiny_base), "name": "tiny"}, "baselines": True, "bootstrap": 50}
+    spec = {
+        "artifact": "run/artifact",
+        "base": {"path": str(tiny_base), "name": "tiny"},
+        "baselines": True,
+        "bootstrap": 50,
+    }
     (folder / "spec.json").write_text(json.dumps(spec))
     return folder, once(folder, "evaluate")
 
@@ -91,8 +107,23 @@ def evaluated(sets_folder, once, tiny_base, tmp_path):
 def test_an_evaluation_of_sets_has_every_part(evaluated):
     folder, result = evaluated
 
-    assert (result["status"], result["task"], result["rows"], result["graph"]) == ("succeeded", "multi_label", 8, "fp32")
-    for name in ("macro_f1", "micro_f1", "weighted_f1", "subset_accuracy", "hamming_loss", "lrap", "log_loss", "brier", "ece"):
+    assert (result["status"], result["task"], result["rows"], result["graph"]) == (
+        "succeeded",
+        "multi_label",
+        8,
+        "fp32",
+    )
+    for name in (
+        "macro_f1",
+        "micro_f1",
+        "weighted_f1",
+        "subset_accuracy",
+        "hamming_loss",
+        "lrap",
+        "log_loss",
+        "brier",
+        "ece",
+    ):
         assert result["intervals"][name]["low"] <= result["intervals"][name]["high"]
     assert [each["support"] for each in result["per_class"]] == [4, 4]
     assert sum(each["count"] for each in result["reliability"]) == 16  # label decisions
@@ -105,21 +136,31 @@ def test_the_baselines_of_sets_are_measured_on_the_same_rows(evaluated):
     _, result = evaluated
 
     assert set(result["baselines"]) == {"majority", "tfidf_logreg", "frozen_base_logreg"}
-    assert result["baselines"]["majority"]["subset_accuracy"] == 0.25  # the first of four sets that are equally frequent
+    # the first of four sets that are equally frequent
+    assert result["baselines"]["majority"]["subset_accuracy"] == 0.25
     assert result["baselines"]["majority"]["macro_f1"] == pytest.approx((2 * 4 / 12 + 0) / 2)
     assert result["baselines"]["tfidf_logreg"]["subset_accuracy"] == 1.0
-    assert set(result["baselines"]["tfidf_logreg"]["intervals"]) == {"subset_accuracy", "macro_f1", "micro_f1"}
+    assert set(result["baselines"]["tfidf_logreg"]["intervals"]) == {
+        "subset_accuracy",
+        "macro_f1",
+        "micro_f1",
+    }
 
 
 def test_predict_gives_every_row_its_labels(evaluated, train_here):
     folder, result = evaluated
-    (folder / "spec.json").write_text(json.dumps({"artifact": json.loads((folder / "spec.json").read_text())["artifact"]}))
+    (folder / "spec.json").write_text(
+        json.dumps({"artifact": json.loads((folder / "spec.json").read_text())["artifact"]})
+    )
 
     assert train_here(folder, verb="predict")["rows"] == 8
 
     table = pq.read_table(folder / "answers.parquet")
     assert table.column_names == ["id", "predicted", "probabilities"]
-    assert table["predicted"].to_pylist() == pq.read_table(folder / "predictions.parquet")["predicted"].to_pylist()
+    assert (
+        table["predicted"].to_pylist()
+        == pq.read_table(folder / "predictions.parquet")["predicted"].to_pylist()
+    )
 
 
 def test_public_libraries_alone_give_the_same_labels(sets_folder, once, tiny_base):
@@ -137,7 +178,9 @@ def test_public_libraries_alone_give_the_same_labels(sets_folder, once, tiny_bas
 def test_int8_is_compared_by_whole_sets(sets_folder, train_here):
     from lifecycle.runtime.engine.quantise import judge
 
-    info = ArtifactInfo(("a", "b"), 64, "mean", 1.0, "full", "tiny", "", ("input_ids",), "multi_label", thresholds=(0.5, 0.9))
+    info = ArtifactInfo(
+        ("a", "b"), 64, "mean", 1.0, "full", "tiny", "", ("input_ids",), "multi_label", thresholds=(0.5, 0.9)
+    )
     fp32 = np.tile(np.array([[4.0, 4.0]]), (1000, 1))
     int8 = fp32.copy()
     int8[:10, 1] = 1.0  # 0.73, below its threshold alone
@@ -160,9 +203,15 @@ def test_the_warm_engine_answers_with_labels_and_thresholds(sets_folder, train_h
     folder = sets_folder(epochs=30)
     train_here(folder)
 
-    result = warm.reply({"verb": "predict", "payload": {"artifact": str(folder / "artifact"), "texts": TEXTS[:2]}})["result"]
+    result = warm.reply(
+        {"verb": "predict", "payload": {"artifact": str(folder / "artifact"), "texts": TEXTS[:2]}}
+    )["result"]
 
-    assert (result["task"], result["labels"], result["thresholds"]) == ("multi_label", ["card", "refund"], [0.5, 0.5])
+    assert (result["task"], result["labels"], result["thresholds"]) == (
+        "multi_label",
+        ["card", "refund"],
+        [0.5, 0.5],
+    )
     assert [each["labels"] for each in result["answers"]] == WANTED[:2]
     assert all(set(each) == {"labels", "probabilities", "tokens"} for each in result["answers"])
 
@@ -174,7 +223,10 @@ YES = torch.tensor([[True, False, True], [False, True, False]])
 
 def test_binary_cross_entropy_counts_a_yes_by_its_weight():
     weights = torch.tensor([1.0, 3.0, 2.0])
-    each = [-math.log(1 / (1 + math.exp(-value if yes else value))) for value, yes in zip(LOGITS.ravel(), YES.ravel(), strict=True)]
+    each = [
+        -math.log(1 / (1 + math.exp(-value if yes else value)))
+        for value, yes in zip(LOGITS.ravel(), YES.ravel(), strict=True)
+    ]
     row_weights = [1, 1, 2, 1, 3, 1]
 
     assert float(BinaryCrossEntropy()(LOGITS, YES)) == pytest.approx(sum(each) / 6, abs=1e-6)
@@ -186,7 +238,9 @@ def test_binary_cross_entropy_counts_a_yes_by_its_weight():
 def test_the_focal_loss_of_decisions_is_that_of_its_paper():
     p = torch.where(YES, torch.sigmoid(LOGITS), 1 - torch.sigmoid(LOGITS))
 
-    assert float(BinaryCrossEntropy(gamma=2.0)(LOGITS, YES)) == pytest.approx(float((-((1 - p) ** 2) * p.log()).mean()), abs=1e-6)
+    assert float(BinaryCrossEntropy(gamma=2.0)(LOGITS, YES)) == pytest.approx(
+        float((-((1 - p) ** 2) * p.log()).mean()), abs=1e-6
+    )
 
 
 def test_smoothed_targets_are_drawn_to_a_half():

@@ -35,10 +35,15 @@ def test_real_weights_learn_real_rows_better_than_words_do(tmp_path, train_here)
     if not os.environ.get("REAL_RUNS"):
         pytest.skip("It trains for minutes: set REAL_RUNS=1.")
     if base is None or not (SHARED / "goemotions").is_dir():
-        pytest.skip("GoEmotions or all-MiniLM-L6-v2 is not here: set SHARED_DATA, or put it into ../shared/data/goemotions.")
+        pytest.skip(
+            "GoEmotions or all-MiniLM-L6-v2 is not here: set SHARED_DATA, or put it into"
+            " ../shared/data/goemotions."
+        )
     train, asked = emotions("dev.tsv", 1800), emotions("test.tsv", 800)
     kept = [name for name, _ in Counter(name for _, some in train for name in some).most_common(LABELS)]
-    train, asked = ([(text, [name for name in some if name in kept]) for text, some in rows] for rows in (train, asked))
+    train, asked = (
+        [(text, [name for name in some if name in kept]) for text, some in rows] for rows in (train, asked)
+    )
     run, evaluation = tmp_path / "run", tmp_path / "evaluation"
     run.mkdir()
     evaluation.mkdir()
@@ -58,14 +63,23 @@ def test_real_weights_learn_real_rows_better_than_words_do(tmp_path, train_here)
     assert train_here(run)["status"] == "succeeded"
     write_rows(evaluation / "data.jsonl", asked)
     write_rows(evaluation / "train.jsonl", train[:1300])
-    (evaluation / "spec.json").write_text(json.dumps({"artifact": str(run / "artifact"), "baselines": True, "bootstrap": 0}))
+    (evaluation / "spec.json").write_text(
+        json.dumps({"artifact": str(run / "artifact"), "baselines": True, "bootstrap": 0})
+    )
 
     result = train_here(evaluation, verb="evaluate")
 
     print(
-        {name: round(result[name], 4) for name in ("macro_f1", "micro_f1", "subset_accuracy", "lrap", "macro_ap", "ece")},
+        {
+            name: round(result[name], 4)
+            for name in ("macro_f1", "micro_f1", "subset_accuracy", "lrap", "macro_ap", "ece")
+        },
         result["baselines"],
     )
-    assert result["macro_f1"] > result["baselines"]["tfidf_logreg"]["macro_f1"] > result["baselines"]["majority"]["macro_f1"]
+    assert (
+        result["macro_f1"]
+        > result["baselines"]["tfidf_logreg"]["macro_f1"]
+        > result["baselines"]["majority"]["macro_f1"]
+    )
     assert result["micro_f1"] > result["baselines"]["tfidf_logreg"]["micro_f1"]
     assert any(each["threshold"] != 0.5 for each in result["per_class"])

@@ -12,7 +12,9 @@ WEIGHTS = {"lost": (2.0, 0.0), "card": (0.5, 0.0), "refund": (0.0, 1.5)}  # card
 
 def linear(texts):
     """A model whose logits are sums of word weights."""
-    weights = [[WEIGHTS.get(text[start:end].lower(), (0.0, 0.0)) for start, end in spans(text)] for text in texts]
+    weights = [
+        [WEIGHTS.get(text[start:end].lower(), (0.0, 0.0)) for start, end in spans(text)] for text in texts
+    ]
     return np.array([np.sum([(0.1, 0.0), *words], axis=0) for words in weights])
 
 
@@ -25,7 +27,9 @@ def test_the_word_on_which_the_answer_hinges_is_first_and_its_effect_exact():
 
     effects = {"My card is LOST, no refund!"[word.start : word.end]: word.effect for word in found.words}
     assert found.answer == 0
-    assert effects == pytest.approx({"My": 0.0, "card": 0.5, "is": 0.0, "LOST": 2.0, "no": 0.0, "refund": -1.5})
+    assert effects == pytest.approx(
+        {"My": 0.0, "card": 0.5, "is": 0.0, "LOST": 2.0, "no": 0.0, "refund": -1.5}
+    )
     assert max(effects, key=effects.__getitem__) == "LOST"
 
 
@@ -81,7 +85,12 @@ def test_what_is_left_out_leaves_the_rest_as_it_was():
 def test_each_class_has_its_own_words_those_that_are_given_first():
     card, refund = explain_each(linear, "card lost lost refund", (0.5, 0.5))
 
-    assert (card.answer, card.given, card.log_odds, card.empty) == (0, True, pytest.approx(4.6), pytest.approx(0.1))
+    assert (card.answer, card.given, card.log_odds, card.empty) == (
+        0,
+        True,
+        pytest.approx(4.6),
+        pytest.approx(0.1),
+    )
     assert [word.effect for word in card.words] == pytest.approx([0.5, 2.0, 2.0, 0.0])
     assert (refund.answer, refund.given, refund.log_odds) == (1, True, pytest.approx(1.5))
     assert [word.effect for word in refund.words] == pytest.approx([0.0, 0.0, 0.0, 1.5])
@@ -93,7 +102,13 @@ def test_a_class_is_predicted_from_its_threshold_on_and_followed_by_the_likelies
 
     found = explain_each(many, "card", (0.5, *[0.99] * 8))
 
-    assert [(each.answer, each.given) for each in found] == [(8, False), (7, False), (6, False), (5, False), (4, False)]
+    assert [(each.answer, each.given) for each in found] == [
+        (8, False),
+        (7, False),
+        (6, False),
+        (5, False),
+        (4, False),
+    ]
     assert len(found) == CLASSES
     found = explain_each(many, "card", (0.01, *[0.99] * 7, 0.95))
     assert [(each.answer, each.given) for each in found][:3] == [(8, True), (0, True), (7, False)]

@@ -1,4 +1,6 @@
-"""Thresholds at a fixed precision or recall: how they are chosen on validation, and that the artifact keeps them."""
+"""Thresholds at a fixed precision or recall: how they are chosen on validation, and that the artifact keeps
+them.
+"""
 
 from __future__ import annotations
 
@@ -35,13 +37,17 @@ INFO = ArtifactInfo(("rare", "odd"), 64, "mean", 1.0, "full", "tiny", "", ("inpu
     ],
 )
 def test_a_threshold_has_the_requested_precision_or_recall(by, target, threshold, reached):
-    assert choose_for(by, target, SCORES, TRUTH, minimum=1) == [Choice(pytest.approx(threshold), reached, promised=False)]
+    assert choose_for(by, target, SCORES, TRUTH, minimum=1) == [
+        Choice(pytest.approx(threshold), reached, promised=False)
+    ]
 
 
 def test_an_unreachable_precision_takes_the_most_precise_threshold_and_reports_it():
     truth = np.array([[False], [True], [True], [False], [False], [False]])
 
-    assert choose_for("precision", 0.9, SCORES, truth, minimum=1) == [Choice(pytest.approx(0.65), is_met=False)]
+    assert choose_for("precision", 0.9, SCORES, truth, minimum=1) == [
+        Choice(pytest.approx(0.65), is_met=False)
+    ]
 
 
 def test_a_class_with_few_rows_stays_at_a_half():
@@ -70,7 +76,12 @@ def test_calibration_keeps_the_target_and_what_missed_it():
     assert info.operating == Operating("recall", 0.8, ("odd",), ("rare",))
     assert info.thresholds[1] == 0.5
     assert ((logits[:, 0] >= 0) == truth[:, 0]).all()
-    assert info.to_json()["operating"] == {"by": "recall", "target": 0.8, "missed": ("odd",), "promised": ("rare",)}
+    assert info.to_json()["operating"] == {
+        "by": "recall",
+        "target": 0.8,
+        "missed": ("odd",),
+        "promised": ("rare",),
+    }
 
 
 def test_near_duplicates_promise_no_more_than_their_clusters():
@@ -79,7 +90,10 @@ def test_near_duplicates_promise_no_more_than_their_clusters():
     logits, decoding = np.where(truth, 2.0, -2.0), decoding_of("multi_label")
     wanted = replace(INFO, operating=Operating("precision", 0.9))
 
-    found = [decoding.fit(wanted, logits, truth, clusters).operating for clusters in (None, np.arange(60), np.arange(60) // 3)]
+    found = [
+        decoding.fit(wanted, logits, truth, clusters).operating
+        for clusters in (None, np.arange(60), np.arange(60) // 3)
+    ]
 
     assert [each.promised for each in found] == [("rare", "odd"), ("rare", "odd"), ()]
 
@@ -101,15 +115,28 @@ def test_of_an_artifact_from_before_there_was_a_promise_nothing_is_promised(tmp_
 
 
 def test_one_class_a_text_has_no_threshold_until_a_class_is_named():
-    with pytest.raises(SpecError, match="operating_class must be the label with the target precision of 0.9: one of a, b"):
-        TrainSpec.from_json({**TrainSpec(Base("base", "tiny"), ("a", "b")).to_json(), "operating_point": "precision"})
+    with pytest.raises(
+        SpecError, match="operating_class must be the label with the target precision of 0.9: one of a, b"
+    ):
+        TrainSpec.from_json(
+            {**TrainSpec(Base("base", "tiny"), ("a", "b")).to_json(), "operating_point": "precision"}
+        )
 
 
 def test_a_run_leaves_thresholds_of_the_requested_recall(run_folder, train_here, monkeypatch):
     codes, chosen = [], operating.choose_for
-    monkeypatch.setattr(operating, "choose_for", lambda *given, clusters: (codes.append(clusters.tolist()), chosen(*given))[1])
-    folder = run_folder(task="multi_label", operating_point="recall", operating_target=1.0, labels=("card", "refund"))
-    rows = [("card lost", ["card"]), ("refund please", ["refund"]), ("card refund", ["card", "refund"]), ("thanks", [])] * 10
+    monkeypatch.setattr(
+        operating, "choose_for", lambda *given, clusters: (codes.append(clusters.tolist()), chosen(*given))[1]
+    )
+    folder = run_folder(
+        task="multi_label", operating_point="recall", operating_target=1.0, labels=("card", "refund")
+    )
+    rows = [
+        ("card lost", ["card"]),
+        ("refund please", ["refund"]),
+        ("card refund", ["card", "refund"]),
+        ("thanks", []),
+    ] * 10
     for name in ("train", "validation"):
         path = folder / f"{name}.jsonl"
         path.write_text(
@@ -125,4 +152,6 @@ def test_a_run_leaves_thresholds_of_the_requested_recall(run_folder, train_here,
     assert (result["status"], info.operating) == ("succeeded", Operating("recall", 1.0))
     assert result["operating"] == {"by": "recall", "target": 1.0, "missed": [], "promised": []}
     assert {tuple(each) for each in codes} == {tuple(at // 4 for at in range(40))}
-    assert not [each for each in read_events(folder / "events.jsonl")[0] if each.get("code") == "operating_point"]
+    assert not [
+        each for each in read_events(folder / "events.jsonl")[0] if each.get("code") == "operating_point"
+    ]

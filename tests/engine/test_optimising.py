@@ -17,7 +17,11 @@ SURE = math.exp(2) / (math.exp(2) + 2)  # what the first row gives its own class
 
 def curve(folder, name):
     """(step, value) of a curve."""
-    return {point.step: point.values[name] for point in points(read_events(folder / "events.jsonl")[0]) if name in point.values}
+    return {
+        point.step: point.values[name]
+        for point in points(read_events(folder / "events.jsonl")[0])
+        if name in point.values
+    }
 
 
 def weights(folder):
@@ -39,7 +43,9 @@ def test_focal_loss_weighs_classes_as_cross_entropy_does():
     rows = [(1 - SURE) * -math.log(SURE), 3 * (2 / 3) * math.log(3)]
 
     assert CrossEntropy(weights, gamma=1.0)(LOGITS, LABELS).item() == pytest.approx(sum(rows) / 4)
-    assert CrossEntropy(weights, gamma=1e-9)(LOGITS, LABELS).item() == pytest.approx(CrossEntropy(weights)(LOGITS, LABELS).item())
+    assert CrossEntropy(weights, gamma=1e-9)(LOGITS, LABELS).item() == pytest.approx(
+        CrossEntropy(weights)(LOGITS, LABELS).item()
+    )
 
 
 @pytest.mark.parametrize("gamma", [0.5, 1.0, 2.0])
@@ -66,7 +72,9 @@ def test_rates_fall_according_to_the_schedule(schedule, shares, run_folder, trai
 
     train_here(folder)
 
-    assert [rate / 5e-3 for rate in curve(folder, "learning_rate").values()] == pytest.approx(shares, abs=1e-4)
+    assert [rate / 5e-3 for rate in curve(folder, "learning_rate").values()] == pytest.approx(
+        shares, abs=1e-4
+    )
 
 
 def test_batches_of_one_step_are_counted_as_one(run_folder, train_here):
@@ -88,7 +96,9 @@ def test_the_speed_counts_rows_not_room_in_batches(run_folder):
     assert Reporter(spec, None, [], lambda: False, Effort(folder), rows=8).rows_a_step == 8
 
 
-@pytest.mark.parametrize(("loss", "codes"), [({}, ["underfitting"]), ({"label_smoothing": 0.3}, []), ({"focal_gamma": 2.0}, [])])
+@pytest.mark.parametrize(
+    ("loss", "codes"), [({}, ["underfitting"]), ({"label_smoothing": 0.3}, []), ({"focal_gamma": 2.0}, [])]
+)
 def test_the_height_of_a_changed_loss_is_not_judged(loss, codes, run_folder):
     from lifecycle.runtime.engine.effort import Effort
     from lifecycle.runtime.engine.events import Point
@@ -96,15 +106,27 @@ def test_the_height_of_a_changed_loss_is_not_judged(loss, codes, run_folder):
     from lifecycle.runtime.engine.spec import TrainSpec
 
     folder = run_folder(**loss)
-    falling = [Point(step, step / 2, {"train_loss": 0.6, "validation_loss": 0.7 - step / 100}) for step in range(1, 5)]
-    reporter = Reporter(TrainSpec.read(folder / "spec.json"), None, falling, lambda: False, Effort(folder), rows=8)
+    falling = [
+        Point(step, step / 2, {"train_loss": 0.6, "validation_loss": 0.7 - step / 100})
+        for step in range(1, 5)
+    ]
+    reporter = Reporter(
+        TrainSpec.read(folder / "spec.json"), None, falling, lambda: False, Effort(folder), rows=8
+    )
 
     assert [each.code for each in reporter.diagnose(finished=True)] == codes
 
 
 def test_two_half_batches_move_the_weights_as_a_whole_one_does(run_folder, train_here, tiny_base):
     whole, halves = (
-        run_folder(name, batch_size=size, accumulation=8 // size, epochs=1, strategy={"kind": "head"}, head_learning_rate=1e-2)
+        run_folder(
+            name,
+            batch_size=size,
+            accumulation=8 // size,
+            epochs=1,
+            strategy={"kind": "head"},
+            head_learning_rate=1e-2,
+        )
         for name, size in (("whole", 8), ("halves", 4))
     )
 
@@ -116,7 +138,9 @@ def test_two_half_batches_move_the_weights_as_a_whole_one_does(run_folder, train
 
 
 def test_activations_that_are_computed_again_give_the_same_weights(run_folder, train_here):
-    kept, again = (run_folder(name, gradient_checkpointing=name == "again", epochs=2) for name in ("kept", "again"))
+    kept, again = (
+        run_folder(name, gradient_checkpointing=name == "again", epochs=2) for name in ("kept", "again")
+    )
 
     for folder in (kept, again):
         train_here(folder)
@@ -125,7 +149,9 @@ def test_activations_that_are_computed_again_give_the_same_weights(run_folder, t
 
 
 def test_a_bound_on_gradients_changes_what_is_learned(run_folder, train_here):
-    free, bound = (run_folder(name, max_gradient_norm=norm, epochs=2) for name, norm in (("free", 0.0), ("bound", 0.01)))
+    free, bound = (
+        run_folder(name, max_gradient_norm=norm, epochs=2) for name, norm in (("free", 0.0), ("bound", 0.01))
+    )
 
     for folder in (free, bound):
         train_here(folder)

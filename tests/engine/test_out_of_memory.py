@@ -39,7 +39,9 @@ def calm(tiny_base, tmp_path):
 
 @pytest.fixture
 def memory_for(monkeypatch):
-    """Has the model's forward fail above a number of rows, from a call on: memory_for(4, after=2). Returns the rows of each call."""
+    """Has the model's forward fail above a number of rows, from a call on: memory_for(4, after=2). Returns
+    the rows of each call.
+    """
 
     def limit(rows, *, after=0, error=lambda: torch.OutOfMemoryError("Tried to allocate 2 GiB.")):
         seen: list[int] = []
@@ -72,13 +74,20 @@ def losses(folder):
     [
         lambda: torch.OutOfMemoryError("CUDA out of memory."),
         MemoryError,
-        lambda: RuntimeError("[enforce fail at alloc_cpu.cpp:114] DefaultCPUAllocator: can't allocate memory: you tried"),
+        lambda: RuntimeError(
+            "[enforce fail at alloc_cpu.cpp:114] DefaultCPUAllocator: can't allocate memory: you tried"
+        ),
     ],
 )
 @pytest.mark.parametrize("options", [{}, {"class_weights": True}])
-def test_a_run_that_runs_out_of_memory_ends_as_one_that_never_did(options, error, calm, run_folder, train_here, memory_for):
-    rows = [*ROWS, ("please refund my order again", "refund"), ("refund money please", "refund")]  # the second batch has two rows
-    undisturbed, short = (run_folder(name, rows=rows, base=calm, **SPEC, **options) for name in ("undisturbed", "short"))
+def test_a_run_that_runs_out_of_memory_ends_as_one_that_never_did(
+    options, error, calm, run_folder, train_here, memory_for
+):
+    # the second batch has two rows
+    rows = [*ROWS, ("please refund my order again", "refund"), ("refund money please", "refund")]
+    undisturbed, short = (
+        run_folder(name, rows=rows, base=calm, **SPEC, **options) for name in ("undisturbed", "short")
+    )
     memory_for(8)
     plain = train_here(undisturbed)
 
@@ -86,7 +95,11 @@ def test_a_run_that_runs_out_of_memory_ends_as_one_that_never_did(options, error
     result = train_here(short)
 
     assert result["status"] == "succeeded"
-    assert (result["last_step"], result["best_step"]) == (plain["last_step"], plain["best_step"]) == (12, plain["best_step"])
+    assert (
+        (result["last_step"], result["best_step"])
+        == (plain["last_step"], plain["best_step"])
+        == (12, plain["best_step"])
+    )
     assert plain["batch"] == {"batch_size": 8, "accumulation": 1}
     assert result["batch"] == {"batch_size": 2, "accumulation": 4}
     assert seen[:3] == [8, 4, 2]
@@ -101,10 +114,15 @@ def test_it_resumes_from_the_newest_checkpoint_and_reports_it(calm, run_folder, 
 
     train_here(folder)
 
-    assert "Out of memory; continuing with 4 of 8 rows of a batch at a time." in [event.get("message") for event in logged(folder, "log")]
+    assert "Out of memory; continuing with 4 of 8 rows of a batch at a time." in [
+        event.get("message") for event in logged(folder, "log")
+    ]
     assert "Resuming from step 3." in [event["message"] for event in logged(folder, "stage")]
     (finding,) = [event for event in logged(folder, "finding") if event["code"] == "out_of_memory"]
-    assert Diagnosis(**{name: finding[name] for name in Diagnosis.__dataclass_fields__}) == Parts(8, 4, 3).finding()
+    assert (
+        Diagnosis(**{name: finding[name] for name in Diagnosis.__dataclass_fields__})
+        == Parts(8, 4, 3).finding()
+    )
     events = read_events(folder / "events.jsonl")[0]
     assert [point.step for point in points(events)] == [1, 2, 3, 4, 5, 6]
     assert [event["seq"] for event in events] == list(range(len(events)))
@@ -160,9 +178,16 @@ def test_what_failed_is_released_before_the_next_try(run_folder, train_here, mon
 def test_a_weighted_loss_in_parts_adds_up_to_the_loss_of_the_batch():
     torch.manual_seed(0)
     logits, labels = torch.randn(7, 3), torch.tensor([0, 0, 0, 1, 1, 2, 0])
-    for loss in (CrossEntropy(), CrossEntropy(torch.tensor([0.5, 2.0, 3.0])), CrossEntropy(torch.tensor([0.5, 2.0, 3.0]), smoothing=0.2)):
+    for loss in (
+        CrossEntropy(),
+        CrossEntropy(torch.tensor([0.5, 2.0, 3.0])),
+        CrossEntropy(torch.tensor([0.5, 2.0, 3.0]), smoothing=0.2),
+    ):
         parts = sum(
-            loss(logits[at : at + 3], labels[at : at + 3]) * loss.weight(labels[at : at + 3]) / loss.weight(labels) for at in (0, 3, 6)
+            loss(logits[at : at + 3], labels[at : at + 3])
+            * loss.weight(labels[at : at + 3])
+            / loss.weight(labels)
+            for at in (0, 3, 6)
         )
 
         assert float(parts) == pytest.approx(float(loss(logits, labels)), abs=1e-6)

@@ -8,8 +8,21 @@ import pytest
 
 from lifecycle.runtime.engine.perturb import NEIGHBOURS, PROBES, SENTENCE, disturb
 
-LONG = "Where is my card? It has not arrived, and I have been waiting for two weeks now. Please help me as soon as you can."
-ODD = ["", " ", "a", "٣٤", "e\u0301e\u0301", "👨\u200d👩\u200d👧 family", "ﬃ straße İ", "汉字与假名かな", "1234 !?"]
+LONG = (
+    "Where is my card? It has not arrived, and I have been waiting for two weeks now. Please help me as soon"
+    " as you can."
+)
+ODD = [
+    "",
+    " ",
+    "a",
+    "٣٤",
+    "e\u0301e\u0301",
+    "👨\u200d👩\u200d👧 family",
+    "ﬃ straße İ",
+    "汉字与假名かな",
+    "1234 !?",
+]
 
 
 @pytest.mark.parametrize(
@@ -46,7 +59,11 @@ def test_five_of_a_hundred_letters_are_mistyped():
 def test_a_single_typo_is_a_neighbour_a_swap_or_a_missing_letter():
     found = {disturb("typos", "car", seed=seed, name="one").text for seed in range(300)}
 
-    near = {f"{key}ar" for key in NEIGHBOURS["c"]} | {f"c{key}r" for key in NEIGHBOURS["a"]} | {f"ca{key}" for key in NEIGHBOURS["r"]}
+    near = (
+        {f"{key}ar" for key in NEIGHBOURS["c"]}
+        | {f"c{key}r" for key in NEIGHBOURS["a"]}
+        | {f"ca{key}" for key in NEIGHBOURS["r"]}
+    )
     assert found == near | {"acr", "cra"} | {"ar", "cr", "ca"}
     assert NEIGHBOURS["a"] == ["q", "w", "s", "z", "x"]
 
@@ -63,7 +80,11 @@ def test_every_text_stays_unicode_and_no_mark_loses_its_letter(probe, text):
     found = disturb(probe, text, seed=3, name="one").text
 
     found.encode("utf-8")
-    bare = [at for at, mark in enumerate(found) if unicodedata.combining(mark) and (at == 0 or found[at - 1].isspace())]
+    bare = [
+        at
+        for at, mark in enumerate(found)
+        if unicodedata.combining(mark) and (at == 0 or found[at - 1].isspace())
+    ]
     assert bare == []
     if probe == "typos" and not any(mark.isalpha() for mark in text):
         assert found == text
@@ -73,7 +94,10 @@ def test_the_same_seed_and_name_disturb_the_same_way_and_others_do_not():
     first = disturb("typos", LONG, seed=1, name="one")
 
     assert disturb("typos", LONG, seed=1, name="one") == first
-    assert first not in (disturb("typos", LONG, seed=2, name="one"), disturb("typos", LONG, seed=1, name="two"))
+    assert first not in (
+        disturb("typos", LONG, seed=2, name="one"),
+        disturb("typos", LONG, seed=1, name="two"),
+    )
     assert first.text != LONG
 
 
@@ -124,6 +148,8 @@ def test_a_mistyped_word_keeps_its_place_whatever_was_mistyped():
 
 
 def test_a_part_of_one_letter_that_was_dropped_is_lost():
-    dropped = next(found for seed in range(100) if not (found := disturb("typos", "a", seed=seed, name="one")).text)
+    dropped = next(
+        found for seed in range(100) if not (found := disturb("typos", "a", seed=seed, name="one")).text
+    )
 
     assert (dropped.places, dropped.move(0, 1), dropped.rest(0, 1)) == ((0, 0), None, None)

@@ -21,8 +21,8 @@ pytestmark = pytest.mark.engine
 
 TEXTS = [text for text, _ in ROWS] + ["", "card " * 100]
 LOADER, PEFT = "AutoModelForSequenceClassification", "AutoPeftModelForFeatureExtraction"
-# Each runs alone: no code of the product on its path, no network. It opens one folder after the other, each as its working directory, and
-# prints why it refuses one.
+# Each runs alone: no code of the product on its path, no network. It opens one folder after the other, each
+# as its working directory, and prints why it refuses one.
 AROUND = """
 import json, os, sys
 import torch
@@ -45,7 +45,7 @@ def answers(loader, trust):
         logits = model(**tokenizer(texts, truncation=True, padding=True, return_tensors="pt")).logits
     shares = logits.sigmoid() if model.config.problem_type == "multi_label_classification" else logits.softmax(-1)
     return [shares.tolist(), [model.config.id2label[at] for at in range(shares.shape[-1])]]
-"""
+"""  # noqa: E501
 ADAPTERS = """
 def answers(loader):
     import peft
@@ -57,12 +57,19 @@ def answers(loader):
         hidden, mask = model(**inputs).last_hidden_state, inputs["attention_mask"].unsqueeze(-1)
     logits = ((hidden * mask).sum(1) / mask.sum(1)) @ head["weight"].T + head["bias"]
     return (logits / about["temperature"]).softmax(-1).tolist()
-"""
+"""  # noqa: E501
 
 
 def results_of(answers: str, folders: dict[Path, dict[str, Any]], home: Path) -> list[Any]:
-    """What a process that knows only the libraries gives to the texts by each folder, or why it refuses to open it."""
-    environment = {"HF_HUB_OFFLINE": "1", "PATH": "/usr/bin:/bin", "HF_HOME": str(home / "cache"), "HOME": str(home)}
+    """What a process that knows only the libraries gives to the texts by each folder, or why it refuses to
+    open it.
+    """
+    environment = {
+        "HF_HUB_OFFLINE": "1",
+        "PATH": "/usr/bin:/bin",
+        "HF_HOME": str(home / "cache"),
+        "HOME": str(home),
+    }
     asked = json.dumps({str(folder): options for folder, options in folders.items()})
     done = subprocess.run(
         [sys.executable, "-c", answers + AROUND, json.dumps(TEXTS), asked],
@@ -92,21 +99,28 @@ CASES = {
 }
 
 
-def test_a_plain_folder_gives_the_probabilities_that_are_served_or_is_refused_without_its_code(run_folder, once, tiny_base, tmp_path):
-    folders = {name: run_folder(name, **{"epochs": 3, "max_tokens": 16} | fields) for name, fields in CASES.items()}
+def test_a_plain_folder_gives_the_probabilities_that_are_served_or_is_refused_without_its_code(
+    run_folder, once, tiny_base, tmp_path
+):
+    folders = {
+        name: run_folder(name, **{"epochs": 3, "max_tokens": 16} | fields) for name, fields in CASES.items()
+    }
     made = {}
     for name, folder in folders.items():
         once(folder)
         made[name] = write_plain(folder / "artifact", tiny_base, folder / "plain", "acme/tiny")
     shutil.copytree(folders["full"] / "plain", tmp_path / "untrusted" / "plain")
     asked = {tmp_path / "untrusted": {"loader": LOADER, "trust": False}}  # before any code is trusted
-    asked |= {folders[name]: {"loader": each["loader"], "trust": each["trust"]} for name, each in made.items()}
+    asked |= {
+        folders[name]: {"loader": each["loader"], "trust": each["trust"]} for name, each in made.items()
+    }
 
     refused, *opened = results_of(TRANSFORMERS, asked, tmp_path)
 
     assert "trust_remote_code" in refused
     assert {each["loader"] for each in made.values()} == {LOADER}
-    assert [name for name, each in made.items() if not each["trust"]] == ["pooler"]  # the library's own class computes the same
+    # the library's own class computes the same
+    assert [name for name, each in made.items() if not each["trust"]] == ["pooler"]
     for (name, folder), (shares, names) in zip(folders.items(), opened, strict=True):
         config = json.loads((folder / "plain" / "config.json").read_text())
         trusted = made[name]["trust"]
@@ -114,7 +128,9 @@ def test_a_plain_folder_gives_the_probabilities_that_are_served_or_is_refused_wi
         assert (names, config["base_model"]) == (["card", "refund"], "acme/tiny"), name
         assert config["model_type"] == ("lifecycle" if trusted else "bert"), name
         assert (folder / "plain" / "modeling_lifecycle.py").exists() is trusted, name
-        assert config.get("thresholds") == (list(ArtifactInfo.read(folder / "artifact").thresholds) if name == "several" else None), name
+        assert config.get("thresholds") == (
+            list(ArtifactInfo.read(folder / "artifact").thresholds) if name == "several" else None
+        ), name
 
 
 def test_peft_finds_the_base_beside_the_adapter_without_a_network(run_folder, once, tiny_base, tmp_path):
@@ -127,4 +143,7 @@ def test_peft_finds_the_base_beside_the_adapter_without_a_network(run_folder, on
 
     for folder, each in zip(folders, shares, strict=True):
         assert off_by(each, folder / "artifact") < 1e-4, folder.name
-        assert json.loads((folder / "artifact" / "adapter_config.json").read_text())["base_model_name_or_path"] == "./base"
+        assert (
+            json.loads((folder / "artifact" / "adapter_config.json").read_text())["base_model_name_or_path"]
+            == "./base"
+        )

@@ -21,13 +21,19 @@ from tests.engine.teams import assert_same_curve, children, digest, killed_after
 pytestmark = pytest.mark.engine
 
 
-@pytest.mark.parametrize("strategy", [{"kind": "full"}, {"kind": "lora", "cached": True, "frozen_layers": 1, "dropout": 0.0}])
+@pytest.mark.parametrize(
+    "strategy", [{"kind": "full"}, {"kind": "lora", "cached": True, "frozen_layers": 1, "dropout": 0.0}]
+)
 def test_two_processes_give_the_curve_and_the_weights_of_one(calm_folder, train_here, strategy):
     folders = [calm_folder(f"{each}", processes=each, strategy=strategy) for each in (1, 2)]
 
     one, two = [train_here(folder) for folder in folders]
 
-    assert (two["status"], two["best_step"], two["last_step"]) == ("succeeded", one["best_step"], one["last_step"])
+    assert (two["status"], two["best_step"], two["last_step"]) == (
+        "succeeded",
+        one["best_step"],
+        one["last_step"],
+    )
     assert_same_curve(*folders)
     name = "adapter_model.safetensors" if strategy["kind"] == "lora" else "model.safetensors"
     weights = [load_file(folder / "artifact" / name) for folder in folders]
@@ -36,7 +42,9 @@ def test_two_processes_give_the_curve_and_the_weights_of_one(calm_folder, train_
     assert not distributed.is_initialized()
 
 
-def test_a_process_that_is_killed_ends_the_run_in_a_sentence_and_resuming_gives_the_same_weights(calm_folder, train_here, monkeypatch):
+def test_a_process_that_is_killed_ends_the_run_in_a_sentence_and_resuming_gives_the_same_weights(
+    calm_folder, train_here, monkeypatch
+):
     undisturbed, folder = (calm_folder(name, processes=2, epochs=4) for name in ("undisturbed", "killed"))
     train_here(undisturbed)
 
@@ -69,7 +77,10 @@ def test_the_others_end_with_a_first_process_that_is_killed(cold, run_folder, en
 def test_more_processes_than_rows_of_a_batch_are_refused_by_name():
     spec = {"base": {"path": "base", "name": "tiny"}, "labels": ["a", "b"], "batch_size": 4, "processes": 5}
 
-    with pytest.raises(SpecError, match="processes must be at most 4, the batch size: each process needs a row of every batch."):
+    with pytest.raises(
+        SpecError,
+        match="processes must be at most 4, the batch size: each process needs a row of every batch.",
+    ):
         TrainSpec.from_json(spec)
 
 
@@ -81,7 +92,9 @@ def environment():
 def test_more_processes_than_cores_are_refused_before_any_is_started(tmp_path):
     before, many = environment(), Team(tmp_path, 10_000)
 
-    with pytest.raises(SpecError, match=f"processes must be at most {os.cpu_count()}, the number of cores of this machine"):
+    with pytest.raises(
+        SpecError, match=f"processes must be at most {os.cpu_count()}, the number of cores of this machine"
+    ):
         many.gather()
 
     assert (many.others, list(tmp_path.iterdir()), environment()) == ([], [], before)

@@ -5,7 +5,13 @@ import pytest
 from lifecycle.runtime.engine.data import NOT_COUNTED
 from lifecycle.runtime.engine.faults import EngineFault
 from lifecycle.runtime.engine.strategies import load_tokenizer
-from lifecycle.runtime.engine.task_types.generation.prompts import encode_examples, encode_prompts, find_frame, truncation, truncation_text
+from lifecycle.runtime.engine.task_types.generation.prompts import (
+    encode_examples,
+    encode_prompts,
+    find_frame,
+    truncation,
+    truncation_text,
+)
 from tests.support.tiny_decoders import make_tiny_decoder
 
 pytestmark = pytest.mark.engine
@@ -44,15 +50,21 @@ def test_without_a_chat_template_the_plain_one_is_taken(plain):
 
 
 def test_what_is_too_long_loses_the_beginning_of_its_prompt_inside_the_frame(chat):
-    examples = encode_examples(chat, find_frame(chat), ["1 2 3 4 where is my order", "pay"], ["look at orders", "yes"], 12)
+    examples = encode_examples(
+        chat, find_frame(chat), ["1 2 3 4 where is my order", "pay"], ["look at orders", "yes"], 12
+    )
 
-    assert words(chat, examples[0].ids) == "<|start|> user is my order <|end|> <|start|> assistant look at orders <|end|>"
+    assert (
+        words(chat, examples[0].ids)
+        == "<|start|> user is my order <|end|> <|start|> assistant look at orders <|end|>"
+    )
     assert (examples[0].cut_prompt, examples[0].cut_answer) == (5, 0)
     found = truncation(examples, 12)
     assert (found.rows, found.prompts, found.prompt_tokens, found.answers) == (2, 1, 5, 0)
     assert (
         truncation_text(found, "training")
-        == "1 of 2 training prompts lost 5 tokens (a context at its end, a prompt without one at its beginning): a row has up to 12 tokens."
+        == "1 of 2 training prompts lost 5 tokens (a context at its end, a prompt without one at its"
+        " beginning): a row has up to 12 tokens."
     )
 
 
@@ -76,7 +88,10 @@ def test_a_run_keeps_the_questions_of_its_rows(chat):
 
     encoded = ENTRY.encode(chat, rows, 0, 13)
 
-    assert words(chat, encoded.ids[0]) == "<|start|> user where is my order 1 2 <|end|> <|start|> assistant look <|end|>"
+    assert (
+        words(chat, encoded.ids[0])
+        == "<|start|> user where is my order 1 2 <|end|> <|start|> assistant look <|end|>"
+    )
     assert [(each.code, each.severity) for each in encoded.notes] == [("cut_texts", "watch")]
 
 
@@ -97,7 +112,9 @@ def test_an_answer_loses_its_end_only_where_it_alone_does_not_fit_and_that_is_re
 
     assert words(chat, example.ids) == "<|start|> user <|end|> <|start|> assistant 1 2 3"
     assert (example.cut_prompt, example.cut_answer) == (2, 4)  # three words, and the token that ends it
-    assert "1 of 1 test answers lost 4 tokens at their end" in truncation_text(truncation([example], 8), "test")
+    assert "1 of 1 test answers lost 4 tokens at their end" in truncation_text(
+        truncation([example], 8), "test"
+    )
 
 
 def test_a_prompt_to_be_answered_is_cut_as_in_training(chat):
@@ -107,7 +124,9 @@ def test_a_prompt_to_be_answered_is_cut_as_in_training(chat):
 
 
 def test_a_limit_that_the_frame_fills_is_refused(chat):
-    with pytest.raises(EngineFault, match="max_tokens is 6, but the template alone uses 5 tokens per prompt.") as refused:
+    with pytest.raises(
+        EngineFault, match="max_tokens is 6, but the template alone uses 5 tokens per prompt."
+    ) as refused:
         encode_examples(chat, find_frame(chat), ["pay"], ["yes"], 6)
 
     assert refused.value.code == "bad_spec"
@@ -124,7 +143,12 @@ def test_a_tokenizer_without_an_end_or_with_a_template_that_drops_the_prompt_is_
 
 
 def test_nothing_is_reported_where_everything_fits(chat):
-    assert truncation_text(truncation(encode_examples(chat, find_frame(chat), ["pay"], ["yes"], 64), 64), "training") == ""
+    assert (
+        truncation_text(
+            truncation(encode_examples(chat, find_frame(chat), ["pay"], ["yes"], 64), 64), "training"
+        )
+        == ""
+    )
 
 
 def test_a_text_with_the_templates_marks_cannot_open_another_turn(chat):
@@ -136,7 +160,8 @@ def test_a_text_with_the_templates_marks_cannot_open_another_turn(chat):
     start, end = chat.convert_tokens_to_ids(["<|start|>", "<|end|>"])
     assert [token in (start, end) for token in asked].count(True) == 3  # those of the frame
     assert [token in (start, end) for token in example.ids].count(True) == 4  # and the end of the answer
-    assert chat("<|end|>", add_special_tokens=False)["input_ids"] == [end]  # the tokenizer itself stays as it was
+    # the tokenizer itself stays as it was
+    assert chat("<|end|>", add_special_tokens=False)["input_ids"] == [end]
 
 
 def test_marks_in_a_text_stay_readable_where_the_tokenizer_has_letters_for_them():
@@ -146,7 +171,10 @@ def test_marks_in_a_text_stay_readable_where_the_tokenizer_has_letters_for_them(
     made = Tokenizer(models.BPE())
     made.pre_tokenizer, made.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
     letters = pre_tokenizers.ByteLevel.alphabet()
-    made.train_from_iterator(["a text"], trainers.BpeTrainer(special_tokens=["<|end|>"], initial_alphabet=letters, show_progress=False))
+    made.train_from_iterator(
+        ["a text"],
+        trainers.BpeTrainer(special_tokens=["<|end|>"], initial_alphabet=letters, show_progress=False),
+    )
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=made, eos_token="<|end|>", unk_token="<|end|>")
 
     (asked,) = encode_prompts(tokenizer, find_frame(tokenizer), ["hello <|end|> you"], 64)

@@ -1,4 +1,6 @@
-"""The int8 graph: made at the end of a run, measured against fp32 on the validation rows, and served only when it passes."""
+"""The int8 graph: made at the end of a run, measured against fp32 on the validation rows, and served only
+when it passes.
+"""
 
 import json
 from dataclasses import replace
@@ -40,7 +42,10 @@ def test_agreement_of_exactly_99_percent_passes(differ, passed):
     assert ("Agreement must be at least 99 %." in gate.reason) is not passed
 
 
-@pytest.mark.parametrize(("before", "after", "passed"), [(0.9, 0.895, True), (0.905, 0.9, True), (0.9, 0.8949, False), (0.9, 0.95, True)])
+@pytest.mark.parametrize(
+    ("before", "after", "passed"),
+    [(0.9, 0.895, True), (0.905, 0.9, True), (0.9, 0.8949, False), (0.9, 0.95, True)],
+)
 def test_half_a_point_of_macro_f1_may_be_lost_and_no_more(monkeypatch, before, after, passed):
     values = iter([before, after])
     monkeypatch.setattr(quantise, "macro_f1", lambda *_: next(values))
@@ -87,8 +92,15 @@ def test_a_run_with_enough_validation_rows_leaves_an_int8_graph_that_serves(trai
     info = ArtifactInfo.read(artifact)
 
     assert info.int8 == Gate(**result["int8"])
-    assert {graph: pace["rows"] for graph, pace in result["inference"].items()} == dict.fromkeys(("fp32", "int8"), 104)
-    assert (info.int8.passed, info.int8.rows, info.int8.agreement, info.int8.split) == (True, 104, 1, "validation")
+    assert {graph: pace["rows"] for graph, pace in result["inference"].items()} == dict.fromkeys(
+        ("fp32", "int8"), 104
+    )
+    assert (info.int8.passed, info.int8.rows, info.int8.agreement, info.int8.split) == (
+        True,
+        104,
+        1,
+        "validation",
+    )
     assert info.int8.int8_bytes == (artifact / INT8).stat().st_size
     assert info.graph(artifact) == artifact / info.serving == artifact / INT8
     assert Predictor(artifact).alone
@@ -137,7 +149,9 @@ def test_too_few_validation_rows_leave_fp32_with_a_reason(trained, rows, reason)
 
 
 def test_a_graph_that_fails_its_gate_is_not_kept(trained, monkeypatch):
-    refused = Gate(False, "int8 agrees with fp32 on 98.00 % of 104 validation rows.", 104, 0.98, 0.9, 0.88, 4, 1)
+    refused = Gate(
+        False, "int8 agrees with fp32 on 98.00 % of 104 validation rows.", 104, 0.98, 0.9, 0.88, 4, 1
+    )
     monkeypatch.setattr(quantise, "judge", lambda *_: refused)
 
     folder, result = trained(104, epochs=1)
@@ -168,7 +182,9 @@ def test_where_the_whole_graph_fails_one_with_the_lower_products_in_fp32_is_trie
 
 def test_the_narrowing_products_are_those_of_the_feed_forward_layers(kept, tmp_path):
     folder, _ = kept(8, epochs=1)
-    quant_pre_process(folder / "artifact" / "serving" / "model.onnx", tmp_path / "p.onnx", skip_symbolic_shape=True)
+    quant_pre_process(
+        folder / "artifact" / "serving" / "model.onnx", tmp_path / "p.onnx", skip_symbolic_shape=True
+    )
 
     found = quantise.narrowing(tmp_path / "p.onnx")
 
@@ -200,10 +216,13 @@ def test_an_artifact_from_before_int8_is_read_and_served_as_fp32(kept):
 
     assert info.int8 is None
     assert info.graph(folder / "artifact").name == "model.onnx"
-    assert replace(info, int8=Gate(True, "")).graph(folder / "artifact").name == "model.onnx"  # passed, but the file is not there
+    # passed, but the file is not there
+    assert replace(info, int8=Gate(True, "")).graph(folder / "artifact").name == "model.onnx"
 
 
-def test_an_artifact_that_names_the_fp32_graph_beside_one_that_passed_is_served_by_int8_and_its_gate_was_of_test_rows(kept):
+def test_an_artifact_with_both_graphs_whose_int8_passed_is_served_by_int8_and_its_gate_used_test_rows(
+    kept,
+):
     folder, _ = kept(104)
     path = folder / "artifact" / "lifecycle.json"
     document = json.loads(path.read_text()) | {"serving": SERVING}

@@ -13,10 +13,14 @@ ANY = [99] * 6
 
 
 def scored(pairs):
-    """A model that adds up the weights of a response's words, plus 1 for each word that is in the prompt too."""
+    """A model that adds up the weights of a response's words, plus 1 for each word that is in the prompt
+    too.
+    """
     found = []
     for prompt, response in pairs:
-        in_prompt, in_response = ([text[start:end] for start, end in spans(text)] for text in (prompt, response))
+        in_prompt, in_response = (
+            [text[start:end] for start, end in spans(text)] for text in (prompt, response)
+        )
         found.append(sum(WEIGHTS.get(word, 0.0) + (word in in_prompt) for word in in_response))
     return np.array(found)
 
@@ -43,7 +47,7 @@ def test_a_lead_is_the_difference_to_the_best_other_and_falls_by_what_a_word_add
 def test_the_best_of_the_others_is_found_anew_without_a_word():
     responses = ["card", "help", "lost lost sorry"]
 
-    (first, *_) = explain_responses(scored, "lost", responses, ANY[:4])
+    first, *_ = explain_responses(scored, "lost", responses, ANY[:4])
 
     assert (first.answer, first.log_odds) == (2, 0.5)  # 2.5 against 2 of help
     assert effects("lost", first.prompt) == {"lost": 2.0}  # 0.5 against 2 without it
@@ -80,7 +84,14 @@ def test_only_words_that_the_model_reads_are_taken_and_all_texts_share_the_most(
 
 @pytest.mark.parametrize(
     ("counts", "most", "taken"),
-    [([9, 5, 2], 8, [3, 3, 2]), ([9, 5, 2], 99, [9, 5, 2]), ([0, 4], 3, [0, 3]), ([3, 3], 5, [2, 3]), ([1, 1], 0, [0, 0]), ([], 5, [])],
+    [
+        ([9, 5, 2], 8, [3, 3, 2]),
+        ([9, 5, 2], 99, [9, 5, 2]),
+        ([0, 4], 3, [0, 3]),
+        ([3, 3], 5, [2, 3]),
+        ([1, 1], 0, [0, 0]),
+        ([], 5, []),
+    ],
 )
 def test_the_longest_give_way(counts, most, taken):
     assert shared_out(counts, most) == taken
@@ -89,4 +100,6 @@ def test_the_longest_give_way(counts, most, taken):
 def test_texts_without_a_word_are_answered():
     found = explain_responses(scored, "?", ["!", "…"], ANY[:3])
 
-    assert [(each.log_odds, each.empty, each.prompt, each.words, each.found) for each in found] == [(0.0, 0.0, (), (), 0)] * 2
+    assert [(each.log_odds, each.empty, each.prompt, each.words, each.found) for each in found] == [
+        (0.0, 0.0, (), (), 0)
+    ] * 2

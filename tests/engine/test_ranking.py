@@ -18,13 +18,20 @@ NAN = float("nan")
 
 
 def rows(count: int, seed: int, most: int = 5):
-    """Made-up orders of two to five responses, some equal, with strengths that are right more often than not, some equal too."""
+    """Made-up orders of two to five responses, some equal, with strengths that are right more often than not,
+    some equal too.
+    """
     random = np.random.default_rng(seed)
     truth, strengths = [], []
     for _ in range(count):
         size = int(random.integers(2, most + 1))
         ranks = random.integers(0, size, size)
-        truth.append(Ranked.of(tuple("a" * int(each) for each in random.integers(1, 9, size)), tuple(int(each) for each in ranks)))
+        truth.append(
+            Ranked.of(
+                tuple("a" * int(each) for each in random.integers(1, 9, size)),
+                tuple(int(each) for each in ranks),
+            )
+        )
         strengths.append(np.round(-0.7 * ranks + random.normal(size=size), 1))
     return ranking.padded(strengths, np.nan), tuple(truth)
 
@@ -46,7 +53,12 @@ def test_two_responses_are_counted_by_hand():
 
     assert found["pair_accuracy"] == found["best_first"] == pytest.approx(1.5 / 3)
     assert found["kendall_tau"] == pytest.approx((1 - 1 + 0) / 3)
-    losses = [math.log1p(math.exp(-1)), math.log1p(math.exp(2)), math.log(2), (math.log1p(math.exp(-1)) + math.log1p(math.exp(1))) / 2]
+    losses = [
+        math.log1p(math.exp(-1)),
+        math.log1p(math.exp(2)),
+        math.log(2),
+        (math.log1p(math.exp(-1)) + math.log1p(math.exp(1))) / 2,
+    ]
     assert found["log_loss"] == pytest.approx(sum(losses) / 4)
     assert (found["accuracy_longer"], found["accuracy_shorter"]) == (0.0, 1.0)
     assert found["longer_preferred"] == 0.0  # of the two decided pairs whose lengths differ
@@ -68,10 +80,15 @@ def test_pairs_equal_scikit_learns_log_loss_and_area_under_the_curve():
     strengths, truth = rows(400, 2, most=2)
     pairs = ranking.pairs_of(strengths, truth)
     sided = pairs.decided
-    found = points(strengths[np.array([len(set(each.ranks)) > 1 for each in truth])], [each for each in truth if len(set(each.ranks)) > 1])
+    found = points(
+        strengths[np.array([len(set(each.ranks)) > 1 for each in truth])],
+        [each for each in truth if len(set(each.ranks)) > 1],
+    )
 
     chance = calibration.sigmoid(pairs.difference[sided])
-    assert found["log_loss"] == pytest.approx(log_loss((pairs.order[sided] > 0).astype(int), chance), abs=1e-12)
+    assert found["log_loss"] == pytest.approx(
+        log_loss((pairs.order[sided] > 0).astype(int), chance), abs=1e-12
+    )
     # of one pair, its accuracy is the area under the curve of its two responses
     areas = [
         roc_auc_score([rank == min(each.ranks) for rank in each.ranks], given[:2])
@@ -98,7 +115,9 @@ def test_a_weight_of_two_is_the_row_twice():
 
     weighed = ranking.score(strengths, truth).aggregate(weights)
 
-    assert {name: float(value[0]) for name, value in weighed.items()} == pytest.approx(metrics.point_estimates(twice), abs=1e-12)
+    assert {name: float(value[0]) for name, value in weighed.items()} == pytest.approx(
+        metrics.point_estimates(twice), abs=1e-12
+    )
 
 
 def test_rows_of_fewer_responses_are_not_moved_by_those_of_more():
@@ -106,15 +125,22 @@ def test_rows_of_fewer_responses_are_not_moved_by_those_of_more():
     few = [at for at, each in enumerate(truth) if len(each.ranks) == 2]
     alone = np.array([strengths[at][:2] for at in few])
 
-    assert points(strengths[few], [truth[at] for at in few]) == pytest.approx(points(alone, [truth[at] for at in few]), nan_ok=True)
+    assert points(strengths[few], [truth[at] for at in few]) == pytest.approx(
+        points(alone, [truth[at] for at in few]), nan_ok=True
+    )
 
 
 def test_where_everything_is_equal_nothing_is_measured_but_the_loss():
     found = points(np.array([[3.0, 3.0]]), (Ranked.of(("a", "b"), (0, 0)),))
 
     assert found["log_loss"] == pytest.approx(math.log(2))
-    assert all(math.isnan(found[name]) for name in ("pair_accuracy", "best_first", "kendall_tau", "ece", "longer_surplus"))
-    report = ranking.ENTRY.report(RankedAnswers.of(["x"], np.array([[3.0, 3.0]]), (Ranked.of(("a", "b"), (0, 0)),)), count=50)
+    assert all(
+        math.isnan(found[name])
+        for name in ("pair_accuracy", "best_first", "kendall_tau", "ece", "longer_surplus")
+    )
+    report = ranking.ENTRY.report(
+        RankedAnswers.of(["x"], np.array([[3.0, 3.0]]), (Ranked.of(("a", "b"), (0, 0)),)), count=50
+    )
     assert (report["pairs"], report["ties"], report["longer_preferred_by_people"]) == (0, 1, None)
     assert "pair_accuracy" not in report
 
@@ -146,7 +172,9 @@ def test_two_models_are_compared_on_the_rows_that_people_put_in_the_same_order()
     strengths, truth = rows(200, 7, most=2)
     one = RankedAnswers.of([str(at) for at in range(200)], -np.abs(strengths), truth)
     two = RankedAnswers.of([str(at) for at in range(5, 205)], strengths, truth)
-    right = RankedAnswers.of(one.ids, ranking.padded([[-each for each in row.ranks] for row in truth], NAN), truth)
+    right = RankedAnswers.of(
+        one.ids, ranking.padded([[-each for each in row.ranks] for row in truth], NAN), truth
+    )
 
     assert ranking.ENTRY.compare(one, right, count=200)["metrics"]["pair_accuracy"]["verdict"] == "better"
     found = ranking.ENTRY.compare(one, two, count=50)
@@ -161,7 +189,9 @@ def test_regressions_need_a_pair_to_learn_from():
     from lifecycle.runtime.task_types.ranking import baselines
     from lifecycle.runtime.task_types.rows import Rows
 
-    even = Rows(("a", "b"), ("x", "y"), (Ranked.of(("card", "help"), (0, 0)), Ranked.of(("late", "not"), (1, 1))))
+    even = Rows(
+        ("a", "b"), ("x", "y"), (Ranked.of(("card", "help"), (0, 0)), Ranked.of(("late", "not"), (1, 1)))
+    )
     sided = Rows(("c",), ("z",), (Ranked.of(("card", "late"), (0, 1)),))
 
     assert set(baselines.learn(even, 0, 1, None)) == {"first", "longer"}

@@ -1,5 +1,5 @@
-"""Real weights on real preferences: arguments of which people chose the more convincing one (Habernal and Gurevych 2016), on a topic
-that the model has not seen, where they and all-MiniLM-L6-v2 are here.
+"""Real weights on real preferences: arguments of which people chose the more convincing one (Habernal and
+Gurevych 2016), on a topic that the model has not seen, where they and all-MiniLM-L6-v2 are here.
 
 It trains for minutes: `REAL_RUNS=1 pytest tests/engine/test_ranking_real.py -s` prints what is reached.
 """
@@ -18,7 +18,8 @@ from lifecycle.runtime.engine.base import MINILM, bundled_minilm
 
 pytestmark = pytest.mark.engine
 SHARED = Path(os.environ.get("SHARED_DATA") or Path(__file__).resolve().parents[3] / "shared" / "data")
-HELD_OUT = {"personal-pursuit": "test", "physical-education": "validation"}  # topics, by what their names hold
+# topics, by what their names hold
+HELD_OUT = {"personal-pursuit": "test", "physical-education": "validation"}
 MOST = {"train": 1_000, "validation": 200}
 
 
@@ -34,7 +35,9 @@ def preferences(path: Path) -> dict[str, list[dict]]:
             responses = [row[name].replace("<br/>", " ") for name in ("argument_1", "argument_2")]
             ranks = [0, 1] if row["more_convincing"] == "a1" else [1, 0]
             text = row["topic"].replace("_", ": ").replace("-", " ")
-            found[split_of(row["topic"])].append({"id": f"{at:064x}", "text": text, "responses": responses, "ranks": ranks})
+            found[split_of(row["topic"])].append(
+                {"id": f"{at:064x}", "text": text, "responses": responses, "ranks": ranks}
+            )
     return found
 
 
@@ -43,7 +46,10 @@ def test_real_weights_prefer_what_people_prefer_on_a_topic_that_they_have_not_se
     if not os.environ.get("REAL_RUNS"):
         pytest.skip("It trains for minutes: set REAL_RUNS=1.")
     if base is None or not path.is_file():
-        pytest.skip("The arguments or all-MiniLM-L6-v2 are not here: set SHARED_DATA, or put them into ../shared/data/preference_convarg.")
+        pytest.skip(
+            "The arguments or all-MiniLM-L6-v2 are not here: set SHARED_DATA, or put them into"
+            " ../shared/data/preference_convarg."
+        )
     rows = preferences(path)
     for split, most in MOST.items():
         drawn = np.random.default_rng(1).permutation(len(rows[split]))[:most]
@@ -74,7 +80,17 @@ def test_real_weights_prefer_what_people_prefer_on_a_topic_that_they_have_not_se
 
     reached = {name: each["pair_accuracy"] for name, each in result["baselines"].items()}
     print(
-        {name: result[name] for name in ("rows", "pair_accuracy", "intervals", "ece", "longer_preferred", "longer_preferred_by_people")},
+        {
+            name: result[name]
+            for name in (
+                "rows",
+                "pair_accuracy",
+                "intervals",
+                "ece",
+                "longer_preferred",
+                "longer_preferred_by_people",
+            )
+        },
         reached,
     )
     assert result["intervals"]["pair_accuracy"]["low"] > 0.5

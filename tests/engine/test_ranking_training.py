@@ -1,4 +1,6 @@
-"""Ranking runs: they memorize the rows with every strategy, in parts and after a stop too, and order what they saw."""
+"""Ranking runs: they memorize the rows with every strategy, in parts and after a stop too, and order what
+they saw.
+"""
 
 from __future__ import annotations
 
@@ -37,9 +39,17 @@ PAIRS = [
     ("the card not arrived", ["money back", "card help"], [1, 0]),
 ]
 ORDERS = [
-    (text, [*responses, "thanks"], [ranks[0], ranks[1], 2] if at % 2 else [*ranks, 1]) for at, (text, responses, ranks) in enumerate(PAIRS)
+    (text, [*responses, "thanks"], [ranks[0], ranks[1], 2] if at % 2 else [*ranks, 1])
+    for at, (text, responses, ranks) in enumerate(PAIRS)
 ]
-SPEC = {"labels": [], "epochs": 25, "batch_size": 4, "strategy": {"kind": "full"}, "learning_rate": 5e-3, "head_learning_rate": 2e-2}
+SPEC = {
+    "labels": [],
+    "epochs": 25,
+    "batch_size": 4,
+    "strategy": {"kind": "full"},
+    "learning_rate": 5e-3,
+    "head_learning_rate": 2e-2,
+}
 
 
 def write(path, rows):
@@ -66,7 +76,9 @@ def ranked_folder(run_folder):
 @pytest.mark.parametrize("kind", ["full", "lora", "ia3", "adapter", "head"])
 def test_every_strategy_learns_which_of_two_is_better(kind, ranked_folder, train_here):
     rate = {"full": 5e-3, "head": 0.0, "ia3": 1e-1}.get(kind, 4e-2)
-    folder = ranked_folder(strategy={"kind": kind, "dropout": 0.0}, learning_rate=rate, head_learning_rate=5e-2, epochs=40)
+    folder = ranked_folder(
+        strategy={"kind": kind, "dropout": 0.0}, learning_rate=rate, head_learning_rate=5e-2, epochs=40
+    )
 
     result = train_here(folder)
 
@@ -91,7 +103,12 @@ def test_orders_of_three_are_learned(ranked_folder, train_here):
     answers = decoding_of("ranking").predictions(predictor.logits(rows), predictor.info)
     assert [sorted(each["order"]) for each in answers] == [[0, 1, 2]] * 8
     assert (
-        np.mean([each["order"][0] in np.flatnonzero(np.array(ranks) == 0) for each, (_, _, ranks) in zip(answers, ORDERS, strict=True)])
+        np.mean(
+            [
+                each["order"][0] in np.flatnonzero(np.array(ranks) == 0)
+                for each, (_, _, ranks) in zip(answers, ORDERS, strict=True)
+            ]
+        )
         >= 0.875
     )
 
@@ -111,7 +128,9 @@ def test_a_batch_in_parts_takes_the_same_steps(ranked_folder, train_here, tiny_b
     base = tmp_path / "calm"
     shutil.copytree(tiny_base, base)
     config = json.loads((base / "config.json").read_text())
-    (base / "config.json").write_text(json.dumps(config | {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}))
+    (base / "config.json").write_text(
+        json.dumps(config | {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0})
+    )
     monkeypatch.setattr("lifecycle.runtime.engine.classifier.HEAD_DROPOUT", 0.0)
     calm = {"base": {"path": str(base), "name": "calm"}, "epochs": 4, "rows": ORDERS, "task": "ranking"}
     whole, parts = ranked_folder("whole", **calm), ranked_folder("parts", **calm)
@@ -122,13 +141,18 @@ def test_a_batch_in_parts_takes_the_same_steps(ranked_folder, train_here, tiny_b
     assert results[1]["batch"] == {"batch_size": 1, "accumulation": 4}
     assert results[0]["last_step"] == results[1]["last_step"] == 8
     curves = [
-        {each.step: each.values["train_loss"] for each in points(read_events(folder / "events.jsonl")[0])} for folder in (whole, parts)
+        {each.step: each.values["train_loss"] for each in points(read_events(folder / "events.jsonl")[0])}
+        for folder in (whole, parts)
     ]
     assert curves[0] == pytest.approx(curves[1], abs=2e-3)
 
 
 def test_a_sample_is_right_where_every_decided_pair_is():
-    truth = (Ranked.of(("a", "b"), (0, 0)), Ranked.of(("a", "b", "c"), (0, 1, 1)), Ranked.of(("a", "b", "c"), (1, 0, 0)))
+    truth = (
+        Ranked.of(("a", "b"), (0, 0)),
+        Ranked.of(("a", "b", "c"), (0, 1, 1)),
+        Ranked.of(("a", "b", "c"), (1, 0, 0)),
+    )
     outputs = np.array([[1.0, 2.0, np.nan], [3.0, 1.0, 2.0], [3.0, 1.0, 2.0]])
 
     samples = learner_of("ranking").sample(outputs, truth, (0, 1, 2), ())
@@ -162,7 +186,11 @@ def test_rows_that_are_too_long_are_counted(ranked_folder, train_here):
 
     train_here(folder)
 
-    found = next(each for each in read_events(folder / "events.jsonl")[0] if each["kind"] == "finding" and each["code"] == "cut_texts")
+    found = next(
+        each
+        for each in read_events(folder / "events.jsonl")[0]
+        if each["kind"] == "finding" and each["code"] == "cut_texts"
+    )
     assert found["title"] == "8 of 8 training rows are truncated at 16 tokens."
 
 
@@ -209,6 +237,12 @@ def test_the_loss_is_that_of_bradley_and_terry():
 
 
 def test_an_order_is_written_by_numbers():
-    texts = {(0, 1): "1 > 2", (1, 0): "2 > 1", (0, 0): "1 = 2", (2, 0, 1): "2 > 3 > 1", (0, 0, 1): "1 = 2 > 3"}
+    texts = {
+        (0, 1): "1 > 2",
+        (1, 0): "2 > 1",
+        (0, 0): "1 = 2",
+        (2, 0, 1): "2 > 3 > 1",
+        (0, 0, 1): "1 = 2 > 3",
+    }
 
     assert {ranks: in_order(ranks) for ranks in texts} == texts

@@ -29,7 +29,11 @@ def wait_for(process, folder, step):
 
 
 def weights(folder):
-    return {each.name: each.read_bytes() for each in (folder / "artifact").iterdir() if each.suffix == ".safetensors"}
+    return {
+        each.name: each.read_bytes()
+        for each in (folder / "artifact").iterdir()
+        if each.suffix == ".safetensors"
+    }
 
 
 def test_a_killed_run_resumes_to_the_weights_of_an_undisturbed_one(run_folder, engine, train_here):
@@ -57,8 +61,12 @@ def test_a_killed_run_resumes_to_the_weights_of_an_undisturbed_one(run_folder, e
 
 
 @pytest.mark.parametrize("seed", range(int(os.environ.get("KILLS", "4")) // 2))
-def test_a_run_that_is_killed_at_random_moments_ends_with_the_weights_of_an_undisturbed_one(seed, run_folder, engine, train_here):
-    """Two kills for each seed, each somewhere in a step, an evaluation or the writing of a checkpoint. KILLS=20 makes twenty."""
+def test_a_run_that_is_killed_at_random_moments_ends_with_the_weights_of_an_undisturbed_one(
+    seed, run_folder, engine, train_here
+):
+    """Two kills for each seed, each somewhere in a step, an evaluation or the writing of a checkpoint.
+    KILLS=20 makes twenty.
+    """
     spec = SPEC | {"epochs": 30, "seed": seed}
     calm, killed = run_folder("calm", **spec), run_folder("killed", **spec)
     train_here(calm)
@@ -116,7 +124,9 @@ def test_a_cancelled_run_resumes_to_the_weights_of_an_undisturbed_one(run_folder
 
 
 @pytest.mark.parametrize("patience", [0, 2])
-def test_a_run_that_stopped_while_writing_its_artifact_writes_it_again(patience, run_folder, train_here, monkeypatch):
+def test_a_run_that_stopped_while_writing_its_artifact_writes_it_again(
+    patience, run_folder, train_here, monkeypatch
+):
     spec = SPEC | {"epochs": 8, "patience": patience}
     calm, stopped = run_folder("calm", **spec), run_folder("stopped", **spec)
     calm_result = train_here(calm)
@@ -141,7 +151,12 @@ def test_a_second_writer_is_turned_away_and_changes_nothing(run_folder, engine):
         process = engine("train", folder)
 
     assert process.returncode == program.BUSY
-    assert sorted(each.name for each in folder.iterdir()) == ["lock", "spec.json", "train.jsonl", "validation.jsonl"]
+    assert sorted(each.name for each in folder.iterdir()) == [
+        "lock",
+        "spec.json",
+        "train.jsonl",
+        "validation.jsonl",
+    ]
 
 
 def test_a_damaged_checkpoint_is_passed_over(tmp_path):

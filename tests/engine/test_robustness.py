@@ -18,29 +18,47 @@ def test_flips_are_read_by_probe_those_that_lost_most_first(tmp_path):
     fixed, other, worse, broken, surer = (
         Flip("upper", name, "card", *rest)
         for name, rest in {
-            "a": ("refund", 0.9, "card", 0.99, 0.0, 1.0), "b": ("refund", 0.9, "login", 0.99, 0.0, 0.0),
-            "c": ("card", 0.6, "login", None, 0.75, 0.5), "d": ("card", 0.6, "refund", 0.7, 1.0, 0.0),
+            "a": ("refund", 0.9, "card", 0.99, 0.0, 1.0),
+            "b": ("refund", 0.9, "login", 0.99, 0.0, 0.0),
+            "c": ("card", 0.6, "login", None, 0.75, 0.5),
+            "d": ("card", 0.6, "refund", 0.7, 1.0, 0.0),
             "e": ("card", 0.6, "refund", 0.8, 1.0, 0.0),
         }.items()
-    )  # fmt: skip
+    )
     elsewhere = Flip("half", "d", "card", "card", 0.6, "refund", 0.7, 1.0, 0.0)
     write_flips(tmp_path / "flips.parquet", [fixed, other, worse, broken, surer, elsewhere])
 
     assert read_flips(tmp_path / "flips.parquet", "upper") == [surer, broken, worse, other, fixed]
     assert read_flips(tmp_path / "flips.parquet", "lower") == []
-    assert [(each.is_broken, each.is_fixed) for each in (fixed, other, worse)] == [(False, True), (False, False), (True, False)]
+    assert [(each.is_broken, each.is_fixed) for each in (fixed, other, worse)] == [
+        (False, True),
+        (False, False),
+        (True, False),
+    ]
 
 
 def test_a_file_from_before_scores_were_kept_is_read_by_its_classes(tmp_path):
     old = [
-        {"probe": "upper", "id": name, "label": "card", "clean": clean, "clean_confidence": 0.9, "predicted": now, "confidence": 0.6}
+        {
+            "probe": "upper",
+            "id": name,
+            "label": "card",
+            "clean": clean,
+            "clean_confidence": 0.9,
+            "predicted": now,
+            "confidence": 0.6,
+        }
         for name, clean, now in (("a", "refund", "card"), ("b", "card", "refund"), ("c", "refund", "login"))
     ]
     pq.write_table(pa.Table.from_pylist(old), tmp_path / "flips.parquet")
 
     found = read_flips(tmp_path / "flips.parquet", "upper")
 
-    assert [(flip.id, flip.before, flip.after) for flip in found] == [("b", 1.0, 0.0), ("c", 0.0, 0.0), ("a", 0.0, 1.0)]
+    assert [(flip.id, flip.before, flip.after) for flip in found] == [
+        ("b", 1.0, 0.0),
+        ("c", 0.0, 0.0),
+        ("a", 0.0, 1.0),
+    ]
 
 
 @pytest.fixture
@@ -52,7 +70,11 @@ def probed(run_folder, once, train_here, tiny_base, tmp_path):
         folder = tmp_path / name
         folder.mkdir()
         write_rows(folder / "data.jsonl", ROWS)
-        spec = {"artifact": str(run / "artifact"), "base": {"path": str(tiny_base), "name": "tiny"}, "bootstrap": 50} | fields
+        spec = {
+            "artifact": str(run / "artifact"),
+            "base": {"path": str(tiny_base), "name": "tiny"},
+            "bootstrap": 50,
+        } | fields
         (folder / "spec.json").write_text(json.dumps(spec))
         return folder, train_here(folder, verb="robustness")
 
@@ -82,7 +104,9 @@ def test_every_probe_is_scored_against_the_clean_texts(probed):
 def test_the_same_seed_gives_the_same_and_rows_are_drawn_by_it(probed):
     (first, one), (second, two), (_, few) = probed(), probed("again"), probed("few", rows=3)
 
-    assert {name: one[name] for name in ("clean", "probes")} == {name: two[name] for name in ("clean", "probes")}
+    assert {name: one[name] for name in ("clean", "probes")} == {
+        name: two[name] for name in ("clean", "probes")
+    }
     assert (first / "flips.parquet").read_bytes() == (second / "flips.parquet").read_bytes()
     assert (first / "data.jsonl").read_bytes() == (second / "data.jsonl").read_bytes()
     assert (few["rows"], few["of"]) == (3, 8)

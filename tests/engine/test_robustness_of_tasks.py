@@ -1,4 +1,6 @@
-"""Rows of every task are disturbed: marked parts move with their texts, responses and prompts are disturbed, answers are scored again."""
+"""Rows of every task are disturbed: marked parts move with their texts, responses and prompts are disturbed,
+answers are scored again.
+"""
 
 from __future__ import annotations
 
@@ -59,14 +61,22 @@ class Fixed:
 
 
 def test_spans_are_held_against_those_that_were_found_before():
-    rows = Rows(("one", "two", "three"), ("my card", "my order and", "no part here"), (
-        Marked(((3, 7, 0),)), Marked(((3, 8, 0),)), Marked(()),
-    ))  # fmt: skip
+    rows = Rows(
+        ("one", "two", "three"),
+        ("my card", "my order and", "no part here"),
+        (
+            Marked(((3, 7, 0),)),
+            Marked(((3, 8, 0),)),
+            Marked(()),
+        ),
+    )
     clean = [[Found(3, 7, 0, 0.9)], [Found(3, 8, 1, 0.6)], []]
     spans = answerer_of("spans")
     disturbed = spans.disturb("edges", rows, 1)
 
-    sides = spans.compare(Fixed(), rows, clean, disturbed, [[Found(9, 12, 0, 0.8)], [Found(9, 14, 0, 0.7)], []])
+    sides = spans.compare(
+        Fixed(), rows, clean, disturbed, [[Found(9, 12, 0, 0.8)], [Found(9, 14, 0, 0.7)], []]
+    )
 
     assert disturbed.texts[0] == " \t... my card !!\n "
     assert sides.own.tolist() == [[1.0, 0.0, 1.0], [0.0, 1.0, 1.0]]
@@ -74,10 +84,19 @@ def test_spans_are_held_against_those_that_were_found_before():
     assert sides.lost == (0, 0)
     first, second = sides.changes
     assert (json.loads(first.label), json.loads(first.clean), json.loads(first.predicted)) == (
-        [[9, 13, "thing"]], [[9, 13, "thing"]], [[9, 12, "thing"]],
-    )  # fmt: skip
-    assert (first.clean_confidence, first.confidence, second.clean_confidence, second.confidence) == (0.9, 0.8, 0.6, 0.7)
-    assert [float(each.aggregate(np.ones((1, 3)))["micro_f1"][0]) for each in (sides.before, sides.after)] == [0.5, 0.5]
+        [[9, 13, "thing"]],
+        [[9, 13, "thing"]],
+        [[9, 12, "thing"]],
+    )
+    assert (first.clean_confidence, first.confidence, second.clean_confidence, second.confidence) == (
+        0.9,
+        0.8,
+        0.6,
+        0.7,
+    )
+    assert [
+        float(each.aggregate(np.ones((1, 3)))["micro_f1"][0]) for each in (sides.before, sides.after)
+    ] == [0.5, 0.5]
 
 
 def test_the_score_of_a_set_is_its_f1_as_scikit_learn_has_it():
@@ -86,7 +105,11 @@ def test_the_score_of_a_set_is_its_f1_as_scikit_learn_has_it():
 
     found = set_f1(label_sets.score_sets(np.where(given, 0.9, 0.1), truth, (0.5,) * 3))
 
-    assert found.tolist() == [f1_score(*pair, zero_division=1.0) for pair in zip(truth, given, strict=True)] == [0.5, 1.0, 1.0, 0.0, 0.0]
+    assert (
+        found.tolist()
+        == [f1_score(*pair, zero_division=1.0) for pair in zip(truth, given, strict=True)]
+        == [0.5, 1.0, 1.0, 0.0, 0.0]
+    )
 
 
 def test_equal_strengths_are_equal_places_and_sure_is_of_the_first_two():
@@ -105,7 +128,11 @@ def test_every_response_of_a_row_is_perturbed_separately():
 
 def test_of_a_dialogue_the_last_turn_is_disturbed():
     target = Target("card", turns=(Turn("user", "hello"), Turn("assistant", "hi"), Turn("user", "my card")))
-    rows = Rows(("one", "two"), ("user: hello\nassistant: hi\nuser: my card", "my card"), (target, Target("card", "the context")))
+    rows = Rows(
+        ("one", "two"),
+        ("user: hello\nassistant: hi\nuser: my card", "my card"),
+        (target, Target("card", "the context")),
+    )
 
     found = answerer_of("generation").disturb("sentence", rows, 1)
 
@@ -122,7 +149,12 @@ def probe(train_here, tmp_path):
         folder = tmp_path / name
         folder.mkdir()
         write(folder / "data.jsonl")
-        spec = {"artifact": str(artifact), "base": {"path": str(base), "name": "tiny"}, "bootstrap": 200, "threads": 1} | fields
+        spec = {
+            "artifact": str(artifact),
+            "base": {"path": str(base), "name": "tiny"},
+            "bootstrap": 200,
+            "threads": 1,
+        } | fields
         (folder / "spec.json").write_text(json.dumps(spec))
         return folder, train_here(folder, cancelled, verb="robustness")
 
@@ -131,13 +163,21 @@ def probe(train_here, tmp_path):
 
 def check(folder, result, task, scores, rows):
     """What is true of the result of every task."""
-    assert (result["status"], result["task"], result["scores"], result["rows"]) == ("succeeded", task, scores, rows), result["error"]
+    assert (result["status"], result["task"], result["scores"], result["rows"]) == (
+        "succeeded",
+        task,
+        scores,
+        rows,
+    ), result["error"]
     assert list(result["probes"]) == list(PROBES)
     for name, found in result["probes"].items():
         flips = read_flips(folder / "flips.parquet", name)
         low, high = wilson(len(flips), rows)
         assert found["flipped"] == {"value": len(flips) / rows, "low": low, "high": high, "count": len(flips)}
-        assert (found["broken"], found["fixed"]) == (sum(each.is_broken for each in flips), sum(each.is_fixed for each in flips))
+        assert (found["broken"], found["fixed"]) == (
+            sum(each.is_broken for each in flips),
+            sum(each.is_fixed for each in flips),
+        )
         for score in scores:
             change = found["change"][score]
             assert change["difference"] == pytest.approx(change["candidate"] - change["baseline"])
@@ -147,7 +187,11 @@ def check(folder, result, task, scores, rows):
 
 
 def progress_of(folder):
-    return [(each["done"], each["total"], each["unit"]) for each in read_events(folder / "events.jsonl")[0] if each["kind"] == "progress"]
+    return [
+        (each["done"], each["total"], each["unit"])
+        for each in read_events(folder / "events.jsonl")[0]
+        if each["kind"] == "progress"
+    ]
 
 
 @engine
@@ -165,9 +209,13 @@ def test_several_classes_are_scored_by_exact_match_and_micro_f1(run_folder, trai
         texts = [disturb(name, text, seed=1, name=f"{at:064x}").text for at, (text, _) in enumerate(SETS)]
         decided = label_sets.decide(predictor.probabilities(texts), predictor.info.thresholds)
         assert result["probes"][name]["micro_f1"] == pytest.approx(f1_score(truth, decided, average="micro"))
-        assert result["probes"][name]["subset_accuracy"] == pytest.approx((truth == decided).all(axis=1).mean())
+        assert result["probes"][name]["subset_accuracy"] == pytest.approx(
+            (truth == decided).all(axis=1).mean()
+        )
     flip = next(each for name in PROBES for each in read_flips(folder / "flips.parquet", name))
-    assert set(json.loads(flip.label)) | set(json.loads(flip.clean)) | set(json.loads(flip.predicted)) <= set(labels)
+    assert set(json.loads(flip.label)) | set(json.loads(flip.clean)) | set(json.loads(flip.predicted)) <= set(
+        labels
+    )
     assert 0 < flip.confidence <= 1
     done = progress_of(folder)
     assert done[-1] == (56, 56, "rows")
@@ -188,7 +236,10 @@ def test_marked_parts_are_found_where_they_moved_to(spans_folder, train_here, ti
     halves = [text[: (len(text) + 1) // 2] for text in TEXTS]
     from tests.support.spans import spans_in  # what is marked in the whole texts
 
-    lost = [sum(each["end"] > len(half) for each in spans_in(text)) for text, half in zip(TEXTS, halves, strict=True)]
+    lost = [
+        sum(each["end"] > len(half) for each in spans_in(text))
+        for text, half in zip(TEXTS, halves, strict=True)
+    ]
     assert result["probes"]["half"]["lost"] == {"spans": sum(lost), "rows": sum(map(bool, lost))}
     assert sum(lost) > 0
 
@@ -218,7 +269,11 @@ def test_disturbed_responses_keep_their_rankings(task, rows, ranked_folder, trai
                 for two in range(one):
                     if order[one] != order[two]:
                         pairs += 1
-                        right += 0.5 if own[one] == own[two] else (own[one] > own[two]) == (order[one] < order[two])
+                        right += (
+                            0.5
+                            if own[one] == own[two]
+                            else (own[one] > own[two]) == (order[one] < order[two])
+                        )
         assert result["probes"][name]["pair_accuracy"] == pytest.approx(right / pairs)
 
 
@@ -238,8 +293,13 @@ def test_written_answers_to_disturbed_prompts_are_held_against_the_references(tr
         assert (flip.label, flip.clean_confidence, flip.confidence) == ("", None, None)
         assert flip.clean != flip.predicted
         wanted = QUESTIONS[int(flip.id, 16)][1]
-        assert (flip.before, flip.after) == (words.rouge(flip.clean, wanted).longest, words.rouge(flip.predicted, wanted).longest)
-    again, other = probe(run / "artifact", base, lambda path: write_pairs(path, QUESTIONS), name="again", rows=3)
+        assert (flip.before, flip.after) == (
+            words.rouge(flip.clean, wanted).longest,
+            words.rouge(flip.predicted, wanted).longest,
+        )
+    again, other = probe(
+        run / "artifact", base, lambda path: write_pairs(path, QUESTIONS), name="again", rows=3
+    )
     assert (other["rows"], other["of"]) == (3, 8)
     assert progress_of(again)[-1] == (21, 21, "rows")
 
@@ -253,7 +313,9 @@ def test_a_prompt_of_which_nothing_is_left_is_answered_too(tmp_path, train_here)
     opened = texts.open(run / "artifact", base, threads=1, batch_size=8, cancelled=lambda: False)
     turns = (Turn("user", "where is my order"), Turn("assistant", "no"), Turn("user", ""))
 
-    answers = texts.answer(opened, Rows(("one", "two"), ("", "where is my order"), (Target("yes"), Target("yes", turns=turns))))
+    answers = texts.answer(
+        opened, Rows(("one", "two"), ("", "where is my order"), (Target("yes"), Target("yes", turns=turns)))
+    )
 
     assert [type(each) for each in answers] == [str, str]
 
@@ -264,7 +326,9 @@ def test_it_stops_between_batches_on_request_and_leaves_no_flips(run_folder, tra
     train_here(run)
     asked = iter([False] * 3)
 
-    folder, result = probe(run / "artifact", tiny_base, lambda path: write_rows(path, SETS), cancelled=lambda: next(asked, True))
+    folder, result = probe(
+        run / "artifact", tiny_base, lambda path: write_rows(path, SETS), cancelled=lambda: next(asked, True)
+    )
 
     assert result == {"format": 1, "status": "cancelled", "error": None}
     assert not (folder / "flips.parquet").exists()

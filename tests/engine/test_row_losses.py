@@ -1,4 +1,6 @@
-"""A row's loss is the same from an evaluation and from the verb `losses`, for every task, graph, and precision."""
+"""A row's loss is the same from an evaluation and from the verb `losses`, for every task, graph, and
+precision.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,9 @@ def test_rows_without_a_loss_are_left_out(tmp_path):
 # ── Tiny models ─────────────────────────────────────────────────────────────
 @pytest.fixture
 def measure(train_here, tmp_path):
-    """Has one verb answer the rows that `write` puts into data.jsonl with an artifact; returns the folder and result.json."""
+    """Has one verb answer the rows that `write` puts into data.jsonl with an artifact; returns the folder and
+    result.json.
+    """
 
     def run(verb, artifact, base, write, cancelled=lambda: False, **fields):
         folder = tmp_path / verb
@@ -51,7 +55,9 @@ def measure(train_here, tmp_path):
 
 @pytest.fixture
 def both(measure):
-    """The losses of rows as their evaluation keeps them and as the verb measures them, which are equal, and the evaluation's report."""
+    """The losses of rows as their evaluation keeps them and as the verb measures them, which are equal, and
+    the evaluation's report.
+    """
 
     def run(artifact, base, write):
         evaluated, report = measure("evaluate", artifact, base, write, bootstrap=50)
@@ -65,9 +71,13 @@ def both(measure):
         assert list(found) == list(kept)
         assert list(found.values()) == pytest.approx(list(kept.values()), rel=1e-5, abs=1e-7)
         events = read_events(folder / "events.jsonl")[0]
-        assert [(each["done"], each["total"], each["unit"]) for each in events if each["kind"] == "progress"][-1] == (
-            len(found), len(found), "rows",
-        )  # fmt: skip
+        assert [(each["done"], each["total"], each["unit"]) for each in events if each["kind"] == "progress"][
+            -1
+        ] == (
+            len(found),
+            len(found),
+            "rows",
+        )
         return np.array(list(found.values())), report
 
     return run
@@ -89,7 +99,8 @@ def test_of_one_class_it_is_that_of_the_true_class(run_folder, train_here, tiny_
 
 @engine
 def test_a_model_that_serves_in_int8_is_measured_in_int8(run_folder, train_here, tiny_base, both):
-    run = run_folder(validation=[*ROWS, (ROWS[0][0], "refund")] * 12)  # a contradiction, so that no probability is 1
+    # a contradiction, so that no probability is 1
+    run = run_folder(validation=[*ROWS, (ROWS[0][0], "refund")] * 12)
     train_here(run)
 
     losses, report = both(run / "artifact", tiny_base, lambda path: write_rows(path, ROWS))
@@ -97,7 +108,11 @@ def test_a_model_that_serves_in_int8_is_measured_in_int8(run_folder, train_here,
     assert report["graph"] == "int8"
     assert losses.mean() == pytest.approx(report["log_loss"])
     fp32 = Predictor(run / "artifact", graph=run / "artifact" / SERVING)
-    rounded = -np.log(fp32.probabilities([text for text, _ in ROWS])[range(8), [fp32.info.labels.index(label) for _, label in ROWS]])
+    rounded = -np.log(
+        fp32.probabilities([text for text, _ in ROWS])[
+            range(8), [fp32.info.labels.index(label) for _, label in ROWS]
+        ]
+    )
     assert abs(losses - rounded).max() > 1e-6
 
 
@@ -112,7 +127,10 @@ def test_of_several_classes_it_is_the_mean_of_their_cross_entropies(run_folder, 
 
     predictor = Predictor(run / "artifact")
     probabilities = torch.tensor(predictor.probabilities([text for text, _ in SETS]))
-    truth = torch.tensor([[float(label in wanted) for label in predictor.info.labels] for _, wanted in SETS], dtype=torch.float64)
+    truth = torch.tensor(
+        [[float(label in wanted) for label in predictor.info.labels] for _, wanted in SETS],
+        dtype=torch.float64,
+    )
     wanted = torch.nn.functional.binary_cross_entropy(probabilities, truth, reduction="none").mean(dim=1)
     assert losses == pytest.approx(wanted.numpy(), rel=1e-5)
     assert losses.mean() == pytest.approx(report["log_loss"])
@@ -140,7 +158,10 @@ def test_of_orders_it_is_the_mean_of_the_pairs(task, rows, ranked_folder, train_
     predictor = Predictor(run / "artifact")
     wanted = []
     for text, responses, ranks in rows:
-        strengths = predictor.answer([(text, each) for each in responses]).logits[:, 0].astype(np.float64) / predictor.info.temperature
+        strengths = (
+            predictor.answer([(text, each) for each in responses]).logits[:, 0].astype(np.float64)
+            / predictor.info.temperature
+        )
         nats = []
         for one, two in combinations(range(len(ranks)), 2):
             first = 1 / (1 + np.exp(strengths[two] - strengths[one]))
@@ -170,9 +191,14 @@ def test_for_generated_texts_it_equals_the_published_library(strategy, train_her
     model = open_decoder(run / "artifact", base, ArtifactInfo.read(run / "artifact"))
     tokenizer = AutoTokenizer.from_pretrained(run / "artifact")
     prompts, answers = zip(*QUESTIONS, strict=True)
-    examples = encode_examples(tokenizer, find_frame(tokenizer), list(prompts), list(answers), 64, [""] * len(prompts))
+    examples = encode_examples(
+        tokenizer, find_frame(tokenizer), list(prompts), list(answers), 64, [""] * len(prompts)
+    )
     with torch.no_grad():
-        wanted = [model(input_ids=torch.tensor([each.ids]), labels=torch.tensor([each.labels])).loss.item() for each in examples]
+        wanted = [
+            model(input_ids=torch.tensor([each.ids]), labels=torch.tensor([each.labels])).loss.item()
+            for each in examples
+        ]
     assert losses == pytest.approx(wanted, rel=1e-4)
     tokens = [sum(label != -100 for label in each.labels) for each in examples]
     assert np.average(losses, weights=tokens) == pytest.approx(report["loss"])
@@ -197,7 +223,9 @@ def test_it_stops_between_batches_on_request_and_leaves_no_losses(run_folder, tr
     run = run_folder(epochs=1)
     train_here(run)
 
-    folder, result = measure("losses", run / "artifact", tiny_base, lambda path: write_rows(path, ROWS), cancelled=lambda: True)
+    folder, result = measure(
+        "losses", run / "artifact", tiny_base, lambda path: write_rows(path, ROWS), cancelled=lambda: True
+    )
 
     assert result == {"format": 1, "status": "cancelled", "error": None}
     assert not (folder / "losses.parquet").exists()

@@ -1,4 +1,6 @@
-"""Sample predictions at each evaluation: which rows, what is logged of them, and that no text is in the events."""
+"""Sample predictions at each evaluation: which rows, what is logged of them, and that no text is in the
+events.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,9 @@ def test_several_classes_are_reported_with_the_least_certain_decision():
     probabilities = np.array([[0.9, 0.2], [0.6, 0.4], [0.1, 0.7]])
     truth = np.array([[True, False], [True, True], [False, False]])
 
-    samples = learner_of("multi_label").sample(np.log(probabilities / (1 - probabilities)), truth, (0, 1), ("a", "b"))
+    samples = learner_of("multi_label").sample(
+        np.log(probabilities / (1 - probabilities)), truth, (0, 1), ("a", "b")
+    )
 
     assert samples == [
         {"truth": ["a"], "answer": ["a"], "confidence": pytest.approx(0.8)},
@@ -47,4 +51,7 @@ def test_an_event_names_rows_by_their_ids():
 
     event = samples.event(7, np.log(np.array([[0.9, 0.1], [0.5, 0.5], [0.4, 0.6]])), np.array([0, 0, 0]))
 
-    assert (event["step"], [(row["id"], row["answer"]) for row in event["rows"]]) == (7, [("x", "a"), ("z", "b")])
+    assert (event["step"], [(row["id"], row["answer"]) for row in event["rows"]]) == (
+        7,
+        [("x", "a"), ("z", "b")],
+    )

@@ -11,11 +11,20 @@ from lifecycle.runtime.task_types.by_key.types import type_of
 
 
 def suggest(rows, *, task="single_label", strategy="lora", median=14, long=56, counts=(), layers=6):
-    facts = Facts(rows=rows, validation_rows=rows // 9, lengths=Lengths(median, long, answer=9), counts=counts, labels=("a", "b"))
+    facts = Facts(
+        rows=rows,
+        validation_rows=rows // 9,
+        lengths=Lengths(median, long, answer=9),
+        counts=counts,
+        labels=("a", "b"),
+    )
     return settings_of(task).suggest(facts, {"layers": layers}, strategy)
 
 
-@pytest.mark.parametrize(("task", "strategy"), [(task, each) for task, settings in SETTINGS.items() for each in settings.strategies])
+@pytest.mark.parametrize(
+    ("task", "strategy"),
+    [(task, each) for task, settings in SETTINGS.items() for each in settings.strategies],
+)
 @pytest.mark.parametrize("rows", [1, 40, 2_000, 9_000, 60_000, 500_000])
 def test_every_suggestion_makes_a_valid_spec_and_explains_itself(task, strategy, rows):
     suggestion = suggest(rows, task=task, strategy=strategy)
@@ -23,11 +32,18 @@ def test_every_suggestion_makes_a_valid_spec_and_explains_itself(task, strategy,
     values = suggestion.values()
     inner = {name: values.pop(name) for name in INNER if name in values}
     labels = ["a", "b"] if type_of(task).has_labels else []
-    fixed = {"base": {"path": "b", "name": "b"}, "task": task, "labels": labels, "strategy": strategy_spec(strategy, inner)}
+    fixed = {
+        "base": {"path": "b", "name": "b"},
+        "task": task,
+        "labels": labels,
+        "strategy": strategy_spec(strategy, inner),
+    }
     TrainSpec.from_json(fixed | values)
     for name, choice in suggestion.choices.items():
         assert choice.reason.endswith("."), name
-        assert choice.reason[0].isupper() or choice.reason[0].isdigit() or choice.reason.startswith("bf16"), name
+        assert choice.reason[0].isupper() or choice.reason[0].isdigit() or choice.reason.startswith("bf16"), (
+            name
+        )
     assert suggestion.seconds > 0
 
 
@@ -42,7 +58,10 @@ def test_a_strategy_fits_or_a_reason_is_given(task):
                 suggest(40, task=task, strategy=strategy)
 
 
-@pytest.mark.parametrize(("rows", "epochs", "batch"), [(40, 20, 16), (1_800, 5, 32), (9_000, 4, 32), (60_000, 2, 64), (500_000, 1, 64)])
+@pytest.mark.parametrize(
+    ("rows", "epochs", "batch"),
+    [(40, 20, 16), (1_800, 5, 32), (9_000, 4, 32), (60_000, 2, 64), (500_000, 1, 64)],
+)
 def test_small_data_gets_more_epochs_and_large_data_fewer(rows, epochs, batch):
     values = suggest(rows).values()
 
@@ -52,7 +71,9 @@ def test_small_data_gets_more_epochs_and_large_data_fewer(rows, epochs, batch):
 @pytest.mark.parametrize("task", ["single_label", "spans"])
 def test_a_head_with_trained_classes_has_a_fifth_of_the_rate_of_a_new_one(task):
     choices = suggest(1000, task=task).choices
-    known = settings_of(task).continuing("run 1", {"pooling": "mean", "labels": ["a", "b"]}, ["a", "b"], choices)
+    known = settings_of(task).continuing(
+        "run 1", {"pooling": "mean", "labels": ["a", "b"]}, ["a", "b"], choices
+    )
 
     assert known["head_learning_rate"].value == pytest.approx(choices["head_learning_rate"].value / 5)
 
@@ -69,7 +90,9 @@ def test_a_token_head_has_a_smaller_rate_and_no_pooling(strategy, rate):
     ("rows", "median_tokens", "batch_size", "epochs"),
     [(589, 28, 16, 13), (589, 60, 8, 7), (60, 300, 4, 20), (5_001, 300, 32, 4), (5_000, 20, 16, 4)],
 )
-def test_where_every_word_has_a_tag_few_texts_make_a_step_and_steps_are_many(rows, median_tokens, batch_size, epochs):
+def test_where_every_word_has_a_tag_few_texts_make_a_step_and_steps_are_many(
+    rows, median_tokens, batch_size, epochs
+):
     choices = suggest(rows, median=median_tokens, task="spans").choices
 
     assert (choices["batch_size"].value, choices["epochs"].value) == (batch_size, epochs)
@@ -100,7 +123,10 @@ def test_a_measured_rate_makes_the_estimate():
 
 
 def test_responses_take_as_long_as_the_texts_that_they_are():
-    rows = [{"text": "a" * 9, "responses": ["b" * 9, "c" * 36]}, {"text": "", "responses": ["d" * 9, "e" * 9, "f" * 9]}]
+    rows = [
+        {"text": "a" * 9, "responses": ["b" * 9, "c" * 36]},
+        {"text": "", "responses": ["d" * 9, "e" * 9, "f" * 9]},
+    ]
     lengths = settings_of("ranking").lengths(rows)
     facts = Facts(rows=500, validation_rows=50, lengths=lengths, cores=2)
 

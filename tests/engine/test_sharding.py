@@ -1,4 +1,6 @@
-"""A model that is divided among two processes trains as in one process: the same curve, the same artifact, and half of it in each."""
+"""A model that is divided among two processes trains as in one process: the same curve, the same artifact,
+and half of it in each.
+"""
 
 from __future__ import annotations
 
@@ -33,26 +35,40 @@ def events_of(folder, kind):
     ],
     ids=["full", "lora", "accumulated"],
 )
-def test_a_divided_classifier_gives_the_curve_and_the_artifact_of_one_process(calm_folder, train_here, fields):
+def test_a_divided_classifier_gives_the_curve_and_the_artifact_of_one_process(
+    calm_folder, train_here, fields
+):
     alone, divided = calm_folder("alone", **fields), calm_folder("divided", **fields, **DIVIDED)
 
     one, two = map(train_here, (alone, divided))
 
-    assert (two["status"], two["best_step"], two["last_step"]) == ("succeeded", one["best_step"], one["last_step"])
-    assert (two["trainable_parameters"], two["total_parameters"]) == (one["trainable_parameters"], one["total_parameters"])
+    assert (two["status"], two["best_step"], two["last_step"]) == (
+        "succeeded",
+        one["best_step"],
+        one["last_step"],
+    )
+    assert (two["trainable_parameters"], two["total_parameters"]) == (
+        one["trainable_parameters"],
+        one["total_parameters"],
+    )
     assert_same_curve(alone, divided)
     assert_same_artifact(alone, divided)
     (message,) = [event["message"] for event in events_of(divided, "log") if "Sharded" in event["message"]]
     half, whole = two["total_parameters"] // 2, two["total_parameters"]
-    assert message == f"Sharded the model: each of 2 processes holds at most {half:,} of {whole:,} parameters."
+    assert (
+        message == f"Sharded the model: each of 2 processes holds at most {half:,} of {whole:,} parameters."
+    )
     assert not distributed.is_initialized()
 
 
 @pytest.mark.parametrize("strategy", [FULL, LORA, {"kind": "prefix"}], ids=lambda strategy: strategy["kind"])
-def test_a_divided_decoder_gives_the_curve_the_answers_and_the_artifact_of_one_process(tmp_path, train_here, strategy):
+def test_a_divided_decoder_gives_the_curve_the_answers_and_the_artifact_of_one_process(
+    tmp_path, train_here, strategy
+):
     base = make_tiny_decoder(tmp_path / "tiny")
     alone, divided = (
-        make_run(tmp_path / name, base, epochs=2, strategy=strategy, **more) for name, more in (("alone", {}), ("divided", DIVIDED))
+        make_run(tmp_path / name, base, epochs=2, strategy=strategy, **more)
+        for name, more in (("alone", {}), ("divided", DIVIDED))
     )
 
     one, two = map(train_here, (alone, divided))
@@ -75,7 +91,9 @@ def test_batches_in_parts_make_the_same_steps(calm_folder, train_here):
     assert_same_curve(whole, parts)
 
 
-def test_a_number_that_is_none_in_one_process_ends_the_run_with_the_best_weights_before(run_folder, train_here, monkeypatch):
+def test_a_number_that_is_none_in_one_process_ends_the_run_with_the_best_weights_before(
+    run_folder, train_here, monkeypatch
+):
     monkeypatch.setattr(team, "FOLLOWER", (sys.executable, "-m", "tests.engine.broken_follower"))
     folder = run_folder(evaluations_per_epoch=1, **DIVIDED)  # two steps an epoch
 
@@ -104,5 +122,11 @@ def test_the_advice_where_memory_runs_out_fits_how_the_model_is_divided(sharded,
     finally:
         two.end()
 
-    assert (fault.value.code, fault.value.message) == ("out_of_memory", "One of the 2 training processes ran out of memory.")
-    assert fault.value.next_step == f"Halve the batch size or the max sequence length (max_tokens), or {step}, then start again."
+    assert (fault.value.code, fault.value.message) == (
+        "out_of_memory",
+        "One of the 2 training processes ran out of memory.",
+    )
+    assert (
+        fault.value.next_step
+        == f"Halve the batch size or the max sequence length (max_tokens), or {step}, then start again."
+    )

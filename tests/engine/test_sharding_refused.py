@@ -1,4 +1,6 @@
-"""A model that cannot be divided among processes is refused with the reason before any other process is started."""
+"""A model that cannot be divided among processes is refused with the reason before any other process is
+started.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,10 @@ CACHED = {"kind": "lora", "cached": True, "frozen_layers": 1}
             {"strategy": {"kind": "head"}},
             "sharded must be false for head only: each process runs the full encoder first.",
         ),
-        ({"strategy": CACHED}, "sharded must be false for Fast LoRA: each process runs all lower layers first."),
+        (
+            {"strategy": CACHED},
+            "sharded must be false for Fast LoRA: each process runs all lower layers first.",
+        ),
     ],
 )
 def test_what_cannot_be_divided_is_refused_by_the_field(fields, message):
@@ -38,7 +43,9 @@ def test_several_processes_and_uneven_divisions_are_accepted():
 
 
 @pytest.mark.engine
-def test_a_model_without_a_list_of_layers_is_refused_before_others_are_started(run_folder, tiny_base, train_here, tmp_path, monkeypatch):
+def test_a_model_without_a_list_of_layers_is_refused_before_others_are_started(
+    run_folder, tiny_base, train_here, tmp_path, monkeypatch
+):
     from transformers import AlbertConfig, AlbertModel
 
     from lifecycle.runtime.engine import team
@@ -46,7 +53,14 @@ def test_a_model_without_a_list_of_layers_is_refused_before_others_are_started(r
     base = tmp_path / "albert"
     shutil.copytree(tiny_base, base)
     AlbertModel(
-        AlbertConfig(vocab_size=24, embedding_size=16, hidden_size=32, num_hidden_layers=3, num_attention_heads=2, intermediate_size=64)
+        AlbertConfig(
+            vocab_size=24,
+            embedding_size=16,
+            hidden_size=32,
+            num_hidden_layers=3,
+            num_attention_heads=2,
+            intermediate_size=64,
+        )
     ).save_pretrained(base)
     folder = run_folder(base={"path": str(base), "name": "albert"}, processes=2, sharded=True)
     monkeypatch.setattr(team, "FOLLOWER", ("touch", str(tmp_path / "started")))

@@ -1,4 +1,6 @@
-"""A divided run's files are whole: it continues after kills to the same weights, divided or in one process."""
+"""A divided run's files are whole: it continues after kills to the same weights, divided or in one
+process.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ def stopped_at(step, folder, train_here):
     return folder / "checkpoints" / f"checkpoint-{step}"
 
 
-def test_a_process_that_is_killed_ends_the_run_in_a_sentence_and_resuming_gives_the_same_weights(calm_folder, train_here, monkeypatch):
+def test_a_process_that_is_killed_ends_the_run_in_a_sentence_and_resuming_gives_the_same_weights(
+    calm_folder, train_here, monkeypatch
+):
     undisturbed, folder = (calm_folder(name, epochs=4, **DIVIDED) for name in ("undisturbed", "killed"))
     train_here(undisturbed)
 
@@ -37,7 +41,10 @@ def test_a_process_that_is_killed_ends_the_run_in_a_sentence_and_resuming_gives_
 
     assert (failed["status"], failed["error"]["code"]) == ("failed", "process_lost")
     assert again["status"] == "succeeded"
-    assert any(event.get("message", "").startswith("Resuming from step") for event in read_events(folder / "events.jsonl")[0])
+    assert any(
+        event.get("message", "").startswith("Resuming from step")
+        for event in read_events(folder / "events.jsonl")[0]
+    )
     assert digest(folder) == digest(undisturbed)
     assert not children()
 
@@ -59,16 +66,25 @@ def test_a_run_whose_first_process_is_killed_resumes_to_the_same_weights(run_fol
     assert digest(folder) == digest(undisturbed)
 
 
-@pytest.mark.parametrize("strategy", [{"kind": "full"}, {"kind": "lora", "dropout": 0.0}], ids=["full", "lora"])
+@pytest.mark.parametrize(
+    "strategy", [{"kind": "full"}, {"kind": "lora", "dropout": 0.0}], ids=["full", "lora"]
+)
 def test_a_checkpoint_has_the_files_and_tensors_of_one_process(calm_folder, train_here, strategy):
-    alone, divided = (calm_folder(name, strategy=strategy, **more) for name, more in (("alone", {}), ("divided", DIVIDED)))
+    alone, divided = (
+        calm_folder(name, strategy=strategy, **more) for name, more in (("alone", {}), ("divided", DIVIDED))
+    )
 
     one, two = (stopped_at(4, folder, train_here) for folder in (alone, divided))
 
-    names = [{each.name for each in point.iterdir() if not each.name.startswith("rng_state")} for point in (one, two)]
+    names = [
+        {each.name for each in point.iterdir() if not each.name.startswith("rng_state")}
+        for point in (one, two)
+    ]
     assert names[0] == names[1]
     weights = [load_file(point / "weights.safetensors") for point in (one, two)]
-    assert {name: each.shape for name, each in weights[0].items()} == {name: each.shape for name, each in weights[1].items()}
+    assert {name: each.shape for name, each in weights[0].items()} == {
+        name: each.shape for name, each in weights[1].items()
+    }
     assert all((weights[0][name] - weights[1][name]).abs().max() < 1e-4 for name in weights[0])
     states = [torch.load(point / "optimizer.pt", weights_only=True) for point in (one, two)]
     assert states[0]["param_groups"] == states[1]["param_groups"]
@@ -81,8 +97,12 @@ def test_a_checkpoint_has_the_files_and_tensors_of_one_process(calm_folder, trai
         assert all((values[name] - other[name]).abs().max() < 1e-3 for name in values)
 
 
-@pytest.mark.parametrize(("first", "then"), [(DIVIDED, {}), ({}, DIVIDED)], ids=["divided first", "alone first"])
-def test_a_run_resumes_in_one_process_from_a_sharded_checkpoint_and_vice_versa(calm_folder, train_here, first, then):
+@pytest.mark.parametrize(
+    ("first", "then"), [(DIVIDED, {}), ({}, DIVIDED)], ids=["divided first", "alone first"]
+)
+def test_a_run_resumes_in_one_process_from_a_sharded_checkpoint_and_vice_versa(
+    calm_folder, train_here, first, then
+):
     undisturbed, folder = calm_folder("undisturbed"), calm_folder("changed", **first)
     train_here(undisturbed)
     stopped_at(4, folder, train_here)

@@ -1,4 +1,6 @@
-"""Strategies that can be divided, with tasks and architectures of the tables in docs/strategies.md, step as the whole model."""
+"""Strategies that can be divided, with tasks and architectures of the tables in docs/strategies.md, step as
+the whole model.
+"""
 
 import json
 import os
@@ -19,9 +21,16 @@ SETTINGS = {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo", "TRANSFORMERS_VE
 def found(tmp_path_factory):
     """What two processes found of all cases, by name."""
     folder = tmp_path_factory.mktemp("divided")
-    outputs = [(folder / f"output-{rank}").open("w+") for rank in (0, 1)]  # files, since a full pipe would block both
+    # files, since a full pipe would block both
+    outputs = [(folder / f"output-{rank}").open("w+") for rank in (0, 1)]
     both = [
-        subprocess.Popen([*COMMAND, str(rank), str(folder)], cwd=ROOT, env=os.environ | SETTINGS, stdout=to, stderr=subprocess.STDOUT)
+        subprocess.Popen(
+            [*COMMAND, str(rank), str(folder)],
+            cwd=ROOT,
+            env=os.environ | SETTINGS,
+            stdout=to,
+            stderr=subprocess.STDOUT,
+        )
         for rank, to in enumerate(outputs)
     ]
     try:
@@ -41,4 +50,5 @@ def test_two_steps_of_a_divided_model_are_those_of_the_whole_one(case, found):
 
     assert one["moved"] > 1e-3
     assert one["difference"] < 1e-6
-    assert one["held"] <= 0.51 * one["all"]  # of a weight with an odd number of rows one process holds one row more
+    # of a weight with an odd number of rows one process holds one row more
+    assert one["held"] <= 0.51 * one["all"]

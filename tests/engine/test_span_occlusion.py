@@ -17,11 +17,17 @@ def odds_of(text: str) -> float:
 
 
 def tagged(texts):
-    """Marks each card as a thing, by the weights of the words around it; a token a word, the logits of O, B and I."""
+    """Marks each card as a thing, by the weights of the words around it; a token a word, the logits of O, B
+    and I.
+    """
     values, offsets = [], []
     for text in texts:
         places = spans(text)
-        values.append(np.array([[0.0, odds_of(text), -99.0] if text[s:e] == "card" else [9.0, 0.0, 0.0] for s, e in places]).reshape(-1, 3))
+        values.append(
+            np.array(
+                [[0.0, odds_of(text), -99.0] if text[s:e] == "card" else [9.0, 0.0, 0.0] for s, e in places]
+            ).reshape(-1, 3)
+        )
         offsets.append(np.array(places, dtype=np.int64).reshape(-1, 2))
     return Tokens(tuple(values), tuple(offsets), (False,) * len(texts))
 
@@ -34,7 +40,9 @@ def test_each_word_around_a_part_has_its_exact_effect_at_the_new_position_of_the
     assert (part.answer, text[part.start : part.end], part.found) == (0, "card", 3)
     assert part.confidence == pytest.approx(1 / (1 + np.exp(-2.5)))
     assert (part.log_odds, part.empty) == (pytest.approx(2.5), pytest.approx(1.0))
-    assert {text[word.start : word.end]: word.effect for word in part.words} == pytest.approx({"lost": 2.0, "my": 0.5, "no": -1.0})
+    assert {text[word.start : word.end]: word.effect for word in part.words} == pytest.approx(
+        {"lost": 2.0, "my": 0.5, "no": -1.0}
+    )
 
 
 def test_the_words_of_one_part_are_around_another_and_the_surest_are_taken():

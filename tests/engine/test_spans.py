@@ -1,4 +1,6 @@
-"""Scores of spans: as seqeval has them, by place and class; how spans were mistaken; two models on the same texts."""
+"""Scores of spans: as seqeval has them, by place and class; how spans were mistaken; two models on the same
+texts.
+"""
 
 from dataclasses import replace
 
@@ -23,7 +25,13 @@ def made(seed, rows=60, length=9):
         found = []
         for _ in range(length):
             label = int(random.integers(0, 3))
-            found.append(int(random.choice([0, 0, 1 + 2 * label, (found[-1] + found[-1] % 2) if found and found[-1] else 0])))
+            found.append(
+                int(
+                    random.choice(
+                        [0, 0, 1 + 2 * label, (found[-1] + found[-1] % 2) if found and found[-1] else 0]
+                    )
+                )
+            )
         return found
 
     true = [tags() for _ in range(rows)]
@@ -62,11 +70,17 @@ def test_the_scores_are_those_of_seqeval_in_strict_mode(seed):
     found = metrics.point_estimates(scored(true, mine))
 
     for mean in ("micro", "macro", "weighted"):
-        wanted = seqeval.precision_recall_fscore_support(*words, average=mean, scheme=scheme.IOB2, zero_division=0)
+        wanted = seqeval.precision_recall_fscore_support(
+            *words, average=mean, scheme=scheme.IOB2, zero_division=0
+        )
         assert found[f"{mean}_f1"] == pytest.approx(wanted[2], abs=1e-12)
         if mean != "weighted":
-            assert (found[f"{mean}_precision"], found[f"{mean}_recall"]) == pytest.approx(wanted[:2], abs=1e-12)
-    wanted = seqeval.precision_recall_fscore_support(*words, average=None, scheme=scheme.IOB2, zero_division=0)
+            assert (found[f"{mean}_precision"], found[f"{mean}_recall"]) == pytest.approx(
+                wanted[:2], abs=1e-12
+            )
+    wanted = seqeval.precision_recall_fscore_support(
+        *words, average=None, scheme=scheme.IOB2, zero_division=0
+    )
     assert scored(true, mine).by_class(np.ones((1, len(true)))).f1[0] == pytest.approx(wanted[2], abs=1e-12)
 
 
@@ -74,7 +88,9 @@ def test_counts_by_hand():
     true = [((0, 4, 2), (10, 14, 0)), ((0, 3, 1),), ()]
     found = [[Found(0, 4, 2, 0.9), Found(10, 15, 0, 0.7)], [Found(0, 3, 1, 0.8)], [Found(5, 6, 2, 0.6)]]
 
-    values = metrics.point_estimates(spans.score_spans(found, true, np.array([2.0, 1.0, 0.0]), np.array([4.0, 3.0, 3.0]), 3))
+    values = metrics.point_estimates(
+        spans.score_spans(found, true, np.array([2.0, 1.0, 0.0]), np.array([4.0, 3.0, 3.0]), 3)
+    )
 
     assert (values["micro_precision"], values["micro_recall"]) == (2 / 4, 2 / 3)
     assert values["micro_f1"] == 4 / 7
@@ -87,7 +103,10 @@ def test_every_span_is_matched_once_by_what_fits_best():
     true = [(0, 9, 0), (10, 14, 1), (20, 24, 2), (30, 34, 0)]
     found = [Found(*span, 0.5) for span in ((0, 4, 0), (5, 9, 0), (10, 14, 2), (19, 24, 1), (40, 44, 1))]
 
-    kinds = [(match.kind, match.true and match.true[0], match.found and match.found.start) for match in spans.matches(true, found)]
+    kinds = [
+        (match.kind, match.true and match.true[0], match.found and match.found.start)
+        for match in spans.matches(true, found)
+    ]
 
     assert kinds == [
         ("boundary", 0, 0),
@@ -119,7 +138,9 @@ def test_a_report_adds_up_and_counts_what_was_lost():
     assert found["per_class"][0]["label"] == "PER"
     assert (found["per_class"][0]["support"], found["per_class"][0]["missed"]) == (4, 3)
     assert found["micro_f1"] == pytest.approx(2 / 7)
-    assert found["intervals"]["micro_f1"]["low"] <= found["micro_f1"] <= found["intervals"]["micro_f1"]["high"]
+    assert (
+        found["intervals"]["micro_f1"]["low"] <= found["micro_f1"] <= found["intervals"]["micro_f1"]["high"]
+    )
 
 
 def test_the_loss_is_that_of_every_token():
@@ -135,7 +156,9 @@ def test_the_loss_is_that_of_every_token():
 
 def predictions(found, labels=("LOC", "PER"), ids=("a", "b")):
     truth = (((0, 4, labels.index("PER")),), ((2, 5, labels.index("LOC")),))
-    known = tuple(tuple(Found(start, end, labels.index(name), 0.75) for start, end, name in some) for some in found)
+    known = tuple(
+        tuple(Found(start, end, labels.index(name), 0.75) for start, end, name in some) for some in found
+    )
     return SpanPredictions(labels, ids, truth, known, np.array([0.5, 0.25]), np.array([2.0, 3.0]))
 
 
@@ -145,22 +168,33 @@ def test_answers_are_read_back_as_they_were_written(tmp_path):
     span_predictions.ENTRY.write(tmp_path / "predictions.parquet", given, "test")
     back = span_predictions.ENTRY.read(tmp_path / "predictions.parquet")
 
-    assert (back.labels, back.ids, back.truth, back.found) == (given.labels, given.ids, given.truth, given.found)
+    assert (back.labels, back.ids, back.truth, back.found) == (
+        given.labels,
+        given.ids,
+        given.truth,
+        given.found,
+    )
     assert (back.loss.tolist(), back.tokens.tolist()) == ([0.5, 0.25], [2.0, 3.0])
 
 
 def test_found_spans_have_their_confidence_as_score_and_true_ones_that_were_not_found_have_none(tmp_path):
     found = (Found(0, 4, 1, 0.9), Found(14, 18, 0, 0.8), Found(10, 13, 0, 0.6)), (Found(0, 4, 0, 0.7),)
-    truth = ((0, 9, 1), (14, 18, 1), (22, 26, 0)), ((0, 4, 0),)  # the second text's is found; the same place in the first is not its span
+    # the second text's is found; the same place in the first is not its span
+    truth = ((0, 9, 1), (14, 18, 1), (22, 26, 0)), ((0, 4, 0),)
     given = SpanPredictions(("LOC", "PER"), ("a", "b"), truth, found, np.zeros(2), np.ones(2))
     span_predictions.ENTRY.write(tmp_path / "predictions.parquet", given, "test")
 
-    every, loc, per = (span_predictions.ENTRY.scores(tmp_path / "predictions.parquet", label) for label in ("", "LOC", "PER"))
+    every, loc, per = (
+        span_predictions.ENTRY.scores(tmp_path / "predictions.parquet", label) for label in ("", "LOC", "PER")
+    )
 
     assert every.score.tolist() == [0.9, 0.8, 0.6, 0.7, UNSCORED, UNSCORED, UNSCORED]
     assert every.positive.tolist() == [False, False, False, True, True, True, True]
     assert every.called.tolist() == [True] * 4 + [False] * 3
-    assert (loc.score.tolist(), loc.positive.tolist()) == ([0.8, 0.6, 0.7, UNSCORED], [False, False, True, True])
+    assert (loc.score.tolist(), loc.positive.tolist()) == (
+        [0.8, 0.6, 0.7, UNSCORED],
+        [False, False, True, True],
+    )
     assert (per.score.tolist(), per.positive.tolist()) == ([0.9, UNSCORED, UNSCORED], [False, True, True])
 
 

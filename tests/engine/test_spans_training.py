@@ -35,7 +35,9 @@ OWN = Classifier.forward
 
 
 def write(path, texts, marked=spans_in):
-    rows = [{"id": f"{number:064x}", "text": text, "spans": marked(text)} for number, text in enumerate(texts)]
+    rows = [
+        {"id": f"{number:064x}", "text": text, "spans": marked(text)} for number, text in enumerate(texts)
+    ]
     path.write_text("\n".join(map(json.dumps, rows)) + "\n")
 
 
@@ -60,7 +62,9 @@ def spans_folder(run_folder):
         ({"kind": "head"}, 0.0),
     ],
 )
-def test_it_learns_and_its_artifact_marks_as_the_loading_code_does(strategy, rate, spans_folder, train_here, tiny_base):
+def test_it_learns_and_its_artifact_marks_as_the_loading_code_does(
+    strategy, rate, spans_folder, train_here, tiny_base
+):
     folder = spans_folder(strategy=strategy, learning_rate=rate, head_learning_rate=5e-2)
 
     result = train_here(folder)
@@ -71,7 +75,9 @@ def test_it_learns_and_its_artifact_marks_as_the_loading_code_does(strategy, rat
     found = decoding_of("spans").predictions(Predictor(folder / "artifact").probabilities(TEXTS), info)
     space = {"artifact": str(folder / "artifact"), "base": str(tiny_base), "texts": TEXTS}
     exec(loading_snippet(info), space)  # noqa: S102  code of our own
-    bare = [[{name: each[name] for name in ("start", "end", "label")} for each in row["spans"]] for row in found]
+    bare = [
+        [{name: each[name] for name in ("start", "end", "label")} for each in row["spans"]] for row in found
+    ]
     assert bare == space["answers"]
     if strategy["kind"] == "full":
         assert bare == [spans_in(text) for text in TEXTS]
@@ -84,13 +90,17 @@ def test_validation_is_reported_by_the_scores_of_spans(spans_folder, train_here)
     train_here(folder)
 
     last = points(read_events(folder / "events.jsonl")[0])[-1].values
-    assert {"micro_precision", "micro_recall", "macro_f1", "exact_texts", "ece", "predicted_spans"} <= set(last)
+    assert {"micro_precision", "micro_recall", "macro_f1", "exact_texts", "ece", "predicted_spans"} <= set(
+        last
+    )
 
 
 def test_a_batch_in_parts_adds_up_to_the_batch_though_texts_have_other_lengths():
     torch.manual_seed(0)
     logits = torch.randn(4, 5, 5)
-    labels = torch.tensor([[-100, 1, 2, 0, -100], [-100, 3, -100, -100, -100], [-100, 0, 0, 0, 4], [-100] * 5])
+    labels = torch.tensor(
+        [[-100, 1, 2, 0, -100], [-100, 3, -100, -100, -100], [-100, 0, 0, 0, 4], [-100] * 5]
+    )
     for inner in (
         CrossEntropy(),
         CrossEntropy(torch.tensor([1.0, 0.5, 0.5, 3.0, 3.0])),
@@ -100,7 +110,10 @@ def test_a_batch_in_parts_adds_up_to_the_batch_though_texts_have_other_lengths()
         loss = TokenCrossEntropy(inner)
 
         parts = sum(
-            loss(logits[at : at + 1], labels[at : at + 1]) * loss.weight(labels[at : at + 1]) / loss.weight(labels) for at in range(4)
+            loss(logits[at : at + 1], labels[at : at + 1])
+            * loss.weight(labels[at : at + 1])
+            / loss.weight(labels)
+            for at in range(4)
         )
 
         assert float(parts) == pytest.approx(float(loss(logits, labels)), abs=1e-6)
@@ -125,8 +138,16 @@ def test_what_cannot_be_learned_as_it_is_marked_is_reported(spans_folder, train_
     folder = spans_folder(epochs=1, max_tokens=8)
     long = "thanks help please thanks help please thanks help my card"
     rows = [
-        {"id": "a" * 64, "text": long, "spans": [{"start": long.index("card"), "end": len(long), "label": "thing"}]},
-        {"id": "b" * 64, "text": "my card", "spans": [{"start": 3, "end": 6, "label": "thing"}, {"start": 0, "end": 7, "label": "wish"}]},
+        {
+            "id": "a" * 64,
+            "text": long,
+            "spans": [{"start": long.index("card"), "end": len(long), "label": "thing"}],
+        },
+        {
+            "id": "b" * 64,
+            "text": "my card",
+            "spans": [{"start": 3, "end": 6, "label": "thing"}, {"start": 0, "end": 7, "label": "wish"}],
+        },
         {
             "id": "c" * 64,
             "text": "refund card",
@@ -140,8 +161,10 @@ def test_what_cannot_be_learned_as_it_is_marked_is_reported(spans_folder, train_
     events = read_events(folder / "events.jsonl")[0]
     (finding,) = [each for each in events if each["kind"] == "finding" and each["code"] == "lost_spans"]
     assert finding["title"] == "3 of 5 training spans can't be used exactly as labeled."
-    assert finding["detail"] == (
-        "1 are beyond the first 8 tokens of their text; 1 don't align with token boundaries; 1 overlap a longer span and were dropped."
+    assert (
+        finding["detail"]
+        == "1 are beyond the first 8 tokens of their text; 1 don't align with token boundaries; 1 overlap a"
+        " longer span and were dropped."
     )
     assert finding["next_step"].startswith("Increase max_tokens, or split long texts.")
     assert Predictor(folder / "artifact").answer(["my card ", long]).logits.cut == (False, True)
@@ -152,12 +175,16 @@ def test_a_text_read_to_its_end_needs_no_more_tokens(tiny_base):
     texts, marked = ("my card ", long), (Marked(((3, 8, 0),)), Marked(((len(long) - 4, len(long), 0),)))
 
     def noted(some, unit=Unit.PIECE):
-        encoded = learner_of("spans").encode(load_tokenizer(tiny_base), Rows(("a", "b")[some], texts[some], marked[some]), 2, 8, unit)
+        encoded = learner_of("spans").encode(
+            load_tokenizer(tiny_base), Rows(("a", "b")[some], texts[some], marked[some]), 2, 8, unit
+        )
         return encoded.cut, encoded.notes[0]
 
     (cut, both), (_, first) = noted(slice(2)), noted(slice(1))
     assert cut == [False, True]
-    assert both.detail == ("1 are beyond the first 8 tokens of their text; 1 don't align with token boundaries.")
+    assert (
+        both.detail == "1 are beyond the first 8 tokens of their text; 1 don't align with token boundaries."
+    )
     assert first.next_step == "Label whole words without overlaps."
     _, spaced = noted(slice(1), Unit.SPACED)
     assert spaced.next_step == "Label everything between two spaces without overlaps."
@@ -167,7 +194,8 @@ def test_a_token_counts_as_much_in_a_batch_of_long_texts_as_in_one_of_short_ones
     long, short = torch.tensor([[0, 1, 2, 0, 3, 0], [0, 0, 0, 1, 2, 0]]), torch.tensor([[0, 1], [0, -100]])
     loss = TokenCrossEntropy(CrossEntropy(), of_row=15 / 4)
 
-    steps = [loss.weight(each) / loss.usual(each) for each in (long, short)]  # of the mean over a batch's tokens
+    # of the mean over a batch's tokens
+    steps = [loss.weight(each) / loss.usual(each) for each in (long, short)]
 
     assert steps == [12 / 7.5, 3 / 7.5]
     assert sum(steps) == 2  # two steps of the mean over all tokens
@@ -176,11 +204,17 @@ def test_a_token_counts_as_much_in_a_batch_of_long_texts_as_in_one_of_short_ones
 def test_the_loss_that_is_reported_does_not_hang_on_how_long_texts_are(spans_folder, train_here, monkeypatch):
     monkeypatch.setattr("lifecycle.runtime.engine.trainer.LOG_STEPS", 1)
     texts = ["my card"] * 8 + [" ".join(["thanks my card please"] * 10)] * 4 + ["my refund"] * 4
-    folder = spans_folder(texts=texts, epochs=2, learning_rate=0.0, head_learning_rate=0.0, evaluations_per_epoch=1)
+    folder = spans_folder(
+        texts=texts, epochs=2, learning_rate=0.0, head_learning_rate=0.0, evaluations_per_epoch=1
+    )
 
     train_here(folder)
 
-    losses = [point.values["train_loss"] for point in points(read_events(folder / "events.jsonl")[0]) if "train_loss" in point.values]
+    losses = [
+        point.values["train_loss"]
+        for point in points(read_events(folder / "events.jsonl")[0])
+        if "train_loss" in point.values
+    ]
     assert len(losses) == 8
     assert max(losses) < 1.5 * min(losses)
 
@@ -194,7 +228,9 @@ def test_the_loss_that_is_reported_does_not_hang_on_how_long_texts_are(spans_fol
     ],
 )
 def test_a_run_resumes_with_its_initial_settings(kept, unit, pieces_folder, train_here):
-    folder = pieces_folder(lambda text: [{"start": text.index("cards"), "end": text.index("cards") + 5, "label": "thing"}], CARDS)
+    folder = pieces_folder(
+        lambda text: [{"start": text.index("cards"), "end": text.index("cards") + 5, "label": "thing"}], CARDS
+    )
     (folder / "precision.json").write_text(kept)
 
     train_here(folder)
@@ -208,13 +244,17 @@ def test_batches_of_a_run_over_spans_are_weighed_by_their_tokens(spans_folder):
 
     assert learner_of("spans").loss(spec, labels).of_row == 3.5
     weighed = learner_of("spans").loss(replace(spec, class_weights=True), labels)
-    assert weighed.of_row == pytest.approx(float(weighed.inner.weight(torch.tensor([0, 1, 0, 0, 0, 3, 4]))) / 2)
+    assert weighed.of_row == pytest.approx(
+        float(weighed.inner.weight(torch.tensor([0, 1, 0, 0, 0, 3, 4]))) / 2
+    )
 
 
 def test_the_predictor_reads_the_places_that_training_read(tiny_base):
     tokenizer = load_tokenizer(tiny_base)
     texts = ("my  card", "", "refund my 👨🏻‍🚒 card")
-    encoded = learner_of("spans").encode(tokenizer, Rows(("a", "b", "c"), texts, (tagging.Marked(()),) * 3), 2, 32)
+    encoded = learner_of("spans").encode(
+        tokenizer, Rows(("a", "b", "c"), texts, (tagging.Marked(()),) * 3), 2, 32
+    )
 
     for text, ids, offsets in zip(texts, encoded.ids, encoded.offsets, strict=True):
         plain = tokenizer.backend_tokenizer.encode(text)
@@ -233,7 +273,12 @@ def pieces_folder(spans_folder, tiny_base, tmp_path):
         vocabulary = tokenizer["model"]["vocab"]
         vocabulary["##s"] = vocabulary.pop("late")
         (base / "tokenizer.json").write_text(json.dumps(tokenizer))
-        folder = spans_folder(base={"path": str(base), "name": "pieces"}, labels=["thing"], learning_rate=5e-3, head_learning_rate=5e-2)
+        folder = spans_folder(
+            base={"path": str(base), "name": "pieces"},
+            labels=["thing"],
+            learning_rate=5e-3,
+            head_learning_rate=5e-2,
+        )
         for split in ("train", "validation"):
             write(folder / f"{split}.jsonl", texts, marked)
         return folder
@@ -272,8 +317,10 @@ def test_a_word_is_read_whole_where_spans_keep_to_words_and_by_its_pieces_where_
     assert predictor.answer([texts[0]]).logits.offsets[0].tolist() == read
     found = decoding_of("spans").predictions(predictor.probabilities(texts), info)
     space = {"artifact": str(folder / "artifact"), "texts": texts}
-    exec(loading_snippet(info), space)  # noqa: S102  code of our own
-    assert space["answers"] == [[{name: each[name] for name in ("start", "end", "label")} for each in row["spans"]] for row in found]
+    exec(loading_snippet(info), space)
+    assert space["answers"] == [
+        [{name: each[name] for name in ("start", "end", "label")} for each in row["spans"]] for row in found
+    ]
     assert space["answers"] == [marked(text) for text in texts]
 
 
@@ -291,11 +338,15 @@ def test_the_frozen_base_reads_the_given_texts(tiny_base, tmp_path):
     from lifecycle.runtime.task_types.spans.baselines import frozen_base_logreg
 
     marked = tuple(
-        tagging.without_overlap([(each["start"], each["end"], ("thing", "wish").index(each["label"])) for each in spans_in(text)])
+        tagging.without_overlap(
+            [(each["start"], each["end"], ("thing", "wish").index(each["label"])) for each in spans_in(text)]
+        )
         for text in TEXTS
     )
     train = Rows(tuple(map(str, range(len(TEXTS)))), tuple(TEXTS), marked)
-    answer = frozen_base_logreg(train, 2, 1, learner_of("spans").vectors(tiny_base, "mean", 16, Unit.WORD, tmp_path))
+    answer = frozen_base_logreg(
+        train, 2, 1, learner_of("spans").vectors(tiny_base, "mean", 16, Unit.WORD, tmp_path)
+    )
 
     def spans_of(texts):
         asked = Rows(tuple(map(str, range(len(texts)))), tuple(texts), (Marked(()),) * len(texts))

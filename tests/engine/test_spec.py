@@ -34,19 +34,30 @@ def test_no_zero_is_negative():
         ({"epochs": 0}, "epochs", "spec.json: epochs must be from 1 to 1000, got 0."),
         ({"epochs": "4"}, "epochs", 'spec.json: epochs must be a whole number, got "4".'),
         ({"epochs": True}, "epochs", "spec.json: epochs must be a whole number, got true."),
-        ({"learning_rate": float("nan")}, "learning_rate", "spec.json: learning_rate must be from 0 to 1, got nan."),
+        (
+            {"learning_rate": float("nan")},
+            "learning_rate",
+            "spec.json: learning_rate must be from 0 to 1, got nan.",
+        ),
         ({"pooling": "max"}, "pooling", 'spec.json: pooling must be one of mean, cls, pooler, got "max".'),
         (
             {"strategy": {"kind": "magic"}},
             "strategy.kind",
-            'spec.json: strategy.kind must be one of full, lora, ia3, adapter, head, prompt, p_tuning, prefix, got "magic".',
+            (
+                "spec.json: strategy.kind must be one of full, lora, ia3, adapter, head, prompt, p_tuning,"
+                ' prefix, got "magic".'
+            ),
         ),
         (
             {"strategy": {"kind": "prefix"}},
             "strategy.kind",
             "spec.json: strategy.kind prefix is only available for generation.",
         ),
-        ({"strategy": {"rank": 0}}, "strategy.rank", "spec.json: strategy.rank must be from 1 to 256, got 0."),
+        (
+            {"strategy": {"rank": 0}},
+            "strategy.rank",
+            "spec.json: strategy.rank must be from 1 to 256, got 0.",
+        ),
         ({"strategy": []}, "strategy", "spec.json: strategy must be an object, got []."),
         ({"labels": ["a", "a"]}, "labels", 'spec.json: labels contains "a" twice.'),
         ({"labels": []}, "labels", "spec.json: labels must contain at least two names, got none."),
@@ -72,7 +83,9 @@ def test_a_whole_number_beyond_all_measure_is_refused_by_name():
 
 
 def test_an_unknown_field_is_refused():
-    with pytest.raises(SpecError, match=r"spec.json: epoch isn't a field of TrainSpec; valid fields: base, labels,"):
+    with pytest.raises(
+        SpecError, match=r"spec.json: epoch isn't a field of TrainSpec; valid fields: base, labels,"
+    ):
         TrainSpec.from_json(GOOD | {"epoch": 3})
 
 
@@ -82,7 +95,10 @@ def test_constructing_a_wrong_spec_is_refused_too():
 
 
 ROOMS_USE = (
-    *(f"engine.{name}" for name in ("spec", "events", "diagnosis", "faults", "base", "artifact", "warm_client")),
+    *(
+        f"engine.{name}"
+        for name in ("spec", "events", "diagnosis", "faults", "base", "artifact", "warm_client")
+    ),
     "engine.task_types.by_key.settings",
     *(f"task_types.by_key.{name}" for name in ("types", "measures", "predictions")),
     "statistics.metrics",
@@ -94,4 +110,7 @@ def test_importing_what_the_rooms_use_does_not_import_torch():
     imports = "; ".join(f"import lifecycle.runtime.{name}" for name in ROOMS_USE)
     code = f"import sys; {imports}; print([name for name in {HEAVY} if name in sys.modules])"
 
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+        == "[]\n"
+    )

@@ -21,7 +21,10 @@ LEARNING = {
     "adapter": ({"kind": "adapter", "width": 6}, 2 * (2 * 32 * 6 + 6 + 32) + 66),
     "lora-above": ({"kind": "lora", "rank": 4, "frozen_layers": 1}, 2 * 2 * 32 * 4 + 66),
     "fast-lora": ({"kind": "lora", "rank": 4, "frozen_layers": 1, "cached": True}, 2 * 2 * 32 * 4 + 66),
-    "fast-adapter": ({"kind": "adapter", "width": 6, "frozen_layers": 1, "cached": True}, 2 * 32 * 6 + 6 + 32 + 66),
+    "fast-adapter": (
+        {"kind": "adapter", "width": 6, "frozen_layers": 1, "cached": True},
+        2 * 32 * 6 + 6 + 32 + 66,
+    ),
 }
 CALM = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
 
@@ -40,7 +43,11 @@ def calm_base(tiny_base, tmp_path):
 
 def losses(folder, name="train_loss"):
     """The values of a curve, by step."""
-    return {point.step: point.values[name] for point in points(read_events(folder / "events.jsonl")[0]) if name in point.values}
+    return {
+        point.step: point.values[name]
+        for point in points(read_events(folder / "events.jsonl")[0])
+        if name in point.values
+    }
 
 
 def encoder(folder):
@@ -51,7 +58,9 @@ def encoder(folder):
 @pytest.mark.parametrize("name", LEARNING)
 def test_each_strategy_trains_its_own_weights_and_fits_the_rows(name, run_folder, train_here):
     strategy, weights = LEARNING[name]
-    folder = run_folder(strategy=strategy | {"dropout": 0.0}, learning_rate=3e-2, head_learning_rate=5e-2, epochs=20)
+    folder = run_folder(
+        strategy=strategy | {"dropout": 0.0}, learning_rate=3e-2, head_learning_rate=5e-2, epochs=20
+    )
 
     result = train_here(folder)
 
@@ -62,7 +71,9 @@ def test_each_strategy_trains_its_own_weights_and_fits_the_rows(name, run_folder
 
 
 def test_the_whole_model_is_counted_where_its_lower_layers_were_taken_off(run_folder, train_here):
-    whole, fast = (run_folder(name, strategy=LEARNING[name][0], epochs=1) for name in ("lora-above", "fast-lora"))
+    whole, fast = (
+        run_folder(name, strategy=LEARNING[name][0], epochs=1) for name in ("lora-above", "fast-lora")
+    )
 
     assert train_here(whole)["total_parameters"] == train_here(fast)["total_parameters"]
 
@@ -74,17 +85,26 @@ def test_frozen_layers_stay_as_they_were_and_the_others_do_not(run_folder, train
     train_here(folder)
 
     same = {name: bool((value == before[name]).all()) for name, value in encoder(folder).items()}
-    assert {name.split(".")[0] if name.startswith("emb") else ".".join(name.split(".")[:3]) for name in same if same[name]} == {
-        "embeddings", "encoder.layer.0",
-    }  # fmt: skip
-    assert not any(same[name] for name in same if name.startswith("encoder.layer.1") and name.endswith("weight"))
+    assert {
+        name.split(".")[0] if name.startswith("emb") else ".".join(name.split(".")[:3])
+        for name in same
+        if same[name]
+    } == {
+        "embeddings",
+        "encoder.layer.0",
+    }
+    assert not any(
+        same[name] for name in same if name.startswith("encoder.layer.1") and name.endswith("weight")
+    )
 
 
 @pytest.mark.parametrize("kind", ["full", "lora"])
 def test_what_is_computed_once_changes_nothing_but_the_time(kind, run_folder, train_here, calm_base):
     strategy = {"kind": kind, "dropout": 0.0, "frozen_layers": 1}
     each, once = (
-        run_folder(name, strategy=strategy | {"cached": name == "once"}, base=calm_base, epochs=5, learning_rate=5e-3)
+        run_folder(
+            name, strategy=strategy | {"cached": name == "once"}, base=calm_base, epochs=5, learning_rate=5e-3
+        )
         for name in ("each", "once")
     )
 
@@ -106,9 +126,16 @@ def test_a_stopped_run_with_kept_activations_resumes_to_the_same_weights(run_fol
 
     assert train_here(stopped, cancelled=lambda: next(asked, True))["status"] == "cancelled"
     kept = (stopped / "cache" / "train.f16").stat().st_mtime_ns
-    assert train_here(stopped, cancelled=lambda: (stopped / "cache" / "train.f16").stat().st_mtime_ns != kept)["status"] == "succeeded"
+    assert (
+        train_here(stopped, cancelled=lambda: (stopped / "cache" / "train.f16").stat().st_mtime_ns != kept)[
+            "status"
+        ]
+        == "succeeded"
+    )
 
-    assert (stopped / "artifact" / "model.safetensors").read_bytes() == (calm / "artifact" / "model.safetensors").read_bytes()
+    assert (stopped / "artifact" / "model.safetensors").read_bytes() == (
+        calm / "artifact" / "model.safetensors"
+    ).read_bytes()
 
 
 def test_kept_activations_that_were_changed_are_computed_again(run_folder, train_here):
@@ -122,7 +149,9 @@ def test_kept_activations_that_were_changed_are_computed_again(run_folder, train
 
     train_here(stopped)
 
-    assert (stopped / "artifact" / "model.safetensors").read_bytes() == (calm / "artifact" / "model.safetensors").read_bytes()
+    assert (stopped / "artifact" / "model.safetensors").read_bytes() == (
+        calm / "artifact" / "model.safetensors"
+    ).read_bytes()
 
 
 def test_checkpointing_is_refused_where_the_model_does_not_know_it(run_folder, train_here, monkeypatch):
@@ -141,7 +170,9 @@ def test_scales_do_not_decay_towards_zero(run_folder, train_here):
     folder = run_folder(strategy={"kind": "ia3"})
     spec = TrainSpec.read(folder / "spec.json")
     prepared = training._prepare(spec, folder)
-    trainer, model = training._trainer(spec, folder, prepared, lambda kind, **values: None, Team(folder, 1), [])
+    trainer, model = training._trainer(
+        spec, folder, prepared, lambda kind, **values: None, Team(folder, 1), []
+    )
 
     groups = trainer.create_optimizer().param_groups
 
@@ -170,7 +201,10 @@ def test_a_full_disk_is_reported_before_activations_are_computed(run_folder, tra
 @pytest.mark.parametrize(
     ("strategy", "message"),
     [
-        ({"kind": "lora", "frozen_layers": 2}, "spec.json: strategy.frozen_layers must be below 2, the layers of this model."),
+        (
+            {"kind": "lora", "frozen_layers": 2},
+            "spec.json: strategy.frozen_layers must be below 2, the layers of this model.",
+        ),
         ({"kind": "lora", "cached": True}, "spec.json: strategy.cached needs at least 1 frozen layer"),
         ({"kind": "wisdom"}, "spec.json: strategy.kind must be one of full, lora, ia3, adapter, head"),
         ({"kind": "prefix"}, "spec.json: strategy.kind prefix is only available for generation."),

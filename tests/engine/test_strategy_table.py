@@ -1,4 +1,5 @@
-"""The table in docs/strategies.md: a strategy takes a step with a task on an architecture, and the graph is exported.
+"""The table in docs/strategies.md: a strategy takes a step with a task on an architecture, and the graph is
+exported.
 
 Any two of the three meet in a case; `make tables` runs the whole product.
 """
@@ -42,7 +43,9 @@ def spec_of(strategy: str, task: str) -> TrainSpec:
 
 def goes_together(strategy: str, task: str, architecture: str) -> bool:
     """Whether it can be trained; all else is refused in the tests below."""
-    return not (settings(strategy).cached and type_of(task).has_responses) and not (strategy == "ia3" and architecture in UNKNOWN_TO_IA3)
+    return not (settings(strategy).cached and type_of(task).has_responses) and not (
+        strategy == "ia3" and architecture in UNKNOWN_TO_IA3
+    )
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +73,9 @@ def built(strategy, task, base):
     ("strategy", "task", "architecture"),
     chosen(each for each in product(SINGLE.strategies, TARGETS, MODELS) if goes_together(*each)),
 )
-def test_a_strategy_learns_with_each_recipe_and_can_be_served(strategy, task, architecture, base_of, tmp_path):
+def test_a_strategy_learns_with_each_recipe_and_can_be_served(
+    strategy, task, architecture, base_of, tmp_path
+):
     import torch
 
     from lifecycle.runtime.engine.classifier import collate
@@ -90,23 +95,37 @@ def test_a_strategy_learns_with_each_recipe_and_can_be_served(strategy, task, ar
     model(**batch, labels=learner.stack(list(TARGETS[task])))["loss"].backward()
     torch.optim.SGD(learning.values(), lr=0.5).step()
 
-    assert any(not torch.equal(before[name], each) for name, each in learning.items() if name.startswith("head."))
-    moved = any(not torch.equal(before[name], each) for name, each in learning.items() if name.startswith("encoder."))
+    assert any(
+        not torch.equal(before[name], each) for name, each in learning.items() if name.startswith("head.")
+    )
+    moved = any(
+        not torch.equal(before[name], each) for name, each in learning.items() if name.startswith("encoder.")
+    )
     assert moved is (strategy != "head")
-    assert export_onnx(merged(model.eval()), tmp_path / f"{task}.onnx", ("input_ids", "attention_mask")) < 1e-4
+    assert (
+        export_onnx(merged(model.eval()), tmp_path / f"{task}.onnx", ("input_ids", "attention_mask")) < 1e-4
+    )
 
 
 @pytest.mark.parametrize(("task", "architecture"), chosen(product(TARGETS, UNKNOWN_TO_IA3)))
 def test_ia3_refuses_an_architecture_of_which_it_is_not_known_what_it_scales(task, architecture, base_of):
     from lifecycle.runtime.engine.faults import EngineFault
 
-    with pytest.raises(EngineFault, match="IA3 target modules are unknown for this architecture; set strategy.target_modules."):
+    with pytest.raises(
+        EngineFault,
+        match="IA3 target modules are unknown for this architecture; set strategy.target_modules.",
+    ):
         built("ia3", task, base_of(architecture))
 
 
 @pytest.mark.parametrize("task", keys_with("has_responses"))
 def test_what_keeps_the_lower_layers_is_refused_where_responses_are_put_in_order(task):
-    fields = {"base": {"path": "base", "name": "base"}, "labels": [], "task": task, "strategy": settings("fast_lora").__dict__}
+    fields = {
+        "base": {"path": "base", "name": "base"},
+        "labels": [],
+        "task": task,
+        "strategy": settings("fast_lora").__dict__,
+    }
 
     with pytest.raises(SpecError, match="must be false where the task is ranking"):
         TrainSpec.from_json(fields)

@@ -1,4 +1,6 @@
-"""Tags of tokens from marked parts of texts, and back: exact places, and no span that goes on without having begun."""
+"""Tags of tokens from marked parts of texts, and back: exact places, and no span that goes on without having
+begun.
+"""
 
 import itertools
 
@@ -28,7 +30,8 @@ def test_spans_beyond_the_last_token_are_counted():
 
 
 def test_behind_the_last_token_of_a_text_that_was_not_cut_spans_are_inexact():
-    assert tagging.unreachable([(0, 6, 0)], np.array([[0, 5]]), cut=False) == (0, 1)  # white space, or what the tokenizer drops
+    # white space, or what the tokenizer drops
+    assert tagging.unreachable([(0, 6, 0)], np.array([[0, 5]]), cut=False) == (0, 1)
     assert tagging.unreachable([(0, 4, 0)], np.zeros((0, 2), dtype=np.int64), cut=False) == (0, 1)
 
 
@@ -54,12 +57,37 @@ def test_the_first_piece_of_a_word_represents_all_of_it_that_is_read():
 
 def test_between_spaces_all_is_one_but_brackets_and_quotes_around_it_and_stops_behind():
     text = "@ann (Annabe-ly). ... t.co/a"
-    pieces = [(0, 1), (1, 4), (5, 6), (6, 9), (9, 12), (12, 13), (13, 15), (15, 16), (16, 17), (18, 19), (19, 20), (20, 21), (22, 23),
-              (23, 24), (24, 26), (26, 27), (27, 28)]  # fmt: skip
+    pieces = [
+        (0, 1),
+        (1, 4),
+        (5, 6),
+        (6, 9),
+        (9, 12),
+        (12, 13),
+        (13, 15),
+        (15, 16),
+        (16, 17),
+        (18, 19),
+        (19, 20),
+        (20, 21),
+        (22, 23),
+        (23, 24),
+        (24, 26),
+        (26, 27),
+        (27, 28),
+    ]
 
     assert tagging.places(text, pieces, [0] * 17, Unit.SPACED)[1].tolist() == [
-        [0, 4], [5, 6], [6, 15], [15, 16], [16, 17], [18, 19], [19, 20], [20, 21], [22, 28],
-    ]  # fmt: skip
+        [0, 4],
+        [5, 6],
+        [6, 15],
+        [15, 16],
+        [16, 17],
+        [18, 19],
+        [19, 20],
+        [20, 21],
+        [22, 28],
+    ]
     assert tagging.inner_places("", Unit.SPACED) == tagging.inner_places("", Unit.WORD) == [False]
     assert tagging.inner_places('"""', Unit.SPACED) == [False] * 4
     assert tagging.inner_places("a-b", Unit.SPACED) == [False, True, True, False]
@@ -70,7 +98,10 @@ def test_pieces_of_one_letter_and_a_mark_on_it_are_of_its_word():
     bytes_of_it = [(0, 3), (3, 4), (4, 5), (4, 5), (4, 5), (5, 6)]  # as tokenizers of bytes read Nguyễn
 
     assert tagging.places("Nguyễn", bytes_of_it, [0] * 6, Unit.WORD)[1].tolist() == [[0, 6]]
-    assert tagging.places("Jose\u0301 x", [(0, 4), (4, 5), (6, 7)], [0] * 3, Unit.WORD)[1].tolist() == [[0, 5], [6, 7]]
+    assert tagging.places("Jose\u0301 x", [(0, 4), (4, 5), (6, 7)], [0] * 3, Unit.WORD)[1].tolist() == [
+        [0, 5],
+        [6, 7],
+    ]
     assert tagging.unit_of(["हिन्दी"], [Marked(((0, 3, 0),))]) == Unit.PIECE
 
 
@@ -81,7 +112,9 @@ def test_a_letter_that_the_tokenizer_drops_does_not_part_a_unit():
     assert tagging.places(text, pieces, [0] * 3, Unit.PIECE)[1].tolist() == [[0, 3], [4, 7], [8, 11]]
 
 
-@pytest.mark.parametrize("text", ["„Berlin“", "»Berlin«", "‚Berlin‘", "”Berlin”", "「Berlin」", "(Berlin).", "Berlin،", "Berlin।"])
+@pytest.mark.parametrize(
+    "text", ["„Berlin“", "»Berlin«", "‚Berlin‘", "”Berlin”", "「Berlin」", "(Berlin).", "Berlin،", "Berlin।"]
+)
 def test_quotes_brackets_and_stops_of_any_language_are_not_of_the_word(text):
     start = text.index("Berlin")
 
@@ -98,7 +131,13 @@ def test_a_unit_that_would_hide_most_of_a_class_is_not_chosen():
 
 def test_a_document_of_a_version_with_words_only_records_whether_it_uses_them():
     documents = {}, {"whole_words": False}, {"whole_words": True}, {"unit": "spaced"}, {"unit": None}
-    assert [*map(Unit.from_document, documents)] == [Unit.PIECE, Unit.PIECE, Unit.WORD, Unit.SPACED, Unit.PIECE]
+    assert [*map(Unit.from_document, documents)] == [
+        Unit.PIECE,
+        Unit.PIECE,
+        Unit.WORD,
+        Unit.SPACED,
+        Unit.PIECE,
+    ]
 
 
 def test_the_unit_is_the_largest_within_which_hardly_any_span_begins_or_ends():
@@ -119,7 +158,9 @@ def test_the_tags_are_the_likeliest_of_all_that_are_allowed(seed):
     probabilities = random.dirichlet(np.ones(kinds) * 0.5, size=length)
 
     def allowed(path):
-        return all(tag % 2 or not tag or (at and path[at - 1] in (tag, tag - 1)) for at, tag in enumerate(path))
+        return all(
+            tag % 2 or not tag or (at and path[at - 1] in (tag, tag - 1)) for at, tag in enumerate(path)
+        )
 
     paths = [path for path in itertools.product(range(kinds), repeat=length) if allowed(path)]
     best = max(paths, key=lambda path: sum(np.log(probabilities[at, tag]) for at, tag in enumerate(path)))

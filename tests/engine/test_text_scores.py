@@ -14,7 +14,9 @@ from lifecycle.runtime.statistics.intervals import wilson
 from lifecycle.runtime.task_types.generation import measures as text_scores
 from lifecycle.runtime.task_types.generation.measures import score_texts
 
-VOCABULARY = "the a cat dog sat on mat, it's 3,5 and ran. fast Ünder don't red-blue card_arrival (yes) an".split()  # noqa: SIM905
+VOCABULARY = (
+    "the a cat dog sat on mat, it's 3,5 and ran. fast Ünder don't red-blue card_arrival (yes) an".split()  # noqa: SIM905
+)
 
 
 def texts(count, seed):
@@ -29,7 +31,9 @@ def squad_normal(text):
     def remove_articles(text):
         return re.compile(r"\b(a|an|the)\b", re.UNICODE).sub(" ", text)
 
-    return " ".join(remove_articles("".join(ch for ch in text.lower() if ch not in set(string.punctuation))).split())
+    return " ".join(
+        remove_articles("".join(ch for ch in text.lower() if ch not in set(string.punctuation))).split()
+    )
 
 
 def squad_f1(answer, gold):
@@ -44,7 +48,9 @@ def squad_f1(answer, gold):
 
 
 def known(module):
-    """A module of rouge_score. Its dependency absl keeps the stream of its import and closes it when logging is reconfigured."""
+    """A module of rouge_score. Its dependency absl keeps the stream of its import and closes it when logging
+    is reconfigured.
+    """
     found = pytest.importorskip(f"rouge_score.{module}")
     from absl import logging
 
@@ -114,13 +120,17 @@ def test_a_resample_has_the_scores_of_the_rows_that_it_drew():
     weights = np.random.default_rng(1).integers(0, 3, size=(1, 20)).astype(float)
     drawn = np.repeat(np.arange(20), weights[0].astype(int))
 
-    found = score_texts(answers, references, [""] * 20, np.arange(20.0), np.arange(1.0, 21.0)).aggregate(weights)
+    found = score_texts(answers, references, [""] * 20, np.arange(20.0), np.arange(1.0, 21.0)).aggregate(
+        weights
+    )
 
     some, wanted = [answers[row] for row in drawn], [references[row] for row in drawn]
     assert found["bleu"][0] == pytest.approx(BLEU().corpus_score(some, [wanted]).score, abs=1e-9)
     assert found["chrf"][0] == pytest.approx(CHRF().corpus_score(some, [wanted]).score, abs=1e-9)
     assert found["perplexity"][0] == pytest.approx(np.exp(drawn.sum() / (drawn + 1).sum()))
-    assert found["rouge_l"][0] == pytest.approx(np.mean([words.rouge(one, two).longest for one, two in zip(some, wanted, strict=True)]))
+    assert found["rouge_l"][0] == pytest.approx(
+        np.mean([words.rouge(one, two).longest for one, two in zip(some, wanted, strict=True)])
+    )
 
 
 def test_perplexity_weighs_rows_by_their_tokens():
@@ -145,7 +155,9 @@ def test_groundedness_is_the_share_of_content_words_in_the_context():
 
 
 def test_only_rows_with_a_context_are_grounded():
-    found = metrics.point_estimates(score_texts(["leeds", "york", "leeds"], ["x"] * 3, ["leeds", "leeds", ""]))
+    found = metrics.point_estimates(
+        score_texts(["leeds", "york", "leeds"], ["x"] * 3, ["leeds", "leeds", ""])
+    )
     without = metrics.point_estimates(score_texts(["leeds"], ["x"], [""]))
 
     assert found["groundedness"] == 0.5
@@ -153,9 +165,15 @@ def test_only_rows_with_a_context_are_grounded():
 
 
 def test_lengths_and_empty_answers_are_counted():
-    found = metrics.point_estimates(score_texts(["one two", "", "one"], ["one two three", "one", "one two"], [""] * 3))
+    found = metrics.point_estimates(
+        score_texts(["one two", "", "one"], ["one two three", "one", "one two"], [""] * 3)
+    )
 
-    assert (found["answer_words"], found["empty_answers"], found["length_ratio"]) == (1.0, pytest.approx(1 / 3), 0.5)
+    assert (found["answer_words"], found["empty_answers"], found["length_ratio"]) == (
+        1.0,
+        pytest.approx(1 / 3),
+        0.5,
+    )
 
 
 def test_a_summary_omits_unknown_scores_and_has_intervals():

@@ -36,9 +36,21 @@ def test_each_strategy_leaves_an_artifact_a_result_and_no_pickle(kind, run_folde
 
     result = train_here(folder)
 
-    weights = {"full": ["model.safetensors"], "lora": ["adapter_config.json", "adapter_model.safetensors"], "head": []}[kind]
+    weights = {
+        "full": ["model.safetensors"],
+        "lora": ["adapter_config.json", "adapter_model.safetensors"],
+        "head": [],
+    }[kind]
     assert sorted(each.name for each in (folder / "artifact").iterdir()) == sorted(
-        ["config.json", "head.safetensors", "lifecycle.json", "serving", "tokenizer.json", "tokenizer_config.json", *weights]
+        [
+            "config.json",
+            "head.safetensors",
+            "lifecycle.json",
+            "serving",
+            "tokenizer.json",
+            "tokenizer_config.json",
+            *weights,
+        ]
     )
     assert result["status"] == "succeeded"
     assert result["error"] is None
@@ -63,17 +75,31 @@ def test_events_have_losses_scores_speed_and_memory(run_folder, train_here):
 
     events, _ = read_events(folder / "events.jsonl")
     assert [event["seq"] for event in events] == list(range(len(events)))
-    assert [event["name"] for event in events if event["kind"] == "stage"] == ["prepare", "train", "artifact", "int8"]
+    assert [event["name"] for event in events if event["kind"] == "stage"] == [
+        "prepare",
+        "train",
+        "artifact",
+        "int8",
+    ]
     assert events[-1]["kind"] == "end"
     curve = points(events)
     assert curve[-1].step == 12
-    assert set(curve[-1].values) >= {"train_loss", "learning_rate", "examples_per_second", "memory_mb", "validation_loss", "accuracy"}
+    assert set(curve[-1].values) >= {
+        "train_loss",
+        "learning_rate",
+        "examples_per_second",
+        "memory_mb",
+        "validation_loss",
+        "accuracy",
+    }
     assert {event["total_steps"] for event in events if event["kind"] == "metric"} == {12}
     assert curve[-1].values["train_loss"] < curve[0].values["train_loss"]
 
 
 def test_the_same_spec_gives_the_same_weights_and_another_seed_does_not(run_folder, train_here):
-    one, two, other = (run_folder(name, epochs=2, seed=seed) for name, seed in (("one", 3), ("two", 3), ("other", 4)))
+    one, two, other = (
+        run_folder(name, epochs=2, seed=seed) for name, seed in (("one", 3), ("two", 3), ("other", 4))
+    )
     for folder in (one, two, other):
         train_here(folder)
 
@@ -89,7 +115,9 @@ def test_patience_ends_a_run_that_no_longer_improves(run_folder, train_here):
 
     assert result["status"] == "succeeded"
     assert result["last_step"] == 8  # first evaluation at 2, then three without a better score
-    assert any("Stopped at step 8" in event.get("message", "") for event in read_events(folder / "events.jsonl")[0])
+    assert any(
+        "Stopped at step 8" in event.get("message", "") for event in read_events(folder / "events.jsonl")[0]
+    )
 
 
 def test_class_weights_are_balanced_with_mean_one_over_rows():
@@ -101,7 +129,9 @@ def test_class_weights_are_balanced_with_mean_one_over_rows():
 def test_a_run_that_succeeded_is_not_run_again(run_folder, train_here):
     folder = run_folder(epochs=1)
     train_here(folder)
-    before = {each: each.stat().st_mtime_ns for each in folder.rglob("*") if each.name not in (".reserve", "lock")}
+    before = {
+        each: each.stat().st_mtime_ns for each in folder.rglob("*") if each.name not in (".reserve", "lock")
+    }
 
     train_here(folder)
 
@@ -132,4 +162,6 @@ def test_frozen_vectors_equal_those_of_the_encoder(run_folder, tiny_base, tmp_pa
     alone = torch.cat([frozen_features(model, [each], Collate(0, True)) for each in encoded])
 
     assert np.allclose(together, alone, atol=1e-5)
-    assert torch.equal(frozen_features(model, [], Collate(0, True), tmp_path / "cache" / "a.safetensors"), together)
+    assert torch.equal(
+        frozen_features(model, [], Collate(0, True), tmp_path / "cache" / "a.safetensors"), together
+    )

@@ -1,5 +1,6 @@
-"""What is true of a run of every task: its best step is kept, it resumes to the same weights, and unusable rows are reported by line
-or its field before the first step."""
+"""What is true of a run of every task: its best step is kept, it resumes to the same weights, and unusable
+rows are reported by line or its field before the first step.
+"""
 
 from __future__ import annotations
 
@@ -25,10 +26,14 @@ FIELDS = {
     "single_label": [{"text": text, "label": label} for text, label in ROWS],
     "multi_label": [{"text": text, "labels": labels} for text, labels in SETS],
     "spans": [{"text": text, "spans": spans_in(text)} for text, _ in ROWS],
-    "preference": [{"text": text, "responses": responses, "ranks": ranks} for text, responses, ranks in PAIRS],
+    "preference": [
+        {"text": text, "responses": responses, "ranks": ranks} for text, responses, ranks in PAIRS
+    ],
     "ranking": [{"text": text, "responses": responses, "ranks": ranks} for text, responses, ranks in ORDERS],
     "generation": [{"text": text, "answer": answer} for text, answer in QUESTIONS],
-    "chat": [{"text": talk[-2]["content"], "answer": talk[-1]["content"], "messages": talk} for talk in TALKS],
+    "chat": [
+        {"text": talk[-2]["content"], "answer": talk[-1]["content"], "messages": talk} for talk in TALKS
+    ],
 }
 
 
@@ -38,7 +43,10 @@ def rows_of(task):
         return FIELDS[task]
     example, answers = EXAMPLES[task], type_of(task).answers
     values = [answers.rename(value, NAMES) for _, value in example.good]
-    return [dict(formats_of(task).engine_row(ItemContent(example.row(at)["text"]), value)) for at, value in enumerate(values)]
+    return [
+        dict(formats_of(task).engine_row(ItemContent(example.row(at)["text"]), value))
+        for at, value in enumerate(values)
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -48,10 +56,16 @@ def decoder(tmp_path_factory):
 
 @pytest.fixture
 def folder_of(run_folder, decoder):
-    """Makes a run folder of a task. rows: of training, by default also of validation; {"id"} is added to each."""
+    """Makes a run folder of a task. rows: of training, by default also of validation; {"id"} is added to
+    each.
+    """
 
     def make(task, name="run", rows=None, validation=None, **fields):
-        own = {"base": {"path": str(decoder), "name": "tiny"}, "max_new_tokens": 12} if type_of(task).writes_text else {}
+        own = (
+            {"base": {"path": str(decoder), "name": "tiny"}, "max_new_tokens": 12}
+            if type_of(task).writes_text
+            else {}
+        )
         spec = {"task": type_of(task).learns_as or task, "labels": LABELS.get(task, [])} | own | fields
         folder = run_folder(name, **({} if task == "single_label" else spec) | fields)
         rows = rows_of(task) if rows is None else rows
@@ -65,7 +79,9 @@ def folder_of(run_folder, decoder):
 
 def weights(folder):
     kept = sorted(
-        path for path in (folder / "artifact").rglob("*") if path.suffix in (".safetensors", ".onnx") or path.name == "lifecycle.json"
+        path
+        for path in (folder / "artifact").rglob("*")
+        if path.suffix in (".safetensors", ".onnx") or path.name == "lifecycle.json"
     )
     return [each.read_bytes() for each in kept]
 
@@ -78,13 +94,24 @@ def test_the_best_step_is_kept_and_its_artifact_gives_its_score(task, folder_of,
 
     events = read_events(folder / "events.jsonl")[0]
     sign, name = 1 if best_by.lower_is_better else -1, best_by.name
-    scores = [(sign * at.values[name], at.values["validation_loss"], at.step) for at in points(events) if name in at.values]
+    scores = [
+        (sign * at.values[name], at.values["validation_loss"], at.step)
+        for at in points(events)
+        if name in at.values
+    ]
     score, loss, step = min(scores)
-    assert (result["status"], result["error"], result["best_by"], result["best_step"]) == ("succeeded", None, best_by.name, step)
+    assert (result["status"], result["error"], result["best_by"], result["best_step"]) == (
+        "succeeded",
+        None,
+        best_by.name,
+        step,
+    )
     assert result["metrics"][best_by.name] == pytest.approx(sign * score, rel=1e-4)
     assert result["metrics"]["validation_loss"] == pytest.approx(loss, rel=1e-4, abs=1e-4)
     samples = [event for event in events if event["kind"] == "samples"]
-    assert [event["step"] for event in samples] == [at for _, _, at in sorted(scores, key=lambda each: each[2])]
+    assert [event["step"] for event in samples] == [
+        at for _, _, at in sorted(scores, key=lambda each: each[2])
+    ]
     assert len({tuple(row["id"] for row in event["rows"]) for event in samples}) == 1
     written = (folder / "events.jsonl").read_text()
     assert type_of(task).writes_text or not any(row["text"] in written for row in rows_of(task))
@@ -95,7 +122,10 @@ def test_the_best_step_is_kept_and_its_artifact_gives_its_score(task, folder_of,
     [
         *((task, {}) for task in TYPES if task != "preference"),
         ("multi_label", {"strategy": {"kind": "lora"}, "class_weights": True}),
-        ("multi_label", {"strategy": {"kind": "full", "frozen_layers": 1, "cached": True}, "class_weights": True}),
+        (
+            "multi_label",
+            {"strategy": {"kind": "full", "frozen_layers": 1, "cached": True}, "class_weights": True},
+        ),
         ("multi_label", {"strategy": {"kind": "head"}, "class_weights": True}),
         ("generation", {"strategy": {"kind": "lora"}}),
     ],
@@ -111,19 +141,36 @@ def test_a_stopped_run_resumes_to_the_same_weights(task, fields, folder_of, trai
     assert weights(stopped) == weights(calm)
 
 
-NO_LIST, NO_RANK = "it has no list of two or more texts under 'responses'.", "it has no rank of 0 or more for each response under 'ranks'."
-NO_MESSAGES, NO_TURN = "it has no list of two or more under 'messages'", "turn 1 isn't a system, user, or assistant message with text."
+NO_LIST, NO_RANK = (
+    "it has no list of two or more texts under 'responses'.",
+    "it has no rank of 0 or more for each response under 'ranks'.",
+)
+NO_MESSAGES, NO_TURN = (
+    "it has no list of two or more under 'messages'",
+    "turn 1 isn't a system, user, or assistant message with text.",
+)
 UNREAD = [  # task, row, the message after its line
     ("single_label", {"labels": ["card"]}, "label null isn't among the spec's labels."),
     ("multi_label", {"label": "card"}, "it has no list under 'labels'."),
     ("multi_label", {"labels": ["card", "other"]}, "label \"other\" isn't among the spec's labels."),
     ("spans", {"spans": None}, "it has no list under 'spans'."),
-    ("spans", {"spans": [{"start": 0, "end": 99, "label": "thing"}]}, "span 0–99 is outside the text, which has 7 characters."),
-    ("spans", {"spans": [{"start": 0, "end": 2, "label": "other"}]}, "label \"other\" isn't among the spec's labels."),
+    (
+        "spans",
+        {"spans": [{"start": 0, "end": 99, "label": "thing"}]},
+        "span 0–99 is outside the text, which has 7 characters.",
+    ),
+    (
+        "spans",
+        {"spans": [{"start": 0, "end": 2, "label": "other"}]},
+        "label \"other\" isn't among the spec's labels.",
+    ),
     ("spans", {"spans": [{"start": 0}]}, "a span is an object with start, end and label."),
     ("preference", {"responses": ["card"], "ranks": [0]}, NO_LIST),
     ("preference", {"responses": ["card", 3], "ranks": [0, 1]}, NO_LIST),
-    *(("ranking", {"responses": ["card", "refund"], "ranks": ranks}, NO_RANK) for ranks in ([0], [0, True], [0, -1])),
+    *(
+        ("ranking", {"responses": ["card", "refund"], "ranks": ranks}, NO_RANK)
+        for ranks in ([0], [0, True], [0, -1])
+    ),
     ("generation", {}, "it has no text under 'answer'"),
     ("generation", {"answer": 3}, "it has no text under 'answer'"),
     ("chat", {"messages": "where"}, NO_MESSAGES),
@@ -151,7 +198,12 @@ UNTRAINABLE = [  # task, rows of training, fields of the spec, the message
         {"labels": ["card", "refund", "login"]},
         "No training row has 'login'; a label needs training rows with and without it.",
     ),
-    ("multi_label", [row | {"labels": [*row["labels"], "card"]} for row in FIELDS["multi_label"]], {}, "Every training row has 'card'"),
+    (
+        "multi_label",
+        [row | {"labels": [*row["labels"], "card"]} for row in FIELDS["multi_label"]],
+        {},
+        "Every training row has 'card'",
+    ),
     ("spans", FIELDS["spans"][:1], {}, "No training row has a span of 'wish'; a label needs training spans."),
     ("preference", EVEN, {}, "None of the 8 rows has a preferred response"),
     (
@@ -185,7 +237,11 @@ MEANINGLESS = [  # task, fields of the spec, the message about the first of them
     ("preference", {"class_weights": True}, "class_weights applies to labels only"),
     ("preference", {"focal_gamma": 2.0}, "focal_gamma applies to labels only"),
     ("preference", CACHED, "strategy.cached must be false where the task is ranking"),
-    ("preference", {"strategy": {"kind": "prefix"}}, "strategy.kind prefix is only available for generation."),
+    (
+        "preference",
+        {"strategy": {"kind": "prefix"}},
+        "strategy.kind prefix is only available for generation.",
+    ),
     (
         "preference",
         {"operating_point": "precision"},
@@ -202,4 +258,7 @@ def test_what_has_no_meaning_is_refused_by_its_field(task, fields, message, fold
 def test_where_text_is_written_an_encoder_is_refused(folder_of, train_here, tiny_base):
     error = train_here(folder_of("generation", base={"path": str(tiny_base), "name": "tiny"}))["error"]
 
-    assert error["message"] == "spec.json: base is bert, which can't generate text; choose a decoder, such as SmolLM2."
+    assert (
+        error["message"]
+        == "spec.json: base is bert, which can't generate text; choose a decoder, such as SmolLM2."
+    )

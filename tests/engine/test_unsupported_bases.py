@@ -29,7 +29,10 @@ def test_models_of_other_kinds_are_distinguished_by_the_configs_that_transformer
             getattr(transformers, name)().save_pretrained(folder)
             with pytest.raises(EngineFault) as fault:
                 open_base(folder)
-            assert (message in fault.value.message, fault.value.next_step) == (True, SUPPORTED), (name, fault.value.message)
+            assert (message in fault.value.message, fault.value.next_step) == (True, SUPPORTED), (
+                name,
+                fault.value.message,
+            )
 
 
 def test_every_model_named_in_the_docs_is_accepted(tmp_path):
@@ -40,7 +43,9 @@ def test_every_model_named_in_the_docs_is_accepted(tmp_path):
         getattr(transformers, config)(**shape).save_pretrained(folder)
         assert not open_base(folder).decoder, config
     for architecture in ARCHITECTURES:
-        assert open_base(make_tiny_decoder(tmp_path / architecture, architecture=architecture)).decoder, architecture
+        assert open_base(make_tiny_decoder(tmp_path / architecture, architecture=architecture)).decoder, (
+            architecture
+        )
 
 
 def test_where_the_end_of_text_token_is_missed_by_the_files_the_tokenizer_has_none(tmp_path):

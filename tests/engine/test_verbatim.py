@@ -2,7 +2,14 @@
 
 import pytest
 
-from lifecycle.runtime.task_types.generation.verbatim import COPIED, NONE, PLACES, CopyIndex, Run, share_copied
+from lifecycle.runtime.task_types.generation.verbatim import (
+    COPIED,
+    NONE,
+    PLACES,
+    CopyIndex,
+    Run,
+    share_copied,
+)
 
 FACT = "the warehouse in leeds ships parcels on monday and thursday before noon and customs may hold them"
 
@@ -17,7 +24,10 @@ def test_the_longest_shared_run_is_found_with_its_row_across_case_and_punctuatio
 
 def test_of_several_runs_the_longest_counts_and_of_equal_ones_the_first():
     answer = "one two three four five six"
-    index = CopyIndex(["one two three four five", "zero one two three four five six", "one two three four five six"], [answer])
+    index = CopyIndex(
+        ["one two three four five", "zero one two three four five six", "one two three four five six"],
+        [answer],
+    )
 
     assert index.longest(answer, "") == Run(6, 1, "one two three four five six")
 
@@ -25,7 +35,10 @@ def test_of_several_runs_the_longest_counts_and_of_equal_ones_the_first():
 def test_a_run_that_the_prompt_gave_away_is_not_counted():
     answer = "the warehouse in leeds ships parcels"
 
-    assert CopyIndex([FACT], [answer]).longest(answer, "Is it true that the warehouse in Leeds ships parcels?") == NONE
+    assert (
+        CopyIndex([FACT], [answer]).longest(answer, "Is it true that the warehouse in Leeds ships parcels?")
+        == NONE
+    )
 
 
 def test_short_runs_are_everybodys():
@@ -50,9 +63,15 @@ def test_what_begins_alike_everywhere_is_looked_for_in_the_first_completions():
 
 
 def test_only_what_begins_like_a_part_of_the_answers_is_kept():
-    index = CopyIndex(["one two three four five", "six seven eight nine ten", "zero one two three four"], ["one two three four six", "two"])
+    index = CopyIndex(
+        ["one two three four five", "six seven eight nine ten", "zero one two three four"],
+        ["one two three four six", "two"],
+    )
 
-    assert index.places == {("one", "two", "three", "four"): [(0, 0), (2, 1)], ("two", "three", "four", "six"): []}
+    assert index.places == {
+        ("one", "two", "three", "four"): [(0, 0), (2, 1)],
+        ("two", "three", "four", "six"): [],
+    }
     assert sorted(index.rows) == [0, 2]
 
 

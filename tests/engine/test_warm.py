@@ -19,12 +19,16 @@ def socket_path(tmp_path_factory):
     yield folder / "s"
     lock = folder / "s.lock"
     if lock.exists():
-        found = subprocess.run(["pgrep", "-f", f"warm {folder / 's'}"], capture_output=True, text=True).stdout.split()
+        found = subprocess.run(
+            ["pgrep", "-f", f"warm {folder / 's'}"], capture_output=True, text=True
+        ).stdout.split()
         for each in found:
             os.kill(int(each), signal.SIGTERM)
 
 
-def test_the_warm_engine_starts_by_itself_and_answers_like_the_artifact(cold, run_folder, train_here, socket_path):
+def test_the_warm_engine_starts_by_itself_and_answers_like_the_artifact(
+    cold, run_folder, train_here, socket_path
+):
     folder = run_folder(epochs=15)
     train_here(folder)
     texts = ["my card is lost", "refund my order"]
@@ -34,7 +38,9 @@ def test_the_warm_engine_starts_by_itself_and_answers_like_the_artifact(cold, ru
 
     predictor = Predictor(folder / "artifact")
     assert [each["label"] for each in answers["answers"]] == ["card", "refund"]
-    assert answers["answers"][0]["probabilities"] == pytest.approx(predictor.probabilities(texts)[0].tolist(), abs=1e-6)
+    assert answers["answers"][0]["probabilities"] == pytest.approx(
+        predictor.probabilities(texts)[0].tolist(), abs=1e-6
+    )
     assert answers["answers"][0]["tokens"] == 6
     assert vectors[1] == pytest.approx(predictor.answer(texts).embeddings[1].tolist(), abs=1e-5)
     assert stat.S_IMODE(socket_path.stat().st_mode) == 0o600

@@ -1,4 +1,6 @@
-"""Words of a prompt are left out in turn; what the generated answer loses in log-probability is their contribution."""
+"""Words of a prompt are left out in turn; what the generated answer loses in log-probability is their
+contribution.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,14 @@ from lifecycle.runtime.engine.events import read_events
 from lifecycle.runtime.engine.task_types.generation import occlusion
 from lifecycle.runtime.engine.task_types.generation.dialogues import Turn
 from lifecycle.runtime.engine.task_types.generation.learner import Target
-from lifecycle.runtime.engine.task_types.generation.occlusion import Unit, left_out, read_units, sentences, units_of, words_of
+from lifecycle.runtime.engine.task_types.generation.occlusion import (
+    Unit,
+    left_out,
+    read_units,
+    sentences,
+    units_of,
+    words_of,
+)
 from tests.engine.questions import TALKS, make_run, write_pairs, write_talks
 from tests.support.tiny_decoders import QUESTIONS, make_tiny_decoder
 
@@ -27,11 +36,22 @@ def unit_texts(texts, units):
 
 # ── Without a model ─────────────────────────────────────────────────────────
 def test_words_of_a_prompt_are_all_and_of_a_dialogue_those_of_people_and_the_system_turn():
-    turns = (Turn("system", "be brief"), Turn("user", "hello there"), Turn("assistant", "good day"), Turn("user", "why?"))
+    turns = (
+        Turn("system", "be brief"),
+        Turn("user", "hello there"),
+        Turn("assistant", "good day"),
+        Turn("user", "why?"),
+    )
     texts = [each.text for each in turns]
 
     assert unit_texts(["Where is it?"], words_of(["Where is it?"], Target("there"))) == ["Where", "is", "it"]
-    assert unit_texts(texts, words_of(texts, Target("so", turns=turns))) == ["be", "brief", "hello", "there", "why"]
+    assert unit_texts(texts, words_of(texts, Target("so", turns=turns))) == [
+        "be",
+        "brief",
+        "hello",
+        "there",
+        "why",
+    ]
 
 
 def test_a_word_is_removed_with_one_blank_and_the_rest_is_unchanged():
@@ -82,7 +102,8 @@ def test_many_words_are_grouped_by_sentence_or_in_runs_that_end_with_their_turn(
     turns = words_of(texts, Target("so", turns=tuple(Turn("user", each) for each in texts)))
     assert unit_texts(texts, units_of(texts, turns, 4).every) == ["one two", "three", "four five", "six"]
     assert unit_texts(texts, units_of(texts, turns, 3).every) == texts
-    last = units_of(texts, turns, 1)  # a run never goes over the end of a turn: of more turns the last are left out
+    # a run never goes over the end of a turn: of more turns the last are left out
+    last = units_of(texts, turns, 1)
     assert (unit_texts(texts, last.every), last.kind, last.size) == (["four five six"], "runs", 3)
 
 
@@ -121,7 +142,10 @@ def log_probability(artifact, prompt, answer):
     """By torch alone: of the answer's tokens behind a prompt that is written out, marks and all."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    model, tokenizer = AutoModelForCausalLM.from_pretrained(artifact).eval(), AutoTokenizer.from_pretrained(artifact)
+    model, tokenizer = (
+        AutoModelForCausalLM.from_pretrained(artifact).eval(),
+        AutoTokenizer.from_pretrained(artifact),
+    )
     before, ids = tokenizer(prompt)["input_ids"], tokenizer(answer)["input_ids"]
     with torch.no_grad():
         logits = model(torch.tensor([[*before, *ids]])).logits[0].log_softmax(-1)
@@ -145,13 +169,25 @@ def test_an_effect_is_the_difference_of_two_log_probabilities_by_torch(tmp_path,
     result = occlusion.explain(folder, lambda: False)
 
     whole = log_probability(run / "artifact", asked(prompt), f"{answer} <|end|>")
-    assert (result["status"], result["unit"], result["found"], result["taken"], result["tokens"]) == ("succeeded", "words", 4, 4, 8)
+    assert (result["status"], result["unit"], result["found"], result["taken"], result["tokens"]) == (
+        "succeeded",
+        "words",
+        4,
+        4,
+        8,
+    )
     assert result["log_probability"] == pytest.approx(whole, abs=1e-4)
-    assert result["empty"] == pytest.approx(log_probability(run / "artifact", asked(""), f"{answer} <|end|>"), abs=1e-4)
-    assert [(each["turn"], prompt[each["start"] : each["end"]]) for each in result["words"]] == [(0, word) for word in prompt.split()]
+    assert result["empty"] == pytest.approx(
+        log_probability(run / "artifact", asked(""), f"{answer} <|end|>"), abs=1e-4
+    )
+    assert [(each["turn"], prompt[each["start"] : each["end"]]) for each in result["words"]] == [
+        (0, word) for word in prompt.split()
+    ]
     for at, each in enumerate(result["words"]):
         rest = " ".join(word for number, word in enumerate(prompt.split()) if number != at)
-        assert each["effect"] == pytest.approx(whole - log_probability(run / "artifact", asked(rest), f"{answer} <|end|>"), abs=1e-4)
+        assert each["effect"] == pytest.approx(
+            whole - log_probability(run / "artifact", asked(rest), f"{answer} <|end|>"), abs=1e-4
+        )
     events, _ = read_events(folder / "events.jsonl", 0)
     assert [(each["done"], each["total"]) for each in events if each["kind"] == "progress"] == [(6, 6)]
     assert not any(word in json.dumps(result) for word in (*prompt.split(), "invoice", "close"))
@@ -178,13 +214,19 @@ def test_of_a_dialogue_the_words_of_people_and_the_system_turn_are_left_out(base
 
     *turns, last = TALKS[0]
     words = [(turn, word) for turn in (0, 1, 3) for word in turns[turn]["content"].split()]
-    assert [(each["turn"], turns[each["turn"]]["content"][each["start"] : each["end"]]) for each in result["words"]] == words
+    assert [
+        (each["turn"], turns[each["turn"]]["content"][each["start"] : each["end"]])
+        for each in result["words"]
+    ] == words
 
     def written(cut=None):
         shown = [each["content"].split() for each in turns]
         if cut is not None:
             del shown[3][cut]
-        prompt = "".join(f"<|start|> {each['role']} {' '.join(text)} <|end|> " for each, text in zip(turns, shown, strict=True))
+        prompt = "".join(
+            f"<|start|> {each['role']} {' '.join(text)} <|end|> "
+            for each, text in zip(turns, shown, strict=True)
+        )
         return log_probability(base, f"{prompt}<|start|> assistant ", f"{last['content']} <|end|>")
 
     assert result["log_probability"] == pytest.approx(written(), abs=1e-4)
@@ -193,7 +235,9 @@ def test_of_a_dialogue_the_words_of_people_and_the_system_turn_are_left_out(base
 
 
 @engine
-def test_of_a_long_prompt_only_what_is_read_is_left_out_in_runs_that_the_budget_allows(base, tmp_path, monkeypatch):
+def test_of_a_long_prompt_only_what_is_read_is_left_out_in_runs_that_the_budget_allows(
+    base, tmp_path, monkeypatch
+):
     monkeypatch.setattr(occlusion, "MOST_TOKENS", 0)  # so LEAST_UNITS
     prompt = " ".join(f"{at % 40}" for at in range(200))
     folder = folder_of(tmp_path, write_artifact(tmp_path, base, max_tokens=46), base)
@@ -216,10 +260,15 @@ def test_it_stops_on_request_and_an_empty_response_is_refused(base, tmp_path, en
 
     assert occlusion.explain(folder, lambda: True) == {"format": 1, "status": "cancelled", "error": None}
     write_pairs(folder / "data.jsonl", [("how do i pay", "")])
-    (folder / "spec.json").write_text(json.dumps(json.loads((folder / "spec.json").read_text()) | {"ended": False}))
+    (folder / "spec.json").write_text(
+        json.dumps(json.loads((folder / "spec.json").read_text()) | {"ended": False})
+    )
     ended = engine("explain", folder)
     error = json.loads((folder / "result.json").read_text())["error"]
-    assert (ended.returncode, error["message"]) == (1, "The response is empty, so there's nothing to explain.")
+    assert (ended.returncode, error["message"]) == (
+        1,
+        "The response is empty, so there's nothing to explain.",
+    )
 
 
 def write_artifact(tmp_path, base, **fields):
@@ -227,8 +276,17 @@ def write_artifact(tmp_path, base, **fields):
     folder = tmp_path / "artifact"
     shutil.copytree(base, folder)
     document = {
-        "format": 1, "task": "generation", "labels": [], "max_tokens": 64, "pooling": "none", "temperature": 1.0, "strategy": "full",
-        "base": {"name": "tiny", "digest": ""}, "inputs": ["input_ids", "attention_mask"], "serving": "", "max_new_tokens": 12,
-    } | fields  # fmt: skip
+        "format": 1,
+        "task": "generation",
+        "labels": [],
+        "max_tokens": 64,
+        "pooling": "none",
+        "temperature": 1.0,
+        "strategy": "full",
+        "base": {"name": "tiny", "digest": ""},
+        "inputs": ["input_ids", "attention_mask"],
+        "serving": "",
+        "max_new_tokens": 12,
+    } | fields
     (folder / "lifecycle.json").write_text(json.dumps(document))
     return folder

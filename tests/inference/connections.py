@@ -1,4 +1,6 @@
-"""A connection of the inference server without a socket or a loop: the test sends, answers and lets time pass."""
+"""A connection of the inference server without a socket or a loop: the test sends, answers and lets time
+pass.
+"""
 
 import asyncio
 from types import SimpleNamespace
@@ -43,8 +45,9 @@ class Loop:
 
 
 class Line:
-    """The transport: what was written, how many bytes of it the client left unread, whether that was all, whether it was closed, and
-    whether without waiting for the client to read the rest."""
+    """The transport: what was written, how many bytes of it the client left unread, whether that was all,
+    whether it was closed, and whether without waiting for the client to read the rest.
+    """
 
     unread = 0
 

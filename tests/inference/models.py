@@ -27,7 +27,9 @@ def tokenizer() -> str:
     made = Tokenizer(models.WordLevel({word: index for index, word in enumerate(WORDS)}, unk_token="[UNK]"))
     made.normalizer = normalizers.Lowercase()
     made.pre_tokenizer = pre_tokenizers.Whitespace()
-    made.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)])
+    made.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
     return made.to_str()
 
 
@@ -51,8 +53,14 @@ def onnx_model(shift: int) -> bytes:
         numpy_helper.from_array(np.array([-1]), "last"),
         numpy_helper.from_array(np.array([1]), "one"),
     ]
-    inputs = [helper.make_tensor_value_info(name, TensorProto.INT64, ["batch", "sequence"]) for name in ("input_ids", "attention_mask")]
-    outputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", 3]) for name in ("logits", "embedding")]
+    inputs = [
+        helper.make_tensor_value_info(name, TensorProto.INT64, ["batch", "sequence"])
+        for name in ("input_ids", "attention_mask")
+    ]
+    outputs = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", 3])
+        for name in ("logits", "embedding")
+    ]
     graph = helper.make_graph(nodes, "tiny", inputs, outputs, tensors)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
     onnx.checker.check_model(model)
@@ -74,8 +82,18 @@ class Installation:
         """A signed artifact in its place; returns the root digest."""
         draft = self.folder / "draft"
         (draft / "serving").mkdir(parents=True)
-        settings = {"format": 1, "task": "single_label", "labels": LABELS, "max_tokens": 16, "pooling": "mean", "temperature": temperature}
-        settings |= {"inputs": ["input_ids", "attention_mask", "token_type_ids"], "serving": "serving/model.onnx"} | card
+        settings = {
+            "format": 1,
+            "task": "single_label",
+            "labels": LABELS,
+            "max_tokens": 16,
+            "pooling": "mean",
+            "temperature": temperature,
+        }
+        settings |= {
+            "inputs": ["input_ids", "attention_mask", "token_type_ids"],
+            "serving": "serving/model.onnx",
+        } | card
         (draft / "lifecycle.json").write_text(json.dumps(settings))
         (draft / "tokenizer.json").write_text(tokenizer())
         (draft / "serving" / "model.onnx").write_bytes(onnx_model(shift))
@@ -93,7 +111,10 @@ class Installation:
             "format": 4,
             "epoch": self.epoch,
             "at": "2026-01-01T00:00:00Z",
-            "endpoints": {name if "/" in name else f"inbox/{name.replace('_', '-')}": each for name, each in endpoints.items()},
+            "endpoints": {
+                name if "/" in name else f"inbox/{name.replace('_', '-')}": each
+                for name, each in endpoints.items()
+            },
         }
 
     def publish(self, document: dict | None = None, *, key: Path | None = None, **endpoints: dict) -> int:
@@ -106,21 +127,39 @@ class Installation:
 
     def plant(self, *faults: dict, key: Path | None = None) -> None:
         """Write faults.json as the registry does."""
-        (self.serving / "faults.json").write_bytes(bundle.sign_document({"format": 1, "faults": list(faults)}, key or self.key))
+        (self.serving / "faults.json").write_bytes(
+            bundle.sign_document({"format": 1, "faults": list(faults)}, key or self.key)
+        )
 
     def status(self) -> dict:
         return json.loads((self.serving / "status.json").read_text())
 
     def spooled(self) -> list[dict]:
         """All lines of completed segments, in order."""
-        return [json.loads(line) for path in sorted((self.folder / "spool").glob("*.jsonl")) for line in path.read_text().splitlines()]
+        return [
+            json.loads(line)
+            for path in sorted((self.folder / "spool").glob("*.jsonl"))
+            for line in path.read_text().splitlines()
+        ]
 
 
 def endpoint(
-    root: str, *, token: str = TOKEN, until: str | None = None, standby: tuple[str, ...] = (), canary: str = "", share: int = 0,
-    shadow: str = "", copies: int = 10_000, keep_text: bool = False, deployed: str = "canary-1", withdrawn: tuple[str, ...] = (),
-) -> dict:  # fmt: skip
-    """One endpoint of the document. share: of the canary; copies: of the requests, for the shadow; deployed: the canary's deployment."""
+    root: str,
+    *,
+    token: str = TOKEN,
+    until: str | None = None,
+    standby: tuple[str, ...] = (),
+    canary: str = "",
+    share: int = 0,
+    shadow: str = "",
+    copies: int = 10_000,
+    keep_text: bool = False,
+    deployed: str = "canary-1",
+    withdrawn: tuple[str, ...] = (),
+) -> dict:
+    """One endpoint of the document. share: of the canary; copies: of the requests, for the shadow; deployed:
+    the canary's deployment.
+    """
     arms = [served(root, 10_000 - share, "1.0.0", "stable-1") | {"arm": "stable"}]
     if canary:
         arms.append(served(canary, share, "1.1.0", deployed) | {"arm": "canary"})
@@ -139,8 +178,12 @@ def endpoint(
 
 def served(root: str, share: int, semver: str, deployment: str) -> dict:
     return {
-        "share": share, "version": version_of(root), "label": f"tiny {semver}", "root_digest": root, "deployment": deployment_of(deployment)
-    }  # fmt: skip
+        "share": share,
+        "version": version_of(root),
+        "label": f"tiny {semver}",
+        "root_digest": root,
+        "deployment": deployment_of(deployment),
+    }
 
 
 def deployment_of(name: str) -> str:
@@ -152,7 +195,9 @@ def version_of(root: str) -> str:
 
 
 def ask(*texts: str, **more: object) -> dict:
-    return {"inputs": [{"name": "TEXT", "datatype": "BYTES", "shape": [len(texts)], "data": list(texts)}]} | more
+    return {
+        "inputs": [{"name": "TEXT", "datatype": "BYTES", "shape": [len(texts)], "data": list(texts)}]
+    } | more
 
 
 def auth(token: str = TOKEN) -> dict[str, str]:

@@ -5,11 +5,20 @@ import pytest
 from tests.inference.conftest import follow
 from tests.inference.models import OTHER_TOKEN, ask, auth, endpoint
 
-PATHS = ["/v2/models/support", "/v2/models/support/ready", "/v2/models/support/stats", "/v2/models/support/config", "/v2/models/stats"]
+PATHS = [
+    "/v2/models/support",
+    "/v2/models/support/ready",
+    "/v2/models/support/stats",
+    "/v2/models/support/config",
+    "/v2/models/stats",
+]
 
 
 @pytest.mark.parametrize("path", [*PATHS, "/v2/models/nothing", "/v2/models/support/versions/1"])
-@pytest.mark.parametrize("headers", [{}, auth("wrong"), auth("x" * 501), {"authorization": "Basic YTpi"}, {"authorization": "Bearer "}])
+@pytest.mark.parametrize(
+    "headers",
+    [{}, auth("wrong"), auth("x" * 501), {"authorization": "Basic YTpi"}, {"authorization": "Bearer "}],
+)
 def test_a_stranger_gets_the_same_401_for_every_model(client, path, headers):
     response = client.get(path, headers=headers)
 
@@ -32,7 +41,9 @@ def test_an_endpoint_of_others_looks_like_one_that_is_not_there(client, installa
 
     assert foreign.status_code == missing.status_code == 404
     assert foreign.json() == missing.json() == {"error": "Model not found, or not allowed for this token."}
-    assert [model["name"] for model in client.post("/v2/repository/index", headers=auth()).json()] == ["inbox/support"]
+    assert [model["name"] for model in client.post("/v2/repository/index", headers=auth()).json()] == [
+        "inbox/support"
+    ]
 
 
 def test_a_revoked_token_is_out_even_if_the_new_version_is_damaged(client, installation, server, root):
@@ -40,7 +51,10 @@ def test_a_revoked_token_is_out_even_if_the_new_version_is_damaged(client, insta
     follow(server)
 
     assert client.post("/v2/models/support/infer", json=ask("card"), headers=auth()).status_code == 401
-    assert client.post("/v2/models/support/infer", json=ask("card"), headers=auth(OTHER_TOKEN)).status_code == 200
+    assert (
+        client.post("/v2/models/support/infer", json=ask("card"), headers=auth(OTHER_TOKEN)).status_code
+        == 200
+    )
 
 
 def test_liveness_needs_no_token_and_readiness_is_false_while_draining(client, server):
@@ -54,10 +68,14 @@ def test_liveness_needs_no_token_and_readiness_is_false_while_draining(client, s
     assert client.post("/v2/models/support/infer", json=ask("card"), headers=auth()).status_code == 200
 
 
-def test_texts_are_kept_only_if_the_endpoint_keeps_them_and_never_logged(client, installation, server, root, caplog):
+def test_texts_are_kept_only_if_the_endpoint_keeps_them_and_never_logged(
+    client, installation, server, root, caplog
+):
     caplog.set_level("DEBUG")
     client.post("/v2/models/support/infer", json=ask("my secret card"), headers=auth())
-    client.post("/v2/models/support/infer", json=ask("my secret card", outputs=[{"name": "X"}]), headers=auth())
+    client.post(
+        "/v2/models/support/infer", json=ask("my secret card", outputs=[{"name": "X"}]), headers=auth()
+    )
     installation.publish(support=endpoint(root, keep_text=True))
     follow(server)
     client.post("/v2/models/support/infer", json=ask("my open card"), headers=auth())

@@ -31,7 +31,9 @@ class Slow:
         config = Config(data_dir=installation.folder, port=self.port, drain_seconds=0)
         router = Router(config.data_dir / "serving", config.public_key, load=self.load)
         server = Server(config, router=router)
-        self.uvicorn = DrainingServer(uvicorn.Config(server.application(), port=self.port, log_level="warning", lifespan="on"), server)
+        self.uvicorn = DrainingServer(
+            uvicorn.Config(server.application(), port=self.port, log_level="warning", lifespan="on"), server
+        )
         self.thread = threading.Thread(target=self.uvicorn.run)
         self.thread.start()
 
@@ -64,7 +66,9 @@ def test_nothing_listens_while_a_version_is_loaded_and_the_first_connection_is_a
     slow.let.set()
     until(slow.connects, "it listens")
 
-    answer = httpx.post(f"http://127.0.0.1:{slow.port}/v2/models/support/infer", json=ask("card"), headers=auth())
+    answer = httpx.post(
+        f"http://127.0.0.1:{slow.port}/v2/models/support/infer", json=ask("card"), headers=auth()
+    )
     assert (answer.status_code, answer.json()["model_version"]) == (200, version_of(root))
 
 
@@ -98,7 +102,9 @@ def test_a_server_without_routes_listens_and_is_not_ready(installation):
 def test_a_number_that_is_no_socket_ends_the_start_with_a_sentence(tmp_path):
     environment = os.environ | {"DATA_DIR": str(tmp_path), "INFERENCE_SOCKET": "987"}
 
-    done = subprocess.run([sys.executable, "-m", "lifecycle.runtime.inference"], env=environment, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "lifecycle.runtime.inference"], env=environment, capture_output=True, text=True
+    )
 
     assert done.returncode == 2
     assert "INFERENCE_SOCKET is 987, which is no open socket" in done.stderr

@@ -1,4 +1,6 @@
-"""A canary in the server: which requests it gets, what the spool records, and that it never costs the stable version a request."""
+"""A canary in the server: which requests it gets, what the spool records, and that it never costs the stable
+version a request.
+"""
 
 from datetime import UTC, datetime
 
@@ -30,7 +32,10 @@ def test_a_key_stays_with_its_arm_and_the_spool_records_it(client, installation,
     assert arms == ["canary" if bucket(key_digest("s1", key)) < 5_000 else "stable" for key in keys]
     assert set(arms) == {"stable", "canary"}
     server.spool.stop()
-    named = {"stable": (deployment_of("stable-1"), version_of(root)), "canary": (deployment_of("canary-1"), version_of(canary))}
+    named = {
+        "stable": (deployment_of("stable-1"), version_of(root)),
+        "canary": (deployment_of("canary-1"), version_of(canary)),
+    }
     lines = installation.spooled()
     assert [(line["deployment"], line["version"]) for line in lines] == [named[arm] for arm in arms]
     assert [line["key"] for line in lines] == [key_digest("s1", key) for key in keys]
@@ -45,7 +50,8 @@ def test_the_parameter_overrides_the_header(client, canary):
 
 
 def test_without_a_key_both_arms_answer_by_chance(client, installation, server, canary):
-    arms = {post(client).headers["x-arm"] for _ in range(40)}  # the chance that one arm is missing is 2 in 10^12
+    # the chance that one arm is missing is 2 in 10^12
+    arms = {post(client).headers["x-arm"] for _ in range(40)}
 
     assert arms == {"stable", "canary"}
     server.spool.stop()
@@ -63,7 +69,9 @@ def test_what_is_no_key_is_refused_with_one_arm_as_with_two(client, server, inst
     assert beside.json() == {"error": "route_key must be a string of 1 to 256 characters."}
 
 
-def test_a_canary_that_is_loading_or_refused_takes_nothing_from_the_stable_version(client, installation, server, root):
+def test_a_canary_that_is_loading_or_refused_takes_nothing_from_the_stable_version(
+    client, installation, server, root
+):
     digest = installation.artifact(1)
     installation.publish(support=endpoint(root, canary=digest, share=10_000 - 1))
     assert server.router.poll()
@@ -77,7 +85,9 @@ def test_a_canary_that_is_loading_or_refused_takes_nothing_from_the_stable_versi
     assert installation.status()["endpoints"]["inbox/support"]["versions"] == [version_of(root)]
 
 
-def test_a_canary_that_is_not_named_any_more_is_out_though_the_next_version_is_damaged(client, installation, server, root, canary):
+def test_a_canary_that_is_not_named_any_more_is_out_though_the_next_version_is_damaged(
+    client, installation, server, root, canary
+):
     installation.publish(support=endpoint("0" * 64))
     follow(server)
 
@@ -89,7 +99,10 @@ def test_a_canary_that_takes_over_needs_no_loading(client, installation, server,
 
     assert server.router.poll()
 
-    assert (post(client).headers["x-model-version"], post(client).headers["x-arm"]) == (version_of(canary), "stable")
+    assert (post(client).headers["x-model-version"], post(client).headers["x-arm"]) == (
+        version_of(canary),
+        "stable",
+    )
 
 
 def test_a_version_may_be_requested_by_name(client, canary):
@@ -130,5 +143,9 @@ def test_a_document_of_the_former_format_is_refused_with_its_reason(client, inst
     assert server.router.poll() is False
     assert post(client).headers["x-model-version"] == version_of(root)
     status = installation.status()
-    assert status["problem"] == ("The routes document was ignored: The routes document is of format 1, and this server reads format 4.")
+    assert (
+        status["problem"]
+        == "The routes document was ignored: The routes document is of format 1, and this server reads"
+        " format 4."
+    )
     assert status["epoch_applied"] == 1

@@ -1,4 +1,6 @@
-"""Limits on what a connection may send: nothing after its answer, nothing that only the parser keeps, and a number of requests at once."""
+"""Limits on what a connection may send: nothing after its answer, nothing that only the parser keeps, and a
+number of requests at once.
+"""
 
 import json
 
@@ -15,7 +17,9 @@ def answers(connection):
     return [line for line in connection.transport.written.split(b"\r\n") if line.startswith(b"HTTP/1.1 ")]
 
 
-@pytest.mark.parametrize("trailer", [b"a: b\r\n\r\n", b"a: b\r\n" * 5000, b"Authorization: Bearer x\r\n\r\n" + WHOLE])
+@pytest.mark.parametrize(
+    "trailer", [b"a: b\r\n\r\n", b"a: b\r\n" * 5000, b"Authorization: Bearer x\r\n\r\n" + WHOLE]
+)
 def test_a_trailer_is_refused(connection, trailer):
     connection.data_received(CHUNKED + b"1\r\na\r\n0\r\n" + trailer)
 
@@ -31,7 +35,10 @@ def test_a_chunk_size_or_trailer_that_does_not_end_is_refused(connection, begins
     connection.data_received(begins)
     connection.data_received(b"s" * (HEADER_MOST + 1))
 
-    assert (answers(connection), connection.transport.is_closing()) == ([b"HTTP/1.1 431 Request Header Fields Too Large"], True)
+    assert (answers(connection), connection.transport.is_closing()) == (
+        [b"HTTP/1.1 431 Request Header Fields Too Large"],
+        True,
+    )
 
 
 def test_a_long_body_in_chunks_is_accepted(connection):
@@ -40,10 +47,17 @@ def test_a_long_body_in_chunks_is_accepted(connection):
         connection.data_received(b"9000\r\n" + b"x" * 0x9000 + b"\r\n")
     connection.data_received(b"0\r\n\r\n")
 
-    assert (len(connection.cycle.body), connection.cycle.more_body, connection.transport.is_closing()) == (4 * 0x9000, False, False)
+    assert (len(connection.cycle.body), connection.cycle.more_body, connection.transport.is_closing()) == (
+        4 * 0x9000,
+        False,
+        False,
+    )
 
 
-@pytest.mark.parametrize("half", [HALF_A_BODY, HALF_A_BODY.replace(b"Host", b"Expect: 100-continue\r\nHost"), CHUNKED + b"4\r\nhalf\r\n"])
+@pytest.mark.parametrize(
+    "half",
+    [HALF_A_BODY, HALF_A_BODY.replace(b"Host", b"Expect: 100-continue\r\nHost"), CHUNKED + b"4\r\nhalf\r\n"],
+)
 def test_an_answer_before_the_end_of_its_request_is_the_last(connection, half):
     connection.data_received(half)
     respond(connection)
@@ -51,7 +65,11 @@ def test_an_answer_before_the_end_of_its_request_is_the_last(connection, half):
     assert b"\r\nconnection: close\r\n" in connection.transport.written
 
     connection.data_received(b"-whole" + WHOLE)
-    assert (bytes(connection.cycle.body), connection.transport.ended, connection.transport.closed) == (b"half", True, False)
+    assert (bytes(connection.cycle.body), connection.transport.ended, connection.transport.closed) == (
+        b"half",
+        True,
+        False,
+    )
 
     (linger,) = (timer for timer in connection.loop.waits if timer.seconds == LINGER_SECONDS)
     linger.run()
@@ -87,7 +105,9 @@ def test_a_server_that_ends_closes_connections_with_incomplete_requests(connecti
 
 
 def test_a_request_for_another_protocol_is_the_last(connection):
-    connection.data_received(WHOLE.replace(b"\r\n\r\n", b"\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n") + WHOLE)
+    connection.data_received(
+        WHOLE.replace(b"\r\n\r\n", b"\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n") + WHOLE
+    )
     respond(connection, 200)
 
     assert b"\r\nconnection: close\r\n" in connection.transport.written
@@ -98,7 +118,11 @@ def test_a_request_for_another_protocol_is_the_last(connection):
 def test_so_many_requests_wait_on_one_connection(connection, over, closed):
     connection.data_received(WHOLE * (1 + PIPELINED_MOST + over))
 
-    assert (len(connection.pipeline), connection.transport.is_closing(), answers(connection)) == (PIPELINED_MOST, closed, [])
+    assert (len(connection.pipeline), connection.transport.is_closing(), answers(connection)) == (
+        PIPELINED_MOST,
+        closed,
+        [],
+    )
 
 
 @pytest.mark.parametrize("next_", [b"nonsense\r\n", HALF_A_HEADER + b"s" * HEADER_MOST])

@@ -157,7 +157,11 @@ def test_what_is_answered_after_a_hang_up_is_dropped(connection):
 
     respond(connection)
 
-    assert (connection.transport.aborted, connection.transport.written, connection.loop.waits) == (True, b"", [])
+    assert (connection.transport.aborted, connection.transport.written, connection.loop.waits) == (
+        True,
+        b"",
+        [],
+    )
 
 
 def test_empty_lines_after_an_answer_do_not_keep_a_connection(connection):

@@ -1,4 +1,6 @@
-"""Injected faults: applied only by a server started for drills, only while they are signed and haven't expired."""
+"""Injected faults: applied only by a server started for drills, only while they are signed and haven't
+expired.
+"""
 
 import pytest
 from starlette.testclient import TestClient
@@ -15,7 +17,13 @@ LATER = "2999-01-01T00:00:00+00:00"
 
 
 def fault(deployment=STABLE, **changed):
-    return {"deployment": deployment, "kind": "error", "share": 10_000, "delay_ms": 0, "until": LATER} | changed
+    return {
+        "deployment": deployment,
+        "kind": "error",
+        "share": 10_000,
+        "delay_ms": 0,
+        "until": LATER,
+    } | changed
 
 
 @pytest.fixture
@@ -46,7 +54,11 @@ def test_an_injected_error_is_a_failed_request_and_marked_as_drill_in_the_spool(
     server.router.poll()
     assert post(client).status_code == 200
     server.spool.stop()
-    assert [(line["code"], line.get("drill")) for line in installation.spooled()] == [(200, None), (500, "error"), (200, None)]
+    assert [(line["code"], line.get("drill")) for line in installation.spooled()] == [
+        (200, None),
+        (500, "error"),
+        (200, None),
+    ]
 
 
 def test_a_planted_delay_waits_before_the_run(installation, drilled, monkeypatch):
@@ -132,7 +144,16 @@ def spoilt(installation, kind):
 
 @pytest.mark.parametrize(
     "kind",
-    ["a forger's", "no JSON", "the routes", {"kind": "crash"}, {"share": 0}, {"share": "1"}, {"delay_ms": 30_001}, {"until": "x"}],
+    [
+        "a forger's",
+        "no JSON",
+        "the routes",
+        {"kind": "crash"},
+        {"share": 0},
+        {"share": "1"},
+        {"delay_ms": 30_001},
+        {"until": "x"},
+    ],
 )
 def test_an_invalid_document_injects_nothing_and_is_reported(installation, drilled, kind):
     server, client = drilled

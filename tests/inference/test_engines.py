@@ -16,7 +16,13 @@ from lifecycle.runtime.engine.classifier import Classifier
 from lifecycle.runtime.engine.export import set_info, write_artifact
 from lifecycle.runtime.engine.quantise import quantise
 from lifecycle.runtime.inference import engines
-from lifecycle.runtime.inference.engines import MAX_PADDING, MAX_ROWS_PER_RUN, groups_of_like_length, oov_share, softmax
+from lifecycle.runtime.inference.engines import (
+    MAX_PADDING,
+    MAX_ROWS_PER_RUN,
+    groups_of_like_length,
+    oov_share,
+    softmax,
+)
 from lifecycle.runtime.refusals import Refused
 from tests.inference.models import LABELS, tokenizer
 
@@ -31,12 +37,21 @@ def exported(tmp_path_factory):
     folder = tmp_path_factory.mktemp("exported") / "artifact"
     torch.manual_seed(3)
     config = BertConfig(
-        vocab_size=16, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32, max_position_embeddings=32
+        vocab_size=16,
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=32,
     )
     model = Classifier(BertModel(config, add_pooling_layer=False), 16, 3, "mean")
     torch.nn.init.normal_(model.head.weight, std=3)
-    wrapped = PreTrainedTokenizerFast(tokenizer_object=Tokenizer.from_str(tokenizer()), pad_token="[PAD]", unk_token="[UNK]")
-    write_artifact(folder, model, wrapped, ArtifactInfo(tuple(LABELS), 12, "mean", 1.5, "full", "tiny", "0" * 64, INPUTS))
+    wrapped = PreTrainedTokenizerFast(
+        tokenizer_object=Tokenizer.from_str(tokenizer()), pad_token="[PAD]", unk_token="[UNK]"
+    )
+    write_artifact(
+        folder, model, wrapped, ArtifactInfo(tuple(LABELS), 12, "mean", 1.5, "full", "tiny", "0" * 64, INPUTS)
+    )
     return folder
 
 
@@ -118,7 +133,9 @@ def test_softmax_is_exact_where_exponentials_would_overflow():
 
 
 def test_a_prediction_has_its_out_of_vocabulary_share_and_cost(artifact):
-    found = engines.load(artifact, bundle.manifest(artifact)).predict(["lost card", "lost snorkel money snorkel", "", "hello " * 40])
+    found = engines.load(artifact, bundle.manifest(artifact)).predict(
+        ["lost card", "lost snorkel money snorkel", "", "hello " * 40]
+    )
 
     assert found.oov == (0, 0.5, 0, 0)
     assert found.cpu_seconds > 0
@@ -127,7 +144,8 @@ def test_a_prediction_has_its_out_of_vocabulary_share_and_cost(artifact):
 def test_words_of_several_tokens_and_unknown_ones_are_out_of_vocabulary():
     words = [None, 0, 1, 1, 1, 2, 3, None]
 
-    assert oov_share(words, [2, 7, 8, 9, 9, 1, 7, 3], unknown=1) == 0.5  # word 1 is three pieces, word 2 is the unknown token
+    # word 1 is three pieces, word 2 is the unknown token
+    assert oov_share(words, [2, 7, 8, 9, 9, 1, 7, 3], unknown=1) == 0.5
     assert oov_share(words, [2, 7, 8, 9, 9, 1, 7, 3], unknown=None) == 0.25
     assert oov_share([None, None], [2, 3], unknown=1) == 0
 
@@ -148,9 +166,15 @@ def rounded(artifact):
 def test_the_server_runs_int8_only_where_the_gate_was_passed(rounded):
     fast, slow = rounded(True), rounded(False)
 
-    assert (fast.precision, fast.platform, fast.reason) == ("int8", "onnxruntime_onnx_int8", "Measured on 400 test rows.")
+    assert (fast.precision, fast.platform, fast.reason) == (
+        "int8",
+        "onnxruntime_onnx_int8",
+        "Measured on 400 test rows.",
+    )
     assert (slow.precision, slow.platform) == ("fp32", "onnxruntime_onnx")
-    np.testing.assert_allclose(fast.predict(["lost card"]).scores, slow.predict(["lost card"]).scores, atol=0.1)
+    np.testing.assert_allclose(
+        fast.predict(["lost card"]).scores, slow.predict(["lost card"]).scores, atol=0.1
+    )
 
 
 def test_an_int8_text_gets_the_very_same_answer_alone_and_in_company(rounded):
@@ -171,7 +195,9 @@ def test_a_version_that_passed_but_lost_its_int8_graph_is_served_as_fp32(rounded
 
 def test_a_version_from_before_int8_reports_that_it_was_never_compared(artifact):
     card = artifact / "lifecycle.json"
-    card.write_text(json.dumps({name: value for name, value in json.loads(card.read_text()).items() if name != "int8"}))
+    card.write_text(
+        json.dumps({name: value for name, value in json.loads(card.read_text()).items() if name != "int8"})
+    )
 
     engine = engines.load(artifact, bundle.manifest(artifact))
 

@@ -1,6 +1,8 @@
-"""For any client input: never a 5xx, every refusal is {"error": sentence}, every answer has the requested parts, every line can be stored.
+"""For any client input: never a 5xx, every refusal is {"error": sentence}, every answer has the requested
+parts, every line can be stored.
 
-The application is called as a server would call it, byte for byte, so that no client library mends a request on its way.
+The application is called as a server would call it, byte for byte, so that no client library mends a request
+on its way.
 """
 
 from __future__ import annotations
@@ -24,7 +26,21 @@ from tests.inference.models import LABELS, TOKEN, Installation, endpoint
 INFER = "/v2/models/support/infer"
 METHODS = ["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "BREW"]
 WORDS = [
-    *("v2", "models", "support", "infer", "versions", "stats", "config", "ready", "health", "live", "repository", "index", "metrics"),
+    *(
+        "v2",
+        "models",
+        "support",
+        "infer",
+        "versions",
+        "stats",
+        "config",
+        "ready",
+        "health",
+        "live",
+        "repository",
+        "index",
+        "metrics",
+    ),
     *("", ".", "..", "nothing", "1", "\N{REPLACEMENT CHARACTER}", "a" * 300),
 ]
 
@@ -59,15 +75,26 @@ class Caller:
         given = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
         if token is not None:
             given.append((b"authorization", f"Bearer {token}".encode("utf-8", "replace")))
-        scope = {"type": "http", "method": method, "path": path, "query_string": b"", "headers": given, "client": ("127.0.0.1", 1)}
+        scope = {
+            "type": "http",
+            "method": method,
+            "path": path,
+            "query_string": b"",
+            "headers": given,
+            "client": ("127.0.0.1", 1),
+        }
         self.kept.clear()
         sent = self.runner.run(self._exchange(scope, body))
         head = {name.decode(): value.decode("latin-1") for name, value in sent[0]["headers"]}
-        return Answer(sent[0]["status"], head, b"".join(part.get("body", b"") for part in sent[1:]), list(self.kept))
+        return Answer(
+            sent[0]["status"], head, b"".join(part.get("body", b"") for part in sent[1:]), list(self.kept)
+        )
 
     async def _exchange(self, scope, body):
         sent = []
-        messages = iter([{"type": "http.request", "body": body, "more_body": False}, {"type": "http.disconnect"}])
+        messages = iter(
+            [{"type": "http.request", "body": body, "more_body": False}, {"type": "http.disconnect"}]
+        )
 
         async def receive():
             return next(messages)
@@ -88,8 +115,16 @@ def call(tmp_path_factory):
 
 
 def fuzz(examples):
-    """So many examples of no particular speed, and the same ones each time: a failure here is one that everybody sees."""
-    return settings(max_examples=examples, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+    """So many examples of no particular speed, and the same ones each time: a failure here is one that
+    everybody sees.
+    """
+    return settings(
+        max_examples=examples,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
 
 
 def check(answer: Answer) -> dict | None:
@@ -129,12 +164,23 @@ def check_prediction(answer: Answer) -> None:
 
 
 scalars = (
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.sampled_from(["TEXT", "BYTES", "LABEL", 10**400])
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=8)
+    | st.sampled_from(["TEXT", "BYTES", "LABEL", 10**400])
 )
 anything = st.recursive(
-    scalars, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=6), inner, max_size=3), max_leaves=8
+    scalars,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
+    max_leaves=8,
 )
-texts = st.lists(st.text(max_size=30) | st.sampled_from(["card", "lost money", "\0", "\ud800", "\U0001f600" * 20]), min_size=1, max_size=5)
+texts = st.lists(
+    st.text(max_size=30) | st.sampled_from(["card", "lost money", "\0", "\ud800", "\U0001f600" * 20]),
+    min_size=1,
+    max_size=5,
+)
 
 
 @st.composite
@@ -157,7 +203,11 @@ def requests(draw):
     flags = st.fixed_dictionaries({"binary_data": or_anything(st.booleans())})
     wanted = st.fixed_dictionaries({"name": or_anything(names)}, optional={"parameters": or_anything(flags)})
     key = st.fixed_dictionaries(
-        {}, optional={"route_key": or_anything(st.text(max_size=300)), "binary_data_output": or_anything(st.booleans())}
+        {},
+        optional={
+            "route_key": or_anything(st.text(max_size=300)),
+            "binary_data_output": or_anything(st.booleans()),
+        },
     )
     body = {"inputs": draw(or_anything(st.just([tensor])))}
     extra = {"outputs": st.lists(wanted, max_size=5), "parameters": key, "id": st.text(max_size=260)}
@@ -172,7 +222,12 @@ def requests(draw):
 @fuzz(150)
 @given(requests())
 @example({"inputs": [{"name": "TEXT", "datatype": "BYTES", "shape": [10**400], "data": ["a"]}]})
-@example({"inputs": [{"name": "TEXT", "datatype": "BYTES", "shape": [1], "data": [[["a"]]]}], "parameters": {"route_key": "\ud800"}})
+@example(
+    {
+        "inputs": [{"name": "TEXT", "datatype": "BYTES", "shape": [1], "data": [[["a"]]]}],
+        "parameters": {"route_key": "\ud800"},
+    }
+)
 @example({"inputs": [{"name": "TEXT", "datatype": "BYTES", "shape": [1], "data": ["a"]}], "id": "\udfff\0"})
 def test_any_json(call, body):
     check_prediction(call(body=json.dumps(body).encode()))
@@ -188,17 +243,29 @@ def test_any_bytes(call, body):
 
 
 latin = st.text(st.characters(max_codepoint=255, exclude_characters="\r\n\0"), max_size=40)
-numbers = st.integers(-5, 400).map(str) | st.sampled_from(["", "9" * 5_000, "\xb2", "1_0", " 7", "+7", "0x10", "1e3"]) | latin
+numbers = (
+    st.integers(-5, 400).map(str)
+    | st.sampled_from(["", "9" * 5_000, "\xb2", "1_0", " 7", "+7", "0x10", "1e3"])
+    | latin
+)
 HEADERS = {
-    HEADER_LENGTH: numbers, "content-encoding": st.sampled_from(["gzip", "deflate", "identity", "br", "GZIP"]) | latin,
-    "content-length": numbers, "x-route-key": latin | st.just("k" * 300), "x-request-id": latin, "content-type": latin, "accept": latin,
-}  # fmt: skip
-GOOD = json.dumps({"inputs": [{"name": "TEXT", "datatype": "BYTES", "shape": [1], "data": ["card"]}]}).encode()
+    HEADER_LENGTH: numbers,
+    "content-encoding": st.sampled_from(["gzip", "deflate", "identity", "br", "GZIP"]) | latin,
+    "content-length": numbers,
+    "x-route-key": latin | st.just("k" * 300),
+    "x-request-id": latin,
+    "content-type": latin,
+    "accept": latin,
+}
+GOOD = json.dumps(
+    {"inputs": [{"name": "TEXT", "datatype": "BYTES", "shape": [1], "data": ["card"]}]}
+).encode()
 
 
 @fuzz(200)
 @given(
-    st.fixed_dictionaries({}, optional=HEADERS), st.sampled_from([GOOD, gzip.compress(GOOD), gzip.compress(GOOD)[:-5], b"", b"\x1f\x8b"])
+    st.fixed_dictionaries({}, optional=HEADERS),
+    st.sampled_from([GOOD, gzip.compress(GOOD), gzip.compress(GOOD)[:-5], b"", b"\x1f\x8b"]),
 )
 @example({HEADER_LENGTH: "9" * 5_000}, GOOD)
 @example({"content-length": "\xb2"}, GOOD)
@@ -208,7 +275,12 @@ def test_any_headers(call, headers, body):
 
 
 @fuzz(100)
-@given(latin | st.sampled_from(["Bearer", "Bearer ", "bearer  x y", "Basic YTpi", f"BEARER {TOKEN}", f"Bearer {TOKEN}\xff"]))
+@given(
+    latin
+    | st.sampled_from(
+        ["Bearer", "Bearer ", "bearer  x y", "Basic YTpi", f"BEARER {TOKEN}", f"Bearer {TOKEN}\xff"]
+    )
+)
 def test_any_authorisation(call, value):
     check_prediction(call(headers=[("authorization", value)], body=GOOD, token=None))
 
@@ -222,14 +294,25 @@ def binary_tensors(draw):
         st.sampled_from([b"", b"", b"\0", b"\xff" * 4])
     )
     size = draw(st.sampled_from([len(raw), len(raw), len(raw) + 1, -1, True, 10**30, None, "4"]))
-    tensor = {"name": "TEXT", "datatype": "BYTES", "shape": [draw(st.sampled_from([len(parts), len(parts), 1, 0]))]}
+    tensor = {
+        "name": "TEXT",
+        "datatype": "BYTES",
+        "shape": [draw(st.sampled_from([len(parts), len(parts), 1, 0]))],
+    }
     tensor["parameters"] = {"binary_data_size": size}
     body = {
         "inputs": [tensor],
-        "outputs": [{"name": name, "parameters": {"binary_data": True}} for name in draw(st.sets(st.sampled_from([*OUTPUTS])))],
+        "outputs": [
+            {"name": name, "parameters": {"binary_data": True}}
+            for name in draw(st.sets(st.sampled_from([*OUTPUTS])))
+        ],
     }
     head = json.dumps(body).encode()
-    length = draw(st.sampled_from([len(head), len(head), len(head), 0, len(head) - 1, len(head) + 1, len(head + raw) + 1]))
+    length = draw(
+        st.sampled_from(
+            [len(head), len(head), len(head), 0, len(head) - 1, len(head) + 1, len(head + raw) + 1]
+        )
+    )
     return head + raw, str(length)
 
 
@@ -242,7 +325,9 @@ def test_any_binary_tensor(call, made):
 @fuzz(250)
 @given(
     st.sampled_from(METHODS),
-    st.lists(st.sampled_from(WORDS) | st.text(st.characters(exclude_categories=["Cs"]), max_size=8), max_size=7),
+    st.lists(
+        st.sampled_from(WORDS) | st.text(st.characters(exclude_categories=["Cs"]), max_size=8), max_size=7
+    ),
     st.sampled_from([TOKEN, "wrong", "", None, "x" * 600]),
     st.sampled_from([GOOD, b""]),
 )
@@ -256,7 +341,13 @@ def test_any_path_method_and_token(call, method, words, token, body):
 @fuzz(60)
 @given(
     latin
-    | st.sampled_from(["application/openmetrics-text;version=x", "text/plain;version=9e9", "application/openmetrics-text;version=1.0.0"])
+    | st.sampled_from(
+        [
+            "application/openmetrics-text;version=x",
+            "text/plain;version=9e9",
+            "application/openmetrics-text;version=1.0.0",
+        ]
+    )
 )
 def test_metrics_in_any_format(call, accept):
     answer = call("GET", "/metrics", headers=[("accept", accept)])

@@ -32,12 +32,16 @@ def breaks(server):
 
 
 def pinned(client, digest):
-    return client.post(f"/v2/models/support/versions/{version_of(digest)}/infer", json=ask("card"), headers=auth())
+    return client.post(
+        f"/v2/models/support/versions/{version_of(digest)}/infer", json=ask("card"), headers=auth()
+    )
 
 
 def on_canary(client):
     """A request with a key that the canary owns."""
-    return client.post("/v2/models/support/infer", json=ask("card"), headers=auth() | {"x-route-key": "user-1"})
+    return client.post(
+        "/v2/models/support/infer", json=ask("card"), headers=auth() | {"x-route-key": "user-1"}
+    )
 
 
 def plain(client):
@@ -63,19 +67,23 @@ def test_ten_failures_of_the_last_twenty_close_it(tmp_path, outcomes, closed):
         guard.observe("inbox/support", "d1", failed=outcome == "F")
         guard.observe("inbox/support", "d2", failed=False)
 
-    assert [(each.deployment, each.failures, each.of) for each in closures] == ([("d1", *closed)] if closed else [])
+    assert [(each.deployment, each.failures, each.of) for each in closures] == (
+        [("d1", *closed)] if closed else []
+    )
     assert guard.closed.keys() == ({"d1"} if closed else set())
 
 
-def test_its_requests_go_to_the_stable_version_and_it_is_reported_everywhere(client, installation, server, root, canary):
+def test_its_requests_go_to_the_stable_version_and_it_is_reported_everywhere(
+    client, installation, server, root, canary
+):
     breaks(server)
 
     assert [on_canary(client).status_code for _ in range(10)] == [500] * 10
 
     answers = [plain(client) for _ in range(20)]
-    assert {(each.status_code, each.headers["x-model-version"], each.headers["x-arm"]) for each in answers} == {
-        (200, version_of(root), "stable")
-    }
+    assert {
+        (each.status_code, each.headers["x-model-version"], each.headers["x-arm"]) for each in answers
+    } == {(200, version_of(root), "stable")}
     assert pinned(client, canary).status_code == 404
     status = installation.status()
     assert status["guard"] == [{"deployment": CANARY, "failures": 10, "of": 10}]
@@ -83,8 +91,11 @@ def test_its_requests_go_to_the_stable_version_and_it_is_reported_everywhere(cli
     server.spool.stop()
     (line,) = [line for line in installation.spooled() if line.get("kind") == "guard"]
     assert {name: line[name] for name in ("endpoint", "deployment", "failures", "of")} == {
-        "endpoint": "inbox/support", "deployment": CANARY, "failures": 10, "of": 10,
-    }  # fmt: skip
+        "endpoint": "inbox/support",
+        "deployment": CANARY,
+        "failures": 10,
+        "of": 10,
+    }
 
 
 def test_answers_that_are_no_numbers_are_counted_failures_and_close_it(client, installation, server, canary):
@@ -102,7 +113,9 @@ def test_answers_that_are_no_numbers_are_counted_failures_and_close_it(client, i
     assert [(line["code"], line["arm"], line["outputs"]) for line in lines] == [(500, "canary", [])] * 10
 
 
-def test_requests_pinned_to_the_canary_do_not_close_it_and_are_marked_in_the_spool(client, installation, server, canary):
+def test_requests_pinned_to_the_canary_do_not_close_it_and_are_marked_in_the_spool(
+    client, installation, server, canary
+):
     breaks(server)
 
     assert [pinned(client, canary).status_code for _ in range(20)] == [500] * 20
@@ -117,7 +130,9 @@ def test_refused_requests_are_not_the_canarys_fault(client, server, canary):
     headers = auth() | {"x-route-key": "a"}
     for _ in range(12):
         client.post("/v2/models/support/infer", json=ask("card", outputs=[{"name": "X"}]), headers=headers)
-        client.post("/v2/models/support/infer", json=ask("card", outputs=[{"name": "EMBEDDING"}]), headers=headers)
+        client.post(
+            "/v2/models/support/infer", json=ask("card", outputs=[{"name": "EMBEDDING"}]), headers=headers
+        )
 
     assert server.router.guard.closed == {}
 
@@ -135,7 +150,9 @@ def test_a_stable_version_that_fails_is_never_closed(client, installation, serve
     assert installation.status()["guard"] == []
 
 
-def test_it_stays_closed_over_a_restart_and_is_reported_again_under_the_same_id(client, installation, server, root, canary):
+def test_it_stays_closed_over_a_restart_and_is_reported_again_under_the_same_id(
+    client, installation, server, root, canary
+):
     breaks(server)
     for _ in range(10):
         on_canary(client)
@@ -151,16 +168,21 @@ def test_it_stays_closed_over_a_restart_and_is_reported_again_under_the_same_id(
 
 
 @pytest.mark.parametrize("change", ["another deployment", "none"])
-def test_it_opens_when_the_routes_do_not_name_the_deployment_any_more(client, installation, server, root, canary, change):
+def test_it_opens_when_the_routes_do_not_name_the_deployment_any_more(
+    client, installation, server, root, canary, change
+):
     breaks(server)
     for _ in range(10):
         on_canary(client)
     kept = installation.serving / "guard.json"
-    installation.publish(support=endpoint(root, canary=canary, share=4_000))  # the same deployment, so nothing opens
+    # the same deployment, so nothing opens
+    installation.publish(support=endpoint(root, canary=canary, share=4_000))
     follow(server)
     assert [each["deployment"] for each in json.loads(kept.read_text())["closed"]] == [CANARY]
 
-    more = {"canary": canary, "share": 9_999, "deployed": "canary-2"} if change == "another deployment" else {}
+    more = (
+        {"canary": canary, "share": 9_999, "deployed": "canary-2"} if change == "another deployment" else {}
+    )
     installation.publish(support=endpoint(root, **more))
     follow(server)
 
@@ -190,7 +212,9 @@ def test_a_full_disk_does_not_keep_a_broken_canary_open(tmp_path, caplog):
     assert "guard_not_written" in caplog.text
 
 
-def test_what_one_server_closed_another_on_its_folder_closes_and_forgets_with_the_routes(installation, server, canary, root):
+def test_what_one_server_closed_another_on_its_folder_closes_and_forgets_with_the_routes(
+    installation, server, canary, root
+):
     beside = Server(Config(data_dir=installation.folder, name="2"))
     follow(beside)
     breaks(server)

@@ -20,7 +20,11 @@ def values(client, **headers):
     response = client.get("/metrics", headers=auth("metrics-token") | headers)
     assert response.status_code == 200
     found = read_text(response.text)
-    return {(sample.name.removeprefix(PREFIX), *sorted(sample.labels.items())): sample.value for each in found for sample in each.samples}
+    return {
+        (sample.name.removeprefix(PREFIX), *sorted(sample.labels.items())): sample.value
+        for each in found
+        for sample in each.samples
+    }
 
 
 def test_requests_times_texts_and_cpu_are_counted_by_endpoint_version_arm_and_code(client, root):
@@ -46,7 +50,13 @@ def test_requests_times_texts_and_cpu_are_counted_by_endpoint_version_arm_and_co
 def test_the_state_of_the_server_is_exported(client, installation, server, root):
     found = values(client)
 
-    about = (("arm", "stable"), ("endpoint", "inbox/support"), ("precision", "fp32"), ("root_digest", root), ("version", version_of(root)))
+    about = (
+        ("arm", "stable"),
+        ("endpoint", "inbox/support"),
+        ("precision", "fp32"),
+        ("root_digest", root),
+        ("version", version_of(root)),
+    )
     assert found["model_info", *about] == 1
     assert found["ready",] == 1
     assert found["routing_epoch",] == installation.epoch
@@ -78,7 +88,9 @@ def test_shed_requests_and_closed_canaries_are_exported(client, installation, se
 
 
 def test_openmetrics_is_sent_on_request(client):
-    response = client.get("/metrics", headers=auth("metrics-token") | {"accept": "application/openmetrics-text;version=1.0.0"})
+    response = client.get(
+        "/metrics", headers=auth("metrics-token") | {"accept": "application/openmetrics-text;version=1.0.0"}
+    )
 
     assert response.headers["content-type"].startswith("application/openmetrics-text; version=1.0.0")
     assert "lifecycle_inference_ready" in {family.name for family in read_openmetrics(response.text)}
@@ -86,7 +98,11 @@ def test_openmetrics_is_sent_on_request(client):
 
 def test_no_text_of_a_client_becomes_a_label(client):
     for name in ('x"} 1', "support%0A", "nothing"):
-        client.post(f"/v2/models/{name}/infer", json=ask("secret text"), headers=auth() | {"x-route-key": "secret key"})
+        client.post(
+            f"/v2/models/{name}/infer",
+            json=ask("secret text"),
+            headers=auth() | {"x-route-key": "secret key"},
+        )
 
     text = client.get("/metrics", headers=auth("metrics-token")).text
     assert "secret" not in text
@@ -98,7 +114,9 @@ def test_with_a_token_set_only_that_token_reads_them(client):
         response = client.get("/metrics", headers=headers)
 
         assert response.status_code == 401
-        assert response.json()["error"].startswith('A valid token is required: send "Authorization: Bearer TOKEN".')
+        assert response.json()["error"].startswith(
+            'A valid token is required: send "Authorization: Bearer TOKEN".'
+        )
 
 
 @pytest.mark.parametrize(

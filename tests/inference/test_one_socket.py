@@ -1,4 +1,6 @@
-"""Several servers on one listening socket, as run by `manage.py up`: when one dies, no connection is refused."""
+"""Several servers on one listening socket, as run by `manage.py up`: when one dies, no connection is
+refused.
+"""
 
 import json
 import os
@@ -33,7 +35,8 @@ from lifecycle.ground.jobs.management.commands.up import inference_servers
 from lifecycle.ground.jobs.supervisor import Shared, Supervisor
 config = Config(data_dir=Path(os.environ["DATA_DIR"]), port=int(sys.argv[1]), processes=int(sys.argv[2]))
 servers = Shared(*inference_servers(config))
-supervisor = Supervisor(f"inference: {sys.executable} -m lifecycle.runtime.inference", os.environ, shared={"inference": servers})
+command = f"inference: {sys.executable} -m lifecycle.runtime.inference"
+supervisor = Supervisor(command, os.environ, shared={"inference": servers})
 signal.signal(signal.SIGTERM, supervisor.stop)
 supervisor.run()
 """
@@ -79,7 +82,9 @@ def start(installation, root):
 
 
 class Callers:
-    """Clients with a new connection for each request, until they are stopped. outcomes: (begun, status or error)."""
+    """Clients with a new connection for each request, until they are stopped. outcomes: (begun, status or
+    error).
+    """
 
     def __init__(self, servers, count=4):
         self.outcomes, self._servers, self._stop = [], servers, threading.Event()
@@ -117,7 +122,8 @@ def test_kill_nine_of_one_of_two_refuses_no_connection_and_it_restarts(start):
     assert servers.pids()[1] == second
     assert httpx.ConnectError not in {outcome for _, outcome in callers.outcomes}
     assert {outcome for begun, outcome in callers.outcomes if begun > killed_at} == {200}
-    assert len([outcome for _, outcome in callers.outcomes if outcome != 200]) <= 4  # of each client at most what it had on its way
+    # of each client at most what it had on its way
+    assert len([outcome for _, outcome in callers.outcomes if outcome != 200]) <= 4
 
 
 def test_requests_while_all_are_dead_wait_and_are_answered(start, root):
@@ -149,7 +155,9 @@ def test_one_server_has_the_name_that_it_was_given_and_several_have_numbers_too(
         ("", 2, {"inference-1": "1", "inference-2": "2"}),
         ("west", 2, {"inference-1": "west-1", "inference-2": "west-2"}),
     ):
-        listening, copies = inference_servers(Config(data_dir=Path(tmp_path), port=free_port(), name=name, processes=processes))
+        listening, copies = inference_servers(
+            Config(data_dir=Path(tmp_path), port=free_port(), name=name, processes=processes)
+        )
         with listening:
             assert {process: more.get("INFERENCE_NAME") for process, more in copies.items()} == wanted
             assert {more["INFERENCE_SOCKET"] for more in copies.values()} == {str(listening.fileno())}

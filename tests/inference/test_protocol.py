@@ -23,14 +23,19 @@ def test_an_answer_names_label_confidence_scores_version_and_prediction(client, 
 
     assert response.status_code == 200
     found = response.json()
-    assert (found["model_name"], found["model_version"], found["id"]) == ("inbox/support", version_of(root), "r-1")
+    assert (found["model_name"], found["model_version"], found["id"]) == (
+        "inbox/support",
+        version_of(root),
+        "r-1",
+    )
     assert found["parameters"]["arm"] == "stable"
     assert found["parameters"]["version_label"] == "tiny 1.0.0"
     assert len(found["parameters"]["prediction_id"]) == 36
     label, confidence, scores = found["outputs"]
     assert label == {"name": "LABEL", "datatype": "BYTES", "shape": [2], "data": ["card", "money"]}
     assert confidence["shape"] == [2]
-    assert confidence["data"] == pytest.approx([0.909443, 0.978265], abs=1e-6)  # logits 9/3 and 18/4 against two zeros
+    # logits 9/3 and 18/4 against two zeros
+    assert confidence["data"] == pytest.approx([0.909443, 0.978265], abs=1e-6)
     assert scores["shape"] == [2, 3]
     assert scores["parameters"] == {"labels": LABELS}
     assert sum(scores["data"][:3]) == pytest.approx(1)
@@ -46,7 +51,9 @@ def test_only_the_requested_outputs_are_returned(client):
     assert found["outputs"][0]["data"] == [9, 0, 0]
 
 
-@pytest.mark.parametrize("inputs", [{"shape": [2, 1], "data": [["card"], ["money"]]}, {"shape": [2], "data": ["card", "money"]}])
+@pytest.mark.parametrize(
+    "inputs", [{"shape": [2, 1], "data": [["card"], ["money"]]}, {"shape": [2], "data": ["card", "money"]}]
+)
 def test_nested_and_flat_data_are_the_same(client, inputs):
     found = post(client, {"inputs": [{"name": "TEXT", "datatype": "BYTES"} | inputs]}).json()
 
@@ -58,13 +65,17 @@ def test_texts_keep_their_order_whatever_their_lengths(client):
 
     found = post(client, ask(*texts)).json()
 
-    expected = ["card" if text.startswith("c") else "money" if text.startswith("m") else LABELS[0] for text in texts]
+    expected = [
+        "card" if text.startswith("c") else "money" if text.startswith("m") else LABELS[0] for text in texts
+    ]
     assert found["outputs"][0]["data"] == expected
 
 
 def test_nul_and_lone_surrogates_are_answered_and_kept_harmless(client, server):
     response = post(
-        client, b'{"inputs":[{"name":"TEXT","datatype":"BYTES","shape":[3],"data":["card\\u0000","\\ud800 card","\\ud83d\\ude00 money"]}]}'
+        client,
+        b'{"inputs":[{"name":"TEXT","datatype":"BYTES","shape":[3],"data":["card\\u0000","\\ud800'
+        b' card","\\ud83d\\ude00 money"]}]}',
     )
 
     assert response.json()["outputs"][0]["data"] == ["card", "card", "money"]
@@ -81,20 +92,44 @@ def test_nul_and_lone_surrogates_are_answered_and_kept_harmless(client, server):
         ({"inputs": []}, "inputs must be a list with one tensor"),
         (ask("a", id=7), "id must be a string of at most 256 characters."),
         (ask("a", parameters=[]), "parameters must be a JSON object."),
-        ({"inputs": [{"name": "X", "datatype": "BYTES", "shape": [1], "data": ["a"]}]}, 'The input must be named "TEXT"'),
-        ({"inputs": [{"name": "TEXT", "datatype": "FP32", "shape": [1], "data": [1]}]}, 'The input must be named "TEXT"'),
+        (
+            {"inputs": [{"name": "X", "datatype": "BYTES", "shape": [1], "data": ["a"]}]},
+            'The input must be named "TEXT"',
+        ),
+        (
+            {"inputs": [{"name": "TEXT", "datatype": "FP32", "shape": [1], "data": [1]}]},
+            'The input must be named "TEXT"',
+        ),
         (
             {"inputs": [{"name": "TEXT", "datatype": "BYTES", "shape": [2], "data": ["a"]}]},
             "The shape specifies 2 texts, but data contains 1.",
         ),
-        ({"inputs": [{"name": "TEXT", "datatype": "BYTES", "shape": [True], "data": ["a"]}]}, "shape must be [n] or [n, 1]"),
-        ({"inputs": [{"name": "TEXT", "datatype": "BYTES", "shape": [1, 2], "data": ["a", "b"]}]}, "shape must be [n] or [n, 1]"),
-        ({"inputs": [{"name": "TEXT", "datatype": "BYTES", "shape": [0], "data": []}]}, "A request can contain 1 to 64 texts, got 0."),
+        (
+            {"inputs": [{"name": "TEXT", "datatype": "BYTES", "shape": [True], "data": ["a"]}]},
+            "shape must be [n] or [n, 1]",
+        ),
+        (
+            {"inputs": [{"name": "TEXT", "datatype": "BYTES", "shape": [1, 2], "data": ["a", "b"]}]},
+            "shape must be [n] or [n, 1]",
+        ),
+        (
+            {"inputs": [{"name": "TEXT", "datatype": "BYTES", "shape": [0], "data": []}]},
+            "A request can contain 1 to 64 texts, got 0.",
+        ),
         (ask(*["a"] * 65), "A request can contain 1 to 64 texts, got 65."),
-        ({"inputs": [{"name": "TEXT", "datatype": "BYTES", "shape": [1], "data": [7]}]}, "Element 0 of data isn't a string."),
-        ({"inputs": [{"name": "TEXT", "datatype": "BYTES", "shape": [1], "data": "a"}]}, "data must be a list of strings."),
+        (
+            {"inputs": [{"name": "TEXT", "datatype": "BYTES", "shape": [1], "data": [7]}]},
+            "Element 0 of data isn't a string.",
+        ),
+        (
+            {"inputs": [{"name": "TEXT", "datatype": "BYTES", "shape": [1], "data": "a"}]},
+            "data must be a list of strings.",
+        ),
         (ask("b", "a" * 100_001), "Text 1 has 100001 characters; at most 100000 are accepted."),
-        (ask("a", outputs=[{"name": "NOPE"}]), "Each output must be one of LABEL, CONFIDENCE, SCORES, EMBEDDING"),
+        (
+            ask("a", outputs=[{"name": "NOPE"}]),
+            "Each output must be one of LABEL, CONFIDENCE, SCORES, EMBEDDING",
+        ),
         (ask("a", outputs=[{"name": "LABEL"}, {"name": "LABEL"}]), "Each output must be one of"),
     ],
 )
@@ -138,7 +173,9 @@ def test_a_body_that_does_not_arrive_gets_408(server, monkeypatch):
 def test_compressed_bodies_are_read_and_bombs_refused(client):
     body = json.dumps(ask("money")).encode()
 
-    assert post(client, gzip.compress(body), **{"content-encoding": "gzip"}).json()["outputs"][0]["data"] == ["money"]
+    assert post(client, gzip.compress(body), **{"content-encoding": "gzip"}).json()["outputs"][0]["data"] == [
+        "money"
+    ]
     assert post(client, gzip.compress(b" " * 50_000_000), **{"content-encoding": "gzip"}).status_code == 413
     assert post(client, gzip.compress(body)[:-12], **{"content-encoding": "gzip"}).status_code == 400
     assert post(client, body, **{"content-encoding": "br"}).status_code == 415
@@ -219,12 +256,16 @@ def test_metadata_config_stats_and_index_describe_what_the_token_may_use(client,
 
 
 def test_a_version_in_the_path_must_be_one_that_answers(client, installation, root):
-    good = client.post(f"/v2/models/support/versions/{version_of(root)}/infer", json=ask("card"), headers=auth())
+    good = client.post(
+        f"/v2/models/support/versions/{version_of(root)}/infer", json=ask("card"), headers=auth()
+    )
     bad = client.post("/v2/models/support/versions/1/infer", json=ask("card"), headers=auth())
 
     assert good.status_code == 200
     assert bad.status_code == 404
-    assert bad.json() == {"error": "This version isn't served for this model. Omit the version to use the live one."}
+    assert bad.json() == {
+        "error": "This version isn't served for this model. Omit the version to use the live one."
+    }
 
 
 def test_paths_and_methods_that_do_not_exist_answer_in_json(client):

@@ -1,4 +1,6 @@
-"""The server as a process of its own: swaps under load, kills, ends. Order of events is asserted, never time."""
+"""The server as a process of its own: swaps under load, kills, ends. Order of events is asserted, never
+time.
+"""
 
 import json
 import os
@@ -41,10 +43,17 @@ class Process:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = installation.folder / f"server-{self.port}.log"
-        settings = {"DATA_DIR": str(installation.folder), "INFERENCE_PORT": str(self.port), "INFERENCE_DRAIN_SECONDS": "0"} | environment
+        settings = {
+            "DATA_DIR": str(installation.folder),
+            "INFERENCE_PORT": str(self.port),
+            "INFERENCE_DRAIN_SECONDS": "0",
+        } | environment
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "lifecycle.runtime.inference"], env=os.environ | settings, stderr=log, stdin=subprocess.DEVNULL
+                [sys.executable, "-m", "lifecycle.runtime.inference"],
+                env=os.environ | settings,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
             )
         until(lambda: self.process.poll() is not None or self.ready(), "the server is ready")
         assert self.process.poll() is None, self.log.read_text()
@@ -107,7 +116,9 @@ class Load:
         with httpx.Client(headers=auth()) as client:
             while not self._stop.is_set():
                 try:
-                    response = client.post(f"{self._server.url}/v2/models/support/infer", json=ask("card", "hello money"))
+                    response = client.post(
+                        f"{self._server.url}/v2/models/support/infer", json=ask("card", "hello money")
+                    )
                     if response.status_code == 200:
                         self.versions.append(response.json()["model_version"])
                     else:
@@ -127,7 +138,10 @@ def test_versions_are_swapped_and_rolled_back_under_load_without_a_failed_reques
     until(lambda: len(load.versions) > 20, "the old version answers")
     installation.publish(support=endpoint(new, standby=(root,)))
     until(lambda: version_of(new) in load.versions, "the new version answers")
-    until(lambda: installation.status()["endpoints"]["inbox/support"]["versions"] == [version_of(new)], "the status shows it")
+    until(
+        lambda: installation.status()["endpoints"]["inbox/support"]["versions"] == [version_of(new)],
+        "the status shows it",
+    )
     assert server.version() == version_of(new)
     marked = len(load.versions)
     installation.publish(support=endpoint(root, standby=(new,)))
@@ -149,18 +163,25 @@ def test_damage_and_forgery_change_nothing_for_clients(start, installation, root
     tokenizer = installation.serving / "artifacts" / damaged / "tokenizer.json"
     tokenizer.write_text(tokenizer.read_text().replace("card", "cord"))
     installation.publish(support=endpoint(damaged))
-    until(lambda: installation.status()["versions"].get(damaged, {}).get("state") == "refused", "the damaged version is refused")
+    until(
+        lambda: installation.status()["versions"].get(damaged, {}).get("state") == "refused",
+        "the damaged version is refused",
+    )
     assert server.version() == version_of(root)
     installation.publish(installation.document(support=endpoint(damaged)), key=forger)
     until(lambda: "signature" in installation.status()["problem"], "the forged document is ignored")
 
     assert server.version() == version_of(root)
-    assert installation.status()["versions"][damaged]["reason"].startswith("tokenizer.json was changed after the model was signed.")
+    assert installation.status()["versions"][damaged]["reason"].startswith(
+        "tokenizer.json was changed after the model was signed."
+    )
 
 
 def test_kill_nine_loses_no_written_line_and_the_next_start_completes_it(start, installation, root):
     server = start()
-    answered = [server.ask("card", id=str(number)).json()["parameters"]["prediction_id"] for number in range(30)]
+    answered = [
+        server.ask("card", id=str(number)).json()["parameters"]["prediction_id"] for number in range(30)
+    ]
     spool = installation.folder / "spool"
     written = lambda: sum(path.read_bytes().count(b"\n") for path in spool.iterdir())  # noqa: E731
     until(lambda: written() == 30, "all lines are on disk")
@@ -174,7 +195,9 @@ def test_kill_nine_loses_no_written_line_and_the_next_start_completes_it(start, 
     assert again.version() == version_of(root)
 
 
-def test_sigterm_turns_ready_off_serves_late_requests_and_ends_with_a_flushed_spool(start, installation, root):
+def test_sigterm_turns_ready_off_serves_late_requests_and_ends_with_a_flushed_spool(
+    start, installation, root
+):
     server = start(INFERENCE_DRAIN_SECONDS="600")
     load = Load(server)
     until(lambda: len(load.versions) > 20, "the server answers")
@@ -192,10 +215,14 @@ def test_sigterm_turns_ready_off_serves_late_requests_and_ends_with_a_flushed_sp
 
 def test_sigterm_finishes_what_is_in_flight_and_exits_zero(start, installation):
     server, body = start(), json.dumps(ask("card")).encode()
-    head = f"POST /v2/models/support/infer HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: {len(body)}\r\n"
+    head = (
+        "POST /v2/models/support/infer HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer"
+        f" {TOKEN}\r\nContent-Length: {len(body)}\r\n"
+    )
     with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
         connection.sendall(head.encode() + b"Expect: 100-continue\r\n\r\n")
-        assert connection.recv(100).startswith(b"HTTP/1.1 100 Continue")  # the server waits for this request's body
+        # the server waits for this request's body
+        assert connection.recv(100).startswith(b"HTTP/1.1 100 Continue")
         server.process.send_signal(signal.SIGTERM)
         until(lambda: not server.ready(), "the port is closed")
         connection.sendall(body)
@@ -224,11 +251,17 @@ def test_triton_client_reads_every_mode(shared, binary_in, binary_out):
     data = triton.InferInput("TEXT", [2], "BYTES")
     data.set_data_from_numpy(np.array(["card né".encode(), b"money"], dtype=object), binary_data=binary_in)
     names = ("LABEL", "CONFIDENCE", "SCORES")
-    wanted = None if binary_out is None else [triton.InferRequestedOutput(name, binary_data=binary_out) for name in names]
+    wanted = (
+        None
+        if binary_out is None
+        else [triton.InferRequestedOutput(name, binary_data=binary_out) for name in names]
+    )
 
     found = client.infer("support", [data], outputs=wanted, headers=auth(), request_id="r-5")
 
-    labels = [label.decode() if isinstance(label, bytes) else label for label in found.as_numpy("LABEL").tolist()]
+    labels = [
+        label.decode() if isinstance(label, bytes) else label for label in found.as_numpy("LABEL").tolist()
+    ]
     assert labels == ["card", "money"]
     assert found.as_numpy("SCORES").shape == (2, 3)
     assert found.as_numpy("SCORES").max(axis=1) == pytest.approx(found.as_numpy("CONFIDENCE"))
@@ -244,7 +277,10 @@ def test_triton_client_reads_health_metadata_and_errors(shared):
     assert client.is_model_ready("support", headers=auth())
     assert client.get_model_metadata("support", headers=auth())["versions"] == [version]
     assert client.get_model_config("support", headers=auth())["input"][0]["data_type"] == "TYPE_STRING"
-    assert client.get_inference_statistics("support", headers=auth())["model_stats"][0]["name"] == "inbox/support"
+    assert (
+        client.get_inference_statistics("support", headers=auth())["model_stats"][0]["name"]
+        == "inbox/support"
+    )
     assert client.get_model_repository_index(headers=auth())[0]["state"] == "READY"
     with pytest.raises(InferenceServerException, match="valid token"):
         client.get_model_metadata("support")
@@ -256,7 +292,10 @@ def test_triton_client_reads_health_metadata_and_errors(shared):
         b"\x00\x01\x02\r\n\r\n",
         b"GET /v2 HTTP/9.9\r\n\r\n",
         b"GET /\xff\xfe HTTP/1.1\r\nhost: x\r\n\r\n",
-        b"GET /v2/no HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-key: AA\r\n\r\n",
+        (
+            b"GET /v2/no HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade:"
+            b" websocket\r\nsec-websocket-key: AA\r\n\r\n"
+        ),
         b"POST /v2/models/support/infer HTTP/1.1\r\nhost: x\r\ncontent-length: 5, 6\r\n\r\n",
         b"POST /v2/models/support/infer HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nZZ\r\n",
     ],
@@ -276,14 +315,19 @@ def test_bytes_that_are_no_request_get_a_refusal_like_any_other(shared, sent):
 def test_bad_settings_end_the_start_with_a_sentence(tmp_path):
     environment = os.environ | {"DATA_DIR": str(tmp_path), "INFERENCE_PORT": "many"}
 
-    done = subprocess.run([sys.executable, "-m", "lifecycle.runtime.inference"], env=environment, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "lifecycle.runtime.inference"], env=environment, capture_output=True, text=True
+    )
 
     assert done.returncode == 2
     assert "INFERENCE_PORT is 'many'; it must be a whole number from 1 to 65535." in done.stderr
 
 
 def test_the_server_imports_no_django_and_no_torch():
-    code = "import sys, lifecycle.runtime.inference.__main__; sys.exit(bool({'django', 'torch', 'celery'} & set(sys.modules)))"
+    code = (
+        "import sys, lifecycle.runtime.inference.__main__; sys.exit(bool({'django', 'torch', 'celery'} &"
+        " set(sys.modules)))"
+    )
 
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
@@ -291,10 +335,19 @@ def test_the_server_imports_no_django_and_no_torch():
 def test_a_bad_canary_is_closed_and_stays_closed_over_a_kill(installation, root, start):
     canary = installation.artifact(1)
     installation.publish(support=endpoint(root, canary=canary, share=9_999))
-    named = {"deployment": deployment_of("canary-1"), "kind": "error", "share": 10_000, "delay_ms": 0, "until": "2999-01-01T00:00:00+00:00"}
+    named = {
+        "deployment": deployment_of("canary-1"),
+        "kind": "error",
+        "share": 10_000,
+        "delay_ms": 0,
+        "until": "2999-01-01T00:00:00+00:00",
+    }
     installation.plant(named)
     server = start(INFERENCE_DRILLS="1")
-    until(lambda: len(installation.status()["endpoints"]["inbox/support"]["versions"]) == 2, "the canary is loaded")
+    until(
+        lambda: len(installation.status()["endpoints"]["inbox/support"]["versions"]) == 2,
+        "the canary is loaded",
+    )
 
     codes = [server.ask("card", parameters={"route_key": f"k{number}"}).status_code for number in range(30)]
     assert codes == [500] * 10 + [200] * 20
@@ -302,7 +355,9 @@ def test_a_bad_canary_is_closed_and_stays_closed_over_a_kill(installation, root,
     again = start()
 
     assert {again.version() for _ in range(10)} == {version_of(root)}
-    assert installation.status()["guard"] == [{"deployment": deployment_of("canary-1"), "failures": 10, "of": 10}]
+    assert installation.status()["guard"] == [
+        {"deployment": deployment_of("canary-1"), "failures": 10, "of": 10}
+    ]
     again.end()
     lines = [line for line in installation.spooled() if line.get("kind") == "guard"]
     assert {(line["failures"], line["of"]) for line in lines} == {(10, 10)}
@@ -312,7 +367,10 @@ def test_a_bad_canary_is_closed_and_stays_closed_over_a_kill(installation, root,
 def test_a_server_with_a_shadow_answers_compares_and_ends(installation, root, start):
     installation.publish(support=endpoint(root, shadow=installation.artifact(1)))
     server = start()
-    until(lambda: all(state["state"] == "ready" for state in installation.status()["versions"].values()), "both are loaded")
+    until(
+        lambda: all(state["state"] == "ready" for state in installation.status()["versions"].values()),
+        "both are loaded",
+    )
     keys = [{"parameters": {"route_key": f"customer {at}"}} for at in range(20)]
     assert [server.ask("card", **each).status_code for each in keys] == [200] * 20
 

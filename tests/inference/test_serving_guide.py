@@ -17,8 +17,10 @@ def test_every_setting_of_the_server_is_in_the_guide_and_no_other():
 
 
 def test_every_status_that_the_server_answers_with_is_in_the_guide():
-    pattern = r"(?:ProtocolError\(|refusal\(b\")\s*(\d{3})"
-    answered = {code for path in ROOM.glob("*.py") for code in re.findall(pattern, path.read_text(encoding="utf-8"))}
+    pattern = r"(?:ProtocolError\(|refusal\(\s*b\")\s*(\d{3})"
+    answered = {
+        code for path in ROOM.glob("*.py") for code in re.findall(pattern, path.read_text(encoding="utf-8"))
+    }
 
     assert answered == set(re.findall(r"^\| (\d{3}) \|", GUIDE, re.MULTILINE))
 
@@ -29,8 +31,12 @@ def test_the_example_request_is_answered(client):
     response = client.post("/v2/models/support/infer", content=body, headers=auth())
 
     example = json.loads(
-        re.sub(r"…\"", '"', re.search(r'^\{"model_name".+?\}\]\}$', GUIDE, re.MULTILINE | re.DOTALL).group(0)).replace(", …", "")
+        re.sub(
+            r"…\"", '"', re.search(r'^\{"model_name".+?\}\]\}$', GUIDE, re.MULTILINE | re.DOTALL).group(0)
+        ).replace(", …", "")
     )
     assert response.json().keys() == example.keys()
     assert response.json()["parameters"].keys() == example["parameters"].keys()
-    assert [output["name"] for output in response.json()["outputs"]] == [output["name"] for output in example["outputs"]]
+    assert [output["name"] for output in response.json()["outputs"]] == [
+        output["name"] for output in example["outputs"]
+    ]

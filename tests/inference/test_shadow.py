@@ -34,19 +34,45 @@ class Engine:
 
 def copy(answer, *, answered=None, texts=("card",)):
     arm = Arm("shadow", 10_000, "v2", "tiny 1.2.0", "0" * 64, "d3")
-    return Copy("inbox/support", LiveArm(arm, Engine(answer)), REQUEST, texts, answered or scored([0.75, 0.25]), 4.5, "5ea1")
+    return Copy(
+        "inbox/support",
+        LiveArm(arm, Engine(answer)),
+        REQUEST,
+        texts,
+        answered or scored([0.75, 0.25]),
+        4.5,
+        "5ea1",
+    )
 
 
 def test_two_answers_are_compared_text_by_text():
-    first, second = compare(copy(scored([0.5, 0.5], [0.25, 0.75]), answered=scored([0.75, 0.25], [0.75, 0.25]), texts=("x", "y")))
+    first, second = compare(
+        copy(scored([0.5, 0.5], [0.25, 0.75]), answered=scored([0.75, 0.25], [0.75, 0.25]), texts=("x", "y"))
+    )
 
-    assert (first["prediction"], first["code"], first["agrees"], first["label"], first["confidence"]) == (REQUEST, 200, True, "a", 0.5)
+    assert (first["prediction"], first["code"], first["agrees"], first["label"], first["confidence"]) == (
+        REQUEST,
+        200,
+        True,
+        "a",
+        0.5,
+    )
     assert first["kl"] == round(0.75 * math.log(1.5) + 0.25 * math.log(0.5), 6) == 0.130812
-    assert (second["agrees"], second["label"], second["confidence"], second["primary_latency_ms"]) == (False, "b", 0.75, 4.5)
+    assert (second["agrees"], second["label"], second["confidence"], second["primary_latency_ms"]) == (
+        False,
+        "b",
+        0.75,
+        4.5,
+    )
     assert second["kl"] == 0.549306  # ln(3) / 2
     assert second["prediction"] != REQUEST
     assert first["uuid"] != second["uuid"]
-    assert (first["kind"], first["endpoint"], first["deployment"], first["version"]) == ("shadow", "inbox/support", "d3", "v2")
+    assert (first["kind"], first["endpoint"], first["deployment"], first["version"]) == (
+        "shadow",
+        "inbox/support",
+        "d3",
+        "v2",
+    )
     assert first["latency_ms"] >= 0
     assert (first["key"], second["key"]) == ("5ea1", "5ea1")
 
@@ -66,7 +92,13 @@ def test_other_labels_have_no_divergence():
 def test_a_shadow_that_fails_is_a_line_with_code_500(caplog):
     (line,) = compare(copy(RuntimeError("the text was: secret")))
 
-    assert (line["code"], line["label"], line["confidence"], line["agrees"], line["kl"]) == (500, "", None, None, None)
+    assert (line["code"], line["label"], line["confidence"], line["agrees"], line["kl"]) == (
+        500,
+        "",
+        None,
+        None,
+        None,
+    )
     assert "shadow_failed" in caplog.text
     assert "secret" not in caplog.text
 
@@ -132,8 +164,17 @@ def test_the_copy_is_compared_with_what_the_client_got(still, client, installati
     assert (answer["model_version"], answer["outputs"][0]["data"]) == (version_of(root), ["card"])
     first, second = installation.spooled()
     assert (first["version"], first["arm"]) == (version_of(root), "stable")
-    assert (second["kind"], second["prediction"], second["agrees"], second["label"]) == ("shadow", first["uuid"], False, "money")
-    assert (second["version"], second["root_digest"], second["deployment"]) == (version_of(shadow), shadow, deployment_of("shadow-1"))
+    assert (second["kind"], second["prediction"], second["agrees"], second["label"]) == (
+        "shadow",
+        first["uuid"],
+        False,
+        "money",
+    )
+    assert (second["version"], second["root_digest"], second["deployment"]) == (
+        version_of(shadow),
+        shadow,
+        deployment_of("shadow-1"),
+    )
     assert second["kl"] > 1
     assert installation.status()["endpoints"]["inbox/support"]["versions"] == [version_of(root)]
 
@@ -145,7 +186,9 @@ def test_no_client_reaches_a_shadow(client, shadow):
     assert client.get("/v2/models/support", headers=auth()).json()["versions"] != [version_of(shadow)]
 
 
-def test_a_share_of_the_requests_is_copied_and_refused_ones_are_not(still, client, installation, server, root):
+def test_a_share_of_the_requests_is_copied_and_refused_ones_are_not(
+    still, client, installation, server, root
+):
     digest = installation.artifact(1)
     installation.publish(support=endpoint(root, shadow=digest, copies=5_000))
     follow(server)
@@ -174,7 +217,9 @@ def test_a_shadow_that_crashes_changes_no_answer(client, installation, server, r
     assert installation.status()["guard"] == []
 
 
-def test_a_shadow_that_hangs_changes_no_answer_and_no_end(client, installation, server, root, shadow, monkeypatch):
+def test_a_shadow_that_hangs_changes_no_answer_and_no_end(
+    client, installation, server, root, shadow, monkeypatch
+):
     monkeypatch.setattr(shadows, "STOP_SECONDS", 0.01)  # how long the end waits for it
     entered, leave = threading.Event(), threading.Event()
 

@@ -1,4 +1,6 @@
-"""A file that a server writes about itself has a time and a writer, so that a dead server's file is recognized."""
+"""A file that a server writes about itself has a time and a writer, so that a dead server's file is
+recognized.
+"""
 
 import os
 import subprocess
@@ -36,7 +38,14 @@ def test_a_writer_lives_that_wrote_lately_and_is_there(ended):
 
 
 @pytest.mark.parametrize(
-    "entry", [{}, {"at": None}, {"at": "yesterday"}, {"at": "2026-06-01T12:00:00"}, {"at": NOW.isoformat(), "pid": "x"}]
+    "entry",
+    [
+        {},
+        {"at": None},
+        {"at": "yesterday"},
+        {"at": "2026-06-01T12:00:00"},
+        {"at": NOW.isoformat(), "pid": "x"},
+    ],
 )
 def test_a_file_without_a_valid_time_is_not_alive(entry):
     assert not signs.is_alive(entry, NOW)
@@ -47,7 +56,9 @@ def test_its_own_sign_is_alive():
 
 
 @pytest.mark.engine
-def test_a_server_writes_its_status_again_when_a_beat_is_due_and_not_before(installation, server, monkeypatch):
+def test_a_server_writes_its_status_again_when_a_beat_is_due_and_not_before(
+    installation, server, monkeypatch
+):
     wrote = installation.status()["at"]
     server.router.beat()
     assert installation.status()["at"] == wrote

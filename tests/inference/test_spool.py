@@ -12,20 +12,43 @@ from tests.inference.models import TOKEN, ask, auth, deployment_of, version_of
 
 
 def lines(folder):
-    return [json.loads(line) for path in sorted(folder.glob("*.jsonl")) for line in path.read_text().splitlines()]
+    return [
+        json.loads(line) for path in sorted(folder.glob("*.jsonl")) for line in path.read_text().splitlines()
+    ]
 
 
-def test_a_prediction_is_one_line_that_names_its_version_and_its_token_in_part(client, installation, server, root):
-    answered = client.post("/v2/models/support/infer", json=ask("card", "hello money"), headers=auth() | {"x-request-id": "r1"}).json()
+def test_a_prediction_is_one_line_that_names_its_version_and_its_token_in_part(
+    client, installation, server, root
+):
+    answered = client.post(
+        "/v2/models/support/infer", json=ask("card", "hello money"), headers=auth() | {"x-request-id": "r1"}
+    ).json()
     server.spool.stop()
 
     (line,) = installation.spooled()
     assert line["uuid"] == answered["parameters"]["prediction_id"]
-    assert (line["endpoint"], line["version"], line["root_digest"], line["arm"]) == ("inbox/support", version_of(root), root, "stable")
-    assert (line["status"], line["code"], line["rows"], line["epoch"], line["request_id"]) == ("ok", 200, 2, 1, "r1")
+    assert (line["endpoint"], line["version"], line["root_digest"], line["arm"]) == (
+        "inbox/support",
+        version_of(root),
+        root,
+        "stable",
+    )
+    assert (line["status"], line["code"], line["rows"], line["epoch"], line["request_id"]) == (
+        "ok",
+        200,
+        2,
+        1,
+        "r1",
+    )
     assert line["token"] == hashlib.sha256(TOKEN.encode()).hexdigest()[:8]
     assert (line["deployment"], line["key"]) == (deployment_of("stable-1"), "")
-    seen = {"sha256": hashlib.sha256(b"hello money").hexdigest(), "chars": 11, "tokens": 4, "oov": 0.0, "truncated": False}
+    seen = {
+        "sha256": hashlib.sha256(b"hello money").hexdigest(),
+        "chars": 11,
+        "tokens": 4,
+        "oov": 0.0,
+        "truncated": False,
+    }
     assert line["inputs"][1] == seen
     assert line["cpu_ms"] > 0
     assert line["outputs"][0]["label"] == "card"

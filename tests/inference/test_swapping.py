@@ -25,7 +25,9 @@ def label(client, text="card"):
     return answer(client, text)["outputs"][0]["data"][0]
 
 
-def test_a_new_version_answers_once_it_is_loaded_and_the_old_one_until_then(client, installation, server, root):
+def test_a_new_version_answers_once_it_is_loaded_and_the_old_one_until_then(
+    client, installation, server, root
+):
     new = installation.artifact(1)
     installation.publish(support=endpoint(new, standby=(root,)))
 
@@ -93,8 +95,14 @@ def test_a_flipped_byte_is_refused_and_the_old_version_continues(client, install
 
     assert answer(client)["model_version"] == version_of(root)
     assert installation.status()["versions"][new]["state"] == "refused"
-    assert installation.status()["versions"][new]["reason"].startswith("serving/model.onnx was changed after the model was signed.")
-    assert installation.status()["endpoints"]["inbox/support"] == {"epoch": 1, "versions": [version_of(root)], "digests": [root]}
+    assert installation.status()["versions"][new]["reason"].startswith(
+        "serving/model.onnx was changed after the model was signed."
+    )
+    assert installation.status()["endpoints"]["inbox/support"] == {
+        "epoch": 1,
+        "versions": [version_of(root)],
+        "digests": [root],
+    }
 
 
 def test_a_version_signed_by_another_key_or_absent_is_refused(client, installation, server, root):
@@ -106,7 +114,11 @@ def test_a_version_signed_by_another_key_or_absent_is_refused(client, installati
     follow(server)
 
     assert label(client) == "card"
-    assert [state["state"] for state in installation.status()["versions"].values()] == ["ready", "refused", "refused"]
+    assert [state["state"] for state in installation.status()["versions"].values()] == [
+        "ready",
+        "refused",
+        "refused",
+    ]
     response = client.post("/v2/models/other/infer", json=ask("card"), headers=auth())
     assert response.status_code == 503
     assert response.json()["error"].startswith("No version of this model is live yet.")
@@ -125,7 +137,14 @@ def test_one_signed_model_cannot_replace_another(client, installation, server, r
 
 
 @pytest.mark.parametrize(
-    "card", [{"temperature": 0}, {"labels": ["one"]}, {"format": 2}, {"labels": ["a", "b", "c", "d"]}, {"inputs": ["pixels"]}]
+    "card",
+    [
+        {"temperature": 0},
+        {"labels": ["one"]},
+        {"format": 2},
+        {"labels": ["a", "b", "c", "d"]},
+        {"inputs": ["pixels"]},
+    ],
 )
 def test_a_signed_version_that_cannot_work_is_refused(client, installation, server, root, card):
     new = installation.artifact(1, **card)
@@ -174,16 +193,42 @@ def change(shares=None, **fields):
         change(tokens=[{"digest": "0" * 64, "until": "2026-01-01T00:00:00"}]),
         change(shadow={"share": 10_001}),
         change(arms=[{"arm": "stable"}]),
-        change(arms=[{"arm": "stable", "share": 10_000, "version": "v", "root_digest": "../../etc", "deployment": "d"}]),
-        change(arms=[{"arm": "stable", "share": 10_000, "version": 'v"} 1\n', "root_digest": "0" * 64, "deployment": "d"}]),
-        change(arms=[{"arm": "canary", "share": 10_000, "version": "v", "root_digest": "0" * 64, "deployment": "d"}]),
+        change(
+            arms=[
+                {
+                    "arm": "stable",
+                    "share": 10_000,
+                    "version": "v",
+                    "root_digest": "../../etc",
+                    "deployment": "d",
+                }
+            ]
+        ),
+        change(
+            arms=[
+                {
+                    "arm": "stable",
+                    "share": 10_000,
+                    "version": 'v"} 1\n',
+                    "root_digest": "0" * 64,
+                    "deployment": "d",
+                }
+            ]
+        ),
+        change(
+            arms=[
+                {"arm": "canary", "share": 10_000, "version": "v", "root_digest": "0" * 64, "deployment": "d"}
+            ]
+        ),
         lambda document: document.pop("endpoints"),
         lambda document: document.update(format=1),
         lambda document: document.update(epoch="3"),
         lambda document: document["endpoints"].update({"../x": document["endpoints"]["inbox/support"]}),
     ],
 )
-def test_a_signed_document_that_is_not_as_agreed_is_ignored_as_a_whole(client, installation, server, root, spoil):
+def test_a_signed_document_that_is_not_as_agreed_is_ignored_as_a_whole(
+    client, installation, server, root, spoil
+):
     document = installation.document(support=endpoint(installation.artifact(1)))
     spoil(document)
     installation.publish(document)
@@ -234,7 +279,8 @@ def test_temperature_flattens_the_scores(client, installation, server, root):
     installation.publish(support=endpoint(installation.artifact(0, temperature=3.0)))
     follow(server)
 
-    assert answer(client)["outputs"][1]["data"] == pytest.approx([0.576117], abs=1e-6)  # logits 3, 0, 0 divided by 3
+    # logits 3, 0, 0 divided by 3
+    assert answer(client)["outputs"][1]["data"] == pytest.approx([0.576117], abs=1e-6)
 
 
 def test_a_full_queue_answers_429_with_a_retry_time(client, installation, server):
@@ -247,23 +293,33 @@ def test_a_full_queue_answers_429_with_a_retry_time(client, installation, server
     server.slots.texts = 0
     assert label(client) == "card"
     server.spool.stop()
-    assert [(line["status"], line["code"]) for line in installation.spooled()] == [("error", 429), ("ok", 200)]
+    assert [(line["status"], line["code"]) for line in installation.spooled()] == [
+        ("error", 429),
+        ("ok", 200),
+    ]
 
 
 def test_an_engine_that_fails_costs_one_request_and_not_the_server(client, server, caplog):
     engine = server.router.table.endpoints["inbox/support"].arms[0].engine
     works, engine.predict = engine.predict, lambda texts: 1 / 0
 
-    response = client.post("/v2/models/support/infer", json=ask("card"), headers=auth() | {"x-request-id": "r9"})
+    response = client.post(
+        "/v2/models/support/infer", json=ask("card"), headers=auth() | {"x-request-id": "r9"}
+    )
 
     assert response.status_code == 500
-    assert json.loads(response.content)["error"] == "The model failed on this request. The request ID is in X-Request-Id."
+    assert (
+        json.loads(response.content)["error"]
+        == "The model failed on this request. The request ID is in X-Request-Id."
+    )
     assert "request_id=r9" in caplog.text
     engine.predict = works
     assert label(client) == "card"
 
 
-def test_a_version_in_quarantine_does_not_go_on_while_what_replaces_it_is_loaded_or_refused(client, installation, server, root):
+def test_a_version_in_quarantine_does_not_go_on_while_what_replaces_it_is_loaded_or_refused(
+    client, installation, server, root
+):
     new = installation.artifact(1)
     installation.publish(support=endpoint(new, withdrawn=(root,)))
 
@@ -275,13 +331,17 @@ def test_a_version_in_quarantine_does_not_go_on_while_what_replaces_it_is_loaded
     assert answer(client)["model_version"] == version_of(new)
 
 
-def test_an_endpoint_without_an_arm_answers_503_lets_its_version_go_and_stays_ready(client, installation, server, root):
+def test_an_endpoint_without_an_arm_answers_503_lets_its_version_go_and_stays_ready(
+    client, installation, server, root
+):
     installation.publish(support=endpoint(root, withdrawn=(root,)) | {"arms": []})
 
     assert server.router.poll()
 
     for path, asked in (("", client.get), ("/infer", client.post)):
-        response = asked(f"/v2/models/support{path}", headers=auth(), **({"json": ask("card")} if path else {}))
+        response = asked(
+            f"/v2/models/support{path}", headers=auth(), **({"json": ask("card")} if path else {})
+        )
         assert response.status_code == 503
         assert "quarantine" in response.json()["error"]
     assert installation.status()["versions"] == {}

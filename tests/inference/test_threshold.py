@@ -65,7 +65,15 @@ def test_what_is_kept_of_an_answer_is_the_label_that_was_given(installation):
 
 
 @pytest.mark.parametrize(
-    "card", [chosen(0.3, "unknown"), chosen(1.3), chosen("high"), {"format": 2}, {"format": 2, "deciding": None}, {"format": 3}]
+    "card",
+    [
+        chosen(0.3, "unknown"),
+        chosen(1.3),
+        chosen("high"),
+        {"format": 2},
+        {"format": 2, "deciding": None},
+        {"format": 3},
+    ],
 )
 def test_a_threshold_that_cannot_be_applied_is_refused_and_never_left_out(installation, card):
     folder = installation.serving / "artifacts" / installation.artifact(**card)

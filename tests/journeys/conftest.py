@@ -1,4 +1,6 @@
-"""One product and one story for journeys that go together, and a second one for those that change the model or break things."""
+"""One product and one story for journeys that go together, and a second one for those that change the model
+or break things.
+"""
 
 from __future__ import annotations
 
@@ -71,7 +73,8 @@ def story(request: pytest.FixtureRequest) -> Story:
 @pytest.fixture(scope="module")
 def desk(chromium: Browser, product: Product) -> Desk:
     """Everybody's window on the product."""
-    from tests.support.desk import Desk  # here: loading Playwright takes a second, which other tests need not pay
+    # here: loading Playwright takes a second, which other tests need not pay
+    from tests.support.desk import Desk
 
     if product.process is None:  # test_up ended it
         product.start()

@@ -1,5 +1,6 @@
-"""Parts of the product go away at bad moments: what is served stays right, and what was answered is counted once. It comes last: what the
-circle's product logs from here on are errors, too."""
+"""Parts of the product go away at bad moments: what is served stays right, and what was answered is counted
+once. It comes last: what the circle's product logs from here on are errors, too.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +29,9 @@ print(Prediction.objects.filter(endpoint__slug="{slug}").count(), rows.aggregate
 
 
 def counted(circle: Circle) -> tuple[int, int]:
-    """Predictions of the endpoint, and requests in its rollups; one text each, so that both are the same number."""
+    """Predictions of the endpoint, and requests in its rollups; one text each, so that both are the same
+    number.
+    """
     said = circle.story.product.python(COUNTED.format(slug=circle.story.slug)).split()
     return int(said[0]), int(said[1])
 
@@ -40,7 +43,9 @@ def live(circle: Circle) -> str:
     return circle.version
 
 
-def test_servers_killed_one_by_one_refuse_nobody_come_back_right_and_nothing_is_counted_twice(circle: Circle, live: str):
+def test_servers_killed_one_by_one_refuse_nobody_come_back_right_and_nothing_is_counted_twice(
+    circle: Circle, live: str
+):
     product = circle.story.product
     until(product.spool_is_empty, "what was answered before has arrived")
     before = counted(circle)

@@ -1,4 +1,6 @@
-"""What a first `make run` shows: the demo tells its whole story by itself, and every page of it has something to say."""
+"""What a first `make run` shows: the demo tells its whole story by itself, and every page of it has something
+to say.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,10 @@ def test_its_invented_messages_are_marked_as_synthetic(demo: Product):
     ana = person(demo, "ana")
     (dataset,) = ana.api("GET", "datasets/")["results"]
     links = set(re.findall(r"/datasets/uploads/([0-9a-f-]{36})/", ana.page(f"/datasets/{dataset['uuid']}/")))
-    found = {upload["file_name"]: upload["provenance"]["synthetic"] for upload in (ana.api("GET", f"uploads/{uuid}/") for uuid in links)}
+    found = {
+        upload["file_name"]: upload["provenance"]["synthetic"]
+        for upload in (ana.api("GET", f"uploads/{uuid}/") for uuid in links)
+    }
 
     assert (found["history-2026.csv"], found["november-inbox.csv"]) == (True, True)
 
@@ -64,7 +69,17 @@ def test_its_dashboard_compares_twelve_weeks_with_the_hold_out(demo: Product):
 def test_every_page_of_it_opens(demo: Product):
     lee = person(demo, "lee")
 
-    for path in ("/", "/dashboard/", "/endpoints/", "/rollouts/", "/drift/", "/alerts/", "/retraining/", "/datasets/", "/models/"):
+    for path in (
+        "/",
+        "/dashboard/",
+        "/endpoints/",
+        "/rollouts/",
+        "/drift/",
+        "/alerts/",
+        "/retraining/",
+        "/datasets/",
+        "/models/",
+    ):
         lee.page(path)
 
 

@@ -1,4 +1,6 @@
-"""A version goes live on the real inference server, answers, and is rolled back under a stream of requests: none fails."""
+"""A version goes live on the real inference server, answers, and is rolled back under a stream of requests:
+none fails.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,14 @@ pytestmark = [pytest.mark.journey, pytest.mark.django_db(transaction=True)]
 
 def tiny_artifact(shift: int):
     """Files of a model that answers "card" with the label at this place; stored as a run's artifact."""
-    card = {"format": 1, "task": "single_label", "labels": registry.LABELS, "max_tokens": 16, "pooling": "mean", "temperature": 1.0}
+    card = {
+        "format": 1,
+        "task": "single_label",
+        "labels": registry.LABELS,
+        "max_tokens": 16,
+        "pooling": "mean",
+        "temperature": 1.0,
+    }
     card |= {"inputs": ["input_ids", "attention_mask", "token_type_ids"], "serving": "serving/model.onnx"}
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "artifact"
@@ -57,9 +66,18 @@ def server(settings):
         port = probe.getsockname()[1]
     actions.publish()
     settings.INFERENCE_URL = f"http://127.0.0.1:{port}"
-    environment = os.environ | {"DATA_DIR": str(settings.DATA_DIR), "INFERENCE_PORT": str(port), "INFERENCE_DRAIN_SECONDS": "0"}
+    environment = os.environ | {
+        "DATA_DIR": str(settings.DATA_DIR),
+        "INFERENCE_PORT": str(port),
+        "INFERENCE_DRAIN_SECONDS": "0",
+    }
     log = (settings.DATA_DIR / "inference.log").open("wb")
-    process = subprocess.Popen([sys.executable, "-m", "lifecycle.runtime.inference"], env=environment, stderr=log, stdin=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lifecycle.runtime.inference"],
+        env=environment,
+        stderr=log,
+        stdin=subprocess.DEVNULL,
+    )
     try:
         yield settings.INFERENCE_URL
     finally:
@@ -69,7 +87,9 @@ def server(settings):
 
 
 class Stream:
-    """Requests without a pause, in threads of their own. answers: (status, version label, moment it began)."""
+    """Requests without a pause, in threads of their own. answers: (status, version label, moment it
+    began).
+    """
 
     def __init__(self, url: str, secret: str, threads: int = 3) -> None:
         self.answers: list[tuple[int, str, float]] = []
@@ -116,31 +136,43 @@ def test_deploy_answer_roll_back(project, mia, ravi, lee, gita, omar, ana, serve
     endpoints.deploy(project, endpoint, first)
     assert until(asks, "the first version answers")["outputs"][0]["data"] == ["billing"]
 
-    second = registry.make_version(project, mia, ravi, model=first.model, snapshot=snapshot, semver="1.1.0", artifact=tiny_artifact(1))
+    second = registry.make_version(
+        project, mia, ravi, model=first.model, snapshot=snapshot, semver="1.1.0", artifact=tiny_artifact(1)
+    )
     endpoints.deploy(project, endpoint, second)
     until(lambda: (asks() or {}).get("model_version") == str(second.uuid), "the second version answers")
 
     with Stream(url, secret) as stream:
         until(lambda: len(stream.answers) > 20, "requests run")
-        actions.roll_back(endpoint_id=endpoint.uuid, actor=omar, reason="Wrong on cards.", typed="1.0.0", seen_moves=2)
+        actions.roll_back(
+            endpoint_id=endpoint.uuid, actor=omar, reason="Wrong on cards.", typed="1.0.0", seen_moves=2
+        )
         committed = time.monotonic()
         until(lambda: stream.answers[-1][1] == str(first.uuid), "the first version answers again")
         seen = len(stream.answers)
         until(lambda: len(stream.answers) > seen + 100, "more requests run")
     last_of_old = max(began for _, version, began in stream.answers if version == str(second.uuid))
-    print(f"rollback: the last request answered by the old version began {last_of_old - committed:.3f} s after the commit")
+    print(
+        f"rollback: the last request answered by the old version began {last_of_old - committed:.3f} s after"
+        " the commit"
+    )
 
     assert {status for status, _, _ in stream.answers} == {200}
     assert {version for _, version, began in stream.answers if began > last_of_old} == {str(first.uuid)}
     assert [state.epoch for state in queries.server_states()] == [queries.routes_row().published_epoch]
     known = asks()["parameters"]["prediction_id"]
 
-    until(lambda: traffic.ingest() is not None and Prediction.objects.filter(uuid=known).exists(), "the last request arrives")
+    until(
+        lambda: traffic.ingest() is not None and Prediction.objects.filter(uuid=known).exists(),
+        "the last request arrives",
+    )
     assert Prediction.objects.filter(version=second).exists()
     assert Prediction.objects.filter(version=first, label="billing").exists()
     api = APIClient()
     api.credentials(HTTP_AUTHORIZATION=f"Bearer {secret}")
-    said = api.post(f"/api/v1/predictions/{known}/feedback/", {"right": False, "label": "refund"}, format="json")
+    said = api.post(
+        f"/api/v1/predictions/{known}/feedback/", {"right": False, "label": "refund"}, format="json"
+    )
     assert said.status_code == 201
     assert Prediction.objects.get(uuid=known).feedback.get().label == "refund"
 
@@ -154,14 +186,18 @@ def test_a_damaged_version_changes_nothing(project, mia, ravi, lee, gita, omar, 
     def version():
         try:
             return (
-                httpx.post(f"{server}/v2/models/{endpoint.full_name}/infer", json=ask("card"), headers=bearer).json().get("model_version")
+                httpx.post(f"{server}/v2/models/{endpoint.full_name}/infer", json=ask("card"), headers=bearer)
+                .json()
+                .get("model_version")
             )
         except httpx.TransportError:
             return None
 
     endpoints.deploy(project, endpoint, first)
     until(lambda: version() == str(first.uuid), "the first version answers")
-    second = registry.make_version(project, mia, ravi, model=first.model, snapshot=snapshot, semver="1.1.0", artifact=tiny_artifact(1))
+    second = registry.make_version(
+        project, mia, ravi, model=first.model, snapshot=snapshot, semver="1.1.0", artifact=tiny_artifact(1)
+    )
     request = endpoints.approved(project, endpoint, second)
     folder = settings.DATA_DIR / "serving" / "artifacts" / second.root_digest
 

@@ -1,5 +1,7 @@
-"""A team labels real data in Debian's Chromium, against the running product: 77 classes of banking77 with planted faults, from the file to
-the frozen snapshot, then marked words, a dialogue and a pair of responses. Every answer is given by keys."""
+"""A team labels real data in Debian's Chromium, against the running product: 77 classes of banking77 with
+planted faults, from the file to the frozen snapshot, then marked words, a dialogue and a pair of responses.
+Every answer is given by keys.
+"""
 
 from __future__ import annotations
 
@@ -71,7 +73,9 @@ def new_dataset(page: Page, name: str, task: str) -> str:
 
 
 def bring(page: Page, path: Path, rows: int, *, suggests: bool = False) -> None:
-    """Upload a file on the dataset's page and accept it. suggests: what it says decides nothing, where it says something."""
+    """Upload a file on the dataset's page and accept it. suggests: what it says decides nothing, where it
+    says something.
+    """
     page.locator('input[type="file"]').set_input_files(path)
     page.get_by_role("button", name="Upload", exact=True).click()
     accept = page.get_by_role("button", name=f"Import {rows:,} row{'' if rows == 1 else 's'}")
@@ -83,7 +87,14 @@ def bring(page: Page, path: Path, rows: int, *, suggests: bool = False) -> None:
 
 
 def open_queue(
-    page: Page, dataset: str, name: str, *, upload: str = "", people: str = "1 person", order: str = "given", gold: int = 0
+    page: Page,
+    dataset: str,
+    name: str,
+    *,
+    upload: str = "",
+    people: str = "1 person",
+    order: str = "given",
+    gold: int = 0,
 ) -> str:
     page.goto(f"/labeling/datasets/{dataset}/open/")
     page.get_by_label("Name", exact=True).fill(name)
@@ -153,12 +164,16 @@ def test_a_history_with_planted_faults_and_new_messages_come_in(desk: Desk, team
     team.truth = {normal(text): category for text, category in rows.values()}
     names = sorted(by_class)
     history = [(text, category) for category in names for text in by_class[category][:EACH]]
-    for at in range(0, len(history), len(history) // FAULTS):  # a label of a class that is far away in the list
+    # a label of a class that is far away in the list
+    for at in range(0, len(history), len(history) // FAULTS):
         text, category = history[at]
         history[at] = (text, names[(names.index(category) + 29) % 77])
         team.planted.add(normal(text))
     team.new = [by_class[category][EACH] for category in names[:NEW]]
-    for name, header, lines in (("history.csv", ["text", "label"], history), ("new.csv", ["text"], [[text] for text in team.new])):
+    for name, header, lines in (
+        ("history.csv", ["text", "label"], history),
+        ("new.csv", ["text"], [[text] for text in team.new]),
+    ):
         with (tmp_path / name).open("w", encoding="utf-8", newline="") as file:
             csv.writer(file).writerows([header, *lines])
 
@@ -194,7 +209,9 @@ def test_what_is_decided_becomes_gold_and_a_model_learns_from_it(desk: Desk, tea
     page.get_by_role("button", name="Add gold items").click()
     expect(page.get_by_role("table", name="Gold items")).to_be_visible()
 
-    team.queue = open_queue(page, team.dataset, "New messages", upload="new.csv", people="2 people", order="model", gold=25)
+    team.queue = open_queue(
+        page, team.dataset, "New messages", upload="new.csv", people="2 people", order="model", gold=25
+    )
     page.get_by_role("button", name="Train now").click()
     expect(page.get_by_text("Accuracy, cross-validated")).to_be_visible(timeout=240_000)
     look(page, "")
@@ -215,7 +232,11 @@ def test_two_people_label_by_keys_alone(desk: Desk, team: Team):
     came += label_all(desk["ben"], team.queue, differs)
 
     now = team.queue_now(team.queue)
-    assert (now["slots_done"], now["items_decided"], now["items_disputed"]) == (2 * NEW, NEW - len(DISPUTED), len(DISPUTED))
+    assert (now["slots_done"], now["items_decided"], now["items_disputed"]) == (
+        2 * NEW,
+        NEW - len(DISPUTED),
+        len(DISPUTED),
+    )
     gold = list(pages_of(team.workspace["ravi"], f"labeling/datasets/{team.dataset}/gold/"))
     assert sum(each["asked"] for each in gold) == came - 2 * NEW > 0
     wrong = [each for each in gold if each["right"] < each["asked"]]
@@ -289,23 +310,35 @@ def test_what_is_decided_is_frozen(desk: Desk, team: Team):
 # ── Other tasks ─────────────────────────────────────────────────────────────
 def test_words_of_wnut17_are_marked_by_keys_alone(desk: Desk, team: Team, tmp_path: Path):
     source = team.folder / "wnut17" / "emerging.dev.conll"
-    sentences = [each for each in source.read_text(encoding="utf-8").split("\n\n") if "Redondo\t" in each or "BINGE\t" in each]
+    sentences = [
+        each
+        for each in source.read_text(encoding="utf-8").split("\n\n")
+        if "Redondo\t" in each or "BINGE\t" in each
+    ]
     assert len(sentences) == 2
-    bare = "\n\n".join("\n".join(f"{line.split(chr(9))[0]}\tO" for line in each.splitlines()) for each in sentences)
+    bare = "\n\n".join(
+        "\n".join(f"{line.split(chr(9))[0]}\tO" for line in each.splitlines()) for each in sentences
+    )
     (tmp_path / "sentences.conll").write_text(bare + "\n", encoding="utf-8")
     page = desk["ana"]
     dataset = new_dataset(page, "Entities", "spans")
     bring(page, tmp_path / "sentences.conll", 2, suggests=True)
     ravi = team.workspace["ravi"]
     newest = ravi.api("GET", f"labeling/datasets/{dataset}/schemas/")
-    body = {"labels": [{"name": "location"}, {"name": "creative-work"}], "guideline": "", "seen": newest[0]["version"] if newest else 0}
+    body = {
+        "labels": [{"name": "location"}, {"name": "creative-work"}],
+        "guideline": "",
+        "seen": newest[0]["version"] if newest else 0,
+    }
     ravi.api("POST", f"labeling/datasets/{dataset}/schemas/", body, status=201)
     queue = open_queue(desk["ravi"], dataset, "Entities", upload="sentences.conll")
 
     page.goto(f"/labeling/{queue}/bench/")
     for done in range(2):
         words = page.locator("#utter").inner_text().split()
-        start, more, key = (words.index("Redondo"), 2, "1") if "Redondo" in words else (words.index("Rick"), 2, "2")
+        start, more, key = (
+            (words.index("Redondo"), 2, "1") if "Redondo" in words else (words.index("Rick"), 2, "2")
+        )
         page.keyboard.press("Home")
         for _ in range(start):
             page.keyboard.press("ArrowRight")
@@ -321,15 +354,29 @@ def test_words_of_wnut17_are_marked_by_keys_alone(desk: Desk, team: Team, tmp_pa
 
 
 def test_a_dialogue_is_corrected_and_a_better_response_chosen(desk: Desk, team: Team, tmp_path: Path):
-    rows = json.loads((team.folder / "llms_instruction" / "instruction-data-with-preference.json").read_text(encoding="utf-8"))[:1]
+    rows = json.loads(
+        (team.folder / "llms_instruction" / "instruction-data-with-preference.json").read_text(
+            encoding="utf-8"
+        )
+    )[:1]
     asked = [f"{row['instruction']} {row['input']}" for row in rows]
     turns = [
-        {"messages": [{"role": "user", "content": question}, {"role": "assistant", "content": row["rejected"]}]}
+        {
+            "messages": [
+                {"role": "user", "content": question},
+                {"role": "assistant", "content": row["rejected"]},
+            ]
+        }
         for question, row in zip(asked, rows, strict=True)
     ]
-    pairs = [{"prompt": question, "chosen": row["chosen"], "rejected": row["rejected"]} for question, row in zip(asked, rows, strict=True)]
+    pairs = [
+        {"prompt": question, "chosen": row["chosen"], "rejected": row["rejected"]}
+        for question, row in zip(asked, rows, strict=True)
+    ]
     for name, task, found in (("dialogues", "chat", turns), ("pairs", "preference", pairs)):
-        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in found), encoding="utf-8")
+        (tmp_path / f"{name}.jsonl").write_text(
+            "".join(json.dumps(row) + "\n" for row in found), encoding="utf-8"
+        )
         page = desk["ana"]
         dataset = new_dataset(page, name.capitalize(), task)
         bring(page, tmp_path / f"{name}.jsonl", 1, suggests=True)

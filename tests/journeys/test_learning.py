@@ -1,6 +1,7 @@
 """The main job against real processes, first half: from an uploaded file to two runs that are compared.
 
-Tests stand in the order of the story; each does what it needs of the steps before it, so that one alone passes too.
+Tests stand in the order of the story; each does what it needs of the steps before it, so that one alone
+passes too.
 """
 
 from __future__ import annotations
@@ -21,7 +22,10 @@ def test_the_dry_run_names_lines_and_mends_and_nothing_appears_before_acceptance
 
     assert found["state"] == "inspected"
     assert found["mapping"] == {"id": "id", "text": "text", "label": "label"}
-    assert [(each["line"], each["code"]) for each in found["report"]["dry_run"]["problems"]] == [(3, "empty_text"), (5, "ragged")]
+    assert [(each["line"], each["code"]) for each in found["report"]["dry_run"]["problems"]] == [
+        (3, "empty_text"),
+        (5, "ragged"),
+    ]
     for problem in found["report"]["dry_run"]["problems"]:
         assert problem["sentence"] in page
         assert problem["fix"] in page
@@ -34,9 +38,13 @@ def test_an_accepted_file_appears_at_once_and_the_same_file_again_adds_nothing(s
 
     ana = story["ana"]
     content = "id,text,label\n" + "\n".join(
-        f'h-{at},"{row.text}",{row.label}' for at, row in enumerate(story.corpus.history[:20]) if '"' not in row.text
+        f'h-{at},"{row.text}",{row.label}'
+        for at, row in enumerate(story.corpus.history[:20])
+        if '"' not in row.text
     )
-    again = ana.api("POST", f"datasets/{story.dataset}/uploads/?name=again.csv", status=201, content=content.encode())
+    again = ana.api(
+        "POST", f"datasets/{story.dataset}/uploads/?name=again.csv", status=201, content=content.encode()
+    )
     ana.job(accept(ana, again["uuid"]))
 
     assert ana.api("GET", f"uploads/{again['uuid']}/")["rows_new"] == 0
@@ -50,7 +58,11 @@ def test_a_program_imports_json_lines_with_a_token(story: Story):
 
 def test_strangers_find_nothing(story: Story):
     otto = story["otto"]
-    for path in (f"/datasets/{story.dataset}/", f"/datasets/uploads/{story.dry_run}/", f"/labeling/{story.queue}/"):
+    for path in (
+        f"/datasets/{story.dataset}/",
+        f"/datasets/uploads/{story.dry_run}/",
+        f"/labeling/{story.queue}/",
+    ):
         otto.page(path, status=404)
     otto.api("GET", f"datasets/{story.dataset}/", status=404)
 
@@ -65,7 +77,9 @@ def test_three_annotators_answer_everything_on_the_bench(story: Story):
 
 # ── 2 Adjudication ──────────────────────────────────────────────────────────
 def test_an_adjudicator_settles_what_they_do_not_agree_on(story: Story):
-    divided = sum(len({story.corpus.says(name, at) for name in ("ana", "ben", "chloe")}) > 1 for at in range(24))
+    divided = sum(
+        len({story.corpus.says(name, at) for name in ("ana", "ben", "chloe")}) > 1 for at in range(24)
+    )
 
     assert story.adjudicated == divided > 0
     assert (story.queue_now()["items_decided"], story.queue_now()["items_disputed"]) == (24, 0)

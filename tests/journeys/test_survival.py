@@ -1,4 +1,6 @@
-"""`kill -9` at moments that hurt: work goes on, nothing is lost or doubled, and the weights are those of a run that nobody disturbed."""
+"""`kill -9` at moments that hurt: work goes on, nothing is lost or doubled, and the weights are those of a
+run that nobody disturbed.
+"""
 
 from __future__ import annotations
 
@@ -28,13 +30,19 @@ def alive(process: psutil.Process) -> bool:
 def cancel_measuring(story: Story) -> None:
     """Lee ends the evaluation that follows by itself: the other run with these weights has one."""
     lee = story["lee"]
-    waiting = [job for job in lee.api("GET", "jobs/")["results"] if job["kind"] == "evaluation.evaluate" and not job["finished_at"]]
+    waiting = [
+        job
+        for job in lee.api("GET", "jobs/")["results"]
+        if job["kind"] == "evaluation.evaluate" and not job["finished_at"]
+    ]
     for job in waiting:
         lee.api("POST", f"jobs/{job['uuid']}/cancel/")
 
 
 @pytest.mark.browser
-def test_a_run_that_is_killed_again_and_again_ends_with_the_same_weights_and_its_page_follows(inbox_story: Story, desk: Desk):
+def test_a_run_that_is_killed_again_and_again_ends_with_the_same_weights_and_its_page_follows(
+    inbox_story: Story, desk: Desk
+):
     story, mia, page = inbox_story, inbox_story["mia"], desk["mia"]
     undisturbed = story.lora
     run = story.launch("mia", "lora", LORA, "Killed on the way")["uuid"]
@@ -73,7 +81,10 @@ def test_web_and_inference_come_back_with_what_was_live(inbox_story: Story):
     live = story["omar"].api("GET", f"endpoints/{story.endpoint}/")["live"]
 
     gone = story.product.kill("gunicorn") + story.product.kill("lifecycle.runtime.inference")
-    until(lambda: not {each.pid for each in story.product.running()} & set(gone) and story.product.answers(), "both answer again")
+    until(
+        lambda: not {each.pid for each in story.product.running()} & set(gone) and story.product.answers(),
+        "both answer again",
+    )
 
     story.client.answered_by(story.full_name, live)
     assert story["omar"].api("GET", f"endpoints/{story.endpoint}/")["live"] == live  # the session holds, too

@@ -1,4 +1,6 @@
-"""The circle closes: a canary fails and is rolled back, inputs drift, a retraining is proposed, labeled, trained, approved and released."""
+"""The circle closes: a canary fails and is rolled back, inputs drift, a retraining is proposed, labeled,
+trained, approved and released.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +14,9 @@ pytestmark = pytest.mark.journey
 
 @pytest.fixture(scope="module")
 def taken_back(circle: Circle) -> dict:
-    """A canary most of whose answers fail, while the web, the clock and the workers are gone: what everybody is answered meanwhile, and how
-    it ended once they were back."""
+    """A canary most of whose answers fail, while the web, the clock and the workers are gone: what everybody
+    is answered meanwhile, and how it ended once they were back.
+    """
     rollout = circle.start(circle.second_approved)
     canary = circle.arm("canary")
     fault = {"kind": "error", "share": 10_000, "reason": "Would anybody notice?"}
@@ -23,11 +26,16 @@ def taken_back(circle: Circle) -> dict:
         until(lambda: circle.ask("Hello")["status"] == 500, "the fault works")
         answers = [circle.ask(text) for text in circle.english(200)]
 
-    ended = until(lambda: (now := circle.rollout(rollout))["state"] == "rolled_back" and now, "the registry follows the server")
+    ended = until(
+        lambda: (now := circle.rollout(rollout))["state"] == "rolled_back" and now,
+        "the registry follows the server",
+    )
     return ended | {"answers": answers}
 
 
-def test_with_the_web_and_its_workers_gone_the_server_closes_a_bad_canary_and_the_registry_follows(circle: Circle, taken_back: dict):
+def test_with_the_web_and_its_workers_gone_the_server_closes_a_bad_canary_and_the_registry_follows(
+    circle: Circle, taken_back: dict
+):
     answers = taken_back["answers"]
     closed_at = max(at for at, answer in enumerate(answers) if answer["status"] == 500)
     later = answers[closed_at + 1 :]
@@ -40,7 +48,8 @@ def test_with_the_web_and_its_workers_gone_the_server_closes_a_bad_canary_and_th
     assert "failed" in taken_back["reason"]
     events = circle.story["omar"].api("GET", f"endpoints/{circle.story.endpoint}/deployments/")["results"]
     reason = next(each["end_reason"] for each in events if each["arm"] == "canary")
-    assert reason.startswith(("The server's guard closed it", "Too many failed requests"))  # whichever its workers come to first
+    # whichever its workers come to first
+    assert reason.startswith(("The server's guard closed it", "Too many failed requests"))
     assert circle.arm("canary") is None
     assert circle.version == circle.story.first["uuid"]
 
@@ -78,12 +87,16 @@ def test_what_customers_write_has_changed_and_the_product_says_so(circle: Circle
 
 def test_a_retraining_is_proposed_with_reasons_and_its_texts_go_to_labeling(circle: Circle, drifted: int):
     assert [each["code"] for each in circle.proposal["reasons_for"]][0] == "drift"
-    found = circle.early(RETRAINING, lambda: (now := circle.proposal_now())["queue"] and now, "the queue is open")
+    found = circle.early(
+        RETRAINING, lambda: (now := circle.proposal_now())["queue"] and now, "the queue is open"
+    )
     assert found["items"] == QUEUE_ITEMS
     assert found["state"] == "open"
 
 
-def test_the_lead_approves_the_analysts_label_and_a_better_model_asks_to_be_promoted(circle: Circle, drifted: int):
+def test_the_lead_approves_the_analysts_label_and_a_better_model_asks_to_be_promoted(
+    circle: Circle, drifted: int
+):
     story = circle.story
     queue = circle.early(RETRAINING, lambda: circle.proposal_now()["queue"], "the queue is open")
     until(lambda: story.queue_now(queue)["slots_total"] == QUEUE_ITEMS, "the queue is filled")
@@ -91,11 +104,19 @@ def test_the_lead_approves_the_analysts_label_and_a_better_model_asks_to_be_prom
 
     found = circle.proposal_now()
     story["mia"].api("POST", f"retraining/{found['uuid']}/approve/", {"seen": found["seen"]}, status=403)
-    story["lee"].api("POST", f"retraining/{found['uuid']}/approve/", {"seen": found["seen"], "reason": "They write German now."})
+    story["lee"].api(
+        "POST",
+        f"retraining/{found['uuid']}/approve/",
+        {"seen": found["seen"], "reason": "They write German now."},
+    )
 
     def requested() -> dict | None:
         now = circle.proposal_now()
-        assert now["state"] not in ("failed", "declined", "done"), (now["failure"], now["outcome"], now["comparison"])
+        assert now["state"] not in ("failed", "declined", "done"), (
+            now["failure"],
+            now["outcome"],
+            now["comparison"],
+        )
         return now if now["state"] == "requested" else None
 
     asked = circle.early(RETRAINING, requested, "the promotion is asked for")
@@ -104,7 +125,10 @@ def test_the_lead_approves_the_analysts_label_and_a_better_model_asks_to_be_prom
 
 def test_who_set_its_trigger_on_the_same_day_cannot_approve_its_promotion(circle: Circle):
     request = circle.proposal_now()["promotion"]
-    until(lambda: circle.story["mia"].api("GET", f"promotions/{request}/")["status"] == "in_review", "the gates are checked")
+    until(
+        lambda: circle.story["mia"].api("GET", f"promotions/{request}/")["status"] == "in_review",
+        "the gates are checked",
+    )
 
     assert 'name="consent"' not in circle.story["lee"].page(f"/promotions/{request}/")
     assert 'name="consent"' in circle.story["lea"].page(f"/promotions/{request}/")
@@ -119,7 +143,9 @@ def test_the_new_version_goes_out_as_a_canary_to_all_traffic(circle: Circle):
     assert circle.failures == 0
     assert done["share"] == 10_000
     assert circle.version == circle.proposal_now()["version"]
-    right = sum(circle.ask(text)["outputs"][0]["data"][0] == label for text, label in list(circle.truth.items())[:100])
+    right = sum(
+        circle.ask(text)["outputs"][0]["data"][0] == label for text, label in list(circle.truth.items())[:100]
+    )
     assert right > 75
     circle.early(RETRAINING, lambda: circle.proposal_now()["outcome"] == "promoted", "the proposal ends")
 
@@ -128,7 +154,10 @@ def test_the_dashboard_tells_all_of_it_and_the_trail_verifies(circle: Circle):
     said = circle.story["lee"].api("GET", f"dashboard/?weeks=4&project={circle.story.workspace.uuid}")
     model = said["models"][0]
 
-    assert (model["version"], model["canary"]) == (circle.story["mia"].api("GET", f"versions/{circle.version}/")["semver"], "")
+    assert (model["version"], model["canary"]) == (
+        circle.story["mia"].api("GET", f"versions/{circle.version}/")["semver"],
+        "",
+    )
     assert said["rollbacks"]["canaries"] == 1
     asked = len(circle.story["lee"].api("GET", "promotions/")["results"])
     assert (said["governance"]["requested"], said["governance"]["approved"]) == (asked, asked)

@@ -1,4 +1,6 @@
-"""Every page of the circle shuts nobody out at 1440 px, light, and at 390 px, dark. What is on them is the story of test_the_circle."""
+"""Every page of the circle shuts nobody out at 1440 px, light, and at 390 px, dark. What is on them is the
+story of test_the_circle.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,8 @@ PAGES = {
     "triggers": ("lee", "/retraining/endpoints/{endpoint}/"),
     "dashboard": ("lee", "/dashboard/"),
 }
-PROVEN = {"rollouts", "rollout", "drift-list", "drift"}  # by axe in tests/monitoring/rollouts/test_browser.py and drift/test_browser.py
+# by axe in tests/monitoring/rollouts/test_browser.py and drift/test_browser.py
+PROVEN = {"rollouts", "rollout", "drift-list", "drift"}
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -1,4 +1,6 @@
-"""What `make run` promises: one at a time on a folder, no process left after Ctrl-C, and everything there at the next start."""
+"""What `make run` promises: one at a time on a folder, no process left after Ctrl-C, and everything there at
+the next start.
+"""
 
 from __future__ import annotations
 
@@ -28,5 +30,8 @@ def test_after_ctrl_c_nothing_runs_and_the_next_start_finds_everything(inbox_sto
 
     assert Visitor(product, "ana").api("GET", f"datasets/{inbox_story.dataset}/")["items"] == 424
     inbox_story.client.answered_by(inbox_story.full_name, live)
-    assert version in {each["uuid"] for each in Visitor(product, "mia").api("GET", f"models/{inbox_story.model}/versions/")["results"]}
+    assert version in {
+        each["uuid"]
+        for each in Visitor(product, "mia").api("GET", f"models/{inbox_story.model}/versions/")["results"]
+    }
     assert product.stop() == 0  # the story ends here, and what other journeys do takes as long as it takes

@@ -1,4 +1,6 @@
-"""Everybody follows every link that their pages show: each one opens, none is a server error, and nobody is led to a closed door."""
+"""Everybody follows every link that their pages show: each one opens, none is a server error, and nobody is
+led to a closed door.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,8 @@ pytestmark = pytest.mark.journey
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|[0-9a-f]{64}")
 LINKS = re.compile(r'<a\b[^>]*?\bhref="([^"#]+)|\bhx-get="([^"]+)"')
 SAME_KIND, PAGES_MAX = 2, 250
-SEEN_BY = {"ana", "ravi", "mia", "lee", "gita", "omar", "aida", "adam", "otto"}  # one of each role, the admin and a stranger
+# one of each role, the admin and a stranger
+SEEN_BY = {"ana", "ravi", "mia", "lee", "gita", "omar", "aida", "adam", "otto"}
 
 
 @pytest.fixture(scope="module")
@@ -26,8 +29,9 @@ def opened() -> set[str]:
 
 
 def walk(visitor: Visitor, opened: set[str]) -> dict[str, int]:
-    """Status by path of everything reachable from the home page: of each kind of page (queries counting as a kind) the first, and a second
-    that nobody has opened yet."""
+    """Status by path of everything reachable from the home page: of each kind of page (queries counting as a
+    kind) the first, and a second that nobody has opened yet.
+    """
     waiting, kinds, found = ["/"], Counter[str](), {}
     while waiting and len(found) < PAGES_MAX:
         path = waiting.pop(0)
@@ -48,7 +52,9 @@ def links_of(page: str, path: str) -> list[str]:
     found = []
     for link, fragment in LINKS.findall(page):
         address = urlsplit(urljoin(f"http://site{path}", html.unescape(link or fragment)))
-        if address.netloc == "site" and not address.path.startswith(("/static/", "/api/docs", "/accounts/logout")):
+        if address.netloc == "site" and not address.path.startswith(
+            ("/static/", "/api/docs", "/accounts/logout")
+        ):
             found.append(address.path + (f"?{address.query}" if address.query else ""))
     return found
 

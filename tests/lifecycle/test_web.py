@@ -1,4 +1,6 @@
-"""The web process takes in whole requests before a thread works on one: half-sent ones hold no thread, and end."""
+"""The web process takes in whole requests before a thread works on one: half-sent ones hold no thread, and
+end.
+"""
 
 import runpy
 import socket
@@ -28,7 +30,14 @@ class Site:
 
     def answer(self, environ, start_response):
         into = environ["wsgi.input"]
-        self.seen.append((environ["PATH_INFO"], len(into.read()), type(into).__name__, environ.get("HTTP_X_FORWARDED_PROTO")))
+        self.seen.append(
+            (
+                environ["PATH_INFO"],
+                len(into.read()),
+                type(into).__name__,
+                environ.get("HTTP_X_FORWARDED_PROTO"),
+            )
+        )
         start_response("200 OK", [("Content-Length", "2")])
         return [b"ok"]
 
@@ -65,7 +74,10 @@ class Site:
         """Until so many clients have sent what they send."""
         for _ in range(3000):
             self.turn()
-            if sum(channel.request is not None for channel in self.server.active_channels.values()) == connections:
+            if (
+                sum(channel.request is not None for channel in self.server.active_channels.values())
+                == connections
+            ):
                 return
         raise AssertionError("They did not all arrive.")
 
@@ -87,7 +99,9 @@ def test_it_is_the_one_that_an_installation_starts(settings):
     conf = settings.BASE_DIR / "deploy" / "gunicorn.conf.py"
 
     assert load_class(runpy.run_path(str(conf))["worker_class"]) is web.BufferingWorker
-    (started,) = (line for line in (settings.BASE_DIR / "Procfile").read_text().splitlines() if line.startswith("web:"))
+    (started,) = (
+        line for line in (settings.BASE_DIR / "Procfile").read_text().splitlines() if line.startswith("web:")
+    )
     assert f"--config {conf.relative_to(settings.BASE_DIR)} " in started
 
 
@@ -115,7 +129,9 @@ def test_a_header_that_does_not_end_is_hung_up_on_and_a_body_has_longer(site):
 
 
 def connection(request=None, began=1000.0):
-    return SimpleNamespace(request=request, began=began, creation_time=1000.0, looked_at=began, looked_bytes=0)
+    return SimpleNamespace(
+        request=request, began=began, creation_time=1000.0, looked_at=began, looked_bytes=0
+    )
 
 
 @pytest.mark.parametrize(("seconds", "late"), [(web.HEADER_SECONDS, False), (web.HEADER_SECONDS + 0.1, True)])
@@ -187,7 +203,10 @@ def test_a_large_body_comes_by_a_file(site):
 def test_a_body_far_above_every_limit_is_refused_before_it_comes(site):
     head = b"POST /large HTTP/1.1\r\nHost: site\r\nContent-Length: %d\r\n\r\n"
 
-    assert site.status(site.send(head % (UPLOAD_MOST + web.ABOVE_UPLOADS))) == b"HTTP/1.1 413 Request Entity Too Large"
+    assert (
+        site.status(site.send(head % (UPLOAD_MOST + web.ABOVE_UPLOADS)))
+        == b"HTTP/1.1 413 Request Entity Too Large"
+    )
     assert site.seen == []
 
 
@@ -222,7 +241,9 @@ CHUNKED = b"Transfer-Encoding: chunked\r\n"
     ],
 )
 def test_a_request_whose_length_can_be_read_in_two_ways_is_refused_and_hung_up_on(site, version, header):
-    client = site.send(b"POST /two HTTP/" + version + b"\r\nHost: site\r\n" + header + b"\r\n0\r\n\r\n" + WHOLE)
+    client = site.send(
+        b"POST /two HTTP/" + version + b"\r\nHost: site\r\n" + header + b"\r\n0\r\n\r\n" + WHOLE
+    )
 
     lines = list(iter(lambda: site.status(client), b""))
     assert [line[9:] for line in lines if line.startswith(b"HTTP/")] == [b"400 Bad Request"]
@@ -237,9 +258,16 @@ def test_a_chunked_body_is_read(site):
 
 
 @pytest.mark.parametrize(
-    ("length", "status"), [(0, b"200 OK"), (UPLOAD_MOST + web.ABOVE_UPLOADS, b"413 Request Entity Too Large"), (4, b"100 Continue")]
+    ("length", "status"),
+    [
+        (0, b"200 OK"),
+        (UPLOAD_MOST + web.ABOVE_UPLOADS, b"413 Request Entity Too Large"),
+        (4, b"100 Continue"),
+    ],
 )
 def test_100_continue_is_sent_only_for_a_body_that_will_be_read(site, length, status):
-    client = site.send(b"POST /waits HTTP/1.1\r\nHost: site\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n" % length)
+    client = site.send(
+        b"POST /waits HTTP/1.1\r\nHost: site\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n" % length
+    )
 
     assert site.status(client)[9:] == status

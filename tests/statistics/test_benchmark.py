@@ -19,7 +19,11 @@ def test_a_case_gives_rows_of_shares(case):
     for row in rows:
         known = [each for each in (row.ours, row.bar, row.peer) if each is not None]
         assert all(0 <= each <= 1 for each in known), row
-        assert (row.kind in (COVERAGE, ALARMS, POWER), row.runs >= 4, (row.peer is None) == (not row.usual)) == (True, True, True), row
+        assert (
+            row.kind in (COVERAGE, ALARMS, POWER),
+            row.runs >= 4,
+            (row.peer is None) == (not row.usual),
+        ) == (True, True, True), row
 
 
 @pytest.mark.parametrize(
@@ -46,9 +50,17 @@ def test_a_case_gives_the_same_whatever_else_ran():
     assert one == two
 
 
-@pytest.mark.parametrize(("shape", "largest"), [("", [30, 30, 30, 30]), (THIRD, [1000, 20, 20, 20]), (TWO_THIRDS, [667, 667, 667, 10])])
+@pytest.mark.parametrize(
+    ("shape", "largest"),
+    [("", [30, 30, 30, 30]), (THIRD, [1000, 20, 20, 20]), (TWO_THIRDS, [667, 667, 667, 10])],
+)
 def test_clusters_have_the_sizes_of_their_shape(shape, largest):
-    found = sizes(Draw(np.random.default_rng(1)), shape, 101 if shape == THIRD else 103 if shape == TWO_THIRDS else 100, 3000)[0]
+    found = sizes(
+        Draw(np.random.default_rng(1)),
+        shape,
+        101 if shape == THIRD else 103 if shape == TWO_THIRDS else 100,
+        3000,
+    )[0]
 
     assert (found[:4].tolist(), abs(int(found.sum()) - 3000) <= 1) == (largest, True)
 

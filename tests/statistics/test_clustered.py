@@ -18,7 +18,9 @@ ALL = np.array([4, 6, 2, 8, 5, 9, 3, 1, 7, 5])
 
 
 def test_the_variance_is_that_of_a_regression_through_the_origin_with_robust_errors_of_clusters():
-    """Of the quotient r = Σ above / Σ below: Σ (above − r · below)² / (Σ below)², times K / (K − 1), K = (Σ below)² / Σ below²."""
+    """Of the quotient r = Σ above / Σ below: Σ (above − r · below)² / (Σ below)², times K / (K − 1), K = (Σ
+    below)² / Σ below².
+    """
     found = sums(BAD, ALL)
 
     assert (found.clusters, found.some, found.whole, found.above, found.below) == (10, 6, 1, 16, 50)
@@ -65,7 +67,10 @@ def test_the_design_effect_and_how_alike_rows_are():
 
     assert clustered.design_effect(whole) == pytest.approx(5 * 20 / 19)
     assert clustered.alike(whole) == 1.0
-    assert (clustered.design_effect(sums([0, 0, 0], [4, 5, 6])), clustered.alike(sums([0, 0, 0], [4, 5, 6]))) == (1.0, 0.0)
+    assert (
+        clustered.design_effect(sums([0, 0, 0], [4, 5, 6])),
+        clustered.alike(sums([0, 0, 0], [4, 5, 6])),
+    ) == (1.0, 0.0)
     assert (clustered.design_effect(Sums()), clustered.alike(Sums())) == (math.inf, 0.0)
     assert clustered.alike(sums(np.repeat([1, 0], [8, 42]), np.ones(50))) == 0.0
 
@@ -80,7 +85,9 @@ def test_the_correlation_of_a_beta_binomial_is_found_again():
 
 
 def test_arms_of_rows_of_their_own_have_the_variance_of_agresti_and_coull():
-    apart, variance = clustered.dealt(sums(np.repeat([1, 0], [8, 42]), np.ones(50)), sums(np.zeros(90), np.ones(90)))
+    apart, variance = clustered.dealt(
+        sums(np.repeat([1, 0], [8, 42]), np.ones(50)), sums(np.zeros(90), np.ones(90))
+    )
 
     p, q = 10 / 54, 2 / 94
     effect = 50 / 49
@@ -90,7 +97,9 @@ def test_arms_of_rows_of_their_own_have_the_variance_of_agresti_and_coull():
 
 
 def test_rows_of_both_arms_are_taken_as_equally_alike():
-    """An arm without anything above doesn't show how alike its rows are; it was randomly assigned the same kind of clusters."""
+    """An arm without anything above doesn't show how alike its rows are; it was randomly assigned the same
+    kind of clusters.
+    """
     alike, none = sums(np.repeat([20, 0], [8, 42]), np.full(50, 20)), sums(np.zeros(50), np.full(50, 20))
 
     rows = 1_000 / clustered.design_effect(alike)
@@ -101,11 +110,17 @@ def test_rows_of_both_arms_are_taken_as_equally_alike():
 @pytest.mark.parametrize("alike", [0.0, 0.02, 0.3, 0.8])
 @pytest.mark.parametrize(("clusters", "size", "chance"), [(20, 50, 0.9), (50, 20, 0.98), (100, 10, 0.5)])
 def test_the_interval_of_a_share_holds_however_alike_the_rows_of_a_cluster_are(clusters, size, chance, alike):
-    """2,000 samples with an intraclass correlation of `alike`; Wilson's interval of independent rows holds in as few as 7 % of them."""
+    """2,000 samples with an intraclass correlation of `alike`; Wilson's interval of independent rows holds in
+    as few as 7 % of them.
+    """
     random, held = np.random.default_rng(1), 0
     spread = (1 - alike) / alike if alike else 0.0
     for _ in range(2_000):
-        own = random.beta(chance * spread, (1 - chance) * spread, clusters) if alike else np.full(clusters, chance)
+        own = (
+            random.beta(chance * spread, (1 - chance) * spread, clusters)
+            if alike
+            else np.full(clusters, chance)
+        )
         count = 1 + random.poisson(size - 1, clusters)
         found = clustered.share(sums(random.binomial(count, own), count))
         held += found.low <= chance <= found.high
@@ -116,8 +131,10 @@ def test_the_interval_of_a_share_holds_however_alike_the_rows_of_a_cluster_are(c
 @pytest.mark.parametrize(("chance", "alike"), [(0.7, 0.02), (0.9, 0.3), (0.9, 0.8), (0.98, 0.3)])
 @pytest.mark.parametrize("large", [[444] * 3, [270] * 5, [1000]], ids=["three", "five", "one"])
 def test_the_interval_of_a_share_holds_where_a_few_of_a_hundred_clusters_have_most_rows(large, chance, alike):
-    """1,000 samples of 2,000 rows. With the variance over clusters alone, five large ones that happened to be alike left a share of .9 in
-    44 of 100, since small clusters didn't show how alike rows are. The worst is a correlation of .8 where one has half of all."""
+    """1,000 samples of 2,000 rows. With the variance over clusters alone, five large ones that happened to be
+    alike left a share of .9 in 44 of 100, since small clusters didn't show how alike rows are. The worst is a
+    correlation of .8 where one has half of all.
+    """
     random, held, spread = np.random.default_rng(1), 0, (1 - alike) / alike
     count = np.array(large + [round((2000 - sum(large)) / (100 - len(large)))] * (100 - len(large)))
     for _ in range(1_000):
@@ -136,7 +153,9 @@ def test_clusters_that_are_all_like_the_whole_count_as_rows():
 
 
 def test_a_handful_of_rows_above_is_weak_evidence_of_alike_clusters():
-    """2 of 220 rows, of which one cluster has 100: without FEW rows of a cluster would be taken as wholly alike."""
+    """2 of 220 rows, of which one cluster has 100: without FEW rows of a cluster would be taken as wholly
+    alike.
+    """
     found = sums(np.repeat([1, 0], [2, 119]), np.repeat([1, 100], [120, 1]))
 
     expected = 2 * 218 / 220**2 * 99
@@ -147,7 +166,9 @@ def test_a_handful_of_rows_above_is_weak_evidence_of_alike_clusters():
 def test_clusters_of_about_one_size_have_the_design_effect_of_their_variance():
     found = sums(np.repeat([1, 2, 3], 20), np.repeat([4, 5, 6], 20))
 
-    assert clustered.design_effect(found) == max(1.0, found.variance / (found.value * (1 - found.value)) * found.below)
+    assert clustered.design_effect(found) == max(
+        1.0, found.variance / (found.value * (1 - found.value)) * found.below
+    )
 
 
 def test_sums_stored_without_variation_within_clusters_count_as_alike():
@@ -174,17 +195,23 @@ def test_the_ends_of_the_interval_for_skewed_values_are_those_of_halls_transform
     error, gamma = values.std(ddof=1) / 120**0.5, (apart**3).sum() / (apart**2).sum() ** 1.5
     for end, sign in ((found.low, 1), (found.high, -1)):
         t = (values.mean() - end) / error
-        assert t + gamma * t**2 / 3 + gamma**2 * t**3 / 27 + gamma / 6 == pytest.approx(sign * stats.t.ppf(0.975, 119), rel=1e-9)
+        assert t + gamma * t**2 / 3 + gamma**2 * t**3 / 27 + gamma / 6 == pytest.approx(
+            sign * stats.t.ppf(0.975, 119), rel=1e-9
+        )
 
 
 def test_money_that_most_do_not_spend_is_covered_far_out_too():
-    """A fifth spends a lognormal sum; 140 clusters. At z = 3.1, a chance of 0.1 % on each side, Student's t ends below it in 4 %."""
+    """A fifth spends a lognormal sum; 140 clusters. At z = 3.1, a chance of 0.1 % on each side, Student's t
+    ends below it in 4 %.
+    """
     chance, missed, student = np.random.default_rng(6), 0, 0
     for _ in range(1000):
         values = chance.lognormal(3, 1, 140) * (chance.random(140) < 0.2)
         truth = 0.2 * np.exp(3.5)
         missed += clustered.skewed(values, np.ones(140), 3.1).high < truth
-        student += values.mean() + stats.t.ppf(stats.norm.cdf(3.1), 139) * values.std(ddof=1) / 140**0.5 < truth
+        student += (
+            values.mean() + stats.t.ppf(stats.norm.cdf(3.1), 139) * values.std(ddof=1) / 140**0.5 < truth
+        )
 
     assert (missed <= 10, student >= 20) == (True, True)
 
@@ -196,7 +223,9 @@ def test_what_differs_by_rounding_alone_has_no_length():
 
 
 def test_the_design_of_counts_compares_each_cluster_with_the_others():
-    """As by deleting one cluster after the other (CR3): with few clusters the usual sum of squares is too small."""
+    """As by deleting one cluster after the other (CR3): with few clusters the usual sum of squares is too
+    small.
+    """
     random = np.random.default_rng(4)
     codes = random.integers(0, 6, 120)
     bins = np.where(random.random(120) < 0.5, codes % 3, random.integers(0, 3, 120))
@@ -204,7 +233,9 @@ def test_the_design_of_counts_compares_each_cluster_with_the_others():
     found = clustered.design(bins, codes, 120)
 
     shares = np.bincount(bins) / 120
-    moved = np.array([np.bincount(bins[codes != at], minlength=3) / (codes != at).sum() - shares for at in range(6)])
+    moved = np.array(
+        [np.bincount(bins[codes != at], minlength=3) / (codes != at).sum() - shares for at in range(6)]
+    )
     effect = (moved**2 / shares).sum() / 2 * 120
     assert found.clusters == 6
     assert found.effect == pytest.approx(max(1.0, effect))
@@ -212,17 +243,22 @@ def test_the_design_of_counts_compares_each_cluster_with_the_others():
 
 
 SIZES = {
-    "a third from one, Pareto": lambda random: np.minimum(np.ceil(random.pareto(1.1, 300) + 0.01), 3000).astype(int),
+    "a third from one, Pareto": (
+        lambda random: np.minimum(np.ceil(random.pareto(1.1, 300) + 0.01), 3000).astype(int)
+    ),
     "one sends half": lambda random: np.r_[300, np.full(60, 5)],
     "of one size": lambda random: np.full(60, 10),
 }
 
 
 @pytest.mark.parametrize(
-    ("sizes", "held", "before"), [("a third from one, Pareto", 0.89, 0.87), ("one sends half", 0.93, 0.82), ("of one size", 0.93, 1)]
+    ("sizes", "held", "before"),
+    [("a third from one, Pareto", 0.89, 0.87), ("one sends half", 0.93, 0.82), ("of one size", 0.93, 1)],
 )
 def test_the_interval_of_a_share_holds_where_some_send_far_more_than_others(sizes, held, before):
-    """Degrees of freedom by how many clusters there are, whatever their sizes, cover as in the last column."""
+    """Degrees of freedom by how many clusters there are, whatever their sizes, cover as in the last
+    column.
+    """
     random, found, counted = np.random.default_rng(5), 0, 0
     for _ in range(500):
         size = SIZES[sizes](random)
@@ -231,7 +267,11 @@ def test_the_interval_of_a_share_holds_where_some_send_far_more_than_others(size
         found += interval.low <= 0.9 <= interval.high
         few = max(2, min(right.some, right.clusters - right.whole, right.clusters - 1))
         variance = right.variance * (right.equal - 1) / right.equal * right.clusters / (right.clusters - 1)
-        rows = max(right.equal, 0.09 / variance * (1.96 / stats.t.ppf(0.975, few)) ** 2) if 0 < right.value < 1 else right.equal
+        rows = (
+            max(right.equal, 0.09 / variance * (1.96 / stats.t.ppf(0.975, few)) ** 2)
+            if 0 < right.value < 1
+            else right.equal
+        )
         low, high = wilson(right.value * rows, rows)
         counted += low <= 0.9 <= high
 
@@ -242,7 +282,10 @@ def test_the_effective_number_of_rows_so_far_is_that_of_the_sums_so_far():
     random = np.random.default_rng(7)
     codes, above = random.integers(0, 12, 80), (random.random(80) < 0.8).astype(int)
     begun = random.integers(0, 3, 12)
-    for below, known in ((np.ones(80, dtype=int), np.zeros(12, dtype=int)), (np.zeros(80, dtype=int), np.bincount(codes) + begun)):
+    for below, known in (
+        (np.ones(80, dtype=int), np.zeros(12, dtype=int)),
+        (np.zeros(80, dtype=int), np.bincount(codes) + begun),
+    ):
         found, least = clustered.effective_so_far(codes, above, below, known)
 
         for rows in range(1, 81):

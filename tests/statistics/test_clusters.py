@@ -14,7 +14,9 @@ DIRECTIONS = np.eye(3)
 def around(sizes: list[int], spread: float = 0.05) -> np.ndarray:
     """Rows near one axis each, of any length: only the direction counts."""
     random = np.random.default_rng(3)
-    rows = np.vstack([DIRECTIONS[at] + spread * random.normal(size=(size, 3)) for at, size in enumerate(sizes)])
+    rows = np.vstack(
+        [DIRECTIONS[at] + spread * random.normal(size=(size, 3)) for at, size in enumerate(sizes)]
+    )
     return rows * random.uniform(0.5, 20, size=(len(rows), 1))
 
 
@@ -23,7 +25,11 @@ def test_three_directions_are_three_groups_the_largest_first():
 
     found = group(vectors)
 
-    assert [sorted(rows) for rows in found.groups] == [list(range(6, 18)), list(range(18, 27)), list(range(6))]
+    assert [sorted(rows) for rows in found.groups] == [
+        list(range(6, 18)),
+        list(range(18, 27)),
+        list(range(6)),
+    ]
     points = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     labels = np.repeat([0, 1, 2], [6, 12, 9])
     assert found.silhouette == pytest.approx(silhouette_score(points, labels), abs=1e-12)

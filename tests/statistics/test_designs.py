@@ -16,8 +16,9 @@ def alike(random, clusters=40, rows=ROWS):
 
 
 def test_rows_that_are_all_alike_count_as_one_for_each_cluster():
-    """Ten clusters of 100 equal rows: each counts as one row, so 100 times the variance, and (G/(G − 1))² since each is compared with
-    the nine others."""
+    """Ten clusters of 100 equal rows: each counts as one row, so 100 times the variance, and (G/(G − 1))²
+    since each is compared with the nine others.
+    """
     found = clustered.design(np.repeat(np.arange(10) % 2, 100), np.repeat(np.arange(10), 100), 1000)
 
     assert (found.clusters, found.uneven) == (10, pytest.approx(0))
@@ -58,7 +59,10 @@ def test_a_sample_of_the_rows_gives_the_effect_of_all():
 
     assert whole.effect > 20
     assert part.effect == pytest.approx(whole.effect, rel=0.15)
-    mean_of_all, mean_of_part = clustered.effect_of_mean(bins, who, 40_000), clustered.effect_of_mean(bins[taken], who[taken], 40_000)
+    mean_of_all, mean_of_part = (
+        clustered.effect_of_mean(bins, who, 40_000),
+        clustered.effect_of_mean(bins[taken], who[taken], 40_000),
+    )
     assert mean_of_part == pytest.approx(mean_of_all, rel=0.2)
 
 
@@ -74,7 +78,11 @@ def test_without_a_design_chance_is_the_chi_square_and_with_one_that_does_nothin
 
 def test_uneven_effects_and_few_clusters_raise_the_limit_and_the_reference_dampens_both():
     even, uneven = clustered.Design(20, 5.0, 0.0), clustered.Design(20, 5.0, 1.0)
-    limits = [clustered.by_chance(9, n, 1000, found).critical(0.01) for n in (10**9, 1000) for found in (even, uneven)]
+    limits = [
+        clustered.by_chance(9, n, 1000, found).critical(0.01)
+        for n in (10**9, 1000)
+        for found in (even, uneven)
+    ]
 
     assert limits[0] == pytest.approx(5 / 1000 * 9 * stats.f.ppf(0.99, 9, 9 * 19), rel=1e-5)
     assert limits[1] == pytest.approx(5 / 1000 * 2 * 4.5 * stats.f.ppf(0.99, 4.5, 4.5 * 19), rel=1e-5)

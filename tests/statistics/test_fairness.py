@@ -13,7 +13,8 @@ from lifecycle.runtime.statistics.intervals import Z95, newcombe
 TRUTH = np.array([int(each) for each in "0120120120012210210021001221"])
 PREDICTED = np.array([int(each) for each in "0120020110012211210020001220"])
 CODES = np.array([0] * 10 + [1] * 11 + [2] * 7)
-# fairlearn 0.15.0: demographic_parity_difference, equal_opportunity_difference, equalized_odds_difference of each label against the others
+# fairlearn 0.15.0: demographic_parity_difference, equal_opportunity_difference, equalized_odds_difference of
+# each label against the others
 FAIRLEARN = [
     (0.2987012987012987, 0.25, 0.4),
     (0.2207792207792208, 0.6666666666666667, 0.6666666666666667),
@@ -58,26 +59,35 @@ def test_the_interval_of_the_largest_difference_allows_for_all_pairs():
 
 
 def test_groups_that_are_treated_alike_are_still_two():
-    parity = fairness.gaps([fairness.Rates(0, 5, 0, 20), fairness.Rates(0, 4, 0, 30), fairness.Rates(0, 2, 0, 40)])
+    parity = fairness.gaps(
+        [fairness.Rates(0, 5, 0, 20), fairness.Rates(0, 4, 0, 30), fairness.Rates(0, 2, 0, 40)]
+    )
 
     gap = parity["demographic_parity_difference"]
     assert (gap.value, gap.high, gap.low) == (0.0, 0, 1)
 
 
 def test_near_duplicates_in_groups_treated_alike_rarely_show_a_difference():
-    """100 samples, each group 60 texts with four near duplicates, which are right together: as rows a third tell a difference."""
+    """100 samples, each group 60 texts with four near duplicates, which are right together: as rows a third
+    tell a difference.
+    """
     random, together, significant = np.random.default_rng(1), np.arange(600) // 5, {True: 0, False: 0}
     for _ in range(100):
         held = np.repeat(random.random(120) < 0.5, 5)
         right = random.random(600) < np.repeat(random.beta(0.85 / 4, 0.15 / 4, 120), 5)
         for known in significant:
-            rates = fairness.rates(held, held == right, np.repeat([0, 1], 300), 2, together if known else None)
+            rates = fairness.rates(
+                held, held == right, np.repeat([0, 1], 300), 2, together if known else None
+            )
             significant[known] += fairness.gaps(rates)["equal_opportunity_difference"].interval[0] > 0
 
     assert significant[True] <= 9 < 25 < significant[False]
 
 
 def test_rows_that_are_clusters_of_their_own_have_the_interval_of_rows():
-    sides = [fairness.gaps(fairness.rates(TRUTH == 0, PREDICTED == 0, CODES, 3, each)) for each in (None, np.arange(len(CODES)))]
+    sides = [
+        fairness.gaps(fairness.rates(TRUTH == 0, PREDICTED == 0, CODES, 3, each))
+        for each in (None, np.arange(len(CODES)))
+    ]
 
     assert sides[0] == sides[1]

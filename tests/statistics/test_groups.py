@@ -19,7 +19,9 @@ def scored(measure: Quotient, codes, count: int, *others) -> list[groups.Score]:
 
 
 def of_spans(seed: int, codes, quality) -> Quotient:
-    """Texts with up to three true spans, of which each is found with the quality of its group; now and then one is invented."""
+    """Texts with up to three true spans, of which each is found with the quality of its group; now and then
+    one is invented.
+    """
     random = np.random.default_rng(seed)
     held = random.integers(0, 4, len(codes))
     hits, invented = random.binomial(held, np.array(quality)[codes]), random.binomial(1, 0.1, len(codes))
@@ -43,7 +45,9 @@ def test_the_permutation_test_of_a_mean_is_that_of_scipy():
     one, two = random.random(22) * 0.8, random.random(38)
     measure, codes = mean("rouge_l", np.r_[one, two]), np.repeat([0, 1], [22, 38])
 
-    theirs = permutation_test((one, two), lambda x, y: np.mean(x) - np.mean(y), n_resamples=20_000, rng=1, vectorized=False).pvalue
+    theirs = permutation_test(
+        (one, two), lambda x, y: np.mean(x) - np.mean(y), n_resamples=20_000, rng=1, vectorized=False
+    ).pvalue
 
     alone = groups.p_values(measure, groups.sums(measure, codes, 2), codes, [0, 1])
     assert alone[0] == alone[1] == pytest.approx(theirs, abs=0.03)
@@ -56,10 +60,14 @@ def test_the_permutation_test_of_a_quotient_is_that_of_scipy_on_rows():
     measure = of_spans(2, codes, (0.6, 0.8))
 
     def statistic(x, y):
-        return measure.above[x].sum() / measure.below[x].sum() - measure.above[y].sum() / measure.below[y].sum()
+        return (
+            measure.above[x].sum() / measure.below[x].sum() - measure.above[y].sum() / measure.below[y].sum()
+        )
 
     rows = np.arange(80)
-    theirs = permutation_test((rows[codes == 0], rows[codes == 1]), statistic, n_resamples=9_999, rng=1, vectorized=False)
+    theirs = permutation_test(
+        (rows[codes == 0], rows[codes == 1]), statistic, n_resamples=9_999, rng=1, vectorized=False
+    )
     (p,) = groups.p_values(measure, groups.sums(measure, codes, 2), codes, [0])
     assert p == pytest.approx(theirs.pvalue, abs=0.03)
 
@@ -87,7 +95,11 @@ def test_one_of_fifty_groups_can_still_be_significant():
 
 def test_no_difference_is_found_where_all_rows_are_alike():
     codes = np.repeat([0, 1], 25)
-    for measure in (share("accuracy", np.ones(50, dtype=bool)), mean("rouge_l", np.ones(50)), mean("rouge_l", np.zeros(50))):
+    for measure in (
+        share("accuracy", np.ones(50, dtype=bool)),
+        mean("rouge_l", np.ones(50)),
+        mean("rouge_l", np.zeros(50)),
+    ):
         assert [(score.p, score.verdict) for score in scored(measure, codes, 2)] == [(1.0, "unclear")] * 2
 
 
@@ -103,7 +115,9 @@ def test_scores_of_groups_are_those_of_scikit_learn_with_intervals_around_them()
         accuracy, others = (truth == predicted)[mine].mean(), (truth == predicted)[rest].mean()
         macro = score.values["macro_f1"]
         assert (score.rows, score.counted) == (mine.sum(), mine.sum())
-        assert score.values["accuracy"] == Interval(pytest.approx(accuracy), *map(pytest.approx, wilson(accuracy * mine.sum(), mine.sum())))
+        assert score.values["accuracy"] == Interval(
+            pytest.approx(accuracy), *map(pytest.approx, wilson(accuracy * mine.sum(), mine.sum()))
+        )
         assert macro.value == pytest.approx(f1_score(truth[mine], predicted[mine], average="macro"))
         assert score.difference.value == pytest.approx(accuracy - others)
         expected = newcombe(accuracy * mine.sum(), mine.sum(), others * rest.sum(), rest.sum())
@@ -125,7 +139,9 @@ def test_the_interval_of_macro_f1_is_that_of_resampled_rows():
 
 
 def drawn_by_rows(above, below):
-    drawn = np.concatenate([(some @ above) / (some @ below) for some in metrics.resamples(len(above), 1000, 1)])
+    drawn = np.concatenate(
+        [(some @ above) / (some @ below) for some in metrics.resamples(len(above), 1000, 1)]
+    )
     return tuple(np.percentile(drawn, (2.5, 97.5)))
 
 
@@ -163,7 +179,12 @@ def test_fewer_than_20_rows_are_not_scored_nor_compared_with():
     enough, few = scored(measure, codes, 2)
     (alone,) = scored(measure, codes * 0, 1)
 
-    assert (enough.verdict, enough.values["accuracy"].value, enough.p, enough.difference) == ("", 1.0, None, None)
+    assert (enough.verdict, enough.values["accuracy"].value, enough.p, enough.difference) == (
+        "",
+        1.0,
+        None,
+        None,
+    )
     assert few == groups.Score(19, 19, "accuracy", {"accuracy": None})
     assert few.verdict == "insufficient"
     assert (alone.values["accuracy"].value, alone.difference, alone.p, alone.verdict) == (1.0, None, None, "")
@@ -192,15 +213,18 @@ def test_equal_rows_give_equal_scores():
 
 # ── Rows in clusters ────────────────────────────────────────────────────────
 def alarms(random, runs: int, codes_of) -> dict[bool, int]:
-    """Of runs in which clusters of five rows differ (intraclass correlation .3) and groups don't: in how many a group is significant,
-    where clusters are known and where not."""
+    """Of runs in which clusters of five rows differ (intraclass correlation .3) and groups don't: in how many
+    a group is significant, where clusters are known and where not.
+    """
     found = {True: 0, False: 0}
     clusters = np.repeat(np.arange(60), 5)
     for _ in range(runs):
         codes, chance = codes_of(clusters), random.beta(0.8 * 7 / 3, 0.2 * 7 / 3, 60)
         right = (random.random(300) < chance[clusters]).astype(np.float64)
         for known in found:
-            measure = Quotient("accuracy", right, np.ones(300), is_share=True, clusters=clusters if known else None)
+            measure = Quotient(
+                "accuracy", right, np.ones(300), is_share=True, clusters=clusters if known else None
+            )
             found[known] += any(score.verdict in ("better", "worse") for score in scored(measure, codes, 10))
     return found
 
@@ -214,7 +238,11 @@ def test_groups_of_whole_clusters_differ_by_chance_in_five_of_100():
 def test_so_are_groups_through_which_clusters_go():
     random = np.random.default_rng(20)
 
-    found = alarms(random, 60, lambda clusters: np.where(random.random(300) < 0.8, clusters // 6, random.integers(0, 10, 300)))
+    found = alarms(
+        random,
+        60,
+        lambda clusters: np.where(random.random(300) < 0.8, clusters // 6, random.integers(0, 10, 300)),
+    )
 
     assert found[True] <= 6 < found[False]
 
@@ -229,8 +257,15 @@ def test_a_group_of_few_clusters_has_a_wide_interval_and_a_worse_one_is_found():
 
     assert (worse.verdict, better.verdict) == ("worse", "better")
     assert worse.values["accuracy"].value == 0.5
-    twins = Quotient("accuracy", np.repeat(np.arange(60) % 2, 5).astype(float), np.ones(300), is_share=True, clusters=clusters)
-    assert scored(twins, codes, 2)[0].values["accuracy"] == Interval(0.5, *wilson(10, 20))  # 20 clusters of rows that are all alike
+    twins = Quotient(
+        "accuracy",
+        np.repeat(np.arange(60) % 2, 5).astype(float),
+        np.ones(300),
+        is_share=True,
+        clusters=clusters,
+    )
+    # 20 clusters of rows that are all alike
+    assert scored(twins, codes, 2)[0].values["accuracy"] == Interval(0.5, *wilson(10, 20))
     assert groups.tested_by(measure) == groups.PERMUTATION
 
 
@@ -239,6 +274,8 @@ def test_a_quotient_in_clusters_that_are_single_rows_has_the_p_of_its_rows():
     rows = of_spans(2, codes, (0.6, 0.8))
     single = Quotient("micro_f1", rows.above, rows.below, clusters=np.arange(80))
 
-    (p,), (same,) = (groups.p_values(each, groups.sums(each, codes, 2), codes, [0]) for each in (rows, single))
+    (p,), (same,) = (
+        groups.p_values(each, groups.sums(each, codes, 2), codes, [0]) for each in (rows, single)
+    )
 
     assert p == pytest.approx(same, abs=0.03)

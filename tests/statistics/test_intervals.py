@@ -5,7 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lifecycle.runtime.statistics.intervals import Z95, Interval, low_if_worse, newcombe, p_value, rows_for_margin, wilson
+from lifecycle.runtime.statistics.intervals import (
+    Z95,
+    Interval,
+    low_if_worse,
+    newcombe,
+    p_value,
+    rows_for_margin,
+    wilson,
+)
 
 
 def test_wilson_interval_of_eight_out_of_ten():
@@ -36,21 +44,32 @@ def test_newcombe_as_published(first, second, low, high):
 @pytest.mark.parametrize("rows", [100, 188, 189, 300, 1_000])
 @pytest.mark.parametrize("fixed", [0.0, 0.01, 0.04])
 def test_one_that_is_worse_by_the_margin_passes_for_one_that_is_not_in_hardly_more_than_2_in_100(rows, fixed):
-    """By the interval alone 13 in 100 do where 100 rows are broken in 2 % and fixed in none: where no row turned it has no length."""
+    """By the interval alone 13 in 100 do where 100 rows are broken in 2 % and fixed in none: where no row
+    turned it has no length.
+    """
     margin, chances = 0.02, (fixed, fixed + 0.02, 1 - 2 * fixed - 0.02)
     counts = np.random.default_rng(14).multinomial(rows, chances, 4_000)
     pairs, times = np.unique(counts[:, :2], axis=0, return_counts=True)
-    passed = [low_if_worse(of(*(int(each) for each in pair), rows), margin, rows) >= -margin for pair in pairs]
+    passed = [
+        low_if_worse(of(*(int(each) for each in pair), rows), margin, rows) >= -margin for pair in pairs
+    ]
 
     assert np.dot(passed, times) / 4_000 <= 0.03
 
 
 @pytest.mark.parametrize(
     ("fixed", "broken", "rows", "margin", "low"),
-    [(14, 14, 500, 0.03, -0.0227757), (5, 3, 200, 0.02, -0.0212383), (3, 0, 200, 0.02, -0.0106673), (0, 4, 200, 0.02, -0.0394027)],
+    [
+        (14, 14, 500, 0.03, -0.0227757),
+        (5, 3, 200, 0.02, -0.0212383),
+        (3, 0, 200, 0.02, -0.0106673),
+        (0, 4, 200, 0.02, -0.0394027),
+    ],
 )
 def test_the_error_is_that_under_the_margin_by_the_largest_likelihood(fixed, broken, rows, margin, low):
-    """As found by searching for the shares that make the counts likeliest while their difference is −margin."""
+    """As found by searching for the shares that make the counts likeliest while their difference is
+    −margin.
+    """
     assert low_if_worse(of(fixed, broken, rows), margin, rows) == pytest.approx(low, abs=1e-6)
 
 
@@ -60,7 +79,13 @@ def test_the_fewest_rows_for_a_margin_are_known():
 
 
 @pytest.mark.parametrize(
-    ("found", "p"), [((0.02, 0.0, 0.05), 0.05), ((-0.02, -0.05, 0.0), 0.05), ((0.02, -0.02, 0.04), 0.3270950), ((0.0, -0.1, 0.1), 1.0)]
+    ("found", "p"),
+    [
+        ((0.02, 0.0, 0.05), 0.05),
+        ((-0.02, -0.05, 0.0), 0.05),
+        ((0.02, -0.02, 0.04), 0.3270950),
+        ((0.0, -0.1, 0.1), 1.0),
+    ],
 )
 def test_a_p_value_is_below_5_percent_where_the_interval_leaves_0_out(found, p):
     assert p_value(Interval(*found)) == pytest.approx(p)

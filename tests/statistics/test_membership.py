@@ -40,13 +40,16 @@ def test_the_interval_is_as_wide_as_in_theory_where_nothing_leaks():
 
     found = attack(members, others)
 
-    error = np.sqrt((500 + 500 + 1) / (12 * 500 * 500))  # of the area under the null hypothesis (Hanley and McNeil 1982)
+    # of the area under the null hypothesis (Hanley and McNeil 1982)
+    error = np.sqrt((500 + 500 + 1) / (12 * 500 * 500))
     assert (found["high"] - found["low"]) / (2 * 1.96) == pytest.approx(error, rel=0.1)
     assert abs(found["auc"] - 0.5) < 3 * error
 
 
 def test_the_ends_are_the_areas_that_are_just_as_far_away_as_their_own_errors_allow():
-    """Newcombe (2006), part 2, method 5: n* = (m + n) / 2, with the variance of Hanley and McNeil for exponential scores."""
+    """Newcombe (2006), part 2, method 5: n* = (m + n) / 2, with the variance of Hanley and McNeil for
+    exponential scores.
+    """
     for end in auc_interval(0.8, 40, 60):
         variance = end * (1 - end) * (1 + 49 * ((1 - end) / (2 - end) + end / (1 + end))) / (40 * 60)
         assert abs(0.8 - end) / np.sqrt(variance) == pytest.approx(1.959964, abs=1e-4)
@@ -71,7 +74,9 @@ def test_rates_are_those_of_the_curve_with_the_interval_of_clopper_and_pearson()
 
     one, thousandth = attack(members, others)["rates"]
 
-    false, true, _ = roc_curve(np.repeat([1, 0], 1_500), -np.concatenate([members, others]), drop_intermediate=False)
+    false, true, _ = roc_curve(
+        np.repeat([1, 0], 1_500), -np.concatenate([members, others]), drop_intermediate=False
+    )
     assert one["rate"] == pytest.approx(true[false <= 0.01].max(), abs=1e-15)
     exact = stats.binomtest(round(one["rate"] * 1_500), 1_500).proportion_ci(method="exact")
     assert (one["low"], one["high"]) == pytest.approx((exact.low, exact.high), abs=1e-9)
@@ -81,7 +86,10 @@ def test_rates_are_those_of_the_curve_with_the_interval_of_clopper_and_pearson()
 def test_all_and_none_found_have_intervals_too():
     scores = np.zeros(1_000)
 
-    assert (rate_at(scores + 1, scores, 0.01, 1_000).rate, rate_at(scores + 1, scores, 0.01, 1_000).high) == (1.0, 1.0)
+    assert (rate_at(scores + 1, scores, 0.01, 1_000).rate, rate_at(scores + 1, scores, 0.01, 1_000).high) == (
+        1.0,
+        1.0,
+    )
     assert (rate_at(scores, scores, 0.01, 1_000).rate, rate_at(scores, scores, 0.01, 1_000).low) == (0.0, 0.0)
     assert rate_at(scores + 1, scores[:999], 0.01, 1_000).rate is None
 
@@ -92,11 +100,18 @@ def test_one_side_alone_is_refused():
 
 
 def test_near_duplicates_widen_the_interval_to_what_it_holds():
-    """Two sides of 20 groups of five, of which four in five have the group's loss; no leak. As independent rows 31 of 100 miss."""
+    """Two sides of 20 groups of five, of which four in five have the group's loss; no leak. As independent
+    rows 31 of 100 miss.
+    """
     random, inside = np.random.default_rng(19), {True: 0, False: 0}
     codes = np.repeat(np.arange(20), 5)
     for _ in range(200):
-        sides = [np.where(random.random(100) < 0.8, random.exponential(size=20)[codes], random.exponential(size=100)) for _ in range(2)]
+        sides = [
+            np.where(
+                random.random(100) < 0.8, random.exponential(size=20)[codes], random.exponential(size=100)
+            )
+            for _ in range(2)
+        ]
         for known in inside:
             found = attack(*sides, codes, codes) if known else attack(*sides)
             inside[known] += found["low"] <= 0.5 <= found["high"]

@@ -3,7 +3,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scipy.stats import binomtest
-from sklearn.metrics import accuracy_score, brier_score_loss, f1_score, log_loss, precision_score, recall_score
+from sklearn.metrics import (
+    accuracy_score,
+    brier_score_loss,
+    f1_score,
+    log_loss,
+    precision_score,
+    recall_score,
+)
 
 from lifecycle.runtime.statistics import calibration, metrics
 from lifecycle.runtime.statistics.intervals import wilson
@@ -16,7 +23,8 @@ from lifecycle.runtime.task_types.spans.measures import ScoredSpans
 def answers():
     random = np.random.default_rng(5)
     truth = random.integers(0, 6, 400)
-    probabilities = calibration.softmax(random.normal(size=(400, 7)) + 2 * np.eye(7)[truth])  # label 6 never occurs in truth
+    # label 6 never occurs in truth
+    probabilities = calibration.softmax(random.normal(size=(400, 7)) + 2 * np.eye(7)[truth])
     return probabilities, truth
 
 
@@ -29,22 +37,44 @@ def test_scores_equal_those_of_scikit_learn(answers):
     assert values["accuracy"] == pytest.approx(accuracy_score(truth, predicted), abs=1e-12)
     assert values["macro_f1"] == pytest.approx(f1_score(truth, predicted, average="macro"), abs=1e-12)
     assert values["weighted_f1"] == pytest.approx(f1_score(truth, predicted, average="weighted"), abs=1e-12)
-    assert values["macro_precision"] == pytest.approx(precision_score(truth, predicted, average="macro", zero_division=0), abs=1e-12)
-    assert values["macro_recall"] == pytest.approx(recall_score(truth, predicted, average="macro", zero_division=0), abs=1e-12)
+    assert values["macro_precision"] == pytest.approx(
+        precision_score(truth, predicted, average="macro", zero_division=0), abs=1e-12
+    )
+    assert values["macro_recall"] == pytest.approx(
+        recall_score(truth, predicted, average="macro", zero_division=0), abs=1e-12
+    )
     assert values["log_loss"] == pytest.approx(log_loss(truth, probabilities, labels=range(7)), abs=1e-12)
-    assert values["brier"] == pytest.approx(brier_score_loss(truth, probabilities, labels=list(range(7)), scale_by_half=False), abs=1e-12)
+    assert values["brier"] == pytest.approx(
+        brier_score_loss(truth, probabilities, labels=list(range(7)), scale_by_half=False), abs=1e-12
+    )
 
 
 def test_a_golden_confusion_matrix_by_hand():
     probabilities = np.array([[0.9, 0.1, 0.0], [0.2, 0.8, 0.0], [0.6, 0.4, 0.0], [0.1, 0.7, 0.2]])
     truth = np.array([0, 1, 1, 1])
 
-    found = single_label.ENTRY.report(Predictions(("a", "b", "c"), tuple("vwxy"), truth, probabilities), count=0)
+    found = single_label.ENTRY.report(
+        Predictions(("a", "b", "c"), tuple("vwxy"), truth, probabilities), count=0
+    )
 
     assert found["confusion"] == {"labels": ["a", "b", "c"], "counts": [[1, 0, 0], [1, 2, 0], [0, 0, 0]]}
     assert found["per_class"] == [
-        {"label": "a", "support": 1, "predicted": 2, "precision": 0.5, "recall": 1.0, "f1": pytest.approx(2 / 3)},
-        {"label": "b", "support": 3, "predicted": 2, "precision": 1.0, "recall": pytest.approx(2 / 3), "f1": pytest.approx(0.8)},
+        {
+            "label": "a",
+            "support": 1,
+            "predicted": 2,
+            "precision": 0.5,
+            "recall": 1.0,
+            "f1": pytest.approx(2 / 3),
+        },
+        {
+            "label": "b",
+            "support": 3,
+            "predicted": 2,
+            "precision": 1.0,
+            "recall": pytest.approx(2 / 3),
+            "f1": pytest.approx(0.8),
+        },
         {"label": "c", "support": 0, "predicted": 0, "precision": 0.0, "recall": 0.0, "f1": 0.0},
     ]
     assert found["accuracy"] == 0.75
@@ -131,7 +161,9 @@ def test_temperature_recovers_the_one_that_made_the_labels():
 
 
 def test_a_temperature_is_not_extreme_where_all_rows_are_right():
-    """With targets of 1 it was 0.05, which makes an answer of 70 % one of 100 %. Platt's targets leave one row in N + 2."""
+    """With targets of 1 it was 0.05, which makes an answer of 70 % one of 100 %. Platt's targets leave one
+    row in N + 2.
+    """
     logits = np.array([[1.0, 0.0, 0.0]] * 30 + [[0.0, 1.0, 0.5]] * 30)
     truth = np.repeat([0, 1], 30)
 
@@ -147,14 +179,22 @@ def test_a_temperature_stays_1_where_it_changes_nothing(logits):
 
 
 @pytest.mark.parametrize("rows", [100, 300])
-def test_the_interval_of_a_calibration_error_holds_where_a_model_is_perfectly_calibrated_and_where_it_is_not(rows):
-    """Percentiles of resampled rows always exclude the 0 of a perfectly calibrated model. true: ECE of a million rows."""
+def test_the_interval_of_a_calibration_error_holds_where_a_model_is_perfectly_calibrated_and_where_it_is_not(
+    rows,
+):
+    """Percentiles of resampled rows always exclude the 0 of a perfectly calibrated model. true: ECE of a
+    million rows.
+    """
     random, held = np.random.default_rng(1), np.zeros(2)
     for _ in range(120):
         confidence = random.beta(6, 1, rows)
         for at, (chance, true) in enumerate(((confidence, 0.0), (confidence**1.6, 0.0677))):
-            scored = metrics.score_rows(np.stack([confidence, 1 - confidence], axis=1), (random.random(rows) >= chance).astype(int))
-            low, high = metrics.bootstrap(replace(scored, confidence=confidence, predicted=np.zeros(rows, int)), 200)["ece_debiased"]
+            scored = metrics.score_rows(
+                np.stack([confidence, 1 - confidence], axis=1), (random.random(rows) >= chance).astype(int)
+            )
+            low, high = metrics.bootstrap(
+                replace(scored, confidence=confidence, predicted=np.zeros(rows, int)), 200
+            )["ece_debiased"]
             held[at] += low <= true <= high
 
     assert (held / 120 >= 0.93).all()
@@ -196,10 +236,14 @@ def test_the_interval_of_an_accuracy_is_wilsons_as_scipy_has_it():
     truth = np.zeros(200, dtype=np.int64)
     scored = metrics.score_rows(np.eye(2)[np.repeat([0, 1], [170, 30])], truth)
 
-    assert metrics.bootstrap(scored, 20)["accuracy"] == pytest.approx(tuple(binomtest(170, 200).proportion_ci(method="wilson")))
+    assert metrics.bootstrap(scored, 20)["accuracy"] == pytest.approx(
+        tuple(binomtest(170, 200).proportion_ci(method="wilson"))
+    )
 
 
-@pytest.mark.parametrize(("classes", "rows", "right"), [(3, 30, 0.95), (3, 100, 0.9), (20, 200, 0.9), (77, 800, 0.7)])
+@pytest.mark.parametrize(
+    ("classes", "rows", "right"), [(3, 30, 0.95), (3, 100, 0.9), (20, 200, 0.9), (77, 800, 0.7)]
+)
 def test_the_interval_of_macro_f1_holds_where_classes_have_few_rows(classes, rows, right):
     """Percentiles over resampled rows hold in 57 to 86 % of such samples."""
     random = np.random.default_rng(1)
@@ -225,7 +269,9 @@ def test_of_two_perfectly_calibrated_models_none_is_called_better_calibrated():
 def paired(truth, *probabilities, count, labels=None):
     """The second against the first."""
     one, two = (metrics.score_rows(each, truth) for each in probabilities)
-    return metrics.paired_rows(one, two, metrics.COMPARED, labels=labels, count=count, seed=1, lower={"log_loss", "brier"})
+    return metrics.paired_rows(
+        one, two, metrics.COMPARED, labels=labels, count=count, seed=1, lower={"log_loss", "brier"}
+    )
 
 
 def test_a_better_model_is_right_of_zero_in_every_metric(answers):
@@ -253,11 +299,24 @@ def test_a_model_compared_with_itself_is_unclear(answers):
 
 
 def test_a_change_is_the_candidate_minus_the_baseline_whichever_way_is_better():
-    found = {"baseline": 0.30, "candidate": 0.25, "difference": 0.05, "low": 0.01, "high": 0.09, "verdict": "better"}
+    found = {
+        "baseline": 0.30,
+        "candidate": 0.25,
+        "difference": 0.05,
+        "low": 0.01,
+        "high": 0.09,
+        "verdict": "better",
+    }
 
     loss, accuracy = (metrics.as_change(found, lower_is_better=lower) for lower in (True, False))
 
-    assert (loss["difference"], loss["low"], loss["high"], loss["better"], loss["verdict"]) == (-0.05, -0.09, -0.01, "down", "better")
+    assert (loss["difference"], loss["low"], loss["high"], loss["better"], loss["verdict"]) == (
+        -0.05,
+        -0.09,
+        -0.01,
+        "down",
+        "better",
+    )
     assert accuracy == found | {"better": "up"}
     assert metrics.as_change(found | {"difference": None}, lower_is_better=True)["difference"] is None
     unknown = metrics.as_change(found | {"low": None, "high": None}, lower_is_better=True)
@@ -268,7 +327,9 @@ def test_the_accuracy_of_a_bin_is_computed_by_clusters():
     """Ten rows of 0.9, two groups of five, of which one is right: as one right of two."""
     confidence, right = np.full(10, 0.9), np.repeat([1.0, 0.0], 5)
 
-    alone, together = (calibration.reliability(confidence, right, 2, each)[1] for each in (None, np.repeat([0, 1], 5)))
+    alone, together = (
+        calibration.reliability(confidence, right, 2, each)[1] for each in (None, np.repeat([0, 1], 5))
+    )
 
     assert (alone["low"], alone["high"]) == pytest.approx(wilson(5, 10))
     assert (together["count"], together["accuracy"]) == (10, 0.5)
@@ -276,13 +337,17 @@ def test_the_accuracy_of_a_bin_is_computed_by_clusters():
 
 
 def test_the_interval_of_macro_f1_holds_where_most_labels_are_rare():
-    """100 splits of 300 rows of 40 labels, the n-th 1/n as frequent as the first, right in 85 %: from resampled rows alone it was 87."""
+    """100 splits of 300 rows of 40 labels, the n-th 1/n as frequent as the first, right in 85 %: from
+    resampled rows alone it was 87.
+    """
     random, held, shares = np.random.default_rng(1), 0, 1 / np.arange(1, 41)
     shares /= shares.sum()
 
     def drawn(rows):
         truth, other = random.choice(40, rows, p=shares), random.choice(40, rows, p=shares)
-        return truth, np.where(random.random(rows) < 0.85, truth, np.where(other == truth, (truth + 1) % 40, other))
+        return truth, np.where(
+            random.random(rows) < 0.85, truth, np.where(other == truth, (truth + 1) % 40, other)
+        )
 
     def scored(truth, given):
         none = np.zeros(len(truth))
@@ -297,28 +362,36 @@ def test_the_interval_of_macro_f1_holds_where_most_labels_are_rare():
 
 
 def test_a_macro_mean_is_as_wide_as_its_labels_by_hand():
-    """Two labels, 8 and 2 right of 10 each, none wrongly given: recall .8 and .2, halves of Wilson's intervals to each side."""
+    """Two labels, 8 and 2 right of 10 each, none wrongly given: recall .8 and .2, halves of Wilson's
+    intervals to each side.
+    """
     whole = metrics.ByClass(*(np.array([each], dtype=float) for each in ([8, 2, 0], [10, 10, 0], [8, 2, 0])))
     ends = [wilson(8, 10), wilson(2, 10)]
 
     found = metrics.by_label({"macro_recall": 0.5}, whole)["macro_recall"]
 
-    less, more = (np.hypot(*halves) / 2 for halves in ((0.8 - ends[0][0], 0.2 - ends[1][0]), (ends[0][1] - 0.8, ends[1][1] - 0.2)))
+    less, more = (
+        np.hypot(*halves) / 2
+        for halves in ((0.8 - ends[0][0], 0.2 - ends[1][0]), (ends[0][1] - 0.8, ends[1][1] - 0.2))
+    )
     assert found == pytest.approx((0.5 - less, 0.5 + more))
     zero = metrics.by_label({"macro_recall": 1 / 3}, whole)["macro_recall"]
     assert zero == pytest.approx((1 / 3 - 2 * less / 3, 1 / 3 + 2 * more / 3 + 1 / 3))
 
 
 def test_near_duplicates_make_a_perfectly_calibrated_model_no_worse_calibrated():
-    """60 texts with nine near duplicates each, right together: as independent rows the debiased value was above .10 in three of five
-    splits, as groups it is in as many as of 60 rows."""
+    """60 texts with nine near duplicates each, right together: as independent rows the debiased value was
+    above .10 in three of five splits, as groups it is in as many as of 60 rows.
+    """
     random, above, together = np.random.default_rng(1), {True: 0, False: 0}, np.arange(600) // 10
     for _ in range(100):
         sure = random.uniform(0.5, 1, 60)[together]
         right = random.random(60)[together] < sure
         answers = np.stack([sure, 1 - sure], axis=1)
         for known in above:
-            found = metrics.summary(metrics.score_rows(answers, 1 - right), count=0, seed=1, clusters=together if known else None)
+            found = metrics.summary(
+                metrics.score_rows(answers, 1 - right), count=0, seed=1, clusters=together if known else None
+            )
             above[known] += found["ece_debiased"] > 0.1
 
     assert above[True] <= 35 < 55 < above[False]

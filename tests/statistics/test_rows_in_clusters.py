@@ -1,4 +1,6 @@
-"""Near duplicates are resampled together: intervals and paired differences hold however much the rows of a cluster are alike."""
+"""Near duplicates are resampled together: intervals and paired differences hold however much the rows of a
+cluster are alike.
+"""
 
 import numpy as np
 import pytest
@@ -13,7 +15,9 @@ NONE = np.zeros(len(CODES))
 
 
 def alike(random, chance):
-    """1 where a row is right, with this chance, and as the rest of its cluster: two of one correlate by 0.8."""
+    """1 where a row is right, with this chance, and as the rest of its cluster: two of one correlate by
+    0.8.
+    """
     own = random.beta(chance / 4, (1 - chance) / 4, CLUSTERS)
     return (random.random(len(CODES)) < own[CODES]).astype(np.int64)
 
@@ -36,7 +40,10 @@ def test_whole_clusters_are_drawn():
 def test_where_each_row_is_a_cluster_of_its_own_nothing_changes():
     random = np.random.default_rng(4)
     truth, own = random.integers(0, 4, 90), np.arange(90)
-    one, two = (metrics.score_rows(calibration.softmax(random.normal(size=(90, 4)) + np.eye(4)[truth]), truth) for _ in range(2))
+    one, two = (
+        metrics.score_rows(calibration.softmax(random.normal(size=(90, 4)) + np.eye(4)[truth]), truth)
+        for _ in range(2)
+    )
 
     assert metrics.bootstrap(one, 100, 3, own) == metrics.bootstrap(one, 100, 3)
     options = {"labels": list("abcd"), "count": 60, "seed": 2}
@@ -64,7 +71,9 @@ def test_a_paired_interval_holds_where_near_duplicates_are_alike():
     for _ in range(80):
         one, two = scored(alike(random, 0.8)), scored(alike(random, 0.8))
         for at, clusters in enumerate((CODES, None)):
-            found = metrics.paired_rows(one, two, ["accuracy"], labels=None, count=200, seed=1, clusters=clusters)
+            found = metrics.paired_rows(
+                one, two, ["accuracy"], labels=None, count=200, seed=1, clusters=clusters
+            )
             significant[at] += found["accuracy"]["verdict"] != "unclear"
 
     assert significant[0] / 80 <= 0.07
@@ -74,7 +83,8 @@ def test_a_paired_interval_holds_where_near_duplicates_are_alike():
 def test_where_all_rows_are_right_each_cluster_counts_once():
     rows = scored(np.ones(len(CODES), dtype=np.int64))
 
-    assert metrics.bootstrap(rows, 50, 1, CODES)["accuracy"] == pytest.approx((0.9542, 1.0), abs=1e-4)  # Wilson of 80 of 80
+    # Wilson of 80 of 80
+    assert metrics.bootstrap(rows, 50, 1, CODES)["accuracy"] == pytest.approx((0.9542, 1.0), abs=1e-4)
 
 
 def test_the_lower_end_of_a_calibration_error_accounts_for_clusters():
@@ -90,13 +100,17 @@ def test_the_lower_end_of_a_calibration_error_accounts_for_clusters():
 def test_rows_of_one_cluster_show_no_difference():
     one, two = scored(np.zeros(len(CODES), dtype=np.int64)), scored(np.ones(len(CODES), dtype=np.int64))
 
-    found = metrics.paired_rows(one, two, ["accuracy"], labels=None, count=20, seed=1, clusters=np.zeros(len(CODES), dtype=np.int64))
+    found = metrics.paired_rows(
+        one, two, ["accuracy"], labels=None, count=20, seed=1, clusters=np.zeros(len(CODES), dtype=np.int64)
+    )
 
     assert (found["accuracy"]["difference"], found["accuracy"]["verdict"]) == (1.0, "unclear")
 
 
 def slices_of(right, codes, clusters):
-    by = groups.Quotient("accuracy", right.astype(float), np.ones(len(right)), is_share=True, clusters=clusters)
+    by = groups.Quotient(
+        "accuracy", right.astype(float), np.ones(len(right)), is_share=True, clusters=clusters
+    )
     macro = groups.MacroF1(np.zeros(len(right), dtype=np.int64), 1 - right, 2, clusters=clusters)
     return groups.scores((by, macro), by, codes, int(codes.max()) + 1)
 
@@ -109,7 +123,9 @@ def test_of_slices_that_do_not_differ_hardly_one_is_called_better_or_worse(monke
     for _ in range(60):
         right = alike(random, 0.8)
         for at, clusters in enumerate((CODES, None)):
-            significant[at] += any(score.verdict in ("better", "worse") for score in slices_of(right, codes, clusters))
+            significant[at] += any(
+                score.verdict in ("better", "worse") for score in slices_of(right, codes, clusters)
+            )
 
     assert significant[0] / 60 <= 0.05 + 2 * (0.05 * 0.95 / 60) ** 0.5
     assert significant[1] / 60 > 0.2
@@ -125,26 +141,39 @@ def test_scores_of_slices_are_the_same_and_their_intervals_are_those_of_clusters
         assert one.value == two.value
         assert one.low < two.low < two.high < one.high
     assert by_clusters.difference.value == pytest.approx(by_rows.difference.value)
-    assert groups.tested_by(groups.Quotient("accuracy", NONE, NONE, is_share=True, clusters=CODES)) == groups.PERMUTATION
+    assert (
+        groups.tested_by(groups.Quotient("accuracy", NONE, NONE, is_share=True, clusters=CODES))
+        == groups.PERMUTATION
+    )
 
 
 def test_what_a_cluster_has_in_one_slice_is_one_part():
-    measure = groups.Quotient("f1", np.array([1.0, 0, 2, 1]), np.array([1.0, 1, 2, 2]), clusters=np.array([0, 0, 1, 1]))
+    measure = groups.Quotient(
+        "f1", np.array([1.0, 0, 2, 1]), np.array([1.0, 1, 2, 2]), clusters=np.array([0, 0, 1, 1])
+    )
 
     parts, codes = groups.parted(measure, np.array([1, 0, 1, 1]))
 
-    assert (parts.above.tolist(), parts.below.tolist(), codes.tolist()) == ([0.0, 1.0, 3.0], [1.0, 1.0, 4.0], [0, 1, 1])
+    assert (parts.above.tolist(), parts.below.tolist(), codes.tolist()) == (
+        [0.0, 1.0, 3.0],
+        [1.0, 1.0, 4.0],
+        [0, 1, 1],
+    )
 
 
 @pytest.mark.parametrize(("texts", "copies", "before"), [(1, 20, 19), (4, 6, 75), (8, 5, 88)])
 def test_the_score_of_a_slice_holds_where_it_has_few_texts_and_their_near_duplicates(texts, copies, before):
-    """60 slices of spans, right in 80 %, alike in a text. Percentiles of resampled texts held in `before` of 100."""
+    """60 slices of spans, right in 80 %, alike in a text. Percentiles of resampled texts held in `before` of
+    100.
+    """
     random, held = np.random.default_rng(3), 0
     together = np.concatenate([np.repeat(np.arange(texts), copies), texts + np.arange(100)])
     codes = (np.arange(len(together)) >= texts * copies).astype(int)
     for seed in range(60):
         right = random.binomial(4, random.beta(2, 0.5, texts + 100)[together])
-        measure = groups.Quotient("micro_f1", right.astype(float), np.full(len(together), 4.0), clusters=together)
+        measure = groups.Quotient(
+            "micro_f1", right.astype(float), np.full(len(together), 4.0), clusters=together
+        )
         found = measure.of_groups(codes, 2, seed)[0]
         held += found.low <= 0.8 <= found.high
 

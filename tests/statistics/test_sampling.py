@@ -11,7 +11,13 @@ from lifecycle.runtime.statistics import sampling
 
 @pytest.mark.parametrize(
     ("size", "most", "in_95", "in_10"),
-    [(50, 1, 0.712, 7.56), (50, 2, 1.66, 10.3), (200, 5, 1.31, 4.59), (500, 10, 1.24, 3.06), (125, 0, 0.0410, 1.83)],
+    [
+        (50, 1, 0.712, 7.56),
+        (50, 2, 1.66, 10.3),
+        (200, 5, 1.31, 4.59),
+        (500, 10, 1.24, 3.06),
+        (125, 0, 0.0410, 1.83),
+    ],
 )
 def test_qualities_are_those_of_the_tables_of_iso_2859_1(size, most, in_95, in_10):
     """Percent wrong at which 95 and 10 % of lots are accepted, single sampling (tables X)."""

@@ -45,17 +45,21 @@ def test_a_share_that_is_looked_at_all_along_200_trials_is_missed_at_any_look_in
 
 
 def test_the_half_width_is_that_of_a_mixture_of_normal_likelihood_ratios():
-    """At the end of the interval, the mixture over N(0, τ²) of likelihood ratios against no difference is 1/α."""
+    """At the end of the interval, the mixture over N(0, τ²) of likelihood ratios against no difference is
+    1/α.
+    """
     half = sequences.half_width(0.0004, 0.05, 0.05)
 
     effects = np.linspace(-1, 1, 200_001)
     ratios = (half * effects - effects**2 / 2) / 0.0004
-    mixed = logsumexp(ratios - effects**2 / (2 * 0.05**2)) + math.log((effects[1] - effects[0]) / math.sqrt(2 * math.pi * 0.05**2))
+    mixed = logsumexp(ratios - effects**2 / (2 * 0.05**2)) + math.log(
+        (effects[1] - effects[0]) / math.sqrt(2 * math.pi * 0.05**2)
+    )
     assert mixed == pytest.approx(math.log(20), abs=1e-6)
     assert math.isinf(sequences.half_width(0.0, 0.05))
 
 
-def test_a_skewed_mean_that_is_looked_at_after_each_cluster_from_the_hundredth_on_is_missed_at_any_look_in_at_most_5_percent():
+def test_a_skewed_mean_looked_at_after_each_cluster_from_the_hundredth_is_missed_in_at_most_5_percent():
     random = np.random.default_rng(1)
     counts = np.arange(100, 1_001)
     tau = sequences.tau_for(1.0, 300)
@@ -64,7 +68,9 @@ def test_a_skewed_mean_that_is_looked_at_after_each_cluster_from_the_hundredth_o
         values = random.exponential(1.0, 1_000)
         means = np.cumsum(values)[99:] / counts
         variances = (np.cumsum(values**2)[99:] / counts - means**2) / (counts - 1)
-        missed += any(abs(m - 1) > sequences.half_width(v, tau) for m, v in zip(means, variances, strict=True))
+        missed += any(
+            abs(m - 1) > sequences.half_width(v, tau) for m, v in zip(means, variances, strict=True)
+        )
 
     assert missed / 500 <= 0.05
 

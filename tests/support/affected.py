@@ -1,8 +1,9 @@
-"""`python -m tests.support.affected [COMMIT]`: the test files that a change since COMMIT (by default the last commit) touches, one a line.
+"""`python -m tests.support.affected [COMMIT]`: the test files that a change since COMMIT (by default the last
+commit) touches, one a line.
 
-These are the changed test files, the tests of each changed file's room, and every other test file that imports a changed module or one that
-imports it. Where a package's `__init__` hands a module on, both count as one. Tests that meet the change by longer ways are counted on
-standard error; `make test` runs them.
+These are the changed test files, the tests of each changed file's room, and every other test file that
+imports a changed module or one that imports it. Where a package's `__init__` hands a module on, both count as
+one. Tests that meet the change by longer ways are counted on standard error; `make test` runs them.
 """
 
 from __future__ import annotations
@@ -20,15 +21,24 @@ ROOT = Path(__file__).parents[2]
 PACKAGES = ("lifecycle", "datasets_app", "registry", "monitoring")
 ALWAYS = ("tests/architecture/test_house.py",)
 FLOORS = {"runtime", "ground", "modeling", "roof"}  # packages of rooms
-ELSEWHERE = {f"lifecycle/runtime/{room}": room for room in ("engine", "statistics", "inference", "bundle", "task_types")}
+ELSEWHERE = {
+    f"lifecycle/runtime/{room}": room
+    for room in ("engine", "statistics", "inference", "bundle", "task_types")
+}
 # rooms whose templates are at the top
 SITEWIDE = {"home": "roof/home", "jobs": "ground/jobs", "notices": "ground/notices", "trace": "roof/trace"}
 
 
 def changed(since: str) -> list[Path]:
     """Files that differ from the commit, and new ones, relative to the root."""
-    commands = (["git", "diff", "--name-only", since, "--"], ["git", "ls-files", "--others", "--exclude-standard"])
-    found = [subprocess.run(each, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines() for each in commands]
+    commands = (
+        ["git", "diff", "--name-only", since, "--"],
+        ["git", "ls-files", "--others", "--exclude-standard"],
+    )
+    found = [
+        subprocess.run(each, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+        for each in commands
+    ]
     return [Path(line) for lines in found for line in lines]
 
 
@@ -66,7 +76,11 @@ def near(graph: grimp.ImportGraph, module: str) -> set[str]:
     while waiting:
         one = waiting.pop()
         parent = one.rpartition(".")[0]
-        if parent not in same and parent in graph.modules and graph.direct_import_exists(importer=parent, imported=one):
+        if (
+            parent not in same
+            and parent in graph.modules
+            and graph.direct_import_exists(importer=parent, imported=one)
+        ):
             same.add(parent)
             waiting.append(parent)
     return same.union(*(graph.find_modules_that_directly_import(each) for each in same))
@@ -92,7 +106,9 @@ def main(since: str = "HEAD") -> None:
     paths = changed(since)
     found = affected(paths, tests, grimp.build_graph(*PACKAGES))
     print(*found, sep="\n")
-    print(f"{len(paths)} changed files; {len(found)} of {len(tests)} test files are near them.", file=sys.stderr)
+    print(
+        f"{len(paths)} changed files; {len(found)} of {len(tests)} test files are near them.", file=sys.stderr
+    )
 
 
 if __name__ == "__main__":

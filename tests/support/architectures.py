@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-SHAPE = {"vocab_size": 24, "hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 64}
+SHAPE = {
+    "vocab_size": 24,
+    "hidden_size": 32,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 2,
+    "intermediate_size": 64,
+}
 SPECIAL = ("pad_token_id", "bos_token_id", "eos_token_id", "cls_token_id", "sep_token_id")
 MODELS = {
     "bert": ("BertConfig", "BertModel", SHAPE),
@@ -13,7 +19,11 @@ MODELS = {
     "electra": ("ElectraConfig", "ElectraModel", SHAPE | {"embedding_size": 32}),
     "modernbert": ("ModernBertConfig", "ModernBertModel", SHAPE | dict.fromkeys(SPECIAL, 1)),
     "deberta-v2": ("DebertaV2Config", "DebertaV2Model", SHAPE),
-    "distilbert": ("DistilBertConfig", "DistilBertModel", {"vocab_size": 24, "dim": 32, "n_layers": 3, "n_heads": 2, "hidden_dim": 64}),
+    "distilbert": (
+        "DistilBertConfig",
+        "DistilBertModel",
+        {"vocab_size": 24, "dim": 32, "n_layers": 3, "n_heads": 2, "hidden_dim": 64},
+    ),
 }
 
 

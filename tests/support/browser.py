@@ -23,10 +23,12 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, R
 from registry.ground.access.models import User
 from tests.support.people import sign_in
 
-INSTALLED = ("/usr/bin/chromium-headless-shell", "/usr/bin/chromium")  # the first, without windows, takes two thirds of the other's time
+# the first, without windows, takes two thirds of the other's time
+INSTALLED = ("/usr/bin/chromium-headless-shell", "/usr/bin/chromium")
 CHROMIUM = os.environ.get("CHROMIUM") or next(filter(os.path.exists, INSTALLED), INSTALLED[-1])
 ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
-ARGS += ["--process-per-site"]  # a person's second page finds the scripts of the first compiled: half its time
+# a person's second page finds the scripts of the first compiled: half its time
+ARGS += ["--process-per-site"]
 WIDE, NARROW = 1440, 390
 SETTLED = """document.readyState === "complete" && document.fonts.status === "loaded"
   && !document.querySelector(".htmx-request, .htmx-swapping, .htmx-settling, .htmx-added")
@@ -34,24 +36,28 @@ SETTLED = """document.readyState === "complete" && document.fonts.status === "lo
     || Math.abs((plot.querySelector(".main-svg")?.clientWidth ?? 0) - plot.clientWidth) <= 1)"""
 BEYOND = """document.documentElement.scrollWidth <= innerWidth ? [] : [...document.querySelectorAll("body *")]
   .filter((each) => each.getBoundingClientRect().right > innerWidth + 1 && !each.closest(".tw *, svg *, pre *"))
-  .map((each) => each.outerHTML.slice(0, 200))"""
+  .map((each) => each.outerHTML.slice(0, 200))"""  # noqa: E501
 AXE = """async (rules) => { if (!window.axe) return null;
   const { passes, violations } = await axe.run({ resultTypes: ["violations"], ...(rules.length && { runOnly: rules }) });
-  return [passes.length, violations.flatMap((rule) => rule.nodes.map((node) => [rule.id, node.html.slice(0, 300)]))]; }"""
+  return [passes.length, violations.flatMap((rule) => rule.nodes.map((node) => [rule.id, node.html.slice(0, 300)]))]; }"""  # noqa: E501
 REMEMBERED = """(() => { const { Color } = axe.commons.color, parse = Color.prototype.parseString, known = new Map();
   Color.prototype.parseString = function (text) { // a third of axe's time: the same few colours for every element
     if (known.has(text)) [this.r, this.g, this.b, this.alpha] = known.get(text);
     else { parse.call(this, text); known.set(text, [this.r, this.g, this.b, this.alpha]); }
-    return this; }; })()"""
-OF_COLOURS = ("color-contrast", "link-in-text-block")  # those of axe's rules, of all that are on, that read colours
-GIVEN_UP = ("htmx:afterRequest", "htmx:sendAbort")  # a later choice took a request's place; one that failed is told by other words too
+    return this; }; })()"""  # noqa: E501
+# those of axe's rules, of all that are on, that read colours
+OF_COLOURS = ("color-contrast", "link-in-text-block")
+# a later choice took a request's place; one that failed is told by other words too
+GIVEN_UP = ("htmx:afterRequest", "htmx:sendAbort")
 SHOTS = os.environ.get("SHOTS", "")  # a folder: what `shot` is asked for is kept there
 ANSWERING: set[threading.Thread] = set()  # those of the live server that have a request
 
 
 class Parked:
-    """A browser that runs for longer than it is used. Playwright's event loop stays where it is between two calls; only while the browser
-    is used does this thread say that the loop runs, which the ORM and `asyncio.run` would refuse."""
+    """A browser that runs for longer than it is used. Playwright's event loop stays where it is between two
+    calls; only while the browser is used does this thread say that the loop runs, which the ORM and
+    `asyncio.run` would refuse.
+    """
 
     def __init__(self, browser: Browser) -> None:
         self.browser, self.loop = browser, asyncio.get_running_loop()
@@ -70,7 +76,9 @@ class Parked:
 
 @contextmanager
 def parked_chromium() -> Iterator[Parked]:
-    """Debian's Chromium, which keeps static files, as behind production's server. Skips where it is not installed."""
+    """Debian's Chromium, which keeps static files, as behind production's server. Skips where it is not
+    installed.
+    """
     if not Path(CHROMIUM).exists():
         pytest.skip("Chromium is not installed.")
     expect.set_options(timeout=20_000)  # a busy machine is no failure
@@ -87,7 +95,9 @@ def parked_chromium() -> Iterator[Parked]:
 
 @contextmanager
 def answers_are_watched() -> Iterator[None]:
-    """What has a request is known, for `wait_for_late_requests`. One whose page is gone may end without a word, and its thread with it."""
+    """What has a request is known, for `wait_for_late_requests`. One whose page is gone may end without a
+    word, and its thread with it.
+    """
 
     def begins(**of: Any) -> None:
         if threading.current_thread() is not threading.main_thread():  # a test's own client
@@ -119,8 +129,10 @@ def kept_by_browsers(serve: Callable[..., Any]) -> Callable[..., Any]:
 
 @contextmanager
 def people_at(browser: Browser, address: str) -> Iterator[Callable[[User | None], BrowserContext]]:
-    """The window of each person for as long as a test takes. Afterwards windows are emptied and wait for the next test: what has compiled
-    the pages' scripts once does so no more, which is most of what opening a page costs."""
+    """The window of each person for as long as a test takes. Afterwards windows are emptied and wait for the
+    next test: what has compiled the pages' scripts once does so no more, which is most of what opening a page
+    costs.
+    """
     free, taken = browser.contexts, dict[Any, BrowserContext]()
 
     def window_of(user: User | None) -> BrowserContext:
@@ -139,7 +151,9 @@ def people_at(browser: Browser, address: str) -> Iterator[Callable[[User | None]
 def new_window(browser: Browser, address: str) -> BrowserContext:
     """A window without a person. Its first page stays there, so that its process does."""
     size: Any = {"width": WIDE, "height": 900}
-    window = browser.new_context(base_url=address, viewport=size, color_scheme="light", reduced_motion="reduce")
+    window = browser.new_context(
+        base_url=address, viewport=size, color_scheme="light", reduced_motion="reduce"
+    )
     window.new_page().goto("/static/img/favicon.svg")
     return window
 
@@ -157,14 +171,19 @@ def empty(window: BrowserContext, address: str) -> None:
     for page in others:
         page.close()
     session = window.new_cdp_session(first)
-    session.send("Storage.clearDataForOrigin", {"origin": address, "storageTypes": "cookies,local_storage,indexeddb,service_workers"})
+    session.send(
+        "Storage.clearDataForOrigin",
+        {"origin": address, "storageTypes": "cookies,local_storage,indexeddb,service_workers"},
+    )
     session.detach()
     assert (window.cookies(), first.evaluate("localStorage.length")) == ([], 0)
 
 
 @contextmanager
 def visits(window_of: Callable[[User | None], BrowserContext]) -> Iterator[Callable[..., Page]]:
-    """Opens pages in a person's window. None may log an error, which is where a breach of the content policy is told."""
+    """Opens pages in a person's window. None may log an error, which is where a breach of the content policy
+    is told.
+    """
     errors: list[str] = []
 
     def opened(path: str, user: User | None = None, *, width: int = WIDE, scheme: Any = "light") -> Page:
@@ -186,16 +205,24 @@ def shown_as(page: Page, width: int, scheme: Any) -> None:
 
 
 def intercept(page: Page, address: str | Callable[[str], bool], handle: Callable[[Route], object]) -> None:
-    """Have this decide on the requests of a page, which is loaded anew: for a moment one that is there goes on sending as before."""
+    """Have this decide on the requests of a page, which is loaded anew: for a moment one that is there goes
+    on sending as before.
+    """
     page.route(address, handle)
     page.reload()
 
 
 def listen(page: Page, tell: Callable[[str], None]) -> None:
-    """Tell of every error of the page's scripts and in its console, but of requests that a later choice replaced and of the icon."""
+    """Tell of every error of the page's scripts and in its console, but of requests that a later choice
+    replaced and of the icon.
+    """
 
     def said(message: ConsoleMessage) -> None:
-        if message.type == "error" and not message.text.startswith(GIVEN_UP) and "favicon" not in message.text + message.location["url"]:
+        if (
+            message.type == "error"
+            and not message.text.startswith(GIVEN_UP)
+            and "favicon" not in message.text + message.location["url"]
+        ):
             tell(message.text)
 
     page.on("console", said)
@@ -210,12 +237,16 @@ def wait_for_late_requests(*, seconds: float = 30) -> None:
 
 
 def settled(page: Page) -> None:
-    """Wait until what comes with a page is there: parts that it asks for by itself, fonts, charts as wide as their place."""
+    """Wait until what comes with a page is there: parts that it asks for by itself, fonts, charts as wide as
+    their place.
+    """
     page.wait_for_function(f"() => {SETTLED}")
 
 
 def violations(page: Page, rules: Sequence[str] = ()) -> list[tuple[str, str]]:
-    """What axe finds on the page: rule and markup. rules: by these alone, where the others have read the page in other colours."""
+    """What axe finds on the page: rule and markup. rules: by these alone, where the others have read the page
+    in other colours.
+    """
     found = page.evaluate(AXE, rules)
     if found is None:
         page.evaluate(f"{Axe().axe_script};{REMEMBERED}")
@@ -225,17 +256,21 @@ def violations(page: Page, rules: Sequence[str] = ()) -> list[tuple[str, str]]:
 
 
 def fits(page: Page) -> None:
-    """The page does not scroll sideways, once it has settled and its charts have followed the window; what sticks out is named."""
+    """The page does not scroll sideways, once it has settled and its charts have followed the window; what
+    sticks out is named.
+    """
     script = f"""async () => {{
       const frame = () => new Promise(requestAnimationFrame), end = performance.now() + 20_000;
       for (await frame(), await frame(); performance.now() < end; await frame()) if ({SETTLED} && !({BEYOND}).length) return [];
-      return [String({SETTLED}), ...{BEYOND}]; }}"""
+      return [String({SETTLED}), ...{BEYOND}]; }}"""  # noqa: E501
     beyond = page.evaluate(script)
     assert not beyond, (page.url, beyond)
 
 
 def is_legible(page: Page, name: str, rules: Sequence[str] = ()) -> None:
-    """The page as it is fits its window, and everybody can read it. name: of its picture, and of what is wrong. rules: as of violations."""
+    """The page as it is fits its window, and everybody can read it. name: of its picture, and of what is
+    wrong. rules: as of violations.
+    """
     fits(page)
     shot(page, name)
     found = violations(page, rules)
@@ -243,15 +278,18 @@ def is_legible(page: Page, name: str, rules: Sequence[str] = ()) -> None:
 
 
 def shuts_nobody_out(page: Page, name: str, *, both_schemes: bool = False) -> None:
-    """The page is legible on a phone in dark colours and on a desk in light ones. both_schemes: on each in both, of which the second
-    changes nothing but colours."""
+    """The page is legible on a phone in dark colours and on a desk in light ones. both_schemes: on each in
+    both, of which the second changes nothing but colours.
+    """
     for width, schemes in ((NARROW, ("dark", "light")), (WIDE, ("light", "dark"))):
         for scheme, rules in zip(schemes if both_schemes else schemes[:1], ((), OF_COLOURS), strict=False):
             shown_as(page, width, scheme)
             is_legible(page, f"{name}-{width}-{scheme}", rules)
 
 
-def loaded_on_a_phone(opened: Callable[..., Page], paths: Mapping[str, str], user: User | None) -> Iterator[tuple[str, Page]]:
+def loaded_on_a_phone(
+    opened: Callable[..., Page], paths: Mapping[str, str], user: User | None
+) -> Iterator[tuple[str, Page]]:
     """A person's pages at these addresses, one after the other; before each its name."""
     page = None
     for name, path in paths.items():

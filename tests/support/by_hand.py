@@ -1,4 +1,6 @@
-"""Encoders' artifacts, loaded and asked by public libraries alone: what the engine's own answers are held against."""
+"""Encoders' artifacts, loaded and asked by public libraries alone: what the engine's own answers are held
+against.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,8 @@ from lifecycle.runtime.task_types.spans.loading import UNITS_OF_TEXTS
 ENCODERS = {
     "full": "encoder = AutoModel.from_pretrained(artifact)",
     **dict.fromkeys(PEFT, "encoder = PeftModel.from_pretrained(AutoModel.from_pretrained(base), artifact)"),
-    "adapter": """encoder = AutoModel.from_pretrained(base)
+    "adapter": (
+        """encoder = AutoModel.from_pretrained(base)
 adapters = load_file(Path(artifact) / "adapter_model.safetensors")
 layers = next(each for each in encoder.modules() if isinstance(each, torch.nn.ModuleList) and len(each) == encoder.config.num_hidden_layers)
 
@@ -21,11 +24,15 @@ def behind(at):
     return adapt
 
 for at, layer in enumerate(layers):
-    layer.register_forward_hook(behind(at))""",
+    layer.register_forward_hook(behind(at))"""  # noqa: E501
+    ),
     "head": "encoder = AutoModel.from_pretrained(base)",
 }
 POOLED = {
-    "mean": 'mask = inputs["attention_mask"].unsqueeze(-1)\n    pooled = (output.last_hidden_state * mask).sum(1) / mask.sum(1)',
+    "mean": (
+        'mask = inputs["attention_mask"].unsqueeze(-1)\n    pooled = (output.last_hidden_state * mask).sum(1)'
+        " / mask.sum(1)"
+    ),
     "cls": "pooled = output.last_hidden_state[:, 0]",
     "pooler": "pooled = output.pooler_output",
 }
@@ -43,10 +50,12 @@ answers = [card["labels"][i] for i in chosen.tolist()]
 """
 ANSWERED = {
     "single_label": ONE,
-    "multi_label": """probabilities = torch.sigmoid(logits / card["temperature"])
+    "multi_label": (
+        """probabilities = torch.sigmoid(logits / card["temperature"])
 given = probabilities >= torch.tensor(card["thresholds"])
 answers = [[label for label, has in zip(card["labels"], row) if has] for row in given.tolist()]
-""",
+"""
+    ),
     "spans": UNITS_OF_TEXTS
     + """tags = 2 * len(card["labels"]) + 1
 
@@ -73,19 +82,20 @@ for text, logs, places, special in zip(texts, torch.log_softmax(logits / card["t
         elif tag:
             found[-1]["end"] = end
     answers.append(found)
-""",
+""",  # noqa: E501
 }
 READ = """inputs = tokenizer(texts, truncation=True, max_length=card["max_tokens"], padding=True, return_tensors="pt")
-"""
+"""  # noqa: E501
 READ_PLACES = """options = {"return_offsets_mapping": True, "return_special_tokens_mask": True}
 inputs = tokenizer(texts, truncation=True, max_length=card["max_tokens"], padding=True, return_tensors="pt", **options)
 offsets, specials = inputs.pop("offset_mapping"), inputs.pop("special_tokens_mask").tolist()
-"""
+"""  # noqa: E501
 
 
 def loading_snippet(info: ArtifactInfo) -> str:
-    """Python that expects `artifact`, `base` (a folder) and `texts`, and leaves `answers`: a label, a list of labels or a list of spans a
-    text."""
+    """Python that expects `artifact`, `base` (a folder) and `texts`, and leaves `answers`: a label, a list of
+    labels or a list of spans a text.
+    """
     peft = "from peft import PeftModel\n" if info.strategy in PEFT else ""
     marks = info.task == "spans"
     pooled = "pooled = output.last_hidden_state" if marks else POOLED[info.pooling]

@@ -33,7 +33,9 @@ def labels(dataset: Dataset) -> dict[str, Label]:
     return labels_by_name(schema) if schema else {}
 
 
-def change(dataset: Dataset, actor: User, *wanted: tuple[str, str, Sequence[str]], **options: Any) -> LabelSchema:
+def change(
+    dataset: Dataset, actor: User, *wanted: tuple[str, str, Sequence[str]], **options: Any
+) -> LabelSchema:
     """Publish changes. wanted: (class, kind, names)."""
     now = labels(dataset)
     made = [Change(now[name].stable_id, kind, tuple(into)) for name, kind, into in wanted]
@@ -51,9 +53,13 @@ def spans(*found: tuple[int, int, str]) -> dict[str, Any]:
 
 
 def said_of(dataset: Dataset) -> list[tuple[str, Any, str]]:
-    """What holds for each decided item, its classes by the names that they had last, and how it was decided."""
+    """What holds for each decided item, its classes by the names that they had last, and how it was
+    decided.
+    """
     names = names_ever(dataset)
-    return [(each.item.text, rename(each.value or {}, names), each.how) for each in current_decisions(dataset)]
+    return [
+        (each.item.text, rename(each.value or {}, names), each.how) for each in current_decisions(dataset)
+    ]
 
 
 def label_all(queue: Queue, user: User, said: Sequence[dict[str, Any]]) -> None:

@@ -1,6 +1,8 @@
-"""The second half of the main job over HTTP, with compressed time: canary, fault, drift, proposal, relabeling, retraining, release.
+"""The second half of the main job over HTTP, with compressed time: canary, fault, drift, proposal,
+relabeling, retraining, release.
 
-What customers write changes language, which a model that learnt English does not follow. Days pass by dating answers back in the spool.
+What customers write changes language, which a model that learnt English does not follow. Days pass by dating
+answers back in the spool.
 """
 
 from __future__ import annotations
@@ -21,10 +23,26 @@ from tests.support.story import HEAD, Story
 GREETINGS = ("", "Hallo, ", "Guten Tag, ", "Servus, ", "Liebes Team, ")
 ENDINGS = ("", ", danke", ", bitte um Antwort", ". Es eilt", ". Viele Grüße")
 GERMAN = {
-    "order_status": ("wo ist mein Paket mit der Nummer {n}", "wann kommt die Bestellung {n} an", "ist die Sendung {n} schon unterwegs"),
-    "delivery_late": ("die Lieferung {n} ist überfällig", "ich warte seit {n} Stunden vergeblich", "der Termin für {n} ist verstrichen"),
-    "login_problem": ("die Anmeldung scheitert mit Fehler {n}", "ich komme nicht ins Konto {n}", "mein Zugang {n} ist gesperrt"),
-    "password_reset": ("Kennwort vergessen, Kunde {n}", "bitte das Kennwort von {n} zurücksetzen", "neues Passwort für {n} gewünscht"),
+    "order_status": (
+        "wo ist mein Paket mit der Nummer {n}",
+        "wann kommt die Bestellung {n} an",
+        "ist die Sendung {n} schon unterwegs",
+    ),
+    "delivery_late": (
+        "die Lieferung {n} ist überfällig",
+        "ich warte seit {n} Stunden vergeblich",
+        "der Termin für {n} ist verstrichen",
+    ),
+    "login_problem": (
+        "die Anmeldung scheitert mit Fehler {n}",
+        "ich komme nicht ins Konto {n}",
+        "mein Zugang {n} ist gesperrt",
+    ),
+    "password_reset": (
+        "Kennwort vergessen, Kunde {n}",
+        "bitte das Kennwort von {n} zurücksetzen",
+        "neues Passwort für {n} gewünscht",
+    ),
 }
 T = TypeVar("T")
 DAYS, A_DAY = 7, 120
@@ -32,8 +50,15 @@ QUEUE_ITEMS = 120
 RETRAINING = "monitoring.retraining.tasks.tick"
 EARLY_SECONDS = 2
 PLAN = {
-    "steps": [5000, 10_000], "min_requests": 100, "min_minutes": 0, "margin": 0.2, "rise": 0.5, "max_hours": 24, "warm_up": 0, "tau": 0.1,
-}  # fmt: skip
+    "steps": [5000, 10_000],
+    "min_requests": 100,
+    "min_minutes": 0,
+    "margin": 0.2,
+    "rise": 0.5,
+    "max_hours": 24,
+    "warm_up": 0,
+    "tau": 0.1,
+}
 
 
 def german() -> dict[str, str]:
@@ -41,12 +66,16 @@ def german() -> dict[str, str]:
     numbers = iter(range(1_000, 10_000))
     rounds = product(range(3), GREETINGS, ENDINGS)
     return {
-        (greeting + GERMAN[intent][at].format(n=next(numbers)) + ending): intent for at, greeting, ending in rounds for intent in GERMAN
+        (greeting + GERMAN[intent][at].format(n=next(numbers)) + ending): intent
+        for at, greeting, ending in rounds
+        for intent in GERMAN
     }
 
 
 class Circle:
-    """What follows once a story's first version is live. Both of its versions learn from the beginning, while people do other things."""
+    """What follows once a story's first version is live. Both of its versions learn from the beginning, while
+    people do other things.
+    """
 
     def __init__(self, story: Story) -> None:
         assert story.head_started
@@ -64,20 +93,32 @@ class Circle:
             "outputs": [{"name": "LABEL"}, {"name": "CONFIDENCE"}, {"name": "SCORES"}],
         }
         url = f"{self.story.client.product.inference}/v2/models/{self.story.full_name}/infer"
-        answer = self.story.client.client.post(url, json=body, headers={"X-Route-Key": f"customer-{self.asked}"})
+        answer = self.story.client.client.post(
+            url, json=body, headers={"X-Route-Key": f"customer-{self.asked}"}
+        )
         return {"status": answer.status_code} | answer.json()
 
     def english(self, count: int) -> list[str]:
         """Texts of the kind that the first version learnt."""
-        return list(islice(cycle(row.text for row in self.story.corpus.history), self.asked % 400, self.asked % 400 + count))
+        return list(
+            islice(
+                cycle(row.text for row in self.story.corpus.history),
+                self.asked % 400,
+                self.asked % 400 + count,
+            )
+        )
 
     # ── A canary ────────────────────────────────────────────────────────────
     @cached_property
     def second_approved(self) -> dict[str, Any]:
-        """Version 1.1.0, approved by two people: the baseline from another seed. How it answers matters nothing: in a drill it fails."""
+        """Version 1.1.0, approved by two people: the baseline from another seed. How it answers matters
+        nothing: in a drill it fails.
+        """
         assert self.story.first_live
         second = self.story.version_of(self.story["mia"].run_ended(self.second_started["uuid"]), "1.1.0")
-        return self.story.approve(self.story.request(second, "From another seed.", {"kind": "canary", **PLAN}))
+        return self.story.approve(
+            self.story.request(second, "From another seed.", {"kind": "canary", **PLAN})
+        )
 
     def start(self, request: dict[str, Any]) -> dict[str, Any]:
         """Omar starts a canary under the rule, once there is traffic that its forecast can rest on."""
@@ -113,7 +154,9 @@ class Circle:
         return self.early("monitoring.rollouts.tasks.tick", there, what)
 
     def early(self, task: str, condition: Callable[[], T], what: str) -> T:
-        """What the condition gives once it is true. A worker does what leads there now and every few seconds, ahead of the clock."""
+        """What the condition gives once it is true. A worker does what leads there now and every few seconds,
+        ahead of the clock.
+        """
         due = 0.0
 
         def look() -> T:
@@ -128,7 +171,9 @@ class Circle:
     # ── Drift ───────────────────────────────────────────────────────────────
     @cached_property
     def weeks_pass(self) -> int:
-        """Customers write German for a week: real answers of the live version, dated back. Returns how many answers were wrong."""
+        """Customers write German for a week: real answers of the live version, dated back. Returns how many
+        answers were wrong.
+        """
         answered = {text: self.ask(text) for text in self.truth}
         live = self.story["mia"].api("GET", f"versions/{self.version}/")
         lines = []
@@ -153,13 +198,35 @@ class Circle:
         """An answer as the server spools it, at another time."""
         label, confidence, scores = (output["data"] for output in answer["outputs"])
         named = dict(zip(answer["outputs"][2]["parameters"]["labels"], scores, strict=True))
-        words = {"sha256": "0" * 64, "chars": len(text), "tokens": len(text.split()) + 2, "oov": 0.6, "truncated": False, "text": text}
+        words = {
+            "sha256": "0" * 64,
+            "chars": len(text),
+            "tokens": len(text.split()) + 2,
+            "oov": 0.6,
+            "truncated": False,
+            "text": text,
+        }
         return {
-            "uuid": str(uuid.uuid4()), "at": at.isoformat(), "endpoint": self.story.full_name, "version": live["uuid"],
-            "root_digest": live["root_digest"], "deployment": None, "arm": "stable", "key": "", "status": "ok", "code": 200,
-            "latency_ms": 5.0, "queue_ms": 0.1, "cpu_ms": 4.0, "rows": 1, "inputs": [words],
-            "outputs": [{"label": label[0], "confidence": confidence[0], "scores": named}], "token": "", "request_id": "", "epoch": 1,
-        }  # fmt: skip
+            "uuid": str(uuid.uuid4()),
+            "at": at.isoformat(),
+            "endpoint": self.story.full_name,
+            "version": live["uuid"],
+            "root_digest": live["root_digest"],
+            "deployment": None,
+            "arm": "stable",
+            "key": "",
+            "status": "ok",
+            "code": 200,
+            "latency_ms": 5.0,
+            "queue_ms": 0.1,
+            "cpu_ms": 4.0,
+            "rows": 1,
+            "inputs": [words],
+            "outputs": [{"label": label[0], "confidence": confidence[0], "scores": named}],
+            "token": "",
+            "request_id": "",
+            "epoch": 1,
+        }
 
     def drift_opens(self) -> list[dict[str, Any]]:
         """The monitors that stand open, once the week is measured."""
@@ -174,7 +241,10 @@ class Circle:
         """The uuid of each thing that has a page."""
         omar, endpoint = self.story["omar"], self.story.endpoint
         rooms = {"rollout": "rollouts", "alert": "alerts", "proposal": "retraining"}
-        newest = {name: omar.api("GET", f"{room}/?endpoint={endpoint}")["results"][:1] for name, room in rooms.items()}
+        newest = {
+            name: omar.api("GET", f"{room}/?endpoint={endpoint}")["results"][:1]
+            for name, room in rooms.items()
+        }
         return {"endpoint": endpoint} | {name: row["uuid"] for name, rows in newest.items() for row in rows}
 
     # ── Retraining ──────────────────────────────────────────────────────────
@@ -182,7 +252,14 @@ class Circle:
     def proposal(self) -> dict[str, Any]:
         """Lee has drift propose, which a worker does. Leads read no texts, so Mia has them collected."""
         lee, endpoint = self.story["lee"], self.story.endpoint
-        trigger = {"kind": "drift", "enabled": True, "threshold": 0.1, "cooldown_days": 0, "min_labels": 20, "overlap": 1}
+        trigger = {
+            "kind": "drift",
+            "enabled": True,
+            "threshold": 0.1,
+            "cooldown_days": 0,
+            "min_labels": 20,
+            "overlap": 1,
+        }
         trigger |= {"queue_items": QUEUE_ITEMS}
         lee.api("PUT", f"endpoints/{endpoint}/retraining/triggers/", trigger)
 
@@ -216,11 +293,15 @@ class Circle:
             }
             answer = ana.script(f"/labeling/{queue}/submit/", form)
             done += 1
-            waiting += [each for each in answer["items"] if each["slot"] not in {known["slot"] for known in waiting}]
+            waiting += [
+                each for each in answer["items"] if each["slot"] not in {known["slot"] for known in waiting}
+            ]
         return done
 
     def known(self, text: str) -> str:
-        """What a text of the first kind means; greetings, by which other journeys ask whether the endpoint answers, mean anything."""
+        """What a text of the first kind means; greetings, by which other journeys ask whether the endpoint
+        answers, mean anything.
+        """
         rows = (*self.story.corpus.history, *self.story.corpus.new)
         return next((row.label for row in rows if row.text == text), rows[0].label)
 
@@ -233,6 +314,11 @@ class Circle:
 
         found = until(checked, "the gates are checked")
         for username in ("lea", "gita"):
-            form = {"reason": f"{username} looked at it.", "password": PASSWORD, "seen": found["subject_digest"], "consent": "on"}
+            form = {
+                "reason": f"{username} looked at it.",
+                "password": PASSWORD,
+                "seen": found["subject_digest"],
+                "consent": "on",
+            }
             self.story[username].post(f"/promotions/{request}/approve/", form)
         return dict(self.story["mia"].api("GET", f"promotions/{request}/"))

@@ -37,7 +37,9 @@ class Corpus:
     says: Callable[[str, int], str]
 
     def csv_file(self, folder: Path) -> Path:
-        """The history as a customer-care system would export it, with two rows that are not in order: lines 3 and 5."""
+        """The history as a customer-care system would export it, with two rows that are not in order: lines 3
+        and 5.
+        """
         path = folder / f"{self.name}-history.csv"
         lines = [[f"h-{at}", row.text, row.label] for at, row in enumerate(self.history)]
         lines.insert(1, ["h-x", "", self.labels[0]])
@@ -48,7 +50,9 @@ class Corpus:
 
     def json_lines(self) -> bytes:
         """The new messages without labels."""
-        return "".join(json.dumps({"id": f"n-{at}", "text": row.text}) + "\n" for at, row in enumerate(self.new)).encode()
+        return "".join(
+            json.dumps({"id": f"n-{at}", "text": row.text}) + "\n" for at, row in enumerate(self.new)
+        ).encode()
 
     def truth(self) -> dict[str, str]:
         """Label by text of the new rows."""

@@ -1,5 +1,7 @@
-"""What each test costs: seconds by the clock and of the processor, of the test and of the processes it started, and statements asked of the
-database. With --costs=NAME the whole run is kept in `.pytest_cache/costs/NAME.json`, and the dearest files and tests stand at its end."""
+"""What each test costs: seconds by the clock and of the processor, of the test and of the processes it
+started, and statements asked of the database. With --costs=NAME the whole run is kept in
+`.pytest_cache/costs/NAME.json`, and the dearest files and tests stand at its end.
+"""
 
 from __future__ import annotations
 
@@ -101,11 +103,17 @@ class Ledger:
     def pytest_sessionfinish(self) -> None:
         KEPT.mkdir(parents=True, exist_ok=True)
         yards = statistics.median(self.yardsticks or [YARDSTICK_SECONDS])
-        kept = {"seconds": round(time.perf_counter() - self.began, 1), "yardstick": yards, "tests": self.tests}
+        kept = {
+            "seconds": round(time.perf_counter() - self.began, 1),
+            "yardstick": yards,
+            "tests": self.tests,
+        }
         (KEPT / f"{self.name}.json").write_text(json.dumps(kept))
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        terminalreporter.section(f"costs of {self.name}: processor seconds, those of children, seconds by the clock, statements")
+        terminalreporter.section(
+            f"costs of {self.name}: processor seconds, those of children, seconds by the clock, statements"
+        )
         for title, rows in summary(self.tests):
             terminalreporter.write_line(title)
             for row in rows:

@@ -24,7 +24,9 @@ def described() -> tuple[dict[str, Any], list[str]]:
 
 
 def exact(node: Any) -> Any:
-    """A part of the description as JSON Schema: `nullable` is a word of OpenAPI's own, and an object has no field that is not described."""
+    """A part of the description as JSON Schema: `nullable` is a word of OpenAPI's own, and an object has no
+    field that is not described.
+    """
     if isinstance(node, list):
         return [exact(each) for each in node]
     if not isinstance(node, dict):
@@ -44,7 +46,9 @@ def components() -> dict[str, Any]:
 @cache
 def validator(path: str, method: str, status: int) -> Draft202012Validator:
     """Of a JSON answer."""
-    schema = described()[0]["paths"][path][method]["responses"][str(status)]["content"]["application/json"]["schema"]
+    schema = described()[0]["paths"][path][method]["responses"][str(status)]["content"]["application/json"][
+        "schema"
+    ]
     return Draft202012Validator({"components": components(), **exact(schema)})
 
 

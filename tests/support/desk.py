@@ -1,4 +1,6 @@
-"""The running product in Debian's Chromium: everybody's window, what a page must be, and the tour's pictures."""
+"""The running product in Debian's Chromium: everybody's window, what a page must be, and the tour's
+pictures.
+"""
 
 from __future__ import annotations
 
@@ -44,9 +46,11 @@ class Desk:
 
 
 def look(page: Page, name: str, *, full: bool = False, dark: bool = False, axe: bool = True) -> None:
-    """A page shuts nobody out at both widths and doesn't scroll sideways. name: of its picture, empty for none. dark: when it is narrow.
+    """A page shuts nobody out at both widths and doesn't scroll sideways. name: of its picture, empty for
+    none. dark: when it is narrow.
 
-    axe: False where the browser's suite has axe look at the same page at both widths: here it fits, with what a whole story left on it.
+    axe: False where the browser's suite has axe look at the same page at both widths: here it fits, with what
+    a whole story left on it.
     """
     page.wait_for_load_state("networkidle")
     if name:
@@ -61,14 +65,18 @@ def look(page: Page, name: str, *, full: bool = False, dark: bool = False, axe: 
 
 
 def picture(page: Page, name: str, *, full: bool = False) -> None:
-    """Take the tour's picture of a page, where the tour is being made. full: all of a long page, not the window alone."""
+    """Take the tour's picture of a page, where the tour is being made. full: all of a long page, not the
+    window alone.
+    """
     if os.environ.get("TOUR") == "1":
         TOUR.mkdir(exist_ok=True)
         page.screenshot(path=TOUR / f"{name}.png", full_page=full, animations="disabled")
 
 
 def freeze(page: Page, dataset: str) -> str:
-    """A dataset's first snapshot, frozen on its page; returns its uuid, with the snapshot's page before the person."""
+    """A dataset's first snapshot, frozen on its page; returns its uuid, with the snapshot's page before the
+    person.
+    """
     page.goto(f"/dataset-versions/dataset/{dataset}/")
     for split, share in (("Train", "60"), ("Validation", "20"), ("Test", "20")):
         page.get_by_label(split).fill(share)

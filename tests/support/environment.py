@@ -1,4 +1,6 @@
-"""Loaded before Django's settings are read: tests never see the developer's own data, and their files lie in memory where it has room."""
+"""Loaded before Django's settings are read: tests never see the developer's own data, and their files lie in
+memory where it has room.
+"""
 
 import atexit
 import os
@@ -9,11 +11,14 @@ from pathlib import Path
 import psutil
 
 MEMORY = Path("/dev/shm")  # where Linux keeps files in memory
-ROOM = 10 << 30  # bytes that must be free there: all suites together leave a fraction of it, and what is trained counts
+# bytes that must be free there: all suites together leave a fraction of it, and what is trained counts
+ROOM = 10 << 30
 
 
 def in_memory(folder: Path = MEMORY, room: int = ROOM) -> bool:
-    """Whether files can lie there, and programs among them run: no test waits for a disk then, and none outlives the machine."""
+    """Whether files can lie there, and programs among them run: no test waits for a disk then, and none
+    outlives the machine.
+    """
     if not folder.is_dir() or not os.access(folder, os.W_OK):
         return False
     facts = os.statvfs(folder)
@@ -25,7 +30,10 @@ if "TMPDIR" not in os.environ and in_memory():
     os.environ["TMPDIR"] = str(MEMORY)
     tempfile.tempdir = None  # asked for anew
 os.environ["DATA_DIR"] = tempfile.mkdtemp(prefix="lifecycle-tests-")
-atexit.register(lambda made_by: os.getpid() == made_by and shutil.rmtree(os.environ["DATA_DIR"], ignore_errors=True), os.getpid())
+atexit.register(
+    lambda made_by: os.getpid() == made_by and shutil.rmtree(os.environ["DATA_DIR"], ignore_errors=True),
+    os.getpid(),
+)
 (Path(os.environ["DATA_DIR"]) / "static").mkdir()  # where WhiteNoise looks
 os.environ["DEMO"] = "0"
 os.environ["TASK_TYPES"] = "tests.task_types.regression"

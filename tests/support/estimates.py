@@ -11,10 +11,24 @@ from lifecycle.modeling.training.models import Estimate
 from lifecycle.runtime.engine.estimate import Profile, Rows
 
 MEASURED = Profile(
-    rows=Rows(42, 15), steps=10, step_seconds=0.2, quickest=0.1, slowest=0.4, evaluation_seconds=0.15, checkpoint_seconds=0.5,
-    prepare_seconds=3.0, once_seconds=0.0, artifact_seconds=8.0, cores=1.5, peak_memory_mb=900.0, checkpoint_bytes=2_000, best_bytes=500,
-    cache_bytes=0, artifact_bytes=90_000, batch_rows=16,
-)  # fmt: skip
+    rows=Rows(42, 15),
+    steps=10,
+    step_seconds=0.2,
+    quickest=0.1,
+    slowest=0.4,
+    evaluation_seconds=0.15,
+    checkpoint_seconds=0.5,
+    prepare_seconds=3.0,
+    once_seconds=0.0,
+    artifact_seconds=8.0,
+    cores=1.5,
+    peak_memory_mb=900.0,
+    checkpoint_bytes=2_000,
+    best_bytes=500,
+    cache_bytes=0,
+    artifact_bytes=90_000,
+    batch_rows=16,
+)
 
 
 def succeeded(**more: Any) -> Result:

@@ -29,25 +29,39 @@ from tests.support.snapshots import freeze
 CHANNELS = ("mail", "phone", "app", "")
 
 SCORES = {  # that robustness shows, as the engine's subjects have them
-    "single_label": ("accuracy", "macro_f1"), "multi_label": ("micro_f1", "subset_accuracy"), "spans": ("micro_f1", "exact_texts"),
-    "preference": ("pair_accuracy", "best_first"), "ranking": ("pair_accuracy", "best_first"), "generation": ("rouge_l", "exact_match"),
-}  # fmt: skip
+    "single_label": ("accuracy", "macro_f1"),
+    "multi_label": ("micro_f1", "subset_accuracy"),
+    "spans": ("micro_f1", "exact_texts"),
+    "preference": ("pair_accuracy", "best_first"),
+    "ranking": ("pair_accuracy", "best_first"),
+    "generation": ("rouge_l", "exact_match"),
+}
 
 
 def channelled(project: Project, user: User, *, rows: int = 480) -> Snapshot:
-    """A snapshot whose items have a channel (a quarter has none, of the app only one) and an age from 0; all but 16 rows are test rows."""
+    """A snapshot whose items have a channel (a quarter has none, of the app only one) and an age from 0; all
+    but 16 rows are test rows.
+    """
     labels = ("card", "refund")
     found = []
     for at in range(rows):
         channel = CHANNELS[0] if at % 4 == 2 and at != 2 else CHANNELS[at % 4]
-        found.append((f"text number {at} of {labels[at % 2]}", labels[at // 4 % 2], channel, str(at // 4), "test"))
+        found.append(
+            (f"text number {at} of {labels[at % 2]}", labels[at // 4 % 2], channel, str(at // 4), "test")
+        )
     dataset: Dataset = make_dataset(project, user)
-    extra = [(f"learn {label} {at}", label, "mail", "1", split) for label in labels for at, split in enumerate(["train", "validation"] * 4)]
+    extra = [
+        (f"learn {label} {at}", label, "mail", "1", split)
+        for label in labels
+        for at, split in enumerate(["train", "validation"] * 4)
+    ]
     import_texts(dataset, [*found, *extra], user, header=("text", "label", "channel", "age", "split"))
     return freeze(dataset, user)
 
 
-def evaluated(run: Run, split: str, answer: Callable[[Item, str], Mapping[str, float]], *, temperature: float = 1.0) -> Evaluation:
+def evaluated(
+    run: Run, split: str, answer: Callable[[Item, str], Mapping[str, float]], *, temperature: float = 1.0
+) -> Evaluation:
     """An evaluation in which each item, given with its true label, gets these probabilities by label."""
     labels = tuple(run.spec["labels"])
     rows = list(snapshots.rows_of(run.snapshot, split))
@@ -65,9 +79,15 @@ def evaluated(run: Run, split: str, answer: Callable[[Item, str], Mapping[str, f
 
 
 def made_probes(
-    evaluation: Evaluation, actor: User, flips: Sequence[Flip], *, harmed: str = "typos", without: Sequence[str] = ()
+    evaluation: Evaluation,
+    actor: User,
+    flips: Sequence[Flip],
+    *,
+    harmed: str = "typos",
+    without: Sequence[str] = (),
 ) -> Analysis:
-    """Probes as the engine gives them, in which right answers became wrong where these flips say so and nowhere else.
+    """Probes as the engine gives them, in which right answers became wrong where these flips say so and
+    nowhere else.
 
     harmed: the probe whose scores are told to fall. without: what the report does not hold.
     """
@@ -79,14 +99,30 @@ def made_probes(
     for name in PROBES:
         count = sum(flip.probe == name for flip in flips)
         told = {"high": -0.05, "verdict": "worse"} if name == harmed else {"high": 0.01, "verdict": "unclear"}
-        change = {"baseline": 0.9, "candidate": 0.9 - count / rows, "difference": -count / rows, "low": -0.2} | told
+        change = {
+            "baseline": 0.9,
+            "candidate": 0.9 - count / rows,
+            "difference": -count / rows,
+            "low": -0.2,
+        } | told
         probes[name] = clean | {
-            first: 0.9 - count / rows, "change": dict.fromkeys(ends, change), "broken": count, "fixed": 0,
+            first: 0.9 - count / rows,
+            "change": dict.fromkeys(ends, change),
+            "broken": count,
+            "fixed": 0,
             "flipped": {"value": count / rows, "low": 0.0, "high": 0.2, "count": count},
-        }  # fmt: skip
+        }
         if task == "spans":
             probes[name]["lost"] = {"spans": 3, "rows": 2} if name == "half" else {"spans": 0, "rows": 0}
-    report = {"task": task, "scores": list(scores), "rows": rows, "of": rows, "seed": 1, "clean": clean, "probes": probes}
+    report = {
+        "task": task,
+        "scores": list(scores),
+        "rows": rows,
+        "of": rows,
+        "seed": 1,
+        "clean": clean,
+        "probes": probes,
+    }
     report = {name: value for name, value in report.items() if name not in without}
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "flips.parquet"

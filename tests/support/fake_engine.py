@@ -1,4 +1,6 @@
-"""A stand-in for the engine program, without torch: does what the file `script` in the folder says, one word a line."""
+"""A stand-in for the engine program, without torch: does what the file `script` in the folder says, one word
+a line.
+"""
 
 from __future__ import annotations
 
@@ -24,12 +26,22 @@ def main(verb: str, folder: Path) -> int:
     seq = len((folder / "events.jsonl").read_text().splitlines())
     for word in (folder / "script").read_text().split():
         if word == "event":
-            metric = {"seq": seq, "kind": "metric", "step": seq + 1, "total_steps": 4, "epoch": 0.0, "values": {}}
+            metric = {
+                "seq": seq,
+                "kind": "metric",
+                "step": seq + 1,
+                "total_steps": 4,
+                "epoch": 0.0,
+                "values": {},
+            }
             events.write(json.dumps(metric) + "\n")
             events.flush()
             seq += 1
         elif word == "rows":
-            events.write(json.dumps({"seq": seq, "kind": "progress", "done": seq + 1, "total": 9, "unit": "rows"}) + "\n")
+            events.write(
+                json.dumps({"seq": seq, "kind": "progress", "done": seq + 1, "total": 9, "unit": "rows"})
+                + "\n"
+            )
             events.flush()
             seq += 1
         elif word == "torn":
@@ -49,12 +61,18 @@ def main(verb: str, folder: Path) -> int:
         elif word == "crash":
             return 3
         elif word == "fail":
-            return end(folder, "failed", {"code": "one_class", "message": "All rows have one label.", "next_step": "Label more."})
+            return end(
+                folder,
+                "failed",
+                {"code": "one_class", "message": "All rows have one label.", "next_step": "Label more."},
+            )
     return end(folder, "succeeded")
 
 
 def end(folder: Path, status: str, error: dict[str, str] | None = None) -> int:
-    (folder / "result.tmp").write_text(json.dumps({"format": 1, "status": status, "error": error, "best_step": 4}))
+    (folder / "result.tmp").write_text(
+        json.dumps({"format": 1, "status": status, "error": error, "best_step": 4})
+    )
     (folder / "result.tmp").rename(folder / "result.json")
     return 0
 

@@ -1,4 +1,6 @@
-"""Transactional tests empty all tables at their end, which the append-only triggers refuse: they are lifted for that one statement list."""
+"""Transactional tests empty all tables at their end, which the append-only triggers refuse: they are lifted
+for that one statement list.
+"""
 
 from __future__ import annotations
 
@@ -27,14 +29,20 @@ def flush_leaves_history_alone() -> Iterator[None]:
 
 
 def quick(connection, sql_list: list[str]) -> list[str]:
-    """The same for PostgreSQL, which makes the files of all tables anew for one TRUNCATE: rows are deleted where there are some."""
+    """The same for PostgreSQL, which makes the files of all tables anew for one TRUNCATE: rows are deleted
+    where there are some.
+    """
     whole = " ".join(sql_list)
     if connection.vendor != "postgresql" or "RESTART IDENTITY" in whole:
         return sql_list
     tables = re.findall(r'"(\w+)"', whole)
     with connection.cursor() as cursor:
         cursor.execute("SELECT " + ", ".join(f'EXISTS (SELECT 1 FROM "{table}")' for table in tables))
-        return [f'DELETE FROM "{table}"' for table, has_rows in zip(tables, cursor.fetchone(), strict=True) if has_rows]
+        return [
+            f'DELETE FROM "{table}"'
+            for table, has_rows in zip(tables, cursor.fetchone(), strict=True)
+            if has_rows
+        ]
 
 
 @contextmanager
@@ -42,7 +50,9 @@ def triggers_lifted(connection, table: str = "") -> Iterator[None]:
     """Those of one table, or of all."""
     if connection.vendor == "sqlite":
         with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
-            cursor.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND %s IN ('', tbl_name)", [table])
+            cursor.execute(
+                "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND %s IN ('', tbl_name)", [table]
+            )
             triggers = cursor.fetchall()
             for name, _ in triggers:
                 cursor.execute(f'DROP TRIGGER "{name}"')
@@ -73,6 +83,7 @@ def _check_now(cursor) -> None:
 def _tables_with_triggers(connection) -> list[str]:
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT DISTINCT c.relname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid WHERE NOT t.tgisinternal ORDER BY 1"
+            "SELECT DISTINCT c.relname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid WHERE NOT"
+            " t.tgisinternal ORDER BY 1"
         )
         return [row[0] for row in cursor.fetchall()]

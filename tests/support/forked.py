@@ -1,8 +1,10 @@
-"""Engine programs as forks of one process that has imported torch, transformers and peft: starting Python with them takes five seconds.
+"""Engine programs as forks of one process that has imported torch, transformers and peft: starting Python
+with them takes five seconds.
 
-In a pytest process `subprocess.Popen` of these programs asks that process for a fork, and is otherwise what it was: descriptors, signals,
-exit status, environment and command line are those of a process of its own. Only its parent is another one. With a `preexec_fn` it starts
-the ordinary way, as everything does within `cold()`.
+In a pytest process `subprocess.Popen` of these programs asks that process for a fork, and is otherwise what
+it was: descriptors, signals, exit status, environment and command line are those of a process of its own.
+Only its parent is another one. With a `preexec_fn` it starts the ordinary way, as everything does within
+`cold()`.
 """
 
 from __future__ import annotations
@@ -43,10 +45,29 @@ class Forked(ORDINARY):
         if preexec_fn or not is_program(args):
             super()._execute_child(args, executable, preexec_fn, *rest)
             return
-        _, _, cwd, env, _, _, _, p2cread, p2cwrite, c2pread, c2pwrite, errread, errwrite, *_, new_session, _ = rest
+        (
+            _,
+            _,
+            cwd,
+            env,
+            _,
+            _,
+            _,
+            p2cread,
+            p2cwrite,
+            c2pread,
+            c2pwrite,
+            errread,
+            errwrite,
+            *_,
+            new_session,
+            _,
+        ) = rest
         request = {"arguments": list(args), "cwd": os.fspath(cwd or os.getcwd()), "session": new_session}
         request["environment"] = dict(os.environ if env is None else env)
-        descriptors = [given if given != -1 else own for own, given in enumerate((p2cread, c2pwrite, errwrite))]
+        descriptors = [
+            given if given != -1 else own for own, given in enumerate((p2cread, c2pwrite, errwrite))
+        ]
         self.status = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.status.connect(running())
         message = json.dumps(request).encode()
@@ -83,7 +104,12 @@ class Forked(ORDINARY):
 
 def is_program(args: Any) -> bool:
     """Whether this command is `python -m` and one of PROGRAMS."""
-    return isinstance(args, list | tuple) and len(args) > 2 and args[:2] == type(args)((sys.executable, "-m")) and args[2] in PROGRAMS
+    return (
+        isinstance(args, list | tuple)
+        and len(args) > 2
+        and args[:2] == type(args)((sys.executable, "-m"))
+        and args[2] in PROGRAMS
+    )
 
 
 def running() -> Address:
@@ -92,12 +118,21 @@ def running() -> Address:
         folder = tempfile.mkdtemp(prefix="lifecycle-forks-")
         Forked.address = str(Path(folder) / "socket")
         reader, writer = os.pipe()
-        command = [sys.executable, "-m", "tests.support.forking", Forked.address, str(writer), " " * 1000]  # room for longer ones
-        environment = {name: value for name, value in os.environ.items() if name not in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
+        # room for longer ones
+        command = [sys.executable, "-m", "tests.support.forking", Forked.address, str(writer), " " * 1000]
+        environment = {
+            name: value
+            for name, value in os.environ.items()
+            if name not in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
+        }
         parent = ORDINARY(
-            command, cwd=ROOT, env=environment | {"PYTHONHASHSEED": "0", "PYTHONPATH": str(ROOT)}, stdin=subprocess.PIPE, pass_fds=[writer],
+            command,
+            cwd=ROOT,
+            env=environment | {"PYTHONHASHSEED": "0", "PYTHONPATH": str(ROOT)},
+            stdin=subprocess.PIPE,
+            pass_fds=[writer],
             start_new_session=True,
-        )  # fmt: skip
+        )
         os.close(writer)
         assert os.read(reader, 1), "The process that engine programs are forked from did not start."
         os.close(reader)

@@ -1,6 +1,8 @@
-"""`python -m tests.support.forking SOCKET DESCRIPTOR`: imports what engine programs import, says so, and forks one for each request.
+"""`python -m tests.support.forking SOCKET DESCRIPTOR`: imports what engine programs import, says so, and
+forks one for each request.
 
-It ends when the pipe on its standard input does. No tensor is made here: its thread pool would be dead in every fork.
+It ends when the pipe on its standard input does. No tensor is made here: its thread pool would be dead in
+every fork.
 """
 
 from __future__ import annotations
@@ -39,7 +41,9 @@ def main(address: str, ready: int) -> None:
 
     for name in RUN_AS_MAIN:
         sys.modules.pop(name, None)
-    gc.freeze()  # or whenever an engine looks for garbage, it walks over all that was imported, and copies the pages that it shares
+    # or whenever an engine looks for garbage, it walks over all that was imported, and copies the pages that
+    # it shares
+    gc.freeze()
     forked.Forked.address = address
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
         listener.bind(address)
@@ -58,7 +62,9 @@ def serve(listener: socket.socket) -> None:
                 return
             if ready == listener.fileno():
                 connection, _ = listener.accept()
-                pid = begin(connection, [listener.fileno(), *living, *(each.fileno() for _, each in living.values())])
+                pid = begin(
+                    connection, [listener.fileno(), *living, *(each.fileno() for _, each in living.values())]
+                )
                 living[os.pidfd_open(pid)] = (pid, connection)
             else:
                 pid, connection = living.pop(ready)
@@ -105,7 +111,10 @@ def be(request: dict[str, Any], descriptors: list[int]) -> None:
         os.environ.clear()
         os.environ.update(request["environment"])
         os.chdir(request["cwd"])
-        sys.stdin, sys.stdout, sys.stderr = (open(at, mode, buffering=1, closefd=False) for at, mode in enumerate("rww"))  # noqa: SIM115
+        sys.stdin, sys.stdout, sys.stderr = (
+            open(at, mode, buffering=1, closefd=False)  # noqa: SIM115
+            for at, mode in enumerate("rww")
+        )
         for each in (signal.SIGTERM, signal.SIGINT, signal.SIGPIPE):
             signal.signal(each, signal.SIG_DFL if each != signal.SIGINT else signal.default_int_handler)
         settle_libraries()

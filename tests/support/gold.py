@@ -19,8 +19,12 @@ from registry.ground.access.models import User
 from tests.support.labeling import make_dataset, make_schema, named
 
 
-def known_dataset(project: Any, mia: User, ravi: User, known: Sequence[str], texts: Sequence[str], **options: Any) -> Dataset:
-    """A dataset of gold items (texts "gold 0", … with these known classes, set by ravi) and of ordinary ones."""
+def known_dataset(
+    project: Any, mia: User, ravi: User, known: Sequence[str], texts: Sequence[str], **options: Any
+) -> Dataset:
+    """A dataset of gold items (texts "gold 0", … with these known classes, set by ravi) and of ordinary
+    ones.
+    """
     dataset = make_dataset(project, mia, [*(f"gold {n}" for n in range(len(known))), *texts], **options)
     make_schema(dataset, mia)
     for item, label in zip(dataset.items.order_by("id"), known, strict=False):
@@ -37,9 +41,17 @@ def know(item: Item, by: User, value: dict[str, Any], **options: Any) -> Gold:
 
 def mixed_queue(dataset: Dataset, mia: User, *, rate: int = 30, **options: Any) -> Queue:
     """An open queue over the items that are not gold."""
-    chosen = list(dataset.items.exclude(pk__in=Gold.objects.values("item")).order_by("id").values_list("pk", flat=True))
+    chosen = list(
+        dataset.items.exclude(pk__in=Gold.objects.values("item")).order_by("id").values_list("pk", flat=True)
+    )
     return open_queue(
-        dataset_id=dataset.uuid, actor=mia, name="Mixed", source=Queue.Source.ITEMS, item_ids=chosen, gold_rate=rate, **options
+        dataset_id=dataset.uuid,
+        actor=mia,
+        name="Mixed",
+        source=Queue.Source.ITEMS,
+        item_ids=chosen,
+        gold_rate=rate,
+        **options,
     )
 
 
@@ -54,8 +66,12 @@ def take(queue: Queue, user: User, slot: Slot, value: dict[str, Any], **options:
     return submit(queue_id=queue.uuid, actor=user, slot_id=slot.pk, value=named(queue, value), **options)
 
 
-def work_off(queue: Queue, user: User, say: Callable[[Slot], str], *, k: int = 5, most: int = 500) -> list[Slot]:
-    """Answer everything that the queue gives, one item after the other, as a bench does. Returns the slots in their order."""
+def work_off(
+    queue: Queue, user: User, say: Callable[[Slot], str], *, k: int = 5, most: int = 500
+) -> list[Slot]:
+    """Answer everything that the queue gives, one item after the other, as a bench does. Returns the slots in
+    their order.
+    """
     seen: list[Slot] = []
     while len(seen) < most and (hand := claim(queue_id=queue.uuid, actor=user, k=k)):
         take(queue, user, hand[0], {"label": say(hand[0])})

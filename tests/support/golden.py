@@ -1,8 +1,8 @@
 """What the product makes of a dozen rows of each task, as texts that are compared with files.
 
-Annotations, versions, exports, reports and cards come about through the real actions and jobs; what a model predicts is drawn with a seed.
-People and labels are the same in every run. Other ids are numbered in the order in which a file names them, and digests that hold such an
-id go by what they are of.
+Annotations, versions, exports, reports and cards come about through the real actions and jobs; what a model
+predicts is drawn with a seed. People and labels are the same in every run. Other ids are numbered in the
+order in which a file names them, and digests that hold such an id go by what they are of.
 """
 
 from __future__ import annotations
@@ -59,14 +59,25 @@ from tests.support.training import make_run
 
 FOLDER = Path(__file__).parent.parent / "task_types" / "golden"
 WRITE = "GOLDEN"  # the variable that has the files written
-HOW = f"If they should, `env {WRITE}=write .venv/bin/python -m pytest tests/task_types/test_golden.py` writes them anew."
+HOW = (
+    f"If they should, `env {WRITE}=write .venv/bin/python -m pytest tests/task_types/test_golden.py` writes"
+    " them anew."
+)
 LONG = re.compile(r"\d+\.\d{10,}")
 TIMES = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(\+00:00|Z)|(?<=\"_timestamp\": )\d+")
-IDS = re.compile(r"(?<=\"id\": \")[0-9a-f]{10}(?=\")|[0-9a-f]{8}(-[0-9a-f]{4}){3}-(?!0{10})[0-9a-f]{12}")  # of regions; of rows
+# of regions; of rows
+IDS = re.compile(r"(?<=\"id\": \")[0-9a-f]{10}(?=\")|[0-9a-f]{8}(-[0-9a-f]{4}){3}-(?!0{10})[0-9a-f]{12}")
 SPLITS = ("train",) * 4 + ("validation",) * 2 + ("test",) * 4 + ("train",) * 2
 LABELS = ("card", "refund", "login")
 TEXTS = (
-    *("my card is lost", "refund my order 👨🏻‍🚒 please", "the login fails", "card stolen,\r\nrefund it", "refund late", "card and login"),
+    *(
+        "my card is lost",
+        "refund my order 👨🏻‍🚒 please",
+        "the login fails",
+        "card stolen,\r\nrefund it",
+        "refund late",
+        "card and login",
+    ),
     *("where is my card", "refund the café bill", "login closed", "card refund login", "a card", "no refund"),
 )
 ANSWERS = ("we send one", "it takes five days", "reset it", "write to us")
@@ -75,7 +86,10 @@ ANSWERS = ("we send one", "it takes five days", "reset it", "write to us")
 def said_of(task: str, at: int) -> dict[str, Any]:
     """What is right of a row, its labels by their names. at: its number, 0 to 11."""
     text, named_there = TEXTS[at], [label for label in LABELS if label in TEXTS[at]]
-    places = [{"start": text.find(label), "end": text.find(label) + len(label), "label": label} for label in named_there]
+    places = [
+        {"start": text.find(label), "end": text.find(label) + len(label), "label": label}
+        for label in named_there
+    ]
     places.sort(key=lambda each: each["start"])
     wide = [{"start": 0, "end": len(text), "label": "login"}] if at == 9 else []  # around the others
     return {
@@ -85,14 +99,20 @@ def said_of(task: str, at: int) -> dict[str, Any]:
         "preference": lambda: {"choice": ("first", "second", "second", "first", "tie", "neither")[at % 6]},
         "ranking": lambda: {"ranking": [(at + each) % 3 for each in range(3)]},
         "generation": lambda: {"text": f"{ANSWERS[at % 4]} – {at}"},
-        "chat": lambda: {"messages": [*asked(at), {"role": "assistant", "content": f"{ANSWERS[at % 4]} – {at}"}]},
+        "chat": lambda: {
+            "messages": [*asked(at), {"role": "assistant", "content": f"{ANSWERS[at % 4]} – {at}"}]
+        },
     }[task]()
 
 
 def asked(at: int) -> list[dict[str, Any]]:
     """The turns before the answer of a dialogue."""
     before = [{"role": "system", "content": "be short"}] if at % 2 else []
-    earlier = [{"role": "user", "content": "hello"}, {"role": "assistant", "content": "good day", "weight": 0}] if at % 3 == 1 else []
+    earlier = (
+        [{"role": "user", "content": "hello"}, {"role": "assistant", "content": "good day", "weight": 0}]
+        if at % 3 == 1
+        else []
+    )
     return [*before, *earlier, {"role": "user", "content": TEXTS[at]}]
 
 
@@ -105,14 +125,23 @@ def row_of(task: str, at: int) -> dict[str, Any]:
         "multi_label": lambda: {"text": text, "label": value["labels"] if decided else None},
         "spans": lambda: {"text": text, "spans": value["spans"] if decided else None},
         "preference": lambda: {
-            "prompt": text, "response_a": ANSWERS[0], "response_b": f"no idea {at}", "choice": value["choice"] * decided,
+            "prompt": text,
+            "response_a": ANSWERS[0],
+            "response_b": f"no idea {at}",
+            "choice": value["choice"] * decided,
         },
         "ranking": lambda: {
-            "prompt": text, "responses": [ANSWERS[at % 4], f"no idea {at}", "wait"], "ranking": value["ranking"] if decided else None,
+            "prompt": text,
+            "responses": [ANSWERS[at % 4], f"no idea {at}", "wait"],
+            "ranking": value["ranking"] if decided else None,
         },
-        "generation": lambda: {"instruction": text, "input": f"order {at}" if at % 2 else "", "output": value["text"] * decided},
+        "generation": lambda: {
+            "instruction": text,
+            "input": f"order {at}" if at % 2 else "",
+            "output": value["text"] * decided,
+        },
         "chat": lambda: {"messages": value["messages"] if decided else asked(at)},
-    }[task]()  # fmt: skip
+    }[task]()
     return {"id": f"r{at:02}", **own, "split": SPLITS[at], "channel": ("mail", "phone")[at % 2]}
 
 
@@ -120,7 +149,9 @@ def row_of(task: str, at: int) -> dict[str, Any]:
 def numbered_labels() -> Iterator[None]:
     """Labels have ids in the order in which they are published."""
     numbers = count(1)
-    with mock.patch("datasets_app.schemas.actions.schemas.uuid4", side_effect=lambda: UUID(int=next(numbers))):
+    with mock.patch(
+        "datasets_app.schemas.actions.schemas.uuid4", side_effect=lambda: UUID(int=next(numbers))
+    ):
         yield
 
 
@@ -129,7 +160,9 @@ def crew_of(project: Project) -> dict[str, User]:
     roles = {"gana": Role.ANALYST, "gben": Role.ANALYST, "gravi": Role.ADJUDICATOR, "gmia": Role.ENGINEER}
     made = {}
     for number, (name, role) in enumerate(roles.items(), start=0xA0):
-        person = User.objects.create_user(name, uuid=UUID(int=number), email=f"{name}@example.test", display_name=name.capitalize())
+        person = User.objects.create_user(
+            name, uuid=UUID(int=number), email=f"{name}@example.test", display_name=name.capitalize()
+        )
         grant(user=person, role=role, root=project, actor=None)
         made[name] = person
     return made
@@ -143,20 +176,30 @@ def documents(project: Project, task: str, people: Mapping[str, User]) -> dict[s
     run = trained(project, snapshot, people["gmia"])
     evaluation = run.evaluations.get(split="test")
     found = {
-        "annotations.jsonl": annotations(dataset), "manifest.jsonl": manifest(snapshot), "counts.json": blocks(snapshot.counts),
-        "train.jsonl": train(snapshot), "spec.json": blocks(run.spec), "report.json": blocks(evaluation.report),
-        "predictions.txt": schema_of(evaluation), "lifecycle.json": blocks(described(run).to_json()), "card.txt": card_of(run, evaluation),
+        "annotations.jsonl": annotations(dataset),
+        "manifest.jsonl": manifest(snapshot),
+        "counts.json": blocks(snapshot.counts),
+        "train.jsonl": train(snapshot),
+        "spec.json": blocks(run.spec),
+        "report.json": blocks(evaluation.report),
+        "predictions.txt": schema_of(evaluation),
+        "lifecycle.json": blocks(described(run).to_json()),
+        "card.txt": card_of(run, evaluation),
         **exports(dataset, people["gmia"]),
-    }  # fmt: skip
+    }
     known = {
-        run.artifact.root_digest: "digest-of-artifact", run.spec_digest: "digest-of-spec", evaluation.report_digest: "digest-of-report",
+        run.artifact.root_digest: "digest-of-artifact",
+        run.spec_digest: "digest-of-spec",
+        evaluation.report_digest: "digest-of-report",
         dataset.slug: "slug-of-dataset",
-    }  # fmt: skip
+    }
     return {name: plain(text, known) for name, text in found.items()}
 
 
 def annotated(project: Project, task: str, people: Mapping[str, User]) -> Dataset:
-    """Ten rows whose labels were imported, one on which two people agree, and one on which they do not and that is adjudicated."""
+    """Ten rows whose labels were imported, one on which two people agree, and one on which they do not and
+    that is adjudicated.
+    """
     dataset = make_dataset(project, people["gmia"], f"Golden {task}", task=task)
     make_schema(dataset, people["gmia"], LABELS if type_of(task).has_labels else ())
     import_file(dataset, people["gmia"], lines(*(row_of(task, at) for at in range(12))), "rows.jsonl")
@@ -166,7 +209,9 @@ def annotated(project: Project, task: str, people: Mapping[str, User]) -> Datase
         say(queue, people[person], agreed, said_of(task, 10), seconds=3)
         say(queue, people[person], other, differing(task, person), seconds=4)
     value = named(queue, said_of(task, 11))
-    decide(queue_id=queue.uuid, item_id=other.uuid, actor=people["gravi"], value=value, reason="by the guideline")
+    decide(
+        queue_id=queue.uuid, item_id=other.uuid, actor=people["gravi"], value=value, reason="by the guideline"
+    )
     return dataset
 
 
@@ -174,9 +219,14 @@ def differing(task: str, person: str) -> dict[str, Any]:
     """What the two say of the last row: one is right."""
     if person == "gana":
         return said_of(task, 11)
-    wrong = {"multi_label": {"labels": ["card", "login"]}, "spans": {"spans": [{"start": 0, "end": 2, "label": "card"}]}}
+    wrong = {
+        "multi_label": {"labels": ["card", "login"]},
+        "spans": {"spans": [{"start": 0, "end": 2, "label": "card"}]},
+    }
     messages = [*asked(11), {"role": "assistant", "content": "no"}]
-    return (wrong | {"chat": {"messages": messages}}).get(task) or said_of(task, 9 if task == "single_label" else 10)
+    return (wrong | {"chat": {"messages": messages}}).get(task) or said_of(
+        task, 9 if task == "single_label" else 10
+    )
 
 
 def trained(project: Project, snapshot: Snapshot, user: User) -> Run:
@@ -192,13 +242,26 @@ def annotations(dataset: Dataset) -> str:
 
     def told(row: Annotation | Decision) -> dict[str, Any]:
         value = value_of(row)
-        return {"value": canonical(value), "names": canonical(rename(value, names)), "words": words(value, names, row.item.text)}
+        return {
+            "value": canonical(value),
+            "names": canonical(rename(value, names)),
+            "words": words(value, names, row.item.text),
+        }
 
     given: dict[int, list[dict[str, Any]]] = defaultdict(list)
-    for row in Annotation.objects.filter(item__dataset=dataset).select_related("user", "label", "item").order_by("id"):
+    for row in (
+        Annotation.objects.filter(item__dataset=dataset)
+        .select_related("user", "label", "item")
+        .order_by("id")
+    ):
         given[row.item_id].append({"by": row.user.username, **told(row)})
     return one_a_line(
-        {"id": row.item.external_id, "item": row.item.digest, "text": row.item.text, "content": row.item.content}
+        {
+            "id": row.item.external_id,
+            "item": row.item.digest,
+            "text": row.item.text,
+            "content": row.item.content,
+        }
         | {"annotations": given[row.item_id], "decision": {"how": row.how, "digest": row.digest, **told(row)}}
         for row in current_decisions(dataset).select_related("label", "item").order_by("item_id")
     )
@@ -207,7 +270,10 @@ def annotations(dataset: Dataset) -> str:
 def manifest(snapshot: Snapshot) -> str:
     """The digests of the version, then its rows."""
     return one_a_line(
-        [{"digest": snapshot.digest, "test": snapshot.test_digest}, *(row._asdict() for row in snapshots.open_snapshot(snapshot))]
+        [
+            {"digest": snapshot.digest, "test": snapshot.test_digest},
+            *(row._asdict() for row in snapshots.open_snapshot(snapshot)),
+        ]
     )
 
 
@@ -223,11 +289,20 @@ def described(run: Run) -> ArtifactInfo:
     """What lifecycle.json says of an artifact of this run."""
     labels, task = tuple(run.spec["labels"]), run.spec["task"]
     return ArtifactInfo(
-        labels=labels, max_tokens=run.spec["max_tokens"], pooling=run.spec["pooling"], temperature=1.25, strategy=run.strategy,
-        base_name=run.base.name, base_digest=run.base.facts["engine_digest"], inputs=("input_ids", "attention_mask"), task=task,
-        thresholds=(0.5,) * len(labels) if task == "multi_label" else None, unit=Unit.WORD if task == "spans" else Unit.PIECE,
-        max_new_tokens=run.spec.get("max_new_tokens"), serving="" if task == "generation" else "serving/model.onnx",
-    )  # fmt: skip
+        labels=labels,
+        max_tokens=run.spec["max_tokens"],
+        pooling=run.spec["pooling"],
+        temperature=1.25,
+        strategy=run.strategy,
+        base_name=run.base.name,
+        base_digest=run.base.facts["engine_digest"],
+        inputs=("input_ids", "attention_mask"),
+        task=task,
+        thresholds=(0.5,) * len(labels) if task == "multi_label" else None,
+        unit=Unit.WORD if task == "spans" else Unit.PIECE,
+        max_new_tokens=run.spec.get("max_new_tokens"),
+        serving="" if task == "generation" else "serving/model.onnx",
+    )
 
 
 def schema_of(evaluation: Evaluation) -> str:
@@ -235,7 +310,11 @@ def schema_of(evaluation: Evaluation) -> str:
     with artifacts.local_copy(evaluation.predictions.digest) as path:
         schema = pq.read_schema(path)
     columns = [f"{field.name}: {field.type}{'' if field.nullable else ' not null'}" for field in schema]
-    about = [f"{key.decode()} = {value.decode()}" for key, value in sorted((schema.metadata or {}).items()) if key != b"ARROW:schema"]
+    about = [
+        f"{key.decode()} = {value.decode()}"
+        for key, value in sorted((schema.metadata or {}).items())
+        if key != b"ARROW:schema"
+    ]
     return "\n".join([*columns, "", *about, ""])
 
 
@@ -254,7 +333,10 @@ def exports(dataset: Dataset, user: User) -> dict[str, str]:
         made = Export.objects.latest("id")
         with artifacts.open_blob(made.blob.digest) as file:
             content = file.read()
-        found |= {f"{tool}.{name}": text for name, text in files_in(content, made.file_name.rpartition(".")[2]).items()}
+        found |= {
+            f"{tool}.{name}": text
+            for name, text in files_in(content, made.file_name.rpartition(".")[2]).items()
+        }
         found[f"{tool}.dropped.json"] = blocks(made.dropped)
     return found
 
@@ -273,8 +355,13 @@ def one_a_line(rows: Iterable[dict[str, Any]]) -> str:
 
 
 def blocks(document: Mapping[str, Any]) -> str:
-    """An object of JSON, one member a line, in its own order. Floats have nine digits, which every processor gives alike."""
-    parts = (f" {json.dumps(name)}: {json.dumps(rounded(value), ensure_ascii=False)}" for name, value in document.items())
+    """An object of JSON, one member a line, in its own order. Floats have nine digits, which every processor
+    gives alike.
+    """
+    parts = (
+        f" {json.dumps(name)}: {json.dumps(rounded(value), ensure_ascii=False)}"
+        for name, value in document.items()
+    )
     return "{\n" + ",\n".join(parts) + "\n}\n"
 
 
@@ -288,7 +375,9 @@ def rounded(value: Any) -> Any:
 
 
 def plain(text: str, known: Mapping[str, str]) -> str:
-    """A text in which what differs from one run to the next goes by a name: these words, times, and every id that is drawn by chance."""
+    """A text in which what differs from one run to the next goes by a name: these words, times, and every id
+    that is drawn by chance.
+    """
     for volatile, name in known.items():
         text = text.replace(volatile, name)
     numbers: dict[str, str] = {}

@@ -1,4 +1,6 @@
-"""Evaluations of every task whose rows stand in channels, for tests of groups: half of what comes by phone is answered wrongly."""
+"""Evaluations of every task whose rows stand in channels, for tests of groups: half of what comes by phone is
+answered wrongly.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +56,9 @@ def row_of(task: str, at: int) -> tuple[str, ...]:
     if task == "multi_label":
         return text, json.dumps((LABELS[:1], LABELS, LABELS[1:], LABELS)[at % (4 if at >= LEARNT else 2)])
     if task == "spans":
-        return text, json.dumps([{"start": 0, "end": 4, "label": "thing"}, {"start": 10, "end": 16, "label": "wish"}])
+        return text, json.dumps(
+            [{"start": 0, "end": 4, "label": "thing"}, {"start": 10, "end": 16, "label": "wish"}]
+        )
     if task == "preference":
         return text, f"help {at}", f"late {at}", "first"
     if task == "ranking":
@@ -63,17 +67,23 @@ def row_of(task: str, at: int) -> tuple[str, ...]:
 
 
 def grouped_snapshot(project: Project, user: User, task: str) -> Snapshot:
-    """The rows of CHANNELS as test rows, in turn right and to be answered wrongly, and eight rows each to train on and to validate."""
+    """The rows of CHANNELS as test rows, in turn right and to be answered wrongly, and eight rows each to
+    train on and to validate.
+    """
     dataset: Dataset = make_dataset(project, user, task=task)
     channels = [name for name, count in CHANNELS.items() for _ in range(count)]
     rows = [(*row_of(task, at), channel, "test") for at, channel in enumerate(channels)]
-    rows += [(*row_of(task, LEARNT + at), "mail", split) for at, split in enumerate(["train"] * 8 + ["validation"] * 8)]
+    rows += [
+        (*row_of(task, LEARNT + at), "mail", split)
+        for at, split in enumerate(["train"] * 8 + ["validation"] * 8)
+    ]
     import_texts(dataset, rows, user, header=(*HEADERS[task], "channel", "split"))
     return freeze(dataset, user)
 
 
 def grouped_evaluation(project: Project, user: User, task: str, scratch: Path | None = None) -> Evaluation:
-    """An evaluation on them: every other row by phone is wrong, each in the way of its task, and no other. user: engineer or lead.
+    """An evaluation on them: every other row by phone is wrong, each in the way of its task, and no other.
+    user: engineer or lead.
 
     scratch: as make_decoder has it.
     """
@@ -85,7 +95,9 @@ def grouped_evaluation(project: Project, user: User, task: str, scratch: Path | 
     items = {item.digest: item for item in Item.objects.filter(dataset=snapshot.dataset_id)}
     ids = [row.item for row in snapshots.rows_of(snapshot, "test")]
     wrong = [is_wrong(items[digest]) for digest in ids]
-    report, write = {"multi_label": of_sets, "spans": of_spans, "generation": of_texts}.get(task, of_orders)(run, wrong)
+    report, write = {"multi_label": of_sets, "spans": of_spans, "generation": of_texts}.get(task, of_orders)(
+        run, wrong
+    )
     result = {"format": 1, "status": "succeeded", "error": None, "temperature": 1.0, **report}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "predictions.parquet"
@@ -111,8 +123,14 @@ def of_sets(run: Run, wrong: list[bool]) -> tuple[dict[str, Any], Any]:
 def of_spans(run: Run, wrong: list[bool]) -> tuple[dict[str, Any], Any]:
     """Of two spans the second is missed."""
     labels, rows = tuple(run.spec["labels"]), list(snapshots.rows_of(run.snapshot, "test"))
-    truth = tuple(tuple((each["start"], each["end"], labels.index(each["label"])) for each in json.loads(row.label)) for row in rows)
-    found = tuple(tuple(Found(*span, 0.9) for span in some[: 1 if missed else 2]) for some, missed in zip(truth, wrong, strict=True))
+    truth = tuple(
+        tuple((each["start"], each["end"], labels.index(each["label"])) for each in json.loads(row.label))
+        for row in rows
+    )
+    found = tuple(
+        tuple(Found(*span, 0.9) for span in some[: 1 if missed else 2])
+        for some, missed in zip(truth, wrong, strict=True)
+    )
     zeros = np.zeros(len(rows))
     made = SpanPredictions(labels, tuple(row.item for row in rows), truth, found, zeros + 0.5, zeros + 5)
     return spans.report_of(made), lambda path: span_predictions.ENTRY.write(path, made, "test")
@@ -126,19 +144,29 @@ def of_orders(run: Run, wrong: list[bool]) -> tuple[dict[str, Any], Any]:
     for row in np.flatnonzero(wrong):
         strengths[row, np.argsort(truth[row].ranks)[:2]] = strengths[row, np.argsort(truth[row].ranks)[1::-1]]
     made = RankedAnswers.of([row["id"] for row in rows], strengths, truth)
-    return measures_of(run.task).report(made, count=50), lambda path: file_of(run.task).write(path, made, "test")
+    return measures_of(run.task).report(made, count=50), lambda path: file_of(run.task).write(
+        path, made, "test"
+    )
 
 
 def of_texts(run: Run, wrong: list[bool]) -> tuple[dict[str, Any], Any]:
     """The answer is of other words."""
     rows = list(snapshots.learned_rows(run.snapshot, "test"))
     references, contexts = [row["answer"] for row in rows], [row.get("context", "") for row in rows]
-    answers = ["please look again" if missed else each for each, missed in zip(references, wrong, strict=True)]
-    scored = text_scores.score_texts(answers, references, contexts, np.ones(len(rows)), np.full(len(rows), 4.0))
+    answers = [
+        "please look again" if missed else each for each, missed in zip(references, wrong, strict=True)
+    ]
+    scored = text_scores.score_texts(
+        answers, references, contexts, np.ones(len(rows)), np.full(len(rows), 4.0)
+    )
     ids, targets = tuple(row["id"] for row in rows), tuple(map(text_answers.target_of, references, contexts))
     made = TextAnswers(ids, targets, tuple(answers), scored, (verbatim.NONE,) * len(rows))
     report = {
-        "task": "generation", "rows": len(rows), "with_context": sum(map(bool, contexts)), "max_new_tokens": run.spec["max_new_tokens"],
-        "dialogues": 0, **metrics.summary(scored, count=50, seed=1),
-    }  # fmt: skip
+        "task": "generation",
+        "rows": len(rows),
+        "with_context": sum(map(bool, contexts)),
+        "max_new_tokens": run.spec["max_new_tokens"],
+        "dialogues": 0,
+        **metrics.summary(scored, count=50, seed=1),
+    }
     return report, lambda path: text_answers.ENTRY.write(path, made, "test")

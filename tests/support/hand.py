@@ -1,5 +1,7 @@
-"""A hand inside a running installation, for what has no page: `python -m tests.support.hand` runs Python that comes as JSON strings, one a
-line, and answers each with {"printed", "error"}. It starts Django once for all of them, which `manage.py shell` does for each."""
+"""A hand inside a running installation, for what has no page: `python -m tests.support.hand` runs Python that
+comes as JSON strings, one a line, and answers each with {"printed", "error"}. It starts Django once for all
+of them, which `manage.py shell` does for each.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +23,14 @@ class Hand:
     def __init__(self, environment: dict[str, str], log: Path) -> None:
         with log.open("ab") as told:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "tests.support.hand"], cwd=ROOT, env=environment | {"PYTHONPATH": str(ROOT)}, text=True,
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=told,
-            )  # fmt: skip
+                [sys.executable, "-m", "tests.support.hand"],
+                cwd=ROOT,
+                env=environment | {"PYTHONPATH": str(ROOT)},
+                text=True,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=told,
+            )
 
     def do(self, code: str) -> str:
         """Run it; returns what it printed. Fails the test where it failed."""

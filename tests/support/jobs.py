@@ -15,15 +15,17 @@ from lifecycle.ground.jobs.rules import Queue, State
 
 
 def run_jobs(*queues: str, limit: int = 100) -> list[Job]:
-    """Run what waits in these queues (all by default), and what it queues in turn, until nothing is left. Returns the jobs as they ended.
+    """Run what waits in these queues (all by default), and what it queues in turn, until nothing is left.
+    Returns the jobs as they ended.
 
-    Retries that wait for a later moment are run at once. Fails the test when a job does not end within `limit` executions.
+    Retries that wait for a later moment are run at once. Fails the test when a job does not end within
+    `limit` executions.
     """
     ended: list[Job] = []
     for _ in range(limit):
         if not Job.objects.filter(state=State.QUEUED).update(available_at=timezone.now()):
             return ended
-        job = next((job for queue in (queues or Queue.values) if (job := actions.claim(queue))), None)
+        job = next((job for queue in queues or Queue.values if (job := actions.claim(queue))), None)
         if job is None:
             return ended
         runner.execute(job, beating=False)

@@ -1,9 +1,10 @@
 """What fixtures make, kept from one test to the next.
 
-A fixture that asks for nothing but `db` and other such fixtures makes the same each time. It runs once, as a layer: a savepoint that stays
-open, and a folder, for as long as the tests that follow begin with it too. Each test gets copies of the objects and files, and a savepoint
-of its own. Tests of a file are sorted so that those which begin alike follow one another. A test with real transactions makes all anew.
-In memory an image of the tables stays of what took long to make, for the files that begin with it in the next minute.
+A fixture that asks for nothing but `db` and other such fixtures makes the same each time. It runs once, as a
+layer: a savepoint that stays open, and a folder, for as long as the tests that follow begin with it too. Each
+test gets copies of the objects and files, and a savepoint of its own. Tests of a file are sorted so that
+those which begin alike follow one another. A test with real transactions makes all anew. In memory an image
+of the tables stays of what took long to make, for the files that begin with it in the next minute.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ from django.db import connection, transaction
 from django.test import override_settings
 
 Fixture = Any  # pytest's FixtureDef, which it does not publish
-LONG, FRESH = 0.1, 60.0  # processor seconds after which an image of what was made is taken; seconds by the clock for which it may be used
+# processor seconds after which an image of what was made is taken; seconds by the clock for which it may be
+# used
+LONG, FRESH = 0.1, 60.0
 TRANSACTIONAL = {"transactional_db", "live_server", "django_db_reset_sequences"}
 DONE = object()
 
@@ -34,16 +37,27 @@ DONE = object()
 @contextmanager
 def data_folder(folder: Path) -> Iterator[None]:
     """Files of everything inside lie below this folder."""
-    places = {name: {**each, "OPTIONS": {"location": folder / name}} for name, each in settings.STORAGES.items() if name != "staticfiles"}
+    places = {
+        name: {**each, "OPTIONS": {"location": folder / name}}
+        for name, each in settings.STORAGES.items()
+        if name != "staticfiles"
+    }
     storages = {**places, "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
     hashers = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-    with override_settings(DATA_DIR=folder / "var", CHECKPOINT_DIR=folder / "checkpoints", STORAGES=storages, PASSWORD_HASHERS=hashers):
+    with override_settings(
+        DATA_DIR=folder / "var",
+        CHECKPOINT_DIR=folder / "checkpoints",
+        STORAGES=storages,
+        PASSWORD_HASHERS=hashers,
+    ):
         yield
 
 
 @contextmanager
 def rolled_back() -> Iterator[None]:
-    """What happens inside leaves no trace in the database. A transaction that must be the outermost may begin inside, as in a test."""
+    """What happens inside leaves no trace in the database. A transaction that must be the outermost may begin
+    inside, as in a test.
+    """
     with transaction.atomic():
         connection.atomic_blocks[-1]._from_testcase = True
         yield
@@ -52,7 +66,8 @@ def rolled_back() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Layer:
-    """values: what this fixture and those below returned, by name. folder: their files. end: takes the rows back.
+    """values: what this fixture and those below returned, by name. folder: their files. end: takes the rows
+    back.
 
     cost: processor seconds of making it and those below, but for what lay in an image.
     """
@@ -78,7 +93,9 @@ class Image:
 
 
 class Kept:
-    """The layers that are open now, each upon the one before; `laid` of them, at the bottom, lie in the database without a savepoint."""
+    """The layers that are open now, each upon the one before; `laid` of them, at the bottom, lie in the
+    database without a savepoint.
+    """
 
     def __init__(self, new_folder: Callable[[], Path], blocker: Any) -> None:
         self.new_folder, self.blocker = new_folder, blocker
@@ -112,15 +129,21 @@ class Kept:
             with data_folder(folder):
                 made = fixture.func(**{name: values.get(name) for name in fixture.argnames})
             cost = time.process_time() - began + (self.layers[-1].cost if self.layers else 0)
-            self.layers.append(Layer(fixture, values | {fixture.argname: made}, folder, stack.pop_all().close, cost))
+            self.layers.append(
+                Layer(fixture, values | {fixture.argname: made}, folder, stack.pop_all().close, cost)
+            )
         if cost > LONG and in_memory() and not fixture.baseid.endswith(".py"):
             self.take()
 
     def take(self) -> None:
         """Keep an image of the layers that are open."""
-        layers = tuple(Layer(each.fixture, each.values, each.folder, end=lambda: None) for each in self.layers)
+        layers = tuple(
+            Layer(each.fixture, each.values, each.folder, end=lambda: None) for each in self.layers
+        )
         self.images = {key: each for key, each in self.images.items() if each.is_fresh}
-        self.images[tuple(each.fixture for each in layers)] = Image(layers, connection.connection.serialize(), time.monotonic())
+        self.images[tuple(each.fixture for each in layers)] = Image(
+            layers, connection.connection.serialize(), time.monotonic()
+        )
 
     def lay(self, image: Image) -> None:
         """Have the database hold what an image does, in place of the layers that are open."""
@@ -149,7 +172,8 @@ def in_memory() -> bool:
 
 def replace_tables(tables: bytes) -> None:
     """Have SQLite hold what was serialized; no transaction may be open."""
-    journal = b"\x01\x01"  # the header may say that there is a write-ahead log, and what lies in memory has none
+    # the header may say that there is a write-ahead log, and what lies in memory has none
+    journal = b"\x01\x01"
     with closing(sqlite3.connect(":memory:")) as source:
         source.deserialize(tables[:18] + journal + tables[20:])
         source.backup(connection.connection)
@@ -177,7 +201,9 @@ def lay_out(request: pytest.FixtureRequest, into: Path) -> None:
 
 
 def chain(item: pytest.Item) -> tuple[Fixture, ...]:
-    """The kept fixtures that a test begins with, in the order of their layers: what rests on most comes first, after what it rests on."""
+    """The kept fixtures that a test begins with, in the order of their layers: what rests on most comes
+    first, after what it rests on.
+    """
     if CHAIN not in item.stash:
         found: dict[str, Fixture] = {}
         if not is_transactional(item):
@@ -198,7 +224,9 @@ def visit(name: str, known: dict[str, Any], found: dict[str, Fixture]) -> None:
 
 
 def depth(name: str, known: dict[str, Any], depths: dict[str, int | None]) -> int | None:
-    """On how many layers above `db`, which is 0, a fixture rests, itself included; None of one that is not kept. depths: found so far."""
+    """On how many layers above `db`, which is 0, a fixture rests, itself included; None of one that is not
+    kept. depths: found so far.
+    """
     if name not in depths:
         depths[name] = None  # of one that leads back to itself, by another fixture of its name
         fixture = known[name][-1] if known.get(name) else None
@@ -225,13 +253,23 @@ def is_transactional(item: pytest.Item) -> bool:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files stay in their order; in each the tests that begin alike follow one another, and those with real transactions come last."""
+    """Files stay in their order; in each the tests that begin alike follow one another, and those with real
+    transactions come last.
+    """
     files = {path: at for at, path in enumerate(dict.fromkeys(item.path for item in items))}
-    items.sort(key=lambda item: (files[item.path], is_transactional(item), [fixture.argname for fixture in chain(item)]))
+    items.sort(
+        key=lambda item: (
+            files[item.path],
+            is_transactional(item),
+            [fixture.argname for fixture in chain(item)],
+        )
+    )
 
 
 @pytest.fixture(scope="session")
-def kept_layers(request: pytest.FixtureRequest, django_db_setup: None, django_db_blocker: Any, tmp_path_factory: Any) -> Iterator[Kept]:
+def kept_layers(
+    request: pytest.FixtureRequest, django_db_setup: None, django_db_blocker: Any, tmp_path_factory: Any
+) -> Iterator[Kept]:
     """The layers of this process."""
     request.session.stash[KEPT] = made = Kept(lambda: tmp_path_factory.mktemp("kept"), django_db_blocker)
     yield made
@@ -243,7 +281,9 @@ KEPT: pytest.StashKey[Kept] = pytest.StashKey()
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Layers that the test does not begin with end before any fixture of its file, which may have a savepoint of its own."""
+    """Layers that the test does not begin with end before any fixture of its file, which may have a savepoint
+    of its own.
+    """
     open_now = item.session.stash.get(KEPT, None)
     if open_now and uses_database(item):
         open_now.end(shared(open_now.layers, chain(item)))
@@ -251,7 +291,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_fixture_setup(fixturedef: Fixture, request: pytest.FixtureRequest) -> object | None:
-    """Layers open before the test's own savepoint does; what they hold is taken where the fixture would have made it."""
+    """Layers open before the test's own savepoint does; what they hold is taken where the fixture would have
+    made it.
+    """
     if fixturedef.argname == "_django_db_helper":
         try:
             request.getfixturevalue("kept_layers").begin(request.node)
@@ -259,6 +301,10 @@ def pytest_fixture_setup(fixturedef: Fixture, request: pytest.FixtureRequest) ->
             fixturedef.cached_result = (None, fixturedef.cache_key(request), (error, error.__traceback__))
             raise
     elif fixturedef in request.node.stash.get(CHAIN, ()) and VALUES in request.node.stash:
-        fixturedef.cached_result = (request.node.stash[VALUES][fixturedef.argname], fixturedef.cache_key(request), None)
+        fixturedef.cached_result = (
+            request.node.stash[VALUES][fixturedef.argname],
+            fixturedef.cache_key(request),
+            None,
+        )
         return DONE
     return None

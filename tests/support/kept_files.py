@@ -1,8 +1,9 @@
 """What fixtures make, kept for tests with real transactions, as copies of a whole SQLite database.
 
-Such a test begins with a copy of the database in which its fixtures have made their rows, and of their files; at its end the database
-is as it was before all tests. The fixtures are those of tests/support/kept.py: each runs once for the tests of a file which begin alike.
-Copying all pages takes a few milliseconds, where emptying every table takes most of a second. On PostgreSQL tables are emptied.
+Such a test begins with a copy of the database in which its fixtures have made their rows, and of their files;
+at its end the database is as it was before all tests. The fixtures are those of tests/support/kept.py: each
+runs once for the tests of a file which begin alike. Copying all pages takes a few milliseconds, where
+emptying every table takes most of a second. On PostgreSQL tables are emptied.
 """
 
 from __future__ import annotations
@@ -36,7 +37,9 @@ class World:
 
 
 class Worlds:
-    """What the tests of a file begin with, by the fixtures that made it. The one of no fixture is what the tables come with."""
+    """What the tests of a file begin with, by the fixtures that made it. The one of no fixture is what the
+    tables come with.
+    """
 
     def __init__(self, new_folder: Callable[[], Path], blocker: Any) -> None:
         self.new_folder, self.blocker = new_folder, blocker
@@ -45,8 +48,9 @@ class Worlds:
             self.made: dict[tuple[Fixture, ...], World] = {(): World(copied(), {}, new_folder())}
 
     def begin(self, item: pytest.Item) -> None:
-        """Have the database be what the test begins with, and give it copies of all else. A fixture that fails, or skips, is left to the
-        test: it does so again where the test asks for it."""
+        """Have the database be what the test begins with, and give it copies of all else. A fixture that
+        fails, or skips, is left to the test: it does so again where the test asks for it.
+        """
         if item.path != self.file:
             self.file = item.path
             for fixtures in [fixtures for fixtures in self.made if fixtures]:
@@ -63,7 +67,10 @@ class Worlds:
             except FAILED:
                 restore(self.made[wanted[:known]].rows)
         world = self.made[wanted[:known]]
-        item.stash[CHAIN], item.stash[WORLD] = wanted[:known], World(world.rows, copy.deepcopy(world.values), world.folder)
+        item.stash[CHAIN], item.stash[WORLD] = (
+            wanted[:known],
+            World(world.rows, copy.deepcopy(world.values), world.folder),
+        )
 
     def with_one_more(self, world: World, fixture: Fixture) -> World:
         """What this fixture makes of a world which the database holds."""
@@ -124,7 +131,9 @@ def chain(item: pytest.Item) -> tuple[Fixture, ...]:
 
 @pytest.fixture(scope="session")
 def kept_worlds(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: Any) -> Iterator[Worlds]:
-    """The worlds of this process. They are asked for by the first test with real transactions: until then all was rolled back."""
+    """The worlds of this process. They are asked for by the first test with real transactions: until then all
+    was rolled back.
+    """
     worlds = Worlds(lambda: tmp_path_factory.mktemp("world"), django_db_blocker)
 
     def end(case: TransactionTestCase) -> None:
@@ -136,12 +145,17 @@ def kept_worlds(django_db_setup: None, django_db_blocker: Any, tmp_path_factory:
 
 @pytest.hookimpl
 def pytest_fixture_setup(fixturedef: Fixture, request: pytest.FixtureRequest) -> object | None:
-    """A world begins before the test's database does, and after every layer of kept.py has ended; what it holds is taken where the
-    fixture would have made it."""
+    """A world begins before the test's database does, and after every layer of kept.py has ended; what it
+    holds is taken where the fixture would have made it.
+    """
     if fixturedef.argname == "_django_db_helper":
         if connection.vendor == "sqlite" and is_transactional(request.node):
             request.getfixturevalue("kept_worlds").begin(request.node)
     elif fixturedef in request.node.stash.get(CHAIN, ()) and WORLD in request.node.stash:
-        fixturedef.cached_result = (request.node.stash[WORLD].values[fixturedef.argname], fixturedef.cache_key(request), None)
+        fixturedef.cached_result = (
+            request.node.stash[WORLD].values[fixturedef.argname],
+            fixturedef.cache_key(request),
+            None,
+        )
         return DONE
     return None

@@ -38,25 +38,39 @@ LABELS = ("billing", "card", "transfer")
 
 
 def make_dataset(
-    project: Project, actor: User, texts: Iterable[str | dict[str, Any]] = (), *, name: str = "Inbox", slug: str = "inbox",
+    project: Project,
+    actor: User,
+    texts: Iterable[str | dict[str, Any]] = (),
+    *,
+    name: str = "Inbox",
+    slug: str = "inbox",
     task: str = "single_label",
-) -> Dataset:  # fmt: skip
-    """A dataset whose items are already imported. texts: of the items, or their content where responses are compared or turns written."""
+) -> Dataset:
+    """A dataset whose items are already imported. texts: of the items, or their content where responses are
+    compared or turns written.
+    """
     dataset = Dataset.objects.create(project=project, slug=slug, name=name, task=task, created_by=actor)
     add_items(dataset, actor, texts)
     return dataset
 
 
-def add_items(dataset: Dataset, actor: User, rows: Iterable[str | dict[str, Any]], *, imported: bool = True) -> list[Item]:
+def add_items(
+    dataset: Dataset, actor: User, rows: Iterable[str | dict[str, Any]], *, imported: bool = True
+) -> list[Item]:
     """One more upload with these texts or contents."""
     rows = list(rows)
     contents = [None if isinstance(row, str) else row for row in rows]
     texts = [row if isinstance(row, str) else json.dumps(row) for row in rows]
     blob = artifacts.put_bytes("\n".join([dataset.slug, *texts]).encode(), media_type="text/plain")
     upload = Upload.objects.create(
-        dataset=dataset, blob=blob, file_name="items.csv", size=blob.size, uploaded_by=actor, accepted_by=actor,
+        dataset=dataset,
+        blob=blob,
+        file_name="items.csv",
+        size=blob.size,
+        uploaded_by=actor,
+        accepted_by=actor,
         state=UploadState.IMPORTED if imported else UploadState.IMPORTING,
-    )  # fmt: skip
+    )
     items = [
         Item(
             dataset=dataset,
@@ -75,13 +89,21 @@ def add_items(dataset: Dataset, actor: User, rows: Iterable[str | dict[str, Any]
     return items
 
 
-def make_schema(dataset: Dataset, actor: User, names: Sequence[str] = LABELS, guideline: str = "") -> LabelSchema:
+def make_schema(
+    dataset: Dataset, actor: User, names: Sequence[str] = LABELS, guideline: str = ""
+) -> LabelSchema:
     """A published schema with these classes."""
-    return publish_schema(dataset_id=dataset.uuid, actor=actor, labels=[LabelSpec(name) for name in names], guideline=guideline)
+    return publish_schema(
+        dataset_id=dataset.uuid, actor=actor, labels=[LabelSpec(name) for name in names], guideline=guideline
+    )
 
 
-def make_queue(dataset: Dataset, actor: User, *, schema: Sequence[str] | None = None, name: str = "Batch 1", **options) -> Queue:
-    """An open, filled queue; makes a schema of `schema` (or LABELS) where the dataset has none. actor may manage labeling."""
+def make_queue(
+    dataset: Dataset, actor: User, *, schema: Sequence[str] | None = None, name: str = "Batch 1", **options
+) -> Queue:
+    """An open, filled queue; makes a schema of `schema` (or LABELS) where the dataset has none. actor may
+    manage labeling.
+    """
     if schema is not None or latest_schema(dataset) is None:
         make_schema(dataset, actor, LABELS if schema is None else schema)
     return open_queue(dataset_id=dataset.uuid, actor=actor, name=name, **options)
@@ -112,21 +134,38 @@ def named(queue: Queue, value: dict[str, Any]) -> dict[str, Any]:
 @cache
 def ids_of(schema: UUID) -> dict[str, str]:
     """The stable ids of the classes of a version, which never change, by their names."""
-    return {name: str(key) for name, key in Label.objects.filter(schema__uuid=schema).values_list("name", "stable_id")}
+    return {
+        name: str(key)
+        for name, key in Label.objects.filter(schema__uuid=schema).values_list("name", "stable_id")
+    }
 
 
-def label_items(queue: Queue, answers: Mapping[User, Sequence[str]], items: Sequence[Item] | None = None) -> None:
-    """Each person labels the items in order (all of the queue by default); an empty label leaves an item out."""
-    say_items(queue, {user: [{"label": label} if label else None for label in labels] for user, labels in answers.items()}, items)
+def label_items(
+    queue: Queue, answers: Mapping[User, Sequence[str]], items: Sequence[Item] | None = None
+) -> None:
+    """Each person labels the items in order (all of the queue by default); an empty label leaves an item
+    out.
+    """
+    say_items(
+        queue,
+        {user: [{"label": label} if label else None for label in labels] for user, labels in answers.items()},
+        items,
+    )
 
 
-def say_items(queue: Queue, answers: Mapping[User, Sequence[dict[str, Any] | None]], items: Sequence[Item] | None = None) -> None:
-    """Each person answers the items in order (all of the queue by default), classes called by their names; None leaves an item out."""
+def say_items(
+    queue: Queue, answers: Mapping[User, Sequence[dict[str, Any] | None]], items: Sequence[Item] | None = None
+) -> None:
+    """Each person answers the items in order (all of the queue by default), classes called by their names;
+    None leaves an item out.
+    """
     items = items if items is not None else queue_items(queue)
     said = [
         (user, item, named(queue, value))
-        for user, values in answers.items() for item, value in zip(items, values, strict=False) if value is not None
-    ]  # fmt: skip
+        for user, values in answers.items()
+        for item, value in zip(items, values, strict=False)
+        if value is not None
+    ]
     if not said_at_once(queue, said):
         first = dict(queue.slots.order_by("-id").values_list("item", "id"))
         for user, item, value in said:
@@ -139,7 +178,9 @@ Said = tuple[User, Item, dict[str, Any]]  # who says what of which item, classes
 
 @transaction.atomic
 def said_at_once(queue: Queue, said: Sequence[Said]) -> bool:
-    """Write answers as `submit` writes each of them, a dozen statements less an answer. False, and nothing written, where it can't."""
+    """Write answers as `submit` writes each of them, a dozen statements less an answer. False, and nothing
+    written, where it can't.
+    """
     queue = Queue.objects.select_related("dataset__project", "schema").get(pk=queue.pk)
     slots: dict[int, list[Slot]] = defaultdict(list)
     rows = Slot.objects.filter(queue=queue, item__in={item.pk for _, item, _ in said}).order_by("id")
@@ -152,11 +193,18 @@ def said_at_once(queue: Queue, said: Sequence[Said]) -> bool:
     for user, item, value in said:
         item.dataset = queue.dataset
         read = answering.read_value(queue, item, value, labels)
-        row = Annotation(queue=queue, item=item, user=user, **stored(read, labels), seconds=0, client_key=uuid4())
+        row = Annotation(
+            queue=queue, item=item, user=user, **stored(read, labels), seconds=0, client_key=uuid4()
+        )
         target = answering.slot_for(slots[item.pk], user)
         filled.append((row, target))
         if target:
-            target.state, target.user, target.lease_until, target.lease_token = Slot.State.DONE, user, None, None
+            target.state, target.user, target.lease_until, target.lease_token = (
+                Slot.State.DONE,
+                user,
+                None,
+                None,
+            )
             full += [item] if answering.has_all(slots[item.pk]) else []
     write(queue, filled)
     for item in full:
@@ -165,7 +213,9 @@ def said_at_once(queue: Queue, said: Sequence[Said]) -> bool:
 
 
 def are_first(queue: Queue, said: Sequence[Said], slots: Mapping[int, Sequence[Slot]]) -> bool:
-    """Whether each is the first that somebody says of an item of the queue, none is to gold, and all may say it. slots: by item."""
+    """Whether each is the first that somebody says of an item of the queue, none is to gold, and all may say
+    it. slots: by item.
+    """
     pairs = {(item.pk, user.pk) for user, item, _ in said}
     if (
         len(pairs) < len(said)
@@ -175,11 +225,16 @@ def are_first(queue: Queue, said: Sequence[Said], slots: Mapping[int, Sequence[S
         return False
     if pairs & set(Annotation.objects.filter(queue=queue).values_list("item", "user")):
         return False
-    return all(can(user, "labeling.annotate", queue) and not is_for_others(queue, user) for user in {user for user, _, _ in said})
+    return all(
+        can(user, "labeling.annotate", queue) and not is_for_others(queue, user)
+        for user in {user for user, _, _ in said}
+    )
 
 
 def write(queue: Queue, filled: Sequence[tuple[Annotation, Slot | None]]) -> None:
-    """Keep answers, each with the slot that it fills, or None; and the numbers of the queue and its people."""
+    """Keep answers, each with the slot that it fills, or None; and the numbers of the queue and its
+    people.
+    """
     Annotation.objects.bulk_create(row for row, _ in filled)
     for row, slot in filled:
         if slot:
@@ -198,25 +253,39 @@ def queue_items(queue: Queue) -> list[Item]:
 
 def make_annotator(project: Project, username: str) -> User:
     """One more analyst."""
-    user = User.objects.create_user(username, password="correct-horse-battery", display_name=username.capitalize())
+    user = User.objects.create_user(
+        username, password="correct-horse-battery", display_name=username.capitalize()
+    )
     grant(user=user, role=Role.ANALYST, root=project, actor=None)
     return user
 
 
 def decided_dataset(
-    project: Project, actor: User, rows: Iterable[tuple[str, str]], *, manager: User, name: str = "Inbox", slug: str = "inbox"
+    project: Project,
+    actor: User,
+    rows: Iterable[tuple[str, str]],
+    *,
+    manager: User,
+    name: str = "Inbox",
+    slug: str = "inbox",
 ) -> Dataset:
-    """A dataset whose items each have a decision by one annotator (`actor`); `manager` may manage labeling. rows: (text, label)."""
+    """A dataset whose items each have a decision by one annotator (`actor`); `manager` may manage labeling.
+    rows: (text, label).
+    """
     rows = list(rows)
     dataset = make_dataset(project, actor, [text for text, _ in rows], name=name, slug=slug)
     queue = make_queue(dataset, manager, schema=sorted({label for _, label in rows}))
     label_items(queue, {actor: [label for _, label in rows]})
-    assert Decision.objects.filter(item__dataset=dataset).count() == len({content_digest(text) for text, _ in rows})
+    assert Decision.objects.filter(item__dataset=dataset).count() == len(
+        {content_digest(text) for text, _ in rows}
+    )
     return dataset
 
 
 def all_given_back(page: Page, *, seconds: float = 30) -> bool:
-    """Whether nobody holds an item any more, at the latest then; the beacon that says so is sent behind the next page."""
+    """Whether nobody holds an item any more, at the latest then; the beacon that says so is sent behind the
+    next page.
+    """
     until = time.monotonic() + seconds
     while held := Slot.objects.filter(state=Slot.State.LEASED).exists():
         if time.monotonic() > until:
@@ -226,7 +295,10 @@ def all_given_back(page: Page, *, seconds: float = 30) -> bool:
 
 
 def adjudicators_of(item_ids: Iterable[int]) -> set[int]:
-    """The keys of the users who answer for the decisions that hold for these items: who adjudicated them, accepted their upload, or
-    published the change of classes that moved them."""
-    rows = standing().filter(item_id__in=[*item_ids]).order_by().values_list("by", "change__schema__created_by")
+    """The keys of the users who answer for the decisions that hold for these items: who adjudicated them,
+    accepted their upload, or published the change of classes that moved them.
+    """
+    rows = (
+        standing().filter(item_id__in=[*item_ids]).order_by().values_list("by", "change__schema__created_by")
+    )
     return {user for pair in rows for user in pair if user is not None}

@@ -65,10 +65,12 @@ MEASURE = r"""() => {
     }
   });
   return [...new Set(found)];
-}"""
+}"""  # noqa: E501
 
 
 def flaws(page: Page) -> list[str]:
-    """Words that are broken or cut off, boxes that overflow and texts over each other in what the page shows now, or its open dialog."""
+    """Words that are broken or cut off, boxes that overflow and texts over each other in what the page shows
+    now, or its open dialog.
+    """
     found: list[str] = page.evaluate(MEASURE)
     return found

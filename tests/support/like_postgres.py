@@ -1,5 +1,6 @@
-"""SQLite takes what PostgreSQL refuses: too long a word, too big a number, NUL. And it keeps the order of a JSON object's keys, where
-PostgreSQL has one of its own. In tests it does as PostgreSQL does, so that each of them proves that the product stands it.
+"""SQLite takes what PostgreSQL refuses: too long a word, too big a number, NUL. And it keeps the order of a
+JSON object's keys, where PostgreSQL has one of its own. In tests it does as PostgreSQL does, so that each of
+them proves that the product stands it.
 """
 
 from __future__ import annotations
@@ -49,7 +50,10 @@ def check_json(value: Any) -> None:
 def in_its_order(value: Any) -> Any:
     """The same with the keys of each object as PostgreSQL orders them: short ones first."""
     if isinstance(value, dict):
-        return {key: in_its_order(value[key]) for key in sorted(value, key=lambda key: (len(key.encode()), key.encode()))}
+        return {
+            key: in_its_order(value[key])
+            for key in sorted(value, key=lambda key: (len(key.encode()), key.encode()))
+        }
     return [in_its_order(each) for each in value] if isinstance(value, list) else value
 
 

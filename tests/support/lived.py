@@ -1,7 +1,8 @@
-"""An installation that has lived through everything once: a row in every table, made by the product's own actions.
+"""An installation that has lived through everything once: a row in every table, made by the product's own
+actions.
 
-`python -m tests.support.upgrade` keeps it with the version that made it. One of its models is really trained, so that it can serve; what
-the others answer is drawn with a seed.
+`python -m tests.support.upgrade` keeps it with the version that made it. One of its models is really trained,
+so that it can serve; what the others answer is drawn with a seed.
 """
 
 from __future__ import annotations
@@ -102,7 +103,7 @@ gates: {leakage: {}, signature: {}}
 steps: [{name: technical, title: Technical review, role: lead}, {name: governance, title: Governance review, role: governance}]
 days_to_decide: 14
 days_valid: 7
-"""
+"""  # noqa: E501
 
 
 class Lived:
@@ -125,17 +126,28 @@ class Lived:
 
     # ── People ──────────────────────────────────────────────────────────────
     def accounts(self) -> None:
-        """People with their roles; a second factor, an address to be confirmed, a session, tokens, a proposed role."""
+        """People with their roles; a second factor, an address to be confirmed, a session, tokens, a proposed
+        role.
+        """
         for name, role in PEOPLE.items():
             made = access.create_user(
-                username=name, display_name=name.capitalize(), email=f"{name}@example.test", password=PASSWORD, actor=None
+                username=name,
+                display_name=name.capitalize(),
+                email=f"{name}@example.test",
+                password=PASSWORD,
+                actor=None,
             )
             self.people[name] = made
             if role:
                 access.grant(user=made, role=role, root=self.project, actor=None)
         for name in ("adam", "eva"):
             self.people[name] = access.create_user(
-                username=name, display_name=name.capitalize(), email=f"{name}@example.test", password=PASSWORD, actor=None, admin=True
+                username=name,
+                display_name=name.capitalize(),
+                email=f"{name}@example.test",
+                password=PASSWORD,
+                actor=None,
+                admin=True,
             )
         TOTP.activate(self.aida, generate_totp_secret())
         waiting = EmailAddress.objects.create(user=self.otto, email="otto@elsewhere.test")
@@ -144,13 +156,20 @@ class Lived:
         confirmation.save()
         sign_in(Client(), self.mia)
         governing.change(
-            person=self.ben, role=Role.GOVERNANCE, project=self.project, gives=True, actor=self.adam, password=PASSWORD
-        )  # fmt: skip
+            person=self.ben,
+            role=Role.GOVERNANCE,
+            project=self.project,
+            gives=True,
+            actor=self.adam,
+            password=PASSWORD,
+        )
         access.create_token(user=self.ana, name="nightly", scopes=["read"], days=300)
 
     # ── Data ────────────────────────────────────────────────────────────────
     def tasks(self) -> None:
-        """A dataset of each task: imported, answered, decided, frozen, exported for every tool and in every format; a run, a version."""
+        """A dataset of each task: imported, answered, decided, frozen, exported for every tool and in every
+        format; a run, a version.
+        """
         people = {f"g{name}": person for name, person in self.people.items()}
         for task in BUILT_IN:
             dataset = golden.annotated(self.project, task, people)
@@ -165,7 +184,13 @@ class Lived:
 
     def model(self, slug: str) -> RegisteredModel:
         """A name for versions."""
-        return catalog.create_model(project=self.project, name=slug.title(), slug=slug, purpose=registry.STATED["purpose"], actor=self.mia)
+        return catalog.create_model(
+            project=self.project,
+            name=slug.title(),
+            slug=slug,
+            purpose=registry.STATED["purpose"],
+            actor=self.mia,
+        )
 
     def register(self, run: Run, model: RegisteredModel, semver: str = "1.0.0") -> ModelVersion:
         """A version of a run, sealed by the real job."""
@@ -174,12 +199,16 @@ class Lived:
         return ModelVersion.objects.get(model=model, semver=semver)
 
     def team(self) -> None:
-        """A queue of two people with gold, rules, a skip, comments, a sample of what they agree on and a report of its quality."""
+        """A queue of two people with gold, rules, a skip, comments, a sample of what they agree on and a
+        report of its quality.
+        """
         mia, ana, ben, ravi = self.mia, self.ana, self.ben, self.ravi
         dataset = self.things["team"] = make_dataset(self.project, mia, "Team")
         access.grant(user=self.otto, role=Role.ANALYST, root=dataset, actor=None)
         schema = make_schema(dataset, mia, TEAM, "Choose what the customer wants.")
-        import_texts(dataset, [f"my card {n} is lost" if n % 3 else f"pay bill {n} again" for n in range(24)], mia)
+        import_texts(
+            dataset, [f"my card {n} is lost" if n % 3 else f"pay bill {n} again" for n in range(24)], mia
+        )
         for file_name, content in files().items():
             import_file(dataset, mia, content, file_name)
         receive(dataset, ana, csv_bytes([("one that waits", "card")], ("text", "label")))
@@ -191,11 +220,27 @@ class Lived:
         rules.apply(dataset, mia)
         retire_rule(rule_id=gone.uuid, actor=mia)
         queue = self.things["queue"] = open_queue(
-            dataset_id=dataset.uuid, actor=mia, name="Team", overlap=2, acceptance="reviewer", people=[ana, ben], gold_rate=10
-        )  # fmt: skip
-        label_items(queue, {ana: ["card"] * 9 + ["billing"], ben: ["card"] * 9 + ["transfer"]}, queue_items(queue)[:10])
+            dataset_id=dataset.uuid,
+            actor=mia,
+            name="Team",
+            overlap=2,
+            acceptance="reviewer",
+            people=[ana, ben],
+            gold_rate=10,
+        )
+        label_items(
+            queue,
+            {ana: ["card"] * 9 + ["billing"], ben: ["card"] * 9 + ["transfer"]},
+            queue_items(queue)[:10],
+        )
         slot = claim(queue_id=queue.uuid, actor=ana, k=1)[0]
-        skip(queue_id=queue.uuid, actor=ana, slot_id=slot.pk, client_key=uuid.uuid4(), reason="Two wishes in one.")
+        skip(
+            queue_id=queue.uuid,
+            actor=ana,
+            slot_id=slot.pk,
+            client_key=uuid.uuid4(),
+            reason="Two wishes in one.",
+        )
         item = queue_items(queue)[9]
         comment(queue_id=queue.uuid, actor=ana, item_id=item.uuid, text="@ben look at this one.")
         flag(queue_id=queue.uuid, actor=ben, item_id=item.uuid, text="Neither fits.")
@@ -204,9 +249,13 @@ class Lived:
         label = schema.labels.get(name="card").stable_id
         propose_change(
             dataset_id=dataset.uuid, actor=ana, text="Say what a card is.", classes=[label], item_id=item.uuid
-        )  # fmt: skip
-        upload_corrections(dataset=dataset, actor=ravi, content=[b"item,decision,label\n"], file_name="corrections.csv")
-        datasets.save_slice(dataset_id=dataset.uuid, actor=ana, name="Cards", filters={"q": "card"}, shared=True)
+        )
+        upload_corrections(
+            dataset=dataset, actor=ravi, content=[b"item,decision,label\n"], file_name="corrections.csv"
+        )
+        datasets.save_slice(
+            dataset_id=dataset.uuid, actor=ana, name="Cards", filters={"q": "card"}, shared=True
+        )
         run_ok("default")
         scan(dataset, ravi)
         with words_alone():
@@ -219,14 +268,22 @@ class Lived:
 
     # ── Models ──────────────────────────────────────────────────────────────
     def models(self) -> None:
-        """A run that really learns, one beside it, their comparison, an analysis, a search, steps that are tried, two put side by side."""
+        """A run that really learns, one beside it, their comparison, an analysis, a search, steps that are
+        tried, two put side by side.
+        """
         mia = self.mia
         snapshot = self.things["snapshot"] = freeze(
-            labeled_dataset(self.project, mia, name="Messages", copies=16), mia, shares={"train": 60, "validation": 20, "test": 20}
-        )  # fmt: skip
+            labeled_dataset(self.project, mia, name="Messages", copies=16),
+            mia,
+            shares={"train": 60, "validation": 20, "test": 20},
+        )
         with tempfile.TemporaryDirectory() as scratch:
-            base = make_base(self.project, mia, folder=make_tiny_base(Path(scratch) / "base"), name="tiny-words")
-        run = self.things["run"] = training.launch(snapshot=snapshot, base=base, strategy="full", actor=mia, options=QUICKLY)
+            base = make_base(
+                self.project, mia, folder=make_tiny_base(Path(scratch) / "base"), name="tiny-words"
+            )
+        run = self.things["run"] = training.launch(
+            snapshot=snapshot, base=base, strategy="full", actor=mia, options=QUICKLY
+        )
         run_ok("training", "evaluation")
         run.refresh_from_db()
         other = self.things["other"] = make_run(snapshot, mia, base=base, accuracy=0.8)
@@ -235,7 +292,10 @@ class Lived:
         with mock.patch.object(compare, "LARGE", 0):
             evaluation.start_comparison(a=first, b=other.evaluations.get(split="test"), actor=mia)
             run_ok("default", "evaluation")
-        flips = [Flip("typos", item, "card", "card", 0.9, "refund", 0.6, 1.0, 0.0) for item in evaluations.rows_of(first).ids[:2]]
+        flips = [
+            Flip("typos", item, "card", "card", 0.9, "refund", 0.6, 1.0, 0.0)
+            for item in evaluations.rows_of(first).ids[:2]
+        ]
         made_probes(first, mia, flips)
         training.estimate(snapshot=snapshot, base=base, strategy="lora", actor=mia)
         make_sweep(snapshot, mia, base=base, note=NOTE)
@@ -243,61 +303,97 @@ class Lived:
 
     def beside(self) -> None:
         """Two runs that write texts, put side by side for people to choose."""
-        snapshot = generation_snapshot(self.project, self.mia, shares={"train": 40, "validation": 20, "test": 40})
+        snapshot = generation_snapshot(
+            self.project, self.mia, shares={"train": 40, "validation": 20, "test": 40}
+        )
         decoder = make_decoder(self.project, self.mia)
-        runs = [make_generation_run(snapshot, self.mia, decoder, quality=quality, splits=("test",)) for quality in (1.0, 0.0)]
+        runs = [
+            make_generation_run(snapshot, self.mia, decoder, quality=quality, splits=("test",))
+            for quality in (1.0, 0.0)
+        ]
         first, second = (run.evaluations.get() for run in runs)
         evaluation.ask_people(first=first, second=second, actor=self.mia)
         run_ok("default")
 
     # ── Release ─────────────────────────────────────────────────────────────
     def release(self) -> None:
-        """The trained version goes live by two approvals; a second one waits for its canary, a third one is a shadow."""
+        """The trained version goes live by two approvals; a second one waits for its canary, a third one is a
+        shadow.
+        """
         mia, omar, lee = self.mia, self.omar, self.lee
         publish(text=LAX, actor=None)
         model = self.model("messages")
         access.grant(user=self.otto, role=Role.AUDITOR, root=model, actor=None)
         version = self.things["version"] = self.register(self.run, model)
         self.things["second"] = self.register(self.other, model, "1.1.0")
-        endpoint = catalog.create_endpoint(model=model, slug="messages-prod", environment="production", keep_text=True, actor=mia)
+        endpoint = catalog.create_endpoint(
+            model=model, slug="messages-prod", environment="production", keep_text=True, actor=mia
+        )
         self.things["endpoint"] = endpoint
         request = registry.approved_request(version, endpoint, mia, lee, self.gita)
         promotions.comment(request_id=request.uuid, actor=self.ana, text=NOTE)
         endpoints.deploy(request_id=request.uuid, actor=omar)
         registry.exported(version, mia).close()
         endpoints.create_token(endpoint_id=endpoint.uuid, name="app", days=300, actor=lee)
-        staging = catalog.create_endpoint(model=model, slug="messages-test", environment="staging", keep_text=True, actor=mia)
+        staging = catalog.create_endpoint(
+            model=model, slug="messages-test", environment="staging", keep_text=True, actor=mia
+        )
         self.things["staging"] = staging
-        endpoints.deploy(request_id=registry.approved_request(version, staging, mia, lee, self.gita).uuid, actor=omar)
+        endpoints.deploy(
+            request_id=registry.approved_request(version, staging, mia, lee, self.gita).uuid, actor=omar
+        )
         write_status(drills=True, at=(timezone.now() + timedelta(hours=1)).isoformat(timespec="milliseconds"))
-        endpoints.inject_fault(deployment_id=served.live_deployment(staging).uuid, share=100, kind="error", actor=omar, reason=NOTE)
+        endpoints.inject_fault(
+            deployment_id=served.live_deployment(staging).uuid,
+            share=100,
+            kind="error",
+            actor=omar,
+            reason=NOTE,
+        )
         asked = registry.approved_request(self.second, staging, mia, lee, self.gita, plans.by_hand(500))
         self.things["closed"] = endpoints.deploy(request_id=asked.uuid, actor=omar, share=500)
 
     # ── What is watched ─────────────────────────────────────────────────────
     def watch(self) -> None:
-        """Traffic by the spool, a canary under its rule, a shadow, what people say, drift, alerts, a business figure, a retraining."""
+        """Traffic by the spool, a canary under its rule, a shadow, what people say, drift, alerts, a business
+        figure, a retraining.
+        """
         mia, omar, lee, endpoint = self.mia, self.omar, self.lee, Endpoint.objects.get(pk=self.endpoint.pk)
         street = Street(endpoint)
         street.shift(-12)
-        request = registry.approved_request(self.second, endpoint, mia, lee, self.gita, {"kind": "canary", **QUICK, "steps": [500, 10_000]})
+        request = registry.approved_request(
+            self.second, endpoint, mia, lee, self.gita, {"kind": "canary", **QUICK, "steps": [500, 10_000]}
+        )
         street.feed(-30, stable=(400, 2))
         rollouts.start(request_id=request.uuid, actor=mia, now=street.at(0))
         for minute in range(1, 4):
             street.feed(minute, stable=(20, 1), canary=(10, 1), key=key("a customer"))
         street.tick(6)
-        shadow = endpoints.start_shadow(endpoint_id=endpoint.uuid, version_id=self.third().uuid, share=100, actor=omar)
+        shadow = endpoints.start_shadow(
+            endpoint_id=endpoint.uuid, version_id=self.third().uuid, share=100, actor=omar
+        )
         answered = Prediction.objects.filter(endpoint=endpoint, code=200).latest("id")
-        write_segment(shadow_line(shadow, answered), guard_line(self.closed), *self.texts(endpoint), name="20260101-9000.jsonl")
+        write_segment(
+            shadow_line(shadow, answered),
+            guard_line(self.closed),
+            *self.texts(endpoint),
+            name="20260101-9000.jsonl",
+        )
         traffic.ingest()
         said = list(Prediction.objects.filter(endpoint=endpoint, text__startswith="new wish").order_by("id"))
-        traffic.record_many(entries=[Entry(each.uuid, False, "refund", "truth") for each in said[:10]], actor=mia)
+        traffic.record_many(
+            entries=[Entry(each.uuid, False, "refund", "truth") for each in said[:10]], actor=mia
+        )
         self.figures(endpoint)
         self.drifts(endpoint)
         make_alerts(endpoint, omar, note=NOTE)
         alerts.evaluate()
-        retraining.set_trigger(endpoint_id=endpoint.uuid, kind="drift", actor=lee, threshold=0.2, enabled=True)
-        proposal = retraining.propose(endpoint_id=endpoint.uuid, actor=mia, note=NOTE, min_labels=8, queue_items=15)
+        retraining.set_trigger(
+            endpoint_id=endpoint.uuid, kind="drift", actor=lee, threshold=0.2, enabled=True
+        )
+        proposal = retraining.propose(
+            endpoint_id=endpoint.uuid, actor=mia, note=NOTE, min_labels=8, queue_items=15
+        )
         retraining.advance(proposal.uuid)
         run_ok("default")
         retraining.advance(proposal.uuid)
@@ -314,17 +410,33 @@ class Lived:
         """Answers of yesterday with their texts."""
         at = timezone.now() - timedelta(hours=20)
         moments = [(at + timedelta(seconds=n)).isoformat(timespec="milliseconds") for n in range(60)]
-        return [spool_line(endpoint, (f"new wish number {n} please", "card", 0.4 + n / 200), at=each) for n, each in enumerate(moments)]
+        return [
+            spool_line(endpoint, (f"new wish number {n} please", "card", 0.4 + n / 200), at=each)
+            for n, each in enumerate(moments)
+        ]
 
     def figures(self, endpoint: Endpoint) -> None:
         """A business figure with what came of cases, and a minute in which no server answers."""
         kpi = traffic.define_kpi(
-            endpoint_id=endpoint.uuid, name="Handled at once", direction="up", kind="share", holdout_share=0.1, actor=self.lee, unit="%"
-        )  # fmt: skip
+            endpoint_id=endpoint.uuid,
+            name="Handled at once",
+            direction="up",
+            kind="share",
+            holdout_share=0.1,
+            actor=self.lee,
+            unit="%",
+        )
         at = timezone.now() - timedelta(hours=3)
-        cases = [traffic.Case(uuid=uuid.uuid4(), arm=("model", "holdout")[n % 2], value=n % 3 > 0, at=at, subject=str(n)) for n in range(8)]
+        cases = [
+            traffic.Case(
+                uuid=uuid.uuid4(), arm=("model", "holdout")[n % 2], value=n % 3 > 0, at=at, subject=str(n)
+            )
+            for n in range(8)
+        ]
         traffic.record_outcomes(kpi_id=kpi.uuid, cases=cases, actor=self.mia)
-        with mock.patch("monitoring.traffic.actions.probing.httpx.get", side_effect=httpx.ConnectError("Nobody listens.")):
+        with mock.patch(
+            "monitoring.traffic.actions.probing.httpx.get", side_effect=httpx.ConnectError("Nobody listens.")
+        ):
             traffic.probe()
 
     def drifts(self, endpoint: Endpoint) -> None:
@@ -332,9 +444,17 @@ class Lived:
         version, today = endpoint.alias.version, floor(timezone.now(), DAY)
         days = [Span(today - ago * DAY, today - (ago - 1) * DAY) for ago in (4, 3, 2)]
         for day in days:
-            many = Counts(requests=600, answers=600, labels={"card": 580, "refund": 10, "login": 10}, confidence={"48": 600})
+            many = Counts(
+                requests=600,
+                answers=600,
+                labels={"card": 580, "refund": 10, "login": 10},
+                confidence={"48": 600},
+            )
             with transaction.atomic():
-                deposit({Place(endpoint.pk, version.pk, "stable", day.start + timedelta(hours=9)): many}, timezone.now())
+                deposit(
+                    {Place(endpoint.pk, version.pk, "stable", day.start + timedelta(hours=9)): many},
+                    timezone.now(),
+                )
         traffic.build_rollups()
         for day in days:
             drift.measure(endpoint, version, day)
@@ -352,29 +472,53 @@ class Lived:
 
 CHAPTERS = (Lived.accounts, Lived.tasks, Lived.team, Lived.models, Lived.release, Lived.watch, Lived.rest)
 FINDING = {
-    "seq": 90, "at": "2026-11-24T12:01:05.000+00:00", "kind": "finding", "code": "overfitting", "severity": "watch",
-    "title": "Validation loss rises from step 40 on.", "detail": "From 1.00 to 1.20.", "next_step": "Train less.",
-    "from_step": 40, "to_step": 60,
-}  # fmt: skip
+    "seq": 90,
+    "at": "2026-11-24T12:01:05.000+00:00",
+    "kind": "finding",
+    "code": "overfitting",
+    "severity": "watch",
+    "title": "Validation loss rises from step 40 on.",
+    "detail": "From 1.00 to 1.20.",
+    "next_step": "Train less.",
+    "from_step": 40,
+    "to_step": 60,
+}
 
 
 def shadow_line(shadow: Any, answered: Prediction) -> dict[str, Any]:
     """What a shadow says beside an answer."""
     version = shadow.version
     return {
-        "kind": "shadow", "uuid": str(uuid.uuid4()), "at": answered.at.isoformat(), "endpoint": shadow.endpoint.full_name,
-        "version": str(version.uuid), "root_digest": version.root_digest, "deployment": str(shadow.uuid), "prediction": str(answered.uuid),
-        "code": 200, "label": "refund", "confidence": 0.7, "agrees": False, "kl": 0.4, "latency_ms": 5.0,
-        "primary_latency_ms": 4.0, "key": "",
-    }  # fmt: skip
+        "kind": "shadow",
+        "uuid": str(uuid.uuid4()),
+        "at": answered.at.isoformat(),
+        "endpoint": shadow.endpoint.full_name,
+        "version": str(version.uuid),
+        "root_digest": version.root_digest,
+        "deployment": str(shadow.uuid),
+        "prediction": str(answered.uuid),
+        "code": 200,
+        "label": "refund",
+        "confidence": 0.7,
+        "agrees": False,
+        "kl": 0.4,
+        "latency_ms": 5.0,
+        "primary_latency_ms": 4.0,
+        "key": "",
+    }
 
 
 def guard_line(deployment: Any) -> dict[str, Any]:
     """A canary that its server closed."""
     return {
-        "kind": "guard", "uuid": str(uuid.uuid4()), "at": timezone.now().isoformat(), "endpoint": deployment.endpoint.full_name,
-        "deployment": str(deployment.uuid), "failures": 12, "of": 20,
-    }  # fmt: skip
+        "kind": "guard",
+        "uuid": str(uuid.uuid4()),
+        "at": timezone.now().isoformat(),
+        "endpoint": deployment.endpoint.full_name,
+        "deployment": str(deployment.uuid),
+        "failures": 12,
+        "of": 20,
+    }
 
 
 def files() -> dict[str, bytes]:
@@ -384,7 +528,9 @@ def files() -> dict[str, bytes]:
         return [{"text": f"from {kind}, number {n}", "label": TEAM[n % 3]} for n in range(3)]
 
     def tabular(separator: str, kind: str) -> bytes:
-        return "".join(f"{separator.join(each)}\n" for each in [("text", "label"), *(row.values() for row in rows(kind))]).encode()
+        return "".join(
+            f"{separator.join(each)}\n" for each in [("text", "label"), *(row.values() for row in rows(kind))]
+        ).encode()
 
     parquet, book, sheet = io.BytesIO(), openpyxl.Workbook(), io.BytesIO()
     pq.write_table(pa.Table.from_pylist(rows("parquet")), parquet)
@@ -392,9 +538,13 @@ def files() -> dict[str, bytes]:
         book.active.append(list(row))
     book.save(sheet)
     return {
-        "rows.csv": csv_bytes([row.values() for row in rows("comma")], ("text", "label")), "rows.tsv": tabular("\t", "tab"),
-        "rows.jsonl": lines(*rows("lines")), "rows.json": json.dumps(rows("list")).encode(), "rows.parquet": parquet.getvalue(),
-        "rows.xlsx": sheet.getvalue(), "rows.txt": b"a line of text\nanother line of text\n",
+        "rows.csv": csv_bytes([row.values() for row in rows("comma")], ("text", "label")),
+        "rows.tsv": tabular("\t", "tab"),
+        "rows.jsonl": lines(*rows("lines")),
+        "rows.json": json.dumps(rows("list")).encode(),
+        "rows.parquet": parquet.getvalue(),
+        "rows.xlsx": sheet.getvalue(),
+        "rows.txt": b"a line of text\nanother line of text\n",
         "project.json": as_json([tool_task(1, "from a labeling tool", annotation(7, choice("card")))]),
         "packed.zip": packed(inside__csv=csv_bytes([("from an archive", "card")], ("text", "label"))),
-    }  # fmt: skip
+    }

@@ -18,7 +18,9 @@ Row = dict[str, Any]  # as in data.jsonl
 
 
 def made_losses(monkeypatch: pytest.MonkeyPatch, of: Callable[[Row], float]) -> list[Row]:
-    """In the place of the engine: each row loses what `of` says. Returns the rows that it will have been asked."""
+    """In the place of the engine: each row loses what `of` says. Returns the rows that it will have been
+    asked.
+    """
     asked: list[Row] = []
 
     def child(ctx: Any, verb: str, folder: Path, on_events: Any) -> Result:
@@ -29,8 +31,14 @@ def made_losses(monkeypatch: pytest.MonkeyPatch, of: Callable[[Row], float]) -> 
         assert (folder / spec.base.path / "config.json").is_file()
         rows = [json.loads(line) for line in (folder / spec.data).read_text().splitlines()]
         asked.extend(rows)
-        row_losses.write(folder / "losses.parquet", [row["id"] for row in rows], np.array([of(row) for row in rows], dtype=np.float64))
-        return Result("succeeded", data={"format": 1, "status": "succeeded", "error": None, "rows": len(rows)})
+        row_losses.write(
+            folder / "losses.parquet",
+            [row["id"] for row in rows],
+            np.array([of(row) for row in rows], dtype=np.float64),
+        )
+        return Result(
+            "succeeded", data={"format": 1, "status": "succeeded", "error": None, "rows": len(rows)}
+        )
 
     monkeypatch.setattr("lifecycle.modeling.evaluation.child.run_child", child)
     return asked

@@ -22,5 +22,7 @@ def arm_of(values: object, subjects: object = None, *, seed: int = 1) -> Arm:
     numbers = np.asarray(values, dtype=np.float64)
     codes = np.arange(len(numbers)) if subjects is None else np.asarray(subjects)
     place = np.random.default_rng(seed).integers(0, GROUPS, int(codes.max()) + 1)[codes]
-    groups = np.stack([np.bincount(place, minlength=GROUPS), np.bincount(place, weights=numbers, minlength=GROUPS)])
+    groups = np.stack(
+        [np.bincount(place, minlength=GROUPS), np.bincount(place, weights=numbers, minlength=GROUPS)]
+    )
     return Arm(subjects=len(np.unique(codes)), groups=groups)

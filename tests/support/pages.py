@@ -16,7 +16,9 @@ BLOCK = (
     "|progress|label|noscript"
 )
 BESIDE = re.compile(rf" ?(<!doctype html>|</?(?:{BLOCK})\b(?:[^>\"']|\"[^\"]*\"|'[^']*')*>) ?", re.IGNORECASE)
-AS_WRITTEN = re.compile(r"(<(?:pre|textarea|script|style)\b[^>]*>)(.*?)(</(?:pre|textarea|script|style)>)", re.DOTALL)
+AS_WRITTEN = re.compile(
+    r"(<(?:pre|textarea|script|style)\b[^>]*>)(.*?)(</(?:pre|textarea|script|style)>)", re.DOTALL
+)
 BLANKS = re.compile(r"[ \t\r\n\f]+")  # no-break spaces stay
 
 

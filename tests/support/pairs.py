@@ -1,4 +1,6 @@
-"""Which cases of a product of parameters a test runs: so many that every pair of values meets, or with `make tables` all of them."""
+"""Which cases of a product of parameters a test runs: so many that every pair of values meets, or with `make
+tables` all of them.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +14,16 @@ Case = TypeVar("Case", bound=tuple[Hashable, ...])
 
 
 def chosen(cases: Iterable[Case]) -> list[Case]:
-    """The cases that are run. Give only those that make sense: a pair that none of them has is not asked for."""
+    """The cases that are run. Give only those that make sense: a pair that none of them has is not asked
+    for.
+    """
     return [*cases] if WHOLE else covering([*cases])
 
 
 def covering(cases: list[Case]) -> list[Case]:
-    """As few cases as a greedy choice finds, in their order, with every pair of values that any case has. Of equals it takes the first."""
+    """As few cases as a greedy choice finds, in their order, with every pair of values that any case has. Of
+    equals it takes the first.
+    """
     missing, taken = set().union(*map(pairs_of, cases)), set()
     while missing:
         best = max(cases, key=lambda case: len(pairs_of(case) & missing))

@@ -1,6 +1,7 @@
 """The people of the tests.
 
-Ana and Ben annotate, Ravi reviews, Mia trains, Lee leads, Gita governs, Omar is on call, Aida audits, Otto is an outsider.
+Ana and Ben annotate, Ravi reviews, Mia trains, Lee leads, Gita governs, Omar is on call, Aida audits, Otto is
+an outsider.
 """
 
 from __future__ import annotations
@@ -44,7 +45,9 @@ def crew(project: Project, *names: str) -> list[User]:
 
 
 def make_person(username: str, *, project: Project | None = None, role: Role | None = None) -> User:
-    """A person who can sign in with PASSWORD, with one role on the project, or none; the same name is the same person."""
+    """A person who can sign in with PASSWORD, with one role on the project, or none; the same name is the
+    same person.
+    """
     user = User.objects.filter(username=username).first() or User.objects.create_user(
         username, email=f"{username}@example.test", password=PASSWORD, display_name=username.capitalize()
     )
@@ -54,12 +57,15 @@ def make_person(username: str, *, project: Project | None = None, role: Role | N
 
 
 def sign_in(client: Client, user: User) -> None:
-    """Have the requests of this client be those of a person: one statement, where `force_login` takes fourteen."""
+    """Have the requests of this client be those of a person: one statement, where `force_login` takes
+    fourteen.
+    """
     session = import_module(settings.SESSION_ENGINE).SessionStore()
     session[SESSION_KEY], session[BACKEND_SESSION_KEY] = str(user.pk), settings.AUTHENTICATION_BACKENDS[0]
     session[HASH_SESSION_KEY] = user.get_session_auth_hash()
     if isinstance(session, DatabaseSession):
-        session._session_key = get_random_string(32, VALID_KEY_CHARS)  # nobody has it yet, which `save` would ask
+        # nobody has it yet, which `save` would ask
+        session._session_key = get_random_string(32, VALID_KEY_CHARS)
         session.create_model_instance(session._session).save(force_insert=True)
     else:
         session.save()

@@ -1,4 +1,6 @@
-"""An evaluation of every task whose answers nobody trained, and answers to disturbed rows that changed, as the engine writes them."""
+"""An evaluation of every task whose answers nobody trained, and answers to disturbed rows that changed, as
+the engine writes them.
+"""
 
 from __future__ import annotations
 
@@ -17,16 +19,24 @@ from tests.task_types.examples import EXAMPLES
 
 
 def measured(task: str, project: Project, user: User, scratch: Path | None = None) -> Evaluation:
-    """An evaluation on test with right rows and wrong ones. user: engineer or lead. scratch: as make_decoder has it."""
+    """An evaluation on test with right rows and wrong ones. user: engineer or lead. scratch: as make_decoder
+    has it.
+    """
     snapshot = EXAMPLES[task].snapshot(project, user)
     base = make_decoder(project, user, scratch) if type_of(task).writes_text else None
     return evaluated(snapshot, user, share=0.1 if type_of(task).has_responses else 0.4, base=base)
 
 
-def evaluated(snapshot: Snapshot, user: User, *, share: float, seed: int = 1, base: BaseModel | None = None) -> Evaluation:
-    """The evaluation on test of one more run that nobody trained. share: of what is right. base: a decoder, where text is written."""
+def evaluated(
+    snapshot: Snapshot, user: User, *, share: float, seed: int = 1, base: BaseModel | None = None
+) -> Evaluation:
+    """The evaluation on test of one more run that nobody trained. share: of what is right. base: a decoder,
+    where text is written.
+    """
     if base and base.facts.get("decoder"):
-        return make_generation_run(snapshot, user, base, quality=share, seed=seed, splits=("test",)).evaluations.get()
+        return make_generation_run(
+            snapshot, user, base, quality=share, seed=seed, splits=("test",)
+        ).evaluations.get()
     return make_run(snapshot, user, accuracy=share, seed=seed, splits=("test",), base=base).evaluations.get()
 
 

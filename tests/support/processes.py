@@ -8,8 +8,9 @@ import psutil
 
 
 def family(*words: str, of: int | None = None) -> list[psutil.Process]:
-    """The processes that this one, or that of a pid, started, and those started by them, whose command line holds all these words. What has
-    ended since it was listed has none."""
+    """The processes that this one, or that of a pid, started, and those started by them, whose command line
+    holds all these words. What has ended since it was listed has none.
+    """
     found = []
     for process in psutil.Process(of).children(recursive=True):
         with suppress(psutil.NoSuchProcess):

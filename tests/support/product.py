@@ -1,4 +1,6 @@
-"""The real product as processes of its own: `manage.py prepare` and `manage.py up` on a folder of its own, ended without a trace."""
+"""The real product as processes of its own: `manage.py prepare` and `manage.py up` on a folder of its own,
+ended without a trace.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,8 @@ from tests.support.hand import Hand
 from tests.support.processes import family
 
 ROOT = Path(__file__).parents[2]
-LEASE_SECONDS = 8  # until the work of a worker that was killed goes on; a busy machine is silent for some of them
+# until the work of a worker that was killed goes on; a busy machine is silent for some of them
+LEASE_SECONDS = 8
 T = TypeVar("T")
 
 
@@ -68,12 +71,27 @@ class Product:
         self.url = f"http://127.0.0.1:{self.port}"
         self.inference = f"http://127.0.0.1:{inference_port}"
         self.log_path = folder / "up.log"
-        inherited = {name: value for name, value in os.environ.items() if name not in ("DJANGO_SETTINGS_MODULE", "INFERENCE_URL")}
-        self.environment = inherited | {
-            "DATA_DIR": str(self.data_dir), "PORT": str(self.port), "INFERENCE_PORT": str(inference_port), "DEMO": "0", "DEBUG": "0",
-            "JOB_LEASE_SECONDS": str(LEASE_SECONDS), "HF_HUB_OFFLINE": "1", "INFERENCE_DRILLS": "1", "API_RATE": "100000/min",
-            "STATIC_ROOT": str(tables.KEPT.with_name("static")),
-        } | environment  # fmt: skip
+        inherited = {
+            name: value
+            for name, value in os.environ.items()
+            if name not in ("DJANGO_SETTINGS_MODULE", "INFERENCE_URL")
+        }
+        self.environment = (
+            inherited
+            | {
+                "DATA_DIR": str(self.data_dir),
+                "PORT": str(self.port),
+                "INFERENCE_PORT": str(inference_port),
+                "DEMO": "0",
+                "DEBUG": "0",
+                "JOB_LEASE_SECONDS": str(LEASE_SECONDS),
+                "HF_HUB_OFFLINE": "1",
+                "INFERENCE_DRILLS": "1",
+                "API_RATE": "100000/min",
+                "STATIC_ROOT": str(tables.KEPT.with_name("static")),
+            }
+            | environment
+        )
         self.process: subprocess.Popen[bytes] | None = None
         self.hand: Hand | None = None
 
@@ -86,7 +104,9 @@ class Product:
     def try_manage(self, *command: str) -> subprocess.CompletedProcess[str]:
         """The same without judging the exit status."""
         program = [sys.executable, "manage.py", *command]
-        return subprocess.run(program, cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=900, check=False)
+        return subprocess.run(
+            program, cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=900, check=False
+        )
 
     def python(self, code: str) -> str:
         """Run lines of Python inside the installation, for what has no page; returns what they printed."""
@@ -98,26 +118,39 @@ class Product:
         return self.python("from django.core.management import call_command; call_command('verify_audit')")
 
     def early(self, task: str) -> None:
-        """Have a worker do what beat sends it every so often: now, over the broker, and not at the clock's next turn."""
+        """Have a worker do what beat sends it every so often: now, over the broker, and not at the clock's
+        next turn.
+        """
         self.python(f"from lifecycle.ground.jobs.celery import app; app.send_task({task!r}, queue='default')")
 
     def start(self, *, from_nothing: bool = False) -> None:
-        """As `make run` does, until the site and the inference server answer. It begins with tables that are there.
+        """As `make run` does, until the site and the inference server answer. It begins with tables that are
+        there.
 
         from_nothing: with an empty folder, as a first start.
         """
         database = self.data_dir / "lifecycle.sqlite3"
-        if (kept := tables.sqlite_path()).exists() and not (from_nothing or self.environment["DATABASE_URL"] or database.exists()):
+        if (kept := tables.sqlite_path()).exists() and not (
+            from_nothing or self.environment["DATABASE_URL"] or database.exists()
+        ):
             self.data_dir.mkdir(mode=0o700)
             shutil.copy(kept, database)
-            self.python("from django.core.management import call_command; call_command('migrate', verbosity=0)")
+            self.python(
+                "from django.core.management import call_command; call_command('migrate', verbosity=0)"
+            )
         with tables.alone():  # the first collects the static files for all
             self.manage("prepare")
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "manage.py", "up"], cwd=ROOT, env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                start_new_session=True, preexec_fn=die_with_parent,  # noqa: PLW1509
-            )  # fmt: skip
+                [sys.executable, "manage.py", "up"],
+                cwd=ROOT,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # noqa: PLW1509
+                preexec_fn=die_with_parent,
+            )
         self.hand = self.hand or Hand(self.environment, self.log_path)
         until(self.answers, "the product answers")
 
@@ -143,7 +176,10 @@ class Product:
         found = []
         for process in psutil.process_iter():
             try:
-                ours = process.environ().get("DATA_DIR") == str(self.data_dir) and process.status() != psutil.STATUS_ZOMBIE
+                ours = (
+                    process.environ().get("DATA_DIR") == str(self.data_dir)
+                    and process.status() != psutil.STATUS_ZOMBIE
+                )
             except (psutil.AccessDenied, psutil.NoSuchProcess, OSError):
                 continue
             if ours:
@@ -165,7 +201,9 @@ class Product:
 
     @contextmanager
     def frozen(self, *programs: str) -> Iterator[None]:
-        """Stop these processes where they stand, as an overloaded host does, and let them go on afterwards."""
+        """Stop these processes where they stand, as an overloaded host does, and let them go on
+        afterwards.
+        """
         stopped = [process for words in programs for process in self.running(*words.split())]
         assert stopped
         for process in stopped:
@@ -178,16 +216,24 @@ class Product:
 
     def servers(self) -> list[dict[str, Any]]:
         """What the inference servers that live say of themselves, by name."""
-        found = [json.loads(path.read_bytes()) for path in sorted((self.data_dir / "serving").glob("status*.json"))]
+        found = [
+            json.loads(path.read_bytes()) for path in sorted((self.data_dir / "serving").glob("status*.json"))
+        ]
         return [each for each in found if signs.is_alive(each, datetime.now(UTC))]
 
     def spool_is_empty(self) -> bool:
         """Whether all that the inference server wrote of its answers has been taken in."""
-        return not [path for path in (self.data_dir / "spool").iterdir() if path.suffix in (".open", ".jsonl")]
+        return not [
+            path for path in (self.data_dir / "spool").iterdir() if path.suffix in (".open", ".jsonl")
+        ]
 
     def log(self) -> str:
         """Everything that the processes printed."""
-        return re.sub(r"\x1b\[[0-9;]*m", "", self.log_path.read_text(errors="replace")) if self.log_path.exists() else ""
+        return (
+            re.sub(r"\x1b\[[0-9;]*m", "", self.log_path.read_text(errors="replace"))
+            if self.log_path.exists()
+            else ""
+        )
 
 
 def responds(url: str) -> bool:
@@ -200,7 +246,9 @@ def responds(url: str) -> bool:
 
 @contextmanager
 def own_database() -> Iterator[dict[str, str]]:
-    """The environment of an installation: embedded by default; a database of its own where DATABASE_URL names a server."""
+    """The environment of an installation: embedded by default; a database of its own where DATABASE_URL names
+    a server.
+    """
     base = os.environ.get("DATABASE_URL", "")
     if not base.startswith(("postgres://", "postgresql://")):
         yield {"DATABASE_URL": "", "BROKER_URL": os.environ.get("BROKER_URL", "")}
@@ -209,14 +257,19 @@ def own_database() -> Iterator[dict[str, str]]:
     with psycopg.connect(base, autocommit=True) as admin:
         admin.execute(f'CREATE DATABASE "{name}"')
         try:
-            yield {"DATABASE_URL": urlunsplit(urlsplit(base)._replace(path=f"/{name}")), "BROKER_URL": os.environ.get("BROKER_URL", "")}
+            yield {
+                "DATABASE_URL": urlunsplit(urlsplit(base)._replace(path=f"/{name}")),
+                "BROKER_URL": os.environ.get("BROKER_URL", ""),
+            }
         finally:
             admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 @contextmanager
 def running_product(*, from_nothing: bool = False, **more: str) -> Iterator[Product]:
-    """A product that serves, and nothing of it afterwards: no process, no folder, no database. more: of its environment."""
+    """A product that serves, and nothing of it afterwards: no process, no folder, no database. more: of its
+    environment.
+    """
     with tempfile.TemporaryDirectory(prefix="lifecycle-journey-") as folder, own_database() as environment:
         product = Product(Path(folder), environment | more)
         try:

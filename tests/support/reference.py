@@ -1,4 +1,6 @@
-"""Reference pages generated from the code: `python -m tests.support.reference` writes them, a test compares them."""
+"""Reference pages generated from the code: `python -m tests.support.reference` writes them, a test compares
+them.
+"""
 
 from __future__ import annotations
 
@@ -175,10 +177,16 @@ chat's order of turns, the run is refused and names one such chat.
 - **Command line.** `lifecycle runs launch DATASET@NUMBER --strategy NAME --set SETTING=VALUE` takes the names in this table.
 """
 KEPT = {
-    "full": "all weights", "lora": "a PEFT adapter", "fast_lora": "a PEFT adapter", "ia3": "a PEFT adapter",
-    "adapter": "adapter weights in our own format, with the loading code in the card", "head": "the head",
-    "prompt": "a PEFT adapter", "p_tuning": "a PEFT adapter", "prefix": "a PEFT adapter",
-}  # fmt: skip
+    "full": "all weights",
+    "lora": "a PEFT adapter",
+    "fast_lora": "a PEFT adapter",
+    "ia3": "a PEFT adapter",
+    "adapter": "adapter weights in our own format, with the loading code in the card",
+    "head": "the head",
+    "prompt": "a PEFT adapter",
+    "p_tuning": "a PEFT adapter",
+    "prefix": "a PEFT adapter",
+}
 
 
 def table(head: list[str], rows: list[list[str]], *, centred_from: int) -> str:
@@ -189,9 +197,16 @@ def table(head: list[str], rows: list[list[str]], *, centred_from: int) -> str:
 
 def permissions() -> str:
     """The text of docs/permissions.md."""
-    rows = [[action.label, f"`{name}`", *("●" if role in action.roles else "" for role in Role)] for name, action in ACTIONS.items()]
+    rows = [
+        [action.label, f"`{name}`", *("●" if role in action.roles else "" for role in Role)]
+        for name, action in ACTIONS.items()
+    ]
     head = ["permission", "name", *(as_word(role) for role in Role)]
-    scopes = table(["scope", "what a token can do with it"], [[f"`{scope.value}`", str(scope.label)] for scope in Scope], centred_from=2)
+    scopes = table(
+        ["scope", "what a token can do with it"],
+        [[f"`{scope.value}`", str(scope.label)] for scope in Scope],
+        centred_from=2,
+    )
     admin = ", ".join(f"`{action}`" for action in sorted(ADMIN_ACTIONS))
     return PERMISSIONS.format(table=table(head, rows, centred_from=2), admin=admin, scopes=scopes)
 
@@ -207,22 +222,44 @@ def strategies() -> str:
     order = [name for name in Spec.__dataclass_fields__ if name in INNER]
     rows = []
     for each in Strategy:
-        names = {name for found in (CLASSED, WRITTEN) if each in found.strategies for name in found.inner(each)}
+        names = {
+            name for found in (CLASSED, WRITTEN) if each in found.strategies for name in found.inner(each)
+        }
         own = ", ".join(f"`{name}`" for name in order if name in names)
         rate = f"{encoder_settings.ENCODER_RATE.get(each, 'none')}" if each in CLASSED.strategies else "–"
         written = f"{text_settings.RATE[each]:g}" if each in WRITTEN.strategies else "–"
-        rows.append([f"**{each.label}** `{each.value}`", CONSEQUENCE[each], own or "none", rate, written, KEPT[each]])
-    head = ["strategy", "what it trains", "settings", "learning rate, encoders", "learning rate, generation", "artifact"]
-    return STRATEGIES.format(table=table(head, rows, centred_from=9), bases=strategy_bases(), decoders=strategy_decoders())
+        rows.append(
+            [f"**{each.label}** `{each.value}`", CONSEQUENCE[each], own or "none", rate, written, KEPT[each]]
+        )
+    head = [
+        "strategy",
+        "what it trains",
+        "settings",
+        "learning rate, encoders",
+        "learning rate, generation",
+        "artifact",
+    ]
+    return STRATEGIES.format(
+        table=table(head, rows, centred_from=9), bases=strategy_bases(), decoders=strategy_decoders()
+    )
 
 
 def strategy_bases() -> str:
     """Strategies by architecture, with the tasks that each learns there."""
     known = {"single_label": "1", "multi_label": "n", "spans": "s", "preference": "r"}
     learnt = [task for task in LEARNED if task in known]
-    cells = {each: " ".join(known[task] for task in learnt if each in settings_of(task).strategies) for each in Strategy}
+    cells = {
+        each: " ".join(known[task] for task in learnt if each in settings_of(task).strategies)
+        for each in Strategy
+    }
     rows = [
-        [each.label, *("–" if each == Strategy.IA3 and name not in CLASSED.ia3_models else cells[each] for name in MODELS)]
+        [
+            each.label,
+            *(
+                "–" if each == Strategy.IA3 and name not in CLASSED.ia3_models else cells[each]
+                for name in MODELS
+            ),
+        ]
         for each in Strategy
         if each in CLASSED.strategies
     ]
@@ -232,7 +269,13 @@ def strategy_bases() -> str:
 def strategy_decoders() -> str:
     """Strategies of writing texts by architecture."""
     rows = [
-        [each.label, *("–" if each == Strategy.IA3 and name not in WRITTEN.ia3_models else "t" for name in ARCHITECTURES)]
+        [
+            each.label,
+            *(
+                "–" if each == Strategy.IA3 and name not in WRITTEN.ia3_models else "t"
+                for name in ARCHITECTURES
+            ),
+        ]
         for each in Strategy
         if each in WRITTEN.strategies
     ]

@@ -18,26 +18,41 @@ from tests.support.tiny_models import make_tiny_base
 from tests.support.training import make_base
 
 TASK = "regression"
-QUICK = {"epochs": 15, "batch_size": 8, "learning_rate": 5e-3, "head_learning_rate": 0.05, "precision": "fp32", "patience": 0, "threads": 1}
+QUICK = {
+    "epochs": 15,
+    "batch_size": 8,
+    "learning_rate": 5e-3,
+    "head_learning_rate": 0.05,
+    "precision": "fp32",
+    "patience": 0,
+    "threads": 1,
+}
 WORTH = {"thanks": 9.0, "help": 6.0, "late": 3.0, "broken": 0.5}
 
 
 def rows(copies: int = 16) -> list[tuple[str, float]]:
     """Texts whose number is said by one word, and a little by another."""
     pairs = itertools.product(WORTH, ("card", "order", "login"), range(copies))
-    return [(f"my {thing} {word} {at % 10} please {at // 10}", WORTH[word] + 0.1 * (thing == "card")) for word, thing, at in pairs]
+    return [
+        (f"my {thing} {word} {at % 10} please {at // 10}", WORTH[word] + 0.1 * (thing == "card"))
+        for word, thing, at in pairs
+    ]
 
 
 def numbered_dataset(project: Project, user: User, *, copies: int = 16, name: str = "") -> Dataset:
     """A dataset of them, imported from a file."""
     dataset = make_dataset(project, user, name, task=TASK)
-    import_texts(dataset, [(text, f"{number:g}") for text, number in rows(copies)], user, header=("text", "score"))
+    import_texts(
+        dataset, [(text, f"{number:g}") for text, number in rows(copies)], user, header=("text", "score")
+    )
     return dataset
 
 
 def numbered_snapshot(project: Project, user: User, **options: int) -> Snapshot:
     """Its first version."""
-    return freeze(numbered_dataset(project, user, **options), user, shares={"train": 50, "validation": 20, "test": 30})
+    return freeze(
+        numbered_dataset(project, user, **options), user, shares={"train": 50, "validation": 20, "test": 30}
+    )
 
 
 def trained(snapshot: Snapshot, user: User, **options: object) -> Run:

@@ -1,4 +1,6 @@
-"""Every address of the product, and what a GET and a POST answer to everybody; helpers of the tests that walk over it."""
+"""Every address of the product, and what a GET and a POST answer to everybody; helpers of the tests that walk
+over it.
+"""
 
 from __future__ import annotations
 
@@ -28,8 +30,10 @@ from tests.support.pairs import WHOLE
 from tests.support.people import sign_in
 from tests.support.world import World
 
-# One letter a person. L: has to sign in. "." 404: there is nothing. x: 403, not theirs. -: 405, no such method.
-# +: let through, whatever the empty form or the state of the thing then says (200, 400, 409, 422 or a redirect).
+# One letter a person. L: has to sign in. "." 404: there is nothing. x: 403, not theirs. -: 405, no such
+# method.
+# +: let through, whatever the empty form or the state of the thing then says (200, 400, 409, 422 or a
+# redirect).
 PEOPLE = [None, "otto", "zoe", "adam", "ana", "ravi", "mia", "lee", "gita", "omar", "aida"]
 # anonymous, a stranger, a lead elsewhere, the organisation's admin, then by role:
 # analyst, adjudicator, engineer, lead, governance, on-call, auditor.
@@ -561,11 +565,13 @@ TABLE = r"""
 /api/v1/audit/export/                                      |            | L--- ------- | Lx++ xxx++++
 /api/schema/                                               |            | L+++ +++++++ | L--- -------
 /api/docs/                                                 |            | L+++ +++++++ | L--- -------
-"""
+"""  # noqa: E501
 
 
 class Row(NamedTuple):
-    """thing: what of the world the address's uuid names. get, post: the letters of everybody, in the order of PEOPLE."""
+    """thing: what of the world the address's uuid names. get, post: the letters of everybody, in the order of
+    PEOPLE.
+    """
 
     path: str
     thing: str
@@ -603,22 +609,32 @@ def addresses(resolver: URLResolver | None = None, prefix: str = "") -> Iterator
 
 
 def is_refused_to_all(letters: str) -> bool:
-    """Whether nobody gets further than to signing in or to "405, no such method": nothing looks at who they are."""
+    """Whether nobody gets further than to signing in or to "405, no such method": nothing looks at who they
+    are.
+    """
     return set(letters) <= {"L", "-"}
 
 
 def who_is_asked(letters: str, at: int) -> list[int]:
-    """Places in PEOPLE. Where all are refused alike, a visitor and one other speak for all, who changes with `at`, the place of the row.
-    `make tables` asks everybody."""
+    """Places in PEOPLE. Where all are refused alike, a visitor and one other speak for all, who changes with
+    `at`, the place of the row. `make tables` asks everybody.
+    """
     everybody = range(len(PEOPLE))
-    return [*everybody] if WHOLE or not is_refused_to_all(letters) else [0, everybody[1:][at % len(everybody[1:])]]
+    return (
+        [*everybody]
+        if WHOLE or not is_refused_to_all(letters)
+        else [0, everybody[1:][at % len(everybody[1:])]]
+    )
 
 
 class Browser:
-    """Somebody's browser. Whatever an answer sets, each request begins with the cookies that signing in has set."""
+    """Somebody's browser. Whatever an answer sets, each request begins with the cookies that signing in has
+    set.
+    """
 
     def __init__(self, world: World, name: str | None, like: Browser | None = None) -> None:
-        self.client = Client(raise_request_exception=False)  # one for all requests: a new one loads every middleware
+        # one for all requests: a new one loads every middleware
+        self.client = Client(raise_request_exception=False)
         if like:
             self.client.handler = like.client.handler
         self.user = world.people[name] if name is not None else AnonymousUser()
@@ -634,8 +650,10 @@ class Browser:
 
     @contextmanager
     def recognised(self) -> Iterator[None]:
-        """Within it, the next request is this person's without a look at their session and their row. It has a user of its own, which
-        remembers what it may do. That a session leads to its person is asked at every address by test_urls_have_permissions.py."""
+        """Within it, the next request is this person's without a look at their session and their row. It has
+        a user of its own, which remembers what it may do. That a session leads to its person is asked at
+        every address by test_urls_have_permissions.py.
+        """
         with mock.patch.object(middleware, "get_user", return_value=copy(self.user)):
             yield
 
@@ -648,10 +666,13 @@ def browsers_of_all(world: World) -> list[Browser]:
 
 def letter(answer: HttpResponse) -> str:
     """What an answer means for who asked."""
-    request_finished.disconnect(close_old_connections)  # as Django's own test client: the test's transaction stays open
+    # as Django's own test client: the test's transaction stays open
+    request_finished.disconnect(close_old_connections)
     answer.close()
     request_finished.connect(close_old_connections)
-    if answer.status_code == 401 or (answer.status_code == 302 and answer["Location"].startswith("/accounts/login/")):
+    if answer.status_code == 401 or (
+        answer.status_code == 302 and answer["Location"].startswith("/accounts/login/")
+    ):
         return "L"
     let_through = dict.fromkeys((200, 201, 202, 204, 302, 400, 409, 422), "+")
     return ({404: ".", 403: "x", 405: "-"} | let_through).get(answer.status_code, str(answer.status_code))
@@ -659,14 +680,23 @@ def letter(answer: HttpResponse) -> str:
 
 def ask(method: str, address: str, browser: Browser) -> HttpResponse:
     """The answer to one request; a form is sent empty."""
-    given = {"data": "{}", "content_type": "application/json"} if method == "post" and address.startswith("/api/") else {}
+    given = (
+        {"data": "{}", "content_type": "application/json"}
+        if method == "post" and address.startswith("/api/")
+        else {}
+    )
     return browser.ask(method, address, **given)
 
 
 def filled_in(path: str, thing: str, world: World) -> str:
     """The address of the world's thing."""
     uuid = str(world[thing]) if "<uuid:" in path else ""
-    fixed = {"<uuid:uuid>": uuid, "<int:version>": "1", "<slug:digest>": world.things["event"].hash, "<slug:name>": "errors"}
+    fixed = {
+        "<uuid:uuid>": uuid,
+        "<int:version>": "1",
+        "<slug:digest>": world.things["event"].hash,
+        "<slug:name>": "errors",
+    }
     fixed |= {"<slug:kind>": "availability", "<str:token>": "a-token"}
     fixed |= {r"^confirm-email/(?P<key>[-:\w]+)/$": "confirm-email/abc/"}
     fixed |= {r"^password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$": "password/reset/key/1-abc/"}
@@ -676,21 +706,32 @@ def filled_in(path: str, thing: str, world: World) -> str:
 
 
 def differences(row: Row, world: World, browsers: list[Browser]) -> Iterator[str]:
-    """One line for each answer that is not the table's, or not as the API's description says. Other tests look at the pages."""
+    """One line for each answer that is not the table's, or not as the API's description says. Other tests
+    look at the pages.
+    """
     address, at = filled_in(row.path, row.thing, world), PLACES[row.path]
-    with mock.patch.object(Template, "render", return_value=""), mock.patch.object(SchemaGenerator, "get_schema", return_value={}):
+    with (
+        mock.patch.object(Template, "render", return_value=""),
+        mock.patch.object(SchemaGenerator, "get_schema", return_value={}),
+    ):
         for method, letters in (("get", row.get), ("post", row.post)):
             for person, answer in answers(method, address, letters, at, browsers):
                 found = letter(answer)
                 if address.startswith("/api/v1/"):
                     yield from faults(method, row.path, answer)
                 if found != letters[person]:
-                    yield f"{method.upper()} {row.path}: {PEOPLE[person] or 'a visitor'} gets {found}, the table says {letters[person]}"
+                    yield (
+                        f"{method.upper()} {row.path}: {PEOPLE[person] or 'a visitor'} gets {found}, the"
+                        f" table says {letters[person]}"
+                    )
 
 
-def answers(method: str, address: str, letters: str, at: int, browsers: list[Browser]) -> Iterator[tuple[int, HttpResponse]]:
-    """What each person who is asked gets. What one of them is let do is taken back before the next asks, and what all of them read at the
-    end."""
+def answers(
+    method: str, address: str, letters: str, at: int, browsers: list[Browser]
+) -> Iterator[tuple[int, HttpResponse]]:
+    """What each person who is asked gets. What one of them is let do is taken back before the next asks, and
+    what all of them read at the end.
+    """
     cache.clear()
     with rolled_back():
         for person in who_is_asked(letters, at):

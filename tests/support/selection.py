@@ -1,4 +1,6 @@
-"""What a run leaves out by `-m` is not imported: all files take ten seconds, of which torch alone takes four."""
+"""What a run leaves out by `-m` is not imported: all files take ten seconds, of which torch alone takes
+four.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ HEAVY = ("torch", "transformers", "peft")
 
 
 def left_out(source: str, expression: str) -> bool:
-    """Whether no test of a file can be one that the expression chooses: each has the markers of the whole file, and any of the others."""
+    """Whether no test of a file can be one that the expression chooses: each has the markers of the whole
+    file, and any of the others.
+    """
     if not expression:
         return False
     known = {*MARK.findall(source)} & {*re.findall(r"\w+", expression)}
@@ -30,10 +34,18 @@ def left_out(source: str, expression: str) -> bool:
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Files of which no test is chosen."""
     is_test = collection_path.suffix == ".py" and collection_path.name.startswith("test_")
-    return True if is_test and left_out(collection_path.read_text(encoding="utf-8"), config.option.markexpr) else None
+    return (
+        True
+        if is_test and left_out(collection_path.read_text(encoding="utf-8"), config.option.markexpr)
+        else None
+    )
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Where no engine is asked for, nothing that was imported may have led to it."""
-    if "not engine" in session.config.option.markexpr and (found := [name for name in HEAVY if name in sys.modules]):
-        raise pytest.UsageError(f"{', '.join(found)} was imported by a test that is not marked `engine`, or by what it imports.")
+    if "not engine" in session.config.option.markexpr and (
+        found := [name for name in HEAVY if name in sys.modules]
+    ):
+        raise pytest.UsageError(
+            f"{', '.join(found)} was imported by a test that is not marked `engine`, or by what it imports."
+        )

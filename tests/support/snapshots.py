@@ -12,7 +12,9 @@ from tests.support.jobs import run_ok
 
 
 def freeze(dataset: Dataset, user: User, **options: Any) -> Snapshot:
-    """A snapshot of what is decided now. user: may freeze (engineer, lead). options: seed, shares, note as snapshots.actions.freeze."""
+    """A snapshot of what is decided now. user: may freeze (engineer, lead). options: seed, shares, note as
+    snapshots.actions.freeze.
+    """
     job = actions.freeze(dataset=dataset, actor=user, **options)
     run_ok("default")
     return Snapshot.objects.get(uuid=job.args["snapshot"])

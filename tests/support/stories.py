@@ -28,7 +28,10 @@ class Stories(LoadScopeScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         file = PurePosixPath(nodeid.split("::", 1)[0])
-        return next((story[0] for story in (PRODUCT, CIRCLE) if file.parent == FOLDER and file.stem in story), str(file))
+        return next(
+            (story[0] for story in (PRODUCT, CIRCLE) if file.parent == FOLDER and file.stem in story),
+            str(file),
+        )
 
 
 @pytest.hookimpl

@@ -1,4 +1,6 @@
-"""The main job over HTTP, step by step; a step is done at its first use, with those before it, by the people whose work it is."""
+"""The main job over HTTP, step by step; a step is done at its first use, with those before it, by the people
+whose work it is.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,14 @@ from tests.support.visitors import Program, Visitor, Workspace, accept, looked_t
 
 ANNOTATORS = ("ana", "ben", "chloe")
 SHARES = {"train": 60, "validation": 20, "test": 20}
-LORA = {"epochs": 3, "patience": 0, "batch_size": 16, "evaluations_per_epoch": 2, "max_tokens": 64, "threads": 2}
+LORA = {
+    "epochs": 3,
+    "patience": 0,
+    "batch_size": 16,
+    "evaluations_per_epoch": 2,
+    "max_tokens": 64,
+    "threads": 2,
+}
 HEAD = {"max_tokens": 64, "threads": 2}
 STATED = {
     "purpose": "Sorts messages so that each reaches the right desk.",
@@ -42,7 +51,12 @@ class Story:
     def dataset(self) -> str:
         """Ana makes the dataset on its page."""
         project = option_of(self["ana"].page("/datasets/new/"), self.workspace.name)
-        form = {"project": project, "name": f"{self.workspace.name} messages", "language": "en", "task": "single_label"}
+        form = {
+            "project": project,
+            "name": f"{self.workspace.name} messages",
+            "language": "en",
+            "task": "single_label",
+        }
         return uuid_in(self["ana"].post("/datasets/new/", form).headers["location"])
 
     @cached_property
@@ -51,7 +65,9 @@ class Story:
         with tempfile.TemporaryDirectory() as folder:
             path = self.corpus.csv_file(Path(folder))
             answer = self["ana"].post(
-                f"/datasets/{self.dataset}/uploads/", {"origin": "journey"}, files={"file": (path.name, path.read_bytes(), "text/csv")}
+                f"/datasets/{self.dataset}/uploads/",
+                {"origin": "journey"},
+                files={"file": (path.name, path.read_bytes(), "text/csv")},
             )
         return uuid_in(answer.headers["location"])
 
@@ -61,14 +77,21 @@ class Story:
         ana = self["ana"]
         found = looked_through(ana, self.dry_run)
         if found["state"] == "inspected":
-            ana.post(f"/datasets/uploads/{self.dry_run}/accept/", {"labels_as": "decisions", "seen": found["seen"]})
+            ana.post(
+                f"/datasets/uploads/{self.dry_run}/accept/", {"labels_as": "decisions", "seen": found["seen"]}
+            )
         return self.imported(self.dry_run)
 
     @cached_property
     def inbox(self) -> dict[str, Any]:
         """The JSONL, sent by a program with Ana's token and accepted by it."""
         program = self["ana"].token("read", "label")
-        sent = program.api("POST", f"datasets/{self.dataset}/uploads/?name=new.jsonl", content=self.corpus.json_lines(), status=201)
+        sent = program.api(
+            "POST",
+            f"datasets/{self.dataset}/uploads/?name=new.jsonl",
+            content=self.corpus.json_lines(),
+            status=201,
+        )
         self["ana"].job(accept(program, sent["uuid"]))
         return self.imported(sent["uuid"])
 
@@ -89,9 +112,14 @@ class Story:
         ravi = self["ravi"]
         newest = ravi.api("GET", f"labeling/datasets/{self.dataset}/schemas/")[0]
         labels = [
-            {"name": each["name"], "definition": f"About {each['name']}.", "stable_id": each["stable_id"]} for each in newest["labels"]
+            {"name": each["name"], "definition": f"About {each['name']}.", "stable_id": each["stable_id"]}
+            for each in newest["labels"]
         ]
-        body = {"labels": labels, "guideline": "Choose what the customer wants *now*.", "seen": newest["version"]}
+        body = {
+            "labels": labels,
+            "guideline": "Choose what the customer wants *now*.",
+            "seen": newest["version"],
+        }
         return dict(ravi.api("POST", f"labeling/datasets/{self.dataset}/schemas/", body, status=201))
 
     @cached_property
@@ -103,7 +131,13 @@ class Story:
     def queue(self) -> str:
         """Ravi opens a queue over the new messages: three people an item."""
         assert self.labels
-        body = {"dataset": self.dataset, "name": "New messages", "overlap": 3, "source": "upload", "upload": self.inbox["uuid"]}
+        body = {
+            "dataset": self.dataset,
+            "name": "New messages",
+            "overlap": 3,
+            "source": "upload",
+            "upload": self.inbox["uuid"],
+        }
         made = self["ravi"].api("POST", "labeling/queues/", body, status=201)
         wanted = 3 * len(self.corpus.new)
         until(lambda: self.queue_now(made["uuid"])["slots_total"] == wanted, "the queue is filled")
@@ -127,10 +161,19 @@ class Story:
             item = waiting.pop(0)
             label = self.labels[self.corpus.says(username, number[item["text"]])]
             have = ",".join(str(each["slot"]) for each in waiting)
-            form = {"slot": item["slot"], "label": label, "client_key": str(uuid4()), "token": item["token"], "seconds": 2, "have": have}
+            form = {
+                "slot": item["slot"],
+                "label": label,
+                "client_key": str(uuid4()),
+                "token": item["token"],
+                "seconds": 2,
+                "have": have,
+            }
             answer = person.script(f"/labeling/{self.queue}/submit/", form)
             given += 1
-            waiting += [each for each in answer["items"] if each["slot"] not in {known["slot"] for known in waiting}]
+            waiting += [
+                each for each in answer["items"] if each["slot"] not in {known["slot"] for known in waiting}
+            ]
         return given
 
     @cached_property
@@ -142,7 +185,13 @@ class Story:
             page = ravi.page(f"/labeling/{self.queue}/review/")
             item, seen = value_of(page, "item"), value_of(page, "seen")
             text = ravi.api("GET", f"items/{item}/")["text"]
-            form = {"item": item, "seen": seen, "label": self.labels[truth[text]], "reason": "By the guideline.", "order": "widest"}
+            form = {
+                "item": item,
+                "seen": seen,
+                "label": self.labels[truth[text]],
+                "reason": "By the guideline.",
+                "order": "widest",
+            }
             ravi.post(f"/labeling/{self.queue}/decide/", form)
             settled += 1
         return settled
@@ -153,7 +202,14 @@ class Story:
         """Mia freezes what is decided."""
         assert self.adjudicated is not None
         mia = self["mia"]
-        mia.job(mia.api("POST", f"datasets/{self.dataset}/dataset-versions/", {"shares": SHARES, "note": "First", "after": 0}, status=202))
+        mia.job(
+            mia.api(
+                "POST",
+                f"datasets/{self.dataset}/dataset-versions/",
+                {"shares": SHARES, "note": "First", "after": 0},
+                status=202,
+            )
+        )
         page = mia.api("GET", "dataset-versions/")["results"]
         return dict(next(each for each in page if each["dataset"] == self.dataset))
 
@@ -161,10 +217,15 @@ class Story:
     def base(self) -> str:
         """Mia adds the base model of the installed package."""
         mia = self["mia"]
-        base = mia.api("POST", "base-models/", {"project": self.workspace.uuid, "kind": "package"}, status=201)
+        base = mia.api(
+            "POST", "base-models/", {"project": self.workspace.uuid, "kind": "package"}, status=201
+        )
 
         def kept() -> bool:
-            return any(b["uuid"] == base["uuid"] and b["root_digest"] for b in mia.api("GET", "base-models/")["results"])
+            return any(
+                b["uuid"] == base["uuid"] and b["root_digest"]
+                for b in mia.api("GET", "base-models/")["results"]
+            )
 
         until(kept, "the base model's files are kept")
         return str(base["uuid"])
@@ -216,8 +277,14 @@ class Story:
     @cached_property
     def model(self) -> str:
         """Mia makes the registered model."""
-        body = {"project": self.workspace.uuid, "name": f"{self.workspace.name} intent", "slug": f"{self.workspace.slug}-intent"}
-        return str(self["mia"].api("POST", "models/", body | {"purpose": STATED["purpose"]}, status=201)["uuid"])
+        body = {
+            "project": self.workspace.uuid,
+            "name": f"{self.workspace.name} intent",
+            "slug": f"{self.workspace.slug}-intent",
+        }
+        return str(
+            self["mia"].api("POST", "models/", body | {"purpose": STATED["purpose"]}, status=201)["uuid"]
+        )
 
     @cached_property
     def endpoint(self) -> str:
@@ -229,8 +296,21 @@ class Story:
         """Mia registers a run: sealed, signed, with a card."""
         mia = self["mia"]
         self.evaluation(run)
-        mia.job(mia.api("POST", f"models/{self.model}/versions/", {"run": run["uuid"], "semver": semver, "stated": STATED}, status=202))
-        return dict(next(v for v in mia.api("GET", f"models/{self.model}/versions/")["results"] if v["semver"] == semver))
+        mia.job(
+            mia.api(
+                "POST",
+                f"models/{self.model}/versions/",
+                {"run": run["uuid"], "semver": semver, "stated": STATED},
+                status=202,
+            )
+        )
+        return dict(
+            next(
+                v
+                for v in mia.api("GET", f"models/{self.model}/versions/")["results"]
+                if v["semver"] == semver
+            )
+        )
 
     @cached_property
     def first(self) -> dict[str, Any]:
@@ -242,9 +322,13 @@ class Story:
         """Version 1.1.0: the LoRA run."""
         return self.version_of(self.lora, "1.1.0")
 
-    def request(self, version: dict[str, Any], note: str, plan: dict[str, Any] | None = None) -> dict[str, Any]:
+    def request(
+        self, version: dict[str, Any], note: str, plan: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
         """Mia asks for a promotion; returns the request once its gates are checked."""
-        body = {"version": version["uuid"], "endpoint": self.endpoint, "note": note} | ({"plan": plan} if plan else {})
+        body = {"version": version["uuid"], "endpoint": self.endpoint, "note": note} | (
+            {"plan": plan} if plan else {}
+        )
         made = self["mia"].api("POST", "promotions/", body, status=201)
 
         def checked() -> dict[str, Any] | None:
@@ -256,7 +340,12 @@ class Story:
     def approve(self, request: dict[str, Any]) -> dict[str, Any]:
         """Lee, then Gita, each on the page, with their password."""
         for username in ("lee", "gita"):
-            form = {"reason": f"{username} looked at it.", "password": PASSWORD, "seen": request["subject_digest"], "consent": "on"}
+            form = {
+                "reason": f"{username} looked at it.",
+                "password": PASSWORD,
+                "seen": request["subject_digest"],
+                "consent": "on",
+            }
             self[username].post(f"/promotions/{request['uuid']}/approve/", form)
         return dict(self["mia"].api("GET", f"promotions/{request['uuid']}/"))
 

@@ -1,7 +1,8 @@
-"""An empty database in which all migrations have run, made once for each state of their files and copied from then on.
+"""An empty database in which all migrations have run, made once for each state of their files and copied from
+then on.
 
-Running them takes seven seconds of CPU. What comes after every migrate (triggers, permissions, the standard policy) is not in the copy:
-`migrate` finds nothing to run in it and does just that, with the code of today.
+Running them takes seven seconds of CPU. What comes after every migrate (triggers, permissions, the standard
+policy) is not in the copy: `migrate` finds nothing to run in it and does just that, with the code of today.
 """
 
 from __future__ import annotations
@@ -34,7 +35,9 @@ MEMORY = "file:memorydb_default?mode=memory&cache=shared"  # as Django names a t
 
 
 def provide(file: Path | None) -> None:
-    """Have the test database that Django is about to make begin as the copy; with SQLite in this file or, with None, in memory."""
+    """Have the test database that Django is about to make begin as the copy; with SQLite in this file or,
+    with None, in memory.
+    """
     if connection.vendor == "postgresql":
         connection.settings_dict["TEST"]["TEMPLATE"] = postgres_template()
     elif file:
@@ -49,19 +52,27 @@ def provide(file: Path | None) -> None:
 
 @cache
 def of_an_installation() -> Path:
-    """A SQLite database as `manage.py migrate` leaves it, for processes of their own; from the copy where there is one."""
+    """A SQLite database as `manage.py migrate` leaves it, for processes of their own; from the copy where
+    there is one.
+    """
     folder = Path(tempfile.mkdtemp(dir=os.environ.get("DATA_DIR")))
     path = folder / "lifecycle.sqlite3"
     if (kept := sqlite_path()).exists():
         shutil.copy(kept, path)
-    environment = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"} | {"DATA_DIR": str(folder)}
-    subprocess.run([sys.executable, "manage.py", "migrate", "--verbosity", "0"], env=environment, check=True, cwd=ROOT)
+    environment = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"} | {
+        "DATA_DIR": str(folder)
+    }
+    subprocess.run(
+        [sys.executable, "manage.py", "migrate", "--verbosity", "0"], env=environment, check=True, cwd=ROOT
+    )
     return path
 
 
 def digest(vendor: str) -> str:
     """Of all that the tables come from: every migration, and the modules of ours that they import."""
-    found = {path for config in apps.get_app_configs() for path in Path(config.path, "migrations").glob("*.py")}
+    found = {
+        path for config in apps.get_app_configs() for path in Path(config.path, "migrations").glob("*.py")
+    }
     for path in list(found):
         for name in OURS.findall(path.read_text(encoding="utf-8")) if path.is_relative_to(ROOT) else ():
             found.add(Path(find_spec(name).origin))

@@ -41,14 +41,28 @@ def annotation(by: Any, *result: dict[str, Any], **more: Any) -> dict[str, Any]:
     """What one person said in Label Studio. by: a number or an e-mail address."""
     person = by if isinstance(by, int) else {"id": abs(hash(by)) % 1000, "email": by}
     return {
-        "id": 9, "completed_by": person, "result": list(result), "was_cancelled": False, "ground_truth": False, "lead_time": 4.2,
-        "created_at": "2026-01-02T10:00:00Z", "parent_prediction": None, **more,
-    }  # fmt: skip
+        "id": 9,
+        "completed_by": person,
+        "result": list(result),
+        "was_cancelled": False,
+        "ground_truth": False,
+        "lead_time": 4.2,
+        "created_at": "2026-01-02T10:00:00Z",
+        "parent_prediction": None,
+        **more,
+    }
 
 
 def task(number: int, text: str, *annotations: dict[str, Any], **more: Any) -> dict[str, Any]:
     """One task of Label Studio."""
-    return {"id": number, "data": {"text": text}, "meta": {}, "annotations": list(annotations), "predictions": [], **more}
+    return {
+        "id": number,
+        "data": {"text": text},
+        "meta": {},
+        "annotations": list(annotations),
+        "predictions": [],
+        **more,
+    }
 
 
 def as_json(tasks: list[dict[str, Any]]) -> bytes:

@@ -31,16 +31,22 @@ def rewrite(chain: str, change: Callable[[dict[str, Any]], dict[str, Any]]) -> N
     """Have every event of a chain say what `change` makes of what it says, as if it had always said so."""
     previous = rules.GENESIS
     for event in Event.objects.filter(chain=chain).order_by("seq"):
-        canonical = bundle.canonical_json(change(json.loads(event.canonical)) | {"previous": previous}).decode()
+        canonical = bundle.canonical_json(
+            change(json.loads(event.canonical)) | {"previous": previous}
+        ).decode()
         hashed = rules.event_hash(canonical)
         columns = "canonical = %s, previous_hash = %s, hash = %s"
-        behind_its_back(f"UPDATE ledger_event SET {columns} WHERE id = %s", canonical, previous, hashed, event.pk)  # noqa: S608
+        behind_its_back(  # noqa: S608
+            f"UPDATE ledger_event SET {columns} WHERE id = %s", canonical, previous, hashed, event.pk
+        )
         previous = hashed
     Chain.objects.filter(name=chain).update(hash=previous)
 
 
 def forget_the_installation() -> None:
-    """The audit log begins with the project: the installation's own event is as old as the process of the tests, which dates may not be."""
+    """The audit log begins with the project: the installation's own event is as old as the process of the
+    tests, which dates may not be.
+    """
     behind_its_back("DELETE FROM ledger_name")
     behind_its_back("DELETE FROM ledger_event WHERE chain = %s", rules.INSTALLATION)
     behind_its_back("DELETE FROM ledger_chain WHERE name = %s", rules.INSTALLATION)

@@ -1,4 +1,6 @@
-"""Base models, runs and evaluations for tests: real rows, folders and reports, without the seconds that training takes."""
+"""Base models, runs and evaluations for tests: real rows, folders and reports, without the seconds that
+training takes.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,16 @@ from tests.support.snapshots import freeze
 from tests.support.tiny_models import make_tiny_base
 
 HIDDEN, LAYERS = 8, 2
-MEASURED = ("accuracy", "subset_accuracy", "micro_f1", "macro_f1", "log_loss", "ece", "pair_accuracy", "best_first")
+MEASURED = (
+    "accuracy",
+    "subset_accuracy",
+    "micro_f1",
+    "macro_f1",
+    "log_loss",
+    "ece",
+    "pair_accuracy",
+    "best_first",
+)
 TEXTS = {
     "card": [
         *("my card is lost", "card stolen please help", "the card not arrived"),
@@ -58,10 +69,24 @@ TEXTS = {
 }
 
 
-def labeled_dataset(project: Project, user: User, *, copies: int = 4, texts: dict[str, list[str]] | None = None, name: str = "") -> Dataset:
-    """A dataset whose rows are all decided: each text `copies` times, made different by a number word. user: may upload."""
+def labeled_dataset(
+    project: Project,
+    user: User,
+    *,
+    copies: int = 4,
+    texts: dict[str, list[str]] | None = None,
+    name: str = "",
+) -> Dataset:
+    """A dataset whose rows are all decided: each text `copies` times, made different by a number word. user:
+    may upload.
+    """
     dataset = make_dataset(project, user, name)
-    rows = [(f"{text} {at}" if at else text, label) for label, some in (texts or TEXTS).items() for text in some for at in range(copies)]
+    rows = [
+        (f"{text} {at}" if at else text, label)
+        for label, some in (texts or TEXTS).items()
+        for text in some
+        for at in range(copies)
+    ]
     import_texts(dataset, rows, user)
     return dataset
 
@@ -78,14 +103,21 @@ SEVERAL = {
 
 
 def multi_label_dataset(
-    project: Project, user: User, *, copies: int = 4, name: str = "", texts: dict[str, list[str]] | None = None
+    project: Project,
+    user: User,
+    *,
+    copies: int = 4,
+    name: str = "",
+    texts: dict[str, list[str]] | None = None,
 ) -> Dataset:
     """As labeled_dataset, with any number of classes a text. texts: by classes with ; between."""
     dataset = make_dataset(project, user, name, task="multi_label")
     rows = [
         (f"{text} {at}" if at else text, json.dumps([name for name in names.split(";") if name]))
-        for names, some in (texts or SEVERAL).items() for text in some for at in range(copies)
-    ]  # fmt: skip
+        for names, some in (texts or SEVERAL).items()
+        for text in some
+        for at in range(copies)
+    ]
     import_texts(dataset, rows, user)
     return dataset
 
@@ -103,21 +135,36 @@ def make_snapshot(project: Project, user: User, **options: Any) -> Snapshot:
 
 
 def write_base(folder: Path) -> Path:
-    """A folder with the looks of a base model: config, tokenizer and weights of a few numbers. The engine can describe it, not run it."""
+    """A folder with the looks of a base model: config, tokenizer and weights of a few numbers. The engine can
+    describe it, not run it.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    config = {"model_type": "bert", "hidden_size": HIDDEN, "num_hidden_layers": LAYERS, "max_position_embeddings": 64}
+    config = {
+        "model_type": "bert",
+        "hidden_size": HIDDEN,
+        "num_hidden_layers": LAYERS,
+        "max_position_embeddings": 64,
+    }
     (folder / "config.json").write_text(json.dumps(config))
-    (folder / "tokenizer.json").write_text(json.dumps({"version": "1.0", "model": {"type": "WordPiece", "vocab": {"[UNK]": 0}}}))
+    (folder / "tokenizer.json").write_text(
+        json.dumps({"version": "1.0", "model": {"type": "WordPiece", "vocab": {"[UNK]": 0}}})
+    )
     (folder / "README.md").write_text("---\nlicense: apache-2.0\n---\nA base model for tests.\n")
     save_file({"embeddings": np.zeros((4, HIDDEN), dtype=np.float32)}, folder / "model.safetensors")
     return folder
 
 
-def make_base(project: Project, user: User | None = None, *, folder: Path | None = None, name: str = "tiny-base") -> BaseModel:
-    """A base model whose files are kept. folder: real weights (tests.support.tiny_models), by default those of `write_base`."""
+def make_base(
+    project: Project, user: User | None = None, *, folder: Path | None = None, name: str = "tiny-base"
+) -> BaseModel:
+    """A base model whose files are kept. folder: real weights (tests.support.tiny_models), by default those
+    of `write_base`.
+    """
     came = {"kind": BaseModel.Kind.FOLDER, "source": f"/models/{name}"}
     with transaction.atomic():
-        base, created = BaseModel.objects.get_or_create(project=project, name=name, revision="", defaults=came | {"added_by": user})
+        base, created = BaseModel.objects.get_or_create(
+            project=project, name=name, revision="", defaults=came | {"added_by": user}
+        )
         if created:
             record(user, Verb.BASE_MODEL_ADDED, base, project=project.uuid, revision="", **came)
     if base.folder_id is None:
@@ -144,10 +191,11 @@ def make_run(
     base: BaseModel | None = None,
     **options: Any,
 ) -> Run:
-    """A launched run; if `succeeded`, with points, an artifact folder and evaluations computed from made-up answers.
+    """A launched run; if `succeeded`, with points, an artifact folder and evaluations computed from made-up
+    answers.
 
-    accuracy: share of rows that the made-up model answers rightly (drawn with `seed`); the reports are computed from those answers by the
-    engine's own metrics. user: engineer or lead.
+    accuracy: share of rows that the made-up model answers rightly (drawn with `seed`); the reports are
+    computed from those answers by the engine's own metrics. user: engineer or lead.
     """
     base = base or make_base(snapshot.dataset.project, user)
     run = actions.launch(snapshot=snapshot, base=base, strategy=strategy, actor=user, options=options)
@@ -162,21 +210,36 @@ def make_run(
 
 
 def finish_run(run: Run, *, accuracy: float = 0.9, seed: int = 1, error: dict[str, str] | None = None) -> Run:
-    """Let a launched run have trained: curve, result, artifact. The jobs that it would have queued are taken out of the queue.
+    """Let a launched run have trained: curve, result, artifact. The jobs that it would have queued are taken
+    out of the queue.
 
     error: of one that broke and ended early.
     """
     actions.begin(run.uuid)
     run.refresh_from_db()
     actions.record_events(run, curve_events())
-    found = scores(run, "validation", accuracy, seed) if run.snapshot.counts["splits"].get("validation") else {}
+    found = (
+        scores(run, "validation", accuracy, seed) if run.snapshot.counts["splits"].get("validation") else {}
+    )
     result = {
-        "format": 1, "status": "succeeded", "error": error, "best_step": 40, "last_step": 60, "trainable_parameters": 1000,
-        "total_parameters": 10_000, "seconds": 12.5, "cpu_seconds": 22.5, "peak_memory_mb": 300.0, "precision": "fp32",
-        "stages": {"prepare": {"seconds": 2.5, "cpu_seconds": 2.5}, "train": {"seconds": 10.0, "cpu_seconds": 20.0}},
+        "format": 1,
+        "status": "succeeded",
+        "error": error,
+        "best_step": 40,
+        "last_step": 60,
+        "trainable_parameters": 1000,
+        "total_parameters": 10_000,
+        "seconds": 12.5,
+        "cpu_seconds": 22.5,
+        "peak_memory_mb": 300.0,
+        "precision": "fp32",
+        "stages": {
+            "prepare": {"seconds": 2.5, "cpu_seconds": 2.5},
+            "train": {"seconds": 10.0, "cpu_seconds": 20.0},
+        },
         "metrics": {name: found[name] for name in MEASURED if name in found},
         "environment": {"python": "3.11", "packages": {}, "cpu": "test", "threads": 1},
-    }  # fmt: skip
+    }
     if chosen := chosen_threshold(run, accuracy, seed):
         result["deciding"] = deciding.to_json(chosen)
     with tempfile.TemporaryDirectory() as scratch:
@@ -198,7 +261,9 @@ def repeated(run: Run, count: int) -> list[Run]:
 
 def settle(run: Run) -> None:
     """End the run's waiting jobs, so that a test that drains the queue finds none of them."""
-    Job.objects.filter(subject_uuid=run.uuid, state="queued").update(state="succeeded", finished_at=timezone.now())
+    Job.objects.filter(subject_uuid=run.uuid, state="queued").update(
+        state="succeeded", finished_at=timezone.now()
+    )
 
 
 def curve_events() -> list[dict[str, Any]]:
@@ -212,36 +277,72 @@ def curve_events() -> list[dict[str, Any]]:
             "memory_mb": 256.0,
         }
         if step % 20 == 0:
-            values |= {"validation_loss": 1.0 + abs(step - 40) / 100, "accuracy": 0.9, "macro_f1": 0.9 - abs(step - 40) / 1000}
+            values |= {
+                "validation_loss": 1.0 + abs(step - 40) / 100,
+                "accuracy": 0.9,
+                "macro_f1": 0.9 - abs(step - 40) / 1000,
+            }
         at = f"2026-11-24T12:00:{step:02d}.000+00:00"
-        events.append({"seq": seq, "at": at, "kind": "metric", "step": step, "total_steps": 60, "epoch": step / 20, "values": values})
+        events.append(
+            {
+                "seq": seq,
+                "at": at,
+                "kind": "metric",
+                "step": step,
+                "total_steps": 60,
+                "epoch": step / 20,
+                "values": values,
+            }
+        )
     return [
         *events,
-        {"seq": 6, "at": "2026-11-24T12:01:10.000+00:00", "kind": "end", "status": "succeeded", "message": "Finished. Best step 40."},
+        {
+            "seq": 6,
+            "at": "2026-11-24T12:01:10.000+00:00",
+            "kind": "end",
+            "status": "succeeded",
+            "message": "Finished. Best step 40.",
+        },
     ]
 
 
 def write_artifact(folder: Path, run: Run, seed: int = 1) -> Path:
-    """A folder with the looks of a run's artifact. The weights differ from run to run; nothing can load the ONNX file."""
+    """A folder with the looks of a run's artifact. The weights differ from run to run; nothing can load the
+    ONNX file.
+    """
     (folder / "serving").mkdir(parents=True)
     document = {
-        "format": 1, "task": run.spec["task"], "labels": run.spec["labels"], "max_tokens": run.spec["max_tokens"], "pooling": "mean",
-        "temperature": 1.0, "strategy": run.strategy, "base": {"name": run.base.name, "digest": run.base.facts["engine_digest"]},
-        "inputs": ["input_ids", "attention_mask", "token_type_ids"], "serving": "serving/model.onnx",
-    }  # fmt: skip
+        "format": 1,
+        "task": run.spec["task"],
+        "labels": run.spec["labels"],
+        "max_tokens": run.spec["max_tokens"],
+        "pooling": "mean",
+        "temperature": 1.0,
+        "strategy": run.strategy,
+        "base": {"name": run.base.name, "digest": run.base.facts["engine_digest"]},
+        "inputs": ["input_ids", "attention_mask", "token_type_ids"],
+        "serving": "serving/model.onnx",
+    }
     if run.spec["task"] == "multi_label":
         document["thresholds"] = [0.5] * len(run.spec["labels"])
     (folder / "lifecycle.json").write_text(json.dumps(document))
     (folder / "config.json").write_text(json.dumps({"model_type": "bert", "hidden_size": HIDDEN}))
-    (folder / "tokenizer.json").write_text(json.dumps({"version": "1.0", "model": {"type": "WordPiece", "vocab": {"[UNK]": 0}}}))
+    (folder / "tokenizer.json").write_text(
+        json.dumps({"version": "1.0", "model": {"type": "WordPiece", "vocab": {"[UNK]": 0}}})
+    )
     numbers = np.random.default_rng(seed + run.number)
-    save_file({"weight": numbers.normal(size=(len(run.spec["labels"]), HIDDEN)).astype(np.float32)}, folder / "head.safetensors")
+    save_file(
+        {"weight": numbers.normal(size=(len(run.spec["labels"]), HIDDEN)).astype(np.float32)},
+        folder / "head.safetensors",
+    )
     (folder / "serving" / "model.onnx").write_bytes(b"placeholder " + str(run.uuid).encode())
     return folder
 
 
 def answers(run: Run, split: str, accuracy: float, seed: int) -> Predictions | SetPredictions:
-    """Made-up answers of a run on one split of its snapshot: right for a share of the rows, never quite sure."""
+    """Made-up answers of a run on one split of its snapshot: right for a share of the rows, never quite
+    sure.
+    """
     labels = tuple(run.spec["labels"])
     rows = list(snapshots.rows_of(run.snapshot, split))
     if run.spec["task"] == "multi_label":
@@ -267,12 +368,16 @@ def chosen_threshold(run: Run, accuracy: float, seed: int) -> Deciding | None:
     spec = run.spec
     if not spec.get("operating_class"):
         return None
-    made = one_answers(tuple(spec["labels"]), list(snapshots.rows_of(run.snapshot, "validation")), accuracy, seed)
+    made = one_answers(
+        tuple(spec["labels"]), list(snapshots.rows_of(run.snapshot, "validation")), accuracy, seed
+    )
     wanted = Deciding(spec["operating_class"], spec["operating_point"], spec["operating_target"])
     return deciding.choose(wanted, made.labels, made.probabilities, made.truth)
 
 
-def multi_label_answers(labels: tuple[str, ...], rows: list[ManifestRow], accuracy: float, seed: int) -> SetPredictions:
+def multi_label_answers(
+    labels: tuple[str, ...], rows: list[ManifestRow], accuracy: float, seed: int
+) -> SetPredictions:
     """The same with any number of classes: right about a share of the rows' classes."""
     truth = np.array([[label in json.loads(row.label) for label in labels] for row in rows])
     random = np.random.default_rng(seed)
@@ -298,26 +403,48 @@ def frequent(made: Any) -> Any:
 def scores(run: Run, split: str, accuracy: float, seed: int) -> dict[str, Any]:
     """The engine's report of those answers."""
     if run.task == "spans":
-        return spans.report_of(spans.predictions(run.spec["labels"], list(snapshots.rows_of(run.snapshot, split)), accuracy, seed))
+        return spans.report_of(
+            spans.predictions(
+                run.spec["labels"], list(snapshots.rows_of(run.snapshot, split)), accuracy, seed
+            )
+        )
     if run.task_type.has_responses:
         return ranking.report_of(ranking.made_up(run, split, accuracy, seed))
     return report_of(run, answers(run, split, accuracy, seed), chosen_threshold(run, accuracy, seed))
 
 
-def make_evaluation(run: Run, split: str = "test", *, accuracy: float = 0.9, seed: int = 1, by: User | None = None) -> Evaluation:
-    """An evaluation of a succeeded run from made-up answers, with the majority baseline; of orders those of place and length."""
+def make_evaluation(
+    run: Run, split: str = "test", *, accuracy: float = 0.9, seed: int = 1, by: User | None = None
+) -> Evaluation:
+    """An evaluation of a succeeded run from made-up answers, with the majority baseline; of orders those of
+    place and length.
+    """
     made: Any
     if run.task_type.has_responses:
         return ranking.make_evaluation(run, split, quality=accuracy, seed=seed, by=by)
     if run.task == "spans":
-        made = spans.predictions(run.spec["labels"], list(snapshots.rows_of(run.snapshot, split)), accuracy, seed)
+        made = spans.predictions(
+            run.spec["labels"], list(snapshots.rows_of(run.snapshot, split)), accuracy, seed
+        )
         report, majority = spans.report_of(made), spans.report_of(spans.nothing(made))
     else:
         made = answers(run, split, accuracy, seed)
-        report, majority = report_of(run, made, chosen_threshold(run, accuracy, seed)), report_of(run, frequent(made))
+        report, majority = (
+            report_of(run, made, chosen_threshold(run, accuracy, seed)),
+            report_of(run, frequent(made)),
+        )
     names = [name for name in ("accuracy", "subset_accuracy", "macro_f1", "micro_f1") if name in majority]
-    shown = {name: majority[name] for name in names} | {"intervals": {name: majority["intervals"][name] for name in names}}
-    result = {"format": 1, "status": "succeeded", "error": None, "temperature": 1.0, **report, "baselines": {"majority": shown}}
+    shown = {name: majority[name] for name in names} | {
+        "intervals": {name: majority["intervals"][name] for name in names}
+    }
+    result = {
+        "format": 1,
+        "status": "succeeded",
+        "error": None,
+        "temperature": 1.0,
+        **report,
+        "baselines": {"majority": shown},
+    }
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "predictions.parquet"
         file_of(run.task).write(path, made, split)

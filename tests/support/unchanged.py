@@ -16,7 +16,9 @@ PRODUCT = ("datasets_app", "lifecycle", "monitoring", "registry")
 
 def counted() -> dict[str, int]:
     """How many rows each table of the product has, in one statement."""
-    tables = [model._meta.db_table for model in apps.get_models() if model.__module__.partition(".")[0] in PRODUCT]
+    tables = [
+        model._meta.db_table for model in apps.get_models() if model.__module__.partition(".")[0] in PRODUCT
+    ]
     with connection.cursor() as cursor:
         cursor.execute("SELECT " + ", ".join(f'(SELECT COUNT(*) FROM "{table}")' for table in tables))
         return dict(zip(tables, cursor.fetchone(), strict=True))
@@ -24,7 +26,9 @@ def counted() -> dict[str, int]:
 
 @contextmanager
 def refused(*fields: str, match: str | None = None) -> Iterator[pytest.ExceptionInfo[Refused]]:
-    """What is inside is refused in a sentence that names these fields, and no table has a row more or less."""
+    """What is inside is refused in a sentence that names these fields, and no table has a row more or
+    less.
+    """
     before = counted()
     with pytest.raises(Refused, match=match) as refusal:
         yield refusal

@@ -1,7 +1,9 @@
-"""`python -m tests.support.upgrade`: keeps what this version makes of a small installation, from which every later one proves its upgrade.
+"""`python -m tests.support.upgrade`: keeps what this version makes of a small installation, from which every
+later one proves its upgrade.
 
-`tests/upgrades/<version>/installation.tar.xz` holds the rows of every table, the migrations that its tables come from, the data folder, and
-what its trained model answered. A release makes it once, before its tag; it is never made anew.
+`tests/upgrades/<version>/installation.tar.xz` holds the rows of every table, the migrations that its tables
+come from, the data folder, and what its trained model answered. A release makes it once, before its tag; it
+is never made anew.
 """
 
 from __future__ import annotations
@@ -28,7 +30,8 @@ ROOT = Path(__file__).parents[2]
 KEPT = ROOT / "tests" / "upgrades"
 NAME = "installation.tar.xz"
 TEXTS = ("my card is lost", "refund my order please", "password reset")
-LEFT_OUT = ("broker", "static", "engine", "scratch", "*.sqlite3*", "*.lock", "*.sock", ".reader")  # made anew by whoever needs it
+# made anew by whoever needs it
+LEFT_OUT = ("broker", "static", "engine", "scratch", "*.sqlite3*", "*.lock", "*.sock", ".reader")
 EMPTY = {  # tables of libraries into which the product writes nothing
     "access.User_user_permissions": "roles are groups",
     "auth.Group_permissions": "what a role may do is in access/roles.py",
@@ -39,7 +42,10 @@ EMPTY = {  # tables of libraries into which the product writes nothing
 
 def kept_versions() -> list[str]:
     """The versions that are kept, oldest first."""
-    return sorted((path.parent.name for path in KEPT.glob(f"*/{NAME}")), key=lambda name: [int(part) for part in name.split(".")])
+    return sorted(
+        (path.parent.name for path in KEPT.glob(f"*/{NAME}")),
+        key=lambda name: [int(part) for part in name.split(".")],
+    )
 
 
 def present_version() -> str:
@@ -52,7 +58,11 @@ def present_version() -> str:
 
 def tables(apps: Any) -> list[Any]:
     """The models that have a table of their own."""
-    return [each for each in apps.get_models(include_auto_created=True) if each._meta.managed and not each._meta.proxy]
+    return [
+        each
+        for each in apps.get_models(include_auto_created=True)
+        if each._meta.managed and not each._meta.proxy
+    ]
 
 
 def columns(model: Any) -> list[Any]:
@@ -92,7 +102,8 @@ def write_rows(folder: Path, apps: Any) -> None:
 
 
 def read_rows(folder: Path, apps: Any) -> None:
-    """Put the rows of the files into tables as they were when the files were written; what migrations put there goes.
+    """Put the rows of the files into tables as they were when the files were written; what migrations put
+    there goes.
 
     apps: the models of that time.
     """
@@ -115,7 +126,13 @@ def insert(model: Any, lines: list[str]) -> None:
     by_name = {field.attname: field for field in columns(model)}
     fields = [by_name[name] for name in json.loads(lines[0])]
     rows = [
-        model(**{field.attname: field.to_python(each) for field, each in zip(fields, json.loads(line), strict=True)}) for line in lines[1:]
+        model(
+            **{
+                field.attname: field.to_python(each)
+                for field, each in zip(fields, json.loads(line), strict=True)
+            }
+        )
+        for line in lines[1:]
     ]
     size = connection.ops.bulk_batch_size(fields, rows) or 1
     for at in range(0, len(rows), size):
@@ -128,7 +145,10 @@ def insert(model: Any, lines: list[str]) -> None:
 def pack(folder: Path, archive: Path) -> None:
     """The files of a folder, compressed; the same files give the same bytes."""
     archive.parent.mkdir(parents=True, exist_ok=True)
-    with lzma.open(archive, "wb", preset=9 | lzma.PRESET_EXTREME) as packed, tarfile.open(fileobj=packed, mode="w") as tar:
+    with (
+        lzma.open(archive, "wb", preset=9 | lzma.PRESET_EXTREME) as packed,
+        tarfile.open(fileobj=packed, mode="w") as tar,
+    ):
         for path in sorted(folder.rglob("*")):
             if path.is_file():
                 found = tarfile.TarInfo(path.relative_to(folder).as_posix())
@@ -211,16 +231,22 @@ def leaves() -> list[list[str]]:
 
 
 def served_answers(texts: Sequence[str]) -> dict[str, Any]:
-    """The labels and scores that the inference engine gives for texts, with the version that is live in production."""
+    """The labels and scores that the inference engine gives for texts, with the version that is live in
+    production.
+    """
     from lifecycle.runtime import bundle
     from lifecycle.runtime.inference import engines
     from registry.catalog import actions as catalog
     from registry.endpoints.models import Deployment
     from registry.ground.ledger import keys
 
-    live = Deployment.objects.select_related("version").get(arm="stable", ended_at=None, endpoint__environment="production")
+    live = Deployment.objects.select_related("version").get(
+        arm="stable", ended_at=None, endpoint__environment="production"
+    )
     folder = catalog.materialise(live.version)
-    engine = engines.load(folder, bundle.verify(folder, keys.public_key_path(), expected_root=live.version.root_digest))
+    engine = engines.load(
+        folder, bundle.verify(folder, keys.public_key_path(), expected_root=live.version.root_digest)
+    )
     return {"labels": list(engine.labels), "scores": engine.predict(list(texts)).scores.tolist()}
 
 
@@ -247,18 +273,24 @@ def main() -> None:
     assert connection.vendor == "sqlite", "It is made on SQLite: unset DATABASE_URL."
     shutil.copy(kept_tables.sqlite_template(), data / "lifecycle.sqlite3")
     call_command("migrate", verbosity=0)
-    code = f"{version}+{facts.code_version().partition('+')[2]}"  # an environment that is older than the version says the one before
+    # an environment that is older than the version says the one before
+    code = f"{version}+{facts.code_version().partition('+')[2]}"
     with forked.installed(), warm.ended_engine(), mock.patch.object(facts, "code_version", return_value=code):
         Lived().live()
     missing = set(empty_tables(apps)) - EMPTY.keys()
     if missing:
-        sys.exit(f"Nothing is in {', '.join(sorted(missing))}. Have tests/support/lived.py fill it, or say in EMPTY why nobody does.")
+        sys.exit(
+            f"Nothing is in {', '.join(sorted(missing))}. Have tests/support/lived.py fill it, or say in"
+            " EMPTY why nobody does."
+        )
     call_command("verify_audit", verbosity=0)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         write_rows(folder / "rows", apps)
         (folder / "migrations.json").write_text(json.dumps(leaves(), indent=1) + "\n")
-        (folder / "answers.json").write_text(json.dumps({"texts": TEXTS, **served_answers(TEXTS)}, indent=1) + "\n")
+        (folder / "answers.json").write_text(
+            json.dumps({"texts": TEXTS, **served_answers(TEXTS)}, indent=1) + "\n"
+        )
         shutil.copytree(data, folder / "data", ignore=shutil.ignore_patterns(*LEFT_OUT))
         pack(folder, KEPT / version / NAME)
     size = (KEPT / version / NAME).stat().st_size

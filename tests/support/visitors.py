@@ -1,4 +1,6 @@
-"""People who use the running product over HTTP: they sign in through the form, carry a session with its CSRF token, and make API tokens."""
+"""People who use the running product over HTTP: they sign in through the form, carry a session with its CSRF
+token, and make API tokens.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,7 @@ for name in {names!r}:
             username=name, display_name=name.capitalize(), email=name + "@example.test", password={password!r}, actor=None,
             admin=name == "adam",
         )
-"""
+"""  # noqa: E501
 WIDE_GATE = """
 from registry.policies import queries
 from registry.policies.actions import publish
@@ -45,7 +47,8 @@ class Visitor:
         self.client = httpx.Client(base_url=product.url, timeout=300, headers={"Referer": product.url})
         form = self.client.get("/accounts/login/")
         answer = self.client.post(
-            "/accounts/login/", data={"csrfmiddlewaretoken": csrf_of(form.text), "login": username, "password": password}
+            "/accounts/login/",
+            data={"csrfmiddlewaretoken": csrf_of(form.text), "login": username, "password": password},
         )
         assert answer.status_code == 302, f"{username} could not sign in: {answer.status_code}"
         self.uuid: str = self.api("GET", "me/")["user"]["uuid"]
@@ -55,12 +58,20 @@ class Visitor:
         """A page as it is shown, or whatever else is there."""
         answer = self.client.get(path)
         assert answer.status_code == status, f"{self.username} GET {path}: {answer.status_code}"
-        return as_shown(answer.text) if answer.headers["content-type"].startswith("text/html") else answer.text
+        return (
+            as_shown(answer.text) if answer.headers["content-type"].startswith("text/html") else answer.text
+        )
 
-    def post(self, path: str, data: dict[str, Any] | None = None, *, status: int = 302, **more: Any) -> httpx.Response:
+    def post(
+        self, path: str, data: dict[str, Any] | None = None, *, status: int = 302, **more: Any
+    ) -> httpx.Response:
         """Send a form with the session's CSRF token."""
-        answer = self.client.post(path, data=(data or {}) | {"csrfmiddlewaretoken": self.client.cookies["csrftoken"]}, **more)
-        assert answer.status_code == status, f"{self.username} POST {path}: {answer.status_code} {plain(answer.text)[:600]}"
+        answer = self.client.post(
+            path, data=(data or {}) | {"csrfmiddlewaretoken": self.client.cookies["csrftoken"]}, **more
+        )
+        assert answer.status_code == status, (
+            f"{self.username} POST {path}: {answer.status_code} {plain(answer.text)[:600]}"
+        )
         return answer
 
     def script(self, path: str, data: dict[str, Any], *, status: int = 200) -> Any:
@@ -72,13 +83,21 @@ class Visitor:
         """The JSON of an API call made with the session."""
         headers = {"X-CSRFToken": self.client.cookies.get("csrftoken", "")} | JSON
         answer = self.client.request(method, f"/api/v1/{path}", json=body, headers=headers, **more)
-        assert answer.status_code == status, f"{self.username} {method} {path}: {answer.status_code} {answer.text[:800]}"
-        return answer.json() if answer.headers.get("content-type", "").startswith("application/json") else answer.text
+        assert answer.status_code == status, (
+            f"{self.username} {method} {path}: {answer.status_code} {answer.text[:800]}"
+        )
+        return (
+            answer.json()
+            if answer.headers.get("content-type", "").startswith("application/json")
+            else answer.text
+        )
 
     def token(self, *scopes: str) -> Program:
         """A new API token of this person; its secret is shown once, on the profile page."""
         self.post("/accounts/reauthenticate/", {"password": self.password, "next": "/"})
-        answer = self.post("/access/tokens/create/", {"name": "journey", "scopes": list(scopes), "days": "1"}, status=200)
+        answer = self.post(
+            "/access/tokens/create/", {"name": "journey", "scopes": list(scopes), "days": "1"}, status=200
+        )
         found = re.search(r"lc_[A-Za-z0-9_-]{20,}", answer.text)
         assert found, "The page does not show the token's secret."
         return Program(self.product, found[0])
@@ -91,7 +110,9 @@ class Visitor:
             return found if found["finished_at"] else None
 
         found = until(ended, f"{job['kind']} ends", seconds=seconds)
-        assert found["state"] == state, f"{found['kind']} {found['state']}: {found['error']} {found['next_step']}"
+        assert found["state"] == state, (
+            f"{found['kind']} {found['state']}: {found['error']} {found['next_step']}"
+        )
         return found
 
     def run_ended(self, run: str, *, state: str = "succeeded") -> dict[str, Any]:
@@ -107,7 +128,9 @@ class Visitor:
 
 
 def looked_through(client: Visitor | Program, upload: str) -> dict[str, Any]:
-    """The upload once its dry run is there: a slow machine does it in a job, after the answer to whoever sent the file."""
+    """The upload once its dry run is there: a slow machine does it in a job, after the answer to whoever sent
+    the file.
+    """
 
     def found() -> dict[str, Any] | None:
         each: dict[str, Any] = client.api("GET", f"uploads/{upload}/")
@@ -132,7 +155,12 @@ class Program:
 
     def api(self, method: str, path: str, body: Any = None, *, status: int = 200, **more: Any) -> Any:
         """The JSON of an API call made with the token."""
-        answer = self.client.request(method, f"{self.product.url}/api/v1/{path}", **({"json": body} if body is not None else {}), **more)
+        answer = self.client.request(
+            method,
+            f"{self.product.url}/api/v1/{path}",
+            **({"json": body} if body is not None else {}),
+            **more,
+        )
         assert answer.status_code == status, f"{method} {path}: {answer.status_code} {answer.text[:800]}"
         return answer.json()
 
@@ -142,7 +170,9 @@ class Program:
         return self.client.post(f"{self.product.inference}/v2/models/{name}/infer", json=body)
 
     def answered_by(self, name: str, version: str) -> None:
-        """Wait until every server of the endpoint answers with this version, whatever happens to them meanwhile."""
+        """Wait until every server of the endpoint answers with this version, whatever happens to them
+        meanwhile.
+        """
 
         def answers() -> bool:
             try:
@@ -150,13 +180,18 @@ class Program:
             except httpx.TransportError:
                 return False
             said = answer.status_code == 200 and answer.json()["model_version"] == version
-            return said and all(version in each["endpoints"].get(name, {}).get("versions", []) for each in self.product.servers())
+            return said and all(
+                version in each["endpoints"].get(name, {}).get("versions", [])
+                for each in self.product.servers()
+            )
 
         until(answers, f"{name} answers with {version}")
 
 
 class Workspace:
-    """A project and its people. visit["mia"] signs Mia in at her first use. uuid: of a project that is there, with its people."""
+    """A project and its people. visit["mia"] signs Mia in at her first use. uuid: of a project that is there,
+    with its people.
+    """
 
     def __init__(self, product: Product, slug: str, name: str, uuid: str = "") -> None:
         self.product, self.slug, self.name = product, slug, name
@@ -165,9 +200,17 @@ class Workspace:
 
     def make(self) -> str:
         """Adam makes the project and says who does what in it; returns its uuid."""
-        self.product.python(MAKE_PEOPLE.format(names=[*PEOPLE, "chloe", "adam"], password=PASSWORD) + WIDE_GATE)
+        self.product.python(
+            MAKE_PEOPLE.format(names=[*PEOPLE, "chloe", "adam"], password=PASSWORD) + WIDE_GATE
+        )
         form = {"name": self.name, "slug": self.slug, "lead": "lee", "password": PASSWORD}
-        self.uuid = self["adam"].post("/access/projects/create/", form).headers["location"].rstrip("/").rpartition("/")[2]
+        self.uuid = (
+            self["adam"]
+            .post("/access/projects/create/", form)
+            .headers["location"]
+            .rstrip("/")
+            .rpartition("/")[2]
+        )
         for username, role in {**PEOPLE, "chloe": PEOPLE["ana"]}.items():
             if role not in (None, Role.LEAD):
                 self.give(username, role.value)
@@ -180,7 +223,11 @@ class Workspace:
 
     def give(self, username: str, role: str) -> None:
         """Adam gives somebody a role; the only organisation admin does so at once."""
-        self["adam"].api("POST", f"projects/{self.uuid}/members/", {"user": self[username].uuid, "role": role, "password": PASSWORD})
+        self["adam"].api(
+            "POST",
+            f"projects/{self.uuid}/members/",
+            {"user": self[username].uuid, "role": role, "password": PASSWORD},
+        )
 
     def __getitem__(self, username: str) -> Visitor:
         if username not in self.people:
@@ -198,4 +245,6 @@ def csrf_of(page: str) -> str:
 def plain(page: str) -> str:
     """A page's text without its tags, blanks folded."""
     page = re.sub(r"<wbr\s*/?>", "", page)
-    return " ".join(html.unescape(re.sub(r"<(script|style)\b.*?</\1>|<[^>]+>", " ", page, flags=re.DOTALL)).split())
+    return " ".join(
+        html.unescape(re.sub(r"<(script|style)\b.*?</\1>|<[^>]+>", " ", page, flags=re.DOTALL)).split()
+    )

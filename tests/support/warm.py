@@ -17,7 +17,9 @@ def ended_engine() -> Iterator[None]:
     try:
         yield
     finally:
-        found = subprocess.run(["pgrep", "-f", f"warm {warm.socket_path()}"], capture_output=True, text=True).stdout.split()
+        found = subprocess.run(
+            ["pgrep", "-f", f"warm {warm.socket_path()}"], capture_output=True, text=True
+        ).stdout.split()
         for each in found:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(int(each), signal.SIGTERM)

@@ -1,4 +1,6 @@
-"""A worker with kinds of work of its own, `python worker_process.py QUEUE`, and what a hand calls to queue them, or runs on a tiny base."""
+"""A worker with kinds of work of its own, `python worker_process.py QUEUE`, and what a hand calls to queue
+them, or runs on a tiny base.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,7 @@ from uuid import UUID
 sys.path.insert(0, str(Path(__file__).parents[2]))
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "lifecycle.settings")
 
-import django  # noqa: E402
+import django
 
 django.setup()
 

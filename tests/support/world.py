@@ -1,4 +1,6 @@
-"""One project in which every kind of thing exists once, for tests that walk over the whole site and change nothing."""
+"""One project in which every kind of thing exists once, for tests that walk over the whole site and change
+nothing.
+"""
 
 from __future__ import annotations
 
@@ -54,17 +56,22 @@ SECRET = f"My card {NUMBER} was stolen {SCRIPT}"
 
 
 class World:
-    """people by user name, things by name: dataset, upload, item, queue … each a saved object of the one project.
+    """people by user name, things by name: dataset, upload, item, queue … each a saved object of the one
+    project.
 
     zoe: an ML lead of another project. otto: a person without any role. adam: the organisation's admin.
     """
 
     def __init__(self) -> None:
         self.project = make_project()
-        self.people: dict[str, User] = {name: make_person(name, project=self.project, role=role) for name, role in PEOPLE.items()}
+        self.people: dict[str, User] = {
+            name: make_person(name, project=self.project, role=role) for name, role in PEOPLE.items()
+        }
         User.objects.filter(username="mia").update(display_name=f"Mia {SCRIPT}")
         self.people["mia"].refresh_from_db()
-        self.people["zoe"] = make_person("zoe", project=make_project("elsewhere", "Elsewhere"), role=Role.LEAD)
+        self.people["zoe"] = make_person(
+            "zoe", project=make_project("elsewhere", "Elsewhere"), role=Role.LEAD
+        )
         self.people["adam"] = User.objects.create_user("adam", password=PASSWORD, is_organisation_admin=True)
         self.things: dict[str, Any] = {"project": self.project}
         self.add_data()
@@ -76,26 +83,52 @@ class World:
         return self.things[thing].uuid
 
     def add_data(self) -> None:
-        """A dataset with an upload that waits, items, labels, a queue and a snapshot with an exported file."""
+        """A dataset with an upload that waits, items, labels, a queue and a snapshot with an exported
+        file.
+        """
         people, things = self.people, self.things
         dataset = make_dataset(self.project, people["mia"], f"Inbox {SCRIPT}")
-        import_texts(dataset, [(f"{SECRET} {n}", ("billing", f"card {SCRIPT}")[n % 2]) for n in range(12)], people["mia"])
+        import_texts(
+            dataset,
+            [(f"{SECRET} {n}", ("billing", f"card {SCRIPT}")[n % 2]) for n in range(12)],
+            people["mia"],
+        )
         import_texts(dataset, [f"{SECRET} again {n}" for n in range(4)], people["mia"])
         queue = open_queue(dataset_id=dataset.uuid, actor=people["mia"], name=f"Batch {SCRIPT}")
-        waiting = receive(dataset, people["ana"], csv_bytes([(f"{SECRET} waiting", "card")], ("text", "label")))
-        job = snapshots.freeze(dataset=dataset, actor=people["mia"], shares={"train": 60, "validation": 20, "test": 20})
+        waiting = receive(
+            dataset, people["ana"], csv_bytes([(f"{SECRET} waiting", "card")], ("text", "label"))
+        )
+        job = snapshots.freeze(
+            dataset=dataset, actor=people["mia"], shares={"train": 60, "validation": 20, "test": 20}
+        )
         run_ok("default")
         label = dataset.schemas.latest("version").labels.all()[0].stable_id
-        things["rule"] = write_rule(dataset_id=dataset.uuid, actor=people["mia"], name=SCRIPT, label=label, kind="words", pattern="card")
+        things["rule"] = write_rule(
+            dataset_id=dataset.uuid,
+            actor=people["mia"],
+            name=SCRIPT,
+            label=label,
+            kind="words",
+            pattern="card",
+        )
         things["slice"] = datasets.save_slice(
-            dataset_id=dataset.uuid, actor=people["ana"], name=f"Slice {SCRIPT}", filters={"q": SECRET}, shared=True
+            dataset_id=dataset.uuid,
+            actor=people["ana"],
+            name=f"Slice {SCRIPT}",
+            filters={"q": SECRET},
+            shared=True,
         )
         things |= {"dataset": dataset, "item": dataset.items.first(), "queue": queue, "upload": waiting}
-        things["check"] = SpotCheck.objects.create(queue=queue, waiting=1, last=1, tolerated=2, created_by=people["ravi"])
+        things["check"] = SpotCheck.objects.create(
+            queue=queue, waiting=1, last=1, tolerated=2, created_by=people["ravi"]
+        )
         things["guideline"] = propose_change(
-            dataset_id=dataset.uuid, actor=people["ana"], text=SCRIPT, classes=[label],
+            dataset_id=dataset.uuid,
+            actor=people["ana"],
+            text=SCRIPT,
+            classes=[label],
             item_id=queue.slots.first().item.uuid,
-        )  # fmt: skip
+        )
         scan(dataset, people["ravi"])
         things["finding"] = dataset.findings.earliest("id")
         things["snapshot"] = dataset.snapshots.get(uuid=job.args["snapshot"])
@@ -103,7 +136,10 @@ class World:
         run_ok("default")
         things["export"] = Export.objects.get()
         things["correction"] = upload_corrections(
-            dataset=dataset, actor=people["ravi"], content=[b"item,decision,label\n"], file_name=f"{SCRIPT}.csv"
+            dataset=dataset,
+            actor=people["ravi"],
+            content=[b"item,decision,label\n"],
+            file_name=f"{SCRIPT}.csv",
         )
         export_answers(dataset_id=dataset.uuid, actor=people["mia"], format="labelstudio")
         things["project_file"] = import_file(
@@ -122,23 +158,40 @@ class World:
         version = endpoint.alias.version
         registry.exported(version, mia).close()
         newer = registry.make_version(
-            self.project, mia, self.people["ravi"], model=version.model, semver="1.1.0", stated=dict.fromkeys(registry.STATED, SCRIPT)
+            self.project,
+            mia,
+            self.people["ravi"],
+            model=version.model,
+            semver="1.1.0",
+            stated=dict.fromkeys(registry.STATED, SCRIPT),
         )
         other = registry.make_endpoint(version.model, mia)
         things |= {"endpoint": endpoint, "version": version, "model": version.model}
-        things |= {"promotion": registry.asked_request(newer, other, mia, note=SCRIPT), "deployment": Deployment.objects.get()}
+        things |= {
+            "promotion": registry.asked_request(newer, other, mia, note=SCRIPT),
+            "deployment": Deployment.objects.get(),
+        }
         things["rollout"] = make_rollout(other, newer, things["promotion"], mia, reason=SCRIPT)
         until = timezone.now() + timedelta(days=3)
-        things["freeze"] = catalog.freeze(endpoint_id=endpoint.uuid, reason=SCRIPT, until=until, actor=self.people["lee"])
+        things["freeze"] = catalog.freeze(
+            endpoint_id=endpoint.uuid, reason=SCRIPT, until=until, actor=self.people["lee"]
+        )
         run = make_run(things["snapshot"], mia, splits=["test"])
         type(run).objects.filter(pk=run.pk).update(note=SCRIPT)
         things["estimate"] = try_steps(snapshot=things["snapshot"], base=run.base, strategy="lora", actor=mia)
         things["sweep"] = make_sweep(things["snapshot"], mia, base=run.base, note=SCRIPT)
         things |= {"run": run, "evaluation": run.evaluations.get(), "policy": Policy.objects.first()}
         things["side"] = SideBySide.objects.create(
-            first=things["evaluation"], second=things["evaluation"], upload=things["upload"], pairs=10, same=0, swapped=[], seed=1,
-            created_by=mia, dataset=make_dataset(self.project, mia, f"Pairs {SCRIPT}", task="preference"),
-        )  # fmt: skip
+            first=things["evaluation"],
+            second=things["evaluation"],
+            upload=things["upload"],
+            pairs=10,
+            same=0,
+            swapped=[],
+            seed=1,
+            created_by=mia,
+            dataset=make_dataset(self.project, mia, f"Pairs {SCRIPT}", task="preference"),
+        )
 
     def add_traffic(self) -> None:
         """One answered request."""
@@ -146,9 +199,14 @@ class World:
         traffic.ingest()
         self.things["prediction"] = Prediction.objects.get()
         self.things["kpi"] = traffic.define_kpi(
-            endpoint_id=self["endpoint"], name=SCRIPT, unit=SCRIPT[:20], direction="up", kind="number", holdout_share=0.1,
+            endpoint_id=self["endpoint"],
+            name=SCRIPT,
+            unit=SCRIPT[:20],
+            direction="up",
+            kind="number",
+            holdout_share=0.1,
             actor=self.people["lee"],
-        )  # fmt: skip
+        )
         endpoint = self.things["endpoint"]
         self.things |= make_alerts(endpoint, self.people["omar"], note=SCRIPT)
         self.things["retraining"] = make_proposal(endpoint, self.people["mia"], note=SCRIPT)
@@ -158,14 +216,25 @@ class World:
         """A notice and a token, both Ana's; an event; a person, and a role proposed for them."""
         ana = self.people["ana"]
         self.things["proposal"] = RoleProposal.objects.create(
-            project=self.project, person=self.people["ben"], role=Role.AUDITOR, gives=True, proposed_by=self.people["adam"]
+            project=self.project,
+            person=self.people["ben"],
+            role=Role.AUDITOR,
+            gives=True,
+            proposed_by=self.people["adam"],
         )
         promotions.comment(request_id=self["promotion"], actor=ana, text=SCRIPT)
-        comment(queue_id=self["queue"], actor=ana, item_id=self.things["queue"].slots.first().item.uuid, text=SCRIPT)
+        comment(
+            queue_id=self["queue"],
+            actor=ana,
+            item_id=self.things["queue"].slots.first().item.uuid,
+            text=SCRIPT,
+        )
         self.things["notice"] = Notice.objects.create(user=ana, text=SCRIPT, url="/datasets/")
         self.things["token"], _ = access.create_token(user=ana, name="nightly", scopes=["read"], days=9)
         self.things["endpoint_token"], _ = endpoints.create_token(
             endpoint_id=self["endpoint"], name=SCRIPT, days=9, actor=self.people["lee"]
         )
-        self.things["event"] = Event.objects.filter(project=self.project.uuid).exclude(actor=str(ana.uuid)).latest("id")
+        self.things["event"] = (
+            Event.objects.filter(project=self.project.uuid).exclude(actor=str(ana.uuid)).latest("id")
+        )
         self.things["person"] = self.people["ben"]

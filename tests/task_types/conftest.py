@@ -1,5 +1,6 @@
-"""Fixtures of the contract suite: for every type a made-up run, and its evaluation on test. It asks for the project and
-people alone, so that it is kept (tests/support/kept.py)."""
+"""Fixtures of the contract suite: for every type a made-up run, and its evaluation on test. It asks for the
+project and people alone, so that it is kept (tests/support/kept.py).
+"""
 
 from __future__ import annotations
 
@@ -17,7 +18,9 @@ from tests.task_types.examples import TRAINED
 
 @pytest.fixture
 def of_each_task(project, mia) -> dict[str, UUID]:
-    """An evaluation of every type, by its key: a test begins with all of them, and copies none of their reports."""
+    """An evaluation of every type, by its key: a test begins with all of them, and copies none of their
+    reports.
+    """
     return {task: probes.measured(task, project, mia).uuid for task in TRAINED}
 
 
@@ -29,7 +32,9 @@ def task(request) -> str:
 @pytest.fixture
 def measured(task, of_each_task) -> Evaluation:
     """The evaluation of a type."""
-    return Evaluation.objects.select_related("run__project", "run__base", "snapshot__dataset").get(uuid=of_each_task[task])
+    return Evaluation.objects.select_related("run__project", "run__base", "snapshot__dataset").get(
+        uuid=of_each_task[task]
+    )
 
 
 # ── Engines that explain ────────────────────────────────────────────────────
@@ -40,7 +45,10 @@ def first_two(text: str, one: float, two: float, **where: int) -> list[dict]:
     """Effects of the first two words of a text."""
     first, second, *_ = text.split()
     at = len(first) + 1
-    return [{**where, "start": 0, "end": len(first), "effect": one}, {**where, "start": at, "end": at + len(second), "effect": two}]
+    return [
+        {**where, "start": 0, "end": len(first), "effect": one},
+        {**where, "start": at, "end": at + len(second), "effect": two},
+    ]
 
 
 def found_of(task: str, text: str) -> dict:
@@ -48,8 +56,15 @@ def found_of(task: str, text: str) -> dict:
     one = NUMBERS | {"words": first_two(text, 1.5, -0.6)}
     two = NUMBERS | {"words": first_two(text, -0.6, 0.1)}
     return {
-        "multi_label": {"classes": [{"answer": "card", "given": True, **one}, {"answer": "refund", "given": False, **two}]},
-        "spans": {"parts": [{"answer": "thing", "start": 0, "end": 2, **one}, {"answer": "thing", "start": 3, "end": 5, **two}]},
+        "multi_label": {
+            "classes": [{"answer": "card", "given": True, **one}, {"answer": "refund", "given": False, **two}]
+        },
+        "spans": {
+            "parts": [
+                {"answer": "thing", "start": 0, "end": 2, **one},
+                {"answer": "thing", "start": 3, "end": 5, **two},
+            ]
+        },
     }.get(task, {"answer": "card", **one})
 
 
@@ -67,7 +82,12 @@ def engine(task, monkeypatch):
         asked.append((prompt, responses))
         order = reversed(range(len(responses)))
         return [
-            NUMBERS | {"answer": at, "prompt": first_two(prompt, -0.5, 0.0), "words": first_two(responses[at], 1.5 - place, 0.0)}
+            NUMBERS
+            | {
+                "answer": at,
+                "prompt": first_two(prompt, -0.5, 0.0),
+                "words": first_two(responses[at], 1.5 - place, 0.0),
+            }
             for place, at in enumerate(order)
         ]
 
@@ -76,9 +96,22 @@ def engine(task, monkeypatch):
         assert (folder / "artifact" / "lifecycle.json").is_file()
         asked.append(row)
         turn = len(row["messages"]) - 2 if "messages" in row else 0
-        words = first_two(row["messages"][turn]["content"] if "messages" in row else row["text"], 4.0, -2.5, turn=turn)
-        found = {"log_probability": -3.5, "empty": -9.25, "tokens": 7, "unit": "words", "size": 1, "found": 4, "taken": 2, "words": words}
-        return Result("succeeded", data={"format": 1, "status": "succeeded", "error": None, "seconds": 0.1, **found})
+        words = first_two(
+            row["messages"][turn]["content"] if "messages" in row else row["text"], 4.0, -2.5, turn=turn
+        )
+        found = {
+            "log_probability": -3.5,
+            "empty": -9.25,
+            "tokens": 7,
+            "unit": "words",
+            "size": 1,
+            "found": 4,
+            "taken": 2,
+            "words": words,
+        }
+        return Result(
+            "succeeded", data={"format": 1, "status": "succeeded", "error": None, "seconds": 0.1, **found}
+        )
 
     monkeypatch.setattr(warm, "explain", explain)
     monkeypatch.setattr(warm, "explain_responses", explain_responses)

@@ -1,4 +1,6 @@
-"""The example of each type for the contract suite: `tests/task_types/<key>/example.py` has one of these as EXAMPLE."""
+"""The example of each type for the contract suite: `tests/task_types/<key>/example.py` has one of these as
+EXAMPLE.
+"""
 
 from __future__ import annotations
 
@@ -21,14 +23,17 @@ LABELS = Labels({**IDS, **{key: key for key in NAMES}})
 
 @dataclass(frozen=True, kw_only=True)
 class Example:
-    """item: what everything else is about. row: that item as a row of a file without its label; the number makes it another item.
+    """item: what everything else is about. row: that item as a row of a file without its label; the number
+    makes it another item.
 
-    good: annotations as sent, with the parsed value. bad: annotations as sent, with the code of the error. cells: of files, with the
-    parsed value by names, or None where it is empty; bad_cells: with the code. words: values with their lines. merges: lists of
-    values with what they are together. frozen: values by names with their text in a manifest.
+    good: annotations as sent, with the parsed value. bad: annotations as sent, with the code of the error.
+    cells: of files, with the parsed value by names, or None where it is empty; bad_cells: with the code.
+    words: values with their lines. merges: lists of values with what they are together. frozen: values by
+    names with their text in a manifest.
 
-    snapshot: of a project, a person and other options, a dataset version with rows in all three splits; None of a type without models.
-    flipped: a right annotation and two predictions, before and after a row was disturbed, as the engine writes them.
+    snapshot: of a project, a person and other options, a dataset version with rows in all three splits; None
+    of a type without models. flipped: a right annotation and two predictions, before and after a row was
+    disturbed, as the engine writes them.
     """
 
     item: ItemContent
@@ -50,5 +55,7 @@ def column(text: str) -> Cell:
 
 
 BUILT_IN = [key for key in TYPES if (ROOT / "lifecycle" / "runtime" / "task_types" / key).is_dir()]
-EXAMPLES: dict[str, Example] = {key: import_module(f"tests.task_types.{key}.example").EXAMPLE for key in TYPES}
+EXAMPLES: dict[str, Example] = {
+    key: import_module(f"tests.task_types.{key}.example").EXAMPLE for key in TYPES
+}
 TRAINED = [key for key, example in EXAMPLES.items() if example.snapshot]  # those with models

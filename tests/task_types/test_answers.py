@@ -1,4 +1,6 @@
-"""Every type reads annotations in one way, gives a reason for rejecting one, and merges them by the same laws."""
+"""Every type reads annotations in one way, gives a reason for rejecting one, and merges them by the same
+laws.
+"""
 
 from __future__ import annotations
 
@@ -96,7 +98,9 @@ def test_values_are_equal_where_their_parts_are(answers, example):
     found = [value for _, value in example.good]
     for one in found:
         for other in found:
-            assert (set(answers.parts(one)) == set(answers.parts(other))) == (canonical(one) == canonical(other))
+            assert (set(answers.parts(one)) == set(answers.parts(other))) == (
+                canonical(one) == canonical(other)
+            )
 
 
 def test_a_value_is_converted_to_names_and_back(task, answers, example):
@@ -114,7 +118,11 @@ def test_the_majority_is_taken_part_by_part(answers, example):
 
 def test_a_value_is_a_line_for_people(answers, example):
     for value, line in example.words:
-        assert answers.words(value, NAMES, example.item.text) == values.words(value, NAMES, example.item.text) == line
+        assert (
+            answers.words(value, NAMES, example.item.text)
+            == values.words(value, NAMES, example.item.text)
+            == line
+        )
 
 
 def test_a_manifest_has_labels_by_name_and_nothing_that_was_written(answers, example):
@@ -129,7 +137,11 @@ def test_a_value_has_its_type(task, example):
 @pytest.mark.parametrize("task", LABELED)
 def test_a_label_that_a_file_names_becomes_what_it_was_mapped_to_or_is_left_out(task):
     answers, item = type_of(task).answers, EXAMPLES[task].item
-    cell = {"single_label": '["a", "b"]', "multi_label": "a;b;c", "spans": '[[0, 4, "a"], [14, 21, "b"], [5, 10, "c"]]'}[task]
+    cell = {
+        "single_label": '["a", "b"]',
+        "multi_label": "a;b;c",
+        "spans": '[[0, 4, "a"], [14, 21, "b"], [5, 10, "c"]]',
+    }[task]
     asked = []
 
     def becomes(name):
@@ -155,5 +167,6 @@ def test_what_annotations_differ_in_is_named_by_label():
 
     assert values.contested(ticks) == ["b", "c"]
     assert values.contested([{"label": "y"}, {"label": "x"}]) == ["x", "y"]
-    assert values.contested([{"spans": [place | {"end": 4}]}, {"spans": [place | {"end": 6}]}]) == ["p"]  # only its border
+    # only its border
+    assert values.contested([{"spans": [place | {"end": 4}]}, {"spans": [place | {"end": 6}]}]) == ["p"]
     assert values.contested([{"text": "a"}, {"text": "b"}]) == []

@@ -1,5 +1,6 @@
-"""A run of each type: its spec, what is offered, what is refused before anything is queued, and the way from labels to
-pre-labels."""
+"""A run of each type: its spec, what is offered, what is refused before anything is queued, and the way from
+labels to pre-labels.
+"""
 
 from __future__ import annotations
 
@@ -32,12 +33,18 @@ from tests.support.training import make_base, make_real_base
 from tests.support.unchanged import refused
 from tests.task_types.examples import EXAMPLES, TRAINED
 
-LABELS = {"single_label": ["card", "login", "refund"], "multi_label": ["card", "login", "refund"], "spans": ["thing", "wish"]}
+LABELS = {
+    "single_label": ["card", "login", "refund"],
+    "multi_label": ["card", "login", "refund"],
+    "spans": ["thing", "wish"],
+}
 ENCODERS = ["head", "lora", "adapter", "full", "fast_lora", "ia3"]
 STRATEGIES = {  # that are offered, of those that fit the base
-    "preference": ["head", "lora", "adapter", "full", "ia3"], "ranking": ["head", "lora", "adapter", "full", "ia3"],
-    "generation": ["lora", "full", "ia3", "prompt", "p_tuning", "prefix"], "chat": ["lora", "full", "ia3", "prompt", "p_tuning", "prefix"],
-}  # fmt: skip
+    "preference": ["head", "lora", "adapter", "full", "ia3"],
+    "ranking": ["head", "lora", "adapter", "full", "ia3"],
+    "generation": ["lora", "full", "ia3", "prompt", "p_tuning", "prefix"],
+    "chat": ["lora", "full", "ia3", "prompt", "p_tuning", "prefix"],
+}
 REFUSED = [  # type, strategy, settings, and the field that is named
     *(("single_label", strategy, {}, "strategy") for strategy in ("prompt", "p_tuning", "prefix")),
     ("spans", "lora", {"pooling": "cls"}, "pooling"),
@@ -54,9 +61,13 @@ REFUSED = [  # type, strategy, settings, and the field that is named
     ("generation", "lora", {"max_tokens": 500}, "max_tokens"),
 ]
 NAMED = {  # what the sentence of a refusal names, where a setting could be refused for another reason too
-    ("spans", "pooling"): "mean", ("preference", "class_weights"): "labels", ("preference", "operating_point"): "ranking",
-    ("generation", "label_smoothing"): "labels", ("generation", "class_weights"): "labels", ("generation", "pooling"): "labels",
-}  # fmt: skip
+    ("spans", "pooling"): "mean",
+    ("preference", "class_weights"): "labels",
+    ("preference", "operating_point"): "ranking",
+    ("generation", "label_smoothing"): "labels",
+    ("generation", "class_weights"): "labels",
+    ("generation", "pooling"): "labels",
+}
 CARD, NONE, SPAN = '["card"]', "[]", '[[0, 4, "thing"]]'
 UNLEARNABLE = [  # type, cells of training rows and of all others
     ("multi_label", (NONE, NONE), CARD, "no training row has card"),
@@ -71,13 +82,22 @@ def test_the_engine_trains_every_type_that_a_dataset_may_have():
     assert all(type_of(key).learns_as or key in LEARNED for key in TYPES)
 
 
-def test_the_spec_has_the_type_and_its_labels_and_every_row_is_written_for_the_engine(task, measured, tmp_path):
+def test_the_spec_has_the_type_and_its_labels_and_every_row_is_written_for_the_engine(
+    task, measured, tmp_path
+):
     run, snapshot = measured.run, measured.snapshot
 
     assert (run.spec["task"], run.spec["labels"]) == (trained_task(snapshot), LABELS.get(task, []))
-    assert (run.task_type.writes_text, run.task_type.has_responses) == (task in ("generation", "chat"), task in ("preference", "ranking"))
+    assert (run.task_type.writes_text, run.task_type.has_responses) == (
+        task in ("generation", "chat"),
+        task in ("preference", "ranking"),
+    )
     for split, rows in snapshot.counts["splits"].items():
-        assert snapshots.write_split(snapshot, split, tmp_path / split) == len((tmp_path / split).read_text().splitlines()) == rows
+        assert (
+            snapshots.write_split(snapshot, split, tmp_path / split)
+            == len((tmp_path / split).read_text().splitlines())
+            == rows
+        )
 
 
 def test_programs_launch_it(task, measured, client_for, mia):
@@ -94,10 +114,18 @@ def test_the_form_offers_what_fits(task, measured, project, client_for, mia):
     page = client_for(mia).get(f"/runs/launch/?snapshot={measured.snapshot.uuid}")
 
     shown = page.context
-    assert (page.status_code, shown["snapshot"], shown["base"], other in shown["bases"]) == (200, measured.snapshot, base, False)
+    assert (page.status_code, shown["snapshot"], shown["base"], other in shown["bases"]) == (
+        200,
+        measured.snapshot,
+        base,
+        False,
+    )
     assert sorted(each.value for each in shown["strategies"]) == sorted(STRATEGIES.get(task, ENCODERS))
     content, offered = page.content.decode(), {*shown["suggestion"].choices}
-    assert all((f'name="{name}"' in content) is (name in offered) for name in (*OF_LABELS, "pooling", "max_new_tokens", "rank"))
+    assert all(
+        (f'name="{name}"' in content) is (name in offered)
+        for name in (*OF_LABELS, "pooling", "max_new_tokens", "rank")
+    )
     assert bool(offered & {*OF_LABELS}) is type_of(task).has_labels
     assert ("max_new_tokens" in offered) is type_of(task).writes_text
     assert ("pooling" in offered) is (task not in ("spans", "generation", "chat"))
@@ -106,13 +134,20 @@ def test_the_form_offers_what_fits(task, measured, project, client_for, mia):
 def test_a_run_is_listed_and_shown_by_its_own_metrics(task, measured, client_for, mia):
     metrics, client = measures_of(task).metrics, client_for(mia)
 
-    page, listed, scored = (client.get(url) for url in (f"/runs/{measured.run.uuid}/", "/runs/", "/evaluations/"))
+    page, listed, scored = (
+        client.get(url) for url in (f"/runs/{measured.run.uuid}/", "/runs/", "/evaluations/")
+    )
 
     assert [each.status_code for each in (page, listed, scored)] == [200] * 3
     assert metrics.trained.title in page.content.decode()
-    assert decimals(measured.run.metrics[metrics.listed.name], metrics.listed.digits) in listed.content.decode()
+    assert (
+        decimals(measured.run.metrics[metrics.listed.name], metrics.listed.digits) in listed.content.decode()
+    )
     (line,) = (each for each in scored.context["lines"] if each["row"].uuid == measured.uuid)
-    assert (line["score"]["key"], line["score"]["value"]) == (metrics.leading.name, measured.report[metrics.leading.name])
+    assert (line["score"]["key"], line["score"]["value"]) == (
+        metrics.leading.name,
+        measured.report[metrics.leading.name],
+    )
 
 
 @pytest.mark.parametrize("task", TRAINED)
@@ -126,7 +161,9 @@ def test_a_base_of_the_other_kind_is_refused(task, measured, project, mia):
 @pytest.mark.parametrize(("task", "strategy", "options", "field"), REFUSED)
 def test_what_has_no_meaning_is_refused_by_its_field(task, strategy, options, field, measured, mia):
     with refused(field, match=NAMED.get((task, field), "")):
-        actions.launch(snapshot=measured.snapshot, base=measured.run.base, strategy=strategy, actor=mia, options=options)
+        actions.launch(
+            snapshot=measured.snapshot, base=measured.run.base, strategy=strategy, actor=mia, options=options
+        )
 
 
 @pytest.mark.parametrize(("task", "train", "rest", "named"), UNLEARNABLE)
@@ -152,17 +189,28 @@ def test_without_validation_rows_it_is_refused(measured, mia):
 
 # ── The way from labels to pre-labels ───────────────────────────────────────
 BASELINES = {
-    "single_label": {"majority", "tfidf_logreg", "frozen_base_logreg"}, "multi_label": {"majority", "tfidf_logreg", "frozen_base_logreg"},
-    "spans": {"majority", "dictionary", "frozen_base_logreg"}, "preference": {"first", "longer", "tfidf_logreg", "frozen_base_logreg"},
-    "ranking": {"first", "longer", "tfidf_logreg", "frozen_base_logreg"}, "generation": {"prompted_base", "nearest", "frequent"},
+    "single_label": {"majority", "tfidf_logreg", "frozen_base_logreg"},
+    "multi_label": {"majority", "tfidf_logreg", "frozen_base_logreg"},
+    "spans": {"majority", "dictionary", "frozen_base_logreg"},
+    "preference": {"first", "longer", "tfidf_logreg", "frozen_base_logreg"},
+    "ranking": {"first", "longer", "tfidf_logreg", "frozen_base_logreg"},
+    "generation": {"prompted_base", "nearest", "frequent"},
     "chat": {"prompted_base", "nearest", "frequent"},
-}  # fmt: skip
+}
 EPOCHS = {"multi_label": 25, "preference": 20, "ranking": 10, "generation": 15, "chat": 15}
 MORE = {"multi_label": {"copies": 6}, "spans": {"copies": 6}, "preference": {"rows": 60}}
 BEATEN = {"multi_label": ("macro_f1", "majority"), "spans": ("micro_f1", "majority")}
 SUGGESTED = {  # to texts, in words
-    "single_label": {"my card is lost 7": "card", "password reset 7": "login", "money back please 7": "refund"},
-    "multi_label": {"my card is lost money back 9": {"card", "refund"}, "password reset 9": {"login"}, "good day to you 9": set()},
+    "single_label": {
+        "my card is lost 7": "card",
+        "password reset 7": "login",
+        "money back please 7": "refund",
+    },
+    "multi_label": {
+        "my card is lost money back 9": {"card", "refund"},
+        "password reset 9": {"login"},
+        "good day to you 9": set(),
+    },
     "spans": {"card lost money back please": {("card", "thing"), ("money back", "wish")}},
 }
 
@@ -170,9 +218,17 @@ SUGGESTED = {  # to texts, in words
 @pytest.mark.engine
 @pytest.mark.django_db
 @pytest.mark.parametrize("task", TRAINED)
-def test_labels_become_a_run_its_evaluation_and_pre_labels(task, project, mia, tmp_path, warm_engine, client_for):
+def test_labels_become_a_run_its_evaluation_and_pre_labels(
+    task, project, mia, tmp_path, warm_engine, client_for
+):
     snapshot, kind = EXAMPLES[task].snapshot(project, mia, **MORE.get(task, {})), type_of(task)
-    options = {"epochs": EPOCHS.get(task, 12), "batch_size": 8, "precision": "fp32", "patience": 0, "threads": 1}
+    options = {
+        "epochs": EPOCHS.get(task, 12),
+        "batch_size": 8,
+        "precision": "fp32",
+        "patience": 0,
+        "threads": 1,
+    }
     if kind.writes_text:
         base, own = make_decoder(project, mia, tmp_path), {"learning_rate": 2e-2, "max_new_tokens": 12}
     else:
@@ -198,9 +254,15 @@ def test_labels_become_a_run_its_evaluation_and_pre_labels(task, project, mia, t
     assert {*test.report["baselines"]} == BASELINES.get(task, {*measures_of(task).baselines})
     if kind.writes_text:
         assert test.report["perplexity"] < test.report["baselines"]["prompted_base"]["perplexity"]
-        assert (run.samples.filter(step=run.step).count(), {*run.metrics}) == (4, {"validation_loss", "perplexity"})
+        assert (run.samples.filter(step=run.step).count(), {*run.metrics}) == (
+            4,
+            {"validation_loss", "perplexity"},
+        )
         with_context = sum("context" in row for row in snapshots.learned_rows(snapshot, "test"))
-        assert (test.report["with_context"], test.report["dialogues"]) == (with_context, test.rows if task == "chat" else 0)
+        assert (test.report["with_context"], test.report["dialogues"]) == (
+            with_context,
+            test.rows if task == "chat" else 0,
+        )
     elif task == "preference":
         assert test.report["pair_accuracy"] > 0.7
     elif task in BEATEN:
@@ -209,11 +271,20 @@ def test_labels_become_a_run_its_evaluation_and_pre_labels(task, project, mia, t
     assert "lifecycle.json" in (files := {file["name"] for file in run.artifact.files})
     assert ("serving/model.onnx" in files) is (not kind.writes_text)
     verbs = Event.objects.filter(object_id=str(run.uuid)).order_by("seq").values_list("verb", flat=True)
-    assert (list(verbs), Event.objects.filter(verb="evaluation.recorded").count()) == (["training.launched", "training.ended"], 2)
+    assert (list(verbs), Event.objects.filter(verb="evaluation.recorded").count()) == (
+        ["training.launched", "training.ended"],
+        2,
+    )
     assert not Job.objects.exclude(state="succeeded").exists()
     kept = {path.name for path in (Path(settings.DATA_DIR) / "runs" / str(run.uuid)).iterdir()}
-    assert (kept, list((Path(settings.DATA_DIR) / "scratch").iterdir())) == ({"spec.json", "events.jsonl", "result.json"}, [])
-    pages = [f"/runs/{run.uuid}/", *(f"/evaluations/{test.uuid}/{path}" for path in ("", "slices/?column=fact:file", "robustness/"))]
+    assert (kept, list((Path(settings.DATA_DIR) / "scratch").iterdir())) == (
+        {"spec.json", "events.jsonl", "result.json"},
+        [],
+    )
+    pages = [
+        f"/runs/{run.uuid}/",
+        *(f"/evaluations/{test.uuid}/{path}" for path in ("", "slices/?column=fact:file", "robustness/")),
+    ]
     assert {client_for(mia).get(page).status_code for page in pages} == {200}
     if kind.prelabels:
         prelabel(snapshot.dataset, run, SUGGESTED.get(task, {}), mia)
@@ -223,11 +294,17 @@ def prelabel(dataset, run, wanted, mia):
     add_items(dataset, mia, list(wanted))
     queue = make_queue(dataset, mia)
 
-    evaluation.suggest(dataset=dataset, model=suggesters.get_model(mia, "run", run.uuid), actor=mia, queue=queue)
+    evaluation.suggest(
+        dataset=dataset, model=suggesters.get_model(mia, "run", run.uuid), actor=mia, queue=queue
+    )
     run_ok("default")
 
     names, found = names_in(latest_schema(dataset)), {}
-    for row in Suggestion.objects.filter(source="run", item__text__in=wanted).select_related("item", "label").order_by("-score", "id"):
+    for row in (
+        Suggestion.objects.filter(source="run", item__text__in=wanted)
+        .select_related("item", "label")
+        .order_by("-score", "id")
+    ):
         assert 0 < row.score <= 1
         if row.label and dataset.task_type.one_label:
             found.setdefault(row.item.text, row.label.name)
@@ -235,7 +312,10 @@ def prelabel(dataset, run, wanted, mia):
             found.setdefault(row.item.text, set()).add(row.label.name)
         else:
             assert row.score == min(each["score"] for each in row.value["spans"])
-            found[row.item.text] = {(row.item.text[each["start"] : each["end"]], names[each["label"]]) for each in row.value["spans"]}
+            found[row.item.text] = {
+                (row.item.text[each["start"] : each["end"]], names[each["label"]])
+                for each in row.value["spans"]
+            }
     if dataset.task == "spans":
         assert all(found[text] >= spans for text, spans in wanted.items())
     else:

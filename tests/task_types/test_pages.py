@@ -1,4 +1,6 @@
-"""The pages of a run of each type, from the form that launches it to its version, fit both widths and can be read by everybody."""
+"""The pages of a run of each type, from the form that launches it to its version, fit both widths and can be
+read by everybody.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,8 @@ from tests.support.registry import STATED, make_model
 from tests.task_types.examples import TRAINED
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-ELSEWHERE = ("single_label", "preference")  # tests/browser covers the first; the second has the pages of rankings
+# tests/browser covers the first; the second has the pages of rankings
+ELSEWHERE = ("single_label", "preference")
 
 
 def explained(evaluation, user) -> str:
@@ -42,7 +45,11 @@ def explained(evaluation, user) -> str:
 def test_the_pages_fit_and_can_be_read_by_everybody(task, opened, engine, project, mia):
     kind, first = type_of(task), probes.measured(task, project, mia)
     second = probes.evaluated(first.snapshot, mia, share=0.9, seed=2, base=first.run.base)
-    flips = [probes.flip(task, item, probe, at / 10) for at, item in enumerate(probes.items_of(first)[:4]) for probe in ("typos", "half")]
+    flips = [
+        probes.flip(task, item, probe, at / 10)
+        for at, item in enumerate(probes.items_of(first)[:4])
+        for probe in ("typos", "half")
+    ]
     made_probes(first, mia, flips)
     item = explained(first, mia)
     catalog.register(model=make_model(project, mia), run=second.run, semver="1.0.0", actor=mia, stated=STATED)
@@ -68,7 +75,9 @@ def test_the_pages_fit_and_can_be_read_by_everybody(task, opened, engine, projec
     for name, page in loaded_on_a_phone(opened, pages, mia):
         for fold in page.locator("details:has(p.written) summary").all()[:3]:
             fold.click()
-        shuts_nobody_out(page, f"{task}-{name}", both_schemes=name in ("report", "rows", "compare", "words", "robustness"))
+        shuts_nobody_out(
+            page, f"{task}-{name}", both_schemes=name in ("report", "rows", "compare", "words", "robustness")
+        )
     page = opened(pages["groups"], mia)
     page.emulate_media(media="print")
     page.set_viewport_size({"width": PAPER[0], "height": PAPER[1]})

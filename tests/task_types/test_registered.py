@@ -1,4 +1,5 @@
-"""A version of each type: registered with its own metrics and card, and promoted or shadowed only where servers give its predictions.
+"""A version of each type: registered with its own metrics and card, and promoted or shadowed only where
+servers give its predictions.
 
 What its card says is in the golden files.
 """
@@ -23,7 +24,9 @@ SERVED = ["single_label"]
 
 @pytest.fixture
 def version(measured, project, mia) -> ModelVersion:
-    catalog.register(model=make_model(project, mia), run=measured.run, semver="1.0.0", actor=mia, stated=STATED)
+    catalog.register(
+        model=make_model(project, mia), run=measured.run, semver="1.0.0", actor=mia, stated=STATED
+    )
     run_ok("default")
     return ModelVersion.objects.select_related("model", "evaluation", "run__snapshot").get()
 
@@ -34,13 +37,22 @@ def test_what_is_servable_is_known():
 
 def test_it_is_registered_with_its_own_metrics(task, version, client_for, mia):
     kind, metrics, client = type_of(task), measures_of(task).metrics, client_for(mia)
-    page, listed = (client.get(f"/models/{path}{each.uuid}/") for path, each in (("versions/", version), ("", version.model)))
+    page, listed = (
+        client.get(f"/models/{path}{each.uuid}/")
+        for path, each in (("versions/", version), ("", version.model))
+    )
 
     report = version.evaluation.report
     assert version.facts["spec"]["task"] == version.run.spec["task"]
-    assert {*version.facts["evaluation"]["metrics"]} == {name for name in metrics.registered if name in report}
+    assert {*version.facts["evaluation"]["metrics"]} == {
+        name for name in metrics.registered if name in report
+    }
     assert f"{report[metrics.leading.name]:.3f}" in listed.content.decode()
-    assert (page.status_code, page.context["kind"].key, page.context["is_servable"]) == (200, kind.learns_as or task, task in SERVED)
+    assert (page.status_code, page.context["kind"].key, page.context["is_servable"]) == (
+        200,
+        kind.learns_as or task,
+        task in SERVED,
+    )
     assert (f"/promotions/new/?version={version.uuid}" in page.content.decode()) is (task in SERVED)
     assert bool(page.context["suggest_url"]) is kind.prelabels
     assert (page.context["serving"].engine == "not served") is (not kind.has_labels)
@@ -68,7 +80,11 @@ def test_the_card_lists_the_labels_with_a_promised_precision(measured, project, 
     catalog.register(model=make_model(project, mia), run=run, semver="1.0.0", actor=mia, stated=STATED)
     run_ok("default")
 
-    (line,) = (line for line in ModelVersion.objects.get().cards.get().text.splitlines() if line.startswith("| Thresholds |"))
+    (line,) = (
+        line
+        for line in ModelVersion.objects.get().cards.get().text.splitlines()
+        if line.startswith("| Thresholds |")
+    )
 
     assert "precision of 0.9" in line
     assert line.index("(card)") < line.index("(login)")

@@ -14,7 +14,16 @@ from lifecycle.runtime.task_types.answers import Labels, canonical
 from lifecycle.runtime.task_types.inputs import BadInput
 from lifecycle.runtime.task_types.rows import Rows
 from lifecycle.runtime.task_types.tools import Outgoing
-from tests.task_types.regression import baselines, decoding, formats, loading, measures, predictions, settings, suggestions
+from tests.task_types.regression import (
+    baselines,
+    decoding,
+    formats,
+    loading,
+    measures,
+    predictions,
+    settings,
+    suggestions,
+)
 from tests.task_types.regression.example import EXAMPLE
 from tests.task_types.regression.measures import Numbers, ScoredNumbers
 from tests.task_types.regression.task_type import ENTRY as REGRESSION
@@ -75,7 +84,10 @@ def test_tools_keep_the_number_and_label_studio_has_a_field_for_it():
 
     assert json.loads(json.dumps(written)) == {"labelstudio": [["number", {"number": 3.5}]], "argilla": 3.5}
     assert "<Number " in "".join(formats.ENTRY.label_config([]))
-    assert formats.ENTRY.engine_row(EXAMPLE.item, {"number": 3.5}) == {"text": EXAMPLE.item.text, "number": 3.5}
+    assert formats.ENTRY.engine_row(EXAMPLE.item, {"number": 3.5}) == {
+        "text": EXAMPLE.item.text,
+        "number": 3.5,
+    }
 
 
 def test_a_suggestion_is_the_number_of_the_model():
@@ -91,7 +103,9 @@ def test_distances_are_those_of_the_definition(rows):
     report = measures.ENTRY.report(rows, count=100)
 
     assert (report["mse"], report["mae"], report["wrong_rows"]) == pytest.approx((0.6, 0.6, None))
-    assert all(low_high["low"] <= report[name] <= low_high["high"] for name, low_high in report["intervals"].items())
+    assert all(
+        low_high["low"] <= report[name] <= low_high["high"] for name, low_high in report["intervals"].items()
+    )
 
 
 def test_spearman_is_that_of_scipy_with_ties_and_where_rows_count_more_than_once():
@@ -114,7 +128,9 @@ def test_where_all_numbers_are_equal_there_is_no_correlation():
 def test_a_model_against_itself_is_not_better(rows):
     found = measures.ENTRY.compare(rows, rows, count=50)["metrics"]
 
-    assert {name: each["verdict"] for name, each in found.items()} == dict.fromkeys(("mse", "mae", "spearman"), "unclear")
+    assert {name: each["verdict"] for name, each in found.items()} == dict.fromkeys(
+        ("mse", "mae", "spearman"), "unclear"
+    )
 
 
 def test_a_file_contains_the_predictions(rows, tmp_path):
@@ -129,7 +145,10 @@ def test_ridge_on_words_is_nearer_than_the_mean():
     truth, _ = drawn()
     known = Rows(tuple(map(str, range(40))), tuple(f"good{each:g} stay" for each in truth), tuple(truth))
 
-    found = {name: answer(known).aggregate(np.ones((1, 40)))["mse"][0] for name, answer in baselines.ENTRY(known, 0, 1, None).items()}
+    found = {
+        name: answer(known).aggregate(np.ones((1, 40)))["mse"][0]
+        for name, answer in baselines.ENTRY(known, 0, 1, None).items()
+    }
 
     assert list(found) == list(measures.BASELINES)
     assert found["mean"] == pytest.approx(truth.var())
@@ -151,7 +170,10 @@ def test_the_code_of_a_card_is_python_that_gives_a_number():
     compile(loading.ENTRY.code("lora", decides=False), "card", "exec")
 
 
-@pytest.mark.parametrize("row", [{}, {"number": None}, {"number": "3"}, {"number": True}, {"number": 10.5}, {"number": float("nan")}])
+@pytest.mark.parametrize(
+    "row",
+    [{}, {"number": None}, {"number": "3"}, {"number": True}, {"number": 10.5}, {"number": float("nan")}],
+)
 def test_a_row_without_a_number_is_not_read(row):
     with pytest.raises(ValueError, match="no number from 0 to 10"):
         learner().read(row, {})

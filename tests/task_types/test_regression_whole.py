@@ -1,4 +1,6 @@
-"""A task type from a package goes from a file of numbers to the pages of its evaluation without any code in the product."""
+"""A task type from a package goes from a file of numbers to the pages of its evaluation without any code in
+the product.
+"""
 
 from __future__ import annotations
 
@@ -49,10 +51,15 @@ def dataset(project, mia):
 def test_numbers_of_a_file_are_decided_and_a_row_that_is_none_is_named(project, mia):
     found = make_dataset(project, mia, task=regression.TASK)
 
-    upload = import_texts(found, [("good", "3,5"), ("bad", "11"), ("none", "")], mia, header=("text", "score"))
+    upload = import_texts(
+        found, [("good", "3,5"), ("bad", "11"), ("none", "")], mia, header=("text", "score")
+    )
 
     assert [each.value for each in current_decisions(found)] == [{"number": 3.5}]
-    assert (upload.state, sorted(found.items.values_list("text", flat=True))) == ("imported", ["good", "none"])
+    assert (upload.state, sorted(found.items.values_list("text", flat=True))) == (
+        "imported",
+        ["good", "none"],
+    )
 
 
 def test_a_plain_form_saves_the_number_of_the_slider_or_the_exact_one(dataset, mia, ana, client_for):
@@ -61,7 +68,10 @@ def test_a_plain_form_saves_the_number_of_the_slider_or_the_exact_one(dataset, m
         page = client.get(f"/labeling/{queue.uuid}/bench/")
         item = page.context["item"]
 
-        client.post(f"/labeling/{queue.uuid}/submit/", {"slot": item["slot"], "token": item["token"], "client_key": uuid4(), **sent})
+        client.post(
+            f"/labeling/{queue.uuid}/submit/",
+            {"slot": item["slot"], "token": item["token"], "client_key": uuid4(), **sent},
+        )
 
         assert 'type="range"' in page.content.decode()
         assert Annotation.objects.get(item__text=item["text"]).value == {"number": number}
@@ -92,7 +102,13 @@ def test_a_disagreement_is_settled_by_the_median_or_another_number(dataset, mia,
     case = client.get(f"/labeling/{queue.uuid}/review/?item={second.uuid}").context["case"]
     client.post(
         f"/labeling/{queue.uuid}/decide/",
-        {"item": second.uuid, "seen": case.seen, "order": "widest", "number": "9,5", "reason": "By the guideline."},
+        {
+            "item": second.uuid,
+            "seen": case.seen,
+            "order": "widest",
+            "number": "9,5",
+            "reason": "By the guideline.",
+        },
     )
 
     decided = {each.item_id: each.value for each in current_decisions(dataset)}
@@ -142,10 +158,18 @@ def test_a_run_trains_on_numbers_is_measured_and_suggests_them(run, measured, mi
     assert set(measured.report["baselines"]) == {"mean", "tfidf_ridge"}
     assert measured.report["mse"] < measured.report["baselines"]["mean"]["mse"]
     assert measured.report["against"]["mean"]["mse"]["verdict"] == "better"
-    assert rules.rival({**measured.report, "baselines": {"mean": measured.report["baselines"]["mean"]}}) is None
+    assert (
+        rules.rival({**measured.report, "baselines": {"mean": measured.report["baselines"]["mean"]}}) is None
+    )
 
     client = client_for(mia)
-    for path in ("/runs/", f"/runs/{run.uuid}/", f"/evaluations/run/{run.uuid}/", f"/runs/overlay/?run={run.uuid}", "/evaluations/"):
+    for path in (
+        "/runs/",
+        f"/runs/{run.uuid}/",
+        f"/evaluations/run/{run.uuid}/",
+        f"/runs/overlay/?run={run.uuid}",
+        "/evaluations/",
+    ):
         page = client.get(path)
         assert page.status_code == 200, path
         assert "MSE" in page.content.decode(), path
@@ -157,9 +181,14 @@ def test_a_run_trains_on_numbers_is_measured_and_suggests_them(run, measured, mi
     dataset = run.snapshot.dataset
     add_items(dataset, mia, ["my card thanks 3 please", "my card broken 3 please"])
     queue = make_queue(dataset, mia, schema=())
-    analysing.suggest(dataset=dataset, model=suggesters.get_model(mia, "run", run.uuid), actor=mia, queue=queue)
+    analysing.suggest(
+        dataset=dataset, model=suggesters.get_model(mia, "run", run.uuid), actor=mia, queue=queue
+    )
     run_ok("default")
-    predicted = {each.item.text: each.value["number"] for each in Suggestion.objects.select_related("item").filter(source="run")}
+    predicted = {
+        each.item.text: each.value["number"]
+        for each in Suggestion.objects.select_related("item").filter(source="run")
+    }
     assert predicted["my card thanks 3 please"] > 6 > 4 > predicted["my card broken 3 please"]
 
 
@@ -192,7 +221,12 @@ def test_pages_show_the_scores_and_the_rows_behind_them(run, measured, mia, aida
 def test_words_disturbed_texts_and_training_rows_are_looked_at(measured, mia, warm_engine, client_for):
     item, client = queries.rows_of(measured).ids[0], client_for(mia)
     for kind in (Analysis.Kind.WORDS, Analysis.Kind.ROBUSTNESS, Analysis.Kind.MEMBERSHIP):
-        analysing.analyse(evaluation=measured, kind=kind, actor=mia, **({"item": item} if kind == Analysis.Kind.WORDS else {}))
+        analysing.analyse(
+            evaluation=measured,
+            kind=kind,
+            actor=mia,
+            **({"item": item} if kind == Analysis.Kind.WORDS else {}),
+        )
     run_ok("default", "training", "evaluation")
 
     words = client.get(f"/evaluations/{measured.uuid}/attribution/?item={item}").content.decode()
@@ -202,7 +236,8 @@ def test_words_disturbed_texts_and_training_rows_are_looked_at(measured, mia, wa
     assert report["log_odds"] == pytest.approx(float(queries.rows_of(measured).predicted[0]), abs=1e-4)
     robustness = queries.analysis(measured, Analysis.Kind.ROBUSTNESS).report
     assert all(
-        each["change"]["mse"]["difference"] <= 1e-9 or each["mse"] <= robustness["clean"]["mse"] for each in robustness["probes"].values()
+        each["change"]["mse"]["difference"] <= 1e-9 or each["mse"] <= robustness["clean"]["mse"]
+        for each in robustness["probes"].values()
     )
     for path in ("robustness", "membership"):
         assert client.get(f"/evaluations/{measured.uuid}/{path}/").status_code == 200
@@ -236,9 +271,16 @@ def version(project, run, mia) -> ModelVersion:
 
 
 @pytest.mark.engine
-def test_a_version_is_registered_with_its_scores_and_code_that_answers_as_the_evaluation(version, mia, client_for, monkeypatch, tmp_path):
+def test_a_version_is_registered_with_its_scores_and_code_that_answers_as_the_evaluation(
+    version, mia, client_for, monkeypatch, tmp_path
+):
     text = version.cards.get().text
-    for stated in ("| MSE |", "| Spearman |", "| Baseline | MSE | MAE |", "text regression, a number from 0 to 10"):
+    for stated in (
+        "| MSE |",
+        "| Spearman |",
+        "| Baseline | MSE | MAE |",
+        "text regression, a number from 0 to 10",
+    ):
         assert stated in text
     report = version.evaluation.report
     for path in (f"/models/{version.model.uuid}/", f"/models/versions/{version.uuid}/"):
@@ -268,7 +310,9 @@ def test_a_promotion_is_refused_before_anybody_looks_at_it(version, mia):
 
 
 def test_its_scores_from_0_to_1_can_be_required_by_a_policy():
-    text = LAX.replace("signature: {}", "signature: {}, quality: {metric: METRIC, bound: point, at_least: 0.8}")
+    text = LAX.replace(
+        "signature: {}", "signature: {}, quality: {metric: METRIC, bound: point, at_least: 0.8}"
+    )
 
     assert policies.read(text.replace("METRIC", "nearness")).gates["quality"]["metric"] == "nearness"
     with pytest.raises(Refused):

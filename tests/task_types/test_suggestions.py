@@ -37,7 +37,9 @@ def test_what_a_model_suggests_is_annotations_that_name_known_labels(task):
     scored = suggestions.from_model(PREDICTIONS[task], KNOWN)
 
     for value, score in scored:
-        assert labels_of(kind.answers.parse(suggestions.unscored(value), EXAMPLES[task].item, LABELS)) <= [*NAMES]
+        assert labels_of(kind.answers.parse(suggestions.unscored(value), EXAMPLES[task].item, LABELS)) <= [
+            *NAMES
+        ]
         assert 0 <= score <= 1
     assert [score for _, score in scored] == sorted((score for _, score in scored), reverse=True)
     assert suggestions.from_model(PREDICTIONS[task], {}) == []
@@ -49,8 +51,14 @@ def test_what_names_one_label_is_an_annotation_with_it(task):
 
     claimed, other = (suggestions.of_label(label, PLACES, 0.9) for label in "po")
 
-    assert set(labels_of(kind.answers.parse(suggestions.unscored(claimed), EXAMPLES[task].item, LABELS))) == {"p"}
-    assert suggestions.contradict(claimed, other) == suggestions.contradict(other, claimed) == (task != "multi_label")
+    assert set(labels_of(kind.answers.parse(suggestions.unscored(claimed), EXAMPLES[task].item, LABELS))) == {
+        "p"
+    }
+    assert (
+        suggestions.contradict(claimed, other)
+        == suggestions.contradict(other, claimed)
+        == (task != "multi_label")
+    )
     assert not suggestions.contradict(claimed, claimed)
 
 
@@ -59,9 +67,13 @@ def test_one_value_is_combined_to_itself_and_none_to_none(task):
     suggestions = suggestions_of(task)
 
     for _, value in EXAMPLES[task].good:
-        assert canonical(suggestions.combine([Scored(value, 0.6)])) == canonical(bare(value)) == canonical(value)
+        assert (
+            canonical(suggestions.combine([Scored(value, 0.6)])) == canonical(bare(value)) == canonical(value)
+        )
         assert suggestions.unscored(value) == value
-        assert suggestions.rename(value, NAMES) == (type_of(task).answers.rename(value, NAMES) if "spans" in value else value)
+        assert suggestions.rename(value, NAMES) == (
+            type_of(task).answers.rename(value, NAMES) if "spans" in value else value
+        )
     assert suggestions.combine([]) is None
 
 
@@ -88,14 +100,28 @@ LED = {"a": "A", "b": "B", "c": "A", "d": "D", "e": "E"}
         ("af", [0.3, 0.7], "f", [("A", 0.3)]),
     ],
 )
-def test_at_most_three_labels_are_suggested_and_merged_ones_are_added_up(labels, probabilities, deciding, found):
-    asked = {"labels": [*labels], "probabilities": probabilities, "label": deciding, "deciding": {"label": deciding} if deciding else None}
+def test_at_most_three_labels_are_suggested_and_merged_ones_are_added_up(
+    labels, probabilities, deciding, found
+):
+    asked = {
+        "labels": [*labels],
+        "probabilities": probabilities,
+        "label": deciding,
+        "deciding": {"label": deciding} if deciding else None,
+    }
 
-    assert suggestions_of("single_label").from_model(asked, LED) == [({"label": key}, score) for key, score in found]
+    assert suggestions_of("single_label").from_model(asked, LED) == [
+        ({"label": key}, score) for key, score in found
+    ]
 
 
 def test_the_answer_of_a_label_with_a_threshold_is_the_suggestion():
-    asked = {"labels": ["common", "rare", "other"], "probabilities": [0.6, 0.3, 0.1], "label": "rare", "deciding": {"label": "rare"}}
+    asked = {
+        "labels": ["common", "rare", "other"],
+        "probabilities": [0.6, 0.3, 0.1],
+        "label": "rare",
+        "deciding": {"label": "rare"},
+    }
 
     scored = suggestions_of("single_label").from_model(asked, {each: each for each in asked["labels"]})
 
@@ -106,7 +132,9 @@ def test_the_answer_of_a_label_with_a_threshold_is_the_suggestion():
 def test_the_surest_label_is_the_suggestion_and_of_equal_ones_the_first():
     combine = suggestions_of("single_label").combine
 
-    assert combine([Scored({"label": "a"}), Scored({"label": "b"}, 0.2), Scored({"label": "c"}, 0.2)]) == {"label": "b"}
+    assert combine([Scored({"label": "a"}), Scored({"label": "b"}, 0.2), Scored({"label": "c"}, 0.2)]) == {
+        "label": "b"
+    }
     assert combine([Scored({"label": "a"}), Scored({"label": "b"})]) == {"label": "a"}
 
 
@@ -116,7 +144,10 @@ def test_of_merged_labels_the_likeliest_counts():
     asked = {"labels": ["a", "b", "c"], "thresholds": [0.5, 0.5, 0.2]}
     from_model = suggestions_of("multi_label").from_model
 
-    assert from_model(asked | {"probabilities": [0.6, 0.8, 0.2]}, names) == [({"labels": ["x"]}, 0.8), ({"labels": ["y"]}, 0.2)]
+    assert from_model(asked | {"probabilities": [0.6, 0.8, 0.2]}, names) == [
+        ({"labels": ["x"]}, 0.8),
+        ({"labels": ["y"]}, 0.2),
+    ]
     assert from_model(asked | {"probabilities": [0.4, 0.4, 0.1]}, names) == []
 
 
@@ -137,7 +168,11 @@ def test_a_text_is_as_sure_as_the_least_sure_of_its_spans():
 
 
 def test_spans_of_all_values_are_there_once_with_the_best_of_their_scores():
-    scored = [Scored(spans(span(LAST, 0.4), span(FIRST))), Scored(spans(span(LAST, 0.8))), Scored(spans(span(FIRST, 0.1), span(LAST, 0.3)))]
+    scored = [
+        Scored(spans(span(LAST, 0.4), span(FIRST))),
+        Scored(spans(span(LAST, 0.8))),
+        Scored(spans(span(FIRST, 0.1), span(LAST, 0.3))),
+    ]
 
     combined = suggestions_of("spans").combine(scored)
 
@@ -146,7 +181,9 @@ def test_spans_of_all_values_are_there_once_with_the_best_of_their_scores():
 
 
 def test_spans_of_removed_labels_are_omitted_and_the_others_keep_their_scores():
-    assert suggestions_of("spans").rename(spans(span(FIRST, 0.9), LAST), {"p": "P"}) == spans(span(FIRST, 0.9) | {"label": "P"})
+    assert suggestions_of("spans").rename(spans(span(FIRST, 0.9), LAST), {"p": "P"}) == spans(
+        span(FIRST, 0.9) | {"label": "P"}
+    )
 
 
 def test_only_what_is_claimed_of_one_place_can_be_contradicted():

@@ -18,11 +18,14 @@ from tests.task_types.examples import TRAINED
 WRITING = [task for task in TRAINED if type_of(task).writes_text]
 COMPARED = [task for task in TRAINED if task not in WRITING]
 GOES_BY = {  # evaluations, the best step, the list of runs
-    "single_label": ("macro_f1", "macro_f1", "macro_f1"), "multi_label": ("macro_f1", "macro_f1", "macro_f1"),
-    "spans": ("micro_f1", "micro_f1", "micro_f1"), "preference": ("pair_accuracy", "pair_accuracy", "pair_accuracy"),
-    "ranking": ("pair_accuracy", "pair_accuracy", "pair_accuracy"), "generation": ("rouge_l", "validation_loss", "perplexity"),
+    "single_label": ("macro_f1", "macro_f1", "macro_f1"),
+    "multi_label": ("macro_f1", "macro_f1", "macro_f1"),
+    "spans": ("micro_f1", "micro_f1", "micro_f1"),
+    "preference": ("pair_accuracy", "pair_accuracy", "pair_accuracy"),
+    "ranking": ("pair_accuracy", "pair_accuracy", "pair_accuracy"),
+    "generation": ("rouge_l", "validation_loss", "perplexity"),
     "chat": ("rouge_l", "validation_loss", "perplexity"),
-}  # fmt: skip
+}
 
 
 def test_each_type_has_metrics_of_its_own():
@@ -52,7 +55,9 @@ def test_the_best_trial_is_found_and_recorded_by_it(sweep, metric):
         (0.7, (0.7, 0.7)),
         (0.9, (0.9, 0.9)),
     ]
-    payload = json.loads(Event.objects.get(object_id=str(sweep.uuid), verb="training.sweep_ended").canonical)["payload"]
+    payload = json.loads(Event.objects.get(object_id=str(sweep.uuid), verb="training.sweep_ended").canonical)[
+        "payload"
+    ]
     assert (payload["best"], payload[metric.name]) == (str(trials[1].uuid), 0.9)
     assert "macro_f1" not in {*payload} - {metric.name}
 
@@ -61,14 +66,20 @@ def test_the_best_trial_is_found_and_recorded_by_it(sweep, metric):
 def test_pages_and_programs_name_it(sweep, metric, client_for, mia):
     client = client_for(mia)
 
-    page, listed = (client.get(url).content.decode() for url in (f"/runs/sweeps/{sweep.uuid}/", "/runs/sweeps/"))
+    page, listed = (
+        client.get(url).content.decode() for url in (f"/runs/sweeps/{sweep.uuid}/", "/runs/sweeps/")
+    )
     document = client.get(f"/api/v1/sweeps/{sweep.uuid}/").json()
 
     assert metric.title in page
     assert "0.900" in page
     assert "0.900" in listed
     assert "acro-F1" not in page or metric.name == "macro_f1"
-    assert (document["leading"], document["best"], [row["score"] for row in document["results"]]) == (metric.name, 0.9, [0.7, 0.9])
+    assert (document["leading"], document["best"], [row["score"] for row in document["results"]]) == (
+        metric.name,
+        0.9,
+        [0.7, 0.9],
+    )
     if metric.name != "macro_f1":
         assert [row["macro_f1"] for row in document["results"]] == pytest.approx([0.3, 0.1])
     (line,) = sweep_queries.sweeps(mia)
@@ -77,7 +88,9 @@ def test_pages_and_programs_name_it(sweep, metric, client_for, mia):
 
 @pytest.mark.parametrize("task", COMPARED)
 def test_a_trial_is_given_up_by_it(measured, metric, mia):
-    sweep = run_trials(make_sweep(measured.snapshot, mia, base=measured.run.base, trials=9, warmup_trials=2), 0.7, 0.9)
+    sweep = run_trials(
+        make_sweep(measured.snapshot, mia, base=measured.run.base, trials=9, warmup_trials=2), 0.7, 0.9
+    )
     trial = sweep.trials.get(trial=3)
     trial.points.create(name="macro_f1" if metric.name != "macro_f1" else "accuracy", step=10, value=0.95)
     assert sweep_queries.find_cut(trial) is None
@@ -109,10 +122,17 @@ def test_where_text_is_written_a_sweep_is_refused_and_not_offered(measured, clie
 
     assert "/runs/sweeps/new/" not in page
     with refused("snapshot"):
-        make_sweep(measured.snapshot, mia, base=measured.run.base, trials=2, space={"rank": {"choices": [4, 8]}})
+        make_sweep(
+            measured.snapshot, mia, base=measured.run.base, trials=2, space={"rank": {"choices": [4, 8]}}
+        )
 
 
 @pytest.mark.parametrize("task", ["preference", "ranking"])
 def test_a_sweep_over_a_setting_of_labels_is_refused_by_its_name(measured, mia):
     with refused("label_smoothing"):
-        make_sweep(measured.snapshot, mia, base=measured.run.base, space={"label_smoothing": {"low": 0.0, "high": 0.2}})
+        make_sweep(
+            measured.snapshot,
+            mia,
+            base=measured.run.base,
+            space={"label_smoothing": {"low": 0.0, "high": 0.2}},
+        )

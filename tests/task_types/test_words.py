@@ -1,4 +1,6 @@
-"""Word attribution for a prediction of each type: requested, computed, shown to those who may read samples, and stored without any text."""
+"""Word attribution for a prediction of each type: requested, computed, shown to those who may read samples,
+and stored without any text.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +48,9 @@ def address(measured, item):
     return f"/evaluations/{measured.uuid}/attribution/?item={item.digest}"
 
 
-def test_a_page_and_programs_ask_for_them_and_show_the_same(task, measured, engine, item, address, client_for, mia):
+def test_a_page_and_programs_ask_for_them_and_show_the_same(
+    task, measured, engine, item, address, client_for, mia
+):
     client, api = client_for(mia), f"/api/v1/evaluations/{measured.uuid}/attribution/"
     before = client.get(address)
     assert (before.context["report"], client.get(api, {"item": item.digest}).status_code) == ({}, 404)
@@ -63,7 +67,10 @@ def test_a_page_and_programs_ask_for_them_and_show_the_same(task, measured, engi
     assert found["report"] == queries.analysis(measured, WORDS, item.digest).report
     assert {round(part.effect, 2) for part in effects(page)} <= {1.5, -0.6, 4.0, -2.5, -0.5, 0.0}
     assert page.content.decode().count("<mark class=") >= 2
-    assert f'<mark class="for f3" title="+{"4.00" if type_of(task).writes_text else "1.50"}">' in page.content.decode()
+    assert (
+        f'<mark class="for f3" title="+{"4.00" if type_of(task).writes_text else "1.50"}">'
+        in page.content.decode()
+    )
     assert client.post(api, {}, content_type="application/json").status_code == 400
     counts = set()
     for url in (address, *(tab["url"] for tab in page.context.get("tabs") or [])):
@@ -107,7 +114,9 @@ def test_an_item_that_was_not_predicted_is_refused_and_nothing_is_queued(measure
     for digest in (stray.digest, "f" * 64):
         with refused("item"):
             actions.analyse(evaluation=measured, kind=WORDS, actor=mia, item=digest)
-        assert client_for(mia).get(f"/evaluations/{measured.uuid}/attribution/?item={digest}").status_code == 404
+        assert (
+            client_for(mia).get(f"/evaluations/{measured.uuid}/attribution/?item={digest}").status_code == 404
+        )
     bare = client_for(mia).get(f"/evaluations/{measured.uuid}/attribution/")
     assert bare.headers["Location"] == reverse(page_of(measured).address, args=[measured.uuid])
 
@@ -125,11 +134,20 @@ def texts_are(monkeypatch, text):
     monkeypatch.setattr(queries, "items_by_digest", changed)
 
 
-def test_no_text_is_kept_and_after_deletion_nothing_is_shown_or_sent(measured, engine, item, address, client_for, mia, monkeypatch):
+def test_no_text_is_kept_and_after_deletion_nothing_is_shown_or_sent(
+    measured, engine, item, address, client_for, mia, monkeypatch
+):
     actions.analyse(evaluation=measured, kind=WORDS, actor=mia, item=item.digest)
     run_ok("default", "training", "evaluation")
-    kept = json.dumps([queries.analysis(measured, WORDS, item.digest).report, *Job.objects.values_list("args", flat=True)])
-    kept += "".join(map(str, Event.objects.filter(verb__startswith="evaluation.analysis").values_list("canonical", flat=True)))
+    kept = json.dumps(
+        [queries.analysis(measured, WORDS, item.digest).report, *Job.objects.values_list("args", flat=True)]
+    )
+    kept += "".join(
+        map(
+            str,
+            Event.objects.filter(verb__startswith="evaluation.analysis").values_list("canonical", flat=True),
+        )
+    )
     words = {word for word in item.text.split() if len(word) > 3 and word.isalpha()} - {"card", "where"}
     assert words
     assert not any(word in kept for word in words)
@@ -154,7 +172,10 @@ def test_an_item_without_words_is_refused(task, measured, item, mia, monkeypatch
     }
 
     def quiet(*asked):
-        return {digest: row | {name: silent[name] for name in silent if name in row} for digest, row in real(*asked).items()}
+        return {
+            digest: row | {name: silent[name] for name in silent if name in row}
+            for digest, row in real(*asked).items()
+        }
 
     monkeypatch.setattr(snapshots, "learned_rows_of", quiet)
     texts_are(monkeypatch, "?!")
@@ -163,7 +184,9 @@ def test_an_item_without_words_is_refused(task, measured, item, mia, monkeypatch
         actions.analyse(evaluation=measured, kind=WORDS, actor=mia, item=item.digest)
 
 
-def test_where_the_engine_fails_the_job_reports_it_and_nothing_is_kept(task, measured, item, address, client_for, mia, monkeypatch):
+def test_where_the_engine_fails_the_job_reports_it_and_nothing_is_kept(
+    task, measured, item, address, client_for, mia, monkeypatch
+):
     failed = Result("failed", "base_missing", "The base model is not there.", "Add it again.")
 
     def broken(*_, **__):

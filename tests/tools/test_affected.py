@@ -42,7 +42,9 @@ def touched(graph, tmp_path, monkeypatch):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(source)
     files = [Path(each) for each in TESTS]
-    return lambda path: {each.name for each in affected.affected([Path(path)], files, graph)} - {"test_house.py"}
+    return lambda path: (
+        {each.name for each in affected.affected([Path(path)], files, graph)} - {"test_house.py"}
+    )
 
 
 @pytest.mark.parametrize(

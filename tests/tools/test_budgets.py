@@ -8,7 +8,11 @@ from tests.support.costs import YARDSTICK_SECONDS
 KEPT = {
     "yardstick": YARDSTICK_SECONDS * 2,  # a machine half as fast
     "tests": {
-        "a.py::test_a": {"setup": [1.0, 0.5, 0.0, 20], "call": [3.0, 1.5, 4.0, 5], "teardown": [0.0, 0.0, 0.0, 1]},
+        "a.py::test_a": {
+            "setup": [1.0, 0.5, 0.0, 20],
+            "call": [3.0, 1.5, 4.0, 5],
+            "teardown": [0.0, 0.0, 0.0, 1],
+        },
         "a.py::test_b": {"call": [1.0, 2.0, 0.0, 4]},
     },
 }

@@ -108,14 +108,20 @@ class Made:
 def test_what_took_long_comes_back_from_its_image_and_leaves_nothing(apart):
     made = []
     below = Made("project", lambda: made.append(1) or make_project())
-    above = Made("person", lambda project: make_person("lee", project=project, role=PEOPLE["lee"]), ("project",))
+    above = Made(
+        "person", lambda project: make_person("lee", project=project, role=PEOPLE["lee"]), ("project",)
+    )
     apart.begin(begins_with(below))
     apart.end()
     assert not Project.objects.exists()
 
     again = begins_with(below, above)
     apart.begin(again)
-    assert (len(made), Project.objects.get(), User.objects.get().username) == (1, again.stash[kept.VALUES]["project"], "lee")
+    assert (len(made), Project.objects.get(), User.objects.get().username) == (
+        1,
+        again.stash[kept.VALUES]["project"],
+        "lee",
+    )
 
     apart.begin(begins_with(below))
     assert (Project.objects.count(), User.objects.count()) == (1, 0)
@@ -124,8 +130,12 @@ def test_what_took_long_comes_back_from_its_image_and_leaves_nothing(apart):
     assert (len(made), Project.objects.count()) == (1, 0)
 
 
-@pytest.mark.parametrize(("file", "fresh", "times"), [("tests", 60.0, 1), ("tests", 0.0, 2), ("tests/test_a.py", 60.0, 2)])
-def test_an_image_is_used_while_it_is_fresh_and_none_is_taken_for_one_file(apart, monkeypatch, file, fresh, times):
+@pytest.mark.parametrize(
+    ("file", "fresh", "times"), [("tests", 60.0, 1), ("tests", 0.0, 2), ("tests/test_a.py", 60.0, 2)]
+)
+def test_an_image_is_used_while_it_is_fresh_and_none_is_taken_for_one_file(
+    apart, monkeypatch, file, fresh, times
+):
     made = []
     monkeypatch.setattr(kept, "FRESH", fresh)
     below = Made("project", lambda: made.append(1) or make_project(), baseid=file)

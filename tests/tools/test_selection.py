@@ -29,9 +29,21 @@ pytestmark = [
         ("def test_one(): ...\n", "journey", True),
         ("@pytest.mark.journey\ndef test_one(): ...\n", "journey", False),
         ("@pytest.mark.postgres\ndef test_one(): ...\n", "postgres and not engine", False),
-        ("pytestmark = pytest.mark.engine\n@pytest.mark.postgres\ndef test_one(): ...\n", "postgres and not engine", True),
-        ("pytestmark = pytest.mark.postgres\n@pytest.mark.engine\ndef test_one(): ...\n", "postgres and not engine", False),
-        ("@pytest.mark.parametrize('a', [pytest.param(1, marks=pytest.mark.browser)])\n", "(engine or browser) and not journey", False),
+        (
+            "pytestmark = pytest.mark.engine\n@pytest.mark.postgres\ndef test_one(): ...\n",
+            "postgres and not engine",
+            True,
+        ),
+        (
+            "pytestmark = pytest.mark.postgres\n@pytest.mark.engine\ndef test_one(): ...\n",
+            "postgres and not engine",
+            False,
+        ),
+        (
+            "@pytest.mark.parametrize('a', [pytest.param(1, marks=pytest.mark.browser)])\n",
+            "(engine or browser) and not journey",
+            False,
+        ),
     ],
 )
 def test_a_file_is_left_out_where_none_of_its_tests_can_be_chosen(source, expression, expected):

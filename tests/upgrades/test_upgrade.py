@@ -54,11 +54,27 @@ LISTS = (
         "/runs/sweeps/",
         "/evaluations/",
     ),
-    *("/policies/", "/models/", "/promotions/", "/endpoints/", "/drift/", "/alerts/", "/rollouts/", "/retraining/", "/dashboard/"),
+    *(
+        "/policies/",
+        "/models/",
+        "/promotions/",
+        "/endpoints/",
+        "/drift/",
+        "/alerts/",
+        "/rollouts/",
+        "/retraining/",
+        "/dashboard/",
+    ),
 )
 PAGES = {  # of the newest things of a kind: how many of them, and which pages each has
     "datasets.Dataset": (
-        1, ("/datasets/{}/", "/labeling/datasets/{}/schema/", "/data-issues/dataset/{}/", "/dataset-versions/dataset/{}/"),
+        1,
+        (
+            "/datasets/{}/",
+            "/labeling/datasets/{}/schema/",
+            "/data-issues/dataset/{}/",
+            "/dataset-versions/dataset/{}/",
+        ),
     ),
     "datasets.Upload": (1, ("/datasets/uploads/{}/",)),
     "datasets.Item": (1, ("/datasets/items/{}/", "/trace/items/{}/")),
@@ -73,9 +89,16 @@ PAGES = {  # of the newest things of a kind: how many of them, and which pages e
     "catalog.RegisteredModel": (1, ("/models/{}/",)),
     "catalog.ModelVersion": (1, ("/models/versions/{}/", "/endpoints/versions/{}/", "/trace/versions/{}/")),
     "promotions.PromotionRequest": (1, ("/promotions/{}/",)),
-    "catalog.Endpoint": (2, (
-        "/endpoints/{}/", "/traffic/endpoints/{}/", "/drift/endpoints/{}/", "/alerts/endpoints/{}/", "/rollouts/endpoints/{}/",
-    )),
+    "catalog.Endpoint": (
+        2,
+        (
+            "/endpoints/{}/",
+            "/traffic/endpoints/{}/",
+            "/drift/endpoints/{}/",
+            "/alerts/endpoints/{}/",
+            "/rollouts/endpoints/{}/",
+        ),
+    ),
     "endpoints.Deployment": (1, ("/endpoints/deployments/{}/",)),
     "traffic.Prediction": (1, ("/traffic/predictions/{}/", "/trace/predictions/{}/")),
     "traffic.Kpi": (1, ("/traffic/kpis/{}/",)),
@@ -83,7 +106,7 @@ PAGES = {  # of the newest things of a kind: how many of them, and which pages e
     "rollouts.Rollout": (1, ("/rollouts/{}/",)),
     "retraining.Proposal": (1, ("/retraining/{}/",)),
     "access.Project": (1, ("/access/projects/{}/",)),
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True)
@@ -99,7 +122,10 @@ class Installation:
 
     def kept_rows(self) -> dict[str, list[list[Any]]]:
         """The rows that it had, by table; of each table the names of the columns stand first."""
-        return {path.stem: [json.loads(line) for line in path.read_text().split("\n") if line] for path in (self.folder / "rows").iterdir()}
+        return {
+            path.stem: [json.loads(line) for line in path.read_text().split("\n") if line]
+            for path in (self.folder / "rows").iterdir()
+        }
 
 
 @pytest.fixture(scope="module", params=upgrade.kept_versions())
@@ -119,7 +145,10 @@ def installation(upgraded, settings, monkeypatch, django_db_blocker) -> Iterator
     settings.DATA_DIR, settings.CHECKPOINT_DIR = data, data / "checkpoints"
     settings.SECRET_KEY = (data / "secret_key").read_text().strip()
     settings.STORAGES = settings.STORAGES | {
-        name: {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": data / folder}}
+        name: {
+            "BACKEND": "django.core.files.storage.FileSystemStorage",
+            "OPTIONS": {"location": data / folder},
+        }
         for name, folder in (("default", "uploads"), ("blobs", "blobs"))
     }
     cache.clear()
@@ -141,7 +170,9 @@ def test_every_row_is_there_and_reads_as_it_did(installation):
     known = {model._meta.label: model for model in upgrade.tables(apps)}
     lost = {}
     for label, (names, *kept) in installation.kept_rows().items():
-        if (model := known.get(label)) is None or {field.attname for field in upgrade.columns(model)} != {*names}:
+        if (model := known.get(label)) is None or {field.attname for field in upgrade.columns(model)} != {
+            *names
+        }:
             continue  # a later version has changed the table, and has tests of its own for how
         now = {json.dumps(row, sort_keys=True) for row in upgrade.rows_of(model, names)}
         if missing := [row for row in kept if json.dumps(row, sort_keys=True) not in now]:
@@ -203,11 +234,17 @@ def test_exports_are_read(installation):
     for model in ("snapshots.Export", "exchange.Export", "datasets.Export"):
         for made in apps.get_model(model).objects.exclude(blob=None):
             with artifacts.local_copy(made.blob.digest) as path:
-                wrong += [made.file_name] if zipfile.is_zipfile(path) and zipfile.ZipFile(path).testzip() else []
-    for made in Export.objects.filter(format__in=("csv", "xlsx", "jsonl", "parquet")).select_related("blob", "snapshot"):
+                wrong += (
+                    [made.file_name] if zipfile.is_zipfile(path) and zipfile.ZipFile(path).testzip() else []
+                )
+    for made in Export.objects.filter(format__in=("csv", "xlsx", "jsonl", "parquet")).select_related(
+        "blob", "snapshot"
+    ):
         with artifacts.local_copy(made.blob.digest) as path:
             binary = sniffing.binary_kind(path)
-            reading = Reading("", binary) if binary else sniffing.propose(path, f"file.{made.format}", "utf-8")
+            reading = (
+                Reading("", binary) if binary else sniffing.propose(path, f"file.{made.format}", "utf-8")
+            )
             rows = list(readers.read_rows(path, reading))
         wrong += [] if len(rows) == made.snapshot.counts["rows"] else [f"{made.snapshot} as {made.format}"]
         known.add(made.format)
@@ -245,8 +282,9 @@ def test_pages_of_every_room_open(installation):
     found = [
         path.format(uuid)
         for label, (count, paths) in PAGES.items()
-        for uuid in apps.get_model(label).objects.order_by("-id").values_list("uuid", flat=True)[:count] for path in paths
-    ]  # fmt: skip
+        for uuid in apps.get_model(label).objects.order_by("-id").values_list("uuid", flat=True)[:count]
+        for path in paths
+    ]
 
     wrong = {path: status for path in (*LISTS, *found) if (status := client.get(path).status_code) != 200}
 

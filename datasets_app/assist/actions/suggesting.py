@@ -11,7 +11,16 @@ from django.db.models import F
 from django.db.models.functions import Substr
 from django.utils import timezone
 
-from datasets_app.assist.matching import TEXT_READ, Kind, Matcher, Mode, Span, clean_pattern, matcher, rule_digest
+from datasets_app.assist.matching import (
+    TEXT_READ,
+    Kind,
+    Matcher,
+    Mode,
+    Span,
+    clean_pattern,
+    matcher,
+    rule_digest,
+)
 from datasets_app.assist.measuring import claim
 from datasets_app.assist.models.rules import Rule, RulePass
 from datasets_app.assist.queries import suggesting
@@ -38,13 +47,22 @@ MARKS = 20_000  # spans after which a batch ends, even with few items
 
 @transaction.atomic
 def write_rule(
-    *, dataset_id: UUID, actor: User, name: str, label: UUID, kind: str, pattern: str, mode: str = Mode.ANY, changes: UUID | None = None
+    *,
+    dataset_id: UUID,
+    actor: User,
+    name: str,
+    label: UUID,
+    kind: str,
+    pattern: str,
+    mode: str = Mode.ANY,
+    changes: UUID | None = None,
 ) -> Rule:
-    """Create a labeling function or its next version; returns the current version if nothing differs. It makes no pre-labels until
-    functions are applied.
+    """Create a labeling function or its next version; returns the current version if nothing differs. It
+    makes no pre-labels until functions are applied.
 
-    label: stable id of a class of the newest version. changes: the version that the author edited. Raises PermissionDenied,
-    Refused that names the field (name taken, unknown label, invalid pattern), or Conflict (changed or retired in the meantime).
+    label: stable id of a class of the newest version. changes: the version that the author edited. Raises
+    PermissionDenied, Refused that names the field (name taken, unknown label, invalid pattern), or Conflict
+    (changed or retired in the meantime).
     """
     dataset = locked(dataset_id)
     policy.require(actor, "labeling.manage", dataset)
@@ -56,7 +74,13 @@ def write_rule(
     name, pattern = " ".join(name.split())[:80], clean_pattern(kind, pattern)
     mode = mode if kind == Kind.WORDS else Mode.ANY
     chosen = check(dataset, before, name=name, label=label, kind=kind, pattern=pattern, mode=mode)
-    values: dict[str, Any] = {"name": name, "label": chosen.stable_id, "kind": kind, "pattern": pattern, "mode": mode}
+    values: dict[str, Any] = {
+        "name": name,
+        "label": chosen.stable_id,
+        "kind": kind,
+        "pattern": pattern,
+        "mode": mode,
+    }
     if before and all(getattr(before, field) == value for field, value in values.items()):
         return before
     return append(dataset, before, actor, Verb.FUNCTION_CREATED, **values)
@@ -64,7 +88,11 @@ def write_rule(
 
 def locked(dataset_id: UUID) -> Dataset:
     """The dataset, with its labeling functions locked until the transaction ends."""
-    return Dataset.objects.select_for_update(of=("self",), no_key=True).select_related("project").get(uuid=dataset_id)
+    return (
+        Dataset.objects.select_for_update(of=("self",), no_key=True)
+        .select_related("project")
+        .get(uuid=dataset_id)
+    )
 
 
 def newest(dataset: Dataset, uuid: UUID) -> Rule:
@@ -74,12 +102,15 @@ def newest(dataset: Dataset, uuid: UUID) -> Rule:
         raise Refused("This labeling function doesn't belong to the dataset.", next_step="Reload the page.")
     if hasattr(rule, "replaced_by"):
         raise Conflict(
-            f"{rule.name} was changed while you were editing.", next_step="Review its latest version, then make your change again."
+            f"{rule.name} was changed while you were editing.",
+            next_step="Review its latest version, then make your change again.",
         )
     return rule
 
 
-def check(dataset: Dataset, before: Rule | None, *, name: str, label: UUID, kind: str, pattern: str, mode: str) -> Label:
+def check(
+    dataset: Dataset, before: Rule | None, *, name: str, label: UUID, kind: str, pattern: str, mode: str
+) -> Label:
     """Validate a labeling function and return its label. Raises Refused, naming the field."""
     problems: dict[str, list[str]] = {}
     if not name:
@@ -96,33 +127,61 @@ def check(dataset: Dataset, before: Rule | None, *, name: str, label: UUID, kind
     if chosen is None:
         problems["label"] = ["Choose a label of the latest version."]
     if chosen is None or problems:
-        raise Refused("The labeling function wasn't saved.", next_step=next(iter(problems.values()))[0], fields=problems)
+        raise Refused(
+            "The labeling function wasn't saved.", next_step=next(iter(problems.values()))[0], fields=problems
+        )
     matcher(kind, pattern, mode)
     return chosen
 
 
-def append(dataset: Dataset, before: Rule | None, actor: User, verb: Verb, *, retired: bool = False, **values: Any) -> Rule:
-    """Save the version after `before` with its event, in the caller's transaction, which holds the dataset's lock."""
+def append(
+    dataset: Dataset, before: Rule | None, actor: User, verb: Verb, *, retired: bool = False, **values: Any
+) -> Rule:
+    """Save the version after `before` with its event, in the caller's transaction, which holds the dataset's
+    lock.
+    """
     stable_id, version = (before.stable_id, before.version + 1) if before else (uuid4(), 1)
     digest = rule_digest(
-        dataset=dataset.uuid, stable_id=stable_id, version=version, label=values["label"], kind=values["kind"], pattern=values["pattern"],
-        mode=values["mode"], retired=retired,
-    )  # fmt: skip
+        dataset=dataset.uuid,
+        stable_id=stable_id,
+        version=version,
+        label=values["label"],
+        kind=values["kind"],
+        pattern=values["pattern"],
+        mode=values["mode"],
+        retired=retired,
+    )
     rule = Rule.objects.create(
-        dataset=dataset, stable_id=stable_id, version=version, replaces=before, retired=retired, digest=digest, created_by=actor, **values
+        dataset=dataset,
+        stable_id=stable_id,
+        version=version,
+        replaces=before,
+        retired=retired,
+        digest=digest,
+        created_by=actor,
+        **values,
     )
     if before is not None:
         RetiredSource.objects.create(digest=before.digest)
     ledger.record(
-        actor, verb, rule, project=dataset.project.uuid, dataset=dataset.uuid, rule=stable_id, version=version, digest=digest,
-        label=rule.label, kind=rule.kind,
-    )  # fmt: skip
+        actor,
+        verb,
+        rule,
+        project=dataset.project.uuid,
+        dataset=dataset.uuid,
+        rule=stable_id,
+        version=version,
+        digest=digest,
+        label=rule.label,
+        kind=rule.kind,
+    )
     return rule
 
 
 @transaction.atomic
 def retire_rule(*, rule_id: UUID, actor: User) -> Rule:
-    """Retire a labeling function: it makes no more pre-labels and existing ones are hidden but kept. Safe to repeat.
+    """Retire a labeling function: it makes no more pre-labels and existing ones are hidden but kept. Safe to
+    repeat.
 
     rule_id: of its newest version. Raises PermissionDenied or Conflict (changed in the meantime).
     """
@@ -139,7 +198,8 @@ def retire_rule(*, rule_id: UUID, actor: User) -> Rule:
 # ── Applying ────────────────────────────────────────────────────────────────
 @transaction.atomic
 def apply_rules(*, dataset_id: UUID, actor: User) -> Job:
-    """Start a job that applies all labeling functions to items they haven't read yet; returns the running job if there is one.
+    """Start a job that applies all labeling functions to items they haven't read yet; returns the running job
+    if there is one.
 
     Raises PermissionDenied or Refused (no labeling function, nothing new to read).
     """
@@ -150,29 +210,48 @@ def apply_rules(*, dataset_id: UUID, actor: User) -> Job:
         return running
     found = suggesting.able(suggesting.rules_of(dataset), suggesting.open_labels(dataset))
     if not found:
-        raise Refused(f"{dataset} has no labeling function for a current label.", next_step="Create one first.")
+        raise Refused(
+            f"{dataset} has no labeling function for a current label.", next_step="Create one first."
+        )
     if not any(suggesting.uploads_to_read(dataset, rule).exists() for rule in found):
         raise Refused(
-            "Every labeling function has been applied to every item.", next_step="Import a file, or create another labeling function."
+            "Every labeling function has been applied to every item.",
+            next_step="Import a file, or create another labeling function.",
         )
     job = jobs.enqueue(
-        suggesting.APPLY, actor=actor, project=dataset.project, args={"dataset": str(dataset.uuid)}, subject=dataset,
+        suggesting.APPLY,
+        actor=actor,
+        project=dataset.project,
+        args={"dataset": str(dataset.uuid)},
+        subject=dataset,
         key=f"{suggesting.APPLY}:{dataset.uuid}",
-    )  # fmt: skip
-    ledger.record(actor, Verb.FUNCTIONS_APPLIED, dataset, project=dataset.project.uuid, job=job.uuid, rules=[rule.digest for rule in found])
+    )
+    ledger.record(
+        actor,
+        Verb.FUNCTIONS_APPLIED,
+        dataset,
+        project=dataset.project.uuid,
+        job=job.uuid,
+        rules=[rule.digest for rule in found],
+    )
     return job
 
 
 def run_rules(ctx: JobContext) -> None:
-    """Job: apply labeling functions. Each batch commits with its counters, so it can be cancelled and run again at any time."""
+    """Job: apply labeling functions. Each batch commits with its counters, so it can be cancelled and run
+    again at any time.
+    """
     dataset = Dataset.objects.select_related("project").get(uuid=ctx.args["dataset"])
     found = suggesting.able(suggesting.rules_of(dataset), suggesting.open_labels(dataset))
     state = ctx.job.checkpoint or {
-        "scores": scores_of(dataset, found), "read": 0, "total": suggesting.unread(dataset, suggesting.reach(found)),
-    }  # fmt: skip
+        "scores": scores_of(dataset, found),
+        "read": 0,
+        "total": suggesting.unread(dataset, suggesting.reach(found)),
+    }
     scores: dict[str, float | None] = state["scores"]
     ready = [(rule, find) for rule in found if rule.digest in scores and (find := suggesting.compiled(rule))]
-    ready.sort(key=lambda pair: scores[pair[0].digest] or 0.0)  # labeling shows the last suggestion: the best function's
+    # labeling shows the last suggestion: the best function's
+    ready.sort(key=lambda pair: scores[pair[0].digest] or 0.0)
     uploads = {upload.pk: upload for rule, _ in ready for upload in suggesting.uploads_to_read(dataset, rule)}
     for _, upload in sorted(uploads.items()):
         while True:
@@ -180,24 +259,41 @@ def run_rules(ctx: JobContext) -> None:
             read = read_batch(ctx, dataset, upload, ready, state)
             if not read:
                 break
-            ctx.progress(state["read"], max(state["total"], state["read"]), stage="Reading items", unit="items")
+            ctx.progress(
+                state["read"], max(state["total"], state["read"]), stage="Reading items", unit="items"
+            )
 
 
 def scores_of(dataset: Dataset, found: Sequence[Rule]) -> dict[str, float | None]:
-    """The measured precision of each labeling function by its digest; None if too few of its matches are labeled."""
+    """The measured precision of each labeling function by its digest; None if too few of its matches are
+    labeled.
+    """
     measured = suggesting.measure(dataset, found, seconds=60).measured
     return {rule.digest: measured[rule.pk].precision for rule in found if rule.pk in measured}
 
 
-def read_batch(ctx: JobContext, dataset: Dataset, upload: Upload, ready: Sequence[tuple[Rule, Matcher]], state: dict[str, Any]) -> int:
-    """Apply current labeling functions to the next items of an upload, at most 1,000. Returns how many were read."""
-    passes = {each.rule_id: each for each in RulePass.objects.filter(upload=upload, rule__in=[rule for rule, _ in ready])}
+def read_batch(
+    ctx: JobContext,
+    dataset: Dataset,
+    upload: Upload,
+    ready: Sequence[tuple[Rule, Matcher]],
+    state: dict[str, Any],
+) -> int:
+    """Apply current labeling functions to the next items of an upload, at most 1,000. Returns how many were
+    read.
+    """
+    passes = {
+        each.rule_id: each
+        for each in RulePass.objects.filter(upload=upload, rule__in=[rule for rule, _ in ready])
+    }
     labels = suggesting.open_labels(dataset)  # a label may be retired while the job runs
     live = set(in_force().filter(dataset=dataset).values_list("pk", flat=True))
     open_ = [
         (rule, find, passes.get(rule.pk) or RulePass(rule=rule, upload=upload))
         for rule, find in ready
-        if rule.pk in live and rule.label in labels and (rule.pk not in passes or passes[rule.pk].finished_at is None)
+        if rule.pk in live
+        and rule.label in labels
+        and (rule.pk not in passes or passes[rule.pk].finished_at is None)
     ]
     if not open_:
         return 0
@@ -215,9 +311,14 @@ def read_batch(ctx: JobContext, dataset: Dataset, upload: Upload, ready: Sequenc
 
 
 def read_items(
-    ctx: JobContext, task: str, items: Sequence[tuple[int, str]], open_: Sequence[tuple[Rule, Matcher, RulePass]]
+    ctx: JobContext,
+    task: str,
+    items: Sequence[tuple[int, str]],
+    open_: Sequence[tuple[Rule, Matcher, RulePass]],
 ) -> tuple[dict[int, list[tuple[int, Sequence[Span]]]], list[int]]:
-    """(hits: (item, spans) by labeling function, among the items it hasn't read yet; keys of the items read). Stops after MARKS spans."""
+    """(hits: (item, spans) by labeling function, among the items it hasn't read yet; keys of the items read).
+    Stops after MARKS spans.
+    """
     hits: dict[int, list[tuple[int, Sequence[Span]]]] = {rule.pk: [] for rule, _, _ in open_}
     keys: list[int] = []
     marked = 0
@@ -235,19 +336,35 @@ def read_items(
 
 
 def keep(
-    dataset: Dataset, rule: Rule, each: RulePass, keys: Sequence[int], hits: Sequence[tuple[int, Sequence[Span]]], score: float | None
+    dataset: Dataset,
+    rule: Rule,
+    each: RulePass,
+    keys: Sequence[int],
+    hits: Sequence[tuple[int, Sequence[Span]]],
+    score: float | None,
 ) -> None:
-    """Save one labeling function's pre-labels of a batch, and its progress. keys: the batch's items. hits: as from `read_items`."""
+    """Save one labeling function's pre-labels of a batch, and its progress. keys: the batch's items. hits: as
+    from `read_items`.
+    """
     source: dict[str, Any] = {
-        "source": Suggestion.Source.RULE, "source_digest": rule.digest, "source_name": f"{RULE_NAME}{rule.name}",
-    }  # fmt: skip
+        "source": Suggestion.Source.RULE,
+        "source_digest": rule.digest,
+        "source_name": f"{RULE_NAME}{rule.name}",
+    }
     if hits:
         of_label = suggestions_of(dataset.task).of_label
-        suggest_values(dataset=dataset, rows=[(pk, of_label(str(rule.label), marks, score), score) for pk, marks in hits], **source)
+        suggest_values(
+            dataset=dataset,
+            rows=[(pk, of_label(str(rule.label), marks, score), score) for pk, marks in hits],
+            **source,
+        )
     fresh = [pk for pk in keys if pk > each.reached]
     if each.pk is None:
         each.save()
     ended = {} if keys else {"finished_at": timezone.now()}
     RulePass.objects.filter(pk=each.pk).update(
-        items=F("items") + len(fresh), hits=F("hits") + len(hits), reached=keys[-1] if fresh else each.reached, **ended
+        items=F("items") + len(fresh),
+        hits=F("hits") + len(hits),
+        reached=keys[-1] if fresh else each.reached,
+        **ended,
     )

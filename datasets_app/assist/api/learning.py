@@ -21,7 +21,9 @@ from registry.ground.access.rest import Request, View
 
 
 class FitOut(serializers.Serializer[Fit]):
-    """The newest trained fit. rows_digest: over the items and their labels. digest: the source of its pre-labels."""
+    """The newest trained fit. rows_digest: over the items and their labels. digest: the source of its
+    pre-labels.
+    """
 
     uuid = serializers.UUIDField()
     edition = serializers.IntegerField()
@@ -37,10 +39,12 @@ class FitOut(serializers.Serializer[Fit]):
 
 
 class LearningOut(serializers.Serializer[Any]):
-    """The state of the built-in model. fit: null before the first training. accuracy: cross-validated, null below 20 texts.
+    """The state of the built-in model. fit: null before the first training. accuracy: cross-validated, null
+    below 20 texts.
 
-    interval: its 95 % Wilson interval. next_at: answers at which it learns again. ready: classes with five labeled texts; two are needed.
-    pairs: [class, other class, open texts between them], where it is least sure.
+    interval: its 95 % Wilson interval. next_at: answers at which it learns again. ready: classes with five
+    labeled texts; two are needed. pairs: [class, other class, open texts between them], where it is least
+    sure.
     """
 
     fit = FitOut(allow_null=True)
@@ -71,5 +75,7 @@ class QueueLearning(View):
 
 
 urlpatterns = [
-    path("labeling/queues/<uuid:uuid>/built-in-model/", QueueLearning.as_view(), name="api-labeling-learning"),
+    path(
+        "labeling/queues/<uuid:uuid>/built-in-model/", QueueLearning.as_view(), name="api-labeling-learning"
+    ),
 ]

@@ -25,7 +25,9 @@ LONGEST = 50_000
 
 
 class PatternIn(serializers.Serializer[Any]):
-    """A pattern to try. pattern: words and phrases, one a line, or an expression of RE2. label: stable id of a class, for the precision."""
+    """A pattern to try. pattern: words and phrases, one a line, or an expression of RE2. label: stable id of
+    a class, for the precision.
+    """
 
     kind = serializers.ChoiceField(choices=Kind.choices)
     pattern = serializers.CharField(max_length=LONGEST, trim_whitespace=False)
@@ -34,7 +36,9 @@ class PatternIn(serializers.Serializer[Any]):
 
 
 class RuleIn(PatternIn):
-    """A rule, or its next version. label: stable id of a class of the newest version. changes: the version that it changes."""
+    """A rule, or its next version. label: stable id of a class of the newest version. changes: the version
+    that it changes.
+    """
 
     name = serializers.CharField(max_length=80)
     label = serializers.UUIDField()  # type: ignore[assignment]
@@ -42,7 +46,9 @@ class RuleIn(PatternIn):
 
 
 class RuleOut(serializers.Serializer[Rule]):
-    """One version of a rule. rule: the same in all its versions. digest: what its suggestions name as their source."""
+    """One version of a rule. rule: the same in all its versions. digest: what its suggestions name as their
+    source.
+    """
 
     uuid = serializers.UUIDField()
     rule = serializers.UUIDField(source="stable_id")
@@ -58,9 +64,11 @@ class RuleOut(serializers.Serializer[Rule]):
 
 
 class MeasuredOut(serializers.Serializer[Any]):
-    """What a rule hits. items, hits: of the sample. marked: parts that it marks there. decided: hits that are decided, of these right.
+    """What a rule hits. items, hits: of the sample. marked: parts that it marks there. decided: hits that are
+    decided, of these right.
 
-    Where parts are marked, each of them counts, and right is what is decided just so. precision: null below 20 of them.
+    Where parts are marked, each of them counts, and right is what is decided just so. precision: null below
+    20 of them.
 
     interval: 95 % Wilson interval of the precision.
     """
@@ -76,7 +84,9 @@ class MeasuredOut(serializers.Serializer[Any]):
 
 
 class ExampleOut(serializers.Serializer[Any]):
-    """One hit. text: around it; empty for roles that do not read samples. label: the classes decided for it, empty without a decision."""
+    """One hit. text: around it; empty for roles that do not read samples. label: the classes decided for it,
+    empty without a decision.
+    """
 
     item = serializers.UUIDField(source="uuid")
     text = serializers.SerializerMethodField()
@@ -98,7 +108,10 @@ class PreviewOut(serializers.Serializer[Any]):
 class Rules(View):
     """The rules of a dataset."""
 
-    needs = {"GET": Needs("labeling.view", Dataset), "POST": Needs("labeling.manage", Dataset, "labeling.view")}
+    needs = {
+        "GET": Needs("labeling.view", Dataset),
+        "POST": Needs("labeling.manage", Dataset, "labeling.view"),
+    }
 
     @extend_schema(operation_id="labeling_rules", responses=RuleOut(many=True))
     def get(self, request: Request, uuid: UUID) -> Response:
@@ -154,7 +167,15 @@ class RetireRule(View):
 
 urlpatterns = [
     path("labeling/datasets/<uuid:uuid>/functions/", Rules.as_view(), name="api-labeling-rules"),
-    path("labeling/datasets/<uuid:uuid>/functions/preview/", PreviewRule.as_view(), name="api-labeling-preview-rule"),
-    path("labeling/datasets/<uuid:uuid>/functions/apply/", ApplyRules.as_view(), name="api-labeling-apply-rules"),
+    path(
+        "labeling/datasets/<uuid:uuid>/functions/preview/",
+        PreviewRule.as_view(),
+        name="api-labeling-preview-rule",
+    ),
+    path(
+        "labeling/datasets/<uuid:uuid>/functions/apply/",
+        ApplyRules.as_view(),
+        name="api-labeling-apply-rules",
+    ),
     path("labeling/functions/<uuid:uuid>/retire/", RetireRule.as_view(), name="api-labeling-retire-rule"),
 ]

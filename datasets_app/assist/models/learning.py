@@ -10,7 +10,8 @@ from datasets_app.queues.models.queues import Queue
 
 
 class Fit(models.Model):
-    """One fit of a dataset's built-in model: its training rows and accuracy. The newest edition orders queues.
+    """One fit of a dataset's built-in model: its training rows and accuracy. The newest edition orders
+    queues.
 
     If there were too few labels to train, the digests are empty and only the counts are set.
     """
@@ -26,17 +27,33 @@ class Fit(models.Model):
     uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
     dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, db_index=False, related_name="fits")
     edition = models.PositiveIntegerField(help_text="1 for the first of the dataset")
-    answers = models.PositiveIntegerField(help_text="annotations in all queues of the dataset when it started")
+    answers = models.PositiveIntegerField(
+        help_text="annotations in all queues of the dataset when it started"
+    )
     rows = models.PositiveIntegerField(help_text="labeled texts it was trained on")
     features = models.CharField(max_length=7, choices=Features.choices)
     base_name = models.CharField(max_length=120, blank=True)
     base_digest = models.CharField(max_length=64, blank=True)
-    rows_digest = models.CharField(max_length=64, blank=True, help_text="sha256 over the digests of the items and their labels")
-    digest = models.CharField(max_length=64, blank=True, help_text="digest of everything that makes it: the source of its pre-labels")
-    figures = models.JSONField(help_text="counts by stable id, correct rows in cross-validation, folds, pairs, how far pools were read")
+    rows_digest = models.CharField(
+        max_length=64, blank=True, help_text="sha256 over the digests of the items and their labels"
+    )
+    digest = models.CharField(
+        max_length=64,
+        blank=True,
+        help_text="digest of everything that makes it: the source of its pre-labels",
+    )
+    figures = models.JSONField(
+        help_text=(
+            "counts by stable id, correct rows in cross-validation, folds, pairs, how far pools were read"
+        )
+    )
     seconds = models.FloatField(help_text="duration, embeddings included")
     created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+", help_text="null: automatic"
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        help_text="null: automatic",
     )
     created_at = models.DateTimeField(auto_now_add=True)
 

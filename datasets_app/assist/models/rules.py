@@ -12,7 +12,9 @@ USER = settings.AUTH_USER_MODEL
 
 
 class Rule(models.Model):
-    """One version of a labeling function, which suggests a label for matching texts. Immutable: changing or retiring it adds a version."""
+    """One version of a labeling function, which suggests a label for matching texts. Immutable: changing or
+    retiring it adds a version.
+    """
 
     append_only = True
     project_path = "dataset__project"
@@ -29,7 +31,9 @@ class Rule(models.Model):
     mode = models.CharField(max_length=4, choices=Mode.choices, default=Mode.ANY)
     retired = models.BooleanField(default=False, help_text="whether it suggests nothing from this version on")
     replaces = models.OneToOneField("self", null=True, on_delete=models.PROTECT, related_name="replaced_by")
-    digest = models.CharField(max_length=64, unique=True, help_text="digest of this version: the source of its pre-labels")
+    digest = models.CharField(
+        max_length=64, unique=True, help_text="digest of this version: the source of its pre-labels"
+    )
     created_by = models.ForeignKey(USER, null=True, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -41,7 +45,9 @@ class Rule(models.Model):
 
 
 class RulePass(models.Model):
-    """How far one version of a labeling function has read one upload, whose items are fixed. Updated by the job that applies it."""
+    """How far one version of a labeling function has read one upload, whose items are fixed. Updated by the
+    job that applies it.
+    """
 
     rule = models.ForeignKey(Rule, on_delete=models.CASCADE, related_name="passes")
     upload = models.ForeignKey(Upload, on_delete=models.CASCADE, related_name="+")

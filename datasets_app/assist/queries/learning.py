@@ -32,7 +32,8 @@ from registry.ground.access.models import User
 
 LEARN = "assist.learn"
 ROWS_LIMIT = 10_000  # training rows of one fit, sampled evenly from more
-POOL_LIMIT = 20_000  # open slots of a queue that one fit scores; in a larger queue the next fit scores the next ones
+# open slots of a queue that one fit scores; in a larger queue the next fit scores the next ones
+POOL_LIMIT = 20_000
 TEXT_READ = 2_000  # characters of a text that are read
 PAGE = 2_000
 NEWEST = 50  # uploads checked for imported labels
@@ -51,7 +52,9 @@ class LabeledText:
 
 @dataclass(frozen=True, slots=True)
 class TrainingSet:
-    """The training rows of a fit. total: labeled texts in all. rows: at most 10,000 of them, by item, without duplicate texts."""
+    """The training rows of a fit. total: labeled texts in all. rows: at most 10,000 of them, by item, without
+    duplicate texts.
+    """
 
     total: int
     rows: list[LabeledText]
@@ -71,7 +74,8 @@ class TrainingSet:
 def training_set(dataset: Dataset) -> TrainingSet:
     """Read all resolved labels, or unanimous annotations if there is none; in constant memory.
 
-    More than 10,000 are sampled evenly, by their digests. Merged labels become their targets; texts with removed labels are left out.
+    More than 10,000 are sampled evenly, by their digests. Merged labels become their targets; texts with
+    removed labels are left out.
     """
     total, drawn = 0, list[tuple[int, int, LabeledText]]()
     for row in labeled_texts(dataset):
@@ -87,19 +91,29 @@ def training_set(dataset: Dataset) -> TrainingSet:
 
 
 def labeled_texts(dataset: Dataset) -> Iterator[LabeledText]:
-    """The labeled texts of a dataset: with a resolved label by item, then with unanimous annotations by item."""
+    """The labeled texts of a dataset: with a resolved label by item, then with unanimous annotations by
+    item.
+    """
     schema = latest_schema(dataset)
     known = {str(label.stable_id) for label in schema.labels.all()} if schema else set[str]()
     merged = {str(old): str(new) for old, new in present_ids(dataset.pk).items()}
-    decided = standing().filter(item__dataset=dataset, item__upload__state=UploadState.IMPORTED).order_by("item_id")
+    decided = (
+        standing().filter(item__dataset=dataset, item__upload__state=UploadState.IMPORTED).order_by("item_id")
+    )
     fields = ("item_id", "item__digest", "item__normal_digest", "label__stable_id", "value")
     for item, digest, form, label, value in decided.values_list(*fields).iterator(chunk_size=PAGE):
         if (classes := classes_in(label, value, known, merged)) is not None:
             yield LabeledText(item, digest, form, classes)
     open_ = ~Exists(standing().filter(item=OuterRef("item")))
-    given = Slot.objects.filter(open_, queue__dataset=dataset, state=Slot.State.DONE, annotation__isnull=False, is_gold=False)
+    given = Slot.objects.filter(
+        open_, queue__dataset=dataset, state=Slot.State.DONE, annotation__isnull=False, is_gold=False
+    )
     answered = given.order_by("item_id", "id")
-    for rows in by_item(answered.values_list(*fields[:3], "annotation__label__stable_id", "annotation__value").iterator(chunk_size=PAGE)):
+    for rows in by_item(
+        answered.values_list(*fields[:3], "annotation__label__stable_id", "annotation__value").iterator(
+            chunk_size=PAGE
+        )
+    ):
         values = {classes_in(label, value, known, merged) for *_, label, value in rows}
         if len(values) == 1 and (classes := values.pop()) is not None:
             item, digest, form, *_ = rows[0]
@@ -118,9 +132,17 @@ def by_item(rows: Iterable[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...]]]:
         yield held
 
 
-def classes_in(label: UUID | None, value: Any, known: set[str], merged: dict[str, str]) -> tuple[str, ...] | None:
+def classes_in(
+    label: UUID | None, value: Any, known: set[str], merged: dict[str, str]
+) -> tuple[str, ...] | None:
     """The current labels of an annotation or decision, sorted; None for a removed label."""
-    named = [str(label)] if label else list((value or {}).get("labels", ())) if "labels" in (value or {}) else None
+    named = (
+        [str(label)]
+        if label
+        else list((value or {}).get("labels", ()))
+        if "labels" in (value or {})
+        else None
+    )
     if named is None:
         return None
     now = sorted({merged.get(each, each) for each in named})
@@ -131,7 +153,11 @@ def texts_of(item_ids: Sequence[int]) -> dict[int, tuple[str, str]]:
     """(digest, beginning of the text) of these items, by key."""
     found: dict[int, tuple[str, str]] = {}
     for ids in chunks(item_ids):
-        rows = Item.objects.filter(pk__in=ids).annotate(head=Substr("text", 1, TEXT_READ)).values_list("pk", "digest", "head")
+        rows = (
+            Item.objects.filter(pk__in=ids)
+            .annotate(head=Substr("text", 1, TEXT_READ))
+            .values_list("pk", "digest", "head")
+        )
         found |= {pk: (digest, head) for pk, digest, head in rows}
     return found
 
@@ -139,18 +165,26 @@ def texts_of(item_ids: Sequence[int]) -> dict[int, tuple[str, str]]:
 # ── Queues ──────────────────────────────────────────────────────────────────
 def model_queues(dataset: Dataset) -> QuerySet[Queue]:
     """The filled queues ordered by the built-in model that aren't closed."""
-    return Queue.objects.filter(dataset=dataset, order=Queue.Order.MODEL, filled_at__isnull=False).exclude(state=Queue.State.CLOSED)
+    return Queue.objects.filter(dataset=dataset, order=Queue.Order.MODEL, filled_at__isnull=False).exclude(
+        state=Queue.State.CLOSED
+    )
 
 
 def pool(queue: Queue, after: int) -> list[tuple[int, int]]:
-    """(slot, item) of open slots after this one, at most 20,000, by slot; returned items keep their place and are left out."""
-    slots = Slot.objects.filter(queue=queue, state=Slot.State.OPEN, priority__gte=0, pk__gt=after).order_by("id")
+    """(slot, item) of open slots after this one, at most 20,000, by slot; returned items keep their place and
+    are left out.
+    """
+    slots = Slot.objects.filter(queue=queue, state=Slot.State.OPEN, priority__gte=0, pk__gt=after).order_by(
+        "id"
+    )
     return list(slots.values_list("pk", "item_id")[:POOL_LIMIT])
 
 
 def learners() -> QuerySet[Dataset]:
     """The datasets with an open queue ordered by the built-in model."""
-    serving = Queue.objects.filter(dataset=OuterRef("pk"), order=Queue.Order.MODEL, state=Queue.State.OPEN, filled_at__isnull=False)
+    serving = Queue.objects.filter(
+        dataset=OuterRef("pk"), order=Queue.Order.MODEL, state=Queue.State.OPEN, filled_at__isnull=False
+    )
     return Dataset.objects.filter(Exists(serving)).select_related("project")
 
 
@@ -158,14 +192,19 @@ def is_due(dataset: Dataset, now: datetime) -> bool:
     """Whether to train the dataset's built-in model now."""
     fit = last_fit(dataset)
     return uncertainty.fit_is_due(
-        before_of(fit), answers=answers_given(dataset), imported=fit is None and has_imported_labels(dataset),
-        waiting=model_queues(dataset).exclude(pk__in=QueueOrder.objects.values("queue")).exists(), now=now,
-    )  # fmt: skip
+        before_of(fit),
+        answers=answers_given(dataset),
+        imported=fit is None and has_imported_labels(dataset),
+        waiting=model_queues(dataset).exclude(pk__in=QueueOrder.objects.values("queue")).exists(),
+        now=now,
+    )
 
 
 def has_imported_labels(dataset: Dataset) -> bool:
     """Whether one of the newest uploads has a label column that was imported as resolved labels."""
-    uploads = dataset.uploads.filter(labels_as=Upload.Labels.DECISIONS, state=UploadState.IMPORTED).order_by("-id")
+    uploads = dataset.uploads.filter(labels_as=Upload.Labels.DECISIONS, state=UploadState.IMPORTED).order_by(
+        "-id"
+    )
     return any("label" in mapping.values() for mapping in uploads.values_list("mapping", flat=True)[:NEWEST])
 
 
@@ -175,8 +214,8 @@ def answers_given(dataset: Dataset) -> int:
 
 
 def visible_answers(dataset: Dataset, viewer: User) -> int:
-    """The same, as shown to this person: rounded down to tens if gold is mixed in, unless they manage labels. Gold annotations aren't
-    counted, so an exact count would reveal them.
+    """The same, as shown to this person: rounded down to tens if gold is mixed in, unless they manage labels.
+    Gold annotations aren't counted, so an exact count would reveal them.
     """
     mixing = Q(gold_rate__gt=0) | Q(gold_done__gt=0)
     exact = not dataset.queues.filter(mixing).exists() or policy.can(viewer, "labeling.manage", dataset)
@@ -203,8 +242,9 @@ def learn_job(dataset: Dataset) -> Job | None:
 class Learning:
     """The state of a queue's built-in model. fit: the newest trained one. look: the newest, trained or not.
 
-    base: name of the base model for embeddings; empty for TF-IDF. ready: labels with enough annotations. counts: (label, texts), rarest
-    first. pairs: (label, other label, open texts between them), where it's least confident.
+    base: name of the base model for embeddings; empty for TF-IDF. ready: labels with enough annotations.
+    counts: (label, texts), rarest first. pairs: (label, other label, open texts between them), where it's
+    least confident.
     """
 
     fit: Fit | None
@@ -239,17 +279,27 @@ class Learning:
 
 
 def learning(queue: Queue, viewer: User) -> Learning:
-    """The state of the built-in model of a queue's dataset, as shown to this person; a constant number of queries."""
+    """The state of the built-in model of a queue's dataset, as shown to this person; a constant number of
+    queries.
+    """
     dataset = queue.dataset
     job = learn_job(dataset)
     look = last_fit(dataset)
-    fit = look if look is None or look.digest else Fit.objects.filter(dataset=dataset).exclude(digest="").order_by("-edition").first()
+    fit = (
+        look
+        if look is None or look.digest
+        else Fit.objects.filter(dataset=dataset).exclude(digest="").order_by("-edition").first()
+    )
     schema = latest_schema(dataset)
     names = {str(label.stable_id): label.name for label in schema.labels.all()} if schema else {}
     counts: dict[str, int] = defaultdict(int, look.figures["counts"] if look else {})
     ordered = sorted(((name, counts[key]) for key, name in names.items()), key=lambda pair: pair[1])
     ready = sum(count >= uncertainty.ANSWERS for _, count in ordered)
     named = fit.figures["pairs"] if fit else []
-    pairs = [(names[one], names[other], rows) for one, other, rows in named if one in names and other in names]
+    pairs = [
+        (names[one], names[other], rows) for one, other, rows in named if one in names and other in names
+    ]
     next_at = uncertainty.next_fit_at(before_of(look))
-    return Learning(fit, look, visible_answers(dataset, viewer), next_at, base_name(), job, ready, ordered, pairs)
+    return Learning(
+        fit, look, visible_answers(dataset, viewer), next_at, base_name(), job, ready, ordered, pairs
+    )

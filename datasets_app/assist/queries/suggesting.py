@@ -54,29 +54,39 @@ def retired_rules(dataset: Dataset) -> list[Rule]:
 
 def get_rule(user: User, uuid: UUID) -> Rule:
     """One version of a labeling function that the user may see. Raises Http404."""
-    return policy.get_visible(user, Rule.objects.select_related("dataset__project", "created_by"), "labeling.view", uuid=uuid)
+    return policy.get_visible(
+        user, Rule.objects.select_related("dataset__project", "created_by"), "labeling.view", uuid=uuid
+    )
 
 
 def versions_of(rule: Rule) -> list[Rule]:
     """The versions of a labeling function, newest first; at most PAGE."""
-    return list(Rule.objects.filter(stable_id=rule.stable_id).select_related("created_by").order_by("-version")[:PAGE])
+    return list(
+        Rule.objects.filter(stable_id=rule.stable_id).select_related("created_by").order_by("-version")[:PAGE]
+    )
 
 
 def open_labels(dataset: Dataset) -> dict[UUID, Label]:
-    """The labels of the newest schema by stable id, in their order: those that a labeling function can suggest."""
+    """The labels of the newest schema by stable id, in their order: those that a labeling function can
+    suggest.
+    """
     schema = latest_schema(dataset)
     return {label.stable_id: label for label in schema.labels.all()} if schema else {}
 
 
 def able(rules: Sequence[Rule], labels: dict[UUID, Label]) -> list[Rule]:
-    """Those of these labeling functions whose label is in the newest schema. labels: as from `open_labels`."""
+    """Those of these labeling functions whose label is in the newest schema. labels: as from
+    `open_labels`.
+    """
     return [rule for rule in rules if rule.label in labels]
 
 
 # ── A sample ────────────────────────────────────────────────────────────────
 @dataclass(slots=True)
 class Sampled:
-    """One item to try labeling functions on. resolved: its label, if any. drawn: whether it's in the sample itself."""
+    """One item to try labeling functions on. resolved: its label, if any. drawn: whether it's in the sample
+    itself.
+    """
 
     key: int
     uuid: UUID
@@ -88,7 +98,8 @@ class Sampled:
 
 
 def sample(dataset: Dataset) -> list[Sampled]:
-    """All items of a small dataset, else 2,000 in 20 blocks spread over it; in addition up to 1,000 newly labeled ones.
+    """All items of a small dataset, else 2,000 in 20 blocks spread over it; in addition up to 1,000 newly
+    labeled ones.
 
     The same until items or decisions are added. No table is counted; texts are cut at TEXT_READ.
     """
@@ -120,7 +131,9 @@ def drawn(dataset: Dataset) -> list[Sampled]:
 
 def read(items: QuerySet[Item]) -> list[Sampled]:
     """These items, with texts cut at TEXT_READ."""
-    rows = items.annotate(head=Substr("text", 1, TEXT_READ)).values_list("pk", "uuid", "digest", "head", "upload")
+    rows = items.annotate(head=Substr("text", 1, TEXT_READ)).values_list(
+        "pk", "uuid", "digest", "head", "upload"
+    )
     return [Sampled(*row) for row in rows]
 
 
@@ -135,16 +148,21 @@ def newly_decided(dataset: Dataset) -> list[tuple[int, Value]]:
     found: list[tuple[int, Value]] = []
     for queue in dataset.queues.order_by("-id").values_list("pk", flat=True)[:QUEUES]:
         newest = Decision.objects.filter(queue=queue).exclude(how=Decision.How.WITHDRAWN).order_by("-id")
-        rows = newest.values_list("item_id", "label__stable_id", "value", "superseded_by")[: DECIDED // QUEUES]
-        found += [(item, value_of(label, value)) for item, label, value, superseded in rows if superseded is None]
+        rows = newest.values_list("item_id", "label__stable_id", "value", "superseded_by")[
+            : DECIDED // QUEUES
+        ]
+        found += [
+            (item, value_of(label, value)) for item, label, value, superseded in rows if superseded is None
+        ]
     return found
 
 
 # ── Matches ─────────────────────────────────────────────────────────────────
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One match. label: names of the resolved labels, empty without one. claims: number of spans, or 1 for a label; right: of these, equal
-    to the resolved label; both 0 without one."""
+    """One match. label: names of the resolved labels, empty without one. claims: number of spans, or 1 for a
+    label; right: of these, equal to the resolved label; both 0 without one.
+    """
 
     uuid: UUID
     digest: str
@@ -169,7 +187,9 @@ class Preview:
 
 
 def preview(dataset: Dataset, find: Matcher, label: UUID | None, *, seconds: float = SECONDS) -> Preview:
-    """Try one pattern on the sample. label: stable id of the label that it would suggest; without one no precision is measured."""
+    """Try one pattern on the sample. label: stable id of the label that it would suggest; without one no
+    precision is measured.
+    """
     found = Preview()
     names = {str(key): each.name for key, each in open_labels(dataset).items()}
     until = time.monotonic() + seconds
@@ -182,7 +202,9 @@ def preview(dataset: Dataset, find: Matcher, label: UUID | None, *, seconds: flo
         found.measured.add(hit, drawn=row.drawn)
         if few and hit.value is not None:
             shown = pieces(row.text, hit.marks[:SPANS_SHOWN])
-            found.examples.append(Example(row.uuid, row.digest, shown, decided_names(row.resolved, names), hit.count, hit.right))
+            found.examples.append(
+                Example(row.uuid, row.digest, shown, decided_names(row.resolved, names), hit.count, hit.right)
+            )
     return found
 
 
@@ -195,7 +217,9 @@ def decided_names(value: Value | None, names: Mapping[str, str]) -> str:
 
 @dataclass(slots=True)
 class Findings:
-    """All labeling functions on one sample. conflicts: (one, other, items on which they contradict each other), most first."""
+    """All labeling functions on one sample. conflicts: (one, other, items on which they contradict each
+    other), most first.
+    """
 
     measured: dict[int, Measured] = field(default_factory=dict)
     items: int = 0
@@ -214,11 +238,17 @@ def measure(dataset: Dataset, rules: Sequence[Rule], *, seconds: float = SECONDS
         if time.monotonic() > until:
             found.stopped = True
             break
-        claims = [(rule, claim(dataset.task, find, row.text, rule.label, row.resolved)) for rule, find in ready]
+        claims = [
+            (rule, claim(dataset.task, find, row.text, rule.label, row.resolved)) for rule, find in ready
+        ]
         for rule, hit in claims:
             found.measured[rule.pk].add(hit, drawn=row.drawn)
         found.items += row.drawn
-        against = contradictions(dataset.task, [(rule, hit.value) for rule, hit in claims if hit.value is not None]) if row.drawn else []
+        against = (
+            contradictions(dataset.task, [(rule, hit.value) for rule, hit in claims if hit.value is not None])
+            if row.drawn
+            else []
+        )
         found.disputed += bool(against)
         pairs.update(against)
     by_key = {rule.pk: rule for rule in rules}
@@ -227,13 +257,21 @@ def measure(dataset: Dataset, rules: Sequence[Rule], *, seconds: float = SECONDS
 
 
 def contradictions(task: str, claims: Sequence[tuple[Rule, Value]]) -> list[tuple[int, int]]:
-    """Pairs of labeling functions, by key, that contradict each other on one text. claims: the suggested value of each match."""
+    """Pairs of labeling functions, by key, that contradict each other on one text. claims: the suggested
+    value of each match.
+    """
     contradict = suggestions_of(task).contradict
-    return [(one.pk, other.pk) for (one, value), (other, other_value) in combinations(claims, 2) if contradict(value, other_value)]
+    return [
+        (one.pk, other.pk)
+        for (one, value), (other, other_value) in combinations(claims, 2)
+        if contradict(value, other_value)
+    ]
 
 
 def compiled(rule: Rule) -> Matcher | None:
-    """The compiled pattern of a labeling function; None if it's no longer valid in this version of the product."""
+    """The compiled pattern of a labeling function; None if it's no longer valid in this version of the
+    product.
+    """
     try:
         return matcher(rule.kind, rule.pattern, rule.mode)
     except Refused:
@@ -243,8 +281,8 @@ def compiled(rule: Rule) -> Matcher | None:
 # ── Progress ────────────────────────────────────────────────────────────────
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """The results of applying one labeling function. items, hits: read and matched so far. at: when an upload was last finished; None
-    before the first.
+    """The results of applying one labeling function. items, hits: read and matched so far. at: when an upload
+    was last finished; None before the first.
     """
 
     items: int = 0
@@ -254,19 +292,29 @@ class Reach:
 
 def reach(rules: Sequence[Rule]) -> dict[int, Reach]:
     """The results of each of these labeling functions by key, from the counters of its passes."""
-    rows = RulePass.objects.filter(rule__in=rules).values("rule").annotate(read=Sum("items"), hit=Sum("hits"), at=Max("finished_at"))
+    rows = (
+        RulePass.objects.filter(rule__in=rules)
+        .values("rule")
+        .annotate(read=Sum("items"), hit=Sum("hits"), at=Max("finished_at"))
+    )
     found = {row["rule"]: Reach(row["read"], row["hit"], row["at"]) for row in rows}
     return {rule.pk: found.get(rule.pk, Reach()) for rule in rules}
 
 
 def unread(dataset: Dataset, reached: dict[int, Reach]) -> int:
     """Items that the labeling function with the fewest items read hasn't read yet."""
-    return max(0, dataset.items_total - min((each.items for each in reached.values()), default=dataset.items_total))
+    return max(
+        0, dataset.items_total - min((each.items for each in reached.values()), default=dataset.items_total)
+    )
 
 
 def apply_job(dataset: Dataset) -> Job | None:
     """The newest job that applied the dataset's labeling functions."""
-    return Job.objects.filter(subject_type=dataset._meta.label_lower, subject_uuid=dataset.uuid, kind=APPLY).order_by("-id").first()
+    return (
+        Job.objects.filter(subject_type=dataset._meta.label_lower, subject_uuid=dataset.uuid, kind=APPLY)
+        .order_by("-id")
+        .first()
+    )
 
 
 def uploads_to_read(dataset: Dataset, rule: Rule) -> QuerySet[Upload]:

@@ -39,15 +39,28 @@ def rules(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     findings, reached = suggesting.measure(dataset, found), suggesting.reach(found)
     unread = suggesting.unread(dataset, {rule.pk: reached[rule.pk] for rule in able})
     context = {
-        "dataset": dataset, "findings": findings, "unread": unread, "job": job, "working": job is not None and not job.is_finished,
+        "dataset": dataset,
+        "findings": findings,
+        "unread": unread,
+        "job": job,
+        "working": job is not None and not job.is_finished,
         "lines": [
-            {"rule": rule, "label": labels.get(rule.label), "measured": findings.measured.get(rule.pk), "reach": reached[rule.pk]}
+            {
+                "rule": rule,
+                "label": labels.get(rule.label),
+                "measured": findings.measured.get(rule.pk),
+                "reach": reached[rule.pk],
+            }
             for rule in found
         ],
-        "retired": suggesting.retired_rules(dataset), "may_manage": policy.can(request.user, "labeling.manage", dataset),
-        "may_apply": bool(able) and bool(unread), "has_classes": bool(labels), "has_labels": kind.has_labels,
-        "marking": kind.has_labels and not kind.labels_texts, "several": kind.labels_texts and not kind.one_label,
-    }  # fmt: skip
+        "retired": suggesting.retired_rules(dataset),
+        "may_manage": policy.can(request.user, "labeling.manage", dataset),
+        "may_apply": bool(able) and bool(unread),
+        "has_classes": bool(labels),
+        "has_labels": kind.has_labels,
+        "marking": kind.has_labels and not kind.labels_texts,
+        "several": kind.labels_texts and not kind.one_label,
+    }
     return respond(request, LIST, "rules", context)
 
 
@@ -62,7 +75,9 @@ def write_rule(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @needs("labeling.view", Rule)
 def rule(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Show one version of a labeling function with its history, and the editor of the next version for those who may change it."""
+    """Show one version of a labeling function with its history, and the editor of the next version for those
+    who may change it.
+    """
     found = suggesting.get_rule(request.user, uuid)
     if request.method == "POST":
         policy.require(request.user, "labeling.manage", found.dataset)
@@ -81,7 +96,9 @@ def edit(request: SignedInRequest, dataset: Dataset, rule: Rule | None) -> HttpR
             toast(request, f"{made.name}, version {made.version}, saved")
             return HttpResponseRedirect(reverse("assist:rules", args=[dataset.uuid]))
     context = editor(request, dataset, rule, form)
-    tried = {"kind": rule.kind, "pattern": rule.pattern, "mode": rule.mode, "label": rule.label} if rule else {}
+    tried = (
+        {"kind": rule.kind, "pattern": rule.pattern, "mode": rule.mode, "label": rule.label} if rule else {}
+    )
     context |= tried_out(dataset, form.cleaned_data if form.is_bound else tried)
     return render(request, EDITOR, context, status=422 if form.is_bound else 200)
 
@@ -110,19 +127,30 @@ def tried_out(dataset: Dataset, data: dict[str, Any]) -> dict[str, Any]:
         find = matcher(kind, pattern, mode)
     except Refused as error:
         return {"preview": None, "refused": error}
-    return {"preview": suggesting.preview(dataset, find, data.get("label")), "refused": None, "classed": bool(data.get("label"))}
+    return {
+        "preview": suggesting.preview(dataset, find, data.get("label")),
+        "refused": None,
+        "classed": bool(data.get("label")),
+    }
 
 
 def editor(request: SignedInRequest, dataset: Dataset, rule: Rule | None, form: RuleForm) -> dict[str, Any]:
     """Context for the editor, besides the preview."""
     newest = rule is None or not hasattr(rule, "replaced_by")
     return {
-        "dataset": dataset, "marking": not dataset.task_type.labels_texts, "rule": rule, "form": form,
+        "dataset": dataset,
+        "marking": not dataset.task_type.labels_texts,
+        "rule": rule,
+        "form": form,
         "versions": suggesting.versions_of(rule) if rule else [],
-        "labels": {key: label.name for key, label in suggesting.open_labels(dataset).items()}, "newest": newest,
-        "may_manage": newest and not (rule and rule.retired) and policy.can(request.user, "labeling.manage", dataset),
-        "may_read": policy.can(request.user, "datasets.read_samples", dataset), "sample": suggesting.SAMPLE,
-    }  # fmt: skip
+        "labels": {key: label.name for key, label in suggesting.open_labels(dataset).items()},
+        "newest": newest,
+        "may_manage": (
+            newest and not (rule and rule.retired) and policy.can(request.user, "labeling.manage", dataset)
+        ),
+        "may_read": policy.can(request.user, "datasets.read_samples", dataset),
+        "sample": suggesting.SAMPLE,
+    }
 
 
 @require_POST

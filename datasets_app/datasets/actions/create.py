@@ -19,14 +19,22 @@ from registry.ground.ledger.verbs import Verb
 
 @transaction.atomic
 def create_dataset(
-    *, project: Project, actor: User, name: str, task: str = types.DEFAULT, description: str = "", language: str = "",
-    licence: str = "", slug: str = "", config: str = "",
-) -> Dataset:  # fmt: skip
-    """Create an empty dataset. config: a Label Studio labeling configuration; its first question overrides the task, and its labels are
-    published.
+    *,
+    project: Project,
+    actor: User,
+    name: str,
+    task: str = types.DEFAULT,
+    description: str = "",
+    language: str = "",
+    licence: str = "",
+    slug: str = "",
+    config: str = "",
+) -> Dataset:
+    """Create an empty dataset. config: a Label Studio labeling configuration; its first question overrides
+    the task, and its labels are published.
 
-    Raises PermissionDenied, or Refused for an unknown task, an unreadable configuration, or a name that is taken or has no letter or
-    digit.
+    Raises PermissionDenied, or Refused for an unknown task, an unreadable configuration, or a name that is
+    taken or has no letter or digit.
     """
     policy.require(actor, "datasets.create", project)
     control = first_question(config) if config.strip() else None
@@ -40,9 +48,15 @@ def create_dataset(
         message = f"{task[:40]!r} isn't a task. Choose one of {', '.join(types.TYPES)}."
         raise Refused(message, fields={"task": [message]})
     dataset = Dataset(
-        project=project, name=name[:80], slug=slug, task=task, description=description, language=language[:20], licence=licence[:80],
+        project=project,
+        name=name[:80],
+        slug=slug,
+        task=task,
+        description=description,
+        language=language[:20],
+        licence=licence[:80],
         created_by=actor,
-    )  # fmt: skip
+    )
     try:
         with transaction.atomic():
             dataset.save(force_insert=True)
@@ -62,5 +76,7 @@ def first_question(config: str) -> Control:
         return label_config.controls(config)[0]
     except label_config.Unreadable as error:
         raise Refused(
-            str(error), next_step="Copy the complete labeling configuration from the project settings.", fields={"config": [str(error)]}
+            str(error),
+            next_step="Copy the complete labeling configuration from the project settings.",
+            fields={"config": [str(error)]},
         ) from error

@@ -35,10 +35,11 @@ OWN = ("id", "text", "split", "group", "time", "item", "file", "line", "metadata
 
 @transaction.atomic
 def export_items(*, dataset_id: UUID, actor: User, filters: Mapping[str, str]) -> Job:
-    """Start a job that writes filtered items as CSV, oldest first; all visible items without filters. filters: as for a slice.
+    """Start a job that writes filtered items as CSV, oldest first; all visible items without filters.
+    filters: as for a slice.
 
-    A repeated request returns the unfinished job. Raises PermissionDenied, or Refused (an unknown or invalid filter, with its field; or no
-    item matches).
+    A repeated request returns the unfinished job. Raises PermissionDenied, or Refused (an unknown or invalid
+    filter, with its field; or no item matches).
     """
     dataset = Dataset.objects.select_related("project").get(uuid=dataset_id)
     policy.require(actor, "datasets.export", dataset)
@@ -46,16 +47,24 @@ def export_items(*, dataset_id: UUID, actor: User, filters: Mapping[str, str]) -
     if not selection.is_valid:
         fields = {name: [problem] for name, problem in selection.problems.items()}
         raise Refused(
-            "The file wasn't created: a filter is no longer valid.", next_step=next(iter(selection.problems.values())), fields=fields
+            "The file wasn't created: a filter is no longer valid.",
+            next_step=next(iter(selection.problems.values())),
+            fields=fields,
         )
     found, edge = selection.first(1)
     if not found and edge is None:
-        raise Refused("The file wasn't created: no items match.", next_step="Remove a filter, or import a file.")
+        raise Refused(
+            "The file wasn't created: no items match.", next_step="Remove a filter, or import a file."
+        )
     args = {"dataset": str(dataset.uuid), "user": str(actor.uuid), "filters": selection.filters}
     return jobs.enqueue(
-        "datasets.export", actor=actor, project=dataset.project, args=args, subject=dataset,
+        "datasets.export",
+        actor=actor,
+        project=dataset.project,
+        args=args,
+        subject=dataset,
         key=f"datasets.export:{actor.uuid}:{digest_of([str(dataset.uuid), selection.filters])}",
-    )  # fmt: skip
+    )
 
 
 def run_export(ctx: JobContext) -> None:
@@ -65,10 +74,14 @@ def run_export(ctx: JobContext) -> None:
     selection = Selection(dataset, user, ctx.args["filters"], whole=True)
     if not (policy.can(user, "datasets.export", dataset) and queries.may_read(user, dataset)):
         raise Conflict(
-            "The file wasn't created: the person who requested it can't export texts anymore.", next_step="Ask an ML lead for the role."
+            "The file wasn't created: the person who requested it can't export texts anymore.",
+            next_step="Ask an ML lead for the role.",
         )
     if not selection.is_valid:
-        raise Conflict("The file wasn't created: a filter is no longer valid.", next_step=next(iter(selection.problems.values())))
+        raise Conflict(
+            "The file wasn't created: a filter is no longer valid.",
+            next_step=next(iter(selection.problems.values())),
+        )
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "items.csv"
         count, escaped = write(path, header_of(dataset), rows(ctx, selection))
@@ -77,12 +90,24 @@ def run_export(ctx: JobContext) -> None:
     with transaction.atomic():
         ctx.hold()
         made = Export.objects.create(
-            dataset=dataset, filters=selection.filters, words=selection.words, blob=blob, items=count, neutralised=escaped, created_by=user
+            dataset=dataset,
+            filters=selection.filters,
+            words=selection.words,
+            blob=blob,
+            items=count,
+            neutralised=escaped,
+            created_by=user,
         )
         ledger.record(
-            user, Verb.ITEMS_EXPORTED, made, project=dataset.project.uuid, dataset=dataset.uuid, filters=digest_of(made.filters),
-            file=blob.digest, items=count,
-        )  # fmt: skip
+            user,
+            Verb.ITEMS_EXPORTED,
+            made,
+            project=dataset.project.uuid,
+            dataset=dataset.uuid,
+            filters=digest_of(made.filters),
+            file=blob.digest,
+            items=count,
+        )
 
 
 def header_of(dataset: Dataset) -> list[str]:
@@ -92,7 +117,9 @@ def header_of(dataset: Dataset) -> list[str]:
 
 
 def write(path: Path, header: Sequence[str], found: Iterable[dict[str, str]]) -> tuple[int, int]:
-    """UTF-8, quoted where needed, formulae neutralised. Returns how many rows, and how many cells were neutralised."""
+    """UTF-8, quoted where needed, formulae neutralised. Returns how many rows, and how many cells were
+    neutralised.
+    """
     count = neutralised = 0
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
@@ -134,11 +161,17 @@ def cells_above(dataset: Dataset, keys: Sequence[int]) -> dict[int, dict[str, st
 def cells_of(item: Item) -> dict[str, str]:
     """The item's own cells, by column."""
     return {
-        "id": item.external_id, "text": item.text, "split": item.split, "group": item.group,
-        "time": item.event_time.isoformat() if item.event_time else "", "item": item.digest,
-        "file": f"{item.upload.file_name}/{item.member}" if item.member else item.upload.file_name, "line": str(item.line),
-        "metadata": as_json(item.metadata), "content": as_json(item.content),
-    }  # fmt: skip
+        "id": item.external_id,
+        "text": item.text,
+        "split": item.split,
+        "group": item.group,
+        "time": item.event_time.isoformat() if item.event_time else "",
+        "item": item.digest,
+        "file": f"{item.upload.file_name}/{item.member}" if item.member else item.upload.file_name,
+        "line": str(item.line),
+        "metadata": as_json(item.metadata),
+        "content": as_json(item.content),
+    }
 
 
 def as_json(value: Any) -> str:

@@ -1,4 +1,6 @@
-"""The job that turns an accepted file into items: in batches, resumable from its checkpoint, visible only when it's complete."""
+"""The job that turns an accepted file into items: in batches, resumable from its checkpoint, visible only
+when it's complete.
+"""
 
 from __future__ import annotations
 
@@ -37,10 +39,11 @@ CASES = 20
 
 @dataclass(slots=True)
 class Tally:
-    """Progress and findings of an import; kept in the job's checkpoint. conflicts: duplicates whose label contradicts the first one's.
+    """Progress and findings of an import; kept in the job's checkpoint. conflicts: duplicates whose label
+    contradicts the first one's.
 
-    untaken: duplicates whose label was ignored because the text already existed. cases: the first duplicates with their lines.
-    settled: key of the last item whose imported annotations were resolved.
+    untaken: duplicates whose label was ignored because the text already existed. cases: the first duplicates
+    with their lines. settled: key of the last item whose imported annotations were resolved.
     """
 
     rows: int = 0
@@ -54,7 +57,9 @@ class Tally:
 
 
 class First(NamedTuple):
-    """The first row with a repeated text. pk: of its item; None if it's earlier in the same batch, which makes `value` known."""
+    """The first row with a repeated text. pk: of its item; None if it's earlier in the same batch, which
+    makes `value` known.
+    """
 
     pk: int | None
     member: str
@@ -74,11 +79,14 @@ Batch = list[Prepared | None]  # at most BATCH rows in their order; None where o
 
 
 def run_import(ctx: JobContext) -> None:
-    """Import the accepted upload named by the job. Safe to run again at any point; does nothing once the upload is imported.
+    """Import the accepted upload named by the job. Safe to run again at any point; does nothing once the
+    upload is imported.
 
     Raises Refused if its row and the audit log disagree about who accepted it, or how it is read.
     """
-    upload = Upload.objects.select_related("dataset__project", "blob", "accepted_by").get(uuid=ctx.args["upload"])
+    upload = Upload.objects.select_related("dataset__project", "blob", "accepted_by").get(
+        uuid=ctx.args["upload"]
+    )
     if upload.state != UploadState.IMPORTING:
         return
     check_accepted(upload)
@@ -116,12 +124,15 @@ def check_accepted(upload: Upload) -> None:
     by = upload.accepted_by and str(upload.accepted_by.uuid)
     if not events or events[-1].actor != by or not is_read.items() <= events[-1].payload.items():
         raise Refused(
-            "The audit log doesn't show who accepted this file with these settings.", next_step="Review it, then accept it again."
+            "The audit log doesn't show who accepted this file with these settings.",
+            next_step="Review it, then accept it again.",
         )
 
 
 def prepared(rows: Iterable[Draft | Problem]) -> Generator[Batch, None, None]:
-    """The rows in batches with their digests. On PostgreSQL a thread prefetches; on SQLite others can write in between."""
+    """The rows in batches with their digests. On PostgreSQL a thread prefetches; on SQLite others can write
+    in between.
+    """
     return prefetch(batches(rows)) if connection.vendor == "postgresql" else batches(rows)
 
 
@@ -146,7 +157,9 @@ def paced(source: Iterable[Batch]) -> Iterator[Batch]:
 
 
 @transaction.atomic
-def write_batch(ctx: JobContext, upload: Upload, importer: ports.LabelImporter | None, batch: Batch, tally: Tally) -> None:
+def write_batch(
+    ctx: JobContext, upload: Upload, importer: ports.LabelImporter | None, batch: Batch, tally: Tally
+) -> None:
     """Write the new items of one batch, their labels and the checkpoint in one transaction."""
     rows = [row for row in batch if row is not None]
     known = queries.known_items(upload.dataset, [row.digest for row in rows])
@@ -155,22 +168,43 @@ def write_batch(ctx: JobContext, upload: Upload, importer: ports.LabelImporter |
     contradicted: set[str] = set()
     for row in rows:
         if (existing := known.get(row.digest)) is not None:
-            repeats.append(Repeat(row.draft, First(existing.pk, existing.member, existing.line, existing.upload_id == upload.pk)))
+            repeats.append(
+                Repeat(
+                    row.draft,
+                    First(existing.pk, existing.member, existing.line, existing.upload_id == upload.pk),
+                )
+            )
         elif (first := fresh.setdefault(row.digest, row)) is not row:
-            repeats.append(Repeat(row.draft, First(None, first.draft.member, first.draft.line, True, first.draft.value)))
+            repeats.append(
+                Repeat(row.draft, First(None, first.draft.member, first.draft.line, True, first.draft.value))
+            )
             if row.draft.value and first.draft.value not in (None, row.draft.value):
                 contradicted.add(row.digest)
     if upload.contradicting == Upload.Contradicting.FIRST:
         contradicted.clear()
     insert_items(upload, list(fresh.values()))
     labeled = [row for row in fresh.values() if row.draft.value and row.digest not in contradicted]
-    others = [row for row in rows if row.draft.labeling and (row.digest in fresh or known[row.digest].upload_id == upload.pk)]
+    others = [
+        row
+        for row in rows
+        if row.draft.labeling and (row.digest in fresh or known[row.digest].upload_id == upload.pk)
+    ]
     if importer and (labeled or others):
         keys = keys_of(upload, list(fresh)) | {digest: existing.pk for digest, existing in known.items()}
         if labeled:
-            importer.write(upload, [(item_of(keys[row.digest], row), row.draft.value) for row in labeled if row.draft.value])
+            importer.write(
+                upload,
+                [(item_of(keys[row.digest], row), row.draft.value) for row in labeled if row.draft.value],
+            )
         if others:
-            importer.write_labeling(upload, [(item_of(keys[row.digest], row), row.draft.labeling) for row in others if row.draft.labeling])
+            importer.write_labeling(
+                upload,
+                [
+                    (item_of(keys[row.digest], row), row.draft.labeling)
+                    for row in others
+                    if row.draft.labeling
+                ],
+            )
     conflicts = count_repeats(importer, repeats, tally)
     if importer and conflicts and upload.contradicting != Upload.Contradicting.FIRST:
         importer.withdraw(conflicts)
@@ -195,7 +229,9 @@ def resolve_annotations(ctx: JobContext, upload: Upload, importer: ports.LabelIm
 
 def item_of(pk: int, row: Prepared) -> Item:
     """The item that was just written, with the fields that a label needs."""
-    return Item.from_db(None, ["id", "text", "content", "digest"], [pk, row.draft.text, row.draft.content, row.digest])
+    return Item.from_db(
+        None, ["id", "text", "content", "digest"], [pk, row.draft.text, row.draft.content, row.digest]
+    )
 
 
 def count_repeats(importer: ports.LabelImporter | None, repeats: list[Repeat], tally: Tally) -> list[int]:
@@ -214,14 +250,20 @@ def count_repeats(importer: ports.LabelImporter | None, repeats: list[Repeat], t
             contradicted.append(first.pk)
         tally.duplicate += 1
         tally.conflicts += conflict
-        tally.untaken += bool(value and not present) or bool(repeat.draft.labeling and repeat.draft.labeling.answers and not first.here)
+        tally.untaken += bool(value and not present) or bool(
+            repeat.draft.labeling and repeat.draft.labeling.answers and not first.here
+        )
         if len(tally.cases) < CASES or (conflict and sum(case["conflict"] for case in tally.cases) < CASES):
             tally.cases.append(
                 {
-                    "line": repeat.draft.line, "member": repeat.draft.member, "first_line": first.line, "first_member": first.member,
-                    "same_file": first.here, "conflict": conflict,
+                    "line": repeat.draft.line,
+                    "member": repeat.draft.member,
+                    "first_line": first.line,
+                    "first_member": first.member,
+                    "same_file": first.here,
+                    "conflict": conflict,
                 }
-            )  # fmt: skip
+            )
     return contradicted
 
 
@@ -232,15 +274,43 @@ def finish(ctx: JobContext, upload: Upload, importer: ports.LabelImporter | None
     fresh = Upload.objects.select_for_update(no_key=True).get(pk=upload.pk)
     check_move("upload", rules.MOVES, UploadState(fresh.state), UploadState.IMPORTED)
     upload.state, upload.imported_at = UploadState.IMPORTED, timezone.now()
-    upload.rows_read, upload.rows_new, upload.rows_duplicate, upload.rows_failed = tally.rows, tally.new, tally.duplicate, tally.failed
+    upload.rows_read, upload.rows_new, upload.rows_duplicate, upload.rows_failed = (
+        tally.rows,
+        tally.new,
+        tally.duplicate,
+        tally.failed,
+    )
     found = {key: value for key, value in asdict(tally).items() if key in ("conflicts", "untaken", "cases")}
     upload.report = {"dry_run": upload.report["dry_run"], "import": found}
-    upload.save(update_fields=["state", "imported_at", "rows_read", "rows_new", "rows_duplicate", "rows_failed", "report"])
+    upload.save(
+        update_fields=[
+            "state",
+            "imported_at",
+            "rows_read",
+            "rows_new",
+            "rows_duplicate",
+            "rows_failed",
+            "report",
+        ]
+    )
     Dataset.objects.filter(pk=upload.dataset_id).update(items_total=F("items_total") + tally.new)
     if importer:
         importer.finish(upload)
-    counts = {"rows": tally.rows, "new": tally.new, "duplicate": tally.duplicate, "failed": tally.failed, "conflicts": tally.conflicts}
-    ledger.record(upload.accepted_by, Verb.UPLOAD_IMPORTED, upload, project=upload.dataset.project.uuid, file=upload.blob.digest, **counts)
+    counts = {
+        "rows": tally.rows,
+        "new": tally.new,
+        "duplicate": tally.duplicate,
+        "failed": tally.failed,
+        "conflicts": tally.conflicts,
+    }
+    ledger.record(
+        upload.accepted_by,
+        Verb.UPLOAD_IMPORTED,
+        upload,
+        project=upload.dataset.project.uuid,
+        file=upload.blob.digest,
+        **counts,
+    )
 
 
 def remove_leftovers(ctx: JobContext, upload: Upload) -> None:
@@ -256,7 +326,9 @@ CLOSED = (UploadState.RECEIVED, UploadState.INSPECTED, UploadState.FAILED, Uploa
 
 @transaction.atomic
 def remove_batch(upload: Upload, *, states: tuple[UploadState, ...]) -> int:
-    """Delete one batch of an upload's items and their labels while it's in one of these states. Returns the count."""
+    """Delete one batch of an upload's items and their labels while it's in one of these states. Returns the
+    count.
+    """
     if Upload.objects.select_for_update(no_key=True).get(pk=upload.pk).state not in states:
         return 0
     item_ids = list(Item.objects.filter(upload=upload).order_by("id").values_list("pk", flat=True)[:BATCH])

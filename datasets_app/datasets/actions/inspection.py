@@ -55,14 +55,21 @@ def inspect(
 ) -> Upload:
     """Check an upload and propose parsing settings; given ones count as chosen. Slow files are left to a job.
 
-    contradicting: of `Upload.Contradicting`; None to leave it as it is. mapping: of columns, as in `set_mapping`; None to have it proposed.
-    label_values: the label name of each value of the label column; empty for no label. Other values become the label that they obviously
-    match, else a label of their own name. None to keep earlier choices, unless the label column changed.
+    contradicting: of `Upload.Contradicting`; None to leave it as it is. mapping: of columns, as in
+    `set_mapping`; None to have it proposed. label_values: the label name of each value of the label column;
+    empty for no label. Other values become the label that they obviously match, else a label of their own
+    name. None to keep earlier choices, unless the label column changed.
     wait: block until it's done, for files that the product itself created.
-    Raises PermissionDenied, Refused for an unknown choice, or Conflict once the upload is being imported, or if another person chose a
-    different split or label handling during the check.
+    Raises PermissionDenied, Refused for an unknown choice, or Conflict once the upload is being imported, or
+    if another person chose a different split or label handling during the check.
     """
-    choices: dict[str, Any] = {"encoding": encoding, "parser": parser, "delimiter": delimiter, "has_header": has_header, "mapping": mapping}
+    choices: dict[str, Any] = {
+        "encoding": encoding,
+        "parser": parser,
+        "delimiter": delimiter,
+        "has_header": has_header,
+        "mapping": mapping,
+    }
     choices["label_values"] = label_values
     check_choices(choices, default_split, contradicting)
     return dry_run_upload(upload_id, actor, choices, default_split, contradicting, wait=wait)
@@ -83,7 +90,9 @@ def set_mapping(
     label_values, wait, raises: as `inspect`.
     """
     upload = Upload.objects.get(uuid=upload_id)
-    choices: dict[str, Any] = {field: getattr(upload, field) for field in ("encoding", "parser", "delimiter", "has_header")}
+    choices: dict[str, Any] = {
+        field: getattr(upload, field) for field in ("encoding", "parser", "delimiter", "has_header")
+    }
     choices |= {"mapping": mapping, "label_values": label_values}
     check_choices(choices, default_split, contradicting)
     return dry_run_upload(upload_id, actor, choices, default_split, contradicting, wait=wait)
@@ -105,7 +114,13 @@ def check_choices(choices: dict[str, Any], default_split: str | None, contradict
 
 
 def dry_run_upload(
-    upload_id: UUID, actor: User, choices: dict[str, Any], default_split: str | None, contradicting: str | None, *, wait: bool
+    upload_id: UUID,
+    actor: User,
+    choices: dict[str, Any],
+    default_split: str | None,
+    contradicting: str | None,
+    *,
+    wait: bool,
 ) -> Upload:
     """Dry-run a file now, or in a job where it is large or slow."""
     with transaction.atomic():
@@ -135,15 +150,26 @@ def dry_run_upload(
 def leave_to_job(upload_id: UUID, actor: User, choices: dict[str, Any]) -> Upload:
     """Start a job that checks the upload from its beginning."""
     upload = locked(upload_id, actor)
-    args = {"upload": str(upload.uuid), "choices": choices, "split": upload.default_split, "contradicting": upload.contradicting}
+    args = {
+        "upload": str(upload.uuid),
+        "choices": choices,
+        "split": upload.default_split,
+        "contradicting": upload.contradicting,
+    }
     key = f"datasets.inspect:{upload.uuid}:{digest_of(args)[:16]}"
-    jobs.enqueue("datasets.inspect", actor=actor, project=upload.dataset.project, args=args, subject=upload, key=key)
+    jobs.enqueue(
+        "datasets.inspect", actor=actor, project=upload.dataset.project, args=args, subject=upload, key=key
+    )
     return upload
 
 
 def locked(upload_id: UUID, actor: User) -> Upload:
     """The upload, locked until the caller's transaction ends. Raises PermissionDenied or Conflict."""
-    upload = Upload.objects.select_for_update(of=("self",), no_key=True).select_related("dataset__project", "blob").get(uuid=upload_id)
+    upload = (
+        Upload.objects.select_for_update(of=("self",), no_key=True)
+        .select_related("dataset__project", "blob")
+        .get(uuid=upload_id)
+    )
     policy.require(actor, "datasets.upload", upload)
     check_open(upload)
     return upload
@@ -152,7 +178,10 @@ def locked(upload_id: UUID, actor: User) -> Upload:
 def check_open(upload: Upload) -> None:
     """Raises Conflict unless the upload can still be checked and changed."""
     if upload.state not in (UploadState.RECEIVED, UploadState.INSPECTED, UploadState.FAILED):
-        raise Conflict(f"This upload is {upload.get_state_display().lower()} and can't be changed.", next_step="Reload the page.")
+        raise Conflict(
+            f"This upload is {upload.get_state_display().lower()} and can't be changed.",
+            next_step="Reload the page.",
+        )
 
 
 def run_inspection(ctx: JobContext) -> None:
@@ -180,10 +209,14 @@ def run_inspection(ctx: JobContext) -> None:
         write_findings(upload, ctx.job.created_by, ctx.args["choices"], *found)
 
 
-def examine(upload: Upload, choices: dict[str, Any], tick: dry_run.Tick | None = None) -> tuple[Reading, dict[str, str], Report]:
+def examine(
+    upload: Upload, choices: dict[str, Any], tick: dry_run.Tick | None = None
+) -> tuple[Reading, dict[str, str], Report]:
     """The parsing settings, the role of each column, and the report."""
     with artifacts.local_copy(upload.blob.digest) as path:
-        reading, misfit = find_reading(path, upload.file_name, choices, lists=not formats_of(upload.dataset.task).takes_lists)
+        reading, misfit = find_reading(
+            path, upload.file_name, choices, lists=not formats_of(upload.dataset.task).takes_lists
+        )
         if misfit is not None:
             return reading, {}, undecoded(reading.encoding, misfit)
         columns = readers.header(path, reading).columns
@@ -192,7 +225,16 @@ def examine(upload: Upload, choices: dict[str, Any], tick: dry_run.Tick | None =
             roles = mapping.propose(columns, dry_run.first_rows(path, reading, 200), upload.dataset.task)
         roles = {column: roles.get(column, str(Role.IGNORE)) for column in columns}
         values = values_of(upload, roles, choices.get("label_values"))
-        report = dry_run.examine(path, reading, roles, upload.default_split, tick, upload.dataset.task, upload.contradicting, values)
+        report = dry_run.examine(
+            path,
+            reading,
+            roles,
+            upload.default_split,
+            tick,
+            upload.dataset.task,
+            upload.contradicting,
+            values,
+        )
         if reading.parser == "labelstudio":
             read_config(readers.open_source(path).config, roles, upload.dataset.task, report)
     compare(upload.dataset, report)
@@ -200,7 +242,9 @@ def examine(upload: Upload, choices: dict[str, Any], tick: dry_run.Tick | None =
 
 
 def values_of(upload: Upload, roles: dict[str, str], chosen: dict[str, str] | None) -> LabelValues:
-    """What the values of the label column become. chosen: None to keep earlier choices for the same column."""
+    """What the values of the label column become. chosen: None to keep earlier choices for the same
+    column.
+    """
     label = [column for column, role in roles.items() if role == Role.LABEL]
     before = [column for column, role in upload.mapping.items() if role == Role.LABEL]
     if chosen is None:
@@ -211,13 +255,23 @@ def values_of(upload: Upload, roles: dict[str, str], chosen: dict[str, str] | No
 
 
 def read_config(text: str, roles: dict[str, str], task: str, report: Report) -> None:
-    """Add the mapped question's labels, in their order, from the labeling configuration next to the data; report mismatches."""
+    """Add the mapped question's labels, in their order, from the labeling configuration next to the data;
+    report mismatches.
+    """
     if not text:
         return
     try:
         found = label_config.controls(text)
     except label_config.Unreadable as error:
-        report.add(Problem(0, "config", str(error), "No action needed: labels are added in alphabetical order.", notice=True))
+        report.add(
+            Problem(
+                0,
+                "config",
+                str(error),
+                "No action needed: labels are added in alphabetical order.",
+                notice=True,
+            )
+        )
         return
     question = next((column for column, role in roles.items() if role == Role.LABEL), "")
     control = next((each for each in found if each.name == question), found[0])
@@ -225,11 +279,21 @@ def read_config(text: str, roles: dict[str, str], task: str, report: Report) -> 
     if control.task != task:
         other, own = (type_of(each).title.lower() for each in (control.task, task))
         message = f"The configuration is for another task: {other}. This dataset's task: {own}."
-        report.add(Problem(0, "config", message, "If that's unintended, upload the file to a dataset with that task.", notice=True))
+        report.add(
+            Problem(
+                0,
+                "config",
+                message,
+                "If that's unintended, upload the file to a dataset with that task.",
+                notice=True,
+            )
+        )
 
 
 def compare(dataset: Dataset, report: Report) -> None:
-    """Add to the report the accounts of its people, and its new labels, each with the most similar existing one."""
+    """Add to the report the accounts of its people, and its new labels, each with the most similar existing
+    one.
+    """
     importer = ports.label_importer()
     if importer is None:
         return
@@ -239,14 +303,27 @@ def compare(dataset: Dataset, report: Report) -> None:
         near = get_close_matches(name, known, n=1)
         message = f"{name!r} isn't a label of this dataset yet. Accepting the file adds it."
         report.add(
-            Problem(0, "new_label", message, f"Did you mean {near[0]!r}?" if near else "No action needed if that's right.", notice=True)
+            Problem(
+                0,
+                "new_label",
+                message,
+                f"Did you mean {near[0]!r}?" if near else "No action needed if that's right.",
+                notice=True,
+            )
         )
 
 
-def find_reading(path: Path, file_name: str, choices: dict[str, Any], *, lists: bool) -> tuple[Reading, Misfit | None]:
+def find_reading(
+    path: Path, file_name: str, choices: dict[str, Any], *, lists: bool
+) -> tuple[Reading, Misfit | None]:
     """The parsing settings, or the first invalid bytes for the encoding. lists: as in `sniffing.propose`."""
     if kind := sniffing.binary_kind(path):
-        return Reading("", kind, "", has_header=kind in readers.WITH_HEADER and choices["has_header"] is not False), None
+        return (
+            Reading(
+                "", kind, "", has_header=kind in readers.WITH_HEADER and choices["has_header"] is not False
+            ),
+            None,
+        )
     encoding, misfit = choices["encoding"], None
     if encoding:
         misfit = readers.first_unreadable(path, encoding)
@@ -285,32 +362,63 @@ def undecoded(encoding: str, misfit: Misfit) -> Report:
 
 @transaction.atomic
 def write_findings(
-    upload: Upload, actor: User | None, choices: dict[str, Any], reading: Reading, roles: dict[str, str], report: Report
+    upload: Upload,
+    actor: User | None,
+    choices: dict[str, Any],
+    reading: Reading,
+    roles: dict[str, str],
+    report: Report,
 ) -> Upload:
     """Save the results of the dry run. upload: as it was examined. actor: who chose the parsing settings.
 
     Raises Conflict if the upload's state or settings changed meanwhile: the newer check is kept.
     """
-    fresh = Upload.objects.select_for_update(of=("self",), no_key=True).select_related("dataset__project", "blob").get(pk=upload.pk)
+    fresh = (
+        Upload.objects.select_for_update(of=("self",), no_key=True)
+        .select_related("dataset__project", "blob")
+        .get(pk=upload.pk)
+    )
     check_open(fresh)
     check_move("upload", MOVES, UploadState(fresh.state), UploadState.INSPECTED)
     if (fresh.default_split, fresh.contradicting) != (upload.default_split, upload.contradicting):
-        raise Conflict("The parsing settings changed while you were reviewing.", next_step="Reload the page, then choose again.")
+        raise Conflict(
+            "The parsing settings changed while you were reviewing.",
+            next_step="Reload the page, then choose again.",
+        )
     before, was_read = queries.seen_digest(fresh), bool(fresh.mapping)
     fresh.encoding, fresh.parser, fresh.delimiter = reading.encoding, reading.parser, reading.delimiter
     fresh.has_header, fresh.mapping, fresh.report = reading.has_header, roles, {"dry_run": report.as_json()}
     fresh.label_values, fresh.state = report.decided, UploadState.INSPECTED
-    fresh.save(update_fields=["encoding", "parser", "delimiter", "has_header", "mapping", "label_values", "report", "state"])
-    has_chosen = was_read or any(value not in (None, "") for value in choices.values())  # dropping choices is a choice, too
+    fresh.save(
+        update_fields=[
+            "encoding",
+            "parser",
+            "delimiter",
+            "has_header",
+            "mapping",
+            "label_values",
+            "report",
+            "state",
+        ]
+    )
+    # dropping choices is a choice, too
+    has_chosen = was_read or any(value not in (None, "") for value in choices.values())
     if queries.seen_digest(fresh) != before and has_chosen:
         record_reader(fresh, actor)
     return fresh
 
 
 def record_reader(upload: Upload, actor: User | None) -> None:
-    """Record a change of another person's parsing settings: the actor then shares responsibility for the labels."""
+    """Record a change of another person's parsing settings: the actor then shares responsibility for the
+    labels.
+    """
     if actor is not None and actor.pk != upload.uploaded_by_id:
         project = upload.dataset.project.uuid
         ledger.record(
-            actor, Verb.UPLOAD_PARSING_CHANGED, upload, project=project, file=upload.blob.digest, read_as=queries.seen_digest(upload)
+            actor,
+            Verb.UPLOAD_PARSING_CHANGED,
+            upload,
+            project=project,
+            file=upload.blob.digest,
+            read_as=queries.seen_digest(upload),
         )

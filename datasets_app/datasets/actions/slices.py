@@ -28,13 +28,24 @@ COUNT_SECONDS = 1.0  # that a request spends on counting before it starts a job
 
 @transaction.atomic
 def save_slice(
-    *, dataset_id: UUID, actor: User, name: str, filters: Mapping[str, str], description: str = "", shared: bool = False
+    *,
+    dataset_id: UUID,
+    actor: User,
+    name: str,
+    filters: Mapping[str, str],
+    description: str = "",
+    shared: bool = False,
 ) -> Slice:
     """Save filters under a name. filters: by field, as in the URL of the list.
 
-    Raises PermissionDenied, or Refused that names the field (no name, a taken name, no filters, or an invalid filter).
+    Raises PermissionDenied, or Refused that names the field (no name, a taken name, no filters, or an invalid
+    filter).
     """
-    dataset = Dataset.objects.select_for_update(of=("self",), no_key=True).select_related("project").get(uuid=dataset_id)
+    dataset = (
+        Dataset.objects.select_for_update(of=("self",), no_key=True)
+        .select_related("project")
+        .get(uuid=dataset_id)
+    )
     policy.require(actor, "datasets.slice", dataset)
     selection = Selection(dataset, actor, filters, whole=True)
     check_filters(selection)
@@ -42,8 +53,14 @@ def save_slice(
     describe(row, name, description)
     store(row)
     ledger.record(
-        actor, Verb.SLICE_SAVED, row, project=dataset.project.uuid, dataset=dataset.uuid, filters=digest_of(row.filters), shared=shared
-    )  # fmt: skip
+        actor,
+        Verb.SLICE_SAVED,
+        row,
+        project=dataset.project.uuid,
+        dataset=dataset.uuid,
+        filters=digest_of(row.filters),
+        shared=shared,
+    )
     return row
 
 
@@ -54,7 +71,11 @@ def check_filters(selection: Selection) -> None:
         raise Refused(message, next_step="Filter or search the items first.", fields={"filters": [message]})
     if selection.problems:
         fields = {name: [problem] for name, problem in selection.problems.items()}
-        raise Refused("The slice wasn't saved: a filter isn't valid.", next_step=next(iter(selection.problems.values())), fields=fields)
+        raise Refused(
+            "The slice wasn't saved: a filter isn't valid.",
+            next_step=next(iter(selection.problems.values())),
+            fields=fields,
+        )
 
 
 def describe(row: Slice, name: str, description: str) -> None:
@@ -76,8 +97,14 @@ def store(row: Slice) -> None:
 
 
 def locked(slice_id: UUID, actor: User) -> Slice:
-    """The slice, locked, for a person who may change it. Raises PermissionDenied; DoesNotExist once it is deleted."""
-    row = Slice.objects.select_for_update(of=("self",), no_key=True).select_related("dataset__project").get(uuid=slice_id)
+    """The slice, locked, for a person who may change it. Raises PermissionDenied; DoesNotExist once it is
+    deleted.
+    """
+    row = (
+        Slice.objects.select_for_update(of=("self",), no_key=True)
+        .select_related("dataset__project")
+        .get(uuid=slice_id)
+    )
     policy.require(actor, "datasets.slice", row)
     if not queries.may_change(actor, row):
         raise PermissionDenied("Only its author can change a slice; ML leads can change shared ones.")
@@ -85,25 +112,44 @@ def locked(slice_id: UUID, actor: User) -> Slice:
 
 
 @transaction.atomic
-def change_slice(*, slice_id: UUID, actor: User, name: str, description: str = "", shared: bool = False) -> Slice:
-    """Rename, describe or share a slice; its filters stay. Raises PermissionDenied, or Refused that names the field."""
+def change_slice(
+    *, slice_id: UUID, actor: User, name: str, description: str = "", shared: bool = False
+) -> Slice:
+    """Rename, describe or share a slice; its filters stay. Raises PermissionDenied, or Refused that names the
+    field.
+    """
     row = locked(slice_id, actor)
     old = {"name": digest_of(row.name), "shared": row.shared}
     row.shared = shared
     describe(row, name, description)
     store(row)
     new = {"name": digest_of(row.name), "shared": row.shared}
-    ledger.record(actor, Verb.SLICE_CHANGED, row, project=row.dataset.project.uuid, dataset=row.dataset.uuid, old=old, new=new)
+    ledger.record(
+        actor,
+        Verb.SLICE_CHANGED,
+        row,
+        project=row.dataset.project.uuid,
+        dataset=row.dataset.uuid,
+        old=old,
+        new=new,
+    )
     return row
 
 
 @transaction.atomic
 def delete_slice(*, slice_id: UUID, actor: User) -> Dataset:
-    """Delete a slice, no item with it. Queues that were opened with it keep its filters. Raises PermissionDenied. Returns its dataset."""
+    """Delete a slice, no item with it. Queues that were opened with it keep its filters. Raises
+    PermissionDenied. Returns its dataset.
+    """
     row = locked(slice_id, actor)
     ledger.record(
-        actor, Verb.SLICE_DELETED, row, project=row.dataset.project.uuid, dataset=row.dataset.uuid, filters=digest_of(row.filters)
-    )  # fmt: skip
+        actor,
+        Verb.SLICE_DELETED,
+        row,
+        project=row.dataset.project.uuid,
+        dataset=row.dataset.uuid,
+        filters=digest_of(row.filters),
+    )
     dataset = row.dataset
     row.delete()
     return dataset
@@ -120,7 +166,8 @@ def count_slice(*, slice_id: UUID, actor: User, seconds: float = COUNT_SECONDS) 
     selection = Selection(row.dataset, actor, row.filters, whole=True)
     if not selection.is_valid:
         raise Conflict(
-            f"{row.name} can't be counted: one of its filters is no longer valid.", next_step=next(iter(selection.problems.values()))
+            f"{row.name} can't be counted: one of its filters is no longer valid.",
+            next_step=next(iter(selection.problems.values())),
         )
     until, size = time.monotonic() + seconds, 0
     for window in selection.walk():
@@ -133,7 +180,12 @@ def count_slice(*, slice_id: UUID, actor: User, seconds: float = COUNT_SECONDS) 
     args = {"slice": str(row.uuid), "user": str(actor.uuid)}
     with transaction.atomic():
         return jobs.enqueue(
-            "datasets.count_slice", actor=actor, project=row.dataset.project, args=args, subject=row, key=f"datasets.count_slice:{row.uuid}"
+            "datasets.count_slice",
+            actor=actor,
+            project=row.dataset.project,
+            args=args,
+            subject=row,
+            key=f"datasets.count_slice:{row.uuid}",
         )
 
 
@@ -152,7 +204,8 @@ def run_count(ctx: JobContext) -> None:
     selection = Selection(row.dataset, User.objects.get(uuid=ctx.args["user"]), row.filters, whole=True)
     if not selection.is_valid:
         raise Conflict(
-            f"{row.name} can't be counted: one of its filters is no longer valid.", next_step=next(iter(selection.problems.values()))
+            f"{row.name} can't be counted: one of its filters is no longer valid.",
+            next_step=next(iter(selection.problems.values())),
         )
     for window in selection.walk(start=int(state["at"])):
         size += len(window.keys)

@@ -1,4 +1,6 @@
-"""Writing many items at once: COPY on PostgreSQL, one prepared statement on SQLite. Triggers and constraints hold as for any insert."""
+"""Writing many items at once: COPY on PostgreSQL, one prepared statement on SQLite. Triggers and constraints
+hold as for any insert.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +20,21 @@ from datasets_app.datasets.importing.mapping import Draft
 from datasets_app.datasets.models import Item, Upload
 
 COLUMNS = (
-    "dataset_id", "upload_id", "uuid", "member", "line", "text", "digest", "normal_digest", "external_id", "group", "event_time", "split",
-    "metadata", "content",
-)  # fmt: skip
+    "dataset_id",
+    "upload_id",
+    "uuid",
+    "member",
+    "line",
+    "text",
+    "digest",
+    "normal_digest",
+    "external_id",
+    "group",
+    "event_time",
+    "split",
+    "metadata",
+    "content",
+)
 TARGET = "datasets_item ({})".format(", ".join(f'"{column}"' for column in COLUMNS))
 PLACES = f"({', '.join(['%s'] * len(COLUMNS))})"
 AT_ONCE = 250  # rows of one statement on SQLite, which releases the GIL while it runs
@@ -52,7 +66,10 @@ def insert_items(upload: Upload, rows: Sequence[Prepared]) -> None:
         else:
             for at in range(0, len(cells), AT_ONCE):
                 some = cells[at : at + AT_ONCE]
-                cursor.execute(f"INSERT INTO {TARGET} VALUES {', '.join([PLACES] * len(some))}", list(chain.from_iterable(some)))  # noqa: S608
+                cursor.execute(
+                    f"INSERT INTO {TARGET} VALUES {', '.join([PLACES] * len(some))}",  # noqa: S608
+                    list(chain.from_iterable(some)),
+                )
 
 
 def values(row: Prepared) -> tuple[Any, ...]:
@@ -70,7 +87,9 @@ def flat_json(metadata: dict[str, str]) -> str:
 
 
 def ordered_uuids(count: int) -> list[str]:
-    """Random uuids that begin with the time (version 7 of RFC 9562), in hex: rows written together are adjacent in their index."""
+    """Random uuids that begin with the time (version 7 of RFC 9562), in hex: rows written together are
+    adjacent in their index.
+    """
     head, chance = f"{time.time_ns() // 1_000_000:012x}7", os.urandom(9 * count).hex()
     return [f"{head}{chance[at : at + 3]}8{chance[at + 3 : at + 18]}" for at in range(0, 18 * count, 18)]
 

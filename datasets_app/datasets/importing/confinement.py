@@ -1,11 +1,13 @@
-"""Read one file with a memory limit: `python -m datasets_app.datasets.importing.confinement FD`. A program without Django's settings.
+"""Read one file with a memory limit: `python -m datasets_app.datasets.importing.confinement FD`. A program
+without Django's settings.
 
-It waits on the socket FD for other sockets, forks a child for each, and the child reads one file under RLIMIT_AS: a file that needs more
-memory ends only the child. The program exits when the socket closes or after IDLE_SECONDS without a request.
+It waits on the socket FD for other sockets, forks a child for each, and the child reads one file under
+RLIMIT_AS: a file that needs more memory ends only the child. The program exits when the socket closes or
+after IDLE_SECONDS without a request.
 
-A request is one JSON line: {"path", "reading", "what": "header" or "rows", "memory": bytes on top of the program's own}.
-The responses are JSON texts, each after its length in four bytes: {"pid"}, then {"header"} or any number of {"rows"}, then {"end"}: done,
-memory or damaged, with the child's peak memory in bytes.
+A request is one JSON line: {"path", "reading", "what": "header" or "rows", "memory": bytes on top of the
+program's own}. The responses are JSON texts, each after its length in four bytes: {"pid"}, then {"header"} or
+any number of {"rows"}, then {"end"}: done, memory or damaged, with the child's peak memory in bytes.
 """
 
 from __future__ import annotations
@@ -99,7 +101,13 @@ def answers(request: Answer) -> Iterator[Answer]:
     if request["what"] == "header":
         found = parser.header(member, reading)
         count = columns.count_rows(member) if parser is columns else 0
-        yield {"header": {"columns": found.columns, "problems": [asdict(each) for each in found.problems], "count": count}}
+        yield {
+            "header": {
+                "columns": found.columns,
+                "problems": [asdict(each) for each in found.problems],
+                "count": count,
+            }
+        }
         return
     packet: list[Any] = []
     size = 0

@@ -23,7 +23,9 @@ class Unreadable(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """One question. name: as in the from_name of regions. task: its key. classes: labels in their order; empty if it has none."""
+    """One question. name: as in the from_name of regions. task: its key. classes: labels in their order;
+    empty if it has none.
+    """
 
     name: str
     task: str
@@ -55,7 +57,11 @@ def control_of(element: ET.Element) -> Control | None:
     """The question of an element, or None if this product doesn't support it."""
     if element.get("perRegion", "").lower() == "true":
         return None
-    tag = "Choices multiple" if element.tag == "Choices" and element.get("choice") == "multiple" else element.tag
+    tag = (
+        "Choices multiple"
+        if element.tag == "Choices" and element.get("choice") == "multiple"
+        else element.tag
+    )
     task = next((key for key, each in FORMATS.items() if tag in each.tags), None)
     if task is None:
         return None

@@ -1,4 +1,6 @@
-"""Map the values of a file's label column to labels or choices, and parse annotations. Pure but for counting."""
+"""Map the values of a file's label column to labels or choices, and parse annotations. Pure but for
+counting.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +15,13 @@ from lifecycle.runtime.task_types.inputs import Cell, clean, has_invisible
 
 NAME_LIMIT = 120
 SAME = (
-    {"pos", "positive"}, {"neg", "negative"}, {"neu", "neutral"}, {"yes", "y", "true"}, {"no", "n", "false"},
+    {"pos", "positive"},
+    {"neg", "negative"},
+    {"neu", "neutral"},
+    {"yes", "y", "true"},
+    {"no", "n", "false"},
     {"ham", "notspam", "nospam"},
-)  # fmt: skip
+)
 
 
 def plain(name: str) -> str:
@@ -69,13 +75,19 @@ class LabelValues:
         return self.target(value) if value else value
 
     def annotation(self, cell: Cell, item: ItemContent) -> Value | None:
-        """The annotation in a cell, labels by name; None if empty. Used by the dry run and the import. Raises BadInput."""
+        """The annotation in a cell, labels by name; None if empty. Used by the dry run and the import. Raises
+        BadInput.
+        """
         raw = self.answers.from_cell(cell, item, self.read)
         return None if raw is None else self.answers.parse(raw, item, Labels.any())
 
     def decided(self) -> dict[str, str]:
         """The values with another target, and the chosen ones."""
-        return {value: self.target(value) for value in self.found if value in self.chosen or self.target(value) != value}
+        return {
+            value: self.target(value)
+            for value in self.found
+            if value in self.chosen or self.target(value) != value
+        }
 
 
 def are_mapped(task: str) -> bool:
@@ -90,9 +102,15 @@ def wrong_target(task: str, targets: Mapping[str, str]) -> str:
         return "Labels of this task have no values to map."
     for value, target in targets.items():
         if choices and target and target not in choices:
-            return f"{value!r} can be mapped to {', '.join(choices)}, or left empty to skip it; {target!r} isn't one of them."
+            return (
+                f"{value!r} can be mapped to {', '.join(choices)}, or left empty to skip it; {target!r} isn't"
+                " one of them."
+            )
         if len(target) > NAME_LIMIT or not target.isprintable() or target != clean(target):
-            return f"{value!r} maps to a label that is longer than {NAME_LIMIT} characters or has invisible characters."
+            return (
+                f"{value!r} maps to a label that is longer than {NAME_LIMIT} characters or has invisible"
+                " characters."
+            )
     if len(targets) > LABELS_LIMIT:
         return f"At most {LABELS_LIMIT:,} values can be mapped."
     return ""

@@ -17,7 +17,9 @@ from lifecycle.runtime.task_types.values import labels_of
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """A person's annotation, or a skip without a value. value: as `Draft.value`. gold: marked as ground truth in the tool."""
+    """A person's annotation, or a skip without a value. value: as `Draft.value`. gold: marked as ground truth
+    in the tool.
+    """
 
     person: str
     value: Value | None
@@ -38,7 +40,9 @@ class Guess:
 
 @dataclass(frozen=True, slots=True)
 class Labeling:
-    """All annotations and predictions of a row. own: a value without a person. names: of its labels. unread: unreadable predictions."""
+    """All annotations and predictions of a row. own: a value without a person. names: of its labels. unread:
+    unreadable predictions.
+    """
 
     own: Value | None = None
     answers: tuple[Given, ...] = ()
@@ -58,9 +62,13 @@ def read_labeling(raw: RawLabeling, column: str, values: LabelValues, item: Item
     for each in raw.answers:
         value = read(each, column, values, item)
         if each.skipped and each.person:
-            given.append(Given(each.person, None, skipped=True, seconds=seconds_of(each), at=read_time(each.at)))
+            given.append(
+                Given(each.person, None, skipped=True, seconds=seconds_of(each), at=read_time(each.at))
+            )
         elif value is not None and each.person:
-            given.append(Given(each.person, value, gold=each.gold, seconds=seconds_of(each), at=read_time(each.at)))
+            given.append(
+                Given(each.person, value, gold=each.gold, seconds=seconds_of(each), at=read_time(each.at))
+            )
         elif value is not None:
             own = value
         names.update(labels_of(value) if value and not each.skipped else ())
@@ -77,7 +85,9 @@ def read_labeling(raw: RawLabeling, column: str, values: LabelValues, item: Item
 
 
 def read(answer: Answer, column: str, values: LabelValues, item: ItemContent) -> Value | None:
-    """The answer to the question; None if empty. An answer without any regions has no label. Raises BadInput."""
+    """The answer to the question; None if empty. An answer without any regions has no label. Raises
+    BadInput.
+    """
     cell = answer.cells.get(column)
     if cell is None:
         is_silent = column and not answer.cells and not answer.skipped and answer.person
@@ -86,7 +96,9 @@ def read(answer: Answer, column: str, values: LabelValues, item: ItemContent) ->
         return None
     if cell.kind not in formats_of(values.task).cells:
         raise BadAnswer(
-            "kind", f"Column {column!r} has {cell.kind}, which this dataset's task doesn't support.", "Map another column to label."
+            "kind",
+            f"Column {column!r} has {cell.kind}, which this dataset's task doesn't support.",
+            "Map another column to label.",
         )
     return values.annotation(cell, item)
 

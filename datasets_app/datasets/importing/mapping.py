@@ -34,10 +34,11 @@ FIX_ANSWER = "Fix the row as described in the guide, or remove it."
 
 
 class Draft(NamedTuple):
-    """A row as a future item. value: its annotation, labels by name; None if it has none. split: train, validation, test or empty.
+    """A row as a future item. value: its annotation, labels by name; None if it has none. split: train,
+    validation, test or empty.
 
-    names: of the labels in it. content: as Item.content. member: the file inside an archive that contains it. labeling: its
-    annotations and predictions by person and model.
+    names: of the labels in it. content: as Item.content. member: the file inside an archive that contains it.
+    labeling: its annotations and predictions by person and model.
     """
 
     line: int
@@ -60,23 +61,36 @@ def roles_for(task: str) -> list[Role]:
 
 
 def propose(columns: Sequence[str], rows: Sequence[Row], task: str = DEFAULT) -> dict[str, str]:
-    """A role for each column: by the file's layout, by its name, then by the first rows; the rest becomes metadata.
+    """A role for each column: by the file's layout, by its name, then by the first rows; the rest becomes
+    metadata.
 
-    A label column is guessed by content only if no column name is known: a file with a known text column may have no labels.
+    A label column is guessed by content only if no column name is known: a file with a known text column may
+    have no labels.
     """
     layout, formats = recognise(columns, rows), formats_of(task)
     questions = question_columns(row.raw for row in rows if row.raw)
     fitting = [column for column in questions if questions[column] in formats.cells and column in columns]
     best = sorted(fitting, key=lambda column: questions[column] != formats.cells[0])[:1]
     found: dict[str, str] = (
-        roles_of(layout, columns, task) | dict.fromkeys(questions, str(Role.IGNORE)) | dict.fromkeys(best, str(Role.LABEL))
+        roles_of(layout, columns, task)
+        | dict.fromkeys(questions, str(Role.IGNORE))
+        | dict.fromkeys(best, str(Role.LABEL))
     )
     for role in [] if layout is OWN else roles_for(task):
         names = formats.columns.get(role, NAMES.get(role, ()))
-        known = [column for name in names for column in columns if plain_name(column) == name and column not in found]
+        known = [
+            column
+            for name in names
+            for column in columns
+            if plain_name(column) == name and column not in found
+        ]
         if known and role not in found.values():
             found[known[0]] = role
-    if dialogues := [column for column in dialogue_columns(columns, rows) if found.get(column, Role.METADATA) == Role.METADATA]:
+    if dialogues := [
+        column
+        for column in dialogue_columns(columns, rows)
+        if found.get(column, Role.METADATA) == Role.METADATA
+    ]:
         role = Role.MESSAGES if Role.MESSAGES in formats.item_roles else Role.TEXT
         if role not in found.values() and role in formats.item_roles:
             found[dialogues[0]] = str(role)
@@ -90,7 +104,11 @@ def dialogue_columns(columns: Sequence[str], rows: Sequence[Row]) -> list[str]:
     if not any(row.raw for row in rows):
         return []
     cells = {column: [cell for row in rows if (cell := row.values.get(column, ""))] for column in columns}
-    return [column for column, values in cells.items() if values and all(dialogue.as_text(cell) for cell in values[:DIALOGUES_CHECKED])]
+    return [
+        column
+        for column, values in cells.items()
+        if values and all(dialogue.as_text(cell) for cell in values[:DIALOGUES_CHECKED])
+    ]
 
 
 def names_known(columns: Sequence[str]) -> bool:
@@ -98,16 +116,28 @@ def names_known(columns: Sequence[str]) -> bool:
     return any(plain_name(column) in names for column in columns for names in NAMES.values())
 
 
-def by_content(columns: Sequence[str], rows: Sequence[Row], found: dict[str, str], *, guess_label: bool) -> None:
+def by_content(
+    columns: Sequence[str], rows: Sequence[Row], found: dict[str, str], *, guess_label: bool
+) -> None:
     """Guess by content: the longest column is the text, and a column of few short values is the label."""
-    cells = {column: [row.values.get(column, "") for row in rows] for column in columns if column not in found}
+    cells = {
+        column: [row.values.get(column, "") for row in rows] for column in columns if column not in found
+    }
     if Role.TEXT not in found.values() and cells:
-        prose = [column for column, values in cells.items() if not all(value[:1] in ("", "[", "{") for value in values)]
+        prose = [
+            column
+            for column, values in cells.items()
+            if not all(value[:1] in ("", "[", "{") for value in values)
+        ]
         longest = max(prose or cells, key=lambda column: sum(map(len, cells[column])))
         found[longest] = Role.TEXT
         del cells[longest]
     if guess_label and len(rows) >= 4:
-        few = [c for c, values in cells.items() if 1 < len(set(values)) <= max(2, len(rows) // 2) and max(map(len, values)) <= 60]
+        few = [
+            c
+            for c, values in cells.items()
+            if 1 < len(set(values)) <= max(2, len(rows) // 2) and max(map(len, values)) <= 60
+        ]
         if few:
             found[few[0]] = Role.LABEL
 
@@ -118,7 +148,15 @@ def check(mapping: Mapping[str, str], columns: Sequence[str], task: str = DEFAUL
     roles = [mapping.get(column, Role.IGNORE) for column in columns]
     known = [role.value for role in roles_for(task)]
     if unknown := sorted(set(roles) - set(known)):
-        problems.append(Problem(0, "mapping", f"Unknown column role {unknown[0]!r}.", f"Choose one of {', '.join(known)}.", blocks=True))
+        problems.append(
+            Problem(
+                0,
+                "mapping",
+                f"Unknown column role {unknown[0]!r}.",
+                f"Choose one of {', '.join(known)}.",
+                blocks=True,
+            )
+        )
     needed = max(formats_of(task).ways, key=lambda way: sum(role in roles for role in way))
     for role in needed:
         if roles.count(role) != 1:
@@ -126,31 +164,53 @@ def check(mapping: Mapping[str, str], columns: Sequence[str], task: str = DEFAUL
             fix = f"Map exactly one column to {role.value}."
             problems.append(Problem(0, "mapping", f"{count} mapped to {role.value}.", fix, blocks=True))
     if Role.ANNOTATOR in roles and Role.LABEL not in roles:
-        problems.append(Problem(0, "mapping", "An annotator column is mapped, but no label column.", "Map the label column.", blocks=True))
+        problems.append(
+            Problem(
+                0,
+                "mapping",
+                "An annotator column is mapped, but no label column.",
+                "Map the label column.",
+                blocks=True,
+            )
+        )
     for role in Role:
         if role not in (*MANY, *needed) and roles.count(role) > 1:
             sentence = f"{roles.count(role)} columns are mapped to {role.value}."
-            problems.append(Problem(0, "mapping", sentence, f"Map one column to {role.value}, the others to metadata.", blocks=True))
+            problems.append(
+                Problem(
+                    0,
+                    "mapping",
+                    sentence,
+                    f"Map one column to {role.value}, the others to metadata.",
+                    blocks=True,
+                )
+            )
     return problems
 
 
 class Mapper:
-    """Turns rows into drafts under a checked mapping. default_split: for rows without a split. parser: of the file.
+    """Turns rows into drafts under a checked mapping. default_split: for rows without a split. parser: of the
+    file.
 
     values: the mapping of label values; unchanged by default.
     Keys that are missing from the first rows aren't in the mapping; they become metadata.
     """
 
     def __init__(
-        self, mapping: Mapping[str, str], default_split: str = "", parser: str = "", task: str = DEFAULT,
+        self,
+        mapping: Mapping[str, str],
+        default_split: str = "",
+        parser: str = "",
+        task: str = DEFAULT,
         values: LabelValues | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.values = values or LabelValues(task, {})
         self.place, self.parser, self.formats = place(parser), parser, formats_of(task)
         self.answers = type_of(task).answers
         self.columns = column = {Role(role): column for column, role in mapping.items() if role not in MANY}
         self.text, self.label, self.id, self.group, self.split, self.time, self.annotator = (
-            column.get(role, "") for role in (Role.TEXT, Role.LABEL, Role.ID, Role.GROUP, Role.SPLIT, Role.TIME, Role.ANNOTATOR)
+            column.get(role, "")
+            for role in (Role.TEXT, Role.LABEL, Role.ID, Role.GROUP, Role.SPLIT, Role.TIME, Role.ANNOTATOR)
         )
         self.parts = {role: name for role in OF_ITEMS if (name := column.get(role))}
         self.packed = column.get(Role.PACKED, "")
@@ -180,7 +240,8 @@ class Mapper:
             sentence = f"{self.place} {line:,}: {error.message}"
             return Problem(line, error.code, sentence, error.next_step or FIX_ANSWER, member=member)
         external_id, group, split_word, time_word = (
-            values.get(column, "").strip() if column else "" for column in (self.id, self.group, self.split, self.time)
+            values.get(column, "").strip() if column else ""
+            for column in (self.id, self.group, self.split, self.time)
         )
         names = labeling.names if labeling else tuple(sorted(set(labels_of(value)))) if value else ()
         split = SPLIT_WORDS.get(split_word.casefold(), "") if split_word else self.default_split
@@ -199,14 +260,23 @@ class Mapper:
             if value and (fault := wrong_person(person)):
                 return fault.problem(self.place, row)
             labeling, value = Labeling(answers=(Given(person, value),) if value else (), names=names), None
-        return Draft(line, text, value, external_id, group, moment, split, metadata, member, content, names, labeling)
+        return Draft(
+            line, text, value, external_id, group, moment, split, metadata, member, content, names, labeling
+        )
 
     def remarks(self, draft: Draft) -> list[Problem]:
         """Notices about a row that is imported anyway."""
         where = f"{self.place} {draft.line:,}"
-        found = [("time", WRONG_TIME, FIX_TIME)] if self.time and draft.event_time is None and draft.metadata.get(self.time) else []
+        found = (
+            [("time", WRONG_TIME, FIX_TIME)]
+            if self.time and draft.event_time is None and draft.metadata.get(self.time)
+            else []
+        )
         found += self.formats.remarks(draft.content) if draft.content else []
-        return [Problem(draft.line, code, f"{where} {sentence}", fix, member=draft.member, notice=True) for code, sentence, fix in found]
+        return [
+            Problem(draft.line, code, f"{where} {sentence}", fix, member=draft.member, notice=True)
+            for code, sentence, fix in found
+        ]
 
     def read_text(self, values: Mapping[str, str]) -> str:
         """The text of a row. Raises BadInput.
@@ -235,8 +305,14 @@ class Mapper:
     def read_metadata(self, values: Mapping[str, str]) -> dict[str, str]:
         """The metadata of a row. Raises BadInput."""
         packed = flat(values[self.packed]) if values.get(self.packed) else {}
-        late = {column: own.metadata_name(column) if self.own else column for column in values if column not in self.known}
-        return packed | {name: cell for column, name in (self.kept | late).items() if (cell := values.get(column))}
+        late = {
+            column: own.metadata_name(column) if self.own else column
+            for column in values
+            if column not in self.known
+        }
+        return packed | {
+            name: cell for column, name in (self.kept | late).items() if (cell := values.get(column))
+        }
 
 
 def flat(cell: str) -> dict[str, str]:
@@ -256,11 +332,15 @@ class Fault(NamedTuple):
 
     def problem(self, place: str, row: Row) -> Problem:
         """The fault as a problem of this row."""
-        return Problem(row.line, self.code, f"{place} {row.line:,} {self.sentence}", self.fix, member=row.member)
+        return Problem(
+            row.line, self.code, f"{place} {row.line:,} {self.sentence}", self.fix, member=row.member
+        )
 
 
 NO_TEXT = Fault("empty_text", "has no text.", "Add the text, or remove the row.")
-WRONG_SPLIT = Fault("split", "has a split other than train, validation, or test.", "Use train, validation, or test.")
+WRONG_SPLIT = Fault(
+    "split", "has a split other than train, validation, or test.", "Use train, validation, or test."
+)
 WRONG_TIME = "has an unreadable time; it's kept as metadata."
 FIX_TIME = "Write it as 2026-11-24T16:10:00Z or as Unix seconds."
 
@@ -287,7 +367,9 @@ def wrong_text(text: str) -> Fault | None:
 
 def wrong_names(labels: Sequence[str], external_id: str, group: str) -> Fault | None:
     """What is wrong with the labels, the id or the group, if anything."""
-    return next((fault for label in labels or ("",) if (fault := wrong_name(label, external_id, group))), None)
+    return next(
+        (fault for label in labels or ("",) if (fault := wrong_name(label, external_id, group))), None
+    )
 
 
 def wrong_name(label: str, external_id: str, group: str) -> Fault | None:

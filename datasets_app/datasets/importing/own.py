@@ -1,4 +1,6 @@
-"""Files that this product wrote: recognized by their columns `item` and `decision`, read so that an export imports unchanged. Pure."""
+"""Files that this product wrote: recognized by their columns `item` and `decision`, read so that an export
+imports unchanged. Pure.
+"""
 
 from __future__ import annotations
 

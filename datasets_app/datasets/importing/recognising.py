@@ -37,11 +37,24 @@ def roles_of(layout: Layout | None, columns: Sequence[str], task: str) -> dict[s
 
 
 OWN_ROLES = {
-    "text": Role.TEXT, "prompt": Role.TEXT, "context": Role.CONTEXT, "label": Role.LABEL, "labels": Role.LABEL, "spans": Role.LABEL,
-    "completion": Role.LABEL, "id": Role.ID, "group": Role.GROUP, "time": Role.TIME, "split": Role.SPLIT, "metadata": Role.PACKED,
-    "content": Role.CONTENT, "content.messages": Role.MESSAGES, "content.prompt": Role.PROMPT, "content.responses": Role.RESPONSES,
+    "text": Role.TEXT,
+    "prompt": Role.TEXT,
+    "context": Role.CONTEXT,
+    "label": Role.LABEL,
+    "labels": Role.LABEL,
+    "spans": Role.LABEL,
+    "completion": Role.LABEL,
+    "id": Role.ID,
+    "group": Role.GROUP,
+    "time": Role.TIME,
+    "split": Role.SPLIT,
+    "metadata": Role.PACKED,
+    "content": Role.CONTENT,
+    "content.messages": Role.MESSAGES,
+    "content.prompt": Role.PROMPT,
+    "content.responses": Role.RESPONSES,
     "content.context": Role.CONTEXT,
-}  # fmt: skip
+}
 UNUSED = (own.ITEM, own.DECISION, "content.text", "tokens", "ner_tags")
 
 
@@ -55,6 +68,13 @@ def misfit(layout: Layout | None, task: str) -> Problem | None:
     """A notice if the file's layout is for another task than the dataset's."""
     if layout is None or layout is OWN or layout in formats_of(task).layouts:
         return None
-    fitting = phrase([TYPES[key].title for key, each in FORMATS.items() if layout in each.layouts], last="or").lower()
-    sentence = f"This file looks like {layout.name}, for {fitting} datasets. This dataset's task is {TYPES[task].title.lower()}."
-    return Problem(0, "layout", sentence, f"Upload it to a {fitting} dataset, or map the columns by hand.", notice=True)
+    fitting = phrase(
+        [TYPES[key].title for key, each in FORMATS.items() if layout in each.layouts], last="or"
+    ).lower()
+    sentence = (
+        f"This file looks like {layout.name}, for {fitting} datasets. This dataset's task is"
+        f" {TYPES[task].title.lower()}."
+    )
+    return Problem(
+        0, "layout", sentence, f"Upload it to a {fitting} dataset, or map the columns by hand.", notice=True
+    )

@@ -38,12 +38,21 @@ TITLES = {
     "split": "Unknown splits",
     "tag": "Lines without a tag",
     **dict.fromkeys(("labels", "several"), "Rows with several annotations of one person"),
-    **dict.fromkeys(("answer", "not_json", "shape", "names", "kind", "metadata", "content"), "Unreadable annotations and contents"),
-    **dict.fromkeys(("blank", "unstorable_text", "unknown_label"), "Annotations without a usable text or label"),
     **dict.fromkeys(
-        ("span", "offsets", "outside", "white_space", "other_text", "too_many_spans", "tags", "tokens"), "Spans that don't match their text"
+        ("answer", "not_json", "shape", "names", "kind", "metadata", "content"),
+        "Unreadable annotations and contents",
     ),
-    **dict.fromkeys(("messages", "first_turn", "turn", "turn_changed", "turn_keys", "no_answer"), "Chats with invalid turns"),
+    **dict.fromkeys(
+        ("blank", "unstorable_text", "unknown_label"), "Annotations without a usable text or label"
+    ),
+    **dict.fromkeys(
+        ("span", "offsets", "outside", "white_space", "other_text", "too_many_spans", "tags", "tokens"),
+        "Spans that don't match their text",
+    ),
+    **dict.fromkeys(
+        ("messages", "first_turn", "turn", "turn_changed", "turn_keys", "no_answer"),
+        "Chats with invalid turns",
+    ),
     **dict.fromkeys(("responses", "choice", "ranking"), "Comparisons that don't match their responses"),
     "mapping": "Column mapping",
     "empty": "Nothing to import",
@@ -61,8 +70,8 @@ TITLES = {
 class Problem:
     """A problem with a file. line: from 1; 0 for the file as a whole. fix: how to solve it.
 
-    blocks: the file cannot be imported until it's fixed; otherwise only the row is left out. member: the file inside an archive.
-    notice: no row is wrong; part of the file isn't imported.
+    blocks: the file cannot be imported until it's fixed; otherwise only the row is left out. member: the file
+    inside an archive. notice: no row is wrong; part of the file isn't imported.
     """
 
     line: int
@@ -76,14 +85,16 @@ class Problem:
 
 @dataclass(slots=True)
 class Report:
-    """The totals of a dry run. rows: all that were read; ok: those that would become items, including duplicates.
+    """The totals of a dry run. rows: all that were read; ok: those that would become items, including
+    duplicates.
 
     labeled: of these, with a label. layout: the name of the file's layout, or empty.
     people, models: annotators and models in the source tool, with counts.
     accounts: the account names of those people who have an account here.
-    contradicting: texts with different labels and no annotator; contradictions: the first of them, as lines and labels.
-    values: raw values of the label column with counts; decided: those that are mapped to another one, or explicitly.
-    config: the labeling configuration next to the data, as text. classes: the labels that it lists for the mapped question.
+    contradicting: texts with different labels and no annotator; contradictions: the first of them, as lines
+    and labels. values: raw values of the label column with counts; decided: those that are mapped to another
+    one, or explicitly. config: the labeling configuration next to the data, as text. classes: the labels that
+    it lists for the mapped question.
     """
 
     rows: int = 0
@@ -120,7 +131,15 @@ class Report:
         self.labels[name] += 1
         if len(self.labels) == LABELS_LIMIT + 1:
             sentence = f"The label column has more than {LABELS_LIMIT:,} different values."
-            self.add(Problem(line, "many_labels", sentence, "Map another column to label: this one looks like texts or IDs.", blocks=True))
+            self.add(
+                Problem(
+                    line,
+                    "many_labels",
+                    sentence,
+                    "Map another column to label: this one looks like texts or IDs.",
+                    blocks=True,
+                )
+            )
 
     def add_person(self, name: str, line: int) -> None:
         """Count a person's annotation; blocks if a file has too many people."""
@@ -131,16 +150,30 @@ class Report:
 
     def people_data(self) -> dict[str, Any]:
         """The annotators and models of another tool."""
-        return {"people": dict(self.people.most_common()), "models": dict(self.models.most_common()), "accounts": self.accounts}
+        return {
+            "people": dict(self.people.most_common()),
+            "models": dict(self.models.most_common()),
+            "accounts": self.accounts,
+        }
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON types. labels: at most LABELS_LIMIT."""
         return {
-            "rows": self.rows, "ok": self.ok, "failed": self.failed, "blocked": self.blocked, "labeled": self.labeled,
-            "repeated": self.repeated, "layout": self.layout, "contradicting": self.contradicting, "contradictions": self.contradictions,
-            "problems": [asdict(problem) for problem in self.problems], "counts": dict(self.counts), "columns": self.columns,
-            "labels": dict(sorted(self.labels.most_common(LABELS_LIMIT))), "splits": dict(self.splits),
+            "rows": self.rows,
+            "ok": self.ok,
+            "failed": self.failed,
+            "blocked": self.blocked,
+            "labeled": self.labeled,
+            "repeated": self.repeated,
+            "layout": self.layout,
+            "contradicting": self.contradicting,
+            "contradictions": self.contradictions,
+            "problems": [asdict(problem) for problem in self.problems],
+            "counts": dict(self.counts),
+            "columns": self.columns,
+            "labels": dict(sorted(self.labels.most_common(LABELS_LIMIT))),
+            "splits": dict(self.splits),
             **({"values": self.values} if self.values else {}),
             **({"classes": self.classes, "config": self.config} if self.config else {}),
             **(self.people_data() if self.people or self.models else {}),
-        }  # fmt: skip
+        }

@@ -12,7 +12,9 @@ def read_time(word: str) -> datetime | None:
     """ISO 8601 (UTC where no zone is given) or Unix seconds or milliseconds; None for anything else."""
     try:
         if EPOCH.fullmatch(word):
-            return datetime.fromtimestamp(float(word) / (1000 if len(word) == 13 and word.isdigit() else 1), UTC)
+            return datetime.fromtimestamp(
+                float(word) / (1000 if len(word) == 13 and word.isdigit() else 1), UTC
+            )
         moment = datetime.fromisoformat(word)
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError, OSError):

@@ -35,7 +35,11 @@ from registry.ground.ledger import actions as ledger
 from registry.ground.ledger.verbs import Verb
 
 TICK = 500
-WRITERS = {ExportFormat.LABEL_STUDIO: label_studio, ExportFormat.PRODIGY: prodigy, ExportFormat.ARGILLA: argilla}
+WRITERS = {
+    ExportFormat.LABEL_STUDIO: label_studio,
+    ExportFormat.PRODIGY: prodigy,
+    ExportFormat.ARGILLA: argilla,
+}
 PEOPLE_FILES = 500  # files of people that one export writes
 
 
@@ -53,9 +57,13 @@ def export_answers(*, dataset_id: UUID, actor: User, format: str, queue_id: UUID
         raise Refused(message, fields={"format": [message]})
     args = {"dataset": str(dataset.uuid), "queue": str(queue.uuid) if queue else "", "format": format}
     return jobs.enqueue(
-        "exchange.export", actor=actor, project=dataset.project, args=args, subject=queue or dataset,
+        "exchange.export",
+        actor=actor,
+        project=dataset.project,
+        args=args,
+        subject=queue or dataset,
         key=f"exchange.export:{queue.uuid if queue else dataset.uuid}:{format}",
-    )  # fmt: skip
+    )
 
 
 def run_export(ctx: JobContext) -> None:
@@ -77,13 +85,27 @@ def run_export(ctx: JobContext) -> None:
     with transaction.atomic():
         ctx.hold()
         made = Export.objects.create(
-            dataset=dataset, queue=queue, format=kind, blob=blob, items=sheet.tasks, answers=sheet.annotations, dropped=dict(sheet.dropped),
+            dataset=dataset,
+            queue=queue,
+            format=kind,
+            blob=blob,
+            items=sheet.tasks,
+            answers=sheet.annotations,
+            dropped=dict(sheet.dropped),
             created_by=ctx.job.created_by,
-        )  # fmt: skip
+        )
         ledger.record(
-            ctx.job.created_by, Verb.ANNOTATIONS_EXPORTED, made, project=dataset.project.uuid, dataset=dataset.uuid,
-            queue=queue.uuid if queue else None, format=kind, file=blob.digest, items=sheet.tasks, answers=sheet.annotations,
-        )  # fmt: skip
+            ctx.job.created_by,
+            Verb.ANNOTATIONS_EXPORTED,
+            made,
+            project=dataset.project.uuid,
+            dataset=dataset.uuid,
+            queue=queue.uuid if queue else None,
+            format=kind,
+            file=blob.digest,
+            items=sheet.tasks,
+            answers=sheet.annotations,
+        )
 
 
 Pair = tuple[Fact | None, Pairs | None]
@@ -119,7 +141,9 @@ def objects(scope: Scope, kind: ExportFormat, found: Iterator[Pair], sheet: Shee
 
 
 def write_objects(path: Path, found: Iterator[Object], kind: ExportFormat, scope: Scope) -> None:
-    """One object per line for Prodigy, else one list; for Label Studio in an archive with its configuration."""
+    """One object per line for Prodigy, else one list; for Label Studio in an archive with its
+    configuration.
+    """
     if kind == ExportFormat.PRODIGY:
         with path.open("w", encoding="utf-8") as file:
             file.writelines(f"{json_text(each)}\n" for each in found)
@@ -145,7 +169,11 @@ def config_of(scope: Scope) -> str:
     """The configuration imported with the files if it covers every label; else an equivalent one."""
     schema = latest_schema(scope.dataset)
     classes = list(labels_by_name(schema)) if schema else []
-    texts = {upload.report.get("dry_run", {}).get("config", "") for upload in reading.uploads_in(scope) if upload.parser == "labelstudio"}
+    texts = {
+        upload.report.get("dry_run", {}).get("config", "")
+        for upload in reading.uploads_in(scope)
+        if upload.parser == "labelstudio"
+    }
     if len(texts) == 1 and (text := texts.pop()):
         known = {name for control in label_config.controls(text) for name in control.classes}
         if known >= set(classes):
@@ -154,7 +182,9 @@ def config_of(scope: Scope) -> str:
 
 
 def write_doccano(path: Path, found: Iterator[Pair], sheet: Sheet, folder: Path) -> None:
-    """all.jsonl, and a file for each of the first 500 people; annotations of others are counted as dropped."""
+    """all.jsonl, and a file for each of the first 500 people; annotations of others are counted as
+    dropped.
+    """
     names: dict[str, str] = {"": "all"}
     with ExitStack() as stack:
         files: dict[str, Any] = {"": stack.enter_context((folder / "all.jsonl").open("w", encoding="utf-8"))}
@@ -164,7 +194,9 @@ def write_doccano(path: Path, found: Iterator[Pair], sheet: Sheet, folder: Path)
             for person, line in doccano.lines(fact, raw, sheet):
                 if person not in files and len(files) <= PEOPLE_FILES:
                     names[person] = free_name(person_as_file(person), names)
-                    files[person] = stack.enter_context((folder / f"{len(files)}.jsonl").open("w", encoding="utf-8"))
+                    files[person] = stack.enter_context(
+                        (folder / f"{len(files)}.jsonl").open("w", encoding="utf-8")
+                    )
                 if person in files:
                     files[person].write(f"{json_text(line)}\n")
                 else:
@@ -177,4 +209,8 @@ def write_doccano(path: Path, found: Iterator[Pair], sheet: Sheet, folder: Path)
 def free_name(name: str, taken: dict[str, str]) -> str:
     """A unique name for a person's file."""
     known = {each.casefold() for each in taken.values()}
-    return next(each for each in (name, *(f"{name}-{number}" for number in range(2, len(known) + 3))) if each.casefold() not in known)
+    return next(
+        each
+        for each in (name, *(f"{name}-{number}" for number in range(2, len(known) + 3)))
+        if each.casefold() not in known
+    )

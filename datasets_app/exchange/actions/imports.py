@@ -32,11 +32,17 @@ from registry.ground.ledger.verbs import Verb
 
 
 class Importer:
-    """Implements the port `datasets_app.datasets.ports.LabelImporter`, which documents the order of the calls."""
+    """Implements the port `datasets_app.datasets.ports.LabelImporter`, which documents the order of the
+    calls.
+    """
 
     def begin(self, upload: Upload, names: Sequence[str]) -> None:
         """Append the names missing from the newest schema, in this order."""
-        dataset = Dataset.objects.select_for_update(of=("self",), no_key=True).select_related("project").get(pk=upload.dataset_id)
+        dataset = (
+            Dataset.objects.select_for_update(of=("self",), no_key=True)
+            .select_related("project")
+            .get(pk=upload.dataset_id)
+        )
         latest = latest_schema(dataset)
         labels = [spec_of(label) for label in labels_by_name(latest).values()] if latest else []
         known = {label.name for label in labels}
@@ -62,7 +68,11 @@ class Importer:
             return
         suggestions = [
             Suggestion(
-                item=item, **fields, source=Suggestion.Source.IMPORT, source_digest=upload.blob.digest, source_name=upload.file_name[:120]
+                item=item,
+                **fields,
+                source=Suggestion.Source.IMPORT,
+                source_digest=upload.blob.digest,
+                source_name=upload.file_name[:120],
             )
             for item, value in by_item
             for fields in suggested_fields(value, by_id(labels))
@@ -74,27 +84,42 @@ class Importer:
         labels = labels_by_name(self.schema(upload))
         stable, ids, made = by_id(labels), ids_of(labels), list[Suggestion]()
         for item, given in rows:
-            guesses = [("model", guess.model, guess.model, guess.value, guess.score) for guess in given.guesses]
+            guesses = [
+                ("model", guess.model, guess.model, guess.value, guess.score) for guess in given.guesses
+            ]
             if upload.labels_as == Upload.Labels.SUGGESTIONS:
                 guesses += [
-                    ("person", each.person, f"{each.person}, {upload.file_name}", each.value, None) for each in given.answers if each.value
+                    ("person", each.person, f"{each.person}, {upload.file_name}", each.value, None)
+                    for each in given.answers
+                    if each.value
                 ]
             seen = Counter[tuple[str, str]]()
             for kind, name, shown, value, score in guesses:
                 seen[kind, name] += 1
-                source = hashlib.sha256(f"{upload.blob.digest}:{kind}:{name}:{seen[kind, name]}".encode()).hexdigest()
+                source = hashlib.sha256(
+                    f"{upload.blob.digest}:{kind}:{name}:{seen[kind, name]}".encode()
+                ).hexdigest()
                 for fields in suggested_fields(by_ids(value, ids), stable):
                     made.append(
                         Suggestion(
-                            item=item, **fields, score=score, source=Suggestion.Source.IMPORT, source_digest=source, source_name=shown[:120]
+                            item=item,
+                            **fields,
+                            score=score,
+                            source=Suggestion.Source.IMPORT,
+                            source_digest=source,
+                            source_name=shown[:120],
                         )
                     )
         Suggestion.objects.bulk_create(made, batch_size=500, ignore_conflicts=True)
         queue = person_annotations.queue_of(upload)
         if queue is not None and any(given.answers for _, given in rows):
-            people = person_annotations.people_of(upload, sorted({each.person for _, given in rows for each in given.answers}))
+            people = person_annotations.people_of(
+                upload, sorted({each.person for _, given in rows for each in given.answers})
+            )
             imported = [
-                person_annotations.ImportedAnnotation(item, people[each.person], each, by_ids(each.value, ids) if each.value else None)
+                person_annotations.ImportedAnnotation(
+                    item, people[each.person], each, by_ids(each.value, ids) if each.value else None
+                )
                 for item, given in rows
                 for each in given.answers
             ]
@@ -135,12 +160,20 @@ class Importer:
         if rows:
             schema = self.schema(upload)
             ledger.record(
-                upload.accepted_by, Verb.LABELS_IMPORTED, upload, project=upload.dataset.project.uuid, rows=rows, digest=digest,
-                file=upload.blob.digest, schema=schema.digest,
-            )  # fmt: skip
+                upload.accepted_by,
+                Verb.LABELS_IMPORTED,
+                upload,
+                project=upload.dataset.project.uuid,
+                rows=rows,
+                digest=digest,
+                file=upload.blob.digest,
+                schema=schema.digest,
+            )
 
     def undo(self, upload: Upload, item_ids: Sequence[int]) -> None:
-        """Delete the labels of items about to be deleted; the database allows it only until the upload is imported."""
+        """Delete the labels of items about to be deleted; the database allows it only until the upload is
+        imported.
+        """
         Decision.objects.filter(item_id__in=item_ids).delete()
         person_annotations.remove(upload, item_ids)
         Suggestion.objects.filter(item_id__in=item_ids).delete()
@@ -160,10 +193,14 @@ def imported(upload: Upload) -> QuerySet[Decision]:
 
 
 def by_ids(value: Value, ids: dict[str, str]) -> Value:
-    """Replace the label names in a file's value by stable ids. ids: by name. Raises Refused for an unknown label."""
+    """Replace the label names in a file's value by stable ids. ids: by name. Raises Refused for an unknown
+    label.
+    """
     found = values.rename(value, ids)
     if found is None:
-        raise Refused("The file has a label that its dry run didn't find.", next_step="Upload the file again.")
+        raise Refused(
+            "The file has a label that its dry run didn't find.", next_step="Upload the file again."
+        )
     return found
 
 
@@ -176,7 +213,9 @@ def decision_of(upload: Upload, item: Item, value: Value, labels: dict[str, Labe
     """One imported decision, unsaved."""
     by, how, known = upload.accepted_by, Decision.How.IMPORTED, by_id(labels)
     names = {key: label.name for key, label in known.items()}
-    digest = rules.decision_digest(item=item.digest, value=value, names=names, how=how, by=by.uuid if by else None, supersedes="")
+    digest = rules.decision_digest(
+        item=item.digest, value=value, names=names, how=how, by=by.uuid if by else None, supersedes=""
+    )
     return Decision(item=item, **stored(value, known), how=how, by=by, digest=digest)
 
 

@@ -1,7 +1,7 @@
 """Annotations imported from another labeling tool, per person, in a queue that's closed from the start.
 
-The items and the queue are hidden while the upload is being imported. The person who accepted the upload is responsible for its
-unanimous labels, as for every imported label.
+The items and the queue are hidden while the upload is being imported. The person who accepted the upload is
+responsible for its unanimous labels, as for every imported label.
 """
 
 from __future__ import annotations
@@ -59,19 +59,38 @@ def ensure_queue(upload: Upload, schema: LabelSchema) -> Queue:
     if existing := queue_of(upload):
         return existing
     name = f"Annotations in {upload.file_name}"[:70]
-    taken = set(Queue.objects.filter(dataset=upload.dataset_id, name__startswith=name).values_list("name", flat=True))
-    free = next(each for each in (name, *(f"{name} ({number})" for number in range(2, len(taken) + 3))) if each not in taken)
+    taken = set(
+        Queue.objects.filter(dataset=upload.dataset_id, name__startswith=name).values_list("name", flat=True)
+    )
+    free = next(
+        each
+        for each in (name, *(f"{name} ({number})" for number in range(2, len(taken) + 3)))
+        if each not in taken
+    )
     return Queue.objects.create(
-        dataset_id=upload.dataset_id, schema=schema, name=free, state=Queue.State.CLOSED, source=Queue.Source.IMPORTED, upload=upload,
-        hidden_share=100, created_by=upload.accepted_by, filled_at=timezone.now(),
-    )  # fmt: skip
+        dataset_id=upload.dataset_id,
+        schema=schema,
+        name=free,
+        state=Queue.State.CLOSED,
+        source=Queue.Source.IMPORTED,
+        upload=upload,
+        hidden_share=100,
+        created_by=upload.accepted_by,
+        filled_at=timezone.now(),
+    )
 
 
 # ── People ──────────────────────────────────────────────────────────────────
 def accounts(dataset: Dataset, people: Iterable[str]) -> dict[str, User]:
-    """Accounts that may annotate in the dataset, by the e-mail address used in a file. An address shared by two accounts is left out."""
+    """Accounts that may annotate in the dataset, by the e-mail address used in a file. An address shared by
+    two accounts is left out.
+    """
     wanted = {name.casefold(): name for name in people if "@" in name}
-    rows = policy.who_can("labeling.annotate", dataset).annotate(address=Lower("email")).filter(address__in=list(wanted))
+    rows = (
+        policy.who_can("labeling.annotate", dataset)
+        .annotate(address=Lower("email"))
+        .filter(address__in=list(wanted))
+    )
     found = [(user.email.casefold(), user) for user in rows]
     once = Counter(address for address, _ in found)
     return {wanted[address]: user for address, user in found if once[address] == 1 and address in wanted}
@@ -87,7 +106,9 @@ def people_of(upload: Upload, names: Sequence[str]) -> dict[str, User]:
 
 # ── Writing ─────────────────────────────────────────────────────────────────
 def write_annotations(queue: Queue, rows: Sequence[ImportedAnnotation], labels: dict[str, Label]) -> None:
-    """Save the annotations of one batch, with slots and seats. A later annotation by the same person replaces the earlier one."""
+    """Save the annotations of one batch, with slots and seats. A later annotation by the same person replaces
+    the earlier one.
+    """
     items = {each.item.pk for each in rows}
     before = Annotation.objects.filter(queue=queue, item_id__in=items, action=LABEL, replaced_by__isnull=True)
     current = {(row.item_id, row.user_id): row for row in before}
@@ -106,26 +127,44 @@ def write_annotations(queue: Queue, rows: Sequence[ImportedAnnotation], labels: 
         current |= {(row.item_id, row.user_id): row for row in made}
         left = later
     added = len(current) - count_before
-    Queue.objects.filter(pk=queue.pk).update(slots_total=F("slots_total") + added, slots_done=F("slots_done") + added)
+    Queue.objects.filter(pk=queue.pk).update(
+        slots_total=F("slots_total") + added, slots_done=F("slots_done") + added
+    )
     update_seats(queue, rows)
 
 
-def row_of(queue: Queue, each: ImportedAnnotation, labels: dict[str, Label], before: Annotation | None) -> Annotation:
+def row_of(
+    queue: Queue, each: ImportedAnnotation, labels: dict[str, Label], before: Annotation | None
+) -> Annotation:
     """One unsaved annotation or skip."""
     given = each.given
     fields = stored(each.value, labels) if each.value is not None else {}
     key = f"{queue.uuid}:{each.item.pk}:{each.user.pk}:{given.skipped}:{before.pk if before else 0}"
     return Annotation(
-        queue=queue, item=each.item, user=each.user, action=SKIP if each.value is None else LABEL, **fields, gold=given.gold,
-        replaces=before, seconds=min(given.seconds, MAX_SECONDS), client_key=uuid5(queue.uuid, key), created_at=given.at or timezone.now(),
-    )  # fmt: skip
+        queue=queue,
+        item=each.item,
+        user=each.user,
+        action=SKIP if each.value is None else LABEL,
+        **fields,
+        gold=given.gold,
+        replaces=before,
+        seconds=min(given.seconds, MAX_SECONDS),
+        client_key=uuid5(queue.uuid, key),
+        created_at=given.at or timezone.now(),
+    )
 
 
 def fill_slots(queue: Queue, made: Sequence[Annotation], current: dict[tuple[int, int], Annotation]) -> None:
-    """Create a filled slot for each person's first annotation; the slot of a replaced annotation gets the newer one."""
+    """Create a filled slot for each person's first annotation; the slot of a replaced annotation gets the
+    newer one.
+    """
     fresh = [row for row in made if (row.item_id, row.user_id) not in current]
     Slot.objects.bulk_create(
-        (Slot(queue=queue, item_id=row.item_id, state=DONE, user_id=row.user_id, annotation=row) for row in fresh), batch_size=500
+        (
+            Slot(queue=queue, item_id=row.item_id, state=DONE, user_id=row.user_id, annotation=row)
+            for row in fresh
+        ),
+        batch_size=500,
     )
     for row in made:
         if (row.item_id, row.user_id) in current:
@@ -136,10 +175,16 @@ def write_skips(queue: Queue, rows: Sequence[ImportedAnnotation]) -> None:
     """Save each skip once. A closed slot keeps an item without annotations in the queue."""
     items = {each.item.pk for each in rows}
     existing = set(SlotSkip.objects.filter(queue=queue, item_id__in=items).values_list("item_id", "user_id"))
-    once = {(each.item.pk, each.user.pk): each for each in rows if (each.item.pk, each.user.pk) not in existing}
+    once = {
+        (each.item.pk, each.user.pk): each for each in rows if (each.item.pk, each.user.pk) not in existing
+    }
     Annotation.objects.bulk_create([row_of(queue, each, {}, None) for each in once.values()], batch_size=500)
-    SlotSkip.objects.bulk_create([SlotSkip(queue=queue, item=each.item, user=each.user) for each in once.values()], batch_size=500)
-    Slot.objects.bulk_create([Slot(queue=queue, item=each.item, state=CLOSED) for each in once.values()], batch_size=500)
+    SlotSkip.objects.bulk_create(
+        [SlotSkip(queue=queue, item=each.item, user=each.user) for each in once.values()], batch_size=500
+    )
+    Slot.objects.bulk_create(
+        [Slot(queue=queue, item=each.item, state=CLOSED) for each in once.values()], batch_size=500
+    )
 
 
 def update_seats(queue: Queue, rows: Sequence[ImportedAnnotation]) -> None:
@@ -157,22 +202,30 @@ def update_seats(queue: Queue, rows: Sequence[ImportedAnnotation]) -> None:
         seat, _ = Seat.objects.get_or_create(queue=queue, user=user)
         moments = [at for at in (seat.last_at, last.get(user)) if at]
         Seat.objects.filter(pk=seat.pk).update(
-            labeled=F("labeled") + labeled, skipped=F("skipped") + skipped, seconds=F("seconds") + seconds,
+            labeled=F("labeled") + labeled,
+            skipped=F("skipped") + skipped,
+            seconds=F("seconds") + seconds,
             last_at=max(moments) if moments else None,
-        )  # fmt: skip
+        )
 
 
 # ── Resolving ────────────────────────────────────────────────────────────────
 def resolve_batch(queue: Queue, after: int, by: User | None) -> int | None:
-    """Resolve the next items after this key by their ground truth, else by the usual rule; open a dispute where annotations differ.
+    """Resolve the next items after this key by their ground truth, else by the usual rule; open a dispute
+    where annotations differ.
 
-    Labels resolved by the file itself stay. Runs in the caller's transaction. Returns the last item's key, or None when none is left.
+    Labels resolved by the file itself stay. Runs in the caller's transaction. Returns the last item's key, or
+    None when none is left.
     """
     rows = Slot.objects.filter(queue=queue, item_id__gt=after).order_by("item_id")
     ids = list(rows.values_list("item_id", flat=True).distinct()[:BATCH])
     if not ids:
         return None
-    slots = Slot.objects.filter(queue=queue, item_id__in=ids, state=DONE).select_related("annotation__label").order_by("item_id", "id")
+    slots = (
+        Slot.objects.filter(queue=queue, item_id__in=ids, state=DONE)
+        .select_related("annotation__label")
+        .order_by("item_id", "id")
+    )
     held = set(Decision.objects.filter(item_id__in=ids).values_list("item_id", flat=True))
     digests = dict(Item.objects.filter(pk__in=ids).values_list("pk", "digest"))
     labels = labels_by_id(queue.schema)
@@ -189,45 +242,80 @@ def resolve_batch(queue: Queue, after: int, by: User | None) -> int | None:
         if verdict.value is None:
             disputes.append(Dispute(queue=queue, item_id=item, pair=verdict.pair, answers=verdict.answers))
             continue
-        how = Decision.How.IMPORTED if judged[0].gold else Decision.How.SINGLE if len(annotations) == 1 else Decision.How.UNANIMOUS
+        how = (
+            Decision.How.IMPORTED
+            if judged[0].gold
+            else Decision.How.SINGLE
+            if len(annotations) == 1
+            else Decision.How.UNANIMOUS
+        )
         decided.append((decision_of(queue, item, digests[item], verdict.value, labels, how, by), annotations))
     Decision.objects.bulk_create([decision for decision, _ in decided], batch_size=500)
     through = Decision.annotations.through
     through.objects.bulk_create(
-        [through(decision_id=decision.pk, annotation_id=each.pk) for decision, found in decided for each in found], batch_size=500
+        [
+            through(decision_id=decision.pk, annotation_id=each.pk)
+            for decision, found in decided
+            for each in found
+        ],
+        batch_size=500,
     )
     Dispute.objects.bulk_create(disputes, batch_size=500)
     Queue.objects.filter(pk=queue.pk).update(
-        items_total=F("items_total") + len(ids), items_decided=F("items_decided") + len(decided), overlap=min(5, max(queue.overlap, most)),
-        items_disputed=F("items_disputed") + len(disputes), disputes_total=F("disputes_total") + len(disputes),
-    )  # fmt: skip
+        items_total=F("items_total") + len(ids),
+        items_decided=F("items_decided") + len(decided),
+        overlap=min(5, max(queue.overlap, most)),
+        items_disputed=F("items_disputed") + len(disputes),
+        disputes_total=F("disputes_total") + len(disputes),
+    )
     return ids[-1]
 
 
-def decision_of(queue: Queue, item: int, digest: str, value: Value, labels: dict[str, Label], how: str, by: User | None) -> Decision:
+def decision_of(
+    queue: Queue, item: int, digest: str, value: Value, labels: dict[str, Label], how: str, by: User | None
+) -> Decision:
     """The first decision of an item, unsaved."""
     names = {key: label.name for key, label in labels.items()}
-    made = rules.decision_digest(item=digest, value=value, names=names, how=how, by=by.uuid if by else None, supersedes="")
+    made = rules.decision_digest(
+        item=digest, value=value, names=names, how=how, by=by.uuid if by else None, supersedes=""
+    )
     return Decision(item_id=item, **stored(value, labels), queue=queue, how=how, by=by, digest=made)
 
 
 # ── The end ─────────────────────────────────────────────────────────────────
 def record(upload: Upload, queue: Queue) -> None:
-    """Record one event for all annotations of an upload: their number, their annotators, and a digest over their keys."""
+    """Record one event for all annotations of an upload: their number, their annotators, and a digest over
+    their keys.
+    """
     total, rows = hashlib.sha256(), 0
-    for uuid in Annotation.objects.filter(queue=queue).order_by("id").values_list("uuid", flat=True).iterator(chunk_size=5_000):
+    for uuid in (
+        Annotation.objects.filter(queue=queue)
+        .order_by("id")
+        .values_list("uuid", flat=True)
+        .iterator(chunk_size=5_000)
+    ):
         total.update(uuid.bytes)
         rows += 1
     people = Seat.objects.filter(queue=queue).select_related("user")
     known = sorted(str(seat.user.uuid) for seat in people if not seat.user.is_placeholder)
     ledger.record(
-        upload.accepted_by, Verb.ANNOTATIONS_IMPORTED, queue, project=upload.dataset.project.uuid, upload=upload.uuid,
-        file=upload.blob.digest, answers=rows, digest=total.hexdigest(), accounts=known, placeholders=len(people) - len(known),
-    )  # fmt: skip
+        upload.accepted_by,
+        Verb.ANNOTATIONS_IMPORTED,
+        queue,
+        project=upload.dataset.project.uuid,
+        upload=upload.uuid,
+        file=upload.blob.digest,
+        answers=rows,
+        digest=total.hexdigest(),
+        accounts=known,
+        placeholders=len(people) - len(known),
+    )
 
 
 def remove(upload: Upload, item_ids: Sequence[int]) -> None:
-    """Delete the annotations of items about to be deleted; after the last one, also the queue and its placeholders."""
+    """Delete the annotations of items about to be deleted; after the last one, also the queue and its
+    placeholders.
+    """
     queue = queue_of(upload)
     if queue is None:
         return

@@ -13,7 +13,11 @@ from rest_framework.response import Response
 
 from datasets_app.datasets.api import RawParser
 from datasets_app.datasets.models import Dataset
-from datasets_app.exchange.actions.corrections import accept_corrections, discard_corrections, upload_corrections
+from datasets_app.exchange.actions.corrections import (
+    accept_corrections,
+    discard_corrections,
+    upload_corrections,
+)
 from datasets_app.exchange.models.corrections import Correction
 from datasets_app.exchange.queries import corrections as reading
 from datasets_app.schemas.queries.schemas import get_dataset
@@ -25,7 +29,9 @@ CHUNK = 1 << 20
 
 
 class CorrectionOut(serializers.Serializer[Correction]):
-    """A file of corrected labels. report: look, the planned changes; written, the result; error, the failure."""
+    """A file of corrected labels. report: look, the planned changes; written, the result; error, the
+    failure.
+    """
 
     uuid = serializers.UUIDField()
     dataset = serializers.UUIDField(source="dataset.uuid")
@@ -51,21 +57,27 @@ class Corrections(View):
     needs = {
         "GET": Needs("labeling.read_corrections", Dataset, see="labeling.view"),
         "POST": Needs("labeling.decide", Dataset, see="labeling.view"),
-    }  # fmt: skip
+    }
     parser_classes = [RawParser]
 
     @extend_schema(operation_id="labeling_corrections", responses=CorrectionOut(many=True))
     def get(self, request: Request, uuid: UUID) -> Response:
         """The newest 30 files of a dataset."""
-        rows = reading.corrections(get_dataset(request.user, uuid)).select_related("blob", "dataset")[: reading.PAGE]
+        rows = reading.corrections(get_dataset(request.user, uuid)).select_related("blob", "dataset")[
+            : reading.PAGE
+        ]
         return Response(CorrectionOut(rows, many=True).data)
 
     @extend_schema(
-        operation_id="labeling_bring_corrections", parameters=[OpenApiParameter("name", str, required=True)],
-        request={"application/octet-stream": OpenApiTypes.BINARY}, responses={201: CorrectionOut},
-    )  # fmt: skip
+        operation_id="labeling_bring_corrections",
+        parameters=[OpenApiParameter("name", str, required=True)],
+        request={"application/octet-stream": OpenApiTypes.BINARY},
+        responses={201: CorrectionOut},
+    )
     def post(self, request: Request, uuid: UUID) -> Response:
-        """Send the file as the raw body, its name in the query. A job looks through it; nothing is decided before you accept."""
+        """Send the file as the raw body, its name in the query. A job looks through it; nothing is decided
+        before you accept.
+        """
         dataset = get_dataset(request.user, uuid)
         stream = request.stream or request._request
         name = unquote(request.query_params.get("name", "")) or "file"
@@ -90,7 +102,9 @@ class AcceptCorrections(View):
 
     needs = {"POST": Needs("labeling.decide", Correction, see="labeling.view")}
 
-    @extend_schema(operation_id="labeling_accept_corrections", request=AcceptCorrectionsIn, responses={202: JobOut})
+    @extend_schema(
+        operation_id="labeling_accept_corrections", request=AcceptCorrectionsIn, responses={202: JobOut}
+    )
     def post(self, request: Request, uuid: UUID) -> Response:
         """Have a job write what it changes as decisions that you answer for."""
         data = read(AcceptCorrectionsIn, request.data)

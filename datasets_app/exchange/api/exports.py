@@ -53,7 +53,10 @@ class AnswerExportOut(serializers.Serializer[Export]):
 class AnswerExports(View):
     """Files of the answers of a dataset."""
 
-    needs = {"GET": Needs("labeling.view", Dataset), "POST": Needs("labeling.export", Dataset, see="labeling.view")}
+    needs = {
+        "GET": Needs("labeling.view", Dataset),
+        "POST": Needs("labeling.export", Dataset, see="labeling.view"),
+    }
 
     @extend_schema(operation_id="labeling_exports", responses=AnswerExportOut(many=True))
     def get(self, request: Request, uuid: UUID) -> Response:
@@ -70,7 +73,9 @@ class AnswerExports(View):
         if queue and not queues(request.user).filter(uuid=queue, dataset__uuid=uuid).exists():
             message = "This queue doesn't belong to the dataset."
             raise Refused(message, fields={"queue": [message]})
-        job = export_answers(dataset_id=uuid, actor=request.user, format=form.validated_data["format"], queue_id=queue)
+        job = export_answers(
+            dataset_id=uuid, actor=request.user, format=form.validated_data["format"], queue_id=queue
+        )
         return Response(JobOut(job).data, status=202)
 
 
@@ -84,7 +89,12 @@ class AnswerFile(View):
         """As an attachment."""
         row = Export.objects.select_related("dataset", "blob").get(uuid=uuid)
         media = Export.Format(row.format).media
-        return FileResponse(artifacts.open_blob(row.blob.digest), as_attachment=True, filename=row.file_name, content_type=media)
+        return FileResponse(
+            artifacts.open_blob(row.blob.digest),
+            as_attachment=True,
+            filename=row.file_name,
+            content_type=media,
+        )
 
 
 urlpatterns = [

@@ -1,4 +1,6 @@
-"""Argilla's records, unflattened: fields, all responses and one suggestion per question. Flattened records stay flattened."""
+"""Argilla's records, unflattened: fields, all responses and one suggestion per question. Flattened records
+stay flattened.
+"""
 
 from __future__ import annotations
 
@@ -24,20 +26,29 @@ def write(fact: Fact, raw: Pairs | None, sheet: Sheet) -> Iterator[Object]:
     responses = [response(annotation, sheet) for annotation in fresh]
     ruling = fact.ruling
     if ruling and (ruling.by_hand or (ruling.of_file and raw is None)):
-        responses.append({"value": sheet.written(ruling.value), "user_id": ruling.person, "status": "submitted"})
+        responses.append(
+            {"value": sheet.written(ruling.value), "user_id": ruling.person, "status": "submitted"}
+        )
     guesses = [suggestion(guess, sheet) for guess in fact.guesses if raw is None or not guess.from_file]
     if raw is None:
         sheet.drop(MORE_GUESSES, len(guesses) - 1)
         yield {
-            "id": fact.external_id or fact.uuid, "fields": sheet.fields(fact), "metadata": dict(fact.metadata),
+            "id": fact.external_id or fact.uuid,
+            "fields": sheet.fields(fact),
+            "metadata": dict(fact.metadata),
             "suggestions": {question: guesses[0]} if guesses else {},
-            "responses": {question: responses} if responses else {}, "vectors": {},
-        }  # fmt: skip
+            "responses": {question: responses} if responses else {},
+            "vectors": {},
+        }
         return
-    present = (raw.get("suggestions") or {}).get(question) if "fields" in raw else raw.get(f"{question}.suggestion")
+    present = (
+        (raw.get("suggestions") or {}).get(question) if "fields" in raw else raw.get(f"{question}.suggestion")
+    )
     has_one = bool(present)
     sheet.drop(MORE_GUESSES, len(guesses) - (not has_one))
-    yield (nested if "fields" in raw else flat)(dict(raw), question, responses, [] if has_one else guesses[:1])
+    yield (nested if "fields" in raw else flat)(
+        dict(raw), question, responses, [] if has_one else guesses[:1]
+    )
 
 
 def nested(record: Object, question: str, responses: list[Object], guesses: list[Object]) -> Object:
@@ -56,7 +67,10 @@ def flat(record: Object, question: str, responses: list[Object], guesses: list[O
         column = f"{question}.responses{key}"
         record[column] = [*(record.get(column) or []), *(each[name] for each in responses)]
     if guesses:
-        record |= {f"{question}.suggestion": guesses[0]["value"], f"{question}.suggestion.score": guesses[0]["score"]}
+        record |= {
+            f"{question}.suggestion": guesses[0]["value"],
+            f"{question}.suggestion.score": guesses[0]["score"],
+        }
         record[f"{question}.suggestion.agent"] = guesses[0]["agent"]
     return record
 

@@ -1,4 +1,6 @@
-"""doccano's JSONL in a zip: all.jsonl with resolved labels, and <person>.jsonl with each person's annotations."""
+"""doccano's JSONL in a zip: all.jsonl with resolved labels, and <person>.jsonl with each person's
+annotations.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +18,21 @@ LABELS = ("label", "labels", "cats", "entities", "spans")
 
 
 def lines(fact: Fact, raw: Pairs | None, sheet: Sheet) -> list[tuple[str, Object]]:
-    """(person, line) pairs of one item; an empty person for the resolved label. raw: the imported object, kept except for its labels."""
-    base: Object = {key: value for key, value in raw.items() if key not in LABELS} if raw is not None else fresh(fact)
+    """(person, line) pairs of one item; an empty person for the resolved label. raw: the imported object,
+    kept except for its labels.
+    """
+    base: Object = (
+        {key: value for key, value in raw.items() if key not in LABELS} if raw is not None else fresh(fact)
+    )
     ruling = fact.ruling
-    kept = raw if raw is not None and ruling and ruling.of_file and any(raw.get(key) for key in LABELS) else None
-    decided = {key: kept[key] for key in LABELS if key in kept} if kept is not None else labels(ruling.value if ruling else None, sheet)
+    kept = (
+        raw if raw is not None and ruling and ruling.of_file and any(raw.get(key) for key in LABELS) else None
+    )
+    decided = (
+        {key: kept[key] for key in LABELS if key in kept}
+        if kept is not None
+        else labels(ruling.value if ruling else None, sheet)
+    )
     found = [("", base | decided)]
     for annotation in fact.annotations:
         if annotation.value is None:
@@ -34,7 +46,12 @@ def lines(fact: Fact, raw: Pairs | None, sheet: Sheet) -> list[tuple[str, Object
 
 def fresh(fact: Fact) -> Object:
     """An example for an item from another format."""
-    return {**({"id": fact.external_id} if fact.external_id else {}), "text": fact.text, "Comments": [], **fact.metadata}
+    return {
+        **({"id": fact.external_id} if fact.external_id else {}),
+        "text": fact.text,
+        "Comments": [],
+        **fact.metadata,
+    }
 
 
 def labels(value: Value | None, sheet: Sheet) -> Object:

@@ -17,7 +17,9 @@ Object = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class ItemAnnotation:
-    """One person's current annotation. value: with label names; None for a skip. from_file: imported with the item."""
+    """One person's current annotation. value: with label names; None for a skip. from_file: imported with the
+    item.
+    """
 
     key: str
     person: str
@@ -40,7 +42,9 @@ class Guess:
 
 @dataclass(frozen=True, slots=True)
 class Ruling:
-    """The current label. person: who is responsible. by_hand: adjudicated. of_file: from the item's file, without a person."""
+    """The current label. person: who is responsible. by_hand: adjudicated. of_file: from the item's file,
+    without a person.
+    """
 
     key: str
     value: Value
@@ -52,7 +56,9 @@ class Ruling:
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One item with all its annotations. content: as Item.content. question: the label's name in the item's file."""
+    """One item with all its annotations. content: as Item.content. question: the label's name in the item's
+    file.
+    """
 
     uuid: str
     external_id: str
@@ -68,7 +74,9 @@ class Fact:
 
 @dataclass(slots=True)
 class Sheet:
-    """The state of an export. tool: the format's adapter for the task. dropped: what the format can't represent, with counts."""
+    """The state of an export. tool: the format's adapter for the task. dropped: what the format can't
+    represent, with counts.
+    """
 
     tool: Tool
     dropped: Counter[str] = field(default_factory=Counter)
@@ -76,7 +84,9 @@ class Sheet:
     tasks: int = 0
 
     def written(self, value: Value, text: str = "", options: Sequence[str] = ()) -> Any:
-        """A value in the format; None, counted as dropped, if it can't represent it. text, options: as in `Outgoing`."""
+        """A value in the format; None, counted as dropped, if it can't represent it. text, options: as in
+        `Outgoing`.
+        """
         found = self.tool.write(Outgoing(value, text, options))
         if found is None:
             self.drop(self.tool.omits)
@@ -93,6 +103,13 @@ class Sheet:
 
 
 def person_as_file(name: str) -> str:
-    """A person's name as a file name: word characters, @, dots, plus and minus signs; never a reserved name."""
-    kept = "".join(character if character.isalnum() or character in "@.+-_" else "_" for character in name).strip(".") or "_"
+    """A person's name as a file name: word characters, @, dots, plus and minus signs; never a reserved
+    name.
+    """
+    kept = (
+        "".join(
+            character if character.isalnum() or character in "@.+-_" else "_" for character in name
+        ).strip(".")
+        or "_"
+    )
     return f"{kept}_" if WHOLE.fullmatch(kept) else kept

@@ -16,7 +16,9 @@ from lifecycle.runtime.task_types.answers import Value
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """Names in the regions of a task. name, to: from_name and to_name. options: ids of the responses to rank."""
+    """Names in the regions of a task. name, to: from_name and to_name. options: ids of the responses to
+    rank.
+    """
 
     name: str = "label"
     to: str = "text"
@@ -24,18 +26,28 @@ class Form:
 
 
 def keeps(raw: Pairs) -> bool:
-    """Whether an imported object is a task that can be exported unchanged: a row of JSON_MIN is a single annotation."""
+    """Whether an imported object is a task that can be exported unchanged: a row of JSON_MIN is a single
+    annotation.
+    """
     return "data" in raw
 
 
 def write(fact: Fact, raw: Pairs | None, sheet: Sheet) -> Iterator[Object]:
-    """The task of one item. raw: the imported task, which stays unchanged except for appended annotations and predictions."""
+    """The task of one item. raw: the imported task, which stays unchanged except for appended annotations and
+    predictions.
+    """
     form = form_of(fact, raw, sheet)
     made = list(local_annotations(fact, form, raw is not None, sheet))
     guesses = [guess for guess in fact.guesses if raw is None or not guess.from_file]
     predictions = [one for guess in guesses if (one := prediction(fact, form, guess, sheet))]
     if raw is None:
-        yield {**identity(fact), "data": data_of(fact, sheet), "annotations": made, "predictions": predictions, "meta": dict(fact.about)}
+        yield {
+            **identity(fact),
+            "data": data_of(fact, sheet),
+            "annotations": made,
+            "predictions": predictions,
+            "meta": dict(fact.about),
+        }
         return
     name = "completions" if "completions" in raw and "annotations" not in raw else "annotations"
     task: Object = dict(raw)
@@ -52,9 +64,14 @@ def form_of(fact: Fact, raw: Pairs | None, sheet: Sheet) -> Form:
     if raw is None:
         return Form(to=to, options=tuple(str(at) for at in range(len(fact.content.get("responses", [])))))
     name = fact.question.removesuffix(" (answer)") or "label"
-    given: list[Any] = [*(raw.get("annotations") or raw.get("completions") or []), *(raw.get("predictions") or [])]
+    given: list[Any] = [
+        *(raw.get("annotations") or raw.get("completions") or []),
+        *(raw.get("predictions") or []),
+    ]
     results = [region for each in given if isinstance(each, Mapping) for region in each.get("result") or []]
-    to = next((str(each["to_name"]) for each in results if isinstance(each, Mapping) and is_about(each, name)), to)
+    to = next(
+        (str(each["to_name"]) for each in results if isinstance(each, Mapping) and is_about(each, name)), to
+    )
     return Form(name, to, tuple(option_places(raw["data"])))
 
 
@@ -67,7 +84,13 @@ def identity(fact: Fact) -> Object:
     """The id of the item in its file."""
     if not fact.external_id:
         return {}
-    return {"id": int(fact.external_id) if fact.external_id.isdecimal() and len(fact.external_id) < 16 else fact.external_id}
+    return {
+        "id": (
+            int(fact.external_id)
+            if fact.external_id.isdecimal() and len(fact.external_id) < 16
+            else fact.external_id
+        )
+    }
 
 
 def data_of(fact: Fact, sheet: Sheet) -> Object:
@@ -83,7 +106,15 @@ def local_annotations(fact: Fact, form: Form, has_raw: bool, sheet: Sheet) -> It
             continue
         result = [] if each.value is None else regions(fact, form, each.key, each.value, sheet)
         if result is not None:
-            yield annotation(each.key, each.person, result, each.at, each.seconds, skipped=each.value is None, gold=each.gold)
+            yield annotation(
+                each.key,
+                each.person,
+                result,
+                each.at,
+                each.seconds,
+                skipped=each.value is None,
+                gold=each.gold,
+            )
     ruling = fact.ruling
     if ruling and (ruling.by_hand or (ruling.of_file and not has_raw)):
         result = regions(fact, form, ruling.key, ruling.value, sheet)
@@ -91,13 +122,21 @@ def local_annotations(fact: Fact, form: Form, has_raw: bool, sheet: Sheet) -> It
             yield annotation(ruling.key, ruling.person, result, ruling.at, 0, skipped=False, gold=True)
 
 
-def annotation(key: str, person: str, result: list[Object], at: datetime, seconds: float, *, skipped: bool, gold: bool) -> Object:
+def annotation(
+    key: str, person: str, result: list[Object], at: datetime, seconds: float, *, skipped: bool, gold: bool
+) -> Object:
     """One annotation."""
     by = {"email": person} if "@" in person else {"username": person}
     return {
-        "unique_id": key, "completed_by": by, "result": result, "was_cancelled": skipped, "ground_truth": gold,
-        "lead_time": round(seconds, 3), "created_at": at.isoformat(), "parent_prediction": None,
-    }  # fmt: skip
+        "unique_id": key,
+        "completed_by": by,
+        "result": result,
+        "was_cancelled": skipped,
+        "ground_truth": gold,
+        "lead_time": round(seconds, 3),
+        "created_at": at.isoformat(),
+        "parent_prediction": None,
+    }
 
 
 def prediction(fact: Fact, form: Form, guess: Guess, sheet: Sheet) -> Object | None:
@@ -111,8 +150,11 @@ def regions(fact: Fact, form: Form, key: str, value: Value, sheet: Sheet) -> lis
     found = sheet.written(value, fact.text, form.options)
     return found and [
         {
-            "id": hashlib.sha256(f"{key}:{at}".encode()).hexdigest()[:10], "from_name": form.name, "to_name": form.to, "type": kind,
+            "id": hashlib.sha256(f"{key}:{at}".encode()).hexdigest()[:10],
+            "from_name": form.name,
+            "to_name": form.to,
+            "type": kind,
             "value": inner,
         }
         for at, (kind, inner) in enumerate(found)
-    ]  # fmt: skip
+    ]

@@ -10,7 +10,18 @@ from lifecycle.runtime.task_types.answers import Value
 
 GUESSES = "Pre-labels: Prodigy's examples have annotations only."
 SECONDS = "Time spent on annotations."
-BESIDE = ("label", "accept", "spans", "tokens", "options", "answer", "_session_id", "_annotator_id", "_timestamp", "_task_hash")
+BESIDE = (
+    "label",
+    "accept",
+    "spans",
+    "tokens",
+    "options",
+    "answer",
+    "_session_id",
+    "_annotator_id",
+    "_timestamp",
+    "_task_hash",
+)
 
 
 def keeps(raw: Pairs) -> bool:
@@ -30,7 +41,12 @@ def write(fact: Fact, raw: Pairs | None, sheet: Sheet) -> Iterator[Object]:
             continue
         sheet.drop(SECONDS, int(annotation.seconds > 0))
         fresh_lines += 1
-        yield {**base, **example(annotation.value, sheet), "_session_id": annotation.person, "_timestamp": int(annotation.at.timestamp())}
+        yield {
+            **base,
+            **example(annotation.value, sheet),
+            "_session_id": annotation.person,
+            "_timestamp": int(annotation.at.timestamp()),
+        }
     ruling = fact.ruling
     if ruling and (ruling.by_hand or (ruling.of_file and raw is None)):
         yield {**base, **example(ruling.value, sheet), "_timestamp": int(ruling.at.timestamp())}

@@ -10,7 +10,8 @@ class CorrectionsForm(forms.Form):
 
     file = forms.FileField(
         help_text=(
-            "A dataset version of this dataset, exported as CSV, Excel, JSONL, or Parquet, with its columns item, decision, and label."
+            "A dataset version of this dataset, exported as CSV, Excel, JSONL, or Parquet, with its columns"
+            " item, decision, and label."
         )
     )
 
@@ -18,4 +19,6 @@ class CorrectionsForm(forms.Form):
 class AcceptCorrectionsForm(forms.Form):
     """Which labels a file overwrites."""
 
-    take_moved = forms.BooleanField(label="Also overwrite labels that changed after the export", required=False)
+    take_moved = forms.BooleanField(
+        label="Also overwrite labels that changed after the export", required=False
+    )

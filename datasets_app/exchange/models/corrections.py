@@ -12,7 +12,9 @@ USER = settings.AUTH_USER_MODEL
 
 
 class Correction(models.Model):
-    """An uploaded file of corrected labels: its planned changes and their result. The file is stored by digest; its owner never changes."""
+    """An uploaded file of corrected labels: its planned changes and their result. The file is stored by
+    digest; its owner never changes.
+    """
 
     append_only = True
     changeable = ("state", "report", "take_moved", "accepted_by", "accepted_at", "ended_at")
@@ -32,8 +34,13 @@ class Correction(models.Model):
     blob = models.ForeignKey(Blob, on_delete=models.PROTECT, related_name="+")
     file_name = models.CharField(max_length=200)
     state = models.CharField(max_length=10, choices=State.choices, default=State.LOOKING)
-    report = models.JSONField(default=dict, help_text='{"look", "written"}: counts by outcome, classes old and new, first cases; "error"')
-    take_moved = models.BooleanField(default=False, help_text="whether rows whose label changed after the export are written too")
+    report = models.JSONField(
+        default=dict,
+        help_text='{"look", "written"}: counts by outcome, classes old and new, first cases; "error"',
+    )
+    take_moved = models.BooleanField(
+        default=False, help_text="whether rows whose label changed after the export are written too"
+    )
     uploaded_by = models.ForeignKey(USER, on_delete=models.PROTECT, related_name="+")
     accepted_by = models.ForeignKey(USER, null=True, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)

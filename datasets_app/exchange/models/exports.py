@@ -23,14 +23,20 @@ class Export(models.Model):
     uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
     dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="answer_exports")
     queue = models.ForeignKey(
-        Queue, null=True, on_delete=models.PROTECT, related_name="exports", help_text="whose items are exported; null: all"
+        Queue,
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="exports",
+        help_text="whose items are exported; null: all",
     )
     format = models.CharField(max_length=12, choices=Format.choices)
     blob = models.ForeignKey(Blob, on_delete=models.PROTECT, related_name="+")
     items = models.PositiveBigIntegerField()
     answers = models.PositiveBigIntegerField(help_text="by people, without skips")
     dropped = models.JSONField(default=dict, help_text="what the format can't represent: sentence → count")
-    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     def __str__(self) -> str:

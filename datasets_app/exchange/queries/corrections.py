@@ -38,7 +38,9 @@ LABELS = ("label", "labels", "spans", "completion")  # columns of the resolved l
 
 
 class Line(NamedTuple):
-    """One row of a file: the digests and the label; or `fault`, why it can't be read. where: such as Line 7."""
+    """One row of a file: the digests and the label; or `fault`, why it can't be read. where: such as Line
+    7.
+    """
 
     line: int
     where: str
@@ -50,7 +52,9 @@ class Line(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Classes:
-    """The labels of a dataset. names: every current or former name → stable id. labels: the newest, by stable id."""
+    """The labels of a dataset. names: every current or former name → stable id. labels: the newest, by stable
+    id.
+    """
 
     names: Mapping[str, str]
     labels: Mapping[str, Label]
@@ -60,14 +64,18 @@ class Classes:
         if value is None:
             return "undecided"
         if values.type_in(value).has_labels:
-            found = sorted(self.labels[key].name if key in self.labels else DROPPED for key in values.labels_of(value))
+            found = sorted(
+                self.labels[key].name if key in self.labels else DROPPED for key in values.labels_of(value)
+            )
             return ", ".join(found) or NO_LABELS
         return "a text" if values.type_in(value).writes_text else values.words(value, {})
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The outcome of a row. current: the newest decision of its item. unknown: an unknown label name. message: the error."""
+    """The outcome of a row. current: the newest decision of its item. unknown: an unknown label name.
+    message: the error.
+    """
 
     line: Line
     outcome: Outcome
@@ -81,7 +89,11 @@ class Found:
 
 def corrections(dataset: Dataset) -> QuerySet[Correction]:
     """The files of a dataset, newest first."""
-    return Correction.objects.filter(dataset=dataset).select_related("uploaded_by", "accepted_by").order_by("-id")
+    return (
+        Correction.objects.filter(dataset=dataset)
+        .select_related("uploaded_by", "accepted_by")
+        .order_by("-id")
+    )
 
 
 def get_correction(user: User, uuid: UUID) -> Correction:
@@ -92,7 +104,9 @@ def get_correction(user: User, uuid: UUID) -> Correction:
 
 def may_discard(user: User, correction: Correction) -> bool:
     """Whether the user may discard the file: as its uploader or an ML lead."""
-    return correction.uploaded_by_id == user.pk or policy.can(user, "labeling.discard_corrections", correction)
+    return correction.uploaded_by_id == user.pk or policy.can(
+        user, "labeling.discard_corrections", correction
+    )
 
 
 def writing_now(dataset: Dataset) -> Correction | None:
@@ -101,8 +115,12 @@ def writing_now(dataset: Dataset) -> Correction | None:
 
 
 def is_overtaken(correction: Correction) -> bool:
-    """Whether a label was merged, split, or retired since the upload: its rows may map to other labels than checked."""
-    later = LabelChange.objects.filter(schema__dataset=correction.dataset_id, schema__created_at__gt=correction.created_at)
+    """Whether a label was merged, split, or retired since the upload: its rows may map to other labels than
+    checked.
+    """
+    later = LabelChange.objects.filter(
+        schema__dataset=correction.dataset_id, schema__created_at__gt=correction.created_at
+    )
     return later.exists()
 
 
@@ -110,11 +128,17 @@ def is_overtaken(correction: Correction) -> bool:
 def label_column(columns: Sequence[str]) -> str:
     """The column of the resolved label. Raises Refused if the file isn't an export."""
     found = next((name for name in LABELS if name in columns), "")
-    missing = [name for name in (own.ITEM, own.DECISION) if name not in columns] + ([] if found else ["label"])
+    missing = [name for name in (own.ITEM, own.DECISION) if name not in columns] + (
+        [] if found else ["label"]
+    )
     if missing:
         message = f"The file has no column {' and no column '.join(missing)}, which identifies rows."
         raise Refused(
-            message, next_step="Export the dataset version as CSV, Excel, JSONL, or Parquet, correct its labels, and keep these columns."
+            message,
+            next_step=(
+                "Export the dataset version as CSV, Excel, JSONL, or Parquet, correct its labels, and keep"
+                " these columns."
+            ),
         )
     return found
 
@@ -126,7 +150,11 @@ def lines_of(path: Path, reading: Reading) -> Iterator[list[Line]]:
         if problem.blocks:
             raise Refused(problem.sentence, next_step=problem.fix)
     column = label_column(header.columns)
-    rows = (line_of(row, column, reading.parser) for row in readers.read_rows(path, reading) if isinstance(row, Row) or not row.notice)
+    rows = (
+        line_of(row, column, reading.parser)
+        for row in readers.read_rows(path, reading)
+        if isinstance(row, Row) or not row.notice
+    )
     while batch := list(islice(rows, BATCH)):
         yield batch
 
@@ -137,12 +165,20 @@ def line_of(row: Row | Problem, column: str, parser: str) -> Line:
     if isinstance(row, Problem):
         return Line(row.line, where, "", "", "", row.sentence)
     cells = own.restored(row.values) if parser in own.SHEETS else row.values
-    return Line(row.line, where, cells.get(own.ITEM, "").strip(), cells.get(own.DECISION, "").strip(), cells.get(column, ""))
+    return Line(
+        row.line,
+        where,
+        cells.get(own.ITEM, "").strip(),
+        cells.get(own.DECISION, "").strip(),
+        cells.get(column, ""),
+    )
 
 
 # ── Rows against the database ───────────────────────────────────────────────
 def classes_of(dataset: Dataset) -> Classes:
-    """The labels of the newest version, under current and former names; merged ones map to their successor."""
+    """The labels of the newest version, under current and former names; merged ones map to their
+    successor.
+    """
     schema = latest_schema(dataset)
     labels = labels_by_id(schema) if schema else {}
     every = list(Label.objects.filter(schema__dataset=dataset).order_by("schema__version", "id"))
@@ -152,7 +188,9 @@ def classes_of(dataset: Dataset) -> Classes:
 
 
 def resolve(correction: Correction, lines: Sequence[Line], actor: User, classes: Classes) -> list[Found]:
-    """The outcome of each row of a batch if this person accepts it. A constant number of queries for up to 500 rows."""
+    """The outcome of each row of a batch if this person accepts it. A constant number of queries for up to
+    500 rows.
+    """
     dataset = correction.dataset
     items: dict[str, Item] = {}
     for digests in text_chunks({line.item for line in lines if line.item}):
@@ -163,19 +201,31 @@ def resolve(correction: Correction, lines: Sequence[Line], actor: User, classes:
     answered: set[int] = set()
     for ids in chunks(keys):
         newest |= {
-            each.item_id: each for each in Decision.objects.filter(item_id__in=ids, superseded_by=None).select_related("label", "queue")
+            each.item_id: each
+            for each in Decision.objects.filter(item_id__in=ids, superseded_by=None).select_related(
+                "label", "queue"
+            )
         }
-        answered |= set(standing_answers().filter(item_id__in=ids, user=actor).values_list("item_id", flat=True))
+        answered |= set(
+            standing_answers().filter(item_id__in=ids, user=actor).values_list("item_id", flat=True)
+        )
     exported = exported_values(lines, items, newest)
-    return [found_of(correction, line, items.get(line.item), newest, answered, exported, classes) for line in lines]
+    return [
+        found_of(correction, line, items.get(line.item), newest, answered, exported, classes)
+        for line in lines
+    ]
 
 
-def exported_values(lines: Sequence[Line], items: Mapping[str, Item], newest: Mapping[int, Decision]) -> dict[tuple[int, str], Value]:
+def exported_values(
+    lines: Sequence[Line], items: Mapping[str, Item], newest: Mapping[int, Decision]
+) -> dict[tuple[int, str], Value]:
     """Older labels that rows refer to, by item and digest."""
     older = {
         line.decision
         for line in lines
-        if line.decision and (item := items.get(line.item)) and (item.pk not in newest or newest[item.pk].digest != line.decision)
+        if line.decision
+        and (item := items.get(line.item))
+        and (item.pk not in newest or newest[item.pk].digest != line.decision)
     }
     keys = {item.pk for item in items.values()}
     found: dict[tuple[int, str], Value] = {}
@@ -193,14 +243,23 @@ def text_chunks(texts: set[str]) -> Iterator[list[str]]:
 
 
 def found_of(
-    correction: Correction, line: Line, item: Item | None, newest: Mapping[int, Decision], answered: set[int],
-    exported: Mapping[tuple[int, str], Value], classes: Classes,
-) -> Found:  # fmt: skip
+    correction: Correction,
+    line: Line,
+    item: Item | None,
+    newest: Mapping[int, Decision],
+    answered: set[int],
+    exported: Mapping[tuple[int, str], Value],
+    classes: Classes,
+) -> Found:
     """One row."""
     if line.fault:
         return Found(line, Outcome.UNREADABLE, message=line.fault)
     if item is None:
-        message = f"{line.where}: item {line.item[:12]}… doesn't exist." if line.item else f"{line.where} has no item."
+        message = (
+            f"{line.where}: item {line.item[:12]}… doesn't exist."
+            if line.item
+            else f"{line.where} has no item."
+        )
         return Found(line, Outcome.UNKNOWN_ITEM, message=message)
     try:
         value, unknown = read_label(correction.dataset.task, line.label, item, classes)
@@ -211,9 +270,12 @@ def found_of(
     current = newest.get(item.pk)
     holds = current is not None and current.how != Decision.How.WITHDRAWN
     facts = Facts(
-        exported.get((item.pk, line.decision)), value_of(current) if current and holds else None, current.digest if current else "",
-        own=item.pk in answered, written=current is not None and current.file_id == correction.blob_id,
-    )  # fmt: skip
+        exported.get((item.pk, line.decision)),
+        value_of(current) if current and holds else None,
+        current.digest if current else "",
+        own=item.pk in answered,
+        written=current is not None and current.file_id == correction.blob_id,
+    )
     return Found(line, correcting.judge(value, line.decision, facts), item, value, current, facts)
 
 

@@ -36,7 +36,9 @@ HALF = 0.5  # minimum score of a pre-label in a multi-label task
 
 
 class Scope(NamedTuple):
-    """The exported items: of a dataset, or of a queue. names: label names by stable id, including retired labels."""
+    """The exported items: of a dataset, or of a queue. names: label names by stable id, including retired
+    labels.
+    """
 
     dataset: Dataset
     queue: Queue | None
@@ -63,13 +65,21 @@ def exports(dataset: Dataset, queue: Queue | None) -> list[Export]:
 
 def scope_of(dataset: Dataset, queue: Queue | None) -> Scope:
     """The scope, with the latest name of every label."""
-    rows = Label.objects.filter(schema__dataset=dataset).order_by("schema__version").values_list("stable_id", "name")
+    rows = (
+        Label.objects.filter(schema__dataset=dataset)
+        .order_by("schema__version")
+        .values_list("stable_id", "name")
+    )
     return Scope(dataset, queue, {str(stable): name for stable, name in rows})
 
 
 def uploads_in(scope: Scope) -> list[Upload]:
     """The uploads whose items are exported, oldest first."""
-    rows = scope.dataset.uploads.filter(state=UploadState.IMPORTED).select_related("blob", "dataset").order_by("id")
+    rows = (
+        scope.dataset.uploads.filter(state=UploadState.IMPORTED)
+        .select_related("blob", "dataset")
+        .order_by("id")
+    )
     return list(rows.filter(pk=scope.queue.upload_id or 0) if scope.queue and scope.is_whole else rows)
 
 
@@ -77,22 +87,35 @@ def facts(scope: Scope, upload: Upload) -> Iterator[Placed]:
     """The items of one upload with all their annotations, in the order of its file."""
     items = Item.objects.filter(upload=upload).order_by("id")
     if scope.queue is not None and not scope.is_whole:
-        items = items.filter(Exists(Slot.objects.filter(queue=scope.queue, item=OuterRef("pk"), is_gold=False)))
+        items = items.filter(
+            Exists(Slot.objects.filter(queue=scope.queue, item=OuterRef("pk"), is_gold=False))
+        )
     question = next((column for column, role in upload.mapping.items() if role == Role.LABEL), "")
     after = 0
     while batch := list(items.filter(pk__gt=after)[:BATCH]):
         after = batch[-1].pk
         ids = [item.pk for item in batch]
-        annotations, guesses, rulings = annotations_of(scope, upload, ids), guesses_of(scope, ids), rulings_of(scope, ids)
+        annotations, guesses, rulings = (
+            annotations_of(scope, upload, ids),
+            guesses_of(scope, ids),
+            rulings_of(scope, ids),
+        )
         for item in batch:
             yield Placed(
                 (item.member, item.line),
                 Fact(
-                    uuid=str(item.uuid), external_id=item.external_id, text=item.text, content=item.content or {}, metadata=item.metadata,
-                    annotations=annotations[item.pk], guesses=guesses[item.pk], ruling=rulings.get(item.pk), question=question,
+                    uuid=str(item.uuid),
+                    external_id=item.external_id,
+                    text=item.text,
+                    content=item.content or {},
+                    metadata=item.metadata,
+                    annotations=annotations[item.pk],
+                    guesses=guesses[item.pk],
+                    ruling=rulings.get(item.pk),
+                    question=question,
                     about=about(item),
                 ),
-            )  # fmt: skip
+            )
 
 
 def about(item: Item) -> dict[str, str]:
@@ -104,7 +127,9 @@ def about(item: Item) -> dict[str, str]:
 
 def annotations_of(scope: Scope, upload: Upload, ids: Sequence[int]) -> dict[int, list[ItemAnnotation]]:
     """Current annotations and skips by item, oldest first, without those of gold items."""
-    rows = Annotation.objects.filter(item_id__in=ids, replaced_by__isnull=True, right__isnull=True).exclude(action=Annotation.Action.UNDO)
+    rows = Annotation.objects.filter(item_id__in=ids, replaced_by__isnull=True, right__isnull=True).exclude(
+        action=Annotation.Action.UNDO
+    )
     if scope.queue is not None and not scope.is_whole:
         rows = rows.filter(queue=scope.queue)
     found: dict[int, list[ItemAnnotation]] = defaultdict(list)
@@ -112,7 +137,9 @@ def annotations_of(scope: Scope, upload: Upload, ids: Sequence[int]) -> dict[int
         value = None if row.action == Annotation.Action.SKIP else named(row, scope.names)
         from_file = row.queue.source == Queue.Source.IMPORTED and row.queue.upload_id == upload.pk
         person = person_of(row.user)
-        found[row.item_id].append(ItemAnnotation(str(row.uuid), person, value, row.seconds, row.created_at, row.gold, from_file))
+        found[row.item_id].append(
+            ItemAnnotation(str(row.uuid), person, value, row.seconds, row.created_at, row.gold, from_file)
+        )
     return found
 
 
@@ -136,11 +163,15 @@ def rulings_of(scope: Scope, ids: Sequence[int]) -> dict[int, Ruling]:
     rows = standing().filter(item_id__in=ids).select_related("by", "label")
     return {
         row.item_id: Ruling(
-            str(row.uuid), named(row, scope.names), person_of(row.by), row.created_at, by_hand=row.how == Decision.How.ADJUDICATED,
+            str(row.uuid),
+            named(row, scope.names),
+            person_of(row.by),
+            row.created_at,
+            by_hand=row.how == Decision.How.ADJUDICATED,
             of_file=row.how == Decision.How.IMPORTED and row.queue_id is None,
         )
         for row in rows
-    }  # fmt: skip
+    }
 
 
 def guesses_of(scope: Scope, ids: Sequence[int]) -> dict[int, list[Guess]]:
@@ -161,10 +192,16 @@ def guess_of(scope: Scope, rows: Sequence[Suggestion]) -> Guess | None:
     name, from_file = best.source_name or best.get_source_display(), best.source == Suggestion.Source.IMPORT
     if best.value is not None:
         spans = best.value.get("spans")
-        bare = {"spans": [{key: each[key] for key in ("start", "end", "label")} for each in spans]} if spans else best.value
+        bare = (
+            {"spans": [{key: each[key] for key in ("start", "end", "label")} for each in spans]}
+            if spans
+            else best.value
+        )
         value = rename(bare, scope.names)
     elif not scope.dataset.task_type.one_label:
-        likely = [row.label for row in rows if row.label is not None and (row.score is None or row.score >= HALF)]
+        likely = [
+            row.label for row in rows if row.label is not None and (row.score is None or row.score >= HALF)
+        ]
         value = {"labels": sorted(label.name for label in likely)}
     else:
         value = {"label": best.label.name} if best.label else None
@@ -181,7 +218,9 @@ def objects_in(upload: Upload) -> Iterator[tuple[tuple[str, int], Pairs]]:
                     yield (member.name, number), found
 
 
-def paired(placed: Iterator[Placed], objects: Iterator[tuple[tuple[str, int], Pairs]]) -> Iterator[tuple[Fact | None, Pairs | None]]:
+def paired(
+    placed: Iterator[Placed], objects: Iterator[tuple[tuple[str, int], Pairs]]
+) -> Iterator[tuple[Fact | None, Pairs | None]]:
     """Items with their original objects; objects without an item are duplicates or couldn't be parsed."""
     waiting = next(placed, None)
     for place, found in objects:

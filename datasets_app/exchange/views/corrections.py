@@ -31,7 +31,14 @@ from registry.ground.access.decorators import needs
 from registry.ground.access.requests import SignedInRequest
 
 LISTED, PAGE = "datasets_app/exchange/corrections.html", "datasets_app/exchange/correction.html"
-KINDS = {"looking": "live", "looked": "half", "writing": "live", "written": "ok", "failed": "bad", "discarded": "off"}
+KINDS = {
+    "looking": "live",
+    "looked": "half",
+    "writing": "live",
+    "written": "ok",
+    "failed": "bad",
+    "discarded": "off",
+}
 LEFT_OUT = (Outcome.MOVED, Outcome.OWN, Outcome.REPEATED, Outcome.UNKNOWN_ITEM, Outcome.UNREADABLE)
 PAIRS_SHOWN = 50
 
@@ -48,10 +55,16 @@ def listed(request: SignedInRequest, dataset: Dataset, form: CorrectionsForm) ->
     """The context of the list."""
     rows = reading.corrections(dataset)[: reading.PAGE]
     found = [(row, KINDS[row.state]) for row in rows]
-    return {"dataset": dataset, "form": form, "corrections": found, "may_upload": policy.can(request.user, "labeling.decide", dataset)}
+    return {
+        "dataset": dataset,
+        "form": form,
+        "corrections": found,
+        "may_upload": policy.can(request.user, "labeling.decide", dataset),
+    }
 
 
-@csrf_exempt  # the inner view is protected: reading the token must not read the file before its limit is in place
+# the inner view is protected: reading the token must not read the file before its limit is in place
+@csrf_exempt
 def upload_corrections(request: SignedInRequest, uuid: UUID) -> HttpResponseBase:
     """Upload a file of corrected labels."""
     request.upload_handlers.insert(0, LimitHandler(request, settings.UPLOAD_MAX_BYTES))
@@ -59,18 +72,23 @@ def upload_corrections(request: SignedInRequest, uuid: UUID) -> HttpResponseBase
 
 
 @require_POST
-@needs("labeling.decide", Dataset, see="labeling.view")  # first, so the body is only read for those with access
+# first, so the body is only read for those with access
+@needs("labeling.decide", Dataset, see="labeling.view")
 @csrf_protect
 def upload_limited(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Handle the form once the size of its file is limited."""
     dataset = get_dataset(request.user, uuid)
     form = CorrectionsForm(request.POST, request.FILES)
     if getattr(request, "upload_too_large", False):
-        form.add_error("file", f"The file is larger than {settings.UPLOAD_MAX_BYTES // 1024**2:,} MB. Split it.")
+        form.add_error(
+            "file", f"The file is larger than {settings.UPLOAD_MAX_BYTES // 1024**2:,} MB. Split it."
+        )
     if form.is_valid():
         file = form.cleaned_data["file"]
         try:
-            made = actions.upload_corrections(dataset=dataset, actor=request.user, content=file.chunks(), file_name=file.name)
+            made = actions.upload_corrections(
+                dataset=dataset, actor=request.user, content=file.chunks(), file_name=file.name
+            )
         except Refused as refusal:
             form.add_error("file", f"{refusal.message} {refusal.next_step}".strip())
         else:
@@ -96,15 +114,30 @@ def shown(request: SignedInRequest, uuid: UUID) -> dict[str, Any]:
     counts, changed = look.get("counts", {}), look.get("counts", {}).get(Outcome.CHANGED, 0)
     cases, written = look.get("cases", {}), row.report.get("written")
     return {
-        "correction": row, "dataset": row.dataset, "kind": KINDS[row.state], "job": job, "working": job is not None and not job.is_finished,
-        "error": row.report.get("error"), "look": look, "changed": changed, "moved": counts.get(Outcome.MOVED, 0),
-        "figures": figures(look, written) if look else [], "form": AcceptCorrectionsForm(),
-        "outcomes": [(each.label, counts.get(each, 0), (written or {}).get(each, 0)) for each in Outcome], "written": written,
-        "pairs": look.get("pairs", [])[:PAIRS_SHOWN], "pairs_left": max(0, len(look.get("pairs", [])) - PAIRS_SHOWN),
-        "unknown": look.get("unknown", []), "may_accept": policy.can(request.user, "labeling.decide", row),
+        "correction": row,
+        "dataset": row.dataset,
+        "kind": KINDS[row.state],
+        "job": job,
+        "working": job is not None and not job.is_finished,
+        "error": row.report.get("error"),
+        "look": look,
+        "changed": changed,
+        "moved": counts.get(Outcome.MOVED, 0),
+        "figures": figures(look, written) if look else [],
+        "form": AcceptCorrectionsForm(),
+        "outcomes": [(each.label, counts.get(each, 0), (written or {}).get(each, 0)) for each in Outcome],
+        "written": written,
+        "pairs": look.get("pairs", [])[:PAIRS_SHOWN],
+        "pairs_left": max(0, len(look.get("pairs", [])) - PAIRS_SHOWN),
+        "unknown": look.get("unknown", []),
+        "may_accept": policy.can(request.user, "labeling.decide", row),
         "may_discard": reading.may_discard(request.user, row),
-        "cases": [(each.label, each.value, found, counts[each] - len(found)) for each in LEFT_OUT if (found := cases.get(each))],
-    }  # fmt: skip
+        "cases": [
+            (each.label, each.value, found, counts[each] - len(found))
+            for each in LEFT_OUT
+            if (found := cases.get(each))
+        ],
+    }
 
 
 def figures(look: dict[str, Any], written: dict[str, int] | None) -> list[Figure]:
@@ -113,7 +146,11 @@ def figures(look: dict[str, Any], written: dict[str, int] | None) -> list[Figure
     left = sum(counts.get(each, 0) for each in (*LEFT_OUT, Outcome.UNKNOWN_LABEL))
     return [
         Figure("Rows", count(look["rows"])),
-        Figure("Corrected", count(counts.get(Outcome.CHANGED, 0)), sub="labeled again" if written is not None else "to be labeled again"),
+        Figure(
+            "Corrected",
+            count(counts.get(Outcome.CHANGED, 0)),
+            sub="labeled again" if written is not None else "to be labeled again",
+        ),
         Figure("Unchanged", count(counts.get(Outcome.UNCHANGED, 0)), sub="same label as now or as exported"),
         Figure("Rejected", count(left), sub="listed below"),
     ]
@@ -126,7 +163,9 @@ def accept_corrections(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     form = AcceptCorrectionsForm(request.POST)
     form.is_valid()
     try:
-        actions.accept_corrections(correction_id=uuid, actor=request.user, take_moved=form.cleaned_data["take_moved"])
+        actions.accept_corrections(
+            correction_id=uuid, actor=request.user, take_moved=form.cleaned_data["take_moved"]
+        )
     except Conflict:
         raise
     except Refused as refusal:

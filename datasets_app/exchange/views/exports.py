@@ -51,17 +51,27 @@ def files_of(request: SignedInRequest, dataset: Dataset, queue: Queue | None, ur
     if not form.is_valid():
         return respond(request, PAGE, "exports", page(request, dataset, queue, form, url), status=422)
     chosen = form.cleaned_data["format"]
-    export_answers(dataset_id=dataset.uuid, actor=request.user, format=chosen, queue_id=queue.uuid if queue else None)
+    export_answers(
+        dataset_id=dataset.uuid, actor=request.user, format=chosen, queue_id=queue.uuid if queue else None
+    )
     return redirect_or_refresh(request, url)
 
 
-def page(request: SignedInRequest, dataset: Dataset, queue: Queue | None, form: ExportForm, url: str) -> dict[str, Any]:
+def page(
+    request: SignedInRequest, dataset: Dataset, queue: Queue | None, form: ExportForm, url: str
+) -> dict[str, Any]:
     """The context of the page."""
     job = jobs.of_subject(queue or dataset).filter(kind="exchange.export").first()
     return {
-        "dataset": dataset, "queue": queue, "form": form, "url": url, "job": job, "working": job is not None and not job.is_finished,
-        "may_export": policy.can(request.user, "labeling.export", dataset), "exports": reading.exports(dataset, queue),
-    }  # fmt: skip
+        "dataset": dataset,
+        "queue": queue,
+        "form": form,
+        "url": url,
+        "job": job,
+        "working": job is not None and not job.is_finished,
+        "may_export": policy.can(request.user, "labeling.export", dataset),
+        "exports": reading.exports(dataset, queue),
+    }
 
 
 @require_safe
@@ -70,7 +80,9 @@ def download(request: SignedInRequest, uuid: UUID) -> HttpResponseBase:
     """The bytes of a file, never shown inside the site."""
     row = Export.objects.select_related("dataset", "blob").get(uuid=uuid)
     media = Export.Format(row.format).media
-    return FileResponse(artifacts.open_blob(row.blob.digest), as_attachment=True, filename=row.file_name, content_type=media)
+    return FileResponse(
+        artifacts.open_blob(row.blob.digest), as_attachment=True, filename=row.file_name, content_type=media
+    )
 
 
 @require_safe

@@ -44,11 +44,18 @@ PER_CLASS = 50
 def make_gold(*, item_id: UUID, actor: User, value: Value, explanation: str = "") -> Gold:
     """Make an item a gold item; queues of its dataset that use gold then mix it in.
 
-    value: as in `submit`, its classes those of the dataset's newest schema. explanation: shown with gold results.
-    A different value or explanation replaces the old one, and earlier annotations are re-scored; repeating a call changes nothing. Raises
-    PermissionDenied, or Refused (no such item, a task without gold, an invalid value).
+    value: as in `submit`, its classes those of the dataset's newest schema. explanation: shown with gold
+    results.
+    A different value or explanation replaces the old one, and earlier annotations are re-scored; repeating a
+    call changes nothing. Raises PermissionDenied, or Refused (no such item, a task without gold, an invalid
+    value).
     """
-    item = Item.objects.select_for_update(of=("self",), no_key=True).select_related("dataset__project").filter(uuid=item_id).first()
+    item = (
+        Item.objects.select_for_update(of=("self",), no_key=True)
+        .select_related("dataset__project")
+        .filter(uuid=item_id)
+        .first()
+    )
     if item is None:
         raise Refused("Item not found.", next_step="Reload the page.")
     policy.require(actor, "labeling.gold", item)
@@ -64,7 +71,9 @@ def make_gold(*, item_id: UUID, actor: User, value: Value, explanation: str = ""
     gold = write_gold([(item, known)], labels=labels, by=actor, explanation=explanation)[0]
     rescore(gold)
     payload = {"item": item.digest, "value": value_digest(known), "replaces": old.uuid if old else None}
-    ledger.record(actor, Verb.GOLD_SET, gold, project=item.dataset.project.uuid, dataset=item.dataset.uuid, **payload)
+    ledger.record(
+        actor, Verb.GOLD_SET, gold, project=item.dataset.project.uuid, dataset=item.dataset.uuid, **payload
+    )
     return gold
 
 
@@ -91,19 +100,26 @@ def read_known(item: Item, value: Value, labels: Mapping[str, Label]) -> Value:
     return item.dataset.task_type.answers.parse(value, ItemContent(item.text, item.content or {}), accepted)
 
 
-def write_gold(rows: Sequence[tuple[Item, Value]], *, labels: Mapping[str, Label], by: User, explanation: str = "") -> list[Gold]:
-    """Save up to 1,000 items as gold, in the caller's transaction; the caller checks permissions, and that none is gold.
+def write_gold(
+    rows: Sequence[tuple[Item, Value]], *, labels: Mapping[str, Label], by: User, explanation: str = ""
+) -> list[Gold]:
+    """Save up to 1,000 items as gold, in the caller's transaction; the caller checks permissions, and that
+    none is gold.
 
-    rows: items with canonical values. labels: those that the values use, by stable id. Imports save gold for items that aren't visible
-    yet; it's drawn once they are. Records no event.
+    rows: items with canonical values. labels: those that the values use, by stable id. Imports save gold for
+    items that aren't visible yet; it's drawn once they are. Records no event.
     """
     made = [
         Gold(
-            dataset_id=item.dataset_id, item=item, **stored(value, labels), explanation=explanation, set_by=by,
+            dataset_id=item.dataset_id,
+            item=item,
+            **stored(value, labels),
+            explanation=explanation,
+            set_by=by,
             place=secrets.randbelow(rules.GOLD_PLACES),
         )
         for item, value in rows
-    ]  # fmt: skip
+    ]
     return Gold.objects.bulk_create(made)
 
 
@@ -123,7 +139,8 @@ def end(gold: Gold, actor: User) -> None:
 
 @transaction.atomic
 def retire_gold(*, item_id: UUID, actor: User) -> Gold | None:
-    """Retire a gold item: it's no longer mixed in, and its annotations don't count from the next measurement. None if it wasn't gold.
+    """Retire a gold item: it's no longer mixed in, and its annotations don't count from the next measurement.
+    None if it wasn't gold.
 
     Raises PermissionDenied.
     """
@@ -134,20 +151,38 @@ def retire_gold(*, item_id: UUID, actor: User) -> Gold | None:
         return None
     end(gold, actor)
     payload = {"item": item.digest, "asked": gold.asked, "right": gold.right}
-    ledger.record(actor, Verb.GOLD_REMOVED, gold, project=item.dataset.project.uuid, dataset=item.dataset.uuid, **payload)
+    ledger.record(
+        actor,
+        Verb.GOLD_REMOVED,
+        gold,
+        project=item.dataset.project.uuid,
+        dataset=item.dataset.uuid,
+        **payload,
+    )
     return gold
 
 
 @transaction.atomic
-def make_golds(*, dataset_id: UUID, actor: User, rows: Sequence[tuple[Item, Value]], explanation: str = "") -> list[Gold]:
-    """Make up to 1,000 items of a dataset gold at once; those that already are stay unchanged. Returns the new gold.
+def make_golds(
+    *, dataset_id: UUID, actor: User, rows: Sequence[tuple[Item, Value]], explanation: str = ""
+) -> list[Gold]:
+    """Make up to 1,000 items of a dataset gold at once; those that already are stay unchanged. Returns the
+    new gold.
 
-    rows: items and values as in `make_gold`. One event records them all by a digest. Raises PermissionDenied or Refused.
+    rows: items and values as in `make_gold`. One event records them all by a digest. Raises PermissionDenied
+    or Refused.
     """
-    dataset = Dataset.objects.select_for_update(of=("self",), no_key=True).select_related("project").get(uuid=dataset_id)
+    dataset = (
+        Dataset.objects.select_for_update(of=("self",), no_key=True)
+        .select_related("project")
+        .get(uuid=dataset_id)
+    )
     policy.require(actor, "labeling.gold", dataset)
     if len(rows) > BATCH:
-        raise Refused(f"{len(rows):,} items are too many at once.", next_step=f"Add at most {BATCH:,} gold items at a time.")
+        raise Refused(
+            f"{len(rows):,} items are too many at once.",
+            next_step=f"Add at most {BATCH:,} gold items at a time.",
+        )
     labels, explanation = check_dataset(dataset), checked(explanation)
     found = {item.pk: item for item, _ in rows}
     visible = Item.objects.filter(pk__in=found, dataset=dataset, upload__state=UploadState.IMPORTED)
@@ -160,15 +195,19 @@ def make_golds(*, dataset_id: UUID, actor: User, rows: Sequence[tuple[Item, Valu
     made = write_gold(fresh, labels=labels, by=actor, explanation=explanation)
     if made:
         batch = digest_of([[item.digest, value_digest(value)] for item, value in fresh])
-        ledger.record(actor, Verb.GOLD_SAMPLED, dataset, project=dataset.project.uuid, items=len(made), batch=batch)
+        ledger.record(
+            actor, Verb.GOLD_SAMPLED, dataset, project=dataset.project.uuid, items=len(made), batch=batch
+        )
     return made
 
 
 def sample_gold(*, dataset_id: UUID, actor: User, per_class: int, imported: bool = False) -> list[Gold]:
-    """Make randomly drawn adjudicated items gold, until each label has `per_class` gold items, existing ones included.
+    """Make randomly drawn adjudicated items gold, until each label has `per_class` gold items, existing ones
+    included.
 
-    per_class: 1 to 50; for tasks without labels, of all items. imported: whether to include imported labels. Items are drawn from the
-    newest 50,000 decisions of the dataset. Returns the new gold. Raises PermissionDenied or Refused.
+    per_class: 1 to 50; for tasks without labels, of all items. imported: whether to include imported labels.
+    Items are drawn from the newest 50,000 decisions of the dataset. Returns the new gold. Raises
+    PermissionDenied or Refused.
     """
     dataset = Dataset.objects.get(uuid=dataset_id)
     policy.require(actor, "labeling.gold", dataset)
@@ -180,9 +219,17 @@ def sample_gold(*, dataset_id: UUID, actor: User, per_class: int, imported: bool
     return make_golds(dataset_id=dataset_id, actor=actor, rows=drawn(dataset, labels, how, per_class))
 
 
-def drawn(dataset: Dataset, labels: Mapping[str, Label], how: Sequence[str], per_class: int) -> list[tuple[Item, Value]]:
-    """Random labeled items, so that no label has more than `per_class` gold items, except by items with several labels; at most 1,000."""
-    rows = standing().filter(item__dataset=dataset, how__in=how, item__upload__state=UploadState.IMPORTED).order_by("-id")
+def drawn(
+    dataset: Dataset, labels: Mapping[str, Label], how: Sequence[str], per_class: int
+) -> list[tuple[Item, Value]]:
+    """Random labeled items, so that no label has more than `per_class` gold items, except by items with
+    several labels; at most 1,000.
+    """
+    rows = (
+        standing()
+        .filter(item__dataset=dataset, how__in=how, item__upload__state=UploadState.IMPORTED)
+        .order_by("-id")
+    )
     now = classes_now(dataset.pk)
     decided = [
         (item, through({"label": str(label)} if label else value or {}, now))
@@ -194,7 +241,9 @@ def drawn(dataset: Dataset, labels: Mapping[str, Label], how: Sequence[str], per
     random.SystemRandom().shuffle(decided)
     chosen: dict[int, Value] = {}
     for item, value in decided:
-        wanted = all(key in labels for key in values.labels_of(value)) and any(counts[key] < per_class for key in kinds(value))
+        wanted = all(key in labels for key in values.labels_of(value)) and any(
+            counts[key] < per_class for key in kinds(value)
+        )
         if item in are or not wanted:
             continue
         chosen[item] = value

@@ -1,4 +1,6 @@
-"""Measure the label quality of a queue: a job that reads every current annotation once, in constant memory."""
+"""Measure the label quality of a queue: a job that reads every current annotation once, in constant
+memory.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,13 @@ from django.utils import timezone
 
 from datasets_app.quality.measure import Apart, Measure
 from datasets_app.quality.models import Difference, QualityReport
-from datasets_app.quality.queries.answers import answers_by_item, decided, ordered_labels, places_of, sent_back
+from datasets_app.quality.queries.answers import (
+    answers_by_item,
+    decided,
+    ordered_labels,
+    places_of,
+    sent_back,
+)
 from datasets_app.quality.queries.gold import count_gold
 from datasets_app.quality.queries.quality import due, report_of
 from datasets_app.queues.models.queues import Queue, Seat
@@ -35,7 +43,9 @@ def measure_quality(*, queue_id: UUID, actor: User) -> Job:
     queue = Queue.objects.select_related("dataset__project").get(uuid=queue_id)
     policy.require(actor, "labeling.manage", queue)
     if not queue.slots_done:
-        raise Conflict(f"{queue.name} has no annotations to measure yet.", next_step="Wait for the first annotations.")
+        raise Conflict(
+            f"{queue.name} has no annotations to measure yet.", next_step="Wait for the first annotations."
+        )
     return enqueue(queue, actor)
 
 
@@ -51,7 +61,9 @@ def measure_due(now: datetime) -> int:
 def enqueue(queue: Queue, actor: User | None) -> Job:
     """Enqueue the job of a queue; never a second one at the same time."""
     args = {"queue": str(queue.uuid)}
-    return jobs.enqueue(KIND, actor=actor, project=queue.dataset.project, args=args, subject=queue, key=f"{KIND}:{queue.uuid}")
+    return jobs.enqueue(
+        KIND, actor=actor, project=queue.dataset.project, args=args, subject=queue, key=f"{KIND}:{queue.uuid}"
+    )
 
 
 def run_measure(ctx: JobContext) -> None:
@@ -69,9 +81,14 @@ def run_measure(ctx: JobContext) -> None:
     with transaction.atomic():
         ctx.hold()
         QualityReport.objects.create(
-            queue=queue, edition=edition, as_of=began, slots_done=queue.slots_done, items_decided=queue.items_decided, figures=figures,
+            queue=queue,
+            edition=edition,
+            as_of=began,
+            slots_done=queue.slots_done,
+            items_decided=queue.items_decided,
+            figures=figures,
             created_by=ctx.job.created_by,
-        )  # fmt: skip
+        )
     clear(ctx, queue, keep=edition)
 
 
@@ -106,19 +123,31 @@ def count_gold_again(ctx: JobContext, queue: Queue, found: Measure) -> None:
             Seat.objects.filter(pk=pk).update(gold_done=counted.done, gold_right=counted.right)
         if counted.done:
             worker = found.workers[user]
-            worker.gold_done, worker.gold_right, worker.gold_classes = counted.done, counted.right, dict(counted.classes)
+            worker.gold_done, worker.gold_right, worker.gold_classes = (
+                counted.done,
+                counted.right,
+                dict(counted.classes),
+            )
             found.add_gold(counted.items)
 
 
 def keep(ctx: JobContext, queue: Queue, labels: list[Label], edition: int, apart: list[Apart]) -> None:
-    """Save the rows behind the matrix cells, at most 1,000 per transaction, while this worker holds the job."""
+    """Save the rows behind the matrix cells, at most 1,000 per transaction, while this worker holds the
+    job.
+    """
     rows = [
         Difference(
-            queue=queue, edition=edition, item_id=each.item, one_id=each.one, other_id=each.other, leads=each.leads,
-            first=labels[each.first] if each.first is not None else None, second=labels[each.second] if each.second is not None else None,
+            queue=queue,
+            edition=edition,
+            item_id=each.item,
+            one_id=each.one,
+            other_id=each.other,
+            leads=each.leads,
+            first=labels[each.first] if each.first is not None else None,
+            second=labels[each.second] if each.second is not None else None,
         )
         for each in apart
-    ]  # fmt: skip
+    ]
     for at in range(0, len(rows), BATCH):
         with transaction.atomic():
             ctx.hold()

@@ -1,4 +1,5 @@
-"""How far annotators agree beyond chance, and what they probably mean together. Pure; checked against published examples.
+"""How far annotators agree beyond chance, and what they probably mean together. Pure; checked against
+published examples.
 
 None means: not defined for these data.
 """
@@ -49,10 +50,11 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """The coefficients of one queue. items: units with at least two answers. None: not defined, or too few items.
+    """The coefficients of one queue. items: units with at least two answers. None: not defined, or too few
+    items.
 
-    value: of the coefficient that leads, which `name` names. as_of: when all answers were measured; None where this was computed from the
-    newest ones just now.
+    value: of the coefficient that leads, which `name` names. as_of: when all answers were measured; None
+    where this was computed from the newest ones just now.
     """
 
     items: int
@@ -70,10 +72,14 @@ class Agreement:
 
 
 def summarise(units: Sequence[Unit]) -> Agreement:
-    """All coefficients that the data allow; Cohen's kappa only between exactly two people, Fleiss' only with equal numbers of answers."""
+    """All coefficients that the data allow; Cohen's kappa only between exactly two people, Fleiss' only with
+    equal numbers of answers.
+    """
     found = shared(units)
     if len(found) < FEWEST:
         return Agreement(len(found), None, None, None, None)
     people = {annotator for unit in found for annotator, _ in unit}
     cohen = cohen_kappa(paired(found)) if len(people) == 2 else None
-    return Agreement(len(found), percent(found), krippendorff_alpha(found), fleiss_kappa(counts(found)), cohen)
+    return Agreement(
+        len(found), percent(found), krippendorff_alpha(found), fleiss_kappa(counts(found)), cohen
+    )

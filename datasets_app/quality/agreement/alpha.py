@@ -1,4 +1,6 @@
-"""Krippendorff's alpha for any number of people, missing annotations, and any distance between values. None means undefined."""
+"""Krippendorff's alpha for any number of people, missing annotations, and any distance between values. None
+means undefined.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +23,11 @@ def nominal(one: Hashable, other: Hashable) -> float:
 
 
 def masi(one: frozenset[Hashable], other: frozenset[Hashable]) -> float:
-    """Passonneau's distance of two sets of labels (2006): 1 - Jaccard × monotonicity, from 0 (equal) to 1 (nothing in common).
+    """Passonneau's distance of two sets of labels (2006): 1 - Jaccard × monotonicity, from 0 (equal) to 1
+    (nothing in common).
 
-    monotonicity: 1 for equal sets, 2/3 where one holds the other, 1/3 where they only overlap. Two empty sets are equal.
+    monotonicity: 1 for equal sets, 2/3 where one holds the other, 1/3 where they only overlap. Two empty sets
+    are equal.
     """
     if one == other:
         return 0.0
@@ -34,16 +38,21 @@ def masi(one: frozenset[Hashable], other: frozenset[Hashable]) -> float:
     return 1 - both / len(one | other) * monotonicity
 
 
-def krippendorff_alpha(units: Iterable[Unit], distance: Distance = nominal, *, order: Sequence[Hashable] | None = None) -> float | None:
+def krippendorff_alpha(
+    units: Iterable[Unit], distance: Distance = nominal, *, order: Sequence[Hashable] | None = None
+) -> float | None:
     """Krippendorff's alpha; missing annotations are left out. None if fewer than two values occur.
 
-    distance: between two values, in the form that is summed (squared, if the metric is). order: all values from low to high, for ordinal
-    data, whose distances follow from the frequency of each value; `distance` is then ignored.
+    distance: between two values, in the form that is summed (squared, if the metric is). order: all values
+    from low to high, for ordinal data, whose distances follow from the frequency of each value; `distance` is
+    then ignored.
     """
     tables = [Counter(value for _, value in unit) for unit in units if len(unit) >= 2]
     if order is None and distance is nominal:
         return nominal_alpha_of(tables)
-    values = list(order) if order is not None else sorted({value for table in tables for value in table}, key=repr)
+    values = (
+        list(order) if order is not None else sorted({value for table in tables for value in table}, key=repr)
+    )
     coincidences = np.zeros((len(values), len(values)))
     places = {value: at for at, value in enumerate(values)}
     for table in tables:
@@ -67,7 +76,9 @@ def nominal_alpha_of(tables: Iterable[Counter[Hashable]]) -> float | None:
 
 
 def add_coincidences(coincidences: Floats, table: dict[int, int]) -> None:
-    """Add the ordered pairs of values of one unit, each with weight 1 / (annotations - 1). table: frequency of each value."""
+    """Add the ordered pairs of values of one unit, each with weight 1 / (annotations - 1). table: frequency
+    of each value.
+    """
     answers = sum(table.values())
     for one, count in table.items():
         for other, other_count in table.items():
@@ -76,11 +87,15 @@ def add_coincidences(coincidences: Floats, table: dict[int, int]) -> None:
 
 def matrix(values: Sequence[Any], distance: Distance) -> Floats:
     """The distances of all pairs of values."""
-    return np.array([[distance(one, other) for other in values] for one in values], dtype=float).reshape(len(values), len(values))
+    return np.array([[distance(one, other) for other in values] for one in values], dtype=float).reshape(
+        len(values), len(values)
+    )
 
 
 def ordinal_squares(margins: Floats) -> Floats:
-    """Krippendorff's squared ordinal distances: all annotations between two values, those at the ends half. margins: (…, values)."""
+    """Krippendorff's squared ordinal distances: all annotations between two values, those at the ends half.
+    margins: (…, values).
+    """
     reached = np.cumsum(margins, axis=-1) - margins / 2  # the middle of each value's annotations
     squares: Floats = (reached[..., :, None] - reached[..., None, :]) ** 2
     return squares
@@ -93,7 +108,9 @@ def alpha_of(coincidences: Floats, squares: Floats) -> Floats:
 
 
 def alpha_from(observed: Floats, margins: Floats, squares: Floats) -> Floats:
-    """The same from the summed distances (…) of all coincidences and the frequency of each value (…, values)."""
+    """The same from the summed distances (…) of all coincidences and the frequency of each value (…,
+    values).
+    """
     expected = np.einsum("...i,...ij,...j->...", margins, squares, margins, optimize=True)
     scaled = (margins.sum(axis=-1) - 1) * observed
     return 1 - np.divide(scaled, expected, out=np.full_like(expected, np.nan), where=expected > 0)

@@ -22,14 +22,17 @@ class Interval(NamedTuple):
 
 def generator(data: Floats) -> np.random.Generator:
     """A random generator seeded by the data."""
-    return np.random.default_rng(int.from_bytes(hashlib.sha256(np.ascontiguousarray(data, dtype=float).tobytes()).digest()[:8], "big"))
+    return np.random.default_rng(
+        int.from_bytes(hashlib.sha256(np.ascontiguousarray(data, dtype=float).tobytes()).digest()[:8], "big")
+    )
 
 
 def bootstrap(totals: Floats, statistic: Callable[[Floats], Floats], draws: int = DRAWS) -> Interval | None:
     """The percentile interval of a statistic of sums over items.
 
-    totals: float (items or groups of items, sums). statistic: takes float (draws, sums) and returns float (draws,), NaN where it is not
-    defined. None without items, or where it is not defined for half of the draws.
+    totals: float (items or groups of items, sums). statistic: takes float (draws, sums) and returns float
+    (draws,), NaN where it is not defined. None without items, or where it is not defined for half of the
+    draws.
     """
     items = len(totals)
     if not items:
@@ -39,8 +42,9 @@ def bootstrap(totals: Floats, statistic: Callable[[Floats], Floats], draws: int 
 
 
 def spread(values: Floats) -> Interval | None:
-    """The middle 95 % of the values. None if half of them or more are NaN, or if all are equal: resampling identical items shows no
-    variation."""
+    """The middle 95 % of the values. None if half of them or more are NaN, or if all are equal: resampling
+    identical items shows no variation.
+    """
     known = values[~np.isnan(values)]
     if len(known) * 2 <= len(values) or np.ptp(known) < 1e-12:
         return None

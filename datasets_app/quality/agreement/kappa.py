@@ -1,4 +1,6 @@
-"""Kappa: agreement beyond chance, given each person's label frequencies. None means undefined for these data."""
+"""Kappa: agreement beyond chance, given each person's label frequencies. None means undefined for these
+data.
+"""
 
 from __future__ import annotations
 
@@ -35,11 +37,15 @@ def cohen_of(cells: Mapping[tuple[Hashable, Hashable], int]) -> float | None:
 
 
 def cohen_interval(cells: Mapping[tuple[Hashable, Hashable], int], draws: int = DRAWS) -> Interval | None:
-    """Its bootstrap 95 % interval over items. Kappa depends on items only through their cells, so cells are resampled."""
+    """Its bootstrap 95 % interval over items. Kappa depends on items only through their cells, so cells are
+    resampled.
+    """
     found = sorted(cells.items(), key=lambda cell: str(cell[0]))
     if not found:
         return None
-    labels = {label: at for at, label in enumerate(sorted({label for pair, _ in found for label in pair}, key=str))}
+    labels = {
+        label: at for at, label in enumerate(sorted({label for pair, _ in found for label in pair}, key=str))
+    }
     one = np.eye(len(labels))[[labels[pair[0]] for pair, _ in found]]  # (cells, labels)
     other = np.eye(len(labels))[[labels[pair[1]] for pair, _ in found]]
     number = np.array([count for _, count in found], dtype=float)
@@ -57,13 +63,17 @@ def beyond(observed: Floats, expected: Floats) -> Floats:
 
 
 def fleiss_kappa(table: Sequence[Mapping[Hashable, int]]) -> float | None:
-    """Fleiss' kappa (1971). None without units, with unequal numbers of annotations, or if only one label occurs."""
+    """Fleiss' kappa (1971). None without units, with unequal numbers of annotations, or if only one label
+    occurs.
+    """
     sizes = {sum(row.values()) for row in table}
     if len(sizes) != 1 or (n := sizes.pop()) < 2:
         return None
     totals: Counter[Hashable] = Counter()
     for row in table:
         totals.update(row)
-    observed = sum(sum(count * (count - 1) for count in row.values()) for row in table) / (len(table) * n * (n - 1))
+    observed = sum(sum(count * (count - 1) for count in row.values()) for row in table) / (
+        len(table) * n * (n - 1)
+    )
     expected = sum((count / (len(table) * n)) ** 2 for count in totals.values())
     return None if expected == 1 else (observed - expected) / (1 - expected)

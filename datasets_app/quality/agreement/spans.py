@@ -17,7 +17,8 @@ Spans = frozenset[Span]
 def span_f1(units: Iterable[Unit], *, overlap: bool = False) -> float | None:
     """Micro F1 over all pairs of people and items, from 0 to 1. None without any spans.
 
-    overlap: a span counts when it shares a character with one of the same label, each matched once; else both ends must be equal.
+    overlap: a span counts when it shares a character with one of the same label, each matched once; else both
+    ends must be equal.
     """
     matched = marked = 0
     for unit in units:
@@ -42,5 +43,7 @@ def overlapping(one: Spans, other: Spans) -> int:
         return 0
     rows, columns = sorted(one), sorted(other)
     touching = [[a[2] == b[2] and a[0] < b[1] and b[0] < a[1] for b in columns] for a in rows]
-    found = scipy.sparse.csgraph.maximum_bipartite_matching(scipy.sparse.csr_array(np.array(touching, dtype=np.int8)), perm_type="column")
+    found = scipy.sparse.csgraph.maximum_bipartite_matching(
+        scipy.sparse.csr_array(np.array(touching, dtype=np.int8)), perm_type="column"
+    )
     return int((found >= 0).sum())

@@ -1,7 +1,7 @@
 """Agreement coefficients of any number of items, in constant memory.
 
-Every coefficient here is a function of sums over items. The sums are kept in up to 512 groups to which items are assigned in turn: with
-fewer items each is its own group, with more the bootstrap resamples groups.
+Every coefficient here is a function of sums over items. The sums are kept in up to 512 groups to which items
+are assigned in turn: with fewer items each is its own group, with more the bootstrap resamples groups.
 """
 
 from __future__ import annotations
@@ -15,7 +15,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from datasets_app.quality.agreement.alpha import add_coincidences, alpha_from, alpha_of, masi, matrix, nominal, ordinal_squares
+from datasets_app.quality.agreement.alpha import (
+    add_coincidences,
+    alpha_from,
+    alpha_of,
+    masi,
+    matrix,
+    nominal,
+    ordinal_squares,
+)
 from datasets_app.quality.agreement.intervals import bootstrap
 from datasets_app.quality.agreement.kappa import beyond
 from datasets_app.quality.agreement.spans import span_counts
@@ -29,13 +37,15 @@ MOST_RANKS = 30  # labels up to which their order can be a scale
 MOST_SETS = 2_000  # different sets of labels up to which their distances are computed
 ALIKE = "Interval not measured: too few items differ."
 SHARES = ("percent", "span_f1", "span_f1_overlap")  # of pairs of annotations
-ITEMS, EQUAL, PAIRS, APART = range(4)  # the first sums of a group: items, equal pairs of annotations, pairs, summed distances
+# the first sums of a group: items, equal pairs of annotations, pairs, summed distances
+ITEMS, EQUAL, PAIRS, APART = range(4)
 
 
 @dataclass(frozen=True, slots=True)
 class Coefficient:
-    """One coefficient with its 95 % interval. value: None if it's undefined or there are too few items; why: the reason, also if only the
-    interval is missing."""
+    """One coefficient with its 95 % interval. value: None if it's undefined or there are too few items; why:
+    the reason, also if only the interval is missing.
+    """
 
     name: str
     value: float | None
@@ -48,8 +58,8 @@ class Coefficient:
 class Tally:
     """Accumulates units one by one and computes their coefficients.
 
-    names: of the coefficients, from `Answers.coefficients`; for "alpha_masi" and span F1, values are frozensets of parts.
-    order: the labels from first to last, for "alpha_ordinal".
+    names: of the coefficients, from `Answers.coefficients`; for "alpha_masi" and span F1, values are
+    frozensets of parts. order: the labels from first to last, for "alpha_ordinal".
     """
 
     def __init__(self, names: Sequence[str], order: Sequence[Hashable] = ()) -> None:
@@ -58,9 +68,15 @@ class Tally:
         self.sizes: set[int] = set()
         self.values: dict[Hashable, int] = {value: at for at, value in enumerate(order)}
         self.sums = np.zeros((GROUPS, 4))
-        self.shares: dict[str, Counter[tuple[float, float]]] = {name: Counter() for name in names if name in SHARES}
+        self.shares: dict[str, Counter[tuple[float, float]]] = {
+            name: Counter() for name in names if name in SHARES
+        }
         self.margins: list[Counter[int]] = [Counter() for _ in range(GROUPS)]
-        self.ranks = np.zeros((GROUPS, len(order), len(order))) if "alpha_ordinal" in names and 3 <= len(order) <= MOST_RANKS else None
+        self.ranks = (
+            np.zeros((GROUPS, len(order), len(order)))
+            if "alpha_ordinal" in names and 3 <= len(order) <= MOST_RANKS
+            else None
+        )
 
     def add(self, unit: Unit) -> None:
         """Add one item's annotations; ignored if fewer than two."""
@@ -93,11 +109,18 @@ class Tally:
             return 0.0
         distance: Any = masi if self.of_sets else nominal
         pairs = combinations(given.items(), 2)
-        return float(sum(2 * one_count * count * distance(one, other) for (one, one_count), (other, count) in pairs) / (given.total() - 1))
+        return float(
+            sum(2 * one_count * count * distance(one, other) for (one, one_count), (other, count) in pairs)
+            / (given.total() - 1)
+        )
 
     def coefficients(self) -> list[Coefficient]:
-        """All coefficients, undefined ones with the reason; without the ordinal one if the labels can't be a scale."""
-        return [self.coefficient(name) for name in self.names if name != "alpha_ordinal" or self.ranks is not None]
+        """All coefficients, undefined ones with the reason; without the ordinal one if the labels can't be a
+        scale.
+        """
+        return [
+            self.coefficient(name) for name in self.names if name != "alpha_ordinal" or self.ranks is not None
+        ]
 
     def coefficient(self, name: str) -> Coefficient:
         """The coefficient with this name."""
@@ -152,7 +175,14 @@ class Tally:
         """Fleiss' kappa, which needs the same number of annotations for every item."""
         if len(self.sizes) > 1 and self.items >= FEWEST:
             least, most = min(self.sizes), max(self.sizes)
-            return Coefficient("fleiss", None, None, None, self.items, f"Undefined: items have {least} to {most} annotations.")
+            return Coefficient(
+                "fleiss",
+                None,
+                None,
+                None,
+                self.items,
+                f"Undefined: items have {least} to {most} annotations.",
+            )
         return self.estimate("fleiss", self.table(), fleiss_of)
 
     def masi_alpha(self) -> Coefficient:
@@ -161,7 +191,9 @@ class Tally:
             why = f"Not measured: more than {MOST_SETS:,} different sets of labels."
             return Coefficient("alpha_masi", None, None, None, self.items, why)
         squares = matrix(list(self.values), masi)
-        return self.estimate("alpha_masi", self.table(), lambda sums: alpha_from(sums[:, APART], sums[:, 4:], squares))
+        return self.estimate(
+            "alpha_masi", self.table(), lambda sums: alpha_from(sums[:, APART], sums[:, 4:], squares)
+        )
 
 
 def divided(one: Floats, other: Floats) -> Floats:
@@ -177,7 +209,9 @@ def nominal_alpha(sums: Floats) -> Floats:
 
 
 def ordinal_alpha(sums: Floats) -> Floats:
-    """Krippendorff's ordinal alpha of flattened coincidences (rows, labels × labels), a few rows at a time."""
+    """Krippendorff's ordinal alpha of flattened coincidences (rows, labels × labels), a few rows at a
+    time.
+    """
     labels = round(sums.shape[1] ** 0.5)
     parts = np.array_split(sums.reshape(-1, labels, labels), -(-len(sums) // 100))
     return np.concatenate([alpha_of(part, ordinal_squares(part.sum(axis=-1))) for part in parts])

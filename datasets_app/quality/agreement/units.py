@@ -1,7 +1,8 @@
 """Annotations of the same item, and how often they are equal.
 
-A unit has the annotations of one item: a list of (annotator, value). A value is anything that can be compared and hashed: a label, a
-frozenset of labels, a frozenset of spans. Units with fewer than two annotations are ignored.
+A unit has the annotations of one item: a list of (annotator, value). A value is anything that can be compared
+and hashed: a label, a frozenset of labels, a frozenset of spans. Units with fewer than two annotations are
+ignored.
 """
 
 from __future__ import annotations
@@ -32,7 +33,10 @@ def percent(units: Iterable[Unit]) -> float | None:
 
 def paired(units: Iterable[Unit]) -> list[tuple[Hashable, Hashable]]:
     """The first two annotations of each unit, always in the same order of people."""
-    return [(first[1], second[1]) for first, second in (sorted(unit, key=lambda answer: str(answer[0]))[:2] for unit in units)]
+    return [
+        (first[1], second[1])
+        for first, second in (sorted(unit, key=lambda answer: str(answer[0]))[:2] for unit in units)
+    ]
 
 
 def counts(units: Iterable[Unit]) -> list[dict[Hashable, int]]:

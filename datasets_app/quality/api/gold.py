@@ -66,7 +66,9 @@ def shown(user: User, dataset: Dataset) -> dict[str, Any]:
 
 
 class GoldPageOut(serializers.Serializer[Any]):
-    """Up to 30 gold items, newest first. before: give it as ?before= to get the next page; null on the last."""
+    """Up to 30 gold items, newest first. before: give it as ?before= to get the next page; null on the
+    last.
+    """
 
     results = GoldOut(many=True)
     before = serializers.IntegerField(allow_null=True)
@@ -102,7 +104,9 @@ class MixIn(serializers.Serializer[Any]):
 
     gold_rate = serializers.IntegerField(required=False, default=0, min_value=0, max_value=GOLD_MOST)
     gold_feedback = serializers.BooleanField(required=False, default=False)
-    gold_minimum = serializers.IntegerField(required=False, allow_null=True, default=None, min_value=1, max_value=100)
+    gold_minimum = serializers.IntegerField(
+        required=False, allow_null=True, default=None, min_value=1, max_value=100
+    )
     gold_holds = serializers.BooleanField(required=False, default=False)
 
 
@@ -115,7 +119,10 @@ class PersonIn(serializers.Serializer[Any]):
 class GoldList(View):
     """The gold of a dataset."""
 
-    needs = {"GET": Needs("labeling.gold", Dataset, "labeling.view"), "POST": Needs("labeling.gold", Dataset, "labeling.view")}
+    needs = {
+        "GET": Needs("labeling.gold", Dataset, "labeling.view"),
+        "POST": Needs("labeling.gold", Dataset, "labeling.view"),
+    }
     parameters = [OpenApiParameter("before", int), OpenApiParameter("state", str, enum=list(STATES))]
 
     @extend_schema(operation_id="labeling_gold", responses=GoldPageOut, parameters=parameters)
@@ -124,7 +131,11 @@ class GoldList(View):
         before, state = request.query_params.get("before", ""), request.query_params.get("state", "live")
         dataset = get_dataset(request.user, uuid)
         rows = gold_rows(dataset, state=state)
-        found = list((rows.filter(pk__lt=int(before)) if before.isdecimal() and len(before) < 19 else rows)[: GOLD_PAGE + 1])
+        found = list(
+            (rows.filter(pk__lt=int(before)) if before.isdecimal() and len(before) < 19 else rows)[
+                : GOLD_PAGE + 1
+            ]
+        )
         more = found[GOLD_PAGE - 1].pk if len(found) > GOLD_PAGE else None
         page = {"results": found[:GOLD_PAGE], "before": more}
         return Response(GoldPageOut(page, context=shown(request.user, dataset)).data)
@@ -134,7 +145,9 @@ class GoldList(View):
         """Say what is known of an item; another answer takes the place of the one before."""
         data = read(GoldIn, request.data)
         check_item(uuid, data["item"])
-        made = make_gold(item_id=data["item"], actor=request.user, value=data["value"], explanation=data["explanation"])
+        made = make_gold(
+            item_id=data["item"], actor=request.user, value=data["value"], explanation=data["explanation"]
+        )
         return Response(GoldOut(made, context=shown(request.user, made.item.dataset)).data, status=201)
 
 
@@ -201,5 +214,9 @@ urlpatterns = [
     path("labeling/datasets/<uuid:uuid>/gold/sample/", SampleGold.as_view(), name="api-labeling-sample-gold"),
     path("labeling/datasets/<uuid:uuid>/gold/retire/", RetireGold.as_view(), name="api-labeling-retire-gold"),
     path("labeling/queues/<uuid:uuid>/gold/", MixGold.as_view(), name="api-labeling-mix-gold"),
-    path("labeling/queues/<uuid:uuid>/annotators/reinstate/", Reinstate.as_view(), name="api-labeling-reinstate"),
+    path(
+        "labeling/queues/<uuid:uuid>/annotators/reinstate/",
+        Reinstate.as_view(),
+        name="api-labeling-reinstate",
+    ),
 ]

@@ -20,7 +20,8 @@ from registry.ground.access.rest import Request, View
 
 
 class CoefficientOut(serializers.Serializer[Any]):
-    """One coefficient of agreement with its 95 % interval over items: Wilson's for shares, bootstrap for others.
+    """One coefficient of agreement with its 95 % interval over items: Wilson's for shares, bootstrap for
+    others.
 
     value: null if undefined; low, high: null if not measured. why: the reason.
     """
@@ -34,7 +35,9 @@ class CoefficientOut(serializers.Serializer[Any]):
 
 
 class ConfusionOut(serializers.Serializer[Any]):
-    """On how many items two labels (stable ids) were both given; the same label twice: by two people or more."""
+    """On how many items two labels (stable ids) were both given; the same label twice: by two people or
+    more.
+    """
 
     first = serializers.UUIDField()
     second = serializers.UUIDField()
@@ -42,7 +45,8 @@ class ConfusionOut(serializers.Serializer[Any]):
 
 
 class WorkerOut(serializers.Serializer[Any]):
-    """One person's answers. right of judged: equal to the decision, on items decided by several people, a reviewer or an import.
+    """One person's answers. right of judged: equal to the decision, on items decided by several people, a
+    reviewer or an import.
 
     gold_…: annotations of gold items, not counted elsewhere.
     """
@@ -61,8 +65,12 @@ class WorkerOut(serializers.Serializer[Any]):
         allow_null=True,
         help_text="95 % confidence sequence of the share, valid at every look; null below 20 annotations",
     )
-    gold_classes = serializers.JSONField(default=dict, help_text="by stable id of the gold label: [annotations, correct]")
-    likely_right = serializers.FloatField(allow_null=True, help_text="estimated accuracy (Dawid and Skene), from annotations only")
+    gold_classes = serializers.JSONField(
+        default=dict, help_text="by stable id of the gold label: [annotations, correct]"
+    )
+    likely_right = serializers.FloatField(
+        allow_null=True, help_text="estimated accuracy (Dawid and Skene), from annotations only"
+    )
     likely_interval = serializers.ListField(
         child=serializers.FloatField(),
         allow_null=True,
@@ -77,7 +85,9 @@ class WorkerOut(serializers.Serializer[Any]):
 
 
 class GoldClassOut(serializers.Serializer[Any]):
-    """Gold accuracy of one label over all annotators. share: with its confidence sequence over items; null below 20 answers."""
+    """Gold accuracy of one label over all annotators. share: with its confidence sequence over items; null
+    below 20 answers.
+    """
 
     class_id = serializers.UUIDField(source="stable_id")
     name = serializers.CharField()
@@ -89,7 +99,9 @@ class GoldClassOut(serializers.Serializer[Any]):
 
 
 class QualityOut(serializers.Serializer[Any]):
-    """The newest report of a queue; null or empty before the first. days: [[ISO date, answers], …]. people: all for a lead, else you."""
+    """The newest report of a queue; null or empty before the first. days: [[ISO date, answers], …]. people:
+    all for a lead, else you.
+    """
 
     uuid = serializers.UUIDField(allow_null=True)
     edition = serializers.IntegerField(allow_null=True)
@@ -109,7 +121,10 @@ class QualityOut(serializers.Serializer[Any]):
 class Quality(View):
     """How good the labels of a queue are."""
 
-    needs = {"GET": Needs("labeling.manage", Queue, "labeling.view"), "POST": Needs("labeling.manage", Queue, "labeling.view")}
+    needs = {
+        "GET": Needs("labeling.manage", Queue, "labeling.view"),
+        "POST": Needs("labeling.manage", Queue, "labeling.view"),
+    }
 
     @extend_schema(operation_id="labeling_quality", responses=QualityOut)
     def get(self, request: Request, uuid: UUID) -> Response:
@@ -119,7 +134,9 @@ class Quality(View):
 
     @extend_schema(operation_id="labeling_measure", request=None, responses={202: JobOut})
     def post(self, request: Request, uuid: UUID) -> Response:
-        """Measure now. Returns the queued or running measurement if there is one. 409 if there are no annotations yet."""
+        """Measure now. Returns the queued or running measurement if there is one. 409 if there are no
+        annotations yet.
+        """
         return Response(JobOut(measure_quality(queue_id=uuid, actor=request.user)).data, status=202)
 
 

@@ -25,13 +25,16 @@ from lifecycle.runtime.task_types.values import labels_of, words
 LOOK = 5_000  # newest annotations among which the most frequent wrong one is found
 GOLD_PAGE = 30
 Action = Annotation.Action
-SUSPECT = {"asked__gte": rules.SUSPECT_FROM, "right__lt": F("asked") - F("right")}  # more of its annotations are wrong than correct
+# more of its annotations are wrong than correct
+SUSPECT = {"asked__gte": rules.SUSPECT_FROM, "right__lt": F("asked") - F("right")}
 
 
 # ── Results ─────────────────────────────────────────────────────────────────
 @dataclass(slots=True)
 class GoldCount:
-    """One person's gold results. classes: by stable id of the gold label, [annotations, correct]; items: by stable id, item → correct."""
+    """One person's gold results. classes: by stable id of the gold label, [annotations, correct]; items: by
+    stable id, item → correct.
+    """
 
     done: int = 0
     right: int = 0
@@ -49,11 +52,15 @@ class GoldCount:
 
 
 def count_gold(queue: Queue, user_id: int) -> GoldCount:
-    """A person's gold annotations in a queue, compared with the current gold labels; retired gold doesn't count.
+    """A person's gold annotations in a queue, compared with the current gold labels; retired gold doesn't
+    count.
 
-    Of several annotations of an item the current one counts, or the first if gold results are shown immediately.
+    Of several annotations of an item the current one counts, or the first if gold results are shown
+    immediately.
     """
-    rows = Annotation.objects.filter(queue=queue, user=user_id, right__isnull=False, action=Action.LABEL).order_by("id")
+    rows = Annotation.objects.filter(
+        queue=queue, user=user_id, right__isnull=False, action=Action.LABEL
+    ).order_by("id")
     counted: dict[int, Value] = {}
     for row in rows.select_related("label", "replaced_by").iterator(chunk_size=1_000):
         if queue.gold_feedback:
@@ -70,7 +77,9 @@ def count_gold(queue: Queue, user_id: int) -> GoldCount:
 
 def answers_to(item: Item) -> list[Annotation]:
     """The current gold annotations of an item."""
-    rows = Annotation.objects.filter(item=item, right__isnull=False, action=Action.LABEL, replaced_by__isnull=True)
+    rows = Annotation.objects.filter(
+        item=item, right__isnull=False, action=Action.LABEL, replaced_by__isnull=True
+    )
     return list(rows.select_related("label"))
 
 
@@ -79,19 +88,31 @@ STATES = {"live": "mixed in", "suspect": "suspicious", "new": "no annotations", 
 
 
 def gold_rows(dataset: Dataset, *, state: str = "live", label: str = "") -> QuerySet[Gold]:
-    """The gold of a dataset, newest first: page it with `.filter(pk__lt=last)[:n]`. label: a stable id, for single-label tasks."""
-    rows = Gold.objects.filter(dataset=dataset).select_related("item", "label", "set_by", "retired_by").order_by("-id")
+    """The gold of a dataset, newest first: page it with `.filter(pk__lt=last)[:n]`. label: a stable id, for
+    single-label tasks.
+    """
+    rows = (
+        Gold.objects.filter(dataset=dataset)
+        .select_related("item", "label", "set_by", "retired_by")
+        .order_by("-id")
+    )
     rows = rows.filter(retired_at__isnull=state != "retired")
     if state == "suspect":
         rows = rows.filter(**SUSPECT)
     if state == "new":
         rows = rows.filter(asked=0)
-    return rows.filter(label__in=Label.objects.filter(schema__dataset=dataset, stable_id=label)) if label else rows
+    return (
+        rows.filter(label__in=Label.objects.filter(schema__dataset=dataset, stable_id=label))
+        if label
+        else rows
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class GoldLine:
-    """One gold item of the list. wrong: (most frequent wrong annotation as text, how many gave it); None without any."""
+    """One gold item of the list. wrong: (most frequent wrong annotation as text, how many gave it); None
+    without any.
+    """
 
     gold: Gold
     wrong: tuple[str, int] | None
@@ -103,9 +124,13 @@ class GoldLine:
 
 
 def gold_lines(golds: Sequence[Gold], names: dict[str, str], *, reads: bool) -> list[GoldLine]:
-    """These rows with their most frequent wrong annotation among the newest 5,000. reads: whether the viewer may read texts."""
+    """These rows with their most frequent wrong annotation among the newest 5,000. reads: whether the viewer
+    may read texts.
+    """
     items = [gold.item_id for gold in golds]
-    rows = Annotation.objects.filter(item__in=items, right=False, action=Action.LABEL, replaced_by__isnull=True)
+    rows = Annotation.objects.filter(
+        item__in=items, right=False, action=Action.LABEL, replaced_by__isnull=True
+    )
     wrong: dict[int, Counter[str]] = defaultdict(Counter)
     by_text: dict[str, Any] = {}
     for row in rows.select_related("label").order_by("-id")[:LOOK] if items else []:
@@ -126,4 +151,6 @@ def gold_lines(golds: Sequence[Gold], names: dict[str, str], *, reads: bool) -> 
 def below_minimum(queue: Queue) -> list[Seat]:
     """The seats of people who are significantly below the queue's minimum, or on hold; longest first."""
     rows = queue.seats.select_related("user")
-    return list((rows.filter(below_at__isnull=False) | rows.filter(held_at__isnull=False)).order_by("below_at", "id"))
+    return list(
+        (rows.filter(below_at__isnull=False) | rows.filter(held_at__isnull=False)).order_by("below_at", "id")
+    )

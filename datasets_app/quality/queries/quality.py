@@ -49,7 +49,9 @@ def measure_of(queue: Queue) -> Job | None:
 
 
 def due(now: datetime) -> list[Queue]:
-    """Queues with 20 annotations or more that have no report, or changed since their last one, if that is a day old."""
+    """Queues with 20 annotations or more that have no report, or changed since their last one, if that is a
+    day old.
+    """
     newest = QualityReport.objects.filter(queue=OuterRef("pk")).order_by("-edition")
     rows = (
         Queue.objects.filter(slots_done__gte=FEWEST)
@@ -63,12 +65,16 @@ def due(now: datetime) -> list[Queue]:
     )
     changed = ~Q(was_done=F("slots_done")) | ~Q(was_decided=F("items_decided")) | Q(worked=True)
     waiting = rows.filter(Q(as_of__isnull=True) | (Q(as_of__lt=now - OLD) & changed))
-    return list(waiting.select_related("dataset__project").order_by(F("as_of").asc(nulls_first=True), "pk")[:AT_ONCE])
+    return list(
+        waiting.select_related("dataset__project").order_by(F("as_of").asc(nulls_first=True), "pk")[:AT_ONCE]
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """One person's row. name: as shown to the viewer. figures: from `measure.Worker.document`; None before a report."""
+    """One person's row. name: as shown to the viewer. figures: from `measure.Worker.document`; None before a
+    report.
+    """
 
     seat: Seat
     name: str
@@ -92,7 +98,9 @@ def letter(at: int) -> str:
 
 
 def standings(queue: Queue, report: QualityReport | None, viewer: User, *, named: bool) -> list[Standing]:
-    """Everyone who worked in the queue, in order of their start. named: whether names are shown; otherwise letters, except the viewer's."""
+    """Everyone who worked in the queue, in order of their start. named: whether names are shown; otherwise
+    letters, except the viewer's.
+    """
     people = report.figures["people"] if report else {}
     seats = queue.seats.select_related("user").order_by("id")
     found = []
@@ -114,13 +122,18 @@ def forecast_of(queue: Queue, report: QualityReport) -> measure.Forecast:
     """When the queue will be done, at the pace in the report."""
     first = report.figures["first_at"]
     return measure.forecast(
-        left=max(0, queue.slots_total - queue.slots_done), state=queue.state, week=report.figures["week"],
-        first_at=datetime.fromisoformat(first) if first else None, as_of=report.as_of,
-    )  # fmt: skip
+        left=max(0, queue.slots_total - queue.slots_done),
+        state=queue.state,
+        week=report.figures["week"],
+        first_at=datetime.fromisoformat(first) if first else None,
+        as_of=report.as_of,
+    )
 
 
 def quality_document(queue: Queue, viewer: User) -> dict[str, Any]:
-    """The newest report as JSON for the API. People: everyone for those who may assess them, else only the viewer."""
+    """The newest report as JSON for the API. People: everyone for those who may assess them, else only the
+    viewer.
+    """
     report = report_of(queue)
     left = max(0, queue.slots_total - queue.slots_done)
     if report is None:
@@ -130,15 +143,30 @@ def quality_document(queue: Queue, viewer: User) -> dict[str, Any]:
         return empty | head | {"left": left, "days_left": None, "days_left_why": why}
     found, ahead = report.figures, forecast_of(queue, report)
     named = policy.can(viewer, "labeling.assess", queue)
-    rows = [row for row in standings(queue, report, viewer, named=named) if row.figures and (named or row.seat.user_id == viewer.pk)]
+    rows = [
+        row
+        for row in standings(queue, report, viewer, named=named)
+        if row.figures and (named or row.seat.user_id == viewer.pk)
+    ]
     labels = found["labels"]
     return {
-        "uuid": report.uuid, "edition": report.edition, "as_of": report.as_of, "items": found["items"], "answers": found["answers"],
-        "coefficients": found["coefficients"], "days": found["days"], "left": ahead.left, "days_left": ahead.days,
-        "days_left_why": ahead.why, "people": [person_document(row) for row in rows],
-        "confusion": [{"first": labels[one], "second": labels[other], "items": items} for one, other, items in found["confusion"]],
+        "uuid": report.uuid,
+        "edition": report.edition,
+        "as_of": report.as_of,
+        "items": found["items"],
+        "answers": found["answers"],
+        "coefficients": found["coefficients"],
+        "days": found["days"],
+        "left": ahead.left,
+        "days_left": ahead.days,
+        "days_left_why": ahead.why,
+        "people": [person_document(row) for row in rows],
+        "confusion": [
+            {"first": labels[one], "second": labels[other], "items": items}
+            for one, other, items in found["confusion"]
+        ],
         "gold": gold_classes(report, list(queue.schema.labels.all())),
-    }  # fmt: skip
+    }
 
 
 def person_document(row: Standing) -> dict[str, Any]:
@@ -147,8 +175,12 @@ def person_document(row: Standing) -> dict[str, Any]:
     gold = rules.gold_accuracy(found.get("gold_right", 0), found.get("gold_done", 0))
     return found | {
         "gold_interval": [gold.low, gold.high] if gold else None,
-        "user": seat.user.uuid, "name": row.name, "done": seat.labeled, "skipped": seat.skipped, "nearly_always_accepts": row.warned,
-    }  # fmt: skip
+        "user": seat.user.uuid,
+        "name": row.name,
+        "done": seat.labeled,
+        "skipped": seat.skipped,
+        "nearly_always_accepts": row.warned,
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,15 +195,23 @@ class GoldClass:
 
 
 def gold_classes(report: QualityReport, labels: Sequence[Label]) -> list[GoldClass]:
-    """Gold accuracy by label, lowest first. Reports without counts by item treat annotations as independent."""
+    """Gold accuracy by label, lowest first. Reports without counts by item treat annotations as
+    independent.
+    """
     cells: dict[str, list[list[int]]] = report.figures.get("gold") or {}
     if "gold" not in report.figures:
         for person in report.figures["people"].values():
             for key, (done, right) in person.get("gold_classes", {}).items():
-                cells.setdefault(key, []).extend(each for each in ([1, 1, right], [0, 1, done - right]) if each[2])
+                cells.setdefault(key, []).extend(
+                    each for each in ([1, 1, right], [0, 1, done - right]) if each[2]
+                )
     names = {str(label.stable_id): label.name for label in labels}
-    rows = [GoldClass(key, names.get(key, DROPPED), *rules.gold_of_class(each)) for key, each in cells.items()]
-    return sorted(rows, key=lambda row: (row.share is None, row.share.value if row.share else 0, -row.done, row.name))
+    rows = [
+        GoldClass(key, names.get(key, DROPPED), *rules.gold_of_class(each)) for key, each in cells.items()
+    ]
+    return sorted(
+        rows, key=lambda row: (row.share is None, row.share.value if row.share else 0, -row.done, row.name)
+    )
 
 
 # ── Items behind a cell ─────────────────────────────────────────────────────
@@ -184,8 +224,14 @@ class Cell:
 
 
 def behind(report: QualityReport, cell: Cell) -> QuerySet[Difference]:
-    """The differences of a cell, one for each item, oldest item first. Page it with `.filter(pk__gt=last)[:n]`."""
-    rows = Difference.objects.filter(queue=report.queue_id, edition=report.edition).select_related("item").order_by("id")
+    """The differences of a cell, one for each item, oldest item first. Page it with
+    `.filter(pk__gt=last)[:n]`.
+    """
+    rows = (
+        Difference.objects.filter(queue=report.queue_id, edition=report.edition)
+        .select_related("item")
+        .order_by("id")
+    )
     if cell.labels:
         first, second = sorted(cell.labels, key=lambda label: label.position)
         return rows.filter(first=first, second=second, leads=True)
@@ -195,12 +241,17 @@ def behind(report: QualityReport, cell: Cell) -> QuerySet[Difference]:
     raise ValueError("A cell has two labels or two people.")
 
 
-def side_by_side(queue: Queue, item_ids: Sequence[int], viewer: User, *, reads: bool) -> dict[int, list[Annotation] | None]:
+def side_by_side(
+    queue: Queue, item_ids: Sequence[int], viewer: User, *, reads: bool
+) -> dict[int, list[Annotation] | None]:
     """The current annotations of each of these items, oldest first, with `words` filled.
 
-    None if the viewer may still annotate the item: annotators are blind. reads: whether the viewer reads texts.
+    None if the viewer may still annotate the item: annotators are blind. reads: whether the viewer reads
+    texts.
     """
-    slots = Slot.objects.filter(queue=queue, item_id__in=item_ids, is_gold=False).select_related("annotation__label", "annotation__user")
+    slots = Slot.objects.filter(queue=queue, item_id__in=item_ids, is_gold=False).select_related(
+        "annotation__label", "annotation__user"
+    )
     given: dict[int, list[Annotation]] = {item: [] for item in item_ids}
     waiting: set[int] = set()
     for slot in slots.order_by("annotation_id"):
@@ -232,13 +283,17 @@ def two_seats(queue: Queue, given: str) -> tuple[Seat, Seat] | None:
 
 
 def queue_agreement(queue: Queue, report: QualityReport | None = None) -> agreement.Agreement:
-    """Agreement from the newest report, else over the newest annotations; empty for queues with an overlap of 1."""
+    """Agreement from the newest report, else over the newest annotations; empty for queues with an overlap of
+    1.
+    """
     if queue.overlap < 2:
         return agreement.summarise([])
     report = report or report_of(queue)
     if report is not None:
         return as_measured(queue.dataset, report)
-    rows = Slot.objects.filter(queue=queue, state=Slot.State.DONE, is_gold=False, annotation__isnull=False).order_by("-annotation_id")
+    rows = Slot.objects.filter(
+        queue=queue, state=Slot.State.DONE, is_gold=False, annotation__isnull=False
+    ).order_by("-annotation_id")
     now = classes_now(queue.dataset_id)
     units: dict[int, list[agreement.Answer]] = defaultdict(list)
     columns = ("item_id", "user_id", "annotation__label__stable_id", "annotation__value")
@@ -248,9 +303,19 @@ def queue_agreement(queue: Queue, report: QualityReport | None = None) -> agreem
 
 
 def as_measured(dataset: Dataset, report: QualityReport) -> agreement.Agreement:
-    """The coefficients of a report. Cohen's kappa compares two people, so it's set only if exactly two worked in the queue."""
+    """The coefficients of a report. Cohen's kappa compares two people, so it's set only if exactly two worked
+    in the queue.
+    """
     found = {each["name"]: each["value"] for each in report.figures["coefficients"]}
     main, pairs = agreement.leading(report.figures["coefficients"]), report.figures["pairs"]
     cohen = pairs[0][4] if len(pairs) == 1 else None
     name, _ = agreement.names(has_labels=dataset.task_type.has_labels)[main["name"]]
-    return agreement.Agreement(report.figures["items"], found["percent"], main["value"], found.get("fleiss"), cohen, report.as_of, name)
+    return agreement.Agreement(
+        report.figures["items"],
+        found["percent"],
+        main["value"],
+        found.get("fleiss"),
+        cohen,
+        report.as_of,
+        name,
+    )

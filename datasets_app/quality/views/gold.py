@@ -59,11 +59,19 @@ def listed(request: SignedInRequest, dataset: Dataset, form: SampleForm) -> Http
     first = f"?{urlencode({'state': state, 'class': label})}"
     after = f"{first}&before={found[GOLD_PAGE - 1].pk}" if len(found) > GOLD_PAGE else ""
     context = {
-        "dataset": dataset, "state": state, "states": STATES, "label": label, "labels": labels, "may_read": may_read, "form": form,
-        "lines": gold_lines(found[:GOLD_PAGE], names_in(schema), reads=may_read), "judged": dataset.task_type.has_gold,
-        "one_label": dataset.task_type.one_label, "filtered": state != "live" or bool(label),
+        "dataset": dataset,
+        "state": state,
+        "states": STATES,
+        "label": label,
+        "labels": labels,
+        "may_read": may_read,
+        "form": form,
+        "lines": gold_lines(found[:GOLD_PAGE], names_in(schema), reads=may_read),
+        "judged": dataset.task_type.has_gold,
+        "one_label": dataset.task_type.one_label,
+        "filtered": state != "live" or bool(label),
         "page": {"previous": first if before else "", "next": after},
-    }  # fmt: skip
+    }
     return render(request, LIST, context, status=422 if form.errors else 200)
 
 
@@ -78,7 +86,11 @@ def sample_gold(request: SignedInRequest, uuid: UUID) -> HttpResponse:
         except Refused as error:
             add_refusal(form, error)
         else:
-            message = f"{len(made):,} gold items added" if made else "No gold items were added: resolve more items in review first"
+            message = (
+                f"{len(made):,} gold items added"
+                if made
+                else "No gold items were added: resolve more items in review first"
+            )
             toast(request, message, kind="ok" if made else "warn")
             return HttpResponseRedirect(reverse("quality:gold", args=[uuid]))
     return listed(request, dataset, form)
@@ -93,7 +105,9 @@ def gold_item(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         data = form.cleaned_data
         try:
-            make_gold(item_id=uuid, actor=request.user, value=data["annotation"], explanation=data["explanation"])
+            make_gold(
+                item_id=uuid, actor=request.user, value=data["annotation"], explanation=data["explanation"]
+            )
         except Conflict:
             raise
         except Refused as error:
@@ -111,17 +125,32 @@ def item_context(request: SignedInRequest, item: Item, form: GoldForm) -> dict[s
     names = names_in(schema)
     now: Gold | None = gold_of([item.pk]).get(item.pk)
     decision = current_decision(item)
-    offered = [(what, value_of(row)) for what, row in (("Current label", now), ("Resolved label", decision)) if row]
+    offered = [
+        (what, value_of(row)) for what, row in (("Current label", now), ("Resolved label", decision)) if row
+    ]
     widget = widget_of(dataset.task)
     return {
-        "item": item, "dataset": dataset, "may_read": may_read, "now": now, "form": form, "judged": dataset.task_type.has_gold,
+        "item": item,
+        "dataset": dataset,
+        "may_read": may_read,
+        "now": now,
+        "form": form,
+        "judged": dataset.task_type.has_gold,
         "problem": first_problem(form) if form.errors else "",
-        "offered": [(what, canonical(value), words(value, names, item.text if may_read else "")) for what, value in offered],
-        "labels": list(Label.objects.filter(schema=schema)) if schema and dataset.task_type.has_labels else [],
-        "widget": widget, **widget.fields(offered[0][1] if offered else None, "", names),
+        "offered": [
+            (what, canonical(value), words(value, names, item.text if may_read else ""))
+            for what, value in offered
+        ],
+        "labels": (
+            list(Label.objects.filter(schema=schema)) if schema and dataset.task_type.has_labels else []
+        ),
+        "widget": widget,
+        **widget.fields(offered[0][1] if offered else None, "", names),
         "content": readable(item.content or {}),
-        "explanation": form.data.get("explanation", now.explanation if now else decision.reason if decision else ""),
-    }  # fmt: skip
+        "explanation": form.data.get(
+            "explanation", now.explanation if now else decision.reason if decision else ""
+        ),
+    }
 
 
 @require_POST
@@ -143,7 +172,14 @@ def mix_gold(request: SignedInRequest, uuid: UUID) -> HttpResponse:
         raise Refused("The queue wasn't changed.", next_step=first_problem(form))
     data = {name.removeprefix("gold_"): value for name, value in form.cleaned_data.items()}
     queue = mixing.mix_gold(queue_id=uuid, actor=request.user, **data)
-    toast(request, f"{queue.name} now has {queue.gold_rate} % gold items" if queue.gold_rate else f"{queue.name} now has no gold items")
+    toast(
+        request,
+        (
+            f"{queue.name} now has {queue.gold_rate} % gold items"
+            if queue.gold_rate
+            else f"{queue.name} now has no gold items"
+        ),
+    )
     return HttpResponseRedirect(reverse("queues:queue", args=[uuid]))
 
 
@@ -152,6 +188,8 @@ def mix_gold(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def reinstate(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Reinstate an annotator below the queue's minimum."""
     key = request.POST.get("seat", "")
-    seat = mixing.reinstate(queue_id=uuid, actor=request.user, seat_id=int(key) if key.isdecimal() and len(key) < 19 else 0)
+    seat = mixing.reinstate(
+        queue_id=uuid, actor=request.user, seat_id=int(key) if key.isdecimal() and len(key) < 19 else 0
+    )
     toast(request, f"{seat.user} reinstated")
     return HttpResponseRedirect(f"{reverse('quality:quality', args=[uuid])}#gold")

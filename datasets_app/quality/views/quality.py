@@ -49,13 +49,21 @@ QUALITY = "datasets_app/quality/quality.html"
 @require_safe
 @needs("labeling.manage", Queue, see="labeling.view")
 def quality(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Show the newest report of a queue. Names and people's figures are shown to leads; everyone sees their own."""
+    """Show the newest report of a queue. Names and people's figures are shown to leads; everyone sees their
+    own.
+    """
     queue = get_queue(request.user, uuid)
     job, report = measure_of(queue), report_of(queue)
     context: dict[str, Any] = {
-        "queue": queue, "report": report, "job": job if job and not job.is_finished else None,
-        "failed": job if job and job.state == "failed" and (report is None or job.created_at > report.created_at) else None,
-    }  # fmt: skip
+        "queue": queue,
+        "report": report,
+        "job": job if job and not job.is_finished else None,
+        "failed": (
+            job
+            if job and job.state == "failed" and (report is None or job.created_at > report.created_at)
+            else None
+        ),
+    }
     if policy.can(request.user, "labeling.assess", queue):
         context["below"] = page.below(below_minimum(queue))
     if report:
@@ -75,15 +83,26 @@ def measured(request: SignedInRequest, queue: Queue, report: QualityReport) -> d
     mine = [each for each in standings if named or each.seat.user_id == viewer.pk]
     has_labels = queue.dataset.task_type.has_labels
     return {
-        "figures": page.figures(queue, report, ahead), "coefficients": page.coefficients(report, has_labels=has_labels),
-        "has_labels": has_labels, "forecast": ahead, "named": named,
-        "people": [page.person_row(each, is_self=each.seat.user_id == viewer.pk) for each in mine], "rule": ALWAYS_RULE,
-        "matrix": page.people_matrix(items, report, people, limit=None if everybody else page.PEOPLE) if people else None,
-        "least": page.least_agreeing(items, report, people), "confused": page.most_confused(items, report, labels),
-        "confusion": page.label_matrix(items, report, labels, limit=None if every else page.LABELS), "everybody": everybody,
-        "every": every, "golds": gold_classes(report, labels),
+        "figures": page.figures(queue, report, ahead),
+        "coefficients": page.coefficients(report, has_labels=has_labels),
+        "has_labels": has_labels,
+        "forecast": ahead,
+        "named": named,
+        "people": [page.person_row(each, is_self=each.seat.user_id == viewer.pk) for each in mine],
+        "rule": ALWAYS_RULE,
+        "matrix": (
+            page.people_matrix(items, report, people, limit=None if everybody else page.PEOPLE)
+            if people
+            else None
+        ),
+        "least": page.least_agreeing(items, report, people),
+        "confused": page.most_confused(items, report, labels),
+        "confusion": page.label_matrix(items, report, labels, limit=None if every else page.LABELS),
+        "everybody": everybody,
+        "every": every,
+        "golds": gold_classes(report, labels),
         "throughput": charts.throughput(days, report.figures["week"]) if days else None,
-    }  # fmt: skip
+    }
 
 
 @require_POST
@@ -98,12 +117,16 @@ def measure(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @require_safe
 @needs("labeling.manage", Queue, see="labeling.view")
 def quality_items(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """List items with two confused labels, or on which two people differ, with their annotations side by side."""
+    """List items with two confused labels, or on which two people differ, with their annotations side by
+    side.
+    """
     queue = get_queue(request.user, uuid)
     report = report_of(queue)
     if report is None:
         return HttpResponseRedirect(reverse("quality:quality", args=[uuid]))
-    cell = Cell(two_labels(queue, request.GET.get("labels", "")), two_seats(queue, request.GET.get("people", "")))
+    cell = Cell(
+        two_labels(queue, request.GET.get("labels", "")), two_seats(queue, request.GET.get("people", ""))
+    )
     if not cell.labels and not cell.seats:
         raise Http404("Page not found.")
     return render(request, "datasets_app/quality/quality_items.html", listed(request, queue, report, cell))
@@ -113,7 +136,9 @@ def listed(request: SignedInRequest, queue: Queue, report: QualityReport, cell: 
     """Context for one page of the items behind a cell."""
     viewer, after = request.user, request.GET.get("after", "")
     rows = behind(report, cell)
-    found = list((rows.filter(pk__gt=int(after)) if after.isdecimal() and len(after) < 19 else rows)[: ITEMS + 1])
+    found = list(
+        (rows.filter(pk__gt=int(after)) if after.isdecimal() and len(after) < 19 else rows)[: ITEMS + 1]
+    )
     named = policy.can(viewer, "labeling.assess", queue)
     names = {each.seat.user_id: each.name for each in queries.standings(queue, None, viewer, named=named)}
     may_read = datasets.may_read(viewer, queue.dataset)
@@ -122,12 +147,23 @@ def listed(request: SignedInRequest, queue: Queue, report: QualityReport, cell: 
     query = request.GET.copy()
     query.pop("after", None)
     first = f"?{query.urlencode()}"
-    title = " and ".join(label.name for label in cell.labels or ()) or " and ".join(names[seat.user_id] for seat in cell.seats or ())
+    title = " and ".join(label.name for label in cell.labels or ()) or " and ".join(
+        names[seat.user_id] for seat in cell.seats or ()
+    )
     return {
-        "queue": queue, "report": report, "lines": lines, "title": title, "cell": cell, "viewer": viewer,
-        "may_read": may_read, "may_decide": policy.can(viewer, "labeling.decide", queue),
-        "page": {"previous": first if after else "", "next": f"{first}&after={found[ITEMS - 1].pk}" if len(found) > ITEMS else ""},
-    }  # fmt: skip
+        "queue": queue,
+        "report": report,
+        "lines": lines,
+        "title": title,
+        "cell": cell,
+        "viewer": viewer,
+        "may_read": may_read,
+        "may_decide": policy.can(viewer, "labeling.decide", queue),
+        "page": {
+            "previous": first if after else "",
+            "next": f"{first}&after={found[ITEMS - 1].pk}" if len(found) > ITEMS else "",
+        },
+    }
 
 
 def answers_of(given: list[Annotation] | None, names: dict[int, str]) -> list[tuple[str, Annotation]] | None:
@@ -141,6 +177,9 @@ def on_queue(request: SignedInRequest, queue: Queue) -> dict[str, Any]:
     hidden = queue.mixes_gold and report is None and not policy.can(request.user, "labeling.manage", queue)
     own = own_standing(queue, report, request.user)
     return {
-        "queue": queue, "agreement": None if hidden else queue_agreement(queue, report),  # live agreement would reveal single annotations
-        "own": [page.person_row(own, is_self=True)] if own else [], "rule": ALWAYS_RULE,
-    }  # fmt: skip
+        # live agreement would reveal single annotations
+        "queue": queue,
+        "agreement": None if hidden else queue_agreement(queue, report),
+        "own": [page.person_row(own, is_self=True)] if own else [],
+        "rule": ALWAYS_RULE,
+    }

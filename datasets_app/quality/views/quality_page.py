@@ -41,7 +41,9 @@ class CoefficientRow:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One cell of a matrix. depth: 0 to 6, how much differs. title: its text for screen readers. url: the items behind it."""
+    """One cell of a matrix. depth: 0 to 6, how much differs. title: its text for screen readers. url: the
+    items behind it.
+    """
 
     text: str = ""
     sub: str = ""
@@ -88,8 +90,9 @@ class PairRow:
 class PersonRow:
     """One person's figures for display; None if not measured.
 
-    right: share, ends of its 95 % interval, items. gold: annotations, and gold accuracy, None with too few. accepted: share, pre-labels.
-    likely: estimated accuracy; likely_interval: its ends, None in older reports; likely_why: why it's missing.
+    right: share, ends of its 95 % interval, items. gold: annotations, and gold accuracy, None with too few.
+    accepted: share, pre-labels. likely: estimated accuracy; likely_interval: its ends, None in older reports;
+    likely_why: why it's missing.
     """
 
     name: str
@@ -118,11 +121,17 @@ def coefficients(report: QualityReport, *, has_labels: bool = True) -> list[Coef
     words = names(has_labels=has_labels)
     return [
         CoefficientRow(
-            name=words[each["name"]][0], note=words[each["name"]][1], value=each["value"], low=each["low"], high=each["high"],
-            n=each["n"], why=each["why"], is_share=each["name"] == "percent",
+            name=words[each["name"]][0],
+            note=words[each["name"]][1],
+            value=each["value"],
+            low=each["low"],
+            high=each["high"],
+            n=each["n"],
+            why=each["why"],
+            is_share=each["name"] == "percent",
         )
         for each in report.figures["coefficients"]
-    ]  # fmt: skip
+    ]
 
 
 def person_row(standing: Standing, *, is_self: bool) -> PersonRow:
@@ -136,12 +145,21 @@ def person_row(standing: Standing, *, is_self: bool) -> PersonRow:
     golds = found.get("gold_done", 0) if found else 0  # older reports have none
     gold = (golds, rules.gold_accuracy(found["gold_right"], golds)) if found and golds else None
     return PersonRow(
-        name=standing.name, is_self=is_self, done=seat.labeled, skipped=seat.skipped, skip_rate=standing.skip_rate,
-        median=found["median_seconds"] if found else None, right=right, accepted=accepted,
-        likely=found["likely_right"] if found else None, likely_interval=found.get("likely_interval") if found else None,
-        likely_why=found.get("likely_why", "") if found else "", sent_back=found["sent_back"] if found else None, warned=standing.warned,
+        name=standing.name,
+        is_self=is_self,
+        done=seat.labeled,
+        skipped=seat.skipped,
+        skip_rate=standing.skip_rate,
+        median=found["median_seconds"] if found else None,
+        right=right,
+        accepted=accepted,
+        likely=found["likely_right"] if found else None,
+        likely_interval=found.get("likely_interval") if found else None,
+        likely_why=found.get("likely_why", "") if found else "",
+        sent_back=found["sent_back"] if found else None,
+        warned=standing.warned,
         gold=gold,
-    )  # fmt: skip
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +203,8 @@ def depth(value: float, top: float) -> int:
     return DEPTHS[min(len(DEPTHS) - 1, int(value / top * len(DEPTHS)))] if value and top else 0
 
 
-# ── Annotator × annotator (items: URL of the lists behind the cells) ────────────────────────────────────────────────────────────
+# ── Annotator × annotator (items: URL of the lists behind the cells)
+# ────────────────────────────────────────────────────────────
 def of_people(report: QualityReport, standings: Sequence[Standing]) -> dict[int, Standing]:
     """The people whose pairs were kept, by key, those with most annotations first."""
     paired = {user for row in report.figures["pairs"] for user in row[:2]}
@@ -194,7 +213,9 @@ def of_people(report: QualityReport, standings: Sequence[Standing]) -> dict[int,
     return {each.seat.user_id: each for each in ranked}
 
 
-def people_matrix(items: str, report: QualityReport, people: dict[int, Standing], *, limit: int | None) -> Matrix:
+def people_matrix(
+    items: str, report: QualityReport, people: dict[int, Standing], *, limit: int | None
+) -> Matrix:
     """Pairwise agreement on shared items; a stronger color means more disagreement."""
     shown = list(people)[:limit]
     pairs = {(row[0], row[1]): row for row in report.figures["pairs"]}
@@ -215,7 +236,13 @@ def people_cell(items: str, people: dict[int, Standing], row: list[Any] | None) 
     if n < FEWEST:
         return Cell("few", count(n), f"{names}: too few, {count(n)} shared items", url)
     share = equal / n
-    return Cell(f"{100 * share:.0f}", count(n), f"{names}: {percent(share)} equal on {count(n)} shared items", url, depth(1 - share, 0.5))
+    return Cell(
+        f"{100 * share:.0f}",
+        count(n),
+        f"{names}: {percent(share)} equal on {count(n)} shared items",
+        url,
+        depth(1 - share, 0.5),
+    )
 
 
 def people_url(items: str, people: dict[int, Standing], row: list[Any]) -> str:
@@ -225,14 +252,19 @@ def people_url(items: str, people: dict[int, Standing], row: list[Any]) -> str:
 
 def least_agreeing(items: str, report: QualityReport, people: dict[int, Standing]) -> list[PairRow]:
     """The pairs of people with the lowest Cohen's kappa."""
-    known = [row for row in report.figures["pairs"] if row[4] is not None and row[0] in people and row[1] in people]
+    known = [
+        row for row in report.figures["pairs"] if row[4] is not None and row[0] in people and row[1] in people
+    ]
     return [
         PairRow(
-            f"{people[row[0]].name} and {people[row[1]].name}", people_url(items, people, row) if row[3] < row[2] else "", row[2],
-            row[3] / row[2], *row[4:7],
+            f"{people[row[0]].name} and {people[row[1]].name}",
+            people_url(items, people, row) if row[3] < row[2] else "",
+            row[2],
+            row[3] / row[2],
+            *row[4:7],
         )
         for row in sorted(known, key=lambda row: row[4])[:WORST]
-    ]  # fmt: skip
+    ]
 
 
 # ── Label × label ───────────────────────────────────────────────────────────
@@ -242,33 +274,57 @@ def label_url(items: str, one: Label, other: Label) -> str:
 
 
 def label_matrix(items: str, report: QualityReport, labels: Sequence[Label], *, limit: int | None) -> Matrix:
-    """The number of items with each pair of labels; most confused labels first, so that pairs are adjacent."""
+    """The number of items with each pair of labels; most confused labels first, so that pairs are
+    adjacent.
+    """
     met = {(first, second): number for first, second, number in report.figures["confusion"]}
-    order = list(dict.fromkeys(at for first, second, _ in report.figures["confusion"] if first != second for at in (first, second)))
+    order = list(
+        dict.fromkeys(
+            at
+            for first, second, _ in report.figures["confusion"]
+            if first != second
+            for at in (first, second)
+        )
+    )
     shown = order[:limit]
     top = max((number for (first, second), number in met.items() if first != second), default=0)
     rows = []
     for one in shown:
-        cells = [label_cell(items, labels, one, other, met.get((min(one, other), max(one, other)), 0), top) for other in shown]
+        cells = [
+            label_cell(items, labels, one, other, met.get((min(one, other), max(one, other)), 0), top)
+            for other in shown
+        ]
         rows.append(row_of(labels[one].name, cells))
     return Matrix([labels[at].name for at in shown], rows, len(order))
 
 
 def label_cell(items: str, labels: Sequence[Label], one: int, other: int, met: int, top: int) -> Cell:
-    """The cell of a pair of labels. The diagonal counts items with the label from two or more people; it has no link and no color."""
+    """The cell of a pair of labels. The diagonal counts items with the label from two or more people; it has
+    no link and no color.
+    """
     if not met:
         return BLANK
     first, second = labels[one], labels[other]
     if one == other:
         return Cell(count(met), title=f"{first.name}, given by two or more: {things(met, 'item')}")
-    return Cell(count(met), "", f"{first.name} and {second.name}: {things(met, 'item')}", label_url(items, first, second), depth(met, top))
+    return Cell(
+        count(met),
+        "",
+        f"{first.name} and {second.name}: {things(met, 'item')}",
+        label_url(items, first, second),
+        depth(met, top),
+    )
 
 
 def most_confused(items: str, report: QualityReport, labels: Sequence[Label]) -> list[PairRow]:
     """The most confused pairs of labels."""
     mixed = [row for row in report.figures["confusion"] if row[0] != row[1]]
     return [
-        PairRow(f"{labels[first].name} / {labels[second].name}", label_url(items, labels[first], labels[second]), met)
+        PairRow(
+            f"{labels[first].name} / {labels[second].name}",
+            label_url(items, labels[first], labels[second]),
+            met,
+        )
         for first, second, met in mixed[:WORST]
     ]
 
@@ -280,11 +336,17 @@ def figures(queue: Queue, report: QualityReport, ahead: Forecast) -> list[Figure
     main = leading(report.figures["coefficients"])
     name, _ = names(has_labels=queue.dataset.task_type.has_labels)[main["name"]]
     sub = main["why"] or "95\u00a0% " + between(main["low"], main["high"])
-    pace = f"{decimals(ahead.per_day, 1 if ahead.per_day < 10 else 0)} a day" if ahead.per_day else "no pace yet"
+    pace = (
+        f"{decimals(ahead.per_day, 1 if ahead.per_day < 10 else 0)} a day" if ahead.per_day else "no pace yet"
+    )
     done = duration(ahead.days * 86_400) if ahead.days else "Done" if ahead.days == 0 else "Unknown"
     return [
         Figure(name.split(",")[0], decimals(main["value"], 2), sub=sub),
-        Figure("Pairwise agreement", percent(known["percent"]["value"]), sub=f"on {count(known['percent']['n'])} items"),
+        Figure(
+            "Pairwise agreement",
+            percent(known["percent"]["value"]),
+            sub=f"on {count(known['percent']['n'])} items",
+        ),
         Figure("Annotations", count(report.figures["answers"]), sub="currently counted"),
         Figure("Left", count(ahead.left), sub="answers, now"),
         Figure("Done in", done, sub=ahead.why or f"at the pace of the last 7 days, {pace}"),
@@ -293,4 +355,8 @@ def figures(queue: Queue, report: QualityReport, ahead: Forecast) -> list[Figure
 
 def between(low: float | None, high: float | None) -> str:
     """The ends of an interval as text."""
-    return "interval not measured" if low is None or high is None else f"interval {decimals(low, 2)} to {decimals(high, 2)}"
+    return (
+        "interval not measured"
+        if low is None or high is None
+        else f"interval {decimals(low, 2)} to {decimals(high, 2)}"
+    )

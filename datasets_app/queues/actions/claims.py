@@ -30,27 +30,35 @@ FREE: dict[str, Any] = {
     "lease_token": None,
 }
 START = (-(2**62), 0)
-RENEW_AFTER = timedelta(minutes=1)  # of a lease; every claim and beat would write every slot in hand otherwise
+# of a lease; every claim and beat would write every slot in hand otherwise
+RENEW_AFTER = timedelta(minutes=1)
 BATCH = 500  # slots of one statement
 HELD = "You get no new items from {queue} for now: too many of your gold annotations were wrong."
 
-# The next open slots: of items that this person has not judged, one slot per item, without those they skipped. The plus keeps SQLite from
-# looking for the item's other slots along the index of all open ones.
+# The next open slots: of items that this person has not judged, one slot per item, without those they
+# skipped. The plus keeps SQLite from looking for the item's other slots along the index of all open ones.
 CANDIDATES = """
 SELECT s.id FROM queues_slot s
 WHERE s.queue_id = %(queue)s AND s.state = 0 AND {behind}
-AND NOT EXISTS (SELECT 1 FROM queues_slot m WHERE m.queue_id = %(queue)s AND m.item_id = s.item_id AND m.user_id = %(user)s)
+AND NOT EXISTS (SELECT 1 FROM queues_slot m
+                WHERE m.queue_id = %(queue)s AND m.item_id = s.item_id AND m.user_id = %(user)s)
 AND NOT EXISTS (SELECT 1 FROM queues_slot o
-                WHERE o.queue_id = %(queue)s AND o.item_id = s.item_id AND +o.state = 0 AND (o.priority, o.id) < (s.priority, s.id))
-AND {skipped} (SELECT 1 FROM queues_slotskip k WHERE k.queue_id = %(queue)s AND k.item_id = s.item_id AND k.user_id = %(user)s)
+                WHERE o.queue_id = %(queue)s AND o.item_id = s.item_id AND +o.state = 0
+                AND (o.priority, o.id) < (s.priority, s.id))
+AND {skipped} (SELECT 1 FROM queues_slotskip k
+               WHERE k.queue_id = %(queue)s AND k.item_id = s.item_id AND k.user_id = %(user)s)
 ORDER BY s.priority, s.id LIMIT %(limit)s
 """
 TAKE = "SET state = 1, user_id = %(user)s, lease_until = %(until)s, lease_token = %(token)s"
 CLAIM = {
-    "postgresql": "WITH c AS ({candidates[0]} FOR UPDATE OF s SKIP LOCKED) UPDATE queues_slot {take} FROM c WHERE queues_slot.id = c.id"
-    " RETURNING queues_slot.id, queues_slot.priority",
-    "sqlite": "UPDATE queues_slot {take} WHERE id IN"
-    " (SELECT id FROM ({candidates[0]}) UNION ALL SELECT id FROM ({candidates[1]}) LIMIT %(limit)s) RETURNING id, priority",
+    "postgresql": (
+        "WITH c AS ({candidates[0]} FOR UPDATE OF s SKIP LOCKED) UPDATE queues_slot {take} FROM c WHERE"
+        " queues_slot.id = c.id RETURNING queues_slot.id, queues_slot.priority"
+    ),
+    "sqlite": (
+        "UPDATE queues_slot {take} WHERE id IN (SELECT id FROM ({candidates[0]}) UNION ALL SELECT id FROM"
+        " ({candidates[1]}) LIMIT %(limit)s) RETURNING id, priority"
+    ),
 }
 # Behind the cursor; in two parts where the index does not find a place between two rows of one priority.
 BEHIND = {
@@ -60,13 +68,17 @@ BEHIND = {
 
 
 @transaction.atomic
-def claim(*, queue_id: UUID, actor: User, k: int = rules.HAND, skipped: bool = False, page: bool = False) -> list[Slot]:
-    """Up to k slots for this person, leased for 15 minutes: those they already hold first, then the next ones of the queue.
+def claim(
+    *, queue_id: UUID, actor: User, k: int = rules.HAND, skipped: bool = False, page: bool = False
+) -> list[Slot]:
+    """Up to k slots for this person, leased for 15 minutes: those they already hold first, then the next ones
+    of the queue.
 
-    page: whether a new page shows them, so that leaving an older page doesn't release them. skipped: hand out again what this person
-    skipped and hasn't labeled since. Gold items are mixed in if the queue has them, as long as other items are left. Returns slots with
-    their items; empty if none are left.
-    Raises PermissionDenied, or Conflict if the queue hands out nothing (paused, closed, or the person is on hold).
+    page: whether a new page shows them, so that leaving an older page doesn't release them. skipped: hand out
+    again what this person skipped and hasn't labeled since. Gold items are mixed in if the queue has them, as
+    long as other items are left. Returns slots with their items; empty if none are left.
+    Raises PermissionDenied, or Conflict if the queue hands out nothing (paused, closed, or the person is on
+    hold).
     """
     queue = policy.get_permitted(actor, Queue, "labeling.annotate", uuid=queue_id)
     seat = seat_of(queue, actor)
@@ -78,19 +90,25 @@ def claim(*, queue_id: UUID, actor: User, k: int = rules.HAND, skipped: bool = F
     if wanted > 0 and queue.state != Queue.State.OPEN:
         if held:
             return held
-        raise Conflict(f"{queue.name} is {queue.get_state_display().lower()}.", next_step="Choose another queue.")
+        raise Conflict(
+            f"{queue.name} is {queue.get_state_display().lower()}.", next_step="Choose another queue."
+        )
     if wanted > 0 and is_for_others(queue, actor):
         if held:
             return held
         raise Conflict(f"You aren't assigned to {queue.name}.", next_step="Choose another queue.")
     if wanted > 0 and not held and seat.held_at is not None:
         raise Conflict(HELD.format(queue=queue.name), next_step="Ask your ML lead to reinstate you.")
-    fresh = deal(queue, seat, actor, held, wanted, skipped=skipped) if wanted > 0 and seat.held_at is None else []
+    fresh = (
+        deal(queue, seat, actor, held, wanted, skipped=skipped) if wanted > 0 and seat.held_at is None else []
+    )
     return [*held, *with_items(queue, fresh)]
 
 
 def deal(queue: Queue, seat: Seat, actor: User, hand: list[Slot], wanted: int, *, skipped: bool) -> list[int]:
-    """Lease the next slots, with gold items at their places; no gold if nothing else is left. Returns their keys, in order."""
+    """Lease the next slots, with gold items at their places; no gold if nothing else is left. Returns their
+    keys, in order.
+    """
     until, token = timezone.now() + rules.LEASE, uuid4()
     if skipped:
         again = [pk for _, pk in take(queue, seat, wanted, token, skipped=True)]
@@ -104,7 +122,9 @@ def deal(queue: Queue, seat: Seat, actor: User, hand: list[Slot], wanted: int, *
     if not queue.gold_rate:
         return [pk for _, pk in fresh]
     last = (hand[-1].priority, hand[-1].behind or hand[-1].pk) if hand else None
-    return mixing.hand_out(queue, seat, fresh=fresh, golds=golds, places=places, last=last, token=token, until=until)
+    return mixing.hand_out(
+        queue, seat, fresh=fresh, golds=golds, places=places, last=last, token=token, until=until
+    )
 
 
 def seat_of(queue: Queue, user: User) -> Seat:
@@ -117,7 +137,9 @@ def seat_of(queue: Queue, user: User) -> Seat:
 
 
 def in_hand(queue: Queue, user: User) -> list[Slot]:
-    """The slots leased to this person, with their items, in queue order; gold slots come after the slot they were handed out behind."""
+    """The slots leased to this person, with their items, in queue order; gold slots come after the slot they
+    were handed out behind.
+    """
     held = Slot.objects.filter(queue=queue, user=user, state=LEASED).select_related("item")
     return of_queue(queue, held.order_by("priority", Coalesce("behind", "id"), "id")[:20])
 
@@ -127,14 +149,20 @@ def renew(slots: list[Slot]) -> None:
     until = timezone.now() + rules.LEASE
     due = [slot for slot in slots if slot.lease_until is not None and slot.lease_until < until - RENEW_AFTER]
     if due:
-        kept = unlocked(Slot.objects.filter(pk__in=[slot.pk for slot in due], state=LEASED, lease_until__lt=until))
+        kept = unlocked(
+            Slot.objects.filter(pk__in=[slot.pk for slot in due], state=LEASED, lease_until__lt=until)
+        )
         Slot.objects.filter(pk__in=kept).update(lease_until=until)
 
 
 def retoken(slots: list[Slot]) -> None:
     """Give these leases a new token that only the page being rendered knows. Leases in use keep theirs."""
     token = uuid4()
-    taken = set(unlocked(Slot.objects.filter(pk__in=[slot.pk for slot in slots], state=LEASED))) if slots else set()
+    taken = (
+        set(unlocked(Slot.objects.filter(pk__in=[slot.pk for slot in slots], state=LEASED)))
+        if slots
+        else set()
+    )
     if taken:
         Slot.objects.filter(pk__in=taken).update(lease_token=token)
     for slot in slots:
@@ -151,7 +179,9 @@ def unlocked(slots: QuerySet[Slot]) -> QuerySet[Slot, int]:
 
 
 def take(queue: Queue, seat: Seat, wanted: int, token: UUID, *, skipped: bool = False) -> list[Place]:
-    """Lease open slots: from the cursor on, then from the start, then after freeing lapsed leases. Returns their places."""
+    """Lease open slots: from the cursor on, then from the start, then after freeing lapsed leases. Returns
+    their places.
+    """
     if skipped:
         return run_claim(queue, seat, wanted, START, token, skipped=True)
     got = run_claim(queue, seat, wanted, (seat.priority, seat.slot), token)
@@ -167,22 +197,35 @@ def is_more(queue: Queue, seat: Seat) -> bool:
     statement = CANDIDATES.format(behind=BEHIND["postgresql"][0], skipped="NOT EXISTS")
     with connection.cursor() as cursor:
         for priority, slot in dict.fromkeys(((seat.priority, seat.slot), START)):
-            cursor.execute(statement, {"queue": queue.pk, "user": seat.user_id, "limit": 1, "priority": priority, "slot": slot})
+            cursor.execute(
+                statement,
+                {"queue": queue.pk, "user": seat.user_id, "limit": 1, "priority": priority, "slot": slot},
+            )
             if cursor.fetchone():
                 return True
     return False
 
 
-def run_claim(queue: Queue, seat: Seat, limit: int, after: Place, token: UUID, *, skipped: bool = False) -> list[Place]:
-    """One statement that leases up to `limit` slots behind `after` and moves the cursor. Returns their positions, in order."""
+def run_claim(
+    queue: Queue, seat: Seat, limit: int, after: Place, token: UUID, *, skipped: bool = False
+) -> list[Place]:
+    """One statement that leases up to `limit` slots behind `after` and moves the cursor. Returns their
+    positions, in order.
+    """
     exists = "EXISTS" if skipped else "NOT EXISTS"
     template = CLAIM[connection.vendor].format(
-        take=TAKE, candidates=[CANDIDATES.format(behind=behind, skipped=exists) for behind in BEHIND[connection.vendor]]
+        take=TAKE,
+        candidates=[CANDIDATES.format(behind=behind, skipped=exists) for behind in BEHIND[connection.vendor]],
     )
     values = {
-        "queue": queue.pk, "user": seat.user_id, "limit": limit, "priority": after[0], "slot": after[1],
-        "until": prepared(timezone.now() + rules.LEASE), "token": prepared(token),
-    }  # fmt: skip
+        "queue": queue.pk,
+        "user": seat.user_id,
+        "limit": limit,
+        "priority": after[0],
+        "slot": after[1],
+        "until": prepared(timezone.now() + rules.LEASE),
+        "token": prepared(token),
+    }
     with connection.cursor() as cursor:
         cursor.execute(template, values)
         rows = sorted((priority, pk) for pk, priority in cursor.fetchall())
@@ -216,8 +259,12 @@ def of_queue(queue: Queue, slots: Iterable[Slot]) -> list[Slot]:
 def sweep(queue: Queue | None = None) -> int:
     """Free the slots whose lease has run out. Returns how many."""
     lapsed = Slot.objects.filter(state=LEASED, lease_until__lt=timezone.now())
-    closed = [] if queue else list(Queue.objects.filter(state=Queue.State.CLOSED, pk__in=lapsed.values("queue")))
-    freed = Slot.objects.filter(pk__in=unlocked(lapsed.filter(queue=queue) if queue else lapsed)).update(**FREE)
+    closed = (
+        [] if queue else list(Queue.objects.filter(state=Queue.State.CLOSED, pk__in=lapsed.values("queue")))
+    )
+    freed = Slot.objects.filter(pk__in=unlocked(lapsed.filter(queue=queue) if queue else lapsed)).update(
+        **FREE
+    )
     for each in closed:
         close_rest(each)
     return freed
@@ -233,7 +280,9 @@ def close_rest(queue: Queue) -> None:
 def close_open_slots(queue: Queue) -> int:
     """Close free slots. Returns how many. Locks slots by key and before the queue, as annotating does."""
     slots, closed, after = Slot.objects.filter(queue=queue, state=OPEN), 0, 0
-    while keys := list(slots.select_for_update().filter(pk__gt=after).order_by("pk").values_list("pk", flat=True)[:BATCH]):
+    while keys := list(
+        slots.select_for_update().filter(pk__gt=after).order_by("pk").values_list("pk", flat=True)[:BATCH]
+    ):
         closed += Slot.objects.filter(pk__in=keys).update(state=CLOSED, lease_token=None)
         after = keys[-1]
     return closed
@@ -250,11 +299,15 @@ def heartbeat(*, queue_id: UUID, actor: User) -> int:
 
 
 @transaction.atomic
-def release(*, queue_id: UUID, actor: User, slot_ids: list[int] | None = None, tokens: list[UUID] | None = None) -> int:
-    """Release slots, by default all of this person in the queue, so that others can claim them at once. Returns how many.
+def release(
+    *, queue_id: UUID, actor: User, slot_ids: list[int] | None = None, tokens: list[UUID] | None = None
+) -> int:
+    """Release slots, by default all of this person in the queue, so that others can claim them at once.
+    Returns how many.
 
-    tokens: lease tokens of the page; a slot that a newer page of this person shows isn't released. Released slots come first if this
-    person continues before others take them. Items returned by an adjudicator stay reserved for a day.
+    tokens: lease tokens of the page; a slot that a newer page of this person shows isn't released. Released
+    slots come first if this person continues before others take them. Items returned by an adjudicator stay
+    reserved for a day.
     """
     queue = Queue.objects.get(uuid=queue_id)
     policy.require(actor, "labeling.annotate", queue)

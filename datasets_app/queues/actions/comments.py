@@ -37,14 +37,22 @@ def find_item(queue: Queue, item_id: UUID) -> Item:
 
 @transaction.atomic
 def comment(
-    *, queue_id: UUID, actor: User, item_id: UUID, text: str, reply_to: UUID | None = None, start: int | None = None,
-    end: int | None = None, quote: str | None = None,
-) -> Comment:  # fmt: skip
-    """Comment on an item, or reply to a comment. Notifies people mentioned by @name and the author replied to.
+    *,
+    queue_id: UUID,
+    actor: User,
+    item_id: UUID,
+    text: str,
+    reply_to: UUID | None = None,
+    start: int | None = None,
+    end: int | None = None,
+    quote: str | None = None,
+) -> Comment:
+    """Comment on an item, or reply to a comment. Notifies people mentioned by @name and the author replied
+    to.
 
-    reply_to: a comment that the actor may read; its thread continues. start, end: the passage of the text that it is about, in code
-    points; quote: the words there, as the writer saw them. Raises PermissionDenied, Refused (empty, too long, a name without access, a
-    changed passage), or Conflict (the thread is resolved).
+    reply_to: a comment that the actor may read; its thread continues. start, end: the passage of the text
+    that it is about, in code points; quote: the words there, as the writer saw them. Raises PermissionDenied,
+    Refused (empty, too long, a name without access, a changed passage), or Conflict (the thread is resolved).
     """
     queue = Queue.objects.get(uuid=queue_id)
     policy.require(actor, "labeling.annotate", queue)
@@ -52,18 +60,39 @@ def comment(
     item = find_item(queue, item_id)
     root = find_root(queue, item, actor, reply_to) if reply_to else None
     check_passage(item, start, end, quote)
-    same = Comment.objects.filter(item=item, queue=queue, user=actor, text=text, is_flag=False, reply_to=root, start=start, end=end)
-    return same.first() or write(queue, item, actor, text, reply_to=root, start=start, end=end)  # a double click saves one comment
+    same = Comment.objects.filter(
+        item=item, queue=queue, user=actor, text=text, is_flag=False, reply_to=root, start=start, end=end
+    )
+    # a double click saves one comment
+    return same.first() or write(queue, item, actor, text, reply_to=root, start=start, end=end)
 
 
 def write(
-    queue: Queue, item: Item, actor: User, text: str, *, is_flag: bool = False, is_return: bool = False, reply_to: Comment | None = None,
-    start: int | None = None, end: int | None = None,
-) -> Comment:  # fmt: skip
-    """Save a comment and notify whom it concerns, in the caller's transaction. Raises Refused (a name without access)."""
+    queue: Queue,
+    item: Item,
+    actor: User,
+    text: str,
+    *,
+    is_flag: bool = False,
+    is_return: bool = False,
+    reply_to: Comment | None = None,
+    start: int | None = None,
+    end: int | None = None,
+) -> Comment:
+    """Save a comment and notify whom it concerns, in the caller's transaction. Raises Refused (a name without
+    access).
+    """
     people = mentioned_in(queue, text)
     made = Comment.objects.create(
-        item=item, queue=queue, user=actor, text=text, is_flag=is_flag, is_return=is_return, reply_to=reply_to, start=start, end=end
+        item=item,
+        queue=queue,
+        user=actor,
+        text=text,
+        is_flag=is_flag,
+        is_return=is_return,
+        reply_to=reply_to,
+        start=start,
+        end=end,
     )
     made.mentioned.set(people)
     notify_people(made, actor, people, "mentioned you in a comment in")
@@ -73,7 +102,9 @@ def write(
 
 
 def mentioned_in(queue: Queue, text: str) -> list[User]:
-    """The people whom a text mentions. Raises Refused with the names that can't read comments in the queue, existing or not."""
+    """The people whom a text mentions. Raises Refused with the names that can't read comments in the queue,
+    existing or not.
+    """
     found = mentions.readings(text)
     if not found:
         return []
@@ -83,18 +114,27 @@ def mentioned_in(queue: Queue, text: str) -> list[User]:
     names, unknown = mentions.match(found, readers)
     if unknown:
         closest = mentions.closest(unknown[0], readers)
-        message = f"No one who can read comments in {queue.name} is named {', '.join('@' + name for name in unknown[:5])}."
+        message = (
+            f"No one who can read comments in {queue.name} is named"
+            f" {', '.join('@' + name for name in unknown[:5])}."
+        )
         raise mention_refusal(message, f"Did you mean @{closest}? " if closest else "")
     return [readers[name] for name in names]
 
 
 def mention_refusal(message: str, hint: str = "") -> Refused:
     """The refusal for an unknown name, with the way to write @ without a mention."""
-    return Refused(f"{message} {hint}".strip(), next_step="Put ` before the @ if you aren't mentioning anyone.", fields={"text": [message]})
+    return Refused(
+        f"{message} {hint}".strip(),
+        next_step="Put ` before the @ if you aren't mentioning anyone.",
+        fields={"text": [message]},
+    )
 
 
 def notify_people(comment: Comment, actor: User, people: Iterable[User], what: str) -> None:
-    """Notify these people, except the author, with a link to the thread. Adjudicators don't see annotators' names."""
+    """Notify these people, except the author, with a link to the thread. Adjudicators don't see annotators'
+    names.
+    """
     queue = comment.queue
     others = [user for user in people if user.pk != actor.pk]
     if queue is None or not others:
@@ -102,18 +142,35 @@ def notify_people(comment: Comment, actor: User, people: Iterable[User], what: s
     url = f"{reverse('queues:comments', args=[queue.uuid])}?item={comment.item.uuid}#comment-{comment.uuid}"
     adjudicators = set(policy.who_can("labeling.decide", queue).values_list("pk", flat=True))
     hidden = not policy.can(actor, "labeling.manage", queue)
-    notify([user for user in others if hidden and user.pk in adjudicators], f"An annotator {what} {queue.name}.", url)
-    notify([user for user in others if not hidden or user.pk not in adjudicators], f"{actor} {what} {queue.name}.", url)
+    notify(
+        [user for user in others if hidden and user.pk in adjudicators],
+        f"An annotator {what} {queue.name}.",
+        url,
+    )
+    notify(
+        [user for user in others if not hidden or user.pk not in adjudicators],
+        f"{actor} {what} {queue.name}.",
+        url,
+    )
 
 
 def find_root(queue: Queue, item: Item, actor: User, comment_id: UUID) -> Comment:
-    """The first comment of the thread that is replied to. Raises Refused (not readable) or Conflict (resolved)."""
-    found = visible_comments(queue, actor).filter(uuid=comment_id, item=item).select_related("reply_to__user", "user").first()
+    """The first comment of the thread that is replied to. Raises Refused (not readable) or Conflict
+    (resolved).
+    """
+    found = (
+        visible_comments(queue, actor)
+        .filter(uuid=comment_id, item=item)
+        .select_related("reply_to__user", "user")
+        .first()
+    )
     if found is None:
         raise Refused("Comment not found, or you can't read it yet.", next_step="Reload the page.")
     root = found.reply_to or found
     if root.resolved_at is not None:
-        raise Conflict("This thread is resolved.", next_step="Write a new comment, or ask for the thread to be reopened.")
+        raise Conflict(
+            "This thread is resolved.", next_step="Write a new comment, or ask for the thread to be reopened."
+        )
     return root
 
 
@@ -123,11 +180,15 @@ def check_passage(item: Item, start: int | None, end: int | None, quote: str | N
         return
     message = ""
     if start is None or end is None or not 0 <= start < end <= len(item.text):
-        message = f"The passage {start} to {end} is outside the text, which has {len(item.text):,} characters."
+        message = (
+            f"The passage {start} to {end} is outside the text, which has {len(item.text):,} characters."
+        )
     elif quote is not None and item.text[start:end] != quote:
         message = "The passage doesn't match the text you selected."
     if message:
-        raise Refused(message, next_step="Select it again, or comment on the whole text.", fields={"start": [message]})
+        raise Refused(
+            message, next_step="Select it again, or comment on the whole text.", fields={"start": [message]}
+        )
 
 
 def check_text(text: str) -> str:
@@ -143,10 +204,11 @@ def check_text(text: str) -> str:
 
 @transaction.atomic
 def resolve_comment(*, queue_id: UUID, actor: User, comment_id: UUID, on: bool = True) -> Comment:
-    """Resolve the thread of a comment, or reopen it. The same again changes nothing. Returns its first comment.
+    """Resolve the thread of a comment, or reopen it. The same again changes nothing. Returns its first
+    comment.
 
-    Raises PermissionDenied for anyone but the person who started it and label managers, Refused (no such comment), or Conflict (the item
-    was flagged again in the meantime).
+    Raises PermissionDenied for anyone but the person who started it and label managers, Refused (no such
+    comment), or Conflict (the item was flagged again in the meantime).
     """
     queue = Queue.objects.get(uuid=queue_id)
     policy.require(actor, "labeling.annotate", queue)
@@ -155,7 +217,9 @@ def resolve_comment(*, queue_id: UUID, actor: User, comment_id: UUID, on: bool =
         raise Refused("Comment not found, or you can't read it yet.", next_step="Reload the page.")
     root = Comment.objects.select_for_update(of=("self",)).select_related("item").get(pk=found[1] or found[0])
     if root.user_id != actor.pk and not sees_all(queue, actor):
-        raise PermissionDenied(f"The person who started a thread can resolve it. {roles.sentence('labeling.manage')}")
+        raise PermissionDenied(
+            f"The person who started a thread can resolve it. {roles.sentence('labeling.manage')}"
+        )
     if on == (root.resolved_at is not None):
         return root
     if not on and root.is_flag and own_flag(queue, root.item, root.user):
@@ -167,7 +231,11 @@ def resolve_comment(*, queue_id: UUID, actor: User, comment_id: UUID, on: bool =
 
 def own_flag(queue: Queue, item: Item, user: User) -> Comment | None:
     """This person's open flag on an item."""
-    return Comment.objects.select_for_update().filter(item=item, queue=queue, user=user, is_flag=True, resolved_at__isnull=True).first()
+    return (
+        Comment.objects.select_for_update()
+        .filter(item=item, queue=queue, user=user, is_flag=True, resolved_at__isnull=True)
+        .first()
+    )
 
 
 @transaction.atomic
@@ -179,7 +247,14 @@ def flag(*, queue_id: UUID, actor: User, item_id: UUID, on: bool = True, text: s
     mine = own_flag(queue, item, actor)
     if on and mine is None:
         mine = write(queue, item, actor, text.strip()[:LIMIT] or "Flagged.", is_flag=True)
-        ledger.record(actor, Verb.ITEM_FLAGGED, mine, project=queue.dataset.project.uuid, item=item.digest, queue=queue.uuid)
+        ledger.record(
+            actor,
+            Verb.ITEM_FLAGGED,
+            mine,
+            project=queue.dataset.project.uuid,
+            item=item.digest,
+            queue=queue.uuid,
+        )
     if not on and mine is not None:
         mine.resolved_at, mine.resolved_by = timezone.now(), actor
         mine.save(update_fields=["resolved_at", "resolved_by"])

@@ -1,4 +1,6 @@
-"""Create the slots of a queue: within the request for few items, by a job that commits in batches for many."""
+"""Create the slots of a queue: within the request for few items, by a job that commits in batches for
+many.
+"""
 
 from __future__ import annotations
 
@@ -30,18 +32,26 @@ def items_for(queue: Queue) -> QuerySet[Item]:
 
 
 def selection_of(queue: Queue) -> Selection:
-    """The items matched by the queue's filters, as its creator sees the data. Raises Refused if a filter is no longer valid."""
+    """The items matched by the queue's filters, as its creator sees the data. Raises Refused if a filter is
+    no longer valid.
+    """
     if queue.filters is None or queue.created_by is None:
         raise Refused(f"{queue.name} has no filters.")
     found = Selection(queue.dataset, queue.created_by, queue.filters, whole=True)
     if not found.is_valid:
         reason = next(iter(found.problems.values()))
-        raise Refused(f"A filter of the slice is no longer valid: {reason}", next_step="Choose another slice.", fields={"slice": [reason]})
+        raise Refused(
+            f"A filter of the slice is no longer valid: {reason}",
+            next_step="Choose another slice.",
+            fields={"slice": [reason]},
+        )
     return found
 
 
 def fill_chosen(queue: Queue, item_ids: Sequence[int]) -> None:
-    """Create the slots of chosen items, in the caller's transaction; items are handed out in the given order."""
+    """Create the slots of chosen items, in the caller's transaction; items are handed out in the given
+    order.
+    """
     make_slots(queue, item_ids)
     Queue.objects.filter(pk=queue.pk).update(filled_at=timezone.now())
 
@@ -54,7 +64,9 @@ def fill_all(queue: Queue) -> None:
 
 
 def batches(queue: Queue, after: int) -> Iterator[tuple[list[int], int]]:
-    """Batches of the queue's items after this key, each for up to 1,000 slots, with the key up to which all items were read."""
+    """Batches of the queue's items after this key, each for up to 1,000 slots, with the key up to which all
+    items were read.
+    """
     size = BATCH // queue.overlap
     if queue.source == Queue.Source.SLICE:
         for window in selection_of(queue).walk(start=after + 1):
@@ -71,12 +83,18 @@ def batches(queue: Queue, after: int) -> Iterator[tuple[list[int], int]]:
 def make_slots(queue: Queue, item_ids: Sequence[int]) -> None:
     """Create the slots of these items, at most 1,000 rows, in the caller's transaction."""
     places = places_of(queue, item_ids)
-    made = Slot.objects.bulk_create(Slot(queue=queue, item_id=pk, priority=places[pk]) for pk in item_ids for _ in range(queue.overlap))
-    Queue.objects.filter(pk=queue.pk).update(items_total=F("items_total") + len(item_ids), slots_total=F("slots_total") + len(made))
+    made = Slot.objects.bulk_create(
+        Slot(queue=queue, item_id=pk, priority=places[pk]) for pk in item_ids for _ in range(queue.overlap)
+    )
+    Queue.objects.filter(pk=queue.pk).update(
+        items_total=F("items_total") + len(item_ids), slots_total=F("slots_total") + len(made)
+    )
 
 
 def run_fill(ctx: JobContext) -> None:
-    """Job: create the slots of a large queue. Each batch commits with its checkpoint, so it's safe to run again."""
+    """Job: create the slots of a large queue. Each batch commits with its checkpoint, so it's safe to run
+    again.
+    """
     queue = Queue.objects.select_related("dataset", "created_by").get(uuid=ctx.args["queue"])
     if queue.filled_at is not None:
         return

@@ -15,7 +15,8 @@ from registry.ground.access.models import User
 
 @transaction.atomic
 def know_guideline(*, queue_id: UUID, actor: User, version: int) -> int:
-    """Record that the person has read the changes up to this version. Returns 1, or 0 if they had read it or haven't started.
+    """Record that the person has read the changes up to this version. Returns 1, or 0 if they had read it or
+    haven't started.
 
     Raises PermissionDenied or Refused (no such version).
     """
@@ -24,4 +25,6 @@ def know_guideline(*, queue_id: UUID, actor: User, version: int) -> int:
     schema = LabelSchema.objects.filter(dataset=queue.dataset_id, version=version).first()
     if schema is None:
         raise Refused(f"The guideline has no version {version}.", next_step="Reload the page.")
-    return Seat.objects.filter(queue=queue, user=actor, seen_schema__version__lt=version).update(seen_schema=schema)
+    return Seat.objects.filter(queue=queue, user=actor, seen_schema__version__lt=version).update(
+        seen_schema=schema
+    )

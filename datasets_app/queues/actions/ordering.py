@@ -28,12 +28,19 @@ def check_order(queue: Queue) -> dict[str, list[str]]:
     if queue.order not in Queue.Order.values:
         return {"order": ["Choose the order of items."]}
     if queue.order == Queue.Order.MODEL and not queue.dataset.task_type.labels_texts:
-        return {"order": ["The built-in model works for single-label and multi-label tasks only; this dataset has another task."]}
+        return {
+            "order": [
+                "The built-in model works for single-label and multi-label tasks only; this dataset has"
+                " another task."
+            ]
+        }
     return {}
 
 
 def places_of(queue: Queue, item_ids: Sequence[int]) -> dict[int, int]:
-    """Positions of these items in the queue's order, smallest first; equal ones are handed out in import order."""
+    """Positions of these items in the queue's order, smallest first; equal ones are handed out in import
+    order.
+    """
     if queue.order == Queue.Order.RANDOM:
         return {pk: rules.random_place(queue.uuid, pk) for pk in item_ids}
     if queue.order == Queue.Order.UNCERTAIN:
@@ -55,21 +62,31 @@ def reorder(*, queue_id: UUID, actor: User) -> Job:
     queue = Queue.objects.select_related("dataset__project").get(uuid=queue_id)
     policy.require(actor, "labeling.manage", queue)
     if queue.order not in REORDERED or queue.state == Queue.State.CLOSED:
-        raise Conflict(f"{queue.name} is closed or isn't ordered by pre-labels.", next_step="Open a queue with that order.")
+        raise Conflict(
+            f"{queue.name} is closed or isn't ordered by pre-labels.",
+            next_step="Open a queue with that order.",
+        )
     with transaction.atomic():
         return enqueue_reorder(queue, actor)
 
 
 def enqueue_reorder(queue: Queue, actor: User) -> Job:
-    """Enqueue the job that reorders open items, in the caller's transaction. A running job for another order stops."""
+    """Enqueue the job that reorders open items, in the caller's transaction. A running job for another order
+    stops.
+    """
     return jobs.enqueue(
-        "queues.reorder", actor=actor, project=queue.dataset.project, args={"queue": str(queue.uuid), "order": queue.order},
-        subject=queue, key=f"queues.reorder:{queue.uuid}:{queue.order}",
-    )  # fmt: skip
+        "queues.reorder",
+        actor=actor,
+        project=queue.dataset.project,
+        args={"queue": str(queue.uuid), "order": queue.order},
+        subject=queue,
+        key=f"queues.reorder:{queue.uuid}:{queue.order}",
+    )
 
 
 def run_reorder(ctx: JobContext) -> None:
-    """Job: give every open slot its place, in batches; annotators then start at the front. Stops once the queue has another order.
+    """Job: give every open slot its place, in batches; annotators then start at the front. Stops once the
+    queue has another order.
 
     Assigned and annotated slots keep their place.
     """
@@ -96,7 +113,9 @@ def run_reorder(ctx: JobContext) -> None:
 
 
 def put_in_place(batch: Sequence[tuple[int, int]], places: Mapping[int, int]) -> None:
-    """Give the slots that are still open their item's place, in the caller's transaction. batch: (slot, item)."""
+    """Give the slots that are still open their item's place, in the caller's transaction. batch: (slot,
+    item).
+    """
     slots = Slot.objects.select_for_update(no_key=True).filter(pk__in=[pk for pk, _ in batch], state=OPEN)
     kept = list(slots.order_by("id"))  # in the lock order of an item's slots
     for slot in kept:

@@ -33,7 +33,9 @@ READ, MESSAGE, EACH_TIME = 1_000, 200, 100_000
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """One kind of rows. rows: the rows to send, with what a message needs. dataset: returns a row's dataset. event: returns its content."""
+    """One kind of rows. rows: the rows to send, with what a message needs. dataset: returns a row's dataset.
+    event: returns its content.
+    """
 
     word: str
     noun: str
@@ -43,11 +45,14 @@ class Stream:
 
 
 def send_labels(now: datetime) -> int:
-    """Post new annotations and decisions to the webhooks that subscribe to them. Returns how many rows were sent. A row is sent once, at
-    least half a minute after it was written, in key order; up to 100,000 of each kind per call. Rows older than the first webhook aren't
-    sent.
+    """Post new annotations and decisions to the webhooks that subscribe to them. Returns how many rows were
+    sent. A row is sent once, at least half a minute after it was written, in key order; up to 100,000 of each
+    kind per call. Rows older than the first webhook aren't sent.
     """
-    wanted = [(row.project_id, set(row.wants)) for row in Channel.objects.filter(is_on=True).only("project_id", "wants")]
+    wanted = [
+        (row.project_id, set(row.wants))
+        for row in Channel.objects.filter(is_on=True).only("project_id", "wants")
+    ]
     sent = 0
     for stream in STREAMS:
         projects = {project for project, words in wanted if stream.word in words}
@@ -63,14 +68,20 @@ def send_labels(now: datetime) -> int:
 
 @transaction.atomic
 def send_batch(stream: Stream, projects: set[int], now: datetime) -> tuple[int, int]:
-    """Send the next batch of a stream: (rows read, rows sent). Its cursor moves in the transaction that writes the messages."""
+    """Send the next batch of a stream: (rows read, rows sent). Its cursor moves in the transaction that
+    writes the messages.
+    """
     Cursor.objects.get_or_create(reader=f"labeling.{stream.word}", defaults={"position": newest(stream)})
     cursor = Cursor.objects.select_for_update().get(reader=f"labeling.{stream.word}")
     if not projects:
         cursor.position = max(cursor.position, newest(stream))
         cursor.save(update_fields=["position"])
         return 0, 0
-    written = stream.rows.model.objects.filter(pk__gt=cursor.position).order_by("pk").values_list("pk", "created_at")[:READ]
+    written = (
+        stream.rows.model.objects.filter(pk__gt=cursor.position)
+        .order_by("pk")
+        .values_list("pk", "created_at")[:READ]
+    )
     ready = [pk for pk, _ in takewhile(lambda row: not now - SETTLE < row[1] <= now, written)]
     if not ready:
         return 0, 0
@@ -92,35 +103,61 @@ def newest(stream: Stream) -> int:
     return stream.rows.model.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
 
 
-def post(stream: Stream, dataset: Dataset, rows: Sequence[Any], names: Mapping[str, str], now: datetime) -> None:
+def post(
+    stream: Stream, dataset: Dataset, rows: Sequence[Any], names: Mapping[str, str], now: datetime
+) -> None:
     """Send one message about up to 200 rows of a dataset."""
     text = f"{count(len(rows))} {stream.noun}{'' if len(rows) == 1 else 's'} in {dataset.name}"
-    about = {"dataset": str(dataset.uuid), "count": len(rows), "events": [stream.event(row, names) for row in rows]}
+    about = {
+        "dataset": str(dataset.uuid),
+        "count": len(rows),
+        "events": [stream.event(row, names) for row in rows],
+    }
     delivery.broadcast(
-        dataset.project, stream.word, key=f"{stream.word}:{rows[0].pk}-{rows[-1].pk}", subject=text, text=f"{text}.",
-        url=find_url("datasets:dataset", uuid=dataset.uuid), data={"event": stream.word, **about}, now=now,
-    )  # fmt: skip
+        dataset.project,
+        stream.word,
+        key=f"{stream.word}:{rows[0].pk}-{rows[-1].pk}",
+        subject=text,
+        text=f"{text}.",
+        url=find_url("datasets:dataset", uuid=dataset.uuid),
+        data={"event": stream.word, **about},
+        now=now,
+    )
 
 
 def labeled(row: Annotation, names: Mapping[str, str]) -> dict[str, Any]:
-    """An annotation, a skip, or an undo. Excludes the annotator and the text; the API has them for those with access."""
+    """An annotation, a skip, or an undo. Excludes the annotator and the text; the API has them for those with
+    access.
+    """
     return {
-        "annotation": str(row.uuid), "action": row.action, "queue": str(row.queue.uuid), **item_of(row),
+        "annotation": str(row.uuid),
+        "action": row.action,
+        "queue": str(row.queue.uuid),
+        **item_of(row),
         "labels": labels(row, names) if row.action == Annotation.Action.LABEL else [],
-    }  # fmt: skip
+    }
 
 
 def changed(row: Decision, names: Mapping[str, str]) -> dict[str, Any]:
     """A decision, or the withdrawal of the one it supersedes."""
     return {
-        "decision": str(row.uuid), "digest": row.digest, "how": row.how, "queue": str(row.queue.uuid) if row.queue else None,
-        "supersedes": row.supersedes.digest if row.supersedes else None, **item_of(row), "labels": labels(row, names),
-    }  # fmt: skip
+        "decision": str(row.uuid),
+        "digest": row.digest,
+        "how": row.how,
+        "queue": str(row.queue.uuid) if row.queue else None,
+        "supersedes": row.supersedes.digest if row.supersedes else None,
+        **item_of(row),
+        "labels": labels(row, names),
+    }
 
 
 def item_of(row: Annotation | Decision) -> dict[str, Any]:
     """The item and the time of a row."""
-    return {"item": str(row.item.uuid), "item_digest": row.item.digest, "at": row.created_at.isoformat(timespec="seconds")}
+    return {
+        "item": str(row.item.uuid),
+        "item_digest": row.item.digest,
+        "at": row.created_at.isoformat(timespec="seconds"),
+    }
 
 
 def labels(row: Annotation | Decision, names: Mapping[str, str]) -> list[str]:
@@ -128,9 +165,12 @@ def labels(row: Annotation | Decision, names: Mapping[str, str]) -> list[str]:
     return [names[key] for key in labels_of(value_of(row)) if key in names]
 
 
-SENDABLE = Annotation.objects.exclude(queue__source=Queue.Source.IMPORTED).filter(right__isnull=True)  # not imported, not gold
+# not imported, not gold
+SENDABLE = Annotation.objects.exclude(queue__source=Queue.Source.IMPORTED).filter(right__isnull=True)
 ANSWERS = SENDABLE.select_related("item", "label", "queue__dataset__project")
-DECISIONS = Decision.objects.select_related("item__dataset__project", "label", "queue", "supersedes").exclude(how=Decision.How.IMPORTED)
+DECISIONS = Decision.objects.select_related("item__dataset__project", "label", "queue", "supersedes").exclude(
+    how=Decision.How.IMPORTED
+)
 STREAMS = (
     Stream(LABELED, "answer", ANSWERS, lambda row: row.queue.dataset, labeled),
     Stream(CHANGED, "decision", DECISIONS, lambda row: row.item.dataset, changed),

@@ -22,7 +22,9 @@ from registry.ground.access.rest import Request, View, read
 
 
 class CommentIn(serializers.Serializer[Any]):
-    """A comment on an item, or an answer. start, end: code points of the passage that it is about; quote: the words there."""
+    """A comment on an item, or an answer. start, end: code points of the passage that it is about; quote: the
+    words there.
+    """
 
     item = serializers.UUIDField()
     text = serializers.CharField(max_length=2000)
@@ -65,7 +67,9 @@ class CommentLineOut(serializers.Serializer[Line]):
 
 
 class ThreadOut(serializers.Serializer[Thread]):
-    """A conversation. first: null where you have yet to answer the item, and only answers were written to you."""
+    """A conversation. first: null where you have yet to answer the item, and only answers were written to
+    you.
+    """
 
     uuid = serializers.UUIDField(source="root.uuid")
     item = serializers.UUIDField(source="root.item.uuid")
@@ -76,7 +80,9 @@ class ThreadOut(serializers.Serializer[Thread]):
 
 
 class ThreadPageOut(serializers.Serializer[Any]):
-    """Up to 30 conversations, open ones first, then the newest. before: give it as ?before= to get the next page; empty on the last."""
+    """Up to 30 conversations, open ones first, then the newest. before: give it as ?before= to get the next
+    page; empty on the last.
+    """
 
     results = ThreadOut(many=True)
     before = serializers.CharField()
@@ -128,13 +134,21 @@ class ResolveComment(View):
 
     @extend_schema(operation_id="labeling_resolve_comment", request=ResolveIn, responses=CommentOut)
     def post(self, request: Request, uuid: UUID) -> Response:
-        """Resolve a conversation, or open it again: who began it, and those who manage labels. Returns its first comment."""
+        """Resolve a conversation, or open it again: who began it, and those who manage labels. Returns its
+        first comment.
+        """
         data = read(ResolveIn, request.data)
-        root = resolve_comment(queue_id=uuid, actor=request.user, comment_id=data["comment"], on=data["resolved"])
+        root = resolve_comment(
+            queue_id=uuid, actor=request.user, comment_id=data["comment"], on=data["resolved"]
+        )
         return Response(CommentOut(root).data)
 
 
 urlpatterns = [
     path("labeling/queues/<uuid:uuid>/comments/", Comments.as_view(), name="api-labeling-comments"),
-    path("labeling/queues/<uuid:uuid>/comments/resolve/", ResolveComment.as_view(), name="api-labeling-resolve-comment"),
+    path(
+        "labeling/queues/<uuid:uuid>/comments/resolve/",
+        ResolveComment.as_view(),
+        name="api-labeling-resolve-comment",
+    ),
 ]

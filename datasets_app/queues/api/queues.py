@@ -28,13 +28,18 @@ from registry.ground.access.rest import IS_UUID, Request, View, chosen, read
 
 PAGE = 30
 FILTERS = {
-    "dataset": ("dataset__uuid", IS_UUID), "project": ("dataset__project__uuid", IS_UUID),
-    "name": ("name", serializers.CharField(max_length=80)), "state": ("state", serializers.ChoiceField(choices=Queue.State.choices)),
-}  # fmt: skip
+    "dataset": ("dataset__uuid", IS_UUID),
+    "project": ("dataset__project__uuid", IS_UUID),
+    "name": ("name", serializers.CharField(max_length=80)),
+    "state": ("state", serializers.ChoiceField(choices=Queue.State.choices)),
+}
 PARAMETERS = [
-    OpenApiParameter("before", int), OpenApiParameter("dataset", UUID), OpenApiParameter("project", UUID), OpenApiParameter("name", str),
+    OpenApiParameter("before", int),
+    OpenApiParameter("dataset", UUID),
+    OpenApiParameter("project", UUID),
+    OpenApiParameter("name", str),
     OpenApiParameter("state", str, enum=[state for state, _ in Queue.State.choices]),
-]  # fmt: skip
+]
 
 
 class QueueIn(serializers.Serializer[Any]):
@@ -48,23 +53,37 @@ class QueueIn(serializers.Serializer[Any]):
     upload = serializers.UUIDField(required=False, allow_null=True, default=None)
     slice = serializers.UUIDField(required=False, allow_null=True, default=None)
     items = serializers.ListField(
-        child=serializers.UUIDField(), required=False, default=list, max_length=BATCH, help_text="for the source items, in the order given"
+        child=serializers.UUIDField(),
+        required=False,
+        default=list,
+        max_length=BATCH,
+        help_text="for the source items, in the order given",
     )
     order = serializers.ChoiceField(choices=Queue.Order.choices, required=False, default=Queue.Order.GIVEN)
-    acceptance = serializers.ChoiceField(choices=Queue.Acceptance.choices, required=False, default=Queue.Acceptance.RULE)
+    acceptance = serializers.ChoiceField(
+        choices=Queue.Acceptance.choices, required=False, default=Queue.Acceptance.RULE
+    )
     due_on = serializers.DateField(required=False, allow_null=True, default=None)
     gold_rate = serializers.IntegerField(
-        required=False, default=0, min_value=0, max_value=GOLD_MOST, help_text="share of a person's items that are gold, in percent"
+        required=False,
+        default=0,
+        min_value=0,
+        max_value=GOLD_MOST,
+        help_text="share of a person's items that are gold, in percent",
     )
     gold_feedback = serializers.BooleanField(required=False, default=False)
-    gold_minimum = serializers.IntegerField(required=False, allow_null=True, default=None, min_value=1, max_value=100)
+    gold_minimum = serializers.IntegerField(
+        required=False, allow_null=True, default=None, min_value=1, max_value=100
+    )
     gold_holds = serializers.BooleanField(required=False, default=False)
-    people = serializers.ListField(child=serializers.UUIDField(), required=False, default=list, max_length=200)
+    people = serializers.ListField(
+        child=serializers.UUIDField(), required=False, default=list, max_length=200
+    )
 
 
 class QueueOut(serializers.Serializer[Queue]):
-    """A queue and its progress. With gold items, people who don't manage it get counts that hide single annotations: gold annotations are
-    included, and resolved and disputed items are rounded down to tens.
+    """A queue and its progress. With gold items, people who don't manage it get counts that hide single
+    annotations: gold annotations are included, and resolved and disputed items are rounded down to tens.
     """
 
     uuid = serializers.UUIDField()
@@ -136,12 +155,16 @@ class Queues(View):
 
     @extend_schema(operation_id="labeling_queues", responses=QueuePageOut, parameters=PARAMETERS)
     def get(self, request: Request) -> Response:
-        """The queues that you may see, newest first, or those of a dataset or project, with a name, or in a state."""
+        """The queues that you may see, newest first, or those of a dataset or project, with a name, or in a
+        state.
+        """
         before = key_in(request.query_params)
         rows = queues(request.user).filter(**chosen(request, **FILTERS))
         found = list((rows if before is None else rows.filter(pk__lt=before))[: PAGE + 1])
         more = found[PAGE - 1].pk if len(found) > PAGE else None
-        return Response(QueuePageOut({"results": as_seen_by(request.user, found[:PAGE]), "before": more}).data)
+        return Response(
+            QueuePageOut({"results": as_seen_by(request.user, found[:PAGE]), "before": more}).data
+        )
 
     @extend_schema(operation_id="labeling_open_queue", request=QueueIn, responses={201: QueueOut})
     def post(self, request: Request) -> Response:
@@ -173,7 +196,9 @@ class OneQueue(View):
         """Change its order, due date, and annotators; items already assigned stay assigned."""
         data = read(QueueChangeIn, request.data)
         people = people_named(get_queue(request.user, uuid).dataset, data.pop("people"))
-        return Response(OneQueueOut(change_queue(queue_id=uuid, actor=request.user, people=people, **data)).data)
+        return Response(
+            OneQueueOut(change_queue(queue_id=uuid, actor=request.user, people=people, **data)).data
+        )
 
     @extend_schema(operation_id="labeling_queue", responses=OneQueueOut)
     def get(self, request: Request, uuid: UUID) -> Response:
@@ -239,7 +264,9 @@ class Prefer(View):
     @extend_schema(operation_id="labeling_prefer", request=PreferIn, responses=QueueOut)
     def post(self, request: Request, uuid: UUID) -> Response:
         """Show suggestions of one kind of source first in a queue."""
-        return Response(QueueOut(prefer(queue_id=uuid, actor=request.user, **read(PreferIn, request.data))).data)
+        return Response(
+            QueueOut(prefer(queue_id=uuid, actor=request.user, **read(PreferIn, request.data))).data
+        )
 
 
 urlpatterns = [

@@ -32,7 +32,9 @@ class ClaimIn(serializers.Serializer[Any]):
 
 
 class WorkOut(serializers.Serializer[Any]):
-    """One leased item. slot, suggestion: numbers to send back as they are. ranks: [[label uuid, score or null], …], empty where hidden."""
+    """One leased item. slot, suggestion: numbers to send back as they are. ranks: [[label uuid, score or
+    null], …], empty where hidden.
+    """
 
     slot = serializers.IntegerField()
     token = serializers.CharField()
@@ -46,9 +48,11 @@ class WorkOut(serializers.Serializer[Any]):
 
 
 class ValueIn(serializers.Serializer[Any]):
-    """The annotation of an item: `label` for single-label tasks, else `value`, its labels by name, uuid or stable id:
+    """The annotation of an item: `label` for single-label tasks, else `value`, its labels by name, uuid or
+    stable id:
 
-    {"labels": [id, …]} or {"spans": [{"start", "end", "label"}, …]}, offsets in Unicode code points, the end exclusive.
+    {"labels": [id, …]} or {"spans": [{"start", "end", "label"}, …]}, offsets in Unicode code points, the end
+    exclusive.
     """
 
     label = serializers.UUIDField(required=False, allow_null=True, default=None)  # type: ignore[assignment]
@@ -62,7 +66,9 @@ class ValueIn(serializers.Serializer[Any]):
 
 
 class SubmitIn(ValueIn):
-    """One answer: a class, or a value of the dataset's task. client_key: made by the client, the same when the answer is sent again."""
+    """One answer: a class, or a value of the dataset's task. client_key: made by the client, the same when
+    the answer is sent again.
+    """
 
     slot = serializers.IntegerField()
     client_key = serializers.UUIDField()
@@ -159,9 +165,16 @@ class Submit(View):
         """Keep one answer; the same client_key again returns the first."""
         data = read(SubmitIn, request.data)
         made = submit(
-            queue_id=uuid, actor=request.user, slot_id=data["slot"], value=data["value"], client_key=data["client_key"],
-            token=data["token"], seconds=data["seconds"], suggestion_id=data["suggestion"], shown=data["shown"],
-        )  # fmt: skip
+            queue_id=uuid,
+            actor=request.user,
+            slot_id=data["slot"],
+            value=data["value"],
+            client_key=data["client_key"],
+            token=data["token"],
+            seconds=data["seconds"],
+            suggestion_id=data["suggestion"],
+            shown=data["shown"],
+        )
         return Response(SubmittedOut(made).data, status=201)
 
 
@@ -174,7 +187,13 @@ class Skip(View):
     def post(self, request: Request, uuid: UUID) -> Response:
         """Pass an item on to others."""
         data = read(SkipIn, request.data)
-        made = skip(queue_id=uuid, actor=request.user, slot_id=data["slot"], client_key=data["client_key"], reason=data["reason"])
+        made = skip(
+            queue_id=uuid,
+            actor=request.user,
+            slot_id=data["slot"],
+            client_key=data["client_key"],
+            reason=data["reason"],
+        )
         return Response(AnnotationOut(made).data, status=201)
 
 

@@ -23,7 +23,9 @@ class ValueField(forms.JSONField):
 
 
 class SlotForm(forms.Form):
-    """Fields sent with every annotation and skip. have: the page's slots. left: how many of them aren't annotated yet."""
+    """Fields sent with every annotation and skip. have: the page's slots. left: how many of them aren't
+    annotated yet.
+    """
 
     slot = forms.IntegerField()
     client_key = forms.UUIDField()
@@ -37,7 +39,11 @@ class SlotForm(forms.Form):
 
     def clean_have(self) -> list[int]:
         """The page's slots, masked."""
-        return [int(part) for part in self.cleaned_data["have"].split(",") if part.strip().isdecimal() and len(part.strip()) < 19]
+        return [
+            int(part)
+            for part in self.cleaned_data["have"].split(",")
+            if part.strip().isdecimal() and len(part.strip()) < 19
+        ]
 
 
 class ValueForm(forms.Form):

@@ -11,7 +11,9 @@ PAGES = [("bench", "bench"), ("review", "review"), ("comments", "comments")]
 
 
 class CommentForm(forms.Form):
-    """One comment or reply. start, end, quote: the passage it's about. back: the page that sent it; at: that page's query string."""
+    """One comment or reply. start, end, quote: the passage it's about. back: the page that sent it; at: that
+    page's query string.
+    """
 
     item = forms.UUIDField()
     text = forms.CharField(required=False, max_length=2000, strip=True)
@@ -35,7 +37,9 @@ class ResolveForm(forms.Form):
 class ThreadFilterForm(forms.Form):
     """Filters of a queue's threads."""
 
-    state = forms.ChoiceField(required=False, choices=[("", "Open first"), ("open", "Open"), ("resolved", "Resolved")])
+    state = forms.ChoiceField(
+        required=False, choices=[("", "Open first"), ("open", "Open"), ("resolved", "Resolved")]
+    )
     flags = forms.BooleanField(required=False, label="Flags")
     mine = forms.BooleanField(required=False, label="Mine")
     mentioning = forms.BooleanField(required=False, label="Mentioning me")

@@ -22,16 +22,25 @@ class ProposalForm(forms.Form):
     """A proposed guideline change, and the labels concerned."""
 
     text = forms.CharField(
-        label="What should the guideline say?", max_length=2000, widget=forms.Textarea(attrs={"rows": 5, "class": "in"}),
+        label="What should the guideline say?",
+        max_length=2000,
+        widget=forms.Textarea(attrs={"rows": 5, "class": "in"}),
         error_messages={"required": "Enter the guideline change."},
-        help_text="The rule you propose, in a sentence or two. A label manager accepts it or declines it with a reason.",
-    )  # fmt: skip
-    classes = forms.MultipleChoiceField(label="Labels concerned", required=False, widget=forms.CheckboxSelectMultiple)
+        help_text=(
+            "The rule you propose, in a sentence or two. A label manager accepts it or declines it with a"
+            " reason."
+        ),
+    )
+    classes = forms.MultipleChoiceField(
+        label="Labels concerned", required=False, widget=forms.CheckboxSelectMultiple
+    )
     queue = forms.UUIDField(required=False, widget=forms.HiddenInput)
     item = forms.UUIDField(required=False, widget=forms.HiddenInput)
     back = forms.CharField(required=False, max_length=10, widget=forms.HiddenInput)
 
-    def __init__(self, dataset: Dataset, queue: Queue | None, example: Item | None, *args: Any, **kwargs: Any) -> None:
+    def __init__(
+        self, dataset: Dataset, queue: Queue | None, example: Item | None, *args: Any, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.example = example
         schema = queue.schema if queue else latest_schema(dataset)

@@ -19,7 +19,8 @@ USER = settings.AUTH_USER_MODEL
 class Decision(models.Model):
     """The one label of an item that training reads. Never changed: a new decision supersedes it.
 
-    A withdrawal means that the superseded decision is no longer valid: the item is unlabeled until the next decision.
+    A withdrawal means that the superseded decision is no longer valid: the item is unlabeled until the next
+    decision.
     """
 
     append_only = True
@@ -39,7 +40,9 @@ class Decision(models.Model):
     item = models.ForeignKey(Item, on_delete=models.PROTECT, related_name="decisions")
     label = models.ForeignKey(Label, null=True, on_delete=models.PROTECT, related_name="decisions")
     value = models.JSONField(null=True, help_text="as in Annotation")
-    queue = models.ForeignKey(Queue, null=True, on_delete=models.PROTECT, db_index=False, related_name="decisions")
+    queue = models.ForeignKey(
+        Queue, null=True, on_delete=models.PROTECT, db_index=False, related_name="decisions"
+    )
     how = models.CharField(max_length=12, choices=How.choices)
     by = models.ForeignKey(
         USER,
@@ -49,8 +52,12 @@ class Decision(models.Model):
         help_text="adjudicator or who accepted the upload; null: automatic",
     )
     reason = models.CharField(max_length=1000, blank=True)
-    annotations = models.ManyToManyField(Annotation, related_name="decisions", help_text="the annotations it is based on")
-    supersedes = models.OneToOneField("self", null=True, on_delete=models.PROTECT, related_name="superseded_by")
+    annotations = models.ManyToManyField(
+        Annotation, related_name="decisions", help_text="the annotations it is based on"
+    )
+    supersedes = models.OneToOneField(
+        "self", null=True, on_delete=models.PROTECT, related_name="superseded_by"
+    )
     change = models.ForeignKey(
         LabelChange,
         null=True,
@@ -67,14 +74,20 @@ class Decision(models.Model):
         related_name="+",
         help_text="the file of corrected labels it was imported with",
     )
-    digest = models.CharField(max_length=64, help_text="sha256 over item digest, label, how, who and what it supersedes")
+    digest = models.CharField(
+        max_length=64, help_text="sha256 over item digest, label, how, who and what it supersedes"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     words = ""  # the resolved label, as a line; filled by the queries that show it
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["item"], condition=Q(supersedes__isnull=True), name="one_first_decision"),
-            models.CheckConstraint(condition=Q(label__isnull=False) ^ Q(value__isnull=False), name="decision_label_or_value"),
+            models.UniqueConstraint(
+                fields=["item"], condition=Q(supersedes__isnull=True), name="one_first_decision"
+            ),
+            models.CheckConstraint(
+                condition=Q(label__isnull=False) ^ Q(value__isnull=False), name="decision_label_or_value"
+            ),
         ]
         indexes = [
             models.Index(fields=["item", "-id"], name="decision_item"),
@@ -87,7 +100,9 @@ class Decision(models.Model):
 
 
 class Dispute(models.Model):
-    """An item whose annotators disagree. It's resolved by an adjudicator, by the annotators themselves, or returned to them."""
+    """An item whose annotators disagree. It's resolved by an adjudicator, by the annotators themselves, or
+    returned to them.
+    """
 
     class State(models.TextChoices):
         OPEN = "open", "Open"
@@ -97,17 +112,34 @@ class Dispute(models.Model):
 
     queue = models.ForeignKey(Queue, on_delete=models.CASCADE, related_name="disputes")
     item = models.ForeignKey(Item, on_delete=models.PROTECT, related_name="+")
-    pair = models.CharField(max_length=80, help_text="the two most frequent annotations: their stable ids, sorted, joined by a bar")
-    answers = models.PositiveSmallIntegerField(help_text="number of different annotations: more means a wider split")
+    pair = models.CharField(
+        max_length=80,
+        help_text="the two most frequent annotations: their stable ids, sorted, joined by a bar",
+    )
+    answers = models.PositiveSmallIntegerField(
+        help_text="number of different annotations: more means a wider split"
+    )
     state = models.CharField(max_length=8, choices=State.choices, default=State.OPEN)
-    decision = models.ForeignKey(Decision, null=True, on_delete=models.PROTECT, related_name="+", help_text="the label that resolved it")
+    decision = models.ForeignKey(
+        Decision,
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        help_text="the label that resolved it",
+    )
     opened_at = models.DateTimeField(auto_now_add=True)
     ended_at = models.DateTimeField(null=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["queue", "item"], condition=Q(state="open"), name="one_open_dispute")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["queue", "item"], condition=Q(state="open"), name="one_open_dispute"
+            )
+        ]
         indexes = [
-            models.Index(fields=["queue", "-answers", "id"], condition=Q(state="open"), name="dispute_widest"),
+            models.Index(
+                fields=["queue", "-answers", "id"], condition=Q(state="open"), name="dispute_widest"
+            ),
             models.Index(fields=["queue", "id"], condition=Q(state="open"), name="dispute_oldest"),
             models.Index(fields=["queue", "pair", "-id"], name="dispute_pair"),
         ]
@@ -117,8 +149,8 @@ class Dispute(models.Model):
 
 
 class Comment(models.Model):
-    """What someone wrote about an item, for the others who work on it. A flag is a comment that asks for review. A reply belongs to the
-    thread of its first comment, which holds the resolved state.
+    """What someone wrote about an item, for the others who work on it. A flag is a comment that asks for
+    review. A reply belongs to the thread of its first comment, which holds the resolved state.
     """
 
     append_only = True
@@ -132,13 +164,23 @@ class Comment(models.Model):
     user = models.ForeignKey(USER, on_delete=models.PROTECT, related_name="+")
     text = models.CharField(max_length=2000)
     is_flag = models.BooleanField(default=False)
-    is_return = models.BooleanField(default=False, help_text="with which a reviewer returned the item; shown to its annotators")
+    is_return = models.BooleanField(
+        default=False, help_text="with which a reviewer returned the item; shown to its annotators"
+    )
     reply_to = models.ForeignKey(
-        "self", null=True, on_delete=models.PROTECT, related_name="replies", help_text="the first comment of the thread"
+        "self",
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="replies",
+        help_text="the first comment of the thread",
     )
     start = models.PositiveIntegerField(null=True, help_text="start of the commented passage, in code points")
-    end = models.PositiveIntegerField(null=True, help_text="end of the commented passage (exclusive), in code points")
-    mentioned: models.ManyToManyField[Any, Any] = models.ManyToManyField(USER, related_name="+", help_text="people mentioned in it")
+    end = models.PositiveIntegerField(
+        null=True, help_text="end of the commented passage (exclusive), in code points"
+    )
+    mentioned: models.ManyToManyField[Any, Any] = models.ManyToManyField(
+        USER, related_name="+", help_text="people mentioned in it"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     resolved_at = models.DateTimeField(null=True)
     resolved_by = models.ForeignKey(USER, null=True, on_delete=models.PROTECT, related_name="+")
@@ -146,14 +188,23 @@ class Comment(models.Model):
     class Meta:
         constraints = [
             models.CheckConstraint(
-                condition=Q(start__isnull=True, end__isnull=True) | Q(start__isnull=False, end__isnull=False, start__lt=F("end")),
+                condition=Q(start__isnull=True, end__isnull=True)
+                | Q(start__isnull=False, end__isnull=False, start__lt=F("end")),
                 name="comment_passage",
             )
         ]
         indexes = [
             models.Index(fields=["item", "queue", "id"], name="comment_item"),
-            models.Index(fields=["queue", "-id"], condition=Q(reply_to__isnull=True, resolved_at__isnull=True), name="comment_open"),
-            models.Index(fields=["queue", "-id"], condition=Q(reply_to__isnull=True, resolved_at__isnull=False), name="comment_resolved"),
+            models.Index(
+                fields=["queue", "-id"],
+                condition=Q(reply_to__isnull=True, resolved_at__isnull=True),
+                name="comment_open",
+            ),
+            models.Index(
+                fields=["queue", "-id"],
+                condition=Q(reply_to__isnull=True, resolved_at__isnull=False),
+                name="comment_resolved",
+            ),
         ]
 
     def __str__(self) -> str:

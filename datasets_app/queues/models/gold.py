@@ -13,7 +13,8 @@ USER = settings.AUTH_USER_MODEL
 
 
 class Gold(models.Model):
-    """An item with a known label, so that its annotations measure annotators' accuracy. A changed label is another row.
+    """An item with a known label, so that its annotations measure annotators' accuracy. A changed label is
+    another row.
 
     Training doesn't use it: it uses the item's decision.
     """
@@ -25,15 +26,20 @@ class Gold(models.Model):
     root_path = "dataset"
 
     uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
-    dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, db_index=False, related_name="golds")  # gold_newest holds it
+    # gold_newest holds it
+    dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, db_index=False, related_name="golds")
     item = models.ForeignKey(Item, on_delete=models.PROTECT, related_name="golds")
     label = models.ForeignKey(Label, null=True, on_delete=models.PROTECT, related_name="+")
     value = models.JSONField(null=True, help_text="as in Annotation")
-    explanation = models.CharField(max_length=1000, blank=True, help_text="shown after the annotation where a queue shows gold results")
+    explanation = models.CharField(
+        max_length=1000, blank=True, help_text="shown after the annotation where a queue shows gold results"
+    )
     place = models.PositiveIntegerField(help_text="random: its place when one is drawn")
     set_by = models.ForeignKey(USER, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
-    retired_at = models.DateTimeField(null=True, help_text="since when it is retired: not mixed in, and its annotations don't count")
+    retired_at = models.DateTimeField(
+        null=True, help_text="since when it is retired: not mixed in, and its annotations don't count"
+    )
     retired_by = models.ForeignKey(USER, null=True, on_delete=models.PROTECT, related_name="+")
     asked = models.PositiveIntegerField(default=0, help_text="annotations of it that count, in all queues")
     right = models.PositiveIntegerField(default=0, help_text="of these, correct")
@@ -41,11 +47,17 @@ class Gold(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["item"], condition=Q(retired_at__isnull=True), name="one_gold_per_item"),
-            models.CheckConstraint(condition=Q(label__isnull=False) ^ Q(value__isnull=False), name="gold_label_or_value"),
+            models.UniqueConstraint(
+                fields=["item"], condition=Q(retired_at__isnull=True), name="one_gold_per_item"
+            ),
+            models.CheckConstraint(
+                condition=Q(label__isnull=False) ^ Q(value__isnull=False), name="gold_label_or_value"
+            ),
         ]
         indexes = [
-            models.Index(fields=["dataset", "place", "id"], condition=Q(retired_at__isnull=True), name="gold_drawn"),
+            models.Index(
+                fields=["dataset", "place", "id"], condition=Q(retired_at__isnull=True), name="gold_drawn"
+            ),
             models.Index(fields=["dataset", "-id"], name="gold_newest"),
         ]
 

@@ -17,7 +17,9 @@ USER = settings.AUTH_USER_MODEL
 
 
 class Queue(models.Model):
-    """A labeling queue: items of one dataset, each annotated by `overlap` people. Actions update the counters, so no page counts slots."""
+    """A labeling queue: items of one dataset, each annotated by `overlap` people. Actions update the
+    counters, so no page counts slots.
+    """
 
     project_path = "dataset__project"
     root_path = "dataset"
@@ -50,8 +52,12 @@ class Queue(models.Model):
     dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="queues")
     schema = models.ForeignKey(LabelSchema, on_delete=models.PROTECT, related_name="queues")
     name = models.CharField(max_length=80)
-    overlap = models.PositiveSmallIntegerField(default=1, validators=[MinValueValidator(1), MaxValueValidator(5)])
-    hidden_share = models.PositiveSmallIntegerField(default=20, help_text="share of items whose pre-labels are hidden, in percent")
+    overlap = models.PositiveSmallIntegerField(
+        default=1, validators=[MinValueValidator(1), MaxValueValidator(5)]
+    )
+    hidden_share = models.PositiveSmallIntegerField(
+        default=20, help_text="share of items whose pre-labels are hidden, in percent"
+    )
     state = models.CharField(max_length=8, choices=State.choices, default=State.OPEN)
     created_by = models.ForeignKey(USER, null=True, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
@@ -59,30 +65,55 @@ class Queue(models.Model):
     slots_total = models.PositiveIntegerField(default=0)
     slots_done = models.PositiveIntegerField(default=0)
     items_decided = models.PositiveIntegerField(default=0)
-    items_agreed = models.PositiveIntegerField(default=0, help_text="complete and unanimous, waiting for an adjudicator to accept them")
-    items_disputed = models.PositiveIntegerField(default=0, help_text="complete, not unanimous, not resolved yet")
-    disputes_total = models.PositiveIntegerField(default=0, help_text="items with disagreement, resolved or not")
-    source = models.CharField(max_length=10, choices=Source.choices, default=Source.UNDECIDED, help_text="which items it takes")
-    upload = models.ForeignKey(Upload, null=True, on_delete=models.PROTECT, related_name="+", help_text="for a queue of one upload")
-    filters = models.JSONField(
-        null=True, help_text="filters of the slice when the queue was opened; evaluated as `created_by` sees the data"
+    items_agreed = models.PositiveIntegerField(
+        default=0, help_text="complete and unanimous, waiting for an adjudicator to accept them"
     )
-    order = models.CharField(max_length=10, choices=Order.choices, default=Order.GIVEN, help_text="the order of items")
+    items_disputed = models.PositiveIntegerField(
+        default=0, help_text="complete, not unanimous, not resolved yet"
+    )
+    disputes_total = models.PositiveIntegerField(
+        default=0, help_text="items with disagreement, resolved or not"
+    )
+    source = models.CharField(
+        max_length=10, choices=Source.choices, default=Source.UNDECIDED, help_text="which items it takes"
+    )
+    upload = models.ForeignKey(
+        Upload, null=True, on_delete=models.PROTECT, related_name="+", help_text="for a queue of one upload"
+    )
+    filters = models.JSONField(
+        null=True,
+        help_text="filters of the slice when the queue was opened; evaluated as `created_by` sees the data",
+    )
+    order = models.CharField(
+        max_length=10, choices=Order.choices, default=Order.GIVEN, help_text="the order of items"
+    )
     acceptance = models.CharField(max_length=8, choices=Acceptance.choices, default=Acceptance.RULE)
     due_on = models.DateField(null=True, help_text="due date; the queue stays open after it")
     people: models.ManyToManyField[Any, Any] = models.ManyToManyField(
         USER, related_name="+", help_text="assigned annotators; empty: every annotator"
     )
     filled_at = models.DateTimeField(null=True, help_text="when all slots had been made")
-    gold_rate = models.PositiveSmallIntegerField(default=0, help_text="share of each person's items that are gold, in percent, 0 to 30")
-    gold_feedback = models.BooleanField(default=False, help_text="whether gold results are shown to annotators immediately")
-    gold_minimum = models.PositiveSmallIntegerField(null=True, help_text="minimum gold accuracy in percent; leads are notified below it")
-    gold_holds = models.BooleanField(
-        default=False, help_text="whether annotators below the minimum get no new items until a lead reinstates them"
+    gold_rate = models.PositiveSmallIntegerField(
+        default=0, help_text="share of each person's items that are gold, in percent, 0 to 30"
     )
-    gold_done = models.PositiveIntegerField(default=0, help_text="annotations of gold items that count; not included in slots_done")
+    gold_feedback = models.BooleanField(
+        default=False, help_text="whether gold results are shown to annotators immediately"
+    )
+    gold_minimum = models.PositiveSmallIntegerField(
+        null=True, help_text="minimum gold accuracy in percent; leads are notified below it"
+    )
+    gold_holds = models.BooleanField(
+        default=False,
+        help_text="whether annotators below the minimum get no new items until a lead reinstates them",
+    )
+    gold_done = models.PositiveIntegerField(
+        default=0, help_text="annotations of gold items that count; not included in slots_done"
+    )
     suggests_from = models.CharField(
-        max_length=8, blank=True, choices=Proposer.choices, help_text="source whose pre-labels are shown first; empty: the newest"
+        max_length=8,
+        blank=True,
+        choices=Proposer.choices,
+        help_text="source whose pre-labels are shown first; empty: the newest",
     )
 
     class Meta:
@@ -91,7 +122,9 @@ class Queue(models.Model):
             models.CheckConstraint(condition=Q(overlap__gte=1, overlap__lte=5), name="overlap_1_to_5"),
             models.CheckConstraint(condition=Q(hidden_share__lte=100), name="hidden_share_percent"),
             models.CheckConstraint(condition=Q(gold_rate__lte=30), name="gold_rate_to_30"),
-            models.CheckConstraint(condition=Q(gold_minimum__isnull=True) | Q(gold_minimum__lte=100), name="gold_minimum_percent"),
+            models.CheckConstraint(
+                condition=Q(gold_minimum__isnull=True) | Q(gold_minimum__lte=100), name="gold_minimum_percent"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -103,13 +136,15 @@ class Queue(models.Model):
         return bool(self.gold_rate or self.gold_done)
 
 
-ARRIVING = Q(source=Queue.Source.IMPORTED) & ~Q(upload__state=UploadState.IMPORTED)  # of an import in progress: still hidden
+# of an import in progress: still hidden
+ARRIVING = Q(source=Queue.Source.IMPORTED) & ~Q(upload__state=UploadState.IMPORTED)
 
 
 class Slot(models.Model):
     """One needed annotation of an item in a queue. Leased while a person has it open.
 
-    A gold slot isn't needed: it's created for one person, stays theirs, and is closed, never open, while they don't hold it.
+    A gold slot isn't needed: it's created for one person, stays theirs, and is closed, never open, while they
+    don't hold it.
     """
 
     class State(models.IntegerChoices):
@@ -126,19 +161,31 @@ class Slot(models.Model):
     lease_until = models.DateTimeField(null=True)
     lease_token = models.UUIDField(null=True)
     annotation = models.ForeignKey(
-        "queues.Annotation", null=True, on_delete=models.PROTECT, related_name="+", help_text="the current annotation"
+        "queues.Annotation",
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        help_text="the current annotation",
     )
     is_gold = models.BooleanField(default=False, help_text="whether it asks a gold item")
-    behind = models.BigIntegerField(null=True, help_text="for gold: the key of the slot after which it was handed out")
+    behind = models.BigIntegerField(
+        null=True, help_text="for gold: the key of the slot after which it was handed out"
+    )
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["queue", "item", "user"], condition=Q(user__isnull=False), name="one_slot_per_annotator"),
+            models.UniqueConstraint(
+                fields=["queue", "item", "user"],
+                condition=Q(user__isnull=False),
+                name="one_slot_per_annotator",
+            ),
         ]
         indexes = [
             models.Index(fields=["queue", "priority", "id"], condition=Q(state=0), name="slot_open"),
             models.Index(fields=["lease_until"], condition=Q(state=1), name="slot_lease"),
-            models.Index(fields=["queue", "user", "priority", "id"], condition=Q(state=1), name="slot_in_hand"),
+            models.Index(
+                fields=["queue", "user", "priority", "id"], condition=Q(state=1), name="slot_in_hand"
+            ),
             models.Index(fields=["queue", "item"], name="slot_item"),
         ]
 
@@ -147,7 +194,9 @@ class Slot(models.Model):
 
 
 class Seat(models.Model):
-    """One person's cursor and counters in one queue. Claims lock it, so one person's claims don't run at once."""
+    """One person's cursor and counters in one queue. Claims lock it, so one person's claims don't run at
+    once.
+    """
 
     queue = models.ForeignKey(Queue, on_delete=models.CASCADE, related_name="seats")
     user = models.ForeignKey(USER, on_delete=models.PROTECT, related_name="+")
@@ -164,12 +213,18 @@ class Seat(models.Model):
         related_name="+",
         help_text="version of the labels and guideline that the person has read",
     )
-    dealt = models.PositiveIntegerField(default=0, help_text="items handed out with gold in the mix: the place of the next one")
+    dealt = models.PositiveIntegerField(
+        default=0, help_text="items handed out with gold in the mix: the place of the next one"
+    )
     gold_done = models.PositiveIntegerField(default=0, help_text="annotations of gold items that count")
     gold_right = models.PositiveIntegerField(default=0, help_text="of these, correct")
-    excused_done = models.PositiveIntegerField(default=0, help_text="gold_done when a lead last reinstated them; not updated")
+    excused_done = models.PositiveIntegerField(
+        default=0, help_text="gold_done when a lead last reinstated them; not updated"
+    )
     excused_right = models.PositiveIntegerField(default=0, help_text="gold_right at that time")
-    below_at = models.DateTimeField(null=True, help_text="since when they are significantly below the queue's minimum")
+    below_at = models.DateTimeField(
+        null=True, help_text="since when they are significantly below the queue's minimum"
+    )
     held_at = models.DateTimeField(null=True, help_text="since when they get no new items")
 
     class Meta:

@@ -15,7 +15,8 @@ from lifecycle.runtime.task_types.values import labels_of
 def with_current_labels(answers: list[Annotation]) -> list[Annotation]:
     """The same annotations with current labels; in memory only, since annotations never change.
 
-    A merged label becomes its target; sets and spans are converted by `rules.through`, without retired labels.
+    A merged label becomes its target; sets and spans are converted by `rules.through`, without retired
+    labels.
     """
     present = present_labels([answer.label for answer in answers if answer.label]) if answers else {}
     named = {key for answer in answers if answer.value for key in labels_of(answer.value)}
@@ -30,13 +31,19 @@ def with_current_labels(answers: list[Annotation]) -> list[Annotation]:
 
 def answers_in(slots: Iterable[Slot]) -> list[Annotation]:
     """The current annotations in an item's filled slots, in slot order, with current labels."""
-    return with_current_labels([slot.annotation for slot in slots if slot.state == Slot.State.DONE and slot.annotation is not None])
+    return with_current_labels(
+        [slot.annotation for slot in slots if slot.state == Slot.State.DONE and slot.annotation is not None]
+    )
 
 
 def readable(content: dict[str, Any]) -> dict[str, Any]:
     """Content with every response as text, and a chat prompt as turns."""
     texts = [
-        response if isinstance(response, str) else "\n\n".join(str(turn.get("content") or "") for turn in response)
+        (
+            response
+            if isinstance(response, str)
+            else "\n\n".join(str(turn.get("content") or "") for turn in response)
+        )
         for response in content.get("responses", [])
     ]
     prompt = content.get("prompt")

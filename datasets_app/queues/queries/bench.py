@@ -36,11 +36,13 @@ HITS_FROM = 200  # newest labeled items from which a source's hit rate is comput
 
 @dataclass(frozen=True, slots=True)
 class BenchItem:
-    """One item for the page and its script. ranks: (label, score) of pre-labels; empty if there are none or they are hidden.
+    """One item for the page and its script. ranks: (label, score) of pre-labels; empty if there are none or
+    they are hidden.
 
-    slot, suggestion: masked keys. content: the chat, or the responses in the order shown to this person. proposed: a pre-labeled value.
-    note: the adjudicator's comment if the item was returned. previous: this person's previous annotation if undone or returned. talk: open
-    comments to this person, and their own. Labels are given by their uuid in the queue's schema.
+    slot, suggestion: masked keys. content: the chat, or the responses in the order shown to this person.
+    proposed: a pre-labeled value. note: the adjudicator's comment if the item was returned. previous: this
+    person's previous annotation if undone or returned. talk: open comments to this person, and their own.
+    Labels are given by their uuid in the queue's schema.
     """
 
     slot: int
@@ -61,7 +63,9 @@ class BenchItem:
 
 
 def bench_items(queue: Queue, slots: Sequence[Slot], user: User) -> list[dict[str, Any]]:
-    """The items of these slots, in their order, as JSON; at most six queries for any number of slots, none for no slots."""
+    """The items of these slots, in their order, as JSON; at most six queries for any number of slots, none
+    for no slots.
+    """
     if not slots:
         return []
     ids = [slot.item_id for slot in slots]
@@ -71,8 +75,14 @@ def bench_items(queue: Queue, slots: Sequence[Slot], user: User) -> list[dict[st
         if slot.is_gold:
             remarks.notes.pop(slot.item_id, None)  # from when it was an ordinary item here
     counts = annotation_counts(queue, ids) if shows_position(queue) else {}
-    rows = (bench_item(queue, slot, shown[slot.item_id], earlier, remarks, counts.get(slot.item_id, 0)) for slot in slots)
-    return [asdict(row) | {"content": shown_content(queue, slot.item, user)} for row, slot in zip(rows, slots, strict=True)]
+    rows = (
+        bench_item(queue, slot, shown[slot.item_id], earlier, remarks, counts.get(slot.item_id, 0))
+        for slot in slots
+    )
+    return [
+        asdict(row) | {"content": shown_content(queue, slot.item, user)}
+        for row, slot in zip(rows, slots, strict=True)
+    ]
 
 
 def shown_content(queue: Queue, item: Item, user: User) -> dict[str, Any]:
@@ -91,26 +101,43 @@ def annotation_counts(queue: Queue, item_ids: list[int]) -> dict[int, int]:
     return dict(filled.values_list("item_id").annotate(count=Count("pk")))
 
 
-def bench_item(queue: Queue, slot: Slot, shown: Shown, earlier: dict[int, Value], remarks: Remarks, done: int) -> BenchItem:
-    """One item of the labeling page. In queues with gold, its name, time, and number of annotations are hidden for all items, since they
-    would reveal gold.
+def bench_item(
+    queue: Queue, slot: Slot, shown: Shown, earlier: dict[int, Value], remarks: Remarks, done: int
+) -> BenchItem:
+    """One item of the labeling page. In queues with gold, its name, time, and number of annotations are
+    hidden for all items, since they would reveal gold.
     """
     item = slot.item
     meta = [numbers.full_moment(item.event_time)] if item.event_time and not queue.mixes_gold else []
     if queue.overlap > 1:
-        meta.append(f"{queue.overlap} annotations needed" + (f", yours is the {ORDINALS[min(done, 4)]}" if shows_position(queue) else ""))
+        meta.append(
+            f"{queue.overlap} annotations needed"
+            + (f", yours is the {ORDINALS[min(done, 4)]}" if shows_position(queue) else "")
+        )
     return BenchItem(
-        slot=mask(slot.pk, "slot"), token=str(slot.lease_token or ""), item=str(item.uuid), text=item.text, meta=meta,
-        name=item.digest[:8] if queue.mixes_gold else item.external_id or item.digest[:8], ranks=shown.labels, source=shown.source,
+        slot=mask(slot.pk, "slot"),
+        token=str(slot.lease_token or ""),
+        item=str(item.uuid),
+        text=item.text,
+        meta=meta,
+        name=item.digest[:8] if queue.mixes_gold else item.external_id or item.digest[:8],
+        ranks=shown.labels,
+        source=shown.source,
         suggestion=mask(shown.suggestion, "suggestion") if shown.suggestion else None,
-        content={}, proposed=shown.proposed, note=remarks.notes.get(item.pk, ""), previous=earlier.get(item.pk),
-        flagged=item.pk in remarks.flags, talk=remarks.talk.get(item.pk, []),
-    )  # fmt: skip
+        content={},
+        proposed=shown.proposed,
+        note=remarks.notes.get(item.pk, ""),
+        previous=earlier.get(item.pk),
+        flagged=item.pk in remarks.flags,
+        talk=remarks.talk.get(item.pk, []),
+    )
 
 
 @dataclass(slots=True)
 class Shown:
-    """The pre-label of one item. labels: (label uuid, score), best first. proposed: a whole value; spans have their scores."""
+    """The pre-label of one item. labels: (label uuid, score), best first. proposed: a whole value; spans have
+    their scores.
+    """
 
     labels: list[tuple[str, float | None]] = field(default_factory=list)
     source: str = ""
@@ -123,20 +150,32 @@ def suggested(queue: Queue, slots: Sequence[Slot]) -> dict[int, Shown]:
 
     Labels that the schema lacks are left out.
     """
-    visible = [slot.item_id for slot in slots if not rules.is_hidden(queue.uuid, slot.item.digest, queue.hidden_share)]
+    visible = [
+        slot.item_id
+        for slot in slots
+        if not rules.is_hidden(queue.uuid, slot.item.digest, queue.hidden_share)
+    ]
     by_item: dict[int, list[Suggestion]] = defaultdict(list)
-    for suggestion in live(Suggestion.objects.filter(item_id__in=visible)).select_related("label").order_by("id"):
+    for suggestion in (
+        live(Suggestion.objects.filter(item_id__in=visible)).select_related("label").order_by("id")
+    ):
         by_item[suggestion.item_id].append(suggestion)
     now = with_merged(queue.dataset_id, label_uuids(queue) if by_item else {})
     found: dict[int, Shown] = defaultdict(Shown)
     for item, suggestions in by_item.items():
         rows = first_source(suggestions, queue.suggests_from, queue.dataset.task)
-        found[item] = ranked_labels(rows, now) if queue.dataset.task_type.labels_texts else whole_value(queue.dataset.task, rows, now)
+        found[item] = (
+            ranked_labels(rows, now)
+            if queue.dataset.task_type.labels_texts
+            else whole_value(queue.dataset.task, rows, now)
+        )
     return found
 
 
 def ranked_labels(rows: Sequence[Suggestion], now: Mapping[str, str]) -> Shown:
-    """Suggested labels, best first. rows: of one source, oldest first. now: uuids of labels in the schema by stable id."""
+    """Suggested labels, best first. rows: of one source, oldest first. now: uuids of labels in the schema by
+    stable id.
+    """
     current = [row for row in rows if row.label and str(row.label.stable_id) in now]
     labels = {row.pk: now[str(row.label.stable_id)] for row in current if row.label}
     ranked = rules.rank([(row.pk, row.pk, row.score) for row in current], named_together(rows))
@@ -160,15 +199,25 @@ def label_uuids(queue: Queue) -> dict[str, str]:
 
 def earlier_values(queue: Queue, item_ids: list[int], user: User) -> dict[int, Value]:
     """This person's newest annotation of each item in the queue, undone or not, with current labels."""
-    rows = Annotation.objects.filter(queue=queue, user=user, item_id__in=item_ids, action=Annotation.Action.LABEL)
-    found = {row.item_id: value_of(row) for row in sorted(rows.select_related("label"), key=lambda row: row.pk)}
+    rows = Annotation.objects.filter(
+        queue=queue, user=user, item_id__in=item_ids, action=Annotation.Action.LABEL
+    )
+    found = {
+        row.item_id: value_of(row) for row in sorted(rows.select_related("label"), key=lambda row: row.pk)
+    }
     names, now = (label_uuids(queue), classes_now(queue.dataset_id)) if found else ({}, ClassesNow())
-    return {item: current for item, value in found.items() if (current := rename(through(value, now), names)) is not None}
+    return {
+        item: current
+        for item, value in found.items()
+        if (current := rename(through(value, now), names)) is not None
+    }
 
 
 @dataclass(slots=True)
 class Remarks:
-    """notes: adjudicators' comments on returned items, by item. flags: items that this person flagged. talk: comments to this person."""
+    """notes: adjudicators' comments on returned items, by item. flags: items that this person flagged. talk:
+    comments to this person.
+    """
 
     notes: dict[int, str] = field(default_factory=dict)
     flags: set[int] = field(default_factory=set)
@@ -177,7 +226,12 @@ class Remarks:
 
 def bench_remarks(queue: Queue, item_ids: list[int], user: User) -> Remarks:
     """The comments with which items were returned, this person's flags, and comments to them."""
-    item_ids = list(Comment.objects.filter(queue=queue, item_id__in=item_ids).order_by().values_list("item_id", flat=True).distinct())
+    item_ids = list(
+        Comment.objects.filter(queue=queue, item_id__in=item_ids)
+        .order_by()
+        .values_list("item_id", flat=True)
+        .distinct()
+    )
     if not item_ids:
         return Remarks()
     found = Remarks(talk=bench_comments(queue, item_ids, user))
@@ -192,10 +246,11 @@ def bench_remarks(queue: Queue, item_ids: list[int], user: User) -> Remarks:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Progress of a queue, and of this person in it. seconds_left: at their own pace; None without timing data.
+    """Progress of a queue, and of this person in it. seconds_left: at their own pace; None without timing
+    data.
 
-    done, total: including gold annotations, so that every annotation of the person counts the same. needed: annotations that the queue
-    needs, without gold; complete: whether it has all of them.
+    done, total: including gold annotations, so that every annotation of the person counts the same. needed:
+    annotations that the queue needs, without gold; complete: whether it has all of them.
     """
 
     done: int
@@ -212,20 +267,31 @@ def progress(queue: Queue, user: User) -> Progress:
     columns = ("queue__slots_total", "queue__slots_done", "queue__gold_done", "labeled", "skipped", "seconds")
     counted = Seat.objects.filter(queue=queue, user=user).values_list(*columns).first()
     if counted is None:
-        counted = (*Queue.objects.values_list("slots_total", "slots_done", "gold_done").get(pk=queue.pk), 0, 0, 0.0)
+        counted = (
+            *Queue.objects.values_list("slots_total", "slots_done", "gold_done").get(pk=queue.pk),
+            0,
+            0,
+            0.0,
+        )
     needed, done, gold, labeled, skipped, seconds = counted
     total = rules.shown_total(needed, done, gold, queue.gold_rate)
     pace = seconds / labeled if labeled and seconds else None
     return Progress(
-        done=done + gold, total=total, mine=labeled, skipped=skipped,
-        seconds_left=pace * max(0, total - done - gold) if pace else None, needed=needed, complete=done >= needed,
-    )  # fmt: skip
+        done=done + gold,
+        total=total,
+        mine=labeled,
+        skipped=skipped,
+        seconds_left=pace * max(0, total - done - gold) if pace else None,
+        needed=needed,
+        complete=done >= needed,
+    )
 
 
 def last_answer(queue: Queue, user: User) -> Annotation | None:
     """This person's newest current annotation in the queue."""
     mine = Annotation.objects.filter(queue=queue, user=user, action=Annotation.Action.LABEL)
-    newest = mine.select_related("item", "label", "replaced_by").order_by("-id")[: rules.UNDO_DEPTH + 1]  # one of these is current
+    # one of these is current
+    newest = mine.select_related("item", "label", "replaced_by").order_by("-id")[: rules.UNDO_DEPTH + 1]
     return next((answer for answer in newest if not hasattr(answer, "replaced_by")), None)
 
 
@@ -237,13 +303,15 @@ def skipped_open(queue: Queue, user: User) -> bool:
 
 
 def hit_rate(queue: Queue) -> tuple[int, int] | None:
-    """(hits, items): how often the first pre-label equals the resolved label, over the newest 200 labeled items that had one.
+    """(hits, items): how often the first pre-label equals the resolved label, over the newest 200 labeled
+    items that had one.
 
     None below 20 items, and for tasks with more than one label per text.
     """
     if not queue.dataset.task_type.one_label:
         return None
-    newest = Decision.objects.filter(queue=queue).exclude(how=Decision.How.WITHDRAWN).order_by("-id")  # along the index, filtered later
+    # along the index, filtered later
+    newest = Decision.objects.filter(queue=queue).exclude(how=Decision.How.WITHDRAWN).order_by("-id")
     rows = newest.values_list("item_id", "label__stable_id", "superseded_by")[:HITS_FROM]
     labels = {item: label for item, label, superseded in rows if superseded is None}
     best: dict[int, Any] = {}

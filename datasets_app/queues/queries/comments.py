@@ -1,4 +1,6 @@
-"""Threads about items. Blind: before annotating an item, people read only comments to them; label managers read all."""
+"""Threads about items. Blind: before annotating an item, people read only comments to them; label managers
+read all.
+"""
 
 from __future__ import annotations
 
@@ -34,13 +36,18 @@ def find_people(queue: Queue, typed: str) -> list[User]:
     """Up to 8 readers whose user name or display name starts with `typed`, by user name."""
     rows = readers(queue)
     if typed:
-        rows = rows.filter(Q(username__istartswith=typed) | Q(display_name__istartswith=typed) | Q(display_name__icontains=f" {typed}"))
+        rows = rows.filter(
+            Q(username__istartswith=typed)
+            | Q(display_name__istartswith=typed)
+            | Q(display_name__icontains=f" {typed}")
+        )
     return list(rows.order_by("username")[:PEOPLE])
 
 
 def written_to(viewer: User) -> Q:
-    """Comments that a blind annotator may read: their own, replies to theirs, mentions of them, those that returned an item to them, and
-    all about items that they have annotated."""
+    """Comments that a blind annotator may read: their own, replies to theirs, mentions of them, those that
+    returned an item to them, and all about items that they have annotated.
+    """
     here = {"queue": OuterRef("queue"), "item": OuterRef("item"), "user": viewer}
     labeled = Annotation.objects.filter(**here, action=Annotation.Action.LABEL)
     answered = Slot.objects.filter(**here, state=Slot.State.DONE)
@@ -66,7 +73,9 @@ def visible_comments(queue: Queue, viewer: User) -> QuerySet[Comment]:
 
 @dataclass(frozen=True, slots=True)
 class ThreadFilter:
-    """Filters of a thread list. state: "open", "resolved", or empty for open ones first. mine: threads that the person wrote in."""
+    """Filters of a thread list. state: "open", "resolved", or empty for open ones first. mine: threads that
+    the person wrote in.
+    """
 
     state: str = ""
     flags: bool = False
@@ -113,11 +122,15 @@ class ThreadPage:
 
 
 def roots_of(queue: Queue, viewer: User, *, everything: bool) -> QuerySet[Comment]:
-    """The first comments of threads in which the person may read something. everything: whether they read all comments."""
+    """The first comments of threads in which the person may read something. everything: whether they read all
+    comments.
+    """
     rows = Comment.objects.filter(queue=queue, reply_to=None)
     if everything:
         return rows
-    return rows.filter(written_to(viewer) | Q(Exists(Comment.objects.filter(written_to(viewer), reply_to=OuterRef("pk")))))
+    return rows.filter(
+        written_to(viewer) | Q(Exists(Comment.objects.filter(written_to(viewer), reply_to=OuterRef("pk"))))
+    )
 
 
 def filtered(rows: QuerySet[Comment], viewer: User, wanted: ThreadFilter) -> QuerySet[Comment]:
@@ -127,17 +140,24 @@ def filtered(rows: QuerySet[Comment], viewer: User, wanted: ThreadFilter) -> Que
     if wanted.flags:
         rows = rows.filter(is_flag=True)
     if wanted.mine:
-        rows = rows.filter(Q(user=viewer) | Q(Exists(Comment.objects.filter(reply_to=OuterRef("pk"), user=viewer))))
+        rows = rows.filter(
+            Q(user=viewer) | Q(Exists(Comment.objects.filter(reply_to=OuterRef("pk"), user=viewer)))
+        )
     if wanted.mentioning:
         own = MENTIONED.objects.filter(comment=OuterRef("pk"), user=viewer)
-        rows = rows.filter(Q(Exists(own)) | Q(Exists(MENTIONED.objects.filter(comment__reply_to=OuterRef("pk"), user=viewer))))
+        rows = rows.filter(
+            Q(Exists(own))
+            | Q(Exists(MENTIONED.objects.filter(comment__reply_to=OuterRef("pk"), user=viewer)))
+        )
     return rows
 
 
 def thread_page(queue: Queue, viewer: User, wanted: ThreadFilter, before: str = "") -> ThreadPage:
     """One page of threads. before: "open-<key>" or "resolved-<key>", from the previous page."""
     everything = sees_all(queue, viewer)
-    rows = filtered(roots_of(queue, viewer, everything=everything), viewer, wanted).select_related("item", "user", "resolved_by")
+    rows = filtered(roots_of(queue, viewer, everything=everything), viewer, wanted).select_related(
+        "item", "user", "resolved_by"
+    )
     parts = {"open": rows.filter(resolved_at=None), "resolved": rows.filter(resolved_at__isnull=False)}
     at, key = page_start(before)
     names = [wanted.state] if wanted.state in parts else list(parts)
@@ -164,17 +184,28 @@ def page_start(before: str) -> tuple[str, int | None]:
 
 def as_threads(queue: Queue, viewer: User, roots: Sequence[Comment], *, everything: bool) -> list[Thread]:
     """These threads with their replies, as far as the person may read them; a constant number of queries."""
-    rows = Comment.objects.filter(reply_to__in=[root.pk for root in roots]).select_related("item", "user", "reply_to").order_by("id")
+    rows = (
+        Comment.objects.filter(reply_to__in=[root.pk for root in roots])
+        .select_related("item", "user", "reply_to")
+        .order_by("id")
+    )
     answers = list((rows if everything else rows.filter(written_to(viewer)))[:ANSWERS])
     readable = {root.pk for root in roots}
     if not everything:
-        readable = set(Comment.objects.filter(written_to(viewer), pk__in=readable).values_list("pk", flat=True))
+        readable = set(
+            Comment.objects.filter(written_to(viewer), pk__in=readable).values_list("pk", flat=True)
+        )
     lines = comment_lines(queue, viewer, [*roots, *answers])
     below: dict[int, list[Line]] = defaultdict(list)
     for answer in answers:
         below[answer.reply_to_id or 0].append(lines[answer.pk])
     return [
-        Thread(root, lines[root.pk] if root.pk in readable else None, below[root.pk], everything or root.user_id == viewer.pk)
+        Thread(
+            root,
+            lines[root.pk] if root.pk in readable else None,
+            below[root.pk],
+            everything or root.user_id == viewer.pk,
+        )
         for root in roots
     ]
 
@@ -189,7 +220,9 @@ def comment_lines(queue: Queue, viewer: User, comments: Sequence[Comment]) -> di
 
 
 def pseudonym(comment: Comment, letters: dict[tuple[int, int], str], known: set[int]) -> str:
-    """An author's pseudonym for adjudicators; empty for label managers who haven't annotated the item, who are shown by name."""
+    """An author's pseudonym for adjudicators; empty for label managers who haven't annotated the item, who
+    are shown by name.
+    """
     if letter := letters.get((comment.item_id, comment.user_id)):
         return f"Annotator {letter}"
     return "" if comment.user_id in known else "An annotator"
@@ -197,15 +230,21 @@ def pseudonym(comment: Comment, letters: dict[tuple[int, int], str], known: set[
 
 def letters_of(queue: Queue, item_ids: Iterable[int]) -> dict[tuple[int, int], str]:
     """The letters of the annotators of these items, as in review: in the order of their annotations."""
-    rows = Slot.objects.filter(queue=queue, item__in=list(item_ids), state=Slot.State.DONE, annotation__isnull=False)
+    rows = Slot.objects.filter(
+        queue=queue, item__in=list(item_ids), state=Slot.State.DONE, annotation__isnull=False
+    )
     found: dict[int, list[int]] = defaultdict(list)
     for item, user in rows.order_by("annotation_id").values_list("item_id", "annotation__user_id"):
         found[item].append(user)
-    return {(item, user): chr(ord("A") + at) for item, users in found.items() for at, user in enumerate(users)}
+    return {
+        (item, user): chr(ord("A") + at) for item, users in found.items() for at, user in enumerate(users)
+    }
 
 
 def conversations(queue: Queue, item: Item, viewer: User) -> list[Thread]:
-    """The threads about one item that the person may read, oldest first; of any queue for those who read all."""
+    """The threads about one item that the person may read, oldest first; of any queue for those who read
+    all.
+    """
     everything = sees_all(queue, viewer)
     rows = Comment.objects.filter(reply_to=None) if everything else roots_of(queue, viewer, everything=False)
     rows = rows.filter(item=item).select_related("item", "user", "resolved_by")
@@ -219,17 +258,23 @@ def open_comments(queue: Queue, viewer: User) -> int:
 
 
 def open_mentions(viewer: User) -> int:
-    """The number of comments in open threads that mention this person and that they may read, counted up to 100."""
+    """The number of comments in open threads that mention this person and that they may read, counted up to
+    100.
+    """
     resolved = Q(resolved_at__isnull=False) | Q(reply_to__resolved_at__isnull=False)
     rows = policy.visible_to(viewer, Comment.objects.filter(mentioned=viewer), "labeling.annotate")
     return rows.exclude(resolved).order_by()[:COUNT_MAX].count()
 
 
 def bench_comments(queue: Queue, item_ids: Sequence[int], viewer: User) -> dict[int, list[dict[str, Any]]]:
-    """The comments on the labeling page, by item: of open threads, only those to this person or by them, whatever their role."""
+    """The comments on the labeling page, by item: of open threads, only those to this person or by them,
+    whatever their role.
+    """
     mentions = Q(Exists(MENTIONED.objects.filter(comment=OuterRef("pk"), user=viewer)))
     mine = Q(user=viewer) | Q(reply_to__user=viewer) | mentions
-    rows = Comment.objects.filter(mine, queue=queue, item_id__in=item_ids, is_return=False).exclude(is_flag=True, user=viewer)
+    rows = Comment.objects.filter(mine, queue=queue, item_id__in=item_ids, is_return=False).exclude(
+        is_flag=True, user=viewer
+    )
     ended = Q(resolved_at__isnull=False) | Q(reply_to__resolved_at__isnull=False)
     found: dict[int, list[dict[str, Any]]] = defaultdict(list)
     for row in rows.exclude(ended).select_related("user").order_by("id")[:ANSWERS]:

@@ -1,4 +1,6 @@
-"""Resolved labels: by whom, and based on which annotations. Read by snapshots, evaluation, promotions, and trace."""
+"""Resolved labels: by whom, and based on which annotations. Read by snapshots, evaluation, promotions, and
+trace.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +47,9 @@ def current_decision(item: Item) -> Decision | None:
 
 def newest_decision(item_id: int) -> Decision | None:
     """The last decision of an item, including a withdrawal: the one that the next supersedes."""
-    return Decision.objects.filter(item_id=item_id, superseded_by__isnull=True).select_related("label").first()
+    return (
+        Decision.objects.filter(item_id=item_id, superseded_by__isnull=True).select_related("label").first()
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +63,21 @@ class History:
 
 
 def asking(user: User, dataset: Dataset) -> QuerySet[Slot]:
-    """Slots of items of the dataset that this person is to annotate, now or when they claim, and whose labels they must not see.
+    """Slots of items of the dataset that this person is to annotate, now or when they claim, and whose labels
+    they must not see.
 
     Released and skipped items count. For label managers only items that they hold count.
     """
     asked = Q(user=user, state=Slot.State.LEASED)
     if not policy.can(user, "labeling.manage", dataset) and policy.can(user, "labeling.annotate", dataset):
-        done = Slot.objects.filter(queue=OuterRef("queue"), item=OuterRef("item"), user=user, state=Slot.State.DONE)
+        done = Slot.objects.filter(
+            queue=OuterRef("queue"), item=OuterRef("item"), user=user, state=Slot.State.DONE
+        )
         named = Queue.people.through.objects.filter(queue=OuterRef("queue"))
         for_them = ~Exists(named) | Exists(named.filter(user=user))
-        waits = for_them & ~Exists(done) & Q(state=Slot.State.OPEN) | Q(state=Slot.State.CLOSED, is_gold=True, user=user)
+        waits = for_them & ~Exists(done) & Q(state=Slot.State.OPEN) | Q(
+            state=Slot.State.CLOSED, is_gold=True, user=user
+        )
         asked |= waits & ~Q(queue__state=Queue.State.CLOSED)
     return Slot.objects.filter(asked, queue__dataset=dataset)
 
@@ -83,8 +92,12 @@ def history_of(item: Item, *, reads: bool) -> History:
 
     reads: whether the viewer may read texts; otherwise written and quoted text is left out.
     """
-    annotations = list(item.annotations.select_related("user", "label", "queue", "replaced_by").order_by("id"))
-    decisions = list(item.decisions.select_related("label", "by", "queue").prefetch_related("annotations").order_by("id"))
+    annotations = list(
+        item.annotations.select_related("user", "label", "queue", "replaced_by").order_by("id")
+    )
+    decisions = list(
+        item.decisions.select_related("label", "by", "queue").prefetch_related("annotations").order_by("id")
+    )
     put_in_words(item, [*annotations, *decisions], reads=reads)
     return History(
         annotations=annotations,
@@ -94,7 +107,9 @@ def history_of(item: Item, *, reads: bool) -> History:
     )
 
 
-def put_in_words(item: Item, rows: Iterable[Annotation | Decision], *, reads: bool, names: Mapping[str, str] | None = None) -> None:
+def put_in_words(
+    item: Item, rows: Iterable[Annotation | Decision], *, reads: bool, names: Mapping[str, str] | None = None
+) -> None:
     """Fill `words` of an item's annotations, without text-only content for those who can't read texts.
 
     names: of labels by stable id; the current names by default.
@@ -116,22 +131,34 @@ def annotators_of(item_ids: Iterable[int]) -> set[int]:
 
 def standing_answers() -> QuerySet[Annotation]:
     """Annotations not undone or replaced, without gold annotations: no label is based on those."""
-    return Annotation.objects.filter(action=Annotation.Action.LABEL, replaced_by__isnull=True, right__isnull=True)
+    return Annotation.objects.filter(
+        action=Annotation.Action.LABEL, replaced_by__isnull=True, right__isnull=True
+    )
 
 
 def values_of_items(item_ids: Iterable[int]) -> dict[int, Value]:
-    """The resolved value, or else the best suggested label, of those of these items that have one; labels by name."""
+    """The resolved value, or else the best suggested label, of those of these items that have one; labels by
+    name.
+    """
     found: dict[int, Value] = {}
     names: dict[int, dict[str, str]] = {}
     for ids in chunks(item_ids):
         rows = Suggestion.objects.filter(item_id__in=ids, item__dataset__task__in=keys_with("one_label"))
         suggested = rows.order_by("item_id", "score", "-id").values_list("item_id", "label__name")
-        decided = standing().filter(item_id__in=ids, label__isnull=False).values_list("item_id", "label__name")
+        decided = (
+            standing().filter(item_id__in=ids, label__isnull=False).values_list("item_id", "label__name")
+        )
         found |= {item: values.value_of(name, None) for item, name in (*suggested, *decided)}
-        valued = standing().filter(item_id__in=ids, value__isnull=False).values_list("item_id", "item__dataset_id", "value")
+        valued = (
+            standing()
+            .filter(item_id__in=ids, value__isnull=False)
+            .values_list("item_id", "item__dataset_id", "value")
+        )
         for item, dataset, value in valued:
             if dataset not in names:
-                names[dataset] = names_in(LabelSchema.objects.filter(dataset=dataset).order_by("-version").first())
+                names[dataset] = names_in(
+                    LabelSchema.objects.filter(dataset=dataset).order_by("-version").first()
+                )
             renamed = rename(value or {}, names[dataset])
             found |= {item: renamed} if renamed else {}
     return found
@@ -143,10 +170,15 @@ def decided_cells(dataset: Dataset, item_ids: Sequence[int]) -> dict[int, tuple[
     A label by its newest name, written text as it is, anything else as JSON; "" for a removed label.
     """
     names = names_in(latest_schema(dataset))
-    rows = standing().filter(item_id__in=item_ids).values_list("item_id", "digest", "label__stable_id", "value")
+    rows = (
+        standing().filter(item_id__in=item_ids).values_list("item_id", "digest", "label__stable_id", "value")
+    )
     found: dict[int, tuple[str, ...]] = {}
     for item, digest, stable_id, value in rows:
         renamed = rename(values.value_of(stable_id, value), names)
         content = next(iter(renamed.values())) if renamed else ""
-        found[item] = (content if isinstance(content, str) else json.dumps(content, ensure_ascii=False), digest)
+        found[item] = (
+            content if isinstance(content, str) else json.dumps(content, ensure_ascii=False),
+            digest,
+        )
     return found

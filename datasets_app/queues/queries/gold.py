@@ -18,7 +18,9 @@ from lifecycle.runtime.task_types.answers import Value
 from lifecycle.runtime.task_types.values import labels_of, words
 from registry.ground.access.models import User
 
-WINDOW = 200  # gold items read from the drawn place on, and from the start, so that a claim's cost doesn't depend on their number
+# gold items read from the drawn place on, and from the start, so that a claim's cost doesn't depend on their
+# number
+WINDOW = 200
 
 
 def live_gold() -> QuerySet[Gold]:
@@ -28,12 +30,17 @@ def live_gold() -> QuerySet[Gold]:
 
 def gold_of(item_ids: Iterable[int]) -> dict[int, Gold]:
     """Live gold by item, of those of these items that have it."""
-    return {gold.item_id: gold for ids in chunks(item_ids) for gold in live_gold().filter(item__in=ids).select_related("label")}
+    return {
+        gold.item_id: gold
+        for ids in chunks(item_ids)
+        for gold in live_gold().filter(item__in=ids).select_related("label")
+    }
 
 
 def draw_gold(queue: Queue, user: User, wanted: int, start: int) -> list[Gold]:
-    """Up to `wanted` gold items for a person, from a place on: none that they set, or annotated or skipped in any queue, none that they
-    hold or have annotated here, none with a label that the queue lacks. At most four queries.
+    """Up to `wanted` gold items for a person, from a place on: none that they set, or annotated or skipped in
+    any queue, none that they hold or have annotated here, none with a label that the queue lacks. At most
+    four queries.
     """
     found = unseen(queue, user, wanted, start, forwards=True)
     if len(found) < wanted:
@@ -47,8 +54,12 @@ def unseen(queue: Queue, user: User, wanted: int, start: int, *, forwards: bool)
     drawn = drawn.filter(place__gte=start) if forwards else drawn.filter(place__lt=start)
     window = drawn.order_by("place", "id").values("pk")[:WINDOW]
     seen = Annotation.objects.filter(item=OuterRef("item"), user=user)
-    held = Slot.objects.filter(queue=queue, item=OuterRef("item"), user=user).exclude(is_gold=True, state=Slot.State.CLOSED)
-    rows = Gold.objects.filter(~Exists(seen), ~Exists(held), pk__in=window, item__upload__state=UploadState.IMPORTED).exclude(set_by=user)
+    held = Slot.objects.filter(queue=queue, item=OuterRef("item"), user=user).exclude(
+        is_gold=True, state=Slot.State.CLOSED
+    )
+    rows = Gold.objects.filter(
+        ~Exists(seen), ~Exists(held), pk__in=window, item__upload__state=UploadState.IMPORTED
+    ).exclude(set_by=user)
     return list(rows.select_related("label").order_by("place", "id")[:wanted])
 
 
@@ -64,14 +75,21 @@ def answerable(queue: Queue, found: list[Gold]) -> list[Gold]:
 
 def set_aside(queue: Queue, user: User, item_ids: Sequence[int]) -> list[Slot]:
     """This person's slots of these gold items that they released or let lapse, locked if free."""
-    closed = Slot.objects.select_for_update(skip_locked=True).filter(queue=queue, user=user, item__in=item_ids, is_gold=True)
+    closed = Slot.objects.select_for_update(skip_locked=True).filter(
+        queue=queue, user=user, item__in=item_ids, is_gold=True
+    )
     return list(closed.filter(state=Slot.State.CLOSED).order_by("id"))
 
 
 def skipped_gold(queue: Queue, user: User, wanted: int) -> list[Slot]:
     """Slots of gold items that this person skipped in the queue, locked if free."""
     skips = queue.skips.filter(user=user).values("item")
-    return list(set_aside_rows(queue, user).select_for_update(skip_locked=True).filter(item__in=skips).order_by("id")[:wanted])
+    return list(
+        set_aside_rows(queue, user)
+        .select_for_update(skip_locked=True)
+        .filter(item__in=skips)
+        .order_by("id")[:wanted]
+    )
 
 
 def set_aside_rows(queue: Queue, user: User) -> QuerySet[Slot]:
@@ -81,7 +99,9 @@ def set_aside_rows(queue: Queue, user: User) -> QuerySet[Slot]:
 
 @dataclass(frozen=True, slots=True)
 class GoldResult:
-    """The result shown after a gold annotation. right: whether it is correct. given, known: both labels as text."""
+    """The result shown after a gold annotation. right: whether it is correct. given, known: both labels as
+    text.
+    """
 
     right: bool
     given: str
@@ -100,7 +120,14 @@ def gold_result(queue: Queue, annotation: Annotation) -> GoldResult | None:
         return None
     names, text = names_in(queue.schema) | known_names(gold), annotation.item.text
     known = known_now(gold)
-    return GoldResult(annotation.right, words(value_of(annotation), names, text), words(known, names, text), known, gold.explanation, text)
+    return GoldResult(
+        annotation.right,
+        words(value_of(annotation), names, text),
+        words(known, names, text),
+        known,
+        gold.explanation,
+        text,
+    )
 
 
 def known_now(gold: Gold, now: ClassesNow | None = None) -> Value:

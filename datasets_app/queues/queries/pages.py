@@ -35,20 +35,27 @@ def queues(user: User) -> QuerySet[Queue]:
 def allowed(user: User, rows: Sequence[Queue] | Sequence[Dataset], action: str) -> set[int]:
     """Keys of those of these queues or datasets in which the user may do `action`."""
     model: type[Queue] | type[Dataset] = Queue if rows and isinstance(rows[0], Queue) else Dataset
-    return set(policy.visible_to(user, model._default_manager.filter(pk__in=[row.pk for row in rows]), action).values_list("pk", flat=True))
+    return set(
+        policy.visible_to(
+            user, model._default_manager.filter(pk__in=[row.pk for row in rows]), action
+        ).values_list("pk", flat=True)
+    )
 
 
 def as_seen_by(user: User, rows: Sequence[Queue]) -> list[Queue]:
     """These queues with the counts this person may see, in memory only.
 
-    With gold mixed in, people who don't manage the queue see counts that include gold annotations, with resolved, agreed, and disputed
-    items rounded down to tens: a count that rises with each annotation would reveal gold.
+    With gold mixed in, people who don't manage the queue see counts that include gold annotations, with
+    resolved, agreed, and disputed items rounded down to tens: a count that rises with each annotation would
+    reveal gold.
     """
     mixing = [queue for queue in rows if queue.mixes_gold]
     exact = allowed(user, mixing, "labeling.manage") if mixing else set()
     for queue in mixing:
         if queue.pk not in exact:
-            queue.slots_total = rules.shown_total(queue.slots_total, queue.slots_done, queue.gold_done, queue.gold_rate)
+            queue.slots_total = rules.shown_total(
+                queue.slots_total, queue.slots_done, queue.gold_done, queue.gold_rate
+            )
             queue.slots_done += queue.gold_done
             for name in ("items_decided", "items_agreed", "items_disputed", "disputes_total"):
                 setattr(queue, name, rules.coarse(getattr(queue, name)))
@@ -76,12 +83,16 @@ def annotators(dataset: Dataset) -> QuerySet[User]:
 
 def get_queue(user: User, uuid: UUID) -> Queue:
     """One queue that the user may see. Raises Http404."""
-    rows = Queue.objects.exclude(ARRIVING).select_related("dataset__project", "schema", "created_by", "upload")
+    rows = Queue.objects.exclude(ARRIVING).select_related(
+        "dataset__project", "schema", "created_by", "upload"
+    )
     return policy.get_visible(user, rows, "labeling.view", uuid=uuid)
 
 
 def chosen_items(dataset: Dataset, asked: Sequence[str]) -> list[Item]:
-    """The visible items of the dataset with these uuids, in import order; keys and uuids only. Invalid uuids are ignored."""
+    """The visible items of the dataset with these uuids, in import order; keys and uuids only. Invalid uuids
+    are ignored.
+    """
     wanted = [text for text in asked if is_uuid(text)]
     return list(datasets.items(dataset).filter(uuid__in=wanted).only("uuid")) if wanted else []
 
@@ -93,7 +104,9 @@ def uploads_to_label(dataset: Dataset) -> QuerySet[Upload]:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """One person's work in a queue. pace: mean seconds per annotation, None without timing data (a median would need every row)."""
+    """One person's work in a queue. pace: mean seconds per annotation, None without timing data (a median
+    would need every row).
+    """
 
     seat: Seat
     pace: float | None
@@ -105,7 +118,10 @@ def people(queue: Queue, viewer: User, *, everybody: bool) -> list[Person]:
     seats = queue.seats.select_related("user").order_by("-labeled", "id")
     if not everybody:
         seats = seats.filter(user=viewer)
-    return [Person(seat, seat.seconds / seat.labeled if seat.labeled else None, seat.user_id == viewer.pk) for seat in seats[:PAGE]]
+    return [
+        Person(seat, seat.seconds / seat.labeled if seat.labeled else None, seat.user_id == viewer.pk)
+        for seat in seats[:PAGE]
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +135,9 @@ class Forecast:
 
 
 def forecast(queue: Queue) -> Forecast:
-    """Estimate what is left of a queue from the work so far. active: people with an annotation in the last hour."""
+    """Estimate what is left of a queue from the work so far. active: people with an annotation in the last
+    hour.
+    """
     seats = list(queue.seats.values_list("labeled", "seconds", "last_at"))
     labeled, seconds = sum(row[0] for row in seats), sum(row[1] for row in seats)
     left = max(0, queue.slots_total - queue.slots_done)
@@ -130,6 +148,13 @@ def forecast(queue: Queue) -> Forecast:
 
 
 def known_before(queue: Queue, user: User) -> LabelSchema | None:
-    """The schema version that this person last read in the queue, if the queue has another one by now; else None."""
-    seat = Seat.objects.filter(queue=queue, user=user).exclude(seen_schema=queue.schema_id).select_related("seen_schema").first()
+    """The schema version that this person last read in the queue, if the queue has another one by now; else
+    None.
+    """
+    seat = (
+        Seat.objects.filter(queue=queue, user=user)
+        .exclude(seen_schema=queue.schema_id)
+        .select_related("seen_schema")
+        .first()
+    )
     return seat.seen_schema if seat else None

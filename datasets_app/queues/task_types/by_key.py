@@ -17,10 +17,18 @@ from datasets_app.queues.task_types.spans import widget as spans
 from datasets_app.queues.task_types.widget import Widget
 from lifecycle.runtime.task_types.plugins import with_plugins
 
-WIDGETS: Mapping[str, Widget] = with_plugins("widget", {
-    "single_label": single_label.ENTRY, "multi_label": multi_label.ENTRY, "spans": spans.ENTRY, "generation": generation.ENTRY,
-    "chat": chat.ENTRY, "preference": preference.ENTRY, "ranking": ranking.ENTRY,
-})  # fmt: skip
+WIDGETS: Mapping[str, Widget] = with_plugins(
+    "widget",
+    {
+        "single_label": single_label.ENTRY,
+        "multi_label": multi_label.ENTRY,
+        "spans": spans.ENTRY,
+        "generation": generation.ENTRY,
+        "chat": chat.ENTRY,
+        "preference": preference.ENTRY,
+        "ranking": ranking.ENTRY,
+    },
+)
 
 
 def widget_of(task: str) -> Widget:

@@ -22,8 +22,10 @@ Option = Mapping[str, Any]  # {"id", "name", …}: what number keys choose
 
 
 class Widget:
-    """The annotation form of one task. scripts: in addition to the common ones. edits: whether review needs them too. saves: whether there
-    is a Save button; otherwise choosing saves. save_key: its shortcut. merged: heading and explanation of merged annotations in review."""
+    """The annotation form of one task. scripts: in addition to the common ones. edits: whether review needs
+    them too. saves: whether there is a Save button; otherwise choosing saves. save_key: its shortcut. merged:
+    heading and explanation of merged annotations in review.
+    """
 
     scripts: tuple[str, ...] = ()
     edits: bool = False
@@ -48,11 +50,15 @@ class Widget:
         """The choices for the script: the labels."""
         return [
             {
-                "id": str(label.uuid), "name": label.name, "group": label.group, "definition": label.definition,
-                "examples": label.examples[:5], "lookalikes": label.lookalikes[:5],
+                "id": str(label.uuid),
+                "name": label.name,
+                "group": label.group,
+                "definition": label.definition,
+                "examples": label.examples[:5],
+                "lookalikes": label.lookalikes[:5],
             }
             for label in labels
-        ]  # fmt: skip
+        ]
 
     def buttons(self, item: Mapping[str, Any]) -> list[tuple[str, str]]:
         """(value as JSON, name) of each button in the plain form. item: of the labeling page."""
@@ -63,7 +69,9 @@ class Widget:
         return item.content or {}
 
     def fields(self, value: Value | None, text: str, names: Mapping[str, str]) -> dict[str, Any]:
-        """Initial values of the form for another annotation, for its template. value: the likely one. names: of labels."""
+        """Initial values of the form for another annotation, for its template. value: the likely one. names:
+        of labels.
+        """
         return {}
 
     def posted(self, data: QueryDict) -> Any | None:
@@ -71,5 +79,7 @@ class Widget:
         return None
 
     def typed(self, data: QueryDict) -> Any | None:
-        """The value a reviewer entered, with label names, which takes precedence over the clicked button; None if empty."""
+        """The value a reviewer entered, with label names, which takes precedence over the clicked button;
+        None if empty.
+        """
         return None

@@ -15,4 +15,8 @@ register = template.Library()
 @register.filter
 def mentions(text: str) -> SafeString:
     """{{ comment.text|mentions }}: mentioned names are highlighted; the text is escaped."""
-    return format_html_join("", "{}", ((format_html("<b>{}</b>", inert(part)) if named else inert(part),) for part, named in pieces(text)))
+    return format_html_join(
+        "",
+        "{}",
+        ((format_html("<b>{}</b>", inert(part)) if named else inert(part),) for part, named in pieces(text)),
+    )

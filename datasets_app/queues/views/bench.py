@@ -52,17 +52,29 @@ def bench(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 
 
 def next_items(
-    queue: Queue, request: SignedInRequest, *, have: Sequence[int] = (), skipped: bool = False, page: bool = False
+    queue: Queue,
+    request: SignedInRequest,
+    *,
+    have: Sequence[int] = (),
+    skipped: bool = False,
+    page: bool = False,
 ) -> tuple[list[dict[str, Any]], Conflict | None]:
-    """The items the person holds and the page lacks, and the reason if no more are handed out. have: masked slots on the page."""
+    """The items the person holds and the page lacks, and the reason if no more are handed out. have: masked
+    slots on the page.
+    """
     try:
         slots = claim(queue_id=queue.uuid, actor=request.user, skipped=skipped, page=page)
     except Conflict as error:
         return [], error
-    return bench_items(queue, [slot for slot in slots if mask(slot.pk, "slot") not in have], request.user), None
+    return (
+        bench_items(queue, [slot for slot in slots if mask(slot.pk, "slot") not in have], request.user),
+        None,
+    )
 
 
-def bench_context(request: SignedInRequest, queue: Queue, items: list[dict[str, Any]], closed: Conflict | None) -> dict[str, Any]:
+def bench_context(
+    request: SignedInRequest, queue: Queue, items: list[dict[str, Any]], closed: Conflict | None
+) -> dict[str, Any]:
     """The page's context: the first item for plain HTML, the rest as data for the script."""
     labels = list(queue.schema.labels.all())
     by_id = {str(label.uuid): label for label in labels}
@@ -71,28 +83,62 @@ def bench_context(request: SignedInRequest, queue: Queue, items: list[dict[str, 
     few = len(labels) <= FEW
     scores = dict(first["ranks"]) if first else {}
     shown = LIKELY if kind.labels_texts else DIGITS
-    order = list(by_id.values()) if few else [by_id[key] for key in [*scores, *(key for key in by_id if key not in scores)]][:shown]
+    order = (
+        list(by_id.values())
+        if few
+        else [by_id[key] for key in [*scores, *(key for key in by_id if key not in scores)]][:shown]
+    )
     last = last_answer(queue, request.user)
     before = known_before(queue, request.user) if first else None
     urls = {
         name: reverse(f"queues:{name}", args=[queue.uuid])
-        for name in ("submit", "skip", "undo", "heartbeat", "release", "flag", "comment", "people", "comments")
+        for name in (
+            "submit",
+            "skip",
+            "undo",
+            "heartbeat",
+            "release",
+            "flag",
+            "comment",
+            "people",
+            "comments",
+        )
     }
     return {
-        "queue": queue, "task": queue.dataset.task, "items": items, "item": first, "labels": labels, "few": few,
-        "widget": widget, "layout": widget.layout(few=few), "shown": shown, "map": kind.labels_texts and not few,
-        "documents": widget.options(labels), "guideline": None if kind.has_labels else guideline_html(queue.schema),
+        "queue": queue,
+        "task": queue.dataset.task,
+        "items": items,
+        "item": first,
+        "labels": labels,
+        "few": few,
+        "widget": widget,
+        "layout": widget.layout(few=few),
+        "shown": shown,
+        "map": kind.labels_texts and not few,
+        "documents": widget.options(labels),
+        "guideline": None if kind.has_labels else guideline_html(queue.schema),
         "stage": readable(first["content"]) if first else {},
-        "posted": widget.buttons(first) if first else [], **widget.fields(first["previous"] if first else None, "", {}),
-        "ranks": [{"label": label, "score": scores.get(str(label.uuid)), "key": at % DIGITS} for at, label in enumerate(order, start=1)],
-        "columns": class_map(labels), "progress": queries.progress(queue, request.user),
-        "last": last, "last_words": words(value_of(last), names_in(queue.schema)) if last else "",
-        "client_key": uuid4(), "undo_key": uuid4(), "closed": closed, "urls": urls, "hits": hit_rate(queue),
-        "result": last_result(request, queue), "before": before,
+        "posted": widget.buttons(first) if first else [],
+        **widget.fields(first["previous"] if first else None, "", {}),
+        "ranks": [
+            {"label": label, "score": scores.get(str(label.uuid)), "key": at % DIGITS}
+            for at, label in enumerate(order, start=1)
+        ],
+        "columns": class_map(labels),
+        "progress": queries.progress(queue, request.user),
+        "last": last,
+        "last_words": words(value_of(last), names_in(queue.schema)) if last else "",
+        "client_key": uuid4(),
+        "undo_key": uuid4(),
+        "closed": closed,
+        "urls": urls,
+        "hits": hit_rate(queue),
+        "result": last_result(request, queue),
+        "before": before,
         "differences": differences_of(before, queue.schema) if before else [],
         "may_decide": policy.can(request.user, "labeling.decide", queue),
         "skipped": not items and not closed and skipped_open(queue, request.user),
-    }  # fmt: skip
+    }
 
 
 def class_map(labels: list[Any]) -> list[list[tuple[str, list[Any]]]]:
@@ -118,7 +164,9 @@ def class_map(labels: list[Any]) -> list[list[tuple[str, list[Any]]]]:
 
 
 def saved(request: SignedInRequest, queue: Queue, data: dict[str, Any], **more: Any) -> HttpResponse:
-    """The response after saving: more items once few of the page's five are left, and the queue's progress."""
+    """The response after saving: more items once few of the page's five are left, and the queue's
+    progress.
+    """
     if not wants_json(request):
         return to_bench(queue.uuid)
     few = data["left"] is None or data["left"] < rules.ENOUGH
@@ -126,11 +174,15 @@ def saved(request: SignedInRequest, queue: Queue, data: dict[str, Any], **more: 
     progress = queries.progress(queue, request.user)
     return JsonResponse(
         {
-            "items": items, "closed": closed.message if closed else "",
-            "done": progress.done, "total": progress.total, "seconds_left": progress.seconds_left,
-            "version": queue.schema.version, **more,
+            "items": items,
+            "closed": closed.message if closed else "",
+            "done": progress.done,
+            "total": progress.total,
+            "seconds_left": progress.seconds_left,
+            "version": queue.schema.version,
+            **more,
         }
-    )  # fmt: skip
+    )
 
 
 @require_POST
@@ -140,10 +192,16 @@ def submit(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Save an annotation."""
     data = cleaned(AnswerForm(request.POST))
     annotation = answers.submit(
-        queue_id=uuid, actor=request.user, slot_id=data["slot"], value=data["annotation"], client_key=data["client_key"],
+        queue_id=uuid,
+        actor=request.user,
+        slot_id=data["slot"],
+        value=data["annotation"],
+        client_key=data["client_key"],
         token=data["token"],
-        seconds=data["seconds"] or 0, suggestion_id=data["suggestion"], shown=data["shown"],
-    )  # fmt: skip
+        seconds=data["seconds"] or 0,
+        suggestion_id=data["suggestion"],
+        shown=data["shown"],
+    )
     result = gold_result(annotation.queue, annotation)
     if result and not wants_json(request):
         return HttpResponseRedirect(f"{reverse('queues:bench', args=[uuid])}?result={annotation.uuid}")
@@ -153,7 +211,13 @@ def submit(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 
 def result_data(result: GoldResult) -> dict[str, Any]:
     """The result on gold, for the script."""
-    return {"right": result.right, "given": result.given, "known": result.known, "explanation": result.explanation, "text": result.text}
+    return {
+        "right": result.right,
+        "given": result.given,
+        "known": result.known,
+        "explanation": result.explanation,
+        "text": result.text,
+    }
 
 
 def last_result(request: SignedInRequest, queue: Queue) -> GoldResult | None:
@@ -161,7 +225,11 @@ def last_result(request: SignedInRequest, queue: Queue) -> GoldResult | None:
     key = as_key(request.GET.get("result", ""))
     if key is None or not queue.gold_feedback:
         return None
-    answer = Annotation.objects.filter(queue=queue, user=request.user, uuid=key).select_related("item", "label").first()
+    answer = (
+        Annotation.objects.filter(queue=queue, user=request.user, uuid=key)
+        .select_related("item", "label")
+        .first()
+    )
     return gold_result(queue, answer) if answer else None
 
 
@@ -172,9 +240,13 @@ def skip(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Skip an item."""
     data = cleaned(SkipForm(request.POST))
     passed_on = answers.skip(
-        queue_id=uuid, actor=request.user, slot_id=data["slot"], client_key=data["client_key"], reason=data["reason"],
+        queue_id=uuid,
+        actor=request.user,
+        slot_id=data["slot"],
+        client_key=data["client_key"],
+        reason=data["reason"],
         seconds=data["seconds"] or 0,
-    )  # fmt: skip
+    )
     return saved(request, passed_on.queue, data)
 
 
@@ -192,7 +264,9 @@ def undo(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     queue = get_queue(request.user, uuid)
     items = bench_items(queue, [undone.slot], request.user) if undone.slot else []
     progress = queries.progress(queue, request.user)
-    return JsonResponse({"undone": what, "item": items[0] if items else None, "done": progress.done, "total": progress.total})
+    return JsonResponse(
+        {"undone": what, "item": items[0] if items else None, "done": progress.done, "total": progress.total}
+    )
 
 
 def undone_words(annotation: Annotation) -> str:
@@ -215,9 +289,15 @@ def heartbeat(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @json_errors
 def release(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Release the page's items."""
-    slots = [unmask(int(part), "slot") for part in request.POST.get("slots", "").split(",") if part.isdecimal() and len(part) < 19]
+    slots = [
+        unmask(int(part), "slot")
+        for part in request.POST.get("slots", "").split(",")
+        if part.isdecimal() and len(part) < 19
+    ]
     tokens = [key for part in request.POST.get("tokens", "").split(",") if (key := as_key(part))]
-    return JsonResponse({"released": claims.release(queue_id=uuid, actor=request.user, slot_ids=slots, tokens=tokens)})
+    return JsonResponse(
+        {"released": claims.release(queue_id=uuid, actor=request.user, slot_ids=slots, tokens=tokens)}
+    )
 
 
 @require_POST

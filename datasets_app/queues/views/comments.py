@@ -42,12 +42,18 @@ def comments(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     asked.pop("before", None)
     following = f"?{urlencode([*asked.items(), ('before', found.before)])}" if found.before else ""
     context = {
-        "queue": queue, "threads": found.threads, "form": form, "wanted": wanted, "item": item, "at": request.GET.urlencode(),
+        "queue": queue,
+        "threads": found.threads,
+        "form": form,
+        "wanted": wanted,
+        "item": item,
+        "at": request.GET.urlencode(),
         "filtered": any(asked.get(name) for name in ("state", "flags", "mine", "mentioning")),
         "page": {"previous": f"?{asked.urlencode()}" if request.GET.get("before") else "", "next": following},
         "may_read": policy.can(request.user, "datasets.read_samples", queue.dataset),
-        "may_decide": policy.can(request.user, "labeling.decide", queue), "sees_all": sees_all(queue, request.user),
-    }  # fmt: skip
+        "may_decide": policy.can(request.user, "labeling.decide", queue),
+        "sees_all": sees_all(queue, request.user),
+    }
     return render(request, "datasets_app/queues/comments.html", context)
 
 
@@ -58,9 +64,15 @@ def comment(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Comment on an item, or reply."""
     data = cleaned(CommentForm(request.POST))
     made = actions.comment(
-        queue_id=uuid, actor=request.user, item_id=data["item"], text=data["text"], reply_to=data["reply_to"], start=data["start"],
-        end=data["end"], quote=data["quote"].replace("\r\n", "\n") or None,
-    )  # fmt: skip
+        queue_id=uuid,
+        actor=request.user,
+        item_id=data["item"],
+        text=data["text"],
+        reply_to=data["reply_to"],
+        start=data["start"],
+        end=data["end"],
+        quote=data["quote"].replace("\r\n", "\n") or None,
+    )
     if wants_json(request):
         return JsonResponse({"saved": True, "comment": comment_data(made, request.user)})
     toast(request, "Comment added")
@@ -86,7 +98,8 @@ def way_back(uuid: UUID, comment: Comment, data: dict[str, Any]) -> HttpResponse
     if data["back"] == "review":
         return HttpResponseRedirect(f"{reverse('review:review', args=[uuid])}?item={comment.item.uuid}")
     if data["back"] == "comments":
-        return HttpResponseRedirect(f"{reverse('queues:comments', args=[uuid])}?{QueryDict(data['at']).urlencode()}#comment-{comment.uuid}")
+        page, at = reverse("queues:comments", args=[uuid]), QueryDict(data["at"]).urlencode()
+        return HttpResponseRedirect(f"{page}?{at}#comment-{comment.uuid}")
     return to_bench(uuid)
 
 

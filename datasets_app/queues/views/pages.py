@@ -18,7 +18,17 @@ from datasets_app.queues.actions import opening
 from datasets_app.queues.forms.queues import ChangeForm, MixForm, QueueForm
 from datasets_app.queues.models.queues import Queue
 from datasets_app.queues.queries.comments import open_comments
-from datasets_app.queues.queries.pages import Forecast, allowed, as_seen_by, chosen_items, for_them, forecast, get_queue, people, queues
+from datasets_app.queues.queries.pages import (
+    Forecast,
+    allowed,
+    as_seen_by,
+    chosen_items,
+    for_them,
+    forecast,
+    get_queue,
+    people,
+    queues,
+)
 from datasets_app.schemas.queries.labels import latest_schema
 from datasets_app.schemas.queries.schemas import datasets_to_manage, get_dataset
 from lifecycle.runtime.refusals import Refused
@@ -42,7 +52,10 @@ def queue_list(request: SignedInRequest) -> HttpResponse:
     before = key_in(request.GET)
     rows = queues(request.user)
     found = list((rows.filter(pk__lt=before) if before else rows)[: PAGE + 1])
-    page = {"previous": reverse("queues:list") if before else "", "next": f"?before={found[PAGE - 1].pk}" if len(found) > PAGE else ""}
+    page = {
+        "previous": reverse("queues:list") if before else "",
+        "next": f"?before={found[PAGE - 1].pk}" if len(found) > PAGE else "",
+    }
     may = {name: allowed(request.user, found[:PAGE], f"labeling.{name}") for name in ("annotate", "decide")}
     may["annotate"] &= for_them(request.user, found[:PAGE])
     datasets = list(datasets_to_manage(request.user)[:PAGE])
@@ -62,22 +75,34 @@ def queue_page(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def queue_context(request: SignedInRequest, uuid: UUID, change: ChangeForm | None = None) -> dict[str, Any]:
     """The context of a queue's page. change: a submitted form with errors."""
     queue = get_queue(request.user, uuid)
-    may = {name: policy.can(request.user, f"labeling.{name}", queue) for name in ("annotate", "manage", "decide", "gold")}
+    may = {
+        name: policy.can(request.user, f"labeling.{name}", queue)
+        for name in ("annotate", "manage", "decide", "gold")
+    }
     may["comment"] = may["annotate"]
     named = list(queue.people.order_by("display_name", "username"))
     may["annotate"] = may["annotate"] and (not named or request.user in named)
     queue = as_seen_by(request.user, [queue])[0]
     ahead = forecast(queue)
     return {
-        "queue": queue, "may": may, "named": named, "late": queue.due_on is not None and queue.due_on < timezone.localdate(),
+        "queue": queue,
+        "may": may,
+        "named": named,
+        "late": queue.due_on is not None and queue.due_on < timezone.localdate(),
         "people": people(queue, request.user, everybody=may["manage"]),
-        "figures": figures(queue, ahead), "forecast": ahead, "newest": latest_schema(queue.dataset),
+        "figures": figures(queue, ahead),
+        "forecast": ahead,
+        "newest": latest_schema(queue.dataset),
         "open_comments": open_comments(queue, request.user) if may["comment"] else 0,
-        "mix": mix_form(queue) if may["manage"] and queue.state != "closed" else None, "judged": queue.dataset.task_type.has_gold,
-        "chosen": Selection(queue.dataset, request.user, queue.filters, whole=True).words if queue.filters else "",
-        "suggest_url": find_url("evaluation:suggest", uuid=queue.dataset.uuid), "sources": Proposer.choices,
+        "mix": mix_form(queue) if may["manage"] and queue.state != "closed" else None,
+        "judged": queue.dataset.task_type.has_gold,
+        "chosen": (
+            Selection(queue.dataset, request.user, queue.filters, whole=True).words if queue.filters else ""
+        ),
+        "suggest_url": find_url("evaluation:suggest", uuid=queue.dataset.uuid),
+        "sources": Proposer.choices,
         "change": (change or ChangeForm(queue)) if may["manage"] and queue.state != "closed" else None,
-    }  # fmt: skip
+    }
 
 
 def mix_form(queue: Queue, data: Any = None) -> MixForm:
@@ -87,11 +112,19 @@ def mix_form(queue: Queue, data: Any = None) -> MixForm:
 
 def figures(queue: Queue, ahead: Forecast) -> list[Figure]:
     """The head numbers of a queue."""
-    accepted = [Figure("To accept", count(queue.items_agreed), sub="unanimous")] if queue.acceptance == ACCEPT else []
+    accepted = (
+        [Figure("To accept", count(queue.items_agreed), sub="unanimous")]
+        if queue.acceptance == ACCEPT
+        else []
+    )
     return [
         Figure("Annotations", count(queue.slots_done), sub=f"of {count(queue.slots_total)}"),
         Figure("Labeled", count(queue.items_decided), sub=f"of {count(queue.items_total)} items"),
-        Figure("To adjudicate", count(queue.items_disputed), sub=f"of {count(queue.disputes_total)} disagreements"),
+        Figure(
+            "To adjudicate",
+            count(queue.items_disputed),
+            sub=f"of {count(queue.disputes_total)} disagreements",
+        ),
         *accepted,
         work_left(queue, ahead),
     ]
@@ -121,7 +154,12 @@ def open_queue(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     return render(
         request,
         "datasets_app/queues/open.html",
-        {"dataset": dataset, "form": form, "schema": schema, "may_open": schema is not None or not dataset.task_type.has_labels},
+        {
+            "dataset": dataset,
+            "form": form,
+            "schema": schema,
+            "may_open": schema is not None or not dataset.task_type.has_labels,
+        },
         status=422 if form.is_bound else 200,
     )
 
@@ -137,8 +175,12 @@ def opened(request: SignedInRequest, dataset: Dataset, data: dict[str, Any]) -> 
     """Open the queue and go to its page."""
     upload, chosen, ticked = (data.pop(name, None) for name in ("upload", "slice", "item"))
     queue = opening.open_queue(
-        dataset_id=dataset.uuid, actor=request.user, upload_id=upload.uuid if upload else None,
-        slice_id=chosen.uuid if chosen else None, item_ids=[item.pk for item in ticked or ()], **data,
-    )  # fmt: skip
+        dataset_id=dataset.uuid,
+        actor=request.user,
+        upload_id=upload.uuid if upload else None,
+        slice_id=chosen.uuid if chosen else None,
+        item_ids=[item.pk for item in ticked or ()],
+        **data,
+    )
     toast(request, f"{queue.name} opened", kind="ok")
     return HttpResponseRedirect(reverse("queues:queue", args=[queue.uuid]))

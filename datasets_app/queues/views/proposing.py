@@ -33,35 +33,64 @@ def propose(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     dataset = get_dataset(request.user, uuid)
     given = request.POST or request.GET
     named, wanted = as_key(given.get("queue", "")), as_key(given.get("item", ""))
-    queue = Queue.objects.filter(dataset=dataset, uuid=named).select_related("schema", "dataset").first() if named else None
+    queue = (
+        Queue.objects.filter(dataset=dataset, uuid=named).select_related("schema", "dataset").first()
+        if named
+        else None
+    )
     item = Item.objects.filter(slots__queue=queue, uuid=wanted).first() if queue and wanted else None
     back = given.get("back", "")
-    initial: dict[str, Any] = {"queue": queue.uuid if queue else None, "item": item.uuid if item else None, "back": back}
-    if item is not None and queue is not None and back == "review" and policy.can(request.user, "labeling.decide", queue):
+    initial: dict[str, Any] = {
+        "queue": queue.uuid if queue else None,
+        "item": item.uuid if item else None,
+        "back": back,
+    }
+    if (
+        item is not None
+        and queue is not None
+        and back == "review"
+        and policy.can(request.user, "labeling.decide", queue)
+    ):
         initial["classes"] = list(disputed(queue, item.pk))
     form = ProposalForm(dataset, queue, item, request.POST or None, initial=initial)
     if request.method == "POST" and form.is_valid() and (answer := proposed(request, dataset, queue, form)):
         return answer
     context = {
-        "dataset": dataset, "queue": queue, "item": item, "form": form,
+        "dataset": dataset,
+        "queue": queue,
+        "item": item,
+        "form": form,
         "may_read": policy.can(request.user, "datasets.read_samples", dataset),
-    }  # fmt: skip
+    }
     return render(request, "datasets_app/queues/propose.html", context, status=422 if form.is_bound else 200)
 
 
-def proposed(request: SignedInRequest, dataset: Dataset, queue: Queue | None, form: ProposalForm) -> HttpResponse | None:
-    """Save the proposal and go back to the page it was made on; None, with the form's errors set, if it was refused."""
+def proposed(
+    request: SignedInRequest, dataset: Dataset, queue: Queue | None, form: ProposalForm
+) -> HttpResponse | None:
+    """Save the proposal and go back to the page it was made on; None, with the form's errors set, if it was
+    refused.
+    """
     data = form.cleaned_data
     try:
         made = propose_change(
-            dataset_id=dataset.uuid, actor=request.user, text=data["text"], classes=form.about(), item_id=data["item"],
+            dataset_id=dataset.uuid,
+            actor=request.user,
+            text=data["text"],
+            classes=form.about(),
+            item_id=data["item"],
             version=queue.schema.version if queue else None,
-        )  # fmt: skip
+        )
     except Refused as error:
         add_refusal(form, error)
         return None
     toast(request, "Proposal sent to the label managers")
-    if data["back"] == "review" and queue and made.item and policy.can(request.user, "labeling.decide", queue):
+    if (
+        data["back"] == "review"
+        and queue
+        and made.item
+        and policy.can(request.user, "labeling.decide", queue)
+    ):
         return HttpResponseRedirect(f"{reverse('review:review', args=[queue.uuid])}?item={made.item.uuid}")
     return HttpResponseRedirect(f"{reverse('schemas:schema', args=[dataset.uuid])}#proposal-{made.uuid}")
 

@@ -23,7 +23,9 @@ def wants_json(request: HttpRequest) -> bool:
 
 
 def json_errors(view: View) -> View:
-    """Turn refusals into {code, message, fields} for the script; for a plain form the middleware handles them."""
+    """Turn refusals into {code, message, fields} for the script; for a plain form the middleware handles
+    them.
+    """
 
     @wraps(view)
     def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -34,9 +36,13 @@ def json_errors(view: View) -> View:
         except Refusal as error:
             status = next((code for kind, code in STATUS.items() if isinstance(error, kind)), 422)
             message = " ".join(part for part in (error.message, error.next_step) if part)
-            return JsonResponse({"code": error.code, "message": message, "fields": error.fields}, status=status)
+            return JsonResponse(
+                {"code": error.code, "message": message, "fields": error.fields}, status=status
+            )
         except PermissionDenied as error:
-            return JsonResponse({"code": "permission_denied", "message": str(error), "fields": {}}, status=403)
+            return JsonResponse(
+                {"code": "permission_denied", "message": str(error), "fields": {}}, status=403
+            )
 
     return wrapped
 

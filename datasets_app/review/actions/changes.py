@@ -1,4 +1,6 @@
-"""Change a dataset's labels without losing work: rename, merge, split, retire, and move resolved labels along."""
+"""Change a dataset's labels without losing work: rename, merge, split, retire, and move resolved labels
+along.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +52,9 @@ REASON = 1_000
 
 
 def plan_changes(dataset: Dataset, wanted: Sequence[Change], seen: int | None) -> tuple[LabelSchema, Plan]:
-    """The current version, and the plan of the next one. Raises Refused (invalid changes) or Conflict (published in the meantime)."""
+    """The current version, and the plan of the next one. Raises Refused (invalid changes) or Conflict
+    (published in the meantime).
+    """
     if not dataset.task_type.has_labels:
         raise Refused("Annotations of this dataset's task have no labels, so there are none to change.")
     latest = latest_schema(dataset)
@@ -66,18 +70,29 @@ def plan_changes(dataset: Dataset, wanted: Sequence[Change], seen: int | None) -
 
 @transaction.atomic
 def change_classes(
-    *, dataset_id: UUID, actor: User, wanted: Sequence[Change], seen: int | None = None, move: Sequence[UUID] = (),
+    *,
+    dataset_id: UUID,
+    actor: User,
+    wanted: Sequence[Change],
+    seen: int | None = None,
+    move: Sequence[UUID] = (),
     accepting: Sequence[UUID] = (),
-) -> LabelSchema:  # fmt: skip
+) -> LabelSchema:
     """Publish the next version with these changes; a job moves resolved labels that use removed labels.
 
-    A renamed label keeps its identity. Decisions with a merged label are superseded by ones with the target label, without duplicate
-    labels or spans; those with a split label are withdrawn, so that their items are unlabeled. For tasks with one label per text, a
-    retired label keeps its decisions; otherwise it's removed from them, and a decision with no other label is withdrawn. Annotations
-    never change. seen: the version that the author edited. move: queues that get the new version. accepting: open proposals that the
-    version includes. Raises PermissionDenied, Refused, or Conflict (a version was published or a proposal answered in the meantime).
+    A renamed label keeps its identity. Decisions with a merged label are superseded by ones with the target
+    label, without duplicate labels or spans; those with a split label are withdrawn, so that their items are
+    unlabeled. For tasks with one label per text, a retired label keeps its decisions; otherwise it's removed
+    from them, and a decision with no other label is withdrawn. Annotations never change. seen: the version
+    that the author edited. move: queues that get the new version. accepting: open proposals that the version
+    includes. Raises PermissionDenied, Refused, or Conflict (a version was published or a proposal answered in
+    the meantime).
     """
-    dataset = Dataset.objects.select_for_update(of=("self",), no_key=True).select_related("project").get(uuid=dataset_id)
+    dataset = (
+        Dataset.objects.select_for_update(of=("self",), no_key=True)
+        .select_related("project")
+        .get(uuid=dataset_id)
+    )
     policy.require(actor, "labeling.manage", dataset)
     latest, planned = plan_changes(dataset, wanted, seen)
     proposals = lock_proposals(dataset, accepting)
@@ -85,9 +100,15 @@ def change_classes(
     check_included(proposals, latest, schema)
     include_proposals(schema, proposals, actor)
     ledger.record(
-        actor, Verb.LABELS_CHANGED, schema, project=dataset.project.uuid, dataset=dataset.uuid, version=schema.version,
-        renamed=len(planned.renamed), **{kind.value: sum(each.kind == kind for each in planned.removed) for kind in ChangeKind},
-    )  # fmt: skip
+        actor,
+        Verb.LABELS_CHANGED,
+        schema,
+        project=dataset.project.uuid,
+        dataset=dataset.uuid,
+        version=schema.version,
+        renamed=len(planned.renamed),
+        **{kind.value: sum(each.kind == kind for each in planned.removed) for kind in ChangeKind},
+    )
     for queue in queues_behind(dataset).filter(uuid__in=move).order_by("id"):
         to_version(queue, schema, actor)
     if any(moves(dataset, each.kind) for each in planned.removed):
@@ -97,7 +118,8 @@ def change_classes(
 
 @transaction.atomic
 def move_decisions(*, dataset_id: UUID, actor: User) -> Job:
-    """Move resolved labels that use removed labels again: after a cancelled job, or if a queue of an older version continued.
+    """Move resolved labels that use removed labels again: after a cancelled job, or if a queue of an older
+    version continued.
 
     Raises PermissionDenied or Refused (nothing to move).
     """
@@ -110,11 +132,16 @@ def move_decisions(*, dataset_id: UUID, actor: User) -> Job:
 
 @transaction.atomic
 def move_queue(*, queue_id: UUID, actor: User) -> Queue:
-    """Give a queue the newest schema version. Annotations stay; values from pages with the old version are still accepted.
+    """Give a queue the newest schema version. Annotations stay; values from pages with the old version are
+    still accepted.
 
     Safe to repeat. Raises PermissionDenied or Conflict (closed).
     """
-    queue = Queue.objects.select_for_update(of=("self",), no_key=True).select_related("dataset__project", "schema").get(uuid=queue_id)
+    queue = (
+        Queue.objects.select_for_update(of=("self",), no_key=True)
+        .select_related("dataset__project", "schema")
+        .get(uuid=queue_id)
+    )
     policy.require(actor, "labeling.manage", queue)
     if queue.state == Queue.State.CLOSED:
         raise Conflict(f"{queue.name} is closed; its annotations can't be changed.")
@@ -128,7 +155,14 @@ def to_version(queue: Queue, schema: LabelSchema, actor: User) -> None:
     """Move a queue to a version, in the caller's transaction."""
     old, queue.schema = queue.schema, schema
     queue.save(update_fields=["schema"])
-    ledger.record(actor, Verb.QUEUE_MOVED, queue, project=schema.dataset.project.uuid, old=old.version, new=schema.version)
+    ledger.record(
+        actor,
+        Verb.QUEUE_MOVED,
+        queue,
+        project=schema.dataset.project.uuid,
+        old=old.version,
+        new=schema.version,
+    )
 
 
 def follow_published(schema: LabelSchema, actor: User) -> None:
@@ -139,7 +173,9 @@ def follow_published(schema: LabelSchema, actor: User) -> None:
 
 # ── Moving decisions ────────────────────────────────────────────────────────
 def run_moves(ctx: JobContext) -> None:
-    """Job: move resolved labels. Each batch commits with its event, so it can be cancelled and run again at any time."""
+    """Job: move resolved labels. Each batch commits with its event, so it can be cancelled and run again at
+    any time.
+    """
     dataset = Dataset.objects.select_related("project").get(uuid=ctx.args["dataset"])
     if not ctx.job.checkpoint:
         ctx.checkpoint(begun(dataset))
@@ -154,7 +190,9 @@ def run_moves(ctx: JobContext) -> None:
 
 
 def move_all(ctx: JobContext, dataset: Dataset) -> None:
-    """Move decisions by key, repeatedly from the start until none is left: a moved one may have to move again."""
+    """Move decisions by key, repeatedly from the start until none is left: a moved one may have to move
+    again.
+    """
     total = bounded(decisions_behind(dataset))
     done = after = 0
     while (batch := move_batch(ctx, dataset, after)) or after:
@@ -164,7 +202,9 @@ def move_all(ctx: JobContext, dataset: Dataset) -> None:
 
 
 def settle_again(ctx: JobContext, dispute_id: int) -> None:
-    """Label a disputed item automatically if its annotations agree since labels were removed, or update its dispute."""
+    """Label a disputed item automatically if its annotations agree since labels were removed, or update its
+    dispute.
+    """
     with transaction.atomic():
         ctx.hold()
         rows = Dispute.objects.filter(pk=dispute_id, state=Dispute.State.OPEN).select_related(
@@ -181,20 +221,38 @@ def move_batch(ctx: JobContext, dataset: Dataset, after: int) -> list[int]:
         ctx.hold()
         found = list(decisions_behind(dataset).filter(pk__gt=after).values_list("pk", "item_id")[:BATCH])
         items = [item for _, item in found]
-        list(Slot.objects.select_for_update().filter(item_id__in=items).order_by("id").values_list("pk", flat=True))  # not labeled
-        rows = list(decisions_behind(dataset).filter(pk__in=[pk for pk, _ in found]).select_related("item", "label", "by", "queue"))
+        # not labeled
+        list(
+            Slot.objects.select_for_update()
+            .filter(item_id__in=items)
+            .order_by("id")
+            .values_list("pk", flat=True)
+        )
+        rows = list(
+            decisions_behind(dataset)
+            .filter(pk__in=[pk for pk, _ in found])
+            .select_related("item", "label", "by", "queue")
+        )
         made = supersede(dataset, rows, ctx.job.created_by)
         if made:
             withdrawn = sum(each.how == Decision.How.WITHDRAWN for each in made)
             ledger.record(
-                ctx.job.created_by, Verb.LABELS_MOVED, dataset, project=dataset.project.uuid, job=ctx.job.uuid, rows=len(made),
-                withdrawn=withdrawn, digest=digest_of({"decisions": [each.digest for each in made]}),
-            )  # fmt: skip
+                ctx.job.created_by,
+                Verb.LABELS_MOVED,
+                dataset,
+                project=dataset.project.uuid,
+                job=ctx.job.uuid,
+                rows=len(made),
+                withdrawn=withdrawn,
+                digest=digest_of({"decisions": [each.digest for each in made]}),
+            )
     return [pk for pk, _ in found]
 
 
 def supersede(dataset: Dataset, rows: Sequence[Decision], actor: User | None) -> list[Decision]:
-    """Save the decisions that supersede these, with the annotations they are based on, and update the queues' counters."""
+    """Save the decisions that supersede these, with the annotations they are based on, and update the queues'
+    counters.
+    """
     known = to_move(dataset)
     named = {UUID(key) for row in rows for key in labels_of(value_of(row))}
     targets = {UUID(key) for source in named & known.keys() for key in known[source].targets}
@@ -205,41 +263,66 @@ def supersede(dataset: Dataset, rows: Sequence[Decision], actor: User | None) ->
     rested = through.objects.filter(decision__in=rows).values_list("decision_id", "annotation_id")
     after = {row.pk: each for row, each in zip(rows, made, strict=True)}
     through.objects.bulk_create(
-        through(decision_id=after[old].pk, annotation_id=answer) for old, answer in rested if after[old].how != Decision.How.WITHDRAWN
+        through(decision_id=after[old].pk, annotation_id=answer)
+        for old, answer in rested
+        if after[old].how != Decision.How.WITHDRAWN
     )
-    withdrawn = Counter(each.queue_id for each in made if each.how == Decision.How.WITHDRAWN and each.queue_id)
+    withdrawn = Counter(
+        each.queue_id for each in made if each.how == Decision.How.WITHDRAWN and each.queue_id
+    )
     for queue, count in sorted(withdrawn.items()):
         Queue.objects.filter(pk=queue).update(items_decided=F("items_decided") - count)
     return made
 
 
-def next_decision(row: Decision, known: Mapping[UUID, LabelChange], labels: Mapping[str, Label], actor: User | None) -> Decision:
-    """The decision after one whose labels were removed, by the first version that changes them: with the remaining labels, or a
-    withdrawal. That version's publisher is responsible for it too; later versions are applied in turn.
+def next_decision(
+    row: Decision, known: Mapping[UUID, LabelChange], labels: Mapping[str, Label], actor: User | None
+) -> Decision:
+    """The decision after one whose labels were removed, by the first version that changes them: with the
+    remaining labels, or a withdrawal. That version's publisher is responsible for it too; later versions are
+    applied in turn.
     """
     old = value_of(row)
     merges, splits, retirements = first_changes(old, known)
     value = relabeling.moved(
-        old, merged={str(each.source): str(each.targets[0]) for each in merges}, split={str(each.source) for each in splits},
+        old,
+        merged={str(each.source): str(each.targets[0]) for each in merges},
+        split={str(each.source) for each in splits},
         retired={str(each.source) for each in retirements},
-    )  # fmt: skip
+    )
     causes, how, by = [*merges, *retirements], Decision.How(row.how), row.by
     if value is None:
         causes, how, by = splits or retirements, Decision.How.WITHDRAWN, actor
     now = value or old
     digest = rules.decision_digest(
-        item=row.item.digest, value=now, names={key: labels[key].name for key in labels_of(now)}, how=how, by=by.uuid if by else None,
+        item=row.item.digest,
+        value=now,
+        names={key: labels[key].name for key in labels_of(now)},
+        how=how,
+        by=by.uuid if by else None,
         supersedes=row.digest,
-    )  # fmt: skip
+    )
     return Decision(
-        item=row.item, **stored(now, labels), queue=row.queue, how=how, by=by, supersedes=row, change=causes[0], digest=digest,
+        item=row.item,
+        **stored(now, labels),
+        queue=row.queue,
+        how=how,
+        by=by,
+        supersedes=row,
+        change=causes[0],
+        digest=digest,
         reason=" ".join(change_text(each, labels) for each in causes)[:REASON],
-    )  # fmt: skip
+    )
 
 
-def first_changes(value: Value, known: Mapping[UUID, LabelChange]) -> tuple[list[LabelChange], list[LabelChange], list[LabelChange]]:
+def first_changes(
+    value: Value, known: Mapping[UUID, LabelChange]
+) -> tuple[list[LabelChange], list[LabelChange], list[LabelChange]]:
     """The merges, splits, and retirements of the first version that changed a label in a value."""
-    touching = sorted((known[key] for key in {UUID(each) for each in labels_of(value)} & known.keys()), key=lambda each: each.pk)
+    touching = sorted(
+        (known[key] for key in {UUID(each) for each in labels_of(value)} & known.keys()),
+        key=lambda each: each.pk,
+    )
     first = [change for change in touching if change.schema_id == touching[0].schema_id]
     merges, splits, retirements = ([change for change in first if change.kind == kind] for kind in ChangeKind)
     return merges, splits, retirements
@@ -248,12 +331,19 @@ def first_changes(value: Value, known: Mapping[UUID, LabelChange]) -> tuple[list
 def change_text(change: LabelChange, labels: Mapping[str, Label]) -> str:
     """A change of a label, as a sentence. labels: by stable id, including its target."""
     done = {ChangeKind.SPLIT: "split", ChangeKind.RETIRE: "retired"}.get(ChangeKind(change.kind))
-    return f"{change.name} was {done or f'merged into {labels[str(change.targets[0])].name}'} in version {change.schema.version}."
+    return (
+        f"{change.name} was {done or f'merged into {labels[str(change.targets[0])].name}'} in version"
+        f" {change.schema.version}."
+    )
 
 
 def enqueue_move(dataset: Dataset, actor: User) -> Job:
     """Enqueue the job that moves resolved labels; returns the queued or running one if there is one."""
     return jobs.enqueue(
-        MOVE, actor=actor, project=dataset.project, args={"dataset": str(dataset.uuid)}, subject=dataset,
+        MOVE,
+        actor=actor,
+        project=dataset.project,
+        args={"dataset": str(dataset.uuid)},
+        subject=dataset,
         key=f"{MOVE}:{dataset.uuid}",
-    )  # fmt: skip
+    )

@@ -46,11 +46,13 @@ State, ACCEPTED = SpotCheck.State, Decision.How.ACCEPTED
 
 @transaction.atomic
 def start_check(*, queue_id: UUID, actor: User, size: int, tolerated: int) -> SpotCheck:
-    """Draw a random sample of the items waiting for acceptance, without those that this adjudicator annotated.
+    """Draw a random sample of the items waiting for acceptance, without those that this adjudicator
+    annotated.
 
-    size: of the sample, 1 to 500; all waiting items if there are fewer. tolerated: percent of the sample that may be wrong, 0 to 50; also
-    of it and the earlier samples that count, together. Items that earlier samples left unjudged come first. Raises PermissionDenied,
-    Refused that names the field (out of range, nothing to check for this adjudicator), or Conflict (a check is in progress).
+    size: of the sample, 1 to 500; all waiting items if there are fewer. tolerated: percent of the sample that
+    may be wrong, 0 to 50; also of it and the earlier samples that count, together. Items that earlier samples
+    left unjudged come first. Raises PermissionDenied, Refused that names the field (out of range, nothing to
+    check for this adjudicator), or Conflict (a check is in progress).
     """
     queue = locked(queue_id)
     policy.require(actor, "labeling.decide", queue)
@@ -63,7 +65,8 @@ def start_check(*, queue_id: UUID, actor: User, size: int, tolerated: int) -> Sp
         raise Refused("The sample wasn't drawn.", next_step=next(iter(problems.values()))[0], fields=problems)
     if under_way := queue.checks.filter(state=State.OPEN).select_related("created_by").first():
         raise Conflict(
-            f"{under_way.created_by} is already checking a sample of {queue.name}.", next_step="Finish or drop that check first."
+            f"{under_way.created_by} is already checking a sample of {queue.name}.",
+            next_step="Finish or drop that check first.",
         )
     before = counted_checks(queue)
     earlier = earlier_of(before)
@@ -75,25 +78,44 @@ def start_check(*, queue_id: UUID, actor: User, size: int, tolerated: int) -> Sp
             next_step="Wait for more annotations, or ask another adjudicator.",
         )
     check = SpotCheck.objects.create(
-        queue=queue, waiting=queue.items_agreed, last=newest, tolerated=tolerated, created_by=actor, earlier_judged=earlier.judged,
+        queue=queue,
+        waiting=queue.items_agreed,
+        last=newest,
+        tolerated=tolerated,
+        created_by=actor,
+        earlier_judged=earlier.judged,
         earlier_wrong=earlier.wrong,
-    )  # fmt: skip
-    Sampled.objects.bulk_create([Sampled(check_of=check, item_id=item, agreed_id=agreed) for item, agreed in drawn.items()])
+    )
+    Sampled.objects.bulk_create(
+        [Sampled(check_of=check, item_id=item, agreed_id=agreed) for item, agreed in drawn.items()]
+    )
     project = queue.dataset.project.uuid
-    ledger.record(actor, Verb.CHECK_STARTED, check, project=project, queue=queue.uuid, size=len(drawn), tolerated=tolerated)
+    ledger.record(
+        actor,
+        Verb.CHECK_STARTED,
+        check,
+        project=project,
+        queue=queue.uuid,
+        size=len(drawn),
+        tolerated=tolerated,
+    )
     return check
 
 
 def locked(queue_id: UUID) -> Queue:
     """The queue, locked against other checks until the transaction ends."""
-    return Queue.objects.select_for_update(of=("self",), no_key=True).select_related("dataset__project", "schema").get(uuid=queue_id)
+    return (
+        Queue.objects.select_for_update(of=("self",), no_key=True)
+        .select_related("dataset__project", "schema")
+        .get(uuid=queue_id)
+    )
 
 
 def draw(queue: Queue, actor: User, size: int, before: QuerySet[SpotCheck]) -> dict[int, int]:
     """Up to `size` waiting items that the actor hasn't annotated, with the keys of their rows.
 
-    First those that earlier checks drew and left unjudged, so that skipping items that look wrong doesn't help; then by random place, from
-    a random start, wrapping around. At most 1,000 of each are read.
+    First those that earlier checks drew and left unjudged, so that skipping items that look wrong doesn't
+    help; then by random place, from a random start, wrapping around. At most 1,000 of each are read.
     """
     start = secrets.randbelow(rules.RANGE)
     rows = Agreed.objects.filter(queue=queue).order_by("place", "id").values_list("item_id", "pk")
@@ -102,18 +124,24 @@ def draw(queue: Queue, actor: User, size: int, before: QuerySet[SpotCheck]) -> d
     for part in (left, rows.filter(place__gte=start), rows.filter(place__lt=start)):
         if len(found) < size:
             some = dict(part[: 2 * LARGEST])
-            own = set(standing_answers().filter(user=actor, item_id__in=some).values_list("item_id", flat=True))
+            own = set(
+                standing_answers().filter(user=actor, item_id__in=some).values_list("item_id", flat=True)
+            )
             found |= {item: agreed for item, agreed in some.items() if item not in own}
     return dict(islice(found.items(), size))
 
 
 @transaction.atomic
 def drop_check(*, check_id: UUID, actor: User) -> SpotCheck:
-    """End a check without accepting anything; the resolved label in it stays. Raises PermissionDenied or Conflict (it has ended)."""
+    """End a check without accepting anything; the resolved label in it stays. Raises PermissionDenied or
+    Conflict (it has ended).
+    """
     check = open_check(check_id, actor)
     check.state, check.ended_at = State.DROPPED, timezone.now()
     check.save(update_fields=["state", "ended_at"])
-    ledger.record(actor, Verb.CHECK_DISCARDED, check, project=check.queue.dataset.project.uuid, queue=check.queue.uuid)
+    ledger.record(
+        actor, Verb.CHECK_DISCARDED, check, project=check.queue.dataset.project.uuid, queue=check.queue.uuid
+    )
     return check
 
 
@@ -121,27 +149,54 @@ def drop_check(*, check_id: UUID, actor: User) -> SpotCheck:
 def accept_check(*, check_id: UUID, actor: User) -> Job:
     """Start a job that accepts all items that waited when the sample was drawn and still do.
 
-    Raises PermissionDenied, Refused (part of the sample wasn't reviewed, or too much of it was wrong), or Conflict.
+    Raises PermissionDenied, Refused (part of the sample wasn't reviewed, or too much of it was wrong), or
+    Conflict.
     """
     check = open_check(check_id, actor)
     found = sample_of(check)
     if found.left:
-        raise Refused(f"{found.left} of the sample's {found.size} items haven't been reviewed.", next_step="Resolve them first.")
-    if found.too_wrong:
-        together = f", with earlier samples {found.together.wrong} of {found.together.judged}" if found.earlier.judged else ""
-        message = f"{found.wrong} of {found.size} items were wrong{together}; the limit is {check.tolerated} %."
         raise Refused(
-            message, next_step="Drop the check and discuss the errors with the annotators. This sample also counts in the next check."
+            f"{found.left} of the sample's {found.size} items haven't been reviewed.",
+            next_step="Resolve them first.",
+        )
+    if found.too_wrong:
+        together = (
+            f", with earlier samples {found.together.wrong} of {found.together.judged}"
+            if found.earlier.judged
+            else ""
+        )
+        message = (
+            f"{found.wrong} of {found.size} items were wrong{together}; the limit is {check.tolerated} %."
+        )
+        raise Refused(
+            message,
+            next_step=(
+                "Drop the check and discuss the errors with the annotators. This sample also counts in the"
+                " next check."
+            ),
         )
     check.state, check.ended_at = State.ACCEPTED, timezone.now()
     check.save(update_fields=["state", "ended_at"])
     project = check.queue.dataset.project
     ledger.record(
-        actor, Verb.CHECK_ACCEPTED, check, project=project.uuid, queue=check.queue.uuid, size=found.size, wrong=found.wrong,
-        tolerated=check.tolerated, waiting=check.waiting, earlier_judged=found.earlier.judged, earlier_wrong=found.earlier.wrong,
-    )  # fmt: skip
+        actor,
+        Verb.CHECK_ACCEPTED,
+        check,
+        project=project.uuid,
+        queue=check.queue.uuid,
+        size=found.size,
+        wrong=found.wrong,
+        tolerated=check.tolerated,
+        waiting=check.waiting,
+        earlier_judged=found.earlier.judged,
+        earlier_wrong=found.earlier.wrong,
+    )
     return jobs.enqueue(
-        KIND, actor=actor, project=project, args={"check": str(check.uuid), "queue": str(check.queue.uuid)}, subject=check.queue
+        KIND,
+        actor=actor,
+        project=project,
+        args={"check": str(check.uuid), "queue": str(check.queue.uuid)},
+        subject=check.queue,
     )
 
 
@@ -152,12 +207,16 @@ def open_check(check_id: UUID, actor: User) -> SpotCheck:
     check = queue.checks.get(uuid=check_id)
     check.queue = queue
     if check.state != State.OPEN:
-        raise Conflict(f"This check is already {check.get_state_display().lower()}.", next_step="Reload the page.")
+        raise Conflict(
+            f"This check is already {check.get_state_display().lower()}.", next_step="Reload the page."
+        )
     return check
 
 
 def judge_sampled(queue: Queue, item: Item, *, right: bool) -> None:
-    """Remove an item that an adjudicator judged from the waiting ones, and record it in the current sample. Callers hold its lock."""
+    """Remove an item that an adjudicator judged from the waiting ones, and record it in the current sample.
+    Callers hold its lock.
+    """
     if stop_waiting(queue, item):
         in_open_sample(queue, item).update(right=right)
 
@@ -175,7 +234,9 @@ def in_open_sample(queue: Queue, item: Item) -> QuerySet[Sampled]:
 
 def run_accept(ctx: JobContext) -> None:
     """Job: label the waiting items in batches that commit with their event. Safe to run again."""
-    check = SpotCheck.objects.select_related("queue__dataset__project", "queue__schema").get(uuid=ctx.args["check"])
+    check = SpotCheck.objects.select_related("queue__dataset__project", "queue__schema").get(
+        uuid=ctx.args["check"]
+    )
     actor = accepter(ctx, check)
     after = int(ctx.job.checkpoint.get("after", 0)) if ctx.job.checkpoint else 0
     waiting = Agreed.objects.filter(queue=check.queue, pk__lte=check.last).order_by("id")
@@ -199,9 +260,15 @@ def accepter(ctx: JobContext, check: SpotCheck) -> User:
 
 
 def accept_batch(check: SpotCheck, actor: User, item_ids: Sequence[int]) -> None:
-    """Label these items with their unanimous value, except those that the adjudicator annotated and those no longer waiting."""
+    """Label these items with their unanimous value, except those that the adjudicator annotated and those no
+    longer waiting.
+    """
     queue = check.queue
-    slots = Slot.objects.select_for_update(of=("self",)).filter(queue=queue, item_id__in=item_ids, is_gold=False).order_by("id")
+    slots = (
+        Slot.objects.select_for_update(of=("self",))
+        .filter(queue=queue, item_id__in=item_ids, is_gold=False)
+        .order_by("id")
+    )
     of_item: dict[int, list[Slot]] = {}
     for slot in slots.select_related("annotation__label"):  # first, since the rest needs these locks
         of_item.setdefault(slot.item_id, []).append(slot)
@@ -221,22 +288,46 @@ def accept_batch(check: SpotCheck, actor: User, item_ids: Sequence[int]) -> None
             settle(queue, row.item, of_item[item_id])  # labeled differently since: for an adjudicator
             continue
         digest = rules.decision_digest(
-            item=row.item.digest, value=value, names={key: each.name for key, each in known.items()}, how=ACCEPTED, by=actor.uuid,
+            item=row.item.digest,
+            value=value,
+            names={key: each.name for key, each in known.items()},
+            how=ACCEPTED,
+            by=actor.uuid,
             supersedes=before.digest if before else "",
-        )  # fmt: skip
-        decision = Decision(item=row.item, **stored(value, known), queue=queue, how=ACCEPTED, by=actor, supersedes=before, digest=digest)
+        )
+        decision = Decision(
+            item=row.item,
+            **stored(value, known),
+            queue=queue,
+            how=ACCEPTED,
+            by=actor,
+            supersedes=before,
+            digest=digest,
+        )
         made.append((decision, answers))
     Decision.objects.bulk_create([decision for decision, _ in made])
     based_on = Decision.annotations.through
-    based_on.objects.bulk_create([based_on(decision=decision, annotation=answer) for decision, answers in made for answer in answers])
+    based_on.objects.bulk_create(
+        [based_on(decision=decision, annotation=answer) for decision, answers in made for answer in answers]
+    )
     waiting.filter(item_id__in=[decision.item_id for decision, _ in made]).delete()
     fresh = sum(1 for decision, _ in made if not is_counted(ends.get(decision.item_id), queue))
-    Queue.objects.filter(pk=queue.pk).update(items_agreed=F("items_agreed") - len(made), items_decided=F("items_decided") + fresh)
-    SpotCheck.objects.filter(pk=check.pk).update(accepted=F("accepted") + len(made), left_out=F("left_out") + len(own))
+    Queue.objects.filter(pk=queue.pk).update(
+        items_agreed=F("items_agreed") - len(made), items_decided=F("items_decided") + fresh
+    )
+    SpotCheck.objects.filter(pk=check.pk).update(
+        accepted=F("accepted") + len(made), left_out=F("left_out") + len(own)
+    )
     if made:
         digest = hashlib.sha256(b"".join(bytes.fromhex(decision.digest) for decision, _ in made)).hexdigest()
         ledger.record(
-            actor, Verb.LABELS_ACCEPTED, check, project=queue.dataset.project.uuid, queue=queue.uuid, rows=len(made), digest=digest
+            actor,
+            Verb.LABELS_ACCEPTED,
+            check,
+            project=queue.dataset.project.uuid,
+            queue=queue.uuid,
+            rows=len(made),
+            digest=digest,
         )
 
 

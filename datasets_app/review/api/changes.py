@@ -23,25 +23,37 @@ LONGEST = 120
 
 
 class SchemaChangeIn(serializers.Serializer[Any]):
-    """One change. label: stable id of a class. into: the new name; the class of a merge; the classes of a split; empty to retire."""
+    """One change. label: stable id of a class. into: the new name; the class of a merge; the classes of a
+    split; empty to retire.
+    """
 
     label = serializers.UUIDField()  # type: ignore[assignment]
     kind = serializers.ChoiceField(choices=KINDS)
-    into = serializers.ListField(child=serializers.CharField(max_length=LONGEST), required=False, default=list, max_length=CHANGES_LIMIT)
+    into = serializers.ListField(
+        child=serializers.CharField(max_length=LONGEST),
+        required=False,
+        default=list,
+        max_length=CHANGES_LIMIT,
+    )
 
 
 class ChangesIn(serializers.Serializer[Any]):
-    """Changes that make one version. seen: the version that they change. move: queues that go to the new version. accepting: open proposals
-    for the guideline that the version takes up."""
+    """Changes that make one version. seen: the version that they change. move: queues that go to the new
+    version. accepting: open proposals for the guideline that the version takes up.
+    """
 
     changes = SchemaChangeIn(many=True)
     seen = serializers.IntegerField()
     move = serializers.ListField(child=serializers.UUIDField(), required=False, default=list, max_length=100)
-    accepting = serializers.ListField(child=serializers.UUIDField(), required=False, default=list, max_length=100)
+    accepting = serializers.ListField(
+        child=serializers.UUIDField(), required=False, default=list, max_length=100
+    )
 
 
 class RemovedOut(serializers.Serializer[Any]):
-    """A class that goes away and what carries it, each counted up to 10,001: more than 10,000 then. withdrawn: of the decisions."""
+    """A class that goes away and what carries it, each counted up to 10,001: more than 10,000 then.
+    withdrawn: of the decisions.
+    """
 
     name = serializers.CharField()
     kind = serializers.CharField()
@@ -81,10 +93,16 @@ class PreviewChanges(View):
             found = touched(dataset, each, plan.removed)
             removed.append(
                 {
-                    "name": each.name, "kind": str(each.kind), "into": each.into, "decisions": found.decisions,
-                    "withdrawn": found.withdrawn, "answers": found.answers, "suggestions": found.suggestions, "queues": found.queues,
+                    "name": each.name,
+                    "kind": str(each.kind),
+                    "into": each.into,
+                    "decisions": found.decisions,
+                    "withdrawn": found.withdrawn,
+                    "answers": found.answers,
+                    "suggestions": found.suggestions,
+                    "queues": found.queues,
                 }
-            )  # fmt: skip
+            )
         return Response(PlanOut({"labels": [label.name for label in plan.labels], "gone": removed}).data)
 
 
@@ -98,12 +116,25 @@ class ChangeClasses(View):
         """Publish the next version; a job moves resolved labels that use removed labels."""
         data = read(ChangesIn, request.data)
         made = change_classes(
-            dataset_id=uuid, actor=request.user, wanted=wanted(data), seen=data["seen"], move=data["move"], accepting=data["accepting"]
+            dataset_id=uuid,
+            actor=request.user,
+            wanted=wanted(data),
+            seen=data["seen"],
+            move=data["move"],
+            accepting=data["accepting"],
         )
         return Response(SchemaOut(made).data, status=201)
 
 
 urlpatterns = [
-    path("labeling/datasets/<uuid:uuid>/labels/preview/", PreviewChanges.as_view(), name="api-labeling-preview-changes"),
-    path("labeling/datasets/<uuid:uuid>/labels/change/", ChangeClasses.as_view(), name="api-labeling-change-classes"),
+    path(
+        "labeling/datasets/<uuid:uuid>/labels/preview/",
+        PreviewChanges.as_view(),
+        name="api-labeling-preview-changes",
+    ),
+    path(
+        "labeling/datasets/<uuid:uuid>/labels/change/",
+        ChangeClasses.as_view(),
+        name="api-labeling-change-classes",
+    ),
 ]

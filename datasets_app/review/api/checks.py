@@ -28,7 +28,9 @@ class CheckIn(serializers.Serializer[Any]):
 
 
 class ChanceOut(serializers.Serializer[Any]):
-    """How often a lot is accepted of which the share `wrong` is wrong: by this sample, and by it or one of up to three more after it."""
+    """How often a lot is accepted of which the share `wrong` is wrong: by this sample, and by it or one of up
+    to three more after it.
+    """
 
     wrong = serializers.FloatField()
     accepted = serializers.FloatField()
@@ -36,7 +38,9 @@ class ChanceOut(serializers.Serializer[Any]):
 
 
 class CheckOut(serializers.Serializer[SpotCheck]):
-    """A check. waiting: items that waited when the sample was drawn. to_look_at: sampled items not resolved yet."""
+    """A check. waiting: items that waited when the sample was drawn. to_look_at: sampled items not resolved
+    yet.
+    """
 
     uuid = serializers.UUIDField()
     queue = serializers.UUIDField(source="queue.uuid")
@@ -64,7 +68,9 @@ class CheckOut(serializers.Serializer[SpotCheck]):
         return sample_of(row).wrong
 
     def get_allowed(self, row: SpotCheck) -> int:
-        """How many of the sample may be wrong, also with earlier ones; negative where it cannot be accepted."""
+        """How many of the sample may be wrong, also with earlier ones; negative where it cannot be
+        accepted.
+        """
         return sample_of(row).allowed
 
     def get_accepted_in_95(self, row: SpotCheck) -> float | None:
@@ -95,7 +101,10 @@ class WaitingOut(serializers.Serializer[Any]):
 class Checks(View):
     """Samples of what people agree on."""
 
-    needs = {"GET": Needs("labeling.decide", Queue, "labeling.view"), "POST": Needs("labeling.decide", Queue, "labeling.view")}
+    needs = {
+        "GET": Needs("labeling.decide", Queue, "labeling.view"),
+        "POST": Needs("labeling.decide", Queue, "labeling.view"),
+    }
 
     @extend_schema(operation_id="labeling_waiting", responses=WaitingOut)
     def get(self, request: Request, uuid: UUID) -> Response:

@@ -64,7 +64,12 @@ class Decide(View):
         """Decide the label of an item of the queue."""
         data = read(DecideIn, request.data)
         made = decide(
-            queue_id=uuid, item_id=data["item"], actor=request.user, value=data["value"], reason=data["reason"], seen=data["seen"]
+            queue_id=uuid,
+            item_id=data["item"],
+            actor=request.user,
+            value=data["value"],
+            reason=data["reason"],
+            seen=data["seen"],
         )
         return Response(DecisionOut(made).data, status=201)
 
@@ -78,7 +83,9 @@ class Return(View):
     def post(self, request: Request, uuid: UUID) -> Response:
         """Return an item to its annotators."""
         data = read(ReturnIn, request.data)
-        people = return_to_annotators(queue_id=uuid, item_id=data["item"], actor=request.user, comment=data["comment"])
+        people = return_to_annotators(
+            queue_id=uuid, item_id=data["item"], actor=request.user, comment=data["comment"]
+        )
         return Response({"people": people})
 
 

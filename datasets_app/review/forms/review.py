@@ -15,7 +15,9 @@ from lifecycle.runtime.task_types.values import labels_of, rename
 
 
 class DecideForm(ValueForm):
-    """An adjudicator's decision: an annotation or another label. A typed label takes precedence over the clicked button or the fields."""
+    """An adjudicator's decision: an annotation or another label. A typed label takes precedence over the
+    clicked button or the fields.
+    """
 
     item = forms.UUIDField()
     other = forms.CharField(required=False, max_length=120)

@@ -28,7 +28,9 @@ class Earlier(NamedTuple):
 
 
 class Chance(NamedTuple):
-    """The probability that a lot with a share `wrong` is accepted: by one sample, and by it or one of up to three more. All 0 to 1."""
+    """The probability that a lot with a share `wrong` is accepted: by one sample, and by it or one of up to
+    three more. All 0 to 1.
+    """
 
     wrong: float
     accepted: float
@@ -36,7 +38,9 @@ class Chance(NamedTuple):
 
 
 class Passing(NamedTuple):
-    """The shares of wrong items (0 to 1) at which a lot is accepted with 95 % and 10 % probability; None if no sample passes."""
+    """The shares of wrong items (0 to 1) at which a lot is accepted with 95 % and 10 % probability; None if
+    no sample passes.
+    """
 
     in_95: float | None
     in_10: float | None
@@ -44,7 +48,9 @@ class Passing(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Progress of a check. tolerated: percent of the sample that may be wrong, and of it and earlier samples that count, together."""
+    """Progress of a check. tolerated: percent of the sample that may be wrong, and of it and earlier samples
+    that count, together.
+    """
 
     size: int
     right: int
@@ -64,13 +70,17 @@ class Sample:
 
     @property
     def too_wrong(self) -> bool:
-        """Whether too much of the whole sample, or of it and earlier ones, is wrong, whatever the remaining items are."""
+        """Whether too much of the whole sample, or of it and earlier ones, is wrong, whatever the remaining
+        items are.
+        """
         return self.wrong > self.allowed
 
     @property
     def allowed(self) -> int:
         """How many items of the sample may be wrong; negative if it can't pass."""
-        return sampling.allowed(self.size, self.tolerated, judged=self.earlier.judged, wrong=self.earlier.wrong)
+        return sampling.allowed(
+            self.size, self.tolerated, judged=self.earlier.judged, wrong=self.earlier.wrong
+        )
 
     @property
     def together(self) -> Earlier:
@@ -88,7 +98,9 @@ class Sample:
         return [Chance(share, self.chance(share), self.chance(share, more=sampling.MORE)) for share in SHARES]
 
     def chance(self, share: float, *, more: int = 0) -> float:
-        """The probability that a lot with this share of wrong items is accepted, by this sample or up to `more` others."""
+        """The probability that a lot with this share of wrong items is accepted, by this sample or up to
+        `more` others.
+        """
         judged, wrong = self.earlier
         return sampling.chance(share, self.size, self.tolerated, judged=judged, wrong=wrong, more=more)
 
@@ -110,7 +122,9 @@ def plans(earlier: Earlier) -> list[tuple[int, list[Passing]]]:
 
 
 def in_sample(check: SpotCheck) -> QuerySet[Sampled]:
-    """The judged and waiting items of a sample, without those that left it because their annotations changed."""
+    """The judged and waiting items of a sample, without those that left it because their annotations
+    changed.
+    """
     return check.sample.exclude(right=None, agreed=None)
 
 
@@ -122,7 +136,9 @@ def sample_of(check: SpotCheck) -> Sample:
 
 
 def counted_checks(queue: Queue) -> QuerySet[SpotCheck]:
-    """Checks whose samples count for the next one: dropped since the last acceptance, if an item that waited then still waits."""
+    """Checks whose samples count for the next one: dropped since the last acceptance, if an item that waited
+    then still waits.
+    """
     accepted = queue.checks.filter(state=SpotCheck.State.ACCEPTED).aggregate(last=Max("pk"))["last"] or 0
     oldest = Agreed.objects.filter(queue=queue).aggregate(first=Min("pk"))["first"]
     dropped = queue.checks.filter(state=SpotCheck.State.DROPPED, pk__gt=accepted)
@@ -131,7 +147,9 @@ def counted_checks(queue: Queue) -> QuerySet[SpotCheck]:
 
 def earlier_of(checks: QuerySet[SpotCheck]) -> Earlier:
     """Judged and wrong items of these checks."""
-    found = list(Sampled.objects.filter(check_of__in=checks, right__isnull=False).values_list("right", flat=True))
+    found = list(
+        Sampled.objects.filter(check_of__in=checks, right__isnull=False).values_list("right", flat=True)
+    )
     return Earlier(len(found), found.count(False))
 
 

@@ -31,7 +31,8 @@ MOVE = "review.move_decisions"
 
 @dataclass(frozen=True, slots=True)
 class Touched:
-    """How many rows use a label, each counted up to 10,001 (more than 10,000). queues: not closed, with the label in their version.
+    """How many rows use a label, each counted up to 10,001 (more than 10,000). queues: not closed, with the
+    label in their version.
 
     withdrawn: of the decisions, those that the change withdraws; the others are moved.
     """
@@ -44,19 +45,27 @@ class Touched:
 
 
 def touched(dataset: Dataset, removed: Removed, planned: Sequence[Removed]) -> Touched:
-    """How many rows use one label. planned: all changes of the version, since a decision may use several of their labels."""
-    queues = Queue.objects.filter(dataset=dataset, schema__labels__stable_id=removed.source).exclude(state=Queue.State.CLOSED)
+    """How many rows use one label. planned: all changes of the version, since a decision may use several of
+    their labels.
+    """
+    queues = Queue.objects.filter(dataset=dataset, schema__labels__stable_id=removed.source).exclude(
+        state=Queue.State.CLOSED
+    )
     decisions = carrying(standing(), dataset, [removed.source], by="item__dataset")
     return Touched(
         decisions=bounded(decisions),
         withdrawn=withdrawn_by(dataset, decisions, removed, planned),
         answers=bounded(carrying(Annotation.objects.all(), dataset, [removed.source], by="queue__dataset")),
-        suggestions=bounded(carrying(Suggestion.objects.all(), dataset, [removed.source], by="item__dataset")),
+        suggestions=bounded(
+            carrying(Suggestion.objects.all(), dataset, [removed.source], by="item__dataset")
+        ),
         queues=queues.count(),
     )
 
 
-def withdrawn_by(dataset: Dataset, decisions: QuerySet[Decision], removed: Removed, planned: Sequence[Removed]) -> int:
+def withdrawn_by(
+    dataset: Dataset, decisions: QuerySet[Decision], removed: Removed, planned: Sequence[Removed]
+) -> int:
     """How many of the decisions with a label its change withdraws; 10,001 for more than 10,000."""
     if removed.kind == ChangeKind.SPLIT:
         return bounded(decisions)
@@ -67,11 +76,17 @@ def withdrawn_by(dataset: Dataset, decisions: QuerySet[Decision], removed: Remov
     return sum(retired.issuperset(labels_of(value)) for value in values.iterator(chunk_size=LOOK) if value)
 
 
-def carrying(rows: QuerySet[Any], dataset: Dataset, stable_ids: Iterable[UUID | str], *, by: str) -> QuerySet[Any]:
-    """Those of these annotations, decisions, or pre-labels that use one of these labels. by: lookup from a row to its dataset."""
+def carrying(
+    rows: QuerySet[Any], dataset: Dataset, stable_ids: Iterable[UUID | str], *, by: str
+) -> QuerySet[Any]:
+    """Those of these annotations, decisions, or pre-labels that use one of these labels. by: lookup from a
+    row to its dataset.
+    """
     if has_several(dataset):
         return with_labels(rows.filter(**{by: dataset}), stable_ids)
-    labels = Label.objects.filter(schema__dataset=dataset, stable_id__in=list(stable_ids)).values_list("pk", flat=True)
+    labels = Label.objects.filter(schema__dataset=dataset, stable_id__in=list(stable_ids)).values_list(
+        "pk", flat=True
+    )
     return rows.filter(label__in=list(labels))
 
 
@@ -98,12 +113,19 @@ def jobs_that_move(dataset: Dataset) -> QuerySet[Job]:
 def queues_behind(dataset: Dataset) -> QuerySet[Queue]:
     """The queues that aren't closed and have an older schema version than the newest, newest first."""
     newest = latest_schema(dataset)
-    rows = Queue.objects.filter(dataset=dataset).exclude(state=Queue.State.CLOSED).select_related("schema").order_by("-id")
+    rows = (
+        Queue.objects.filter(dataset=dataset)
+        .exclude(state=Queue.State.CLOSED)
+        .select_related("schema")
+        .order_by("-id")
+    )
     return rows.exclude(schema=newest) if newest else rows.none()
 
 
 def moves(dataset: Dataset, kind: str) -> bool:
-    """Whether this kind of change moves decisions: all do, except retirements for tasks with one label per text."""
+    """Whether this kind of change moves decisions: all do, except retirements for tasks with one label per
+    text.
+    """
     return kind != ChangeKind.RETIRE or has_several(dataset)
 
 
@@ -120,7 +142,8 @@ def to_move(dataset: Dataset) -> dict[UUID, LabelChange]:
 
 
 def decisions_behind(dataset: Dataset) -> QuerySet[Decision]:
-    """Current decisions that use a merged or split label, or a retired one for tasks with several labels; by key.
+    """Current decisions that use a merged or split label, or a retired one for tasks with several labels; by
+    key.
 
     For tasks with several labels no index finds them, so those that a job has already read aren't read again.
     """
@@ -130,8 +153,16 @@ def decisions_behind(dataset: Dataset) -> QuerySet[Decision]:
 
 
 def looked_through(dataset: Dataset, moving: Mapping[UUID, LabelChange]) -> int:
-    """The key of the newest decision when the last successful job for all these changes started; 0 without one."""
-    ended = jobs_that_move(dataset).filter(state=State.SUCCEEDED).order_by("-id").values_list("checkpoint", flat=True).first()
+    """The key of the newest decision when the last successful job for all these changes started; 0 without
+    one.
+    """
+    ended = (
+        jobs_that_move(dataset)
+        .filter(state=State.SUCCEEDED)
+        .order_by("-id")
+        .values_list("checkpoint", flat=True)
+        .first()
+    )
     return int(ended["decision"]) if ended and ended.get("change") == newest_change(moving) else 0
 
 
@@ -147,8 +178,9 @@ def begun(dataset: Dataset) -> dict[str, int]:
 
 
 def disputes_to_settle(dataset: Dataset) -> list[int]:
-    """Keys of open disputes whose annotations may agree by now: those about a merged label; for tasks with several labels all of them,
-    once a label was merged or retired."""
+    """Keys of open disputes whose annotations may agree by now: those about a merged label; for tasks with
+    several labels all of them, once a label was merged or retired.
+    """
     now = classes_now(dataset.pk)
     if has_several(dataset):
         open_ = Dispute.objects.filter(queue__dataset=dataset, state=Dispute.State.OPEN).order_by("id")

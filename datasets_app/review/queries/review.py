@@ -1,4 +1,6 @@
-"""The review page: an item's annotations side by side, and how disputes between the same labels were resolved."""
+"""The review page: an item's annotations side by side, and how disputes between the same labels were
+resolved.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +60,10 @@ class Line:
 
 def lines(found: Sequence[Dispute], names: dict[str, str], current: UUID | None) -> list[Line]:
     """The list of disagreements, each with the names of the disputed labels."""
-    return [Line(row.item.uuid, row.item.text, " / ".join(pair_names(row.pair, names)), row.item.uuid == current) for row in found]
+    return [
+        Line(row.item.uuid, row.item.text, " / ".join(pair_names(row.pair, names)), row.item.uuid == current)
+        for row in found
+    ]
 
 
 def pair_names(pair: str, names: dict[str, str]) -> list[str]:
@@ -95,10 +100,11 @@ class Merged:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One item to resolve. own: whether the adjudicator annotated it and so can't resolve it. likely, reason: prefilled.
+    """One item to resolve. own: whether the adjudicator annotated it and so can't resolve it. likely, reason:
+    prefilled.
 
-    source: name of the pre-labels' source. fields: initial values of the form for another label, from the likely or first annotation.
-    content: of the item, with prompt and responses as text.
+    source: name of the pre-labels' source. fields: initial values of the form for another label, from the
+    likely or first annotation. content: of the item, with prompt and responses as text.
     """
 
     item: Item
@@ -142,30 +148,54 @@ def case(queue: Queue, item: Item, reviewer: User) -> Case:
     remarks = dict(comments.values_list("user_id", "text"))
     columns = [
         Column(
-            letter=chr(ord("A") + at), key=at + 1, value=value, posted=canonical(value), words=words(value, names, item.text),
-            seconds=answer.seconds, answer=answer, remark=remarks.get(answer.user_id, ""),
-            same=values.count(value) > 1, picked=value == likely,
+            letter=chr(ord("A") + at),
+            key=at + 1,
+            value=value,
+            posted=canonical(value),
+            words=words(value, names, item.text),
+            seconds=answer.seconds,
+            answer=answer,
+            remark=remarks.get(answer.user_id, ""),
+            same=values.count(value) > 1,
+            picked=value == likely,
         )
         for at, (answer, value) in enumerate(zip(answers, values, strict=True))
-    ]  # fmt: skip
+    ]
     merged = queue.dataset.task_type.answers.merge(values) if values else None
     current = newest_decision(item.pk)
     held = current if current and current.how != Decision.How.WITHDRAWN else None
     own = any(answer.user_id == reviewer.pk for answer in answers)
     return Case(
-        item=item, columns=columns, suggestion=first, source=source, suggested=words(proposed, names, item.text) if proposed else "",
-        more=newest[1:3], suggestion_same=proposed in values, likely=canonical(likely) if likely else "",
-        merged=Merged(canonical(merged), words(merged, names, item.text)) if merged and merged not in values else None,
-        fields=widget_of(queue.dataset.task).fields(likely or (values[0] if values else None), item.text, names),
+        item=item,
+        columns=columns,
+        suggestion=first,
+        source=source,
+        suggested=words(proposed, names, item.text) if proposed else "",
+        more=newest[1:3],
+        suggestion_same=proposed in values,
+        likely=canonical(likely) if likely else "",
+        merged=(
+            Merged(canonical(merged), words(merged, names, item.text))
+            if merged and merged not in values
+            else None
+        ),
+        fields=widget_of(queue.dataset.task).fields(
+            likely or (values[0] if values else None), item.text, names
+        ),
         content=readable(item.content or {}),
         likely_letter=next((column.letter for column in columns if column.picked), ""),
-        reason=reason_for(values, likely, source if first else None), own=own, seen=seen_digest(slots, current),
-        current=held, decided=words(value_of(held), names, item.text) if held else "",
-    )  # fmt: skip
+        reason=reason_for(values, likely, source if first else None),
+        own=own,
+        seen=seen_digest(slots, current),
+        current=held,
+        decided=words(value_of(held), names, item.text) if held else "",
+    )
 
 
 def reason_for(values: Sequence[Value], likely: Value | None, source: str | None) -> str:
-    """Why the prefilled label is likely, as an editable sentence; empty without one. source: of the pre-label; None without pre-label."""
+    """Why the prefilled label is likely, as an editable sentence; empty without one. source: of the
+    pre-label; None without pre-label.
+    """
     if likely is None:
         return ""
     votes = values.count(likely)
@@ -176,7 +206,9 @@ def reason_for(values: Sequence[Value], likely: Value | None, source: str | None
 
 @dataclass(frozen=True, slots=True)
 class PairHistory:
-    """How disputes between the same labels were resolved. total: at most the newest 200. leading: the most frequent label."""
+    """How disputes between the same labels were resolved. total: at most the newest 200. leading: the most
+    frequent label.
+    """
 
     names: list[str]
     total: int
@@ -197,5 +229,7 @@ def pair_history(queue: Queue, pair: str, names: dict[str, str]) -> PairHistory:
     settled = [row for row in rows if row.state == Dispute.State.SETTLED and row.decision]
     counts = Counter(words(value_of(row.decision), names) for row in settled if row.decision)
     leading, count = counts.most_common(1)[0] if counts else ("", 0)
-    latest = [(row, words(value_of(row.decision), names, row.item.text)) for row in settled[:3] if row.decision]
+    latest = [
+        (row, words(value_of(row.decision), names, row.item.text)) for row in settled[:3] if row.decision
+    ]
     return PairHistory(pair_names(pair, names), len(rows), len(settled), leading, count, latest)

@@ -15,7 +15,15 @@ from datasets_app.queues.models.queues import Queue
 from datasets_app.review.actions import changes as actions
 from datasets_app.review.actions.changes import plan_changes
 from datasets_app.review.forms.changes import ChangesForm
-from datasets_app.review.queries.moves import EXACT, bounded, decisions_behind, move_job, queues_behind, touched, ways
+from datasets_app.review.queries.moves import (
+    EXACT,
+    bounded,
+    decisions_behind,
+    move_job,
+    queues_behind,
+    touched,
+    ways,
+)
 from datasets_app.schemas.models.schemas import LabelSchema
 from datasets_app.schemas.queries import changes, proposals
 from datasets_app.schemas.queries.labels import latest_schema
@@ -47,7 +55,10 @@ def change_classes(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     if request.method != "POST" or not form.is_valid():
         return shown(request, dataset, latest, form)
     looked = digest_of(
-        {"changes": [[str(each.source), each.kind, *each.into] for each in form.wanted()], "seen": form.cleaned_data["seen"]}
+        {
+            "changes": [[str(each.source), each.kind, *each.into] for each in form.wanted()],
+            "seen": form.cleaned_data["seen"],
+        }
     )
     try:
         if request.POST.get("step") == "publish" and form.cleaned_data["looked"] == looked:
@@ -67,24 +78,46 @@ def published(request: SignedInRequest, dataset: Dataset, form: ChangesForm) -> 
     """Publish the changes and redirect to the schema."""
     data = form.cleaned_data
     made = actions.change_classes(
-        dataset_id=dataset.uuid, actor=request.user, wanted=form.wanted(), seen=data["seen"], accepting=data["accepting"],
+        dataset_id=dataset.uuid,
+        actor=request.user,
+        wanted=form.wanted(),
+        seen=data["seen"],
+        accepting=data["accepting"],
         move=[UUID(each) for each in data["move"]],
-    )  # fmt: skip
+    )
     toast(request, f"Version {made.version} published")
     return HttpResponseRedirect(reverse("schemas:schema", args=[dataset.uuid]))
 
 
 def shown(
-    request: SignedInRequest, dataset: Dataset, schema: LabelSchema, form: ChangesForm, *, plan: Plan | None = None, stale: bool = False
+    request: SignedInRequest,
+    dataset: Dataset,
+    schema: LabelSchema,
+    form: ChangesForm,
+    *,
+    plan: Plan | None = None,
+    stale: bool = False,
 ) -> HttpResponse:
     """Render the page, with what the plan affects if there is one."""
-    about = proposals_about(dataset, {request.POST.get(field.html_name, "") for field, *_ in form.rows}) if plan else []
+    about = (
+        proposals_about(dataset, {request.POST.get(field.html_name, "") for field, *_ in form.rows})
+        if plan
+        else []
+    )
     context: dict[str, Any] = {
-        "dataset": dataset, "schema": schema, "form": form, "plan": plan, "stale": stale, "labels": schema.labels.all(),
-        "touched": [(each, touched(dataset, each, plan.removed)) for each in plan.removed] if plan else [], "exact": EXACT,
-        "several": changes.has_several(dataset), "proposals": proposals.shown(dataset, about, request.user),
-        "ticked": request.POST.getlist("accepting"), "snapshots": find_url("snapshots:dataset", uuid=dataset.uuid),
-    }  # fmt: skip
+        "dataset": dataset,
+        "schema": schema,
+        "form": form,
+        "plan": plan,
+        "stale": stale,
+        "labels": schema.labels.all(),
+        "touched": [(each, touched(dataset, each, plan.removed)) for each in plan.removed] if plan else [],
+        "exact": EXACT,
+        "several": changes.has_several(dataset),
+        "proposals": proposals.shown(dataset, about, request.user),
+        "ticked": request.POST.getlist("accepting"),
+        "snapshots": find_url("snapshots:dataset", uuid=dataset.uuid),
+    }
     return render(request, PAGE, context, status=422 if form.is_bound else 200)
 
 
@@ -108,6 +141,10 @@ def move_queue(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def on_schema(request: SignedInRequest, dataset: Dataset) -> dict[str, Any]:
     """Context for a schema's page: decisions and queues that still have older labels."""
     return {
-        "dataset": dataset, "job": move_job(dataset), "decisions_behind": bounded(decisions_behind(dataset)), "ways": ways(dataset),
-        "queues_behind": queues_behind(dataset)[:QUEUES], "may_manage": policy.can(request.user, "labeling.manage", dataset),
-    }  # fmt: skip
+        "dataset": dataset,
+        "job": move_job(dataset),
+        "decisions_behind": bounded(decisions_behind(dataset)),
+        "ways": ways(dataset),
+        "queues_behind": queues_behind(dataset)[:QUEUES],
+        "may_manage": policy.can(request.user, "labeling.manage", dataset),
+    }

@@ -57,6 +57,10 @@ def on_queue(request: SignedInRequest, queue: Queue) -> dict[str, Any] | None:
         return None
     may, check = policy.can(request.user, "labeling.decide", queue), check_under_way(queue)
     return {
-        "queue": queue, "may_decide": may, "check": check, "sample": sample_of(check) if check else None,
-        "check_form": CheckForm(auto_id="check_%s"), **(to_draw(queue) if may and queue.items_agreed and not check else {}),
-    }  # fmt: skip
+        "queue": queue,
+        "may_decide": may,
+        "check": check,
+        "sample": sample_of(check) if check else None,
+        "check_form": CheckForm(auto_id="check_%s"),
+        **(to_draw(queue) if may and queue.items_agreed and not check else {}),
+    }

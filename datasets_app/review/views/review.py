@@ -45,7 +45,13 @@ def review(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     return show(request, queue, as_key(request.GET.get("item", "")))
 
 
-def show(request: SignedInRequest, queue: Queue, wanted: UUID | None, *, form: DecideForm | ReturnForm | None = None) -> HttpResponse:
+def show(
+    request: SignedInRequest,
+    queue: Queue,
+    wanted: UUID | None,
+    *,
+    form: DecideForm | ReturnForm | None = None,
+) -> HttpResponse:
     """Render the page about one item: the requested one, else the first waiting one."""
     order = request.GET.get("order") or request.POST.get("order") or "widest"
     order = order if order in (*ORDERS, SAMPLE) else "widest"
@@ -53,7 +59,13 @@ def show(request: SignedInRequest, queue: Queue, wanted: UUID | None, *, form: D
     waiting: list[Any] = list(disputes(queue, order)[:LIST])
     if order == SAMPLE:
         waiting = to_look_at(check)[:LIST] if check else []
-    item = Item.objects.filter(slots__queue=queue, slots__is_gold=False, uuid=wanted).select_related("upload").first() if wanted else None
+    item = (
+        Item.objects.filter(slots__queue=queue, slots__is_gold=False, uuid=wanted)
+        .select_related("upload")
+        .first()
+        if wanted
+        else None
+    )
     item = item or (waiting[0].item if waiting else None)
     context = {
         "queue": queue,
@@ -73,25 +85,41 @@ def show(request: SignedInRequest, queue: Queue, wanted: UUID | None, *, form: D
         context |= item_context(request, queue, item, waiting, order)
     else:
         context |= {"freeze_url": find_url("snapshots:dataset", uuid=queue.dataset.uuid)}
-    return render(request, "datasets_app/review/review.html", context, status=422 if form is not None else 200)
+    return render(
+        request, "datasets_app/review/review.html", context, status=422 if form is not None else 200
+    )
 
 
-def item_context(request: SignedInRequest, queue: Queue, item: Item, waiting: list[Any], order: str) -> dict[str, Any]:
+def item_context(
+    request: SignedInRequest, queue: Queue, item: Item, waiting: list[Any], order: str
+) -> dict[str, Any]:
     """Context for one item, besides the list."""
     names = names_in(queue.schema)
     at = next((at for at, row in enumerate(waiting) if row.item_id == item.pk), None)
     dispute = waiting[at] if at is not None and order != SAMPLE else None
-    around = {"previous": waiting[at - 1] if at else None, "next": waiting[at + 1] if at is not None and at + 1 < len(waiting) else None}
+    around = {
+        "previous": waiting[at - 1] if at else None,
+        "next": waiting[at + 1] if at is not None and at + 1 < len(waiting) else None,
+    }
     case = queries.case(queue, item, request.user)
-    pair = dispute.pair if dispute else "|".join(contested([column.value for column in case.columns]) if case.columns else [])
+    pair = (
+        dispute.pair
+        if dispute
+        else "|".join(contested([column.value for column in case.columns]) if case.columns else [])
+    )
     return {
-        "case": case, **case.fields, "lines": lines(waiting, names, item.uuid), "dispute": dispute,
+        "case": case,
+        **case.fields,
+        "lines": lines(waiting, names, item.uuid),
+        "dispute": dispute,
         "labels": queue.schema.labels.all(),
-        "pair": pair_history(queue, pair, names), "agreement": queue_agreement(queue),
+        "pair": pair_history(queue, pair, names),
+        "agreement": queue_agreement(queue),
         "threads": conversations(queue, item, request.user),
-        "judged": queue.dataset.task_type.has_gold, "is_gold": item.pk in gold_of([item.pk]),
+        "judged": queue.dataset.task_type.has_gold,
+        "is_gold": item.pk in gold_of([item.pk]),
         **{name: address(queue, row.item.uuid, order) if row else "" for name, row in around.items()},
-    }  # fmt: skip
+    }
 
 
 def address(queue: Queue, item: UUID | None, order: str) -> str:
@@ -110,10 +138,17 @@ def decide(request: SignedInRequest, uuid: UUID) -> HttpResponse:
         return show(request, queue, form.cleaned_data.get("item"), form=form)
     data = form.cleaned_data
     decision = reviews.decide(
-        queue_id=uuid, item_id=data["item"], actor=request.user, value=data["annotation"], reason=data["reason"], seen=data["seen"]
+        queue_id=uuid,
+        item_id=data["item"],
+        actor=request.user,
+        value=data["annotation"],
+        reason=data["reason"],
+        seen=data["seen"],
     )
     if data["gold"]:
-        make_gold(item_id=data["item"], actor=request.user, value=value_of(decision), explanation=data["reason"])
+        make_gold(
+            item_id=data["item"], actor=request.user, value=value_of(decision), explanation=data["reason"]
+        )
     label = words(value_of(decision), names_in(queue.schema))
     toast(request, f"Resolved as {label[:80]}", undo_url=reverse("review:undo_decision", args=[uuid]))
     return HttpResponseRedirect(address(queue, None, data["order"] or "widest"))
@@ -128,7 +163,9 @@ def return_item(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     if not form.is_valid():
         return show(request, queue, form.cleaned_data.get("item"), form=form)
     data = form.cleaned_data
-    people = return_to_annotators(queue_id=uuid, item_id=data["item"], actor=request.user, comment=data["comment"], seen=data["seen"])
+    people = return_to_annotators(
+        queue_id=uuid, item_id=data["item"], actor=request.user, comment=data["comment"], seen=data["seen"]
+    )
     toast(request, f"Returned to {people} {'person' if people == 1 else 'people'}", kind="live")
     return HttpResponseRedirect(address(queue, None, data["order"] or "widest"))
 

@@ -22,7 +22,8 @@ REASON_LIMIT = 500
 
 
 def dismiss(*, finding_id: UUID, actor: User, reason: str, seen: str = "") -> Finding:
-    """Dismiss a finding with a reason; later scans keep it dismissed. Raises PermissionDenied, Refused (no reason), or Conflict.
+    """Dismiss a finding with a reason; later scans keep it dismissed. Raises PermissionDenied, Refused (no
+    reason), or Conflict.
 
     seen: the status shown on the page, "" for any.
     """
@@ -46,18 +47,32 @@ def reopen(*, finding_id: UUID, actor: User, seen: str = "") -> Finding:
 @transaction.atomic
 def judge(finding_id: UUID, actor: User, new: Status, verb: Verb, seen: str, reason: str = "") -> Finding:
     """Set the status of a finding, update its tally, and record the event."""
-    row = Finding.objects.select_for_update(of=("self",)).select_related("dataset__project").get(uuid=finding_id)
+    row = (
+        Finding.objects.select_for_update(of=("self",))
+        .select_related("dataset__project")
+        .get(uuid=finding_id)
+    )
     policy.require(actor, "scanning.judge", row)
     old = Status(row.status)
     if seen and seen != old:
-        raise Conflict(f"This issue is already {old.label.lower()}.", next_step="Reload the page to see the details.")
+        raise Conflict(
+            f"This issue is already {old.label.lower()}.", next_step="Reload the page to see the details."
+        )
     check_move("finding", rules.MOVES, old, new)
     row.status, row.reason = new, reason
     row.decided_by, row.decided_at = (None, None) if new == Status.OPEN else (actor, timezone.now())
     row.save(update_fields=["status", "reason", "decided_by", "decided_at"])
     count(row.dataset, row.kind, {old: -1, new: 1})
     ledger.record(
-        actor, verb, row, project=row.dataset.project.uuid, dataset=row.dataset.uuid, kind=row.kind, key=row.key, old=old, new=new,
+        actor,
+        verb,
+        row,
+        project=row.dataset.project.uuid,
+        dataset=row.dataset.uuid,
+        kind=row.kind,
+        key=row.key,
+        old=old,
+        new=new,
         **({"reason": reason} if reason else {}),
-    )  # fmt: skip
+    )
     return row

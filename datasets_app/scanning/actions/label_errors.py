@@ -37,7 +37,9 @@ class Classes(NamedTuple):
 
 
 def run_label_errors(ctx: JobContext) -> None:
-    """The job: write labeled texts to files, run the program on them, and create findings from its issues. Safe to rerun."""
+    """The job: write labeled texts to files, run the program on them, and create findings from its issues.
+    Safe to rerun.
+    """
     scan = load(ctx)
     ctx.checkpoint({})  # drop that of an earlier attempt, whose folder no longer exists
     with tempfile.TemporaryDirectory() as name:
@@ -55,11 +57,17 @@ def run_label_errors(ctx: JobContext) -> None:
             ctx.raise_if_cancelled()
     kept = [each for each in ("rows", "left_out_rows", "agreement", "folds", "noise") if each in result.data]
     left_out = [classes.rows[number].name for number in result.data["left_out"]]
-    finish(ctx, scan, {key: result.data[key] for key in kept} | {"left_out": left_out, "encoder": embeddings.base_name()})
+    finish(
+        ctx,
+        scan,
+        {key: result.data[key] for key in kept} | {"left_out": left_out, "encoder": embeddings.base_name()},
+    )
 
 
 def write_rows(ctx: JobContext, scan: Scan, folder: Path, base: BaseFolder | None) -> Classes:
-    """Write every labeled item with the beginning of its text to rows.jsonl, and its embedding to the file vectors."""
+    """Write every labeled item with the beginning of its text to rows.jsonl, and its embedding to the file
+    vectors.
+    """
     classes = Classes({}, [])
     done = 0
 
@@ -67,7 +75,10 @@ def write_rows(ctx: JobContext, scan: Scan, folder: Path, base: BaseFolder | Non
         ctx.progress(done + number, scan.dataset.items_total, stage="Reading labeled texts", unit="texts")
         ctx.raise_if_cancelled()
 
-    with (folder / "rows.jsonl").open("w", encoding="utf-8") as file, (folder / "vectors").open("wb") as vectors:
+    with (
+        (folder / "rows.jsonl").open("w", encoding="utf-8") as file,
+        (folder / "vectors").open("wb") as vectors,
+    ):
         for page in queries.decided(scan.dataset):
             texts: list[tuple[str, str]] = []
             for decision in page:
@@ -79,7 +90,12 @@ def write_rows(ctx: JobContext, scan: Scan, folder: Path, base: BaseFolder | Non
                     classes.rows.append(label)
                 elif label.pk > classes.rows[number].pk:
                     classes.rows[number] = label  # from the newer schema version
-                row = {"item": item.pk, "form": item.normal_digest, "text": item.text[:TEXT_LIMIT], "label": number}
+                row = {
+                    "item": item.pk,
+                    "form": item.normal_digest,
+                    "text": item.text[:TEXT_LIMIT],
+                    "label": number,
+                }
                 file.write(json.dumps(row, ensure_ascii=False) + "\n")
                 texts.append((item.digest, item.text[:TEXT_LIMIT]))
             if base is not None and texts:
@@ -94,12 +110,23 @@ def write_findings(ctx: JobContext, scan: Scan, folder: Path, classes: Classes) 
     done = 0
     with (folder / "issues.jsonl").open(encoding="utf-8") as file:
         while batch := [json.loads(line) for line in islice(file, BATCH // 2)]:
-            digests = dict(Item.objects.filter(pk__in=[row["item"] for row in batch]).values_list("pk", "digest"))
+            digests = dict(
+                Item.objects.filter(pk__in=[row["item"] for row in batch]).values_list("pk", "digest")
+            )
             drafts = []
             for row in batch:
                 given, suggested = classes.rows[row["given"]], classes.rows[row["suggested"]]
                 key = rules.label_error_key(digests[row["item"]], given.stable_id)
-                drafts.append(Draft(Kind.LABEL_ERROR, key, row["score"], item=row["item"], given=given.pk, suggested=suggested.pk))
+                drafts.append(
+                    Draft(
+                        Kind.LABEL_ERROR,
+                        key,
+                        row["score"],
+                        item=row["item"],
+                        given=given.pk,
+                        suggested=suggested.pk,
+                    )
+                )
             record(ctx, scan, drafts)
             done += len(batch)
             yield done

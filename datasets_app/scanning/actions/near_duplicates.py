@@ -23,7 +23,9 @@ BATCH = 1_000
 
 
 def run_near_duplicates(ctx: JobContext) -> None:
-    """The job: sign, compare, confirm, then write groups and findings in batches. A rerun after a crash finds the same."""
+    """The job: sign, compare, confirm, then write groups and findings in batches. A rerun after a crash finds
+    the same.
+    """
     scan = load(ctx)
     found = {"groups": 0, "conflicts": 0, "repeats": 0}
     with tempfile.TemporaryDirectory() as folder:
@@ -31,7 +33,8 @@ def run_near_duplicates(ctx: JobContext) -> None:
         waiting: list[list[Member]] = []
         for group in corpus.groups(lambda stage, done, total: report_progress(ctx, stage, done, total)):
             waiting.append(group)
-            if sum(len(each) for each in waiting) >= BATCH // 4:  # a group, its members and two findings make at most 1,000 rows
+            # a group, its members and two findings make at most 1,000 rows
+            if sum(len(each) for each in waiting) >= BATCH // 4:
                 write(ctx, scan, waiting, found)
                 waiting = []
         write(ctx, scan, waiting, found)
@@ -50,7 +53,12 @@ def read(ctx: JobContext, dataset: Dataset, folder: Path) -> Corpus:
 
 def report_progress(ctx: JobContext, stage: str, done: int, total: int) -> None:
     """Report progress, and stop if the job was cancelled."""
-    ctx.progress(done, total, stage=stage, unit={"Comparing bands": "bands", "Confirming pairs": "pairs"}.get(stage, "texts"))
+    ctx.progress(
+        done,
+        total,
+        stage=stage,
+        unit={"Comparing bands": "bands", "Confirming pairs": "pairs"}.get(stage, "texts"),
+    )
     ctx.raise_if_cancelled()
 
 
@@ -65,12 +73,22 @@ def write(ctx: JobContext, scan: Scan, groups: Sequence[list[Member]], found: di
     duplicates, conflicts = [], []
     for digest, group in named.items():
         row = rows[digest]
-        decided = {digests[member.key]: labels[member.key].stable_id for member in group if member.key in labels}
-        names = dict(Counter(labels[member.key].name for member in group if member.key in labels).most_common())
+        decided = {
+            digests[member.key]: labels[member.key].stable_id for member in group if member.key in labels
+        }
+        names = dict(
+            Counter(labels[member.key].name for member in group if member.key in labels).most_common()
+        )
         lowest = min(member.nearest for member in group)
-        duplicates.append(Draft(Kind.NEAR_DUPLICATE, rules.duplicate_key(digest), lowest, group=row, labels=names))
+        duplicates.append(
+            Draft(Kind.NEAR_DUPLICATE, rules.duplicate_key(digest), lowest, group=row, labels=names)
+        )
         if score := rules.conflict_score(decided.values()):
-            conflicts.append(Draft(Kind.LABEL_CONFLICT, rules.conflict_key(digest, decided), score, group=row, labels=names))
+            conflicts.append(
+                Draft(
+                    Kind.LABEL_CONFLICT, rules.conflict_key(digest, decided), score, group=row, labels=names
+                )
+            )
     record(ctx, scan, duplicates)
     record(ctx, scan, conflicts)
     found["groups"] += len(duplicates)
@@ -93,7 +111,9 @@ def write_groups(ctx: JobContext, scan: Scan, named: dict[str, list[Member]]) ->
         ctx.hold()
         DuplicateGroup.objects.bulk_create(
             [
-                DuplicateGroup(dataset=scan.dataset, digest=digest, size=len(group), opening_id=group[0].key, scan=scan)
+                DuplicateGroup(
+                    dataset=scan.dataset, digest=digest, size=len(group), opening_id=group[0].key, scan=scan
+                )
                 for digest, group in named.items()
             ],
             ignore_conflicts=True,
@@ -102,11 +122,14 @@ def write_groups(ctx: JobContext, scan: Scan, named: dict[str, list[Member]]) ->
     rows: dict[str, int] = dict(kept.values_list("digest", "pk"))
     makers: list[dict[str, Any]] = [
         {"group_id": rows[digest], "item_id": member.key, "nearest": member.nearest, "first": member.first}
-        for digest, group in named.items() for member in group
-    ]  # fmt: skip
+        for digest, group in named.items()
+        for member in group
+    ]
     for at in range(0, len(makers), BATCH):
         ctx.raise_if_cancelled()
         with transaction.atomic():
             ctx.hold()
-            GroupMember.objects.bulk_create([GroupMember(**maker) for maker in makers[at : at + BATCH]], ignore_conflicts=True)
+            GroupMember.objects.bulk_create(
+                [GroupMember(**maker) for maker in makers[at : at + BATCH]], ignore_conflicts=True
+            )
     return rows

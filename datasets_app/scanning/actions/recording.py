@@ -15,7 +15,9 @@ from lifecycle.ground.jobs.context import JobContext
 
 
 class Draft(NamedTuple):
-    """A finding that isn't saved yet. item, group, given, suggested: keys of rows; exactly one of item and group."""
+    """A finding that isn't saved yet. item, group, given, suggested: keys of rows; exactly one of item and
+    group.
+    """
 
     kind: str
     key: str
@@ -34,16 +36,27 @@ def record(ctx: JobContext, scan: Scan, drafts: Sequence[Draft]) -> None:
         return
     ctx.hold()
     kind = drafts[0].kind
-    rows = Finding.objects.select_for_update().filter(dataset=scan.dataset, kind=kind, key__in=[draft.key for draft in drafts])
+    rows = Finding.objects.select_for_update().filter(
+        dataset=scan.dataset, kind=kind, key__in=[draft.key for draft in drafts]
+    )
     known = {row.key: row for row in rows}
     fresh = [draft for draft in drafts if draft.key not in known]
     Finding.objects.bulk_create(
         Finding(
-            dataset=scan.dataset, kind=kind, key=draft.key, score=draft.score, item_id=draft.item, group_id=draft.group,
-            given_id=draft.given, suggested_id=draft.suggested, labels=draft.labels or {}, scan=scan, last_scan=scan,
+            dataset=scan.dataset,
+            kind=kind,
+            key=draft.key,
+            score=draft.score,
+            item_id=draft.item,
+            group_id=draft.group,
+            given_id=draft.given,
+            suggested_id=draft.suggested,
+            labels=draft.labels or {},
+            scan=scan,
+            last_scan=scan,
         )
         for draft in fresh
-    )  # fmt: skip
+    )
     changes: Counter[Status] = Counter({Status.OPEN: len(fresh)})
     for draft in drafts:
         if (row := known.get(draft.key)) is not None:
@@ -51,7 +64,14 @@ def record(ctx: JobContext, scan: Scan, drafts: Sequence[Draft]) -> None:
             row.status = status_when_found(old, decided=row.decided_at is not None)
             changes[Status(row.status)] += 1
             changes[old] -= 1
-            row.last_scan, row.score, row.given_id, row.suggested_id = scan, draft.score, draft.given, draft.suggested
+            row.last_scan, row.score, row.given_id, row.suggested_id = (
+                scan,
+                draft.score,
+                draft.given,
+                draft.suggested,
+            )
             row.labels = draft.labels or {}
-    Finding.objects.bulk_update(known.values(), ["status", "last_scan", "score", "given", "suggested", "labels"], batch_size=100)
+    Finding.objects.bulk_update(
+        known.values(), ["status", "last_scan", "score", "given", "suggested", "labels"], batch_size=100
+    )
     count(scan.dataset, kind, changes)

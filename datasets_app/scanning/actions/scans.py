@@ -28,7 +28,8 @@ BATCH = 1_000
 def scan(*, dataset: Dataset, kind: str, actor: User) -> Job:
     """Enqueue a job that scans a dataset; the scan's uuid is job.args["scan"].
 
-    kind: near_duplicates, label_errors. Raises PermissionDenied, Refused (unknown kind, nothing to scan), or Conflict (being scanned).
+    kind: near_duplicates, label_errors. Raises PermissionDenied, Refused (unknown kind, nothing to scan), or
+    Conflict (being scanned).
     """
     Dataset.objects.select_for_update(of=("self",), no_key=True).get(pk=dataset.pk)
     policy.require(actor, "scanning.scan", dataset)
@@ -36,22 +37,34 @@ def scan(*, dataset: Dataset, kind: str, actor: User) -> Job:
         message = f"Choose a type of scan: {' or '.join(ScanKind.values)}."
         raise Refused(message, fields={"kind": [message]})
     if queries.running(dataset, kind):
-        raise Conflict("This dataset is already being scanned.", next_step="Wait until the scan finishes, or cancel its job.")
+        raise Conflict(
+            "This dataset is already being scanned.",
+            next_step="Wait until the scan finishes, or cancel its job.",
+        )
     if kind == ScanKind.LABEL_ERRORS and not dataset.task_type.one_label:
         message = "Label errors can only be found in single-label datasets."
         raise Refused(message, next_step="Scan for near duplicates instead.", fields={"kind": [message]})
     if kind == ScanKind.LABEL_ERRORS and not queries.has_decisions(dataset):
-        raise Refused("This dataset has no labeled items yet.", next_step="Label items, or import a file with resolved labels.")
+        raise Refused(
+            "This dataset has no labeled items yet.",
+            next_step="Label items, or import a file with resolved labels.",
+        )
     if not queries.newest_item(dataset):
         raise Refused("This dataset has no items yet.", next_step="Import a file first.")
     row = Scan.objects.create(dataset=dataset, kind=kind, created_by=actor)
     for each in FOUND_BY[ScanKind(kind)]:
         Tally.objects.get_or_create(dataset=dataset, kind=each)
     job = jobs.enqueue(
-        f"scanning.{kind}", actor=actor, project=dataset.project, args={"scan": str(row.uuid), "dataset": str(dataset.uuid)},
-        subject=dataset, key=f"scanning.{kind}:{dataset.uuid}",
-    )  # fmt: skip
-    ledger.record(actor, Verb.SCAN_REQUESTED, row, project=dataset.project.uuid, dataset=dataset.uuid, kind=kind)
+        f"scanning.{kind}",
+        actor=actor,
+        project=dataset.project,
+        args={"scan": str(row.uuid), "dataset": str(dataset.uuid)},
+        subject=dataset,
+        key=f"scanning.{kind}:{dataset.uuid}",
+    )
+    ledger.record(
+        actor, Verb.SCAN_REQUESTED, row, project=dataset.project.uuid, dataset=dataset.uuid, kind=kind
+    )
     return job
 
 
@@ -74,20 +87,33 @@ def finish(ctx: JobContext, row: Scan, report: dict[str, Any]) -> None:
         row.state, row.ended_at = ScanState.DONE, timezone.now()
         row.save(update_fields=["report", "state", "ended_at"])
         ledger.record(
-            ctx.job.created_by, Verb.SCAN_ENDED, row, project=row.dataset.project.uuid, dataset=row.dataset.uuid, kind=row.kind,
-            new=row.report["new"], again=row.report["again"], gone=total,
-        )  # fmt: skip
+            ctx.job.created_by,
+            Verb.SCAN_ENDED,
+            row,
+            project=row.dataset.project.uuid,
+            dataset=row.dataset.uuid,
+            kind=row.kind,
+            new=row.report["new"],
+            again=row.report["again"],
+            gone=total,
+        )
 
 
 @transaction.atomic
 def close_some(ctx: JobContext, row: Scan) -> int:
-    """Mark at most 1,000 findings that this scan didn't find as no longer found. Dismissed ones stay. Returns their number."""
+    """Mark at most 1,000 findings that this scan didn't find as no longer found. Dismissed ones stay. Returns
+    their number.
+    """
     ctx.raise_if_cancelled()
     ctx.hold()
     total = 0
     for kind in FOUND_BY[ScanKind(row.kind)]:
         for status in (Status.OPEN, Status.CONFIRMED):
-            left = queries.ranked(row.dataset, kind, status).exclude(last_scan=row).values_list("pk", flat=True)[: BATCH - total]
+            left = (
+                queries.ranked(row.dataset, kind, status)
+                .exclude(last_scan=row)
+                .values_list("pk", flat=True)[: BATCH - total]
+            )
             closed = Finding.objects.filter(pk__in=list(left), status=status).update(status=Status.GONE)
             count(row.dataset, kind, {status: -closed, Status.GONE: closed})
             total += closed

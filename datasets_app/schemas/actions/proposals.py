@@ -32,27 +32,49 @@ State = GuidelineProposal.State
 
 @transaction.atomic
 def propose_change(
-    *, dataset_id: UUID, actor: User, text: str, classes: Sequence[UUID] = (), item_id: UUID | None = None, version: int | None = None
+    *,
+    dataset_id: UUID,
+    actor: User,
+    text: str,
+    classes: Sequence[UUID] = (),
+    item_id: UUID | None = None,
+    version: int | None = None,
 ) -> GuidelineProposal:
     """Propose a change to a dataset's guideline. Repeating an open proposal returns the first one.
 
-    classes: stable ids of the labels concerned, at most 20. item_id: the example. version: the schema version that it refers to, by default
-    the newest. Raises PermissionDenied, or Refused that names the field (no text, too long, an unknown label, item or version).
+    classes: stable ids of the labels concerned, at most 20. item_id: the example. version: the schema version
+    that it refers to, by default the newest. Raises PermissionDenied, or Refused that names the field (no
+    text, too long, an unknown label, item or version).
     """
-    dataset = Dataset.objects.select_for_update(of=("self",), no_key=True).select_related("project").get(uuid=dataset_id)
+    dataset = (
+        Dataset.objects.select_for_update(of=("self",), no_key=True)
+        .select_related("project")
+        .get(uuid=dataset_id)
+    )
     policy.require(actor, "labeling.annotate", dataset)
     text = check_text(text, LIMIT, "text", "The proposal is empty.", "Write what the guideline should say.")
     about = check_classes(dataset, classes)
     item = find_item(dataset, item_id) if item_id else None
-    same = GuidelineProposal.objects.filter(dataset=dataset, by=actor, state=State.OPEN, text=text, item=item).first()
+    same = GuidelineProposal.objects.filter(
+        dataset=dataset, by=actor, state=State.OPEN, text=text, item=item
+    ).first()
     if same is not None:
         return same
     schema = latest_schema(dataset) if version is None else find_version(dataset, version)
-    made = GuidelineProposal.objects.create(dataset=dataset, schema=schema, item=item, classes=about, text=text, by=actor)
+    made = GuidelineProposal.objects.create(
+        dataset=dataset, schema=schema, item=item, classes=about, text=text, by=actor
+    )
     ledger.record(
-        actor, Verb.CHANGE_PROPOSED, made, project=dataset.project.uuid, dataset=dataset.uuid, version=schema.version if schema else 0,
-        classes=about, item=item.digest if item else None, digest=digest_of_text(text),
-    )  # fmt: skip
+        actor,
+        Verb.CHANGE_PROPOSED,
+        made,
+        project=dataset.project.uuid,
+        dataset=dataset.uuid,
+        version=schema.version if schema else 0,
+        classes=about,
+        item=item.digest if item else None,
+        digest=digest_of_text(text),
+    )
     return made
 
 
@@ -92,7 +114,10 @@ def find_version(dataset: Dataset, version: int) -> LabelSchema:
     """A schema version of the dataset. Raises Refused."""
     schema = dataset.schemas.filter(version=version).first()
     if schema is None:
-        raise Refused(f"The dataset has no schema version {version}.", fields={"version": ["Choose a version of the dataset's schema."]})
+        raise Refused(
+            f"The dataset has no schema version {version}.",
+            fields={"version": ["Choose a version of the dataset's schema."]},
+        )
     return schema
 
 
@@ -103,18 +128,41 @@ def digest_of_text(text: str) -> str:
 
 @transaction.atomic
 def decline_proposal(*, proposal_id: UUID, actor: User, answer: str) -> GuidelineProposal:
-    """Decline a proposal with a reason for its author. Raises PermissionDenied, Refused (no reason), or Conflict (answered)."""
-    found = GuidelineProposal.objects.select_for_update(of=("self",)).select_related("dataset__project", "by").get(uuid=proposal_id)
+    """Decline a proposal with a reason for its author. Raises PermissionDenied, Refused (no reason), or
+    Conflict (answered).
+    """
+    found = (
+        GuidelineProposal.objects.select_for_update(of=("self",))
+        .select_related("dataset__project", "by")
+        .get(uuid=proposal_id)
+    )
     policy.require(actor, "labeling.manage", found)
-    answer = check_text(answer, ANSWER_LIMIT, "answer", "Declining a proposal needs a reason.", "Enter a reason.")
+    answer = check_text(
+        answer, ANSWER_LIMIT, "answer", "Declining a proposal needs a reason.", "Enter a reason."
+    )
     check_open(found)
-    found.state, found.answer, found.answered_by, found.answered_at = State.DECLINED, answer, actor, timezone.now()
+    found.state, found.answer, found.answered_by, found.answered_at = (
+        State.DECLINED,
+        answer,
+        actor,
+        timezone.now(),
+    )
     found.save(update_fields=["state", "answer", "answered_by", "answered_at"])
     ledger.record(
-        actor, Verb.PROPOSAL_DECLINED, found, project=found.dataset.project.uuid, dataset=found.dataset.uuid, digest=digest_of_text(answer)
+        actor,
+        Verb.PROPOSAL_DECLINED,
+        found,
+        project=found.dataset.project.uuid,
+        dataset=found.dataset.uuid,
+        digest=digest_of_text(answer),
     )
     page = f"{reverse('schemas:schema', args=[found.dataset.uuid])}#proposal-{found.uuid}"
-    notify_author(found, actor, f"Your guideline proposal for {found.dataset} was declined. The reason is on the proposal.", page)
+    notify_author(
+        found,
+        actor,
+        f"Your guideline proposal for {found.dataset} was declined. The reason is on the proposal.",
+        page,
+    )
     return found
 
 
@@ -124,23 +172,33 @@ def withdraw_proposal(*, proposal_id: UUID, actor: User) -> GuidelineProposal:
 
     Raises PermissionDenied (another person's), or Conflict (answered).
     """
-    found = GuidelineProposal.objects.select_for_update(of=("self",)).select_related("dataset__project", "by").get(uuid=proposal_id)
+    found = (
+        GuidelineProposal.objects.select_for_update(of=("self",))
+        .select_related("dataset__project", "by")
+        .get(uuid=proposal_id)
+    )
     policy.require(actor, "labeling.annotate", found)
     if found.by_id != actor.pk:
-        raise PermissionDenied("Only the author can withdraw a proposal, and only label managers can decline it.")
+        raise PermissionDenied(
+            "Only the author can withdraw a proposal, and only label managers can decline it."
+        )
     if found.state == State.WITHDRAWN:
         return found
     check_open(found)
     found.state, found.answered_by, found.answered_at = State.WITHDRAWN, actor, timezone.now()
     found.save(update_fields=["state", "answered_by", "answered_at"])
-    ledger.record(actor, Verb.PROPOSAL_WITHDRAWN, found, project=found.dataset.project.uuid, dataset=found.dataset.uuid)
+    ledger.record(
+        actor, Verb.PROPOSAL_WITHDRAWN, found, project=found.dataset.project.uuid, dataset=found.dataset.uuid
+    )
     return found
 
 
 def check_open(proposal: GuidelineProposal) -> None:
     """Raises Conflict for an answered proposal."""
     if proposal.state != State.OPEN:
-        raise Conflict(f"This proposal is already {proposal.get_state_display().lower()}.", next_step="Reload the page.")
+        raise Conflict(
+            f"This proposal is already {proposal.get_state_display().lower()}.", next_step="Reload the page."
+        )
 
 
 def lock_proposals(dataset: Dataset, proposal_ids: Iterable[UUID]) -> list[GuidelineProposal]:
@@ -156,20 +214,41 @@ def lock_proposals(dataset: Dataset, proposal_ids: Iterable[UUID]) -> list[Guide
 
 
 def include_proposals(schema: LabelSchema, proposals: Sequence[GuidelineProposal], actor: User) -> None:
-    """Mark these proposals as included in a version and notify their authors; in the publishing transaction."""
+    """Mark these proposals as included in a version and notify their authors; in the publishing
+    transaction.
+    """
     dataset = schema.dataset
     for each in proposals:
-        each.state, each.accepted_in, each.answered_by, each.answered_at = State.ACCEPTED, schema, actor, timezone.now()
+        each.state, each.accepted_in, each.answered_by, each.answered_at = (
+            State.ACCEPTED,
+            schema,
+            actor,
+            timezone.now(),
+        )
         each.save(update_fields=["state", "accepted_in", "answered_by", "answered_at"])
         ledger.record(
-            actor, Verb.PROPOSAL_ADOPTED, each, project=dataset.project.uuid, dataset=dataset.uuid, version=schema.version,
+            actor,
+            Verb.PROPOSAL_ADOPTED,
+            each,
+            project=dataset.project.uuid,
+            dataset=dataset.uuid,
+            version=schema.version,
             schema=schema.digest,
-        )  # fmt: skip
-        page = f"{reverse('schemas:schema_version', args=[dataset.uuid, schema.version])}#proposal-{each.uuid}"
-        notify_author(each, actor, f"Version {schema.version} of the guideline of {dataset} includes your proposal.", page)
+        )
+        page = (
+            f"{reverse('schemas:schema_version', args=[dataset.uuid, schema.version])}#proposal-{each.uuid}"
+        )
+        notify_author(
+            each,
+            actor,
+            f"Version {schema.version} of the guideline of {dataset} includes your proposal.",
+            page,
+        )
 
 
 def notify_author(proposal: GuidelineProposal, actor: User, text: str, url: str) -> None:
-    """Notify a proposal's author of the answer, unless it's their own or they may no longer see the dataset."""
+    """Notify a proposal's author of the answer, unless it's their own or they may no longer see the
+    dataset.
+    """
     if proposal.by_id != actor.pk and policy.can(proposal.by, "labeling.view", proposal):
         notify([proposal.by], text, url)

@@ -27,17 +27,27 @@ from registry.ground.ledger.verbs import Verb
 
 @transaction.atomic
 def publish_schema(
-    *, dataset_id: UUID, actor: User, labels: Sequence[LabelSpec], guideline: str = "", seen: int | None = None,
+    *,
+    dataset_id: UUID,
+    actor: User,
+    labels: Sequence[LabelSpec],
+    guideline: str = "",
+    seen: int | None = None,
     accepting: Sequence[UUID] = (),
-) -> LabelSchema:  # fmt: skip
-    """Publish the next version of a dataset's labels and guideline; returns the current one if nothing changed.
+) -> LabelSchema:
+    """Publish the next version of a dataset's labels and guideline; returns the current one if nothing
+    changed.
 
-    A label keeps its stable id by name, or by its `stable_id` if it was renamed. seen: the version that the author edited
-    (0: none). accepting: open proposals that the version includes; their authors are notified. Raises PermissionDenied, Refused
-    (invalid names; an identical version can't include proposals), or Conflict (a version was published or a proposal answered
-    meanwhile).
+    A label keeps its stable id by name, or by its `stable_id` if it was renamed. seen: the version that the
+    author edited (0: none). accepting: open proposals that the version includes; their authors are notified.
+    Raises PermissionDenied, Refused (invalid names; an identical version can't include proposals), or
+    Conflict (a version was published or a proposal answered meanwhile).
     """
-    dataset = Dataset.objects.select_for_update(of=("self",), no_key=True).select_related("project").get(uuid=dataset_id)
+    dataset = (
+        Dataset.objects.select_for_update(of=("self",), no_key=True)
+        .select_related("project")
+        .get(uuid=dataset_id)
+    )
     policy.require(actor, "labeling.manage", dataset)
     labels = [replace(label, name=clean(label.name)) for label in labels]
     check_labels(labels, needed=dataset.task_type.has_labels)
@@ -45,7 +55,8 @@ def publish_schema(
     version = latest.version if latest else 0
     if seen is not None and seen != version:
         raise Conflict(
-            f"Version {version} was published while you were editing.", next_step="Review it, then publish your changes on top of it."
+            f"Version {version} was published while you were editing.",
+            next_step="Review it, then publish your changes on top of it.",
         )
     proposals = lock_proposals(dataset, accepting)
     schema = write_schema(dataset, latest, labels, guideline, actor)
@@ -56,11 +67,17 @@ def publish_schema(
     return schema
 
 
-def check_included(proposals: Sequence[GuidelineProposal], latest: LabelSchema | None, schema: LabelSchema) -> None:
+def check_included(
+    proposals: Sequence[GuidelineProposal], latest: LabelSchema | None, schema: LabelSchema
+) -> None:
     """Raises Refused if proposals are included in an unchanged version."""
     if proposals and schema == latest:
         message = f"This is identical to version {schema.version}, so it can't include a proposal."
-        raise Refused(message, next_step="Add what the proposals ask for, or clear their checkboxes.", fields={"accepting": [message]})
+        raise Refused(
+            message,
+            next_step="Add what the proposals ask for, or clear their checkboxes.",
+            fields={"accepting": [message]},
+        )
 
 
 def write_schema(
@@ -71,7 +88,8 @@ def write_schema(
     actor: User | None,
     removed: Sequence[Removed] = (),
 ) -> LabelSchema:
-    """Create the version after `latest`, in the caller's transaction with the dataset locked; returns `latest` if nothing changed.
+    """Create the version after `latest`, in the caller's transaction with the dataset locked; returns
+    `latest` if nothing changed.
 
     removed: changes of labels that it no longer has; labels without one are retired.
     """
@@ -80,22 +98,40 @@ def write_schema(
         return latest
     before = labels_by_name(latest) if latest else {}
     schema = LabelSchema.objects.create(
-        dataset=dataset, version=(latest.version if latest else 0) + 1, guideline=guideline, digest=digest, created_by=actor
+        dataset=dataset,
+        version=(latest.version if latest else 0) + 1,
+        guideline=guideline,
+        digest=digest,
+        created_by=actor,
     )
     known = {label.stable_id for label in before.values()}
     Label.objects.bulk_create(
         Label(
-            schema=schema, stable_id=stable_id(label, before, known), name=label.name, group=label.group, definition=label.definition,
-            examples=list(label.examples), lookalikes=[dict(each) for each in label.lookalikes], position=position,
+            schema=schema,
+            stable_id=stable_id(label, before, known),
+            name=label.name,
+            group=label.group,
+            definition=label.definition,
+            examples=list(label.examples),
+            lookalikes=[dict(each) for each in label.lookalikes],
+            position=position,
         )
         for position, label in enumerate(labels)
-    )  # fmt: skip
+    )
     record_removed(schema, before, removed)
     names = {label.name for label in labels}
     ledger.record(
-        actor, Verb.SCHEMA_PUBLISHED, schema, project=dataset.project.uuid, dataset=dataset.uuid, version=schema.version, digest=digest,
-        classes=len(labels), added=len(names - before.keys()), dropped=len(before.keys() - names),
-    )  # fmt: skip
+        actor,
+        Verb.SCHEMA_PUBLISHED,
+        schema,
+        project=dataset.project.uuid,
+        dataset=dataset.uuid,
+        version=schema.version,
+        digest=digest,
+        classes=len(labels),
+        added=len(names - before.keys()),
+        dropped=len(before.keys() - names),
+    )
     return schema
 
 
@@ -104,10 +140,17 @@ def record_removed(schema: LabelSchema, before: dict[str, Label], removed: Seque
     now = labels_by_name(schema)
     staying = {label.stable_id for label in now.values()}
     by_source = {each.source: each for each in removed}
-    changes = [by_source.get(label.stable_id, Removed(label.stable_id, label.name, ChangeKind.RETIRE)) for label in before.values()]
+    changes = [
+        by_source.get(label.stable_id, Removed(label.stable_id, label.name, ChangeKind.RETIRE))
+        for label in before.values()
+    ]
     LabelChange.objects.bulk_create(
         LabelChange(
-            schema=schema, kind=each.kind, source=each.source, name=each.name, targets=[str(now[name].stable_id) for name in each.into]
+            schema=schema,
+            kind=each.kind,
+            source=each.source,
+            name=each.name,
+            targets=[str(now[name].stable_id) for name in each.into],
         )
         for each in changes
         if each.source not in staying
@@ -115,7 +158,9 @@ def record_removed(schema: LabelSchema, before: dict[str, Label], removed: Seque
 
 
 def stable_id(label: LabelSpec, before: dict[str, Label], known: set[UUID]) -> UUID:
-    """The stable id of a label: its own if the version before has it, else that of its name, else a new one."""
+    """The stable id of a label: its own if the version before has it, else that of its name, else a new
+    one.
+    """
     if label.stable_id in known and label.stable_id is not None:
         return label.stable_id
     return before[label.name].stable_id if label.name in before else uuid4()
@@ -124,6 +169,10 @@ def stable_id(label: LabelSpec, before: dict[str, Label], known: set[UUID]) -> U
 def spec_of(label: Label) -> LabelSpec:
     """The spec of an existing label."""
     return LabelSpec(
-        name=label.name, definition=label.definition, examples=tuple(label.examples), lookalikes=tuple(label.lookalikes),
-        group=label.group, stable_id=label.stable_id,
-    )  # fmt: skip
+        name=label.name,
+        definition=label.definition,
+        examples=tuple(label.examples),
+        lookalikes=tuple(label.lookalikes),
+        group=label.group,
+        stable_id=label.stable_id,
+    )

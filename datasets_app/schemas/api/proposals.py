@@ -23,10 +23,14 @@ STATES = GuidelineProposal.State.choices
 
 
 class GuidelineProposalIn(serializers.Serializer[Any]):
-    """What the guideline should say. classes: stable ids. item: the example. version: of the schema, by default the newest."""
+    """What the guideline should say. classes: stable ids. item: the example. version: of the schema, by
+    default the newest.
+    """
 
     text = serializers.CharField(max_length=2000)
-    classes = serializers.ListField(child=serializers.UUIDField(), required=False, default=list, max_length=20)
+    classes = serializers.ListField(
+        child=serializers.UUIDField(), required=False, default=list, max_length=20
+    )
     item = serializers.UUIDField(required=False, allow_null=True, default=None)
     version = serializers.IntegerField(required=False, allow_null=True, default=None, min_value=1)
 
@@ -48,7 +52,9 @@ class GuidelineProposalOut(serializers.Serializer[GuidelineProposal]):
 
 
 class ProposalPageOut(serializers.Serializer[Any]):
-    """Up to 30 proposals, newest first. before: give it as ?before= to get the next page; null on the last."""
+    """Up to 30 proposals, newest first. before: give it as ?before= to get the next page; null on the
+    last.
+    """
 
     results = GuidelineProposalOut(many=True)
     before = serializers.IntegerField(allow_null=True)
@@ -71,7 +77,10 @@ class Proposals(View):
     @extend_schema(
         operation_id="labeling_proposals",
         responses=ProposalPageOut,
-        parameters=[OpenApiParameter("state", str, enum=[state for state, _ in STATES]), OpenApiParameter("before", int)],
+        parameters=[
+            OpenApiParameter("state", str, enum=[state for state, _ in STATES]),
+            OpenApiParameter("before", int),
+        ],
     )
     def get(self, request: Request, uuid: UUID) -> Response:
         """All proposals for those who manage labels; your own for everyone else."""
@@ -79,16 +88,27 @@ class Proposals(View):
         rows = readable_proposals(dataset, request.user)
         rows = rows.filter(**chosen(request, state=("state", serializers.ChoiceField(choices=STATES))))
         before = request.query_params.get("before", "")
-        found = list((rows.filter(pk__lt=int(before)) if before.isdecimal() and len(before) < 19 else rows)[: PAGE + 1])
+        found = list(
+            (rows.filter(pk__lt=int(before)) if before.isdecimal() and len(before) < 19 else rows)[: PAGE + 1]
+        )
         more = found[PAGE - 1].pk if len(found) > PAGE else None
         return Response(ProposalPageOut({"results": found[:PAGE], "before": more}).data)
 
-    @extend_schema(operation_id="labeling_propose_change", request=GuidelineProposalIn, responses={201: GuidelineProposalOut})
+    @extend_schema(
+        operation_id="labeling_propose_change",
+        request=GuidelineProposalIn,
+        responses={201: GuidelineProposalOut},
+    )
     def post(self, request: Request, uuid: UUID) -> Response:
         """Propose a change to the guideline."""
         data = read(GuidelineProposalIn, request.data)
         made = propose_change(
-            dataset_id=uuid, actor=request.user, text=data["text"], classes=data["classes"], item_id=data["item"], version=data["version"]
+            dataset_id=uuid,
+            actor=request.user,
+            text=data["text"],
+            classes=data["classes"],
+            item_id=data["item"],
+            version=data["version"],
         )
         return Response(GuidelineProposalOut(made).data, status=201)
 
@@ -98,11 +118,17 @@ class DeclineProposal(View):
 
     needs = {"POST": Needs("labeling.manage", GuidelineProposal, "labeling.view")}
 
-    @extend_schema(operation_id="labeling_decline_proposal", request=DeclineIn, responses=GuidelineProposalOut)
+    @extend_schema(
+        operation_id="labeling_decline_proposal", request=DeclineIn, responses=GuidelineProposalOut
+    )
     def post(self, request: Request, uuid: UUID) -> Response:
         """Decline an open proposal, with a reason for its author."""
         data = read(DeclineIn, request.data)
-        return Response(GuidelineProposalOut(decline_proposal(proposal_id=uuid, actor=request.user, answer=data["answer"])).data)
+        return Response(
+            GuidelineProposalOut(
+                decline_proposal(proposal_id=uuid, actor=request.user, answer=data["answer"])
+            ).data
+        )
 
 
 class WithdrawProposal(View):
@@ -118,6 +144,14 @@ class WithdrawProposal(View):
 
 urlpatterns = [
     path("labeling/datasets/<uuid:uuid>/proposals/", Proposals.as_view(), name="api-labeling-proposals"),
-    path("labeling/proposals/<uuid:uuid>/decline/", DeclineProposal.as_view(), name="api-labeling-decline-proposal"),
-    path("labeling/proposals/<uuid:uuid>/withdraw/", WithdrawProposal.as_view(), name="api-labeling-withdraw-proposal"),
+    path(
+        "labeling/proposals/<uuid:uuid>/decline/",
+        DeclineProposal.as_view(),
+        name="api-labeling-decline-proposal",
+    ),
+    path(
+        "labeling/proposals/<uuid:uuid>/withdraw/",
+        WithdrawProposal.as_view(),
+        name="api-labeling-withdraw-proposal",
+    ),
 ]

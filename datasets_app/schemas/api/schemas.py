@@ -27,18 +27,24 @@ class LabelIn(serializers.Serializer[Any]):
     name = serializers.CharField(max_length=120)
     definition = serializers.CharField(required=False, allow_blank=True, default="")
     examples = serializers.ListField(child=serializers.CharField(), required=False, default=list)
-    lookalikes = serializers.ListField(child=serializers.DictField(child=serializers.CharField()), required=False, default=list)
+    lookalikes = serializers.ListField(
+        child=serializers.DictField(child=serializers.CharField()), required=False, default=list
+    )
     group = serializers.CharField(required=False, allow_blank=True, default="", max_length=80)
     stable_id = serializers.UUIDField(required=False, allow_null=True, default=None)
 
 
 class SchemaIn(serializers.Serializer[Any]):
-    """The next version of a dataset's labels. seen: the version it's based on; 0 for none. accepting: proposals that it includes."""
+    """The next version of a dataset's labels. seen: the version it's based on; 0 for none. accepting:
+    proposals that it includes.
+    """
 
     labels = LabelIn(many=True)
     guideline = serializers.CharField(required=False, allow_blank=True, default="")
     seen = serializers.IntegerField(required=False, allow_null=True, default=None)
-    accepting = serializers.ListField(child=serializers.UUIDField(), required=False, default=list, max_length=50)
+    accepting = serializers.ListField(
+        child=serializers.UUIDField(), required=False, default=list, max_length=50
+    )
 
 
 class LabelOut(serializers.Serializer[Label]):
@@ -67,7 +73,10 @@ class SchemaOut(serializers.Serializer[LabelSchema]):
 class Schemas(View):
     """Versions of a dataset's labels."""
 
-    needs = {"GET": Needs("labeling.view", Dataset), "POST": Needs("labeling.manage", Dataset, "labeling.view")}
+    needs = {
+        "GET": Needs("labeling.view", Dataset),
+        "POST": Needs("labeling.manage", Dataset, "labeling.view"),
+    }
 
     @extend_schema(operation_id="labeling_schemas", responses=SchemaOut(many=True))
     def get(self, request: Request, uuid: UUID) -> Response:
@@ -81,10 +90,18 @@ class Schemas(View):
         """Publish the next version."""
         data = read(SchemaIn, request.data)
         labels = [
-            LabelSpec(**{**each, "examples": tuple(each["examples"]), "lookalikes": tuple(each["lookalikes"])}) for each in data["labels"]
+            LabelSpec(
+                **{**each, "examples": tuple(each["examples"]), "lookalikes": tuple(each["lookalikes"])}
+            )
+            for each in data["labels"]
         ]
         made = publish_schema(
-            dataset_id=uuid, actor=request.user, labels=labels, guideline=data["guideline"], seen=data["seen"], accepting=data["accepting"]
+            dataset_id=uuid,
+            actor=request.user,
+            labels=labels,
+            guideline=data["guideline"],
+            seen=data["seen"],
+            accepting=data["accepting"],
         )
         return Response(SchemaOut(made).data, status=201)
 

@@ -36,12 +36,14 @@ class SchemaForm(forms.Form):
         strip=False,
         widget=forms.Textarea(attrs={"rows": 16, "spellcheck": "false", "class": "mono"}),
         help_text=(
-            "One label per line: name | definition. A line that starts with # is a heading of the label map. Indented "
-            "lines belong to the label above: “+ text” is an example, “~ other_label: why not” is a similar label. Or "
-            "paste a Label Studio labeling configuration."
+            "One label per line: name | definition. A line that starts with # is a heading of the label map."
+            " Indented lines belong to the label above: “+ text” is an example, “~ other_label: why not” is a"
+            " similar label. Or paste a Label Studio labeling configuration."
         ),
     )
-    guideline = forms.CharField(widget=forms.Textarea(attrs={"rows": 10}), required=False, help_text="Markdown. Rules for all labels.")
+    guideline = forms.CharField(
+        widget=forms.Textarea(attrs={"rows": 10}), required=False, help_text="Markdown. Rules for all labels."
+    )
     seen = forms.IntegerField(widget=forms.HiddenInput, required=False)
     dropping = forms.CharField(widget=forms.HiddenInput, required=False)
     accepting = ProposalsField(required=False)
@@ -52,15 +54,19 @@ class SchemaForm(forms.Form):
             del self.fields["classes"]
 
     def check_dropped(self, schema: LabelSchema | None) -> bool:
-        """Whether the author confirmed the removed labels; else they're listed, and submitting again confirms."""
+        """Whether the author confirmed the removed labels; else they're listed, and submitting again
+        confirms.
+        """
         kept = {label.name for label in self.cleaned_data.get("classes", [])}
         dropped = [name for name in labels_by_name(schema) if name not in kept] if schema else []
         names = "; ".join(dropped)
-        stale = schema is not None and self.cleaned_data["seen"] not in (None, schema.version)  # reported by the action
+        # reported by the action
+        stale = schema is not None and self.cleaned_data["seen"] not in (None, schema.version)
         if not dropped or stale or self.cleaned_data["dropping"] == names:
             return True
         message = (
-            f"This version retires {names}. Publish again to confirm. To keep the work on a label, rename or merge it under Change labels."
+            f"This version retires {names}. Publish again to confirm. To keep the work on a label, rename or"
+            " merge it under Change labels."
         )
         self.add_error("classes", message)
         if isinstance(self.data, QueryDict):
@@ -78,10 +84,14 @@ class SchemaForm(forms.Form):
 
 
 def read_classes(text: str) -> list[LabelSpec]:
-    """Parse lines, or a Label Studio labeling configuration, to labels. Raises ValueError with the invalid line."""
+    """Parse lines, or a Label Studio labeling configuration, to labels. Raises ValueError with the invalid
+    line.
+    """
     if label_config.looks_like(text):
         controls = label_config.controls(text)
-        return [LabelSpec(name) for name in next((control.classes for control in controls if control.classes), ())]
+        return [
+            LabelSpec(name) for name in next((control.classes for control in controls if control.classes), ())
+        ]
     found: list[dict[str, Any]] = []
     group = ""
     for number, line in enumerate(text.splitlines(), start=1):
@@ -95,8 +105,19 @@ def read_classes(text: str) -> list[LabelSpec]:
             read_detail(found[-1], line.strip(), number)
         else:
             name, _, definition = line.partition("|")
-            found.append({"name": clean(name), "definition": definition.strip(), "group": group, "examples": [], "lookalikes": []})
-    return [LabelSpec(**{**each, "examples": tuple(each["examples"]), "lookalikes": tuple(each["lookalikes"])}) for each in found]
+            found.append(
+                {
+                    "name": clean(name),
+                    "definition": definition.strip(),
+                    "group": group,
+                    "examples": [],
+                    "lookalikes": [],
+                }
+            )
+    return [
+        LabelSpec(**{**each, "examples": tuple(each["examples"]), "lookalikes": tuple(each["lookalikes"])})
+        for each in found
+    ]
 
 
 def read_detail(label: dict[str, Any], line: str, number: int) -> None:

@@ -13,7 +13,9 @@ USER = settings.AUTH_USER_MODEL
 
 
 class GuidelineProposal(models.Model):
-    """A proposal to change a dataset's guideline, with an example item. Neither its text nor its answer ever changes."""
+    """A proposal to change a dataset's guideline, with an example item. Neither its text nor its answer ever
+    changes.
+    """
 
     append_only = True
     changeable = ("state", "answer", "answered_by", "answered_at", "accepted_in")
@@ -29,9 +31,15 @@ class GuidelineProposal(models.Model):
     uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
     dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, db_index=False, related_name="proposals")
     schema = models.ForeignKey(
-        LabelSchema, null=True, on_delete=models.PROTECT, related_name="+", help_text="version it refers to; null: before the first"
+        LabelSchema,
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        help_text="version it refers to; null: before the first",
     )
-    item = models.ForeignKey(Item, null=True, on_delete=models.PROTECT, related_name="+", help_text="the example")
+    item = models.ForeignKey(
+        Item, null=True, on_delete=models.PROTECT, related_name="+", help_text="the example"
+    )
     classes = models.JSONField(default=list, help_text="stable ids of the labels concerned")
     text = models.CharField(max_length=2000)
     by = models.ForeignKey(USER, on_delete=models.PROTECT, related_name="+")
@@ -39,13 +47,19 @@ class GuidelineProposal(models.Model):
     answer = models.CharField(max_length=1000, blank=True, help_text="why it was declined")
     answered_by = models.ForeignKey(USER, null=True, on_delete=models.PROTECT, related_name="+")
     answered_at = models.DateTimeField(null=True)
-    accepted_in = models.ForeignKey(LabelSchema, null=True, on_delete=models.PROTECT, related_name="proposals")
+    accepted_in = models.ForeignKey(
+        LabelSchema, null=True, on_delete=models.PROTECT, related_name="proposals"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         constraints = [
-            models.CheckConstraint(condition=Q(state="open") ^ Q(answered_at__isnull=False), name="proposal_answered"),
-            models.CheckConstraint(condition=Q(state="accepted") ^ Q(accepted_in__isnull=True), name="proposal_accepted_in"),
+            models.CheckConstraint(
+                condition=Q(state="open") ^ Q(answered_at__isnull=False), name="proposal_answered"
+            ),
+            models.CheckConstraint(
+                condition=Q(state="accepted") ^ Q(accepted_in__isnull=True), name="proposal_accepted_in"
+            ),
         ]
         indexes = [
             models.Index(fields=["dataset", "-id"], name="proposal_dataset"),

@@ -11,12 +11,15 @@ from datasets_app.schemas.relabeling import ChangeKind
 
 USER = settings.AUTH_USER_MODEL
 IMPORTING = (  # a cancelled import deletes its labels with its items
-    "EXISTS (SELECT 1 FROM datasets_item i JOIN datasets_upload u ON u.id = i.upload_id WHERE i.id = OLD.item_id AND u.state <> 'imported')"
+    "EXISTS (SELECT 1 FROM datasets_item i JOIN datasets_upload u ON u.id = i.upload_id WHERE i.id ="
+    " OLD.item_id AND u.state <> 'imported')"
 )
 
 
 class LabelSchema(models.Model):
-    """One version of a dataset's labels and guideline. Never changed: a change is the next version, with the same label ids."""
+    """One version of a dataset's labels and guideline. Never changed: a change is the next version, with the
+    same label ids.
+    """
 
     append_only = True
     project_path = "dataset__project"
@@ -64,15 +67,24 @@ class Label(models.Model):
 
 
 class LabelChange(models.Model):
-    """The change of one label that a version no longer has. Annotations keep their original label and are mapped by these rows."""
+    """The change of one label that a version no longer has. Annotations keep their original label and are
+    mapped by these rows.
+    """
 
     append_only = True
 
-    schema = models.ForeignKey(LabelSchema, on_delete=models.PROTECT, related_name="changes", help_text="the first version without it")
+    schema = models.ForeignKey(
+        LabelSchema,
+        on_delete=models.PROTECT,
+        related_name="changes",
+        help_text="the first version without it",
+    )
     kind = models.CharField(max_length=8, choices=ChangeKind.choices)
     source = models.UUIDField(help_text="stable id of the label")
     name = models.CharField(max_length=120, help_text="name in the version before")
-    targets = models.JSONField(default=list, help_text="stable ids: one for a merge, two or more for a split, none for a retirement")
+    targets = models.JSONField(
+        default=list, help_text="stable ids: one for a merge, two or more for a split, none for a retirement"
+    )
 
     class Meta:
         constraints = [

@@ -22,7 +22,9 @@ READ = (ChangeKind.MERGE, ChangeKind.RETIRE)  # applied when values are read
 
 def merges_of(dataset_id: int) -> dict[UUID, UUID]:
     """The target of each merged label of a dataset, by stable id."""
-    rows = LabelChange.objects.filter(schema__dataset=dataset_id, kind=ChangeKind.MERGE).values_list("source", "targets")
+    rows = LabelChange.objects.filter(schema__dataset=dataset_id, kind=ChangeKind.MERGE).values_list(
+        "source", "targets"
+    )
     return {source: UUID(targets[0]) for source, targets in rows}
 
 
@@ -32,7 +34,9 @@ def classes_now(dataset_id: int) -> ClassesNow:
 
 
 def classes_since(stable_ids: Iterable[str]) -> ClassesNow:
-    """The merged and retired labels of the dataset of these labels; empty if none of them changed. stable_ids: of the labels."""
+    """The merged and retired labels of the dataset of these labels; empty if none of them changed.
+    stable_ids: of the labels.
+    """
     changed = LabelChange.objects.filter(source__in=set(stable_ids), kind__in=READ)
     return classes_after(LabelChange.objects.filter(schema__dataset__in=changed.values("schema__dataset")))
 
@@ -48,8 +52,12 @@ def classes_after(changes: QuerySet[LabelChange]) -> ClassesNow:
 def present_labels(labels: Iterable[Label]) -> dict[UUID, Label]:
     """The newest target of each merged label among these, by stable id."""
     stable_ids = {label.stable_id for label in labels}
-    schemas = LabelChange.objects.filter(source__in=stable_ids, kind=ChangeKind.MERGE).values("schema__dataset")
-    rows = LabelChange.objects.filter(schema__dataset__in=schemas, kind=ChangeKind.MERGE).values_list("source", "targets")
+    schemas = LabelChange.objects.filter(source__in=stable_ids, kind=ChangeKind.MERGE).values(
+        "schema__dataset"
+    )
+    rows = LabelChange.objects.filter(schema__dataset__in=schemas, kind=ChangeKind.MERGE).values_list(
+        "source", "targets"
+    )
     merges = {source: UUID(targets[0]) for source, targets in rows}
     ends = {source: follow(source, merges) for source in stable_ids if source in merges}
     newest = newest_labels(ends.values())
@@ -61,7 +69,10 @@ def newest_labels(stable_ids: Iterable[UUID]) -> dict[UUID, Label]:
     wanted = set(stable_ids)
     if not wanted:
         return {}
-    return {label.stable_id: label for label in Label.objects.filter(stable_id__in=wanted).order_by("schema__version", "id")}
+    return {
+        label.stable_id: label
+        for label in Label.objects.filter(stable_id__in=wanted).order_by("schema__version", "id")
+    }
 
 
 def labels_now(schema: LabelSchema) -> dict[str, Label]:
@@ -71,8 +82,9 @@ def labels_now(schema: LabelSchema) -> dict[str, Label]:
 
 
 def accepted_labels(dataset_id: int, value: Value, labels: Mapping[str, Label]) -> Labels:
-    """The ways a value may refer to these labels: name, uuid, stable id, and their ids and merged labels in older versions.
-    labels: by stable id. A name that looks like an id isn't accepted: it could be another label's.
+    """The ways a value may refer to these labels: name, uuid, stable id, and their ids and merged labels in
+    older versions. labels: by stable id. A name that looks like an id isn't accepted: it could be another
+    label's.
     """
     known = {str(key): stable for stable, label in labels.items() for key in (label.uuid, stable)}
     known |= {label.name: stable for stable, label in labels.items() if not is_uuid(label.name)}
@@ -80,7 +92,10 @@ def accepted_labels(dataset_id: int, value: Value, labels: Mapping[str, Label]) 
         uuids = [key for key in unknown if is_uuid(key)]
         older = list(Label.objects.filter(schema__dataset=dataset_id, uuid__in=uuids)) if uuids else []
         present = present_labels(older) if older else {}
-        now = {**classes_now(dataset_id).merged, **{str(each.uuid): str(present.get(each.stable_id, each).stable_id) for each in older}}
+        now = {
+            **classes_now(dataset_id).merged,
+            **{str(each.uuid): str(present.get(each.stable_id, each).stable_id) for each in older},
+        }
         known |= {key: now[key] for key in unknown if now.get(key) in labels}
     return Labels(known)
 
@@ -88,16 +103,22 @@ def accepted_labels(dataset_id: int, value: Value, labels: Mapping[str, Label]) 
 def with_merged(dataset_id: int, known: dict[str, str]) -> dict[str, str]:
     """known, extended by each label that was merged into one of its labels, all by stable id."""
     merges = merges_of(dataset_id) if known else {}
-    return known | {str(source): known[end] for source in merges if (end := str(follow(source, merges))) in known}
+    return known | {
+        str(source): known[end] for source in merges if (end := str(follow(source, merges))) in known
+    }
 
 
 def has_several(dataset: Dataset) -> bool:
-    """Whether an annotation may have several labels: then a retired one is removed from the resolved label."""
+    """Whether an annotation may have several labels: then a retired one is removed from the resolved
+    label.
+    """
     return not dataset.task_type.one_label
 
 
 def with_labels(rows: QuerySet[Any], stable_ids: Iterable[UUID | str]) -> QuerySet[Any]:
-    """Rows with one of these labels, as their label or within their value; for tasks with several labels per text."""
+    """Rows with one of these labels, as their label or within their value; for tasks with several labels per
+    text.
+    """
     names = [str(key) for key in stable_ids]
     naming = Q(label__stable_id__in=names)  # a pre-label with several labels has a row for each
     for name in names:

@@ -81,5 +81,9 @@ def names_in(schema: LabelSchema | None) -> dict[str, str]:
 
 def names_ever(dataset: Dataset) -> dict[str, str]:
     """The latest names of all labels that a dataset ever had, by stable id."""
-    rows = Label.objects.filter(schema__dataset=dataset).order_by("schema__version").values_list("stable_id", "name")
+    rows = (
+        Label.objects.filter(schema__dataset=dataset)
+        .order_by("schema__version")
+        .values_list("stable_id", "name")
+    )
     return {str(key): name for key, name in rows}

@@ -20,7 +20,9 @@ State = GuidelineProposal.State
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One proposal with the names of its labels. example: the item's text; empty for people who may not read texts."""
+    """One proposal with the names of its labels. example: the item's text; empty for people who may not read
+    texts.
+    """
 
     proposal: GuidelineProposal
     names: list[str]
@@ -64,11 +66,20 @@ def shown(dataset: Dataset, rows: Iterable[GuidelineProposal], viewer: User) -> 
     found = list(rows)
     names = newest_names(dataset, {key for row in found for key in row.classes})
     reads = bool(found) and policy.can(viewer, "datasets.read_samples", dataset)
-    return [Shown(row, [names.get(key, DROPPED) for key in row.classes], row.item.text if reads and row.item else "") for row in found]
+    return [
+        Shown(
+            row, [names.get(key, DROPPED) for key in row.classes], row.item.text if reads and row.item else ""
+        )
+        for row in found
+    ]
 
 
 def newest_names(dataset: Dataset, stable_ids: Iterable[str]) -> dict[str, str]:
     """The newest names of these labels, by stable id."""
     wanted = list(stable_ids)
-    rows = Label.objects.filter(schema__dataset=dataset, stable_id__in=wanted).order_by("schema__version") if wanted else []
+    rows = (
+        Label.objects.filter(schema__dataset=dataset, stable_id__in=wanted).order_by("schema__version")
+        if wanted
+        else []
+    )
     return {str(label.stable_id): label.name for label in rows}

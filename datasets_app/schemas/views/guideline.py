@@ -22,7 +22,9 @@ def guideline_html(schema: LabelSchema | None) -> SafeString:
 
 
 def differences_of(before: LabelSchema, after: LabelSchema) -> list[DiffLine] | None:
-    """The differences between two versions, of labels and guideline as text; None if they're too long to compare."""
+    """The differences between two versions, of labels and guideline as text; None if they're too long to
+    compare.
+    """
     return differences(as_text(before), as_text(after))
 
 

@@ -45,6 +45,7 @@ def on_schema_page(request: SignedInRequest, dataset: Dataset, *, may_manage: bo
     rows = list(open_proposals(dataset)) if may_manage else []
     own = [row for row in own_proposals(dataset, request.user) if row not in rows]
     return {
-        "proposals": shown(dataset, rows, request.user), "own_proposals": shown(dataset, own, request.user),
+        "proposals": shown(dataset, rows, request.user),
+        "own_proposals": shown(dataset, own, request.user),
         "may_propose": policy.can(request.user, "labeling.annotate", dataset),
-    }  # fmt: skip
+    }

@@ -32,7 +32,11 @@ def schema(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     dataset = get_dataset(request.user, uuid)
     versions = schemas(dataset)
     latest = versions[0] if versions else None
-    initial = {"classes": write_classes(latest), "guideline": latest.guideline if latest else "", "seen": latest.version if latest else 0}
+    initial = {
+        "classes": write_classes(latest),
+        "guideline": latest.guideline if latest else "",
+        "seen": latest.version if latest else 0,
+    }
     form = SchemaForm(dataset, request.POST or None, initial=initial)
     if request.method == "POST":
         policy.require(request.user, "labeling.manage", dataset)
@@ -40,11 +44,17 @@ def schema(request: SignedInRequest, uuid: UUID) -> HttpResponse:
             return answer
     may_manage = policy.can(request.user, "labeling.manage", dataset)
     context = on_schema_page(request, dataset, may_manage=may_manage) | {
-        "dataset": dataset, "versions": versions, "schema": latest, "form": form, "guideline": guideline_html(latest),
-        "may_manage": may_manage, "may_read_corrections": policy.can(request.user, "labeling.read_corrections", dataset),
-        "ticked": request.POST.getlist("accepting"), "suggest_url": find_url("evaluation:suggest", uuid=dataset.uuid),
+        "dataset": dataset,
+        "versions": versions,
+        "schema": latest,
+        "form": form,
+        "guideline": guideline_html(latest),
+        "may_manage": may_manage,
+        "may_read_corrections": policy.can(request.user, "labeling.read_corrections", dataset),
+        "ticked": request.POST.getlist("accepting"),
+        "suggest_url": find_url("evaluation:suggest", uuid=dataset.uuid),
         "has_labels": dataset.task_type.has_labels,
-    }  # fmt: skip
+    }
     return render(request, "datasets_app/schemas/schema.html", context, status=422 if form.is_bound else 200)
 
 
@@ -53,9 +63,13 @@ def published(request: SignedInRequest, dataset: Dataset, form: SchemaForm) -> H
     data = form.cleaned_data
     try:
         made = publish_schema(
-            dataset_id=dataset.uuid, actor=request.user, labels=data.get("classes", []), guideline=data["guideline"], seen=data["seen"],
+            dataset_id=dataset.uuid,
+            actor=request.user,
+            labels=data.get("classes", []),
+            guideline=data["guideline"],
+            seen=data["seen"],
             accepting=data["accepting"],
-        )  # fmt: skip
+        )
     except Refused as error:
         for message in error.fields.get("labels", [error.message]):
             form.add_error("classes" if "classes" in form.fields else None, message)
@@ -74,9 +88,14 @@ def schema_version(request: SignedInRequest, uuid: UUID, version: int) -> HttpRe
         raise Http404("This version doesn't exist.")
     before = dataset.schemas.filter(version__lt=version).order_by("-version").first()
     context = {
-        "dataset": dataset, "schema": found, "guideline": guideline_html(found), "versions": schemas(dataset),
-        "changes": changes.changes_of(found), "renamed": changes.renamed(before, found), "before": before,
+        "dataset": dataset,
+        "schema": found,
+        "guideline": guideline_html(found),
+        "versions": schemas(dataset),
+        "changes": changes.changes_of(found),
+        "renamed": changes.renamed(before, found),
+        "before": before,
         "differences": differences_of(before, found) if before else [],
         "accepted": proposals.shown(dataset, accepted(found), request.user),
-    }  # fmt: skip
+    }
     return render(request, "datasets_app/schemas/schema_version.html", context)

@@ -15,7 +15,9 @@ KEY = "q"  # an item key in eight bytes
 
 
 def selection_of(dataset: Dataset, actor: User, filters: dict[str, str]) -> Selection:
-    """The selection of these filters as this person sees it. Raises Refused if a filter is invalid or not allowed for them."""
+    """The selection of these filters as this person sees it. Raises Refused if a filter is invalid or not
+    allowed for them.
+    """
     found = Selection(dataset, actor, filters, whole=True)
     if not found.is_valid:
         message = f"A filter of the slice is no longer valid: {next(iter(found.problems.values()))}"
@@ -32,7 +34,8 @@ def choose(ctx: JobContext, selection: Selection) -> str:
         ctx.raise_if_cancelled()
     if not keys:
         raise Conflict(
-            "The version wasn't created. The slice matches no items now.", next_step="Choose another slice, or use all labeled items."
+            "The version wasn't created. The slice matches no items now.",
+            next_step="Choose another slice, or use all labeled items.",
         )
     return artifacts.put_bytes(keys.tobytes()).digest
 

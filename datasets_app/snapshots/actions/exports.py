@@ -32,7 +32,9 @@ MEDIA = {name.value: each.media for name, each in FORMATS.items()}
 
 @transaction.atomic
 def export(*, snapshot_id: UUID, actor: User, format: str) -> Job:
-    """Enqueue a job that exports a dataset version as a file. Raises PermissionDenied, or Refused for an unknown format."""
+    """Enqueue a job that exports a dataset version as a file. Raises PermissionDenied, or Refused for an
+    unknown format.
+    """
     snapshot = Snapshot.objects.select_related("dataset__project").get(uuid=snapshot_id)
     policy.require(actor, "snapshots.export", snapshot)
     known = queries.export_formats(snapshot)
@@ -41,12 +43,19 @@ def export(*, snapshot_id: UUID, actor: User, format: str) -> Job:
         raise Refused(message, fields={"format": [message]})
     most = FORMATS[ExportFormat(format)].most
     if most and snapshot.counts["rows"] > most:
-        message = f"{ExportFormat(format).label} is limited to {most:,} rows; this version has {snapshot.counts['rows']:,}."
+        message = (
+            f"{ExportFormat(format).label} is limited to {most:,} rows; this version has"
+            f" {snapshot.counts['rows']:,}."
+        )
         raise Refused(message, next_step="Export CSV or Parquet.", fields={"format": [message]})
     return jobs.enqueue(
-        "snapshots.export", actor=actor, project=snapshot.dataset.project, args={"snapshot": str(snapshot.uuid), "format": format},
-        subject=snapshot, key=f"snapshots.export:{snapshot.uuid}:{format}",
-    )  # fmt: skip
+        "snapshots.export",
+        actor=actor,
+        project=snapshot.dataset.project,
+        args={"snapshot": str(snapshot.uuid), "format": format},
+        subject=snapshot,
+        key=f"snapshots.export:{snapshot.uuid}:{format}",
+    )
 
 
 def run_export(ctx: JobContext) -> None:
@@ -63,13 +72,26 @@ def run_export(ctx: JobContext) -> None:
     with transaction.atomic():
         ctx.hold()
         made = Export.objects.create(
-            snapshot=snapshot, format=kind, blob=blob, rows=tally.rows, neutralised=tally.neutralised, dropped=tally.losses.total(),
-            losses=losses, created_by=ctx.job.created_by,
-        )  # fmt: skip
+            snapshot=snapshot,
+            format=kind,
+            blob=blob,
+            rows=tally.rows,
+            neutralised=tally.neutralised,
+            dropped=tally.losses.total(),
+            losses=losses,
+            created_by=ctx.job.created_by,
+        )
         ledger.record(
-            ctx.job.created_by, Verb.SNAPSHOT_EXPORTED, snapshot, project=snapshot.dataset.project.uuid, export=made.uuid, format=kind,
-            file=blob.digest, rows=tally.rows, losses=losses,
-        )  # fmt: skip
+            ctx.job.created_by,
+            Verb.SNAPSHOT_EXPORTED,
+            snapshot,
+            project=snapshot.dataset.project.uuid,
+            export=made.uuid,
+            format=kind,
+            file=blob.digest,
+            rows=tally.rows,
+            losses=losses,
+        )
 
 
 def about(snapshot: Snapshot) -> About:
@@ -84,7 +106,11 @@ def about(snapshot: Snapshot) -> About:
     if dataset.licence:
         facts.append(f"Licence: {inline(dataset.licence)}.")
     return About(
-        dataset.task, queries.labels_of(snapshot), datasets.has_contents(dataset), f"{dataset.name}, version {snapshot.number}", facts
+        dataset.task,
+        queries.labels_of(snapshot),
+        datasets.has_contents(dataset),
+        f"{dataset.name}, version {snapshot.number}",
+        facts,
     )
 
 
@@ -97,7 +123,14 @@ def entries(ctx: JobContext, snapshot: Snapshot) -> Iterator[Entry]:
             ctx.progress(count, total, stage="Writing rows", unit="rows")
             ctx.raise_if_cancelled()
         yield Entry(
-            text=item.text, label=label, split=row.split, id=item.external_id, group=item.group,
-            time=item.event_time.isoformat() if item.event_time else "", metadata=item.metadata, content=item.content or {}, item=row.item,
+            text=item.text,
+            label=label,
+            split=row.split,
+            id=item.external_id,
+            group=item.group,
+            time=item.event_time.isoformat() if item.event_time else "",
+            metadata=item.metadata,
+            content=item.content or {},
+            item=row.item,
             decision=row.decision,
-        )  # fmt: skip
+        )

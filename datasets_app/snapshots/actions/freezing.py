@@ -58,11 +58,12 @@ def freeze(
 ) -> Job:
     """Enqueue a job that creates a version of the labeled items; its uuid is job.args["snapshot"].
 
-    shares: percent by split. after: the number of the newest version shown on the page (0 for none), None for any. slice_id: a slice that
-    the actor sees; only items matching its filters are included, while all other labeled items still constrain the splits.
-    by_system: split by fixed rules on behalf of the actor, who then doesn't count as the person who split it.
-    Raises PermissionDenied, Refused (nothing labeled, shares that don't add up to 100 %, an unknown or invalid slice), or
-    Conflict (another version is being created, stale page).
+    shares: percent by split. after: the number of the newest version shown on the page (0 for none), None for
+    any. slice_id: a slice that the actor sees; only items matching its filters are included, while all other
+    labeled items still constrain the splits. by_system: split by fixed rules on behalf of the actor, who then
+    doesn't count as the person who split it.
+    Raises PermissionDenied, Refused (nothing labeled, shares that don't add up to 100 %, an unknown or
+    invalid slice), or Conflict (another version is being created, stale page).
     """
     Dataset.objects.select_for_update(of=("self",), no_key=True).get(pk=dataset.pk)
     policy.require(actor, "snapshots.freeze", dataset)
@@ -78,25 +79,49 @@ def freeze(
     number = newest.number if newest else 0
     if after is not None and after != number:
         raise Conflict(
-            f"Version {number} was created while you were editing.", next_step="Open it; create another version only if you need one."
+            f"Version {number} was created while you were editing.",
+            next_step="Open it; create another version only if you need one.",
         )
     if queries.freezing_now(dataset):
         raise Conflict("A version of this dataset is being created.", next_step="Wait until that finishes.")
     check_moved(dataset)
     if not queries.has_decisions(dataset):
-        raise Refused("This dataset has no labeled items yet.", next_step="Label items, or import a file with resolved labels.")
+        raise Refused(
+            "This dataset has no labeled items yet.",
+            next_step="Label items, or import a file with resolved labels.",
+        )
     request = {"snapshot": str(uuid4()), "seed": seed, "shares": shares, "note": note.strip()[:300]}
-    args = {**request, "dataset": str(dataset.uuid), "after": number, "filters": selection.filters if selection else None}
+    args = {
+        **request,
+        "dataset": str(dataset.uuid),
+        "after": number,
+        "filters": selection.filters if selection else None,
+    }
     job = jobs.enqueue(
-        "snapshots.freeze", actor=actor, project=dataset.project, args=args, subject=dataset, key=f"snapshots.freeze:{dataset.uuid}"
+        "snapshots.freeze",
+        actor=actor,
+        project=dataset.project,
+        args=args,
+        subject=dataset,
+        key=f"snapshots.freeze:{dataset.uuid}",
     )
     of_slice = {"slice": kept.uuid, "filters": digest_of(args["filters"])} if kept else {}
-    ledger.record(actor, Verb.SNAPSHOT_REQUESTED, dataset, project=dataset.project.uuid, by_system=by_system, **request, **of_slice)
+    ledger.record(
+        actor,
+        Verb.SNAPSHOT_REQUESTED,
+        dataset,
+        project=dataset.project.uuid,
+        by_system=by_system,
+        **request,
+        **of_slice,
+    )
     return job
 
 
 def run_freeze(ctx: JobContext) -> None:
-    """The job: read, split, write the manifest, then create the row. A rerun after a crash creates the same version."""
+    """The job: read, split, write the manifest, then create the row. A rerun after a crash creates the same
+    version.
+    """
     dataset = Dataset.objects.select_related("project").get(uuid=ctx.args["dataset"])
     snapshot = Snapshot.objects.filter(uuid=ctx.args["snapshot"]).first()
     if snapshot is None:
@@ -107,7 +132,9 @@ def run_freeze(ctx: JobContext) -> None:
 
 
 def make(ctx: JobContext, dataset: Dataset) -> Snapshot:
-    """Everything up to the version's row. Raises Refused if these rows can't form a version, or the audit log has no request for it."""
+    """Everything up to the version's row. Raises Refused if these rows can't form a version, or the audit log
+    has no request for it.
+    """
     check_request(ctx, dataset)
     filters = ctx.args.get("filters")
     selection = selection_of(dataset, requester(ctx), filters) if filters else None
@@ -121,9 +148,13 @@ def make(ctx: JobContext, dataset: Dataset) -> Snapshot:
     read = read_rows(ctx, dataset, cut, schema, taken)
     ctx.progress(len(read.rows), stage="Splitting", unit="rows")
     division = divide(
-        read.rows, seed=ctx.args["seed"], shares=ctx.args["shares"], anchors=queries.anchors(dataset), near=scanning.near_texts(dataset),
+        read.rows,
+        seed=ctx.args["seed"],
+        shares=ctx.args["shares"],
+        anchors=queries.anchors(dataset),
+        near=scanning.near_texts(dataset),
         beside=read.beside,
-    )  # fmt: skip
+    )
     division.left_out.update({Reason.REMOVED.value: read.removed} if read.removed else {})
     if refusal := rules.why_not(division.placed, division.left_out):
         raise Refused(f"The version wasn't created. {refusal[0]}", next_step=refusal[1])
@@ -138,10 +169,14 @@ def make(ctx: JobContext, dataset: Dataset) -> Snapshot:
     items = cut.items if taken is None else len(taken)
     whole, test = rules.digests(division.placed, schema.digest, filters_digest)
     values = {
-        "schema": schema, "manifest": blob, "digest": whole, "test_digest": test, "counts": rules.counts(division.placed) | labels,
+        "schema": schema,
+        "manifest": blob,
+        "digest": whole,
+        "test_digest": test,
+        "counts": rules.counts(division.placed) | labels,
         "leakage": leakage(dataset, division, undecided=max(0, items - len(read.rows) - read.removed)),
         "filters": filters,
-    }  # fmt: skip
+    }
     ctx.raise_if_cancelled()
     return record(ctx, dataset, values)
 
@@ -150,7 +185,8 @@ def make(ctx: JobContext, dataset: Dataset) -> Snapshot:
 def cut_with_schema(dataset: Dataset) -> dict[str, int | list[int]]:
     """The current cut and schema version, read while the schema is locked.
 
-    Raises Refused if there is no schema, Conflict if decisions have labels removed since the version was requested.
+    Raises Refused if there is no schema, Conflict if decisions have labels removed since the version was
+    requested.
     """
     Dataset.objects.select_for_update(of=("self",), no_key=True).get(pk=dataset.pk)
     schema = queries.newest_schema(dataset)
@@ -161,15 +197,23 @@ def cut_with_schema(dataset: Dataset) -> dict[str, int | list[int]]:
 
 
 def check_moved(dataset: Dataset) -> None:
-    """Raise Conflict while decisions have removed labels: people who changed labels would otherwise select rows."""
+    """Raise Conflict while decisions have removed labels: people who changed labels would otherwise select
+    rows.
+    """
     if decisions_behind(dataset).exists():
         message = "Labels of merged or split labels are still being moved and would be excluded."
-        raise Conflict(message, next_step="Wait until that job finishes, or move them on the label schema page.")
+        raise Conflict(
+            message, next_step="Wait until that job finishes, or move them on the label schema page."
+        )
 
 
 def check_request(ctx: JobContext, dataset: Dataset) -> None:
-    """Raise Refused unless the audit log shows that the job's creator requested this version with these options."""
-    request = {name: ctx.args[name] for name in REQUEST} | ({"filters": digest_of(ctx.args["filters"])} if ctx.args.get("filters") else {})
+    """Raise Refused unless the audit log shows that the job's creator requested this version with these
+    options.
+    """
+    request = {name: ctx.args[name] for name in REQUEST} | (
+        {"filters": digest_of(ctx.args["filters"])} if ctx.args.get("filters") else {}
+    )
     by = ctx.job.created_by and str(ctx.job.created_by.uuid)
     events = accounts.events_about(dataset.uuid, {Verb.SNAPSHOT_REQUESTED})
     if not any(event.actor == by and request_in(event.payload) == request for event in events):
@@ -188,14 +232,18 @@ def count_labels(ctx: JobContext, rows: int) -> None:
 
 
 class Read(NamedTuple):
-    """Labeled rows. beside: rows outside the slice. removed: number of other rows with a label that's no longer in the schema."""
+    """Labeled rows. beside: rows outside the slice. removed: number of other rows with a label that's no
+    longer in the schema.
+    """
 
     rows: list[Row]
     beside: list[Row]
     removed: int
 
 
-def read_rows(ctx: JobContext, dataset: Dataset, cut: Cut, schema: LabelSchema, taken: Container[int] | None) -> Read:
+def read_rows(
+    ctx: JobContext, dataset: Dataset, cut: Cut, schema: LabelSchema, taken: Container[int] | None
+) -> Read:
     """The labeled rows at the cut. taken: the keys of the slice's items; None for all items."""
     rows: list[Row] = []
     beside: list[Row] = []
@@ -223,14 +271,21 @@ def requester(ctx: JobContext) -> User:
 def leakage(dataset: Dataset, division: Division, *, undecided: int) -> dict[str, Any]:
     """The leakage report stored with the version. leaked: test rows that are also in train, re-counted.
 
-    scanned: whether a scan for near duplicates was done; near_rows: labeled rows in a group of near duplicates.
+    scanned: whether a scan for near duplicates was done; near_rows: labeled rows in a group of near
+    duplicates.
     """
     return {
-        "leaked": rules.leaked_rows(division.placed), "left_out": dict(division.left_out), "undecided": undecided,
-        "scanned": scanning.was_scanned(dataset, Kind.NEAR_DUPLICATE), "near_rows": division.near_rows,
-        "duplicate_rows": division.duplicate_rows, "test_contradictions": division.test_contradictions,
-        "assigned": division.assigned, "carved": division.carved, "cases": [case._asdict() for case in division.cases],
-    }  # fmt: skip
+        "leaked": rules.leaked_rows(division.placed),
+        "left_out": dict(division.left_out),
+        "undecided": undecided,
+        "scanned": scanning.was_scanned(dataset, Kind.NEAR_DUPLICATE),
+        "near_rows": division.near_rows,
+        "duplicate_rows": division.duplicate_rows,
+        "test_contradictions": division.test_contradictions,
+        "assigned": division.assigned,
+        "carved": division.carved,
+        "cases": [case._asdict() for case in division.cases],
+    }
 
 
 @transaction.atomic
@@ -242,24 +297,43 @@ def record(ctx: JobContext, dataset: Dataset, values: dict[str, Any]) -> Snapsho
     number = parent.number if parent else 0
     if number != ctx.args["after"]:
         raise Conflict(
-            f"Version {number} was created in the meantime, so this one wasn't.", next_step="Create a version again if you need another."
+            f"Version {number} was created in the meantime, so this one wasn't.",
+            next_step="Create a version again if you need another.",
         )
     actor = ctx.job.created_by
     snapshot = Snapshot.objects.create(
-        uuid=ctx.args["snapshot"], dataset=dataset, number=number + 1, parent=parent, created_by=actor,
-        seed=ctx.args["seed"], shares=ctx.args["shares"], note=ctx.args["note"], **values,
-    )  # fmt: skip
+        uuid=ctx.args["snapshot"],
+        dataset=dataset,
+        number=number + 1,
+        parent=parent,
+        created_by=actor,
+        seed=ctx.args["seed"],
+        shares=ctx.args["shares"],
+        note=ctx.args["note"],
+        **values,
+    )
     ledger.record(
-        actor, Verb.SNAPSHOT_CREATED, snapshot, project=dataset.project.uuid, dataset=dataset.uuid, number=snapshot.number,
-        digest=snapshot.digest, test_digest=snapshot.test_digest, manifest=values["manifest"].digest, schema=values["schema"].uuid,
-        rows=values["counts"]["rows"], left_out=values["leakage"]["left_out"],
+        actor,
+        Verb.SNAPSHOT_CREATED,
+        snapshot,
+        project=dataset.project.uuid,
+        dataset=dataset.uuid,
+        number=snapshot.number,
+        digest=snapshot.digest,
+        test_digest=snapshot.test_digest,
+        manifest=values["manifest"].digest,
+        schema=values["schema"].uuid,
+        rows=values["counts"]["rows"],
+        left_out=values["leakage"]["left_out"],
         **({"filters": digest_of(values["filters"])} if values["filters"] else {}),
-    )  # fmt: skip
+    )
     return snapshot
 
 
 def write_assignments(ctx: JobContext, snapshot: Snapshot) -> None:
-    """Save the split of every item that is in a version for the first time, in batches; other items keep theirs."""
+    """Save the split of every item that is in a version for the first time, in batches; other items keep
+    theirs.
+    """
     total = snapshot.counts["rows"]
     if SplitAssignment.objects.filter(snapshot=snapshot).count() >= total:
         return
@@ -275,10 +349,15 @@ def write_assignments(ctx: JobContext, snapshot: Snapshot) -> None:
 def write_batch(snapshot: Snapshot, batch: list[manifest.ManifestRow]) -> None:
     """Save the splits of one batch."""
     uuids = [row.item_uuid for row in batch]
-    fresh = {str(uuid): pk for pk, uuid in Item.objects.filter(uuid__in=uuids, assignment__isnull=True).values_list("pk", "uuid")}
+    fresh = {
+        str(uuid): pk
+        for pk, uuid in Item.objects.filter(uuid__in=uuids, assignment__isnull=True).values_list("pk", "uuid")
+    }
     SplitAssignment.objects.bulk_create(
         [
-            SplitAssignment(item_id=fresh[row.item_uuid], split=row.split, cluster=row.cluster, snapshot=snapshot)
+            SplitAssignment(
+                item_id=fresh[row.item_uuid], split=row.split, cluster=row.cluster, snapshot=snapshot
+            )
             for row in batch
             if row.item_uuid in fresh
         ],

@@ -21,8 +21,9 @@ BESIDE = "One file per split, with IDs, groups, times, and other keys."
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """One export format. media: its media type. ending: the file name extension. holds: what it contains. most: maximum rows, 0 for no
-    limit. is_own: whether only tasks that write it themselves support it."""
+    """One export format. media: its media type. ending: the file name extension. holds: what it contains.
+    most: maximum rows, 0 for no limit. is_own: whether only tasks that write it themselves support it.
+    """
 
     media: str
     ending: str
@@ -43,42 +44,60 @@ def own(kind: ExportFormat, holds: str, name: str = "{split}.jsonl") -> Format:
 
 
 FORMATS: Mapping[ExportFormat, Format] = {
-    ExportFormat.CSV: Format("text/csv", "csv", tables.write_csv, f"{WHOLE} Formula-like cells get an apostrophe."),
+    ExportFormat.CSV: Format(
+        "text/csv", "csv", tables.write_csv, f"{WHOLE} Formula-like cells get an apostrophe."
+    ),
     ExportFormat.XLSX: Format(
-        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "xlsx", tables.write_xlsx,
-        "Like CSV, except cells over 32,767 characters, control characters, and carriage returns.", most=tables.SHEET_ROWS,
+        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+        "xlsx",
+        tables.write_xlsx,
+        "Like CSV, except cells over 32,767 characters, control characters, and carriage returns.",
+        most=tables.SHEET_ROWS,
     ),
     ExportFormat.JSONL: Format("application/x-ndjson", "jsonl", tables.write_jsonl, WHOLE),
     ExportFormat.PARQUET: Format("application/vnd.apache.parquet", "parquet", tables.write_parquet, WHOLE),
     ExportFormat.HUGGING_FACE: Format(
-        ZIP, "hf.zip", folders.write,
-        (
-            "A folder with a README. Texts as Parquet with named labels; spans both as given and as tokens with tags. "
-            "Chats, preferences, and rankings as JSONL."
-        ),
+        ZIP,
+        "hf.zip",
+        folders.write,
+        "A folder with a README. Texts as Parquet with named labels; spans both as given and as tokens with"
+        " tags. Chats, preferences, and rankings as JSONL.",
     ),
 } | {
     kind: own(kind, holds, *name)
     for kind, holds, *name in (
         (ExportFormat.FASTTEXT, "Single-line texts with labels, one file per split.", "{split}.ft"),
-        (ExportFormat.CONLL, "Tokens and tags, one file per split; only the longest of overlapping spans.", "{split}.conll"),
+        (
+            ExportFormat.CONLL,
+            "Tokens and tags, one file per split; only the longest of overlapping spans.",
+            "{split}.conll",
+        ),
         (ExportFormat.CHAT, f"The annotated chat. {BESIDE}"),
         (ExportFormat.SHARE_GPT, f"The annotated chat. {BESIDE}"),
         (ExportFormat.PROMPT, f"The last turn of a chat is the completion. {BESIDE}"),
         (ExportFormat.ALPACA, f"Instruction, input, and output. {BESIDE}"),
         (ExportFormat.SUMMARIES, f"Document and summary. {BESIDE}"),
-        (ExportFormat.TRL, f"The better response as chosen; without ties and pairs with two bad responses. {BESIDE}"),
+        (
+            ExportFormat.TRL,
+            f"The better response as chosen; without ties and pairs with two bad responses. {BESIDE}",
+        ),
         (
             ExportFormat.OPENAI,
             (
-                "The better response as preferred output; without ties, pairs with two bad responses, and pairs without a "
-                f"prompt; texts become messages. {BESIDE}"
+                "The better response as preferred output; without ties, pairs with two bad responses, and"
+                f" pairs without a prompt; texts become messages. {BESIDE}"
             ),
         ),
-        (ExportFormat.UNPAIRED, f"Each response with true or false; a pair becomes two rows, both false if both are bad. {BESIDE}"),
+        (
+            ExportFormat.UNPAIRED,
+            (
+                "Each response with true or false; a pair becomes two rows, both false if both are bad."
+                f" {BESIDE}"
+            ),
+        ),
         (ExportFormat.RANKINGS, f"Responses with their ranking. {BESIDE}"),
     )
-}  # fmt: skip
+}
 
 __all__ = ["FORMATS", "LOSSES", "About", "Format", "formats_for", "in_words"]
 
@@ -86,4 +105,8 @@ __all__ = ["FORMATS", "LOSSES", "About", "Format", "formats_for", "in_words"]
 def formats_for(task: str, labels: Sequence[str]) -> list[ExportFormat]:
     """The formats that can represent a version of this task with these labels."""
     exports = formats_of(task).exports
-    return [name for name, each in FORMATS.items() if not each.is_own or name in exports and exports[name].fits(labels)]
+    return [
+        name
+        for name, each in FORMATS.items()
+        if not each.is_own or name in exports and exports[name].fits(labels)
+    ]

@@ -1,7 +1,8 @@
-"""A Hugging Face folder as a ZIP: files by split under data/, and a README whose front matter names features and classes.
+"""A Hugging Face folder as a ZIP: files by split under data/, and a README whose front matter names features
+and classes.
 
-Rows with the same columns go into Parquet, whose schema metadata also has the labels; others, such as chats, into JSONL. Pure except for
-writing the files.
+Rows with the same columns go into Parquet, whose schema metadata also has the labels; others, such as chats,
+into JSONL. Pure except for writing the files.
 """
 
 from __future__ import annotations
@@ -49,13 +50,21 @@ def write_parquet(path: Path, entries: Iterator[Entry], tally: Tally, about: Abo
     with ExitStack() as stack:
         writers: dict[str, pq.ParquetWriter] = {}
         while batch := list(islice(entries, BATCH)):
-            for split, some in groupby(sorted(batch, key=lambda entry: SPLITS.index(entry.split)), key=lambda entry: entry.split):
+            for split, some in groupby(
+                sorted(batch, key=lambda entry: SPLITS.index(entry.split)), key=lambda entry: entry.split
+            ):
                 rows = [row_of(entry, hub, tally) for entry in some]
                 if split not in writers:
-                    writers[split] = stack.enter_context(pq.ParquetWriter(files[split], schema, compression="zstd"))
+                    writers[split] = stack.enter_context(
+                        pq.ParquetWriter(files[split], schema, compression="zstd")
+                    )
                 writers[split].write_table(pa.Table.from_pylist(rows, schema=schema))
                 tally.rows += len(rows)
-    pack(path, {PARQUET.format(split=split): file for split, file in files.items()}, {"README.md": readme(about, features, hub.note)})
+    pack(
+        path,
+        {PARQUET.format(split=split): file for split, file in files.items()},
+        {"README.md": readme(about, features, hub.note)},
+    )
 
 
 def type_of(feature: Any) -> pa.DataType:
@@ -70,10 +79,16 @@ def type_of(feature: Any) -> pa.DataType:
 def row_of(entry: Entry, hub: HubColumns, tally: Tally) -> dict[str, Any]:
     """One row with all possible columns."""
     return {
-        "id": entry.id, "group": entry.group, "time": entry.time, "item": entry.item, "decision": entry.decision,
-        "metadata": json.dumps(entry.metadata, ensure_ascii=False, sort_keys=True), "context": entry.content.get("context", ""),
-        hub.text: entry.text, **hub.row(entry, tally),
-    }  # fmt: skip
+        "id": entry.id,
+        "group": entry.group,
+        "time": entry.time,
+        "item": entry.item,
+        "decision": entry.decision,
+        "metadata": json.dumps(entry.metadata, ensure_ascii=False, sort_keys=True),
+        "context": entry.content.get("context", ""),
+        hub.text: entry.text,
+        **hub.row(entry, tally),
+    }
 
 
 def readme(about: About, features: Mapping[str, Feature], note: str = "") -> str:
@@ -85,7 +100,10 @@ def readme(about: About, features: Mapping[str, Feature], note: str = "") -> str
         front["dataset_info"] = {"features": [described(name, feature) for name, feature in features.items()]}
     lines = [*about.facts, *([note] if note else [])]
     body = "\n".join(f"- {line}" for line in lines)
-    return f"---\n{yaml.safe_dump(front, sort_keys=False, allow_unicode=True)}---\n\n# {inline(about.title)}\n\n{body}\n"
+    return (
+        f"---\n{yaml.safe_dump(front, sort_keys=False, allow_unicode=True)}---\n\n#"
+        f" {inline(about.title)}\n\n{body}\n"
+    )
 
 
 def described(name: str, feature: Any) -> dict[str, Any]:

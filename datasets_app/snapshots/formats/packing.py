@@ -22,13 +22,17 @@ class Splits:
 
     def __getitem__(self, split: str) -> IO[str]:
         if split not in self._files:
-            self._files[split] = self._stack.enter_context((self._folder / split).open("w", encoding="utf-8", newline=""))
+            self._files[split] = self._stack.enter_context(
+                (self._folder / split).open("w", encoding="utf-8", newline="")
+            )
         return self._files[split]
 
 
 @contextmanager
 def by_split(path: Path, name: str, others: Mapping[str, str] | None = None) -> Iterator[Splits]:
-    """Text files by split, packed on exit. name: inside the ZIP, with {split}. others: text of more files, by name."""
+    """Text files by split, packed on exit. name: inside the ZIP, with {split}. others: text of more files, by
+    name.
+    """
     folder = path.with_suffix(".parts")
     folder.mkdir()
     with ExitStack() as stack:

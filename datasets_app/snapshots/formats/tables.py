@@ -21,7 +21,8 @@ COLUMNS = ("id", "text", "label", "split", "group", "time", "item", "decision", 
 ROW_GROUP = 10_000
 CELL_LIMIT = 32_767  # characters of a cell in Excel
 SHEET_ROWS = 1_048_575  # below the header
-TO_JSON = json.JSONEncoder(ensure_ascii=False).encode  # json.dumps with options makes an encoder for every row
+# json.dumps with options makes an encoder for every row
+TO_JSON = json.JSONEncoder(ensure_ascii=False).encode
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 
@@ -33,9 +34,17 @@ def columns_of(about: About) -> tuple[str, ...]:
 def line_of(entry: Entry) -> dict[str, Any]:
     """A row with all columns of any table."""
     return {
-        "id": entry.id, "text": entry.text, "label": entry.label, "split": entry.split, "group": entry.group, "time": entry.time,
-        "item": entry.item, "decision": entry.decision, "metadata": entry.metadata, "content": entry.content,
-    }  # fmt: skip
+        "id": entry.id,
+        "text": entry.text,
+        "label": entry.label,
+        "split": entry.split,
+        "group": entry.group,
+        "time": entry.time,
+        "item": entry.item,
+        "decision": entry.decision,
+        "metadata": entry.metadata,
+        "content": entry.content,
+    }
 
 
 def cells_of(entry: Entry, columns: tuple[str, ...]) -> list[str]:
@@ -116,5 +125,7 @@ def write_parquet(path: Path, entries: Iterator[Entry], tally: Tally, about: Abo
     schema = pa.schema([(column, pa.string()) for column in columns])
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
         while rows := [cells_of(entry, columns) for entry in islice(entries, ROW_GROUP)]:
-            writer.write_table(pa.table([pa.array(cells, pa.string()) for cells in zip(*rows, strict=True)], schema=schema))
+            writer.write_table(
+                pa.table([pa.array(cells, pa.string()) for cells in zip(*rows, strict=True)], schema=schema)
+            )
             tally.rows += len(rows)

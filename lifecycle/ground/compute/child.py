@@ -1,4 +1,6 @@
-"""Runs one engine verb in a child process: its memory is freed when it ends, and a crash affects nothing else."""
+"""Runs one engine verb in a child process: its memory is freed when it ends, and a crash affects nothing
+else.
+"""
 
 from __future__ import annotations
 
@@ -32,8 +34,10 @@ OFFSET = "events_offset"
 
 
 def wait_until_free(ctx: JobContext, folder: Path) -> None:
-    """Return once no process works in the folder: that of a worker that was lost leaves with its checkpoint, or with its artifact where it
-    was as far as that. Ask before anything is laid out there. Raises as ctx.raise_if_cancelled."""
+    """Return once no process works in the folder: that of a worker that was lost leaves with its checkpoint,
+    or with its artifact where it was as far as that. Ask before anything is laid out there. Raises as
+    ctx.raise_if_cancelled.
+    """
     if not folder.is_dir():
         return
     with (folder / "lock").open("a") as lock:
@@ -50,9 +54,11 @@ def wait_until_free(ctx: JobContext, folder: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How a verb ended: the content of result.json, or what the exit status of a child that died without one shows.
+    """How a verb ended: the content of result.json, or what the exit status of a child that died without one
+    shows.
 
-    status: succeeded, failed or cancelled. code, message, next_step: empty unless failed. data: the whole of result.json.
+    status: succeeded, failed or cancelled. code, message, next_step: empty unless failed. data: the whole of
+    result.json.
     """
 
     status: str
@@ -79,24 +85,32 @@ def run_child(
     program: Sequence[str] = ENGINE,
     grace_seconds: float = GRACE_SECONDS,
 ) -> Result:
-    """Run `python -m lifecycle.runtime.engine VERB FOLDER` to its end; spec and data are already in the folder.
+    """Run `python -m lifecycle.runtime.engine VERB FOLDER` to its end; spec and data are already in the
+    folder.
 
-    on_events gets new events in batches, in a transaction with the checkpoint that remembers them: each event once, also after a crash.
-    accelerated: it trains: it sees the GPUs that this worker serves, without it none, and gives way to what computes beside it.
-    enough: asked while it runs; once true the child is to leave as if the job were cancelled, though it is not.
-    A cancelled job gives the child time to write its checkpoint, and returns status cancelled: record it, then call
-    ctx.raise_if_cancelled(), so that the job ends so too. Raises LeaseLost or Released after the child has left. Running the same verb on
-    the same folder again continues where it stopped.
+    on_events gets new events in batches, in a transaction with the checkpoint that remembers them: each event
+    once, also after a crash. accelerated: it trains: it sees the GPUs that this worker serves, without it
+    none, and gives way to what computes beside it. enough: asked while it runs; once true the child is to
+    leave as if the job were cancelled, though it is not.
+    A cancelled job gives the child time to write its checkpoint, and returns status cancelled: record it,
+    then call ctx.raise_if_cancelled(), so that the job ends so too. Raises LeaseLost or Released after the
+    child has left. Running the same verb on the same folder again continues where it stopped.
     """
     with contextlib.suppress(FileNotFoundError):
         (folder / "result.json").unlink()  # of an earlier, cancelled or failed, execution
-    if OFFSET in ctx.job.checkpoint and not (folder / "events.jsonl").exists():  # a recreated folder is read from its beginning
+    # a recreated folder is read from its beginning
+    if OFFSET in ctx.job.checkpoint and not (folder / "events.jsonl").exists():
         ctx.checkpoint({name: value for name, value in ctx.job.checkpoint.items() if name != OFFSET})
     with (folder / "output.log").open("ab") as output:
         child = subprocess.Popen(
-            [*program, verb, str(folder)], stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT, cwd=ROOT,
-            env=scrubbed(os.environ, threads=threads, gpus=serving().gpus if accelerated else ()), start_new_session=True,
-        )  # fmt: skip
+            [*program, verb, str(folder)],
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd=ROOT,
+            env=scrubbed(os.environ, threads=threads, gpus=serving().gpus if accelerated else ()),
+            start_new_session=True,
+        )
     if accelerated:
         os.setpriority(os.PRIO_PROCESS, child.pid, min(os.getpriority(os.PRIO_PROCESS, 0) + NICE, 19))
     try:
@@ -106,7 +120,13 @@ def run_child(
     finally:
         stop(child, grace_seconds)
         if child.returncode < 0 or not (folder / "result.json").exists():
-            log.warning("child_died job=%s verb=%s pid=%s by=%s", ctx.job.uuid, verb, child.pid, ending(child.returncode))
+            log.warning(
+                "child_died job=%s verb=%s pid=%s by=%s",
+                ctx.job.uuid,
+                verb,
+                child.pid,
+                ending(child.returncode),
+            )
     if ctx.lost:
         raise LeaseLost
     result = read_result(folder, child.returncode)
@@ -125,8 +145,9 @@ def watch(
     enough: Callable[[], bool],
     grace_seconds: float,
 ) -> bool:
-    """Hand on events until the child has ended; ask it to leave when there is a reason to, and kill it after the grace. Returns whether
-    that was needed."""
+    """Hand on events until the child has ended; ask it to leave when there is a reason to, and kill it after
+    the grace. Returns whether that was needed.
+    """
     kill_at: float | None = None
     while child.poll() is None:
         tail(ctx, folder, on_events)
@@ -134,7 +155,12 @@ def watch(
             child.terminate()
             kill_at = time.monotonic() + grace_seconds
         if kill_at is not None and time.monotonic() > kill_at:
-            log.warning("child_killed job=%s pid=%s: it didn't exit within %s s", ctx.job.uuid, child.pid, grace_seconds)
+            log.warning(
+                "child_killed job=%s pid=%s: it didn't exit within %s s",
+                ctx.job.uuid,
+                child.pid,
+                grace_seconds,
+            )
             child.kill()
         with contextlib.suppress(subprocess.TimeoutExpired):
             child.wait(POLL_SECONDS)
@@ -142,7 +168,9 @@ def watch(
 
 
 def tail(ctx: JobContext, folder: Path, on_events: Callable[[list[dict[str, Any]]], None]) -> bool:
-    """Hand on what is new in events.jsonl. Returns whether there was anything. A job that lost its lease hands on nothing."""
+    """Hand on what is new in events.jsonl. Returns whether there was anything. A job that lost its lease
+    hands on nothing.
+    """
     if ctx.lost:
         return False
     events, offset = read_events(folder / "events.jsonl", int(ctx.job.checkpoint.get(OFFSET, 0)))
@@ -152,7 +180,9 @@ def tail(ctx: JobContext, folder: Path, on_events: Callable[[list[dict[str, Any]
         if event.get("kind") == "metric" and event.get("total_steps"):
             ctx.progress(int(event["step"]), int(event["total_steps"]), unit="steps")
         elif event.get("kind") == "progress":
-            ctx.progress(int(event["done"]), int(event["total"]), unit=event.get("unit"), message=event.get("message"))
+            ctx.progress(
+                int(event["done"]), int(event["total"]), unit=event.get("unit"), message=event.get("message")
+            )
         elif event.get("kind") == "stage" and isinstance(event.get("name"), str):
             ctx.progress(0, stage=event["name"].capitalize(), message=str(event.get("message", "")))
     with transaction.atomic():
@@ -175,25 +205,36 @@ def stop(child: subprocess.Popen[bytes], grace_seconds: float) -> None:
 
 
 def read_result(folder: Path, returncode: int) -> Result:
-    """result.json as a Result; without one, a Result from the exit status. returncode: negative for a signal, as in subprocess."""
+    """result.json as a Result; without one, a Result from the exit status. returncode: negative for a signal,
+    as in subprocess.
+    """
     try:
         data = json.loads((folder / "result.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
         return without_result(returncode)
     except ValueError:
-        return Result("failed", "crashed", "The run's result can't be read.", "Resume it. It continues from its last checkpoint.")
+        return Result(
+            "failed",
+            "crashed",
+            "The run's result can't be read.",
+            "Resume it. It continues from its last checkpoint.",
+        )
     error = data.get("error") or {}
-    return Result(data["status"], error.get("code", ""), error.get("message", ""), error.get("next_step", ""), data)
+    return Result(
+        data["status"], error.get("code", ""), error.get("message", ""), error.get("next_step", ""), data
+    )
 
 
 def without_result(returncode: int) -> Result:
     """The Result of a child that ended without result.json."""
     if returncode == -signal.SIGKILL:
         return Result(
-            "failed", "out_of_memory",
+            "failed",
+            "out_of_memory",
             "The process was killed, probably because the machine ran out of memory.",
-            "Choose a smaller batch size or shorter texts, or free memory. Then resume; the run continues from its last checkpoint.",
-        )  # fmt: skip
+            "Choose a smaller batch size or shorter texts, or free memory. Then resume; the run continues"
+            " from its last checkpoint.",
+        )
     return Result(
         "failed",
         "crashed",

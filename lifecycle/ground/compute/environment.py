@@ -5,19 +5,37 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[3]  # where the engine is imported from; never a folder that a run writes
+# where the engine is imported from; never a folder that a run writes
+ROOT = Path(__file__).resolve().parents[3]
 
-# Names that an engine process inherits. Everything else (database, broker, storage, secrets, tokens, proxies) stays outside.
+# Names that an engine process inherits. Everything else (database, broker, storage, secrets, tokens, proxies)
+# stays outside.
 INHERITED = (
-    "PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "CUDA_HOME", "VIRTUAL_ENV", "TASK_TYPES", "TASK_TYPES_FILE",
-)  # fmt: skip
+    "PATH",
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "TZ",
+    "TMPDIR",
+    "LD_LIBRARY_PATH",
+    "CUDA_HOME",
+    "VIRTUAL_ENV",
+    "TASK_TYPES",
+    "TASK_TYPES_FILE",
+)
 
 
 def scrubbed(
-    parent: Mapping[str, str], *, threads: int | None, gpus: Sequence[str] = (), extra: Mapping[str, str] | None = None
+    parent: Mapping[str, str],
+    *,
+    threads: int | None,
+    gpus: Sequence[str] = (),
+    extra: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
-    """The environment of an engine process. threads: how many cores it may use, None for its own choice. gpus: those that it sees, as
-    CUDA_VISIBLE_DEVICES names them; none unless they are given, so that what runs beside training takes no GPU from it."""
+    """The environment of an engine process. threads: how many cores it may use, None for its own choice.
+    gpus: those that it sees, as CUDA_VISIBLE_DEVICES names them; none unless they are given, so that what
+    runs beside training takes no GPU from it.
+    """
     environment = {name: parent[name] for name in INHERITED if name in parent}
     environment |= {
         "PYTHONPATH": str(ROOT),
@@ -28,7 +46,8 @@ def scrubbed(
         "TRANSFORMERS_NO_ADVISORY_WARNINGS": "1",
         "TOKENIZERS_PARALLELISM": "false",
         "OMP_WAIT_POLICY": "PASSIVE",
-        "OPENBLAS_NUM_THREADS": "1",  # scikit-learn's matrices are small: threads make them slower, and the last digits theirs
+        # scikit-learn's matrices are small: threads make them slower, and the last digits theirs
+        "OPENBLAS_NUM_THREADS": "1",
         "CUDA_VISIBLE_DEVICES": ",".join(gpus),
     }
     if threads is not None:

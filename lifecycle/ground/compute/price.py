@@ -13,5 +13,7 @@ def price_of(cpu_seconds: float) -> float | None:
 
 
 def price_per_million(cpu_us: float, answers: int) -> float | None:
-    """The price of a million predictions, given the CPU time of `answers` of them in µs; None without a price or a prediction."""
+    """The price of a million predictions, given the CPU time of `answers` of them in µs; None without a price
+    or a prediction.
+    """
     return price_of(MANY * cpu_us / 1e6 / answers) if answers else None

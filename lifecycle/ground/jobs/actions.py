@@ -43,8 +43,9 @@ def enqueue(
 ) -> Job:
     """Write a job into the queue, in the caller's transaction, and wake a worker once that commits.
 
-    args: ids and small settings, JSON types only. subject: the row that the work is about (it has a uuid). key: while a job with this key
-    is unfinished, that one is returned instead of a second. device: which workers may take it.
+    args: ids and small settings, JSON types only. subject: the row that the work is about (it has a uuid).
+    key: while a job with this key is unfinished, that one is returned instead of a second. device: which
+    workers may take it.
 
     A broker that is down raises nothing; the job starts when beat rings again.
     """
@@ -52,11 +53,20 @@ def enqueue(
     if key is not None and (waiting := _unfinished(key)):
         return waiting
     job = Job(
-        kind=kind, queue=known.queue, max_attempts=known.max_attempts, project=project, created_by=actor, args=args, key=key,
-        priority=priority, device=device,
-        subject_type=subject._meta.label_lower if subject else "", subject_uuid=getattr(subject, "uuid", None),
-        subject_name=str(subject)[:200] if subject else "", available_at=timezone.now(),
-    )  # fmt: skip
+        kind=kind,
+        queue=known.queue,
+        max_attempts=known.max_attempts,
+        project=project,
+        created_by=actor,
+        args=args,
+        key=key,
+        priority=priority,
+        device=device,
+        subject_type=subject._meta.label_lower if subject else "",
+        subject_uuid=getattr(subject, "uuid", None),
+        subject_name=str(subject)[:200] if subject else "",
+        available_at=timezone.now(),
+    )
     try:
         with transaction.atomic():
             job.save(force_insert=True)
@@ -87,7 +97,9 @@ def cancel(job_id: UUID, actor: Person) -> Job:
     job.save(update_fields=["cancel_requested_at"])
     if job.state == State.QUEUED:
         _end(job, State.QUEUED, State.CANCELLED, {})
-    ledger.record(actor, Verb.JOB_CANCELLED, job, project=job.project.uuid if job.project else None, kind=job.kind)
+    ledger.record(
+        actor, Verb.JOB_CANCELLED, job, project=job.project.uuid if job.project else None, kind=job.kind
+    )
     return job
 
 
@@ -95,29 +107,36 @@ def cancel(job_id: UUID, actor: Person) -> Job:
 def prioritise(job_id: UUID, priority: Priority, actor: Person, *, seen: Priority | None = None) -> Job:
     """Change a queued job's priority. Idempotent.
 
-    seen: its priority as the person saw it. Raises PermissionDenied (as `cancel`) or Conflict (it isn't queued, or someone has changed
-    its priority since).
+    seen: its priority as the person saw it. Raises PermissionDenied (as `cancel`) or Conflict (it isn't
+    queued, or someone has changed its priority since).
     """
     job = Job.objects.select_for_update(no_key=True).get(uuid=job_id)
     queries.require_cancel(actor, job)
     old = Priority(job.priority)
     if job.state != State.QUEUED:
-        raise Conflict(f"This job is {State(job.state).label.lower()}, so its priority can't change.", next_step="Reload the page.")
+        raise Conflict(
+            f"This job is {State(job.state).label.lower()}, so its priority can't change.",
+            next_step="Reload the page.",
+        )
     if old == priority:
         return job
     if seen is not None and old != seen:
         raise Conflict(
-            f"Someone else set this job's priority to {old.word} while you had it open.", next_step="Reload the page, then decide."
+            f"Someone else set this job's priority to {old.word} while you had it open.",
+            next_step="Reload the page, then decide.",
         )
     job.priority = priority
     job.save(update_fields=["priority"])
     project = job.project.uuid if job.project else None
-    ledger.record(actor, Verb.JOB_PRIORITISED, job, project=project, kind=job.kind, old=old.word, new=priority.word)
+    ledger.record(
+        actor, Verb.JOB_PRIORITISED, job, project=project, kind=job.kind, old=old.word, new=priority.word
+    )
     return job
 
 
 def claim(queue: str, device: Device = Device.CPU) -> Job | None:
-    """Take the next job of a queue for a worker of this device, with a lease, or None where nothing waits that it may take.
+    """Take the next job of a queue for a worker of this device, with a lease, or None where nothing waits
+    that it may take.
 
     The most urgent first, and among those equally urgent the one that has waited longest.
     Two claimers never get the same job.
@@ -128,9 +147,15 @@ def claim(queue: str, device: Device = Device.CPU) -> Job | None:
         if candidate is None:
             return None
         taken = Job.objects.filter(pk=candidate.pk, state=State.QUEUED).update(
-            state=State.RUNNING, attempt=models.F("attempt") + 1, lease_token=uuid4(), lease_until=now + lease_time(), heartbeat_at=now,
-            started_at=candidate.started_at or now, worker=worker_name(), message="",
-        )  # fmt: skip
+            state=State.RUNNING,
+            attempt=models.F("attempt") + 1,
+            lease_token=uuid4(),
+            lease_until=now + lease_time(),
+            heartbeat_at=now,
+            started_at=candidate.started_at or now,
+            worker=worker_name(),
+            message="",
+        )
         if taken:
             candidate.refresh_from_db()
             return candidate
@@ -138,7 +163,9 @@ def claim(queue: str, device: Device = Device.CPU) -> Job | None:
 
 def next_in_line(queue: str, device: Device, now: datetime) -> Job | None:
     """The job that a worker of this device would take now."""
-    waiting = Job.objects.filter(queue=queue, state=State.QUEUED, available_at__lte=now, device__in=rules.TAKES[device])
+    waiting = Job.objects.filter(
+        queue=queue, state=State.QUEUED, available_at__lte=now, device__in=rules.TAKES[device]
+    )
     return waiting.order_by("priority", "available_at", "id").first()
 
 
@@ -151,18 +178,23 @@ def bind(job: Job, device: Device) -> None:
 def announce(queues: list[str], device: Device) -> None:
     """Record that this worker process is alive, and delete workers without a heartbeat for a week."""
     now = timezone.now()
-    Worker.objects.update_or_create(name=worker_name(), defaults={"queues": queues, "device": device, "seen_at": now})
+    Worker.objects.update_or_create(
+        name=worker_name(), defaults={"queues": queues, "device": device, "seen_at": now}
+    )
     Worker.objects.filter(seen_at__lt=now - rules.WORKER_RETENTION).delete()
 
 
 def leave() -> None:
-    """Record that this worker process takes no more jobs. Its row is kept for a week, as for one that died."""
+    """Record that this worker process takes no more jobs. Its row is kept for a week, as for one that
+    died.
+    """
     Worker.objects.filter(name=worker_name()).update(seen_at=timezone.now() - 2 * rules.WORKER_TIMEOUT)
 
 
 def ring_for(queue: str, device: str) -> None:
-    """Ring the bells of workers that take jobs of this device. Without a GPU worker its bell isn't rung, since it would stay in the broker;
-    such a worker rings for itself when it starts."""
+    """Ring the bells of workers that take jobs of this device. Without a GPU worker its bell isn't rung,
+    since it would stay in the broker; such a worker rings for itself when it starts.
+    """
     for bell in rules.bells(queue, device):
         if bell == queue or Device.GPU in queries.devices_served(queue):
             ring(queue, bell)
@@ -179,8 +211,9 @@ def finish(job: Job) -> bool:
 
 
 def fail(job: Job, error: str, next_step: str = "", *, refusal: str = "") -> bool:
-    """Mark the job as failed. error, next_step: sentences for people; refusal: the code of a refusal. Returns False, and changes nothing,
-    when the lease was lost meanwhile."""
+    """Mark the job as failed. error, next_step: sentences for people; refusal: the code of a refusal. Returns
+    False, and changes nothing, when the lease was lost meanwhile.
+    """
     ending = {"error": error[:1000], "next_step": next_step[:500], "refusal": refusal}
     return _end(job, State.RUNNING, State.FAILED, _progress(job) | ending)
 
@@ -191,10 +224,16 @@ def finish_cancelled(job: Job) -> bool:
 
 
 def put_back(job: Job, *, message: str, charged: bool) -> bool:
-    """Queue a running job again. charged: whether the attempt counts (it does not when only the worker leaves)."""
+    """Queue a running job again. charged: whether the attempt counts (it does not when only the worker
+    leaves).
+    """
     now = timezone.now()
     values = _progress(job) | FREE | {"state": State.QUEUED, "message": message}
-    values |= {"available_at": now + rules.backoff(job.attempt)} if charged else {"available_at": now, "attempt": models.F("attempt") - 1}
+    values |= (
+        {"available_at": now + rules.backoff(job.attempt)}
+        if charged
+        else {"available_at": now, "attempt": models.F("attempt") - 1}
+    )
     written = bool(_held(job).update(**values))
     if written:
         job.refresh_from_db()
@@ -206,7 +245,9 @@ def reap(*, batch: int = 100) -> int:
 
     They are queued again while attempts are left, else failed; a job that was asked to stop is cancelled.
     """
-    dead = Job.objects.filter(state=State.RUNNING, lease_until__lt=timezone.now()).order_by("lease_until")[:batch]
+    dead = Job.objects.filter(state=State.RUNNING, lease_until__lt=timezone.now()).order_by("lease_until")[
+        :batch
+    ]
     return sum(_reap_one(job) for job in dead)
 
 
@@ -215,7 +256,10 @@ def _reap_one(job: Job) -> bool:
     if job.cancel_requested_at:
         return _end(job, State.RUNNING, State.CANCELLED, {})
     if job.attempt >= job.max_attempts:
-        error = f"The worker stopped unexpectedly in attempt {job.attempt} of {job.max_attempts}, so the job failed."
+        error = (
+            f"The worker stopped unexpectedly in attempt {job.attempt} of {job.max_attempts}, so the job"
+            " failed."
+        )
         step = "Check memory and disk on the worker's machine, then start the job again."
         return _end(job, State.RUNNING, State.FAILED, {"error": error, "next_step": step})
     message = f"The worker of attempt {job.attempt} stopped unexpectedly; another one continues."
@@ -225,7 +269,12 @@ def _reap_one(job: Job) -> bool:
 
 def ring_waiting() -> list[str]:
     """Ring for every queue with a job that is due: repairs lost messages. Returns the queues."""
-    waiting = Job.objects.filter(state=State.QUEUED, available_at__lte=timezone.now()).order_by().values_list("queue", "device").distinct()
+    waiting = (
+        Job.objects.filter(state=State.QUEUED, available_at__lte=timezone.now())
+        .order_by()
+        .values_list("queue", "device")
+        .distinct()
+    )
     found = sorted(waiting)
     for queue, device in found:
         ring_for(queue, device)
@@ -238,11 +287,20 @@ def _held(job: Job) -> models.QuerySet[Job]:
 
 
 def _progress(job: Job) -> dict[str, Any]:
-    return {"stage": job.stage, "done": job.done, "total": job.total, "unit": job.unit, "rate": job.rate, "message": job.message}
+    return {
+        "stage": job.stage,
+        "done": job.done,
+        "total": job.total,
+        "unit": job.unit,
+        "rate": job.rate,
+        "message": job.message,
+    }
 
 
 def _end(job: Job, old: State, new: State, values: dict[str, Any]) -> bool:
-    """Move a job into a final state and call its kind's hook, in one transaction. False, and nothing changed, after a lost race."""
+    """Move a job into a final state and call its kind's hook, in one transaction. False, and nothing changed,
+    after a lost race.
+    """
     check_move("job", rules.MOVES, old, new)
     kind = registry.find(job.kind)
     hook = {State.FAILED: kind.on_failed, State.CANCELLED: kind.on_cancelled}.get(new) if kind else None
@@ -258,7 +316,9 @@ def _end(job: Job, old: State, new: State, values: dict[str, Any]) -> bool:
     return written
 
 
-def _write_end(job: Job, old: State, new: State, values: dict[str, Any], hook: Callable[[Job], None] | None) -> bool:
+def _write_end(
+    job: Job, old: State, new: State, values: dict[str, Any], hook: Callable[[Job], None] | None
+) -> bool:
     values = values | FREE | {"state": new, "finished_at": timezone.now()}
     rows = Job.objects.filter(pk=job.pk, state=old, lease_token=job.lease_token)
     if hook is None:

@@ -32,9 +32,9 @@ class JobOut(RowOut[Job]):
     class Meta:
         model = Job
         fields = [
-            "uuid", "kind", "queue", "priority", "device", "state", "project", "subject_type", "subject", "subject_name",
-            "attempt", "max_attempts", "stage", "done", "total", "unit", "rate", "message", "error", "next_step",
-            "cancel_requested_at", "created_at", "started_at", "finished_at",
+            "uuid", "kind", "queue", "priority", "device", "state", "project", "subject_type", "subject",
+            "subject_name", "attempt", "max_attempts", "stage", "done", "total", "unit", "rate", "message",
+            "error", "next_step", "cancel_requested_at", "created_at", "started_at", "finished_at",
         ]  # fmt: skip
 
 

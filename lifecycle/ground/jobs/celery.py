@@ -1,4 +1,6 @@
-"""The Celery app. Its messages only wake workers: lost, duplicate, or late ones do no harm, since the Job table is the queue."""
+"""The Celery app. Its messages only wake workers: lost, duplicate, or late ones do no harm, since the Job
+table is the queue.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,12 @@ def transport_options(broker_url: str) -> dict[str, Any]:
     for folder in ("queue", "control"):
         (root / folder).mkdir(parents=True, exist_ok=True)
     queue = str(root / "queue")
-    return {"data_folder_in": queue, "data_folder_out": queue, "control_folder": str(root / "control"), "polling_interval": 0.25}
+    return {
+        "data_folder_in": queue,
+        "data_folder_out": queue,
+        "control_folder": str(root / "control"),
+        "polling_interval": 0.25,
+    }
 
 
 def broker_url(url: str) -> str:
@@ -56,7 +63,8 @@ def ring(queue: str, bell: str = "") -> None:
 
     Never raises: a broker that is down delays a job until the next repair, and no more.
 
-    A broker across the network may take seconds to fail, for which no page should wait: it is rung from a thread of its own.
+    A broker across the network may take seconds to fail, for which no page should wait: it is rung from a
+    thread of its own.
     """
     if settings.BROKER_URL.startswith("filesystem://"):
         send(queue, bell)

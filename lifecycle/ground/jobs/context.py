@@ -39,8 +39,9 @@ class LeaseLost(Stop):
 class JobContext:
     """A running job, as passed to its handler.
 
-    Progress is kept here and written by the heartbeat, so that it never waits for (or in) the handler's own transactions.
-    beating: False where no heartbeat thread runs (tests): progress is then written when the handler next asks whether to stop.
+    Progress is kept here and written by the heartbeat, so that it never waits for (or in) the handler's own
+    transactions. beating: False where no heartbeat thread runs (tests): progress is then written when the
+    handler next asks whether to stop.
     """
 
     def __init__(self, job: Job, *, beating: bool) -> None:
@@ -79,7 +80,9 @@ class JobContext:
         self._lost.set()
 
     def raise_if_cancelled(self) -> None:
-        """End the handler when there is any reason to: call it once per batch. Raises LeaseLost, Cancelled or Released."""
+        """End the handler when there is any reason to: call it once per batch. Raises LeaseLost, Cancelled or
+        Released.
+        """
         requested = self.cancelled
         if self.lost:
             raise LeaseLost
@@ -89,9 +92,17 @@ class JobContext:
             raise Released
 
     def progress(
-        self, done: int, total: int | None = None, *, stage: str | None = None, unit: str | None = None, message: str | None = None
+        self,
+        done: int,
+        total: int | None = None,
+        *,
+        stage: str | None = None,
+        unit: str | None = None,
+        message: str | None = None,
     ) -> None:
-        """Report progress. Cheap: it is written about once a second. Omitted values stay; a new stage resets the total."""
+        """Report progress. Cheap: it is written about once a second. Omitted values stay; a new stage resets
+        the total.
+        """
         with self._lock:
             job = self.job
             if stage is not None and stage != job.stage:
@@ -102,43 +113,56 @@ class JobContext:
             job.total = total if total is not None else job.total
             job.unit = unit if unit is not None else job.unit
             job.message = message[:500] if message is not None else job.message
-            job.rate = rules.rate(done_then=done_then, done_now=done, seconds=time.monotonic() - began) or job.rate
+            job.rate = (
+                rules.rate(done_then=done_then, done_now=done, seconds=time.monotonic() - began) or job.rate
+            )
             self._dirty = True
 
     def checkpoint(self, state: dict[str, Any]) -> None:
-        """Keep where to continue after a crash, in the caller's transaction if there is one. Raises LeaseLost."""
+        """Keep where to continue after a crash, in the caller's transaction if there is one. Raises
+        LeaseLost.
+        """
         if not self._row().update(checkpoint=state):
             self._lost.set()
             raise LeaseLost
         self.job.checkpoint = state
 
     def hold(self) -> None:
-        """Lock the job's row until the caller's transaction ends: what it writes counts only while the lease is held. Raises LeaseLost."""
+        """Lock the job's row until the caller's transaction ends: what it writes counts only while the lease
+        is held. Raises LeaseLost.
+        """
         if not self._row().select_for_update().values_list("pk", flat=True).first():
             self._lost.set()
             raise LeaseLost
 
     def beat(self, *, renew: bool) -> None:
-        """Write progress if there is news, renew the lease if asked, and learn of a cancel. Sets `lost` when the row is no longer ours.
+        """Write progress if there is news, renew the lease if asked, and learn of a cancel. Sets `lost` when
+        the row is no longer ours.
 
         One statement where something is written and no one has asked for a cancel.
         """
         if self._write(self._row().filter(cancel_requested_at=None), renew=renew):
             return
         self.write(renew=renew)
-        requested = list(self._row().values_list("cancel_requested_at", flat=True)[:1]) if not self.lost else []
+        requested = (
+            list(self._row().values_list("cancel_requested_at", flat=True)[:1]) if not self.lost else []
+        )
         if not requested:
             self._lost.set()
         elif requested[0] is not None:
             self._cancelled.set()
 
     def write(self, *, renew: bool) -> None:
-        """Write progress if there is news, and renew the lease if asked. Sets `lost` when the row is no longer ours."""
+        """Write progress if there is news, and renew the lease if asked. Sets `lost` when the row is no
+        longer ours.
+        """
         if self._write(self._row(), renew=renew) is False:
             self._lost.set()
 
     def _write(self, row: Any, *, renew: bool) -> bool | None:
-        """Whether the row took it; None where there was nothing to write. What it did not take is still news."""
+        """Whether the row took it; None where there was nothing to write. What it did not take is still
+        news.
+        """
         with self._lock:
             news = self._news() if self._dirty else {}
             self._dirty = False
@@ -154,7 +178,14 @@ class JobContext:
 
     def _news(self) -> dict[str, Any]:
         job = self.job
-        return {"stage": job.stage, "done": job.done, "total": job.total, "unit": job.unit, "rate": job.rate, "message": job.message}
+        return {
+            "stage": job.stage,
+            "done": job.done,
+            "total": job.total,
+            "unit": job.unit,
+            "rate": job.rate,
+            "message": job.message,
+        }
 
     def _row(self) -> Any:
         return Job.objects.filter(pk=self.job.pk, state=State.RUNNING, lease_token=self.job.lease_token)
@@ -166,7 +197,9 @@ def lease_time() -> timedelta:
 
 
 class Heart:
-    """The thread that keeps a lease alive, with its own database connection. Use it as a context manager around the handler."""
+    """The thread that keeps a lease alive, with its own database connection. Use it as a context manager
+    around the handler.
+    """
 
     def __init__(self, ctx: JobContext) -> None:
         self._ctx = ctx

@@ -1,4 +1,6 @@
-"""kombu's file transport, fixed: the original lets a reader take a half-written message, which crashes its worker."""
+"""kombu's file transport, fixed: the original lets a reader take a half-written message, which crashes its
+worker.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ log = logging.getLogger(__name__)
 
 
 class Channel(filesystem.Channel):  # type: ignore[misc]  # kombu has no types
-    """Messages appear atomically, by a rename; an unreadable one is dropped, since the Job table is the queue."""
+    """Messages appear atomically, by a rename; an unreadable one is dropped, since the Job table is the
+    queue.
+    """
 
     def _put(self, queue: str, payload: Any, **_: Any) -> None:
         name = f"{round(monotonic() * 1000)}_{uuid4()}.{queue}.msg"

@@ -23,7 +23,9 @@ def read_priority(given: Mapping[str, str]) -> tuple[Priority, Priority | None]:
     if not form.is_valid():
         words = ", ".join(word for word, _ in PRIORITY_WORDS)
         raise Refused(
-            f"The priority must be one of {words}.", next_step="Reload the page.", fields={"priority": [f"Choose one of {words}."]}
+            f"The priority must be one of {words}.",
+            next_step="Reload the page.",
+            fields={"priority": [f"Choose one of {words}."]},
         )
     seen = form.cleaned_data["seen"]
     return Priority.of(form.cleaned_data["priority"]), Priority.of(seen) if seen else None

@@ -36,8 +36,8 @@ def was_cancelled(job: Job) -> bool:
 class JobLine:
     """A job as a page shows it.
 
-    label: its kind, and the name of its object, which a person may have written. place: in the queue, from 1, where it is due.
-    no_worker: why it waits, where no worker could take it.
+    label: its kind, and the name of its object, which a person may have written. place: in the queue, from 1,
+    where it is due. no_worker: why it waits, where no worker could take it.
     """
 
     job: Job
@@ -73,7 +73,9 @@ class Page:
 
 
 def visible_to(user: Person) -> QuerySet[Job]:
-    """Jobs of the user's projects, and those without a project that they started. `may_see` checks what a kind hides beyond that."""
+    """Jobs of the user's projects, and those without a project that they started. `may_see` checks what a
+    kind hides beyond that.
+    """
     members = policy.visible_to(user, Job, "jobs.view")
     own = policy.within(user, Job.objects.filter(created_by=user.pk, project=None), "project")
     return (members | own).select_related("project", "created_by")
@@ -94,7 +96,9 @@ def get_visible(user: Person, uuid: UUID) -> Job:
 
 
 def may_cancel(user: Person, job: Job) -> bool:
-    """Whether the user may stop this visible job: their own, or any of a project where their role allows it."""
+    """Whether the user may stop this visible job: their own, or any of a project where their role allows
+    it.
+    """
     return job.created_by_id == user.pk or policy.can(user, "jobs.cancel", job)
 
 
@@ -107,25 +111,33 @@ def require_cancel(user: Person, job: Job) -> None:
 
 
 def line(user: Person, job: Job, waiting: QueuePosition | None = None) -> JobLine:
-    """One job with what this user may do to it. waiting: the result of `line_up` for it and others, if known."""
+    """One job with what this user may do to it. waiting: the result of `line_up` for it and others, if
+    known.
+    """
     kind = registry.find(job.kind)
     url = kind.url(job) if kind and kind.url else ""
     cancellable = not job.is_finished and not job.is_cancelling and may_cancel(user, job)
     waiting = waiting or line_up([job])
     label = registry.label(job.kind)
     named = f"{label}: {job.subject_name}" if job.subject_name else label
-    return JobLine(job, named, url, cancellable, waiting.places.get(job.pk), waiting.no_worker.get(job.pk, ""))
+    return JobLine(
+        job, named, url, cancellable, waiting.places.get(job.pk), waiting.no_worker.get(job.pk, "")
+    )
 
 
 def running(user: Person) -> list[JobLine]:
     """Running jobs, then queued ones in queue order, at most a page."""
     order = ("-state", "queue", "priority", "available_at", "id")
-    return lines(user, visible_to(user).filter(state__in=[State.RUNNING, State.QUEUED]).order_by(*order)[:PAGE])
+    return lines(
+        user, visible_to(user).filter(state__in=[State.RUNNING, State.QUEUED]).order_by(*order)[:PAGE]
+    )
 
 
 def finished(user: Person, *, mine: bool, before: int | None) -> Page:
     """Ended jobs, newest first. mine: only those the user started. before: a key from the page before."""
-    return _page(user, visible_to(user).exclude(state__in=[State.RUNNING, State.QUEUED]), mine=mine, before=before)
+    return _page(
+        user, visible_to(user).exclude(state__in=[State.RUNNING, State.QUEUED]), mine=mine, before=before
+    )
 
 
 def latest(user: Person, *, mine: bool, before: int | None) -> Page:
@@ -157,7 +169,9 @@ class QueuePosition:
 
 
 def line_up(jobs: Iterable[Job]) -> QueuePosition:
-    """The places of queued jobs, and for which no worker is running: two statements in all, none where none is queued."""
+    """The places of queued jobs, and for which no worker is running: two statements in all, none where none
+    is queued.
+    """
     waiting = [job for job in jobs if job.state == State.QUEUED]
     if not waiting:
         return QueuePosition()
@@ -167,7 +181,9 @@ def line_up(jobs: Iterable[Job]) -> QueuePosition:
 
 
 def places(keys: list[int]) -> dict[int, int]:
-    """Places of queued jobs among those that the same workers could take, by key; none for jobs that aren't due yet."""
+    """Places of queued jobs among those that the same workers could take, by key; none for jobs that aren't
+    due yet.
+    """
     now = timezone.now()
     due = Job.objects.filter(state=State.QUEUED, available_at__lte=now)
     sooner = (
@@ -177,15 +193,23 @@ def places(keys: list[int]) -> dict[int, int]:
     )
     rivals = due.filter(sooner, queue=OuterRef("queue")).order_by().values("queue")
     every = rivals.annotate(n=Count("pk")).values("n")
-    same = rivals.filter(Q(device=Device.ANY) | Q(device=OuterRef("device"))).annotate(n=Count("pk")).values("n")
-    rows = due.filter(pk__in=keys).annotate(every=Coalesce(Subquery(every), 0), same=Coalesce(Subquery(same), 0))
+    same = (
+        rivals.filter(Q(device=Device.ANY) | Q(device=OuterRef("device"))).annotate(n=Count("pk")).values("n")
+    )
+    rows = due.filter(pk__in=keys).annotate(
+        every=Coalesce(Subquery(every), 0), same=Coalesce(Subquery(same), 0)
+    )
     found = rows.values_list("pk", "device", "every", "same")
     return {key: 1 + (ahead if device == Device.ANY else alike) for key, device, ahead, alike in found}
 
 
 def live_workers() -> list[tuple[list[str], str]]:
     """Queues and device of each worker with a heartbeat within a minute."""
-    return list(Worker.objects.filter(seen_at__gte=timezone.now() - rules.WORKER_TIMEOUT).values_list("queues", "device"))
+    return list(
+        Worker.objects.filter(seen_at__gte=timezone.now() - rules.WORKER_TIMEOUT).values_list(
+            "queues", "device"
+        )
+    )
 
 
 def devices_served(queue: str) -> set[str]:
@@ -194,15 +218,26 @@ def devices_served(queue: str) -> set[str]:
 
 
 def has_gpu_workers(queue: str) -> bool:
-    """Whether a worker with a GPU has served this queue within a week, so that forms offer a choice of device."""
-    return any(queue in queues for queues in Worker.objects.filter(device=Device.GPU).values_list("queues", flat=True))
+    """Whether a worker with a GPU has served this queue within a week, so that forms offer a choice of
+    device.
+    """
+    return any(
+        queue in queues
+        for queues in Worker.objects.filter(device=Device.GPU).values_list("queues", flat=True)
+    )
 
 
 def no_worker_for(job: Job, served: set[tuple[str, str]]) -> str:
-    """A sentence where no running worker could take a job, else empty. served: queue and device of running workers."""
+    """A sentence where no running worker could take a job, else empty. served: queue and device of running
+    workers.
+    """
     if any((job.queue, device) in served and job.device in kinds for device, kinds in rules.TAKES.items()):
         return ""
-    kind = {Device.GPU: "with a GPU ", Device.CPU: "for the CPU "}.get(Device(job.device), "") if job.queue == Queue.TRAINING else ""
+    kind = (
+        {Device.GPU: "with a GPU ", Device.CPU: "for the CPU "}.get(Device(job.device), "")
+        if job.queue == Queue.TRAINING
+        else ""
+    )
     return f"No worker {kind}is running for the queue {job.queue}. The job waits until one starts."
 
 
@@ -222,14 +257,16 @@ def moves(job: Job) -> list[Priority]:
 def of_subject(subject: Model) -> QuerySet[Job]:
     """All jobs about one thing, newest first. For rooms that have already checked who may see it.
 
-    A page reads the job before its results: if the job has ended by then, all results are there. In the other order, a job that ends in
-    between leaves a page that shows "running" and polls no more.
+    A page reads the job before its results: if the job has ended by then, all results are there. In the other
+    order, a job that ends in between leaves a page that shows "running" and polls no more.
     """
     return about(type(subject), getattr(subject, "uuid", None))
 
 
 def about(model: type[Model], uuid: UUID | None) -> QuerySet[Job]:
-    """All jobs about the row of a model with this uuid, newest first; for a page that has not read the row yet."""
+    """All jobs about the row of a model with this uuid, newest first; for a page that has not read the row
+    yet.
+    """
     return Job.objects.filter(subject_type=model._meta.label_lower, subject_uuid=uuid).order_by("-id")
 
 

@@ -19,9 +19,11 @@ class JobKind:
     """One kind of work.
 
     name: "<room>.<action>", kept in the rows for ever. label: what people read, such as "Import an upload".
-    handler: does the work; it may be run again after a crash, so it starts from ctx.job.checkpoint and is safe twice.
-    url: the page of the result. can_see: who sees it, beside being of its project; None means every member.
-    on_failed, on_cancelled: called in the transaction that ends the job so, to move what it worked on out of "running".
+    handler: does the work; it may be run again after a crash, so it starts from ctx.job.checkpoint and is
+    safe twice. url: the page of the result. can_see: who sees it, beside being of its project; None means
+    every member.
+    on_failed, on_cancelled: called in the transaction that ends the job so, to move what it worked on out of
+    "running".
     """
 
     name: str
@@ -43,11 +45,16 @@ _kinds: dict[str, JobKind] = {}
 
 
 def register(kind: JobKind) -> None:
-    """Make a kind of work known in this process. The same name twice is a mistake of the programmer, unless it is the same kind."""
+    """Make a kind of work known in this process. The same name twice is a mistake of the programmer, unless
+    it is the same kind.
+    """
     if _kinds.get(kind.name, kind) != kind:
         raise ValueError(f"The job kind {kind.name} is registered twice.")
     if kind.queue not in Queue.values:
-        raise ValueError(f"The job kind {kind.name} uses the unknown queue {kind.queue}; choose from {', '.join(Queue.values)}.")
+        raise ValueError(
+            f"The job kind {kind.name} uses the unknown queue {kind.queue}; choose from"
+            f" {', '.join(Queue.values)}."
+        )
     _kinds[kind.name] = kind
 
 

@@ -13,7 +13,8 @@ WORKER_RETENTION = timedelta(days=7)  # for which the row of a dead worker is ke
 
 
 class Queue(TextChoices):
-    """Which kind of worker takes a job: small work, long scans, what measures a model, or the one that holds the training device.
+    """Which kind of worker takes a job: small work, long scans, what measures a model, or the one that holds
+    the training device.
 
     Whatever a release waits for is in another queue than training: it never waits behind a run.
     """
@@ -24,7 +25,8 @@ class Queue(TextChoices):
     TRAINING = "training", "Training"
 
 
-# How many jobs of a queue one worker process runs at a time. What computes a model takes memory: one at a time.
+# How many jobs of a queue one worker process runs at a time. What computes a model takes memory: one at a
+# time.
 SLOTS = {Queue.DEFAULT: 2, Queue.SCANS: 1, Queue.EVALUATION: 1, Queue.TRAINING: 1}
 
 
@@ -62,8 +64,9 @@ TAKES = {Device.CPU: (Device.CPU, Device.ANY), Device.GPU: (Device.GPU, Device.A
 
 
 def bells(queue: str, device: str) -> list[str]:
-    """The broker's queues for a job's bell: workers with a GPU listen to their own, since a worker without one would take the bell and
-    leave the job."""
+    """The broker's queues for a job's bell: workers with a GPU listen to their own, since a worker without
+    one would take the bell and leave the job.
+    """
     if queue != Queue.TRAINING:
         return [queue]
     own = f"{queue}-{Device.GPU}"
@@ -93,7 +96,9 @@ def heartbeat_seconds(lease_seconds: float) -> float:
 
 
 def backoff(attempt: int) -> timedelta:
-    """How long a job waits before its next attempt after attempt number `attempt` (from 1) met a passing obstacle: 2, 4, 8 … 300 s."""
+    """How long a job waits before its next attempt after attempt number `attempt` (from 1) met a passing
+    obstacle: 2, 4, 8 … 300 s.
+    """
     return timedelta(seconds=min(2**attempt, 300))
 
 

@@ -14,11 +14,15 @@ from lifecycle.runtime.refusals import NotReady, Refusal
 
 log = logging.getLogger(__name__)
 PASSING = (NotReady, OperationalError, InterfaceError, ConnectionError, TimeoutError)
-NEXT_STEP = "Start it again. If it fails again, give this job's number to your administrator: the log has the details."
+NEXT_STEP = (
+    "Start it again. If it fails again, give this job's number to your administrator: the log has the"
+    " details."
+)
 
 
 def execute(job: Job, *, beating: bool = True) -> None:
-    """Run one claimed job to its end or back into the queue; one that was cancelled does nothing. Never raises for what a handler does.
+    """Run one claimed job to its end or back into the queue; one that was cancelled does nothing. Never
+    raises for what a handler does.
 
     beating: keep the lease alive from a thread; tests inside one transaction turn it off.
     """
@@ -35,7 +39,9 @@ def execute(job: Job, *, beating: bool = True) -> None:
     except Cancelled:
         written = actions.finish_cancelled(job)
     except Released:
-        written = actions.put_back(job, message="Its worker was stopped; the job continues when one is free.", charged=False)
+        written = actions.put_back(
+            job, message="Its worker was stopped; the job continues when one is free.", charged=False
+        )
     except Exception as error:
         written = _end_badly(job, error)
     else:
@@ -47,13 +53,23 @@ def execute(job: Job, *, beating: bool = True) -> None:
 
 
 def _end_badly(job: Job, error: Exception) -> bool:
-    """Queue again after a passing obstacle while attempts are left; else fail with a sentence. The traceback goes to the log only."""
+    """Queue again after a passing obstacle while attempts are left; else fail with a sentence. The traceback
+    goes to the log only.
+    """
     if isinstance(error, DatabaseError):
         close_old_connections()
     if isinstance(error, PASSING) and job.attempt < job.max_attempts:
         log.warning("job_retried job=%s kind=%s error=%s", job.uuid, job.kind, type(error).__name__)
-        reason = str(error) if isinstance(error, Refusal) else f"A service didn't respond ({type(error).__name__})."
-        return actions.put_back(job, message=f"{reason} Attempt {job.attempt} of {job.max_attempts} failed; retrying."[:500], charged=True)
+        reason = (
+            str(error)
+            if isinstance(error, Refusal)
+            else f"A service didn't respond ({type(error).__name__})."
+        )
+        return actions.put_back(
+            job,
+            message=f"{reason} Attempt {job.attempt} of {job.max_attempts} failed; retrying."[:500],
+            charged=True,
+        )
     if isinstance(error, registry.UnknownKind):
         return actions.fail(job, str(error), "Start a worker of the current release.")
     if isinstance(error, Refusal):

@@ -10,7 +10,9 @@ from lifecycle.ground.jobs.rules import Queue
 
 @dataclass(frozen=True, slots=True)
 class Periodic:
-    """One Celery task that beat sends every `seconds`. A message that waited longer than that is dropped: the next one does its work."""
+    """One Celery task that beat sends every `seconds`. A message that waited longer than that is dropped: the
+    next one does its work.
+    """
 
     seconds: float
     task: str
@@ -21,7 +23,9 @@ _periodic: dict[tuple[str, tuple[Any, ...]], Periodic] = {}
 
 
 def every(seconds: float, task: str, *args: Any) -> None:
-    """Have the task of this full name (such as "monitoring.traffic.tasks.ingest") run every so many seconds on the default worker."""
+    """Have the task of this full name (such as "monitoring.traffic.tasks.ingest") run every so many seconds
+    on the default worker.
+    """
     _periodic[task, args] = Periodic(seconds, task, args)
 
 

@@ -9,7 +9,9 @@ _steps: list[Step] = []
 
 
 def on_empty(step: Step) -> None:
-    """Register a step that runs once, after migrations, when there is no project yet. Slow work belongs in a job that it enqueues."""
+    """Register a step that runs once, after migrations, when there is no project yet. Slow work belongs in a
+    job that it enqueues.
+    """
     if step not in _steps:
         _steps.append(step)
 
@@ -23,7 +25,9 @@ _entrance: list[Callable[[], str]] = []
 
 
 def begin_at(path: Callable[[], str]) -> None:
-    """Register the start address that `manage.py up` prints. path: returns it without the first slash; "" for the home page."""
+    """Register the start address that `manage.py up` prints. path: returns it without the first slash; "" for
+    the home page.
+    """
     _entrance[:] = [path]
 
 

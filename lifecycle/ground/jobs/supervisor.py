@@ -33,7 +33,9 @@ GRACE_SECONDS = 30.0  # from SIGTERM to SIGKILL: a training child writes its che
 
 @dataclass
 class Program:
-    """One line of the Procfile, or one copy of it, and the process that runs it now. inherits: open files that it is handed."""
+    """One line of the Procfile, or one copy of it, and the process that runs it now. inherits: open files
+    that it is handed.
+    """
 
     name: str
     command: list[str]
@@ -56,9 +58,10 @@ class Program:
 class Shared:
     """Several copies of one program, which all accept from one listening socket.
 
-    copies: by name, what each has in its environment beside the rest. The supervisor holds the socket open as well: its queue of
-    connections is one for all copies, so that none waits at a copy that has died, and none is refused while a copy starts again. A socket
-    of each copy's own on the same port (SO_REUSEPORT) has a queue of its own, and what waits there dies with it.
+    copies: by name, what each has in its environment beside the rest. The supervisor holds the socket open as
+    well: its queue of connections is one for all copies, so that none waits at a copy that has died, and none
+    is refused while a copy starts again. A socket of each copy's own on the same port (SO_REUSEPORT) has a
+    queue of its own, and what waits there dies with it.
     """
 
     socket: socket.socket
@@ -85,11 +88,16 @@ class Supervisor:
         self.programs: list[Program] = []
         self._shared = dict(shared or {})
         for name, line in parse_procfile(procfile).processes.items():
-            command, found = [expand(part, self.environment) for part in shlex.split(line)], self._shared.get(name)
+            command, found = (
+                [expand(part, self.environment) for part in shlex.split(line)],
+                self._shared.get(name),
+            )
             copies: Mapping[str, Mapping[str, str]] = found.copies if found else {name: {}}
             inherits = (found.socket.fileno(),) if found else ()
             for copy, more in copies.items():
-                self.programs.append(Program(copy, command, next(colours), {**self.environment, **more}, inherits))
+                self.programs.append(
+                    Program(copy, command, next(colours), {**self.environment, **more}, inherits)
+                )
         self._lines: queue.Queue[Message] = queue.Queue()
         self._printer = Printer(sys.stdout, width=max(len(program.name) for program in self.programs))
         self._stop = threading.Event()
@@ -100,7 +108,9 @@ class Supervisor:
         self._stop.set()
 
     def run(self, tick: Callable[[], None] = lambda: None) -> None:
-        """Start everything and keep it running until `stop`; then end it all. tick: called about five times a second."""
+        """Start everything and keep it running until `stop`; then end it all. tick: called about five times a
+        second.
+        """
         adopt_orphans()
         try:
             while not self._stop.is_set():
@@ -133,10 +143,15 @@ class Supervisor:
 
     def _start(self, program: Program) -> None:
         program.process = subprocess.Popen(
-            program.command, env=program.environment, pass_fds=program.inherits,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            start_new_session=True, preexec_fn=die_with_parent if LIBC else None,  # noqa: PLW1509
-        )  # fmt: skip
+            program.command,
+            env=program.environment,
+            pass_fds=program.inherits,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # noqa: PLW1509
+            preexec_fn=die_with_parent if LIBC else None,
+        )
         program.began = time.monotonic()
         program.reader = threading.Thread(target=self._read, args=(program, program.process), daemon=True)
         program.reader.start()
@@ -144,7 +159,9 @@ class Supervisor:
     def _read(self, program: Program, process: subprocess.Popen[bytes]) -> None:
         assert process.stdout is not None  # noqa: S101  it was asked for as a pipe
         for line in process.stdout:
-            self._lines.put(Message("line", line.decode(errors="replace"), datetime.now(), program.name, program.colour))
+            self._lines.put(
+                Message("line", line.decode(errors="replace"), datetime.now(), program.name, program.colour)
+            )
 
     def _print(self, timeout: float) -> None:
         with contextlib.suppress(queue.Empty):
@@ -159,7 +176,9 @@ class Supervisor:
         """
         for each in self._shared.values():
             each.socket.close()
-        running = [program.process for program in self.programs if program.process and program.process.poll() is None]
+        running = [
+            program.process for program in self.programs if program.process and program.process.poll() is None
+        ]
         for process in running:
             with contextlib.suppress(ProcessLookupError):
                 process.terminate()
@@ -193,7 +212,9 @@ def expand(text: str, environment: Mapping[str, str]) -> str:
 
 
 def adopt_orphans() -> None:
-    """Become the parent of descendants whose own parent died (the warm engine, a training child), so that we can end them."""
+    """Become the parent of descendants whose own parent died (the warm engine, a training child), so that we
+    can end them.
+    """
     if LIBC is not None:
         LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1)
 
@@ -212,6 +233,8 @@ def end_descendants(grace_seconds: float = 5.0) -> None:
 
 
 def die_with_parent() -> None:
-    """Runs in the new process: have the system send it SIGTERM when its supervisor dies, however that happens."""
+    """Runs in the new process: have the system send it SIGTERM when its supervisor dies, however that
+    happens.
+    """
     if LIBC is not None:
         LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

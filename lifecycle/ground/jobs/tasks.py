@@ -10,12 +10,15 @@ from django.db import close_old_connections
 from lifecycle.ground.jobs import actions, devices, rules, runner
 from lifecycle.ground.jobs.context import stopping
 
-SLOTS = {queue.value: threading.BoundedSemaphore(slots) for queue, slots in rules.SLOTS.items()}  # other threads stay free
+# other threads stay free
+SLOTS = {queue.value: threading.BoundedSemaphore(slots) for queue, slots in rules.SLOTS.items()}
 
 
 @shared_task  # type: ignore[untyped-decorator]
 def drain(queue: str) -> None:
-    """Run the waiting jobs of a queue until none is left. A bell that finds all slots taken leaves at once: those drains see its job."""
+    """Run the waiting jobs of a queue until none is left. A bell that finds all slots taken leaves at once:
+    those drains see its job.
+    """
     slot = SLOTS[queue]
     if not slot.acquire(blocking=False):
         return

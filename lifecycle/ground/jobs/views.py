@@ -24,7 +24,9 @@ from registry.ground.access.requests import SignedInRequest
 @signed_in
 @never_cache
 def progress(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """A job's progress. The last poll of a finished one fires the event `job-ended`, on which a page may load its result."""
+    """A job's progress. The last poll of a finished one fires the event `job-ended`, on which a page may load
+    its result.
+    """
     return _progress(request, queries.get_visible(request.user, uuid))
 
 
@@ -57,13 +59,20 @@ def jobs(request: SignedInRequest) -> HttpResponse:
     """Running and queued jobs, and finished ones, newest first."""
     user, mine = request.user, choice_in(request.GET, "mine", ("1",)) == "1"
     key = key_in(request.GET)
-    context = {"running": queries.running(user), "finished": queries.finished(user, mine=mine, before=key), "mine": mine, "before": key}
+    context = {
+        "running": queries.running(user),
+        "finished": queries.finished(user, mine=mine, before=key),
+        "mine": mine,
+        "before": key,
+    }
     return respond(request, "jobs/list.html", "jobs", context)
 
 
 def _progress(request: SignedInRequest, job: Job) -> HttpResponse:
     line = queries.line(request.user, job)
-    response = render(request, "jobs/progress.html" if wants_fragment(request) else "jobs/detail.html", {"line": line})
+    response = render(
+        request, "jobs/progress.html" if wants_fragment(request) else "jobs/detail.html", {"line": line}
+    )
     response["Vary"] = "HX-Request, Cookie"
     if wants_fragment(request) and job.is_finished:
         response["HX-Trigger"] = json.dumps({"job-ended": {"uuid": str(job.uuid), "state": job.state}})

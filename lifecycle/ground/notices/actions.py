@@ -13,11 +13,15 @@ from registry.ground.access.policy import Person
 
 
 def notify(users: Iterable[User], text: str, url: str = "") -> list[Notice]:
-    """Notify each of these people once, in the caller's transaction if there is one. url: a path on this site, starting with one slash."""
+    """Notify each of these people once, in the caller's transaction if there is one. url: a path on this
+    site, starting with one slash.
+    """
     if url and (not url.startswith("/") or url.startswith("//")):
         raise ValueError(f"A notice must link to a page of this site, got {url!r}.")
     people = {user.pk: user for user in users if user.is_active}
-    return Notice.objects.bulk_create([Notice(user=user, text=text[:300], url=url) for user in people.values()], batch_size=500)
+    return Notice.objects.bulk_create(
+        [Notice(user=user, text=text[:300], url=url) for user in people.values()], batch_size=500
+    )
 
 
 def mark_read(user: Person, notice_id: UUID) -> int:

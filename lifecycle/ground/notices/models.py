@@ -1,4 +1,6 @@
-"""Events for rooms (Outbox, Cursor), notices for people (Notice), and messages to other systems (Channel, Delivery)."""
+"""Events for rooms (Outbox, Cursor), notices for people (Notice), and messages to other systems (Channel,
+Delivery).
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ from lifecycle.ground.notices.rules import ChannelKind, DeliveryState
 
 
 class Outbox(models.Model):
-    """One event, written in the transaction that caused it. payload holds ids, never texts of users. Never changed."""
+    """One event, written in the transaction that caused it. payload holds ids, never texts of users. Never
+    changed.
+    """
 
     append_only = True
 
@@ -32,7 +36,8 @@ class Outbox(models.Model):
 class Cursor(models.Model):
     """One reader's position.
 
-    late: ids below `position` that were not there when the reader passed, since their writers had not committed.
+    late: ids below `position` that were not there when the reader passed, since their writers had not
+    committed.
     """
 
     reader = models.CharField(max_length=80, unique=True)
@@ -58,7 +63,8 @@ class Notice(models.Model):
         ordering = ["-id"]
         constraints = [
             models.CheckConstraint(
-                condition=Q(url="") | (Q(url__startswith="/") & ~Q(url__startswith="//")), name="notice_stays_on_this_site"
+                condition=Q(url="") | (Q(url__startswith="/") & ~Q(url__startswith="//")),
+                name="notice_stays_on_this_site",
             )
         ]
         indexes = [
@@ -73,7 +79,8 @@ class Notice(models.Model):
 class Channel(models.Model):
     """A project's webhook or e-mail channel. wants: the message types that it takes, such as page and ticket.
 
-    The secret of a webhook is not stored: it is derived from a key file, the uuid and `serial`. A copy of the database signs nothing.
+    The secret of a webhook is not stored: it is derived from a key file, the uuid and `serial`. A copy of the
+    database signs nothing.
     """
 
     project_path = "project"
@@ -84,9 +91,13 @@ class Channel(models.Model):
     name = models.CharField(max_length=60)
     address = models.CharField(max_length=1000, help_text="e-mail addresses separated by commas, or a URL")
     wants = models.JSONField(default=list)
-    serial = models.PositiveIntegerField(default=1, help_text="version of the secret; rotating it invalidates the old one")
+    serial = models.PositiveIntegerField(
+        default=1, help_text="version of the secret; rotating it invalidates the old one"
+    )
     is_on = models.BooleanField(default=True)
-    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

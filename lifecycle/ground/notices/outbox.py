@@ -1,4 +1,6 @@
-"""Events from lower rooms to upper ones: a transactional outbox, read by cursor in the reader's own periodic task."""
+"""Events from lower rooms to upper ones: a transactional outbox, read by cursor in the reader's own periodic
+task.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,8 @@ from django.utils import timezone
 from lifecycle.ground.notices.models import Cursor, Outbox
 from registry.ground.access.models import Project
 
-SETTLE = timedelta(minutes=10)  # no transaction of the product takes longer; a gap older than this was rolled back
+# no transaction of the product takes longer; a gap older than this was rolled back
+SETTLE = timedelta(minutes=10)
 GAPS_MAX = 1000
 
 
@@ -29,9 +32,10 @@ def append(topic: str, *, project: Project | None = None, **payload: Any) -> Out
 def read(reader: str, *topics: str, limit: int = 500) -> Iterator[Outbox]:
     """The reader's unseen events, oldest first, at most `limit` rows; topics: only these (all by default).
 
-    The cursor moves past a row once the loop's body has come to its end: when the body raises or its process is killed, that row comes
-    again at the next read (at least once, so handlers are safe twice). Rows whose ids were given out earlier but committed later are not
-    skipped. Not inside a transaction of the caller, which would undo the cursor with it.
+    The cursor moves past a row once the loop's body has come to its end: when the body raises or its process
+    is killed, that row comes again at the next read (at least once, so handlers are safe twice). Rows whose
+    ids were given out earlier but committed later are not skipped. Not inside a transaction of the caller,
+    which would undo the cursor with it.
     """
     Cursor.objects.get_or_create(reader=reader)
     for _ in range(limit):
@@ -40,7 +44,9 @@ def read(reader: str, *topics: str, limit: int = 500) -> Iterator[Outbox]:
         row = _next(cursor)
         if row is not None and (not topics or row.topic in topics):
             yield row
-        Cursor.objects.filter(pk=cursor.pk, position=position).update(position=cursor.position, late=cursor.late, at=cursor.at)
+        Cursor.objects.filter(pk=cursor.pk, position=position).update(
+            position=cursor.position, late=cursor.late, at=cursor.at
+        )
         if row is None:
             return
 

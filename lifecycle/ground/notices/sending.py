@@ -1,4 +1,6 @@
-"""One message out, by e-mail or by webhook. Slow by nature: only ever called by a periodic task or a thread, never in a request."""
+"""One message out, by e-mail or by webhook. Slow by nature: only ever called by a periodic task or a thread,
+never in a request.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,8 @@ from lifecycle.runtime.env import secret_file
 from lifecycle.runtime.refusals import Refused
 
 TIMEOUT_SECONDS = 5.0  # of one step: to connect, to send, to read
-DEADLINE_SECONDS = 10.0  # of a whole call, which ends well within rules.LEASE: a receiver that drips bytes holds no one up
+# of a whole call, which ends well within rules.LEASE: a receiver that drips bytes holds no one up
+DEADLINE_SECONDS = 10.0
 
 
 class NotSent(Exception):
@@ -57,7 +60,9 @@ def one_line(text: str) -> str:
 
 
 def webhook(delivery: Delivery, now: float | None = None) -> None:
-    """A signed POST to the channel's address: to the address that was looked up and found public, without following redirects."""
+    """A signed POST to the channel's address: to the address that was looked up and found public, without
+    following redirects.
+    """
     channel = delivery.channel
     body = rules.body_of(message_of(delivery))
     timestamp = int(time.time() if now is None else now)
@@ -77,11 +82,15 @@ def webhook(delivery: Delivery, now: float | None = None) -> None:
     except httpx.HTTPError as error:
         raise NotSent(f"The receiver didn't respond ({type(error).__name__}).") from error
     if not 200 <= status < 300:
-        raise NotSent(f"The receiver returned {status}{'; redirects are not followed' if 300 <= status < 400 else ''}.")
+        raise NotSent(
+            f"The receiver returned {status}{'; redirects are not followed' if 300 <= status < 400 else ''}."
+        )
 
 
 def post(url: str, body: bytes, headers: dict[str, str]) -> int:
-    """The status of the answer; its body is not read. Raises Refused for an address that is not allowed, TimeoutError, httpx.HTTPError."""
+    """The status of the answer; its body is not read. Raises Refused for an address that is not allowed,
+    TimeoutError, httpx.HTTPError.
+    """
     allow = settings.WEBHOOK_ALLOW_PRIVATE
     parts = rules.check_url(url, allow_private=allow)
     host, port = rules.host_of(parts), parts.port or (443 if parts.scheme == "https" else 80)
@@ -93,11 +102,15 @@ def post(url: str, body: bytes, headers: dict[str, str]) -> int:
 
 
 async def call(url: httpx.URL, body: bytes, headers: dict[str, str], name: str) -> int:
-    """One POST under the deadline, since a timeout of a socket begins again with every byte. name: in the certificate."""
+    """One POST under the deadline, since a timeout of a socket begins again with every byte. name: in the
+    certificate.
+    """
     async with (
         asyncio.timeout(DEADLINE_SECONDS),
         httpx.AsyncClient(timeout=TIMEOUT_SECONDS, follow_redirects=False, trust_env=False) as client,
-        client.stream("POST", url, content=body, headers=headers, extensions={"sni_hostname": name}) as answer,
+        client.stream(
+            "POST", url, content=body, headers=headers, extensions={"sni_hostname": name}
+        ) as answer,
     ):
         return answer.status_code
 
@@ -116,7 +129,9 @@ def message_of(delivery: Delivery) -> dict[str, object]:
 
 
 def secret_of(channel: Channel) -> str:
-    """The secret with which messages to a webhook are signed. Shown once, when it is made; here it is derived each time."""
+    """The secret with which messages to a webhook are signed. Shown once, when it is made; here it is derived
+    each time.
+    """
     key = secret_file(Path(settings.DATA_DIR) / "keys" / "webhook_key")
     raw = hmac.new(key.encode(), f"{channel.uuid}:{channel.serial}".encode(), hashlib.sha256).digest()
     return "whsec_" + base64.urlsafe_b64encode(raw).decode().rstrip("=")
@@ -124,4 +139,6 @@ def secret_of(channel: Channel) -> str:
 
 def host_of(channel: Channel) -> str:
     """Where it goes, as lists show it: a URL's path may hold a token of the receiver."""
-    return channel.address if channel.kind == ChannelKind.EMAIL else (urlsplit(channel.address).hostname or "")
+    return (
+        channel.address if channel.kind == ChannelKind.EMAIL else (urlsplit(channel.address).hostname or "")
+    )

@@ -11,7 +11,9 @@ from lifecycle.runtime.refusals import Refused
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """A message type. word: its name in channels and webhooks. label: in lists. for_programs: only for webhooks, not for e-mail."""
+    """A message type. word: its name in channels and webhooks. label: in lists. for_programs: only for
+    webhooks, not for e-mail.
+    """
 
     word: str
     label: str

@@ -53,5 +53,8 @@ def read_all(request: SignedInRequest) -> HttpResponse:
 
 def _list(request: SignedInRequest, key: int | None) -> HttpResponse:
     return respond(
-        request, "notices/list.html", "notices", {"page": queries.of(request.user, before=key), "unread": queries.unread(request.user)}
+        request,
+        "notices/list.html",
+        "notices",
+        {"page": queries.of(request.user, before=key), "unread": queries.unread(request.user)},
     )

@@ -25,27 +25,50 @@ class EvaluationConfig(AppConfig):
 
         register(
             JobKind(
-                "evaluation.evaluate", "Evaluate", tasks.evaluate, queue=Queue.EVALUATION, on_failed=forget, on_cancelled=forget,
+                "evaluation.evaluate",
+                "Evaluate",
+                tasks.evaluate,
+                queue=Queue.EVALUATION,
+                on_failed=forget,
+                on_cancelled=forget,
                 url=lambda job: f"/runs/{job.args['run']}/",
             )
-        )  # fmt: skip
+        )
         register(
             JobKind(
-                "evaluation.suggest", "Pre-label dataset", actions.run_suggest,
+                "evaluation.suggest",
+                "Pre-label dataset",
+                actions.run_suggest,
                 url=lambda job: find_url("evaluation:suggest", uuid=job.args["dataset"]),
             )
-        )  # fmt: skip
+        )
         register(
             JobKind(
-                "evaluation.compare", "Compare evaluations", actions.run_comparison, queue=Queue.EVALUATION,
+                "evaluation.compare",
+                "Compare evaluations",
+                actions.run_comparison,
+                queue=Queue.EVALUATION,
                 url=lambda job: queries.address_of_comparison(job.args["a"], job.args["b"]),
             )
-        )  # fmt: skip
+        )
         for kind, computation in actions.COMPUTATIONS.items():
-            queues = {actions.job_kind(kind, written=True): Queue.EVALUATION, actions.job_kind(kind): computation.queue}
+            queues = {
+                actions.job_kind(kind, written=True): Queue.EVALUATION,
+                actions.job_kind(kind): computation.queue,
+            }
             for name, queue in queues.items():
                 run, url = actions.runner(kind), tasks.page_of(kind)
-                register(JobKind(name, computation.label, run, queue=queue, url=url, on_failed=forget, on_cancelled=forget))
+                register(
+                    JobKind(
+                        name,
+                        computation.label,
+                        run,
+                        queue=queue,
+                        url=url,
+                        on_failed=forget,
+                        on_cancelled=forget,
+                    )
+                )
         ports.add_shelf("run", suggesters.Runs(), order=10)
         accounts.register(trail.EVALUATIONS)
         training.after_success("evaluation", actions.after_success)

@@ -22,8 +22,9 @@ LINE_ROWS = 5  # bins with fewer rows are dots off the line: their share is unce
 
 @dataclass(frozen=True, slots=True)
 class Confusion:
-    """Wording of a confusion matrix. true, predicted: headings of rows and columns; read_as: phrase between the two; errors: how many rows
-    have one, a sentence with {rows}; empty: shown without errors."""
+    """Wording of a confusion matrix. true, predicted: headings of rows and columns; read_as: phrase between
+    the two; errors: how many rows have one, a sentence with {rows}; empty: shown without errors.
+    """
 
     true: str = "true label"
     read_as: str = "predicted as"
@@ -34,18 +35,27 @@ class Confusion:
 
 @dataclass(frozen=True, slots=True)
 class Reliability:
-    """Wording of a reliability chart. sure: what is predicted; right: what is correct; counted: what is counted."""
+    """Wording of a reliability chart. sure: what is predicted; right: what is correct; counted: what is
+    counted.
+    """
 
     sure: str = "confidence"
     right: str = "correct"
     counted: str = "rows"
 
 
-def confusion(report: Mapping[str, Any], words: Confusion, *, limit: int | None, chart_id: str = "confusion") -> Chart:
-    """The classes with most errors (all if limit is None). Only errors are coloured; counts are printed if they fit."""
+def confusion(
+    report: Mapping[str, Any], words: Confusion, *, limit: int | None, chart_id: str = "confusion"
+) -> Chart:
+    """The classes with most errors (all if limit is None). Only errors are coloured; counts are printed if
+    they fit.
+    """
     positions = rules.worst(report, limit) if limit else list(range(len(report["confusion"]["labels"])))
     labels, counts = rules.matrix(report, positions)
-    errors = [[0 if row == column else value for column, value in enumerate(line)] for row, line in enumerate(counts)]
+    errors = [
+        [0 if row == column else value for column, value in enumerate(line)]
+        for row, line in enumerate(counts)
+    ]
     names: dict[str, Any] = {
         "tickvals": labels,
         "ticktext": [shortened(name, NAME_LIMIT + 1) for name in labels],
@@ -53,8 +63,19 @@ def confusion(report: Mapping[str, Any], words: Confusion, *, limit: int | None,
     if len(labels) > 3 * TEXT_LIMIT:
         names = {"showticklabels": False}
     layout: dict[str, Any] = {
-        "xaxis": {"side": "top", "tickangle": -35, "showline": False, "ticks": "", "tickfont": {"size": 10}} | names,
-        "yaxis": {"autorange": "reversed", "showgrid": False, "tickfont": {"size": 10}, "title": {"text": words.true}} | names,
+        "xaxis": (
+            {"side": "top", "tickangle": -35, "showline": False, "ticks": "", "tickfont": {"size": 10}}
+            | names
+        ),
+        "yaxis": (
+            {
+                "autorange": "reversed",
+                "showgrid": False,
+                "tickfont": {"size": 10},
+                "title": {"text": words.true},
+            }
+            | names
+        ),
         "hovermode": "closest",
         "margin": {"r": 60},
     }
@@ -86,7 +107,9 @@ def confusion(report: Mapping[str, Any], words: Confusion, *, limit: int | None,
     )
 
 
-def cell_texts(labels: Sequence[str], counts: Sequence[Sequence[int]], errors: Sequence[Sequence[int]]) -> list[dict[str, Any]]:
+def cell_texts(
+    labels: Sequence[str], counts: Sequence[Sequence[int]], errors: Sequence[Sequence[int]]
+) -> list[dict[str, Any]]:
     """The counts of a small matrix, light on dark cells; zeros are empty."""
     top = max((max(line) for line in errors), default=0) * 1.3 or 1
     return [
@@ -110,17 +133,32 @@ def ink(share: float) -> str:
 
 def f1_by_class(report: Mapping[str, Any], *, limit: float = LOW_F1) -> Chart:
     """One dot per class, sorted; those below the limit are red, the lowest named."""
-    classes = sorted((each for each in report["per_class"] if each["support"]), key=lambda each: (each["f1"], each["label"]))
+    classes = sorted(
+        (each for each in report["per_class"] if each["support"]),
+        key=lambda each: (each["f1"], each["label"]),
+    )
     low = [each for each in classes if each["f1"] < limit]
     numbers = [each["f1"] for each in classes]
     colours = ["$bad" if each["f1"] < limit else "$c2" for each in classes]
     notes = [
-        {"x": at + 1, "y": each["f1"], "text": each["label"], "xanchor": "left", "xshift": 8, "font": {"size": 11, "color": "$ink-2"}}
+        {
+            "x": at + 1,
+            "y": each["f1"],
+            "text": each["label"],
+            "xanchor": "left",
+            "xshift": 8,
+            "font": {"size": 11, "color": "$ink-2"},
+        }
         for at, each in enumerate(low[:NAMED])
     ]
     floor = max(0.0, min([*numbers, limit]) - 0.05)
     layout = {
-        "xaxis": {"title": {"text": "labels by F1"}, "showticklabels": False, "ticks": "", "range": [0, len(classes) + 1]},
+        "xaxis": {
+            "title": {"text": "labels by F1"},
+            "showticklabels": False,
+            "ticks": "",
+            "range": [0, len(classes) + 1],
+        },
         "yaxis": {"range": [floor, 1.02]},
         "hovermode": "closest",
         "annotations": notes,
@@ -161,11 +199,19 @@ def f1_by_class(report: Mapping[str, Any], *, limit: float = LOW_F1) -> Chart:
     )
 
 
-def reliability(report: Mapping[str, Any], words: Reliability, before: Sequence[Mapping[str, Any]] = ()) -> Chart:
-    """Confidence against accuracy per bin. Dotted: perfect calibration; before: bins without temperature scaling."""
+def reliability(
+    report: Mapping[str, Any], words: Reliability, before: Sequence[Mapping[str, Any]] = ()
+) -> Chart:
+    """Confidence against accuracy per bin. Dotted: perfect calibration; before: bins without temperature
+    scaling.
+    """
     sure, right, rows_name = words.sure, words.right, words.counted
     bins = [each for each in report["reliability"] if each["count"]]
-    xs, ys, counts = [each["confidence"] for each in bins], [each["accuracy"] for each in bins], [each["count"] for each in bins]
+    xs, ys, counts = (
+        [each["confidence"] for each in bins],
+        [each["accuracy"] for each in bins],
+        [each["count"] for each in bins],
+    )
     perfect = {
         "type": "scatter",
         "mode": "lines",
@@ -211,7 +257,14 @@ def reliability(report: Mapping[str, Any], words: Reliability, before: Sequence[
         "hovermode": "closest",
         "annotations": [
             {"x": 0.3, "y": 0.34, "text": "perfect", "yshift": 12, "font": {"color": "$ink-3", "size": 11}},
-            *([{"x": held[-1]["confidence"], "y": held[-1]["accuracy"], "text": "before", "yshift": -12} | GRAPHITE] if held else []),
+            *(
+                [
+                    {"x": held[-1]["confidence"], "y": held[-1]["accuracy"], "text": "before", "yshift": -12}
+                    | GRAPHITE
+                ]
+                if held
+                else []
+            ),
         ],
     }
     rows = [
@@ -251,12 +304,21 @@ def line_of(bins: Sequence[Mapping[str, Any]], colour: str) -> dict[str, Any]:
 
 
 def calibration_finding(bins: Sequence[Mapping[str, Any]], ece: float | None) -> tuple[str, str]:
-    """Where the model is significantly over- or under-confident: bins whose 95 % interval excludes their confidence."""
+    """Where the model is significantly over- or under-confident: bins whose 95 % interval excludes their
+    confidence.
+    """
     measured = f"ECE {decimals(ece)}."
     over = [each for each in bins if each["confidence"] > each["high"]]
     under = [each for each in bins if each["confidence"] < each["low"]]
     if not over and not under:
         return "No bin is significantly over- or under-confident.", measured
-    found, word = (over, "Over") if sum(each["count"] for each in over) >= sum(each["count"] for each in under) else (under, "Under")
-    start, end = decimals(min(each["from"] for each in found), 2), decimals(max(each["to"] for each in found), 2)
+    found, word = (
+        (over, "Over")
+        if sum(each["count"] for each in over) >= sum(each["count"] for each in under)
+        else (under, "Under")
+    )
+    start, end = (
+        decimals(min(each["from"] for each in found), 2),
+        decimals(max(each["to"] for each in found), 2),
+    )
     return f"{word}-confident between {start} and {end};", measured

@@ -20,11 +20,14 @@ Prepare = Callable[[Path, Base], Document]
 
 
 @contextmanager
-def carried_out(ctx: JobContext, verb: str, run: Run, prepare: Prepare) -> Iterator[tuple[Path, dict[str, Any]]]:
+def carried_out(
+    ctx: JobContext, verb: str, run: Run, prepare: Prepare
+) -> Iterator[tuple[Path, dict[str, Any]]]:
     """What the process left: its folder, and its result.
 
-    prepare: writes the rows into the folder, which already has the artifact and the base, and returns the request. The folder holds
-    texts, so it is always removed; if the job is lost, by the worker that takes it over. Raises Refused with the engine's message.
+    prepare: writes the rows into the folder, which already has the artifact and the base, and returns the
+    request. The folder holds texts, so it is always removed; if the job is lost, by the worker that takes it
+    over. Raises Refused with the engine's message.
     """
     folder = scratch(ctx.job)
     wait_until_free(ctx, folder)

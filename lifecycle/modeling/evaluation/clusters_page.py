@@ -22,8 +22,9 @@ WORDS_READ = 2_000  # characters of a text considered for distinctive words
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """An error cluster. kind, true, predicted: the error in `pair_rows` of its rows, as in `Slip`. words: its most distinctive words; empty
-    for users who may not read samples. lines: its texts nearest to the centre."""
+    """An error cluster. kind, true, predicted: the error in `pair_rows` of its rows, as in `Slip`. words: its
+    most distinctive words; empty for users who may not read samples. lines: its texts nearest to the centre.
+    """
 
     number: int
     size: int
@@ -62,15 +63,27 @@ def grouped(user: User, evaluation: Evaluation) -> dict[str, Any]:
 def groups(user: User, evaluation: Evaluation, found: list[dict[str, Any]]) -> list[Group]:
     """The clusters with current words and texts, without erased ones."""
     readable = may_read(user, evaluation)
-    heads = queries.heads_by_digest(evaluation, [digest for group in found for digest in group["items"]], WORDS_READ) if readable else {}
+    heads = (
+        queries.heads_by_digest(
+            evaluation, [digest for group in found for digest in group["items"]], WORDS_READ
+        )
+        if readable
+        else {}
+    )
     texts = [[heads[digest] for digest in group["items"] if digest in heads] for group in found]
     words = distinctive_words(texts) if readable else [[] for _ in found]
     page, nearest = page_of(evaluation), [digest for group in found for digest in group["items"][:NEAREST]]
     near = iter(page.lines(user, evaluation, page.rows.of(evaluation, nearest)))
     return [
         Group(
-            number, len(group["items"]), group.get("kind", "class"), group["true"], group["predicted"], group["pair_rows"],
-            words[number - 1], list(islice(near, len(group["items"][:NEAREST]))),
+            number,
+            len(group["items"]),
+            group.get("kind", "class"),
+            group["true"],
+            group["predicted"],
+            group["pair_rows"],
+            words[number - 1],
+            list(islice(near, len(group["items"][:NEAREST]))),
         )
         for number, group in enumerate(found, start=1)
-    ]  # fmt: skip
+    ]

@@ -20,7 +20,9 @@ from registry.ground.access.rest import Request, View
 
 
 class CalibrationOut(serializers.Serializer[Any]):
-    """temperature: what logits are divided by, null where the report states none. before, after: ece, log_loss and reliability bins."""
+    """temperature: what logits are divided by, null where the report states none. before, after: ece,
+    log_loss and reliability bins.
+    """
 
     temperature = serializers.FloatField(allow_null=True)
     fitted_on_these_rows = serializers.BooleanField(allow_null=True)
@@ -41,14 +43,16 @@ class Calibration(View):
 
 
 class OperatingPointOut(serializers.Serializer[Any]):
-    """A threshold. low, high: call a row from high on, do not below low, hand over what lies between; null where no row is called.
+    """A threshold. low, high: call a row from high on, do not below low, hand over what lies between; null
+    where no row is called.
 
-    outcome, likeliest: counts, and precision, recall, called, person and cost with value, low and high, on the rows of measured_on; null
-    if no row determines it. Of spans each is a row; unscored of the missed ones were not found, so that no threshold keeps them.
-    likeliest is what the model's own answers do: of several classes a text by its own threshold, of spans all that it finds.
-    positives: rows of the class where it is chosen; most_recall: at any threshold there, null without such a row. reached: false where no
-    threshold has the target. promised: other rows reach it too, with 95 % confidence; false where it is estimated, null of costs and where
-    it is not reached. effect: on serving, which is none.
+    outcome, likeliest: counts, and precision, recall, called, person and cost with value, low and high, on
+    the rows of measured_on; null if no row determines it. Of spans each is a row; unscored of the missed ones
+    were not found, so that no threshold keeps them. likeliest is what the model's own answers do: of several
+    classes a text by its own threshold, of spans all that it finds. positives: rows of the class where it is
+    chosen; most_recall: at any threshold there, null without such a row. reached: false where no threshold
+    has the target. promised: other rows reach it too, with 95 % confidence; false where it is estimated, null
+    of costs and where it is not reached. effect: on serving, which is none.
     """
 
     goal = serializers.CharField()
@@ -78,24 +82,36 @@ class OperatingPoint(View):
     needs = {"GET": Needs("evaluation.view", Evaluation)}
 
     @extend_schema(
-        operation_id="evaluations_threshold", responses=OperatingPointOut,
+        operation_id="evaluations_threshold",
+        responses=OperatingPointOut,
         parameters=[
-            OpenApiParameter("class", str), OpenApiParameter("goal", str, enum=list(GOALS)), OpenApiParameter("target", float),
-            OpenApiParameter("false", float), OpenApiParameter("missed", float), OpenApiParameter("person", float),
+            OpenApiParameter("class", str),
+            OpenApiParameter("goal", str, enum=list(GOALS)),
+            OpenApiParameter("target", float),
+            OpenApiParameter("false", float),
+            OpenApiParameter("missed", float),
+            OpenApiParameter("person", float),
         ],
-    )  # fmt: skip
+    )
     def get(self, request: Request, uuid: UUID) -> Response:
-        """Chosen on validation and measured on test where both exist. class may be left out for any, but not where a text may have several.
-        It changes nothing."""
+        """Chosen on validation and measured on test where both exist. class may be left out for any, but not
+        where a text may have several. It changes nothing.
+        """
         evaluation = queries.get_evaluation(request.user, uuid)
         thresholds, given = thresholds_of(evaluation), request.query_params.dict()
         form = ThresholdForm(thresholds, evaluation.report, given)
         if unused := form.unused(given):
-            raise serializers.ValidationError({name: ["It isn't used for this label and goal. Leave it out."] for name in unused})
+            raise serializers.ValidationError(
+                {name: ["It isn't used for this label and goal. Leave it out."] for name in unused}
+            )
         if not form.is_valid():
-            raise serializers.ValidationError({name: [str(each) for each in errors] for name, errors in form.errors.items()})
+            raise serializers.ValidationError(
+                {name: [str(each) for each in errors] for name, errors in form.errors.items()}
+            )
         target = form.cleaned_data.get("target")
-        return Response(confidence.operating_point(thresholds, evaluation, form.label, form.goal, target, form.costs))
+        return Response(
+            confidence.operating_point(thresholds, evaluation, form.label, form.goal, target, form.costs)
+        )
 
 
 urlpatterns = [

@@ -17,8 +17,10 @@ from registry.ground.access.models import User
 
 @dataclass(frozen=True, slots=True)
 class FlipLine:
-    """A changed prediction. text, disturbed: of rankings, the prompt first; empty if the user may not read samples or the item is missing.
-    true, before, after: one name per label; empty if there are none or they aren't shown."""
+    """A changed prediction. text, disturbed: of rankings, the prompt first; empty if the user may not read
+    samples or the item is missing. true, before, after: one name per label; empty if there are none or they
+    aren't shown.
+    """
 
     flip: Flip
     text: tuple[str, ...]

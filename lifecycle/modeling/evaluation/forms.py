@@ -17,7 +17,9 @@ from lifecycle.modeling.evaluation.side_by_side import LEAST, MOST
 class AnalyseForm(forms.Form):
     """kind: an analysis of the whole evaluation."""
 
-    kind = forms.ChoiceField(choices=[(kind.value, kind.label) for kind in Analysis.Kind if kind != Analysis.Kind.WORDS])
+    kind = forms.ChoiceField(
+        choices=[(kind.value, kind.label) for kind in Analysis.Kind if kind != Analysis.Kind.WORDS]
+    )
 
 
 class SideBySideForm(forms.Form):
@@ -36,13 +38,19 @@ class OverlapForm(forms.Form):
 
 
 class SuggestForm(forms.Form):
-    """model: its kind and uuid, joined by a colon. queue: whose open items to pre-label; empty for all items of the dataset."""
+    """model: its kind and uuid, joined by a colon. queue: whose open items to pre-label; empty for all items
+    of the dataset.
+    """
 
     model = forms.CharField(error_messages={"required": "Choose a model."})
     queue: forms.ModelChoiceField[Any] = forms.ModelChoiceField(
-        None, label="Texts", required=False, to_field_name="uuid", empty_label="All items of the dataset",
+        None,
+        label="Texts",
+        required=False,
+        to_field_name="uuid",
+        empty_label="All items of the dataset",
         error_messages={"invalid_choice": "Choose an open queue of this dataset."},
-    )  # fmt: skip
+    )
 
     def __init__(self, dataset: Dataset, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -27,8 +27,9 @@ def within(name: str) -> str:
 
 
 def summary(report: Mapping[str, Any]) -> dict[str, str] | None:
-    """The slice significantly below the rest, or else the lowest, and which others are below the rest; None if fewer than two have enough
-    rows. {"verdict": of the slice, "fact", "text"}."""
+    """The slice significantly below the rest, or else the lowest, and which others are below the rest; None
+    if fewer than two have enough rows. {"verdict": of the slice, "fact", "text"}.
+    """
     if report["worst"] is None:
         return None
     group, measure = report["groups"][report["worst"]], report["measure"]
@@ -36,7 +37,10 @@ def summary(report: Mapping[str, Any]) -> dict[str, str] | None:
     if len(values) == 1 and group["verdict"] != "worse":
         fact = f"No slice is lower: {within(measure)} is {decimals(*values)} in each."
         return {"verdict": "unclear", "fact": fact, "text": ""}
-    fact = f"{group['name']} is {'below the rest' if group['verdict'] == 'worse' else 'lowest'}: {measure_text(measure, group)}."
+    fact = (
+        f"{group['name']} is {'below the rest' if group['verdict'] == 'worse' else 'lowest'}:"
+        f" {measure_text(measure, group)}."
+    )
     groups = f"{count(report['compared'])} {'slice' if report['compared'] == 1 else 'slices'}"
     if group["p"] is None:
         text = f"No verdict: fewer than {report['least']} informative rows outside the slice."
@@ -59,7 +63,10 @@ def chance(p: float) -> str:
 def measure_text(measure: str, group: Mapping[str, Any]) -> str:
     """A slice's score, and its difference from the rest if there is one, with their intervals."""
     score = group["scores"][measure]
-    words = f"{within(measure)} {decimals(score['value'])} ({decimals(score['low'])} to {decimals(score['high'])})"
+    words = (
+        f"{within(measure)} {decimals(score['value'])} ({decimals(score['low'])} to"
+        f" {decimals(score['high'])})"
+    )
     if group["difference"] is None:
         return words
     ends = f"{signed(group['difference_low'])} to {signed(group['difference_high'])}"

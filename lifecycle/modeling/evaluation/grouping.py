@@ -15,13 +15,16 @@ from lifecycle.runtime.refusals import Refused
 BANDS = 5
 MOST = 50  # maximum groups in a table
 NUMBERS_FROM = 12  # different numbers above which they are binned
-NUMBER = re.compile(r"[+-]?(0|[1-9]\d{0,300})(\.\d+)?([eE][+-]?\d{1,2})?", re.ASCII)  # 0123 is a code, not a number
+# 0123 is a code, not a number
+NUMBER = re.compile(r"[+-]?(0|[1-9]\d{0,300})(\.\d+)?([eE][+-]?\d{1,2})?", re.ASCII)
 NO_VALUE = "No value"
 
 
 @dataclass(frozen=True, slots=True)
 class Grouping:
-    """names: of the groups; codes: number of each row's group (N,). has_missing: the last group is of rows without a value."""
+    """names: of the groups; codes: number of each row's group (N,). has_missing: the last group is of rows
+    without a value.
+    """
 
     names: tuple[str, ...]
     codes: NDArray[np.int64]
@@ -29,7 +32,8 @@ class Grouping:
 
 
 def grouped(values: Sequence[str | None]) -> Grouping:
-    """A group for each value, largest first; numbers are binned at quantiles; rows without a value form the last group.
+    """A group for each value, largest first; numbers are binned at quantiles; rows without a value form the
+    last group.
 
     Raises Refused if there are more than MOST different texts.
     """
@@ -40,14 +44,23 @@ def grouped(values: Sequence[str | None]) -> Grouping:
     if len(counts) > MOST:
         raise Refused(
             f"It has {len(counts):,} different values, too many for slices.",
-            next_step=f"Choose a column with at most {MOST} values, or a numeric one, which is split into ranges.",
+            next_step=(
+                f"Choose a column with at most {MOST} values, or a numeric one, which is split into ranges."
+            ),
         )
-    order = {value: number for number, (value, _) in enumerate(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))}
-    return with_missing(tuple(order), np.array([order.get(value, len(order)) for value in texts], dtype=np.int64))
+    order = {
+        value: number
+        for number, (value, _) in enumerate(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))
+    }
+    return with_missing(
+        tuple(order), np.array([order.get(value, len(order)) for value in texts], dtype=np.int64)
+    )
 
 
 def banded(texts: Sequence[str]) -> Grouping:
-    """Numbers in up to five bins of about equal size, each closed on the right at an existing value. An empty text is a missing value."""
+    """Numbers in up to five bins of about equal size, each closed on the right at an existing value. An empty
+    text is a missing value.
+    """
     numbers = np.array([float(value) if value else np.nan for value in texts])
     known = numbers[~np.isnan(numbers)]
     if known.min() == known.max():  # one number in several notations
@@ -59,7 +72,12 @@ def banded(texts: Sequence[str]) -> Grouping:
     ends = [f"{edge:,.6g}" for edge in edges]
     between = [f"Over {low} to {high}" for low, high in zip(ends, ends[1:], strict=False)]
     names = (f"Up to {ends[0]}", *between, f"Over {ends[-1]}")
-    return with_missing(names, np.where(np.isnan(numbers), len(names), np.searchsorted(edges, numbers, side="left")).astype(np.int64))
+    return with_missing(
+        names,
+        np.where(np.isnan(numbers), len(names), np.searchsorted(edges, numbers, side="left")).astype(
+            np.int64
+        ),
+    )
 
 
 def with_missing(names: tuple[str, ...], codes: NDArray[np.int64]) -> Grouping:

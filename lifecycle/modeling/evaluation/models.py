@@ -16,7 +16,9 @@ from registry.ground.ledger.rules import digest_of
 
 
 class Evaluation(models.Model):
-    """Predictions of one artifact on one split of one dataset version. Created when the computation is done, and never changed."""
+    """Predictions of one artifact on one split of one dataset version. Created when the computation is done,
+    and never changed.
+    """
 
     append_only = True
     project_path = "run__project"
@@ -28,15 +30,24 @@ class Evaluation(models.Model):
     snapshot = models.ForeignKey(Snapshot, on_delete=models.PROTECT, related_name="evaluations")
     split = models.CharField(max_length=12)
     rows = models.PositiveIntegerField()
-    report = models.JSONField(help_text="the engine's result: metrics with intervals, per class, confusion, reliability, baselines")
+    report = models.JSONField(
+        help_text="the engine's result: metrics with intervals, per class, confusion, reliability, baselines"
+    )
     report_digest = models.CharField(max_length=64)
-    predictions = models.ForeignKey(Blob, on_delete=models.PROTECT, related_name="+", help_text="Parquet: one row an item")
-    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+    predictions = models.ForeignKey(
+        Blob, on_delete=models.PROTECT, related_name="+", help_text="Parquet: one row an item"
+    )
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["run", "root_digest", "snapshot", "split", "report_digest"], name="one_evaluation_per_report")
+            models.UniqueConstraint(
+                fields=["run", "root_digest", "snapshot", "split", "report_digest"],
+                name="one_evaluation_per_report",
+            )
         ]
         indexes = [models.Index(fields=["run", "-id"], name="evaluation_run")]
 
@@ -55,12 +66,14 @@ class Evaluation(models.Model):
 
 
 class Analysis(models.Model):
-    """The result of an analysis of an evaluation. Created once, and never changed. Its report has digests and numbers, no text; its rows
-    have no text of the data, only what a model generated from perturbed prompts."""
+    """The result of an analysis of an evaluation. Created once, and never changed. Its report has digests and
+    numbers, no text; its rows have no text of the data, only what a model generated from perturbed prompts.
+    """
 
     class Kind(models.TextChoices):
-        """clusters: groups of its errors. membership: whether a row's loss reveals that it was trained on. robustness: what it answers to
-        disturbed texts. words: those that speak in an item."""
+        """clusters: groups of its errors. membership: whether a row's loss reveals that it was trained on.
+        robustness: what it answers to disturbed texts. words: those that speak in an item.
+        """
 
         CLUSTERS = "clusters", "error clusters"
         MEMBERSHIP = "membership", "membership inference"
@@ -74,24 +87,37 @@ class Analysis(models.Model):
     uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
     evaluation = models.ForeignKey(Evaluation, on_delete=models.PROTECT, related_name="analyses")
     kind = models.CharField(max_length=12, choices=Kind.choices)
-    item = models.CharField(max_length=64, blank=True, help_text="digest of the item that it is about; empty: the whole evaluation")
+    item = models.CharField(
+        max_length=64,
+        blank=True,
+        help_text="digest of the item that it is about; empty: the whole evaluation",
+    )
     report = models.JSONField()
     rows = models.ForeignKey(
-        Blob, null=True, on_delete=models.PROTECT, related_name="+", help_text="Parquet: one row per item of the report"
+        Blob,
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        help_text="Parquet: one row per item of the report",
     )
-    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["evaluation", "kind", "item"], name="one_analysis_of_a_kind")]
+        constraints = [
+            models.UniqueConstraint(fields=["evaluation", "kind", "item"], name="one_analysis_of_a_kind")
+        ]
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} of {self.evaluation}"
 
 
 class Comparison(models.Model):
-    """How much better b is than a, if that took a job. Created when the computation is done, and never changed. Has digests, labels, and
-    numbers, no text."""
+    """How much better b is than a, if that took a job. Created when the computation is done, and never
+    changed. Has digests, labels, and numbers, no text.
+    """
 
     append_only = True
     project_path = "a__run__project"
@@ -101,8 +127,12 @@ class Comparison(models.Model):
     a = models.ForeignKey(Evaluation, on_delete=models.PROTECT, related_name="+", db_index=False)
     b = models.ForeignKey(Evaluation, on_delete=models.PROTECT, related_name="+")
     report = models.JSONField(help_text="as compare.computed has it, with the order of its metrics")
-    changed = models.JSONField(help_text="the first items answered differently: [digest, true, first, second, kind]")
-    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+    changed = models.JSONField(
+        help_text="the first items answered differently: [digest, true, first, second, kind]"
+    )
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -115,8 +145,8 @@ class Comparison(models.Model):
 class SideBySide(models.Model):
     """A blind preference test of two models on the same prompts.
 
-    The pairs are items of a separate dataset, by the digest of the prompt's item; in those of `swapped` the second model's response comes
-    first. Annotators see neither this nor counts before all pairs are decided.
+    The pairs are items of a separate dataset, by the digest of the prompt's item; in those of `swapped` the
+    second model's response comes first. Annotators see neither this nor counts before all pairs are decided.
     """
 
     project_path = "first__run__project"
@@ -127,7 +157,9 @@ class SideBySide(models.Model):
     second = models.ForeignKey(Evaluation, on_delete=models.PROTECT, related_name="+")
     dataset = models.OneToOneField(Dataset, on_delete=models.PROTECT, related_name="+")
     upload = models.ForeignKey(Upload, on_delete=models.PROTECT, related_name="+")
-    queue = models.ForeignKey(Queue, null=True, on_delete=models.PROTECT, related_name="+", help_text="null until it is opened")
+    queue = models.ForeignKey(
+        Queue, null=True, on_delete=models.PROTECT, related_name="+", help_text="null until it is opened"
+    )
     pairs = models.PositiveIntegerField()
     same = models.PositiveIntegerField(help_text="prompts with identical responses, not labeled")
     swapped = models.JSONField(help_text="digests of the items that show the second response first")
@@ -137,7 +169,9 @@ class SideBySide(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["created_by", "key"], name="one_side_by_side_per_form")]
+        constraints = [
+            models.UniqueConstraint(fields=["created_by", "key"], name="one_side_by_side_per_form")
+        ]
         indexes = [models.Index(fields=["first", "second", "-id"], name="side_by_side_pair")]
 
     def __str__(self) -> str:

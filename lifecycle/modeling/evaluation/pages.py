@@ -32,7 +32,8 @@ from registry.ground.access.policy import can
 
 LISTED = 200  # evaluations in a picker
 VERDICT_STYLES = {"better": "ok", "worse": "bad", "unclear": "info"}  # note style by verdict
-KNOWN_BY = (*sorted({each.metrics.leading.name for each in MEASURES.values()}), ECE.name)  # columns of the list
+# columns of the list
+KNOWN_BY = (*sorted({each.metrics.leading.name for each in MEASURES.values()}), ECE.name)
 
 
 def listing(user: User, given: Mapping[str, str]) -> dict[str, Any]:
@@ -43,7 +44,10 @@ def listing(user: User, given: Mapping[str, str]) -> dict[str, Any]:
         rows = rows.filter(id__lt=before)
     found = list(queries.with_heads(rows, KNOWN_BY)[: PAGE + 1])
     heads = [(row, queries.head_of(row, KNOWN_BY)) for row in found[:PAGE]]
-    lines = [{"row": row, "score": cell(rules.leading_of(head), head), "ece": cell(ECE, head)} for row, head in heads]
+    lines = [
+        {"row": row, "score": cell(rules.leading_of(head), head), "ece": cell(ECE, head)}
+        for row, head in heads
+    ]
     older = f"?before={found[PAGE - 1].pk}" if len(found) > PAGE else ""
     return {"lines": lines, "pager": {"previous": "?" if before else "", "next": older, "about": None}}
 
@@ -60,15 +64,31 @@ def of_run(user: User, run: Run) -> dict[str, Any]:
         "job": job,
         "pending": pending,
         "may_evaluate": can(user, "evaluation.evaluate", run),
-        "may_suggest": run.state == RunState.SUCCEEDED and run.task_type.prelabels and can(user, "labeling.manage", run.snapshot.dataset),
-        "missing": [split for split in SPLITS if run.snapshot.counts["splits"].get(split) and split not in {each.split for each in found}],
+        "may_suggest": (
+            run.state == RunState.SUCCEEDED
+            and run.task_type.prelabels
+            and can(user, "labeling.manage", run.snapshot.dataset)
+        ),
+        "missing": [
+            split
+            for split in SPLITS
+            if run.snapshot.counts["splits"].get(split) and split not in {each.split for each in found}
+        ],
     }
     tested = next((each for each in found if each.split == "test"), shown)
     if not shown or not tested:
         return context
     page, leading = page_of(shown), rules.leading_of(shown.report)
     scores = [(each, each.report.get(leading.name)) for each in found]
-    return context | page.summary(shown) | {"scores": scores, "deciding": deciding(tested), "templates": page.templates}
+    return (
+        context
+        | page.summary(shown)
+        | {
+            "scores": scores,
+            "deciding": deciding(tested),
+            "templates": page.templates,
+        }
+    )
 
 
 def deciding(evaluation: Evaluation) -> Threshold | None:
@@ -126,7 +146,8 @@ def comparison(user: User, given: Mapping[str, str]) -> dict[str, Any]:
         ],
         "other_units": "log_loss" in metrics.compared and "log_loss" not in report["metrics"],
         "per_class": sorted(
-            ({"label": label} | row for label, row in report["per_class"].items()), key=lambda row: (row["difference"] or 0, row["label"])
+            ({"label": label} | row for label, row in report["per_class"].items()),
+            key=lambda row: (row["difference"] or 0, row["label"]),
         ),
         "kinds": report["changes"],
         "changes": page.changes,
@@ -150,7 +171,11 @@ def asking(user: User, a: Evaluation, b: Evaluation) -> dict[str, Any]:
     }
 
 
-def listed(rows: QuerySet[Evaluation], uuid: str, run: str = "") -> tuple[list[Evaluation], Evaluation | None]:
-    """The newest of these, and the one requested by its uuid or its run's, which is also listed if it is older."""
+def listed(
+    rows: QuerySet[Evaluation], uuid: str, run: str = ""
+) -> tuple[list[Evaluation], Evaluation | None]:
+    """The newest of these, and the one requested by its uuid or its run's, which is also listed if it is
+    older.
+    """
     shown, found = list(rows.defer("report")[:LISTED]), queries.find_evaluation(rows, uuid, run)
     return (shown if found is None or found in shown else [*shown, found]), found

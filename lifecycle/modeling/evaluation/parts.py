@@ -21,9 +21,15 @@ PARTS = {"detail": "Report", "slices": "Slices", "threshold": "Threshold", "robu
 
 def tabs(evaluation: Evaluation, current: str) -> list[dict[str, object]]:
     """Links to the tabs of its task. current: of PARTS."""
-    found = {name: label for name, label in PARTS.items() if name != "threshold" or evaluation.task_type.has_labels}
+    found = {
+        name: label for name, label in PARTS.items() if name != "threshold" or evaluation.task_type.has_labels
+    }
     return [
-        {"label": label, "url": reverse(f"evaluation:{name}", args=[evaluation.uuid]), "current": name == current}
+        {
+            "label": label,
+            "url": reverse(f"evaluation:{name}", args=[evaluation.uuid]),
+            "current": name == current,
+        }
         for name, label in found.items()
     ]
 
@@ -33,7 +39,12 @@ def thread(evaluation: Evaluation) -> list[Step]:
     dataset, snapshot, run = evaluation.snapshot.dataset, evaluation.snapshot, evaluation.run
     return [
         Step("Dataset", dataset.name, find_url("datasets:dataset", uuid=dataset.uuid)),
-        Step("Dataset version", f"v{snapshot.number}", find_url("snapshots:detail", uuid=snapshot.uuid), digest=snapshot.digest),
+        Step(
+            "Dataset version",
+            f"v{snapshot.number}",
+            find_url("snapshots:detail", uuid=snapshot.uuid),
+            digest=snapshot.digest,
+        ),
         Step("Run", str(run.number), find_url("training:detail", uuid=run.uuid)),
         Step("Evaluation", evaluation.split, at="now", digest=evaluation.report_digest),
     ]
@@ -43,14 +54,22 @@ def cell(metric: Metric, report: Mapping[str, Any]) -> dict[str, Any]:
     """A metric of a report or a baseline with its interval, as a table cell."""
     low, high = rules.interval(report, metric.name)
     return {
-        "key": metric.name, "name": metric.title, "meant": metric.meaning, "value": report.get(metric.name), "low": low, "high": high,
-        "lower_is_better": metric.lower_is_better, "digits": metric.digits,
-    }  # fmt: skip
+        "key": metric.name,
+        "name": metric.title,
+        "meant": metric.meaning,
+        "value": report.get(metric.name),
+        "low": low,
+        "high": high,
+        "lower_is_better": metric.lower_is_better,
+        "digits": metric.digits,
+    }
 
 
 def measured(report: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Every metric in a report."""
-    return [cell(each, report) for each in rules.metrics_of(report).known if report.get(each.name) is not None]
+    return [
+        cell(each, report) for each in rules.metrics_of(report).known if report.get(each.name) is not None
+    ]
 
 
 def strip(report: Mapping[str, Any]) -> list[Figure]:
@@ -67,13 +86,24 @@ def figure(metric: Metric, report: Mapping[str, Any]) -> Figure:
 
 
 def beside(report: Mapping[str, Any]) -> dict[str, Any]:
-    """The run and each baseline with their metrics and intervals, and the paired difference of the main score."""
+    """The run and each baseline with their metrics and intervals, and the paired difference of the main
+    score.
+    """
     metrics, known = rules.metrics_of(report), report.get("baselines") or {}
-    shown = [metrics[name] for name in metrics.beside if any(each.get(name) is not None for each in (report, *known.values()))]
+    shown = [
+        metrics[name]
+        for name in metrics.beside
+        if any(each.get(name) is not None for each in (report, *known.values()))
+    ]
     found = {"This run": (report, None)} | {
-        title: (each, rules.paired(report, name)) for name, title in rules.baselines_of(report).items() if (each := known.get(name))
+        title: (each, rules.paired(report, name))
+        for name, title in rules.baselines_of(report).items()
+        if (each := known.get(name))
     }
-    lines = [{"name": name, "cells": [cell(each, one) for each in shown], "against": apart} for name, (one, apart) in found.items()]
+    lines = [
+        {"name": name, "cells": [cell(each, one) for each in shown], "against": apart}
+        for name, (one, apart) in found.items()
+    ]
     return {"beside": [each.title for each in shown], "baselines": lines}
 
 

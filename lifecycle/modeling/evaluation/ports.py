@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A model for pre-labels. name: as shown on the bench. run: that trained it. digest: root digest of its files."""
+    """A model for pre-labels. name: as shown on the bench. run: that trained it. digest: root digest of its
+    files.
+    """
 
     kind: str
     uuid: UUID
@@ -35,7 +37,9 @@ class Shelf(Protocol):
         """The newest usable models of a project that the user may see; at most 30."""
 
     def get(self, uuid: UUID, user: Person | None = None) -> Model:
-        """One of them. user: the requester; None is the system itself. Raises Refused if it isn't visible or usable."""
+        """One of them. user: the requester; None is the system itself. Raises Refused if it isn't visible or
+        usable.
+        """
 
     def folder(self, model: Model) -> Path:
         """Its complete files on this machine. Raises Refused."""

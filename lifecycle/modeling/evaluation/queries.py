@@ -37,7 +37,8 @@ from registry.ground.ledger.verbs import Verb
 
 ROWS_AT_ONCE = 1_000  # items per query
 TEXT_READ = 20_000  # characters of a text for the model
-RELATED = ("run__project", "run__base", "snapshot__dataset", "predictions", "created_by")  # relations shown with an evaluation
+# relations shown with an evaluation
+RELATED = ("run__project", "run__base", "snapshot__dataset", "predictions", "created_by")
 OF_RUN = 50  # newest evaluations of a run to search
 WRITTEN_WORDS = "evaluation.words_written"  # the job kind that finds them
 
@@ -50,13 +51,19 @@ def evaluations(user: Person) -> QuerySet[Evaluation]:
 def with_heads(rows: QuerySet[Evaluation], names: Sequence[str]) -> QuerySet[Evaluation]:
     """Without their reports of 100 KB and more, except for these metrics, which `head_of` reads."""
     parts = {f"head_{name}": F(f"report__{name}") for name in ("task", *names)}
-    return rows.defer("report").annotate(**parts, **{f"ends_{name}": F(f"report__intervals__{name}") for name in names})
+    return rows.defer("report").annotate(
+        **parts, **{f"ends_{name}": F(f"report__intervals__{name}") for name in names}
+    )
 
 
 def head_of(evaluation: Evaluation, names: Sequence[str]) -> dict[str, Any]:
     """The metrics that `with_heads` read, without those that the task lacks."""
-    known = {name: found for name in ("task", *names) if (found := getattr(evaluation, f"head_{name}")) is not None}
-    return known | {"intervals": {name: ends for name in names if (ends := getattr(evaluation, f"ends_{name}"))}}
+    known = {
+        name: found for name in ("task", *names) if (found := getattr(evaluation, f"head_{name}")) is not None
+    }
+    return known | {
+        "intervals": {name: ends for name in names if (ends := getattr(evaluation, f"ends_{name}"))}
+    }
 
 
 def get_evaluation(user: Person, uuid: UUID) -> Evaluation:
@@ -81,22 +88,36 @@ def latest_evaluation(run: Run, split: str) -> Evaluation | None:
 def baselines_before(run: Run, snapshot: Snapshot, split: str) -> dict[str, Any]:
     """Baselines in the newest report on these rows, of any run from the same base; {} if there is none."""
     reports = Evaluation.objects.filter(snapshot=snapshot, split=split, run__base=run.base_id).order_by("-id")
-    found = reports.values(**{name: F(f"report__{name}") for name in ("baselines", "baselines_drawn", "baselines_digest")}).first()
+    found = reports.values(
+        **{name: F(f"report__{name}") for name in ("baselines", "baselines_drawn", "baselines_digest")}
+    ).first()
     return dict(found or {})
 
 
 def of_run(run: Run) -> list[Evaluation]:
     """The newest evaluation of a run on each split of its version, test first, then validation."""
     newest: dict[str, Evaluation] = {}
-    rows = Evaluation.objects.filter(run=run, snapshot=run.snapshot_id).select_related("snapshot__dataset").order_by("-id")
+    rows = (
+        Evaluation.objects.filter(run=run, snapshot=run.snapshot_id)
+        .select_related("snapshot__dataset")
+        .order_by("-id")
+    )
     for evaluation in rows[:OF_RUN]:
         newest.setdefault(evaluation.split, evaluation)
-    return sorted(newest.values(), key=lambda evaluation: (("test", "validation", "train") + (evaluation.split,)).index(evaluation.split))
+    return sorted(
+        newest.values(),
+        key=lambda evaluation: (("test", "validation", "train") + (evaluation.split,)).index(
+            evaluation.split
+        ),
+    )
 
 
 def unfinished_job(run: Run) -> Job | None:
     """The queued or running evaluation of a run."""
-    return next((job for job in jobs.of_subject(run).filter(kind="evaluation.evaluate")[:10] if not job.is_finished), None)
+    return next(
+        (job for job in jobs.of_subject(run).filter(kind="evaluation.evaluate")[:10] if not job.is_finished),
+        None,
+    )
 
 
 def last_job(run: Run) -> Job | None:
@@ -119,7 +140,15 @@ def rows_of(evaluation: Evaluation) -> Any:
 
 def sides(user: Person) -> QuerySet[SideBySide]:
     """The preference tests that the user may see, newest first."""
-    related = ("first__run", "second__run", "first__snapshot__dataset", "dataset__project", "upload", "queue", "created_by")
+    related = (
+        "first__run",
+        "second__run",
+        "first__snapshot__dataset",
+        "dataset__project",
+        "upload",
+        "queue",
+        "created_by",
+    )
     return policy.visible_to(user, SideBySide, "evaluation.view").select_related(*related).order_by("-id")
 
 
@@ -140,7 +169,9 @@ def choices_of(side: SideBySide) -> list[tuple[str, str]]:
 
 
 def scores_of(evaluation: Evaluation, label: str) -> Scores:
-    """The scores for choosing a threshold of a label, or of the task's confidence if it is empty. The task has labels."""
+    """The scores for choosing a threshold of a label, or of the task's confidence if it is empty. The task
+    has labels.
+    """
     with file_of_rows(evaluation) as path:
         return cast(Scores, file_of(evaluation.task_type.key).scores(path, label))
 
@@ -165,7 +196,10 @@ def is_flattering(evaluation: Evaluation) -> bool:
 
 def items_by_digest(evaluation: Evaluation, digests: Iterable[str]) -> dict[str, Item]:
     """The items of an evaluation's dataset by digest, in one query."""
-    return {item.digest: item for item in Item.objects.filter(dataset=evaluation.snapshot.dataset_id, digest__in=list(digests))}
+    return {
+        item.digest: item
+        for item in Item.objects.filter(dataset=evaluation.snapshot.dataset_id, digest__in=list(digests))
+    }
 
 
 def heads_by_digest(evaluation: Evaluation, digests: Iterable[str], length: int) -> dict[str, str]:
@@ -178,7 +212,9 @@ def normal_digests(evaluation: Evaluation, digests: Sequence[str]) -> dict[str, 
     """Digest → digest of the normalised text, of the items whose text still exists; read in batches."""
     found: dict[str, str] = {}
     for start in range(0, len(digests), ROWS_AT_ONCE):
-        some = Item.objects.filter(dataset=evaluation.snapshot.dataset_id, digest__in=digests[start : start + ROWS_AT_ONCE])
+        some = Item.objects.filter(
+            dataset=evaluation.snapshot.dataset_id, digest__in=digests[start : start + ROWS_AT_ONCE]
+        )
         found |= dict(some.exclude(text="").values_list("digest", "normal_digest"))
     return found
 
@@ -190,7 +226,9 @@ def comparable_with(evaluation: Evaluation, user: Person) -> QuerySet[Evaluation
 
 
 def find_evaluation(rows: QuerySet[Evaluation], uuid: str, run: str = "") -> Evaluation | None:
-    """One of these from a URL parameter: its uuid, or its run's, whose newest on test comes first; None if there is none."""
+    """One of these from a URL parameter: its uuid, or its run's, whose newest on test comes first; None if
+    there is none.
+    """
     try:
         found = rows.filter(uuid=UUID(uuid)) if uuid else rows.filter(run__uuid=UUID(run))
     except ValueError:
@@ -200,16 +238,29 @@ def find_evaluation(rows: QuerySet[Evaluation], uuid: str, run: str = "") -> Eva
 
 def whole(uuid: str) -> Evaluation:
     """An evaluation with everything a computation needs. For jobs."""
-    related = ("run__project", "run__snapshot__dataset", "run__base__folder", "run__artifact", "snapshot__dataset", "predictions")
+    related = (
+        "run__project",
+        "run__snapshot__dataset",
+        "run__base__folder",
+        "run__artifact",
+        "snapshot__dataset",
+        "predictions",
+    )
     return Evaluation.objects.select_related(*related).get(uuid=uuid)
 
 
 def is_recorded(evaluation: Evaluation) -> bool:
-    """Whether the audit log has this report, these predictions, and their run: a changed row has another digest."""
+    """Whether the audit log has this report, these predictions, and their run: a changed row has another
+    digest.
+    """
     events = accounts.events_about(evaluation.uuid, {Verb.EVALUATION_RECORDED})
-    known = {(event.payload["run"], event.payload["split"], event.payload["report_digest"]) for event in events}
+    known = {
+        (event.payload["run"], event.payload["split"], event.payload["report_digest"]) for event in events
+    }
     digest = evaluation.computed_digest
-    return evaluation.report_digest == digest and (str(evaluation.run.uuid), evaluation.split, digest) in known
+    return (
+        evaluation.report_digest == digest and (str(evaluation.run.uuid), evaluation.split, digest) in known
+    )
 
 
 def analysis(evaluation: Evaluation, kind: Analysis.Kind, item: str = "") -> Analysis | None:
@@ -221,7 +272,10 @@ def analysis(evaluation: Evaluation, kind: Analysis.Kind, item: str = "") -> Ana
 def is_analysis_recorded(found: Analysis) -> bool:
     """Whether the audit log has this report, of this kind and about this evaluation and item."""
     events = accounts.events_about(found.uuid, {Verb.ANALYSIS_RECORDED})
-    known = {tuple(event.payload[name] for name in ("evaluation", "kind", "item", "report_digest")) for event in events}
+    known = {
+        tuple(event.payload[name] for name in ("evaluation", "kind", "item", "report_digest"))
+        for event in events
+    }
     return (str(found.evaluation.uuid), found.kind, found.item or None, digest_of(found.report)) in known
 
 
@@ -252,7 +306,9 @@ def analysis_job(evaluation: Evaluation, kind: Analysis.Kind, item: str = "") ->
 
 
 def group_of_errors(evaluation: Evaluation, number: str) -> list[str]:
-    """Digests of the items of an error cluster, nearest to its centre first. number: from 1. Raises Http404."""
+    """Digests of the items of an error cluster, nearest to its centre first. number: from 1. Raises
+    Http404.
+    """
     found = analysis(evaluation, Analysis.Kind.CLUSTERS)
     groups = found.report["groups"] if found else []
     known = number.isascii() and number.isdigit() and len(number) < 4 and 0 < int(number) <= len(groups)
@@ -262,13 +318,18 @@ def group_of_errors(evaluation: Evaluation, number: str) -> list[str]:
 
 
 def baseline_reference(run: Run) -> Reference | None:
-    """The scores of the reference baseline (TF-IDF with logistic regression; for spans, a dictionary) on validation, if measured."""
+    """The scores of the reference baseline (TF-IDF with logistic regression; for spans, a dictionary) on
+    validation, if measured.
+    """
     key = f"evaluation:reference:{run.uuid}"
     known: Reference | None = cache.get(key)
     if known is None and (found := latest_evaluation(run, "validation")):
         name, label = measures_of(found.task_type.key).reference
         measured = (found.report.get("baselines") or {}).get(name)
         if measured:
-            known = Reference(label, {name: measured[name] for name in rules.metrics_of(found.report).beside if name in measured})
+            known = Reference(
+                label,
+                {name: measured[name] for name in rules.metrics_of(found.report).beside if name in measured},
+            )
             cache.set(key, known, 600)
     return known

@@ -21,12 +21,21 @@ from registry.ground.artifacts import actions as artifacts
 
 SHOWN = 30  # flips shown per probe
 PROBES = {
-    "typos": ("Typos", "5 % of letters (at least one) replaced by a neighbouring key on an English keyboard, swapped, or dropped."),
+    "typos": (
+        "Typos",
+        (
+            "5 % of letters (at least one) replaced by a neighbouring key on an English keyboard, swapped, or"
+            " dropped."
+        ),
+    ),
     "lower": ("Lower case", "All letters in lower case."),
     "upper": ("Upper case", "All letters in upper case."),
     "half": ("Truncated to half", "Only the first half of the text."),
     "sentence": ("Sentence appended", f"“{SENTENCE}” is appended to the text."),
-    "edges": ("Whitespace and punctuation", "Spaces, dots, exclamation marks, and a line break are added around the text."),
+    "edges": (
+        "Whitespace and punctuation",
+        "Spaces, dots, exclamation marks, and a line break are added around the text.",
+    ),
 }
 SCORES = ("accuracy", "macro_f1")  # of old reports without names
 
@@ -34,13 +43,23 @@ SCORES = ("accuracy", "macro_f1")  # of old reports without names
 def robustness(user: User, uuid: UUID, given: Mapping[str, str]) -> dict[str, Any]:
     """The probes with their changes, the flips of the selected one, and the job until it is done."""
     evaluation = queries.get_evaluation(user, uuid)
-    job, found = queries.analysis_job(evaluation, Analysis.Kind.ROBUSTNESS), queries.analysis(evaluation, Analysis.Kind.ROBUSTNESS)
+    job, found = (
+        queries.analysis_job(evaluation, Analysis.Kind.ROBUSTNESS),
+        queries.analysis(evaluation, Analysis.Kind.ROBUSTNESS),
+    )
     shown, page = given.get("probe", ""), page_of(evaluation)
     context: dict[str, Any] = {
-        "evaluation": evaluation, "tabs": tabs(evaluation, "robustness"), "thread": thread(evaluation), "found": found,
-        "job": job, "working": job is not None and not job.is_finished, "may_ask": can(user, "evaluation.evaluate", evaluation.run),
-        "one": evaluation.task_type.one_label, "slow": page.slow, "unprobed": unprobed(page),
-    }  # fmt: skip
+        "evaluation": evaluation,
+        "tabs": tabs(evaluation, "robustness"),
+        "thread": thread(evaluation),
+        "found": found,
+        "job": job,
+        "working": job is not None and not job.is_finished,
+        "may_ask": can(user, "evaluation.evaluate", evaluation.run),
+        "one": evaluation.task_type.one_label,
+        "slow": page.slow,
+        "unprobed": unprobed(page),
+    }
     if found is None:
         return context
     report = found.report
@@ -49,7 +68,13 @@ def robustness(user: User, uuid: UUID, given: Mapping[str, str]) -> dict[str, An
         "scores": [NAMED[name].title for name in names],
         "clean": cells(report["clean"], names),
         "lines": [
-            {"name": name, "title": title, "what": what, "cells": cells(each, names), "change": loss(each["change"][leading])}
+            {
+                "name": name,
+                "title": title,
+                "what": what,
+                "cells": cells(each, names),
+                "change": loss(each["change"][leading]),
+            }
             | {"flipped": each["flipped"], "lost": each.get("lost")}
             for name, (title, what) in PROBES.items()
             if (each := report["probes"].get(name))
@@ -57,7 +82,12 @@ def robustness(user: User, uuid: UUID, given: Mapping[str, str]) -> dict[str, An
     }
     context["harmed"] = [line for line in context["lines"] if line["change"]["verdict"] == "worse"]
     if shown in report["probes"]:
-        context |= {"shown": shown, "title": PROBES[shown][0], "may_read": may_read(user, evaluation), "flips": []}
+        context |= {
+            "shown": shown,
+            "title": PROBES[shown][0],
+            "may_read": may_read(user, evaluation),
+            "flips": [],
+        }
         context |= {"heads": page.heads, "explained": page.flips}
         if found.rows:
             with artifacts.local_copy(found.rows.digest) as path:
@@ -75,7 +105,9 @@ def cells(scored: Mapping[str, Any], names: list[str] | tuple[str, ...]) -> list
 
 
 def loss(change: Mapping[str, Any]) -> dict[str, Any]:
-    """A perturbation with the loss it causes and the ends of its interval, smallest first; without them if no row has the score."""
+    """A perturbation with the loss it causes and the ends of its interval, smallest first; without them if no
+    row has the score.
+    """
     if change["difference"] is None:
         return {**change, "verdict": ""}
     return {**change, "loss": -change["difference"], "least": -change["high"], "most": -change["low"]}
@@ -83,5 +115,11 @@ def loss(change: Mapping[str, Any]) -> dict[str, Any]:
 
 def unprobed(page: ReportPage[Any]) -> str:
     """What a robustness test would do."""
-    done = f"the {page.disturbed} of up to {count(page.rows.probed)} rows with typos, changed case, half of the text"
-    return f"Perturbs {done}, an appended sentence, and punctuation around it, and counts changed predictions.{page.slow}"
+    done = (
+        f"the {page.disturbed} of up to {count(page.rows.probed)} rows with typos, changed case, half of the"
+        " text"
+    )
+    return (
+        f"Perturbs {done}, an appended sentence, and punctuation around it, and counts changed"
+        f" predictions.{page.slow}"
+    )

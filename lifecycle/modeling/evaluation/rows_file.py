@@ -1,4 +1,6 @@
-"""An evaluation's predictions as a file: Parquet as stored, with the digest on the report's page, or CSV streamed from it."""
+"""An evaluation's predictions as a file: Parquet as stored, with the digest on the report's page, or CSV
+streamed from it.
+"""
 
 from __future__ import annotations
 
@@ -31,14 +33,20 @@ class Line:
 
 
 def download(user: User, evaluation: Evaluation, form: str) -> FileResponse | StreamingHttpResponse:
-    """The file, with permission to read texts; the audit log records the download. form: parquet or csv. Raises PermissionDenied."""
+    """The file, with permission to read texts; the audit log records the download. form: parquet or csv.
+    Raises PermissionDenied.
+    """
     actions.export_rows(evaluation=evaluation, form=form, actor=user)
     name = f"run-{evaluation.run.number}-{evaluation.split}-predictions.{form}"
     digest = evaluation.predictions.digest
     if form == "parquet":
-        return FileResponse(artifacts.open_blob(digest), as_attachment=True, filename=name, content_type=actions.PARQUET)
+        return FileResponse(
+            artifacts.open_blob(digest), as_attachment=True, filename=name, content_type=actions.PARQUET
+        )
     return StreamingHttpResponse(
-        csv_lines(digest), content_type="text/csv; charset=utf-8", headers={"Content-Disposition": f'attachment; filename="{name}"'}
+        csv_lines(digest),
+        content_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )
 
 
@@ -49,16 +57,24 @@ def csv_lines(digest: str) -> Iterator[str]:
 
 
 def lines(path: Path) -> Iterator[str]:
-    """One column per field, numbers with all digits, lists as JSON; one probability column per label: "probability: card"."""
+    """One column per field, numbers with all digits, lists as JSON; one probability column per label:
+    "probability: card".
+    """
     writer: Any = csv.writer(Line())
     with pq.ParquetFile(path) as file:
         schema = file.schema_arrow
-        labels = json.loads((schema.metadata or {}).get(b"labels", b"[]")) if PROBABILITIES in schema.names else []
+        labels = (
+            json.loads((schema.metadata or {}).get(b"labels", b"[]")) if PROBABILITIES in schema.names else []
+        )
         columns = [name for name in schema.names if name != PROBABILITIES]
-        yield writer.writerow([inert_cell(name) for name in (*columns, *(f"probability: {label}" for label in labels))])
+        yield writer.writerow(
+            [inert_cell(name) for name in (*columns, *(f"probability: {label}" for label in labels))]
+        )
         for batch in file.iter_batches(ROWS_AT_ONCE):
             for row in batch.to_pylist():
-                yield writer.writerow([*(cell(row[name]) for name in columns), *map(repr, row.get(PROBABILITIES) or ())])
+                yield writer.writerow(
+                    [*(cell(row[name]) for name in columns), *map(repr, row.get(PROBABILITIES) or ())]
+                )
 
 
 def cell(value: Any) -> str:

@@ -16,7 +16,8 @@ from lifecycle.runtime.task_types.measures import Metric, Metrics
 from lifecycle.runtime.task_types.task_type import TaskType
 from lifecycle.ui.numbers import GAP, decimals, percent
 
-PLACE = "first"  # no rival: a model never sees the position of a response, and in some files the preferred one is always first
+# no rival: a model never sees the position of a response, and in some files the preferred one is always first
+PLACE = "first"
 LEAST_ERRORS = 20  # minimum for clustering errors
 LEAST_ROWS = 50  # of each side, needed for membership inference
 LEAK = 0.55  # AUC: a lower end above this is a leak; between 0.5 and this, a warning
@@ -25,7 +26,9 @@ NOT_REPORTED = frozenset({"format", "status", "error", "seconds", "peak_memory_m
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """How often one class was predicted as another; in multi-label, missed with the other predicted. support: rows of the true class."""
+    """How often one class was predicted as another; in multi-label, missed with the other predicted. support:
+    rows of the true class.
+    """
 
     true: str
     predicted: str
@@ -42,8 +45,8 @@ class Pair:
 class Answer:
     """A prediction for one item, by the item's digest. true, predicted: class names.
 
-    confidence: its probability; in multi-label, that of the most confident wrong label decision, or if all are correct, of the least
-    confident one.
+    confidence: its probability; in multi-label, that of the most confident wrong label decision, or if all
+    are correct, of the least confident one.
     """
 
     item: str
@@ -59,8 +62,9 @@ Turned = dict[str, int]  # item → 1 if fixed, −1 if broken
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """An item with different predictions from two models. kind: fixed (only the second is correct), broken (only the first), other; for
-    generated text better, worse, or same, without the texts."""
+    """An item with different predictions from two models. kind: fixed (only the second is correct), broken
+    (only the first), other; for generated text better, worse, or same, without the texts.
+    """
 
     item: str
     true: tuple[str, ...]
@@ -69,7 +73,9 @@ class Change:
     kind: str
 
     @classmethod
-    def of(cls, item: str, true: Sequence[str], first: Sequence[str], second: Sequence[str], kind: str) -> Change:
+    def of(
+        cls, item: str, true: Sequence[str], first: Sequence[str], second: Sequence[str], kind: str
+    ) -> Change:
         """From JSON, in the order of the fields."""
         return cls(item, tuple(true), tuple(first), tuple(second), kind)
 
@@ -89,9 +95,10 @@ def interval(report: Mapping[str, Any], name: str) -> tuple[float | None, float 
 class Rival:
     """A baseline that a run doesn't significantly beat by its task's main score.
 
-    metric: that score's name; one: with its article, within a sentence. value: the baseline's; own: the run's. is_ahead: it is
-    significantly better than the run; else neither is. by_intervals: whether there is a 95 % interval; else only the scores were compared.
-    low, high: of the difference on the same rows, run minus baseline; None in old reports, which compare the intervals of both.
+    metric: that score's name; one: with its article, within a sentence. value: the baseline's; own: the
+    run's. is_ahead: it is significantly better than the run; else neither is. by_intervals: whether there is
+    a 95 % interval; else only the scores were compared. low, high: of the difference on the same rows, run
+    minus baseline; None in old reports, which compare the intervals of both.
     """
 
     name: str
@@ -106,20 +113,27 @@ class Rival:
 
 
 def rival(report: Mapping[str, Any]) -> Rival | None:
-    """The baseline that challenges a fine-tuned model: the best of those significantly better, else of those it doesn't significantly beat;
-    None if it beats all, or there are none.
+    """The baseline that challenges a fine-tuned model: the best of those significantly better, else of those
+    it doesn't significantly beat; None if it beats all, or there are none.
 
-    Significance is that of the paired difference; in old reports, of separate 95 % intervals; without intervals, the scores decide.
+    Significance is that of the paired difference; in old reports, of separate 95 % intervals; without
+    intervals, the scores decide.
     """
     metric = leading_of(report)
-    found = {name: each for name, each in (report.get("baselines") or {}).items() if each.get(metric.name) is not None and name != PLACE}
+    found = {
+        name: each
+        for name, each in (report.get("baselines") or {}).items()
+        if each.get(metric.name) is not None and name != PLACE
+    }
     if not found or report.get(metric.name) is None:
         return None
     unbeaten = filter(None, (against(report, metric, name, each) for name, each in found.items()))
     return max(unbeaten, key=lambda each: (each.is_ahead, metric.gain(each.value)), default=None)
 
 
-def against(report: Mapping[str, Any], metric: Metric, name: str, baseline: Mapping[str, Any]) -> Rival | None:
+def against(
+    report: Mapping[str, Any], metric: Metric, name: str, baseline: Mapping[str, Any]
+) -> Rival | None:
     """A baseline compared with a run; None if the run is significantly better. name: as in the report."""
     own, theirs, apart = report[metric.name], baseline[metric.name], paired(report, name)
     facts = (baselines_of(report).get(name, name), metric.name, metric.one, theirs, own)
@@ -136,7 +150,9 @@ def against(report: Mapping[str, Any], metric: Metric, name: str, baseline: Mapp
 
 
 def paired(report: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
-    """The difference of the main score from a baseline on the same rows, as in `paired_rows`; None if it wasn't measured."""
+    """The difference of the main score from a baseline on the same rows, as in `paired_rows`; None if it
+    wasn't measured.
+    """
     found: Mapping[str, Any] | None = (report.get("against") or {}).get(name, {}).get(leading_of(report).name)
     return found if found and found["low"] is not None else None
 
@@ -179,7 +195,9 @@ def count_confused(report: Mapping[str, Any]) -> int:
 
 
 def confused(report: Mapping[str, Any], limit: int | None = None) -> list[Pair]:
-    """Confused pairs of classes, most rows first, then by name; the first `limit`. 200 classes have 40,000 pairs."""
+    """Confused pairs of classes, most rows first, then by name; the first `limit`. 200 classes have 40,000
+    pairs.
+    """
     labels = report["confusion"]["labels"]
     supports = {each["label"]: each["support"] for each in report["per_class"]}
     support = np.array([supports[label] for label in labels])
@@ -188,14 +206,17 @@ def confused(report: Mapping[str, Any], limit: int | None = None) -> list[Pair]:
     values = off[rows, columns]
     by_name = np.argsort(np.argsort(np.array(labels)))
     order = np.lexsort((by_name[columns], by_name[rows], -values / support[rows], -values))[:limit]
-    return [Pair(labels[rows[at]], labels[columns[at]], int(values[at]), int(support[rows[at]])) for at in order]
+    return [
+        Pair(labels[rows[at]], labels[columns[at]], int(values[at]), int(support[rows[at]])) for at in order
+    ]
 
 
 def worst(report: Mapping[str, Any], limit: int) -> list[int]:
     """Positions of the classes with most errors, ordered so that confused classes are adjacent."""
     position = {label: at for at, label in enumerate(report["confusion"]["labels"])}
     order: list[int] = []
-    for pair in confused(report, limit * limit):  # this many pairs name at least `limit` classes, if there are as many
+    # this many pairs name at least `limit` classes, if there are as many
+    for pair in confused(report, limit * limit):
         for label in (pair.true, pair.predicted):
             if position[label] not in order:
                 order.append(position[label])
@@ -207,14 +228,18 @@ def worst(report: Mapping[str, Any], limit: int) -> list[int]:
 def matrix(report: Mapping[str, Any], positions: Sequence[int]) -> tuple[list[str], list[list[int]]]:
     """Labels and counts of the confusion matrix at these positions."""
     labels, counts = report["confusion"]["labels"], report["confusion"]["counts"]
-    return [labels[at] for at in positions], [[counts[row][column] for column in positions] for row in positions]
+    return [labels[at] for at in positions], [
+        [counts[row][column] for column in positions] for row in positions
+    ]
 
 
 EXACT = 1e16  # from here on, PostgreSQL returns a float as an integer
 
 
 def finite(value: Any) -> Any:
-    """The value with NaN as None, recursively, for JSON; with numbers as every database returns them, so that its digest is stable."""
+    """The value with NaN as None, recursively, for JSON; with numbers as every database returns them, so that
+    its digest is stable.
+    """
     if isinstance(value, float):
         if not math.isfinite(value):
             return None
@@ -235,14 +260,27 @@ class Leak:
 
 
 def leak(report: Mapping[str, Any]) -> Leak:
-    """The result of an attack by its AUC and both ends of its interval: a leak is ruled out only if the whole interval is small."""
+    """The result of an attack by its AUC and both ends of its interval: a leak is ruled out only if the whole
+    interval is small.
+    """
     low, high = report["low"], report["high"]
     kind, fact = (
-        ("bad", "Training rows can be identified by their loss.") if low > LEAK
-        else ("warn", "Not enough data: leakage is neither shown nor ruled out.") if high > LEAK
-        else ("warn", "Training rows can be identified slightly better than by guessing.") if low > 0.5
-        else ("ok", "This attack finds no leakage.")
-    )  # fmt: skip
+        ("bad", "Training rows can be identified by their loss.")
+        if low > LEAK
+        else (
+            ("warn", "Not enough data: leakage is neither shown nor ruled out.")
+            if high > LEAK
+            else (
+                ("warn", "Training rows can be identified slightly better than by guessing.")
+                if low > 0.5
+                else ("ok", "This attack finds no leakage.")
+            )
+        )
+    )
     measured = f"AUC {decimals(report['auc'], 2)} (95{GAP}% {decimals(low, 2)} to {decimals(high, 2)})"
     meaning = f"a training row has a lower loss than another row in {percent(report['auc'])} of pairs"
-    return Leak(kind, fact, f"{measured}: {meaning}. 0.50 is guessing. This is a lower bound: a stronger attack may find more.")
+    return Leak(
+        kind,
+        fact,
+        f"{measured}: {meaning}. 0.50 is guessing. This is a lower bound: a stronger attack may find more.",
+    )

@@ -12,7 +12,9 @@ LEAST = 0.01  # in log-odds; smaller effects are rounding errors, and not shaded
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A piece of a text. effect: of a word, None between words. depth: 1 to 3 for a word that supports the answer, −1 to −3 against."""
+    """A piece of a text. effect: of a word, None between words. depth: 1 to 3 for a word that supports the
+    answer, −1 to −3 against.
+    """
 
     text: str
     effect: float | None = None
@@ -25,15 +27,18 @@ def strongest(cut: Sequence[Part]) -> list[Part]:
 
 
 def parts(text: str, words: Sequence[Mapping[str, Any]], top: float | None = None) -> list[Part]:
-    """The text cut at its words; joined, the parts are the text. The deepest shade is for the strongest effect, and shades are thirds of
-    it.
+    """The text cut at its words; joined, the parts are the text. The deepest shade is for the strongest
+    effect, and shades are thirds of it.
 
     top: the strongest effect, if the words of several texts share a scale.
     """
     top = strongest_effect(words) if top is None else top
     found, at = [], 0
     for word in words:
-        found += [Part(text[at : word["start"]]), Part(text[word["start"] : word["end"]], word["effect"], depth(word["effect"], top))]
+        found += [
+            Part(text[at : word["start"]]),
+            Part(text[word["start"] : word["end"]], word["effect"], depth(word["effect"], top)),
+        ]
         at = word["end"]
     return [part for part in [*found, Part(text[at:])] if part.text]
 

@@ -21,7 +21,9 @@ SILENT = "(empty response)"
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two responses to one prompt. item: digest of the prompt's item; swapped: whether the second model's response comes first."""
+    """Two responses to one prompt. item: digest of the prompt's item; swapped: whether the second model's
+    response comes first.
+    """
 
     item: str
     first: str
@@ -37,8 +39,9 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Choices by model. share: of the second model among decided pairs, with its 95 % Wilson interval; p: of the sign test (exact, or with
-    continuity correction from 25 pairs on) that both are chosen equally often."""
+    """Choices by model. share: of the second model among decided pairs, with its 95 % Wilson interval; p: of
+    the sign test (exact, or with continuity correction from 25 pairs on) that both are chosen equally often.
+    """
 
     first: int
     second: int
@@ -60,7 +63,9 @@ class Tally:
 
 
 def pairs_of(first: TextAnswers, second: TextAnswers, *, most: int, seed: int) -> tuple[list[Pair], int]:
-    """Pairs of different responses to the same prompts, drawn by the seed, and the number of prompts with equal responses."""
+    """Pairs of different responses to the same prompts, drawn by the seed, and the number of prompts with
+    equal responses.
+    """
     theirs = {item: row for row, item in enumerate(second.ids)}
     shared = [
         (item, first.answers[row].strip(), second.answers[at].strip())
@@ -79,7 +84,16 @@ def tally(choices: Iterable[tuple[str, str]], swapped: Sequence[str]) -> Tally:
     counts = Counter(OTHER.get(chosen, chosen) if item in turned else chosen for item, chosen in choices)
     one, two = counts["first"], counts["second"]
     low, high = wilson(two, one + two)
-    return Tally(one, two, counts["tie"], counts["neither"], two / (one + two) if one + two else None, low, high, mcnemar(two, one))
+    return Tally(
+        one,
+        two,
+        counts["tie"],
+        counts["neither"],
+        two / (one + two) if one + two else None,
+        low,
+        high,
+        mcnemar(two, one),
+    )
 
 
 def summary_of(found: Tally, first: str, second: str) -> Mapping[str, str]:
@@ -95,6 +109,9 @@ def summary_of(found: Tally, first: str, second: str) -> Mapping[str, str]:
         "second": f"Annotators prefer {second}.",
         "unclear": f"No significant difference between {first} and {second}.",
     }
-    share = f"{second} was preferred in {percent(found.share, 0)} {interval} of {count(found.first + found.second)} pairs"
+    share = (
+        f"{second} was preferred in {percent(found.share, 0)} {interval} of"
+        f" {count(found.first + found.second)} pairs"
+    )
     rest = f"{count(found.tie)} about the same, {count(found.neither)} both bad"
     return {"fact": facts[found.verdict], "text": f"{share}, p{GAP}={GAP}{significant(found.p)}; {rest}."}

@@ -20,7 +20,9 @@ from registry.ground.access.rest import Request, View
 
 
 class SideBySideIn(serializers.Serializer[SideBySide]):
-    """first, second: evaluations. pairs: at most so many, drawn by the seed. key: the same key again starts no second test."""
+    """first, second: evaluations. pairs: at most so many, drawn by the seed. key: the same key again starts
+    no second test.
+    """
 
     first = serializers.UUIDField()
     second = serializers.UUIDField()
@@ -36,8 +38,9 @@ class OpenIn(serializers.Serializer[SideBySide]):
 
 
 class SideBySideOut(serializers.Serializer[Any]):
-    """chosen: how often each model, tie and neither; share of the second with its 95 % interval, and p of the sign test; null until all is
-    decided or the queue is closed."""
+    """chosen: how often each model, tie and neither; share of the second with its 95 % interval, and p of the
+    sign test; null until all is decided or the queue is closed.
+    """
 
     uuid = serializers.UUIDField(source="side.uuid")
     first = serializers.UUIDField(source="side.first.uuid")
@@ -58,7 +61,9 @@ class SideBySideOut(serializers.Serializer[Any]):
 def answer(request: Request, uuid: UUID, status: int = 200) -> Response:
     """Get a preference test."""
     user = request.user
-    return Response(SideBySideOut(side_by_side_page.shown(user, queries.get_side(user, uuid))).data, status=status)
+    return Response(
+        SideBySideOut(side_by_side_page.shown(user, queries.get_side(user, uuid))).data, status=status
+    )
 
 
 class Sides(View):

@@ -16,7 +16,9 @@ KINDS = {"first": "warn", "second": "ok", "unclear": "info"}
 
 
 def shown(user: User, side: SideBySide) -> dict[str, Any]:
-    """Its state; results only once all pairs are decided or the queue is closed, so that annotators don't know which model leads."""
+    """Its state; results only once all pairs are decided or the queue is closed, so that annotators don't
+    know which model leads.
+    """
     queue, choices = side.queue, queries.choices_of(side) if side.queue else []
     ended = queue is not None and (len(choices) >= side.pairs or queue.state == Queue.State.CLOSED)
     tally = side_by_side.tally(choices, side.swapped) if ended else None

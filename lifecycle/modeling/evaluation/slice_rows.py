@@ -20,7 +20,9 @@ from registry.ground.access.models import User
 
 
 def items(user: User, uuid: UUID, given: Mapping[str, str]) -> dict[str, Any]:
-    """The rows of a slice, or only those with an error; 30 per page in a stable order. Raises Http404 for an unknown slice."""
+    """The rows of a slice, or only those with an error; 30 per page in a stable order. Raises Http404 for an
+    unknown slice.
+    """
     evaluation = queries.get_evaluation(user, uuid)
     page, rows = page_of(evaluation), queries.grouped_of(evaluation)
     _, column = chosen(user, evaluation, given.get("column", ""), rows.ids)
@@ -39,15 +41,23 @@ def items(user: User, uuid: UUID, given: Mapping[str, str]) -> dict[str, Any]:
     with page.rows.opened(evaluation) as opened:
         shown = page.listed(user, evaluation, opened, found[start : start + PAGE])
     return {
-        "evaluation": evaluation, "thread": thread(evaluation), "column": column, "name": grouping.names[number],
-        "errors": errors, "total": len(found), "may_read": may_read(user, evaluation),
-        "templates": page.templates, **shown,
+        "evaluation": evaluation,
+        "thread": thread(evaluation),
+        "column": column,
+        "name": grouping.names[number],
+        "errors": errors,
+        "total": len(found),
+        "may_read": may_read(user, evaluation),
+        "templates": page.templates,
+        **shown,
         "lowest_by": within(by) if rows.wrong is None else "",
         "pick_url": pick_url(user, evaluation),
         "back": f"{reverse('evaluation:slices', args=[uuid])}?{back}",
-        "all_url": f"?{urlencode(group)}", "errors_url": f"?{urlencode(group | {'errors': 1})}",
+        "all_url": f"?{urlencode(group)}",
+        "errors_url": f"?{urlencode(group | {'errors': 1})}",
         "pager": {
             "previous": f"?{urlencode(here | {'from': max(0, start - PAGE)})}" if start else "",
-            "next": f"?{urlencode(here | {'from': start + PAGE})}" if start + PAGE < len(found) else "", "about": None,
+            "next": f"?{urlencode(here | {'from': start + PAGE})}" if start + PAGE < len(found) else "",
+            "about": None,
         },
-    }  # fmt: skip
+    }

@@ -18,7 +18,9 @@ NAMED = 5  # labels listed by name; the rest are counted
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A model. score: the main one on its validation split; None if it wasn't measured. unknown, never: as in Match, in words."""
+    """A model. score: the main one on its validation split; None if it wasn't measured. unknown, never: as in
+    Match, in words.
+    """
 
     model: Model
     value: str
@@ -30,22 +32,32 @@ class Line:
 
 
 def suggesting(user: User, dataset: Dataset, form: SuggestForm) -> dict[str, Any]:
-    """The models of the dataset's project with labels that don't match, and the newest job; a constant number of queries."""
+    """The models of the dataset's project with labels that don't match, and the newest job; a constant number
+    of queries.
+    """
     chosen = str(form["model"].value() or "")
     kinds = suggesters.offered(user, dataset)
     every = [model for models in kinds.values() for model in models]
     matches = dict(zip(map(id, every), suggesters.matches(dataset, every), strict=True)) if every else {}
     first = next((value(model) for model in every if matches[id(model)].fits), "")
     groups = [
-        (label, [line(model, matches[id(model)], chosen or first) for model in models]) for label, models in kinds.items() if models
-    ]  # fmt: skip
+        (label, [line(model, matches[id(model)], chosen or first) for model in models])
+        for label, models in kinds.items()
+        if models
+    ]
     job = suggesters.suggesting_job(dataset)
     return {
-        "dataset": dataset, "form": form, "groups": groups, "warning": (suggesters.OTHER_TASK, suggesters.OTHER_TASK_STEP),
-        "able": dataset.task_type.prelabels, "offers": suggestions_of(dataset.task), "may_send": bool(first), "job": job,
+        "dataset": dataset,
+        "form": form,
+        "groups": groups,
+        "warning": (suggesters.OTHER_TASK, suggesters.OTHER_TASK_STEP),
+        "able": dataset.task_type.prelabels,
+        "offers": suggestions_of(dataset.task),
+        "may_send": bool(first),
+        "job": job,
         "leading": metrics_of(dataset.task).trained,
         "working": job is not None and not job.is_finished,
-    }  # fmt: skip
+    }
 
 
 def value(model: Model) -> str:
@@ -56,9 +68,14 @@ def value(model: Model) -> str:
 def line(model: Model, match: suggested.Match, chosen: str) -> Line:
     """A model as a table row."""
     return Line(
-        model, value(model), value(model) == chosen, match, model.run.metrics.get(metrics_of(model.run.task).trained.name),
-        listed(match.unknown), listed(match.never),
-    )  # fmt: skip
+        model,
+        value(model),
+        value(model) == chosen,
+        match,
+        model.run.metrics.get(metrics_of(model.run.task).trained.name),
+        listed(match.unknown),
+        listed(match.never),
+    )
 
 
 def listed(names: tuple[str, ...]) -> str:

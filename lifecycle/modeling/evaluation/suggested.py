@@ -26,11 +26,13 @@ class Match:
         return bool(self.names) or not self.unknown
 
 
-def match(labels: Sequence[str], ids: Mapping[str, UUID], classes: Mapping[UUID, str], merged: Mapping[UUID, UUID]) -> Match:
+def match(
+    labels: Sequence[str], ids: Mapping[str, UUID], classes: Mapping[UUID, str], merged: Mapping[UUID, UUID]
+) -> Match:
     """Match each label of a model: by its stable id if known, through merges; else by its name.
 
-    ids: the stable ids of the model's labels by name; empty for a model of another dataset. classes: current names by stable id. merged:
-    each merged label → its target.
+    ids: the stable ids of the model's labels by name; empty for a model of another dataset. classes: current
+    names by stable id. merged: each merged label → its target.
     """
     present = set(classes.values())
     names: dict[str, str] = {}
@@ -41,5 +43,7 @@ def match(labels: Sequence[str], ids: Mapping[str, UUID], classes: Mapping[UUID,
             names[label] = found
     reached = set(names.values())
     return Match(
-        names, tuple(label for label in labels if label not in names), tuple(name for name in classes.values() if name not in reached)
+        names,
+        tuple(label for label in labels if label not in names),
+        tuple(name for name in classes.values() if name not in reached),
     )

@@ -43,12 +43,19 @@ class Runs:
     def models(self, user: Person, project: Project) -> list[ports.Model]:
         """The newest runs with an artifact."""
         rows = training.runs(user).filter(project=project, state=RunState.SUCCEEDED, artifact__isnull=False)
-        return [self.of(run) for run in rows.select_related("snapshot__schema", "snapshot__dataset", "artifact")[:KINDS_LIMIT]]
+        return [
+            self.of(run)
+            for run in rows.select_related("snapshot__schema", "snapshot__dataset", "artifact")[:KINDS_LIMIT]
+        ]
 
     def get(self, uuid: UUID, user: Person | None = None) -> ports.Model:
         """One run with an artifact. Raises Refused."""
         rows = training.runs(user) if user is not None else Run.objects.all()
-        run = rows.select_related("snapshot__schema", "snapshot__dataset", "artifact", "project").filter(uuid=uuid).first()
+        run = (
+            rows.select_related("snapshot__schema", "snapshot__dataset", "artifact", "project")
+            .filter(uuid=uuid)
+            .first()
+        )
         if run is None:
             raise Refused("Run not found.", fields={"model": ["Choose a run that you can access."]})
         if run.state != RunState.SUCCEEDED or run.artifact is None:
@@ -70,14 +77,18 @@ def offered(user: Person, dataset: Dataset) -> dict[str, list[ports.Model]]:
     """The models of each kind, by its label, trained for the dataset's task in its project."""
     shelves = ports.shelves().values() if dataset.task_type.prelabels else ()
     found = {shelf.label: shelf.models(user, dataset.project) for shelf in shelves}
-    return {kind: [model for model in models if model.run.task == dataset.task] for kind, models in found.items()}
+    return {
+        kind: [model for model in models if model.run.task == dataset.task] for kind, models in found.items()
+    }
 
 
 def get_model(user: Person, kind: str, uuid: UUID) -> ports.Model:
     """A model that the user may use. Raises Refused."""
     shelf = ports.shelves().get(kind)
     if shelf is None:
-        raise Refused("Unknown kind of model.", fields={"model": [f"Choose one of {', '.join(ports.shelves())}."]})
+        raise Refused(
+            "Unknown kind of model.", fields={"model": [f"Choose one of {', '.join(ports.shelves())}."]}
+        )
     return shelf.get(uuid, user)
 
 
@@ -86,7 +97,9 @@ def matches(dataset: Dataset, models: Sequence[ports.Model]) -> list[suggested.M
     schema = latest_schema(dataset)
     classes = {label.stable_id: label.name for label in schema.labels.all()} if schema else {}
     ids: dict[int, dict[str, UUID]] = defaultdict(dict)
-    for version, name, stable in Label.objects.filter(schema__dataset=dataset).values_list("schema", "name", "stable_id"):
+    for version, name, stable in Label.objects.filter(schema__dataset=dataset).values_list(
+        "schema", "name", "stable_id"
+    ):
         ids[version][name] = stable
     merged = present_ids(dataset.pk)
     found = []
@@ -97,14 +110,25 @@ def matches(dataset: Dataset, models: Sequence[ports.Model]) -> list[suggested.M
     return found
 
 
-def to_answer(dataset: Dataset, queue: Queue | None, digest: str, after: int) -> QuerySet[Item, tuple[int, str]]:
-    """(key, text) of the items after this key that this model hasn't pre-labeled, by key: open ones of a queue, or all visible ones."""
+def to_answer(
+    dataset: Dataset, queue: Queue | None, digest: str, after: int
+) -> QuerySet[Item, tuple[int, str]]:
+    """(key, text) of the items after this key that this model hasn't pre-labeled, by key: open ones of a
+    queue, or all visible ones.
+    """
     items = Item.objects.filter(dataset=dataset, upload__state=UploadState.IMPORTED, pk__gt=after)
     if queue is not None:
-        waiting = Slot.objects.filter(queue=queue, item=OuterRef("pk"), state__in=[Slot.State.OPEN, Slot.State.LEASED])
+        waiting = Slot.objects.filter(
+            queue=queue, item=OuterRef("pk"), state__in=[Slot.State.OPEN, Slot.State.LEASED]
+        )
         items = items.filter(Exists(waiting))
     known = Suggestion.objects.filter(item=OuterRef("pk"), source_digest=digest)
-    return items.filter(~Exists(known)).order_by("id").annotate(head=Substr("text", 1, TEXT_READ)).values_list("pk", "head")
+    return (
+        items.filter(~Exists(known))
+        .order_by("id")
+        .annotate(head=Substr("text", 1, TEXT_READ))
+        .values_list("pk", "head")
+    )
 
 
 def suggesting_job(dataset: Dataset) -> Job | None:
@@ -114,4 +138,8 @@ def suggesting_job(dataset: Dataset) -> Job | None:
 
 def open_queues(dataset: Dataset) -> QuerySet[Queue]:
     """The queues of a dataset with open items, newest first."""
-    return dataset.queues.exclude(state=Queue.State.CLOSED).filter(slots_done__lt=F("slots_total")).order_by("-id")
+    return (
+        dataset.queues.exclude(state=Queue.State.CLOSED)
+        .filter(slots_done__lt=F("slots_total"))
+        .order_by("-id")
+    )

@@ -22,7 +22,9 @@ from lifecycle.runtime.engine.spec import Base, EvaluateEachSpec, EvaluateSpec
 
 def evaluate(ctx: JobContext) -> None:
     """Evaluate on each split in a separate process, and store the reports."""
-    run = Run.objects.select_related("project", "snapshot__dataset", "base__folder", "artifact").get(uuid=ctx.args["run"])
+    run = Run.objects.select_related("project", "snapshot__dataset", "base__folder", "artifact").get(
+        uuid=ctx.args["run"]
+    )
     other, splits = ctx.args.get("snapshot"), ctx.args["splits"]
     snapshot = Snapshot.objects.select_related("dataset").get(uuid=other) if other else run.snapshot
 
@@ -35,7 +37,12 @@ def evaluate(ctx: JobContext) -> None:
             earlier = queries.baselines_before(run, snapshot, split)
             write_json(folder / split / "earlier.json", earlier)
             spec = EvaluateSpec(
-                artifact="../artifact", base=above, baselines=True, train="../train.jsonl", earlier="earlier.json", split=split
+                artifact="../artifact",
+                base=above,
+                baselines=True,
+                train="../train.jsonl",
+                earlier="earlier.json",
+                split=split,
             )
             spec.write(folder / split / "spec.json")
         return EvaluateEachSpec(folders=tuple(splits))
@@ -44,9 +51,13 @@ def evaluate(ctx: JobContext) -> None:
         ctx.hold()
         for split in splits:
             actions.keep(
-                run=run, split=split, result=found["results"][split], predictions=folder / split / "predictions.parquet",
-                actor=ctx.job.created_by, snapshot=snapshot,
-            )  # fmt: skip
+                run=run,
+                split=split,
+                result=found["results"][split],
+                predictions=folder / split / "predictions.parquet",
+                actor=ctx.job.created_by,
+                snapshot=snapshot,
+            )
 
 
 def page_of(kind: Analysis.Kind) -> Callable[[Job], str]:

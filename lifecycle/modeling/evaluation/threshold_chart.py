@@ -16,9 +16,11 @@ from lifecycle.ui.numbers import decimals
 POINTS, LISTED = 200, 20  # of a curve: drawn, and listed in its table
 
 
-def operating_chart(curves: Mapping[str, Curve], question: Question, report: Mapping[str, Any]) -> Chart | None:
-    """Precision against recall; for any class, accuracy against coverage. Blue: where it is measured, graphite: where it was chosen. None
-    if there is no score to measure it on.
+def operating_chart(
+    curves: Mapping[str, Curve], question: Question, report: Mapping[str, Any]
+) -> Chart | None:
+    """Precision against recall; for any class, accuracy against coverage. Blue: where it is measured,
+    graphite: where it was chosen. None if there is no score to measure it on.
 
     curves: by split. report: from `confidence.operating_point`.
     """
@@ -27,7 +29,9 @@ def operating_chart(curves: Mapping[str, Curve], question: Question, report: Map
     if measured not in curves:
         return None
     across, up = question.recall.lower(), question.precision.lower()
-    data = [line(split, curve, divides, "$c1" if split == measured else "$c2") for split, curve in curves.items()]
+    data = [
+        line(split, curve, divides, "$c1" if split == measured else "$c2") for split, curve in curves.items()
+    ]
     lowest = min(min(each["y"]) for each in data)
     layout: dict[str, Any] = {
         "xaxis": {"title": {"text": across}, "range": [0, 1.02]},
@@ -36,11 +40,20 @@ def operating_chart(curves: Mapping[str, Curve], question: Question, report: Map
     }
     lead = f"No threshold reaches {decimals(report['target'])}."
     if outcome:
-        lead = f"On {measured}, the {up} is {decimals(outcome['precision']['value'] if outcome['precision'] else None)}."
+        lead = (
+            f"On {measured}, the {up} is"
+            f" {decimals(outcome['precision']['value'] if outcome['precision'] else None)}."
+        )
     reached = outcome and outcome["recall" if divides else "called"]
     if outcome and outcome["precision"] and reached:
         at = {"x": reached["value"], "y": outcome["precision"]["value"]}
-        dot = {"type": "scatter", "mode": "markers", "x": [at["x"]], "y": [at["y"]], "marker": {"size": 10, "color": "$c1"}}
+        dot = {
+            "type": "scatter",
+            "mode": "markers",
+            "x": [at["x"]],
+            "y": [at["y"]],
+            "marker": {"size": 10, "color": "$c1"},
+        }
         data.append(dot | {"hoverinfo": "skip"})
         text = f"from {decimals(report['high'])}"
         layout["annotations"] = [at | {"text": text, "yshift": -14, "font": {"color": "$c1", "size": 11}}]

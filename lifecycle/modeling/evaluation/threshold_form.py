@@ -14,15 +14,20 @@ HIGHEST = 1e6
 
 
 class ThresholdForm(forms.Form):
-    """A class of an evaluation, or any; a goal, and the costs of errors. Only what the question and the goal use is a field.
+    """A class of an evaluation, or any; a goal, and the costs of errors. Only what the question and the goal
+    use is a field.
 
-    class: empty for any; required in multi-label. target: of precision or recall; for any class, of accuracy or coverage. false, missed,
-    person: costs per row or span; handing over is for any class, and for least cost. thresholds: of the task. begin: initial values if no
-    class is given.
+    class: empty for any; required in multi-label. target: of precision or recall; for any class, of accuracy
+    or coverage. false, missed, person: costs per row or span; handing over is for any class, and for least
+    cost. thresholds: of the task. begin: initial values if no class is given.
     """
 
     def __init__(
-        self, thresholds: Thresholds, report: Mapping[str, Any], given: Mapping[str, Any], begin: Mapping[str, str] | None = None
+        self,
+        thresholds: Thresholds,
+        report: Mapping[str, Any],
+        given: Mapping[str, Any],
+        begin: Mapping[str, str] | None = None,
     ) -> None:
         labels, every = report["confusion"]["labels"], thresholds.every
         if begin and "class" not in given:
@@ -32,20 +37,32 @@ class ThresholdForm(forms.Form):
         self.question = thresholds.question(self.label)
         divides = self.question.divides
         start = {"target": "0.9", "false": "1", "missed": "1", "person": "" if divides else "0.2"}
-        super().__init__(start | dict(given.items()) | {"class": given.get("class", ""), "goal": given.get("goal", self.goal)})
+        super().__init__(
+            start
+            | dict(given.items())
+            | {
+                "class": given.get("class", ""),
+                "goal": given.get("goal", self.goal),
+            }
+        )
         self.fields["class"] = forms.ChoiceField(
-            label="Label", required=not every, choices=[*([("", every)] if every else []), *((each, each) for each in labels)],
+            label="Label",
+            required=not every,
+            choices=[*([("", every)] if every else []), *((each, each) for each in labels)],
             error_messages={
                 "invalid_choice": "Choose a label that the model knows.",
                 "required": "Choose a label: texts can have several, and each has its own threshold.",
             },
-        )  # fmt: skip
+        )
         self.fields["goal"] = forms.ChoiceField(
-            choices=list(GOALS.items()), widget=forms.HiddenInput,
+            choices=list(GOALS.items()),
+            widget=forms.HiddenInput,
             error_messages={"invalid_choice": f"Choose one of {', '.join(GOALS)}."},
-        )  # fmt: skip
+        )
         if self.goal != "cost":
-            self.fields["target"] = forms.FloatField(label=self.question.goals[self.goal], min_value=0.01, max_value=1)
+            self.fields["target"] = forms.FloatField(
+                label=self.question.goals[self.goal], min_value=0.01, max_value=1
+            )
         self.fields["false"] = cost(self.question.false)
         if divides:
             self.fields["missed"] = cost(self.question.missed)

@@ -26,13 +26,23 @@ def threshold(user: User, uuid: UUID, given: Mapping[str, str]) -> dict[str, Any
     form = ThresholdForm(thresholds, evaluation.report, given, thresholds.begin(evaluation))
     question = form.question
     context: dict[str, Any] = {
-        "evaluation": evaluation, "tabs": tabs(evaluation, "threshold"), "thread": thread(evaluation), "form": form,
-        "question": question, "effect": thresholds.effect(evaluation, form.label), "against": thresholds.beside(evaluation),
-        "goals": [(name, f"?{urlencode({'class': form.label, 'goal': goal})}", goal == form.goal) for goal, name in question.goals.items()],
-    }  # fmt: skip
+        "evaluation": evaluation,
+        "tabs": tabs(evaluation, "threshold"),
+        "thread": thread(evaluation),
+        "form": form,
+        "question": question,
+        "effect": thresholds.effect(evaluation, form.label),
+        "against": thresholds.beside(evaluation),
+        "goals": [
+            (name, f"?{urlencode({'class': form.label, 'goal': goal})}", goal == form.goal)
+            for goal, name in question.goals.items()
+        ],
+    }
     if not form.is_valid():
         return context
-    report = confidence.operating_point(thresholds, evaluation, form.label, form.goal, form.cleaned_data.get("target"), form.costs)
+    report = confidence.operating_point(
+        thresholds, evaluation, form.label, form.goal, form.cleaned_data.get("target"), form.costs
+    )
     choosing, measuring = confidence.splits_of(evaluation)
     curves = {
         each.split: operating.curve(scores.score, scores.positive)
@@ -40,10 +50,15 @@ def threshold(user: User, uuid: UUID, given: Mapping[str, str]) -> dict[str, Any
         for scores in [confidence.scores_of(each, form.label)]
     }
     return context | {
-        "report": report, "figures": figures(question, report), "chart": operating_chart(curves, question, report),
-        "rows": table(question, report), "places": places(question, report), "basis": basis(question, report),
-        "advice": advice(question, report) if report["reached"] else "", "instead": "" if report["reached"] else instead(question, report),
-    }  # fmt: skip
+        "report": report,
+        "figures": figures(question, report),
+        "chart": operating_chart(curves, question, report),
+        "rows": table(question, report),
+        "places": places(question, report),
+        "basis": basis(question, report),
+        "advice": advice(question, report) if report["reached"] else "",
+        "instead": "" if report["reached"] else instead(question, report),
+    }
 
 
 def shown(found: Mapping[str, float] | None, digits: int = 3) -> str:
@@ -64,19 +79,38 @@ def figures(question: Question, report: Mapping[str, Any]) -> list[Figure]:
     person, cost = found["person"], found["cost"]
     change = cost["value"] - report["likeliest"]["cost"]["value"] if cost else 0.0
     return [
-        Figure("Threshold", decimals(report["high"]) if report["high"] is not None else "none", sub=words_of(report["promised"])),
-        figure(question.precision, found["precision"]),
-        figure(question.recall, found["recall"]) if question.divides else figure(question.called, found["called"]),
-        Figure("Handed over", percent(person["value"], 1), sub=f"{percent(person['low'], 1)} to {percent(person['high'], 1)}")
-        if person else Figure("Handed over", None),
         Figure(
-            f"Cost per 1,000 {question.unit}", decimals(cost["value"], 1), sub=(
-                "compared with the default "
-                "predictions"
-            ), change=signed(change, 1),
-            good=None if abs(change) < 0.05 else change < 0,
-        ) if cost else Figure(f"Cost per 1,000 {question.unit}", None),
-    ]  # fmt: skip
+            "Threshold",
+            decimals(report["high"]) if report["high"] is not None else "none",
+            sub=words_of(report["promised"]),
+        ),
+        figure(question.precision, found["precision"]),
+        (
+            figure(question.recall, found["recall"])
+            if question.divides
+            else figure(question.called, found["called"])
+        ),
+        (
+            Figure(
+                "Handed over",
+                percent(person["value"], 1),
+                sub=f"{percent(person['low'], 1)} to {percent(person['high'], 1)}",
+            )
+            if person
+            else Figure("Handed over", None)
+        ),
+        (
+            Figure(
+                f"Cost per 1,000 {question.unit}",
+                decimals(cost["value"], 1),
+                sub="compared with the default predictions",
+                change=signed(change, 1),
+                good=None if abs(change) < 0.05 else change < 0,
+            )
+            if cost
+            else Figure(f"Cost per 1,000 {question.unit}", None)
+        ),
+    ]
 
 
 def figure(name: str, found: Mapping[str, float] | None) -> Figure:
@@ -86,9 +120,23 @@ def figure(name: str, found: Mapping[str, float] | None) -> Figure:
 
 def table(question: Question, report: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The chosen point compared with the model's own predictions on the measured rows."""
-    names = {"precision": question.precision, "recall": question.recall, "called": question.called, "person": "Handed over"}
+    names = {
+        "precision": question.precision,
+        "recall": question.recall,
+        "called": question.called,
+        "person": "Handed over",
+    }
     if not question.divides:
         del names["recall"]
     both = [report["outcome"], report["likeliest"]]
-    rows = [{"name": title, "values": [shown(each[name]) if each else "" for each in both]} for name, title in names.items()]
-    return [*rows, {"name": f"Cost per 1,000 {question.unit}", "values": [shown(each["cost"], 1) if each else "" for each in both]}]
+    rows = [
+        {"name": title, "values": [shown(each[name]) if each else "" for each in both]}
+        for name, title in names.items()
+    ]
+    return [
+        *rows,
+        {
+            "name": f"Cost per 1,000 {question.unit}",
+            "values": [shown(each["cost"], 1) if each else "" for each in both],
+        },
+    ]

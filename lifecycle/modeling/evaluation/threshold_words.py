@@ -17,9 +17,11 @@ GOALS_OF_ANY = {"precision": "Target accuracy", "recall": "Target coverage", "co
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """The wording of a question. divides: rows below a threshold aren't predicted, so some are missed, and handing over is a third option;
-    else all rows without a prediction are handed over. act, below, never: what is done with a row; {label} is the class. unit: what is
-    predicted; in_texts: a text has several, some of which may be missed."""
+    """The wording of a question. divides: rows below a threshold aren't predicted, so some are missed, and
+    handing over is a third option; else all rows without a prediction are handed over. act, below, never:
+    what is done with a row; {label} is the class. unit: what is predicted; in_texts: a text has several, some
+    of which may be missed.
+    """
 
     goals: Mapping[str, str]
     precision: str
@@ -58,7 +60,10 @@ class Thresholds(ABC):
 
     def effect(self, evaluation: Evaluation, label: str = "") -> str:
         """The effect of a threshold on the model's predictions. label: the selected one."""
-        return f"None: the model continues {self.answers(evaluation, label)}. Your client has to apply the threshold."
+        return (
+            f"None: the model continues {self.answers(evaluation, label)}. Your client has to apply the"
+            " threshold."
+        )
 
 
 def advice(question: Question, found: Mapping[str, Any]) -> str:
@@ -77,27 +82,44 @@ def instead(question: Question, found: Mapping[str, Any]) -> str:
     """What to do if no threshold reaches the target."""
     split, most = found["chosen_on"]["split"], found["most_recall"]
     if found["class"] and not found["positives"]:
-        none = f"No {question.unit[:-1]} of {split} has the label {found['class']}, so no threshold can be chosen."
+        none = (
+            f"No {question.unit[:-1]} of {split} has the label {found['class']}, so no threshold can be"
+            " chosen."
+        )
         return f"{none} Label some and evaluate again."
     if question.in_texts and found["goal"] == "recall" and most is not None:
         what = f"on {split}, keeping all predicted spans gives a recall of {decimals(most)}"
-        return f"Missed spans have no confidence: {what}. Lower the target, or train on more texts with such spans."
+        return (
+            f"Missed spans have no confidence: {what}. Lower the target, or train on more texts with such"
+            " spans."
+        )
     return f"Lower the target, or train on more {question.unit} of the confused labels."
 
 
 def words_of(promised: bool | None) -> str:
-    """The sentence about a target that is reached on the rows that chose the threshold; empty if there is none."""
+    """The sentence about a target that is reached on the rows that chose the threshold; empty if there is
+    none.
+    """
     return "" if promised is None else "guaranteed" if promised else "estimated"
 
 
 def basis(question: Question, found: Mapping[str, Any]) -> str:
-    """Whether the target is guaranteed for other rows, in a sentence; empty if there is none or it isn't reached."""
+    """Whether the target is guaranteed for other rows, in a sentence; empty if there is none or it isn't
+    reached.
+    """
     if found["promised"] is None:
         return ""
     split, unit, target = found["chosen_on"]["split"], question.unit, decimals(found["target"])
     if found["promised"]:
-        return f"Guaranteed: new {unit} like those of {split} reach {target} too, with {SURE * 100:.0f}{GAP}% confidence."
-    shown = "" if found["same_rows"] else f" The interval on {found['measured_on']['split']} shows what to expect."
+        return (
+            f"Guaranteed: new {unit} like those of {split} reach {target} too, with {SURE * 100:.0f}{GAP}%"
+            " confidence."
+        )
+    shown = (
+        ""
+        if found["same_rows"]
+        else f" The interval on {found['measured_on']['split']} shows what to expect."
+    )
     return f"Estimated: {target} isn’t guaranteed for new {unit}.{shown}"
 
 
@@ -107,4 +129,7 @@ def places(question: Question, found: Mapping[str, Any]) -> str:
     if question.in_texts:
         where = f"Chosen on the spans of {count(chosen['rows'])} texts of {chosen['split']}"
         return f"{where}, measured on those of {count(measured['rows'])} of {measured['split']}."
-    return f"Chosen on {count(chosen['rows'])} rows of {chosen['split']}, measured on {count(measured['rows'])} of {measured['split']}."
+    return (
+        f"Chosen on {count(chosen['rows'])} rows of {chosen['split']}, measured on {count(measured['rows'])}"
+        f" of {measured['split']}."
+    )

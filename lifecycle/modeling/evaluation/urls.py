@@ -18,7 +18,9 @@ urlpatterns = [
     path("run/<uuid:uuid>/evaluate/", views.evaluate, name="evaluate"),
     path("<uuid:uuid>/", views.evaluation, name="detail"),
     path("<uuid:uuid>/items/", views.items, name="items"),
-    path("<uuid:uuid>/predictions.parquet", views.predictions, {"form": "parquet"}, name="predictions_parquet"),
+    path(
+        "<uuid:uuid>/predictions.parquet", views.predictions, {"form": "parquet"}, name="predictions_parquet"
+    ),
     path("<uuid:uuid>/predictions.csv", views.predictions, {"form": "csv"}, name="predictions_csv"),
     path("<uuid:uuid>/predictions/", views.answers, name="answers"),
     path("<uuid:uuid>/slices/", views.slices, name="slices"),

@@ -43,7 +43,12 @@ from registry.ground.access.requests import SignedInRequest
 @signed_in
 def evaluations(request: SignedInRequest) -> HttpResponse:
     """The evaluations in the user's projects."""
-    return respond(request, "lifecycle/modeling/evaluation/list.html", "evaluations", pages.listing(request.user, request.GET))
+    return respond(
+        request,
+        "lifecycle/modeling/evaluation/list.html",
+        "evaluations",
+        pages.listing(request.user, request.GET),
+    )
 
 
 @require_safe
@@ -53,7 +58,12 @@ def evaluation(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """One evaluation: metrics, baselines, confusion, classes, calibration, errors, membership inference."""
     user = request.user
     found = queries.get_evaluation(user, uuid)
-    return respond(request, "lifecycle/modeling/evaluation/report.html", "evaluation", pages.report(user, found, request.GET))
+    return respond(
+        request,
+        "lifecycle/modeling/evaluation/report.html",
+        "evaluation",
+        pages.report(user, found, request.GET),
+    )
 
 
 @require_safe
@@ -63,7 +73,12 @@ def items(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     found = queries.get_evaluation(request.user, uuid)
     if found.task_type.writes_text:
         raise unlabeled(found)
-    return respond(request, "lifecycle/modeling/evaluation/items.html", "items", page_of(found).items(request.user, found, request.GET))
+    return respond(
+        request,
+        "lifecycle/modeling/evaluation/items.html",
+        "items",
+        page_of(found).items(request.user, found, request.GET),
+    )
 
 
 @require_safe
@@ -79,14 +94,24 @@ def answers(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """The generated responses, sorted by a score."""
     found = queries.get_evaluation(request.user, uuid)
     check_written(found)
-    return respond(request, "lifecycle/modeling/evaluation/items.html", "items", page_of(found).items(request.user, found, request.GET))
+    return respond(
+        request,
+        "lifecycle/modeling/evaluation/items.html",
+        "items",
+        page_of(found).items(request.user, found, request.GET),
+    )
 
 
 @require_safe
 @needs("evaluation.view", Evaluation)
 def slices(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Slices of an evaluation, and the fairness between them."""
-    return respond(request, "lifecycle/modeling/evaluation/slices.html", "slices", slices_page.groups(request.user, uuid, request.GET))
+    return respond(
+        request,
+        "lifecycle/modeling/evaluation/slices.html",
+        "slices",
+        slices_page.groups(request.user, uuid, request.GET),
+    )
 
 
 @require_safe
@@ -94,14 +119,24 @@ def slices(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def clusters(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """The error clusters of an evaluation."""
     user = request.user
-    return respond(request, "lifecycle/modeling/evaluation/clusters.html", "clusters", grouped(user, queries.get_evaluation(user, uuid)))
+    return respond(
+        request,
+        "lifecycle/modeling/evaluation/clusters.html",
+        "clusters",
+        grouped(user, queries.get_evaluation(user, uuid)),
+    )
 
 
 @require_safe
 @needs("evaluation.view", Evaluation)
 def slice_items(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """The rows of a slice."""
-    return respond(request, "lifecycle/modeling/evaluation/slice_items.html", "items", slice_rows.items(request.user, uuid, request.GET))
+    return respond(
+        request,
+        "lifecycle/modeling/evaluation/slice_items.html",
+        "items",
+        slice_rows.items(request.user, uuid, request.GET),
+    )
 
 
 @require_safe
@@ -147,7 +182,9 @@ def threshold(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """An operating point for a class, for any class by confidence, or for spans."""
     context = threshold_page.threshold(request.user, uuid, request.GET.dict())
     status = 200 if context["form"].is_valid() else 422
-    return respond(request, "lifecycle/modeling/evaluation/threshold.html", "threshold", context, status=status)
+    return respond(
+        request, "lifecycle/modeling/evaluation/threshold.html", "threshold", context, status=status
+    )
 
 
 @require_safe
@@ -155,7 +192,10 @@ def threshold(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def robustness(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """The robustness tests of an evaluation's model."""
     return respond(
-        request, "lifecycle/modeling/evaluation/robustness.html", "robustness", robustness_page.robustness(request.user, uuid, request.GET)
+        request,
+        "lifecycle/modeling/evaluation/robustness.html",
+        "robustness",
+        robustness_page.robustness(request.user, uuid, request.GET),
     )
 
 
@@ -167,7 +207,12 @@ def compare(request: SignedInRequest) -> HttpResponse:
         a, b = (queries.found_evaluation(request.user, request.POST.get(name, "")) for name in ("a", "b"))
         actions.start_comparison(a=a, b=b, actor=request.user)
         return redirect_or_refresh(request, queries.address_of_comparison(a.uuid, b.uuid))
-    return respond(request, "lifecycle/modeling/evaluation/compare.html", "compare", pages.comparison(request.user, request.GET))
+    return respond(
+        request,
+        "lifecycle/modeling/evaluation/compare.html",
+        "compare",
+        pages.comparison(request.user, request.GET),
+    )
 
 
 @require_safe
@@ -176,7 +221,10 @@ def compare(request: SignedInRequest) -> HttpResponse:
 def of_run(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """The evaluations of a run: part of the run's page, and a page of its own."""
     return respond(
-        request, "lifecycle/modeling/evaluation/of_run.html", "evaluation", pages.of_run(request.user, get_run(request.user, uuid))
+        request,
+        "lifecycle/modeling/evaluation/of_run.html",
+        "evaluation",
+        pages.of_run(request.user, get_run(request.user, uuid)),
     )
 
 
@@ -195,7 +243,11 @@ def evaluate(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def suggest(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Choose a model to pre-label a queue or a dataset."""
     user, dataset = request.user, get_dataset(request.user, uuid)
-    form = SuggestForm(dataset, request.POST or None, initial={name: request.GET.get(name, "") for name in ("model", "queue")})
+    form = SuggestForm(
+        dataset,
+        request.POST or None,
+        initial={name: request.GET.get(name, "") for name in ("model", "queue")},
+    )
     if form.is_valid():
         try:
             model = suggesters.get_model(user, *form.cleaned_data["model"])
@@ -206,4 +258,10 @@ def suggest(request: SignedInRequest, uuid: UUID) -> HttpResponse:
             toast(request, f"Pre-labeling with {model.name} started", kind="live")
             return redirect_or_refresh(request, reverse("evaluation:suggest", args=[uuid]))
     context = suggesting(user, dataset, form)
-    return respond(request, "lifecycle/modeling/evaluation/suggest.html", "suggest", context, status=422 if form.is_bound else 200)
+    return respond(
+        request,
+        "lifecycle/modeling/evaluation/suggest.html",
+        "suggest",
+        context,
+        status=422 if form.is_bound else 200,
+    )

@@ -19,8 +19,9 @@ from registry.ground.access.rest import Request, operation
 
 
 class AnswersIn(serializers.Serializer[Any]):
-    """What matters to you. base: the base model that you mean to take, the project's newest by default. Limits are null where there are
-    none."""
+    """What matters to you. base: the base model that you mean to take, the project's newest by default.
+    Limits are null where there are none.
+    """
 
     base = serializers.UUIDField(required=False, default=None, allow_null=True)
     sensitive = serializers.BooleanField(required=False, default=False)
@@ -60,7 +61,9 @@ class ConcernOut(serializers.Serializer[object]):
 
 
 class LengthsOut(serializers.Serializer[object]):
-    """Tokens of a sample of the training texts. counted: by the base model's tokenizer, else estimated from characters."""
+    """Tokens of a sample of the training texts. counted: by the base model's tokenizer, else estimated from
+    characters.
+    """
 
     texts = serializers.IntegerField()
     median = serializers.IntegerField()
@@ -70,7 +73,9 @@ class LengthsOut(serializers.Serializer[object]):
 
 
 class AdviceOut(serializers.Serializer[object]):
-    """Advice. base, strategy and options are what `POST /runs/` takes; seconds: about how long that run takes. Nothing is started."""
+    """Advice. base, strategy and options are what `POST /runs/` takes; seconds: about how long that run
+    takes. Nothing is started.
+    """
 
     verdict = AdviceVerdictOut()
     base = serializers.UUIDField()
@@ -82,7 +87,13 @@ class AdviceOut(serializers.Serializer[object]):
     lengths = LengthsOut()
 
 
-@operation("GET", "snapshots_advice", Needs("training.launch", Snapshot, see="snapshots.view"), takes=AnswersIn, gives=AdviceOut)
+@operation(
+    "GET",
+    "snapshots_advice",
+    Needs("training.launch", Snapshot, see="snapshots.view"),
+    takes=AnswersIn,
+    gives=AdviceOut,
+)
 def advice_on_snapshot(request: Request, uuid: UUID, given: dict[str, Any]) -> Response:
     """Whether to fine-tune on it and how, with reasons, and what to look at first."""
     snapshot = queries.launchable(request.user).get(uuid=uuid)
@@ -97,20 +108,38 @@ def find_base(bases: list[BaseModel], uuid: UUID | None) -> BaseModel:
     """The base that was asked for, or the newest. Raises Refused where it is not there."""
     found = next((each for each in bases if uuid is None or each.uuid == uuid), None)
     if found is None:
-        text = "This project has no imported base model." if uuid is None else "This project has no imported base model with this ID."
-        raise Refused(text, next_step="Add one under Base models and wait for the import to finish.", fields={"base": [text]})
+        text = (
+            "This project has no imported base model."
+            if uuid is None
+            else "This project has no imported base model with this ID."
+        )
+        raise Refused(
+            text,
+            next_step="Add one under Base models and wait for the import to finish.",
+            fields={"base": [text]},
+        )
     return found
 
 
 def advice_data(advised: advising.Advised) -> dict[str, Any]:
     """Advice as programs read it."""
     found, lengths = advised.advice, advised.lengths
-    sampled = {"median": lengths.percentile(50), "p95": lengths.percentile(95), "p99": lengths.percentile(99), "counted": lengths.counted}
+    sampled = {
+        "median": lengths.percentile(50),
+        "p95": lengths.percentile(95),
+        "p99": lengths.percentile(99),
+        "counted": lengths.counted,
+    }
     shape = {
-        "verdict": found.verdict, "base": advised.base.uuid, "strategy": advised.strategy, "options": found.options(),
-        "seconds": found.seconds, "settings": found.settings, "warnings": found.warnings,
+        "verdict": found.verdict,
+        "base": advised.base.uuid,
+        "strategy": advised.strategy,
+        "options": found.options(),
+        "seconds": found.seconds,
+        "settings": found.settings,
+        "warnings": found.warnings,
         "lengths": {"texts": len(lengths.tokens), **sampled},
-    }  # fmt: skip
+    }
     return dict(AdviceOut(shape).data)
 
 

@@ -1,4 +1,6 @@
-"""Advice on the launch page: the questions, the proposal next to the current settings, and *Apply to the form*."""
+"""Advice on the launch page: the questions, the proposal next to the current settings, and *Apply to the
+form*.
+"""
 
 from __future__ import annotations
 
@@ -25,15 +27,29 @@ NAMES = {"base": "Base model", "strategy": "Strategy", "patience": "Patience"} |
 class AnswersForm(forms.Form):
     """Requirements that the data doesn't show."""
 
-    sensitive = forms.BooleanField(label="The texts are sensitive", required=False, help_text="Names, health, money, secrets.")
+    sensitive = forms.BooleanField(
+        label="The texts are sensitive", required=False, help_text="Names, health, money, secrets."
+    )
     baseline_does = forms.BooleanField(
-        label="A simpler method is good enough", required=False, help_text="For example rules, the majority label, or a prompted model."
+        label="A simpler method is good enough",
+        required=False,
+        help_text="For example rules, the majority label, or a prompted model.",
     )
     latency_ms = forms.FloatField(
-        label="Maximum latency per text (ms)", required=False, min_value=0.001, help_text="On one core, for a long text."
+        label="Maximum latency per text (ms)",
+        required=False,
+        min_value=0.001,
+        help_text="On one core, for a long text.",
     )
-    size_mb = forms.FloatField(label="Maximum model size (MB)", required=False, min_value=0.001, help_text="Size of the served fp32 file.")
-    minutes = forms.FloatField(label="Maximum training time (min)", required=False, min_value=0.001, help_text="On this machine.")
+    size_mb = forms.FloatField(
+        label="Maximum model size (MB)",
+        required=False,
+        min_value=0.001,
+        help_text="Size of the served fp32 file.",
+    )
+    minutes = forms.FloatField(
+        label="Maximum training time (min)", required=False, min_value=0.001, help_text="On this machine."
+    )
 
     def answers(self) -> Answers:
         """The input of the rules."""
@@ -50,34 +66,53 @@ def shown(context: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, Any
     if not requested or not context["advises"] or not form.is_valid():
         return {"ask": form, "kept": [], "advised": None}
     advised = advising.advise(context["snapshot"], context["base"], context["bases"], form.answers())
-    kept = [(ASKED, "1"), *((name, value) for name, value in given.items() if name.startswith(f"{PREFIX}-") and value)]
+    kept = [
+        (ASKED, "1"),
+        *((name, value) for name, value in given.items() if name.startswith(f"{PREFIX}-") and value),
+    ]
     is_proposed = (context["base"], context["strategy"]) == (advised.base, advised.strategy)
     applied = given.get(APPLIED) == "1" and is_proposed
     found: dict[str, Any] = {
-        "ask": form, "advised": advised, "applied": applied, "kept": kept, "apply_kept": [*kept, (APPLIED, "1")] if applied else kept,
+        "ask": form,
+        "advised": advised,
+        "applied": applied,
+        "kept": kept,
+        "apply_kept": [*kept, (APPLIED, "1")] if applied else kept,
         "verdict": {"row": advised.advice.verdict, "kind": ASIDE[advised.advice.verdict.code]},
         "proposal": lines(advised.advice, context),
         "concerns": [{"row": each, "kind": KIND[each.severity]} for each in advised.advice.warnings],
         "facts": figures(advised),
         "apply_url": apply_url(context, advised, kept),
-    }  # fmt: skip
+    }
     return found | ({"suggestion": advised.suggestion} if applied else {})
 
 
 def apply_url(context: Mapping[str, Any], advised: advising.Advised, kept: list[tuple[str, str]]) -> str:
     """The same page with the proposal in its fields. It starts nothing."""
-    chosen = {"snapshot": context["snapshot"].uuid, "base": advised.base.uuid, "strategy": advised.strategy, APPLIED: "1"}
+    chosen = {
+        "snapshot": context["snapshot"].uuid,
+        "base": advised.base.uuid,
+        "strategy": advised.strategy,
+        APPLIED: "1",
+    }
     return f"{reverse('training:launch')}?{urlencode([*chosen.items(), *kept])}#settings"
 
 
 def lines(found: Advice, context: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Each proposed setting: name, value, whether it is set already, reason, and source of the rule."""
     now = context["suggestion"].values() | {"base": context["base"].name, "strategy": context["strategy"]}
-    names = {each.name: NAMES.get(each.name, each.name.replace("_", " ").capitalize()) for each in found.settings}
+    names = {
+        each.name: NAMES.get(each.name, each.name.replace("_", " ").capitalize()) for each in found.settings
+    }
     return [
-        {"name": names[each.name], "value": in_words(each), "is_new": now.get(each.name) != each.value, "row": each}
+        {
+            "name": names[each.name],
+            "value": in_words(each),
+            "is_new": now.get(each.name) != each.value,
+            "row": each,
+        }
         for each in found.settings
-    ]  # fmt: skip
+    ]
 
 
 def in_words(setting: Setting) -> str:
@@ -97,14 +132,23 @@ def figures(advised: advising.Advised) -> list[Figure]:
     return [
         Figure("Training rows", count(data.train), sub=f"{count(len(rows))} labels"),
         Figure("Smallest label", count(rows[smallest]) if rows else None, sub=smallest),
-        Figure("Test rows", count(data.splits.get("test", 0)), sub=f"validation {count(data.splits.get('validation', 0))}"),
-        Figure("Median tokens per text", count(lengths.percentile(50)), sub=source(lengths)),
-        Figure("Tokens, 99 of 100", count(lengths.percentile(99)), sub=f"95 of 100: {count(lengths.percentile(95))}"),
         Figure(
-            "Possible label errors", None if data.doubted is None else percent(data.doubted / max(1, sum(data.splits.values()))),
+            "Test rows",
+            count(data.splits.get("test", 0)),
+            sub=f"validation {count(data.splits.get('validation', 0))}",
+        ),
+        Figure("Median tokens per text", count(lengths.percentile(50)), sub=source(lengths)),
+        Figure(
+            "Tokens, 99 of 100",
+            count(lengths.percentile(99)),
+            sub=f"95 of 100: {count(lengths.percentile(95))}",
+        ),
+        Figure(
+            "Possible label errors",
+            None if data.doubted is None else percent(data.doubted / max(1, sum(data.splits.values()))),
             sub="not scanned" if data.doubted is None else f"{count(data.doubted)} of the dataset",
         ),
-    ]  # fmt: skip
+    ]
 
 
 def source(lengths: Lengths) -> str:

@@ -66,7 +66,8 @@ def check_advisable(snapshot: Snapshot) -> None:
     """Raise Refused if the task has no labels."""
     if not snapshot.dataset.task_type.labels_texts:
         raise Refused(
-            "Advice is only available for text classification. Other tasks use their defaults, each with its reason.",
+            "Advice is only available for text classification. Other tasks use their defaults, each with its"
+            " reason.",
             next_step="Run a 10-step dry run with these settings, and compare runs.",
         )
 
@@ -89,7 +90,10 @@ def strategies_of(base: BaseModel) -> list[str]:
 def candidate(base: BaseModel) -> Candidate:
     """The facts of a base model for the rules."""
     facts: Mapping[str, Any] = base.facts
-    numbers = {name: int(facts.get(fact) or 0) for name, fact in {"bytes": "bytes", "layers": "layers", "width": "hidden_size"}.items()}
+    numbers = {
+        name: int(facts.get(fact) or 0)
+        for name, fact in {"bytes": "bytes", "layers": "layers", "width": "hidden_size"}.items()
+    }
     return Candidate(str(base.uuid), base.name, max_tokens=int(facts.get("max_tokens") or 0), **numbers)
 
 
@@ -108,13 +112,18 @@ def data_of(snapshot: Snapshot) -> Data:
 
 
 def lengths_of(snapshot: Snapshot, base: BaseModel) -> Lengths:
-    """Tokens of the first 2,000 training texts by the base's tokenizer, or estimated without one; cached for a day."""
+    """Tokens of the first 2,000 training texts by the base's tokenizer, or estimated without one; cached for
+    a day.
+    """
     files = base.folder.files if base.folder else []
     tokenizer = next((each["sha256"] for each in files if each["name"] == TOKENIZER), "")
     key = f"training:tokens:{snapshot.digest}:{tokenizer}"
     known: Lengths | None = cache.get(key)
     if known is None:
-        texts = [item.text for _, item in islice(snapshots.with_items(snapshot, snapshots.rows_of(snapshot, "train")), TEXTS)]
+        texts = [
+            item.text
+            for _, item in islice(snapshots.with_items(snapshot, snapshots.rows_of(snapshot, "train")), TEXTS)
+        ]
         counted = count_tokens(read_text(tokenizer), texts) if tokenizer else None
         tokens = counted if counted is not None else [tokens_from_characters(len(text)) for text in texts]
         known = Lengths(tuple(sorted(tokens)), counted is not None)

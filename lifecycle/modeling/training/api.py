@@ -28,7 +28,9 @@ from registry.ground.access.rest import IS_NUMBER, IS_UUID, Filters, Request, me
 class StrategyField(serializers.ChoiceField):
     """What learns. A name that isn't known is refused with all that are."""
 
-    default_error_messages = {"invalid_choice": f"Unknown strategy “{{input}}”. Choose one of {', '.join(Run.Strategy.values)}."}
+    default_error_messages = {
+        "invalid_choice": f"Unknown strategy “{{input}}”. Choose one of {', '.join(Run.Strategy.values)}."
+    }
 
     def __init__(self) -> None:
         super().__init__(choices=Run.Strategy.choices, default=Run.Strategy.LORA)
@@ -49,12 +51,17 @@ class BaseModelOut(serializers.Serializer[Any]):
     created_at = serializers.DateTimeField()
 
 
-FILTERS: Filters = {"project": ("project__uuid", IS_UUID), "number": ("number", IS_NUMBER), "sweep": ("sweep__uuid", IS_UUID)}
+FILTERS: Filters = {
+    "project": ("project__uuid", IS_UUID),
+    "number": ("number", IS_NUMBER),
+    "sweep": ("sweep__uuid", IS_UUID),
+}
 
 
 class BaseModelIn(serializers.Serializer[BaseModel]):
-    """kind package: name where it is not all-MiniLM-L6-v2. folder: path, name. hub: hub_id and revision, a commit. run: run, whose model it
-    is."""
+    """kind package: name where it is not all-MiniLM-L6-v2. folder: path, name. hub: hub_id and revision, a
+    commit. run: run, whose model it is.
+    """
 
     project = serializers.UUIDField()
     kind = serializers.ChoiceField(choices=BaseModel.Kind.choices)
@@ -66,8 +73,9 @@ class BaseModelIn(serializers.Serializer[BaseModel]):
 
 
 class RunOut(serializers.Serializer[Any]):
-    """A run as programs read it. leading: the name of the score in `metrics` that it is known by beside others of its task. priority: of
-    its job, which has its place in the queue and takes another priority."""
+    """A run as programs read it. leading: the name of the score in `metrics` that it is known by beside
+    others of its task. priority: of its job, which has its place in the queue and takes another priority.
+    """
 
     uuid = serializers.UUIDField()
     project = serializers.UUIDField(source="project.uuid")
@@ -105,30 +113,43 @@ class RunOut(serializers.Serializer[Any]):
         return metrics_of(run.task).listed.name
 
     def get_forgetting(self, run: Run) -> dict[str, Any] | None:
-        """Of a run from another run's model: rows that it did not learn from, and by score and class what that one (baseline) and this one
-        (candidate) give on them; null where nothing was measured."""
+        """Of a run from another run's model: rows that it did not learn from, and by score and class what
+        that one (baseline) and this one (candidate) give on them; null where nothing was measured.
+        """
         return run.result.get("forgetting")
 
     def get_batch(self, run: Run) -> dict[str, int] | None:
-        """What passed at a time: batch_size and accumulation, smaller and higher than in the spec where memory ran out; null before its
-        end."""
+        """What passed at a time: batch_size and accumulation, smaller and higher than in the spec where
+        memory ran out; null before its end.
+        """
         return run.result.get("batch")
 
     def get_repeat(self, run: Run) -> dict[str, Any] | None:
-        """Of a run that repeats another one and has succeeded: is_same (its weights are equal, bit for bit), differing (files), changed
-        (conditions that are not as the first time)."""
+        """Of a run that repeats another one and has succeeded: is_same (its weights are equal, bit for bit),
+        differing (files), changed (conditions that are not as the first time).
+        """
         repeat = queries.repeat_of(run)
-        return None if repeat is None else {"is_same": repeat.is_same, "differing": list(repeat.differing), "changed": list(repeat.changed)}
+        return (
+            None
+            if repeat is None
+            else {
+                "is_same": repeat.is_same,
+                "differing": list(repeat.differing),
+                "changed": list(repeat.changed),
+            }
+        )
 
     def get_cost(self, run: Run) -> dict[str, Any] | None:
-        """What it has cost: seconds, cpu_seconds, peak_memory_mb, stages, price and currency; inference: by graph, what 1,000 answers are
-        projected to take, from so many validation rows; null before its end."""
+        """What it has cost: seconds, cpu_seconds, peak_memory_mb, stages, price and currency; inference: by
+        graph, what 1,000 answers are projected to take, from so many validation rows; null before its end.
+        """
         return queries.cost_of(run)
 
 
 class RunIn(serializers.Serializer[Run]):
-    """options: fields of the engine's spec in place of those that are suggested. key: the same key again gives the same run, and with other
-    settings a conflict."""
+    """options: fields of the engine's spec in place of those that are suggested. key: the same key again
+    gives the same run, and with other settings a conflict.
+    """
 
     snapshot = serializers.UUIDField()
     base = serializers.UUIDField()
@@ -189,9 +210,13 @@ def add_base(request: Request, given: dict[str, Any]) -> object:
     return actions.add_packaged_base(**common, name=given["name"] or MINILM)
 
 
-@operation("GET", "runs_list", Needs("signed_in"), gives=page_out(RunOut, pages.PAGE, "runs"), filters=FILTERS)
+@operation(
+    "GET", "runs_list", Needs("signed_in"), gives=page_out(RunOut, pages.PAGE, "runs"), filters=FILTERS
+)
 def runs(request: Request, given: dict[str, Any]) -> object:
-    """List runs by keyset, or those of a project or with a number; trials stand under the sweep that is asked for, not among others."""
+    """List runs by keyset, or those of a project or with a number; trials stand under the sweep that is asked
+    for, not among others.
+    """
     if not given.keys() & {"number", "sweep__uuid"}:
         given["sweep__isnull"] = True
     return paging.page(queries.runs(request.user).filter(**given), key_in(request.query_params), pages.PAGE)
@@ -231,10 +256,19 @@ def resume_run(request: Request, uuid: UUID) -> object:
     return actions.resume(run_id=uuid, actor=request.user)
 
 
-@operation("POST", "runs_reproduce", Needs("training.launch", Run, see="training.view"), takes=ReproduceIn, gives=RunOut, status=201)
+@operation(
+    "POST",
+    "runs_reproduce",
+    Needs("training.launch", Run, see="training.view"),
+    takes=ReproduceIn,
+    gives=RunOut,
+    status=201,
+)
 def reproduce_run(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
     """Queue its spec once more; the new run's `repeat` compares the weights."""
-    return actions.reproduce(run_id=uuid, actor=request.user, key=given["key"], priority=Priority.of(given["priority"]))
+    return actions.reproduce(
+        run_id=uuid, actor=request.user, key=given["key"], priority=Priority.of(given["priority"])
+    )
 
 
 class ManifestOut(serializers.Serializer[object]):
@@ -243,7 +277,12 @@ class ManifestOut(serializers.Serializer[object]):
     yaml = serializers.CharField()
 
 
-@operation("GET", "runs_manifest", Needs("training.launch", Run, see="training.view"), gives={200: ManifestOut, 409: ErrorOut})
+@operation(
+    "GET",
+    "runs_manifest",
+    Needs("training.launch", Run, see="training.view"),
+    gives={200: ManifestOut, 409: ErrorOut},
+)
 def run_manifest(request: Request, uuid: UUID) -> Response:
     """The run as a Kubernetes Job."""
     return Response({"yaml": record_page.manifest_of(queries.get_run(request.user, uuid))})

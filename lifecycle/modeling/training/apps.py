@@ -31,18 +31,31 @@ class TrainingConfig(AppConfig):
         )
         register(
             JobKind(
-                "training.next_trial", "Start next trial", tasks.next_trial, max_attempts=5,
-                url=lambda job: f"/runs/sweeps/{job.args['sweep']}/", on_failed=tasks.sweep_failed, on_cancelled=tasks.sweep_cancelled,
+                "training.next_trial",
+                "Start next trial",
+                tasks.next_trial,
+                max_attempts=5,
+                url=lambda job: f"/runs/sweeps/{job.args['sweep']}/",
+                on_failed=tasks.sweep_failed,
+                on_cancelled=tasks.sweep_cancelled,
             )
-        )  # fmt: skip
+        )
         register(
             JobKind(
-                "training.estimate", "Estimate", estimate_task.estimate, queue=Queue.TRAINING,
-                url=lambda job: f"/runs/estimates/{job.args['estimate']}/", on_failed=estimate_task.failed,
+                "training.estimate",
+                "Estimate",
+                estimate_task.estimate,
+                queue=Queue.TRAINING,
+                url=lambda job: f"/runs/estimates/{job.args['estimate']}/",
+                on_failed=estimate_task.failed,
                 on_cancelled=estimate_task.cancelled,
             )
-        )  # fmt: skip
-        register(JobKind("training.keep_base", "Import base model", tasks.keep_base, url=lambda job: "/runs/bases/"))
+        )
+        register(
+            JobKind(
+                "training.keep_base", "Import base model", tasks.keep_base, url=lambda job: "/runs/bases/"
+            )
+        )
 
         accounts.register(trail.RUNS)
         accounts.register(trail.BASES)
@@ -53,8 +66,12 @@ class TrainingConfig(AppConfig):
         def launches(user: Person) -> bool:
             return can_somewhere(user, "training.launch")
 
-        navigation.register(NavItem("Training", "Runs", "training:list", 10, show=sees, count=queries.running_count, key="r"))
+        navigation.register(
+            NavItem("Training", "Runs", "training:list", 10, show=sees, count=queries.running_count, key="r")
+        )
         palette.register_page("Base models", "training:bases", show=sees, keywords="weights hub")
         palette.register_page("Start run", "training:launch", show=launches, keywords="train fine-tune")
-        palette.register_page("Sweeps", "training:sweeps", show=sees, keywords="search settings hyper-parameters optuna")
+        palette.register_page(
+            "Sweeps", "training:sweeps", show=sees, keywords="search settings hyper-parameters optuna"
+        )
         palette.register_search("Runs", queries.search_runs)

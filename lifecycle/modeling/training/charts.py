@@ -21,16 +21,27 @@ SMALL = {
 }
 
 
-def loss_finding(validation: Curve, kept: tuple[int, float] | None, by: str, overfit_from: int | None, *, live: bool) -> tuple[str, str]:
-    """The finding as a bold lead and the rest of its sentence. kept: the point with the best score so far. by: the name of that score."""
+def loss_finding(
+    validation: Curve, kept: tuple[int, float] | None, by: str, overfit_from: int | None, *, live: bool
+) -> tuple[str, str]:
+    """The finding as a bold lead and the rest of its sentence. kept: the point with the best score so far.
+    by: the name of that score.
+    """
     if not validation:
         return "No validation yet.", "The first point appears after the first evaluation."
     if overfit_from is not None:
-        return f"Validation loss has been rising since step {count(overfit_from)}", "while training loss is still falling."
+        return (
+            f"Validation loss has been rising since step {count(overfit_from)}",
+            "while training loss is still falling.",
+        )
     low = min(validation, key=lambda point: (point[1], point[0]))
     if kept is None or kept[0] == low[0] == validation[-1][0]:
         return "Validation loss is", f"lowest, {decimals(low[1])}, at step {count(low[0])}."
-    lead = f"Step {count(kept[0])} is the best so far ({by});" if live else f"Step {count(kept[0])} selected (best {by});"
+    lead = (
+        f"Step {count(kept[0])} is the best so far ({by});"
+        if live
+        else f"Step {count(kept[0])} selected (best {by});"
+    )
     lowest = "" if kept[0] == low[0] else f", lowest {decimals(low[1])} at step {count(low[0])}"
     return lead, f"validation loss {decimals(kept[1])}{lowest}."
 
@@ -47,7 +58,8 @@ def loss(
     live: bool,
     updates: str = "",
 ) -> Chart:
-    """Training loss in graphite, validation in blue, on a log scale, with the kept step marked and an overfitting range shaded.
+    """Training loss in graphite, validation in blue, on a log scale, with the kept step marked and an
+    overfitting range shaded.
 
     kept_step: the one with the best score so far. by: the name of that score; lowered: what the loss is.
     """
@@ -56,17 +68,41 @@ def loss(
     last = max([point[0] for point in (*train, *validation)], default=0)
     shapes, notes = (
         [],
-        [end_label(curve, name, colour) for curve, name, colour in ((train, "train", "$c2"), (validation, "validation", "$c1")) if curve],
+        [
+            end_label(curve, name, colour)
+            for curve, name, colour in ((train, "train", "$c2"), (validation, "validation", "$c1"))
+            if curve
+        ],
     )
     spread(notes)
     data = [
-        LINE | {"x": steps(train), "y": values(train), "name": "train", "line": {"color": "$c2", "width": 1.5}},
-        LINE | {"x": steps(validation), "y": values(validation), "name": "validation", "line": {"color": "$c1", "width": 2}},
+        LINE
+        | {
+            "x": steps(train),
+            "y": values(train),
+            "name": "train",
+            "line": {"color": "$c2", "width": 1.5},
+        },
+        LINE
+        | {
+            "x": steps(validation),
+            "y": values(validation),
+            "name": "validation",
+            "line": {"color": "$c1", "width": 2},
+        },
     ]
     if kept is not None:
         marker = {"symbol": "diamond", "size": 9, "color": "$c1"}
         data.append(
-            {"type": "scatter", "mode": "markers", "x": [kept[0]], "y": [kept[1]], "name": "kept", "marker": marker, "hoverinfo": "skip"}
+            {
+                "type": "scatter",
+                "mode": "markers",
+                "x": [kept[0]],
+                "y": [kept[1]],
+                "name": "kept",
+                "marker": marker,
+                "hoverinfo": "skip",
+            }
         )
         notes.append(
             {
@@ -78,16 +114,30 @@ def loss(
             }
         )
     if overfit_from is not None:
-        fill = {"type": "rect", "yref": "paper", "y0": 0, "y1": 1, "fillcolor": "$warn/9", "line": {"width": 0}, "layer": "below"}
+        fill = {
+            "type": "rect",
+            "yref": "paper",
+            "y0": 0,
+            "y1": 1,
+            "fillcolor": "$warn/9",
+            "line": {"width": 0},
+            "layer": "below",
+        }
         shapes.append(fill | {"x0": overfit_from, "x1": last})
     layout = {
         "xaxis": {"range": [0, max(total, last, 1)], "title": {"text": "step"}},
-        "yaxis": {"type": "log", "title": {"text": f"{lowered}, log scale"}} | log_ticks([*values(train), *values(validation)]),
+        "yaxis": (
+            {"type": "log", "title": {"text": f"{lowered}, log scale"}}
+            | log_ticks([*values(train), *values(validation)])
+        ),
         "shapes": shapes,
         "annotations": notes,
     }
     known = dict(train), dict(validation)
-    rows = [[step, *(decimals(each[step], 4) if step in each else "" for each in known)] for step in sorted({*known[0], *known[1]})]
+    rows = [
+        [step, *(decimals(each[step], 4) if step in each else "" for each in known)]
+        for step in sorted({*known[0], *known[1]})
+    ]
     return Chart(
         id="loss",
         lead=lead,
@@ -109,7 +159,11 @@ def log_ticks(numbers: Sequence[float]) -> dict[str, Any]:
     inside = [tick for tick in TICKS if low <= tick <= high]
     while len(inside) > 5:
         inside = inside[::2]
-    return {"range": [math.log10(low), math.log10(high)], "tickvals": inside, "ticktext": [f"{tick:g}" for tick in inside]}
+    return {
+        "range": [math.log10(low), math.log10(high)],
+        "tickvals": inside,
+        "ticktext": [f"{tick:g}" for tick in inside],
+    }
 
 
 def end_label(curve: Curve, name: str, colour: str) -> dict[str, Any]:
@@ -135,10 +189,24 @@ def small(name: str, curve: Curve, *, total: int, live: bool, updates: str = "")
     """One small multiple on the run's step axis; its caption is the name and the last value."""
     label, colour, unit = SMALL[name]
     last = curve[-1][1] if curve else None
-    shown = "Not measured" if last is None else f"{last:.2g}" if not unit else f"{count(round(last))} {unit}".strip()
+    shown = (
+        "Not measured"
+        if last is None
+        else f"{last:.2g}"
+        if not unit
+        else f"{count(round(last))} {unit}".strip()
+    )
     width = max(total, curve[-1][0] if curve else 0, 1)
-    line = LINE | {"x": steps(curve), "y": values(curve), "name": label, "line": {"color": colour, "width": 1.5}}
-    layout = {"xaxis": {"range": [0, width], "nticks": 3}, "yaxis": {"rangemode": "tozero", "nticks": 3, "exponentformat": "power"}}
+    line = LINE | {
+        "x": steps(curve),
+        "y": values(curve),
+        "name": label,
+        "line": {"color": colour, "width": 1.5},
+    }
+    layout = {
+        "xaxis": {"range": [0, width], "nticks": 3},
+        "yaxis": {"rangemode": "tozero", "nticks": 3, "exponentformat": "power"},
+    }
     return Chart(
         id=name.replace("_", "-"),
         lead=label,
@@ -168,7 +236,11 @@ def overlay(label: str, curves: Sequence[tuple[str, Curve]], *, lower_is_better:
         LINE | {"x": steps(curve), "y": values(curve), "name": name, "line": {"color": f"$c{at}", "width": 2}}
         for at, (name, curve) in enumerate(curves, 1)
     ]
-    axis = {"type": "log"} | log_ticks([value for _, curve in known for value in values(curve)]) if is_loss else {"exponentformat": "power"}
+    axis = (
+        {"type": "log"} | log_ticks([value for _, curve in known for value in values(curve)])
+        if is_loss
+        else {"exponentformat": "power"}
+    )
     return Chart(
         id="overlaid",
         lead=lead,
@@ -199,7 +271,9 @@ def values(curve: Curve) -> list[float]:
 
 
 def updates(traces: Sequence[Curve], following: str | None) -> Mapping[str, Any]:
-    """New points for the page's script: trace n is extended by the n-th curve. following: the next URL; None at the end."""
+    """New points for the page's script: trace n is extended by the n-th curve. following: the next URL; None
+    at the end.
+    """
     return {
         "traces": list(range(len(traces))),
         "x": [steps(curve) for curve in traces],

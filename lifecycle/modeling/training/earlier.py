@@ -15,10 +15,14 @@ from lifecycle.runtime.task_types.values import labels_of
 MEASURED = 5_000  # maximum rows; sorted by digest, so the first are a fair sample
 
 
-def to_rehearse(earlier: Snapshot, snapshot: Snapshot, labels: Collection[str], most: int) -> Iterator[ManifestRow]:
+def to_rehearse(
+    earlier: Snapshot, snapshot: Snapshot, labels: Collection[str], most: int
+) -> Iterator[ManifestRow]:
     """Training rows of the earlier version that aren't in the new one and have only current classes."""
     rows = snapshots.rows_of(earlier, "train")
-    return islice(fitting(unknown(rows, snapshots.open_snapshot(snapshot)), snapshot.dataset.task, labels), most)
+    return islice(
+        fitting(unknown(rows, snapshots.open_snapshot(snapshot)), snapshot.dataset.task, labels), most
+    )
 
 
 def measured_split(earlier: Snapshot) -> str:
@@ -27,14 +31,18 @@ def measured_split(earlier: Snapshot) -> str:
 
 
 def to_measure(earlier: Snapshot, snapshot: Snapshot, labels: Collection[str]) -> Iterator[ManifestRow]:
-    """Rows of `measured_split` that the new run neither trains nor selects its best step on, with classes that both know."""
+    """Rows of `measured_split` that the new run neither trains nor selects its best step on, with classes
+    that both know.
+    """
     used = (row for row in snapshots.open_snapshot(snapshot) if row.split != "test")
     rows = snapshots.rows_of(earlier, measured_split(earlier))
     return islice(fitting(unknown(rows, used), snapshot.dataset.task, labels), MEASURED)
 
 
 def unknown(rows: Iterable[ManifestRow], known: Iterable[ManifestRow]) -> Iterator[ManifestRow]:
-    """The rows whose item isn't among the known ones. Both are sorted by digest, so neither is held in memory."""
+    """The rows whose item isn't among the known ones. Both are sorted by digest, so neither is held in
+    memory.
+    """
     others = iter(known)
     other = next(others, None)
     for row in rows:

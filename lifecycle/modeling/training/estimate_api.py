@@ -28,7 +28,9 @@ class RunEstimateIn(serializers.Serializer[Estimate]):
 
 
 class RunFiguresOut(serializers.Serializer[object]):
-    """What the whole run takes, at most where it has patience. shortest, longest: its seconds at the quickest and slowest pace measured."""
+    """What the whole run takes, at most where it has patience. shortest, longest: its seconds at the quickest
+    and slowest pace measured.
+    """
 
     steps = serializers.IntegerField()
     evaluations = serializers.IntegerField()
@@ -47,8 +49,9 @@ class RunFiguresOut(serializers.Serializer[object]):
 
 
 class RunEstimateOut(serializers.Serializer[Any]):
-    """Ten steps that were tried. figures and profile: null until they are measured; error: why they could not be. price: of the whole run
-    in currency, null where the installation has no price of a core-hour."""
+    """Ten steps that were tried. figures and profile: null until they are measured; error: why they could not
+    be. price: of the whole run in currency, null where the installation has no price of a core-hour.
+    """
 
     uuid = serializers.UUIDField()
     snapshot = serializers.UUIDField(source="snapshot.uuid")
@@ -76,7 +79,9 @@ class RunEstimateOut(serializers.Serializer[Any]):
 
 @operation("POST", "estimates_try", Needs("signed_in"), takes=RunEstimateIn, gives=RunEstimateOut, status=201)
 def estimates(request: Request, given: dict[str, Any]) -> object:
-    """Try ten steps of a run. While those of the same spec wait or run, they are returned; no run is started."""
+    """Try ten steps of a run. While those of the same spec wait or run, they are returned; no run is
+    started.
+    """
     snapshot = queries.launchable(request.user).filter(uuid=given.pop("snapshot")).first()
     base = queries.bases(request.user).filter(uuid=given.pop("base")).first()
     if snapshot is None or base is None:
@@ -90,7 +95,9 @@ def one_estimate(request: Request, uuid: UUID) -> object:
     return queries.get_estimate(request.user, uuid)
 
 
-@operation("POST", "estimates_cancel", Needs("training.launch", Estimate, see="training.view"), gives=RunEstimateOut)
+@operation(
+    "POST", "estimates_cancel", Needs("training.launch", Estimate, see="training.view"), gives=RunEstimateOut
+)
 def cancel_estimate(request: Request, uuid: UUID) -> object:
     """Have them end, at once where they wait."""
     actions.cancel_estimate(estimate_id=uuid, actor=request.user)

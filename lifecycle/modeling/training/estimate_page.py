@@ -1,4 +1,6 @@
-"""The page of a dry run: the cost of its steps and of the whole run, and on a run's page the comparison with the actual cost."""
+"""The page of a dry run: the cost of its steps and of the whole run, and on a run's page the comparison with
+the actual cost.
+"""
 
 from __future__ import annotations
 
@@ -40,11 +42,20 @@ def detail(user: User, uuid: UUID) -> dict[str, Any]:
     found = queries.get_estimate(user, uuid)
     may_launch = can(user, "training.launch", found)
     context: dict[str, Any] = {
-        "estimate": found, "job": found.job, "active": found.finished_at is None, "may_launch": may_launch, "thread": thread(found),
-        "settings": settings_text(found), "like_url": f"{find_url('training:launch')}?like={found.uuid}#settings",
-    }  # fmt: skip
+        "estimate": found,
+        "job": found.job,
+        "active": found.finished_at is None,
+        "may_launch": may_launch,
+        "thread": thread(found),
+        "settings": settings_text(found),
+        "like_url": f"{find_url('training:launch')}?like={found.uuid}#settings",
+    }
     if found.figures:
-        context |= {"figures": figures(found), "parts": parts(found.figures, found.spec["task"]), "notes": notes(found)}
+        context |= {
+            "figures": figures(found),
+            "parts": parts(found.figures, found.spec["task"]),
+            "notes": notes(found),
+        }
         if may_launch:
             context |= ready_to_start(user, found)
     return context
@@ -86,16 +97,28 @@ def figures(found: Estimate) -> list[Figure]:
     known, profile = found.figures or {}, found.profile or {}
     price = price_of(known["cpu_seconds"])
     return [
-        Figure("Full run", duration(known["seconds"]), sub=f"{duration(known['shortest'])} to {duration(known['longest'])}"),
+        Figure(
+            "Full run",
+            duration(known["seconds"]),
+            sub=f"{duration(known['shortest'])} to {duration(known['longest'])}",
+        ),
         Figure(
             "Time per step",
             duration(known["step_seconds"]),
-            sub=(f"{count(known['steps'])} steps, {count(known['evaluations'])} evaluations"),
+            sub=f"{count(known['steps'])} steps, {count(known['evaluations'])} evaluations",
         ),
-        Figure("Peak memory", size(int(known["peak_memory_mb"] * MB)), sub=f"measured on {count(profile['rows']['train'])} rows"),
+        Figure(
+            "Peak memory",
+            size(int(known["peak_memory_mb"] * MB)),
+            sub=f"measured on {count(profile['rows']['train'])} rows",
+        ),
         Figure("Disk", size(known["disk_bytes"]), sub="peak, during training"),
         Figure("Model", size(known["artifact_bytes"]), sub="artifact size"),
-        Figure("Price", f"{money(price)} {settings.CURRENCY}" if price is not None else None, sub=cores(known, price)),
+        Figure(
+            "Price",
+            f"{money(price)} {settings.CURRENCY}" if price is not None else None,
+            sub=cores(known, price),
+        ),
     ]
 
 
@@ -107,7 +130,10 @@ def cores(known: Mapping[str, Any], price: float | None) -> str:
 def parts(known: Mapping[str, Any], task: str) -> list[dict[str, Any]]:
     """Time by stage, in order."""
     labels = PARTS | (WRITTEN if type_of(task).writes_text else {})
-    return [{"label": label, "seconds": known[name], "share": known[name] / known["seconds"]} for name, label in labels.items()]
+    return [
+        {"label": label, "seconds": known[name], "share": known[name] / known["seconds"]}
+        for name, label in labels.items()
+    ]
 
 
 def notes(found: Estimate) -> list[str]:
@@ -120,12 +146,20 @@ def notes(found: Estimate) -> list[str]:
     if profile["batch_rows"] < spec["batch_size"]:
         passed = f"{profile['batch_rows']} of the batch's {spec['batch_size']} rows are processed at a time"
         lines.append(f"Memory ran short: {passed}, and the run will do the same.")
-    return [*lines, "Other load on this machine slows training. Batches with longer texts than the sample need more memory."]
+    return [
+        *lines,
+        (
+            "Other load on this machine slows training. Batches with longer texts than the sample need more"
+            " memory."
+        ),
+    ]
 
 
 # ── Beside the run ──────────────────────────────────────────────────────────
 def beside(run: Run) -> dict[str, Any] | None:
-    """The estimate and the actual cost of a run: estimate and lines of label, expected, and real; None without a dry run."""
+    """The estimate and the actual cost of a run: estimate and lines of label, expected, and real; None
+    without a dry run.
+    """
     found = queries.estimate_of(run)
     if found is None or not found.figures:
         return None
@@ -149,8 +183,12 @@ def compared(run: Run, known: Mapping[str, Any]) -> list[dict[str, str]]:
     missing = "Not measured" if ended else "not yet"
     return [
         {
-            "label": label, "expected": shown(expected), "real": missing if value is None else shown(value),
-            "difference": f"{signed(100 * (value / expected - 1), 0)}{GAP}%" if value is not None and expected else "",
+            "label": label,
+            "expected": shown(expected),
+            "real": missing if value is None else shown(value),
+            "difference": (
+                f"{signed(100 * (value / expected - 1), 0)}{GAP}%" if value is not None and expected else ""
+            ),
         }
         for label, expected, value, shown in rows
-    ]  # fmt: skip
+    ]

@@ -27,17 +27,23 @@ CLASSES = 2  # at least, to be distinguished
 # Next steps that replace the engine's advice to resume, as dry runs have no checkpoint.
 INSTEAD = {
     "out_of_memory": (
-        "Choose a smaller batch size, a lower max sequence length, or a strategy with fewer trainable parameters, and try again."
+        "Choose a smaller batch size, a lower max sequence length, or a strategy with fewer trainable"
+        " parameters, and try again."
     ),
-    "crashed": "Try again. If it fails again, give this job's number to your administrator; the log has the details.",
+    "crashed": (
+        "Try again. If it fails again, give this job's number to your administrator; the log has the details."
+    ),
     "disk_full": "Free some disk space and try again.",
 }
 
 
 def estimate(ctx: JobContext) -> None:
-    """Lay out the sample, train it in a child process, and store the cost. Its folder holds texts, so it is always removed; if the job is
-    lost, by the worker that takes it over."""
-    found = Estimate.objects.select_related("snapshot__dataset", "base__folder", "base__run__snapshot").get(uuid=ctx.args["estimate"])
+    """Lay out the sample, train it in a child process, and store the cost. Its folder holds texts, so it is
+    always removed; if the job is lost, by the worker that takes it over.
+    """
+    found = Estimate.objects.select_related("snapshot__dataset", "base__folder", "base__run__snapshot").get(
+        uuid=ctx.args["estimate"]
+    )
     folder = scratch(ctx.job)
     wait_until_free(ctx, folder)
     try:
@@ -46,7 +52,14 @@ def estimate(ctx: JobContext) -> None:
         prepare(found, folder)
         rehearsed = sum(1 for _ in rehearsal_of(found))
         ctx.raise_if_cancelled()
-        result = run_child(ctx, "profile", folder, lambda events: None, threads=found.spec.get("threads") or None, accelerated=True)
+        result = run_child(
+            ctx,
+            "profile",
+            folder,
+            lambda events: None,
+            threads=found.spec.get("threads") or None,
+            accelerated=True,
+        )
         ctx.raise_if_cancelled()
         if not result.ok:
             refuse(found, result)
@@ -68,8 +81,14 @@ def refuse(found: Estimate, result: Result) -> None:
 def rehearsal_of(found: Estimate) -> Iterator[ManifestRow]:
     """The rehearsal rows of the whole run; the ten steps don't use them."""
     spec, before = TrainSpec.from_json(found.spec), found.base.run
-    wanted = spec.rehearsed_rows(found.snapshot.counts["splits"]["train"]) if before and before.task == spec.task else 0
-    return to_rehearse(before.snapshot, found.snapshot, spec.labels, wanted) if before and wanted else iter(())
+    wanted = (
+        spec.rehearsed_rows(found.snapshot.counts["splits"]["train"])
+        if before and before.task == spec.task
+        else 0
+    )
+    return (
+        to_rehearse(before.snapshot, found.snapshot, spec.labels, wanted) if before and wanted else iter(())
+    )
 
 
 def prepare(found: Estimate, folder: Path) -> None:
@@ -87,8 +106,10 @@ def prepare(found: Estimate, folder: Path) -> None:
 
 
 def sample(rows: Iterable[ManifestRow], wanted: int, labels: Iterable[str], task: str) -> list[ManifestRow]:
-    """This many rows, in order: the first ones (sorted by digest, so a fair sample), with the last of them replaced by rows that a run
-    needs: two classes; in multi-label, the first row with each class and the first without; for spans, the first with each label."""
+    """This many rows, in order: the first ones (sorted by digest, so a fair sample), with the last of them
+    replaced by rows that a run needs: two classes; in multi-label, the first row with each class and the
+    first without; for spans, the first with each label.
+    """
     first: list[ManifestRow] = []
     kind = type_of(task)
     needed = {(label, has) for label in labels for has in ((True, False) if kind.has_thresholds else (True,))}
@@ -109,10 +130,17 @@ def sample(rows: Iterable[ManifestRow], wanted: int, labels: Iterable[str], task
 def failed(job: Job) -> None:
     """The job failed."""
     forget(job)
-    actions.fail_estimate(Estimate.objects.get(uuid=job.args["estimate"]), "crashed", job.error, job.next_step)
+    actions.fail_estimate(
+        Estimate.objects.get(uuid=job.args["estimate"]), "crashed", job.error, job.next_step
+    )
 
 
 def cancelled(job: Job) -> None:
     """The job was cancelled."""
     forget(job)
-    actions.fail_estimate(Estimate.objects.get(uuid=job.args["estimate"]), "cancelled", "The dry run was cancelled.", "Run it again.")
+    actions.fail_estimate(
+        Estimate.objects.get(uuid=job.args["estimate"]),
+        "cancelled",
+        "The dry run was cancelled.",
+        "Run it again.",
+    )

@@ -40,7 +40,12 @@ def estimate(request: SignedInRequest) -> HttpResponse:
 @never_cache
 def tried(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """The cost of the ten steps and of the whole run, or the progress."""
-    return respond(request, "lifecycle/modeling/training/estimate.html", "estimate", estimate_page.detail(request.user, uuid))
+    return respond(
+        request,
+        "lifecycle/modeling/training/estimate.html",
+        "estimate",
+        estimate_page.detail(request.user, uuid),
+    )
 
 
 @require_POST

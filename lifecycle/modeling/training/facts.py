@@ -25,38 +25,57 @@ NAMES = {"LICENSE", "NOTICE"}
 
 
 def packaged(name: str) -> Path:
-    """The folder, or the single quantised file, of an installed package's base model. Raises Refused if it isn't installed."""
+    """The folder, or the single quantised file, of an installed package's base model. Raises Refused if it
+    isn't installed.
+    """
     known = {engine_base.MINILM: engine_base.bundled_minilm, engine_base.SMOLLM2: engine_base.bundled_smollm2}
     folder = known[name]() if name in known else None
     if folder is None:
         raise Refused(
             f"The package that contains {name} isn't installed.",
-            next_step=f"Install it{EXTRA if name == engine_base.SMOLLM2 else ''}, or add a local folder or a hub ID.",
+            next_step=(
+                f"Install it{EXTRA if name == engine_base.SMOLLM2 else ''}, or add a local folder or a"
+                " hub ID."
+            ),
         )
     return folder
 
 
 def allowed_folder(text: str, roots: list[Path]) -> Path:
-    """The folder at a user's path if it is under one of the allowed roots, without symbolic links. Raises Refused."""
+    """The folder at a user's path if it is under one of the allowed roots, without symbolic links. Raises
+    Refused.
+    """
     if not roots:
-        raise Refused("BASE_MODEL_DIRS isn't set, so folders can't be added.", next_step="Set it and add the folder again.")
+        raise Refused(
+            "BASE_MODEL_DIRS isn't set, so folders can't be added.",
+            next_step="Set it and add the folder again.",
+        )
     path = Path(text)
     allowed = ", ".join(map(str, roots))
     if "\0" in text or not path.is_absolute() or ".." in path.parts:
-        raise Refused("Enter an absolute path without \u201c..\u201d.", next_step=f"Enter a folder under {allowed}.")
+        raise Refused(
+            "Enter an absolute path without \u201c..\u201d.", next_step=f"Enter a folder under {allowed}."
+        )
     root = next((each for each in roots if path.is_relative_to(each) and path != each), None)
     if root is None:
-        raise Refused(f"The folder isn't under {allowed}.", next_step="Move the folder there, or add its parent to BASE_MODEL_DIRS.")
+        raise Refused(
+            f"The folder isn't under {allowed}.",
+            next_step="Move the folder there, or add its parent to BASE_MODEL_DIRS.",
+        )
     steps = [path, *path.parents][: len(path.relative_to(root).parts)]
     if any(step.is_symlink() for step in steps) or path.resolve() != root.resolve() / path.relative_to(root):
-        raise Refused("The path contains a symbolic link, which isn't allowed.", next_step="Enter the real path.")
+        raise Refused(
+            "The path contains a symbolic link, which isn't allowed.", next_step="Enter the real path."
+        )
     if not path.is_dir():
         raise Refused(f"Folder {path.name} not found.", next_step="Check the path and its permissions.")
     return path
 
 
 def check_folder(folder: Path, name: str) -> dict[str, Any]:
-    """The facts of a folder that may become a base model: without executable content, and readable by the engine. Raises Refused."""
+    """The facts of a folder that may become a base model: without executable content, and readable by the
+    engine. Raises Refused.
+    """
     bundle.accept_model_folder(folder)
     try:
         found = engine_base.open_base(folder, name)
@@ -87,7 +106,9 @@ def copy_model(source: Path, target: Path) -> None:
 
 
 def count_parameters(folder: Path) -> int:
-    """The number of parameters in the safetensors files, from their headers; without a separate head, which isn't part of a base."""
+    """The number of parameters in the safetensors files, from their headers; without a separate head, which
+    isn't part of a base.
+    """
     total = 0
     for path in {*folder.glob("*.safetensors")} - {folder / HEAD}:
         with path.open("rb") as file:
@@ -107,7 +128,9 @@ def licence(folder: Path) -> str:
 
 @cache
 def code_version() -> str:
-    """The product's version and a digest of the engine's source, which identify the training code of a run."""
+    """The product's version and a digest of the engine's source, which identify the training code of a
+    run.
+    """
     total = hashlib.sha256()
     for path in sorted(Path(engine.__file__).parent.rglob("*.py")):
         total.update(path.name.encode() + b"\0" + path.read_bytes())

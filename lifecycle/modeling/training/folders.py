@@ -32,7 +32,9 @@ def run_folder(run: Run) -> Path:
 
 
 def run_device(folder: Path) -> Device | None:
-    """The device on which the run in this folder was started; None if it wasn't. Runs without a recorded device train on the CPU."""
+    """The device on which the run in this folder was started; None if it wasn't. Runs without a recorded
+    device train on the CPU.
+    """
     if (folder / DEVICE).exists():
         return Device(json.loads((folder / DEVICE).read_text(encoding="utf-8"))["device"])
     return Device.CPU if (folder / PRECISION).exists() else None
@@ -49,7 +51,9 @@ def forget(job: Job) -> None:
 
 
 def prepare(run: Run, folder: Path) -> None:
-    """Lay out all input of the engine; after a crash, existing files are written again with the same bytes."""
+    """Lay out all input of the engine; after a crash, existing files are written again with the same
+    bytes.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     for split, name in DATA.items():
         part = folder / f".{name}"
@@ -63,12 +67,20 @@ def prepare(run: Run, folder: Path) -> None:
 
 
 def prepare_earlier(before: Run, snapshot: Snapshot, spec: TrainSpec, folder: Path) -> None:
-    """Lay out rehearsal rows from the base's data, and rows that measure forgetting; no file if there are none."""
+    """Lay out rehearsal rows from the base's data, and rows that measure forgetting; no file if there are
+    none.
+    """
     wanted = spec.rehearsed_rows(snapshot.counts["splits"]["train"])
     shared = set(spec.labels) & set(before.spec["labels"])
     parts = {
-        REHEARSAL: ("train", earlier.to_rehearse(before.snapshot, snapshot, spec.labels, wanted) if wanted else iter(())),
-        EARLIER: (earlier.measured_split(before.snapshot), earlier.to_measure(before.snapshot, snapshot, shared)),
+        REHEARSAL: (
+            "train",
+            earlier.to_rehearse(before.snapshot, snapshot, spec.labels, wanted) if wanted else iter(()),
+        ),
+        EARLIER: (
+            earlier.measured_split(before.snapshot),
+            earlier.to_measure(before.snapshot, snapshot, shared),
+        ),
     }
     for name, (split, rows) in parts.items():
         part = folder / f".{name}"
@@ -97,7 +109,9 @@ def link_model(run: Run, folder: Path) -> Base:
 
 
 def drop_texts(folder: Path) -> None:
-    """Remove texts, and anything computed from each, from the folder of a paused run; a resume recreates them from the dataset version."""
+    """Remove texts, and anything computed from each, from the folder of a paused run; a resume recreates them
+    from the dataset version.
+    """
     for name in (*DATA.values(), *EARLIER_DATA, *BEFORE):
         for part in (name, f".{name}"):
             (folder / part).unlink(missing_ok=True)
@@ -105,7 +119,9 @@ def drop_texts(folder: Path) -> None:
 
 
 def clean(folder: Path) -> None:
-    """Keep only spec, events, and result of a finished run: its artifact is in the store, and its texts belong to the dataset."""
+    """Keep only spec, events, and result of a finished run: its artifact is in the store, and its texts
+    belong to the dataset.
+    """
     for path in folder.iterdir() if folder.exists() else ():
         if path.name in KEPT:
             continue

@@ -35,17 +35,24 @@ def shown(run: Run) -> dict[str, Any] | None:
         "fact": fact(score, by, str(before), str(run)),
         "text": forgetting_text(run, found),
         "lines": [
-            line(metrics[name].title, as_change(each, lower_is_better=metrics[name].lower_is_better), by.digits)
+            line(
+                metrics[name].title, as_change(each, lower_is_better=metrics[name].lower_is_better), by.digits
+            )
             for name, each in found["metrics"].items()
         ],
-        "classes": [line(label, each, by.digits) | {"support": each["support"]} for label, each in classes[:CLASSES]],
+        "classes": [
+            line(label, each, by.digits) | {"support": each["support"]} for label, each in classes[:CLASSES]
+        ],
         "more": max(0, len(classes) - CLASSES),
     }
 
 
 def fact(score: Mapping[str, Any], by: Metric, before: str, run: str) -> str:
     """The change of the main score, in one sentence."""
-    values = f"{by.words} {decimals(score['baseline'], by.digits)} before, {decimals(score['candidate'], by.digits)} now"
+    values = (
+        f"{by.words} {decimals(score['baseline'], by.digits)} before,"
+        f" {decimals(score['candidate'], by.digits)} now"
+    )
     if score["verdict"] == "worse":
         return f"{run} has forgotten some of what {before} learned: {values}."
     if score["verdict"] == "better":
@@ -56,8 +63,14 @@ def fact(score: Mapping[str, Any], by: Metric, before: str, run: str) -> str:
 def forgetting_text(run: Run, found: Mapping[str, Any]) -> str:
     """What was rehearsed, and which rows are compared."""
     rehearsed = run.result.get("rehearsed", 0)
-    part = f"Training included {count(rehearsed)} rehearsal rows from earlier data." if rehearsed else "No rehearsal rows were used."
-    about = f" Only the {found['labels']} labels that both models know are compared." if found["labels"] else ""
+    part = (
+        f"Training included {count(rehearsed)} rehearsal rows from earlier data."
+        if rehearsed
+        else "No rehearsal rows were used."
+    )
+    about = (
+        f" Only the {found['labels']} labels that both models know are compared." if found["labels"] else ""
+    )
     return f"{part} None of the compared rows were used in training.{about}"
 
 
@@ -69,6 +82,10 @@ def line(label: str, each: Mapping[str, Any], digits: int) -> dict[str, Any]:
         "before": decimals(each["baseline"], digits),
         "after": decimals(each["candidate"], digits),
         "difference": signed(each["difference"], digits),
-        "interval": f"{decimals(low, digits)} to {decimals(high, digits)}" if low is not None and high is not None else f"not{GAP}known",
+        "interval": (
+            f"{decimals(low, digits)} to {decimals(high, digits)}"
+            if low is not None and high is not None
+            else f"not{GAP}known"
+        ),
         "verdict": each["verdict"],
     }

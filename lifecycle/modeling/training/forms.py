@@ -47,17 +47,50 @@ LABELS = {
     "keep_head": "Reuse the base model's head",
 }
 WHOLE = {
-    *("epochs", "batch_size", "max_tokens", "max_new_tokens", "rank", "width", "virtual_tokens", "frozen_layers", "evaluations_per_epoch"),
+    *(
+        "epochs",
+        "batch_size",
+        "max_tokens",
+        "max_new_tokens",
+        "rank",
+        "width",
+        "virtual_tokens",
+        "frozen_layers",
+        "evaluations_per_epoch",
+    ),
     *("patience", "accumulation", "processes"),
 }
 CHOICES = {
-    "pooling": POOLINGS, "precision": PRECISIONS, "schedule": SCHEDULES, "operating_point": OPERATING, "device": DEVICES,
-}  # fmt: skip
+    "pooling": POOLINGS,
+    "precision": PRECISIONS,
+    "schedule": SCHEDULES,
+    "operating_point": OPERATING,
+    "device": DEVICES,
+}
 WORDS = {("device", "auto"): "First available", ("device", "cpu"): "CPU", ("device", "cuda"): "GPU"}
 LINE = "Queued jobs start by priority, then by time in the queue."
 FIRST = (
-    *("epochs", "batch_size", "learning_rate", "head_learning_rate", "max_tokens", "max_new_tokens", "rank", "virtual_tokens", "width"),
-    *("frozen_layers", "class_weights", "operating_class", "operating_point", "operating_target", "rehearsal", "keep_head", "device"),
+    *(
+        "epochs",
+        "batch_size",
+        "learning_rate",
+        "head_learning_rate",
+        "max_tokens",
+        "max_new_tokens",
+        "rank",
+        "virtual_tokens",
+        "width",
+    ),
+    *(
+        "frozen_layers",
+        "class_weights",
+        "operating_class",
+        "operating_point",
+        "operating_target",
+        "rehearsal",
+        "keep_head",
+        "device",
+    ),
 )
 
 
@@ -91,7 +124,9 @@ class StartForm(forms.Form):
         return self.cleaned_data
 
     def refuse(self, refusal: Refusal) -> None:
-        """Show why nothing was started. The key changes, so the form isn't taken for what it started before when it is sent again."""
+        """Show why nothing was started. The key changes, so the form isn't taken for what it started before
+        when it is sent again.
+        """
         add_refusal(self, refusal)
         self.data = {name: self.data[name] for name in self.data} | {"key": str(uuid4())}
 
@@ -99,8 +134,12 @@ class StartForm(forms.Form):
 class LaunchForm(StartForm):
     """The settings of a run. Each field starts with the suggestion for this data and its reason."""
 
-    note = forms.CharField(label="Note", max_length=300, required=False, help_text="What you want to find out with this run.")
-    seed = forms.IntegerField(label="Seed", initial=1, help_text="The same seed, data and machine give the same weights.")
+    note = forms.CharField(
+        label="Note", max_length=300, required=False, help_text="What you want to find out with this run."
+    )
+    seed = forms.IntegerField(
+        label="Seed", initial=1, help_text="The same seed, data and machine give the same weights."
+    )
     priority = PriorityField(Priority.NORMAL, LINE)
 
     def __init__(self, *args: Any, suggestion: Suggestion, **kwargs: Any) -> None:
@@ -135,51 +174,82 @@ def field_for(name: str, choice: Choice) -> forms.Field:
     if name in WHOLE:
         return forms.IntegerField(**common)
     if name in CHOICES:
-        return forms.ChoiceField(choices=[(each, WORDS.get((name, each), each)) for each in CHOICES[name]], **common)
+        return forms.ChoiceField(
+            choices=[(each, WORDS.get((name, each), each)) for each in CHOICES[name]], **common
+        )
     return forms.FloatField(widget=forms.NumberInput(attrs={"step": "any"}), **common)
 
 
 class SweepForm(StartForm):
-    """The space of a sweep. Each setting is text: a single value is the same in all trials; a range or several values are searched."""
+    """The space of a sweep. Each setting is text: a single value is the same in all trials; a range or
+    several values are searched.
+    """
 
-    trials = forms.IntegerField(label="Trials", initial=20, help_text="Up to 200, one at a time. No combination is tried twice.")
+    trials = forms.IntegerField(
+        label="Trials", initial=20, help_text="Up to 200, one at a time. No combination is tried twice."
+    )
     minutes = forms.IntegerField(
-        label="Time limit (min)", required=False, help_text="No trial starts after the limit; the current one finishes."
+        label="Time limit (min)",
+        required=False,
+        help_text="No trial starts after the limit; the current one finishes.",
     )
     sampler = forms.ChoiceField(
         label="Sampler",
         choices=Sampler.choices,
         initial=Sampler.TPE,
-        help_text="TPE samples ten random trials, then focuses on promising regions. Random samples uniformly.",
+        help_text=(
+            "TPE samples ten random trials, then focuses on promising regions. Random samples uniformly."
+        ),
     )
-    seed = forms.IntegerField(label="Sampler seed", initial=1, help_text="The same seed and scores give the same trials.")
+    seed = forms.IntegerField(
+        label="Sampler seed", initial=1, help_text="The same seed and scores give the same trials."
+    )
     prunes = forms.BooleanField(
         label="Prune trials below the median",
         initial=True,
         required=False,
-        help_text="A trial stops if its best score at an evaluation is below the median of the others at that point.",
+        help_text=(
+            "A trial stops if its best score at an evaluation is below the median of the others at that"
+            " point."
+        ),
     )
-    warmup_trials = forms.IntegerField(label="Trials before pruning starts", initial=5, help_text="Trials that always run to completion.")
-    priority = PriorityField(Priority.LATER, f"Applies to each trial. Choose a lower priority to let single runs go first. {LINE}")
-    note = forms.CharField(label="Note", max_length=300, required=False, help_text="What you want to find out with this sweep.")
+    warmup_trials = forms.IntegerField(
+        label="Trials before pruning starts", initial=5, help_text="Trials that always run to completion."
+    )
+    priority = PriorityField(
+        Priority.LATER, f"Applies to each trial. Choose a lower priority to let single runs go first. {LINE}"
+    )
+    note = forms.CharField(
+        label="Note", max_length=300, required=False, help_text="What you want to find out with this sweep."
+    )
 
     def __init__(self, *args: Any, suggestion: Suggestion, strategy: str, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         choices = suggestion.choices
         self.space = search.suggested_space(strategy, suggestion.values())
-        self.settings_names = [name for name in dict.fromkeys((*search.SEARCHED, *choices)) if name in choices]
+        self.settings_names = [
+            name for name in dict.fromkeys((*search.SEARCHED, *choices)) if name in choices
+        ]
         for name in self.settings_names:
             searched = name in search.SEARCHED
-            self.fields[name] = self.domain_field(name, choices[name]) if searched else field_for(name, choices[name])
+            self.fields[name] = (
+                self.domain_field(name, choices[name]) if searched else field_for(name, choices[name])
+            )
 
     def domain_field(self, name: str, choice: Choice) -> forms.Field:
         """The text field of a setting, with its usual range."""
         value = choice.value
         scale = " on a log scale" if name in search.LOG else ""
-        hint = f"Searched{scale}." if name in self.space else f"To search it{scale}, enter {search.usual_domain(name, value)}."
+        hint = (
+            f"Searched{scale}."
+            if name in self.space
+            else f"To search it{scale}, enter {search.usual_domain(name, value)}."
+        )
         label = LABELS.get(name, name.replace("_", " ").capitalize())
         return forms.CharField(
-            label=label, initial=str(self.space.get(name) or search.format_value(value)), help_text=f"{choice.reason} {hint}"
+            label=label,
+            initial=str(self.space.get(name) or search.format_value(value)),
+            help_text=f"{choice.reason} {hint}",
         )
 
     def clean(self) -> dict[str, Any]:
@@ -200,7 +270,19 @@ class SweepForm(StartForm):
 
     def wanted(self) -> dict[str, Any]:
         """Arguments of `start_sweep` besides data, base, and strategy."""
-        names = ("space", "options", "trials", "minutes", "sampler", "seed", "prunes", "warmup_trials", "priority", "note", "key")
+        names = (
+            "space",
+            "options",
+            "trials",
+            "minutes",
+            "sampler",
+            "seed",
+            "prunes",
+            "warmup_trials",
+            "priority",
+            "note",
+            "key",
+        )
         return {name: self.cleaned_data[name] for name in names}
 
     def first(self) -> list[forms.BoundField]:
@@ -213,7 +295,19 @@ class SweepForm(StartForm):
 
     def extent(self) -> list[forms.BoundField]:
         """The number of trials, time limit, and sampler."""
-        return [self[name] for name in ("trials", "minutes", "sampler", "seed", "prunes", "warmup_trials", "priority", "note")]
+        return [
+            self[name]
+            for name in (
+                "trials",
+                "minutes",
+                "sampler",
+                "seed",
+                "prunes",
+                "warmup_trials",
+                "priority",
+                "note",
+            )
+        ]
 
 
 class KeyForm(forms.Form):
@@ -226,9 +320,13 @@ class FolderForm(forms.Form):
     """A local folder of safetensors."""
 
     path = forms.CharField(
-        label="Folder", max_length=300, help_text="Absolute path of a folder with config.json, a tokenizer, and safetensors."
+        label="Folder",
+        max_length=300,
+        help_text="Absolute path of a folder with config.json, a tokenizer, and safetensors.",
     )
-    name = forms.CharField(label="Name", max_length=120, required=False, help_text="Defaults to the folder name.")
+    name = forms.CharField(
+        label="Name", max_length=120, required=False, help_text="Defaults to the folder name."
+    )
 
 
 class HubForm(forms.Form):
@@ -236,5 +334,7 @@ class HubForm(forms.Form):
 
     hub_id = forms.CharField(label="Hub ID", max_length=200, help_text="owner/name, as on huggingface.co.")
     revision = forms.CharField(
-        label="Commit", max_length=64, help_text="Full hash (40 hexadecimal digits), so the weights can't change later."
+        label="Commit",
+        max_length=64,
+        help_text="Full hash (40 hexadecimal digits), so the weights can't change later.",
     )

@@ -1,4 +1,6 @@
-"""The launch form and the page of base models: available data, bases, and strategies, and the settings with their reasons."""
+"""The launch form and the page of base models: available data, bases, and strategies, and the settings with
+their reasons.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ from registry.ground.access.policy import can_somewhere
 OFFERED = 100  # newest options listed; an older one is added on request
 NOT_THERE = {
     "like": "The requested settings don't exist or you can't view them. Defaults are shown.",
-    "snapshot": "The requested dataset version doesn't exist or you can't train on it. Another one is selected.",
+    "snapshot": (
+        "The requested dataset version doesn't exist or you can't train on it. Another one is selected."
+    ),
     "base": "The requested base model doesn't exist or doesn't fit this data. Another one is selected.",
     "strategy": "The requested strategy doesn't fit this data. LoRA is selected.",
 }
@@ -35,7 +39,9 @@ NOT_THERE = {
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """Options, newest first. chosen: the requested one, else the first. is_lost: whether the requested one is missing."""
+    """Options, newest first. chosen: the requested one, else the first. is_lost: whether the requested one is
+    missing.
+    """
 
     rows: list[Any]
     chosen: Any
@@ -59,26 +65,33 @@ def bases(user: User) -> dict[str, Any]:
     """The base models with their facts, and the import job of those without files."""
     rows = list(queries.bases(user)[:200])
     waiting = {row.pk: jobs.of_subject(row).first() for row in rows if row.folder_id is None}
-    return {"rows": [{"base": row, "job": waiting.get(row.pk)} for row in rows], "may_add": can_somewhere(user, "training.add_base")}
+    return {
+        "rows": [{"base": row, "job": waiting.get(row.pk)} for row in rows],
+        "may_add": can_somewhere(user, "training.add_base"),
+    }
 
 
 def start_url(base: BaseModel) -> str:
     """The launch URL with a run's model as the base, on the newest version of its dataset."""
     newest = latest(base.run.snapshot.dataset) if base.run else None
-    return f"{reverse('training:launch')}?{urlencode({'snapshot': newest.uuid if newest else '', 'base': base.uuid})}"
+    query = urlencode({"snapshot": newest.uuid if newest else "", "base": base.uuid})
+    return f"{reverse('training:launch')}?{query}"
 
 
 def launch(user: User, given: Mapping[str, str]) -> dict[str, Any]:
-    """The context of the form: selected data, base, and strategy, and the matching settings with their reasons.
+    """The context of the form: selected data, base, and strategy, and the matching settings with their
+    reasons.
 
-    given: with "like", the uuid of a run or dry run to copy choices and settings from. not_there: a sentence for each missing object that
-    was replaced.
+    given: with "like", the uuid of a run or dry run to copy choices and settings from. not_there: a sentence
+    for each missing object that was replaced.
     """
     like = queries.find_like(user, given.get("like", ""))
     if like is not None:
-        given = {"snapshot": str(like.snapshot.uuid), "base": str(like.base.uuid), "strategy": like.strategy} | {
-            name: given[name] for name in given
-        }
+        given = {
+            "snapshot": str(like.snapshot.uuid),
+            "base": str(like.base.uuid),
+            "strategy": like.strategy,
+        } | {name: given[name] for name in given}
     data = offer(queries.launchable(user), given.get("snapshot", ""))
     snapshot = data.chosen
     kind = snapshot.dataset.task_type if snapshot else type_of(DEFAULT)
@@ -87,16 +100,20 @@ def launch(user: User, given: Mapping[str, str]) -> dict[str, Any]:
     job = jobs.of_subject(waiting).first() if waiting else None
     if job and job.state == State.SUCCEEDED:  # imported since the base was read
         waiting = None
-    kept = queries.bases(user).filter(project=snapshot.dataset.project_id if snapshot else None, folder__isnull=False)
+    kept = queries.bases(user).filter(
+        project=snapshot.dataset.project_id if snapshot else None, folder__isnull=False
+    )
     available = offer(kept, given.get("base", ""), lambda base: settings.fits(base.facts))
     base = available.chosen
     fitting = [name for name in Run.Strategy.values if name in settings.strategies]
     wanted = given.get("strategy", "")
     strategy = wanted if wanted in fitting else Run.Strategy.LORA.value
     lost = {
-        "like": bool(given.get("like")) and like is None, "snapshot": data.is_lost, "base": available.is_lost and waiting is None,
+        "like": bool(given.get("like")) and like is None,
+        "snapshot": data.is_lost,
+        "base": available.is_lost and waiting is None,
         "strategy": given.get("strategy", strategy) not in ("", strategy),
-    }  # fmt: skip
+    }
     context: dict[str, Any] = {
         "like": like,
         "not_there": [NOT_THERE[name] for name in lost if lost[name]],
@@ -117,9 +134,15 @@ def launch(user: User, given: Mapping[str, str]) -> dict[str, Any]:
     if device := device_choice(like, given):
         suggestion = replace(suggestion, choices={**suggestion.choices, "device": device})
     if like is not None and like.strategy == strategy:
-        values = like.spec | like.spec["strategy"] | suggesting.threshold_settings(like.spec, like.snapshot, snapshot)
+        values = (
+            like.spec
+            | like.spec["strategy"]
+            | suggesting.threshold_settings(like.spec, like.snapshot, snapshot)
+        )
         known = {name: each for name, each in suggestion.choices.items() if name in values}
-        taken = {name: replace(each, value=values[name], reason=f"As in {like}.") for name, each in known.items()}
+        taken = {
+            name: replace(each, value=values[name], reason=f"As in {like}.") for name, each in known.items()
+        }
         suggestion = replace(suggestion, choices=suggestion.choices | taken)
     lines = strategy_lines(snapshot, base, strategy, suggestions | {strategy: suggestion})
     return context | {"suggestion": suggestion, "strategies": lines}
@@ -146,7 +169,9 @@ def offer(rows: QuerySet[Any], uuid: str, fits: Callable[[Any], bool] = lambda r
     return Offer(newest if requested in newest else [*newest, requested], requested, is_lost=False)
 
 
-def strategy_lines(snapshot: Snapshot, base: BaseModel, strategy: str, suggestions: Mapping[str, Suggestion]) -> list[StrategyLine]:
+def strategy_lines(
+    snapshot: Snapshot, base: BaseModel, strategy: str, suggestions: Mapping[str, Suggestion]
+) -> list[StrategyLine]:
     """The strategies for this data and base. suggestions: by strategy."""
     labels, settings = len(snapshot.counts["labels"]), settings_of(snapshot.dataset.task)
     lines = []

@@ -13,12 +13,18 @@ GRACE_SECONDS = 60  # from SIGTERM to SIGKILL, to write a checkpoint
 HEADROOM = 1.25  # of memory above the measured peak
 STEP_MB = 64
 RETRIES = 4  # after a failed or evicted pod; each continues from the last checkpoint
-LOCKED = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
+LOCKED = {
+    "allowPrivilegeEscalation": False,
+    "readOnlyRootFilesystem": True,
+    "capabilities": {"drop": ["ALL"]},
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Locations in a cluster. image: with this product. claim: of the volume with DATA_DIR. data_dir: as workers see it."""
+    """Locations in a cluster. image: with this product. claim: of the volume with DATA_DIR. data_dir: as
+    workers see it.
+    """
 
     image: str
     claim: str
@@ -30,10 +36,18 @@ def memory_mb(peak_mb: float) -> int:
     return math.ceil(peak_mb * HEADROOM / STEP_MB) * STEP_MB
 
 
-def job(place: Place, *, uuid: str, base_digest: str, threads: int, peak_mb: float | None, gpus: int = 0) -> dict[str, Any]:
-    """The Job. base_digest: of the folder that the run's `base` points to. threads: from the spec, 0 for all cores. gpus: requested."""
+def job(
+    place: Place, *, uuid: str, base_digest: str, threads: int, peak_mb: float | None, gpus: int = 0
+) -> dict[str, Any]:
+    """The Job. base_digest: of the folder that the run's `base` points to. threads: from the spec, 0 for all
+    cores. gpus: requested.
+    """
     name = f"lifecycle-run-{uuid}"
-    labels = {"app.kubernetes.io/name": "lifecycle", "app.kubernetes.io/component": "training", "lifecycle/run": uuid}
+    labels = {
+        "app.kubernetes.io/name": "lifecycle",
+        "app.kubernetes.io/component": "training",
+        "lifecycle/run": uuid,
+    }
     settings = {"HOME": "/tmp", "PYTHONHASHSEED": "0", "PYTHONUNBUFFERED": "1"}  # noqa: S108
     settings |= {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)} if threads else {}
     requested = {"cpu": str(threads)} if threads else {}
@@ -48,7 +62,12 @@ def job(place: Place, *, uuid: str, base_digest: str, threads: int, peak_mb: flo
         "securityContext": LOCKED,
         "volumeMounts": [
             {"name": "data", "mountPath": "/run", "subPath": f"runs/{uuid}"},
-            {"name": "data", "mountPath": str(place.data_dir / "bases" / base_digest), "subPath": f"bases/{base_digest}", "readOnly": True},
+            {
+                "name": "data",
+                "mountPath": str(place.data_dir / "bases" / base_digest),
+                "subPath": f"bases/{base_digest}",
+                "readOnly": True,
+            },
             {"name": "scratch", "mountPath": "/tmp"},  # noqa: S108
         ],
     }
@@ -58,7 +77,10 @@ def job(place: Place, *, uuid: str, base_digest: str, threads: int, peak_mb: flo
         "automountServiceAccountToken": False,
         "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
         "containers": [container],
-        "volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": place.claim}}, {"name": "scratch", "emptyDir": {}}],
+        "volumes": [
+            {"name": "data", "persistentVolumeClaim": {"claimName": place.claim}},
+            {"name": "scratch", "emptyDir": {}},
+        ],
     }
     return {
         "apiVersion": "batch/v1",

@@ -36,24 +36,35 @@ class BaseModel(models.Model):
     kind = models.CharField(max_length=8, choices=Kind.choices)
     source = models.CharField(max_length=300, help_text="package, folder, hub id, or the uuid of a run")
     revision = models.CharField(max_length=64, blank=True)
-    folder = models.ForeignKey(Folder, null=True, on_delete=models.PROTECT, related_name="+", help_text="null until imported")
-    facts = models.JSONField(default=dict, help_text="architecture, parameters, hidden size, longest text in tokens, licence")
+    folder = models.ForeignKey(
+        Folder, null=True, on_delete=models.PROTECT, related_name="+", help_text="null until imported"
+    )
+    facts = models.JSONField(
+        default=dict, help_text="architecture, parameters, hidden size, longest text in tokens, licence"
+    )
     run = models.ForeignKey(
-        "Run", null=True, on_delete=models.PROTECT, related_name="bases", help_text="run that produced these weights; null if imported"
+        "Run",
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="bases",
+        help_text="run that produced these weights; null if imported",
     )
     added_by = models.ForeignKey(USER, null=True, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["project", "name", "revision"], name="one_base_per_revision")]
+        constraints = [
+            models.UniqueConstraint(fields=["project", "name", "revision"], name="one_base_per_revision")
+        ]
 
     def __str__(self) -> str:
         return self.name
 
 
 class Sweep(models.Model):
-    """A search for settings: runs that differ only in these, one after another. The space and its options never change; the priority of its
-    trials does."""
+    """A search for settings: runs that differ only in these, one after another. The space and its options
+    never change; the priority of its trials does.
+    """
 
     append_only = True
     changeable = ("priority", "state", "ending", "finished_at")
@@ -78,7 +89,9 @@ class Sweep(models.Model):
     prunes = models.BooleanField(help_text="whether trials below the median are pruned")
     warmup_trials = models.PositiveSmallIntegerField(help_text="scored trials before pruning starts")
     minutes = models.PositiveIntegerField(null=True, help_text="no trial starts after this time")
-    priority = models.PositiveSmallIntegerField(choices=Priority.choices, default=Priority.LATER, help_text="of the trial to come")
+    priority = models.PositiveSmallIntegerField(
+        choices=Priority.choices, default=Priority.LATER, help_text="of the trial to come"
+    )
     state = models.CharField(max_length=10, choices=State.choices, default=State.RUNNING)
     ending = models.JSONField(null=True, help_text='why it ended: {"message", "next_step"}')
     launched_by = models.ForeignKey(USER, on_delete=models.PROTECT, related_name="sweeps")
@@ -98,9 +111,11 @@ class Sweep(models.Model):
 
 
 class Run(models.Model):
-    """One fine-tuning: a spec, a dataset version, a base, and its result. The spec never changes; its job writes state and results.
+    """One fine-tuning: a spec, a dataset version, a base, and its result. The spec never changes; its job
+    writes state and results.
 
-    A run whose training diverged succeeds with an error that gives the reason; its artifact is from the best step before.
+    A run whose training diverged succeeds with an error that gives the reason; its artifact is from the best
+    step before.
     """
 
     project_path = "project"
@@ -122,9 +137,15 @@ class Run(models.Model):
     state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED)
     job = models.ForeignKey(Job, null=True, on_delete=models.PROTECT, related_name="+")
     reproduces = models.ForeignKey(
-        "self", null=True, on_delete=models.PROTECT, related_name="repeats", help_text="the run whose spec it is"
+        "self",
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="repeats",
+        help_text="the run whose spec it is",
     )
-    sweep = models.ForeignKey(Sweep, null=True, on_delete=models.PROTECT, related_name="trials", help_text="sweep of this trial")
+    sweep = models.ForeignKey(
+        Sweep, null=True, on_delete=models.PROTECT, related_name="trials", help_text="sweep of this trial"
+    )
     trial = models.PositiveSmallIntegerField(null=True, help_text="its number in the sweep, from 1")
     launched_by = models.ForeignKey(USER, null=True, on_delete=models.PROTECT, related_name="runs")
     key = models.UUIDField(null=True, help_text="idempotency key of the form")
@@ -135,7 +156,9 @@ class Run(models.Model):
     total_steps = models.PositiveIntegerField(default=0)
     best_step = models.PositiveIntegerField(null=True)
     metrics = models.JSONField(default=dict, help_text="on validation, at the best step")
-    result = models.JSONField(default=dict, help_text="the engine's result.json: parameters, seconds, memory, environment")
+    result = models.JSONField(
+        default=dict, help_text="the engine's result.json: parameters, seconds, memory, environment"
+    )
     error = models.JSONField(null=True, help_text='{"code", "message", "next_step"}')
     artifact = models.ForeignKey(Folder, null=True, on_delete=models.PROTECT, related_name="runs")
 
@@ -152,8 +175,14 @@ class Run(models.Model):
 
     @property
     def standing(self) -> str:
-        """The state in words. A run that diverged but kept its best weights succeeds with an error: it ended early."""
-        return "Ended early" if self.state == RunState.SUCCEEDED and self.error else str(self.get_state_display())
+        """The state in words. A run that diverged but kept its best weights succeeds with an error: it ended
+        early.
+        """
+        return (
+            "Ended early"
+            if self.state == RunState.SUCCEEDED and self.error
+            else str(self.get_state_display())
+        )
 
     @property
     def task(self) -> str:
@@ -197,7 +226,8 @@ class Estimate(models.Model):
 class MetricPoint(models.Model):
     """One measured value at one step of a run.
 
-    stride: the largest power of two that divides the step. Points with large strides thin a curve evenly without reading all of it.
+    stride: the largest power of two that divides the step. Points with large strides thin a curve evenly
+    without reading all of it.
     """
 
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="points")
@@ -257,14 +287,21 @@ class RunLog(models.Model):
 
 
 class RunSample(models.Model):
-    """A prediction of a model in training for a validation row at one evaluation. The text stays in its item, where it can be erased."""
+    """A prediction of a model in training for a validation row at one evaluation. The text stays in its item,
+    where it can be erased.
+    """
 
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="samples")
     step = models.PositiveIntegerField()
     place = models.PositiveSmallIntegerField(help_text="among the rows that are shown, from 0")
     item = models.CharField(max_length=64, help_text="digest of the item")
-    truth = models.JSONField(null=True, help_text="a label's name, or a list of names; null for generation, where the item contains it")
-    answer = models.JSONField(help_text="the same, predicted by the model at this step; for generation, the start of the response")
+    truth = models.JSONField(
+        null=True,
+        help_text="a label's name, or a list of names; null for generation, where the item contains it",
+    )
+    answer = models.JSONField(
+        help_text="the same, predicted by the model at this step; for generation, the start of the response"
+    )
     confidence = models.FloatField(null=True, help_text="0 to 1, before calibration")
 
     class Meta:

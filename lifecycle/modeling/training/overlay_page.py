@@ -18,13 +18,17 @@ MOST = 6  # runs; more colours are hard to distinguish
 OFFERED = 100
 SCORES = dict.fromkeys(name for each in MEASURES.values() for name in each.metrics.drawn)
 METRICS = {
-    "validation_loss": "Validation loss", "train_loss": "Training loss",
+    "validation_loss": "Validation loss",
+    "train_loss": "Training loss",
     **{name: f"{NAMED[name].title}, validation" for name in SCORES if name != "ece"},
-    "learning_rate": "Learning rate", "gradient_norm": "Gradient norm",
-    "examples_per_second": "Examples per second", "memory_mb": "Memory, MB",
-}  # fmt: skip
+    "learning_rate": "Learning rate",
+    "gradient_norm": "Gradient norm",
+    "examples_per_second": "Examples per second",
+    "memory_mb": "Memory, MB",
+}
 LOWER = {"train_loss", *(name for name, each in NAMED.items() if each.lower_is_better)}
-LEFT_OUT = frozenset({"format", "labels", "base", "task"})  # of the spec: the same, or shown by the rows above
+# of the spec: the same, or shown by the rows above
+LEFT_OUT = frozenset({"format", "labels", "base", "task"})
 
 
 def overlay(user: User, given: QueryDict) -> dict[str, Any]:
@@ -34,12 +38,17 @@ def overlay(user: User, given: QueryDict) -> dict[str, Any]:
     metric = metric if metric in offered else "validation_loss"
     curves = queries.curves_of(runs, metric)
     taken = {run.pk for run in runs}
-    others = [run for run in queries.runs(user)[: OFFERED + MOST] if run.pk not in taken][:OFFERED] if len(runs) < MOST else []
+    others = (
+        [run for run in queries.runs(user)[: OFFERED + MOST] if run.pk not in taken][:OFFERED]
+        if len(runs) < MOST
+        else []
+    )
     lines = [(str(run), curves.get(run.pk, [])) for run in runs]
     differing, same = settings(runs)
     return {
         "runs": [
-            {"run": run, "colour": at, "without": query([each for each in runs if each != run], metric)} for at, run in enumerate(runs, 1)
+            {"run": run, "colour": at, "without": query([each for each in runs if each != run], metric)}
+            for at, run in enumerate(runs, 1)
         ],
         "metric": metric,
         "metrics": offered.items(),
@@ -61,7 +70,9 @@ def scores_of(runs: Sequence[Run]) -> list[str]:
 def metrics_of(runs: Sequence[Run]) -> dict[str, str]:
     """The metrics of these runs with their names; all metrics if no run is selected."""
     scores = scores_of(runs)
-    return {name: label for name, label in METRICS.items() if name not in SCORES or name in scores or not runs}
+    return {
+        name: label for name, label in METRICS.items() if name not in SCORES or name in scores or not runs
+    }
 
 
 def chosen(user: User, wanted: Sequence[str]) -> list[Run]:
@@ -100,12 +111,24 @@ def reached(runs: Sequence[Run]) -> list[tuple[str, list[str]]]:
     costs = [queries.cost_of(run) or {} for run in runs]
     return [
         ("State", [run.standing for run in runs]),
-        *(line(f"{NAMED[name].title}, best" if name in best else NAMED[name].title, figure(name)) for name in scores_of(runs)),
+        *(
+            line(f"{NAMED[name].title}, best" if name in best else NAMED[name].title, figure(name))
+            for name in scores_of(runs)
+        ),
         line(NAMED["validation_loss"].title, figure("validation_loss")),
         line("Trainable parameters", (trainable(run.result or {}) for run in runs)),
         line("Time", (duration(cost["seconds"]) if cost.get("seconds") else None for cost in costs)),
-        line("Core time", (duration(cost["cpu_seconds"]) if cost.get("cpu_seconds") else None for cost in costs)),
-        line("Peak memory", (size(int(cost["peak_memory_mb"] * 2**20)) if cost.get("peak_memory_mb") else None for cost in costs)),
+        line(
+            "Core time",
+            (duration(cost["cpu_seconds"]) if cost.get("cpu_seconds") else None for cost in costs),
+        ),
+        line(
+            "Peak memory",
+            (
+                size(int(cost["peak_memory_mb"] * 2**20)) if cost.get("peak_memory_mb") else None
+                for cost in costs
+            ),
+        ),
     ]
 
 
@@ -131,7 +154,9 @@ def flat(run: Run) -> Iterator[tuple[str, str]]:
     yield "strategy", run.get_strategy_display()
     for name, value in run.spec.items():
         if name == "strategy":
-            yield from ((f"strategy.{inner}", shown(each)) for inner, each in value.items() if inner != "kind")
+            yield from (
+                (f"strategy.{inner}", shown(each)) for inner, each in value.items() if inner != "kind"
+            )
         elif name not in LEFT_OUT:
             yield name, shown(value)
 

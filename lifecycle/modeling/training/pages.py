@@ -31,14 +31,19 @@ PAGE = 30
 CHARTS = {"loss": ("train_loss", "validation_loss"), **{name: (name,) for name in charts.SMALL}}
 SHOWN = 2  # validation scores at the top of a run's page
 DRAWN = dict.fromkeys(
-    (*(name for each in MEASURES.values() for name in each.metrics.drawn[:SHOWN]), *(name for names in CHARTS.values() for name in names))
+    (
+        *(name for each in MEASURES.values() for name in each.metrics.drawn[:SHOWN]),
+        *(name for names in CHARTS.values() for name in names),
+    )
 )
 SEVERITY = {"info": "info", "watch": "warn", "bad": "bad"}
 
 
 @dataclass(frozen=True, slots=True)
 class RunLine:
-    """A run in the list. score: `leading` on validation; None before it is measured. place: in the queue, if queued."""
+    """A run in the list. score: `leading` on validation; None before it is measured. place: in the queue, if
+    queued.
+    """
 
     run: Run
     losses: list[float]
@@ -63,7 +68,10 @@ def listing(user: User, given: Mapping[str, str]) -> dict[str, Any]:
     found, older = paging.page(rows, before, PAGE)
     losses = queries.validation_losses(found)
     places = jobs.line_up(run.job for run in found if run.job and run.job.state == State.QUEUED).places
-    lines = [RunLine(run, losses.get(run.pk, []), metrics_of(run.task).listed, places.get(run.job_id or 0)) for run in found]
+    lines = [
+        RunLine(run, losses.get(run.pk, []), metrics_of(run.task).listed, places.get(run.job_id or 0))
+        for run in found
+    ]
     return {
         "lines": lines,
         "only_trials": not (lines or before) and queries.runs(user).exists(),
@@ -77,7 +85,9 @@ def listing(user: User, given: Mapping[str, str]) -> dict[str, Any]:
 def tabs(current: str) -> list[dict[str, Any]]:
     """The two lists: single runs, and sweeps."""
     views = {"training:list": "Runs", "training:sweeps": "Sweeps"}
-    return [{"label": label, "url": reverse(name), "current": name == current} for name, label in views.items()]
+    return [
+        {"label": label, "url": reverse(name), "current": name == current} for name, label in views.items()
+    ]
 
 
 # ── One run ─────────────────────────────────────────────────────────────────
@@ -91,12 +101,20 @@ def detail(user: User, uuid: UUID) -> dict[str, Any]:
         "charts": drawings(run, curves, findings),
         "provenance": record_page.provenance(run),
         "cost": record_page.costs(run),
-        "repeats": [record_page.repeat_line(each) for each in ([run] if run.reproduces else []) + queries.repeats(run)],
+        "repeats": [
+            record_page.repeat_line(each) for each in ([run] if run.reproduces else []) + queries.repeats(run)
+        ],
         "forgetting": forgetting_page.shown(run),
         "train_on": train_on(user, run),
         "reproduce_key": uuid4() if run.state == RunState.SUCCEEDED and may_launch(user, run) else None,
-        "has_manifest": bool(settings.TRAINING_IMAGE) and run.state not in record_page.UNTRAINABLE and may_launch(user, run),
-        "evaluation_url": find_url("evaluation:of_run", uuid=run.uuid) if run.state == RunState.SUCCEEDED else "",
+        "has_manifest": (
+            bool(settings.TRAINING_IMAGE)
+            and run.state not in record_page.UNTRAINABLE
+            and may_launch(user, run)
+        ),
+        "evaluation_url": (
+            find_url("evaluation:of_run", uuid=run.uuid) if run.state == RunState.SUCCEEDED else ""
+        ),
         "compare_url": find_url("evaluation:compare") if run.state == RunState.SUCCEEDED else "",
     }
 
@@ -115,17 +133,26 @@ def train_on(user: User, run: Run) -> dict[str, str] | None:
         return None
     if run.spec["strategy"]["kind"] in MERGED:
         return {"refused": ""}
-    return {"refused": f"{run.get_strategy_display()} doesn't change the base weights, so training can't continue from it."}
+    return {
+        "refused": (
+            f"{run.get_strategy_display()} doesn't change the base weights, so training can't continue"
+            " from it."
+        )
+    }
 
 
 def live(user: User, uuid: UUID) -> dict[str, Any]:
     """The parts of a run's page that change while it runs."""
     run = queries.get_run(user, uuid)
     wanted = ("validation_loss", "memory_mb", *metrics_of(run.task).drawn[:SHOWN])
-    return live_part(user, run, queries.curves(run, wanted), list(run.diagnoses.order_by("-updated_at", "id")))
+    return live_part(
+        user, run, queries.curves(run, wanted), list(run.diagnoses.order_by("-updated_at", "id"))
+    )
 
 
-def live_part(user: User, run: Run, curves: Mapping[str, charts.Curve], findings: list[Diagnosis]) -> dict[str, Any]:
+def live_part(
+    user: User, run: Run, curves: Mapping[str, charts.Curve], findings: list[Diagnosis]
+) -> dict[str, Any]:
     """State, progress, figures, diagnoses, log, and actions."""
     active = run.state in queries.ACTIVE
     job = run.job
@@ -135,7 +162,9 @@ def live_part(user: User, run: Run, curves: Mapping[str, charts.Curve], findings
         "active": active,
         "job": job,
         "line": jobs.line(user, job) if job and waits else None,
-        "moves": jobs.moves(job) if job and waits and may_launch(user, run) and jobs.may_cancel(user, job) else [],
+        "moves": (
+            jobs.moves(job) if job and waits and may_launch(user, run) and jobs.may_cancel(user, job) else []
+        ),
         "thread": thread(run),
         "eta": job.eta if job and run.state == RunState.TRAINING else None,
         "epoch": epoch(run),
@@ -171,12 +200,22 @@ def button_reasons(user: User, run: Run) -> dict[str, str]:
     """Why each button is disabled; empty if it is enabled."""
     may_pause, may_stop = (can(user, f"training.{name}", run) for name in ("pause", "stop"))
     role = "Only ML engineers and ML leads can do this"
-    ended = f"The run has {'finished' if run.state == RunState.SUCCEEDED else run.get_state_display().lower()}"
+    ended = (
+        f"The run has {'finished' if run.state == RunState.SUCCEEDED else run.get_state_display().lower()}"
+    )
     going = f"It is {run.get_state_display().lower()}"
-    pause = "" if run.state in (RunState.QUEUED, RunState.TRAINING) else going if run.state in queries.UNFINISHED else ended
+    pause = (
+        ""
+        if run.state in (RunState.QUEUED, RunState.TRAINING)
+        else going
+        if run.state in queries.UNFINISHED
+        else ended
+    )
     stop = going if run.state == RunState.STOPPING else "" if run.state in queries.UNFINISHED else ended
     resume = (
-        "" if run.state in (RunState.PAUSED, RunState.STOPPED, RunState.FAILED) else "Only a paused, stopped, or failed run can be resumed"
+        ""
+        if run.state in (RunState.PAUSED, RunState.STOPPED, RunState.FAILED)
+        else "Only a paused, stopped, or failed run can be resumed"
     )
     register = "" if run.state == RunState.SUCCEEDED else "Available after the run succeeds"
     url = find_url("catalog:register_run", uuid=run.uuid)
@@ -202,15 +241,23 @@ def figures(run: Run, curves: Mapping[str, charts.Curve]) -> list[Figure]:
     losses = curves.get("validation_loss", [])
     result = run.result or {}
     trainable, total = result.get("trainable_parameters"), result.get("total_parameters")
-    seconds = result.get("seconds") or (((run.finished_at or timezone.now()) - run.started_at).total_seconds() if run.started_at else None)
+    seconds = result.get("seconds") or (
+        ((run.finished_at or timezone.now()) - run.started_at).total_seconds() if run.started_at else None
+    )
     strip = [compared(metrics[name], shown[name], reference, is_best=name == best[0]) for name in best]
     ece = run.metrics.get("ece")
     sure = Figure(
-        "ECE", decimals(ece) if ece is not None else None, sub="calibrated on validation" if ece is not None else "with the model"
+        "ECE",
+        decimals(ece) if ece is not None else None,
+        sub="calibrated on validation" if ece is not None else "with the model",
     )
     return [
         *strip,
-        Figure("Validation loss", decimals(losses[-1][1]) if losses else None, sub=f"lowest {lowest(losses)}" if losses else ""),
+        Figure(
+            "Validation loss",
+            decimals(losses[-1][1]) if losses else None,
+            sub=f"lowest {lowest(losses)}" if losses else "",
+        ),
         *([sure] if run.task_type.has_confidence else []),
         Figure(
             "Trainable",
@@ -220,20 +267,38 @@ def figures(run: Run, curves: Mapping[str, charts.Curve]) -> list[Figure]:
         Figure(
             "Time",
             duration(seconds) if seconds else None,
-            sub=f"{size(int(result['peak_memory_mb'] * 2**20))} at most" if result.get("peak_memory_mb") else "",
+            sub=(
+                f"{size(int(result['peak_memory_mb'] * 2**20))} at most"
+                if result.get("peak_memory_mb")
+                else ""
+            ),
         ),
     ]
 
 
-def compared(metric: Metric, value: float | None, reference: ports.Reference | None, *, is_best: bool) -> Figure:
-    """A value with its difference from the reference, if both are known. is_best: the best step is the best by it."""
+def compared(
+    metric: Metric, value: float | None, reference: ports.Reference | None, *, is_best: bool
+) -> Figure:
+    """A value with its difference from the reference, if both are known. is_best: the best step is the best
+    by it.
+    """
     label = f"{metric.heading}, best" if is_best else metric.heading
     known = reference.values.get(metric.name) if reference else None
     if value is None or known is None or reference is None:
-        return Figure(label, decimals(value) if value is not None else None, sub="on validation" if value is not None else "")
+        return Figure(
+            label,
+            decimals(value) if value is not None else None,
+            sub="on validation" if value is not None else "",
+        )
     difference = value - known
     gain = metric.gain(difference)
-    return Figure(label, decimals(value), sub=f"on {reference.name}", change=signed(difference), good=gain > 0 if gain else None)
+    return Figure(
+        label,
+        decimals(value),
+        sub=f"on {reference.name}",
+        change=signed(difference),
+        good=gain > 0 if gain else None,
+    )
 
 
 def lowest(losses: charts.Curve) -> str:
@@ -248,7 +313,10 @@ def thread(run: Run) -> list[Step]:
     steps = [
         Step("Dataset", dataset.name, find_url("datasets:dataset", uuid=dataset.uuid)),
         Step(
-            "Dataset version", f"v{run.snapshot.number}", find_url("snapshots:detail", uuid=run.snapshot.uuid), digest=run.snapshot.digest
+            "Dataset version",
+            f"v{run.snapshot.number}",
+            find_url("snapshots:detail", uuid=run.snapshot.uuid),
+            digest=run.snapshot.digest,
         ),
         Step("Run", str(run.number), at="now"),
     ]
@@ -257,7 +325,10 @@ def thread(run: Run) -> list[Step]:
 
 def drawings(run: Run, curves: Mapping[str, charts.Curve], findings: list[Diagnosis]) -> dict[str, Any]:
     """The loss chart and the small multiples."""
-    return {"loss": drawing(run, "loss", curves, findings), "small": [drawing(run, name, curves, findings) for name in charts.SMALL]}
+    return {
+        "loss": drawing(run, "loss", curves, findings),
+        "small": [drawing(run, name, curves, findings) for name in charts.SMALL],
+    }
 
 
 def drawing(run: Run, chart: str, curves: Mapping[str, charts.Curve], findings: list[Diagnosis]) -> Chart:
@@ -292,12 +363,18 @@ def new_points(run: Run, chart: str, after: int) -> Mapping[str, Any]:
     found = queries.new_points(run, names, after)
     curves = [found.get(name, []) for name in names]
     last = max([after, *(curve[-1][0] for curve in curves if curve)])
-    following = f"{reverse('training:points', args=[run.uuid])}?chart={chart}&after={last}" if run.state in queries.ACTIVE else None
+    following = (
+        f"{reverse('training:points', args=[run.uuid])}?chart={chart}&after={last}"
+        if run.state in queries.ACTIVE
+        else None
+    )
     return charts.updates(curves, following)
 
 
 def page_points(run: Run, chart: str, after: int) -> Mapping[str, Any]:
-    """The new points, with the whole updated chart if there are any, since axes, labels, and the finding change too."""
+    """The new points, with the whole updated chart if there are any, since axes, labels, and the finding
+    change too.
+    """
     found = new_points(run, chart, after)
     if not any(found["x"]):
         return found

@@ -1,4 +1,6 @@
-"""Extension points for upper rooms, filled in their AppConfig.ready(): callbacks after a success, and reference values."""
+"""Extension points for upper rooms, filled in their AppConfig.ready(): callbacks after a success, and
+reference values.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """What a run's validation values are read against. name: as used in a sentence, such as "3.2.0" or "TF-IDF"."""
+    """What a run's validation values are read against. name: as used in a sentence, such as "3.2.0" or
+    "TF-IDF".
+    """
 
     name: str
     values: Mapping[str, float]
@@ -44,8 +48,9 @@ def succeeded(run: Run) -> None:
 
 
 def add_workers(name: str, call: Earlier) -> None:
-    """Call `call(runs)` for the contributors to these runs, by uuid: runs whose launch event doesn't name them. The same name again
-    replaces it."""
+    """Call `call(runs)` for the contributors to these runs, by uuid: runs whose launch event doesn't name
+    them. The same name again replaces it.
+    """
     _earlier[name] = call
 
 
@@ -55,7 +60,9 @@ def earlier_workers(runs: Collection[UUID]) -> list[Workers]:
 
 
 def add_reference(name: str, call: Refer, *, order: int) -> None:
-    """Register a reference for a run's values; the one with the lowest order is shown. The same name again replaces it."""
+    """Register a reference for a run's values; the one with the lowest order is shown. The same name again
+    replaces it.
+    """
     _references[name] = (order, call)
 
 

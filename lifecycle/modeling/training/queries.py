@@ -76,9 +76,16 @@ def find_waiting_base(user: Person, uuid: str) -> BaseModel | None:
 def runs(user: Person) -> QuerySet[Run]:
     """The runs that the user may see, newest first."""
     related = (
-        "project", "snapshot__dataset", "base__folder", "base__run__snapshot__dataset", "launched_by", "artifact", "job",
-        "reproduces__artifact", "sweep",
-    )  # fmt: skip
+        "project",
+        "snapshot__dataset",
+        "base__folder",
+        "base__run__snapshot__dataset",
+        "launched_by",
+        "artifact",
+        "job",
+        "reproduces__artifact",
+        "sweep",
+    )
     return policy.visible_to(user, Run, "training.view").select_related(*related).order_by("-id")
 
 
@@ -105,7 +112,9 @@ def get_estimate(user: Person, uuid: UUID) -> Estimate:
 
 def estimate_of(run: Run) -> Estimate | None:
     """The newest measured dry run of a run's spec and data; None if there is none."""
-    known = Estimate.objects.filter(snapshot=run.snapshot_id, spec_digest=run.spec_digest, figures__isnull=False)
+    known = Estimate.objects.filter(
+        snapshot=run.snapshot_id, spec_digest=run.spec_digest, figures__isnull=False
+    )
     return known.order_by("-id").first()
 
 
@@ -130,15 +139,25 @@ def search_runs(user: Person, text: str) -> list[Hit]:
 
 def launchable(user: Person) -> QuerySet[Snapshot]:
     """The snapshots that the user may train on, newest first."""
-    return policy.visible_to(user, Snapshot, "training.launch").select_related("dataset__project", "schema").order_by("-id")
+    return (
+        policy.visible_to(user, Snapshot, "training.launch")
+        .select_related("dataset__project", "schema")
+        .order_by("-id")
+    )
 
 
 def lineage(run: Run) -> set[UUID]:
-    """The run and its ancestors, by uuid: runs whose weights it started from or whose settings it reproduces."""
+    """The run and its ancestors, by uuid: runs whose weights it started from or whose settings it
+    reproduces.
+    """
     found: set[UUID] = set()
     keys: set[int] = {run.pk}
     while keys:
-        rows = list(Run.objects.filter(pk__in=keys).exclude(uuid__in=found).values_list("uuid", "base__run", "reproduces"))
+        rows = list(
+            Run.objects.filter(pk__in=keys)
+            .exclude(uuid__in=found)
+            .values_list("uuid", "base__run", "reproduces")
+        )
         found |= {uuid for uuid, *_ in rows}
         keys = {key for _, *before in rows for key in before if key}
     return found
@@ -147,7 +166,11 @@ def lineage(run: Run) -> set[UUID]:
 def workers_of(run: Run) -> Workers:
     """Everyone who contributed to a run or its ancestors, from the events of these runs."""
     runs = lineage(run)
-    trained = set(Run.objects.filter(uuid__in=runs, launched_by__isnull=False).values_list("launched_by__uuid", flat=True))
+    trained = set(
+        Run.objects.filter(uuid__in=runs, launched_by__isnull=False).values_list(
+            "launched_by__uuid", flat=True
+        )
+    )
     behind: set[UUID] = set()
     overrode: set[UUID] = set()
     before: set[UUID] = set()
@@ -166,12 +189,16 @@ def workers_of(run: Run) -> Workers:
 
 # ── Curves ──────────────────────────────────────────────────────────────────
 def curves(run: Run, names: Iterable[str]) -> dict[str, list[tuple[int, float]]]:
-    """Points by metric in step order; metrics with more than 1,000 are evenly thinned, keeping the last and the best points.
+    """Points by metric in step order; metrics with more than 1,000 are evenly thinned, keeping the last and
+    the best points.
 
-    Up to 1,000 points in total are read directly, since building the thinning query takes longer than running it.
+    Up to 1,000 points in total are read directly, since building the thinning query takes longer than running
+    it.
     """
     names = list(names)
-    few = list(MetricPoint.objects.filter(run=run, name__in=names).values_list("name", "step", "value")[: POINTS + 1])
+    few = list(
+        MetricPoint.objects.filter(run=run, name__in=names).values_list("name", "step", "value")[: POINTS + 1]
+    )
     if len(few) <= POINTS:
         return by_name(sorted(few, key=lambda point: point[1]))
     wanted = Q()
@@ -181,18 +208,23 @@ def curves(run: Run, names: Iterable[str]) -> dict[str, list[tuple[int, float]]]
 
 
 def curves_of(runs: Iterable[Run], name: str, most: int | None = None) -> dict[int, list[tuple[int, float]]]:
-    """One metric's points of several runs, thinned as in `curves`, by the run's key. most: instead of 1,000."""
+    """One metric's points of several runs, thinned as in `curves`, by the run's key. most: instead of
+    1,000.
+    """
     wanted = Q(pk__in=[])
     for run in runs:
         wanted |= thinned(run, name, most)
     found: dict[int, list[tuple[int, float]]] = defaultdict(list)
-    for key, step, value in MetricPoint.objects.filter(wanted).order_by("step").values_list("run_id", "step", "value"):
+    for key, step, value in (
+        MetricPoint.objects.filter(wanted).order_by("step").values_list("run_id", "step", "value")
+    ):
         found[key].append((step, value))
     return dict(found)
 
 
 def thinned(run: Run, name: str, most: int | None = None) -> Q:
-    """The condition for a metric's drawn points: all of them, or those with the largest strides, between half of `most` and `most`.
+    """The condition for a metric's drawn points: all of them, or those with the largest strides, between half
+    of `most` and `most`.
 
     most: by default 1,000.
     """
@@ -222,23 +254,36 @@ def by_name(points: Iterable[tuple[str, int, float]]) -> dict[str, list[tuple[in
 
 
 def validation_losses(runs: Iterable[Run]) -> dict[int, list[float]]:
-    """The validation losses of several runs in step order, thinned for a sparkline, by the run's key, in one query for a page."""
-    return {key: [value for _, value in points] for key, points in curves_of(runs, "validation_loss", SPARK).items()}
+    """The validation losses of several runs in step order, thinned for a sparkline, by the run's key, in one
+    query for a page.
+    """
+    return {
+        key: [value for _, value in points]
+        for key, points in curves_of(runs, "validation_loss", SPARK).items()
+    }
 
 
 # ── Cost ────────────────────────────────────────────────────────────────────
 def cost_of(run: Run) -> dict[str, Any] | None:
-    """The cost of a run over all attempts: seconds, cpu_seconds, peak_memory_mb, peak_gpu_memory_mb (null on a CPU), stages; price in
-    currency at PRICE_PER_CORE_HOUR, null without one; inference: by graph, the projected cost of a million predictions. None before its
-    end, and for old runs without measurements."""
+    """The cost of a run over all attempts: seconds, cpu_seconds, peak_memory_mb, peak_gpu_memory_mb (null on
+    a CPU), stages; price in currency at PRICE_PER_CORE_HOUR, null without one; inference: by graph, the
+    projected cost of a million predictions. None before its end, and for old runs without measurements.
+    """
     result = run.result or {}
     if result.get("cpu_seconds") is None or run.state not in FINISHED:
         return None
-    return {name: result.get(name) for name in ("seconds", "cpu_seconds", "peak_memory_mb", "peak_gpu_memory_mb", "stages")} | {
+    return {
+        name: result.get(name)
+        for name in ("seconds", "cpu_seconds", "peak_memory_mb", "peak_gpu_memory_mb", "stages")
+    } | {
         "price": price_of(result["cpu_seconds"]),
         "currency": settings.CURRENCY,
         "inference": {
-            graph: {"rows": pace["rows"], "cpu_seconds": (taken := pace["cpu_seconds"] / pace["rows"] * MANY), "price": price_of(taken)}
+            graph: {
+                "rows": pace["rows"],
+                "cpu_seconds": (taken := pace["cpu_seconds"] / pace["rows"] * MANY),
+                "price": price_of(taken),
+            }
             for graph, pace in (result.get("inference") or {}).items()
         },
     }
@@ -263,8 +308,15 @@ def attempt_of(run: Run) -> Attempt:
     """The results of a run that succeeded, and the machine it ran on."""
     environment = {"device": "cpu"} | (run.result.get("environment") or {})  # runs without a recorded device
     rows = (run.result.get("batch") or run.spec)["batch_size"]
-    weights = {each["name"]: each["sha256"] for each in run.artifact.files if each["name"].endswith(".safetensors")} if run.artifact else {}
-    return Attempt(weights, {**environment, "code": run.code_version, "precision": run.result.get("precision"), "rows": rows})
+    weights = (
+        {each["name"]: each["sha256"] for each in run.artifact.files if each["name"].endswith(".safetensors")}
+        if run.artifact
+        else {}
+    )
+    return Attempt(
+        weights,
+        {**environment, "code": run.code_version, "precision": run.result.get("precision"), "rows": rows},
+    )
 
 
 def repeats(run: Run) -> list[Run]:

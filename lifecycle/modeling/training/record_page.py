@@ -23,23 +23,34 @@ STAGES = {"prepare": "Preparation", "train": "Training", "artifact": "Artifact a
 
 
 def manifest_of(run: Run) -> str:
-    """The run as a Kubernetes Job in YAML. Raises Conflict (it has succeeded, no image is set, or its base has no files)."""
+    """The run as a Kubernetes Job in YAML. Raises Conflict (it has succeeded, no image is set, or its base
+    has no files).
+    """
     if run.state in UNTRAINABLE:
-        text = f"{run} has {'succeeded' if run.state == RunState.SUCCEEDED else 'been pruned by its sweep'}: there's nothing left to train."
+        text = (
+            f"{run} has {'succeeded' if run.state == RunState.SUCCEEDED else 'been pruned by its sweep'}:"
+            " there's nothing left to train."
+        )
         raise Conflict(text, next_step="Start another run with its settings and use that run's manifest.")
     if not settings.TRAINING_IMAGE:
-        raise Conflict("Training on a cluster isn't configured.", next_step="Set TRAINING_IMAGE to a container image.")
+        raise Conflict(
+            "Training on a cluster isn't configured.", next_step="Set TRAINING_IMAGE to a container image."
+        )
     if run.base.folder is None:
         raise Conflict(f"The files of {run.base} are missing.", next_step="Add it again under Base models.")
     place = manifest.Place(settings.TRAINING_IMAGE, settings.TRAINING_CLAIM, PurePosixPath(settings.DATA_DIR))
     uuid, peak, threads = str(run.uuid), queries.peak_memory_mb(run), run.spec.get("threads") or 0
     gpus = run.spec.get("processes", 1) if needs_gpus(run) else 0
-    document = manifest.job(place, uuid=uuid, base_digest=run.base.folder.root_digest, threads=threads, peak_mb=peak, gpus=gpus)
+    document = manifest.job(
+        place, uuid=uuid, base_digest=run.base.folder.root_digest, threads=threads, peak_mb=peak, gpus=gpus
+    )
     return manifest.written(document, run=str(run), uuid=uuid, peak_mb=peak)
 
 
 def needs_gpus(run: Run) -> bool:
-    """Whether it requests GPUs, or has any device and is bound to one: where it was started, or by the run that it reproduces."""
+    """Whether it requests GPUs, or has any device and is bound to one: where it was started, or by the run
+    that it reproduces.
+    """
     bound = (run.job.device if run.job else None, run_device(run_folder(run)))
     return run.spec.get("device") == "cuda" or Device.GPU in bound
 
@@ -60,7 +71,15 @@ def provenance(run: Run) -> list[dict[str, str]]:
         ("Device", "", device_of(run)),
         ("Adapter", "", adapter(strategy)),
         ("Optimiser", "", optimiser(run)),
-        ("Split", "", ", ".join(f"{name} {count(splits[name])}" for name in ("train", "validation", "test") if splits.get(name))),
+        (
+            "Split",
+            "",
+            ", ".join(
+                f"{name} {count(splits[name])}"
+                for name in ("train", "validation", "test")
+                if splits.get(name)
+            ),
+        ),
     ]
     if run.task_type.has_thresholds:
         rows.append(("Thresholds", "", thresholds_for(spec, run.result.get("operating"), bool(run.artifact))))
@@ -68,14 +87,26 @@ def provenance(run: Run) -> list[dict[str, str]]:
         chosen = run.result.get("deciding")
         rows.append(("Threshold", "", threshold_of(chosen).line if chosen else wanted(spec)))
     if run.base.run and spec.get("rehearsal"):
-        rows.append(("Rehearsal", run.base.run.snapshot.digest, f"{percent(spec['rehearsal'], 0)} of the training rows at most"))
-    return [{"label": label, "digest": digest, "text": text, "url": "".join(url)} for label, digest, text, *url in rows]
+        rows.append(
+            (
+                "Rehearsal",
+                run.base.run.snapshot.digest,
+                f"{percent(spec['rehearsal'], 0)} of the training rows at most",
+            )
+        )
+    return [
+        {"label": label, "digest": digest, "text": text, "url": "".join(url)}
+        for label, digest, text, *url in rows
+    ]
 
 
 def device_of(run: Run) -> str:
-    """The device it was trained on; before its end, the requested one. With the number of processes if there are several."""
+    """The device it was trained on; before its end, the requested one. With the number of processes if there
+    are several.
+    """
     machine = run.result.get("environment") or {}
-    trained = machine.get("device", "cpu") if machine else ""  # runs without a recorded device were trained on the CPU
+    # runs without a recorded device were trained on the CPU
+    trained = machine.get("device", "cpu") if machine else ""
     requested = {"cpu": "CPU", "cuda": "a GPU"}.get(run.spec.get("device", "auto"), "first available")
     device = trained.replace("cpu", "CPU") if trained else requested
     if (processes := run.spec.get("processes", 1)) == 1:
@@ -91,10 +122,15 @@ def base_url(run: Run) -> str:
 
 def wanted(spec: Mapping[str, Any]) -> str:
     """The goal of a class threshold before it is chosen, in words."""
-    return f"for {spec['operating_class']}, {spec['operating_point']} of at least {spec['operating_target']:g}; chosen after training"
+    return (
+        f"for {spec['operating_class']}, {spec['operating_point']} of at least {spec['operating_target']:g};"
+        " chosen after training"
+    )
 
 
-def thresholds_for(spec: Mapping[str, Any], chosen: Mapping[str, Any] | None = None, has_trained: bool = False) -> str:
+def thresholds_for(
+    spec: Mapping[str, Any], chosen: Mapping[str, Any] | None = None, has_trained: bool = False
+) -> str:
     """The goal of label thresholds in words; after training, with the guarantees from validation."""
     by = spec.get("operating_point", "f1")
     if by == "f1":
@@ -133,14 +169,33 @@ def costs(run: Run) -> list[tuple[str, str]]:
         found = f"{duration(each['cpu_seconds'])} core time, projected from {each['rows']:,} validation texts"
         return found if each["price"] is None else f"{found}; {priced(each['price'])}"
 
-    stages = [(label, cost["stages"][name]) for name, label in STAGES.items() if name in (cost["stages"] or {})]
+    stages = [
+        (label, cost["stages"][name]) for name, label in STAGES.items() if name in (cost["stages"] or {})
+    ]
     return [
-        *((label, f"{duration(each['seconds'])}, {duration(each['cpu_seconds'])} core time") for label, each in stages),
+        *(
+            (label, f"{duration(each['seconds'])}, {duration(each['cpu_seconds'])} core time")
+            for label, each in stages
+        ),
         ("Core time", duration(cost["cpu_seconds"])),
-        ("Peak memory", size(int(cost["peak_memory_mb"] * 2**20)) if cost["peak_memory_mb"] else "Not measured: the run failed"),
-        *([("Peak memory, GPU", size(int(cost["peak_gpu_memory_mb"] * 2**20)))] if cost["peak_gpu_memory_mb"] else []),
+        (
+            "Peak memory",
+            (
+                size(int(cost["peak_memory_mb"] * 2**20))
+                if cost["peak_memory_mb"]
+                else "Not measured: the run failed"
+            ),
+        ),
+        *(
+            [("Peak memory, GPU", size(int(cost["peak_gpu_memory_mb"] * 2**20)))]
+            if cost["peak_gpu_memory_mb"]
+            else []
+        ),
         ("Price", priced(cost["price"])),
-        *((f"Cost per 1 M predictions, {graph}", answers(each)) for graph, each in sorted(cost["inference"].items())),
+        *(
+            (f"Cost per 1 M predictions, {graph}", answers(each))
+            for graph, each in sorted(cost["inference"].items())
+        ),
         ("Energy", "Not measured: no power meter"),
     ]
 
@@ -150,7 +205,11 @@ def adapter(strategy: Mapping[str, Any]) -> str:
     parts = []
     if strategy["kind"] == "lora":
         parts.append(f"r={strategy['rank']}, alpha {strategy['alpha']:g}, dropout {strategy['dropout']:g}")
-        parts += [word for name, word in (("dora", "DoRA"), ("rank_stabilised", "rank-stabilised")) if strategy.get(name)]
+        parts += [
+            word
+            for name, word in (("dora", "DoRA"), ("rank_stabilised", "rank-stabilised"))
+            if strategy.get(name)
+        ]
     if strategy["kind"] in ("prompt", "p_tuning", "prefix"):
         parts.append(f"{strategy['virtual_tokens']} virtual tokens")
     if strategy["kind"] == "p_tuning":

@@ -12,7 +12,9 @@ from django.db.models import TextChoices
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """The result of a run. weights: digests of its weight files, by name. conditions: by the names in CONDITIONS."""
+    """The result of a run. weights: digests of its weight files, by name. conditions: by the names in
+    CONDITIONS.
+    """
 
     weights: Mapping[str, str]
     conditions: Mapping[str, Any]
@@ -22,8 +24,8 @@ class Attempt:
 class Workers:
     """Contributors to a run, by uuid: none of them may approve its model.
 
-    trained: launched or resumed it. behind: proposed the retraining that launched it, or annotated for it. insisted: requested a promotion
-    although the run wasn't better.
+    trained: launched or resumed it. behind: proposed the retraining that launched it, or annotated for it.
+    insisted: requested a promotion although the run wasn't better.
     """
 
     trained: frozenset[UUID] = frozenset()
@@ -32,8 +34,8 @@ class Workers:
 
 
 class RunState(TextChoices):
-    """A run that succeeded, failed, stopped, or was pruned keeps its state. Stopped and failed ones can be resumed from their checkpoint; a
-    pruned one was given up by its sweep and has none.
+    """A run that succeeded, failed, stopped, or was pruned keeps its state. Stopped and failed ones can be
+    resumed from their checkpoint; a pruned one was given up by its sweep and has none.
 
     A paused one hasn't ended: it has no worker, and whatever waits for it continues waiting.
     """
@@ -50,7 +52,9 @@ class RunState(TextChoices):
 
 
 class SweepState(TextChoices):
-    """A sweep runs until its trials or time are used up, trials keep failing, or it is cancelled; then it keeps its state."""
+    """A sweep runs until its trials or time are used up, trials keep failing, or it is cancelled; then it
+    keeps its state.
+    """
 
     RUNNING = "running", "Running"
     FINISHED = "finished", "Finished"
@@ -80,17 +84,29 @@ class Strategy(TextChoices):
 
 
 CONSEQUENCE = {
-    Strategy.LORA: "Trains small adapters; the base is frozen. Nearly as accurate as full fine-tuning, with little memory.",
+    Strategy.LORA: (
+        "Trains small adapters; the base is frozen. Nearly as accurate as full fine-tuning, with little"
+        " memory."
+    ),
     Strategy.FAST_LORA: (
-        "LoRA in the upper layers only; the output of the lower ones is cached. Several times faster, slightly less accurate."
+        "LoRA in the upper layers only; the output of the lower ones is cached. Several times faster,"
+        " slightly less accurate."
     ),
     Strategy.FULL: "Trains all parameters. Most accurate and slowest; needs the most rows.",
     Strategy.IA3: "Trains scaling vectors for activations. Very few parameters; needs more epochs.",
-    Strategy.ADAPTER: "Trains a narrow layer after each layer. As accurate as LoRA; the adapters stay separate when served.",
+    Strategy.ADAPTER: (
+        "Trains a narrow layer after each layer. As accurate as LoRA; the adapters stay separate when served."
+    ),
     Strategy.HEAD: "Trains only the last layer on frozen embeddings. Takes seconds; a good first baseline.",
-    Strategy.PROMPT: "Trains a few vectors prepended to every prompt. Steers the base model but adds little new knowledge.",
-    Strategy.P_TUNING: "Trains a small network that generates the prepended vectors. More stable than prompt tuning.",
-    Strategy.PREFIX: "Trains prepended keys and values in each layer. More capable than prompt tuning and still small.",
+    Strategy.PROMPT: (
+        "Trains a few vectors prepended to every prompt. Steers the base model but adds little new knowledge."
+    ),
+    Strategy.P_TUNING: (
+        "Trains a small network that generates the prepended vectors. More stable than prompt tuning."
+    ),
+    Strategy.PREFIX: (
+        "Trains prepended keys and values in each layer. More capable than prompt tuning and still small."
+    ),
 }
 
 # Conditions of a run besides its spec, with their display names.
@@ -106,11 +122,30 @@ CONDITIONS = {
 }
 FINISHED = frozenset({RunState.SUCCEEDED, RunState.FAILED, RunState.STOPPED, RunState.PRUNED})
 MOVES = {
-    RunState.QUEUED: {RunState.TRAINING, RunState.PAUSING, RunState.STOPPING, RunState.STOPPED, RunState.FAILED},
-    RunState.TRAINING: {
-        *(RunState.PAUSING, RunState.STOPPING, RunState.SUCCEEDED, RunState.FAILED, RunState.STOPPED, RunState.PRUNED),
+    RunState.QUEUED: {
+        RunState.TRAINING,
+        RunState.PAUSING,
+        RunState.STOPPING,
+        RunState.STOPPED,
+        RunState.FAILED,
     },
-    RunState.PAUSING: {RunState.PAUSED, RunState.STOPPING, RunState.SUCCEEDED, RunState.FAILED, RunState.PRUNED},
+    RunState.TRAINING: {
+        *(
+            RunState.PAUSING,
+            RunState.STOPPING,
+            RunState.SUCCEEDED,
+            RunState.FAILED,
+            RunState.STOPPED,
+            RunState.PRUNED,
+        ),
+    },
+    RunState.PAUSING: {
+        RunState.PAUSED,
+        RunState.STOPPING,
+        RunState.SUCCEEDED,
+        RunState.FAILED,
+        RunState.PRUNED,
+    },
     RunState.PAUSED: {RunState.QUEUED, RunState.STOPPING},
     RunState.STOPPING: {RunState.STOPPED, RunState.SUCCEEDED, RunState.FAILED, RunState.PRUNED},
     RunState.STOPPED: {RunState.QUEUED},
@@ -135,7 +170,9 @@ def compare_repeat(first: Attempt, second: Attempt) -> Repeat:
     """Compare two runs of one spec."""
     names = sorted(first.weights.keys() | second.weights.keys())
     changed = [name for name in CONDITIONS if first.conditions.get(name) != second.conditions.get(name)]
-    return Repeat(tuple(name for name in names if first.weights.get(name) != second.weights.get(name)), tuple(changed))
+    return Repeat(
+        tuple(name for name in names if first.weights.get(name) != second.weights.get(name)), tuple(changed)
+    )
 
 
 # ── Sweeps ──────────────────────────────────────────────────────────────────
@@ -153,10 +190,14 @@ class Ending:
     next_step: str = ""
 
 
-def find_ending(states: Sequence[RunState], *, trials: int, minutes: float, limit: int | None) -> Ending | None:
-    """Whether a sweep has ended; None if another trial should start. Trials stopped by people don't count as failures.
+def find_ending(
+    states: Sequence[RunState], *, trials: int, minutes: float, limit: int | None
+) -> Ending | None:
+    """Whether a sweep has ended; None if another trial should start. Trials stopped by people don't count as
+    failures.
 
-    states: of the trials so far, in order, all ended. trials: their intended number. minutes: since the start of the sweep.
+    states: of the trials so far, in order, all ended. trials: their intended number. minutes: since the start
+    of the sweep.
     """
     counted = [state for state in states if state != RunState.STOPPED]
     if len(counted) >= FAILURES_MAX and set(counted[-FAILURES_MAX:]) == {RunState.FAILED}:
@@ -180,8 +221,8 @@ def find_ending(states: Sequence[RunState], *, trials: int, minutes: float, limi
 def seconds_left(*, ended: int, trials: int, seconds: float, since_last: float) -> float | None:
     """The estimated time left, at the pace of ended trials; None before the first.
 
-    seconds: from the start of the sweep to the end of the last ended trial. since_last: since then; at most the time of one trial is
-    counted, since later ones haven't started.
+    seconds: from the start of the sweep to the end of the last ended trial. since_last: since then; at most
+    the time of one trial is counted, since later ones haven't started.
     """
     if not ended:
         return None

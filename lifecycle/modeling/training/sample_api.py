@@ -14,13 +14,15 @@ from registry.ground.access.rest import Request, operation
 
 
 class SampleOut(serializers.Serializer[object]):
-    """A row. item: its digest. text: the first 240 characters, empty where your role may not read texts or it was erased; of a dialogue
-    those before its last answer. turns: of a dialogue, all before its last answer, each with role and content; else none.
+    """A row. item: its digest. text: the first 240 characters, empty where your role may not read texts or it
+    was erased; of a dialogue those before its last answer. turns: of a dialogue, all before its last answer,
+    each with role and content; else none.
 
-    truth, answer: the name of its class, or of each of several; of marked parts class and place of each, as "PER 0–4" in code points; of
-    written texts one text. before: the answer at the evaluation before, null at the first; rows of written texts are left out
-    where your role may not read them. confidence: 0 to 1, before calibration: of the class, of several that of the least certain decision,
-    of marked parts that of the least certain; null where nothing was marked, and where texts are written.
+    truth, answer: the name of its class, or of each of several; of marked parts class and place of each, as
+    "PER 0–4" in code points; of written texts one text. before: the answer at the evaluation before, null at
+    the first; rows of written texts are left out where your role may not read them. confidence: 0 to 1,
+    before calibration: of the class, of several that of the least certain decision, of marked parts that of
+    the least certain; null where nothing was marked, and where texts are written.
     """
 
     item = serializers.CharField(source="digest")
@@ -42,7 +44,10 @@ class SamplesOut(serializers.Serializer[object]):
 @operation("GET", "runs_samples", Needs("training.view", Run), gives=SamplesOut)
 def run_samples(request: Request, uuid: UUID) -> object:
     """Predictions for a few validation rows, the same at each evaluation."""
-    found = sample_page.samples(request.user, queries.get_run(request.user, uuid)) or {"step": None, "lines": []}
+    found = sample_page.samples(request.user, queries.get_run(request.user, uuid)) or {
+        "step": None,
+        "lines": [],
+    }
     return {"step": found["step"], "results": found["lines"]}
 
 

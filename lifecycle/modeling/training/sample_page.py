@@ -22,8 +22,10 @@ SHOWN_CHARACTERS = 240
 
 @dataclass(frozen=True, slots=True)
 class SampleLine:
-    """One row. truth, answer, before: label names, or generated text; before: None at the first evaluation. text: empty without permission
-    or after erasure, as is url. digest: of the item. turns: of a chat, those before the response, whose beginning is text."""
+    """One row. truth, answer, before: label names, or generated text; before: None at the first evaluation.
+    text: empty without permission or after erasure, as is url. digest: of the item. turns: of a chat, those
+    before the response, whose beginning is text.
+    """
 
     digest: str
     text: str
@@ -46,19 +48,31 @@ class SampleLine:
 
 
 def samples(user: User, run: Run) -> dict[str, Any] | None:
-    """The rows at the newest evaluation: step, earlier (the one before), may_read, lines, right, written (generated text, shown only with
-    permission to read the dataset's texts), judged (predictions are right or wrong), sure (they have a confidence); None before the first
-    evaluation."""
+    """The rows at the newest evaluation: step, earlier (the one before), may_read, lines, right, written
+    (generated text, shown only with permission to read the dataset's texts), judged (predictions are right or
+    wrong), sure (they have a confidence); None before the first evaluation.
+    """
     step = RunSample.objects.filter(run=run).aggregate(last=Max("step"))["last"]
     if step is None:
         return None
     earlier = RunSample.objects.filter(run=run, step__lt=step).aggregate(last=Max("step"))["last"]
-    before = {each.place: names(each.answer) for each in RunSample.objects.filter(run=run, step=earlier)} if earlier is not None else {}
+    before = (
+        {each.place: names(each.answer) for each in RunSample.objects.filter(run=run, step=earlier)}
+        if earlier is not None
+        else {}
+    )
     rows = list(RunSample.objects.filter(run=run, step=step).order_by("place"))
     dataset = run.snapshot.dataset
     may_read = datasets.may_read(user, dataset)
-    found = Item.objects.filter(dataset=dataset, digest__in=[row.item for row in rows]) if may_read else Item.objects.none()
-    texts = {digest: (uuid, text) for digest, uuid, text in found.values_list("digest", "uuid", Substr("text", 1, SHOWN_CHARACTERS))}
+    found = (
+        Item.objects.filter(dataset=dataset, digest__in=[row.item for row in rows])
+        if may_read
+        else Item.objects.none()
+    )
+    texts = {
+        digest: (uuid, text)
+        for digest, uuid, text in found.values_list("digest", "uuid", Substr("text", 1, SHOWN_CHARACTERS))
+    }
     if run.task_type.writes_text:
         written = snapshots.learned_rows_of(run.snapshot, list(texts))
         rows = [row for row in rows if row.item in written]  # responses to erased texts aren't shown
@@ -69,12 +83,29 @@ def samples(user: User, run: Run) -> dict[str, Any] | None:
         content = written[row.item] if run.task_type.writes_text else {}
         text = content["text"][:SHOWN_CHARACTERS] if content else text
         truth, turns = content["answer"] if content else row.truth, turns_before(content)
-        lines.append(SampleLine(row.item, text, url, names(truth), names(row.answer), row.confidence, before.get(row.place), turns))
+        lines.append(
+            SampleLine(
+                row.item,
+                text,
+                url,
+                names(truth),
+                names(row.answer),
+                row.confidence,
+                before.get(row.place),
+                turns,
+            )
+        )
     right = sum(line.is_right for line in lines)
     return {
-        "step": step, "earlier": earlier, "may_read": may_read, "lines": lines, "right": right, "written": run.task_type.writes_text,
-        "judged": run.task_type.has_gold, "sure": run.task_type.has_confidence,
-    }  # fmt: skip
+        "step": step,
+        "earlier": earlier,
+        "may_read": may_read,
+        "lines": lines,
+        "right": right,
+        "written": run.task_type.writes_text,
+        "judged": run.task_type.has_gold,
+        "sure": run.task_type.has_confidence,
+    }
 
 
 def names(value: Any) -> list[str]:

@@ -1,4 +1,5 @@
-"""Search for settings with Optuna: spaces, the next trial, pruning, and importances. Pure: no queries, no clock.
+"""Search for settings with Optuna: spaces, the next trial, pruning, and importances. Pure: no queries, no
+clock.
 
 Nothing is stored: a study is built in memory from the known trials for each call.
 """
@@ -24,9 +25,10 @@ if TYPE_CHECKING:  # imported within functions, since loading Optuna slows down 
 
 KINDS = {each.name: str(each.type) for each in (*fields(TrainSpec), *fields(Strategy))}
 SEARCHED = (
-    "learning_rate", "head_learning_rate", "batch_size", "rank", "width", "epochs", "warmup_fraction", "label_smoothing", "focal_gamma",
-    "weight_decay", "dropout", "alpha", "dora", "rank_stabilised", "frozen_layers", "accumulation", "max_gradient_norm", "max_tokens",
-    "class_weights", "schedule", "pooling",
+    "learning_rate", "head_learning_rate", "batch_size", "rank", "width", "epochs", "warmup_fraction",
+    "label_smoothing", "focal_gamma", "weight_decay", "dropout", "alpha", "dora", "rank_stabilised",
+    "frozen_layers", "accumulation", "max_gradient_norm", "max_tokens", "class_weights", "schedule",
+    "pooling",
 )  # fmt: skip
 LOG = frozenset({"learning_rate", "head_learning_rate", "weight_decay"})
 WORDS = {"on": True, "off": False}
@@ -75,7 +77,13 @@ Space = Mapping[str, Domain]
 
 def format_value(value: Any) -> str:
     """A value for display and input."""
-    return ("on" if value else "off") if isinstance(value, bool) else f"{value:.4g}" if isinstance(value, float) else str(value)
+    return (
+        ("on" if value else "off")
+        if isinstance(value, bool)
+        else f"{value:.4g}"
+        if isinstance(value, float)
+        else str(value)
+    )
 
 
 def read_space(document: Mapping[str, Any]) -> dict[str, Domain]:
@@ -93,7 +101,10 @@ def read_space(document: Mapping[str, Any]) -> dict[str, Domain]:
     if wrong:
         raise Refused("Invalid search space.", fields=wrong)
     if not space:
-        raise Refused("The search space is empty.", next_step="Enter a range or several values for at least one setting.")
+        raise Refused(
+            "The search space is empty.",
+            next_step="Enter a range or several values for at least one setting.",
+        )
     return {name: space[name] for name in SEARCHED if name in space}
 
 
@@ -145,7 +156,9 @@ def is_number(value: Any) -> bool:
 
 
 def parse(name: str, text: str) -> Any:
-    """Parse a user's input: one value, or "0.001 to 0.1" or "16, 32" as the API takes it. Raises ValueError with a sentence."""
+    """Parse a user's input: one value, or "0.001 to 0.1" or "16, 32" as the API takes it. Raises ValueError
+    with a sentence.
+    """
     low, word, high = text.partition(" to ")
     if word:
         return {"low": parse_value(name, low), "high": parse_value(name, high)}
@@ -167,22 +180,34 @@ def parse_value(name: str, text: str) -> Any:
         return int(text) if kind == "int" else float(text)
     except ValueError:
         wanted = "a whole number" if kind == "int" else "a number"
-        raise ValueError(f"“{text}” isn't {wanted}. Enter one value, a range such as 1 to 4, or several such as 1, 2, 4.") from None
+        raise ValueError(
+            f"“{text}” isn't {wanted}. Enter one value, a range such as 1 to 4, or several such as 1, 2, 4."
+        ) from None
 
 
 def size(space: Space) -> int | None:
     """The number of combinations in a space; None if it isn't countable."""
     counts = [
-        len(domain.values) if isinstance(domain, Choices) else int(domain.high - domain.low) + 1 if KINDS[name] == "int" else None
+        (
+            len(domain.values)
+            if isinstance(domain, Choices)
+            else int(domain.high - domain.low) + 1
+            if KINDS[name] == "int"
+            else None
+        )
         for name, domain in space.items()
     ]
     return None if None in counts else math.prod(each or 1 for each in counts)
 
 
 def corners(space: Space) -> list[dict[str, Any]]:
-    """Settings that reveal any limit of the engine: each end of a range and each choice with the others at their first value, and all at
-    their last."""
-    ends = {name: domain.values if isinstance(domain, Choices) else (domain.low, domain.high) for name, domain in space.items()}
+    """Settings that reveal any limit of the engine: each end of a range and each choice with the others at
+    their first value, and all at their last.
+    """
+    ends = {
+        name: domain.values if isinstance(domain, Choices) else (domain.low, domain.high)
+        for name, domain in space.items()
+    }
     first = {name: values[0] for name, values in ends.items()}
     return [
         first,
@@ -203,10 +228,17 @@ def suggested_space(strategy: str, values: Mapping[str, Any]) -> dict[str, Domai
 def usual_domain(name: str, value: Any) -> Domain:
     """The usual search domain of a setting around a value."""
     fixed: dict[str, Domain] = {
-        "warmup_fraction": Range(0.0, 0.2), "label_smoothing": Range(0.0, 0.2), "focal_gamma": Range(0.0, 3.0), "dropout": Range(0.0, 0.3),
-        "weight_decay": Range(0.001, 0.1, log=True), "max_gradient_norm": Choices((0.5, 1.0, 2.0)), "accumulation": Choices((1, 2, 4)),
-        "schedule": Choices(SCHEDULES), "pooling": Choices(POOLINGS[:2]), "frozen_layers": Range(1, 2),
-    }  # fmt: skip
+        "warmup_fraction": Range(0.0, 0.2),
+        "label_smoothing": Range(0.0, 0.2),
+        "focal_gamma": Range(0.0, 3.0),
+        "dropout": Range(0.0, 0.3),
+        "weight_decay": Range(0.001, 0.1, log=True),
+        "max_gradient_norm": Choices((0.5, 1.0, 2.0)),
+        "accumulation": Choices((1, 2, 4)),
+        "schedule": Choices(SCHEDULES),
+        "pooling": Choices(POOLINGS[:2]),
+        "frozen_layers": Range(1, 2),
+    }
     if name in fixed:
         return fixed[name]
     if isinstance(value, bool):
@@ -239,7 +271,9 @@ class Outcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """An ended trial. score: the main score on validation; evaluations: at each evaluation during training."""
+    """An ended trial. score: the main score on validation; evaluations: at each evaluation during
+    training.
+    """
 
     outcome: Outcome
     params: Mapping[str, Any]
@@ -249,12 +283,17 @@ class Trial:
     @property
     def value(self) -> float | None:
         """Its value in a study: for a pruned trial its last evaluation, as in Optuna."""
-        return {Outcome.SCORED: self.score, Outcome.PRUNED: self.evaluations[-1] if self.evaluations else None}.get(self.outcome)
+        return {
+            Outcome.SCORED: self.score,
+            Outcome.PRUNED: self.evaluations[-1] if self.evaluations else None,
+        }.get(self.outcome)
 
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """Why a trial is pruned. evaluation: from 1; best: its own so far; median: of `others` trials at that evaluation."""
+    """Why a trial is pruned. evaluation: from 1; best: its own so far; median: of `others` trials at that
+    evaluation.
+    """
 
     evaluation: int
     best: float
@@ -262,7 +301,9 @@ class Cut:
     others: int
 
 
-def study(space: Space, trials: Iterable[Trial], sampler: optuna.samplers.BaseSampler | None = None) -> optuna.Study:
+def study(
+    space: Space, trials: Iterable[Trial], sampler: optuna.samplers.BaseSampler | None = None
+) -> optuna.Study:
     """A study in memory with these trials."""
     import optuna
 
@@ -284,15 +325,19 @@ def study(space: Space, trials: Iterable[Trial], sampler: optuna.samplers.BaseSa
 
 
 def seed_of(seed: int, number: int, attempt: int = 0) -> int:
-    """The seed of one trial, from 0 to 2**32 - 1, different from all others, including those of a sweep with the next seed."""
+    """The seed of one trial, from 0 to 2**32 - 1, different from all others, including those of a sweep with
+    the next seed.
+    """
     return int(np.random.SeedSequence([seed, number, attempt]).generate_state(1)[0])
 
 
-def suggest(space: Space, trials: Sequence[Trial], *, sampler: str, seed: int, number: int) -> dict[str, Any] | None:
+def suggest(
+    space: Space, trials: Sequence[Trial], *, sampler: str, seed: int, number: int
+) -> dict[str, Any] | None:
     """The settings of the next trial: deterministic in space, trials, seed, and number.
 
-    sampler: tpe or random. Settings already tried would give the same weights, so they are replaced by random ones, and finally by what is
-    left. None if nothing is left, as in a range without further numbers.
+    sampler: tpe or random. Settings already tried would give the same weights, so they are replaced by random
+    ones, and finally by what is left. None if nothing is left, as in a range without further numbers.
     """
     from optuna.samplers import RandomSampler, TPESampler
 
@@ -314,13 +359,17 @@ def combinations(space: Space) -> Iterator[dict[str, Any]]:
     held = size(space)
     if held is None or held > COUNTED:
         return
-    values = [domain.values if isinstance(domain, Choices) else range(int(domain.low), int(domain.high) + 1) for domain in space.values()]
+    values = [
+        domain.values if isinstance(domain, Choices) else range(int(domain.low), int(domain.high) + 1)
+        for domain in space.values()
+    ]
     yield from (dict(zip(space, each, strict=True)) for each in product(*values))
 
 
 def find_cut(evaluations: Sequence[float], trials: Iterable[Trial], *, warmup: int) -> Cut | None:
-    """When to prune a trial, as Optuna's MedianPruner: at the first evaluation at which its best so far is below the median of scored
-    trials. warmup: the number of scored trials before any is pruned."""
+    """When to prune a trial, as Optuna's MedianPruner: at the first evaluation at which its best so far is
+    below the median of scored trials. warmup: the number of scored trials before any is pruned.
+    """
     scored = [trial.evaluations for trial in trials if trial.outcome is Outcome.SCORED]
     if len(scored) < max(warmup, 1):
         return None
@@ -333,7 +382,8 @@ def find_cut(evaluations: Sequence[float], trials: Iterable[Trial], *, warmup: i
 
 
 def importances(space: Space, trials: Sequence[Trial]) -> dict[str, float] | None:
-    """How much each setting distinguishes the best trials (PED-ANOVA, Watanabe et al. 2023): shares of 1, largest first.
+    """How much each setting distinguishes the best trials (PED-ANOVA, Watanabe et al. 2023): shares of 1,
+    largest first.
 
     None with fewer than IMPORTANT_FROM scored trials, or if all scores are equal.
     """

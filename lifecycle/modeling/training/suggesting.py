@@ -30,28 +30,37 @@ def lengths(snapshot: Snapshot) -> Lengths:
     key = f"training:lengths:2:{snapshot.uuid}"
     known: Lengths | None = cache.get(key)
     if known is None:
-        rows = (row for row in islice(snapshots.engine_rows(snapshot, "train"), SAMPLE) if "left_out" not in row)
+        rows = (
+            row for row in islice(snapshots.engine_rows(snapshot, "train"), SAMPLE) if "left_out" not in row
+        )
         known = settings_of(snapshot.dataset.task).lengths(rows)
         cache.set(key, known, 3600)
     return known
 
 
 def unlearnable(snapshot: Snapshot) -> tuple[int, str] | None:
-    """The number of training chats checked and the problem of the first, if none of them has anything to train on; None otherwise."""
+    """The number of training chats checked and the problem of the first, if none of them has anything to
+    train on; None otherwise.
+    """
     rows = list(islice(snapshots.engine_rows(snapshot, "train"), SAMPLE))
     return (len(rows), rows[0]["left_out"]) if rows and all("left_out" in row for row in rows) else None
 
 
 def measured_rates(base: BaseModel, strategies: Iterable[str], task: str) -> dict[str, tuple[float, str]]:
-    """By strategy, if known: examples per second of the newest finished run on this base, and that run's strategy: the same one if
-    possible, else another. Two queries for any number of strategies.
+    """By strategy, if known: examples per second of the newest finished run on this base, and that run's
+    strategy: the same one if possible, else another. Two queries for any number of strategies.
 
-    Another strategy's rate is scaled by the engine's known ratio. Head only isn't comparable: its encoder runs once.
+    Another strategy's rate is scaled by the engine's known ratio. Head only isn't comparable: its encoder
+    runs once.
     """
     settings = settings_of(task)
     alike = [key for key in TYPES if settings_of(key).example == settings.example]
-    runs = Run.objects.filter(base=base, state=RunState.SUCCEEDED, snapshot__dataset__task__in=alike).exclude(strategy="head")
-    newest = Run.objects.filter(pk__in=runs.order_by().values("strategy").annotate(newest=Max("pk")).values("newest")).order_by("-pk")
+    runs = Run.objects.filter(base=base, state=RunState.SUCCEEDED, snapshot__dataset__task__in=alike).exclude(
+        strategy="head"
+    )
+    newest = Run.objects.filter(
+        pk__in=runs.order_by().values("strategy").annotate(newest=Max("pk")).values("newest")
+    ).order_by("-pk")
     found = {run.strategy: run for run in newest}
     if not found:
         return {}
@@ -67,14 +76,17 @@ def measured_rates(base: BaseModel, strategies: Iterable[str], task: str) -> dic
 def strategy_settings(run: Run) -> dict[str, Any]:
     """The settings of a run's strategy, as `launch` takes them."""
     inner = run.spec["strategy"]
-    return {name: inner[name] for name in settings_of(run.task).inner(run.strategy) if inner.get(name) is not None}
+    return {
+        name: inner[name] for name in settings_of(run.task).inner(run.strategy) if inner.get(name) is not None
+    }
 
 
 def threshold_settings(spec: Mapping[str, Any], earlier: Snapshot, snapshot: Snapshot) -> dict[str, Any]:
-    """The class threshold of a spec, for another dataset version: the class by its stable id, through renames and merges.
+    """The class threshold of a spec, for another dataset version: the class by its stable id, through renames
+    and merges.
 
-    Empty if the spec has none; without a threshold if the version lacks the class or has too few validation rows of it. For another
-    dataset, the class by name.
+    Empty if the spec has none; without a threshold if the version lacks the class or has too few validation
+    rows of it. For another dataset, the class by name.
     """
     chosen = spec.get("operating_class")
     if not chosen:
@@ -95,7 +107,9 @@ def suggestion(snapshot: Snapshot, base: BaseModel | None, strategy: str) -> Sug
     return suggestions(snapshot, base, [strategy])[strategy]
 
 
-def suggestions(snapshot: Snapshot, base: BaseModel | None, strategies: Iterable[str]) -> dict[str, Suggestion]:
+def suggestions(
+    snapshot: Snapshot, base: BaseModel | None, strategies: Iterable[str]
+) -> dict[str, Suggestion]:
     """The same for several strategies."""
     strategies, task = list(strategies), snapshot.dataset.task
     rates = measured_rates(base, strategies, task) if base and strategies != ["head"] else {}
@@ -107,7 +121,9 @@ def suggestions(snapshot: Snapshot, base: BaseModel | None, strategies: Iterable
         if measured != strategy:
             reason = f"Scaled from an earlier {Run.Strategy(measured).label} run on this machine."
             each = replace(each, seconds_reason=reason)
-        found[strategy] = each if base is None else continued(within(each, base), snapshot, base, facts.labels)
+        found[strategy] = (
+            each if base is None else continued(within(each, base), snapshot, base, facts.labels)
+        )
     return found
 
 
@@ -115,9 +131,12 @@ def facts_of(snapshot: Snapshot) -> Facts:
     """The input of suggestions, without the pace of a strategy."""
     splits, by_label = snapshot.counts["splits"], snapshot.counts["labels"]
     return Facts(
-        rows=max(1, splits.get("train", 0)), validation_rows=splits.get("validation", 0), lengths=lengths(snapshot),
-        counts=[counts.get("train", 0) for counts in by_label.values()], labels=trained_labels(snapshot),
-    )  # fmt: skip
+        rows=max(1, splits.get("train", 0)),
+        validation_rows=splits.get("validation", 0),
+        lengths=lengths(snapshot),
+        counts=[counts.get("train", 0) for counts in by_label.values()],
+        labels=trained_labels(snapshot),
+    )
 
 
 def within(found: Suggestion, base: BaseModel) -> Suggestion:
@@ -125,7 +144,10 @@ def within(found: Suggestion, base: BaseModel) -> Suggestion:
     limit = base.facts.get("max_tokens")
     if not limit or found.choices["max_tokens"].value <= limit:
         return found
-    return replace(found, choices=found.choices | {"max_tokens": Choice(limit, f"{base.name} accepts no more than this.")})
+    return replace(
+        found,
+        choices=found.choices | {"max_tokens": Choice(limit, f"{base.name} accepts no more than this.")},
+    )
 
 
 def continued(found: Suggestion, snapshot: Snapshot, base: BaseModel, labels: Sequence[str]) -> Suggestion:

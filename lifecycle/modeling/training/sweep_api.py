@@ -24,8 +24,10 @@ FILTERS: Filters = {"project": ("project__uuid", IS_UUID), "number": ("number", 
 
 
 class SweepOut(serializers.Serializer[Any]):
-    """A sweep as programs read it. space: what is searched; options: what is the same in all trials. ended: how many trials have.
-    best: the highest leading score on validation so far; leading: its name, macro_f1 or of marked parts micro_f1."""
+    """A sweep as programs read it. space: what is searched; options: what is the same in all trials. ended:
+    how many trials have. best: the highest leading score on validation so far; leading: its name, macro_f1 or
+    of marked parts micro_f1.
+    """
 
     uuid = serializers.UUIDField()
     project = serializers.UUIDField(source="project.uuid")
@@ -61,8 +63,9 @@ class SweepOut(serializers.Serializer[Any]):
 
 
 class TrialOut(serializers.Serializer[Any]):
-    """A trial: its run, the settings that were searched, and on validation its leading score and its macro-F1, null without
-    a model. evaluations: the leading score at each on the way."""
+    """A trial: its run, the settings that were searched, and on validation its leading score and its
+    macro-F1, null without a model. evaluations: the leading score at each on the way.
+    """
 
     trial = serializers.IntegerField()
     run = serializers.UUIDField()
@@ -76,15 +79,18 @@ class TrialOut(serializers.Serializer[Any]):
 
 
 class OneSweepOut(SweepOut):
-    """The same with its trials in their order, and how much each setting set the best apart: null while too few are scored."""
+    """The same with its trials in their order, and how much each setting set the best apart: null while too
+    few are scored.
+    """
 
     results = TrialOut(many=True)
     importance = serializers.DictField(child=serializers.FloatField(), allow_null=True)
 
 
 class SweepIn(serializers.Serializer[Sweep]):
-    """space: by setting {"low", "high"} with "log", or {"choices": [...]}. options: settings that are the same in all trials, in place of
-    those that are suggested. key: the same key again gives the same sweep."""
+    """space: by setting {"low", "high"} with "log", or {"choices": [...]}. options: settings that are the
+    same in all trials, in place of those that are suggested. key: the same key again gives the same sweep.
+    """
 
     snapshot = serializers.UUIDField()
     base = serializers.UUIDField()
@@ -106,7 +112,9 @@ class SweepIn(serializers.Serializer[Sweep]):
         return Priority.of(word)
 
 
-@operation("GET", "sweeps_list", Needs("signed_in"), gives=page_out(SweepOut, pages.PAGE, "sweeps"), filters=FILTERS)
+@operation(
+    "GET", "sweeps_list", Needs("signed_in"), gives=page_out(SweepOut, pages.PAGE, "sweeps"), filters=FILTERS
+)
 def sweeps(request: Request, given: dict[str, Any]) -> object:
     """List sweeps by keyset, or those of a project or with a number."""
     rows = sweep_queries.sweeps(request.user).filter(**given)
@@ -132,13 +140,18 @@ def one_sweep(request: Request, uuid: UUID) -> Response:
     evaluations = sweep_queries.evaluations_of(sweep)
     trials = [
         {
-            "trial": run.trial, "run": run.uuid, "number": run.number, "state": run.state,
+            "trial": run.trial,
+            "run": run.uuid,
+            "number": run.number,
+            "state": run.state,
             "settings": sweep_queries.params_of(sweep, run),
-            "score": sweep_queries.score_of(run), "macro_f1": run.metrics.get("macro_f1") if run.state == RunState.SUCCEEDED else None,
-            "evaluations": evaluations.get(run.pk, ()), "error": run.error,
+            "score": sweep_queries.score_of(run),
+            "macro_f1": run.metrics.get("macro_f1") if run.state == RunState.SUCCEEDED else None,
+            "evaluations": evaluations.get(run.pk, ()),
+            "error": run.error,
         }
         for run in runs
-    ]  # fmt: skip
+    ]
     importance = search.importances(search.read_space(sweep.space), sweep_queries.ended_trials(sweep, runs))
     more = {"results": TrialOut(trials, many=True).data, "importance": importance}
     return Response({**SweepOut(sweep).data, **more})

@@ -34,8 +34,19 @@ def history(marks: Sequence[Mark], score: Metric, *, wanted: int) -> Chart:
     known = {each.number: value for each, value in zip(scored, so_far, strict=True)}
     data = [
         LINE
-        | {"x": [*known, marks[-1].number], "y": [*so_far, so_far[-1]], "name": "best so far", "line": {"color": "$c1", "shape": "hv"}},
-        DOT | {"x": list(known), "y": [each.value for each in scored], "name": score.words, "marker": {"color": "$c1"}},
+        | {
+            "x": [*known, marks[-1].number],
+            "y": [*so_far, so_far[-1]],
+            "name": "best so far",
+            "line": {"color": "$c1", "shape": "hv"},
+        },
+        DOT
+        | {
+            "x": list(known),
+            "y": [each.value for each in scored],
+            "name": score.words,
+            "marker": {"color": "$c1"},
+        },
         DOT
         | {
             "x": [each.number for each in pruned],
@@ -45,7 +56,11 @@ def history(marks: Sequence[Mark], score: Metric, *, wanted: int) -> Chart:
         },
     ]
     layout = {
-        "xaxis": {"title": {"text": "trial"}, "range": [0.5, max(wanted, marks[-1].number) + 0.5], "tickformat": "d"},
+        "xaxis": {
+            "title": {"text": "trial"},
+            "range": [0.5, max(wanted, marks[-1].number) + 0.5],
+            "tickformat": "d",
+        },
         "yaxis": {"title": {"text": f"{score.words} on validation"}},
     }
     return Chart(
@@ -68,14 +83,19 @@ def history(marks: Sequence[Mark], score: Metric, *, wanted: int) -> Chart:
 
 
 def parallel(space: Space, labels: Mapping[str, str], marks: Sequence[Mark], score: Metric) -> Chart:
-    """Each trial as a line through its settings to its score: the best bold, the better half coloured, the rest in the background."""
+    """Each trial as a line through its settings to its score: the best bold, the better half coloured, the
+    rest in the background.
+    """
     best, axes = best_of(marks), [*space]
     scored = sorted((each for each in marks if each.scored), key=lambda each: -each.value)
     half = math.ceil(len(scored) / 2)
     low, high = min(each.value for each in marks), max(each.value for each in marks)
 
     def height(each: Mark) -> list[float]:
-        return [*(place(space[name], each.params[name]) for name in axes), (each.value - low) / (high - low) if high > low else 0.5]
+        return [
+            *(place(space[name], each.params[name]) for name in axes),
+            (each.value - low) / (high - low) if high > low else 0.5,
+        ]
 
     def lines(name: str, some: Sequence[Mark], colour: str, width: float) -> dict[str, Any]:
         x: list[float | None] = []
@@ -84,9 +104,18 @@ def parallel(space: Space, labels: Mapping[str, str], marks: Sequence[Mark], sco
         for each in some:
             x += [*range(len(axes) + 1), None]
             y += [*height(each), None]
-            text += [f"Trial {each.number}: {labels[axis]} {format_value(each.params[axis])}" for axis in axes]
+            text += [
+                f"Trial {each.number}: {labels[axis]} {format_value(each.params[axis])}" for axis in axes
+            ]
             text += [f"Trial {each.number}: {score.words} {decimals(each.value)}", ""]
-        return LINE | {"x": x, "y": y, "text": text, "hoverinfo": "text", "name": name, "line": {"color": colour, "width": width}}
+        return LINE | {
+            "x": x,
+            "y": y,
+            "text": text,
+            "hoverinfo": "text",
+            "name": name,
+            "line": {"color": colour, "width": width},
+        }
 
     data = [
         lines("pruned", [each for each in marks if not each.scored], "$c2/30", 1),
@@ -100,12 +129,21 @@ def parallel(space: Space, labels: Mapping[str, str], marks: Sequence[Mark], sco
         for at, (bottom, top) in enumerate(ends)
         for y, text, anchor in ((-0.03, bottom, "top"), (1.03, top, "bottom"))
     ]
-    rules = [{"type": "line", "x0": at, "x1": at, "y0": 0, "y1": 1, "layer": "below"} for at in range(len(axes) + 1)]
+    rules = [
+        {"type": "line", "x0": at, "x1": at, "y0": 0, "y1": 1, "layer": "below"}
+        for at in range(len(axes) + 1)
+    ]
     short = {name: labels[name].replace("Learning rate", "Rate") for name in axes}
     names = [*short.values(), score.heading]
     layout = {
         "hovermode": "closest",
-        "xaxis": {"tickvals": list(range(len(names))), "ticktext": names, "range": [-0.4, len(axes) + 0.4], "showline": False, "ticks": ""},
+        "xaxis": {
+            "tickvals": list(range(len(names))),
+            "ticktext": names,
+            "range": [-0.4, len(axes) + 0.4],
+            "showline": False,
+            "ticks": "",
+        },
         "yaxis": {"range": [-0.15, 1.15], "showgrid": False, "showticklabels": False},
         "shapes": rules,
         "annotations": notes,
@@ -117,23 +155,39 @@ def parallel(space: Space, labels: Mapping[str, str], marks: Sequence[Mark], sco
         caption="Each line is a trial. The better half is blue; the best is bold.",
         figure={"data": data, "layout": layout},
         head=["trial", *names],
-        rows=[[each.number, *(format_value(each.params[name]) for name in axes), decimals(each.value, 4)] for each in marks],
+        rows=[
+            [each.number, *(format_value(each.params[name]) for name in axes), decimals(each.value, 4)]
+            for each in marks
+        ],
         size="tall",
     )
 
 
 def importance(found: Mapping[str, float], labels: Mapping[str, str], *, trials: int) -> Chart:
-    """How much each setting distinguishes the best trials, most important on top. found: shares of 1, largest first."""
+    """How much each setting distinguishes the best trials, most important on top. found: shares of 1, largest
+    first.
+    """
     first, share = next(iter(found.items()))
     names = list(found)[::-1]
-    bar = {"type": "bar", "orientation": "h", "y": [labels[name] for name in names], "x": [found[name] for name in names]}
+    bar = {
+        "type": "bar",
+        "orientation": "h",
+        "y": [labels[name] for name in names],
+        "x": [found[name] for name in names],
+    }
     return Chart(
         id="importance",
         lead=f"{labels[first]} mattered most, {percent(share)}.",
-        caption=f"PED-ANOVA importance for reaching the best {BEST} of {count(trials)} scored trials, as shares.",
+        caption=(
+            f"PED-ANOVA importance for reaching the best {BEST} of {count(trials)} scored trials, as shares."
+        ),
         figure={
             "data": [bar | {"name": "importance", "marker": {"color": "$c1"}}],
-            "layout": {"xaxis": {"range": [0, 1], "tickformat": ".0%"}, "yaxis": {"showgrid": False}, "hovermode": "closest"},
+            "layout": {
+                "xaxis": {"range": [0, 1], "tickformat": ".0%"},
+                "yaxis": {"showgrid": False},
+                "hovermode": "closest",
+            },
         },
         head=["setting", "share"],
         rows=[[labels[name], percent(value, 1)] for name, value in found.items()],

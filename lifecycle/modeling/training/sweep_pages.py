@@ -66,7 +66,11 @@ def detail(user: User, uuid: UUID) -> dict[str, Any]:
         "facts": facts_of(sweep),
         "options": [(label_of(name), search.format_value(value)) for name, value in sweep.options.items()],
         "evaluation_url": find_url("evaluation:of_run", uuid=best.uuid) if best else "",
-        "register_url": find_url("catalog:register_run", uuid=best.uuid) if best and can(user, "catalog.register", best) else "",
+        "register_url": (
+            find_url("catalog:register_run", uuid=best.uuid)
+            if best and can(user, "catalog.register", best)
+            else ""
+        ),
         "may_launch": can(user, "training.launch", sweep),
     }
 
@@ -92,7 +96,11 @@ def live_part(user: User, sweep: Sweep, runs: Sequence[Run]) -> dict[str, Any]:
         "leading": sweep_queries.leading_of(sweep),
         "figures": figures(sweep, runs, ended),
         "thread": thread(sweep),
-        "cancel": may_cancel if running else f"The sweep has {'finished' if sweep.state == SweepState.FINISHED else sweep.state}",
+        "cancel": (
+            may_cancel
+            if running
+            else f"The sweep has {'finished' if sweep.state == SweepState.FINISHED else sweep.state}"
+        ),
     }
 
 
@@ -117,7 +125,11 @@ def figures(sweep: Sweep, runs: Sequence[Run], ended: Sequence[Run]) -> list[Fig
             sub=f"trial {best.trial}" if best else "",
         ),
         Figure("Trials", f"{count(len(ended))} of {count(sweep.trials_wanted)}", sub=states_text(ended)),
-        Figure("Time", duration(spent), sub=f"limit {duration(60 * sweep.minutes)}" if sweep.minutes else "no limit"),
+        Figure(
+            "Time",
+            duration(spent),
+            sub=f"limit {duration(60 * sweep.minutes)}" if sweep.minutes else "no limit",
+        ),
     ]
     if sweep.state == SweepState.RUNNING:
         sub = "at the current pace" if left is not None else "available after the first trial"
@@ -152,7 +164,10 @@ def lines_of(sweep: Sweep, runs: Sequence[Run], best: Run | None) -> list[TrialL
         TrialLine(
             run,
             sweep_queries.score_of(run),
-            [(label_of(name), search.format_value(value)) for name, value in sweep_queries.params_of(sweep, run).items()],
+            [
+                (label_of(name), search.format_value(value))
+                for name, value in sweep_queries.params_of(sweep, run).items()
+            ],
             run.finished_at - run.started_at if run.finished_at and run.started_at else None,
             run == best,
         )
@@ -162,7 +177,9 @@ def lines_of(sweep: Sweep, runs: Sequence[Run], best: Run | None) -> list[TrialL
 
 
 def drawings(sweep: Sweep, runs: Sequence[Run]) -> dict[str, Any]:
-    """History, parallel coordinates, and importance; none before two trials are scored. scored: their number; needed: for importance."""
+    """History, parallel coordinates, and importance; none before two trials are scored. scored: their number;
+    needed: for importance.
+    """
     space = search.read_space(sweep.space)
     ended = [run for run in runs if run.state in rules.FINISHED]
     trials = sweep_queries.ended_trials(sweep, runs)

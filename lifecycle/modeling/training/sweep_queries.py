@@ -23,13 +23,21 @@ from registry.ground.access.policy import Person
 
 
 def sweeps(user: Person) -> QuerySet[Sweep]:
-    """The sweeps that the user may see, newest first, each with its number of ended trials and its best main score so far."""
-    rows = policy.visible_to(user, Sweep, "training.view").select_related("project", "snapshot__dataset", "base__folder", "launched_by")
+    """The sweeps that the user may see, newest first, each with its number of ended trials and its best main
+    score so far.
+    """
+    rows = policy.visible_to(user, Sweep, "training.view").select_related(
+        "project", "snapshot__dataset", "base__folder", "launched_by"
+    )
     scored = [task for task in MEASURES if not type_of(task).writes_text]  # other tasks have no sweeps
     known = {task: KeyTextTransform(metrics_of(task).trained.name, "trials__metrics") for task in scored}
-    score = Case(*(When(snapshot__dataset__task=task, then=Cast(each, FloatField())) for task, each in known.items()))
+    score = Case(
+        *(When(snapshot__dataset__task=task, then=Cast(each, FloatField())) for task, each in known.items())
+    )
     ended = Count("trials", filter=Q(trials__state__in=FINISHED))
-    return rows.annotate(ended=ended, best=Max(score, filter=Q(trials__state=RunState.SUCCEEDED))).order_by("-id")
+    return rows.annotate(ended=ended, best=Max(score, filter=Q(trials__state=RunState.SUCCEEDED))).order_by(
+        "-id"
+    )
 
 
 def get_sweep(user: Person, uuid: UUID) -> Sweep:
@@ -69,10 +77,14 @@ def best_trial(runs: Iterable[Run]) -> Run | None:
 
 
 def evaluations_of(sweep: Sweep, first: int | None = None) -> dict[int, tuple[float, ...]]:
-    """The main score on validation at each evaluation of each trial, by the run's key, in one query. first: at most this many each."""
+    """The main score on validation at each evaluation of each trial, by the run's key, in one query. first:
+    at most this many each.
+    """
     rows = MetricPoint.objects.filter(run__sweep=sweep, name=leading_of(sweep).name).order_by("step")
     if first is not None:
-        rows = rows.annotate(at=Window(RowNumber(), partition_by="run", order_by="step")).filter(at__lte=first)
+        rows = rows.annotate(at=Window(RowNumber(), partition_by="run", order_by="step")).filter(
+            at__lte=first
+        )
     found: dict[int, list[float]] = defaultdict(list)
     for key, value in rows.values_list("run_id", "value"):
         found[key].append(value)
@@ -99,5 +111,6 @@ def find_cut(run: Run) -> search.Cut | None:
         return None
     points = MetricPoint.objects.filter(run=run, name=metrics_of(run.task).trained.name).order_by("step")
     own = tuple(points.values_list("value", flat=True))
-    others = ended_trials(sweep, [each for each in trials_of(sweep) if each != run], first=len(own))  # later ones can't be compared
+    # later ones can't be compared
+    others = ended_trials(sweep, [each for each in trials_of(sweep) if each != run], first=len(own))
     return search.find_cut(own, others, warmup=sweep.warmup_trials)

@@ -23,7 +23,12 @@ from registry.ground.access.requests import SignedInRequest
 @signed_in
 def sweeps(request: SignedInRequest) -> HttpResponse:
     """The sweeps in the user's projects."""
-    return respond(request, "lifecycle/modeling/training/sweeps.html", "sweeps", sweep_pages.listing(request.user, request.GET))
+    return respond(
+        request,
+        "lifecycle/modeling/training/sweeps.html",
+        "sweeps",
+        sweep_pages.listing(request.user, request.GET),
+    )
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -33,13 +38,20 @@ def new_sweep(request: SignedInRequest) -> HttpResponse:
     context = launch_page.launch(request.user, request.POST or request.GET)
     if "suggestion" not in context:
         return respond(
-            request, "lifecycle/modeling/training/new_sweep.html", "new", context, status=422 if request.method == "POST" else 200
+            request,
+            "lifecycle/modeling/training/new_sweep.html",
+            "new",
+            context,
+            status=422 if request.method == "POST" else 200,
         )
     chosen = {name: context[name] for name in ("snapshot", "base", "strategy")}
     form = SweepForm(
-        request.POST or None, suggestion=context["suggestion"], strategy=str(chosen["strategy"]), not_there=context["not_there"],
+        request.POST or None,
+        suggestion=context["suggestion"],
+        strategy=str(chosen["strategy"]),
+        not_there=context["not_there"],
         initial={"key": context["key"]},
-    )  # fmt: skip
+    )
     if form.is_valid():
         try:
             made = actions.start_sweep(actor=request.user, **chosen, **form.wanted())
@@ -48,7 +60,11 @@ def new_sweep(request: SignedInRequest) -> HttpResponse:
         else:
             return redirect_or_refresh(request, reverse("training:sweep", args=[made.uuid]))
     return respond(
-        request, "lifecycle/modeling/training/new_sweep.html", "new", context | {"form": form}, status=422 if form.is_bound else 200
+        request,
+        "lifecycle/modeling/training/new_sweep.html",
+        "new",
+        context | {"form": form},
+        status=422 if form.is_bound else 200,
     )
 
 
@@ -58,16 +74,24 @@ def new_sweep(request: SignedInRequest) -> HttpResponse:
 @never_cache
 def sweep(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """One sweep: state, progress, its trials by score, and the effect of the settings."""
-    return respond(request, "lifecycle/modeling/training/sweep.html", "live", sweep_pages.detail(request.user, uuid))
+    return respond(
+        request, "lifecycle/modeling/training/sweep.html", "live", sweep_pages.detail(request.user, uuid)
+    )
 
 
 @require_safe
 @needs("training.view", Sweep)
 @never_cache
 def live_sweep(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """The head of a sweep's page while it runs; the whole page after another trial has ended, compared with ?ended=."""
+    """The head of a sweep's page while it runs; the whole page after another trial has ended, compared with
+    ?ended=.
+    """
     context = sweep_pages.live(request.user, uuid)
-    if not context["active"] or not wants_fragment(request) or request.GET.get("ended") != str(context["ended"]):
+    if (
+        not context["active"]
+        or not wants_fragment(request)
+        or request.GET.get("ended") != str(context["ended"])
+    ):
         return redirect_or_refresh(request, reverse("training:sweep", args=[uuid]))
     return respond(request, "lifecycle/modeling/training/sweep_head.html", "head", context)
 

@@ -38,7 +38,8 @@ from registry.ground.artifacts import actions as artifacts
 
 WANTED = ["*.safetensors", "*.json", "*.txt", "*.md", "LICENSE", "NOTICE"]
 TRIES = 3  # for a process without a result
-ENDED = (RunState.SUCCEEDED, RunState.PRUNED, RunState.FAILED)  # ends recorded by a run's own job; a stop is recorded by its cancellation
+# ends recorded by a run's own job; a stop is recorded by its cancellation
+ENDED = (RunState.SUCCEEDED, RunState.PRUNED, RunState.FAILED)
 
 
 # ── Base models ─────────────────────────────────────────────────────────────
@@ -52,7 +53,11 @@ def keep_base(ctx: JobContext) -> None:
         if base.run is not None:
             folder = merge(ctx, base.run, Path(scratch))
         else:
-            folder = unpack(ctx, base) if base.source == SMOLLM2_PACKAGE else base_folder(base, Path(scratch) / "model")
+            folder = (
+                unpack(ctx, base)
+                if base.source == SMOLLM2_PACKAGE
+                else base_folder(base, Path(scratch) / "model")
+            )
         ctx.raise_if_cancelled()
         ctx.progress(0, stage="Verifying and storing files")
         actions.keep_base(base, folder)
@@ -69,7 +74,9 @@ def base_folder(base: BaseModel, target: Path) -> Path:
 
 
 def unpack(ctx: JobContext, base: BaseModel) -> Path:
-    """A package's quantised decoder as safetensors, in a folder of DATA_DIR that is created once per version of the package."""
+    """A package's quantised decoder as safetensors, in a folder of DATA_DIR that is created once per version
+    of the package.
+    """
     source = facts.packaged(base.name)
     kept = Path(settings.DATA_DIR) / "models" / f"{base.name}-{metadata.version(SMOLLM2_PACKAGE)}"
     if kept.is_dir():
@@ -100,7 +107,9 @@ def merge(ctx: JobContext, run: Run, folder: Path) -> Path:
         raise Refused(result.message or "The weights couldn't be merged.", next_step=result.next_step)
     licence = run.base.facts.get("licence")
     stated = f"---\nlicense: {licence}\n---\n" if licence else ""
-    (folder / "model" / "README.md").write_text(f"{stated}{inline(run.base.name)} fine-tuned by {inline(run)}.\n", encoding="utf-8")
+    (folder / "model" / "README.md").write_text(
+        f"{stated}{inline(run.base.name)} fine-tuned by {inline(run)}.\n", encoding="utf-8"
+    )
     return folder / "model"
 
 
@@ -111,27 +120,44 @@ def licence_of_package() -> str:
 
 
 def fetch(base: BaseModel, target: Path) -> Path:
-    """Download one commit of a hub model, without anything executable. Raises Refused or NotReady with a next step."""
+    """Download one commit of a hub model, without anything executable. Raises Refused or NotReady with a next
+    step.
+    """
     from huggingface_hub import snapshot_download  # loading it slows down every process
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError, RevisionNotFoundError
+    from huggingface_hub.errors import (
+        HfHubHTTPError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
 
     check_online()
     try:
-        snapshot_download(base.source, revision=base.revision, local_dir=target, allow_patterns=WANTED, token=False)
+        snapshot_download(
+            base.source, revision=base.revision, local_dir=target, allow_patterns=WANTED, token=False
+        )
     except RevisionNotFoundError as error:
-        raise Refused(f"{base.name} has no commit {base.revision[:8]}.", next_step="Copy the commit from the model's page.") from error
+        raise Refused(
+            f"{base.name} has no commit {base.revision[:8]}.",
+            next_step="Copy the commit from the model's page.",
+        ) from error
     except RepositoryNotFoundError as error:
-        raise Refused(f"Public model {base.name} not found.", next_step="Check the ID. Private models aren't supported.") from error
+        raise Refused(
+            f"Public model {base.name} not found.", next_step="Check the ID. Private models aren't supported."
+        ) from error
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        raise NotReady(f"The Hugging Face Hub didn't respond ({type(error).__name__}).", next_step="It will be retried.") from error
+        raise NotReady(
+            f"The Hugging Face Hub didn't respond ({type(error).__name__}).", next_step="It will be retried."
+        ) from error
     shutil.rmtree(target / ".cache", ignore_errors=True)
     return target
 
 
 # ── Runs ────────────────────────────────────────────────────────────────────
 def train(ctx: JobContext) -> None:
-    """Train in a child process, store its events, then its artifact. After a crash, resume from the last checkpoint; if the end of the run
-    is recorded already, the job ends accordingly."""
+    """Train in a child process, store its events, then its artifact. After a crash, resume from the last
+    checkpoint; if the end of the run is recorded already, the job ends accordingly.
+    """
     run = Run.objects.get(uuid=ctx.args["run"])
     if run.state in ENDED:
         end_as(run)
@@ -158,7 +184,8 @@ def train(ctx: JobContext) -> None:
         ctx.raise_if_cancelled()
     is_last = ctx.job.attempt >= ctx.job.max_attempts
     if not result.ok and not result.data and not is_last and count_failure(ctx, "died") < TRIES:
-        # It died without a result, possibly out of memory. A retry costs little, as it continues from a checkpoint.
+        # It died without a result, possibly out of memory. A retry costs little, as it continues from a
+        # checkpoint.
         if result.code == "out_of_memory" and count_failure(ctx, "killed") > 1:
             halve_batch(run, folder)
         raise NotReady(result.message, next_step="It will be retried from its last checkpoint.")
@@ -175,7 +202,9 @@ def train(ctx: JobContext) -> None:
 
 
 def end_as(run: Run) -> None:
-    """Finish the job of a worker that was lost after recording its run's end. Raises Refused for a failure."""
+    """Finish the job of a worker that was lost after recording its run's end. Raises Refused for a
+    failure.
+    """
     if run.state == RunState.FAILED:
         drop_texts(run_folder(run))
         why: dict[str, str] = run.error or {}
@@ -185,7 +214,9 @@ def end_as(run: Run) -> None:
 
 @contextlib.contextmanager
 def job_lock(ctx: JobContext) -> Iterator[None]:
-    """A transaction in which the job is this worker's: if another one has taken it over, nothing is recorded."""
+    """A transaction in which the job is this worker's: if another one has taken it over, nothing is
+    recorded.
+    """
     with transaction.atomic():
         ctx.hold()
         yield
@@ -205,7 +236,9 @@ def halve_batch(run: Run, folder: Path) -> None:
 
 
 def run_engine(ctx: JobContext, run: Run, folder: Path, pruning: Pruning) -> Result:
-    """Run the engine's process to its end, unless a worker was lost between the decision to prune a trial and its record."""
+    """Run the engine's process to its end, unless a worker was lost between the decision to prune a trial and
+    its record.
+    """
     if pruning.look():
         return Result("cancelled")
     ctx.progress(0, stage="Preparing data")
@@ -214,7 +247,9 @@ def run_engine(ctx: JobContext, run: Run, folder: Path, pruning: Pruning) -> Res
     threads = run.spec.get("threads") or None
     bind(ctx.job, run_device(folder) or devices.serving().device)
     keep = partial(keep_events, ctx, run, pruning)
-    return run_child(ctx, "train", folder, keep, threads=threads, enough=lambda: pruning.is_due, accelerated=True)
+    return run_child(
+        ctx, "train", folder, keep, threads=threads, enough=lambda: pruning.is_due, accelerated=True
+    )
 
 
 def keep_events(ctx: JobContext, run: Run, pruning: Pruning, events: list[dict[str, Any]]) -> None:
@@ -227,7 +262,9 @@ def keep_events(ctx: JobContext, run: Run, pruning: Pruning, events: list[dict[s
 
 @dataclass
 class Pruning:
-    """Whether a run is pruned by its sweep. cut: why, once known; it depends only on the rows, so the decision is stable."""
+    """Whether a run is pruned by its sweep. cut: why, once known; it depends only on the rows, so the
+    decision is stable.
+    """
 
     run: Run
     cut: Cut | None = None
@@ -250,8 +287,8 @@ class Pruning:
         words = metrics_of(self.run.task).trained.words
         cut, trials = self.cut, "1 trial" if self.cut.others == 1 else f"{self.cut.others} trials"
         return (
-            f"Pruned at evaluation {cut.evaluation}: its best {words} so far, {cut.best:.3f}, is below {cut.median:.3f}, "
-            f"the median of {trials} at that evaluation."
+            f"Pruned at evaluation {cut.evaluation}: its best {words} so far, {cut.best:.3f}, is below"
+            f" {cut.median:.3f}, the median of {trials} at that evaluation."
         )
 
 
@@ -267,7 +304,9 @@ def sweep_failed(job: Job) -> None:
 
 def sweep_cancelled(job: Job) -> None:
     """The job was cancelled, and with it its sweep."""
-    actions.end_sweep(UUID(job.args["sweep"]), SweepState.CANCELLED, "The job that starts its next trial was cancelled.")
+    actions.end_sweep(
+        UUID(job.args["sweep"]), SweepState.CANCELLED, "The job that starts its next trial was cancelled."
+    )
 
 
 def already_done(folder: Path) -> Result | None:

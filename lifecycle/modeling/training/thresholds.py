@@ -1,4 +1,6 @@
-"""Thresholds for a precision or recall in words: target, result on validation, what it guarantees, result on other rows. Pure."""
+"""Thresholds for a precision or recall in words: target, result on validation, what it guarantees, result on
+other rows. Pure.
+"""
 
 from __future__ import annotations
 
@@ -35,27 +37,36 @@ def threshold_of(found: Mapping[str, Any], split: str = "") -> Threshold:
     by, target, validation = found["by"], decimals(found["target"], 2), found["validation"]
     if found["threshold"] is None:
         few = (
-            f"{found['positives']} validation rows have it; choosing a threshold needs {THRESHOLD_ROWS}. The most likely label is "
-            "predicted."
+            f"{found['positives']} validation rows have it; choosing a threshold needs {THRESHOLD_ROWS}. The"
+            " most likely label is predicted."
         )
         fact = f"{found['label']} has no threshold for the target {by} of {target}."
         return Threshold("warn", fact, " ".join([few, *split_lines(found, split)]))
-    there = f"{decimals(validation['value'])} on validation ({validation['hits']} of {validation['of']} rows, 95{GAP}% {ends(validation)})"
+    there = (
+        f"{decimals(validation['value'])} on validation ({validation['hits']} of {validation['of']} rows,"
+        f" 95{GAP}% {ends(validation)})"
+    )
     chosen = f"Chosen for a {by} of at least {target}: {there}."
     if not found["is_met"]:
         chosen = f"No threshold reaches a {by} of {target}. The closest was chosen: {there}."
     else:
         chosen = f"{chosen} {PROMISED if found.get('promised') else ESTIMATED}"
-    fact = f"{found['label']} is predicted from {decimals(found['threshold'])}; below it, the most likely other label."
+    fact = (
+        f"{found['label']} is predicted from {decimals(found['threshold'])}; below it, the most likely other"
+        " label."
+    )
     kind = "info" if found["is_met"] and not falls_short(found, split) else "warn"
     return Threshold(kind, fact, " ".join([chosen, *split_lines(found, split)]))
 
 
 def promises(operating: Mapping[str, Any] | None, labels: Sequence[str]) -> str:
-    """For which classes with a threshold a precision or recall is guaranteed, and for which it is estimated. operating: from
-    `ArtifactInfo`; None for old runs, which have no guarantee."""
+    """For which classes with a threshold a precision or recall is guaranteed, and for which it is estimated.
+    operating: from `ArtifactInfo`; None for old runs, which have no guarantee.
+    """
     sure = [label for label in labels if operating and label in operating.get("promised", ())]
-    rest = [label for label in labels if label not in sure and not (operating and label in operating["missed"])]
+    rest = [
+        label for label in labels if label not in sure and not (operating and label in operating["missed"])
+    ]
     parts = [f"{word} of {named(some)}" for word, some in (("promised", sure), ("estimated", rest)) if some]
     return "; ".join(parts)
 
@@ -77,7 +88,11 @@ def split_lines(found: Mapping[str, Any], split: str) -> list[str]:
         for share in [measured[name]]
     ]
     lines = [f"On {split}: {parts[0]}, with {parts[1]}."]
-    return [*lines, f"The upper bound of its interval is below {decimals(found['target'], 2)}."] if falls_short(found, split) else lines
+    return (
+        [*lines, f"The upper bound of its interval is below {decimals(found['target'], 2)}."]
+        if falls_short(found, split)
+        else lines
+    )
 
 
 def falls_short(found: Mapping[str, Any], split: str) -> bool:

@@ -1,5 +1,6 @@
-"""Runs and their bases in the audit log and in the tables: verification finds a run with another origin, owner, or other files, and a base
-model from another source."""
+"""Runs and their bases in the audit log and in the tables: verification finds a run with another origin,
+owner, or other files, and a base model from another source.
+"""
 
 from __future__ import annotations
 
@@ -30,12 +31,25 @@ def logged_facts(events: list[LoggedEvent]) -> set[str]:
 def stored_facts(runs: list[str]) -> dict[str, set[str]]:
     """Facts from the table about these runs."""
     facts: dict[str, set[str]] = {}
-    columns = ("uuid", "snapshot__uuid", "base__uuid", "spec_digest", "launched_by__uuid", "reproduces__uuid", "sweep__uuid", "trial")
-    rows = Run.objects.filter(uuid__in=runs).values_list(*columns, "spec", "base__folder__root_digest", "artifact__root_digest")
+    columns = (
+        "uuid",
+        "snapshot__uuid",
+        "base__uuid",
+        "spec_digest",
+        "launched_by__uuid",
+        "reproduces__uuid",
+        "sweep__uuid",
+        "trial",
+    )
+    rows = Run.objects.filter(uuid__in=runs).values_list(
+        *columns, "spec", "base__folder__root_digest", "artifact__root_digest"
+    )
     for uuid, snapshot, base, digest, by, first, sweep, trial, spec, files, artifact in rows:
         found = facts[str(uuid)] = {launched(snapshot, base, digest, by=by or SYSTEM)}
         found |= ({repeats(first)} if first else set()) | ({is_trial(trial, sweep)} if sweep else set())
-        found |= ({base_files(files)} if files else set()) | ({artifact_fact(artifact)} if artifact else set())
+        found |= ({base_files(files)} if files else set()) | (
+            {artifact_fact(artifact)} if artifact else set()
+        )
         if digest_of(spec) != digest:
             found.add("settings don't match its digest")
     return facts
@@ -68,13 +82,18 @@ def is_trial(number: int, sweep: object) -> str:
 
 def logged_base_facts(events: list[LoggedEvent]) -> set[str]:
     """The fact in a base model's event."""
-    return {base_fact(event.payload["kind"], event.payload["source"], event.payload["revision"], by=event.actor) for event in events}
+    return {
+        base_fact(event.payload["kind"], event.payload["source"], event.payload["revision"], by=event.actor)
+        for event in events
+    }
 
 
 def stored_base_facts(bases: list[str]) -> dict[str, set[str]]:
     """Facts from the table about these base models."""
     facts: dict[str, set[str]] = {}
-    rows = BaseModel.objects.filter(uuid__in=bases).values_list("uuid", "kind", "source", "revision", "added_by__uuid", "run__uuid")
+    rows = BaseModel.objects.filter(uuid__in=bases).values_list(
+        "uuid", "kind", "source", "revision", "added_by__uuid", "run__uuid"
+    )
     for uuid, kind, source, revision, by, run in rows:
         facts[str(uuid)] = {base_fact(kind, source, revision, by=by or SYSTEM)}
         if str(run or "") != (source if kind == BaseModel.Kind.RUN else ""):
@@ -88,4 +107,6 @@ def base_fact(kind: str, source: str, revision: str, *, by: object) -> str:
 
 
 RUNS = Account("runs", Run, frozenset({Verb.RUN_LAUNCHED, Verb.RUN_ENDED}), logged_facts, stored_facts)
-BASES = Account("base models", BaseModel, frozenset({Verb.BASE_MODEL_ADDED}), logged_base_facts, stored_base_facts)
+BASES = Account(
+    "base models", BaseModel, frozenset({Verb.BASE_MODEL_ADDED}), logged_base_facts, stored_base_facts
+)

@@ -39,7 +39,9 @@ from registry.ground.access.requests import SignedInRequest
 @signed_in
 def runs(request: SignedInRequest) -> HttpResponse:
     """The runs in the user's projects."""
-    return respond(request, "lifecycle/modeling/training/list.html", "runs", pages.listing(request.user, request.GET))
+    return respond(
+        request, "lifecycle/modeling/training/list.html", "runs", pages.listing(request.user, request.GET)
+    )
 
 
 @require_safe
@@ -47,7 +49,12 @@ def runs(request: SignedInRequest) -> HttpResponse:
 @signed_in
 def overlay(request: SignedInRequest) -> HttpResponse:
     """The overlaid curves of several runs: ?run= up to six times, ?metric=."""
-    return respond(request, "lifecycle/modeling/training/overlay.html", "overlay", overlay_page.overlay(request.user, request.GET))
+    return respond(
+        request,
+        "lifecycle/modeling/training/overlay.html",
+        "overlay",
+        overlay_page.overlay(request.user, request.GET),
+    )
 
 
 @require_safe
@@ -57,7 +64,10 @@ def overlay(request: SignedInRequest) -> HttpResponse:
 def run(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """One run: state, curves, diagnoses, provenance, and evaluation if there is one."""
     context = pages.detail(request.user, uuid)
-    context |= {"expected": estimate_page.beside(context["run"]), "samples": sample_page.samples(request.user, context["run"])}
+    context |= {
+        "expected": estimate_page.beside(context["run"]),
+        "samples": sample_page.samples(request.user, context["run"]),
+    }
     return respond(request, "lifecycle/modeling/training/detail.html", "live", context)
 
 
@@ -94,7 +104,9 @@ def launch(request: SignedInRequest) -> HttpResponse:
         return respond(request, "lifecycle/modeling/training/launch.html", "launch", context, status=status)
     if form.is_valid():
         chosen = {name: context[name] for name in ("snapshot", "base", "strategy")}
-        given = {"options": form.options()} | {name: form.cleaned_data[name] for name in ("note", "key", "priority")}
+        given = {"options": form.options()} | {
+            name: form.cleaned_data[name] for name in ("note", "key", "priority")
+        }
         try:
             made = actions.launch(actor=request.user, **chosen, **given)
         except Refusal as refusal:
@@ -102,7 +114,11 @@ def launch(request: SignedInRequest) -> HttpResponse:
         else:
             return redirect_or_refresh(request, reverse("training:detail", args=[made.uuid]))
     return respond(
-        request, "lifecycle/modeling/training/launch.html", "launch", context | {"form": form}, status=422 if form.is_bound else 200
+        request,
+        "lifecycle/modeling/training/launch.html",
+        "launch",
+        context | {"form": form},
+        status=422 if form.is_bound else 200,
     )
 
 
@@ -114,7 +130,12 @@ def filled(request: SignedInRequest) -> tuple[dict[str, Any], LaunchForm | None]
         return context, None
     context |= advice_page.shown(context, given)
     initial = {"key": context["key"]} | ({"seed": context["like"].spec["seed"]} if context["like"] else {})
-    return context, LaunchForm(request.POST or None, suggestion=context["suggestion"], not_there=context["not_there"], initial=initial)
+    return context, LaunchForm(
+        request.POST or None,
+        suggestion=context["suggestion"],
+        not_there=context["not_there"],
+        initial=initial,
+    )
 
 
 @require_POST
@@ -122,7 +143,12 @@ def filled(request: SignedInRequest) -> tuple[dict[str, Any], LaunchForm | None]
 def pause(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Pause a run at its next step."""
     paused = actions.pause(run_id=uuid, actor=request.user)
-    return done_at(request, reverse("training:detail", args=[uuid]), f"{paused} is {paused.get_state_display().lower()}", kind="live")
+    return done_at(
+        request,
+        reverse("training:detail", args=[uuid]),
+        f"{paused} is {paused.get_state_display().lower()}",
+        kind="live",
+    )
 
 
 @require_POST
@@ -130,7 +156,12 @@ def pause(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def stop(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Stop a run at its next step; its checkpoint stays."""
     stopped = actions.stop(run_id=uuid, actor=request.user)
-    return done_at(request, reverse("training:detail", args=[uuid]), f"{stopped} is {stopped.get_state_display().lower()}", kind="live")
+    return done_at(
+        request,
+        reverse("training:detail", args=[uuid]),
+        f"{stopped} is {stopped.get_state_display().lower()}",
+        kind="live",
+    )
 
 
 @require_POST
@@ -138,7 +169,12 @@ def stop(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def resume(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Queue a paused, stopped or failed run again, from its checkpoint."""
     resumed = actions.resume(run_id=uuid, actor=request.user)
-    return done_at(request, reverse("training:detail", args=[uuid]), f"{resumed} resumes from its last checkpoint", kind="live")
+    return done_at(
+        request,
+        reverse("training:detail", args=[uuid]),
+        f"{resumed} resumes from its last checkpoint",
+        kind="live",
+    )
 
 
 @require_POST
@@ -147,7 +183,9 @@ def prioritise(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Raise or lower the priority of a queued run."""
     priority, seen = read_priority(request.POST)
     moved = actions.prioritise(run_id=uuid, priority=priority, actor=request.user, seen=seen)
-    return done_at(request, reverse("training:detail", args=[uuid]), f"{moved} is {priority.word}", kind="live")
+    return done_at(
+        request, reverse("training:detail", args=[uuid]), f"{moved} is {priority.word}", kind="live"
+    )
 
 
 @require_safe

@@ -16,7 +16,9 @@ SLUG = "support-inbox"
 
 
 def start() -> None:
-    """With DEMO on, create the project and its people in an empty installation, and enqueue the seeding job."""
+    """With DEMO on, create the project and its people in an empty installation, and enqueue the seeding
+    job.
+    """
     if settings.DEMO:
         seed()
 
@@ -24,15 +26,28 @@ def start() -> None:
 @transaction.atomic
 def seed() -> Project:
     """Create the demo project and enqueue its job. Idempotent."""
-    project = Project.objects.filter(slug=SLUG).first() or access.create_project(name="Support inbox", slug=SLUG, actor=None, is_demo=True)
+    project = Project.objects.filter(slug=SLUG).first() or access.create_project(
+        name="Support inbox", slug=SLUG, actor=None, is_demo=True
+    )
     secrets = passwords()
     for person in PEOPLE:
         user = User.objects.filter(username=person.username).first() or access.create_user(
-            username=person.username, display_name=person.name, email=f"{person.username}@demo.invalid", password=secrets[person.username],
-            actor=None, admin=person.role is None,
-        )  # fmt: skip
+            username=person.username,
+            display_name=person.name,
+            email=f"{person.username}@demo.invalid",
+            password=secrets[person.username],
+            actor=None,
+            admin=person.role is None,
+        )
         if person.role:
             access.grant(user=user, role=person.role, root=project, actor=None)
-    enqueue("demo.seed", actor=None, project=project, args={"project": str(project.uuid)}, subject=project, key="demo.seed")
+    enqueue(
+        "demo.seed",
+        actor=None,
+        project=project,
+        args={"project": str(project.uuid)},
+        subject=project,
+        key="demo.seed",
+    )
     record(None, Verb.DEMO_SEEDED, project, project=project.uuid)
     return project

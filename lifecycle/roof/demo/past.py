@@ -1,6 +1,8 @@
-"""Twelve weeks of generated traffic: the season's messages, predicted by the real server in a separate folder, and backdated.
+"""Twelve weeks of generated traffic: the season's messages, predicted by the real server in a separate
+folder, and backdated.
 
-Predictions, latencies, CPU times, and unknown words are measured; only the times are made up. Every request id has the demo's prefix.
+Predictions, latencies, CPU times, and unknown words are measured; only the times are made up. Every request
+id has the demo's prefix.
 """
 
 from __future__ import annotations
@@ -30,20 +32,36 @@ MARK = "demo-past-"
 
 
 def answer(ctx: JobContext, name: str, token: str, sent: Sequence[Sent]) -> list[dict[str, object]]:
-    """The spool lines that a private server wrote for these messages, in order, each backdated to its message's time."""
+    """The spool lines that a private server wrote for these messages, in order, each backdated to its
+    message's time.
+    """
     now = datetime.now(UTC)
     with TemporaryDirectory() as folder:
-        with private_server(Path(folder)) as url, httpx.Client(headers={"Authorization": f"Bearer {token}"}, timeout=30) as client:
+        with (
+            private_server(Path(folder)) as url,
+            httpx.Client(headers={"Authorization": f"Bearer {token}"}, timeout=30) as client,
+        ):
             if not wait_until_ready(ctx, client, url, name):
-                raise Refused("A server for the demo's past traffic didn't start.", next_step="Check the worker's log.")
+                raise Refused(
+                    "A server for the demo's past traffic didn't start.", next_step="Check the worker's log."
+                )
             for at, each in enumerate(sent):
-                infer(client, url, name, each.message.text, request_id=f"{MARK}{at}", key=f"case-{each.message.number}")
+                infer(
+                    client,
+                    url,
+                    name,
+                    each.message.text,
+                    request_id=f"{MARK}{at}",
+                    key=f"case-{each.message.number}",
+                )
                 if at % 50 == 0:
                     ctx.raise_if_cancelled()
                     ctx.progress(at, len(sent), stage="Predicting twelve weeks of messages", unit="messages")
         lines = list(written(Path(folder) / "spool"))
     by_place = {int(str(line["request_id"]).removeprefix(MARK)): line for line in lines}
-    return [by_place[at] | {"at": (now - each.ago).isoformat()} for at, each in enumerate(sent) if at in by_place]
+    return [
+        by_place[at] | {"at": (now - each.ago).isoformat()} for at, each in enumerate(sent) if at in by_place
+    ]
 
 
 @contextmanager
@@ -56,8 +74,16 @@ def private_server(folder: Path) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    environment = {**os.environ, "DATA_DIR": str(folder), "INFERENCE_HOST": "127.0.0.1", "INFERENCE_PORT": str(port), "INFERENCE_NAME": ""}
-    server = subprocess.Popen([sys.executable, "-m", "lifecycle.runtime.inference"], env=environment, cwd=settings.BASE_DIR)
+    environment = {
+        **os.environ,
+        "DATA_DIR": str(folder),
+        "INFERENCE_HOST": "127.0.0.1",
+        "INFERENCE_PORT": str(port),
+        "INFERENCE_NAME": "",
+    }
+    server = subprocess.Popen(
+        [sys.executable, "-m", "lifecycle.runtime.inference"], env=environment, cwd=settings.BASE_DIR
+    )
     try:
         yield f"http://127.0.0.1:{port}"
     finally:

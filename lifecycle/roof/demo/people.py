@@ -1,4 +1,6 @@
-"""The people of the demo, and how they sign in: random passwords in a file of mode 0600, and one click on the same machine."""
+"""The people of the demo, and how they sign in: random passwords in a file of mode 0600, and one click on the
+same machine.
+"""
 
 from __future__ import annotations
 
@@ -53,18 +55,24 @@ def passwords() -> dict[str, str]:
         return dict(json.loads(path.read_text(encoding="utf-8")))
     made = {person.username: secrets.token_urlsafe(15) for person in PEOPLE}
     path.parent.mkdir(parents=True, exist_ok=True)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+    with os.fdopen(
+        os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8"
+    ) as file:
         json.dump(made, file, indent=1)
     return made
 
 
 def one_click_allowed(request: HttpRequest) -> bool:
-    """Whether one-click sign-in is offered: this is the demo on this machine, and the browser has the start token."""
+    """Whether one-click sign-in is offered: this is the demo on this machine, and the browser has the start
+    token.
+    """
     return is_demo_here(request) and start.is_remembered(request)
 
 
 def is_demo_here(request: HttpRequest) -> bool:
-    """Whether DEMO is on, and both ends of the connection are this machine. A proxy that adds no headers passes too."""
+    """Whether DEMO is on, and both ends of the connection are this machine. A proxy that adds no headers
+    passes too.
+    """
     if not settings.DEMO or not is_here(request.META.get("REMOTE_ADDR", ""), request.headers):
         return False
     host = request.get_host().rpartition(":")[0] or request.get_host()

@@ -1,6 +1,7 @@
 """The first steps of the demo: from a file to a live version, each by the right people.
 
-Each uses the product's own actions and checks first whether it is done, so that a killed job continues where it was.
+Each uses the product's own actions and checks first whether it is done, so that a killed job continues where
+it was.
 """
 
 from __future__ import annotations
@@ -47,7 +48,9 @@ HISTORY, NEW = 1_900, 600
 OVERLAP, ANSWERED, LEFT_DISPUTED = 3, 150, 12
 KEYS = UUID("6f1d2c52-7a0e-4d6e-9a43-2f8f0b6a5c11")  # namespace of the demo's idempotency keys
 POLL_SECONDS = 0.5
-INVENTED = Provenance(origin="Lifecycle's demo generator", licence="CC0", synthetic=True, generator="lifecycle.roof.demo.inbox")
+INVENTED = Provenance(
+    origin="Lifecycle's demo generator", licence="CC0", synthetic=True, generator="lifecycle.roof.demo.inbox"
+)
 GUIDELINE = """# Support inbox
 
 Choose what the customer **wants from us now**, not everything they mention.
@@ -85,7 +88,10 @@ class Stage:
 
         found: Job = self.wait(ended)
         if found.state != State.SUCCEEDED:
-            raise Refused(f"The demo stopped: {found.kind} ended as {found.state}. {found.error}", next_step=found.next_step)
+            raise Refused(
+                f"The demo stopped: {found.kind} ended as {found.state}. {found.error}",
+                next_step=found.next_step,
+            )
 
 
 def dataset(stage: Stage) -> Dataset:
@@ -103,21 +109,29 @@ def dataset(stage: Stage) -> Dataset:
     )
 
 
-def upload(stage: Stage, target: Dataset, name: str, messages: list[inbox.Message], *, labeled: bool) -> Upload:
+def upload(
+    stage: Stage, target: Dataset, name: str, messages: list[inbox.Message], *, labeled: bool
+) -> Upload:
     """Ana uploads a file, reviews the dry run, and accepts it."""
     ana = stage.user("ana")
-    found = Upload.objects.filter(dataset=target, file_name=name).exclude(state=Upload.State.DISCARDED).first()
+    found = (
+        Upload.objects.filter(dataset=target, file_name=name).exclude(state=Upload.State.DISCARDED).first()
+    )
     if found is None:
         with TemporaryDirectory() as folder:
             path = Path(folder) / name
             write_csv(path, messages, labeled=labeled)
-            found = datasets.receive_upload(dataset=target, actor=ana, file=path, file_name=name, provenance=INVENTED)
+            found = datasets.receive_upload(
+                dataset=target, actor=ana, file=path, file_name=name, provenance=INVENTED
+            )
     if found.state == Upload.State.RECEIVED:
         found = datasets.inspect(upload_id=found.uuid, actor=ana)
     if found.state == Upload.State.INSPECTED:
         datasets.accept_upload(upload_id=found.uuid, actor=ana, labels_as=Upload.Labels.DECISIONS)
     imported: Upload = stage.wait(
-        lambda: Upload.objects.filter(pk=found.pk, state__in=[Upload.State.IMPORTED, Upload.State.FAILED]).first()
+        lambda: Upload.objects.filter(
+            pk=found.pk, state__in=[Upload.State.IMPORTED, Upload.State.FAILED]
+        ).first()
     )
     if imported.state == Upload.State.FAILED:
         raise Refused(f"The demo stopped: {name} wasn't imported.")
@@ -131,7 +145,9 @@ def write_csv(path: Path, messages: list[inbox.Message], *, labeled: bool) -> No
         writer.writerow(["id", "text", *(["intent"] if labeled else []), "received_at", "channel"])
         for message in messages:
             label = [message.intent] if labeled else []
-            writer.writerow([f"m-{message.number:05d}", message.text, *label, message.received_at, message.channel])
+            writer.writerow(
+                [f"m-{message.number:05d}", message.text, *label, message.received_at, message.channel]
+            )
 
 
 def schema(stage: Stage, target: Dataset) -> None:
@@ -155,9 +171,18 @@ def queue(stage: Stage, target: Dataset, new: Upload) -> Queue:
     name = "November inbox"
     found = Queue.objects.filter(dataset=target, name=name).first()
     found = found or open_queue(
-        dataset_id=target.uuid, actor=stage.user("ravi"), name=name, overlap=OVERLAP, source=Queue.Source.UPLOAD, upload_id=new.uuid
+        dataset_id=target.uuid,
+        actor=stage.user("ravi"),
+        name=name,
+        overlap=OVERLAP,
+        source=Queue.Source.UPLOAD,
+        upload_id=new.uuid,
     )
-    opened: Queue = stage.wait(lambda: Queue.objects.filter(pk=found.pk, state=Queue.State.OPEN, slots_total__gte=NEW * OVERLAP).first())
+    opened: Queue = stage.wait(
+        lambda: Queue.objects.filter(
+            pk=found.pk, state=Queue.State.OPEN, slots_total__gte=NEW * OVERLAP
+        ).first()
+    )
     return opened
 
 
@@ -192,39 +217,63 @@ def adjudicate(stage: Stage, work: Queue, messages: list[inbox.Message]) -> None
     """Ravi settles disagreements and leaves a dozen for anyone who tries the demo."""
     by_text = {message.text: message for message in messages}
     labels = {label.name: label.uuid for label in Label.objects.filter(schema=work.schema)}
-    waiting = list(Dispute.objects.filter(queue=work, state=Dispute.State.OPEN).select_related("item").order_by("id"))
+    waiting = list(
+        Dispute.objects.filter(queue=work, state=Dispute.State.OPEN).select_related("item").order_by("id")
+    )
     for dispute in waiting[: max(0, len(waiting) - LEFT_DISPUTED)]:
         meant = by_text[dispute.item.text].intent
         reason = f"The guideline: {inbox.BY_NAME[meant].definition}"
         value = {"label": str(labels[meant])}
-        decide(queue_id=work.uuid, item_id=dispute.item.uuid, actor=stage.user("ravi"), value=value, reason=reason)
+        decide(
+            queue_id=work.uuid,
+            item_id=dispute.item.uuid,
+            actor=stage.user("ravi"),
+            value=value,
+            reason=reason,
+        )
 
 
 def snapshot(stage: Stage, target: Dataset) -> Snapshot:
     """Mia freezes what is decided."""
     found = Snapshot.objects.filter(dataset=target).order_by("number").first()
     if found is None:
-        job = snapshots.freeze(dataset=target, actor=stage.user("mia"), note="First version of the support inbox")
+        job = snapshots.freeze(
+            dataset=target, actor=stage.user("mia"), note="First version of the support inbox"
+        )
         stage.wait_for(job)
         found = Snapshot.objects.get(dataset=target, number=1)
     return found
 
 
-def launch(stage: Stage, frozen: Snapshot, who: str, strategy: str, note: str, options: dict[str, Any]) -> Run:
+def launch(
+    stage: Stage, frozen: Snapshot, who: str, strategy: str, note: str, options: dict[str, Any]
+) -> Run:
     """An engineer launches a run. Idempotent."""
     base = training.add_packaged_base(project=stage.project, actor=None)
     base = stage.wait(lambda: BaseModel.objects.filter(pk=base.pk, folder__isnull=False).first())
     key = uuid5(KEYS, f"{frozen.uuid}:{strategy}")
-    return training.launch(snapshot=frozen, base=base, strategy=strategy, actor=stage.user(who), options=options, note=note, key=key)
+    return training.launch(
+        snapshot=frozen,
+        base=base,
+        strategy=strategy,
+        actor=stage.user(who),
+        options=options,
+        note=note,
+        key=key,
+    )
 
 
 def trained(stage: Stage, started: Run) -> Run:
     """The run, once it has ended and both evaluations, which follow on their own, are there."""
     ended: Run = stage.wait(
-        lambda: Run.objects.filter(pk=started.pk, state__in=[Run.State.SUCCEEDED, Run.State.FAILED, Run.State.STOPPED]).first()
+        lambda: Run.objects.filter(
+            pk=started.pk, state__in=[Run.State.SUCCEEDED, Run.State.FAILED, Run.State.STOPPED]
+        ).first()
     )
     if ended.state != Run.State.SUCCEEDED:
-        raise Refused(f"The demo stopped: {ended} ended as {ended.state}. {(ended.error or {}).get('message', '')}")
+        raise Refused(
+            f"The demo stopped: {ended} ended as {ended.state}. {(ended.error or {}).get('message', '')}"
+        )
     stage.wait(lambda: Evaluation.objects.filter(run=ended, split="test").exists())
     return ended
 
@@ -233,7 +282,9 @@ def version(stage: Stage, model: RegisteredModel, source: Run, semver: str, who:
     """The engineer registers the run: files sealed and signed, card written."""
     found = ModelVersion.objects.filter(model=model, semver=semver).first()
     if found is None:
-        stage.wait_for(catalog.register(model=model, run=source, semver=semver, actor=stage.user(who), stated=STATED))
+        stage.wait_for(
+            catalog.register(model=model, run=source, semver=semver, actor=stage.user(who), stated=STATED)
+        )
         found = ModelVersion.objects.get(model=model, semver=semver)
     return found
 
@@ -249,31 +300,56 @@ def registered_model(stage: Stage) -> RegisteredModel:
     """Noah makes the model that versions belong to."""
     found = RegisteredModel.objects.filter(project=stage.project, slug="support-intent").first()
     return found or catalog.create_model(
-        project=stage.project, name="Support intent", slug="support-intent", purpose=STATED["purpose"], actor=stage.user("noah")
+        project=stage.project,
+        name="Support intent",
+        slug="support-intent",
+        purpose=STATED["purpose"],
+        actor=stage.user("noah"),
     )
 
 
 def endpoint(stage: Stage, model: RegisteredModel) -> Endpoint:
     """Noah makes the address that customers' messages are sent to."""
-    return Endpoint.objects.filter(project=stage.project, slug="support-inbox-prod").first() or catalog.create_endpoint(
-        model=model, slug="support-inbox-prod", environment=Endpoint.Environment.PRODUCTION, keep_text=True, actor=stage.user("noah")
+    return Endpoint.objects.filter(
+        project=stage.project, slug="support-inbox-prod"
+    ).first() or catalog.create_endpoint(
+        model=model,
+        slug="support-inbox-prod",
+        environment=Endpoint.Environment.PRODUCTION,
+        keep_text=True,
+        actor=stage.user("noah"),
     )
 
 
 def promote(
-    stage: Stage, candidate: ModelVersion, target: Endpoint, who: str, note: str, plan: dict[str, Any] | None = None
+    stage: Stage,
+    candidate: ModelVersion,
+    target: Endpoint,
+    who: str,
+    note: str,
+    plan: dict[str, Any] | None = None,
 ) -> PromotionRequest:
-    """The engineer asks; the gates are checked by a job. Raises Refused where one holds it back or none was checked."""
+    """The engineer asks; the gates are checked by a job. Raises Refused where one holds it back or none was
+    checked.
+    """
     found = PromotionRequest.objects.filter(version=candidate, endpoint=target, note=note).first()
     if found is None:
-        found = promotions.request(version=candidate, endpoint=target, note=note, actor=stage.user(who), plan=plan)
+        found = promotions.request(
+            version=candidate, endpoint=target, note=note, actor=stage.user(who), plan=plan
+        )
     elif found.status == Status.DRAFT:  # an earlier demo stopped here
         found = promotions.check_again(request_id=found.uuid, actor=stage.user(who))
-    checked: PromotionRequest = stage.wait(lambda: PromotionRequest.objects.filter(pk=found.pk).exclude(status=Status.CHECKING).first())
+    checked: PromotionRequest = stage.wait(
+        lambda: PromotionRequest.objects.filter(pk=found.pk).exclude(status=Status.CHECKING).first()
+    )
     if checked.status == Status.DRAFT:
-        held = checked.gates.filter(check_number=checked.checks, status=GateResult.Status.FAILED, blocking=True).order_by("id")
+        held = checked.gates.filter(
+            check_number=checked.checks, status=GateResult.Status.FAILED, blocking=True
+        ).order_by("id")
         if not held:
-            raise Refused(f"The demo stopped: the gates of {candidate.semver} weren't checked. {checked.reason}")
+            raise Refused(
+                f"The demo stopped: the gates of {candidate.semver} weren't checked. {checked.reason}"
+            )
         reasons = " ".join(f"{each.title}: {each.value}." for each in held)
         raise Refused(f"The demo stopped: {candidate.semver} didn't pass its gates. {reasons}")
     return checked
@@ -288,9 +364,16 @@ def approve(stage: Stage, request: PromotionRequest) -> PromotionRequest:
     }
     for name, reason in reasons.items():
         request.refresh_from_db()
-        if request.status == Status.IN_REVIEW and not request.verdicts.filter(reviewer=stage.user(name)).exists():
+        if (
+            request.status == Status.IN_REVIEW
+            and not request.verdicts.filter(reviewer=stage.user(name)).exists()
+        ):
             promotions.approve(
-                request_id=request.uuid, actor=stage.user(name), reason=reason, password=secrets[name], seen=request.subject_digest
+                request_id=request.uuid,
+                actor=stage.user(name),
+                reason=reason,
+                password=secrets[name],
+                seen=request.subject_digest,
             )
     request.refresh_from_db()
     return request

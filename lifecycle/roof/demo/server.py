@@ -11,7 +11,9 @@ from lifecycle.ground.jobs.context import JobContext
 READY_SECONDS = 60
 
 
-def infer(client: httpx.Client, url: str, name: str, text: str, *, request_id: str, key: str = "") -> httpx.Response:
+def infer(
+    client: httpx.Client, url: str, name: str, text: str, *, request_id: str, key: str = ""
+) -> httpx.Response:
     """One text to one endpoint, by its full name. key: the sticky key, empty for none."""
     body = {"inputs": [{"name": "TEXT", "datatype": "BYTES", "shape": [1], "data": [text]}]}
     headers = {"X-Request-Id": request_id} | ({"X-Route-Key": key} if key else {})

@@ -1,4 +1,5 @@
-"""The demo's start token: only the person who started it has it, so a proxy that hides its clients gives no one one-click sign-in.
+"""The demo's start token: only the person who started it has it, so a proxy that hides its clients gives no
+one one-click sign-in.
 
 The address that `manage.py up` prints carries it. A browser needs it once and keeps a signed cookie.
 """
@@ -41,7 +42,13 @@ def is_token(given: str) -> bool:
 def remember(response: HttpResponse) -> None:
     """Set a cookie that proves the token: its digest, signed."""
     response.set_signed_cookie(
-        COOKIE, digest(), salt=SALT, max_age=MAX_AGE, httponly=True, samesite="Lax", secure=bool(settings.SESSION_COOKIE_SECURE)
+        COOKIE,
+        digest(),
+        salt=SALT,
+        max_age=MAX_AGE,
+        httponly=True,
+        samesite="Lax",
+        secure=bool(settings.SESSION_COOKIE_SECURE),
     )
 
 

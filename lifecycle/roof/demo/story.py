@@ -13,7 +13,8 @@ from registry.promotions.rules import Status
 
 STEPS = 13
 TWICE = {"epochs": 2}  # enough to be clearly better, and ready in half the time
-QUICK = {"epochs": 2, "head_learning_rate": 0.003}  # leaves room above it: these messages are so alike that a whole run has none
+# leaves room above it: these messages are so alike that a whole run has none
+QUICK = {"epochs": 2, "head_learning_rate": 0.003}
 
 
 def run(ctx: JobContext, project: Project) -> None:
@@ -33,17 +34,25 @@ def run(ctx: JobContext, project: Project) -> None:
     step(ctx, 3, "Creating a dataset version")
     frozen = seed.snapshot(stage, dataset)
     step(ctx, 4, "Fine-tuning run 1")
-    first = seed.trained(stage, seed.launch(stage, frozen, "noah", Run.Strategy.HEAD, "Quick baseline: head only, two epochs", QUICK))
+    first = seed.trained(
+        stage,
+        seed.launch(stage, frozen, "noah", Run.Strategy.HEAD, "Quick baseline: head only, two epochs", QUICK),
+    )
     step(ctx, 5, "Registering and promoting 1.0.0")
     model = seed.registered_model(stage)
     endpoint = seed.endpoint(stage, model)
     live = seed.version(stage, model, first, "1.0.0", "noah")
-    request = seed.approve(stage, seed.promote(stage, live, endpoint, "noah", "First version for the support inbox."))
+    request = seed.approve(
+        stage, seed.promote(stage, live, endpoint, "noah", "First version for the support inbox.")
+    )
     if request.status == Status.APPROVED:
         endpoints.deploy(request_id=request.uuid, actor=stage.user("omar"))
     step(ctx, 6, "Predicting twelve weeks of messages")
     watch.objectives(stage, endpoint)
-    second = seed.launch(stage, frozen, "mia", Run.Strategy.LORA, "LoRA on the same dataset version, two epochs", TWICE)  # learns meanwhile
+    # learns meanwhile
+    second = seed.launch(
+        stage, frozen, "mia", Run.Strategy.LORA, "LoRA on the same dataset version, two epochs", TWICE
+    )
     known = watch.twelve_weeks(stage, endpoint)
     step(ctx, 7, "Sending feedback and outcomes")
     watch.feedback(stage, known)
@@ -53,7 +62,9 @@ def run(ctx: JobContext, project: Project) -> None:
     step(ctx, 9, "Registering and promoting 1.1.0")
     candidate = seed.version(stage, model, second, "1.1.0", "mia")
     note = "LoRA instead of head only, on the same dataset version."
-    request = seed.approve(stage, seed.promote(stage, candidate, endpoint, "mia", note, plans.canary(watch.PLAN)))
+    request = seed.approve(
+        stage, seed.promote(stage, candidate, endpoint, "mia", note, plans.canary(watch.PLAN))
+    )
     step(ctx, 10, "A canary that fails in a drill")
     watch.canary(stage, request, endpoint)
     step(ctx, 11, "Measuring drift day by day")

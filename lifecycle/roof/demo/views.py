@@ -19,7 +19,9 @@ from registry.ground.access.models import User
 @never_cache
 @public
 def begin(request: HttpRequest, token: str) -> HttpResponse:
-    """Let this browser sign in by one click. 404 unless this is the demo on this machine and the token is the printed one."""
+    """Let this browser sign in by one click. 404 unless this is the demo on this machine and the token is the
+    printed one.
+    """
     if not is_demo_here(request) or not start.is_token(token):
         raise Http404("Page not found, or you don't have access.")
     response = redirect(settings.LOGIN_REDIRECT_URL if request.user.is_authenticated else settings.LOGIN_URL)
@@ -30,7 +32,9 @@ def begin(request: HttpRequest, token: str) -> HttpResponse:
 @require_POST
 @public
 def sign_in(request: HttpRequest) -> HttpResponse:
-    """Sign in as one of the demo's people. 404 unless this is the demo on this machine and the browser has the start token."""
+    """Sign in as one of the demo's people. 404 unless this is the demo on this machine and the browser has
+    the start token.
+    """
     username = request.POST.get("username", "")
     if not one_click_allowed(request) or username not in {person.username for person in PEOPLE}:
         raise Http404("Page not found, or you don't have access.")

@@ -1,4 +1,5 @@
-"""The second half of the demo: twelve weeks of traffic, feedback, a canary that is rolled back, drift, a proposal.
+"""The second half of the demo: twelve weeks of traffic, feedback, a canary that is rolled back, drift, a
+proposal.
 
 Like the first half it uses the product's own actions, by the right people, and continues where it was killed.
 """
@@ -48,10 +49,17 @@ HOLDOUT = 0.1
 BATCH = 200  # a call is one transaction: shorter ones keep others waiting less
 OBJECTIVES = (("availability", 0.995, None), ("latency", 0.95, 300.0), ("quality", 0.85, None))
 PLAN = Plan(
-    steps=(2500, 10_000), min_requests=400, min_minutes=10, margin=0.05, rise=0.3, max_hours=24, warm_up=0,
-)  # fmt: skip
-# Of 10,000 of the canary's requests fail in the drill: so few that ten failures among twenty, which the server's own guard waits for, come
-# about once in 300 demos before the rule has seen the ten or so that it needs.
+    steps=(2500, 10_000),
+    min_requests=400,
+    min_minutes=10,
+    margin=0.05,
+    rise=0.3,
+    max_hours=24,
+    warm_up=0,
+)
+# Of 10,000 of the canary's requests fail in the drill: so few that ten failures among twenty, which the
+# server's own guard waits for, come about once in 300 demos before the rule has seen the ten or so that it
+# needs.
 FAULT_SHARE = 1_200
 REQUESTS, UNDER_FAULT = 200, 1_000
 PAUSE_SECONDS = 0.1  # between requests under the fault: the rule looks every ten seconds
@@ -71,13 +79,21 @@ def twelve_weeks(stage: Stage, endpoint: Endpoint) -> dict[UUID, Sent]:
 
 def feedback(stage: Stage, known: dict[UUID, Sent]) -> None:
     """Ben, who works with the predictions, gives feedback on every sixth."""
-    given = set(Feedback.objects.filter(prediction__uuid__in=list(known)[:BATCH]).values_list("prediction__uuid", flat=True))
+    given = set(
+        Feedback.objects.filter(prediction__uuid__in=list(known)[:BATCH]).values_list(
+            "prediction__uuid", flat=True
+        )
+    )
     chosen = sorted(known)[::EVERY]
     if given & set(chosen):
         return
     labels = dict(Prediction.objects.filter(uuid__in=chosen).exclude(label="").values_list("uuid", "label"))
     spoken = [
-        Entry(uuid, label == known[uuid].message.intent, "" if label == known[uuid].message.intent else known[uuid].message.intent)
+        Entry(
+            uuid,
+            label == known[uuid].message.intent,
+            "" if label == known[uuid].message.intent else known[uuid].message.intent,
+        )
         for uuid, label in labels.items()
     ]
     for some in batches(spoken):
@@ -85,13 +101,22 @@ def feedback(stage: Stage, known: dict[UUID, Sent]) -> None:
 
 
 def outcomes(stage: Stage, endpoint: Endpoint, known: dict[UUID, Sent]) -> None:
-    """Lee names the figure that counts and the result of each case is posted: a tenth of all cases was sorted by hand, to compare with."""
+    """Lee names the figure that counts and the result of each case is posted: a tenth of all cases was sorted
+    by hand, to compare with.
+    """
     name = "Settled at first contact"
     kpi = Kpi.objects.filter(endpoint=endpoint, name=name).first() or traffic.define_kpi(
-        endpoint_id=endpoint.uuid, name=name, direction=Kpi.Direction.UP, kind=Kpi.Kind.SHARE, holdout_share=HOLDOUT,
+        endpoint_id=endpoint.uuid,
+        name=name,
+        direction=Kpi.Direction.UP,
+        kind=Kpi.Kind.SHARE,
+        holdout_share=HOLDOUT,
         actor=stage.user("lee"),
-    )  # fmt: skip
-    now, labels = timezone.now(), dict(Prediction.objects.filter(uuid__in=list(known)).values_list("uuid", "label"))
+    )
+    now, labels = (
+        timezone.now(),
+        dict(Prediction.objects.filter(uuid__in=list(known)).values_list("uuid", "label")),
+    )
     cases = []
     for uuid, sent in sorted(known.items()):
         draw = random.Random(f"{inbox.SEED}:{sent.message.number}")  # noqa: S311  a demo, no secret
@@ -99,10 +124,14 @@ def outcomes(stage: Stage, endpoint: Endpoint, known: dict[UUID, Sent]) -> None:
         right = None if held_out else labels[uuid] == sent.message.intent
         cases.append(
             Case(
-                uuid5(KEYS, f"outcome:{endpoint.uuid}:{sent.message.number}"), "holdout" if held_out else "model",
-                float(season.settled(draw, right=right)), now - sent.ago, None if held_out else uuid, f"case-{sent.message.number}",
+                uuid5(KEYS, f"outcome:{endpoint.uuid}:{sent.message.number}"),
+                "holdout" if held_out else "model",
+                float(season.settled(draw, right=right)),
+                now - sent.ago,
+                None if held_out else uuid,
+                f"case-{sent.message.number}",
             )
-        )  # fmt: skip
+        )
     for some in batches(cases):
         traffic.record_outcomes(kpi_id=kpi.uuid, cases=some, actor=stage.user("mia"))
 
@@ -123,12 +152,15 @@ def objectives(stage: Stage, endpoint: Endpoint) -> None:
 
 
 def canary(stage: Stage, request: PromotionRequest, endpoint: Endpoint) -> None:
-    """The version gets a quarter of the traffic; in a drill its requests fail, and it is rolled back automatically."""
+    """The version gets a quarter of the traffic; in a drill its requests fail, and it is rolled back
+    automatically.
+    """
     omar = stage.user("omar")
     rollout = Rollout.objects.filter(request=request).first()
     if rollout is None and request.status == Status.APPROVED:
         send(stage, endpoint, REQUESTS, start=1)  # what the forecast rests on
-        stage.wait(endpoint.predictions.filter(request_id=f"demo-{REQUESTS}").exists)  # the last one is ingested
+        # the last one is ingested
+        stage.wait(endpoint.predictions.filter(request_id=f"demo-{REQUESTS}").exists)
         rollout = rollouts.start(request_id=request.uuid, actor=omar, plan=None if request.plan else PLAN)
     if rollout is None or not is_open(rollout):
         return
@@ -136,14 +168,22 @@ def canary(stage: Stage, request: PromotionRequest, endpoint: Endpoint) -> None:
     try:
         if deployment and not served.fault_in(deployment):
             endpoints.inject_fault(
-                deployment_id=deployment.uuid, share=FAULT_SHARE, kind="error", actor=omar, reason="Drill: is the fault detected?"
+                deployment_id=deployment.uuid,
+                share=FAULT_SHARE,
+                kind="error",
+                actor=omar,
+                reason="Drill: is the fault detected?",
             )
     except Refusal as refusal:  # no server runs drills, or it is rolled back already
         log.info("event=demo_drill_refused reason=%r", str(refusal))
     send(stage, endpoint, UNDER_FAULT, start=1_001, pause=PAUSE_SECONDS, go_on=lambda: is_open(rollout))
     if is_open(rollout):
         rollouts.abort(
-            rollout_id=rollout.uuid, actor=omar, seen=rollout.moves, typed=rollout.baseline.semver, reason="The drill couldn't be run."
+            rollout_id=rollout.uuid,
+            actor=omar,
+            seen=rollout.moves,
+            typed=rollout.baseline.semver,
+            reason="The drill couldn't be run.",
         )
 
 
@@ -153,12 +193,25 @@ def is_open(rollout: Rollout) -> bool:
     return rollout.is_open
 
 
-def send(stage: Stage, endpoint: Endpoint, count: int, *, start: int, pause: float = 0, go_on: Callable[[], bool] = lambda: True) -> None:
-    """Send the season's newest messages to the live server while go_on() is true. pause: seconds after each."""
+def send(
+    stage: Stage,
+    endpoint: Endpoint,
+    count: int,
+    *,
+    start: int,
+    pause: float = 0,
+    go_on: Callable[[], bool] = lambda: True,
+) -> None:
+    """Send the season's newest messages to the live server while go_on() is true. pause: seconds after
+    each.
+    """
     messages = season.past()[-count:]
     with httpx.Client(headers={"Authorization": f"Bearer {served.web_token()}"}, timeout=30) as client:
         if not wait_until_ready(stage.ctx, client, settings.INFERENCE_URL, endpoint.full_name):
-            raise NotReady("The inference server didn't respond within a minute.", next_step="Start it, then start the demo again.")
+            raise NotReady(
+                "The inference server didn't respond within a minute.",
+                next_step="Start it, then start the demo again.",
+            )
         for at, each in enumerate(messages):
             if at % 20 == 0:
                 stage.ctx.raise_if_cancelled()
@@ -188,12 +241,20 @@ def drifted(stage: Stage, endpoint: Endpoint) -> None:
 
 
 def proposal(stage: Stage, endpoint: Endpoint) -> None:
-    """Lee enables the drift trigger, whose measurements lead to a proposal. Leads read no texts, so Mia collects them."""
+    """Lee enables the drift trigger, whose measurements lead to a proposal. Leads read no texts, so Mia
+    collects them.
+    """
     lee, mia = stage.user("lee"), stage.user("mia")
-    trigger = retraining.set_trigger(endpoint_id=endpoint.uuid, kind=Trigger.DRIFT, actor=lee, threshold=0.2, enabled=True)
+    trigger = retraining.set_trigger(
+        endpoint_id=endpoint.uuid, kind=Trigger.DRIFT, actor=lee, threshold=0.2, enabled=True
+    )
     if not Proposal.objects.filter(endpoint=endpoint).exists() and not retraining.consider(trigger.uuid):
-        retraining.propose(endpoint_id=endpoint.uuid, actor=mia, note="Holiday messages differ from the training data.")
-    for found in Proposal.objects.filter(endpoint=endpoint, proposed_by=None, state__in=BUSY, collected_at=None, collected_by=None):
+        retraining.propose(
+            endpoint_id=endpoint.uuid, actor=mia, note="Holiday messages differ from the training data."
+        )
+    for found in Proposal.objects.filter(
+        endpoint=endpoint, proposed_by=None, state__in=BUSY, collected_at=None, collected_by=None
+    ):
         retraining.collect_texts(proposal_id=found.uuid, actor=mia)
 
 

@@ -12,5 +12,7 @@ class HomeConfig(AppConfig):
         from lifecycle.ui import palette
 
         palette.register_page("Home", "home:home", keywords="start waiting")
-        palette.register_page("Statistical methods", "home:statistics", keywords="statistics intervals confidence p-value")
+        palette.register_page(
+            "Statistical methods", "home:statistics", keywords="statistics intervals confidence p-value"
+        )
         palette.register_page("Style guide", "home:styleguide", keywords="components design")

@@ -15,12 +15,21 @@ SHARED = "PROMETHEUS_MULTIPROC_DIR"  # set by deploy/gunicorn.conf.py where seve
 METHODS = frozenset({"GET", "POST", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS"})
 BUCKET_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2.5, 5, 10)
 
-requests = Counter("lifecycle_web_requests", "Requests of the site by room, method and status.", ["room", "method", "code"])
-durations = Histogram("lifecycle_web_request_duration_seconds", "Duration of requests.", ["room", "method"], buckets=BUCKET_SECONDS)
+requests = Counter(
+    "lifecycle_web_requests", "Requests of the site by room, method and status.", ["room", "method", "code"]
+)
+durations = Histogram(
+    "lifecycle_web_request_duration_seconds",
+    "Duration of requests.",
+    ["room", "method"],
+    buckets=BUCKET_SECONDS,
+)
 
 
 class CountingMiddleware:
-    """Counts each answer and its time. It comes first, so that everything that the site does for a request is in it."""
+    """Counts each answer and its time. It comes first, so that everything that the site does for a request is
+    in it.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -36,7 +45,9 @@ class CountingMiddleware:
 
 
 def room_of(request: HttpRequest) -> str:
-    """The room of the view, never a part of an arbitrary address: "api", "static", "none", or a room's name."""
+    """The room of the view, never a part of an arbitrary address: "api", "static", "none", or a room's
+    name.
+    """
     match = request.resolver_match
     if match is None:
         return "static" if request.path.startswith(settings.STATIC_URL) else "none"

@@ -52,7 +52,11 @@ def database() -> Check:
         executor = MigrationExecutor(connection)
         waiting = executor.migration_plan(executor.loader.graph.leaf_nodes())
     except DatabaseError as error:
-        return Check("database", False, f"The database isn't responding ({type(error).__name__}). Check DATABASE_URL and the server.")
+        return Check(
+            "database",
+            False,
+            f"The database isn't responding ({type(error).__name__}). Check DATABASE_URL and the server.",
+        )
     if waiting:
         return Check("database", False, f"{len(waiting)} unapplied migrations. Run `manage.py migrate`.")
     return Check("database", True, f"{connection.vendor} is responding, and all migrations are applied.")
@@ -68,27 +72,42 @@ def storage() -> Check:
     if not os.access(folder, os.W_OK):
         return Check("storage", False, "The data folder isn't writable: permission denied.")
     if free < DISK_MIN_BYTES:
-        return Check("storage", False, f"Only {free >> 20} MiB free in the data folder. Uploads and runs will fail; free at least 1 GiB.")
+        return Check(
+            "storage",
+            False,
+            f"Only {free >> 20} MiB free in the data folder. Uploads and runs will fail; free at least 1"
+            " GiB.",
+        )
     return Check("storage", True, f"{free >> 30} GiB free in the data folder.")
 
 
 def signing_key() -> Check:
     """Versions and routes can be signed."""
     exists = (Path(settings.DATA_DIR) / "keys" / "signing.pem").exists()
-    return Check("signing key", exists, "The signing key exists." if exists else "There is no signing key. Run `manage.py prepare`.")
+    return Check(
+        "signing key",
+        exists,
+        "The signing key exists." if exists else "There is no signing key. Run `manage.py prepare`.",
+    )
 
 
 def workers() -> Check:
-    """No job waits for a missing worker. A run that asks for a GPU where there never was one is reported on its page: it is no
-    fault of the site."""
+    """No job waits for a missing worker. A run that asks for a GPU where there never was one is reported on
+    its page: it is no fault of the site.
+    """
     running = set(Job.objects.filter(state=State.RUNNING).values_list("queue", flat=True))
-    late = Job.objects.filter(state=State.QUEUED, available_at__lt=timezone.now() - WAIT_MAX).exclude(queue__in=running)
+    late = Job.objects.filter(state=State.QUEUED, available_at__lt=timezone.now() - WAIT_MAX).exclude(
+        queue__in=running
+    )
     if not jobs.has_gpu_workers(Queue.TRAINING):
         late = late.exclude(device=Device.GPU)
     queues = sorted(set(late.values_list("queue", flat=True)[:100]))
     if queues:
         return Check(
-            "workers", False, f"Jobs have waited over two minutes in {', '.join(queues)} and none is running. Start a worker for it."
+            "workers",
+            False,
+            f"Jobs have waited over two minutes in {', '.join(queues)} and none is running. Start a worker"
+            " for it.",
         )
     return Check("workers", True, "No job is waiting for a worker.")
 
@@ -98,21 +117,39 @@ def inference() -> Check:
     try:
         answer = httpx.get(f"{settings.INFERENCE_URL}/v2/health/ready", timeout=2)
     except httpx.HTTPError as error:
-        detail = f"The inference server at {settings.INFERENCE_URL} isn't responding ({type(error).__name__}). Start it."
+        detail = (
+            f"The inference server at {settings.INFERENCE_URL} isn't responding ({type(error).__name__})."
+            " Start it."
+        )
         return Check("inference", False, detail, needed=False)
     if answer.status_code == 200:
         return Check("inference", True, "The inference server is ready.", needed=False)
-    return Check("inference", False, f"The inference server returns {answer.status_code}: it's loading or draining.", needed=False)
+    return Check(
+        "inference",
+        False,
+        f"The inference server returns {answer.status_code}: it's loading or draining.",
+        needed=False,
+    )
 
 
 def watch() -> Check:
-    """Alerts are evaluated. The beat and the workers raise a page when they aren't; this check changes nothing."""
+    """Alerts are evaluated. The beat and the workers raise a page when they aren't; this check changes
+    nothing.
+    """
     try:
         missing = is_evaluation_missed()
     except DatabaseError as error:
-        return Check("alerts", False, f"Couldn't read from the database when alerts were evaluated ({type(error).__name__}).", needed=False)
+        return Check(
+            "alerts",
+            False,
+            f"Couldn't read from the database when alerts were evaluated ({type(error).__name__}).",
+            needed=False,
+        )
     if missing:
-        detail = "Alerts haven't been evaluated for over two minutes. Start beat and a worker for the default queue."
+        detail = (
+            "Alerts haven't been evaluated for over two minutes. Start beat and a worker for the default"
+            " queue."
+        )
         return Check("alerts", False, detail, needed=False)
     return Check("alerts", True, "Alerts are being evaluated.", needed=False)
 

@@ -38,7 +38,9 @@ def home(user: User) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Deed:
-    """Equal acts of one person in a row. line: the last one. is_cut: older events that weren't read may continue it."""
+    """Equal acts of one person in a row. line: the last one. is_cut: older events that weren't read may
+    continue it.
+    """
 
     line: audit.AuditLogEntry
     times: int

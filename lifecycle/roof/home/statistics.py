@@ -14,7 +14,9 @@ from markdown_it import MarkdownIt
 MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
 ANCHORED = re.compile(r'^\| <a id="([a-z-]+)"></a>')
 CELL = re.compile(r"(?<!\\)\|")
-WRAPPED = '<div class="tw" tabindex="0" role="region" aria-label="{name}"><table class="tbl">{rows}</table></div>'
+WRAPPED = (
+    '<div class="tw" tabindex="0" role="region" aria-label="{name}"><table class="tbl">{rows}</table></div>'
+)
 FOLDED = "<details><summary>{number} rows</summary>{table}</details>"
 LONG = 40  # rows of a table from which on it is folded
 
@@ -55,13 +57,20 @@ def section(title: str, body: str) -> Section:
     for line in body.splitlines():
         if anchored := ANCHORED.match(line):
             name, *rest = cells(line.replace(f'<a id="{anchored[1]}"></a>', "", 1))
-            entries.append(Entry(anchored[1], inline(name), [(top, inline(cell)) for top, cell in zip(head, rest, strict=True) if cell]))
+            entries.append(
+                Entry(
+                    anchored[1],
+                    inline(name),
+                    [(top, inline(cell)) for top, cell in zip(head, rest, strict=True) if cell],
+                )
+            )
             continue
         if line.startswith("| number |"):
             head = [cell[:1].upper() + cell[1:] for cell in cells(line)[1:]]
         elif not (head and line.startswith("|---")):
             lines.append(line)
-    html = MARKDOWN.render("\n".join(lines)).replace("<th></th>", "<td></td>")  # a head without words heads nothing
+    # a head without words heads nothing
+    html = MARKDOWN.render("\n".join(lines)).replace("<th></th>", "<td></td>")
     names = (escape(f"{title or 'Statistics'}, table {number}") for number in count(1))
     text = re.sub(r"<table>.*?</table>", lambda found: wrapped(found[0], next(names)), html, flags=re.DOTALL)
     return Section(slugify(title), title, mark_safe(text), entries)  # noqa: S308  the product's own file, rendered without raw HTML

@@ -33,7 +33,9 @@ BARE = """<!doctype html>
 
 
 def failed(request: HttpRequest) -> HttpResponse:
-    """The page for a server error; a bare one where that can't be rendered either, such as without the static files' manifest."""
+    """The page for a server error; a bare one where that can't be rendered either, such as without the static
+    files' manifest.
+    """
     try:
         return server_error(request)
     except Exception:  # any error: there is no other page to fall back to
@@ -61,7 +63,11 @@ def find(request: SignedInRequest) -> HttpResponse:
     """The palette: pages and things that a person may see, by what they typed."""
     query = typed_in(request.GET, "q", 200)
     context = {"sections": palette.find(request.user, query), "query": query}
-    return render(request, "components/palette_results.html" if wants_fragment(request) else "home/palette.html", context)
+    return render(
+        request,
+        "components/palette_results.html" if wants_fragment(request) else "home/palette.html",
+        context,
+    )
 
 
 @require_safe
@@ -101,20 +107,29 @@ def healthz(_request: HttpRequest) -> HttpResponse:
 def readyz(request: HttpRequest) -> JsonResponse:
     """Readiness probe: 200 or 503. Details are only for people who can fix it."""
     token = settings.METRICS_TOKEN
-    detailed = is_here(request.META.get("REMOTE_ADDR", ""), request.headers) or (bool(token) and sends(token, request.headers))
+    detailed = is_here(request.META.get("REMOTE_ADDR", ""), request.headers) or (
+        bool(token) and sends(token, request.headers)
+    )
     detailed = detailed or looks_after_it(request)
     checks = health.recent()
     ready = all(check.ok for check in checks if check.needed)
-    lines = [{"name": c.name, "ok": c.ok, "needed": c.needed} | ({"detail": c.detail} if detailed else {}) for c in checks]
+    lines = [
+        {"name": c.name, "ok": c.ok, "needed": c.needed} | ({"detail": c.detail} if detailed else {})
+        for c in checks
+    ]
     body = {"ready": ready, "checks": lines}
     return JsonResponse(body, status=200 if ready else 503)
 
 
 def looks_after_it(request: HttpRequest) -> bool:
-    """Whether a signed-in person is an admin of the organisation or may take alerts, whose page leads here. False without a database."""
+    """Whether a signed-in person is an admin of the organisation or may take alerts, whose page leads here.
+    False without a database.
+    """
     try:
         user = request.user
-        return user.is_authenticated and (user.is_organisation_admin or can_somewhere(user, "alerts.acknowledge"))
+        return user.is_authenticated and (
+            user.is_organisation_admin or can_somewhere(user, "alerts.acknowledge")
+        )
     except DatabaseError:
         return False
 
@@ -123,11 +138,18 @@ def looks_after_it(request: HttpRequest) -> bool:
 @public
 @never_cache
 def metrics(request: HttpRequest) -> HttpResponse:
-    """Prometheus metrics, for clients that send METRICS_TOKEN; without that setting, for this machine only."""
+    """Prometheus metrics, for clients that send METRICS_TOKEN; without that setting, for this machine
+    only.
+    """
     token = settings.METRICS_TOKEN
     if not may_scrape(token=token, peer=request.META.get("REMOTE_ADDR", ""), headers=request.headers):
         if not token:
             raise Http404
-        return HttpResponse("A valid token is required.\n", status=401, content_type="text/plain", headers={"WWW-Authenticate": "Bearer"})
+        return HttpResponse(
+            "A valid token is required.\n",
+            status=401,
+            content_type="text/plain",
+            headers={"WWW-Authenticate": "Bearer"},
+        )
     content, kind = exposition(measured.families(), request.headers.get("accept", ""))
     return HttpResponse(content, content_type=kind)

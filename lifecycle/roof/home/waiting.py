@@ -57,16 +57,32 @@ def emptied(user: User, _roles: Roles) -> list[Task]:
     rows = policy.visible_to(user, endpoints.emptied(), "endpoints.deploy")[:EACH]
     fact = "{} has no live version because its version was quarantined"
     return [
-        Task(fact.format(row.full_name), row.model.name, "Open endpoint", page("endpoints:detail", row.uuid), burns=True) for row in rows
+        Task(
+            fact.format(row.full_name),
+            row.model.name,
+            "Open endpoint",
+            page("endpoints:detail", row.uuid),
+            burns=True,
+        )
+        for row in rows
     ]
 
 
 def alerts(user: User, _roles: Roles) -> list[Task]:
     """Unacknowledged alerts, pages before tickets, for people who may acknowledge them."""
     rows = Alert.objects.filter(state=AlertState.FIRING, inhibited_by=None).exclude(severity=Severity.DIGEST)
-    first = most_urgent(policy.visible_to(user, rows.select_related("endpoint__model__project"), "alerts.acknowledge"))[:EACH]
+    first = most_urgent(
+        policy.visible_to(user, rows.select_related("endpoint__model__project"), "alerts.acknowledge")
+    )[:EACH]
     return [
-        Task(row.title, place(row), "Open alert", page("alerts:detail", row.uuid), burns=row.severity == Severity.PAGE) for row in first
+        Task(
+            row.title,
+            place(row),
+            "Open alert",
+            page("alerts:detail", row.uuid),
+            burns=row.severity == Severity.PAGE,
+        )
+        for row in first
     ]
 
 
@@ -79,8 +95,19 @@ def canaries(user: User, _roles: Roles) -> list[Task]:
     """Rollouts that hold or ask for the next step, for those who may steer them."""
     found = []
     for row in rollouts.to_steer(user)[:EACH]:
-        fact, link = ("is on hold", "Review canary") if row.state == row.State.HOLDING else ("can be widened", "Widen canary")
-        found.append(Task(f"The canary {row.version.semver} {fact}", row.endpoint.full_name, link, page("rollouts:detail", row.uuid)))
+        fact, link = (
+            ("is on hold", "Review canary")
+            if row.state == row.State.HOLDING
+            else ("can be widened", "Widen canary")
+        )
+        found.append(
+            Task(
+                f"The canary {row.version.semver} {fact}",
+                row.endpoint.full_name,
+                link,
+                page("rollouts:detail", row.uuid),
+            )
+        )
     return found
 
 
@@ -88,8 +115,19 @@ def proposals(user: User, _roles: Roles) -> list[Task]:
     """Retrainings that are proposed, or failed on the way, for the leads who decide."""
     found = []
     for row in retraining.to_decide(user)[:EACH]:
-        fact, link = ("failed", "Open proposal") if row.state == ProposalState.FAILED else ("needs your decision", "Review proposal")
-        found.append(Task(f"Retraining {str(row).lower()} {fact}", row.endpoint.full_name, link, page("retraining:detail", row.uuid)))
+        fact, link = (
+            ("failed", "Open proposal")
+            if row.state == ProposalState.FAILED
+            else ("needs your decision", "Review proposal")
+        )
+        found.append(
+            Task(
+                f"Retraining {str(row).lower()} {fact}",
+                row.endpoint.full_name,
+                link,
+                page("retraining:detail", row.uuid),
+            )
+        )
     return found
 
 
@@ -100,7 +138,11 @@ def decisions(user: User, _roles: Roles) -> list[Task]:
         request = line.request
         if request.status == Status.APPROVED:  # among the deployments
             continue
-        fact, link = ("needs your approval", "Review request") if line.standing.may else ("has gates to fix", "Fix gates")
+        fact, link = (
+            ("needs your approval", "Review request")
+            if line.standing.may
+            else ("has gates to fix", "Fix gates")
+        )
         about = f"{request.version} to {request.endpoint.full_name}"
         found.append(Task(f"{request} {fact}", about, link, page("promotions:detail", request.uuid)))
     return found[:EACH]
@@ -119,7 +161,9 @@ def deployments(user: User, _roles: Roles) -> list[Task]:
 
 def disagreements(user: User, _roles: Roles) -> list[Task]:
     """Queues in which annotators disagree, for adjudicators."""
-    rows = Queue.objects.filter(items_disputed__gt=0).exclude(state=Queue.State.CLOSED).select_related("dataset")
+    rows = (
+        Queue.objects.filter(items_disputed__gt=0).exclude(state=Queue.State.CLOSED).select_related("dataset")
+    )
     found = []
     for row in policy.visible_to(user, rows, "labeling.decide").order_by("-items_disputed", "id")[:EACH]:
         fact = f"{things(row.items_disputed, 'disagreement')} in {row.name}"
@@ -128,12 +172,18 @@ def disagreements(user: User, _roles: Roles) -> list[Task]:
 
 
 def answers(user: User, roles: Roles) -> list[Task]:
-    """Open queues with annotations left for this person, for analysts and for people who have begun to annotate there."""
+    """Open queues with annotations left for this person, for analysts and for people who have begun to
+    annotate there.
+    """
     analyst_in = [key for key, held in roles.items() if Role.ANALYST in held]
-    own = Slot.objects.filter(queue=OuterRef("queue"), item=OuterRef("item"), user=user).exclude(state=Slot.State.LEASED)
+    own = Slot.objects.filter(queue=OuterRef("queue"), item=OuterRef("item"), user=user).exclude(
+        state=Slot.State.LEASED
+    )
     free = Q(state=Slot.State.OPEN) | Q(state=Slot.State.LEASED, user=user)
     left = Slot.objects.filter(free, ~Exists(own), queue=OuterRef("pk"))
-    rows = queues(user).filter(Q(dataset__project__in=analyst_in) | Q(seats__user=user), Exists(left), state=Queue.State.OPEN)
+    rows = queues(user).filter(
+        Q(dataset__project__in=analyst_in) | Q(seats__user=user), Exists(left), state=Queue.State.OPEN
+    )
     found = []
     for row in as_seen_by(user, list(policy.visible_to(user, rows.distinct(), "labeling.annotate")[:EACH])):
         fact = f"{things(max(1, row.slots_total - row.slots_done), 'annotation')} left in {row.name}"
@@ -143,19 +193,41 @@ def answers(user: User, roles: Roles) -> list[Task]:
 
 def uploads(user: User, _roles: Roles) -> list[Task]:
     """Files that this person uploaded and hasn't accepted yet."""
-    rows = Upload.objects.filter(uploaded_by=user, state=UploadState.INSPECTED).select_related("dataset").order_by("-id")
+    rows = (
+        Upload.objects.filter(uploaded_by=user, state=UploadState.INSPECTED)
+        .select_related("dataset")
+        .order_by("-id")
+    )
     found = []
     for row in policy.visible_to(user, rows, "datasets.upload")[:EACH]:
-        found.append(Task(f"{row.file_name} is ready to import", row.dataset.name, "Review import", page("datasets:upload", row.uuid)))
+        found.append(
+            Task(
+                f"{row.file_name} is ready to import",
+                row.dataset.name,
+                "Review import",
+                page("datasets:upload", row.uuid),
+            )
+        )
     return found
 
 
 def runs(user: User, _roles: Roles) -> list[Task]:
-    """This person's runs that succeeded and are not registered, newest first; trials of sweeps wait for no one."""
-    rows = training.runs(user).filter(launched_by=user, state=RunState.SUCCEEDED, versions__isnull=True, sweep__isnull=True)
+    """This person's runs that succeeded and are not registered, newest first; trials of sweeps wait for no
+    one.
+    """
+    rows = training.runs(user).filter(
+        launched_by=user, state=RunState.SUCCEEDED, versions__isnull=True, sweep__isnull=True
+    )
     found = []
     for row in policy.visible_to(user, rows, "catalog.register")[:EACH]:
-        found.append(Task(f"{row} isn't registered", str(row.snapshot), "Evaluate and register", page("training:detail", row.uuid)))
+        found.append(
+            Task(
+                f"{row} isn't registered",
+                str(row.snapshot),
+                "Evaluate and register",
+                page("training:detail", row.uuid),
+            )
+        )
     return found
 
 
@@ -163,12 +235,26 @@ def newcomers(user: User, _roles: Roles) -> list[Task]:
     """People without a role, for organisation admins."""
     found = people_without_role(100) if user.is_organisation_admin else 0
     fact = f"{things(found, 'person', 'people')} without a role"
-    return [Task(fact, "They can't see any project yet", "Assign roles", reverse("access:projects"))] if found else []
+    return (
+        [Task(fact, "They can't see any project yet", "Assign roles", reverse("access:projects"))]
+        if found
+        else []
+    )
 
 
 SOURCES: list[Callable[[User, Roles], list[Task]]] = [
-    emptied, alerts, canaries, decisions, deployments, proposals, disagreements, answers, uploads, runs, newcomers,
-]  # fmt: skip
+    emptied,
+    alerts,
+    canaries,
+    decisions,
+    deployments,
+    proposals,
+    disagreements,
+    answers,
+    uploads,
+    runs,
+    newcomers,
+]
 
 
 def page(name: str, uuid: UUID) -> str:

@@ -24,7 +24,9 @@ COUNT = 10
 
 
 def find_neighbours(*, prediction: Prediction, actor: User) -> Job:
-    """Enqueue the search; a second call for the same prediction returns the same job. Raises Refused without a text or prediction."""
+    """Enqueue the search; a second call for the same prediction returns the same job. Raises Refused without
+    a text or prediction.
+    """
     policy.require(actor, "trace.view", prediction)
     if prediction.version is None:
         raise Refused("No version answered this request, so it has no nearest items.")
@@ -32,7 +34,14 @@ def find_neighbours(*, prediction: Prediction, actor: User) -> Job:
         raise Refused("This request's text is no longer stored, so nearest items can't be found.")
     project = prediction.endpoint.model.project
     key = f"trace.neighbours:{prediction.uuid}"
-    return enqueue("trace.neighbours", actor=actor, project=project, args={"prediction": str(prediction.uuid)}, subject=prediction, key=key)
+    return enqueue(
+        "trace.neighbours",
+        actor=actor,
+        project=project,
+        args={"prediction": str(prediction.uuid)},
+        subject=prediction,
+        key=key,
+    )
 
 
 def keep_neighbours(ctx: JobContext, prediction_id: UUID) -> None:
@@ -45,13 +54,22 @@ def keep_neighbours(ctx: JobContext, prediction_id: UUID) -> None:
 
     def progress(done: int) -> None:
         ctx.raise_if_cancelled()
-        ctx.progress(done, version.run.snapshot.counts["splits"].get("train"), stage="Embedding training items", unit="items")
+        ctx.progress(
+            done,
+            version.run.snapshot.counts["splits"].get("train"),
+            stage="Embedding training items",
+            unit="items",
+        )
 
-    found = neighbours.find(materialise(version), version.root_digest, version.run.snapshot, text, COUNT, progress)
+    found = neighbours.find(
+        materialise(version), version.root_digest, version.run.snapshot, text, COUNT, progress
+    )
     items = {str(item.uuid): item for item in Item.objects.filter(uuid__in=[uuid for uuid, _ in found])}
     learned = decisions_in(version.run.snapshot, items.values())
     Neighbour.objects.bulk_create(
-        Neighbour(prediction=prediction, item=items[uuid], decision=learned[uuid], rank=rank, similarity=similarity)
+        Neighbour(
+            prediction=prediction, item=items[uuid], decision=learned[uuid], rank=rank, similarity=similarity
+        )
         for rank, (uuid, similarity) in enumerate(found, start=1)
     )
 
@@ -59,4 +77,7 @@ def keep_neighbours(ctx: JobContext, prediction_id: UUID) -> None:
 def decisions_in(snapshot: Snapshot, items: Iterable[Item]) -> dict[str, Decision]:
     """The decision that each of these items had in the snapshot, by the item's uuid."""
     uuids = [row.decision_uuid for item in items if (row := contains(snapshot, item))]
-    return {str(decision.item.uuid): decision for decision in Decision.objects.filter(uuid__in=uuids).select_related("item")}
+    return {
+        str(decision.item.uuid): decision
+        for decision in Decision.objects.filter(uuid__in=uuids).select_related("item")
+    }

@@ -50,15 +50,18 @@ class TouchedOut(AboveOut):
 
     def get_snapshots(self, touched: queries.Touched) -> list[dict[str, str]]:
         """Each dataset version with the item's split and label in it."""
-        return [{"uuid": str(snapshot.uuid), "split": split, "label": label} for snapshot, split, label in touched.snapshots]
+        return [
+            {"uuid": str(snapshot.uuid), "split": split, "label": label}
+            for snapshot, split, label in touched.snapshots
+        ]
 
 
 @operation("GET", "trace_predictions_list", Needs("trace.view", Prediction), gives=LinkOut(many=True))
 def prediction_trace(request: Request, uuid: UUID) -> object:
     """Get the chain from the prediction to the dataset version."""
-    found = Prediction.objects.select_related("endpoint__model", "version__model", "version__run__snapshot", "version__run__base").get(
-        uuid=uuid
-    )
+    found = Prediction.objects.select_related(
+        "endpoint__model", "version__model", "version__run__snapshot", "version__run__base"
+    ).get(uuid=uuid)
     return queries.as_json(queries.prediction_chain(found))
 
 

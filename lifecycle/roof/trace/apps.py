@@ -12,4 +12,8 @@ class TraceConfig(AppConfig):
         from lifecycle.ground.jobs import registry
         from lifecycle.roof.trace import tasks
 
-        registry.register(registry.JobKind("trace.neighbours", "Find nearest training items", tasks.neighbours, url=tasks.page))
+        registry.register(
+            registry.JobKind(
+                "trace.neighbours", "Find nearest training items", tasks.neighbours, url=tasks.page
+            )
+        )

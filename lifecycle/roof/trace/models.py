@@ -19,7 +19,9 @@ class Neighbour(models.Model):
     uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
     prediction = models.ForeignKey(Prediction, on_delete=models.PROTECT, related_name="neighbours")
     item = models.ForeignKey(Item, on_delete=models.PROTECT, related_name="+")
-    decision = models.ForeignKey(Decision, on_delete=models.PROTECT, related_name="+", help_text="the label in training")
+    decision = models.ForeignKey(
+        Decision, on_delete=models.PROTECT, related_name="+", help_text="the label in training"
+    )
     rank = models.PositiveSmallIntegerField(help_text="1 is nearest")
     similarity = models.FloatField(help_text="cosine, -1 to 1")
 

@@ -1,4 +1,6 @@
-"""The training items nearest to a text, in the embedding of the model that predicted. Embeddings of a train split are cached."""
+"""The training items nearest to a text, in the embedding of the model that predicted. Embeddings of a train
+split are cached.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +23,15 @@ BATCH = 256
 
 
 def find(
-    artifact: Path, root_digest: str, snapshot: Snapshot, text: str, count: int, progress: Callable[[int], None]
+    artifact: Path,
+    root_digest: str,
+    snapshot: Snapshot,
+    text: str,
+    count: int,
+    progress: Callable[[int], None],
 ) -> list[tuple[str, float]]:
-    """The `count` items of the train split nearest to the text by cosine: (item uuid, similarity), best first.
+    """The `count` items of the train split nearest to the text by cosine: (item uuid, similarity), best
+    first.
 
     progress: called with the number of embedded training items, only at the first call for a version.
     """
@@ -57,7 +65,9 @@ def train_embeddings(
         return kept["uuids"], kept["vectors"]
 
 
-def compute(artifact: Path, snapshot: Snapshot, progress: Callable[[int], None]) -> tuple[NDArray[np.str_], NDArray[np.float32]]:
+def compute(
+    artifact: Path, snapshot: Snapshot, progress: Callable[[int], None]
+) -> tuple[NDArray[np.str_], NDArray[np.float32]]:
     """Embed the whole train split, in batches of 256 texts."""
     uuids: list[str] = []
     parts: list[NDArray[np.float32]] = []

@@ -1,4 +1,6 @@
-"""The lineage chain, read in both directions. Every link is a foreign key or a digest; nothing is looked up by name."""
+"""The lineage chain, read in both directions. Every link is a foreign key or a digest; nothing is looked up
+by name.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ SHOWN = 100  # of each kind
 
 @dataclass(frozen=True)
 class Link:
-    """One link of the chain. people: who did or decided it. digest: binds it to the next one. missing: unknown, for the reason in text."""
+    """One link of the chain. people: who did or decided it. digest: binds it to the next one. missing:
+    unknown, for the reason in text.
+    """
 
     kind: str
     text: str
@@ -54,7 +58,14 @@ class Labeled:
 
 def prediction_chain(prediction: Prediction) -> list[Link]:
     """The chain of a prediction: prediction, deployment, approval, version, run, dataset version."""
-    chain = [Link("Prediction", prediction.label or f"status {prediction.code}", digest=prediction.keyed_digest, at=prediction.at)]
+    chain = [
+        Link(
+            "Prediction",
+            prediction.label or f"status {prediction.code}",
+            digest=prediction.keyed_digest,
+            at=prediction.at,
+        )
+    ]
     if prediction.version is None:
         return [*chain, Link("Version", "No version answered this request.", missing=True)]
     deployment = prediction.deployment or deployed_then(prediction)
@@ -66,7 +77,9 @@ def prediction_chain(prediction: Prediction) -> list[Link]:
 
 
 def deployed_then(prediction: Prediction) -> Deployment | None:
-    """The deployment of a prediction whose server didn't record it: of its version, in any arm, at that time; stable first."""
+    """The deployment of a prediction whose server didn't record it: of its version, in any arm, at that time;
+    stable first.
+    """
     rows = all_at(prediction.endpoint, prediction.at).filter(version=prediction.version_id)
     return min(rows, key=lambda each: each.arm != Deployment.Arm.STABLE, default=None)
 
@@ -92,7 +105,11 @@ def deployment_links(deployment: Deployment) -> list[Link]:
 def approval_before(deployment: Deployment) -> PromotionRequest | None:
     """The approval under which a version that was rolled back to first went live."""
     first = (
-        Deployment.objects.filter(endpoint=deployment.endpoint, version=deployment.version, approval__isnull=False).order_by("id").first()
+        Deployment.objects.filter(
+            endpoint=deployment.endpoint, version=deployment.version, approval__isnull=False
+        )
+        .order_by("id")
+        .first()
     )
     return first.approval if first else None
 
@@ -101,9 +118,14 @@ def approval_link(request: PromotionRequest) -> Link:
     """The request and everyone who approved it."""
     verdicts = request.verdicts.filter(approves=True).select_related("reviewer").order_by("id")
     return Link(
-        "Approval", str(request), find_url("promotions:detail", uuid=request.uuid), request.subject_digest, request.checked_at,
-        [verdict.reviewer for verdict in verdicts], "; ".join(f"{v.step}: {v.reason.rstrip('.')}" for v in verdicts),
-    )  # fmt: skip
+        "Approval",
+        str(request),
+        find_url("promotions:detail", uuid=request.uuid),
+        request.subject_digest,
+        request.checked_at,
+        [verdict.reviewer for verdict in verdicts],
+        "; ".join(f"{v.step}: {v.reason.rstrip('.')}" for v in verdicts),
+    )
 
 
 def version_links(version: ModelVersion) -> list[Link]:
@@ -145,7 +167,9 @@ def some(person: User | None) -> list[User]:
 def neighbours(user: User, prediction: Prediction) -> list[Labeled]:
     """The nearest training items, with the decision that the model was trained on and its annotations."""
     rows = (
-        Neighbour.objects.filter(prediction=prediction).select_related("item__upload", "decision__label", "decision__by").order_by("rank")
+        Neighbour.objects.filter(prediction=prediction)
+        .select_related("item__upload", "decision__label", "decision__by")
+        .order_by("rank")
     )
     found = list(rows.prefetch_related("decision__annotations__user", "decision__annotations__label"))
     if not found or prediction.version is None:
@@ -157,7 +181,14 @@ def neighbours(user: User, prediction: Prediction) -> list[Labeled]:
 def labeled(row: Neighbour, reads: bool) -> Labeled:
     """One neighbour as a page shows it."""
     answers, label = list(row.decision.annotations.all()), row.decision.label
-    return Labeled(row.item, row.item.text if reads else None, row.similarity, row.decision, answers, label.name if label else "")
+    return Labeled(
+        row.item,
+        row.item.text if reads else None,
+        row.similarity,
+        row.decision,
+        answers,
+        label.name if label else "",
+    )
 
 
 @dataclass(frozen=True)
@@ -172,19 +203,31 @@ class Above:
 def above(user: User, snapshots: Sequence[Snapshot]) -> Above:
     """Runs on these dataset versions or from a model of such a run, with their versions and deployments."""
     trained = Run.objects.filter(pk__in=run_ids_from([snapshot.pk for snapshot in snapshots]))
-    runs = policy.visible_to(user, trained, "training.view").select_related("base", "launched_by").order_by("-id")
-    versions = policy.visible_to(user, ModelVersion.objects.filter(run__in=runs.values("pk")), "catalog.view").order_by("-id")
-    deployments = policy.visible_to(user, Deployment.objects.filter(version__in=versions.values("pk")), "endpoints.view").order_by("-id")
+    runs = (
+        policy.visible_to(user, trained, "training.view")
+        .select_related("base", "launched_by")
+        .order_by("-id")
+    )
+    versions = policy.visible_to(
+        user, ModelVersion.objects.filter(run__in=runs.values("pk")), "catalog.view"
+    ).order_by("-id")
+    deployments = policy.visible_to(
+        user, Deployment.objects.filter(version__in=versions.values("pk")), "endpoints.view"
+    ).order_by("-id")
     return Above(
         runs=list(runs[:SHOWN]),
         versions=list(versions.select_related("model", "run")[:SHOWN]),
-        deployments=list(deployments.select_related("endpoint__model__project", "version__model", "started_by")[:SHOWN]),
+        deployments=list(
+            deployments.select_related("endpoint__model__project", "version__model", "started_by")[:SHOWN]
+        ),
     )
 
 
 @dataclass(frozen=True)
 class Touched(Above):
-    """Lineage above an item. snapshots: (dataset version, split, label in it). history: None while the viewer is to annotate the item."""
+    """Lineage above an item. snapshots: (dataset version, split, label in it). history: None while the viewer
+    is to annotate the item.
+    """
 
     snapshots: list[tuple[Snapshot, str, str]]
     history: History | None
@@ -194,12 +237,18 @@ def item_touched(user: User, item: Item) -> Touched:
     """An item's label history, the dataset versions with it, and the lineage above them."""
     blind = is_asked(item, user)
     held = [(snapshot, row.split, "" if blind else row.label) for snapshot, row in snapshots_with(item)]
-    history = None if blind else history_of(item, reads=policy.can(user, "datasets.read_samples", item.dataset))
-    return Touched(**vars(above(user, [snapshot for snapshot, _, _ in held])), snapshots=held, history=history)
+    history = (
+        None if blind else history_of(item, reads=policy.can(user, "datasets.read_samples", item.dataset))
+    )
+    return Touched(
+        **vars(above(user, [snapshot for snapshot, _, _ in held])), snapshots=held, history=history
+    )
 
 
 def run_ids_from(snapshots: Sequence[int]) -> set[int]:
-    """Keys of the runs on these dataset versions, and of all runs that start from such a run's model, at any distance."""
+    """Keys of the runs on these dataset versions, and of all runs that start from such a run's model, at any
+    distance.
+    """
     found: set[int] = set()
     newer = set(Run.objects.filter(snapshot__in=snapshots).values_list("pk", flat=True))
     while newer:

@@ -21,8 +21,12 @@ from registry.ground.access.requests import SignedInRequest
 @require_safe
 @needs("trace.view", Prediction)
 def prediction(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """A prediction's chain down to the dataset version, and the nearest training items with their annotators."""
-    rows = Prediction.objects.select_related("endpoint__model__project", "deployment", "version__model", "version__run__snapshot__dataset")
+    """A prediction's chain down to the dataset version, and the nearest training items with their
+    annotators.
+    """
+    rows = Prediction.objects.select_related(
+        "endpoint__model__project", "deployment", "version__model", "version__run__snapshot__dataset"
+    )
     found = rows.get(uuid=uuid)
     job = of_subject(found).filter(kind="trace.neighbours").first()
     context = {
@@ -48,7 +52,9 @@ def neighbours(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @needs("trace.view", Item)
 def item(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """An item's lineage: its annotators, and the dataset versions, runs, versions, and endpoints above it."""
-    found = Item.objects.select_related("dataset__project", "upload__blob", "upload__uploaded_by").get(uuid=uuid)
+    found = Item.objects.select_related("dataset__project", "upload__blob", "upload__uploaded_by").get(
+        uuid=uuid
+    )
     reads = policy.can(request.user, "datasets.read_samples", found)
     context = {"item": found, "touched": queries.item_touched(request.user, found), "reads": reads}
     context |= {"may_gold": policy.can(request.user, "labeling.gold", found)}
@@ -60,12 +66,21 @@ def item(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def snapshot(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """A dataset version's lineage: its runs, their versions, and deployments."""
     found = Snapshot.objects.select_related("dataset").get(uuid=uuid)
-    return respond(request, "trace/snapshot.html", "touched", {"snapshot": found, "above": queries.above(request.user, [found])})
+    return respond(
+        request,
+        "trace/snapshot.html",
+        "touched",
+        {"snapshot": found, "above": queries.above(request.user, [found])},
+    )
 
 
 @require_safe
 @needs("trace.view", ModelVersion)
 def version(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """A version's origin as links of its chain."""
-    found = ModelVersion.objects.select_related("model", "run__snapshot", "run__base", "registered_by").get(uuid=uuid)
-    return respond(request, "trace/version.html", "chain", {"version": found, "chain": queries.version_links(found)})
+    found = ModelVersion.objects.select_related("model", "run__snapshot", "run__base", "registered_by").get(
+        uuid=uuid
+    )
+    return respond(
+        request, "trace/version.html", "chain", {"version": found, "chain": queries.version_links(found)}
+    )

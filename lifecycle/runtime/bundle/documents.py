@@ -1,4 +1,6 @@
-"""Signed JSON documents: `{"document": …, "signature": …}`, the signature over the document's canonical form."""
+"""Signed JSON documents: `{"document": …, "signature": …}`, the signature over the document's canonical
+form.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ ASK = "Get the document from its publisher again, and check which key signs it."
 
 
 def canonical_json(value: Any) -> bytes:
-    """The one spelling of a JSON value that is hashed and signed: sorted keys, no spaces, ASCII. ValueError for NaN and infinity."""
+    """The one spelling of a JSON value that is hashed and signed: sorted keys, no spaces, ASCII. ValueError
+    for NaN and infinity.
+    """
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode("ascii")
 
 
@@ -27,7 +31,10 @@ def sign_document(document: dict[str, Any], private_key: Path) -> bytes:
     """The document with its signature, as the bytes of a JSON file."""
     value = load_private(private_key).sign(canonical_json(document), ec.ECDSA(hashes.SHA256()))
     signature = {"algorithm": ALGORITHM, "value": base64.b64encode(value).decode("ascii")}
-    return json.dumps({"document": document, "signature": signature}, indent=1, allow_nan=False).encode("ascii") + b"\n"
+    return (
+        json.dumps({"document": document, "signature": signature}, indent=1, allow_nan=False).encode("ascii")
+        + b"\n"
+    )
 
 
 def verify_document(data: bytes, public_key: Path) -> dict[str, Any]:
@@ -36,7 +43,9 @@ def verify_document(data: bytes, public_key: Path) -> dict[str, Any]:
     try:
         load_public(public_key).verify(signature, canonical_json(document), ec.ECDSA(hashes.SHA256()))
     except (InvalidSignature, ValueError) as error:
-        raise Refused("The document's signature doesn't match this installation's key.", next_step=ASK) from error
+        raise Refused(
+            "The document's signature doesn't match this installation's key.", next_step=ASK
+        ) from error
     return document
 
 

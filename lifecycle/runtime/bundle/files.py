@@ -28,7 +28,9 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """All files of a folder except its signature, sorted by name, folder by folder (the order of OMS: a/z before a-b)."""
+    """All files of a folder except its signature, sorted by name, folder by folder (the order of OMS: a/z
+    before a-b).
+    """
 
     files: tuple[File, ...]
 
@@ -48,9 +50,13 @@ class Manifest:
 
 
 def manifest(folder: Path) -> Manifest:
-    """Every regular file below the folder, hashed. Raises Refused for an empty folder, links, devices and unsafe names."""
+    """Every regular file below the folder, hashed. Raises Refused for an empty folder, links, devices and
+    unsafe names.
+    """
     if not folder.is_dir() or folder.is_symlink():
-        raise Refused(f"{folder.name} isn't a folder.", next_step="Enter the folder that contains the model files.")
+        raise Refused(
+            f"{folder.name} isn't a folder.", next_step="Enter the folder that contains the model files."
+        )
     files = []
     for name, path in walk(folder):
         if name != SIGNATURE_NAME:
@@ -58,7 +64,8 @@ def manifest(folder: Path) -> Manifest:
             files.append(File(name, sha256, size))
         if len(files) > MAX_FILES:
             raise Refused(
-                f"{folder.name} contains more than {MAX_FILES} files.", next_step=("A model folder contains a few dozen files at most.")
+                f"{folder.name} contains more than {MAX_FILES} files.",
+                next_step="A model folder contains a few dozen files at most.",
             )
     if not files:
         raise Refused(f"{folder.name} is empty.", next_step="Check that the run that writes it succeeded.")
@@ -66,28 +73,38 @@ def manifest(folder: Path) -> Manifest:
 
 
 def root_digest(of: Manifest) -> str:
-    """One digest for the whole folder, hex: sha256 over the raw digests in name order, the subject digest of its OMS signature."""
+    """One digest for the whole folder, hex: sha256 over the raw digests in name order, the subject digest of
+    its OMS signature.
+    """
     return hashlib.sha256(b"".join(bytes.fromhex(file.sha256) for file in of.files)).hexdigest()
 
 
 def read_verified(folder: Path, of: Manifest, name: str) -> bytes:
-    """The bytes of one listed file, read once and compared with the manifest: what was checked is what is used."""
+    """The bytes of one listed file, read once and compared with the manifest: what was checked is what is
+    used.
+    """
     if name not in of:
         raise Refused(f"{name} is missing.", next_step="Register the model again from its run.")
     data = (folder / name).read_bytes()
     if hashlib.sha256(data).hexdigest() != of[name].sha256:
-        raise Refused(f"{name} changed during reading.", next_step="Find the process that writes to this folder. It must not change.")
+        raise Refused(
+            f"{name} changed during reading.",
+            next_step="Find the process that writes to this folder. It must not change.",
+        )
     return data
 
 
 def stamps(folder: Path) -> list[list[str | int]]:
-    """Of every file below the folder, its signature too: name, inode, size, and when its bytes and its inode were last changed, in ns.
+    """Of every file below the folder, its signature too: name, inode, size, and when its bytes and its inode
+    were last changed, in ns.
 
-    Reads no file. While these stay the same, so do the bytes: writing to a file sets its mtime, and only the system sets the ctime of its
-    inode. Raises Refused as `manifest` does, and for an empty folder inside.
+    Reads no file. While these stay the same, so do the bytes: writing to a file sets its mtime, and only the
+    system sets the ctime of its inode. Raises Refused as `manifest` does, and for an empty folder inside.
     """
     if not folder.is_dir() or folder.is_symlink():
-        raise Refused(f"{folder.name} isn't a folder.", next_step="Enter the folder that contains the model files.")
+        raise Refused(
+            f"{folder.name} isn't a folder.", next_step="Enter the folder that contains the model files."
+        )
     check_no_empty_folder(folder)
     return stamps_of_files(folder)
 
@@ -99,7 +116,9 @@ def stamps_of_files(folder: Path) -> list[list[str | int]]:
 
 
 def walk(folder: Path, prefix: str = "") -> Iterator[tuple[str, Path]]:
-    """Names and paths of all regular files below a folder; raises Refused at the first entry that is not safe to follow."""
+    """Names and paths of all regular files below a folder; raises Refused at the first entry that is not safe
+    to follow.
+    """
     with os.scandir(folder) as entries:
         for entry in entries:
             name = f"{prefix}{entry.name}"
@@ -116,18 +135,30 @@ def walk(folder: Path, prefix: str = "") -> Iterator[tuple[str, Path]]:
 
 
 def check_no_empty_folder(folder: Path) -> None:
-    """Raise Refused for an empty folder inside: no signature covers it, so its addition would go unnoticed."""
+    """Raise Refused for an empty folder inside: no signature covers it, so its addition would go
+    unnoticed.
+    """
     for path, folders, files in os.walk(folder):
         if not folders and not files:
-            raise Refused(f"{Path(path).relative_to(folder)} is an empty folder, which a signature can't cover.", next_step="Remove it.")
+            raise Refused(
+                f"{Path(path).relative_to(folder)} is an empty folder, which a signature can't cover.",
+                next_step="Remove it.",
+            )
 
 
 def check_name(part: str, name: str) -> None:
-    """Names mean the same on every system and in every tool: no hidden files, no control characters, nothing a shell reads."""
+    """Names mean the same on every system and in every tool: no hidden files, no control characters, nothing
+    a shell reads.
+    """
     if part.startswith(".") or part.endswith((".", " ")):
-        raise Refused(f"{name!r} is a hidden file or ends in a dot or space.", next_step="Remove or rename it.")
+        raise Refused(
+            f"{name!r} is a hidden file or ends in a dot or space.", next_step="Remove or rename it."
+        )
     if not part.isprintable() or FORBIDDEN_IN_NAMES & set(part) or len(part) > 200:
-        raise Refused(f"{name!r} isn't a valid file name.", next_step="Use letters, digits, dots, dashes, and underscores.")
+        raise Refused(
+            f"{name!r} isn't a valid file name.",
+            next_step="Use letters, digits, dots, dashes, and underscores.",
+        )
 
 
 def digest(path: Path) -> tuple[str, int]:

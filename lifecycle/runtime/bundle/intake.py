@@ -1,4 +1,6 @@
-"""Checks of uploaded model folders: only safetensors weights, JSON settings and text files, judged by content; nothing executable."""
+"""Checks of uploaded model folders: only safetensors weights, JSON settings and text files, judged by
+content; nothing executable.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,8 @@ from lifecycle.runtime.bundle.files import SIGNATURE_NAME, Manifest, manifest
 from lifecycle.runtime.refusals import Refused
 
 TEXT_SUFFIXES, TEXT_NAMES = {".txt", ".md"}, {"LICENSE", "NOTICE"}
-PLAIN_JSON = {"tokenizer.json", "vocab.json", "added_tokens.json"}  # their keys are words of a vocabulary, not settings
+# their keys are words of a vocabulary, not settings
+PLAIN_JSON = {"tokenizer.json", "vocab.json", "added_tokens.json"}
 REMOTE_CODE = ("auto_map", "custom_pipelines", "trust_remote_code")
 MAX_JSON_BYTES, MAX_HEADER_BYTES = 100_000_000, 25_000_000
 DTYPE_BYTES = {
@@ -42,7 +45,9 @@ def accept_model_folder(folder: Path, *, onnx: bool = False) -> Manifest:
 
 
 def check_safetensors(path: Path, name: str) -> None:
-    """Raise Refused unless the header is bounded JSON and its tensors fill the rest of the file exactly, without gap or overlap."""
+    """Raise Refused unless the header is bounded JSON and its tensors fill the rest of the file exactly,
+    without gap or overlap.
+    """
     size = path.stat().st_size
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
@@ -58,10 +63,14 @@ def check_safetensors(path: Path, name: str) -> None:
             end = stop
     except (KeyError, TypeError, ValueError) as error:
         raise Refused(
-            f"{name} is a damaged safetensors file: the tensors don't match the file size.", next_step="Copy it again."
+            f"{name} is a damaged safetensors file: the tensors don't match the file size.",
+            next_step="Copy it again.",
         ) from error
     if end != size - 8 - length:
-        raise Refused(f"{name} is a damaged safetensors file: its length doesn't match the header.", next_step="Copy it again.")
+        raise Refused(
+            f"{name} is a damaged safetensors file: its length doesn't match the header.",
+            next_step="Copy it again.",
+        )
 
 
 def _span(tensor: dict[str, Any]) -> tuple[int, int, int]:
@@ -75,10 +84,16 @@ def _span(tensor: dict[str, Any]) -> tuple[int, int, int]:
 def check_json(path: Path, name: str) -> None:
     """Raise Refused unless the file is valid JSON that requires no code of its own."""
     if path.stat().st_size > MAX_JSON_BYTES:
-        raise Refused(f"{name} is larger than {MAX_JSON_BYTES // 1_000_000} MB.", next_step="Model settings files are never this large.")
+        raise Refused(
+            f"{name} is larger than {MAX_JSON_BYTES // 1_000_000} MB.",
+            next_step="Model settings files are never this large.",
+        )
     value = _json(path.read_bytes(), name)
     if path.name not in PLAIN_JSON and (key := _asks_for_code(value)):
-        raise Refused(f"{name} requires external code ({key}).", next_step="Use a model with an architecture that transformers supports.")
+        raise Refused(
+            f"{name} requires external code ({key}).",
+            next_step="Use a model with an architecture that transformers supports.",
+        )
 
 
 def check_text(path: Path, name: str) -> None:

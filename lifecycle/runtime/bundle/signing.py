@@ -11,7 +11,14 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from lifecycle.runtime.bundle.files import SIGNATURE_NAME, Manifest, check_no_empty_folder, manifest, root_digest, stamps_of_files
+from lifecycle.runtime.bundle.files import (
+    SIGNATURE_NAME,
+    Manifest,
+    check_no_empty_folder,
+    manifest,
+    root_digest,
+    stamps_of_files,
+)
 from lifecycle.runtime.bundle.keys import load_private, load_public
 from lifecycle.runtime.refusals import Damaged, Refused
 
@@ -20,7 +27,9 @@ AGAIN = "Don't use this copy. Download the registered folder again, and find out
 
 
 def sign(folder: Path, private_key: Path) -> str:
-    """Write folder/model.sig over every other file and return the root digest that it covers. An older signature is replaced."""
+    """Write folder/model.sig over every other file and return the root digest that it covers. An older
+    signature is replaced.
+    """
     load_private(private_key)
     root = root_digest(manifest(folder))
     check_no_empty_folder(folder)
@@ -30,7 +39,10 @@ def sign(folder: Path, private_key: Path) -> str:
         part = Path(workplace) / SIGNATURE_NAME
         config.sign(folder, part)
         if _signed_root(_statement(part)) != root:
-            raise Refused(f"{folder.name} changed during signing.", next_step="Sign it again when no process writes to it.")
+            raise Refused(
+                f"{folder.name} changed during signing.",
+                next_step="Sign it again when no process writes to it.",
+            )
         os.replace(part, folder / SIGNATURE_NAME)
     return root
 
@@ -38,19 +50,25 @@ def sign(folder: Path, private_key: Path) -> str:
 def verify(folder: Path, public_key: Path, *, expected_root: str | None = None) -> Manifest:
     """The manifest of a folder whose signature covers exactly the files that are there.
 
-    expected_root: the root digest that the caller expects. Raises Refused, naming the file that was changed, added or removed; Damaged
-    only if the folder didn't change meanwhile: another process may be removing it or writing it again.
+    expected_root: the root digest that the caller expects. Raises Refused, naming the file that was changed,
+    added or removed; Damaged only if the folder didn't change meanwhile: another process may be removing it
+    or writing it again.
     """
     load_public(public_key)
     signature = folder / SIGNATURE_NAME
     if not signature.is_file() or signature.is_symlink() or signature.stat().st_size > MAX_SIGNATURE_BYTES:
-        raise Refused(f"{folder.name} has no signature ({SIGNATURE_NAME}).", next_step="Only registered, signed models can be used.")
+        raise Refused(
+            f"{folder.name} has no signature ({SIGNATURE_NAME}).",
+            next_step="Only registered, signed models can be used.",
+        )
     before = stamps_of_files(folder)
     try:
         return _verified(folder, public_key, expected_root)
     except Damaged as damage:
         if not _has_stayed(folder, before):
-            raise Refused(f"{folder.name} changed during verification.", next_step="Verify it again.") from damage
+            raise Refused(
+                f"{folder.name} changed during verification.", next_step="Verify it again."
+            ) from damage
         raise
 
 
@@ -75,8 +93,12 @@ def _verified(folder: Path, public_key: Path, expected_root: str | None) -> Mani
         config.verify(folder, signature)
     except (OSError, MemoryError):  # a full disk or too many open files: unrelated to the signature
         raise
-    except Exception as error:  # the library raises ValueError, KeyError and InvalidSignature, all for a failed verification
-        raise Damaged(f"The signature of {folder.name} was made with another key or has been changed.", next_step=AGAIN) from error
+    except (
+        Exception
+    ) as error:  # the library raises ValueError, KeyError and InvalidSignature, all for a failed verification
+        raise Damaged(
+            f"The signature of {folder.name} was made with another key or has been changed.", next_step=AGAIN
+        ) from error
     root = root_digest(found)
     if _signed_root(statement) != root or (expected_root is not None and expected_root != root):
         raise Damaged(f"{folder.name} is signed, but isn't the requested model.", next_step=AGAIN)
@@ -84,7 +106,9 @@ def _verified(folder: Path, public_key: Path, expected_root: str | None) -> Mani
 
 
 def _compare(found: Manifest, statement: dict[str, Any]) -> None:
-    """Name what differs between the folder and the list in its signature; the signature itself is checked afterwards."""
+    """Name what differs between the folder and the list in its signature; the signature itself is checked
+    afterwards.
+    """
     try:
         signed = {str(item["name"]): str(item["digest"]) for item in statement["predicate"]["resources"]}
     except (KeyError, TypeError) as error:
@@ -123,5 +147,7 @@ def _hashing() -> Any:
 
 
 def _library(module: str) -> ModuleType:
-    """A module of model-signing. It costs 40 MB and a quarter of a second of CPU, only in processes that sign or verify."""
+    """A module of model-signing. It costs 40 MB and a quarter of a second of CPU, only in processes that sign
+    or verify.
+    """
     return importlib.import_module(f"model_signing.{module}")

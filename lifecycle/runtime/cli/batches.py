@@ -16,11 +16,14 @@ from lifecycle.runtime.refusals import Refusal, Refused
 BATCH = 1_000
 Row = dict[str, Any]
 Line = tuple[int, Row]
-Shape = Callable[[Row], Row]  # converts a line of the file for the API; raises ValueError with what is wrong with it
+# converts a line of the file for the API; raises ValueError with what is wrong with it
+Shape = Callable[[Row], Row]
 
 
 def send(session: Session, path: Path, start: int, shape: Shape, post: Callable[[list[Row]], Any]) -> int:
-    """Send all lines from number `start` on; returns how many. If it ends early, it prints the line to continue with."""
+    """Send all lines from number `start` on; returns how many. If it ends early, it prints the line to
+    continue with.
+    """
     sent, following = 0, start
     try:
         for batch in batches(read(path, start, shape)):
@@ -44,14 +47,18 @@ def batches(lines: Iterator[Line]) -> Iterator[list[Line]]:
 
 
 def read(path: Path, start: int, shape: Shape) -> Iterator[Line]:
-    """The non-empty lines of a file with their numbers, from 1. Raises Usage naming the first that can't be read."""
+    """The non-empty lines of a file with their numbers, from 1. Raises Usage naming the first that can't be
+    read.
+    """
     try:
         with path.open(encoding="utf-8-sig") as file:
             for number, text in enumerate(file, 1):
                 if number >= start and text.strip():
                     yield number, parsed(number, text, shape)
     except (OSError, UnicodeDecodeError) as error:
-        raise Usage(f"{path} can't be read: {getattr(error, 'strerror', None) or 'it is not UTF-8'}.") from error
+        raise Usage(
+            f"{path} can't be read: {getattr(error, 'strerror', None) or 'it is not UTF-8'}."
+        ) from error
 
 
 def parsed(number: int, text: str, shape: Shape) -> Row:

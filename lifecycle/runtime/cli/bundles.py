@@ -1,4 +1,6 @@
-"""A version's export, verified on this machine: files and model card against the signed lists, signatures against a key from elsewhere."""
+"""A version's export, verified on this machine: files and model card against the signed lists, signatures
+against a key from elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,8 @@ def verify(session: Session, name: str, key: Path | None, file: Path | None, sav
     """The zip of a file, or of a version exported now. Raises Refused naming what is invalid."""
     if not key:
         raise Usage(
-            "Give the installation's public key with --key. The one inside the export proves nothing: a forger would put their own there."
+            "Give the installation's public key with --key. The one inside the export proves nothing: a"
+            " forger would put their own there."
         )
     with tempfile.TemporaryDirectory() as folder:
         path, promised = file, None
@@ -46,9 +49,12 @@ def verify(session: Session, name: str, key: Path | None, file: Path | None, sav
         root = bundle.root_digest(found)
         revision = verify_card(whole / CARD, key, root)
         value: dict[str, Any] = {
-            "holds": True, "root_digest": root, "key_fingerprint": bundle.fingerprint(key), "card_revision": revision,
+            "holds": True,
+            "root_digest": root,
+            "key_fingerprint": bundle.fingerprint(key),
+            "card_revision": revision,
             "files": [{"name": file.name, "sha256": file.sha256, "size": file.size} for file in found.files],
-        }  # fmt: skip
+        }
     session.screen.show(
         value,
         f"{count(len(found.files), 'file')}, {found.size:,} bytes: unchanged since they were signed.",
@@ -59,7 +65,9 @@ def verify(session: Session, name: str, key: Path | None, file: Path | None, sav
 
 
 def verify_card(card: Path, key: Path, root: str) -> int:
-    """The revision of a card that is signed with this key and describes the model with this root digest. Raises Refused."""
+    """The revision of a card that is signed with this key and describes the model with this root digest.
+    Raises Refused.
+    """
     if not card.is_dir():
         raise Refused("The export contains no signed model card.", next_step=AGAIN)
     found = bundle.verify(card, key)
@@ -69,7 +77,9 @@ def verify_card(card: Path, key: Path, root: str) -> int:
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise Refused("card.json doesn't say which model the card describes.", next_step=AGAIN) from error
     if digest != root or "README.md" not in found:
-        raise Damaged("The model card is signed, but describes another model.", next_step="Don't use this file.")
+        raise Damaged(
+            "The model card is signed, but describes another model.", next_step="Don't use this file."
+        )
     return revision
 
 
@@ -91,7 +101,10 @@ def unpacked(path: Path, target: Path) -> Path:
 def write(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path) -> None:
     """Write one file, always below the target and no larger than the archive."""
     parts = entry.filename.split("/")
-    if any(part in ("", ".", "..") or "\\" in part or "\0" in part for part in parts) or entry.compress_type != zipfile.ZIP_STORED:
+    if (
+        any(part in ("", ".", "..") or "\\" in part or "\0" in part for part in parts)
+        or entry.compress_type != zipfile.ZIP_STORED
+    ):
         raise Refused(f"{entry.filename!r} isn't a file of an export.", next_step="Don't use this file.")
     place = target.joinpath(*parts)
     place.parent.mkdir(parents=True, exist_ok=True)

@@ -23,7 +23,10 @@ def newest(session: Session, dataset: Row) -> Row:
     """The current version. Raises Refused where none was published."""
     found = versions(session, dataset["uuid"])
     if not found:
-        raise Refused(f"{dataset['slug']} has no labels yet.", next_step=f"Publish them: lifecycle schema publish {dataset['slug']} FILE")
+        raise Refused(
+            f"{dataset['slug']} has no labels yet.",
+            next_step=f"Publish them: lifecycle schema publish {dataset['slug']} FILE",
+        )
     return found[0]
 
 
@@ -46,4 +49,6 @@ def value(text: str) -> Any:
     try:
         return json.loads(text)
     except ValueError as error:
-        raise Usage(f'--value takes JSON, such as \'{{"labels": ["card"]}}\'. {text[:40]!r} isn\'t JSON.') from error
+        raise Usage(
+            f'--value takes JSON, such as \'{{"labels": ["card"]}}\'. {text[:40]!r} isn\'t JSON.'
+        ) from error

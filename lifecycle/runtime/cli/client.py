@@ -27,18 +27,29 @@ SCOPES = "Create a token with that scope in your profile, then: lifecycle login"
 
 
 class Client:
-    """One server and one token. url: its address without a path. prefix: of all paths. sleep: pauses for a number of seconds.
+    """One server and one token. url: its address without a path. prefix: of all paths. sleep: pauses for a
+    number of seconds.
 
-    Redirects aren't followed, which would send the token to another server. Connections aren't kept, so that none is found closed.
+    Redirects aren't followed, which would send the token to another server. Connections aren't kept, so that
+    none is found closed.
     """
 
-    def __init__(self, url: str, token: str, *, prefix: str = "", sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self, url: str, token: str, *, prefix: str = "", sleep: Callable[[float], None] = time.sleep
+    ) -> None:
         self.url, self.sleep = url, sleep
-        headers = {"Authorization": f"Bearer {token}", "Accept": "application/json", "User-Agent": "lifecycle"}
+        headers = {
+            "Authorization": f"Bearer {token}",
+            "Accept": "application/json",
+            "User-Agent": "lifecycle",
+        }
         self._http = httpx.Client(
-            base_url=url + prefix, headers=headers, timeout=TIMEOUT_SECONDS, limits=httpx.Limits(max_keepalive_connections=0),
+            base_url=url + prefix,
+            headers=headers,
+            timeout=TIMEOUT_SECONDS,
+            limits=httpx.Limits(max_keepalive_connections=0),
             verify=ssl.create_default_context(),
-        )  # fmt: skip
+        )
 
     def get(self, path: str, **query: object) -> Any:
         """The JSON of a GET; empty values are left out of the query."""
@@ -65,8 +76,12 @@ class Client:
         for chunk in self._body(self._open(method, path, query)):
             target.write(chunk)
 
-    def every(self, path: str, searching: Callable[[], None] = lambda: None, /, **query: object) -> Iterator[dict[str, Any]]:
-        """All rows of a paged list, newest first. searching: called where the server stopped a search early and it continues."""
+    def every(
+        self, path: str, searching: Callable[[], None] = lambda: None, /, **query: object
+    ) -> Iterator[dict[str, Any]]:
+        """All rows of a paged list, newest first. searching: called where the server stopped a search early
+        and it continues.
+        """
         before: object = None
         while True:
             page = self.get(path, **query, before=before)
@@ -81,43 +96,65 @@ class Client:
         try:
             return json.loads(raw) if raw else None
         except ValueError as error:
-            raise Unreachable(f"{self.url} responds, but isn't a Lifecycle server. Check the address: lifecycle login") from error
+            raise Unreachable(
+                f"{self.url} responds, but isn't a Lifecycle server. Check the address: lifecycle login"
+            ) from error
 
     def _body(self, response: httpx.Response) -> Iterator[bytes]:
         """A response's body, piece by piece."""
         try:
             yield from response.iter_bytes()
         except httpx.TransportError as error:
-            raise Unreachable(f"{self.url} broke off its response: {reason(error)}. Check what was done, then try again.") from error
+            raise Unreachable(
+                f"{self.url} broke off its response: {reason(error)}. Check what was done, then try again."
+            ) from error
         finally:
             response.close()
 
     def _open(
-        self, method: str, path: str, query: Mapping[str, object] | None = None, body: Any = None, *, twice: bool = False
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, object] | None = None,
+        body: Any = None,
+        *,
+        twice: bool = False,
     ) -> httpx.Response:
         """The open response; retried while the server is busy. Raises ApiRefusal or Unreachable."""
         params: Any = {name: value for name, value in (query or {}).items() if value not in (None, "")}
         is_file = hasattr(body, "seek")
-        content: dict[str, Any] = {"content": body, "headers": {"Content-Type": "application/octet-stream"}} if is_file else {"json": body}
+        content: dict[str, Any] = (
+            {"content": body, "headers": {"Content-Type": "application/octet-stream"}}
+            if is_file
+            else {"json": body}
+        )
         may_repeat = method == "GET" or twice
         for attempt in range(1, ATTEMPTS + 1):
             last = attempt == ATTEMPTS
             if is_file:
                 body.seek(0)
             try:
-                response = self._http.send(self._http.build_request(method, path, params=params, **content), stream=True)
+                response = self._http.send(
+                    self._http.build_request(method, path, params=params, **content), stream=True
+                )
                 if response.is_success:
                     return response
                 response.read()
             except httpx.TransportError as error:
                 if last or not may_repeat:
-                    step = "Is it running, and is the address right?" if may_repeat or isinstance(error, NEVER_SENT) else MAYBE
+                    step = (
+                        "Is it running, and is the address right?"
+                        if may_repeat or isinstance(error, NEVER_SENT)
+                        else MAYBE
+                    )
                     raise Unreachable(f"{self.url} doesn't respond: {reason(error)}. {step}") from error
                 self.sleep(pause("", attempt))
                 continue
             again = response.status_code in NOT_DONE or (may_repeat and response.status_code in UNKNOWN)
             if last or not again:
-                raise refusal(self.url, response, "" if may_repeat or response.status_code not in UNKNOWN else MAYBE)
+                raise refusal(
+                    self.url, response, "" if may_repeat or response.status_code not in UNKNOWN else MAYBE
+                )
             self.sleep(pause(response.headers.get("Retry-After", ""), attempt))
         raise AssertionError("unreachable")
 
@@ -127,17 +164,23 @@ def pause(retry_after: str, attempt: int) -> float:
     if retry_after.strip().isdecimal():
         return min(float(retry_after), LONGEST_WAIT_SECONDS)
     try:
-        return min(max(parsedate_to_datetime(retry_after).timestamp() - time.time(), 0.0), LONGEST_WAIT_SECONDS)
+        return min(
+            max(parsedate_to_datetime(retry_after).timestamp() - time.time(), 0.0), LONGEST_WAIT_SECONDS
+        )
     except ValueError:  # no such header, or not a date
         return 0.5 * 2 ** (attempt - 1)
 
 
 def refusal(url: str, response: httpx.Response, step: str) -> Exception:
-    """The server's error as an exception; Unreachable where a proxy responds in its place. step: what to do."""
+    """The server's error as an exception; Unreachable where a proxy responds in its place. step: what to
+    do.
+    """
     code = response.status_code
     if 300 <= code < 400:
         target = urlsplit(response.headers.get("Location", ""))
-        return Unreachable(f"{url} redirects to {target.scheme}://{target.netloc}. Log in with that address: lifecycle login")
+        return Unreachable(
+            f"{url} redirects to {target.scheme}://{target.netloc}. Log in with that address: lifecycle login"
+        )
     try:
         found = response.json()
     except ValueError:
@@ -147,7 +190,10 @@ def refusal(url: str, response: httpx.Response, step: str) -> Exception:
     if not message and code in NO_ANSWER:
         return Unreachable(f"{url} doesn't respond: its proxy returned {code}. {step or 'Is it running?'}")
     if not message and code >= 500:
-        message, step = f"{url} failed ({code}) without a reason.", "Its operator finds the reason in the log."
+        message, step = (
+            f"{url} failed ({code}) without a reason.",
+            "Its operator finds the reason in the log.",
+        )
     message = message or f"{url} responded with {code} and no reason."
     fields = {name: [str(text) for text in texts] for name, texts in flat(data.get("fields", {})).items()}
     if code == 401:
@@ -161,9 +207,15 @@ def refusal(url: str, response: httpx.Response, step: str) -> Exception:
 
 def flat(fields: Any, prefix: str = "") -> dict[str, list[Any]]:
     """Messages by the dotted name of their field, at any depth."""
-    nested = fields.items() if isinstance(fields, dict) else enumerate(fields) if isinstance(fields, list) else ()
+    nested = (
+        fields.items() if isinstance(fields, dict) else enumerate(fields) if isinstance(fields, list) else ()
+    )
     if isinstance(fields, dict) or any(isinstance(value, dict) for _, value in nested):
-        return {name: texts for key, value in nested for name, texts in flat(value, f"{prefix}.{key}".lstrip(".")).items()}
+        return {
+            name: texts
+            for key, value in nested
+            for name, texts in flat(value, f"{prefix}.{key}".lstrip(".")).items()
+        }
     texts = fields if isinstance(fields, list) else [fields]
     return {prefix: texts} if texts else {}
 

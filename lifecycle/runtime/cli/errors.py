@@ -14,8 +14,12 @@ class Unreachable(Exception):
 
 
 class ApiRefusal(Refusal):
-    """The server refused; the message is the server's own, with its next step. status: of HTTP. fields: what is wrong with each."""
+    """The server refused; the message is the server's own, with its next step. status: of HTTP. fields: what
+    is wrong with each.
+    """
 
-    def __init__(self, status: int, code: str, message: str, fields: dict[str, list[str]], next_step: str = "") -> None:
+    def __init__(
+        self, status: int, code: str, message: str, fields: dict[str, list[str]], next_step: str = ""
+    ) -> None:
         super().__init__(message, next_step=next_step, fields=fields)
         self.status, self.code = status, code

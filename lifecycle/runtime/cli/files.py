@@ -21,11 +21,15 @@ def text_of(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise Usage(f"{path} can't be read: {getattr(error, 'strerror', None) or 'it is not UTF-8'}.") from error
+        raise Usage(
+            f"{path} can't be read: {getattr(error, 'strerror', None) or 'it is not UTF-8'}."
+        ) from error
 
 
 def sent(session: Session, file: str, dataset: str, where: str, **query: str) -> Row:
-    """Upload a local file to a dataset; returns the response. where: the path, with {} for the dataset. Raises Usage."""
+    """Upload a local file to a dataset; returns the response. where: the path, with {} for the dataset.
+    Raises Usage.
+    """
     if not Path(file).is_file():
         raise Usage(f"{file} isn't a file.")
     if not dataset:
@@ -55,7 +59,9 @@ def fetch(session: Session, path: str, made: Row, to: Path | None) -> Path:
     """
     target = to or Path(Path(made["file_name"]).name)
     if to is None and target.exists():
-        raise Refused(f"{target} exists here already.", next_step=f"Name the file: --to {target}, to replace it.")
+        raise Refused(
+            f"{target} exists here already.", next_step=f"Name the file: --to {target}, to replace it."
+        )
     part = target.with_name(f".{target.name}.part")
     try:
         with part.open("wb") as file:
@@ -63,10 +69,15 @@ def fetch(session: Session, path: str, made: Row, to: Path | None) -> Path:
         with part.open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
         if made["sha256"] and found != made["sha256"]:
-            raise Refused(f"The download is damaged: its sha256 is {found}, not {made['sha256']}.", next_step="Try again.")
+            raise Refused(
+                f"The download is damaged: its sha256 is {found}, not {made['sha256']}.",
+                next_step="Try again.",
+            )
         os.replace(part, target)
     except OSError as error:
-        raise Refused(f"{target} can't be written: {error.strerror}.", next_step="Name another file: --to FILE") from error
+        raise Refused(
+            f"{target} can't be written: {error.strerror}.", next_step="Name another file: --to FILE"
+        ) from error
     finally:
         part.unlink(missing_ok=True)
     return target
@@ -79,4 +90,6 @@ def saved(path: Path, made: Row, held: str) -> list[str]:
 
 def lost(losses: list[str]) -> list[str]:
     """The losses of the format as lines."""
-    return ["The format can't hold:", *(f"  {each}" for each in losses)] if losses else ["Nothing was left out."]
+    return (
+        ["The format can't hold:", *(f"  {each}" for each in losses)] if losses else ["Nothing was left out."]
+    )

@@ -18,14 +18,36 @@ ALERT_OPEN = ("firing", "acknowledged")
 ENDPOINT, LABEL, PERSON = "slug, PROJECT/SLUG, or uuid", "name of a label", "user name or uuid"
 ITEM, NUMBER = "the id it came with, or uuid", "number, PROJECT/NUMBER, or uuid"
 HELP = {
-    "dataset": "slug or uuid", "dataset_version": "DATASET@NUMBER, such as inbox@3, or uuid", "snapshot": "DATASET@NUMBER or uuid",
-    "item": ITEM, "items": ITEM, "slice": "name or uuid", "queue": "name, DATASET/NAME, or uuid", "check": "name, DATASET/NAME, or uuid",
-    "run": NUMBER, "sweep": NUMBER, "proposal": NUMBER, "request": NUMBER, "model": "slug or uuid", "people": PERSON,
-    "version": "MODEL@VERSION, such as support-inbox@1.2.0, or uuid", "endpoint": ENDPOINT, "rollout": ENDPOINT, "newest_rollout": ENDPOINT,
-    "shadow": ENDPOINT, "arm": "stable, canary, or shadow", "kpi": "name or uuid", "rule": "name or uuid", "channel": "name or uuid",
+    "dataset": "slug or uuid",
+    "dataset_version": "DATASET@NUMBER, such as inbox@3, or uuid",
+    "snapshot": "DATASET@NUMBER or uuid",
+    "item": ITEM,
+    "items": ITEM,
+    "slice": "name or uuid",
+    "queue": "name, DATASET/NAME, or uuid",
+    "check": "name, DATASET/NAME, or uuid",
+    "run": NUMBER,
+    "sweep": NUMBER,
+    "proposal": NUMBER,
+    "request": NUMBER,
+    "model": "slug or uuid",
+    "people": PERSON,
+    "version": "MODEL@VERSION, such as support-inbox@1.2.0, or uuid",
+    "endpoint": ENDPOINT,
+    "rollout": ENDPOINT,
+    "newest_rollout": ENDPOINT,
+    "shadow": ENDPOINT,
+    "arm": "stable, canary, or shadow",
+    "kpi": "name or uuid",
+    "rule": "name or uuid",
+    "channel": "name or uuid",
     "changes": "the active rule that it replaces, by name or uuid",
-    "alert": "uuid, or how it begins", "silence": "uuid, or how it begins", "label": LABEL, "classes": LABEL, "of_project": "slug or uuid",
-}  # fmt: skip
+    "alert": "uuid, or how it begins",
+    "silence": "uuid, or how it begins",
+    "label": LABEL,
+    "classes": LABEL,
+    "of_project": "slug or uuid",
+}
 
 
 def project(session: Session, slug: str = "") -> str:
@@ -33,7 +55,11 @@ def project(session: Session, slug: str = "") -> str:
     wanted = slug or session.project
     if not wanted or is_uuid(wanted):
         return wanted
-    return str(only((row for row in session.api.get("/projects/") if row["slug"] == wanted), f"project {wanted}")["uuid"])
+    return str(
+        only((row for row in session.api.get("/projects/") if row["slug"] == wanted), f"project {wanted}")[
+            "uuid"
+        ]
+    )
 
 
 def only_project(session: Session) -> str:
@@ -60,7 +86,9 @@ def label_names(session: Session, known: Row) -> dict[str, str]:
 
 
 def called(session: Session, row: Row) -> str:
-    """How to refer to a run or a sweep: its number, with its project's slug where you see several projects."""
+    """How to refer to a run or a sweep: its number, with its project's slug where you see several
+    projects.
+    """
     known = slugs(session)
     return f"{known[row['project']]}/{row['number']}" if len(known) > 1 else str(row["number"])
 
@@ -69,7 +97,9 @@ def dataset(session: Session, name: str, known: Row | None = None) -> Row:
     """By slug or uuid."""
     if is_uuid(name):
         return read(session, f"/datasets/{name}/", f"dataset {name}")
-    return only(session.api.get("/datasets/", slug=name, project=project(session))["results"], f"dataset {name}")
+    return only(
+        session.api.get("/datasets/", slug=name, project=project(session))["results"], f"dataset {name}"
+    )
 
 
 def dataset_version(session: Session, name: str, known: Row | None = None) -> Row:
@@ -81,7 +111,8 @@ def dataset_version(session: Session, name: str, known: Row | None = None) -> Ro
         raise Usage(f"{name!r} isn't a dataset version. Write DATASET@NUMBER, such as inbox@3, or its uuid.")
     parent = dataset(session, slug)
     return only(
-        session.api.get("/dataset-versions/", dataset=parent["uuid"], number=number)["results"], f"version {number} of dataset {slug}"
+        session.api.get("/dataset-versions/", dataset=parent["uuid"], number=number)["results"],
+        f"version {number} of dataset {slug}",
     )
 
 
@@ -89,7 +120,9 @@ def item(session: Session, name: str, known: Row) -> Row:
     """By the id it came with or uuid. known: its dataset or queue."""
     if is_uuid(name):
         return {"uuid": name}
-    return only(session.api.get(f"/datasets/{dataset_of(known)}/items/", external_id=name)["results"], f"item {name}")
+    return only(
+        session.api.get(f"/datasets/{dataset_of(known)}/items/", external_id=name)["results"], f"item {name}"
+    )
 
 
 def dataset_of(known: Row) -> str:
@@ -101,20 +134,29 @@ def slice_(session: Session, name: str, known: Row) -> Row:
     """By name or uuid."""
     if is_uuid(name):
         return {"uuid": name}
-    return only((row for row in session.api.every(f"/datasets/{dataset_of(known)}/slices/") if row["name"] == name), f"slice {name}")
+    return only(
+        (row for row in session.api.every(f"/datasets/{dataset_of(known)}/slices/") if row["name"] == name),
+        f"slice {name}",
+    )
 
 
 def queue(session: Session, name: str, known: Row | None = None) -> Row:
     """By name, by DATASET/NAME or uuid; with its people. known: the dataset to look in, if there is one."""
     parent = known["dataset"]["uuid"] if known and "dataset" in known else ""
     if not is_uuid(name):
-        rows = session.api.get("/labeling/queues/", name=name, dataset=parent, project=project(session))["results"]
+        rows = session.api.get("/labeling/queues/", name=name, dataset=parent, project=project(session))[
+            "results"
+        ]
         slug, slash, rest = name.partition("/")
         if not rows and slash and not parent:
-            rows = session.api.get("/labeling/queues/", name=rest, dataset=dataset(session, slug)["uuid"])["results"]
+            rows = session.api.get("/labeling/queues/", name=rest, dataset=dataset(session, slug)["uuid"])[
+                "results"
+            ]
         if len(rows) > 1:
             uuids = ", ".join(row["uuid"] for row in rows)
-            raise Usage(f"There is more than one queue {name}. Write DATASET/{name}, or give its uuid: {uuids}.")
+            raise Usage(
+                f"There is more than one queue {name}. Write DATASET/{name}, or give its uuid: {uuids}."
+            )
         name = str(only(rows, f"queue {name}")["uuid"])
     return read(session, f"/labeling/queues/{name}/", f"queue {name}")
 
@@ -124,7 +166,10 @@ def check(session: Session, name: str, known: Row | None = None) -> Row:
     parent = queue(session, name)
     found = session.api.get(f"/labeling/queues/{parent['uuid']}/checks/")["check"]
     if found is None:
-        raise Refused(f"{parent['name']} has no sample check.", next_step=f"Draw a sample: lifecycle checks draw {parent['uuid']}")
+        raise Refused(
+            f"{parent['name']} has no sample check.",
+            next_step=f"Draw a sample: lifecycle checks draw {parent['uuid']}",
+        )
     return dict(found) | {"name": parent["name"]}
 
 
@@ -142,17 +187,27 @@ def label(session: Session, name: str, known: Row) -> Row:
 def rule(session: Session, name: str, known: Row) -> Row:
     """The active version of a rule of a dataset, by name or uuid."""
     rows = session.api.get(f"/labeling/datasets/{dataset_of(known)}/functions/")
-    return only((row for row in rows if name in (row["name"], row["uuid"], row["rule"])), f"active rule {name}")
+    return only(
+        (row for row in rows if name in (row["name"], row["uuid"], row["rule"])), f"active rule {name}"
+    )
 
 
 def base(session: Session, name: str, in_project: str) -> Row:
     """An imported base model of a project, by name or uuid; the newest one without a name."""
-    rows = [row for row in session.api.get("/base-models/")["results"] if row["project"] == in_project and row["root_digest"]]
+    rows = [
+        row
+        for row in session.api.get("/base-models/")["results"]
+        if row["project"] == in_project and row["root_digest"]
+    ]
     found = [row for row in rows if name in ("", row["name"], row["uuid"])]
     if not found:
         raise Refused(
             f"The project has no imported base model {name}".rstrip() + ".",
-            next_step=f"It has: {', '.join(row['name'] for row in rows)}." if rows else "Import one on its page: Runs, Base models.",
+            next_step=(
+                f"It has: {', '.join(row['name'] for row in rows)}."
+                if rows
+                else "Import one on its page: Runs, Base models."
+            ),
         )
     return found[0] if not name else only(found, f"base model {name}")
 
@@ -168,7 +223,9 @@ def sweep(session: Session, name: str, known: Row | None = None) -> Row:
 
 
 def numbered(session: Session, path: str, name: str, what: str) -> Row:
-    """What each project numbers for itself. Raises Usage, naming all, where several projects have that number."""
+    """What each project numbers for itself. Raises Usage, naming all, where several projects have that
+    number.
+    """
     if is_uuid(name):
         return read(session, f"/{path}/{name}/", f"{what} {name}")
     slug, _, digits = name.rpartition("/")
@@ -188,7 +245,9 @@ def version(session: Session, name: str, known: Row | None = None) -> Row:
     slug, _, semver = name.rpartition("@")
     of_model = known and (known.get("model") or known.get("endpoint", {}).get("model"))
     if not slug and not of_model:
-        raise Usage(f"{name!r} isn't a version. Write MODEL@VERSION, such as support-inbox@1.2.0, or its uuid.")
+        raise Usage(
+            f"{name!r} isn't a version. Write MODEL@VERSION, such as support-inbox@1.2.0, or its uuid."
+        )
     parent = model(session, slug)["uuid"] if slug else of_model
     return only(session.api.get(f"/models/{parent}/versions/", semver=semver)["results"], f"version {name}")
 
@@ -196,16 +255,26 @@ def version(session: Session, name: str, known: Row | None = None) -> Row:
 def model(session: Session, name: str, known: Row | None = None) -> Row:
     """A registered model, by slug or uuid."""
     wanted = project(session)
-    rows = (row for row in session.api.get("/models/") if name in (row["slug"], row["uuid"]) and wanted in ("", row["project"]))
+    rows = (
+        row
+        for row in session.api.get("/models/")
+        if name in (row["slug"], row["uuid"]) and wanted in ("", row["project"])
+    )
     return only(rows, f"model {name}")
 
 
 def endpoint(session: Session, name: str, known: Row | None = None) -> Row:
-    """By slug, PROJECT/SLUG or uuid; with all that its page shows. Raises Usage, naming all, where several projects have that slug."""
+    """By slug, PROJECT/SLUG or uuid; with all that its page shows. Raises Usage, naming all, where several
+    projects have that slug.
+    """
     if is_uuid(name):
         return read(session, f"/endpoints/{name}/", f"endpoint {name}")
     wanted = "" if "/" in name else project(session)
-    rows = [row for row in session.api.get("/endpoints/") if name in (row["full_name"], row["slug"]) and wanted in ("", row["project"])]
+    rows = [
+        row
+        for row in session.api.get("/endpoints/")
+        if name in (row["full_name"], row["slug"]) and wanted in ("", row["project"])
+    ]
     if len(rows) > 1:
         named = ", ".join(sorted(row["full_name"] for row in rows))
         raise Usage(f"{len(rows)} projects have an endpoint {name}. Choose one of {named}.")
@@ -224,7 +293,8 @@ def arm(session: Session, kind: str, known: Row) -> Row:
         if row["arm"] == kind:
             return dict(row) | {"uuid": row["deployment"], "full_name": host["full_name"]}
     raise Refused(
-        f"No {kind} version runs on {host['full_name']}.", next_step=f"See what runs: lifecycle endpoints status {host['full_name']}"
+        f"No {kind} version runs on {host['full_name']}.",
+        next_step=f"See what runs: lifecycle endpoints status {host['full_name']}",
     )
 
 
@@ -234,12 +304,16 @@ def shadow(session: Session, name: str, known: Row | None = None) -> Row:
 
 
 def rollout(session: Session, name: str, known: Row | None = None, *, ended: bool = False) -> Row:
-    """The canary of an endpoint. ended: the newest one where none runs. Raises Refused where there is none."""
+    """The canary of an endpoint. ended: the newest one where none runs. Raises Refused where there is
+    none.
+    """
     parent = endpoint(session, name)
     rows = session.api.get("/rollouts/", endpoint=parent["uuid"])["results"]
     found = [row for row in rows if row["state"] in ROLLOUT_OPEN] or (rows if ended else [])
     if not found:
-        raise Refused(f"No canary runs on {parent['full_name']}.", next_step="Start one: lifecycle canary start REQUEST")
+        raise Refused(
+            f"No canary runs on {parent['full_name']}.", next_step="Start one: lifecycle canary start REQUEST"
+        )
     return dict(found[0]) | {"full_name": parent["full_name"]}
 
 
@@ -251,7 +325,10 @@ def newest_rollout(session: Session, name: str, known: Row | None = None) -> Row
 def kpi(session: Session, name: str, known: Row) -> Row:
     """A business figure of an endpoint, by name or uuid."""
     rows = session.api.get(f"/endpoints/{known['endpoint']['uuid']}/kpis/")["results"]
-    return only((row for row in rows if name in (row["name"], row["uuid"])), f"business figure {name} of {known['endpoint']['full_name']}")
+    return only(
+        (row for row in rows if name in (row["name"], row["uuid"])),
+        f"business figure {name} of {known['endpoint']['full_name']}",
+    )
 
 
 def request(session: Session, name: str, known: Row | None = None) -> Row:
@@ -266,7 +343,11 @@ def proposal(session: Session, name: str, known: Row | None = None) -> Row:
         slug, _, digits = name.rpartition("/")
         number, parent = int(number_of(digits, "proposal")), project(session, slug)
         visible = {row["uuid"] for row in session.api.get("/endpoints/") if parent in ("", row["project"])}
-        rows = (row for row in session.api.every("/retraining/") if row["number"] == number and row["endpoint"] in visible)
+        rows = (
+            row
+            for row in session.api.every("/retraining/")
+            if row["number"] == number and row["endpoint"] in visible
+        )
         name = only(rows, f"proposal {number}")["uuid"]
     return read(session, f"/retraining/{name}/", f"proposal {name}")
 
@@ -299,7 +380,10 @@ def channel(session: Session, name: str, known: Row | None = None) -> Row:
     """By name or uuid."""
     parent = project(session)
     rows = session.api.get("/channels/")["results"]
-    return only((row for row in rows if name in (row["name"], row["uuid"]) and parent in ("", row["project"])), f"channel {name}")
+    return only(
+        (row for row in rows if name in (row["name"], row["uuid"]) and parent in ("", row["project"])),
+        f"channel {name}",
+    )
 
 
 def project_of(session: Session, name: str, known: Row) -> Row:
@@ -308,18 +392,45 @@ def project_of(session: Session, name: str, known: Row) -> Row:
 
 
 REFERENCES: dict[str, Callable[[Session, str, Row], Row]] = {
-    "dataset": dataset, "dataset_version": dataset_version, "snapshot": dataset_version, "item": item, "items": item, "slice": slice_,
-    "queue": queue, "check": check, "people": person, "label": label, "classes": label, "rule": rule, "changes": rule,
-    "run": run, "sweep": sweep,
-    "version": version, "model": model, "endpoint": endpoint, "shadow": shadow, "rollout": rollout, "newest_rollout": newest_rollout,
-    "arm": arm, "kpi": kpi, "request": request, "proposal": proposal, "alert": alert, "silence": silence, "channel": channel,
+    "dataset": dataset,
+    "dataset_version": dataset_version,
+    "snapshot": dataset_version,
+    "item": item,
+    "items": item,
+    "slice": slice_,
+    "queue": queue,
+    "check": check,
+    "people": person,
+    "label": label,
+    "classes": label,
+    "rule": rule,
+    "changes": rule,
+    "run": run,
+    "sweep": sweep,
+    "version": version,
+    "model": model,
+    "endpoint": endpoint,
+    "shadow": shadow,
+    "rollout": rollout,
+    "newest_rollout": newest_rollout,
+    "arm": arm,
+    "kpi": kpi,
+    "request": request,
+    "proposal": proposal,
+    "alert": alert,
+    "silence": silence,
+    "channel": channel,
     "of_project": project_of,
-}  # fmt: skip
+}
 
 
 def reference(session: Session, name: str, text: str, known: Row) -> Row:
-    """What an argument of this name refers to; known: what was looked up before it. called: the name that was given."""
-    return (REFERENCES[name](session, text, known) if name in REFERENCES else {"uuid": text}) | {"called": text}
+    """What an argument of this name refers to; known: what was looked up before it. called: the name that was
+    given.
+    """
+    return (REFERENCES[name](session, text, known) if name in REFERENCES else {"uuid": text}) | {
+        "called": text
+    }
 
 
 def read(session: Session, path: str, what: str) -> Row:
@@ -339,13 +450,18 @@ def only(rows: Iterable[Row], what: str) -> Row:
         raise missing(what)
     if len(found) > 1:
         uuids = ", ".join(row["uuid"] for row in found)
-        raise Usage(f"There is more than one {what}. Choose a project with --project, or give its uuid: {uuids}.")
+        raise Usage(
+            f"There is more than one {what}. Choose a project with --project, or give its uuid: {uuids}."
+        )
     return found[0]
 
 
 def missing(what: str) -> Refused:
     """Nothing of this name, or nothing that the token's owner may see."""
-    return Refused(f"There is no {what}, or you don't have access.", next_step="Check its name, and whose token this is: lifecycle whoami")
+    return Refused(
+        f"There is no {what}, or you don't have access.",
+        next_step="Check its name, and whose token this is: lifecycle whoami",
+    )
 
 
 def number_of(name: str, what: str) -> str:

@@ -1,4 +1,6 @@
-"""Tables and progress, drawn by rich: with styles on a terminal, as plain aligned text elsewhere; NO_COLOR is obeyed."""
+"""Tables and progress, drawn by rich: with styles on a terminal, as plain aligned text elsewhere; NO_COLOR is
+obeyed.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ PIPED_WIDTH = 10_000  # columns: what is read by a program is never cut
 
 def text(found: Table) -> str:
     """The lines of a table, as wide as the terminal."""
-    grid = Grid(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=bool(found.heads), header_style="bold")
+    grid = Grid(
+        box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=bool(found.heads), header_style="bold"
+    )
     cells = [[plain(cell) for cell in row] for row in found.rows]
     for at, head in enumerate(found.heads or ("", "")):
         right = bool(found.heads and cells) and all(is_number(row[at]) for row in cells)
@@ -38,4 +42,7 @@ def status() -> Status:
 
 def is_number(text: str) -> bool:
     """Whether a cell is a figure, or a dash for one that is missing."""
-    return text == "–" or text.replace(",", "").replace(".", "", 1).replace("%", "").strip().lstrip("-+").isdecimal()
+    return (
+        text == "–"
+        or text.replace(",", "").replace(".", "", 1).replace("%", "").strip().lstrip("-+").isdecimal()
+    )

@@ -55,8 +55,8 @@ NOUNS = {
     "audit": "Audit log: list, verify",
 }
 ABOUT = "Work with a Lifecycle server: data, labels, runs, versions, endpoints, feedback, and the audit log."
-CODES = """Exit codes: 0 done; 1 refused, or what was watched failed, or what was verified is invalid; 2 wrong usage;
-3 the server doesn't respond; 130 you pressed Ctrl-C (what was started continues)"""
+CODES = """Exit codes: 0 done; 1 refused, or what was watched failed, or what was verified is invalid;
+2 wrong usage; 3 the server doesn't respond; 130 you pressed Ctrl-C (what was started continues)"""
 
 
 class Nouns(TyperGroup):

@@ -22,7 +22,9 @@ def share(text: str) -> int:
     except ValueError:
         found = -1.0
     if not (0 < found <= WHOLE and found == int(found)):
-        raise typer.BadParameter(f"{text!r} isn't a share. Write a percentage from 0.01 to 100, such as 5 or 0.5%.")
+        raise typer.BadParameter(
+            f"{text!r} isn't a share. Write a percentage from 0.01 to 100, such as 5 or 0.5%."
+        )
     return int(found)
 
 
@@ -41,24 +43,43 @@ def opt(parser: Any, metavar: str, text: str) -> Any:
     return Option(parser=parser, metavar=metavar, help=text)
 
 
-Share = Annotated[int | None, opt(share, "PERCENT", "go live as a canary at this share, which people steer by hand")]
+Share = Annotated[
+    int | None, opt(share, "PERCENT", "go live as a canary at this share, which people steer by hand")
+]
 Steps = Annotated[list | None, opt(shares, "PERCENTS", "such as 5,25,50,100")]  # type: ignore[type-arg]
 MinRequests = Annotated[int | None, Option(metavar="N", help="canary requests that each step needs")]
 MinMinutes = Annotated[int | None, Option(metavar="N", help="minutes that each step lasts at least")]
-MaxHours = Annotated[int | None, Option(metavar="N", help="longest time of a step; then it holds until someone decides")]
+MaxHours = Annotated[
+    int | None, Option(metavar="N", help="longest time of a step; then it holds until someone decides")
+]
 Points = Annotated[float | None, opt(points, "PERCENT", "the error rate may be higher by less than this")]
-WrongMargin = Annotated[float | None, opt(points, "PERCENT", "require feedback; its share of wrong predictions may be higher by less")]
-ShadowDisagreement = Annotated[float | None, opt(points, "PERCENT", "require a shadow; at most this share of its predictions may differ")]
-ByHand = Annotated[bool, Option("--by-hand", help="ask a person at each step; the rule still rolls a failing canary back")]
+WrongMargin = Annotated[
+    float | None,
+    opt(points, "PERCENT", "require feedback; its share of wrong predictions may be higher by less"),
+]
+ShadowDisagreement = Annotated[
+    float | None, opt(points, "PERCENT", "require a shadow; at most this share of its predictions may differ")
+]
+ByHand = Annotated[
+    bool, Option("--by-hand", help="ask a person at each step; the rule still rolls a failing canary back")
+]
 
 
 def planned(*, by_hand: bool, **given: Any) -> Row:
-    """The fields of a plan that are given; the rest is as approved, or for a new request as the server proposes."""
-    return {name: value for name, value in given.items() if value is not None} | ({"automatic": False} if by_hand else {})
+    """The fields of a plan that are given; the rest is as approved, or for a new request as the server
+    proposes.
+    """
+    return {name: value for name, value in given.items() if value is not None} | (
+        {"automatic": False} if by_hand else {}
+    )
 
 
-def begin(session: Session, request: Row, endpoint: Row, wanted: Row, *, forecast_only: bool = False) -> int | None:
-    """Forecast how long it takes, then start it. 1 where only a forecast was asked for and the plan can't start."""
+def begin(
+    session: Session, request: Row, endpoint: Row, wanted: Row, *, forecast_only: bool = False
+) -> int | None:
+    """Forecast how long it takes, then start it. 1 where only a forecast was asked for and the plan can't
+    start.
+    """
     is_ruled = request["plan"].get("kind") == "canary"
     approved = {name: value for name, value in request["plan"].items() if name != "kind"} if is_ruled else {}
     body = (wanted or approved) | {"version": request["version"]}
@@ -71,7 +92,8 @@ def begin(session: Session, request: Row, endpoint: Row, wanted: Row, *, forecas
     name = endpoint["full_name"]
     session.screen.show(
         made,
-        f"{made['semver']} answers {part(made['share'])} of the requests on {name}, beside {made['baseline_semver']}.",
+        f"{made['semver']} answers {part(made['share'])} of the requests on {name}, beside"
+        f" {made['baseline_semver']}.",
         f"Follow it: lifecycle canary watch {name}",
         f"Stop it: lifecycle canary abort {name} --to {made['baseline_semver']} --reason …",
     )
@@ -80,8 +102,14 @@ def begin(session: Session, request: Row, endpoint: Row, wanted: Row, *, forecas
 
 def forecast(expected: Row) -> list[str | Table]:
     """For people: the time to a decision at each step."""
-    rows = [(part(each["share"]), f"{each['per_hour']:,.1f}", each["needed"], hours(each["hours"])) for each in expected["steps"]]
-    summary = expected["problem"] or f"All traffic within {hours(expected['hours'])}, 4 times of 5, if it is as good."
+    rows = [
+        (part(each["share"]), f"{each['per_hour']:,.1f}", each["needed"], hours(each["hours"]))
+        for each in expected["steps"]
+    ]
+    summary = (
+        expected["problem"]
+        or f"All traffic within {hours(expected['hours'])}, 4 times of 5, if it is as good."
+    )
     caution = [expected["caution"]] if expected["caution"] else []
     return [table(["SHARE", "REQUESTS/H", "NEEDED", "TIME"], rows), summary, *caution]
 

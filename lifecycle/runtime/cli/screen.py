@@ -18,7 +18,9 @@ DATE_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d")
 
 
 class Table(NamedTuple):
-    """Rows under heads, or without heads names and what they are. Laid out by rich, which is loaded only then."""
+    """Rows under heads, or without heads names and what they are. Laid out by rich, which is loaded only
+    then.
+    """
 
     heads: Sequence[str]
     rows: list[tuple[object, ...]]
@@ -45,7 +47,8 @@ class Screen:
         if self.field:
             print(picked(value, self.field))
             return
-        ascii_only = str(sys.stdout.encoding or "utf-8").lower() not in ("utf-8", "utf8")  # JSON loses no letter either way
+        # JSON loses no letter either way
+        ascii_only = str(sys.stdout.encoding or "utf-8").lower() not in ("utf-8", "utf8")
         if self.as_json:
             print(document(value, indent=2, ascii_only=ascii_only))
         else:
@@ -58,7 +61,9 @@ class Screen:
             print(drawn(parts), file=sys.stderr)
 
     def live(self, text: str, milestone: str) -> None:
-        """A status that changes in place; where stderr is no terminal a line of its own for each milestone."""
+        """A status that changes in place; where stderr is no terminal a line of its own for each
+        milestone.
+        """
         if self._live:
             self._status = self._status or layout().status()
             self._status.update(layout().Text(plain(text)))
@@ -80,7 +85,12 @@ class Screen:
             return
         print(plain(message), file=sys.stderr)
         for name, texts in (fields or {}).items():
-            print(plain(f"  {name}: {' '.join(texts)}" if name != "non_field_errors" else f"  {' '.join(texts)}"), file=sys.stderr)
+            print(
+                plain(
+                    f"  {name}: {' '.join(texts)}" if name != "non_field_errors" else f"  {' '.join(texts)}"
+                ),
+                file=sys.stderr,
+            )
 
 
 def drawn(parts: Sequence[str | Table]) -> str:
@@ -94,20 +104,30 @@ def layout() -> Any:
 
 
 def picked(value: Any, field: str) -> str:
-    """One field of a result, for scripts: texts as they are, all else as JSON. Raises Usage where it is missing."""
+    """One field of a result, for scripts: texts as they are, all else as JSON. Raises Usage where it is
+    missing.
+    """
     for name in field.split("."):
         if isinstance(value, list) and name.isdecimal() and int(name) < len(value):
             value = value[int(name)]
         elif isinstance(value, dict) and name in value:
             value = value[name]
         else:
-            known = ", ".join(value) if isinstance(value, dict) else f"{len(value)} rows" if isinstance(value, list) else "nothing"
+            known = (
+                ", ".join(value)
+                if isinstance(value, dict)
+                else f"{len(value)} rows"
+                if isinstance(value, list)
+                else "nothing"
+            )
             raise Usage(f"Done, but the result has no field {name}. It has: {known}.")
     return plain(value) if isinstance(value, str) else document(value, ascii_only=True)
 
 
 def document(value: Any, *, indent: int | None = None, ascii_only: bool = False) -> str:
-    """JSON with non-printable characters escaped, so that server text can't control the terminal; it parses the same."""
+    """JSON with non-printable characters escaped, so that server text can't control the terminal; it parses
+    the same.
+    """
     text = json.dumps(value, indent=indent, ensure_ascii=ascii_only)
     return re.sub(r"[^\n -~]", lambda found: found[0] if found[0].isprintable() else escaped(found[0]), text)
 
@@ -132,7 +152,9 @@ def plain(value: object) -> str:
     """A cell without control characters: server text can't move the cursor."""
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
-    return "".join(letter if letter.isprintable() else " " for letter in ("–" if value is None else str(value)))
+    return "".join(
+        letter if letter.isprintable() else " " for letter in ("–" if value is None else str(value))
+    )
 
 
 def safe(lines: str) -> str:
@@ -141,7 +163,9 @@ def safe(lines: str) -> str:
 
 
 def shown(value: Any) -> str:
-    """Format a value of a response for people: times to the minute, numbers with three digits, names of objects."""
+    """Format a value of a response for people: times to the minute, numbers with three digits, names of
+    objects.
+    """
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):

@@ -19,7 +19,9 @@ LOG_IN = "Log in first: lifecycle login. Or set LIFECYCLE_URL and LIFECYCLE_TOKE
 
 
 class Session:
-    """What a command works with. project: slug or uuid of --project. sleep: makes a pause of so many seconds."""
+    """What a command works with. project: slug or uuid of --project. sleep: makes a pause of so many
+    seconds.
+    """
 
     def __init__(self, screen: Screen, project: str, sleep: Callable[[float], None]) -> None:
         self.screen, self.project, self.sleep = screen, project, sleep
@@ -29,7 +31,9 @@ class Session:
         """Whose token, and for which server. Raises Usage before a login."""
         found = settings.load()
         if not found.url or not found.token:
-            raise Usage(f"No {'server' if not found.url else 'token for ' + found.url} is known here. {LOG_IN}")
+            raise Usage(
+                f"No {'server' if not found.url else 'token for ' + found.url} is known here. {LOG_IN}"
+            )
         return found
 
     @cached_property
@@ -44,7 +48,9 @@ class Session:
 
     def client(self, *args: Any, **kwargs: Any) -> Client:
         """Loaded only now: httpx takes as long to load as all that `--help` needs."""
-        made: Client = importlib.import_module("lifecycle.runtime.cli.client").Client(*args, **kwargs, sleep=self.sleep)
+        made: Client = importlib.import_module("lifecycle.runtime.cli.client").Client(
+            *args, **kwargs, sleep=self.sleep
+        )
         return made
 
     def page(self, path: str) -> str:

@@ -18,7 +18,9 @@ LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
 class Login(NamedTuple):  # not a dataclass: importing those takes a third of the command's start-up time
-    """A saved login. inference: the address of the inference server, empty for port 8001 where the site is on this machine."""
+    """A saved login. inference: the address of the inference server, empty for port 8001 where the site is on
+    this machine.
+    """
 
     url: str = ""
     token: str = ""
@@ -26,7 +28,9 @@ class Login(NamedTuple):  # not a dataclass: importing those takes a third of th
 
     @property
     def inference_url(self) -> str:
-        """The inference server's address. Raises Usage where it is unknown: the token is sent to no guessed port of another machine."""
+        """The inference server's address. Raises Usage where it is unknown: the token is sent to no guessed
+        port of another machine.
+        """
         if self.inference:
             return self.inference
         if not loopback(self.url):
@@ -43,10 +47,13 @@ def path() -> Path:
 
 
 def load() -> Login:
-    """The login: each part from the environment where it is set there, else from the file. Raises Usage for a file that cannot be read."""
+    """The login: each part from the environment where it is set there, else from the file. Raises Usage for a
+    file that cannot be read.
+    """
     kept = stored()
     url, token = env_str("LIFECYCLE_URL"), env_str("LIFECYCLE_TOKEN")
-    same = not url or address(url) == kept.url  # a token is never sent to another server than the one it was given for
+    # a token is never sent to another server than the one it was given for
+    same = not url or address(url) == kept.url
     return Login(
         url=address(url) if url else kept.url,
         token=token or (kept.token if same else ""),
@@ -58,7 +65,9 @@ def stored() -> Login:
     """The login in the file; an empty one without a file."""
     try:
         found = json.loads(path().read_text(encoding="utf-8"))
-        return Login(url=str(found["url"]), token=str(found["token"]), inference=str(found.get("inference", "")))
+        return Login(
+            url=str(found["url"]), token=str(found["token"]), inference=str(found.get("inference", ""))
+        )
     except FileNotFoundError:
         return Login()
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -80,9 +89,16 @@ def store(login: Login) -> Path:
 def address(text: str) -> str:
     """Scheme, host and port of an address. Raises Usage for anything that is no address of the web."""
     given = text.strip()
-    found = urlsplit(given if "://" in given else f"http://{given}" if loopback(given) else f"https://{given}")
+    found = urlsplit(
+        given if "://" in given else f"http://{given}" if loopback(given) else f"https://{given}"
+    )
     try:
-        usable = found.scheme in ("http", "https") and bool(found.hostname) and found.username is None and found.port != 0
+        usable = (
+            found.scheme in ("http", "https")
+            and bool(found.hostname)
+            and found.username is None
+            and found.port != 0
+        )
     except ValueError:  # a port that is no number
         usable = False
     if not usable:

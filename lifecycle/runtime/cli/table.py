@@ -1,4 +1,6 @@
-"""The verbs that are one request of the API. Their parameters are in `operations.json`, made from the API's schema."""
+"""The verbs that are one request of the API. Their parameters are in `operations.json`, made from the API's
+schema.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +9,17 @@ from typing import Any, NamedTuple
 
 
 class Verb(NamedTuple):
-    """One request. name: noun and verb. call: method and path, in which {dataset} is an argument that `find.REFERENCES` looks up.
+    """One request. name: noun and verb. call: method and path, in which {dataset} is an argument that
+    `find.REFERENCES` looks up.
 
-    columns: "HEAD=template; …" of a list or of the result, all fields without it; a name alone is its own head. Where a noun's module
-    formats the result, there are none here. text: lines after it is done, or in place of an empty list. arguments: positional fields.
-    hides: fields that aren't offered. sets: fields with a fixed value, or {field} of an argument's object. within: an argument that others
-    are looked up in. flags: field=option, where their names differ. joins: a field of several lines; each use of the option adds one, or
-    those of @FILE. optional: fields that `ADJUSTS` fills in. then: the path of what is shown in place of the response, once its job is
-    done. fails: a field that gives exit code 1 if it isn't empty; with ! before it, if it is empty. page: path on the site. help: replaces
-    the description's first sentence.
+    columns: "HEAD=template; …" of a list or of the result, all fields without it; a name alone is its own
+    head. Where a noun's module formats the result, there are none here. text: lines after it is done, or in
+    place of an empty list. arguments: positional fields. hides: fields that aren't offered. sets: fields with
+    a fixed value, or {field} of an argument's object. within: an argument that others are looked up in.
+    flags: field=option, where their names differ. joins: a field of several lines; each use of the option
+    adds one, or those of @FILE. optional: fields that `ADJUSTS` fills in. then: the path of what is shown in
+    place of the response, once its job is done. fails: a field that gives exit code 1 if it isn't empty; with
+    ! before it, if it is empty. page: path on the site. help: replaces the description's first sentence.
     """
 
     name: str
@@ -48,7 +52,12 @@ VERBS = (
         "No active tokens.",
         help="List your active tokens; --all: everyone's, for organisation admins.",
     ),
-    Verb("tokens revoke", "DELETE /tokens/{token}/", text="Token {token.uuid} is revoked.", help="Revoke a token at once."),
+    Verb(
+        "tokens revoke",
+        "DELETE /tokens/{token}/",
+        text="Token {token.uuid} is revoked.",
+        help="Revoke a token at once.",
+    ),
     Verb(
         "projects list",
         "GET /projects/",
@@ -57,12 +66,17 @@ VERBS = (
         help="List the projects in which you have a role.",
     ),
     Verb("projects members", "GET /projects/{of_project}/members/", "user={user}; roles"),
-    Verb("jobs list", "GET /jobs/", "job=uuid; kind; state; priority; stage; started=started_at; message", "No jobs yet."),
+    Verb(
+        "jobs list",
+        "GET /jobs/",
+        "job=uuid; kind; state; priority; stage; started=started_at; message",
+        "No jobs yet.",
+    ),
     Verb(
         "jobs show",
         "GET /jobs/{job}/",
-        "job=uuid; kind; state; priority; place; stage; progress={done:,} of {total:,} {unit}; message; error; "
-        "next=next_step; created=created_at; started=started_at; finished=finished_at",
+        "job=uuid; kind; state; priority; place; stage; progress={done:,} of {total:,} {unit}; message;"
+        " error; next=next_step; created=created_at; started=started_at; finished=finished_at",
     ),
     Verb("jobs cancel", "POST /jobs/{job}/cancel/", text="Job {job.uuid} is {state}."),
     Verb(
@@ -90,7 +104,8 @@ VERBS = (
     Verb(
         "dataset-versions show",
         "GET /dataset-versions/{dataset_version}/",
-        "version={dataset:dataset}@{number:d}; rows={counts.rows}; splits={counts.splits}; digest; test_digest; note; created=created_at",
+        "version={dataset:dataset}@{number:d}; rows={counts.rows}; splits={counts.splits}; digest;"
+        " test_digest; note; created=created_at",
         page="/dataset-versions/{uuid}/",
         help="Show a version with its digests, counts, and splits.",
     ),
@@ -149,17 +164,29 @@ VERBS = (
         hides="seen",
         help="Dismiss a data issue; later scans skip it.",
     ),
-    Verb("data-issues reopen", "POST /data-issues/{issue}/reopen/", text="Open again.", hides="seen", help="Reopen a data issue."),
+    Verb(
+        "data-issues reopen",
+        "POST /data-issues/{issue}/reopen/",
+        text="Open again.",
+        hides="seen",
+        help="Reopen a data issue.",
+    ),
     Verb(
         "queues list",
         "GET /labeling/queues/",
-        "queue=name; dataset={dataset:dataset}; state; annotations={slots_done} of {slots_total}; "
-        "decided={items_decided} of {items_total}; to adjudicate=items_disputed; to accept=items_agreed; due=due_on",
+        "queue=name; dataset={dataset:dataset}; state; annotations={slots_done} of {slots_total};"
+        " decided={items_decided} of {items_total}; to adjudicate=items_disputed; to accept=items_agreed;"
+        " due=due_on",
         "No queues. Open one: lifecycle queues open DATASET NAME",
         hides="name",
         help="List queues with their progress, newest first.",
     ),
-    Verb("queues show", "GET /labeling/queues/{queue}/", page="/labeling/{uuid}/", help="Show a queue and its progress."),
+    Verb(
+        "queues show",
+        "GET /labeling/queues/{queue}/",
+        page="/labeling/{uuid}/",
+        help="Show a queue and its progress.",
+    ),
     Verb(
         "queues open",
         "POST /labeling/queues/",
@@ -168,10 +195,23 @@ VERBS = (
         page="/labeling/{uuid}/",
         help="Open a queue with the newest labels of a dataset.",
     ),
-    Verb("queues pause", "POST /labeling/queues/{queue}/pause/", text="{name} is paused.", help="Pause a queue: nothing new is assigned."),
-    Verb("queues resume", "POST /labeling/queues/{queue}/resume/", text="{name} is open again.", help="Resume a queue."),
     Verb(
-        "queues close", "POST /labeling/queues/{queue}/close/", text="{name} is closed.", help="Close a queue for good; annotations stay."
+        "queues pause",
+        "POST /labeling/queues/{queue}/pause/",
+        text="{name} is paused.",
+        help="Pause a queue: nothing new is assigned.",
+    ),
+    Verb(
+        "queues resume",
+        "POST /labeling/queues/{queue}/resume/",
+        text="{name} is open again.",
+        help="Resume a queue.",
+    ),
+    Verb(
+        "queues close",
+        "POST /labeling/queues/{queue}/close/",
+        text="{name} is closed.",
+        help="Close a queue for good; annotations stay.",
     ),
     Verb(
         "queues change",
@@ -181,7 +221,12 @@ VERBS = (
         page="/labeling/{uuid}/",
         help="Change the order, due date, or annotators; what isn't given stays, none clears it.",
     ),
-    Verb("rules list", "GET /labeling/datasets/{dataset}/functions/", text="No active rules.", help="List the active rules, oldest first."),
+    Verb(
+        "rules list",
+        "GET /labeling/datasets/{dataset}/functions/",
+        text="No active rules.",
+        help="List the active rules, oldest first.",
+    ),
     Verb(
         "rules apply",
         "POST /labeling/datasets/{dataset}/functions/apply/",
@@ -206,7 +251,10 @@ VERBS = (
     Verb(
         "rules publish",
         "POST /labeling/datasets/{dataset}/functions/",
-        text="{name} version {version} is active and pre-labels {label.called}.\nApply it: lifecycle rules apply {dataset.slug}",
+        text=(
+            "{name} version {version} is active and pre-labels {label.called}.\nApply it: lifecycle rules"
+            " apply {dataset.slug}"
+        ),
         arguments="name",
         joins="pattern",
         flags="pattern=word",
@@ -310,8 +358,16 @@ VERBS = (
         text="The check of {check.name} is dropped; nothing was accepted.",
         help="End a check and accept nothing.",
     ),
-    Verb("checks show", "GET /labeling/queues/{queue}/checks/", help="Show what waits to be accepted, and the sample."),
-    Verb("checks draw", "POST /labeling/queues/{queue}/checks/", help="Draw a random sample, without items you annotated yourself."),
+    Verb(
+        "checks show",
+        "GET /labeling/queues/{queue}/checks/",
+        help="Show what waits to be accepted, and the sample.",
+    ),
+    Verb(
+        "checks draw",
+        "POST /labeling/queues/{queue}/checks/",
+        help="Draw a random sample, without items you annotated yourself.",
+    ),
     Verb(
         "corrections list",
         "GET /labeling/datasets/{dataset}/corrections/",
@@ -360,7 +416,12 @@ VERBS = (
         text="Run {number:d} pauses at its next step, with a checkpoint.",
         help="Pause a run at its next step, with a checkpoint.",
     ),
-    Verb("runs resume", "POST /runs/{run}/resume/", text="Run {number:d} is {state}.", help="Resume a run from its last checkpoint."),
+    Verb(
+        "runs resume",
+        "POST /runs/{run}/resume/",
+        text="Run {number:d} is {state}.",
+        help="Resume a run from its last checkpoint.",
+    ),
     Verb("runs evaluate", "POST /runs/{run}/evaluate/", text="Evaluated.", help="Evaluate a run on a split."),
     Verb(
         "sweeps cancel",
@@ -377,7 +438,12 @@ VERBS = (
         hides="number",
         help="List sweeps, newest first.",
     ),
-    Verb("sweeps show", "GET /sweeps/{sweep}/", page="/runs/sweeps/{uuid}/", help="Show a sweep with its trials."),
+    Verb(
+        "sweeps show",
+        "GET /sweeps/{sweep}/",
+        page="/runs/sweeps/{uuid}/",
+        help="Show a sweep with its trials.",
+    ),
     Verb(
         "models list",
         "GET /models/",
@@ -407,15 +473,32 @@ VERBS = (
     Verb(
         "promotions list",
         "GET /promotions/",
-        "request={number:d}; project={project:project}; endpoint={endpoint:endpoint}; status; requested=created_at; due=due_at",
+        "request={number:d}; project={project:project}; endpoint={endpoint:endpoint}; status;"
+        " requested=created_at; due=due_at",
         "No requests yet.",
         hides="number",
     ),
-    Verb("promotions check", "POST /promotions/{request}/check/", text="The gates of request {number:d} are being checked."),
-    Verb("promotions withdraw", "POST /promotions/{request}/withdraw/", text="Request {number:d} is withdrawn."),
+    Verb(
+        "promotions check",
+        "POST /promotions/{request}/check/",
+        text="The gates of request {number:d} are being checked.",
+    ),
+    Verb(
+        "promotions withdraw", "POST /promotions/{request}/withdraw/", text="Request {number:d} is withdrawn."
+    ),
     Verb("promotions show", "GET /promotions/{request}/", page="/promotions/{uuid}/"),
-    Verb("endpoints list", "GET /endpoints/", "endpoint=full_name; environment; policy; live", "No endpoints yet."),
-    Verb("endpoints create", "POST /models/{model}/endpoints/", text="Endpoint {full_name} created.", arguments="slug"),
+    Verb(
+        "endpoints list",
+        "GET /endpoints/",
+        "endpoint=full_name; environment; policy; live",
+        "No endpoints yet.",
+    ),
+    Verb(
+        "endpoints create",
+        "POST /models/{model}/endpoints/",
+        text="Endpoint {full_name} created.",
+        arguments="slug",
+    ),
     Verb(
         "endpoints deployments",
         "GET /endpoints/{endpoint}/deployments/",
@@ -430,7 +513,11 @@ VERBS = (
         flags="typed=to",
         help="Roll back to the previous live version, which --to names to be sure.",
     ),
-    Verb("endpoints freeze", "POST /endpoints/{endpoint}/freeze/", text="{endpoint.full_name} is frozen until {until} UTC."),
+    Verb(
+        "endpoints freeze",
+        "POST /endpoints/{endpoint}/freeze/",
+        text="{endpoint.full_name} is frozen until {until} UTC.",
+    ),
     Verb(
         "endpoints tokens",
         "GET /endpoints/{endpoint}/tokens/",
@@ -478,13 +565,23 @@ VERBS = (
         flags="typed=to",
     ),
     Verb(
-        "canary status", "GET /rollouts/{newest_rollout}/", page="/rollouts/{uuid}/", help="Show a canary and the rule's current decision."
+        "canary status",
+        "GET /rollouts/{newest_rollout}/",
+        page="/rollouts/{uuid}/",
+        help="Show a canary and the rule's current decision.",
     ),
-    Verb("shadow stop", "POST /deployments/{shadow}/stop-shadow/", text="{semver} gets no more copies of requests on {shadow.full_name}."),
+    Verb(
+        "shadow stop",
+        "POST /deployments/{shadow}/stop-shadow/",
+        text="{semver} gets no more copies of requests on {shadow.full_name}.",
+    ),
     Verb(
         "shadow start",
         "POST /endpoints/{endpoint}/shadow/",
-        text="{semver} answers copies of {share:share} of the requests on {endpoint.full_name}. No client gets its answers.\nStop it: lifecycle shadow stop {endpoint.full_name}",
+        text=(
+            "{semver} answers copies of {share:share} of the requests on {endpoint.full_name}. No client gets"
+            " its answers.\nStop it: lifecycle shadow stop {endpoint.full_name}"
+        ),
         arguments="version",
     ),
     Verb(
@@ -529,18 +626,24 @@ VERBS = (
     Verb(
         "silences list",
         "GET /silences/",
-        "silence=uuid; endpoint={endpoint:endpoint}; project={project:project}; rule={source|'all'}; until; reason",
+        "silence=uuid; endpoint={endpoint:endpoint}; project={project:project}; rule={source|'all'}; until;"
+        " reason",
         "No active silences.",
     ),
     Verb("silences end", "POST /silences/{silence}/end/", text="Alerts notify again."),
     Verb(
         "silences create",
         "POST /silences/",
-        text="No notifications about {endpoint.full_name|project:project} until {until} UTC.\nEnd it: lifecycle silences end {uuid}",
+        text=(
+            "No notifications about {endpoint.full_name|project:project} until {until} UTC.\nEnd it:"
+            " lifecycle silences end {uuid}"
+        ),
         flags="until=for source=rule",
     ),
     Verb(
-        "objectives list", "GET /endpoints/{endpoint}/objectives/", text="{endpoint.full_name} has no objectives yet. Set them on its page."
+        "objectives list",
+        "GET /endpoints/{endpoint}/objectives/",
+        text="{endpoint.full_name} has no objectives yet. Set them on its page.",
     ),
     Verb(
         "channels list",
@@ -555,11 +658,16 @@ VERBS = (
         hides="once",
         page="/alerts/channels/",
     ),
-    Verb("retraining list", "GET /retraining/", text="No proposals. Reasons for one: lifecycle retraining consider ENDPOINT"),
+    Verb(
+        "retraining list",
+        "GET /retraining/",
+        text="No proposals. Reasons for one: lifecycle retraining consider ENDPOINT",
+    ),
     Verb(
         "retraining triggers",
         "GET /endpoints/{endpoint}/retraining/triggers/",
-        "trigger=kind; ={enabled:on}; threshold={threshold:g}; cooldown days=cooldown_days; min. labels=min_labels; set=set_at",
+        "trigger=kind; ={enabled:on}; threshold={threshold:g}; cooldown days=cooldown_days; min."
+        " labels=min_labels; set=set_at",
         "No trigger proposes a retraining of {endpoint.full_name}. Set one on its page.",
     ),
     Verb(
@@ -569,7 +677,12 @@ VERBS = (
         help="Withdraw a proposal: its training stops, and its promotion is withdrawn.",
     ),
     Verb("retraining retry", "POST /retraining/{proposal}/retry/", text="Proposal {number:d} is {state}."),
-    Verb("retraining show", "GET /retraining/{proposal}/", page="/retraining/{uuid}/", help="Show a proposal with its reasons."),
+    Verb(
+        "retraining show",
+        "GET /retraining/{proposal}/",
+        page="/retraining/{uuid}/",
+        help="Show a proposal with its reasons.",
+    ),
     Verb(
         "retraining consider",
         "GET /endpoints/{endpoint}/retraining/consider/",
@@ -609,7 +722,10 @@ VERBS = (
     Verb(
         "drill inject",
         "POST /deployments/{arm}/inject-fault/",
-        text="{share:share} of the requests to {arm.semver} on {endpoint.full_name} {kind:fault} until {until} UTC.\nStop it: lifecycle drill stop {endpoint.full_name} {arm.arm}",
+        text=(
+            "{share:share} of the requests to {arm.semver} on {endpoint.full_name} {kind:fault} until {until}"
+            " UTC.\nStop it: lifecycle drill stop {endpoint.full_name} {arm.arm}"
+        ),
         within="endpoint",
     ),
     Verb(
@@ -628,10 +744,18 @@ VERBS = (
     Verb(
         "outcomes define",
         "POST /endpoints/{endpoint}/kpis/",
-        text="{name} of {endpoint.full_name} is compared with a hold-out of {holdout_share:%} of the cases.\nSend outcomes: lifecycle outcomes send {endpoint.full_name} cases.jsonl --figure {uuid}",
+        text=(
+            "{name} of {endpoint.full_name} is compared with a hold-out of {holdout_share:%} of the"
+            " cases.\nSend outcomes: lifecycle outcomes send {endpoint.full_name} cases.jsonl --figure {uuid}"
+        ),
         arguments="name",
         flags="direction=better holdout_share=hold-out",
         help="Define a business figure that an endpoint should move; it can't be changed later.",
     ),
-    Verb("overview dashboard", "GET /dashboard/", page="/dashboard/", help="Show how the models do, and what needs a person."),
+    Verb(
+        "overview dashboard",
+        "GET /dashboard/",
+        page="/dashboard/",
+        help="Show how the models do, and what needs a person.",
+    ),
 )

@@ -1,4 +1,6 @@
-"""The audit log, verified on this machine from an export: every hash, the order, and the signed checkpoints."""
+"""The audit log, verified on this machine from an export: every hash, the order, and the signed
+checkpoints.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,10 @@ from lifecycle.runtime.cli.session import Session
 from lifecycle.runtime.refusals import Refused
 
 GENESIS = "0" * 64
-NOT_OURS = "Not an audit-log export. Make one with `lifecycle audit verify --save FILE`, or on the audit log's page as JSON Lines."
+NOT_OURS = (
+    "Not an audit-log export. Make one with `lifecycle audit verify --save FILE`, or on the audit log's page"
+    " as JSON Lines."
+)
 
 
 @dataclass
@@ -40,8 +45,12 @@ class Link:
 Statements = dict[str, dict[int, str]]  # chain → seq → hash, each signed
 
 
-def verify(session: Session, key: Path | None, file: Path | None, save: Path | None, kept_at: Path | None) -> int | None:
-    """The audit log of a file, or of an export made now. kept_at: checkpoints of earlier calls. Returns 1 when it is invalid."""
+def verify(
+    session: Session, key: Path | None, file: Path | None, save: Path | None, kept_at: Path | None
+) -> int | None:
+    """The audit log of a file, or of an export made now. kept_at: checkpoints of earlier calls. Returns 1
+    when it is invalid.
+    """
     with tempfile.TemporaryDirectory() as folder:
         path = file or save or Path(folder) / "trail.jsonl"
         if not file:
@@ -56,7 +65,11 @@ def verify(session: Session, key: Path | None, file: Path | None, save: Path | N
     holds = not any(link.fault for link in links.values())
     if holds and key and kept_at:
         keep(kept_at, kept, documents)
-    value = {"holds": holds, "signatures_checked": bool(key), "chains": {name: as_json(link) for name, link in sorted(links.items())}}
+    value = {
+        "holds": holds,
+        "signatures_checked": bool(key),
+        "chains": {name: as_json(link) for name, link in sorted(links.items())},
+    }
     session.screen.show(value, *lines(links, bool(key)))
     return None if holds else 1
 
@@ -67,13 +80,17 @@ def rows(path: Path) -> Iterator[dict[str, Any]]:
         with path.open(encoding="utf-8") as file:
             for text in file:
                 found = json.loads(text)
-                if not isinstance(found, dict) or not ({"hash", "canonical"} <= found.keys() or "checkpoint" in found):
+                if not isinstance(found, dict) or not (
+                    {"hash", "canonical"} <= found.keys() or "checkpoint" in found
+                ):
                     raise ValueError
                 yield found
     except OSError as error:
         raise Usage(f"{path} can't be read: {error.strerror}.") from error
     except (ValueError, RecursionError) as error:
-        raise Refused(f"{path} has a line that is neither an event nor a checkpoint.", next_step=NOT_OURS) from error
+        raise Refused(
+            f"{path} has a line that is neither an event nor a checkpoint.", next_step=NOT_OURS
+        ) from error
 
 
 def checkpoints(path: Path) -> Iterator[str]:
@@ -84,7 +101,9 @@ def checkpoints(path: Path) -> Iterator[str]:
 
 
 def statements(documents: Iterable[str], key: Path) -> Statements:
-    """The hashes in signed documents, verified with a key that doesn't come from the server. Raises Refused."""
+    """The hashes in signed documents, verified with a key that doesn't come from the server. Raises
+    Refused.
+    """
     found: Statements = {}
     for document in documents:
         if not document.strip():
@@ -94,7 +113,10 @@ def statements(documents: Iterable[str], key: Path) -> Statements:
         if not isinstance(seq, int):
             raise Refused("A signed document isn't a checkpoint of an audit log.", next_step=NOT_OURS)
         if found.setdefault(chain, {}).setdefault(seq, digest) != digest:
-            raise Refused(f"Two signed checkpoints have different hashes for event {seq} of chain {chain}: the log was replaced.")
+            raise Refused(
+                f"Two signed checkpoints have different hashes for event {seq} of chain {chain}: the log was"
+                " replaced."
+            )
     return found
 
 
@@ -142,7 +164,10 @@ def conclude(links: dict[str, Link], signed: Statements) -> None:
         if link is None or link.fault or max(known) <= link.newest:
             continue
         if is_whole(link):
-            link.fault = f"a signed checkpoint names event {max(known)}, but the export ends at {link.newest}. Its end is missing."
+            link.fault = (
+                f"a signed checkpoint names event {max(known)}, but the export ends at {link.newest}. Its end"
+                " is missing."
+            )
         link.newest = max(known)
     for name, link in links.items():
         if name not in signed and not link.fault:
@@ -165,7 +190,13 @@ def is_whole(link: Link) -> bool:
 def as_json(link: Link) -> dict[str, Any]:
     """For scripts. state: whole, in parts (you may not see all events; those you see are valid) or broken."""
     state = "broken" if link.fault else "whole" if is_whole(link) else "in parts"
-    return {"state": state, "events": link.events, "newest": link.newest, "checkpoints_met": sorted(link.met), "fault": link.fault}
+    return {
+        "state": state,
+        "events": link.events,
+        "newest": link.newest,
+        "checkpoints_met": sorted(link.met),
+        "fault": link.fault,
+    }
 
 
 def lines(links: dict[str, Link], checked: bool) -> list[str]:
@@ -178,7 +209,8 @@ def lines(links: dict[str, Link], checked: bool) -> list[str]:
             found.append(f"{name}: {count(link.events, 'event')}, whole" + signed_until(link))
         else:
             found.append(
-                f"{name}: {link.events:,} of {count(link.newest, 'event')} are in this export, and those are valid" + signed_until(link)
+                f"{name}: {link.events:,} of {count(link.newest, 'event')} are in this export, and those are"
+                " valid" + signed_until(link)
             )
     if not links:
         found.append("The export has no events.")

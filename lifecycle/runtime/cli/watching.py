@@ -13,8 +13,18 @@ POLL_SECONDS = 2.0
 JOB_ENDED = {"succeeded", "failed", "cancelled"}
 RUN_ENDED = {"succeeded", "failed", "stopped", "pruned", "paused"}
 SCORES = {
-    **{"macro_f1": "macro F1", "micro_f1": "micro F1", "accuracy": "accuracy", "subset_accuracy": "subset accuracy"},
-    **{"pair_accuracy": "pairwise accuracy", "perplexity": "perplexity", "log_loss": "log loss", "ece": "calibration error"},
+    **{
+        "macro_f1": "macro F1",
+        "micro_f1": "micro F1",
+        "accuracy": "accuracy",
+        "subset_accuracy": "subset accuracy",
+    },
+    **{
+        "pair_accuracy": "pairwise accuracy",
+        "perplexity": "perplexity",
+        "log_loss": "log loss",
+        "ece": "calibration error",
+    },
 }
 
 
@@ -41,7 +51,10 @@ def follow_run(session: Session, uuid: str) -> dict[str, Any]:
             session.screen.close()
             return run
         losses.look()
-        session.screen.live(run_line(run, losses, job_of(session, run)), milestone(run["state"], run["step"], run["total_steps"]))
+        session.screen.live(
+            run_line(run, losses, job_of(session, run)),
+            milestone(run["state"], run["step"], run["total_steps"]),
+        )
         session.sleep(POLL_SECONDS)
 
 
@@ -91,7 +104,11 @@ def pace(job: dict[str, Any] | None) -> list[str]:
     if not job or not job["rate"]:
         return []
     found = [f"{job['rate']:,.1f} {job['unit'] or 'units'}/s"]
-    return [*found, f"{seconds(max(job['total'] - job['done'], 0) / job['rate'])} left"] if job["total"] else found
+    return (
+        [*found, f"{seconds(max(job['total'] - job['done'], 0) / job['rate'])} left"]
+        if job["total"]
+        else found
+    )
 
 
 def milestone(stage: str, done: int, total: int | None) -> str:
@@ -105,8 +122,19 @@ def run_result(run: dict[str, Any]) -> list[str]:
     if run["state"] in ("failed", "pruned") and run["error"]:
         return [f"{head}: {run['error']['message']} {run['error']['next_step']}".rstrip()]
     if run["state"] in ("stopped", "paused"):
-        return [f"{head} at step {run['step']:,} of {run['total_steps']:,}. Resume it: lifecycle runs resume {run['number']}"]
+        return [
+            f"{head} at step {run['step']:,} of {run['total_steps']:,}. Resume it: lifecycle runs resume"
+            f" {run['number']}"
+        ]
     why = f" It ended early: {run['error']['message']} {run['error']['next_step']}" if run["error"] else ""
-    scores = [f"{words} {run['metrics'][name]:.3f}" for name, words in SCORES.items() if isinstance(run["metrics"].get(name), int | float)]
+    scores = [
+        f"{words} {run['metrics'][name]:.3f}"
+        for name, words in SCORES.items()
+        if isinstance(run["metrics"].get(name), int | float)
+    ]
     best = f", best at step {run['best_step']:,}" if run["best_step"] else ""
-    return [f"{head} after {count(run['step'], 'step')}{best}." + (f" On validation: {', '.join(scores)}." if scores else "") + why]
+    return [
+        f"{head} after {count(run['step'], 'step')}{best}."
+        + (f" On validation: {', '.join(scores)}." if scores else "")
+        + why
+    ]

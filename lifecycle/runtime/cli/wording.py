@@ -13,32 +13,52 @@ from lifecycle.runtime.cli.watching import SCORES
 
 Row = dict[str, Any]
 MISSING: tuple[object, ...] = (None, "", [])
-VOCABULARY: dict[str, dict[Any, str]] = {  # labels of values; those that requests take are in `operations.json`
+# labels of values; those that requests take are in `operations.json`
+VOCABULARY: dict[str, dict[Any, str]] = {
     "score": SCORES,
     "coefficient": {
-        "percent": "Pairwise agreement", "alpha": "Krippendorff's alpha, nominal", "alpha_ordinal": "Krippendorff's alpha, ordinal",
-        "alpha_masi": "Krippendorff's alpha, MASI distance", "fleiss": "Fleiss' kappa", "span_f1": "Span F1, exact",
+        "percent": "Pairwise agreement",
+        "alpha": "Krippendorff's alpha, nominal",
+        "alpha_ordinal": "Krippendorff's alpha, ordinal",
+        "alpha_masi": "Krippendorff's alpha, MASI distance",
+        "fleiss": "Fleiss' kappa",
+        "span_f1": "Span F1, exact",
         "span_f1_overlap": "Span F1, overlapping",
     },
     "mark": {
-        "ok": "no drift", "watch": "watch", "drift": "drift", "insufficient": "not enough data", "not_measured": "not measured",
+        "ok": "no drift",
+        "watch": "watch",
+        "drift": "drift",
+        "insufficient": "not enough data",
+        "not_measured": "not measured",
         "failed": "failed",
     },
     "monitor": {
-        "label": "predicted label", "confidence": "confidence", "length": "length", "oov": "unknown words", "accuracy": "accuracy",
-        "words": "words", "meaning": "embeddings",
+        "label": "predicted label",
+        "confidence": "confidence",
+        "length": "length",
+        "oov": "unknown words",
+        "accuracy": "accuracy",
+        "words": "words",
+        "meaning": "embeddings",
     },
     "source": {"imported": "annotated items of one upload"},
     "fault": {"error": "fail", "slow": "are slow"},
     "decision": {"continue": "continue", "promote": "widen", "hold": "hold", "rollback": "roll back"},
     "gold list state": {
-        "live": "mixed in", "suspect": "most annotators get it wrong", "new": "no annotations yet", "retired": "not gold anymore",
+        "live": "mixed in",
+        "suspect": "most annotators get it wrong",
+        "new": "no annotations yet",
+        "retired": "not gold anymore",
     },
     "on": {True: "on", False: "off"},
-}  # fmt: skip
+}
 NAMES: dict[str, Callable[[Session, Row], dict[str, str]]] = {  # names by uuid
-    "project": find.slugs, "dataset": find.dataset_slugs, "endpoint": find.endpoint_names, "label": find.label_names,
-}  # fmt: skip
+    "project": find.slugs,
+    "dataset": find.dataset_slugs,
+    "endpoint": find.endpoint_names,
+    "label": find.label_names,
+}
 LINE = 100  # characters of a text in a table
 FORMATS: dict[str, Callable[[Session, Any], str]] = {
     "%": lambda session, value: percent(value),
@@ -64,14 +84,16 @@ class Text(str):
 class Words(string.Formatter):
     """Fills templates: {a.b} is a field at any depth, {a|b|'none'} the first that isn't empty.
 
-    A format is one of FORMATS, VOCABULARY or NAMES, of the labels that requests take, #item to count items, or Python's own.
-    known: what arguments refer to, by their names; it wins for {a.b}.
+    A format is one of FORMATS, VOCABULARY or NAMES, of the labels that requests take, #item to count items,
+    or Python's own. known: what arguments refer to, by their names; it wins for {a.b}.
     """
 
     def __init__(self, session: Session, known: Row, labels: dict[str, dict[Any, str]] | None = None) -> None:
         self.session, self.known = session, known
         given = labels or {}
-        self._vocabulary = {name: given.get(name, {}) | VOCABULARY.get(name, {}) for name in {*given, *VOCABULARY}}
+        self._vocabulary = {
+            name: given.get(name, {}) | VOCABULARY.get(name, {}) for name in {*given, *VOCABULARY}
+        }
         self._names: dict[str, dict[str, str]] = {}
 
     def facts(self, columns: str, row: Row) -> Table:
@@ -80,13 +102,18 @@ class Words(string.Formatter):
 
     def lines(self, columns: str, row: Row) -> list[tuple[str, str]]:
         """The same as heads and cells."""
-        cells = [(head[:1].upper() + head[1:], self.cell(template, row)) for head, template in parsed(columns)]
+        cells = [
+            (head[:1].upper() + head[1:], self.cell(template, row)) for head, template in parsed(columns)
+        ]
         return [(head, cell) for head, cell in cells if cell not in ("", "–")]
 
     def table(self, columns: str, rows: Sequence[Row]) -> Table:
         """A row for each."""
         parts = list(parsed(columns))
-        return table([head.upper() for head, _ in parts], [[self.cell(template, row) for _, template in parts] for row in rows])
+        return table(
+            [head.upper() for head, _ in parts],
+            [[self.cell(template, row) for _, template in parts] for row in rows],
+        )
 
     def tables(self, *parts: tuple[str, Sequence[Row]]) -> list[str | Table]:
         """Those that have rows, each after an empty line."""
@@ -95,7 +122,11 @@ class Words(string.Formatter):
     def cell(self, template: str, row: Row) -> str:
         """A template over a row; a dash where all its fields are missing."""
         fields = [self.get_field(name, (), row)[0] for _, name, _, _ in self.parse(template) if name]
-        return "–" if fields and all(value is None for value in fields) else self.vformat(template, (), row).strip()
+        return (
+            "–"
+            if fields and all(value is None for value in fields)
+            else self.vformat(template, (), row).strip()
+        )
 
     def get_field(self, field_name: str, args: Any, kwargs: Any) -> Any:
         """A field at any depth; None below one that is empty."""
@@ -134,7 +165,11 @@ class Words(string.Formatter):
         if kind not in self._names:
             self._names[kind] = NAMES[kind](self.session, self.known)
         names = self._names[kind]
-        return ", ".join(names.get(each, classes.DROPPED) for each in value) if isinstance(value, list) else names.get(value, value)
+        return (
+            ", ".join(names.get(each, classes.DROPPED) for each in value)
+            if isinstance(value, list)
+            else names.get(value, value)
+        )
 
 
 def parsed(columns: str) -> Iterator[tuple[str, str]]:

@@ -1,4 +1,5 @@
-"""`python -m lifecycle.runtime.engine VERB DIR`: one verb on one folder. Exit status: 0 for succeeded, 1 failed, 143 cancelled.
+"""`python -m lifecycle.runtime.engine VERB DIR`: one verb on one folder. Exit status: 0 for succeeded, 1
+failed, 143 cancelled.
 
 The verbs are those of `program.VERBS`. SIGTERM, or the end of a pipe on standard input, asks a run to stop.
 """

@@ -1,8 +1,8 @@
 """Bottleneck adapters: a narrow layer after each layer of a frozen encoder.
 
-h + W_up gelu(W_down h): Houlsby et al. 2019 (arXiv:1902.00751), one a layer as Pfeiffer et al. 2021 (arXiv:2005.00247), here behind the
-layer's own norm. W_up is initialized to zero, so that the encoder starts unchanged. They can't be merged into the layers' weights, so the
-served model keeps them.
+h + W_up gelu(W_down h): Houlsby et al. 2019 (arXiv:1902.00751), one a layer as Pfeiffer et al. 2021
+(arXiv:2005.00247), here behind the layer's own norm. W_up is initialized to zero, so that the encoder starts
+unchanged. They can't be merged into the layers' weights, so the served model keeps them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,11 @@ class Bottleneck(nn.Module):
 
     def __init__(self, hidden: int, width: int, dropout: float = 0.0) -> None:
         super().__init__()
-        self.down, self.up, self.dropout = nn.Linear(hidden, width), nn.Linear(width, hidden), nn.Dropout(dropout)
+        self.down, self.up, self.dropout = (
+            nn.Linear(hidden, width),
+            nn.Linear(width, hidden),
+            nn.Dropout(dropout),
+        )
         nn.init.zeros_(self.up.weight)
         nn.init.zeros_(self.up.bias)
 
@@ -48,11 +52,21 @@ def _through(layer: Any, args: Any, output: Any) -> Any:
 
 
 def save_adapters(encoder: Any, folder: Path, base_name: str) -> None:
-    """The two files of an adapter, named as PEFT names its own: weights by the number of their layer, and what is needed to lay it out."""
+    """The two files of an adapter, named as PEFT names its own: weights by the number of their layer, and
+    what is needed to lay it out.
+    """
     adapters = [layer.adapter for layer in layers_of(encoder)]
-    weights = {f"{at}.{name}": value.contiguous() for at, each in enumerate(adapters) for name, value in each.state_dict().items()}
+    weights = {
+        f"{at}.{name}": value.contiguous()
+        for at, each in enumerate(adapters)
+        for name, value in each.state_dict().items()
+    }
     save_file(weights, folder / WEIGHTS)
-    document = {"peft_type": "BOTTLENECK", "base_model_name_or_path": base_name, "width": adapters[0].down.out_features}
+    document = {
+        "peft_type": "BOTTLENECK",
+        "base_model_name_or_path": base_name,
+        "width": adapters[0].down.out_features,
+    }
     write_json(folder / CONFIG, document)
 
 
@@ -61,5 +75,7 @@ def load_adapters(encoder: Any, folder: Path) -> Any:
     weights = load_file(folder / WEIGHTS)
     add_adapters(encoder, weights["0.down.weight"].shape[0])
     for at, layer in enumerate(layers_of(encoder)):
-        layer.adapter.load_state_dict({name.split(".", 1)[1]: value for name, value in weights.items() if name.startswith(f"{at}.")})
+        layer.adapter.load_state_dict(
+            {name.split(".", 1)[1]: value for name, value in weights.items() if name.startswith(f"{at}.")}
+        )
     return encoder

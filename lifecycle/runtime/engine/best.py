@@ -29,8 +29,10 @@ def save(folder: Path, trained: dict[str, Tensor], step: int, values: dict[str, 
 
 
 def hard_link(folder: Path, step: int, target: Path) -> bool:
-    """Give the best weights a second name, `target`, where they are those of this step: weights are written once, and no file of them is
-    ever changed in place. Returns whether it was linked: not for other weights, nor on a disk without hard links."""
+    """Give the best weights a second name, `target`, where they are those of this step: weights are written
+    once, and no file of them is ever changed in place. Returns whether it was linked: not for other weights,
+    nor on a disk without hard links.
+    """
     found = kept(folder)
     if found.get("step") != step:
         return False
@@ -44,7 +46,9 @@ def hard_link(folder: Path, step: int, target: Path) -> bool:
 
 
 def kept(folder: Path) -> dict[str, Any]:
-    """The content of best.json: step, weights (a file's name) and values; empty before the first evaluation."""
+    """The content of best.json: step, weights (a file's name) and values; empty before the first
+    evaluation.
+    """
     path = folder / "best" / "best.json"
     return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
 
@@ -57,4 +61,8 @@ def load(folder: Path, model: Any) -> None:
 def values(folder: Path) -> dict[str, float]:
     """The validation scores of the best step so far; empty before the first evaluation."""
     found = kept(folder).get("values")
-    return {name: value for name, value in scores_of(found).items() if not name.startswith("predicted_")} if found else {}
+    return (
+        {name: value for name, value in scores_of(found).items() if not name.startswith("predicted_")}
+        if found
+        else {}
+    )

@@ -1,6 +1,8 @@
-"""Resume points of a run. One is valid only if its COMPLETE file exists, which is written last, and its files have the digests in it.
+"""Resume points of a run. One is valid only if its COMPLETE file exists, which is written last, and its files
+have the digests in it.
 
-The optimizer and random states in it are pickles: they are read only from the run's own folder, by digest, and deleted when it succeeds.
+The optimizer and random states in it are pickles: they are read only from the run's own folder, by digest,
+and deleted when it succeeds.
 """
 
 from __future__ import annotations
@@ -30,7 +32,9 @@ def step_of(folder: Path) -> int:
 
 def seal(folder: Path) -> None:
     """Mark the checkpoint as complete. Atomic: a kill before this leaves a folder that is skipped."""
-    write_json(folder / MARKER, {each.name: _digest(each) for each in sorted(folder.iterdir()) if each.is_file()})
+    write_json(
+        folder / MARKER, {each.name: _digest(each) for each in sorted(folder.iterdir()) if each.is_file()}
+    )
 
 
 def is_complete(folder: Path) -> bool:

@@ -1,4 +1,6 @@
-"""The network of every task with an encoder, and its batches: token ids → encoder → pooled vector → linear head → logits."""
+"""The network of every task with an encoder, and its batches: token ids → encoder → pooled vector → linear
+head → logits.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,11 @@ def encode(tokenizer: Any, texts: Sequence[str], max_tokens: int) -> list[list[i
     """Token ids of each text, with special tokens, cut at max_tokens."""
     if not texts:
         return []
-    return list(tokenizer(list(texts), truncation=True, max_length=max_tokens, return_attention_mask=False)["input_ids"])
+    return list(
+        tokenizer(list(texts), truncation=True, max_length=max_tokens, return_attention_mask=False)[
+            "input_ids"
+        ]
+    )
 
 
 def collate(encoded: Sequence[Sequence[int]], pad_id: int, *, token_types: bool) -> dict[str, Tensor]:
@@ -36,12 +42,18 @@ def collate(encoded: Sequence[Sequence[int]], pad_id: int, *, token_types: bool)
     return batch
 
 
-def collate_sets(encoded: Sequence[Sequence[Sequence[int]]], pad_id: int, *, token_types: bool) -> dict[str, Tensor]:
-    """Rows of several sequences, padded to the most and the longest, without attention where a row has fewer: each int64 (B, M, T)."""
+def collate_sets(
+    encoded: Sequence[Sequence[Sequence[int]]], pad_id: int, *, token_types: bool
+) -> dict[str, Tensor]:
+    """Rows of several sequences, padded to the most and the longest, without attention where a row has fewer:
+    each int64 (B, M, T).
+    """
     flat = collate([ids for each in encoded for ids in each], pad_id, token_types=token_types)
     most, start, batch = max(map(len, encoded)), 0, {}
     for name, values in flat.items():
-        batch[name] = values.new_full((len(encoded), most, values.shape[1]), pad_id if name == "input_ids" else 0)
+        batch[name] = values.new_full(
+            (len(encoded), most, values.shape[1]), pad_id if name == "input_ids" else 0
+        )
     for row, each in enumerate(encoded):
         for name, values in flat.items():
             batch[name][row, : len(each)] = values[start : start + len(each)]
@@ -50,8 +62,9 @@ def collate_sets(encoded: Sequence[Sequence[Sequence[int]]], pad_id: int, *, tok
 
 
 def length_batches(lengths: Sequence[int], batch_size: int) -> Iterator[list[int]]:
-    """Row numbers in batches of like length, longest first, so that padding is small and too much memory shows at once; fewer of rows that
-    are long, of whose attention a whole batch would hold gigabytes."""
+    """Row numbers in batches of like length, longest first, so that padding is small and too much memory
+    shows at once; fewer of rows that are long, of whose attention a whole batch would hold gigabytes.
+    """
     order = sorted(range(len(lengths)), key=lambda row: (-lengths[row], row))
     start = 0
     while start < len(order):
@@ -61,7 +74,9 @@ def length_batches(lengths: Sequence[int], batch_size: int) -> Iterator[list[int
 
 
 def set_batches(lengths: Sequence[int], counts: Sequence[int], sequences: int) -> Iterator[list[int]]:
-    """As `length_batches`, of rows that are several sequences each: at most so many sequences at once, or one row."""
+    """As `length_batches`, of rows that are several sequences each: at most so many sequences at once, or one
+    row.
+    """
     batch: list[int] = []
     held = most = 0
     for row in sorted(range(len(lengths)), key=lambda row: (-lengths[row], row)):
@@ -77,10 +92,12 @@ def set_batches(lengths: Sequence[int], counts: Sequence[int], sequences: int) -
 
 
 class Network(nn.Module):
-    """The network that is trained. Called with a batch, it returns {"logits"}, and {"loss"} where the batch has labels.
+    """The network that is trained. Called with a batch, it returns {"logits"}, and {"loss"} where the batch
+    has labels.
 
-    encoder: a Hugging Face model or a PEFT model around one. loss: of logits and labels, with `weight(labels)`. lowest: the encoder's
-    lowest layers, where they are detached and batches contain their output. Parameters under the name `head` have the head's rate.
+    encoder: a Hugging Face model or a PEFT model around one. loss: of logits and labels, with
+    `weight(labels)`. lowest: the encoder's lowest layers, where they are detached and batches contain their
+    output. Parameters under the name `head` have the head's rate.
     """
 
     encoder: Any
@@ -89,12 +106,16 @@ class Network(nn.Module):
 
 
 class Classifier(Network):
-    """An encoder, its pooled vector and a linear head of our own. is_ragged: it gives logits to every token. reads_pairs: of texts."""
+    """An encoder, its pooled vector and a linear head of our own. is_ragged: it gives logits to every token.
+    reads_pairs: of texts.
+    """
 
     is_ragged = False
     reads_pairs = False
 
-    def __init__(self, encoder: nn.Module, hidden: int, labels: int, pooling: str, loss: nn.Module | None = None) -> None:
+    def __init__(
+        self, encoder: nn.Module, hidden: int, labels: int, pooling: str, loss: nn.Module | None = None
+    ) -> None:
         super().__init__()
         self.encoder = encoder
         self.pooling = pooling
@@ -119,11 +140,16 @@ class Classifier(Network):
         return self.head(pooled), pooled
 
     def forward(
-        self, labels: Tensor | None = None, features: Tensor | None = None, hidden: Tensor | None = None, **inputs: Tensor
+        self,
+        labels: Tensor | None = None,
+        features: Tensor | None = None,
+        hidden: Tensor | None = None,
+        **inputs: Tensor,
     ) -> dict[str, Tensor]:
         """Logits (B, C), and the loss where labels, as the task's truth has them, are given.
 
-        features (B, H) are in for the encoder where it is frozen, hidden (B, T, H) for its lowest layers where they were taken off.
+        features (B, H) are in for the encoder where it is frozen, hidden (B, T, H) for its lowest layers
+        where they were taken off.
         """
         if hidden is not None and self.lowest is not None:
             self.lowest.given.hidden = hidden
@@ -135,14 +161,21 @@ class Classifier(Network):
 
 
 class Ranker(Classifier):
-    """A cross-encoder: the encoder reads a prompt with one response, and the head gives it a score. Rows of a batch are such sets."""
+    """A cross-encoder: the encoder reads a prompt with one response, and the head gives it a score. Rows of a
+    batch are such sets.
+    """
 
     reads_pairs = True
 
     def forward(
-        self, labels: Tensor | None = None, features: Tensor | None = None, hidden: Tensor | None = None, **inputs: Tensor
+        self,
+        labels: Tensor | None = None,
+        features: Tensor | None = None,
+        hidden: Tensor | None = None,
+        **inputs: Tensor,
     ) -> dict[str, Tensor]:
-        """Scores (B, M), undefined where a row has no such response, and the loss where ranks (B, M) are given.
+        """Scores (B, M), undefined where a row has no such response, and the loss where ranks (B, M) are
+        given.
 
         inputs: int64 (B, M, T). features (B, M, H) are in for the encoder where it is frozen.
         """
@@ -150,13 +183,19 @@ class Ranker(Classifier):
             scores = self.head(self.dropout(features)).squeeze(-1).float()
         else:
             there = inputs["attention_mask"].any(-1)
-            read = self.head(self.dropout(self.embed(**{name: each[there] for name, each in inputs.items()}))).squeeze(-1).float()
+            read = (
+                self.head(self.dropout(self.embed(**{name: each[there] for name, each in inputs.items()})))
+                .squeeze(-1)
+                .float()
+            )
             scores = read.new_zeros(there.shape).masked_scatter(there, read)
         return {"logits": scores} if labels is None else {"loss": self.loss(scores, labels), "logits": scores}
 
 
 class TokenClassifier(Classifier):
-    """An encoder, and the same linear head on the vector of each token. Its pooled vector is their mean, regardless of `pooling`."""
+    """An encoder, and the same linear head on the vector of each token. Its pooled vector is their mean,
+    regardless of `pooling`.
+    """
 
     is_ragged = True
 

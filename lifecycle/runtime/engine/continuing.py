@@ -1,4 +1,6 @@
-"""Training on from a model that was trained before: its head, rows that it learned from, and what it has forgotten."""
+"""Training on from a model that was trained before: its head, rows that it learned from, and what it has
+forgotten.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ MUCH = 0.05  # of a score between 0 and 1
 
 # ── Rows ────────────────────────────────────────────────────────────────────
 def rehearsed(spec: TrainSpec, rows: Rows, folder: Path, learner: Learner[Any]) -> Rows:
-    """The rows, and behind them the first that the base learned from: as many as make spec.rehearsal of all, or all there are."""
+    """The rows, and behind them the first that the base learned from: as many as make spec.rehearsal of all,
+    or all there are.
+    """
     if not spec.rehearsal or not (folder / REHEARSAL).exists():
         return rows
     earlier, wanted = read_rows(folder / REHEARSAL, spec.labels, learner.read), spec.rehearsed_rows(len(rows))
@@ -38,17 +42,23 @@ def rehearsed(spec: TrainSpec, rows: Rows, folder: Path, learner: Learner[Any]) 
 
 # ── The head ────────────────────────────────────────────────────────────────
 def take_head(head: torch.nn.Linear, base: Path, spec: TrainSpec) -> int:
-    """Begin with what the base's own head knows of each label that both have, by name; the others keep their random weights.
+    """Begin with what the base's own head knows of each label that both have, by name; the others keep their
+    random weights.
 
-    Returns how many outputs were taken. Raises SpecError where the base has no head, or one of another task or pooling.
+    Returns how many outputs were taken. Raises SpecError where the base has no head, or one of another task
+    or pooling.
     """
     if not (base / HEAD).is_file():
         raise SpecError("keep_head", f"needs a base with a head; {spec.base.name} has none.")
     known, learner = ArtifactInfo.read(base), learner_of(spec.task)
     if known.task != spec.task:
-        raise SpecError("keep_head", f"needs a base of the same task; {spec.base.name} was trained for {known.task}.")
+        raise SpecError(
+            "keep_head", f"needs a base of the same task; {spec.base.name} was trained for {known.task}."
+        )
     if known.pooling != spec.pooling:
-        raise SpecError("keep_head", f"must be {known.pooling}, the pooling that the head of {spec.base.name} uses.")
+        raise SpecError(
+            "keep_head", f"must be {known.pooling}, the pooling that the head of {spec.base.name} uses."
+        )
     kept = load_file(base / HEAD)
     old, new = learner.meanings(known.labels), learner.meanings(spec.labels)
     pairs = [(old.index(meaning), at) for at, meaning in enumerate(new) if meaning in old]
@@ -61,12 +71,14 @@ def take_head(head: torch.nn.Linear, base: Path, spec: TrainSpec) -> int:
 
 # ── What it no longer knows ─────────────────────────────────────────────────
 def forgetting(run: Trained, answerer: Answerer[Any, Any, Any]) -> dict[str, Any] | None:
-    """The base and this run's artifact on EARLIER, the same rows. None where the folder has no such rows, or both know no class.
+    """The base and this run's artifact on EARLIER, the same rows. None where the folder has no such rows, or
+    both know no class.
 
-    {"rows", "labels": how many of the rows' classes both know, "by": the leading score, "metrics", "per_class"}: a paired bootstrap as
-    `metrics.paired_rows`, baseline the base, with the verdicts of `metrics.judged`, those of scores and of classes on their own. Of one
-    class a text, the artifact may give any class that it knows, a new one too; where a text may have several, and where parts are marked,
-    no one decided about new classes in these rows, so both are asked about the others.
+    {"rows", "labels": how many of the rows' classes both know, "by": the leading score, "metrics",
+    "per_class"}: a paired bootstrap as `metrics.paired_rows`, baseline the base, with the verdicts of
+    `metrics.judged`, those of scores and of classes on their own. Of one class a text, the artifact may give
+    any class that it knows, a new one too; where a text may have several, and where parts are marked, no one
+    decided about new classes in these rows, so both are asked about the others.
     """
     spec, folder = run.spec, run.folder
     if not (folder / EARLIER).exists():
@@ -81,14 +93,20 @@ def forgetting(run: Trained, answerer: Answerer[Any, Any, Any]) -> dict[str, Any
     counted = metrics.point_estimates(one)
     compared = [name for name in dict.fromkeys((by.listed.name, *by.beside)) if name in counted]
     options: dict[str, Any] = {"seed": spec.seed, "clusters": rows.codes}
-    found = metrics.paired_rows(one, two, compared, labels=labels, count=metrics.RESAMPLES, lower=by.lower, **options)
+    found = metrics.paired_rows(
+        one, two, compared, labels=labels, count=metrics.RESAMPLES, lower=by.lower, **options
+    )
     classes = found.pop("per_class", {})
     options |= {"count": metrics.SWAPS}
     return {
-        "rows": len(rows), "labels": len(shared), "by": by.listed.name,
-        "per_class": metrics.judged(classes, metrics.swapped_per_class(one, two, labels, **options)) if classes else {},
+        "rows": len(rows),
+        "labels": len(shared),
+        "by": by.listed.name,
+        "per_class": (
+            metrics.judged(classes, metrics.swapped_per_class(one, two, labels, **options)) if classes else {}
+        ),
         "metrics": metrics.judged(found, metrics.swapped(one, two, compared, **options)),
-    }  # fmt: skip
+    }
 
 
 def finding(found: dict[str, Any], leading: Metric, base: str) -> Diagnosis | None:

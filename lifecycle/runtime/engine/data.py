@@ -21,12 +21,15 @@ Read = Callable[[Mapping[str, Any], Mapping[str, int]], Any]
 def bad_data(path: Path, line: int, why: str) -> EngineFault:
     """The fault for one line that cannot be read."""
     return EngineFault(
-        "bad_data", f"{path.name}, line {line}: {why}", "Fix the line or create the dataset version again, then start a new run."
+        "bad_data",
+        f"{path.name}, line {line}: {why}",
+        "Fix the line or create the dataset version again, then start a new run.",
     )
 
 
 def read_rows(path: Path, labels: tuple[str, ...] = (), read: Read | None = None) -> Rows:
-    """Read {"id", "text", …} lines; {"id", "left_out"} gives the reason why an item is no row. read: a learner's; None = id and text alone.
+    """Read {"id", "text", …} lines; {"id", "left_out"} gives the reason why an item is no row. read: a
+    learner's; None = id and text alone.
 
     Raises EngineFault `bad_data` naming the line.
     """
@@ -35,7 +38,9 @@ def read_rows(path: Path, labels: tuple[str, ...] = (), read: Read | None = None
     try:
         file = path.open("rb")
     except FileNotFoundError:
-        raise EngineFault("bad_data", f"{path.name} is missing from the run folder.", "Write the rows and start again.") from None
+        raise EngineFault(
+            "bad_data", f"{path.name} is missing from the run folder.", "Write the rows and start again."
+        ) from None
     with file:
         for number, line in enumerate(file, 1):
             if not line.strip():
@@ -54,7 +59,11 @@ def read_rows(path: Path, labels: tuple[str, ...] = (), read: Read | None = None
                     raise bad_data(path, number, str(error)) from None
     if not ids:
         but = f", and {len(left_out):,} rejected ones, for example one {left_out[0]}" if left_out else ""
-        raise EngineFault("bad_data", f"{path.name} contains no rows{but}.", "Create a dataset version with rows in this split.")
+        raise EngineFault(
+            "bad_data",
+            f"{path.name} contains no rows{but}.",
+            "Create a dataset version with rows in this split.",
+        )
     return Rows(tuple(ids), tuple(texts), tuple(targets), tuple(left_out), tuple(clusters))
 
 

@@ -1,6 +1,7 @@
 """The device that a run trains on: chosen at its first start, stored with it, and only read here.
 
-What is not training (the graph that serves, evaluations, baselines) computes on the CPU. Nothing here was measured on a GPU.
+What is not training (the graph that serves, evaluations, baselines) computes on the CPU. Nothing here was
+measured on a GPU.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ WORKSPACE = ":4096:8"  # of cuBLAS: without it the same product may round otherw
 
 
 def kept(spec: TrainSpec, folder: Path) -> str:
-    """cpu or cuda: the device of the run's first start, on which alone it goes on to the same weights; chosen now where this is the first.
+    """cpu or cuda: the device of the run's first start, on which alone it goes on to the same weights; chosen
+    now where this is the first.
 
     Raises EngineFault `no_device` where it asks for a GPU, or was begun on one, and torch can use none here.
     """
@@ -57,14 +59,17 @@ def _chosen(wanted: str, there: bool, *, begun: bool) -> str:
 
 
 def prepare(device: str, processes: int, rank: int = 0) -> None:
-    """Have this process compute on its own GPU, and in the same order each time. Nothing for the CPU. Raises SpecError where there are
-    fewer GPUs than processes."""
+    """Have this process compute on its own GPU, and in the same order each time. Nothing for the CPU. Raises
+    SpecError where there are fewer GPUs than processes.
+    """
     if device != CUDA:
         return
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", WORKSPACE)
     count = torch.cuda.device_count()
     if processes > count:
-        raise SpecError("processes", f"must be at most {count}, the number of GPUs of this worker: each process uses one.")
+        raise SpecError(
+            "processes", f"must be at most {count}, the number of GPUs of this worker: each process uses one."
+        )
     torch.cuda.set_device(rank)
 
 
@@ -80,8 +85,10 @@ def beside(model: nn.Module, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def choose_precision(wanted: str) -> str:
-    """fp32 or bf16 on a GPU: as wanted, or for `auto` bf16 where the GPU multiplies it itself. fp16 is never chosen: its gradients overflow
-    now and then, which would count as diverged training here. Raises SpecError for bf16 on a GPU that only imitates it."""
+    """fp32 or bf16 on a GPU: as wanted, or for `auto` bf16 where the GPU multiplies it itself. fp16 is never
+    chosen: its gradients overflow now and then, which would count as diverged training here. Raises SpecError
+    for bf16 on a GPU that only imitates it.
+    """
     real = torch.cuda.is_bf16_supported(including_emulation=False)
     if wanted == "bf16" and not real:
         raise SpecError("precision", "must be auto or fp32 on this GPU, which doesn't support bf16.")
@@ -95,7 +102,9 @@ def described(device: str) -> str:
 
 def peak_memory(device: str) -> dict[str, Any]:
     """peak_gpu_memory_mb (MB of 2^20 bytes) of this process's tensors on its GPU; nothing on the CPU."""
-    return {"peak_gpu_memory_mb": round(torch.cuda.max_memory_allocated() / 2**20, 1)} if device == CUDA else {}
+    return (
+        {"peak_gpu_memory_mb": round(torch.cuda.max_memory_allocated() / 2**20, 1)} if device == CUDA else {}
+    )
 
 
 def release_memory(device: str) -> None:

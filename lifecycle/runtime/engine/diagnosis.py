@@ -1,4 +1,6 @@
-"""Diagnoses from the curves of a run. Pure: the same points give the same findings, each a fact, its evidence and a step to take."""
+"""Diagnoses from the curves of a run. Pure: the same points give the same findings, each a fact, its evidence
+and a step to take.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,11 @@ class Diagnosis:
 
 def curve(points: Sequence[Point], name: str) -> list[tuple[int, float]]:
     """(step, value) where the value was measured."""
-    return [(point.step, value) for point in points if (value := point.values.get(name)) is not None and math.isfinite(value)]
+    return [
+        (point.step, value)
+        for point in points
+        if (value := point.values.get(name)) is not None and math.isfinite(value)
+    ]
 
 
 def diagnose(points: Sequence[Point], *, classes: int, finished: bool = False) -> list[Diagnosis]:
@@ -54,7 +60,9 @@ def diagnose(points: Sequence[Point], *, classes: int, finished: bool = False) -
 
 
 def overfitting(points: Sequence[Point]) -> Diagnosis | None:
-    """Validation loss has risen by more than a tenth over its best for two evaluations while training loss continued falling."""
+    """Validation loss has risen by more than a tenth over its best for two evaluations while training loss
+    continued falling.
+    """
     validation, train = curve(points, "validation_loss"), curve(points, "train_loss")
     if len(validation) < 3 or not train:
         return None
@@ -70,10 +78,12 @@ def overfitting(points: Sequence[Point]) -> Diagnosis | None:
         "overfitting",
         "watch",
         f"Overfitting since step {best_step}.",
-        f"Validation loss rose from {best:.3f} to {after[-1]:.3f} while training loss fell from {before_loss:.3f} to {after_loss:.3f}.",
+        f"Validation loss rose from {best:.3f} to {after[-1]:.3f} while training loss fell from"
+        f" {before_loss:.3f} to {after_loss:.3f}.",
         best_step,
         validation[-1][0],
-        "The best step is used. Next time, use fewer epochs, early stopping, more dropout, or more labeled rows.",
+        "The best step is used. Next time, use fewer epochs, early stopping, more dropout, or more labeled"
+        " rows.",
     )
 
 
@@ -87,13 +97,16 @@ def instability(points: Sequence[Point]) -> Diagnosis | None:
         return None
     step, median, value = max(spikes, key=lambda each: each[2] / max(each[1], 1e-9))
     detail = (
-        f"Training loss jumped from about {median:.3f} to {value:.3f} at step {step} ({len(spikes)} such jump{'s' * (len(spikes) > 1)})."
+        f"Training loss jumped from about {median:.3f} to {value:.3f} at step {step} ({len(spikes)} such"
+        f" jump{'s' * (len(spikes) > 1)})."
     )
     return _unstable("watch" if len(spikes) < MANY_SPIKES else "bad", spikes[0][0], spikes[-1][0], detail)
 
 
 def jumps(train: Sequence[tuple[int, float]]) -> list[tuple[int, float, float]]:
-    """(step, median of the five values before it, value) where a training loss is far above that median. train: (step, loss), in order."""
+    """(step, median of the five values before it, value) where a training loss is far above that median.
+    train: (step, loss), in order.
+    """
     found = []
     for number in range(3, len(train)):
         before = sorted(value for _, value in train[max(0, number - 5) : number])
@@ -105,22 +118,38 @@ def jumps(train: Sequence[tuple[int, float]]) -> list[tuple[int, float, float]]:
 
 
 def divergence(points: Sequence[Point]) -> tuple[int, float, float] | None:
-    """The first of the newest training losses, as many as are called many, where all are jumps: the loss hasn't recovered."""
+    """The first of the newest training losses, as many as are called many, where all are jumps: the loss
+    hasn't recovered.
+    """
     train = curve(points, "train_loss")
     last = jumps(train)[-MANY_SPIKES:]
     return last[0] if len(last) == MANY_SPIKES and last[0][0] == train[-MANY_SPIKES][0] else None
 
 
 def broken(fault: Unstable, best_step: int | None) -> Diagnosis:
-    """The diagnosis of a run that was stopped because training diverged. best_step: the step whose weights are kept, or None."""
-    kept = f"The weights of step {best_step}, the best earlier step, are used." if best_step else "No earlier step was evaluated."
+    """The diagnosis of a run that was stopped because training diverged. best_step: the step whose weights
+    are kept, or None.
+    """
+    kept = (
+        f"The weights of step {best_step}, the best earlier step, are used."
+        if best_step
+        else "No earlier step was evaluated."
+    )
     title = f"Training diverged at step {fault.step} and was stopped."
-    return Diagnosis("instability", "bad", title, f"{fault.message} {kept}", fault.step, fault.step, fault.next_step)
+    return Diagnosis(
+        "instability", "bad", title, f"{fault.message} {kept}", fault.step, fault.step, fault.next_step
+    )
 
 
 def _unstable(severity: str, first: int, last: int, detail: str) -> Diagnosis:
     return Diagnosis(
-        "instability", severity, "Training is unstable.", detail, first, last, "Halve both learning rates, or increase the warm-up."
+        "instability",
+        severity,
+        "Training is unstable.",
+        detail,
+        first,
+        last,
+        "Halve both learning rates, or increase the warm-up.",
     )
 
 
@@ -129,9 +158,17 @@ def collapse(points: Sequence[Point], classes: int) -> Diagnosis | None:
     spans = curve(points, "predicted_spans")
     if spans and not spans[-1][1]:
         step = spans[-1][0]
-        detail = f"At step {step}, no span was predicted in any validation text: every token is tagged as outside."
+        detail = (
+            f"At step {step}, no span was predicted in any validation text: every token is tagged as outside."
+        )
         return Diagnosis(
-            "collapse", "bad", "The model predicts no spans.", detail, step, step, "Train longer, or increase the learning rates."
+            "collapse",
+            "bad",
+            "The model predicts no spans.",
+            detail,
+            step,
+            step,
+            "Train longer, or increase the learning rates.",
         )
     sets = curve(points, "predicted_sets")
     predicted = sets or curve(points, "predicted_classes")
@@ -146,12 +183,15 @@ def collapse(points: Sequence[Point], classes: int) -> Diagnosis | None:
         f"At step {step}, all validation rows were predicted as {answered}.",
         step,
         step,
-        "Lower the learning rates, turn on class weights if one label dominates, and check the labels of the rows.",
+        "Lower the learning rates, turn on class weights if one label dominates, and check the labels of the"
+        " rows.",
     )
 
 
 def too_good(points: Sequence[Point], classes: int) -> Diagnosis | None:
-    """The very first evaluation is near-perfect: validation rows may be among the training rows, or the label in the text."""
+    """The very first evaluation is near-perfect: validation rows may be among the training rows, or the label
+    in the text.
+    """
     accuracy = curve(points, "accuracy") or curve(points, "subset_accuracy") or curve(points, "micro_f1")
     if not accuracy or accuracy[0][1] < PERFECT or classes < 2:
         return None
@@ -160,7 +200,8 @@ def too_good(points: Sequence[Point], classes: int) -> Diagnosis | None:
         "leakage",
         "watch",
         f"Suspiciously high score: {value:.1%} at the first evaluation.",
-        "Real tasks are rarely this easy. Training and validation may share rows or near duplicates, or the text may contain the label.",
+        "Real tasks are rarely this easy. Training and validation may share rows or near duplicates, or the"
+        " text may contain the label.",
         step,
         step,
         "Check the dataset version's leakage report, and review some rows of each label.",
@@ -180,7 +221,8 @@ def underfitting(points: Sequence[Point], classes: int) -> Diagnosis | None:
         "underfitting",
         "watch",
         "The run is undertrained.",
-        f"Training loss ended at {last:.3f}; random guessing gives {chance:.3f}. Validation loss was still falling.",
+        f"Training loss ended at {last:.3f}; random guessing gives {chance:.3f}. Validation loss was still"
+        " falling.",
         train[-1][0],
         train[-1][0],
         "Train for more epochs or with higher learning rates.",
@@ -188,7 +230,9 @@ def underfitting(points: Sequence[Point], classes: int) -> Diagnosis | None:
 
 
 def few_validation_rows(supports: Sequence[int], labels: Sequence[str]) -> Diagnosis | None:
-    """Some classes have so few validation rows that their scores are unreliable. supports: validation rows of each label."""
+    """Some classes have so few validation rows that their scores are unreliable. supports: validation rows of
+    each label.
+    """
     few = [(label, count) for label, count in zip(labels, supports, strict=True) if count < FEW_ROWS]
     if not few:
         return None
@@ -206,12 +250,15 @@ def few_validation_rows(supports: Sequence[int], labels: Sequence[str]) -> Diagn
 
 def operating_point_missed(wanted: Operating, labels: Sequence[str]) -> Diagnosis:
     """Some labels have no threshold with the precision or recall that was asked for."""
-    names = ", ".join(wanted.missed[:5]) + (f" and {len(wanted.missed) - 5} more" if len(wanted.missed) > 5 else "")
+    names = ", ".join(wanted.missed[:5]) + (
+        f" and {len(wanted.missed) - 5} more" if len(wanted.missed) > 5 else ""
+    )
     few = f"0.5 if fewer than {THRESHOLD_ROWS} validation rows have the label"
     return Diagnosis(
         "operating_point",
         "watch",
-        f"{len(wanted.missed)} of {len(labels)} labels don't reach {wanted.by} {wanted.target:g} on validation.",
+        f"{len(wanted.missed)} of {len(labels)} labels don't reach {wanted.by} {wanted.target:g} on"
+        " validation.",
         f"{names}. Their thresholds are set for the highest precision, or {few}.",
         0,
         0,
@@ -220,16 +267,30 @@ def operating_point_missed(wanted: Operating, labels: Sequence[str]) -> Diagnosi
 
 
 def threshold_missed(wanted: Deciding) -> Diagnosis:
-    """The label that was to have a threshold misses the requested precision or recall, or has too few rows for an estimate."""
+    """The label that was to have a threshold misses the requested precision or recall, or has too few rows
+    for an estimate.
+    """
     if wanted.threshold is None:
-        fact = f"{wanted.label} has no threshold: {wanted.positives} validation rows have it; choosing one needs {THRESHOLD_ROWS}."
+        fact = (
+            f"{wanted.label} has no threshold: {wanted.positives} validation rows have it; choosing one needs"
+            f" {THRESHOLD_ROWS}."
+        )
         detail = "The most likely label is predicted."
     else:
         fact = f"{wanted.label} doesn't reach {wanted.by} {wanted.target:g} at any threshold on validation."
-        detail = f"Its threshold is {wanted.threshold:.3f}, where {wanted.by} is highest: {wanted.hits} of {wanted.of} rows."
+        detail = (
+            f"Its threshold is {wanted.threshold:.3f}, where {wanted.by} is highest: {wanted.hits} of"
+            f" {wanted.of} rows."
+        )
     return Diagnosis(
-        "operating_point", "watch", fact, detail, 0, 0, f"Label more rows as {wanted.label}, or lower the target {wanted.by}."
-    )  # fmt: skip
+        "operating_point",
+        "watch",
+        fact,
+        detail,
+        0,
+        0,
+        f"Label more rows as {wanted.label}, or lower the target {wanted.by}.",
+    )
 
 
 def _mean(values: Any) -> float | None:

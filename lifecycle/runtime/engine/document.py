@@ -1,4 +1,6 @@
-"""JSON documents that are frozen dataclasses: each field declares its allowed values, and every error names the first invalid field."""
+"""JSON documents that are frozen dataclasses: each field declares its allowed values, and every error names
+the first invalid field.
+"""
 
 from __future__ import annotations
 
@@ -21,14 +23,22 @@ class SpecError(EngineFault):
         self.field = name
 
 
-def limit(default: Any = MISSING, *, low: float | None = None, high: float | None = None, one_of: tuple[str, ...] | None = None) -> Any:
+def limit(
+    default: Any = MISSING,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    one_of: tuple[str, ...] | None = None,
+) -> Any:
     """A dataclass field with its range: low and high are inclusive."""
     metadata = {"low": low, "high": high, "one_of": one_of}
     return field(metadata=metadata) if default is MISSING else field(default=default, metadata=metadata)
 
 
 class Document:
-    """A frozen dataclass that is one JSON object: unknown, missing, mistyped and out-of-range fields are refused by name."""
+    """A frozen dataclass that is one JSON object: unknown, missing, mistyped and out-of-range fields are
+    refused by name.
+    """
 
     def __post_init__(self) -> None:
         self._check("")
@@ -46,14 +56,20 @@ class Document:
 
     @classmethod
     def from_json(cls, document: Any, prefix: str = "") -> Self:
-        """Read a spec. Raises SpecError naming the first field that is unknown, missing, of the wrong type or out of range."""
+        """Read a spec. Raises SpecError naming the first field that is unknown, missing, of the wrong type or
+        out of range.
+        """
         if not isinstance(document, dict):
-            raise SpecError(prefix.rstrip(".") or "the document", f"must be an object, got {shown(document)}.")
+            raise SpecError(
+                prefix.rstrip(".") or "the document", f"must be an object, got {shown(document)}."
+            )
         known = {each.name: each for each in fields(cls)}  # type: ignore[arg-type]
         hints = get_type_hints(cls)
         for name in document:
             if name not in known:
-                raise SpecError(f"{prefix}{name}", f"isn't a field of {cls.__name__}; valid fields: {', '.join(known)}.")
+                raise SpecError(
+                    f"{prefix}{name}", f"isn't a field of {cls.__name__}; valid fields: {', '.join(known)}."
+                )
         values = {}
         for name, each in known.items():
             if name in document:
@@ -118,7 +134,8 @@ def _read(name: str, value: Any, hint: Any) -> Any:
             return tuple(value)
         if option is float and isinstance(value, int | float) and not isinstance(value, bool):
             try:
-                return float(value) + 0.0  # no negative zero: PostgreSQL keeps none, and the spec would have another digest
+                # no negative zero: PostgreSQL keeps none, and the spec would have another digest
+                return float(value) + 0.0
             except OverflowError:
                 raise SpecError(name, "must be a smaller number.") from None
     return value
@@ -165,6 +182,8 @@ def _check_limits(name: str, value: Any, limits: Any) -> None:
     one_of, low, high = limits.get("one_of"), limits.get("low"), limits.get("high")
     if one_of and value not in one_of:
         raise SpecError(name, f"must be one of {', '.join(one_of)}, got {shown(value)}.")
-    if isinstance(value, int | float) and ((low is not None and not value >= low) or (high is not None and not value <= high)):
+    if isinstance(value, int | float) and (
+        (low is not None and not value >= low) or (high is not None and not value <= high)
+    ):
         between = f"from {low:g} to {high:g}" if low is not None and high is not None else f"{low:g} or more"
         raise SpecError(name, f"must be {between}, got {value}.")

@@ -1,6 +1,7 @@
 """What a run has cost: seconds, and seconds of cores, by stage and over all its attempts.
 
-It counts from where the engine reads its spec, after loading libraries. A kill loses what followed the last `keep`.
+It counts from where the engine reads its spec, after loading libraries. A kill loses what followed the last
+`keep`.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ FILE = "effort.json"
 
 
 class Effort:
-    """A clock of this process's stages, which continues from what earlier attempts kept in the run's folder."""
+    """A clock of this process's stages, which continues from what earlier attempts kept in the run's
+    folder.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / FILE
@@ -57,14 +60,21 @@ def spent(folder: Path) -> dict[str, Any]:
 
 
 def _totals(stages: dict[str, dict[str, float]]) -> dict[str, Any]:
-    total = {unit: round(sum(each[unit] for each in stages.values()), 3) for unit in ("seconds", "cpu_seconds")}
-    return total | {"stages": {name: {unit: round(value, 3) for unit, value in each.items()} for name, each in stages.items()}}
+    total = {
+        unit: round(sum(each[unit] for each in stages.values()), 3) for unit in ("seconds", "cpu_seconds")
+    }
+    return total | {
+        "stages": {
+            name: {unit: round(value, 3) for unit, value in each.items()} for name, each in stages.items()
+        }
+    }
 
 
 def _kept(path: Path) -> dict[str, dict[str, float]]:
     try:
         return {
-            name: {unit: float(each[unit]) for unit in ("seconds", "cpu_seconds")} for name, each in json.loads(path.read_text()).items()
+            name: {unit: float(each[unit]) for unit in ("seconds", "cpu_seconds")}
+            for name, each in json.loads(path.read_text()).items()
         }
     except (OSError, ValueError, KeyError, AttributeError, TypeError):
         return {}

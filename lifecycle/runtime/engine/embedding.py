@@ -22,16 +22,22 @@ class Embedder:
         self.tokenizer, self.max_tokens = load_tokenizer(base), max_tokens
         encoder = load_encoder(base, pooling)
         self.model = Classifier(encoder, int(encoder.config.hidden_size), 1, pooling)
-        self.batches = Collate(self.tokenizer.pad_token_id or 0, "token_type_ids" in self.tokenizer.model_input_names)
+        self.batches = Collate(
+            self.tokenizer.pad_token_id or 0, "token_type_ids" in self.tokenizer.model_input_names
+        )
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """Pooled vectors (N, H), each scaled to length 1, in order of the texts."""
-        return unit(frozen_features(self.model, encode(self.tokenizer, texts, self.max_tokens), self.batches).numpy())
+        return unit(
+            frozen_features(self.model, encode(self.tokenizer, texts, self.max_tokens), self.batches).numpy()
+        )
 
     def embed_pairs(self, pairs: Sequence[tuple[str, str]]) -> NDArray[np.float64]:
         """The same of two texts read together."""
         one, two = zip(*pairs, strict=True)
-        found = self.tokenizer(list(one), list(two), truncation=True, max_length=self.max_tokens, return_attention_mask=False)
+        found = self.tokenizer(
+            list(one), list(two), truncation=True, max_length=self.max_tokens, return_attention_mask=False
+        )
         return unit(frozen_features(self.model, found["input_ids"], self.batches).numpy())
 
 

@@ -1,7 +1,8 @@
 """The time, memory, and disk that a run needs, from ten measured steps. No torch.
 
-The ten steps are an ordinary run of the same spec on a sample of the rows: `shorten` makes its spec, the verb `profile` measures it, and
-`estimate` scales what was measured to the whole run. What grows with rows grows in proportion; loading and exporting stay as they were.
+The ten steps are an ordinary run of the same spec on a sample of the rows: `shorten` makes its spec, the verb
+`profile` measures it, and `estimate` scales what was measured to the whole run. What grows with rows grows in
+proportion; loading and exporting stay as they were.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from lifecycle.runtime.task_types.by_key.types import type_of
 
 STEPS = 10
 BETWEEN = 2  # steps from one evaluation to the next, so that each pace is measured several times
-CHECKED = 100  # validation rows that are answered, whose time is measured, and on which the int8 graph is compared
+# validation rows that are answered, whose time is measured, and on which the int8 graph is compared
+CHECKED = 100
 
 
 @dataclass(frozen=True)
@@ -35,12 +37,14 @@ class Rows:
 
 @dataclass(frozen=True)
 class Profile:
-    """What was measured. Seconds of one step (with the quickest and the slowest of five paces), one evaluation and one checkpoint; of
-    preparing, of what is computed once of each row (0 where nothing is) and of the artifact; cores that were busy while it trained.
+    """What was measured. Seconds of one step (with the quickest and the slowest of five paces), one
+    evaluation and one checkpoint; of preparing, of what is computed once of each row (0 where nothing is) and
+    of the artifact; cores that were busy while it trained.
 
-    bytes: of the checkpoints that are kept, the best weights, what is cached of the rows, and the artifact. batch_rows: how many rows
-    passed at a time, fewer than the batch where memory ran out. sampling_seconds: of an evaluation those that do not grow with its rows, in
-    which the same few rows are answered however many there are; 0 where none are written.
+    bytes: of the checkpoints that are kept, the best weights, what is cached of the rows, and the artifact.
+    batch_rows: how many rows passed at a time, fewer than the batch where memory ran out. sampling_seconds:
+    of an evaluation those that do not grow with its rows, in which the same few rows are answered however
+    many there are; 0 where none are written.
     """
 
     rows: Rows
@@ -75,8 +79,9 @@ class Profile:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What the whole run takes at most: with patience it may end before. shortest and longest: its seconds at the quickest and the slowest
-    pace that was measured. disk_bytes: of its folder at its fullest."""
+    """What the whole run takes at most: with patience it may end before. shortest and longest: its seconds at
+    the quickest and the slowest pace that was measured. disk_bytes: of its folder at its fullest.
+    """
 
     steps: int
     evaluations: int
@@ -106,7 +111,12 @@ def sample_rows(spec: TrainSpec, rows: int) -> int:
 def shorten(spec: TrainSpec, rows: int) -> TrainSpec:
     """The spec of ten steps on so many training rows, evaluated after every second."""
     steps = spec.steps_of_epoch(rows)
-    return replace(spec, epochs=math.ceil(STEPS / steps), evaluations_per_epoch=max(1, math.ceil(steps / BETWEEN)), patience=0)
+    return replace(
+        spec,
+        epochs=math.ceil(STEPS / steps),
+        evaluations_per_epoch=max(1, math.ceil(steps / BETWEEN)),
+        patience=0,
+    )
 
 
 def artifact_rows(measured: Rows, rows: Rows, spec: TrainSpec) -> int:
@@ -123,15 +133,22 @@ def estimate(found: Profile, spec: TrainSpec, rows: Rows) -> Estimate:
     every = max(1, math.ceil(spec.steps_of_epoch(rows.train) / spec.evaluations_per_epoch))
     evaluations = math.ceil(steps / every)
     row_seconds = max(0.0, found.evaluation_seconds - found.sampling_seconds) / found.rows.validation
-    prepare = found.prepare_seconds + found.once_seconds / found.rows.prepared * (rows.prepared - found.rows.prepared)
+    prepare = found.prepare_seconds + found.once_seconds / found.rows.prepared * (
+        rows.prepared - found.rows.prepared
+    )
     evaluating = evaluations * (row_seconds * rows.validation + found.sampling_seconds)
     artifact = found.artifact_seconds + row_seconds * artifact_rows(found.rows, rows, spec)
 
     def training(step_seconds: float) -> float:
         stepping = steps * step_seconds
-        return stepping + max(evaluations, math.ceil(stepping / checkpoint.SECONDS)) * found.checkpoint_seconds
+        return (
+            stepping + max(evaluations, math.ceil(stepping / checkpoint.SECONDS)) * found.checkpoint_seconds
+        )
 
-    totals = [prepare + training(each) + evaluating + artifact for each in (found.step_seconds, found.quickest, found.slowest)]
+    totals = [
+        prepare + training(each) + evaluating + artifact
+        for each in (found.step_seconds, found.quickest, found.slowest)
+    ]
     cache = int(found.cache_bytes * rows.prepared / found.rows.prepared)
     return Estimate(
         steps=steps,

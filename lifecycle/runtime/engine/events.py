@@ -1,4 +1,6 @@
-"""The events of a run: events.jsonl, one object a line, flushed. Safe to tail while it grows and to continue after a kill."""
+"""The events of a run: events.jsonl, one object a line, flushed. Safe to tail while it grows and to continue
+after a kill.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,12 @@ class EventWriter:
 
     def write(self, kind: str, **values: Any) -> dict[str, Any]:
         """Append one event and flush it. NaN and infinity are written as null."""
-        event = {"seq": self.seq, "at": datetime.now(UTC).isoformat(timespec="microseconds"), "kind": kind, **finite(values)}
+        event = {
+            "seq": self.seq,
+            "at": datetime.now(UTC).isoformat(timespec="microseconds"),
+            "kind": kind,
+            **finite(values),
+        }
         self._file.write((json.dumps(event, ensure_ascii=False, allow_nan=False) + "\n").encode())
         self._file.flush()
         self.seq += 1
@@ -62,7 +69,9 @@ def finite(value: Any) -> Any:
 
 
 def read_events(path: Path, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
-    """Whole events from byte `offset` on, and the offset to ask with next time. An absent file has no events; a torn last line waits."""
+    """Whole events from byte `offset` on, and the offset to ask with next time. An absent file has no events;
+    a torn last line waits.
+    """
     try:
         with path.open("rb") as file:
             file.seek(offset)
@@ -108,8 +117,12 @@ class Stopped(Exception):
     """The verb was cancelled."""
 
 
-def progress_reporter(events: EventWriter, total: int, cancelled: Callable[[], bool]) -> Callable[[int], None]:
-    """A callback that takes how many more rows are done and writes a progress event. It raises Stopped if `cancelled`."""
+def progress_reporter(
+    events: EventWriter, total: int, cancelled: Callable[[], bool]
+) -> Callable[[int], None]:
+    """A callback that takes how many more rows are done and writes a progress event. It raises Stopped if
+    `cancelled`.
+    """
     done = 0
 
     def report(more: int) -> None:

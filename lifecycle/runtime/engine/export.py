@@ -1,4 +1,6 @@
-"""From a trained classifier to its artifact folder: safetensors, tokenizer, description, and the ONNX graph that serves."""
+"""From a trained classifier to its artifact folder: safetensors, tokenizer, description, and the ONNX graph
+that serves.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ SAMPLE_IDS = ((5, 6, 7, 8, 9, 10, 11), (6, 5), (7,))
 
 
 def write_artifact(folder: Path, model: Classifier, tokenizer: Any, info: ArtifactInfo) -> None:
-    """Write everything but the temperature's final value; replaces an artifact that a killed run left. Merges PEFT's part into `model`."""
+    """Write everything but the temperature's final value; replaces an artifact that a killed run left. Merges
+    PEFT's part into `model`.
+    """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     _write_weights(folder, model, info)
@@ -41,7 +45,10 @@ def write_artifact(folder: Path, model: Classifier, tokenizer: Any, info: Artifa
 
 
 def _write_weights(folder: Path, model: Classifier, info: ArtifactInfo) -> None:
-    save_file({"weight": model.head.weight.detach().contiguous(), "bias": model.head.bias.detach().contiguous()}, folder / HEAD)
+    save_file(
+        {"weight": model.head.weight.detach().contiguous(), "bias": model.head.bias.detach().contiguous()},
+        folder / HEAD,
+    )
     encoder: Any = model.encoder
     if isinstance(encoder, PeftModel):
         encoder.peft_config["default"].base_model_name_or_path = BESIDE
@@ -76,7 +83,9 @@ class Graph(nn.Module):
 
 
 def export_onnx(model: Classifier, path: Path, inputs: tuple[str, ...], pad_id: int = 0) -> float:
-    """Write the fp32 graph and compare it with torch on another shape. Returns the largest difference; raises EngineFault above 1e-4."""
+    """Write the fp32 graph and compare it with torch on another shape. Returns the largest difference; raises
+    EngineFault above 1e-4.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     set_attention = getattr(model.encoder, "set_attn_implementation", None)
     if set_attention is not None:
@@ -84,7 +93,10 @@ def export_onnx(model: Classifier, path: Path, inputs: tuple[str, ...], pad_id: 
     graph = Graph(model.eval(), inputs).eval()
     batch = collate(SAMPLE_IDS, pad_id, token_types="token_type_ids" in inputs)
     whole = {0: "batch", 1: "sequence"}
-    axes = dict.fromkeys(inputs, whole) | {"logits": whole if model.is_ragged else {0: "batch"}, "embedding": {0: "batch"}}
+    axes = dict.fromkeys(inputs, whole) | {
+        "logits": whole if model.is_ragged else {0: "batch"},
+        "embedding": {0: "batch"},
+    }
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
         torch.onnx.export(
@@ -110,13 +122,19 @@ def _compare(graph: Graph, path: Path, inputs: tuple[str, ...], pad_id: int) -> 
         wanted = graph(*(batch[name] for name in inputs))
     worst = max(float(np.abs(one - two.numpy()).max()) for one, two in zip(got, wanted, strict=True))
     if not worst <= TOLERANCE:
-        message = f"The exported graph differs from the trained model by {worst:.2g}, more than {TOLERANCE:g}."
-        raise EngineFault("crashed", message, "Report this base model: its architecture can't be exported accurately.")
+        message = (
+            f"The exported graph differs from the trained model by {worst:.2g}, more than {TOLERANCE:g}."
+        )
+        raise EngineFault(
+            "crashed", message, "Report this base model: its architecture can't be exported accurately."
+        )
     return worst
 
 
 def load_classifier(artifact: Path, base: Path | None) -> Classifier:
-    """The artifact as a torch model, what PEFT added merged. Raises EngineFault when it needs a base that is not given."""
+    """The artifact as a torch model, what PEFT added merged. Raises EngineFault when it needs a base that is
+    not given.
+    """
     info = ArtifactInfo.read(artifact)
     if info.strategy != "full" and base is None:
         message = f"This {info.strategy} artifact needs its base model {info.base_name}."

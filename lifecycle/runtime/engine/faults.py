@@ -1,4 +1,6 @@
-"""What can go wrong in a run, each with a code, a sentence and a next step. Any other exception is a defect and ends as `crashed`."""
+"""What can go wrong in a run, each with a code, a sentence and a next step. Any other exception is a defect
+and ends as `crashed`.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,10 @@ class Unstable(EngineFault):
 
     def __init__(self, code: str, message: str, step: int) -> None:
         super().__init__(
-            code, message, "Lower both learning rates (a tenth is a good next try) or use fp32 precision, and start a new run."
+            code,
+            message,
+            "Lower both learning rates (a tenth is a good next try) or use fp32 precision, and start a new"
+            " run.",
         )
         self.step = step
 
@@ -59,7 +64,9 @@ class Fault:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether it means out of memory: Python's, the accelerator's, or the message of torch's CPU allocator."""
+    """Whether it means out of memory: Python's, the accelerator's, or the message of torch's CPU
+    allocator.
+    """
     named = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
     return named or any(word in str(error) for word in NO_MEMORY_WORDS)
 
@@ -73,10 +80,12 @@ def describe(error: BaseException) -> Fault:
         return Fault(
             "out_of_memory",
             "The machine ran out of memory for this model and batch size.",
-            "Halve the batch size or the max sequence length (max_tokens), or use LoRA or head only instead of full fine-tuning. Then "
-            "start again.",
+            "Halve the batch size or the max sequence length (max_tokens), or use LoRA or head only instead"
+            " of full fine-tuning. Then start again.",
         )
-    if (isinstance(error, OSError) and error.errno in FULL_DISK) or any(word in text for word in NO_SPACE_WORDS):
+    if (isinstance(error, OSError) and error.errno in FULL_DISK) or any(
+        word in text for word in NO_SPACE_WORDS
+    ):
         return Fault(
             "disk_full",
             "The disk is full.",

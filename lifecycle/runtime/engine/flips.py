@@ -1,9 +1,10 @@
-"""flips.parquet: the answers that changed when their texts were disturbed. No texts of the data: they are disturbed again when they
-are shown.
+"""flips.parquet: the answers that changed when their texts were disturbed. No texts of the data: they are
+disturbed again when they are shown.
 
-label, clean, predicted: what is true, and the answers before and after. Where a text has one class its name; where it may have several a
-JSON list of names, of marked parts one of [start, end, class] in the disturbed text; an order as "2 > 1 = 3"; of generated texts
-the label is empty, and the answers are the texts themselves.
+label, clean, predicted: what is true, and the answers before and after. Where a text has one class its name;
+where it may have several a JSON list of names, of marked parts one of [start, end, class] in the disturbed
+text; an order as "2 > 1 = 3"; of generated texts the label is empty, and the answers are the texts
+themselves.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ NUMBERS = ("clean_confidence", "confidence", "before", "after")
 
 @dataclass(frozen=True, slots=True)
 class Flip:
-    """A row's answer under one probe. id: of the row. clean_confidence, confidence: of what changed, before and after; None where an answer
-    has none. before, after: the row's own score, 0 to 1."""
+    """A row's answer under one probe. id: of the row. clean_confidence, confidence: of what changed, before
+    and after; None where an answer has none. before, after: the row's own score, 0 to 1.
+    """
 
     probe: str
     id: str
@@ -50,15 +52,22 @@ SCHEMA = pa.schema([(name, pa.float64() if name in NUMBERS else pa.string()) for
 
 def write_flips(path: Path, flips: Sequence[Flip]) -> None:
     """Write them, in their order."""
-    pq.write_table(pa.Table.from_pylist([asdict(flip) for flip in flips], schema=SCHEMA), path, compression="zstd")
+    pq.write_table(
+        pa.Table.from_pylist([asdict(flip) for flip in flips], schema=SCHEMA), path, compression="zstd"
+    )
 
 
 def read_flips(path: Path, probe: str) -> list[Flip]:
-    """Those of one probe, worst first: those that lost most of their score, the surest of the new answers first, then by id."""
+    """Those of one probe, worst first: those that lost most of their score, the surest of the new answers
+    first, then by id.
+    """
     found = [Flip(**_scored(row)) for row in pq.read_table(path, filters=[("probe", "=", probe)]).to_pylist()]
     return sorted(found, key=lambda flip: (flip.after - flip.before, -(flip.confidence or 0.0), flip.id))
 
 
 def _scored(row: dict[str, Any]) -> dict[str, Any]:
     """Adds the scores to an older file without them, when all tasks had one label."""
-    return {"before": float(row["clean"] == row["label"]), "after": float(row["predicted"] == row["label"])} | row
+    return {
+        "before": float(row["clean"] == row["label"]),
+        "after": float(row["predicted"] == row["label"]),
+    } | row

@@ -1,4 +1,6 @@
-"""`python -m lifecycle.runtime.engine.follow DIR`: a worker process of distributed training, which ends with the first process."""
+"""`python -m lifecycle.runtime.engine.follow DIR`: a worker process of distributed training, which ends with
+the first process.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Passes through a model that learn nothing: what frozen parts give, once for the whole run, and logits of validation."""
+"""Passes through a model that learn nothing: what frozen parts give, once for the whole run, and logits of
+validation.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,13 @@ from torch import Tensor
 
 from lifecycle.runtime.engine import memory
 from lifecycle.runtime.engine.batches import Collate, EncodedRows
-from lifecycle.runtime.engine.classifier import Classifier, TokenClassifier, collate, length_batches, set_batches
+from lifecycle.runtime.engine.classifier import (
+    Classifier,
+    TokenClassifier,
+    collate,
+    length_batches,
+    set_batches,
+)
 from lifecycle.runtime.engine.devices import beside
 from lifecycle.runtime.engine.layers import Activations, Lowest
 
@@ -48,7 +56,9 @@ def keep_features(features: Tensor, cache: Path) -> None:
     temporary.replace(cache)
 
 
-def frozen_activations(lowest: Lowest, encoded: Sequence[Sequence[int]], batches: Collate, path: Path, at_once: int) -> Activations:
+def frozen_activations(
+    lowest: Lowest, encoded: Sequence[Sequence[int]], batches: Collate, path: Path, at_once: int
+) -> Activations:
     """What the lowest layers give to each token of each text, read from the file where it is whole."""
     found = Activations(path, [len(each) for each in encoded], lowest.base.config.hidden_size)
 
@@ -77,27 +87,37 @@ def evaluation_logits(model: Any, rows: EncodedRows, batches: Any, at_once: int)
 
 @torch.no_grad()
 def evaluation_scores(model: Any, rows: EncodedRows, batches: Any, at_once: int) -> np.ndarray[Any, Any]:
-    """Scores (N, M) of the responses of all rows in order, without dropout; NaN where a row has fewer, and infinity where a score is no
-    number. at_once: sequences of a batch."""
+    """Scores (N, M) of the responses of all rows in order, without dropout; NaN where a row has fewer, and
+    infinity where a score is no number. at_once: sequences of a batch.
+    """
     model.eval()
     counts = [len(each) for each in rows.encoded.ids]
     scores = np.full((len(rows), max(counts)), np.nan)
     for numbers in set_batches(rows.lengths, counts, at_once):
         batch = batches([rows[number] for number in numbers])
         batch.pop("labels")
-        for number, found in zip(numbers, model(**beside(model, batch))["logits"].float().cpu().numpy(), strict=True):
+        for number, found in zip(
+            numbers, model(**beside(model, batch))["logits"].float().cpu().numpy(), strict=True
+        ):
             scores[number, : counts[number]] = np.nan_to_num(found[: counts[number]], nan=np.inf)
     return scores
 
 
-def token_vectors(model: TokenClassifier, encoded: Sequence[Sequence[int]], batches: Collate, path: Path, at_once: int) -> Activations:
+def token_vectors(
+    model: TokenClassifier, encoded: Sequence[Sequence[int]], batches: Collate, path: Path, at_once: int
+) -> Activations:
     """The vector of each token of an encoder that does not learn, read from the file where it is whole."""
     found = Activations(path, [len(each) for each in encoded], model.head.in_features)
     model.eval()
 
     @torch.no_grad()
     def run(rows: Sequence[int]) -> Tensor:
-        return model.embed(**beside(model, collate([encoded[row] for row in rows], batches.pad_id, token_types=batches.token_types)))
+        return model.embed(
+            **beside(
+                model,
+                collate([encoded[row] for row in rows], batches.pad_id, token_types=batches.token_types),
+            )
+        )
 
     found.fill(length_batches([len(each) for each in encoded], at_once), run)
     return found
@@ -112,6 +132,8 @@ def token_logits(model: Any, rows: EncodedRows, batches: Any, at_once: int) -> l
     for numbers in length_batches(lengths, at_once):
         batch = batches([rows[number] for number in numbers])
         batch.pop("labels")
-        for number, logits in zip(numbers, model(**beside(model, batch))["logits"].float().cpu().numpy(), strict=True):
+        for number, logits in zip(
+            numbers, model(**beside(model, batch))["logits"].float().cpu().numpy(), strict=True
+        ):
             found[number] = logits[: lengths[number]]
     return found

@@ -1,4 +1,6 @@
-"""The layers of an encoder: the lowest are frozen, and their output for each text is computed once and cached on disk."""
+"""The layers of an encoder: the lowest are frozen, and their output for each text is computed once and cached
+on disk.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,8 @@ from lifecycle.runtime.engine.document import SpecError
 from lifecycle.runtime.engine.faults import EngineFault
 
 TOLERANCE = 1e-3  # of the largest activation
-HALF = np.dtype(np.float16)  # of kept activations: 11 bits of precision, where bf16, in which training reads them, has 8
+# of kept activations: 11 bits of precision, where bf16, in which training reads them, has 8
+HALF = np.dtype(np.float16)
 
 
 def base_of(encoder: Any) -> Any:
@@ -27,7 +30,9 @@ def base_of(encoder: Any) -> Any:
 
 
 def place_of_layers(encoder: Any) -> tuple[nn.Module, str]:
-    """The module that has the list of this encoder's layers, and the list's name in it. Raises SpecError where there is no such list."""
+    """The module that has the list of this encoder's layers, and the list's name in it. Raises SpecError
+    where there is no such list.
+    """
     base = base_of(encoder)
     for module in base.modules():
         for name, child in module.named_children():
@@ -46,7 +51,9 @@ def embeddings_of(encoder: Any) -> nn.Module:
     """What is below the lowest layer. Raises SpecError if it isn't a separate module."""
     base = base_of(encoder)
     if not isinstance(getattr(base, "embeddings", None), nn.Module):
-        raise SpecError("strategy.frozen_layers", f"needs separate embeddings, which {type(base).__name__} lacks.")
+        raise SpecError(
+            "strategy.frozen_layers", f"needs separate embeddings, which {type(base).__name__} lacks."
+        )
     return base.embeddings  # type: ignore[no-any-return]
 
 
@@ -81,7 +88,9 @@ class Lowest:
 
     @torch.no_grad()
     def run(self, **inputs: Tensor) -> Tensor:
-        """Their output for the layer above, without dropout. inputs: int64 (B, T). Returns float (B, T, H)."""
+        """Their output for the layer above, without dropout. inputs: int64 (B, T). Returns float (B, T,
+        H).
+        """
         self.base.eval()
         seen: list[Tensor] = []
 
@@ -100,20 +109,27 @@ class Lowest:
 
     @torch.no_grad()
     def check(self, **inputs: Tensor) -> None:
-        """Raises SpecError where the layers above do not make of it what the whole encoder makes. inputs: int64 (B, T), of some texts."""
+        """Raises SpecError where the layers above do not make of it what the whole encoder makes. inputs:
+        int64 (B, T), of some texts.
+        """
         real = inputs["attention_mask"].bool()
         self.base.eval()
         whole = self.base(**inputs).last_hidden_state[real]
         try:
             self.given.hidden = self.run(**inputs)
             self.detach()
-            difference = float((self.base(**inputs).last_hidden_state[real] - whole).abs().max() / whole.abs().max())
+            difference = float(
+                (self.base(**inputs).last_hidden_state[real] - whole).abs().max() / whole.abs().max()
+            )
         except (RuntimeError, ValueError, TypeError, AttributeError, IndexError, KeyError):
             difference = float("inf")
         finally:
             self.restore()
         if not difference <= TOLERANCE:
-            message = f"isn't possible with {type(self.base).__name__}: its upper layers need more than the output of the lower ones."
+            message = (
+                f"isn't possible with {type(self.base).__name__}: its upper layers need more than the output"
+                " of the lower ones."
+            )
             raise SpecError("strategy.cached", message)
 
     def detach(self) -> None:
@@ -138,7 +154,9 @@ class Given(nn.Module):
 
 
 class Activations:
-    """What the lowest layers give to each token of each text, in a file that is read where it is needed. lengths: tokens of each text."""
+    """What the lowest layers give to each token of each text, in a file that is read where it is needed.
+    lengths: tokens of each text.
+    """
 
     def __init__(self, path: Path, lengths: Sequence[int], width: int) -> None:
         self.path, self.width = path, width
@@ -149,18 +167,30 @@ class Activations:
         """float32 (T, H) of one text."""
         if self.rows is None:
             self.rows = np.memmap(self.path, HALF, "r", shape=(int(self.starts[-1]), self.width))
-        return torch.from_numpy(np.asarray(self.rows[self.starts[row] : self.starts[row + 1]], dtype=np.float32))
+        return torch.from_numpy(
+            np.asarray(self.rows[self.starts[row] : self.starts[row + 1]], dtype=np.float32)
+        )
 
     def fill(self, batches: Iterable[Sequence[int]], run: Callable[[Sequence[int]], Tensor]) -> None:
-        """Compute the file unless it is there whole. run: numbers of texts to their float (B, T, H). Raises EngineFault `disk_full`."""
+        """Compute the file unless it is there whole. run: numbers of texts to their float (B, T, H). Raises
+        EngineFault `disk_full`.
+        """
         seal = self.path.with_suffix(".sha256")
         if self.path.exists() and seal.exists() and seal.read_text(encoding="ascii") == digest_of(self.path):
             return
         self.path.parent.mkdir(exist_ok=True)
-        needed, free = int(self.starts[-1]) * self.width * HALF.itemsize, shutil.disk_usage(self.path.parent).free
+        needed, free = (
+            int(self.starts[-1]) * self.width * HALF.itemsize,
+            shutil.disk_usage(self.path.parent).free,
+        )
         if free < needed:
-            message = f"Caching the lower layers' activations needs {needed / 1e6:,.0f} MB of disk; {free / 1e6:,.0f} MB are free."
-            raise EngineFault("disk_full", message, "Free some disk space and resume, or train without caching.")
+            message = (
+                f"Caching the lower layers' activations needs {needed / 1e6:,.0f} MB of disk;"
+                f" {free / 1e6:,.0f} MB are free."
+            )
+            raise EngineFault(
+                "disk_full", message, "Free some disk space and resume, or train without caching."
+            )
         temporary = self.path.with_suffix(".part")
         rows = np.memmap(temporary, HALF, "w+", shape=(int(self.starts[-1]), self.width))
         for numbers in batches:

@@ -11,8 +11,9 @@ READ_CHARACTERS = 50_000  # of a text: what is longer is cut by every model here
 
 
 def count_tokens(tokenizer_json: str, texts: Sequence[str]) -> list[int] | None:
-    """Tokens of each text, special ones included; of what is behind 50,000 characters none, and of the first 5 million of all alone.
-    None where the file is no tokenizer of such texts."""
+    """Tokens of each text, special ones included; of what is behind 50,000 characters none, and of the first
+    5 million of all alone. None where the file is no tokenizer of such texts.
+    """
     try:
         tokenizer = Tokenizer.from_str(tokenizer_json)
     except Exception:  # noqa: BLE001  the library raises no narrower kind

@@ -1,4 +1,6 @@
-"""The verb `losses`: the loss of each row under an artifact as it serves, for every task; see `row_losses`."""
+"""The verb `losses`: the loss of each row under an artifact as it serves, for every task; see
+`row_losses`.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ def losses(folder: Path, cancelled: Callable[[], bool]) -> dict[str, Any]:
     info = ArtifactInfo.read(folder / spec.artifact)
     rows = read_rows(folder / spec.data, info.labels, learner_of(info.task).read)
     answerer, base = answerer_of(info.task), folder / spec.base.path if spec.base else None
-    opened = answerer.open(folder / spec.artifact, base, threads=spec.threads, batch_size=spec.batch_size, cancelled=cancelled)
+    opened = answerer.open(
+        folder / spec.artifact, base, threads=spec.threads, batch_size=spec.batch_size, cancelled=cancelled
+    )
     events.write("stage", name="losses", message=f"Measuring the loss of {len(rows):,} rows.")
     report, found = progress_reporter(events, len(rows), cancelled), []
     try:
@@ -41,4 +45,10 @@ def losses(folder: Path, cancelled: Callable[[], bool]) -> dict[str, Any]:
         return {"format": 1, "status": "cancelled", "error": None}
     row_losses.write(folder / "losses.parquet", rows.ids, np.concatenate(found))
     events.write("end", status="succeeded", message="Finished.")
-    return {"format": 1, "status": "succeeded", "error": None, "rows": len(rows), "seconds": round(time.monotonic() - started, 3)}
+    return {
+        "format": 1,
+        "status": "succeeded",
+        "error": None,
+        "rows": len(rows),
+        "seconds": round(time.monotonic() - started, 3),
+    }

@@ -1,4 +1,6 @@
-"""The verb `merge`: a trained artifact as a base model that another run can start from, for every strategy."""
+"""The verb `merge`: a trained artifact as a base model that another run can start from, for every
+strategy.
+"""
 
 from __future__ import annotations
 
@@ -20,15 +22,20 @@ from lifecycle.runtime.engine.task_types.by_key.answerers import answerer_of
 
 
 def merge(folder: Path, cancelled: Callable[[], bool]) -> dict[str, Any]:
-    """Write DIR/model: config, tokenizer, the weights with the adapter merged into them, the head, and lifecycle.json with its labels.
+    """Write DIR/model: config, tokenizer, the weights with the adapter merged into them, the head, and
+    lifecycle.json with its labels.
 
-    It is the artifact as full fine-tuning would have left it, without graphs. Raises EngineFault `bad_spec` where what was learned is
-    kept beside the base's weights, `base_missing` where the base is not there.
+    It is the artifact as full fine-tuning would have left it, without graphs. Raises EngineFault `bad_spec`
+    where what was learned is kept beside the base's weights, `base_missing` where the base is not there.
     """
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
     spec = ExportSpec.read(folder / "spec.json")
-    artifact, target, base = folder / spec.artifact, folder / "model", folder / spec.base.path if spec.base else None
+    artifact, target, base = (
+        folder / spec.artifact,
+        folder / "model",
+        folder / spec.base.path if spec.base else None,
+    )
     info = ArtifactInfo.read(artifact)
     if info.strategy not in MERGED:
         raise EngineFault(

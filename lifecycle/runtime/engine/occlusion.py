@@ -1,4 +1,5 @@
-"""Word attribution by occlusion: each word is left out in turn, and the text is predicted again. Needs no gradients, only predictions.
+"""Word attribution by occlusion: each word is left out in turn, and the text is predicted again. Needs no
+gradients, only predictions.
 
 Li, Monroe, Jurafsky (2016), "Understanding Neural Networks through Representation Erasure", arXiv:1612.08220.
 """
@@ -19,13 +20,22 @@ from lifecycle.runtime.statistics.deciding import Cut, decide
 MOST_WORDS = 200
 CLASSES = 5  # that are looked at, at least, where a text may have several
 JOINERS = frozenset("'’-_.@")  # inside a word, between two of its letters
-SCRIPTS_WITHOUT_SPACES = ((0x0E00, 0x0EFF), (0x1000, 0x109F), (0x1780, 0x17FF), (0x3040, 0x30FF), (0x3400, 0x4DBF), (0x4E00, 0x9FFF))
+SCRIPTS_WITHOUT_SPACES = (
+    (0x0E00, 0x0EFF),
+    (0x1000, 0x109F),
+    (0x1780, 0x17FF),
+    (0x3040, 0x30FF),
+    (0x3400, 0x4DBF),
+    (0x4E00, 0x9FFF),
+)
 Logits = Callable[[Sequence[str]], NDArray[Any]]
 
 
 @dataclass(frozen=True)
 class Word:
-    """text[start:end] in code points. effect: how much the log-odds of the answer fall without it; below 0 it opposes."""
+    """text[start:end] in code points. effect: how much the log-odds of the answer fall without it; below 0 it
+    opposes.
+    """
 
     start: int
     end: int
@@ -34,10 +44,11 @@ class Word:
 
 @dataclass(frozen=True)
 class Explanation:
-    """answer: number of the label; given: whether it is one that the text gets. log_odds: of it, for the whole text; empty: for the text
-    without any of the words.
+    """answer: number of the label; given: whether it is one that the text gets. log_odds: of it, for the
+    whole text; empty: for the text without any of the words.
 
-    words: those that were left out in turn, in the order of the text. found: words of the text, of which the first were taken.
+    words: those that were left out in turn, in the order of the text. found: words of the text, of which the
+    first were taken.
     """
 
     answer: int
@@ -48,11 +59,14 @@ class Explanation:
     given: bool = True
 
 
-def explain(logits: Logits, text: str, *, end: int | None = None, most: int = MOST_WORDS, cut: Cut | None = None) -> Explanation:
-    """Leave each of the first `most` words out in turn. logits: (N, C) of N texts, C > 1, divided by the temperature.
+def explain(
+    logits: Logits, text: str, *, end: int | None = None, most: int = MOST_WORDS, cut: Cut | None = None
+) -> Explanation:
+    """Leave each of the first `most` words out in turn. logits: (N, C) of N texts, C > 1, divided by the
+    temperature.
 
-    end: code points of the text that the model reads; words behind it are not taken. cut: where one class answers from a threshold on.
-    Equal answers give equal effects.
+    end: code points of the text that the model reads; words behind it are not taken. cut: where one class
+    answers from a threshold on. Equal answers give equal effects.
     """
     found = spans(text)
     taken = [(start, stop) for start, stop in found if end is None or start < end][:most]
@@ -64,8 +78,9 @@ def explain(logits: Logits, text: str, *, end: int | None = None, most: int = MO
 def explain_each(
     logits: Logits, text: str, thresholds: Sequence[float], *, end: int | None = None, most: int = MOST_WORDS
 ) -> tuple[Explanation, ...]:
-    """As `explain`, where a text may have several classes: of every class that reaches its threshold, and of the likeliest others, so that
-    there are CLASSES of them; given ones first, the likeliest first. logits: of yes to each class on its own, which are its log-odds.
+    """As `explain`, where a text may have several classes: of every class that reaches its threshold, and of
+    the likeliest others, so that there are CLASSES of them; given ones first, the likeliest first. logits: of
+    yes to each class on its own, which are its log-odds.
     """
     found = spans(text)
     taken = [(start, stop) for start, stop in found if end is None or start < end][:most]
@@ -80,7 +95,14 @@ def left_out(text: str, taken: Sequence[tuple[int, int]]) -> list[str]:
     return [text, without(text, taken), *(without(text, [span]) for span in taken)]
 
 
-def explanation(answer: int, odds: NDArray[np.float64], taken: Sequence[tuple[int, int]], found: int, *, given: bool = True) -> Explanation:
+def explanation(
+    answer: int,
+    odds: NDArray[np.float64],
+    taken: Sequence[tuple[int, int]],
+    found: int,
+    *,
+    given: bool = True,
+) -> Explanation:
     """Of the log-odds of one label for each of `left_out`."""
     effects = (float(odds[0] - odd) for odd in odds[2:])
     words = tuple(Word(start, stop, effect) for (start, stop), effect in zip(taken, effects, strict=True))
@@ -106,7 +128,9 @@ def without(text: str, cut: Sequence[tuple[int, int]]) -> str:
 
 
 def spans(text: str) -> list[tuple[int, int]]:
-    """(start, end) of each word in code points: letters, marks and digits of any script; in scripts without spaces, each letter."""
+    """(start, end) of each word in code points: letters, marks and digits of any script; in scripts without
+    spaces, each letter.
+    """
     found: list[tuple[int, int]] = []
     start: int | None = None
     for at, letter in enumerate(text):
@@ -114,10 +138,13 @@ def spans(text: str) -> list[tuple[int, int]]:
         is_alone = stands_alone(letter) and not is_mark
         is_inside = unicodedata.category(letter)[0] in "LN" or is_mark
         is_joiner = letter in JOINERS and start is not None and text[at + 1 : at + 2].isalnum()
-        if start is not None and (is_alone or not (is_inside or is_joiner) or (not is_mark and stands_alone(text[start]))):
+        if start is not None and (
+            is_alone or not (is_inside or is_joiner) or (not is_mark and stands_alone(text[start]))
+        ):
             found.append((start, at))
             start = None
-        if start is None and is_inside and not is_mark:  # a mark belongs to what is before it, such as an emoji
+        # a mark belongs to what is before it, such as an emoji
+        if start is None and is_inside and not is_mark:
             start = at
     return found if start is None else [*found, (start, len(text))]
 

@@ -1,4 +1,5 @@
-"""Perturbations as people cause them: typos, upper case, truncation, added text. Pure; the same seed gives the same perturbation.
+"""Perturbations as people cause them: typos, upper case, truncation, added text. Pure; the same seed gives
+the same perturbation.
 
 Nothing stored is changed: a perturbed text is computed when needed, and again when it is shown.
 """
@@ -17,7 +18,12 @@ SENTENCE = "Thank you for your time."
 BEFORE, BEHIND = " \t... ", " !!\n "
 KEYS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
 NEIGHBOURS = {
-    key: [near for row in KEYS[max(0, line - 1) : line + 2] for near in row[max(0, place - 1) : place + 2] if near != key]
+    key: [
+        near
+        for row in KEYS[max(0, line - 1) : line + 2]
+        for near in row[max(0, place - 1) : place + 2]
+        if near != key
+    ]
     for line, keys in enumerate(KEYS)
     for place, key in enumerate(keys)
 }
@@ -25,14 +31,17 @@ NEIGHBOURS = {
 
 @dataclass(frozen=True, slots=True)
 class Disturbed:
-    """text: one after its perturbation. places: the new position of each boundary between two of its code points, its beginning and its end
-    too; CUT where it is cut off."""
+    """text: one after its perturbation. places: the new position of each boundary between two of its code
+    points, its beginning and its end too; CUT where it is cut off.
+    """
 
     text: str
     places: Sequence[int]
 
     def move(self, start: int, end: int) -> tuple[int, int] | None:
-        """The new position of the part [start, end); None where some of it is cut off, or nothing of it is left."""
+        """The new position of the part [start, end); None where some of it is cut off, or nothing of it is
+        left.
+        """
         now = self.places[start], self.places[end]
         return None if CUT in now or now[0] == now[1] else now
 
@@ -43,19 +52,25 @@ class Disturbed:
 
 
 def disturb(probe: str, text: str, *, seed: int, name: str) -> Disturbed:
-    """The text under one of PROBES. name: of the text, so that each is perturbed in its own way, independent of order."""
+    """The text under one of PROBES. name: of the text, so that each is perturbed in its own way, independent
+    of order.
+    """
     return PROBES[probe](text, random.Random(f"{seed}:{probe}:{name}"))  # noqa: S311  repeatable, not secret
 
 
 def disturb_responses(probe: str, responses: Sequence[str], *, seed: int, name: str) -> tuple[str, ...]:
     """The responses of a row under one of PROBES, each in its own way. name: of the row."""
-    return tuple(disturb(probe, text, seed=seed, name=f"{name}:{at}").text for at, text in enumerate(responses))
+    return tuple(
+        disturb(probe, text, seed=seed, name=f"{name}:{at}").text for at, text in enumerate(responses)
+    )
 
 
 def mistyped(text: str, chance: random.Random) -> Disturbed:
-    """5 % of the letters, one at least, replaced by a neighbour on the keyboard, swapped with the next, or dropped.
+    """5 % of the letters, one at least, replaced by a neighbour on the keyboard, swapped with the next, or
+    dropped.
 
-    A letter that carries marks of its own is left alone. What would change nothing, such as swapping two equal letters, is not drawn.
+    A letter that carries marks of its own is left alone. What would change nothing, such as swapping two
+    equal letters, is not drawn.
     """
     marks = list(text)
     letters = [at for at, mark in enumerate(marks) if mark.isalpha() and not carries(text, at)]
@@ -63,10 +78,14 @@ def mistyped(text: str, chance: random.Random) -> Disturbed:
     if not letters:
         return resized(text, sizes)
     picked = set(chance.sample(letters, max(1, round(TYPOS * len(letters)))))
-    swappable = {at for at in letters if at + 1 not in picked and marks[at : at + 1] != marks[at + 1 : at + 2]} & {at - 1 for at in letters}
+    swappable = {
+        at for at in letters if at + 1 not in picked and marks[at : at + 1] != marks[at + 1 : at + 2]
+    } & {at - 1 for at in letters}
     for at in sorted(picked, reverse=True):
         near = NEIGHBOURS.get(marks[at].lower(), [])
-        kind = chance.choice(["drop", *(["neighbour"] if near else []), *(["swap"] if at in swappable else [])])
+        kind = chance.choice(
+            ["drop", *(["neighbour"] if near else []), *(["swap"] if at in swappable else [])]
+        )
         if kind == "drop":
             del marks[at]
             sizes[at] = 0
@@ -84,8 +103,12 @@ def resized(text: str, sizes: Sequence[int], before: int = 0) -> Disturbed:
 
 
 def carries(text: str, at: int) -> bool:
-    """Whether what follows belongs to the character there: a combining mark, a joiner or a variation selector."""
-    return at + 1 < len(text) and (unicodedata.category(text[at + 1]).startswith("M") or text[at + 1] == "\u200d")
+    """Whether what follows belongs to the character there: a combining mark, a joiner or a variation
+    selector.
+    """
+    return at + 1 < len(text) and (
+        unicodedata.category(text[at + 1]).startswith("M") or text[at + 1] == "\u200d"
+    )
 
 
 def lowered(text: str, _chance: random.Random) -> Disturbed:

@@ -1,7 +1,9 @@
-"""An artifact as plain transformers loads it: one folder with merged weights, the head, the labels and a tokenizer that cuts as we do.
+"""An artifact as plain transformers loads it: one folder with merged weights, the head, the labels and a
+tokenizer that cuts as we do.
 
-The library's own class is taken where it computes the same, which is tried and not assumed; else `shipped.modeling_lifecycle` goes along
-with it, under a model type of its own, so that without that code nothing loads, rather than something that answers wrongly.
+The library's own class is taken where it computes the same, which is tried and not assumed; else
+`shipped.modeling_lifecycle` goes along with it, under a model type of its own, so that without that code
+nothing loads, rather than something that answers wrongly.
 """
 
 from __future__ import annotations
@@ -24,7 +26,10 @@ from lifecycle.runtime.engine.export import SAMPLE_IDS, TOLERANCE, load_classifi
 from lifecycle.runtime.engine.faults import EngineFault
 from lifecycle.runtime.engine.layers import layers_of
 from lifecycle.runtime.engine.shipped import MODELING, source
-from lifecycle.runtime.engine.shipped.modeling_lifecycle import LifecycleConfig, LifecycleForSequenceClassification
+from lifecycle.runtime.engine.shipped.modeling_lifecycle import (
+    LifecycleConfig,
+    LifecycleForSequenceClassification,
+)
 from lifecycle.runtime.engine.strategies import load_tokenizer
 from lifecycle.runtime.engine.task_types.by_key.learners import learner_of
 from lifecycle.runtime.task_types.by_key.types import type_of
@@ -39,14 +44,19 @@ PROBLEMS = {"single_label": "single_label_classification", "multi_label": "multi
 def write_plain(artifact: Path, base: Path | None, target: Path, base_name: str = "") -> dict[str, Any]:
     """Write the folder. base_name: of the base, as people find it.
 
-    Returns {"loader": the class that opens it, "trust": whether that needs trust_remote_code, "largest_difference": from our own logits by
-    their temperature}. Raises EngineFault `bad_spec` where no class of transformers gives the answers, `base_missing` without the base.
+    Returns {"loader": the class that opens it, "trust": whether that needs trust_remote_code,
+    "largest_difference": from our own logits by their temperature}. Raises EngineFault `bad_spec` where no
+    class of transformers gives the answers, `base_missing` without the base.
     """
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
     info = ArtifactInfo.read(artifact)
     if type_of(info.task).writes_text:
-        raise EngineFault("bad_spec", "This is a generation model; load its folder directly.", "Load it as described in the card.")
+        raise EngineFault(
+            "bad_spec",
+            "This is a generation model; load its folder directly.",
+            "Load it as described in the card.",
+        )
     check_base(info, base)
     ours = load_classifier(artifact, base)
     tempered(ours.head, info.temperature)
@@ -55,11 +65,15 @@ def write_plain(artifact: Path, base: Path | None, target: Path, base_name: str 
     difference = compared(ours, model, info)
     if not difference <= TOLERANCE:
         raise EngineFault(
-            "bad_spec", f"No transformers class reproduces this model's output: it differs by {difference:.2g}.",
+            "bad_spec",
+            f"No transformers class reproduces this model's output: it differs by {difference:.2g}.",
             "Use the graph in `serving`, as described in the card.",
-        )  # fmt: skip
+        )
     is_shipped = isinstance(model, LifecycleForSequenceClassification)
-    model.config.id2label, model.config.label2id = dict(enumerate(names)), {name: at for at, name in enumerate(names)}
+    model.config.id2label, model.config.label2id = (
+        dict(enumerate(names)),
+        {name: at for at, name in enumerate(names)},
+    )
     if info.task in PROBLEMS:
         model.config.problem_type = PROBLEMS[info.task]
     shutil.rmtree(target, ignore_errors=True)
@@ -87,7 +101,9 @@ def _stock(ours: Classifier, info: ArtifactInfo) -> Any:
     if not ours.is_ragged and (info.pooling != "pooler" or ours.reads_pairs) or info.strategy == "adapter":
         return None
     kind: Any = AutoModelForTokenClassification if ours.is_ragged else AutoModelForSequenceClassification
-    config = type(ours.encoder.config).from_dict(ours.encoder.config.to_dict() | {"num_labels": ours.head.out_features})
+    config = type(ours.encoder.config).from_dict(
+        ours.encoder.config.to_dict() | {"num_labels": ours.head.out_features}
+    )
     config.id2label = {at: str(at) for at in range(ours.head.out_features)}
     try:
         model: Any = kind.from_config(config)
@@ -99,7 +115,9 @@ def _stock(ours: Classifier, info: ArtifactInfo) -> Any:
     missing, unexpected = model.base_model.load_state_dict(ours.encoder.state_dict(), strict=False)
     if missing or [name for name in unexpected if not name.startswith("pooler.")]:
         return None
-    model.load_state_dict({"classifier.weight": ours.head.weight, "classifier.bias": ours.head.bias}, strict=False)
+    model.load_state_dict(
+        {"classifier.weight": ours.head.weight, "classifier.bias": ours.head.bias}, strict=False
+    )
     model = model.float().eval()
     return model if compared(ours, model, info) <= TOLERANCE else None
 
@@ -108,23 +126,30 @@ def _shipped(ours: Classifier, info: ArtifactInfo) -> Any:
     """Our own class, whose code is shipped."""
     if ours.is_ragged:
         raise EngineFault(
-            "bad_spec", f"transformers has no token-classification class for this architecture ({info.base_name}).",
+            "bad_spec",
+            f"transformers has no token-classification class for this architecture ({info.base_name}).",
             "Use the graph in `serving`, as described in the card.",
-        )  # fmt: skip
+        )
     encoder = ours.encoder.config.to_dict()
     width = layers_of(ours.encoder)[0].adapter.down.out_features if info.strategy == "adapter" else 0
-    config = LifecycleConfig(encoder, info.pooling, width, ours.reads_pairs, num_labels=ours.head.out_features)
+    config = LifecycleConfig(
+        encoder, info.pooling, width, ours.reads_pairs, num_labels=ours.head.out_features
+    )
     config.auto_map, config.dtype = dict(AUTO), torch.float32
     model = LifecycleForSequenceClassification(config).float().eval()
     weights = {f"encoder.{name}": value for name, value in ours.encoder.state_dict().items()}
     if model.encoder.state_dict().keys() != ours.encoder.state_dict().keys():
         weights = {name: value for name, value in weights.items() if name in model.state_dict()}
-    model.load_state_dict(weights | {"classifier.weight": ours.head.weight, "classifier.bias": ours.head.bias}, strict=True)
+    model.load_state_dict(
+        weights | {"classifier.weight": ours.head.weight, "classifier.bias": ours.head.bias}, strict=True
+    )
     return model
 
 
 def _describe(target: Path, info: ArtifactInfo, base_name: str, is_shipped: bool) -> None:
-    """Metadata that the library doesn't write: which classes load the folder, and how predictions differ from the likeliest label."""
+    """Metadata that the library doesn't write: which classes load the folder, and how predictions differ from
+    the likeliest label.
+    """
     path = target / "config.json"
     config = json.loads(path.read_text(encoding="utf-8"))
     config["base_model"] = base_name

@@ -1,4 +1,6 @@
-"""Answers of an artifact: through its ONNX graph, the one that serves, or through torch where that is missing."""
+"""Answers of an artifact: through its ONNX graph, the one that serves, or through torch where that is
+missing.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,9 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Answers:
-    """logits (N, C) before temperature, or those of each text's tokens; embeddings (N, H) and token counts (N,), in order of the texts."""
+    """logits (N, C) before temperature, or those of each text's tokens; embeddings (N, H) and token counts
+    (N,), in order of the texts.
+    """
 
     logits: Any
     embeddings: Floats
@@ -46,9 +50,13 @@ class Answered:
 
 
 class Predictor:
-    """An artifact, loaded. Its answers do not depend on which texts share a batch beyond rounding: int8 answers each text alone."""
+    """An artifact, loaded. Its answers do not depend on which texts share a batch beyond rounding: int8
+    answers each text alone.
+    """
 
-    def __init__(self, artifact: Path, threads: int = 0, batch_size: int = 64, *, graph: Path | None = None) -> None:
+    def __init__(
+        self, artifact: Path, threads: int = 0, batch_size: int = 64, *, graph: Path | None = None
+    ) -> None:
         """batch_size: texts that pass at a time. graph: a certain one; by default the one that serves."""
         self.info = ArtifactInfo.read(artifact)
         path = graph or self.info.graph(artifact)
@@ -73,9 +81,10 @@ class Predictor:
         """Logits and embeddings of each text, or of two texts read together."""
         if learner_of(self.info.task).network.reads_pairs and any(isinstance(each, str) for each in texts):
             raise EngineFault(
-                "bad_spec", "This is a ranking model; it returns no label or embedding for a single text.",
+                "bad_spec",
+                "This is a ranking model; it returns no label or embedding for a single text.",
                 "See its evaluation for predictions.",
-            )  # fmt: skip
+            )
         encodings = self.tokenizer.encode_batch(list(texts))
         ids = [each.ids for each in encodings]
         ragged = learner_of(self.info.task).network.is_ragged
@@ -91,7 +100,11 @@ class Predictor:
         logits: Any = np.stack(found) if found and not ragged else np.zeros((0, len(self.info.labels)))
         if ragged:
             logits = _of_tokens(texts, encodings, found, self.info.unit)
-        return Answers(logits, embeddings if embeddings is not None else np.zeros((0, 0), np.float32), tuple(map(len, ids)))
+        return Answers(
+            logits,
+            embeddings if embeddings is not None else np.zeros((0, 0), np.float32),
+            tuple(map(len, ids)),
+        )
 
     def _batch(self, ids: list[list[int]]) -> dict[str, Any]:
         width = max(map(len, ids))
@@ -102,7 +115,9 @@ class Predictor:
         return {name: values[name] for name in self.info.inputs}
 
     def probabilities(self, texts: Sequence[str]) -> Any:
-        """Calibrated probabilities (N, C) in order of the labels, or what the task's logits are decoded to."""
+        """Calibrated probabilities (N, C) in order of the labels, or what the task's logits are decoded
+        to.
+        """
         return decoding_of(self.info.task).decode(self.answer(texts).logits, self.info.temperature)
 
 
@@ -135,6 +150,13 @@ def answer_timed(predictor: Predictor, rows: Rows) -> Answered:
 
 def _of_tokens(texts: Sequence[str], encodings: Sequence[Any], found: Sequence[Floats], unit: Unit) -> Tokens:
     """Logits of the tokens that represent text. found: (T, K) of every token of each text."""
-    placed = [tagging.places(text, each.offsets, each.special_tokens_mask, unit) for text, each in zip(texts, encodings, strict=True)]
+    placed = [
+        tagging.places(text, each.offsets, each.special_tokens_mask, unit)
+        for text, each in zip(texts, encodings, strict=True)
+    ]
     values = [logits[counted] for logits, (counted, _) in zip(found, placed, strict=True)]
-    return Tokens(tuple(values), tuple(where for _, where in placed), tuple(bool(each.overflowing) for each in encodings))
+    return Tokens(
+        tuple(values),
+        tuple(where for _, where in placed),
+        tuple(bool(each.overflowing) for each in encodings),
+    )

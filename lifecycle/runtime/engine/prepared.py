@@ -13,8 +13,10 @@ from lifecycle.runtime.task_types.spans.tagging import Unit
 
 @dataclass(frozen=True)
 class Prepared:
-    """Everything a run needs before its first step. rehearsed: training rows that the base learned from before; they are the last.
-    device: what it trains on. unit: what has a tag of its own, where parts of rows are marked."""
+    """Everything a run needs before its first step. rehearsed: training rows that the base learned from
+    before; they are the last. device: what it trains on. unit: what has a tag of its own, where parts of rows
+    are marked.
+    """
 
     base: BaseFolder
     tokenizer: Any

@@ -21,7 +21,9 @@ Event = dict[str, Any]
 
 
 def profile(folder: Path, cancelled: Callable[[], bool]) -> dict[str, Any]:
-    """Carry the short run out and return what it took, as an `estimate.Profile`. Raises what training raises."""
+    """Carry the short run out and return what it took, as an `estimate.Profile`. Raises what training
+    raises.
+    """
     sizes = dict.fromkeys(PARTS, 0)
 
     def measure_and_check() -> bool:
@@ -42,17 +44,23 @@ def profile(folder: Path, cancelled: Callable[[], bool]) -> dict[str, Any]:
 
 
 def refused_bytes(result: Mapping[str, Any]) -> int:
-    """Bytes of the int8 graph that was made and not kept: after ten steps its answers waver, after a whole run it is likely to stay."""
+    """Bytes of the int8 graph that was made and not kept: after ten steps its answers waver, after a whole
+    run it is likely to stay.
+    """
     gate = result.get("int8") or {}
     return 0 if gate.get("passed") else gate.get("int8_bytes") or 0
 
 
-def measure(events: Sequence[Event], result: Mapping[str, Any], spec: TrainSpec, rows: Rows, sizes: Mapping[str, int]) -> Profile:
-    """What a short run took, from what it wrote. sizes: bytes of its checkpoints, best weights, cache and artifact.
+def measure(
+    events: Sequence[Event], result: Mapping[str, Any], spec: TrainSpec, rows: Rows, sizes: Mapping[str, int]
+) -> Profile:
+    """What a short run took, from what it wrote. sizes: bytes of its checkpoints, best weights, cache and
+    artifact.
 
     The first pace is left out where there are others: libraries warm up in it.
     """
-    rows_a_step = rows.train / spec.steps_of_epoch(rows.train)  # which the pace counts: the last step of an epoch may have fewer
+    # which the pace counts: the last step of an epoch may have fewer
+    rows_a_step = rows.train / spec.steps_of_epoch(rows.train)
     paces = [
         rows_a_step / each["values"]["examples_per_second"]
         for each in events
@@ -85,9 +93,16 @@ def measure(events: Sequence[Event], result: Mapping[str, Any], spec: TrainSpec,
 
 
 def median_gap(events: Sequence[Event], before: str, after: str) -> float:
-    """Seconds between events that follow each other, one of each name; 0 where none do. Names: of a metric's value, or a kind."""
-    points = [each for each in events if each["kind"] in ("metric", "checkpoint")]  # findings may be between them
-    gaps = [seconds_between(one, two) for one, two in pairwise(points) if is_named(one, before) and is_named(two, after)]
+    """Seconds between events that follow each other, one of each name; 0 where none do. Names: of a metric's
+    value, or a kind.
+    """
+    # findings may be between them
+    points = [each for each in events if each["kind"] in ("metric", "checkpoint")]
+    gaps = [
+        seconds_between(one, two)
+        for one, two in pairwise(points)
+        if is_named(one, before) and is_named(two, after)
+    ]
     return statistics.median(gaps) if gaps else 0.0
 
 
@@ -97,7 +112,9 @@ def is_named(event: Event, name: str) -> bool:
 
 
 def once_seconds(events: Sequence[Event]) -> float:
-    """Seconds from the first event marked `once`, before what is computed once for each row, to the start of training; 0 without one."""
+    """Seconds from the first event marked `once`, before what is computed once for each row, to the start of
+    training; 0 without one.
+    """
     begin = next((each for each in events if each.get("once")), None)
     train_stage = next((each for each in events if each["kind"] == "stage" and each["name"] == "train"), None)
     return seconds_between(begin, train_stage) if begin and train_stage else 0.0
@@ -114,7 +131,9 @@ def rows_in(folder: Path) -> Rows:
 
 
 def size_of(folder: Path) -> int:
-    """Bytes of the files below a folder, 0 if it doesn't exist. Files that are deleted in between are skipped."""
+    """Bytes of the files below a folder, 0 if it doesn't exist. Files that are deleted in between are
+    skipped.
+    """
     return sum(sizes(folder))
 
 

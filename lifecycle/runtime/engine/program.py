@@ -1,4 +1,6 @@
-"""The program around a verb: one writer per folder, stop requests, and a result.json in every case except a kill."""
+"""The program around a verb: one writer per folder, stop requests, and a result.json in every case except a
+kill.
+"""
 
 from __future__ import annotations
 
@@ -38,12 +40,15 @@ VERBS = {
     "warm": ("lifecycle.runtime.engine.warm", "serve"),
 }
 BUSY = 75
-ASKED_TO_STOP = 143  # as of a process that SIGTERM ended, so that the caller knows that the run isn't finished
+# as of a process that SIGTERM ended, so that the caller knows that the run isn't finished
+ASKED_TO_STOP = 143
 RESERVE_BYTES = 65536
 
 
 def run(verb: str, folder: Path) -> int:
-    """Carry a verb out on a folder. 0 = succeeded, 1 = failed, 75 = another process works in this folder, 143 = it was asked to stop."""
+    """Carry a verb out on a folder. 0 = succeeded, 1 = failed, 75 = another process works in this folder, 143
+    = it was asked to stop.
+    """
     if verb == "warm":
         importlib.import_module(VERBS[verb][0]).serve(folder)
         return 0
@@ -92,7 +97,8 @@ def leave_with_parent() -> None:
 
 
 def _leave_at_its_end(pipe: int) -> None:
-    while os.read(pipe, 1_024):  # not by sys.stdin: the interpreter aborts at its end where a thread holds the lock of that
+    # not by sys.stdin: the interpreter aborts at its end where a thread holds the lock of that
+    while os.read(pipe, 1_024):
         pass
     os._exit(1)
 
@@ -127,12 +133,21 @@ def _succeeded(path: Path) -> bool:
 
 def failure(fault: Fault) -> dict[str, Any]:
     """The result.json of a run that failed."""
-    return {"format": 1, "status": "failed", "error": fault.to_json(), "best_step": None, "last_step": None, "metrics": {}}
+    return {
+        "format": 1,
+        "status": "failed",
+        "error": fault.to_json(),
+        "best_step": None,
+        "last_step": None,
+        "metrics": {},
+    }
 
 
 def _write_fault(folder: Path, fault: Fault) -> None:
     """Write the fault as the last event; if the disk is too full even for that, result.json has it."""
     try:
-        EventWriter(folder / "events.jsonl").write("end", status="failed", message=fault.message, code=fault.code)
+        EventWriter(folder / "events.jsonl").write(
+            "end", status="failed", message=fault.message, code=fault.code
+        )
     except OSError:
         print(fault.message, file=sys.stderr)

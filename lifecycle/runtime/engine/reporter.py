@@ -21,7 +21,9 @@ from lifecycle.runtime.task_types.by_key.types import type_of
 
 
 class Reporter(TrainerCallback):  # type: ignore[misc]
-    """Writes events during training, checks for findings, stops on request or when patience ends, and requests timed checkpoints."""
+    """Writes events during training, checks for findings, stops on request or when patience ends, and
+    requests timed checkpoints.
+    """
 
     def __init__(
         self,
@@ -33,7 +35,8 @@ class Reporter(TrainerCallback):  # type: ignore[misc]
         rows: int,
     ) -> None:
         self.spec, self.events, self.cancelled, self.effort = spec, events, cancelled, effort
-        self.rows_a_step = rows / spec.steps_of_epoch(rows)  # on the average: the last step of an epoch may have fewer
+        # on the average: the last step of an epoch may have fewer
+        self.rows_a_step = rows / spec.steps_of_epoch(rows)
         self.history = {point.step: point for point in history}
         self.reported: dict[str, tuple[str, int]] = {}
         self.process = psutil.Process(os.getpid())
@@ -42,17 +45,25 @@ class Reporter(TrainerCallback):  # type: ignore[misc]
         self.saved = time.monotonic()
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Start the clock at the step where this process begins, and forget points that will be made again."""
+        """Start the clock at the step where this process begins, and forget points that will be made
+        again.
+        """
         self.marked = (time.monotonic(), state.global_step)
         self.history = {step: point for step, point in self.history.items() if step <= state.global_step}
 
-    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **kwargs: Any) -> None:
+    def on_log(
+        self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **kwargs: Any
+    ) -> None:
         """One metric event for a training log or an evaluation."""
         logs = logs or {}
         if "eval_loss" in logs:
             values = scores_of(logs)
         elif "loss" in logs:
-            values = {"train_loss": logs["loss"], "learning_rate": logs["learning_rate"], **self._speed(state.global_step)}
+            values = {
+                "train_loss": logs["loss"],
+                "learning_rate": logs["learning_rate"],
+                **self._speed(state.global_step),
+            }
             if "grad_norm" in logs:
                 values["gradient_norm"] = logs["grad_norm"]
         else:
@@ -67,7 +78,9 @@ class Reporter(TrainerCallback):  # type: ignore[misc]
         return {"examples_per_second": steps * self.rows_a_step / max(seconds, 1e-6), "memory_mb": memory}
 
     def _point(self, state: Any, values: dict[str, float]) -> None:
-        """Write a point and what it shows. Raises Unstable `diverged` where the loss has risen and not recovered."""
+        """Write a point and what it shows. Raises Unstable `diverged` where the loss has risen and not
+        recovered.
+        """
         step, epoch = state.global_step, float(state.epoch or 0)
         self.events.write("metric", step=step, total_steps=state.max_steps, epoch=epoch, values=values)
         known = self.history.get(step)
@@ -75,11 +88,19 @@ class Reporter(TrainerCallback):  # type: ignore[misc]
         self.report(self.diagnose())
         if "train_loss" in values and (found := divergence(self.points)):
             first, before, after = found
-            raise Unstable("diverged", f"The loss rose from about {before:.3f} to {after:.3f} at step {first} and didn't recover.", first)
+            raise Unstable(
+                "diverged",
+                f"The loss rose from about {before:.3f} to {after:.3f} at step {first} and didn't recover.",
+                first,
+            )
 
     def diagnose(self, *, finished: bool = False) -> list[Diagnosis]:
-        """Diagnoses of the points so far. The level that a modified loss falls to isn't known, so its height isn't judged."""
-        is_plain = type_of(self.spec.task).one_label and not (self.spec.label_smoothing or self.spec.focal_gamma)
+        """Diagnoses of the points so far. The level that a modified loss falls to isn't known, so its height
+        isn't judged.
+        """
+        is_plain = type_of(self.spec.task).one_label and not (
+            self.spec.label_smoothing or self.spec.focal_gamma
+        )
         return diagnose(self.points, classes=len(self.spec.labels), finished=finished and is_plain)
 
     @property
@@ -94,7 +115,9 @@ class Reporter(TrainerCallback):  # type: ignore[misc]
                 self.reported[each.code] = (each.severity, each.to_step)
                 self.events.write("finding", **each.to_json())
 
-    def on_evaluate(self, args: Any, state: Any, control: Any, metrics: dict[str, float] | None = None, **kwargs: Any) -> None:
+    def on_evaluate(
+        self, args: Any, state: Any, control: Any, metrics: dict[str, float] | None = None, **kwargs: Any
+    ) -> None:
         """Restart the speed clock, which evaluation must not slow."""
         self.marked = (time.monotonic(), state.global_step)
 
@@ -116,7 +139,12 @@ class Reporter(TrainerCallback):  # type: ignore[misc]
         waited = evaluations_since_best(state)
         if self.spec.patience and waited >= self.spec.patience:
             name = metrics_of(self.spec.task).trained.words
-            self.events.write("log", message=f"Stopped at step {state.global_step}: no improvement of {name} for {waited} evaluations.")
+            self.events.write(
+                "log",
+                message=(
+                    f"Stopped at step {state.global_step}: no improvement of {name} for {waited} evaluations."
+                ),
+            )
             control.should_training_stop = True
         return control
 
@@ -129,4 +157,10 @@ def scores_of(values: dict[str, float]) -> dict[str, float]:
 
 def evaluations_since_best(state: Any) -> int:
     """Evaluations after the best step, by the trainer's own record, which checkpoints carry."""
-    return len({each["step"] for each in state.log_history if "eval_loss" in each and each["step"] > (state.best_global_step or 0)})
+    return len(
+        {
+            each["step"]
+            for each in state.log_history
+            if "eval_loss" in each and each["step"] > (state.best_global_step or 0)
+        }
+    )

@@ -1,5 +1,6 @@
-"""losses.parquet: the loss of each row under an artifact, in nats. The task's file of predictions gives those of the rows of an evaluation,
-by the same rule. No torch."""
+"""losses.parquet: the loss of each row under an artifact, in nats. The task's file of predictions gives those
+of the rows of an evaluation, by the same rule. No torch.
+"""
 
 from __future__ import annotations
 

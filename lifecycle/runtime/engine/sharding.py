@@ -1,8 +1,10 @@
-"""A model that is divided among the processes that train it: each has its part of every weight, gradient, and optimizer state.
+"""A model that is divided among the processes that train it: each has its part of every weight, gradient, and
+optimizer state.
 
-torch's FSDP2 (`fully_shard`) gathers a layer for its pass and frees it afterwards. It is called here and not by accelerate, whose
-checkpoints of such models are of another layout: what is written is whole, as by one process, so that checkpoints, best weights and the
-artifact are the same files. Tensors are gathered for that one at a time, and the first process alone keeps them.
+torch's FSDP2 (`fully_shard`) gathers a layer for its pass and frees it afterwards. It is called here and not
+by accelerate, whose checkpoints of such models are of another layout: what is written is whole, as by one
+process, so that checkpoints, best weights and the artifact are the same files. Tensors are gathered for that
+one at a time, and the first process alone keeps them.
 """
 
 from __future__ import annotations
@@ -37,7 +39,8 @@ def check(model: Network) -> None:
 
 
 def divide(model: Network, device: str, processes: int) -> int:
-    """Have each process keep its part of the model, which all have whole and equal, once they have met. To a GPU it moves layer by layer.
+    """Have each process keep its part of the model, which all have whole and equal, once they have met. To a
+    GPU it moves layer by layer.
 
     Returns how many weights the largest part has.
     """
@@ -52,7 +55,9 @@ def divide(model: Network, device: str, processes: int) -> int:
 
 @torch.no_grad()
 def gathered(parts: Mapping[str, Any], *, keep: bool) -> dict[str, Tensor]:
-    """Tensors whole and on the CPU; none where this process does not keep them. All processes call it with the same names."""
+    """Tensors whole and on the CPU; none where this process does not keep them. All processes call it with
+    the same names.
+    """
     found = {}
     for name, part in parts.items():
         whole = part.full_tensor() if isinstance(part, DTensor) else part
@@ -67,18 +72,23 @@ def like(part: Any, whole: Tensor) -> Tensor:
 
 
 class ShardedTrainer(EngineTrainer):
-    """Trains a model that `divide` has divided. All processes validate together, since none could run the model alone."""
+    """Trains a model that `divide` has divided. All processes validate together, since none could run the
+    model alone.
+    """
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.is_distributed_loading_by_transformers = True  # gradients are averaged here already: nothing is to be wrapped for that
+        # gradients are averaged here already: nothing is to be wrapped for that
+        self.is_distributed_loading_by_transformers = True
 
     def trained_weights(self) -> dict[str, Tensor]:
         """Gathered; empty in the processes that follow."""
         return gathered(learning(self.model), keep=self.team.leads)
 
     def is_number(self, loss: Tensor) -> bool:
-        """Of all processes, so that they end together: anyone who continued alone would wait for the others."""
+        """Of all processes, so that they end together: anyone who continued alone would wait for the
+        others.
+        """
         finite = torch.isfinite(loss).to(torch.int32)
         distributed.all_reduce(finite, distributed.ReduceOp.MIN)
         return bool(finite)
@@ -86,7 +96,8 @@ class ShardedTrainer(EngineTrainer):
     def validated(self) -> dict[str, float] | None:
         """The scores that the first process computed."""
         found = self._validate()
-        self.model.reshard()  # parameters outside of layers stay gathered after a forward pass without a backward pass
+        # parameters outside of layers stay gathered after a forward pass without a backward pass
+        self.model.reshard()
         return self.team.broadcast(lambda: found)
 
     def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> float:
@@ -95,18 +106,24 @@ class ShardedTrainer(EngineTrainer):
         return super()._get_grad_norm(model, grad_norm=float(grad_norm.full_tensor()))
 
     def _defer_fsdp_gradient_reduction(self) -> AbstractContextManager[None]:
-        return nullcontext()  # kept back until the last batch of a step, gradients would be whole in each process
+        # kept back until the last batch of a step, gradients would be whole in each process
+        return nullcontext()
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         parts = learning(self.model)
         whole = load_file(Path(resume_from_checkpoint) / WEIGHTS)
-        load_trainable(self.model, {name: like(parts[name], value) if name in parts else value for name, value in whole.items()})
+        load_trainable(
+            self.model,
+            {name: like(parts[name], value) if name in parts else value for name, value in whole.items()},
+        )
 
     def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
         if self.is_at_end:
             return
         state = self.optimizer.state_dict()
-        state["state"] = {number: gathered(values, keep=self.team.leads) for number, values in state["state"].items()}
+        state["state"] = {
+            number: gathered(values, keep=self.team.leads) for number, values in state["state"].items()
+        }
         if self.team.leads:
             torch.save(state, Path(output_dir) / OPTIMIZER_NAME)
             torch.save(self.lr_scheduler.state_dict(), Path(output_dir) / SCHEDULER_NAME)
@@ -117,6 +134,8 @@ class ShardedTrainer(EngineTrainer):
         state = torch.load(Path(checkpoint) / OPTIMIZER_NAME, map_location="cpu", weights_only=True)
         parts = [each for group in self.optimizer.param_groups for each in group["params"]]
         for number, values in state["state"].items():  # AdamW counts its steps in a tensor without dimensions
-            state["state"][number] = {name: like(parts[number], value) if value.ndim else value for name, value in values.items()}
+            state["state"][number] = {
+                name: like(parts[number], value) if value.ndim else value for name, value in values.items()
+            }
         self.optimizer.load_state_dict(state)
         self.lr_scheduler.load_state_dict(torch.load(Path(checkpoint) / SCHEDULER_NAME, weights_only=True))

@@ -1,4 +1,6 @@
-"""The engine's inputs: frozen dataclasses to and from JSON. Every error names the field and its allowed values."""
+"""The engine's inputs: frozen dataclasses to and from JSON. Every error names the field and its allowed
+values.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ OPERATING = ("f1", "precision", "recall")
 
 @dataclass(frozen=True)
 class Base(Document):
-    """The model that is fine-tuned: a folder of safetensors, its name for people, and the digest of its files ("" = take it as it is)."""
+    """The model that is fine-tuned: a folder of safetensors, its name for people, and the digest of its files
+    ("" = take it as it is).
+    """
 
     path: str
     name: str
@@ -29,27 +33,32 @@ class Base(Document):
 
 @dataclass(frozen=True)
 class TrainSpec(Document):
-    """One fine-tuning run. Paths are relative to the run's folder or absolute; the labels' order is the order of the logits.
+    """One fine-tuning run. Paths are relative to the run's folder or absolute; the labels' order is the order
+    of the logits.
 
-    task: by which it trains and scores: one label a text, any number, marked parts, a text that is written, or responses in order (two of
-    them, or more). The last two have no labels, and what belongs to labels (class_weights, label_smoothing, focal_gamma) stays as it is by
-    default; where texts are written, the base is a decoder, and a pooling stays so too.
+    task: by which it trains and scores: one label a text, any number, marked parts, a text that is written,
+    or responses in order (two of them, or more). The last two have no labels, and what belongs to labels
+    (class_weights, label_smoothing, focal_gamma) stays as it is by default; where texts are written, the base
+    is a decoder, and a pooling stays so too.
     max_new_tokens: at most so many tokens of an answer, where texts are written.
 
-    evaluations_per_epoch: how often validation is scored. patience: evaluations without a better score (macro-F1; of spans micro-F1) until
-    it stops; 0 = never.
-    warmup_fraction: share of all steps in which the rates rise to learning_rate (encoder) and head_learning_rate; schedule: how they fall
-    from there. accumulation: batches of one step. processes: how many share each batch between them on this machine, one for
-    each accelerator where it has any. sharded: each has only its part of the model, and layers are gathered where they are run, so that
-    all of them together have room for it. gradient_checkpointing: activations are computed again on the way back, a third more time for
-    less memory. max_gradient_norm: longer gradients are shortened to it; 0 = never. label_smoothing, focal_gamma: of the loss.
-    device: what it trains on: cpu, cuda (a GPU), or auto: a GPU where its first start sees one, else the CPU. What it began on is kept with
-    the run, and named in the result.
-    operating_point: of multi_label, what each label's threshold is chosen for on validation: the best F1, or a precision or recall of at
-    least operating_target. operating_class: of single_label, the one label that is the answer from a threshold on, which is chosen for such
-    a precision or recall of it; "" = the likeliest label answers. The best step is that of the likeliest label either way.
-    rehearsal: share of the training rows that the base learned from before, taken from rehearsal.jsonl; keep_head: the base's own head is
-    where the head begins, for the labels that both have. Both are for a base that was trained here.
+    evaluations_per_epoch: how often validation is scored. patience: evaluations without a better score
+    (macro-F1; of spans micro-F1) until it stops; 0 = never.
+    warmup_fraction: share of all steps in which the rates rise to learning_rate (encoder) and
+    head_learning_rate; schedule: how they fall from there. accumulation: batches of one step. processes: how
+    many share each batch between them on this machine, one for each accelerator where it has any. sharded:
+    each has only its part of the model, and layers are gathered where they are run, so that all of them
+    together have room for it. gradient_checkpointing: activations are computed again on the way back, a third
+    more time for less memory. max_gradient_norm: longer gradients are shortened to it; 0 = never.
+    label_smoothing, focal_gamma: of the loss. device: what it trains on: cpu, cuda (a GPU), or auto: a GPU
+    where its first start sees one, else the CPU. What it began on is kept with the run, and named in the
+    result.
+    operating_point: of multi_label, what each label's threshold is chosen for on validation: the best F1, or
+    a precision or recall of at least operating_target. operating_class: of single_label, the one label that
+    is the answer from a threshold on, which is chosen for such a precision or recall of it; "" = the
+    likeliest label answers. The best step is that of the likeliest label either way. rehearsal: share of the
+    training rows that the base learned from before, taken from rehearsal.jsonl; keep_head: the base's own
+    head is where the head begins, for the labels that both have. Both are for a base that was trained here.
     """
 
     base: Base
@@ -97,10 +106,14 @@ class TrainSpec(Document):
 
     def _check_whole(self, prefix: str) -> None:
         if self.label_smoothing and self.focal_gamma:
-            raise SpecError(f"{prefix}label_smoothing", "must be 0 if focal_gamma is set: the two can't be combined.")
+            raise SpecError(
+                f"{prefix}label_smoothing", "must be 0 if focal_gamma is set: the two can't be combined."
+            )
         if self.processes > self.batch_size:
             raise SpecError(
-                f"{prefix}processes", f"must be at most {self.batch_size}, the batch size: each process needs a row of every batch."
+                f"{prefix}processes",
+                f"must be at most {self.batch_size}, the batch size: each process needs a row of every"
+                " batch.",
             )
         if self.sharded:
             self._check_divisible(prefix)
@@ -111,17 +124,22 @@ class TrainSpec(Document):
         if self.processes < 2:
             raise SpecError(f"{prefix}sharded", "needs at least 2 processes to shard the model.")
         if self.strategy.kind == "head":
-            raise SpecError(f"{prefix}sharded", "must be false for head only: each process runs the full encoder first.")
+            raise SpecError(
+                f"{prefix}sharded", "must be false for head only: each process runs the full encoder first."
+            )
         if self.strategy.cached:
-            raise SpecError(f"{prefix}sharded", "must be false for Fast LoRA: each process runs all lower layers first.")
+            raise SpecError(
+                f"{prefix}sharded", "must be false for Fast LoRA: each process runs all lower layers first."
+            )
 
 
 @dataclass(frozen=True)
 class EvaluateSpec(Document):
-    """Measure an artifact on labeled rows. base is for baselines and for adapters without an ONNX graph; train for baselines.
+    """Measure an artifact on labeled rows. base is for baselines and for adapters without an ONNX graph;
+    train for baselines.
 
-    earlier: a report, whose baselines are taken where they were measured from the same (`baselines.digest_of`).
-    max_new_tokens: of answers that are written; None = the artifact's own limit.
+    earlier: a report, whose baselines are taken where they were measured from the same
+    (`baselines.digest_of`). max_new_tokens: of answers that are written; None = the artifact's own limit.
     """
 
     artifact: str
@@ -150,7 +168,8 @@ class EvaluateEachSpec(Document):
 
 @dataclass(frozen=True)
 class PredictSpec(Document):
-    """Answer rows with an artifact (verb predict), with its pooled vectors (verb embed), or with what they lose (verb losses).
+    """Answer rows with an artifact (verb predict), with its pooled vectors (verb embed), or with what they
+    lose (verb losses).
 
     data: rows with id and text; labels are read by losses alone. base: for adapters without an ONNX graph.
     """
@@ -165,7 +184,9 @@ class PredictSpec(Document):
 
 @dataclass(frozen=True)
 class ExportSpec(Document):
-    """Write artifact/serving/model.onnx again from the artifact's weights (verb export), or these as a base model (verb merge)."""
+    """Write artifact/serving/model.onnx again from the artifact's weights (verb export), or these as a base
+    model (verb merge).
+    """
 
     artifact: str
     base: Base | None = None
@@ -174,7 +195,9 @@ class ExportSpec(Document):
 
 @dataclass(frozen=True)
 class UnpackSpec(Document):
-    """Write a quantised decoder as safetensors in fp32, to DIR/model. source: its .gguf file, of an installed package."""
+    """Write a quantised decoder as safetensors in fp32, to DIR/model. source: its .gguf file, of an installed
+    package.
+    """
 
     source: str
     format: int = limit(FORMAT, low=FORMAT, high=FORMAT)
@@ -182,7 +205,9 @@ class UnpackSpec(Document):
 
 @dataclass(frozen=True)
 class RobustnessSpec(Document):
-    """Disturb labeled rows and compare the answers. rows: at most so many, drawn by the seed. base: for adapters without an ONNX graph."""
+    """Disturb labeled rows and compare the answers. rows: at most so many, drawn by the seed. base: for
+    adapters without an ONNX graph.
+    """
 
     artifact: str
     data: str = "data.jsonl"
@@ -197,8 +222,9 @@ class RobustnessSpec(Document):
 
 @dataclass(frozen=True)
 class ExplainSpec(Document):
-    """Find the words of a prompt for which an artifact wrote its answer. data: one row with that answer. ended: whether the answer ended by
-    itself; else it was cut at its longest length."""
+    """Find the words of a prompt for which an artifact wrote its answer. data: one row with that answer.
+    ended: whether the answer ended by itself; else it was cut at its longest length.
+    """
 
     artifact: str
     data: str = "data.jsonl"

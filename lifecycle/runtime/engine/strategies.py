@@ -28,7 +28,9 @@ ATTENTION = (
 
 
 def load_tokenizer(folder: Path) -> Any:
-    """The folder's tokenizer, without running code of its own. What is too long loses its end, as where the artifact answers."""
+    """The folder's tokenizer, without running code of its own. What is too long loses its end, as where the
+    artifact answers.
+    """
     tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
     if tokenizer.truncation_side != "right":
         tokenizer.truncation_side = "right"
@@ -36,10 +38,24 @@ def load_tokenizer(folder: Path) -> Any:
 
 
 def load_encoder(folder: Path, pooling: str) -> Any:
-    """The folder's encoder in fp32 from safetensors. Raises EngineFault `base_missing` when transformers cannot load it."""
-    options = {"trust_remote_code": False, "local_files_only": True, "use_safetensors": True, "dtype": torch.float32}
+    """The folder's encoder in fp32 from safetensors. Raises EngineFault `base_missing` when transformers
+    cannot load it.
+    """
+    options = {
+        "trust_remote_code": False,
+        "local_files_only": True,
+        "use_safetensors": True,
+        "dtype": torch.float32,
+    }
     config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
-    if pooling != "pooler" and config.model_type in ("bert", "roberta", "xlm-roberta", "mpnet", "electra", "camembert"):
+    if pooling != "pooler" and config.model_type in (
+        "bert",
+        "roberta",
+        "xlm-roberta",
+        "mpnet",
+        "electra",
+        "camembert",
+    ):
         options |= {"add_pooling_layer": False} if config.model_type != "electra" else {}
     try:
         return AutoModel.from_pretrained(folder, **options)
@@ -57,9 +73,11 @@ def build(
     checkpointing: bool = False,
     network: type[Classifier] = Classifier,
 ) -> Classifier:
-    """A classifier over the base, with gradients only where the strategy trains. Random parts come from torch's seed.
+    """A classifier over the base, with gradients only where the strategy trains. Random parts come from
+    torch's seed.
 
-    loss: of logits and labels; cross entropy by default. checkpointing: activations are computed again on the way back.
+    loss: of logits and labels; cross entropy by default. checkpointing: activations are computed again on the
+    way back.
     """
     encoder = load_encoder(folder, pooling)
     hidden = int(encoder.config.hidden_size)
@@ -85,7 +103,9 @@ def adapt(encoder: Any, strategy: Strategy, *, checkpointing: bool = False) -> A
 
 
 def lora_config(encoder: nn.Module, strategy: Strategy) -> LoraConfig:
-    """The adapter's shape. Raises EngineFault `bad_spec`-like base_missing when no attention weights are known for this model."""
+    """The adapter's shape. Raises EngineFault `bad_spec`-like base_missing when no attention weights are
+    known for this model.
+    """
     return LoraConfig(
         r=strategy.rank,
         lora_alpha=strategy.alpha,
@@ -97,27 +117,40 @@ def lora_config(encoder: nn.Module, strategy: Strategy) -> LoraConfig:
 
 
 def ia3_config(encoder: Any, strategy: Strategy) -> IA3Config:
-    """Keys, values and what enters the dense parts are scaled. Raises EngineFault base_missing where PEFT does not know this model's."""
+    """Keys, values and what enters the dense parts are scaled. Raises EngineFault base_missing where PEFT
+    does not know this model's.
+    """
     kind = encoder.config.model_type
     targets = strategy.target_modules or TRANSFORMERS_MODELS_TO_IA3_TARGET_MODULES_MAPPING.get(kind)
     forward = TRANSFORMERS_MODELS_TO_IA3_FEEDFORWARD_MODULES_MAPPING.get(kind, [])
     if targets is None:
-        raise missing(type(encoder).__name__, "IA3 target modules are unknown for this architecture; set strategy.target_modules.")
-    return IA3Config(target_modules=list(targets), feedforward_modules=[each for each in forward if each in targets])
+        raise missing(
+            type(encoder).__name__,
+            "IA3 target modules are unknown for this architecture; set strategy.target_modules.",
+        )
+    return IA3Config(
+        target_modules=list(targets), feedforward_modules=[each for each in forward if each in targets]
+    )
 
 
 def default_targets(encoder: nn.Module) -> tuple[str, ...]:
     """Names of the query and value projections of this architecture."""
-    names = {name.rsplit(".", 1)[-1] for name, module in encoder.named_modules() if isinstance(module, nn.Linear)}
+    names = {
+        name.rsplit(".", 1)[-1] for name, module in encoder.named_modules() if isinstance(module, nn.Linear)
+    }
     for targets in ATTENTION:
         if names.issuperset(targets):
             return targets
-    raise missing(type(encoder).__name__, "its attention weight names are unknown; set strategy.target_modules.")
+    raise missing(
+        type(encoder).__name__, "its attention weight names are unknown; set strategy.target_modules."
+    )
 
 
 def counts(model: nn.Module) -> tuple[int, int]:
     """(trainable, all) parameters."""
-    return sum(p.numel() for p in model.parameters() if p.requires_grad), sum(p.numel() for p in model.parameters())
+    return sum(p.numel() for p in model.parameters() if p.requires_grad), sum(
+        p.numel() for p in model.parameters()
+    )
 
 
 def learning(model: nn.Module) -> dict[str, nn.Parameter]:
@@ -134,14 +167,18 @@ def load_trainable(model: nn.Module, state: dict[str, Tensor]) -> None:
     """Put saved weights back in place. Raises ValueError unless they are exactly the trainable parameters."""
     parameters = learning(model)
     if parameters.keys() != state.keys():
-        raise ValueError(f"The saved weights don't fit this model: {sorted(parameters.keys() ^ state.keys())[:3]}.")
+        raise ValueError(
+            f"The saved weights don't fit this model: {sorted(parameters.keys() ^ state.keys())[:3]}."
+        )
     with torch.no_grad():
         for name, value in state.items():
             parameters[name].copy_(value)
 
 
 def merged(model: Classifier) -> Classifier:
-    """The same function as plain layers: what PEFT added goes into the base weights. Changes the model given."""
+    """The same function as plain layers: what PEFT added goes into the base weights. Changes the model
+    given.
+    """
     if isinstance(model.encoder, PeftModel):
         model.encoder = model.encoder.merge_and_unload()
     return model

@@ -1,4 +1,6 @@
-"""Training strategies: the part of a spec that selects the trainable parameters, and the named choices. No torch."""
+"""Training strategies: the part of a spec that selects the trainable parameters, and the named choices. No
+torch.
+"""
 
 from __future__ import annotations
 
@@ -18,12 +20,13 @@ FIXED = {"head": {"learning_rate": 0.0}}  # what a strategy leaves no choice of,
 class Strategy(Document):
     """Which parameters are trained.
 
-    rank, alpha, dora (weights split into size and direction, Liu et al. 2024) and rank_stabilised (scaled by alpha / sqrt(rank),
-    Kalajdzievski 2023) are read for LoRA only, dropout for LoRA and adapters, width for adapters (of their narrow part) and p-tuning (of
-    the network that makes its prompt), virtual_tokens for prompt, p- and prefix tuning, which decoders alone take.
-    target_modules: for LoRA and IA3; null = the model's usual ones.
-    frozen_layers: the lowest ones, which are frozen with the embeddings. cached: these are run once, without dropout, and what they
-    give is kept, so that training runs the others alone.
+    rank, alpha, dora (weights split into size and direction, Liu et al. 2024) and rank_stabilised (scaled by
+    alpha / sqrt(rank), Kalajdzievski 2023) are read for LoRA only, dropout for LoRA and adapters, width for
+    adapters (of their narrow part) and p-tuning (of the network that makes its prompt), virtual_tokens for
+    prompt, p- and prefix tuning, which decoders alone take. target_modules: for LoRA and IA3; null = the
+    model's usual ones.
+    frozen_layers: the lowest ones, which are frozen with the embeddings. cached: these are run once, without
+    dropout, and what they give is kept, so that training runs the others alone.
     """
 
     kind: str = limit("lora", one_of=STRATEGIES)
@@ -40,12 +43,17 @@ class Strategy(Document):
 
     def _check_whole(self, prefix: str) -> None:
         if self.cached and not self.frozen_layers:
-            raise SpecError(f"{prefix}cached", "needs at least 1 frozen layer: only frozen layers can be cached.")
+            raise SpecError(
+                f"{prefix}cached", "needs at least 1 frozen layer: only frozen layers can be cached."
+            )
 
 
-INNER = frozenset(each.name for each in fields(Strategy)) - {"kind", "target_modules", "cached"}  # settings that go into spec.strategy
+# settings that go into spec.strategy
+INNER = frozenset(each.name for each in fields(Strategy)) - {"kind", "target_modules", "cached"}
 
 
 def strategy_spec(strategy: str, inner: Mapping[str, Any]) -> dict[str, Any]:
-    """What people choose by one name as a spec's strategy: fast_lora is LoRA over layers that are run once. inner: settings of INNER."""
+    """What people choose by one name as a spec's strategy: fast_lora is LoRA over layers that are run once.
+    inner: settings of INNER.
+    """
     return ({"kind": "lora", "cached": True} if strategy == "fast_lora" else {"kind": strategy}) | dict(inner)

@@ -1,8 +1,9 @@
-"""Several processes that train one model, each on its share of every batch, so that steps, rates and losses stay those of one.
+"""Several processes that train one model, each on its share of every batch, so that steps, rates and losses
+stay those of one.
 
-The first process is the run: it locks the folder, writes events, checkpoints and the artifact, decides when to save and to stop, and
-starts the others, which end with it. Gradients are averaged by torch's DistributedDataParallel, or, where the model is divided among them,
-as in `sharding`.
+The first process is the run: it locks the folder, writes events, checkpoints and the artifact, decides when
+to save and to stop, and starts the others, which end with it. Gradients are averaged by torch's
+DistributedDataParallel, or, where the model is divided among them, as in `sharding`.
 """
 
 from __future__ import annotations
@@ -40,10 +41,13 @@ Decision = TypeVar("Decision")
 
 
 class Team:
-    """size: how many processes. rank: which of them this one is; 0 leads. device: cpu or cuda, of which each takes one. sharded: whether
-    the model is divided among them."""
+    """size: how many processes. rank: which of them this one is; 0 leads. device: cpu or cuda, of which each
+    takes one. sharded: whether the model is divided among them.
+    """
 
-    def __init__(self, folder: Path, size: int = 1, rank: int = 0, device: str = devices.CPU, *, sharded: bool = False) -> None:
+    def __init__(
+        self, folder: Path, size: int = 1, rank: int = 0, device: str = devices.CPU, *, sharded: bool = False
+    ) -> None:
         self.folder, self.size, self.rank, self.device, self.sharded = folder, size, rank, device, sharded
         self.others: list[subprocess.Popen[bytes]] = []
         self.before: dict[str, str | None] = {}  # of the environment
@@ -59,11 +63,17 @@ class Team:
         if self.size == 1 or not self.leads:
             return
         cores = os.cpu_count() or 1
-        if self.device == devices.CPU and self.size > cores:  # of GPUs there are enough: `devices.prepare` has counted them
+        # of GPUs there are enough: `devices.prepare` has counted them
+        if self.device == devices.CPU and self.size > cores:
             raise SpecError("processes", f"must be at most {cores}, the number of cores of this machine.")
         self.meeting = Path(tempfile.mkdtemp(prefix=".team-", dir=self.folder))
-        shared = {"WORLD_SIZE": str(self.size), MEETING: str(self.meeting), "OMP_NUM_THREADS": str(torch.get_num_threads())}
-        shared |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "0"}  # asked for, and not used: the store is a file
+        shared = {
+            "WORLD_SIZE": str(self.size),
+            MEETING: str(self.meeting),
+            "OMP_NUM_THREADS": str(torch.get_num_threads()),
+        }
+        # asked for, and not used: the store is a file
+        shared |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "0"}
         if sys.platform == "linux":
             shared["GLOO_SOCKET_IFNAME"] = "lo"
         for rank in range(1, self.size):
@@ -77,7 +87,8 @@ class Team:
     def meet(self) -> None:
         """Wait until all processes are here, and connect. Raises EngineFault where one has ended on the way.
 
-        They find each other by a file in the run's folder, so that no port is open to anyone who reaches this machine.
+        They find each other by a file in the run's folder, so that no port is open to anyone who reaches this
+        machine.
         """
         if self.size == 1:
             return
@@ -88,13 +99,16 @@ class Team:
                 raise lost
         kind = "nccl" if self.device == devices.CUDA else "gloo"
         store = f"file://{meeting / 'store'}"
-        distributed.init_process_group(kind, init_method=store, rank=self.rank, world_size=self.size, timeout=LONGEST_WAIT)
+        distributed.init_process_group(
+            kind, init_method=store, rank=self.rank, world_size=self.size, timeout=LONGEST_WAIT
+        )
 
     def parts(self, batch: Mapping[str, Tensor], rows: int) -> Iterator[tuple[dict[str, Tensor], bool]]:
-        """This process's share of a batch, a few rows at a time, so that all processes together pass so many; and whether they count.
+        """This process's share of a batch, a few rows at a time, so that all processes together pass so many;
+        and whether they count.
 
-        All have the same number of parts, since each averages gradients; a process without rows left passes the first one, which does not
-        count.
+        All have the same number of parts, since each averages gradients; a process without rows left passes
+        the first one, which does not count.
         """
         step = max(1, rows // self.size)
         own = range(self.rank, len(batch["labels"]), self.size)
@@ -117,7 +131,9 @@ class Team:
             distributed.barrier()
 
     def lost(self, *, within: float = 1.0) -> EngineFault | None:
-        """The fault where one of the others has ended before its time, or ends within so many seconds from now."""
+        """The fault where one of the others has ended before its time, or ends within so many seconds from
+        now.
+        """
         for other in self.others:
             try:
                 status = other.wait(within)
@@ -127,7 +143,8 @@ class Team:
                 return EngineFault(
                     "out_of_memory",
                     f"One of the {self.size} training processes ran out of memory.",
-                    f"Halve the batch size or the max sequence length (max_tokens), or {LESS[self.sharded]}, then start again.",
+                    f"Halve the batch size or the max sequence length (max_tokens), or {LESS[self.sharded]},"
+                    " then start again.",
                 )
             if status:
                 return EngineFault(
@@ -161,13 +178,20 @@ class Team:
         self.others, self.before, self.meeting = [], {}, None
 
     def peak_memory_mb(self) -> float:
-        """The most memory that the processes used together, as if all had it at one time. MB of 2^20 bytes."""
-        own, other = (resource.getrusage(who).ru_maxrss / 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+        """The most memory that the processes used together, as if all had it at one time. MB of 2^20
+        bytes.
+        """
+        own, other = (
+            resource.getrusage(who).ru_maxrss / 1024
+            for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+        )
         return own + (self.size - 1) * other
 
 
 class Obey(TrainerCallback):  # type: ignore[misc]
-    """Applies the decisions of the first process's callbacks, which come before this one, in every process."""
+    """Applies the decisions of the first process's callbacks, which come before this one, in every
+    process.
+    """
 
     def __init__(self, team: Team) -> None:
         self.team = team

@@ -1,4 +1,6 @@
-"""Hugging Face's Trainer wired to a run folder: our batches, rates and evaluation, sealed checkpoints, the best weights."""
+"""Hugging Face's Trainer wired to a run folder: our batches, rates and evaluation, sealed checkpoints, the
+best weights.
+"""
 
 from __future__ import annotations
 
@@ -30,14 +32,16 @@ from lifecycle.runtime.task_types.by_key.measures import metrics_of
 
 WEIGHTS = "weights.safetensors"
 LOG_STEPS = 10
-Show = Callable[[int, Any, Any], object]  # logs samples of a few rows at a step: the outputs for all rows, and their truth
+# logs samples of a few rows at a step: the outputs for all rows, and their truth
+Show = Callable[[int, Any, Any], object]
 SCHEDULERS = {"linear": "linear", "cosine": "cosine", "constant": "constant_with_warmup"}
 
 
 class EpochBatches(Sampler[int]):
-    """Row order of an epoch: like lengths share a batch, and batches come by chance, as a model that reads the long texts first and the
-    short ones last forgets the long ones. The longest come first of all, so that too little memory shows at once. It depends on seed and
-    epoch alone, so a resumed run walks the same way."""
+    """Row order of an epoch: like lengths share a batch, and batches come by chance, as a model that reads
+    the long texts first and the short ones last forgets the long ones. The longest come first of all, so that
+    too little memory shows at once. It depends on seed and epoch alone, so a resumed run walks the same way.
+    """
 
     def __init__(self, lengths: Sequence[int], batch_size: int, seed: int, epoch: Callable[[], int]) -> None:
         self.lengths, self.batch_size, self.seed, self.epoch = list(lengths), batch_size, seed, epoch
@@ -50,12 +54,18 @@ class EpochBatches(Sampler[int]):
         rows = get_length_grouped_indices(self.lengths, self.batch_size, generator=generator)
         batches = [rows[start : start + self.batch_size] for start in range(0, len(rows), self.batch_size)]
         whole = len(rows) // self.batch_size  # the incomplete batch stays last
-        order = [0, *(1 + torch.randperm(max(0, whole - 1), generator=generator)).tolist(), *range(max(1, whole), len(batches))]
+        order = [
+            0,
+            *(1 + torch.randperm(max(0, whole - 1), generator=generator)).tolist(),
+            *range(max(1, whole), len(batches)),
+        ]
         return iter([row for at in order for row in batches[at]])
 
 
 class EngineTrainer(Trainer):  # type: ignore[misc]
-    """Two learning rates, length-grouped batches, validation over all rows at once, checkpoints of trainable parameters only."""
+    """Two learning rates, length-grouped batches, validation over all rows at once, checkpoints of trainable
+    parameters only.
+    """
 
     optimizer: Any
     lr_scheduler: Any
@@ -72,7 +82,13 @@ class EngineTrainer(Trainer):  # type: ignore[misc]
         validation: EncodedRows,
         **options: Any,
     ) -> None:
-        self.spec, self.folder, self.parts, self.team, self.learner = spec, folder, parts, team, learner_of(spec.task)
+        self.spec, self.folder, self.parts, self.team, self.learner = (
+            spec,
+            folder,
+            parts,
+            team,
+            learner_of(spec.task),
+        )
         self.counted = counts(model)
         self.broke: Unstable | None = None
         self.show: Show | None = None
@@ -86,24 +102,36 @@ class EngineTrainer(Trainer):  # type: ignore[misc]
         return self.spec.steps_of_epoch(len(self.train_dataset))
 
     def get_train_dataloader(self) -> DataLoader[Any]:
-        """Whole batches; each process of a team takes its share of them itself, so that they are the same for any number of processes."""
+        """Whole batches; each process of a team takes its share of them itself, so that they are the same for
+        any number of processes.
+        """
         if self.team.size == 1:
             return super().get_train_dataloader()  # type: ignore[no-any-return]
         sampler = self._get_train_sampler()
-        return DataLoader(self.train_dataset, self.spec.batch_size, sampler=sampler, collate_fn=self.data_collator)
+        return DataLoader(
+            self.train_dataset, self.spec.batch_size, sampler=sampler, collate_fn=self.data_collator
+        )
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
         rows: EncodedRows = self.train_dataset
-        return EpochBatches(rows.lengths, self.spec.batch_size, self.spec.seed, lambda: self.state.global_step // self.steps_per_epoch)
+        return EpochBatches(
+            rows.lengths,
+            self.spec.batch_size,
+            self.spec.seed,
+            lambda: self.state.global_step // self.steps_per_epoch,
+        )
 
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
-        """AdamW; weight matrices decay (IA3's scales, whose rest is one, do not), the head has its own rate. The first group's rate is
-        the one that is reported."""
+        """AdamW; weight matrices decay (IA3's scales, whose rest is one, do not), the head has its own rate.
+        The first group's rate is the one that is reported.
+        """
         if self.optimizer is None:
             groups: dict[tuple[bool, bool], list[Tensor]] = {}
             for name, parameter in self.model.named_parameters():
                 if parameter.requires_grad:
-                    groups.setdefault((name.startswith("head."), parameter.ndim > 1 and "ia3_" not in name), []).append(parameter)
+                    groups.setdefault(
+                        (name.startswith("head."), parameter.ndim > 1 and "ia3_" not in name), []
+                    ).append(parameter)
             self.optimizer = torch.optim.AdamW(
                 [
                     {
@@ -118,9 +146,12 @@ class EngineTrainer(Trainer):  # type: ignore[misc]
         return self.optimizer
 
     def training_step(self, model: Any, inputs: dict[str, Tensor], num_items_in_batch: Any = None) -> Tensor:
-        """One batch forward and back, in parts where memory is short; its mean loss, regardless of its weight in the step. Raises Unstable
-        `nan_loss` when that is not a number."""
-        loss: Tensor = sum(super(EngineTrainer, self).training_step(model, part) for part in self._in_parts(inputs))
+        """One batch forward and back, in parts where memory is short; its mean loss, regardless of its weight
+        in the step. Raises Unstable `nan_loss` when that is not a number.
+        """
+        loss: Tensor = sum(
+            super(EngineTrainer, self).training_step(model, part) for part in self._in_parts(inputs)
+        )
         if not self.is_number(loss):
             raise self._no_number("loss", self.state.global_step + 1)
         weighs = self.model.loss
@@ -140,8 +171,10 @@ class EngineTrainer(Trainer):  # type: ignore[misc]
         return Unstable(f"nan_{what.rpartition(' ')[2]}", f"The {what} became NaN at step {step}.", step)
 
     def _in_parts(self, batch: dict[str, Tensor]) -> Iterator[dict[str, Any]]:
-        """The batch's rows a few at a time, each part with its share of the batch's loss, so that the gradients add up to the batch's. On
-        the machine's own processor long texts pass fewer at a time, which takes no longer there and a fraction of the memory."""
+        """The batch's rows a few at a time, each part with its share of the batch's loss, so that the
+        gradients add up to the batch's. On the machine's own processor long texts pass fewer at a time, which
+        takes no longer there and a fraction of the memory.
+        """
         loss = self.model.loss
         whole = loss.usual(batch["labels"]) or 1.0  # a batch of empty texts has no token that counts
         whole /= self.team.size  # as gradients are averaged over the processes
@@ -153,7 +186,9 @@ class EngineTrainer(Trainer):  # type: ignore[misc]
         if ids is None or self.args.device.type != devices.CPU or self.spec.strategy.kind == "head":
             return self.parts.rows
         sequences = ids.numel() // max(1, len(ids) * ids.shape[-1])  # of a row
-        return memory.rows_within(ids.shape[-1], self.parts.rows, memory.TRAINED_SQUARES * self.team.size // max(1, sequences))
+        return memory.rows_within(
+            ids.shape[-1], self.parts.rows, memory.TRAINED_SQUARES * self.team.size // max(1, sequences)
+        )
 
     def compute_loss(self, model: Any, inputs: dict[str, Any], *args: Any, **options: Any) -> Any:
         """The loss of a part, as much as it counts in its batch."""
@@ -161,7 +196,9 @@ class EngineTrainer(Trainer):  # type: ignore[misc]
         return share * super().compute_loss(model, inputs, *args, **options)
 
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
-        """Validation loss and scores, written to the log and used to keep the best step. Raises Unstable where logits are not numbers."""
+        """Validation loss and scores, written to the log and used to keep the best step. Raises Unstable
+        where logits are not numbers.
+        """
         values = self.validated()
         if values is None:
             raise self._no_number("validation loss", self.state.global_step)
@@ -195,14 +232,18 @@ class EngineTrainer(Trainer):  # type: ignore[misc]
         return better
 
     def _has_jumped(self) -> bool:
-        """Whether the newest training loss is far above those before it: weights that may be diverging don't replace good ones."""
+        """Whether the newest training loss is far above those before it: weights that may be diverging don't
+        replace good ones.
+        """
         train = [(each["step"], each["loss"]) for each in self.state.log_history if "loss" in each]
         found = jumps(train)
         return bool(found) and found[-1][0] == train[-1][0]
 
     def _equal_with_less_loss(self, values: dict[str, float]) -> bool:
         known = [
-            each["eval_loss"] for each in self.state.log_history if "eval_loss" in each and each["step"] == self.state.best_global_step
+            each["eval_loss"]
+            for each in self.state.log_history
+            if "eval_loss" in each and each["step"] == self.state.best_global_step
         ]
         return (
             values[f"eval_{logged(self.learner.metrics.trained.name)}"] == self.state.best_metric
@@ -213,7 +254,9 @@ class EngineTrainer(Trainer):  # type: ignore[misc]
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
         weights = Path(output_dir or self.args.output_dir) / WEIGHTS
         is_best = self.state.best_global_step == self.state.global_step
-        if is_best and self.team.broadcast(lambda: best.hard_link(self.folder, self.state.global_step, weights)):
+        if is_best and self.team.broadcast(
+            lambda: best.hard_link(self.folder, self.state.global_step, weights)
+        ):
             return
         trained = self.trained_weights()
         if self.team.leads:
@@ -249,7 +292,9 @@ class EngineTrainer(Trainer):  # type: ignore[misc]
     def free_training_memory(self) -> None:
         """Free gradients and the optimizer's moments: writing the artifact needs memory of its own."""
         self.model.zero_grad(set_to_none=True)
-        self.optimizer = self.lr_scheduler = self.callback_handler.optimizer = self.callback_handler.lr_scheduler = None
+        self.optimizer = self.lr_scheduler = self.callback_handler.optimizer = (
+            self.callback_handler.lr_scheduler
+        ) = None
         self.accelerator._optimizers.clear()
         self.accelerator._schedulers.clear()
         self.accelerator._models.clear()
@@ -262,8 +307,12 @@ def logged(score: str) -> str:
     return "loss" if score == "validation_loss" else score
 
 
-def arguments(spec: TrainSpec, folder: Path, *, rows: int, bf16: bool, device: str = devices.CPU) -> TrainingArguments:
-    """The Trainer's arguments for a spec: its device, evaluation and checkpoint at the same steps, no reporting of its own."""
+def arguments(
+    spec: TrainSpec, folder: Path, *, rows: int, bf16: bool, device: str = devices.CPU
+) -> TrainingArguments:
+    """The Trainer's arguments for a spec: its device, evaluation and checkpoint at the same steps, no
+    reporting of its own.
+    """
     steps_per_epoch = spec.steps_of_epoch(rows)
     every = max(1, math.ceil(steps_per_epoch / spec.evaluations_per_epoch))
     score = metrics_of(spec.task).trained
@@ -299,6 +348,7 @@ def arguments(spec: TrainSpec, folder: Path, *, rows: int, bf16: bool, device: s
         disable_tqdm=True,
         log_level="error",
     )
-    if found.n_gpu > 1:  # it would divide each batch among all GPUs that it sees, which only several processes do here
+    # it would divide each batch among all GPUs that it sees, which only several processes do here
+    if found.n_gpu > 1:
         found._n_gpu = 1
     return found

@@ -1,4 +1,6 @@
-"""The verb `train`: from spec.json and rows to result.json and an artifact. Run it again after any kill and it continues."""
+"""The verb `train`: from spec.json and rows to result.json and an artifact. Run it again after any kill and
+it continues.
+"""
 
 from __future__ import annotations
 
@@ -44,12 +46,15 @@ from lifecycle.runtime.task_types.rows import Rows
 from lifecycle.runtime.task_types.spans.tagging import Unit
 
 PATIENCE = 60.0  # seconds that the other processes have to end after the last step
-DISK_SHARE = {"full": 6.0}  # of the base's size: weights, best weights, checkpoints of optimizer and weights, and the graphs
+# of the base's size: weights, best weights, checkpoints of optimizer and weights, and the graphs
+DISK_SHARE = {"full": 6.0}
 SMALL_SHARE = 2.0
 
 
 def train(folder: Path, cancelled: Callable[[], bool]) -> dict[str, Any]:
-    """Run it and return its result (status succeeded or cancelled). Raises EngineFault or any other error when it fails."""
+    """Run it and return its result (status succeeded or cancelled). Raises EngineFault or any other error
+    when it fails.
+    """
     effort = Effort(folder)
     try:
         return _train(folder, cancelled, effort)
@@ -70,7 +75,12 @@ def _train(folder: Path, cancelled: Callable[[], bool], effort: Effort) -> dict[
     prepared = _prepare(spec, folder)
     if spec.rehearsal:
         new = len(prepared.train) - prepared.rehearsed
-        events.write("log", message=f"Training on {new:,} new rows and {prepared.rehearsed:,} rehearsal rows of {spec.base.name}.")
+        events.write(
+            "log",
+            message=(
+                f"Training on {new:,} new rows and {prepared.rehearsed:,} rehearsal rows of {spec.base.name}."
+            ),
+        )
     if note := learner.note(prepared.unit):
         events.write("log", message=note)
     reporter = Reporter(spec, events, old, cancelled, effort, len(prepared.train))
@@ -94,7 +104,11 @@ def _train(folder: Path, cancelled: Callable[[], bool], effort: Effort) -> dict[
     if broke:
         result["error"] = _report_divergence(broke, best_step, events)
     elif cancelled():
-        events.write("end", status="cancelled", message=f"Stopped on request at step {trainer.state.global_step}; it can be resumed.")
+        events.write(
+            "end",
+            status="cancelled",
+            message=f"Stopped on request at step {trainer.state.global_step}; it can be resumed.",
+        )
         return result | {"status": "cancelled", "metrics": best.values(folder)} | _cost(effort, trainer.team)
     trainer.free_training_memory()
     devices.release_memory(prepared.device)
@@ -108,17 +122,28 @@ def _train(folder: Path, cancelled: Callable[[], bool], effort: Effort) -> dict[
         model.lowest.restore()
     model.to(devices.CPU)  # whose bytes are in the artifact; it is served there too
     devices.release_memory(prepared.device)
-    events.write("stage", name="artifact", message=f"Saving the weights of step {best_step}, the best by {learner.metrics.trained.words}.")
+    events.write(
+        "stage",
+        name="artifact",
+        message=f"Saving the weights of step {best_step}, the best by {learner.metrics.trained.words}.",
+    )
     run, answerer = Trained(spec, folder, prepared, trainer, events), answerer_of(spec.task)
     values, info, paces = answerer.finish(run)
-    result |= {"metrics": values, "int8": asdict(info.int8) if info.int8 else None, "inference": paces, "rehearsed": prepared.rehearsed}
+    result |= {
+        "metrics": values,
+        "int8": asdict(info.int8) if info.int8 else None,
+        "inference": paces,
+        "rehearsed": prepared.rehearsed,
+    }
     if info.deciding:
         result["deciding"] = deciding.to_json(info.deciding)
     if info.operating:
         result["operating"] = asdict(info.operating)
     if forgotten := continuing.forgetting(run, answerer):
         result["forgetting"] = forgotten
-        reporter.report([each for each in [continuing.finding(forgotten, learner.metrics.listed, spec.base.name)] if each])
+        reporter.report(
+            [each for each in [continuing.finding(forgotten, learner.metrics.listed, spec.base.name)] if each]
+        )
     checkpoint.purge(folder / "checkpoints")
     shutil.rmtree(folder / "best", ignore_errors=True)
     shutil.rmtree(folder / "cache", ignore_errors=True)
@@ -127,7 +152,9 @@ def _train(folder: Path, cancelled: Callable[[], bool], effort: Effort) -> dict[
 
 
 def _report_divergence(broke: Unstable, best_step: int | None, events: EventWriter) -> dict[str, Any]:
-    """Log that training diverged; returns the `error` of a result with earlier weights. Raises it where there are none."""
+    """Log that training diverged; returns the `error` of a result with earlier weights. Raises it where there
+    are none.
+    """
     sound = best_step if best_step and best_step < broke.step else None
     finding = diagnosis.broken(broke, sound)
     events.write("finding", **finding.to_json())
@@ -136,8 +163,12 @@ def _report_divergence(broke: Unstable, best_step: int | None, events: EventWrit
     return Fault(broke.code, finding.detail, broke.next_step).to_json()
 
 
-def _learn(spec: TrainSpec, folder: Path, prepared: Prepared, events: EventWriter, reporter: Reporter) -> tuple[EngineTrainer, Network]:
-    """Train to the end. Where memory runs out, continue from the newest checkpoint with half as many rows at a time."""
+def _learn(
+    spec: TrainSpec, folder: Path, prepared: Prepared, events: EventWriter, reporter: Reporter
+) -> tuple[EngineTrainer, Network]:
+    """Train to the end. Where memory runs out, continue from the newest checkpoint with half as many rows at
+    a time.
+    """
     while True:
         try:
             return _attempt(spec, folder, prepared, events, reporter)
@@ -147,10 +178,17 @@ def _learn(spec: TrainSpec, folder: Path, prepared: Prepared, events: EventWrite
         parts = memory.keep_half(folder, spec.batch_size)
         gc.collect()  # the failure's traceback keeps model, optimizer, and the batch's tensors
         devices.release_memory(prepared.device)
-        events.write("log", message=f"Out of memory; continuing with {parts.rows} of {parts.batch} rows of a batch at a time.")
+        events.write(
+            "log",
+            message=(
+                f"Out of memory; continuing with {parts.rows} of {parts.batch} rows of a batch at a time."
+            ),
+        )
 
 
-def _attempt(spec: TrainSpec, folder: Path, prepared: Prepared, events: EventWriter, reporter: Reporter) -> tuple[EngineTrainer, Network]:
+def _attempt(
+    spec: TrainSpec, folder: Path, prepared: Prepared, events: EventWriter, reporter: Reporter
+) -> tuple[EngineTrainer, Network]:
     """A new trainer, from the newest checkpoint to the end, or to where training diverged."""
     team = Team(folder, spec.processes, device=prepared.device, sharded=spec.sharded)
     try:
@@ -173,7 +211,9 @@ def _attempt(spec: TrainSpec, folder: Path, prepared: Prepared, events: EventWri
 def _samples(spec: TrainSpec, prepared: Prepared, trainer: EngineTrainer, events: EventWriter) -> Show:
     """A callback that logs sample predictions of a few validation rows at each evaluation."""
     numbers, ids = trainer.eval_dataset.encoded.shown, prepared.validation.ids
-    shown = Samples(trainer.learner, spec.labels, ids, choose(len(ids), spec.seed) if numbers is None else tuple(numbers))
+    shown = Samples(
+        trainer.learner, spec.labels, ids, choose(len(ids), spec.seed) if numbers is None else tuple(numbers)
+    )
     return lambda step, outputs, truth: events.write("samples", **shown.event(step, outputs, truth))
 
 
@@ -191,7 +231,9 @@ def follow(folder: Path, team: Team) -> None:
 
 def _tell_start(spec: TrainSpec, folder: Path, trainer: EngineTrainer, reporter: Reporter) -> None:
     learner, events, (trainable, total) = trainer.learner, reporter.events, trainer.counted
-    few = diagnosis.few_validation_rows(learner.support(trainer.eval_dataset.encoded.truth, len(spec.labels)), spec.labels)
+    few = diagnosis.few_validation_rows(
+        learner.support(trainer.eval_dataset.encoded.truth, len(spec.labels)), spec.labels
+    )
     reporter.report([*([few] if few else []), *trainer.train_dataset.encoded.notes])
     if trainer.parts.count > 1:
         events.write("finding", **trainer.parts.finding().to_json())
@@ -214,7 +256,11 @@ def _seed(seed: int) -> None:
 
 
 def _cost(effort: Effort, team: Team) -> dict[str, Any]:
-    return effort.to_json() | {"peak_memory_mb": round(team.peak_memory_mb(), 1)} | devices.peak_memory(team.device)
+    return (
+        effort.to_json()
+        | {"peak_memory_mb": round(team.peak_memory_mb(), 1)}
+        | devices.peak_memory(team.device)
+    )
 
 
 def _prepare(spec: TrainSpec, folder: Path, rank: int = 0) -> Prepared:
@@ -225,11 +271,16 @@ def _prepare(spec: TrainSpec, folder: Path, rank: int = 0) -> Prepared:
     train_rows = continuing.rehearsed(spec, new_rows, folder, learner)
     validation = read_rows(folder / "validation.jsonl", spec.labels, learner.read)
     learner.check(train_rows.targets, spec.labels)
-    if kind.has_responses:  # without a pair that is decided there is no score by which a step could be the best
+    # without a pair that is decided there is no score by which a step could be the best
+    if kind.has_responses:
         learner.check(validation.targets, spec.labels)
     base = open_base(folder / spec.base.path, spec.base.name, spec.base.digest)
     if kind.writes_text and not base.decoder:
-        raise SpecError("base", f"is {base.model_type or 'unknown'}, which can't generate text; choose a decoder, such as SmolLM2.")
+        raise SpecError(
+            "base",
+            f"is {base.model_type or 'unknown'}, which can't generate text; choose a decoder, such as"
+            " SmolLM2.",
+        )
     needed = int(base.bytes * DISK_SHARE.get(spec.strategy.kind, SMALL_SHARE))
     free = shutil.disk_usage(folder).free
     if free < needed:
@@ -237,11 +288,15 @@ def _prepare(spec: TrainSpec, folder: Path, rank: int = 0) -> Prepared:
         raise EngineFault("disk_full", message, "Free some disk space, then resume the run.")
     rehearsed = len(train_rows) - len(new_rows)
     precision, unit = _precision_and_unit(spec, folder, device, train_rows)
-    return Prepared(base, load_tokenizer(base.path), train_rows, validation, precision, rehearsed, device, unit)
+    return Prepared(
+        base, load_tokenizer(base.path), train_rows, validation, precision, rehearsed, device, unit
+    )
 
 
 def _precision_and_unit(spec: TrainSpec, folder: Path, device: str, train: Rows) -> tuple[str, Unit]:
-    """The precision of the run's first start, and the unit of its tags, which a resume must keep to reach the same weights."""
+    """The precision of the run's first start, and the unit of its tags, which a resume must keep to reach the
+    same weights.
+    """
     kept = folder / PRECISION
     if kept.exists():
         found = json.loads(kept.read_text(encoding="utf-8"))
@@ -254,17 +309,27 @@ def _precision_and_unit(spec: TrainSpec, folder: Path, device: str, train: Rows)
 
 
 def _trainer(
-    spec: TrainSpec, folder: Path, prepared: Prepared, emit: Callable[..., object], team: Team, callbacks: list[TrainerCallback]
+    spec: TrainSpec,
+    folder: Path,
+    prepared: Prepared,
+    emit: Callable[..., object],
+    team: Team,
+    callbacks: list[TrainerCallback],
 ) -> tuple[EngineTrainer, Network]:
     """The trainer; what is computed once is ready before the other processes start. emit: as events.write."""
     learner, labels = learner_of(spec.task), len(spec.labels)
     limit = prepared.limit(spec)
     named = (("train", prepared.train), ("validation", prepared.validation))
-    encoded = {name: learner.encode(prepared.tokenizer, rows, labels, limit, prepared.unit) for name, rows in named}
+    encoded = {
+        name: learner.encode(prepared.tokenizer, rows, labels, limit, prepared.unit) for name, rows in named
+    }
     model: Any = _begin(spec, prepared, encoded["train"].labels)
     if spec.keep_head:
         taken = continuing.take_head(model.head, prepared.base.path, spec)
-        emit("log", message=f"The head reuses {taken} of {learner.outputs(labels)} outputs of {spec.base.name}.")
+        emit(
+            "log",
+            message=f"The head reuses {taken} of {learner.outputs(labels)} outputs of {spec.base.name}.",
+        )
     if spec.sharded:
         sharding.check(model)
     else:
@@ -272,43 +337,68 @@ def _trainer(
     lowest = Lowest(model.encoder, spec.strategy.frozen_layers) if spec.strategy.cached else None
     parts = memory.kept(folder, spec.batch_size)
     batches = Collate(
-        prepared.tokenizer.pad_token_id or 0, "token_type_ids" in prepared.tokenizer.model_input_names, learner.stack, learner.pad
+        prepared.tokenizer.pad_token_id or 0,
+        "token_type_ids" in prepared.tokenizer.model_input_names,
+        learner.stack,
+        learner.pad,
     )
     sets = []
     for name, rows in encoded.items():
         features = hidden = None
         if lowest is not None:
-            emit("log", message=f"Caching the output of {lowest.count} frozen layers for {len(rows):,} {name} rows.", once=True)
-            hidden = frozen_activations(lowest, rows.ids, batches, folder / "cache" / f"{name}.f16", parts.evaluation)
+            emit(
+                "log",
+                message=f"Caching the output of {lowest.count} frozen layers for {len(rows):,} {name} rows.",
+                once=True,
+            )
+            hidden = frozen_activations(
+                lowest, rows.ids, batches, folder / "cache" / f"{name}.f16", parts.evaluation
+            )
         if spec.strategy.kind == "head":
             emit("log", message=f"Computing frozen embeddings of {len(rows):,} {name} rows.", once=True)
-            features = learner.frozen(model, rows, batches, folder / "cache" / f"{name}.safetensors", parts.evaluation)
+            features = learner.frozen(
+                model, rows, batches, folder / "cache" / f"{name}.safetensors", parts.evaluation
+            )
         sets.append(EncodedRows(rows, features, hidden))
     model.lowest = lowest
     team.gather()
     team.meet()
     if team.size > 1:
         callbacks = [*callbacks, Obey(team)]
-    args = arguments(spec, folder, rows=len(prepared.train), bf16=prepared.precision == "bf16", device=prepared.device)
+    args = arguments(
+        spec, folder, rows=len(prepared.train), bf16=prepared.precision == "bf16", device=prepared.device
+    )
     if spec.sharded:
         held = sharding.divide(model, prepared.device, team.size)
-        emit("log", message=f"Sharded the model: each of {team.size} processes holds at most {held:,} of {counts(model)[1]:,} parameters.")
+        emit(
+            "log",
+            message=(
+                f"Sharded the model: each of {team.size} processes holds at most {held:,} of"
+                f" {counts(model)[1]:,} parameters."
+            ),
+        )
     kind = sharding.ShardedTrainer if spec.sharded else EngineTrainer
-    trainer = kind(spec, folder, parts, team, model, *sets, args=args, data_collator=batches, callbacks=callbacks)
+    trainer = kind(
+        spec, folder, parts, team, model, *sets, args=args, data_collator=batches, callbacks=callbacks
+    )
     if lowest is not None:
         lowest.detach()
     return trainer, model
 
 
 def _begin(spec: TrainSpec, prepared: Prepared, labels: Any) -> Network:
-    """The model as it is before the first step. labels: of the training rows, as the learner's loss reads them."""
+    """The model as it is before the first step. labels: of the training rows, as the learner's loss reads
+    them.
+    """
     _seed(spec.seed)
     learner = learner_of(spec.task)
     return learner.build(prepared.base.path, spec, learner.loss(spec, labels))
 
 
 def _train_from(trainer: EngineTrainer, spec: TrainSpec, point: Path | None) -> None:
-    """Train from the point on. Where patience had ended at the point, nothing is left to train: only the record is read back."""
+    """Train from the point on. Where patience had ended at the point, nothing is left to train: only the
+    record is read back.
+    """
     if point is not None:
         state = TrainerState.load_from_json(str(point / "trainer_state.json"))
         if spec.patience and evaluations_since_best(state) >= spec.patience:

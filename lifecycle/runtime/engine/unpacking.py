@@ -1,4 +1,6 @@
-"""The verb `unpack`: a decoder in an installed package's quantised file, as a folder of trainable safetensors."""
+"""The verb `unpack`: a decoder in an installed package's quantised file, as a folder of trainable
+safetensors.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,8 @@ from lifecycle.runtime.engine.spec import UnpackSpec
 
 
 def unpack(folder: Path, cancelled: Callable[[], bool]) -> dict[str, Any]:
-    """Write DIR/model: config, tokenizer with its chat template, and model.safetensors in fp32, each weight as the quantised one means it.
+    """Write DIR/model: config, tokenizer with its chat template, and model.safetensors in fp32, each weight
+    as the quantised one means it.
 
     Raises EngineFault `base_missing` where the file cannot be read.
     """

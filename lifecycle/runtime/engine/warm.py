@@ -1,6 +1,8 @@
-"""The warm engine: imports once, then forks a child a request. No tensor is touched before a fork: a thread pool dies in it.
+"""The warm engine: imports once, then forks a child a request. No tensor is touched before a fork: a thread
+pool dies in it.
 
-A child exits when its answer is sent or its caller disconnects. The engine exits after IDLE_SECONDS without a request.
+A child exits when its answer is sent or its caller disconnects. The engine exits after IDLE_SECONDS without a
+request.
 """
 
 from __future__ import annotations
@@ -34,7 +36,9 @@ DIGITS = 5  # of the numbers of a vector that was scaled to length 1
 
 
 def serve(path: Path, idle_seconds: float = IDLE_SECONDS) -> None:
-    """Answer requests on the socket until idle or SIGTERM. Returns at once where another engine serves this path."""
+    """Answer requests on the socket until idle or SIGTERM. Returns at once where another engine serves this
+    path.
+    """
     with path.with_name(f"{path.name}.lock").open("a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -146,15 +150,23 @@ def _predict(payload: dict[str, Any]) -> dict[str, Any]:
         return known | {"answers": []}
     found = predictor.answer(texts)
     probabilities = decoding.decode(found.logits, info.temperature)
-    answers = [each | {"tokens": count} for each, count in zip(decoding.predictions(probabilities, info), found.tokens, strict=True)]
+    answers = [
+        each | {"tokens": count}
+        for each, count in zip(decoding.predictions(probabilities, info), found.tokens, strict=True)
+    ]
     if not learner_of(info.task).network.is_ragged:
-        answers = [each | {"probabilities": row.tolist()} for each, row in zip(answers, probabilities, strict=True)]
+        answers = [
+            each | {"probabilities": row.tolist()} for each, row in zip(answers, probabilities, strict=True)
+        ]
     return known | {"answers": answers}
 
 
 def _embed(payload: dict[str, Any]) -> dict[str, Any]:
     if payload.get("artifact") is None:
-        base, texts = open_base(Path(str(payload.get("base"))), expected_digest=str(payload.get("digest") or "")), _texts(payload)
+        base, texts = (
+            open_base(Path(str(payload.get("base"))), expected_digest=str(payload.get("digest") or "")),
+            _texts(payload),
+        )
         embedder = Embedder(base.path, "mean", int(payload.get("max_tokens", 128)))
         return {"embeddings": embedder.embed(texts).round(DIGITS).tolist() if texts else []}
     predictor, texts = _opened(payload)
@@ -170,7 +182,12 @@ def _explain(payload: dict[str, Any]) -> dict[str, Any]:
 
 def _plain(payload: dict[str, Any]) -> dict[str, Any]:
     base = Path(payload["base"]) if payload.get("base") else None
-    return write_plain(Path(str(payload.get("artifact"))), base, Path(str(payload.get("target"))), str(payload.get("base_name") or ""))
+    return write_plain(
+        Path(str(payload.get("artifact"))),
+        base,
+        Path(str(payload.get("target"))),
+        str(payload.get("base_name") or ""),
+    )
 
 
 def _probe(payload: dict[str, Any]) -> dict[str, Any]:
@@ -178,5 +195,9 @@ def _probe(payload: dict[str, Any]) -> dict[str, Any]:
 
 
 VERBS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
-    "predict": _predict, "embed": _embed, "explain": _explain, "plain": _plain, "probe": _probe,
-}  # fmt: skip
+    "predict": _predict,
+    "embed": _embed,
+    "explain": _explain,
+    "plain": _plain,
+    "probe": _probe,
+}

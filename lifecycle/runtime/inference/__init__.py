@@ -1,1 +1,3 @@
-"""The inference server: reads a signed routes document, answers the Open Inference Protocol, writes a prediction spool. No Django."""
+"""The inference server: reads a signed routes document, answers the Open Inference Protocol, writes a
+prediction spool. No Django.
+"""

@@ -1,4 +1,6 @@
-"""`python -m lifecycle.runtime.inference`: one server process until SIGTERM, then a graceful shutdown with exit code 0."""
+"""`python -m lifecycle.runtime.inference`: one server process until SIGTERM, then a graceful shutdown with
+exit code 0.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +24,9 @@ FINISH_SECONDS = 30
 
 
 class DrainingServer(uvicorn.Server):
-    """uvicorn with a two-step shutdown: SIGTERM makes `ready` false at once, and the port closes drain_seconds later. A server that isn't
-    listening yet has nothing to drain."""
+    """uvicorn with a two-step shutdown: SIGTERM makes `ready` false at once, and the port closes
+    drain_seconds later. A server that isn't listening yet has nothing to drain.
+    """
 
     def __init__(self, config: uvicorn.Config, server: Server) -> None:
         super().__init__(config)
@@ -33,7 +36,12 @@ class DrainingServer(uvicorn.Server):
         """Drain on SIGTERM, end at once on SIGINT or on a second signal of either kind."""
         if self.should_exit:
             self.force_exit = True
-        elif sig == signal.SIGTERM and self.started and not self._server.draining and self._server.config.drain_seconds:
+        elif (
+            sig == signal.SIGTERM
+            and self.started
+            and not self._server.draining
+            and self._server.config.drain_seconds
+        ):
             log.info("draining seconds=%d", self._server.config.drain_seconds)
             timer = threading.Timer(self._server.config.drain_seconds, self._close)
             timer.daemon = True
@@ -65,17 +73,27 @@ def serve(config: Config, inherited: socket.socket | None) -> None:
         timeout_keep_alive=75,
         timeout_graceful_shutdown=FINISH_SECONDS,
     )
-    log.info("starting host=%s port=%d socket=%d data_dir=%s", config.host, config.port, config.socket, config.data_dir)
+    log.info(
+        "starting host=%s port=%d socket=%d data_dir=%s",
+        config.host,
+        config.port,
+        config.socket,
+        config.data_dir,
+    )
     DrainingServer(settings, server).run(sockets=[inherited] if inherited else None)
     log.info("ended written=%d dropped=%d", server.spool.written, server.spool.dropped)
 
 
 def take_over(number: int) -> socket.socket | None:
-    """The inherited listening socket of this number; None for 0. Raises BadSetting where it isn't a socket."""
+    """The inherited listening socket of this number; None for 0. Raises BadSetting where it isn't a
+    socket.
+    """
     try:
         return socket.socket(fileno=number) if number else None
     except OSError as error:
-        raise BadSetting(f"INFERENCE_SOCKET is {number}, which is no open socket: {error.strerror}.") from error
+        raise BadSetting(
+            f"INFERENCE_SOCKET is {number}, which is no open socket: {error.strerror}."
+        ) from error
 
 
 def group_of(listening: socket.socket) -> str:
@@ -85,7 +103,9 @@ def group_of(listening: socket.socket) -> str:
 
 def main() -> int:
     """The exit code of the process."""
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s inference %(message)s")
+    logging.basicConfig(
+        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s inference %(message)s"
+    )
     try:
         config = from_environment()
         inherited = take_over(config.socket)

@@ -32,7 +32,9 @@ FAILED = "The model failed on this request. The request ID is in X-Request-Id."
 
 @dataclass(slots=True)
 class Exchange:
-    """State of one request while it is answered. pinned: the client requested a version, so no split chose its arm."""
+    """State of one request while it is answered. pinned: the client requested a version, so no split chose
+    its arm.
+    """
 
     live: LiveEndpoint
     token: str
@@ -55,9 +57,19 @@ class Exchange:
 
 
 class Answering:
-    """Answers infer requests and reports each of them to the spool, the metrics, the guard and the shadow. faults: None without drills."""
+    """Answers infer requests and reports each of them to the spool, the metrics, the guard and the shadow.
+    faults: None without drills.
+    """
 
-    def __init__(self, slots: Slots, spool: Spool, metrics: Metrics, guard: Guard, shadows: Shadows, faults: Faults | None) -> None:
+    def __init__(
+        self,
+        slots: Slots,
+        spool: Spool,
+        metrics: Metrics,
+        guard: Guard,
+        shadows: Shadows,
+        faults: Faults | None,
+    ) -> None:
         self._slots, self._spool, self._metrics = slots, spool, metrics
         self._guard, self._shadows, self._faults = guard, shadows, faults
 
@@ -69,19 +81,25 @@ class Answering:
         except ProtocolError as error:
             response = failure(error)
         except InjectedError:
-            log.warning("planted_error request_id=%s endpoint=%s", exchange.request_id, exchange.live.endpoint.name)
+            log.warning(
+                "planted_error request_id=%s endpoint=%s", exchange.request_id, exchange.live.endpoint.name
+            )
             response = failure(ProtocolError(500, FAILED))
         except ClientDisconnect:
             response = failure(ProtocolError(400, "The client disconnected before its request was complete."))
         except Exception:
-            log.exception("infer_failed request_id=%s endpoint=%s", exchange.request_id, exchange.live.endpoint.name)
+            log.exception(
+                "infer_failed request_id=%s endpoint=%s", exchange.request_id, exchange.live.endpoint.name
+            )
             response = failure(ProtocolError(500, FAILED))
         response.headers["x-request-id"] = exchange.request_id
         self._report(exchange, response.status_code)
         return response
 
     async def _answer(self, request: Request, exchange: Exchange, version: str | None) -> Response:
-        body = protocol.decode_body(await read_body(request), request.headers.get("content-encoding", "").strip().lower())
+        body = protocol.decode_body(
+            await read_body(request), request.headers.get("content-encoding", "").strip().lower()
+        )
         payload = exchange.payload = protocol.parse(body, request.headers.get(protocol.HEADER_LENGTH))
         key = route_key(payload, request.headers.get("x-route-key"))
         exchange.key = key_digest(exchange.live.endpoint.salt, key) if key is not None else ""
@@ -90,9 +108,13 @@ class Answering:
             raise ProtocolError(400, "This version has no EMBEDDING output.")
         if self._faults and (fault := self._faults.of(arm.arm.deployment, bucket(exchange.chance("fault")))):
             await inject(exchange, fault)
-        exchange.prediction, exchange.queue_seconds, exchange.run_seconds = await self._run(arm, payload.texts)
+        exchange.prediction, exchange.queue_seconds, exchange.run_seconds = await self._run(
+            arm, payload.texts
+        )
         content, headers = protocol.encode(head(exchange, payload, arm), payload, exchange.prediction)
-        return Response(content, headers=headers | {"x-model-version": arm.arm.version, "x-arm": arm.arm.name})
+        return Response(
+            content, headers=headers | {"x-model-version": arm.arm.version, "x-arm": arm.arm.name}
+        )
 
     async def _run(self, arm: LiveArm, texts: tuple[str, ...]) -> tuple[Prediction, float, float]:
         """The prediction of the arm's version, the seconds it waited for a slot, and the seconds it ran."""
@@ -126,7 +148,13 @@ class Answering:
     def _copy(self, exchange: Exchange, code: int) -> None:
         """Copy the shadow's share of the answered requests to it."""
         shadow, payload, prediction = exchange.live.shadow, exchange.payload, exchange.prediction
-        if shadow and payload and prediction and code == 200 and bucket(exchange.chance("shadow")) < shadow.arm.share:
+        if (
+            shadow
+            and payload
+            and prediction
+            and code == 200
+            and bucket(exchange.chance("shadow")) < shadow.arm.share
+        ):
             primary_ms = round(exchange.run_seconds * 1000, 3)
             name, key = exchange.live.endpoint.name, exchange.key
             self._shadows.offer(Copy(name, shadow, exchange.uuid, payload.texts, prediction, primary_ms, key))
@@ -143,12 +171,18 @@ async def inject(exchange: Exchange, fault: Fault) -> None:
 def head(exchange: Exchange, payload: InferRequest, arm: LiveArm) -> dict[str, Any]:
     """The fields of a response besides its tensors."""
     parameters = {"arm": arm.arm.name, "version_label": arm.arm.label, "prediction_id": exchange.uuid}
-    named: dict[str, Any] = {"model_name": exchange.live.endpoint.name, "model_version": arm.arm.version, "parameters": parameters}
+    named: dict[str, Any] = {
+        "model_name": exchange.live.endpoint.name,
+        "model_version": arm.arm.version,
+        "parameters": parameters,
+    }
     return named if payload.id is None else named | {"id": payload.id}
 
 
 async def read_body(request: Request) -> bytes:
-    """The request's body. Raises ProtocolError: 413 as soon as it exceeds the limit, 408 when it doesn't arrive in time."""
+    """The request's body. Raises ProtocolError: 413 as soon as it exceeds the limit, 408 when it doesn't
+    arrive in time.
+    """
     declared = protocol.whole_number(request.headers.get("content-length", "0"))
     if declared is not None and declared > protocol.MAX_BODY_BYTES:
         raise protocol.too_large()
@@ -161,12 +195,16 @@ async def read_body(request: Request) -> bytes:
                     raise protocol.too_large()
                 chunks.append(chunk)
     except TimeoutError as error:
-        raise ProtocolError(408, f"The request body didn't arrive within {BODY_SECONDS:g} seconds.") from error
+        raise ProtocolError(
+            408, f"The request body didn't arrive within {BODY_SECONDS:g} seconds."
+        ) from error
     return b"".join(chunks)
 
 
 def route_key(payload: InferRequest, header: str | None) -> str | None:
-    """The key that keeps a client on one arm; None without one. Raises ProtocolError (400) for an invalid key."""
+    """The key that keeps a client on one arm; None without one. Raises ProtocolError (400) for an invalid
+    key.
+    """
     key = payload.parameters.get("route_key", header)
     if key is not None and (not isinstance(key, str) or not 1 <= len(key) <= 256):
         raise ProtocolError(400, "route_key must be a string of 1 to 256 characters.")
@@ -174,22 +212,31 @@ def route_key(payload: InferRequest, header: str | None) -> str | None:
 
 
 def pick(live: LiveEndpoint, digits: str, version: str | None) -> LiveArm:
-    """The arm that answers: that of the requested version if it gets traffic, else by digits, of the sticky key or random."""
+    """The arm that answers: that of the requested version if it gets traffic, else by digits, of the sticky
+    key or random.
+    """
     if not live.arms:
         raise nothing_answers(live)
     if version is not None:
         for candidate in live.arms:
             if version in (candidate.arm.version, candidate.arm.root_digest) and candidate.arm.share > 0:
                 return candidate
-        raise ProtocolError(404, "This version isn't served for this model. Omit the version to use the live one.")
+        raise ProtocolError(
+            404, "This version isn't served for this model. Omit the version to use the live one."
+        )
     return choose_arm(live, bucket(digits))
 
 
 def nothing_answers(live: LiveEndpoint) -> ProtocolError:
     """The error of an endpoint without a live version, and whether to retry."""
     if live.endpoint.withdrawn and not live.endpoint.arms:
-        return ProtocolError(503, "The live version was quarantined and no other version is deployed. Contact the model's owner.")
-    return ProtocolError(503, "No version of this model is live yet. See its endpoint page.", retry_after_seconds=5)
+        return ProtocolError(
+            503,
+            "The live version was quarantined and no other version is deployed. Contact the model's owner.",
+        )
+    return ProtocolError(
+        503, "No version of this model is live yet. See its endpoint page.", retry_after_seconds=5
+    )
 
 
 def row(exchange: Exchange, code: int, seconds: float) -> dict[str, Any]:
@@ -225,9 +272,16 @@ def inputs(exchange: Exchange, texts: tuple[str, ...]) -> list[dict[str, Any]]:
     """The spool's entry for each text."""
     kept = []
     for index, text in enumerate(texts):
-        entry: dict[str, Any] = {"sha256": hashlib.sha256(text.encode("utf-8")).hexdigest(), "chars": len(text)}
+        entry: dict[str, Any] = {
+            "sha256": hashlib.sha256(text.encode("utf-8")).hexdigest(),
+            "chars": len(text),
+        }
         if made := exchange.prediction:
-            entry |= {"tokens": made.tokens[index], "oov": round(made.oov[index], 6), "truncated": made.truncated[index]}
+            entry |= {
+                "tokens": made.tokens[index],
+                "oov": round(made.oov[index], 6),
+                "truncated": made.truncated[index],
+            }
         if exchange.live.endpoint.keep_text:
             entry["text"] = text
         kept.append(entry)
@@ -235,11 +289,14 @@ def inputs(exchange: Exchange, texts: tuple[str, ...]) -> list[dict[str, Any]]:
 
 
 def outputs(prediction: Prediction) -> list[dict[str, Any]]:
-    """The spool's entry for each prediction: the label, its probability, and the five most likely labels including it."""
+    """The spool's entry for each prediction: the label, its probability, and the five most likely labels
+    including it.
+    """
     kept = []
     for best, scores in zip(prediction.best, prediction.scores.tolist(), strict=True):
         ranked = sorted(range(len(scores)), key=lambda index: -scores[index])[:TOP_SCORES]
-        ranked = ranked if best in ranked else [*ranked[:-1], best]  # from a threshold on it need not be likely
+        # from a threshold on it need not be likely
+        ranked = ranked if best in ranked else [*ranked[:-1], best]
         top = {prediction.labels[index]: round(scores[index], 6) for index in ranked}
         kept.append({"label": prediction.labels[best], "confidence": round(scores[best], 6), "scores": top})
     return kept

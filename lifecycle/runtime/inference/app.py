@@ -1,4 +1,6 @@
-"""The ASGI application: paths of the Open Inference Protocol v2, who may call them, start and end of the server."""
+"""The ASGI application: paths of the Open Inference Protocol v2, who may call them, start and end of the
+server.
+"""
 
 from __future__ import annotations
 
@@ -51,23 +53,29 @@ register_url_convertor("endpoint", NameConvertor())
 
 
 class Server:
-    """The parts of one server process and the handlers over them. It listens once every version of its routes is loaded or refused, so
-    that an accepted connection gets an answer; without routes, at once.
+    """The parts of one server process and the handlers over them. It listens once every version of its routes
+    is loaded or refused, so that an accepted connection gets an answer; without routes, at once.
 
     group: shared with the other servers of its socket; see Siblings.
     """
 
-    def __init__(self, config: Config, *, router: Router | None = None, slots: Slots | None = None, group: str = "") -> None:
+    def __init__(
+        self, config: Config, *, router: Router | None = None, slots: Slots | None = None, group: str = ""
+    ) -> None:
         self.config = config
         self.draining = False
-        self.router = router or Router(config.data_dir / "serving", config.public_key, name=config.name, drills=config.drills)
+        self.router = router or Router(
+            config.data_dir / "serving", config.public_key, name=config.name, drills=config.drills
+        )
         self.spool = Spool(config.data_dir / "spool", max_bytes=config.spool_mb * 1_000_000)
         self.metrics = Metrics()
         self.siblings = Siblings(config.data_dir / "serving", config.name, group)
         self.slots = slots or Slots(config.slots, config.queue_texts)
         self.shadows = Shadows(lambda: self.slots.texts >= config.slots, self.spool.put)
         self.router.on_close = lambda closed: self.spool.put(closed.as_line())
-        self._answering = Answering(self.slots, self.spool, self.metrics, self.router.guard, self.shadows, self.router.faults)
+        self._answering = Answering(
+            self.slots, self.spool, self.metrics, self.router.guard, self.shadows, self.router.faults
+        )
 
     def application(self) -> Starlette:
         """The ASGI application over this server."""
@@ -117,7 +125,8 @@ class Server:
 
     async def _share_counts(self) -> None:
         while self.siblings.shares:
-            await asyncio.to_thread(self.siblings.write, self._counted())  # counted here: only this thread writes the counts
+            # counted here: only this thread writes the counts
+            await asyncio.to_thread(self.siblings.write, self._counted())
             await asyncio.sleep(BEAT_SECONDS)
 
     async def live(self, _request: Request) -> Response:
@@ -125,7 +134,9 @@ class Server:
         return answer({"live": True})
 
     async def ready(self, _request: Request) -> Response:
-        """Readiness: routes are read, each endpoint answers (or its version was refused), and the server isn't shutting down."""
+        """Readiness: routes are read, each endpoint answers (or its version was refused), and the server
+        isn't shutting down.
+        """
         ready = self.router.answers and not self.draining
         return answer({"live": True, "ready": ready}, status=200 if ready else 503)
 
@@ -149,7 +160,9 @@ class Server:
         about: dict[str, Any] = {"precision": engine.precision, "reason": engine.reason}
         if engine.cut:
             about["deciding"] = {"label": engine.labels[engine.cut.index], "threshold": engine.cut.threshold}
-        return answer(model_metadata(live.endpoint.name, versions, engine.labels, engine.hidden, engine.platform, about))
+        return answer(
+            model_metadata(live.endpoint.name, versions, engine.labels, engine.hidden, engine.platform, about)
+        )
 
     async def model_ready(self, request: Request) -> Response:
         """Whether the endpoint answers now."""
@@ -174,12 +187,27 @@ class Server:
     async def stats(self, request: Request) -> Response:
         """Counts and durations since the start of the process."""
         live, _token = self._authorise(request)
-        return answer({"model_stats": [self.metrics.statistics(live.endpoint.name, arm.arm.version) for arm in _arms(live, request)]})
+        return answer(
+            {
+                "model_stats": [
+                    self.metrics.statistics(live.endpoint.name, arm.arm.version)
+                    for arm in _arms(live, request)
+                ]
+            }
+        )
 
     async def all_stats(self, request: Request) -> Response:
         """Statistics of every endpoint that the token may use."""
         mine = self._endpoints_of(token_digest(request))
-        return answer({"model_stats": [self.metrics.statistics(live.endpoint.name, arm.arm.version) for live in mine for arm in live.arms]})
+        return answer(
+            {
+                "model_stats": [
+                    self.metrics.statistics(live.endpoint.name, arm.arm.version)
+                    for live in mine
+                    for arm in live.arms
+                ]
+            }
+        )
 
     async def index(self, request: Request) -> Response:
         """The endpoints that the token may use."""
@@ -207,27 +235,41 @@ class Server:
         """Metrics of the parts of this server, as Prometheus' families."""
         live = self.router.table.endpoints.values()
         arms = [(each.endpoint.name, arm) for each in live for arm in each.arms]
-        about = [((name, arm.arm.version, arm.arm.name, arm.arm.root_digest, arm.engine.precision), 1.0) for name, arm in arms]
+        about = [
+            ((name, arm.arm.version, arm.arm.name, arm.arm.root_digest, arm.engine.precision), 1.0)
+            for name, arm in arms
+        ]
         closed = [((each.endpoint, each.deployment), 1.0) for each in self.router.guard.closed.values()]
         return [
-            metrics.gauge("ready", "1 if the server is ready for traffic.", self.router.answers and not self.draining),
-            metrics.gauge("routing_epoch", "Config version being served.", max((each.epoch for each in live), default=0)),
+            metrics.gauge(
+                "ready", "1 if the server is ready for traffic.", self.router.answers and not self.draining
+            ),
+            metrics.gauge(
+                "routing_epoch", "Config version being served.", max((each.epoch for each in live), default=0)
+            ),
             metrics.gauge("slots", "Concurrent model runs.", self.config.slots),
             metrics.gauge("queue_texts", "Texts running or waiting.", self.slots.texts),
-            metrics.gauge("queue_texts_limit", "Maximum texts running or waiting before 429.", self.config.queue_texts),
+            metrics.gauge(
+                "queue_texts_limit", "Maximum texts running or waiting before 429.", self.config.queue_texts
+            ),
             metrics.total("spool_written", "Lines written to the spool.", self.spool.written),
-            metrics.total("spool_dropped", "Lines dropped because the disk or spool queue was full.", self.spool.dropped),
+            metrics.total(
+                "spool_dropped", "Lines dropped because the disk or spool queue was full.", self.spool.dropped
+            ),
             metrics.total("shadow_compared", "Shadow requests completed.", self.shadows.compared),
             metrics.total("shadow_dropped", "Shadow requests dropped.", self.shadows.dropped),
             metrics.marks("model_info", "Versions being served and their graph.", INFO, about),
-            metrics.marks("guard_closed", "1 for each canary closed by the guard.", ("endpoint", "deployment"), closed),
+            metrics.marks(
+                "guard_closed", "1 for each canary closed by the guard.", ("endpoint", "deployment"), closed
+            ),
         ]
 
     def _authorise(self, request: Request) -> tuple[LiveEndpoint, str]:
         """The endpoint of the path and the token's digest.
 
-        A missing or invalid token gets 401 for any path; a valid token gets the same 404 for an endpoint that doesn't exist and for one
-        that it may not use. A slug alone is looked up among those that the token may use.
+        A missing or invalid token gets 401 for any path; a valid token gets the same 404 for an endpoint that
+        doesn't exist and for one that it may not use. A slug alone is looked up among those that the token
+        may use.
         """
         digest, wanted = token_digest(request), request.path_params["name"]
         mine = {live.endpoint.name: live for live in self._endpoints_of(digest)}
@@ -241,7 +283,9 @@ class Server:
 
     def _endpoints_of(self, digest: str) -> list[LiveEndpoint]:
         now = time.time()
-        mine = [live for live in self.router.table.endpoints.values() if knows(live.endpoint.tokens, digest, now)]
+        mine = [
+            live for live in self.router.table.endpoints.values() if knows(live.endpoint.tokens, digest, now)
+        ]
         if not mine:
             raise unauthorised()
         return mine
@@ -278,10 +322,18 @@ def _arms(live: LiveEndpoint, request: Request) -> list[LiveArm]:
 
 
 async def _refuse(_request: Request, error: Exception) -> Response:
-    return failure(error) if isinstance(error, ProtocolError) else failure(ProtocolError(500, "The server failed."))
+    return (
+        failure(error)
+        if isinstance(error, ProtocolError)
+        else failure(ProtocolError(500, "The server failed."))
+    )
 
 
 async def _no_such_path(_request: Request, error: Exception) -> Response:
     code = error.status_code if isinstance(error, HTTPException) else 500
-    sentence = "Method not allowed for this path." if code == 405 else "Path not found. Protocol paths start with /v2."
+    sentence = (
+        "Method not allowed for this path."
+        if code == 405
+        else "Path not found. Protocol paths start with /v2."
+    )
     return failure(ProtocolError(code, sentence))

@@ -1,7 +1,8 @@
-"""The bounded queue before the engines: as many concurrent runs as cores, a limit on what waits, and a 429 beyond it.
+"""The bounded queue before the engines: as many concurrent runs as cores, a limit on what waits, and a 429
+beyond it.
 
-Requests aren't merged. On a CPU, texts of unlike length in one run cost more than one run each; the texts of one request are
-grouped by length inside the engine.
+Requests aren't merged. On a CPU, texts of unlike length in one run cost more than one run each; the texts of
+one request are grouped by length inside the engine.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ T = TypeVar("T")
 
 
 class Slots:
-    """Runs work in `slots` threads. At most `max_texts` texts run or wait; a request beyond that is refused with 429."""
+    """Runs work in `slots` threads. At most `max_texts` texts run or wait; a request beyond that is refused
+    with 429.
+    """
 
     def __init__(self, slots: int, max_texts: int) -> None:
         self.texts = 0
@@ -28,16 +31,22 @@ class Slots:
         self._seconds_per_text = 0.01
 
     async def run(self, texts: int, work: Callable[[], T]) -> tuple[T, float]:
-        """The result of the work, and the seconds it waited. Raises ProtocolError (429) when the queue is full."""
+        """The result of the work, and the seconds it waited. Raises ProtocolError (429) when the queue is
+        full.
+        """
         if self.texts and self.texts + texts > self._max_texts:
             wait = math.ceil(self.texts * self._seconds_per_text / self._slots)
             raise ProtocolError(
-                429, "The server is busy. Send the request again after the time in Retry-After.", retry_after_seconds=max(1, wait)
+                429,
+                "The server is busy. Send the request again after the time in Retry-After.",
+                retry_after_seconds=max(1, wait),
             )
         self.texts += texts
         entered = time.perf_counter()
         try:
-            result, began, ended = await asyncio.get_running_loop().run_in_executor(self._pool, self._timed, work)
+            result, began, ended = await asyncio.get_running_loop().run_in_executor(
+                self._pool, self._timed, work
+            )
         finally:
             self.texts -= texts
         self._seconds_per_text += 0.1 * ((ended - began) / texts - self._seconds_per_text)

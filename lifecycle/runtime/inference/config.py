@@ -11,10 +11,12 @@ from lifecycle.runtime.env import env_bool, env_int, env_str
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """Settings of one server process. slots: parallel engine runs; queue_texts: texts that may run or wait; drain_seconds: between
-    SIGTERM and closing the port, while `ready` is already false; name: of this replica, where several share a data folder; drills: whether
-    injected faults apply; socket: number of an inherited listening socket, 0 to open one at host and port; processes: how many servers
-    `manage.py up` runs on one port, not read by a server itself."""
+    """Settings of one server process. slots: parallel engine runs; queue_texts: texts that may run or wait;
+    drain_seconds: between SIGTERM and closing the port, while `ready` is already false; name: of this
+    replica, where several share a data folder; drills: whether injected faults apply; socket: number of an
+    inherited listening socket, 0 to open one at host and port; processes: how many servers `manage.py up`
+    runs on one port, not read by a server itself.
+    """
 
     data_dir: Path
     host: str = "127.0.0.1"

@@ -23,11 +23,13 @@ from lifecycle.runtime.task_types.by_key.served import SERVED
 
 MARKER = "lifecycle.json"
 INT8 = "serving/model.int8.onnx"
-FORMAT, DECIDING = 1, 2  # of lifecycle.json; of the second, where a text has one label, that is the answer from a threshold on
+# of lifecycle.json; of the second, where a text has one label, that is the answer from a threshold on
+FORMAT, DECIDING = 1, 2
 NO_GATE = "This version predates the int8 comparison."
 INPUTS = {"input_ids", "attention_mask", "token_type_ids"}
 MAX_ROWS_PER_RUN = 8
-MAX_PADDING = 1.35  # rows of one run differ in length by at most this factor: padding costs more than a second run
+# rows of one run differ in length by at most this factor: padding costs more than a second run
+MAX_PADDING = 1.35
 WARM_UP_TEXTS = ("a", "a word or two of a usual message to be sorted", "a long message " * 40)
 
 
@@ -36,7 +38,8 @@ class NotFinite(ArithmeticError):
 
 
 class Runner(Protocol):
-    """A network; safe to call from several threads at once. feeds: names of its inputs; hidden: width of the embedding, if it gives one.
+    """A network; safe to call from several threads at once. feeds: names of its inputs; hidden: width of the
+    embedding, if it gives one.
 
     precision: fp32 or int8; max_rows: how many texts may share a run.
     """
@@ -48,13 +51,16 @@ class Runner(Protocol):
     hidden: int | None
 
     def run(self, feed: dict[str, NDArray[np.int64]]) -> tuple[Floats, Floats | None]:
-        """Logits (rows, labels) before temperature, and embedding (rows, hidden), of padded inputs (rows, width)."""
+        """Logits (rows, labels) before temperature, and embedding (rows, hidden), of padded inputs (rows,
+        width).
+        """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """The fields of an artifact's lifecycle.json that its engine needs. int8: that graph passed its gate; reason: why it did, or why not.
+    """The fields of an artifact's lifecycle.json that its engine needs. int8: that graph passed its gate;
+    reason: why it did, or why not.
 
     cut: the label that is the answer from a threshold on; None where the most likely one is.
     """
@@ -70,7 +76,9 @@ class Card:
 
 
 def load(folder: Path, listed: bundle.Manifest) -> Engine:
-    """An engine of a verified folder, warmed up. Every byte used is compared with the manifest. Raises Refused with the reason."""
+    """An engine of a verified folder, warmed up. Every byte used is compared with the manifest. Raises
+    Refused with the reason.
+    """
     card = read_card(bundle.read_verified(folder, listed, MARKER))
     tokenizer = bundle.read_verified(folder, listed, "tokenizer.json")
     runner: Runner
@@ -87,7 +95,10 @@ def load(folder: Path, listed: bundle.Manifest) -> Engine:
         except NotFinite:
             fits = False
         if not fits:
-            raise Refused("The model's output isn't numeric for every label.", next_step="Evaluate the version again before serving it.")
+            raise Refused(
+                "The model's output isn't numeric for every label.",
+                next_step="Evaluate the version again before serving it.",
+            )
     return engine
 
 
@@ -110,16 +121,28 @@ def read_card(data: bytes) -> Card:
     except (ValueError, KeyError, TypeError) as error:
         raise Refused(f"{MARKER} is invalid: {error}.", next_step="Export the run again.") from error
     if raw.get("format") not in (FORMAT, DECIDING) or raw.get("task") not in SERVED:
-        raise Refused(f"{MARKER} has a format or task that this server doesn't support.", next_step="Update the server, or export again.")
-    if len(set(labels)) < 2 or len(set(labels)) != len(labels) or not card.temperature > 0 or not 1 <= card.max_tokens <= 100_000:
         raise Refused(
-            f"{MARKER} needs at least two unique labels, a temperature above 0, and max_tokens of at least 1.", next_step="Export again."
+            f"{MARKER} has a format or task that this server doesn't support.",
+            next_step="Update the server, or export again.",
+        )
+    if (
+        len(set(labels)) < 2
+        or len(set(labels)) != len(labels)
+        or not card.temperature > 0
+        or not 1 <= card.max_tokens <= 100_000
+    ):
+        raise Refused(
+            f"{MARKER} needs at least two unique labels, a temperature above 0, and max_tokens of at"
+            " least 1.",
+            next_step="Export again.",
         )
     return card
 
 
 def read_cut(raw: dict[str, Any], labels: tuple[str, ...]) -> Cut | None:
-    """The label with a threshold; None unless the card's format has one. Raises ValueError, KeyError or TypeError where it is missing."""
+    """The label with a threshold; None unless the card's format has one. Raises ValueError, KeyError or
+    TypeError where it is missing.
+    """
     if raw.get("format") != DECIDING:
         return None
     index, threshold = labels.index(raw["deciding"]["label"]), float(raw["deciding"]["threshold"])
@@ -129,7 +152,9 @@ def read_cut(raw: dict[str, Any], labels: tuple[str, ...]) -> Cut | None:
 
 
 class Engine:
-    """Tokenizer, network and labels of one version: predicts, and may be called from several threads at once."""
+    """Tokenizer, network and labels of one version: predicts, and may be called from several threads at
+    once.
+    """
 
     def __init__(self, card: Card, tokenizer: bytes, runner: Runner) -> None:
         try:
@@ -139,22 +164,28 @@ class Engine:
         self._tokenizer.enable_truncation(card.max_tokens)
         self._tokenizer.no_padding()
         self._pad = self._tokenizer.token_to_id("[PAD]") or 0
-        self._unknown = self._tokenizer.token_to_id(getattr(self._tokenizer.model, "unk_token", None) or "[UNK]")
+        self._unknown = self._tokenizer.token_to_id(
+            getattr(self._tokenizer.model, "unk_token", None) or "[UNK]"
+        )
         self._runner, self._temperature = runner, card.temperature
         self.labels, self.hidden, self.cut = card.labels, runner.hidden, card.cut
         self.platform, self.precision, self.reason = runner.platform, runner.precision, card.reason
 
     def predict(self, texts: Sequence[str]) -> Prediction:
-        """Scores, embedding and token counts of n texts, in order. Rows of similar length run together to keep padding small.
+        """Scores, embedding and token counts of n texts, in order. Rows of similar length run together to
+        keep padding small.
 
-        All of it runs in the calling thread (a batch of texts would start the tokenizer's own), so its CPU time is the thread's.
-        Raises NotFinite where a score or a part of the embedding is NaN or infinite: JSON has no such value, and counts would break.
+        All of it runs in the calling thread (a batch of texts would start the tokenizer's own), so its CPU
+        time is the thread's. Raises NotFinite where a score or a part of the embedding is NaN or infinite:
+        JSON has no such value, and counts would break.
         """
         began = time.thread_time()
         rows = [self._tokenizer.encode(text) for text in texts]
         lengths = [len(row.ids) for row in rows]
         logits: Floats = np.empty((len(rows), len(self.labels)), np.float32)
-        embedding: Floats | None = None if self.hidden is None else np.empty((len(rows), self.hidden), np.float32)
+        embedding: Floats | None = (
+            None if self.hidden is None else np.empty((len(rows), self.hidden), np.float32)
+        )
         for group in groups_of_like_length(lengths, self._runner.max_rows):
             some, pooled = self._runner.run(self._feed([rows[index].ids for index in group]))
             logits[group] = some
@@ -165,7 +196,16 @@ class Engine:
         scores = softmax(logits / self._temperature)
         if not np.isfinite(scores).all() or (embedding is not None and not np.isfinite(embedding).all()):
             raise NotFinite("The model returned NaN.")
-        return Prediction(self.labels, scores, embedding, tuple(lengths), truncated, oov, time.thread_time() - began, self.cut)
+        return Prediction(
+            self.labels,
+            scores,
+            embedding,
+            tuple(lengths),
+            truncated,
+            oov,
+            time.thread_time() - began,
+            self.cut,
+        )
 
     def _feed(self, ids: list[list[int]]) -> dict[str, NDArray[np.int64]]:
         width = max(1, max(len(row) for row in ids))
@@ -181,8 +221,8 @@ class Engine:
 class OnnxRunner:
     """ONNX Runtime, one thread a run: parallel requests share the cores, and no thread spins while it waits.
 
-    An int8 graph takes one text per run: it scales its activations by the largest of the run, so a text's scores would depend on the
-    others. Batching would save only 6 %.
+    An int8 graph takes one text per run: it scales its activations by the largest of the run, so a text's
+    scores would depend on the others. Batching would save only 6 %.
     """
 
     def __init__(self, card: Card, name: str, model: bytes) -> None:
@@ -197,11 +237,16 @@ class OnnxRunner:
         try:
             self._session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # the library raises exceptions of its own for each kind of damage
-            raise Refused(f"{name} can't be loaded: {type(error).__name__}.", next_step="Export the run again.") from error
+            raise Refused(
+                f"{name} can't be loaded: {type(error).__name__}.", next_step="Export the run again."
+            ) from error
         outputs = {output.name: output.shape for output in self._session.get_outputs()}
         wanted = {node.name for node in self._session.get_inputs()}
         if "logits" not in outputs or not wanted <= INPUTS & set(card.inputs):
-            raise Refused("The exported model's inputs or outputs don't match lifecycle.json.", next_step="Export the run again.")
+            raise Refused(
+                "The exported model's inputs or outputs don't match lifecycle.json.",
+                next_step="Export the run again.",
+            )
         self.feeds = tuple(name for name in card.inputs if name in wanted)
         width = outputs.get("embedding", [None])[-1]
         self.hidden = width if isinstance(width, int) else None
@@ -214,33 +259,44 @@ class OnnxRunner:
 
 
 class TorchRunner:
-    """The fallback for a fully fine-tuned artifact without an ONNX file, at the price of torch in this process.
+    """The fallback for a fully fine-tuned artifact without an ONNX file, at the price of torch in this
+    process.
 
-    Its weights are read from the verified folder by path; OnnxRunner reads only bytes that were compared with the manifest.
+    Its weights are read from the verified folder by path; OnnxRunner reads only bytes that were compared with
+    the manifest.
     """
 
     platform, precision, max_rows = "pytorch", "fp32", MAX_ROWS_PER_RUN
 
     def __init__(self, card: Card, folder: Path) -> None:
-        self._torch = importlib.import_module("torch")  # costs 5 s and 300 MB, only for versions without an ONNX file
+        # costs 5 s and 300 MB, only for versions without an ONNX file
+        self._torch = importlib.import_module("torch")
         export = importlib.import_module("lifecycle.runtime.engine.export")
         try:
             self._model = export.load_classifier(folder, None)
-        except Exception as error:  # a missing base, other weights than the configuration says, a file that is not there
-            raise Refused(f"The version has no ONNX file, and torch can't load it: {error}", next_step="Export the run again.") from error
+        except (
+            Exception
+        ) as error:  # a missing base, other weights than the configuration says, a file that is not there
+            raise Refused(
+                f"The version has no ONNX file, and torch can't load it: {error}",
+                next_step="Export the run again.",
+            ) from error
         self.feeds = tuple(name for name in card.inputs if name in INPUTS)
         self.hidden: int | None = int(self._model.head.in_features)
 
     def run(self, feed: dict[str, NDArray[np.int64]]) -> tuple[Floats, Floats | None]:
         """See Runner."""
         with self._torch.inference_mode():
-            pooled = self._model.embed(**{name: self._torch.from_numpy(values) for name, values in feed.items()})
+            pooled = self._model.embed(
+                **{name: self._torch.from_numpy(values) for name, values in feed.items()}
+            )
             logits = self._model.head(pooled)
         return logits.float().numpy(), pooled.float().numpy()
 
 
 def oov_share(words: Sequence[int | None], ids: Sequence[int], unknown: int | None) -> float:
-    """Share (0 to 1) of a text's words that are not exactly one token, or are the unknown token. words: of each token, None for markers.
+    """Share (0 to 1) of a text's words that are not exactly one token, or are the unknown token. words: of
+    each token, None for markers.
 
     Of a truncated text only the part that the model reads is counted. 0 where there is no word.
     """

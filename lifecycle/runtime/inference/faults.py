@@ -1,4 +1,6 @@
-"""Faults injected for a drill: a signed document of deployments that fail or are slow. Only servers started for drills apply it."""
+"""Faults injected for a drill: a signed document of deployments that fail or are slow. Only servers started
+for drills apply it.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ class InjectedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A fault of a deployment for a share (of 10,000) of its requests. until: seconds since 1970; delay_ms: of kind slow."""
+    """A fault of a deployment for a share (of 10,000) of its requests. until: seconds since 1970; delay_ms:
+    of kind slow.
+    """
 
     kind: str
     share: int
@@ -35,7 +39,9 @@ class Fault:
 
 
 class Faults:
-    """Follows DATA_DIR/serving/faults.json. An invalid document injects nothing: a drill ends rather than continues unnoticed."""
+    """Follows DATA_DIR/serving/faults.json. An invalid document injects nothing: a drill ends rather than
+    continues unnoticed.
+    """
 
     def __init__(self, path: Path, public_key: Path, *, clock: Callable[[], float] = time.time) -> None:
         self.problem = ""
@@ -82,7 +88,9 @@ def parse_faults(document: Mapping[str, Any]) -> dict[str, Fault]:
             raise ValueError("unknown format")
         return {str(raw["deployment"]): _fault(raw) for raw in document["faults"]}
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise Refused(f"It is invalid: {error}.", next_step="End the drill, then inject the fault again.") from error
+        raise Refused(
+            f"It is invalid: {error}.", next_step="End the drill, then inject the fault again."
+        ) from error
 
 
 def _fault(raw: Mapping[str, Any]) -> Fault:

@@ -1,8 +1,9 @@
-"""The guard: closes a canary whose requests fail, inside the server, so that it works while the web application is down.
+"""The guard: closes a canary whose requests fail, inside the server, so that it works while the web
+application is down.
 
-Closed means that the stable version gets its requests. The guard only closes: the registry reads it from the spool and the status file,
-decides on the canary, and publishes routes without the deployment. Each server counts its own responses; servers on the same data folder
-also close what one of them closed.
+Closed means that the stable version gets its requests. The guard only closes: the registry reads it from the
+spool and the status file, decides on the canary, and publishes routes without the deployment. Each server
+counts its own responses; servers on the same data folder also close what one of them closed.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ log = logging.getLogger("lifecycle.runtime.inference")
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """A closed canary: failures among its last `of` requests. uuid: of the decision; deployment: the canary's."""
+    """A closed canary: failures among its last `of` requests. uuid: of the decision; deployment: the
+    canary's.
+    """
 
     uuid: str
     at: str
@@ -44,7 +47,8 @@ class Closed:
 class Guard:
     """Counts the failures of each canary. `closed` is replaced as a whole, so that any thread may read it.
 
-    path: file of closed canaries, so that a restarted server keeps them closed. on_close: called with each new one.
+    path: file of closed canaries, so that a restarted server keeps them closed. on_close: called with each
+    new one.
     """
 
     def __init__(self, path: Path, on_close: Callable[[Closed], object]) -> None:
@@ -55,7 +59,9 @@ class Guard:
         self._lock = threading.Lock()
 
     def start(self) -> list[Closed]:
-        """Read what an earlier process closed, and return it. An unreadable file is logged and counts as empty."""
+        """Read what an earlier process closed, and return it. An unreadable file is logged and counts as
+        empty.
+        """
         found = read(self._path)
         self.closed = {each.deployment: each for each in found}
         return found
@@ -72,11 +78,19 @@ class Guard:
             closed = Closed(str(uuid.uuid4()), _now(), endpoint, deployment, failures, len(last))
             self.closed = self.closed | {deployment: closed}
             self._write()
-        log.error("guard_closed endpoint=%s deployment=%s failures=%d of=%d", endpoint, deployment, failures, len(last))
+        log.error(
+            "guard_closed endpoint=%s deployment=%s failures=%d of=%d",
+            endpoint,
+            deployment,
+            failures,
+            len(last),
+        )
         self._on_close(closed)  # outside the lock: it asks the router for its own
 
     def adopt(self, deployments: Collection[str]) -> bool:
-        """Close those of these canaries that another server on this folder closed; True if there was one. The other server reports it."""
+        """Close those of these canaries that another server on this folder closed; True if there was one. The
+        other server reports it.
+        """
         found: dict[str, Closed] = {}
         for path in self._path.parent.glob("guard*.json"):
             with contextlib.suppress(OSError):
@@ -104,12 +118,18 @@ class Guard:
 
     def as_status(self) -> list[dict[str, Any]]:
         """Closed canaries, for the status file."""
-        return [{"deployment": each.deployment, "failures": each.failures, "of": each.of} for each in self.closed.values()]
+        return [
+            {"deployment": each.deployment, "failures": each.failures, "of": each.of}
+            for each in self.closed.values()
+        ]
 
     def _write(self) -> None:
         part = self._path.with_name(f"{self._path.name}.{os.getpid()}")
         try:
-            part.write_text(json.dumps({"closed": [asdict(each) for each in self.closed.values()]}, indent=1), encoding="utf-8")
+            part.write_text(
+                json.dumps({"closed": [asdict(each) for each in self.closed.values()]}, indent=1),
+                encoding="utf-8",
+            )
             part.replace(self._path)
         except OSError as error:  # a full disk must not keep a broken canary open
             log.error("guard_not_written reason=%r", error.strerror)

@@ -1,4 +1,6 @@
-"""Refusals below the application, in the same JSON form as every other: malformed HTTP requests, and requests that don't end."""
+"""Refusals below the application, in the same JSON form as every other: malformed HTTP requests, and requests
+that don't end.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +14,11 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from lifecycle.runtime.inference import answering
 
 HEADER_SECONDS, HEADER_MOST = 10.0, 64 * 1024  # bytes
-BODY_SECONDS = 2 * answering.BODY_SECONDS  # for bodies that the application doesn't read; it has its own deadline for those it reads
+# for bodies that the application doesn't read; it has its own deadline for those it reads
+BODY_SECONDS = 2 * answering.BODY_SECONDS
 LINGER_SECONDS = 5.0
-UNREAD_SECONDS = 60.0  # that a client may read nothing while responses wait: more than the write buffer's limit, or the last
+# that a client may read nothing while responses wait: more than the write buffer's limit, or the last
+UNREAD_SECONDS = 60.0
 PIPELINED_MOST = 100  # requests waiting on one connection for an earlier response
 
 
@@ -26,14 +30,17 @@ def refusal(status: bytes, message: str) -> bytes:
 
 
 MALFORMED = refusal(b"400 Bad Request", "Malformed HTTP request.")
-ENDLESS = refusal(b"431 Request Header Fields Too Large", f"Request headers can have at most {HEADER_MOST:,} bytes.")
+ENDLESS = refusal(
+    b"431 Request Header Fields Too Large", f"Request headers can have at most {HEADER_MOST:,} bytes."
+)
 TRAILED = refusal(b"400 Bad Request", "A request can't have trailers.")
 LATE = refusal(b"408 Request Timeout", "The request didn't arrive in time.")
 
 
 class LingeringTransport:
-    """A transport that closes in two steps while its client still sends: nothing more is written or parsed, and LINGER_SECONDS later the
-    socket closes. A socket closed with unread bytes is reset, and the client may lose the response (RFC 9112, 9.6).
+    """A transport that closes in two steps while its client still sends: nothing more is written or parsed,
+    and LINGER_SECONDS later the socket closes. A socket closed with unread bytes is reset, and the client may
+    lose the response (RFC 9112, 9.6).
 
     While watched, it disconnects a client that reads nothing for UNREAD_SECONDS.
     """
@@ -77,7 +84,9 @@ class LingeringTransport:
         self._transport.abort()
 
     def watch(self, left: int) -> None:
-        """Disconnect unless the client continues reading. left: unread bytes; nothing is written meanwhile."""
+        """Disconnect unless the client continues reading. left: unread bytes; nothing is written
+        meanwhile.
+        """
         self.unwatch()
         self._unread = self._loop.call_later(UNREAD_SECONDS, self._abort_unless_read, left)
 
@@ -95,14 +104,15 @@ class LingeringTransport:
 class Protocol(HttpToolsProtocol):
     """uvicorn's protocol with refusals in JSON, deadlines, and limits on the memory of a connection.
 
-    A header has a deadline from the connection or its first byte on, and so has a body. A response sent before its request has ended
-    closes the connection, as does one to a request for another protocol.
+    A header has a deadline from the connection or its first byte on, and so has a body. A response sent
+    before its request has ended closes the connection, as does one to a request for another protocol.
     """
 
     transport: LingeringTransport  # type: ignore[assignment]
     _deadline: TimerHandle | None = None
     _in_body = False
-    _kept_bytes = 0  # received since the parser last passed something on: part of a header, chunk size or trailer
+    # received since the parser last passed something on: part of a header, chunk size or trailer
+    _kept_bytes = 0
     _keeps_alive = False
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
@@ -118,8 +128,14 @@ class Protocol(HttpToolsProtocol):
         super().data_received(data)
         if self._kept_bytes > HEADER_MOST:
             self._end_with(ENDLESS)
-        elif self._kept_bytes and self._deadline is None and self.cycle is not None and self.cycle.response_complete:
-            self._expect(HEADER_SECONDS)  # the parser doesn't report empty lines before a request, which end the keep-alive wait
+        elif (
+            self._kept_bytes
+            and self._deadline is None
+            and self.cycle is not None
+            and self.cycle.response_complete
+        ):
+            # the parser doesn't report empty lines before a request, which end the keep-alive wait
+            self._expect(HEADER_SECONDS)
 
     def on_message_begin(self) -> None:
         """Start a request's header deadline."""
@@ -189,10 +205,14 @@ class Protocol(HttpToolsProtocol):
         self._end_with(MALFORMED)
 
     def _end_with(self, answer: bytes) -> None:
-        """Disconnect with this response, unless the incoming request already has one or an earlier one is still unanswered."""
+        """Disconnect with this response, unless the incoming request already has one or an earlier one is
+        still unanswered.
+        """
         self._settle()
         last = self.cycle
-        if last is None or (not last.response_started and not self.pipeline if self._in_body else last.response_complete):
+        if last is None or (
+            not last.response_started and not self.pipeline if self._in_body else last.response_complete
+        ):
             self.transport.write(answer)
         self.transport.close()
 

@@ -1,4 +1,6 @@
-"""Counts of the server, for Prometheus and for the protocol's statistics. Only the event loop's thread writes."""
+"""Counts of the server, for Prometheus and for the protocol's statistics. Only the event loop's thread
+writes.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ PREFIX = "lifecycle_inference"
 
 @dataclass(slots=True)
 class Times:
-    """Durations of one kind: count, sum in seconds, and counts per histogram bucket (the last one is open)."""
+    """Durations of one kind: count, sum in seconds, and counts per histogram bucket (the last one is
+    open).
+    """
 
     count: int = 0
     seconds: float = 0.0
@@ -42,7 +46,9 @@ class Times:
 
 
 class Metrics:
-    """Requests by endpoint, version, arm and HTTP code. Label values come from the routes document, never from a client."""
+    """Requests by endpoint, version, arm and HTTP code. Label values come from the routes document, never
+    from a client.
+    """
 
     def __init__(self) -> None:
         self._requests: defaultdict[tuple[str, str, str, int], Times] = defaultdict(Times)
@@ -88,17 +94,25 @@ class Metrics:
             "last_inference": self._last.get((endpoint, version), 0),
             "inference_count": self._texts.get((endpoint, version), 0),
             "execution_count": success.count,
-            "inference_stats": {kind: {"count": times.count, "ns": int(times.seconds * 1e9)} for kind, times in kinds.items()},
+            "inference_stats": {
+                kind: {"count": times.count, "ns": int(times.seconds * 1e9)} for kind, times in kinds.items()
+            },
             "batch_stats": [],
         }
 
     def families(self) -> Iterator[Metric]:
         """The counts as Prometheus' families."""
-        requests = CounterMetricFamily(f"{PREFIX}_requests", "Infer requests by response status.", labels=REQUEST)
-        durations = HistogramMetricFamily(
-            f"{PREFIX}_request_duration_seconds", "Time from request to response, including queueing.", labels=REQUEST
+        requests = CounterMetricFamily(
+            f"{PREFIX}_requests", "Infer requests by response status.", labels=REQUEST
         )
-        shed = CounterMetricFamily(f"{PREFIX}_shed", "Requests rejected with 429 because the queue was full.", labels=("endpoint",))
+        durations = HistogramMetricFamily(
+            f"{PREFIX}_request_duration_seconds",
+            "Time from request to response, including queueing.",
+            labels=REQUEST,
+        )
+        shed = CounterMetricFamily(
+            f"{PREFIX}_shed", "Requests rejected with 429 because the queue was full.", labels=("endpoint",)
+        )
         away: defaultdict[str, int] = defaultdict(int)
         for (endpoint, version, arm, code), times in sorted(self._requests.items()):
             requests.add_metric((endpoint, version, arm, str(code)), times.count)
@@ -108,7 +122,9 @@ class Metrics:
             shed.add_metric((endpoint,), count)
         yield from (requests, durations, shed)
         names = ("endpoint", "version")
-        waits = HistogramMetricFamily(f"{PREFIX}_queue_wait_seconds", "Queueing time of completed requests.", labels=names)
+        waits = HistogramMetricFamily(
+            f"{PREFIX}_queue_wait_seconds", "Queueing time of completed requests.", labels=names
+        )
         for (endpoint, version), times in sorted(self._queue.items()):
             waits.add_metric((endpoint, version), times.cumulative(), times.seconds)
         yield waits
@@ -116,7 +132,9 @@ class Metrics:
         yield counter("cpu_seconds", "Engine CPU time of completed requests.", self._cpu, names)
 
 
-def counter(name: str, help_text: str, values: Mapping[tuple[str, ...], float], labels: tuple[str, ...]) -> Metric:
+def counter(
+    name: str, help_text: str, values: Mapping[tuple[str, ...], float], labels: tuple[str, ...]
+) -> Metric:
     """A counter of this server, by its labels."""
     family = CounterMetricFamily(f"{PREFIX}_{name}", help_text, labels=labels)
     for key, value in sorted(values.items()):
@@ -134,7 +152,9 @@ def total(name: str, help_text: str, value: float) -> Metric:
     return CounterMetricFamily(f"{PREFIX}_{name}", help_text, value=value)
 
 
-def marks(name: str, help_text: str, labels: tuple[str, ...], rows: Iterable[tuple[tuple[str, ...], float]]) -> Metric:
+def marks(
+    name: str, help_text: str, labels: tuple[str, ...], rows: Iterable[tuple[tuple[str, ...], float]]
+) -> Metric:
     """Values of this server, by their labels."""
     family = GaugeMetricFamily(f"{PREFIX}_{name}", help_text, labels=labels)
     for key, value in rows:

@@ -1,15 +1,18 @@
-"""Names of endpoints for clients: `project/slug`, or the slug alone where it is unique. Pure, without the server's imports."""
+"""Names of endpoints for clients: `project/slug`, or the slug alone where it is unique. Pure, without the
+server's imports.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
 
-WORDS = frozenset({"config", "infer", "ready", "stats", "versions"})  # follow a name in a URL, so no endpoint can have these names
+# follow a name in a URL, so no endpoint can have these names
+WORDS = frozenset({"config", "infer", "ready", "stats", "versions"})
 NAME = re.compile(r"[A-Za-z0-9_-]{1,50}/[a-z0-9][a-z0-9-]{0,59}\Z")
 
-# A name in a URL, where %2F is a slash: two segments only where the second isn't one of WORDS. So a/ready always asks whether the endpoint
-# a is ready, and never for an endpoint of a project a.
+# A name in a URL, where %2F is a slash: two segments only where the second isn't one of WORDS. So a/ready
+# always asks whether the endpoint a is ready, and never for an endpoint of a project a.
 IN_ADDRESS = rf"[^/]+(?:/(?!(?:{'|'.join(sorted(WORDS))})(?:/|$))[^/]+)?"
 
 

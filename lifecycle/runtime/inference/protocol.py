@@ -1,4 +1,6 @@
-"""Open Inference Protocol v2 over HTTP: requests of texts in, tensors out, as JSON or with the binary tensor extension."""
+"""Open Inference Protocol v2 over HTTP: requests of texts in, tensors out, as JSON or with the binary tensor
+extension.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ Floats = NDArray[np.float32]
 
 
 class ProtocolError(Exception):
-    """A request that gets no prediction. status: the HTTP code; str(self): a sentence without any of the request's texts."""
+    """A request that gets no prediction. status: the HTTP code; str(self): a sentence without any of the
+    request's texts.
+    """
 
     def __init__(self, status: int, message: str, *, retry_after_seconds: int | None = None) -> None:
         super().__init__(message)
@@ -39,7 +43,9 @@ class ProtocolError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class InferRequest:
-    """A parsed infer request. texts: 1 to 64, without NUL and lone surrogates; outputs: requested tensors and whether each is binary."""
+    """A parsed infer request. texts: 1 to 64, without NUL and lone surrogates; outputs: requested tensors and
+    whether each is binary.
+    """
 
     texts: tuple[str, ...]
     outputs: tuple[tuple[str, bool], ...]
@@ -54,10 +60,11 @@ class InferRequest:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """An engine's output for n texts. scores: float (n, labels), rows sum to 1; embedding: float (n, hidden) or None.
+    """An engine's output for n texts. scores: float (n, labels), rows sum to 1; embedding: float (n, hidden)
+    or None.
 
-    oov: share (0 to 1) of each text's words that aren't one token of the model's vocabulary; cpu_seconds: of the run.
-    cut: the label that is the answer from a threshold on; None where the most likely one is.
+    oov: share (0 to 1) of each text's words that aren't one token of the model's vocabulary; cpu_seconds: of
+    the run. cut: the label that is the answer from a threshold on; None where the most likely one is.
     """
 
     labels: tuple[str, ...]
@@ -85,7 +92,9 @@ def decode_body(body: bytes, encoding: str) -> bytes:
     if encoding in ("", "identity"):
         return body
     if encoding not in ("gzip", "deflate"):
-        raise ProtocolError(415, f"Content-Encoding must be gzip, deflate, or identity, got {encoding[:20]!r}.")
+        raise ProtocolError(
+            415, f"Content-Encoding must be gzip, deflate, or identity, got {encoding[:20]!r}."
+        )
     unpacker = zlib.decompressobj(wbits=31 if encoding == "gzip" else 15)
     try:
         data = unpacker.decompress(body, MAX_BODY_BYTES + 1)
@@ -100,17 +109,25 @@ def decode_body(body: bytes, encoding: str) -> bytes:
 
 def too_large() -> ProtocolError:
     """The refusal of a body over the limit."""
-    return ProtocolError(413, f"The request is larger than {MAX_BODY_BYTES} bytes. Send fewer or shorter texts per request.")
+    return ProtocolError(
+        413, f"The request is larger than {MAX_BODY_BYTES} bytes. Send fewer or shorter texts per request."
+    )
 
 
 def parse(body: bytes, header_length: str | None) -> InferRequest:
-    """An infer request from a body of JSON, of JSON followed by raw tensors, or (header_length "0") of one raw text."""
+    """An infer request from a body of JSON, of JSON followed by raw tensors, or (header_length "0") of one
+    raw text.
+    """
     if header_length is None:
         header, buffers = body, b""
     else:
         length = whole_number(header_length)
         if length is None or length > len(body):
-            raise ProtocolError(400, "Inference-Header-Content-Length must be the size in bytes of the JSON at the start of the body.")
+            raise ProtocolError(
+                400,
+                "Inference-Header-Content-Length must be the size in bytes of the JSON at the start of the"
+                " body.",
+            )
         if length == 0:
             text = clean(_decode(body, 0), 0)
             return InferRequest((text,), tuple((name, True) for name in DEFAULT_OUTPUTS), None, {})
@@ -125,14 +142,20 @@ def parse(body: bytes, header_length: str | None) -> InferRequest:
 
 
 def whole_number(text: str) -> int | None:
-    """The number that a header holds: ASCII digits, as many as a body's length may have. None for anything else."""
+    """The number that a header holds: ASCII digits, as many as a body's length may have. None for anything
+    else.
+    """
     return int(text) if text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS else None
 
 
 def clean(text: str, index: int) -> str:
-    """The text with lone surrogates and NUL, which tokenizers, hashes and databases reject, replaced by U+FFFD."""
+    """The text with lone surrogates and NUL, which tokenizers, hashes and databases reject, replaced by
+    U+FFFD.
+    """
     if len(text) > MAX_TEXT_CHARS:
-        raise ProtocolError(400, f"Text {index} has {len(text)} characters; at most {MAX_TEXT_CHARS} are accepted.")
+        raise ProtocolError(
+            400, f"Text {index} has {len(text)} characters; at most {MAX_TEXT_CHARS} are accepted."
+        )
     if not text.isascii():
         text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     return text.replace("\0", REPLACEMENT)
@@ -142,7 +165,9 @@ def _json_object(data: bytes) -> dict[str, Any]:
     try:
         value = json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise ProtocolError(400, "The body isn't valid JSON. See the endpoint page for an example.") from error
+        raise ProtocolError(
+            400, "The body isn't valid JSON. See the endpoint page for an example."
+        ) from error
     if not isinstance(value, dict):
         raise ProtocolError(400, 'The body must be a JSON object with "inputs".')
     return value
@@ -164,7 +189,9 @@ def _texts(inputs: Any, buffers: bytes) -> tuple[str, ...]:
     size = _mapping(tensor.get("parameters", {}), "The input's parameters").get("binary_data_size")
     if size is None:
         if buffers:
-            raise ProtocolError(400, f"{len(buffers)} bytes follow the JSON, but the input has no binary_data_size.")
+            raise ProtocolError(
+                400, f"{len(buffers)} bytes follow the JSON, but the input has no binary_data_size."
+            )
         found = _flat(tensor.get("data"))
     elif "data" in tensor:
         raise ProtocolError(400, "The input has both data and binary_data_size; send one of them.")
@@ -178,7 +205,11 @@ def _texts(inputs: Any, buffers: bytes) -> tuple[str, ...]:
 
 
 def _count(shape: Any) -> int:
-    if not isinstance(shape, list) or not 1 <= len(shape) <= 2 or any(type(size) is not int or size < 0 for size in shape):
+    if (
+        not isinstance(shape, list)
+        or not 1 <= len(shape) <= 2
+        or any(type(size) is not int or size < 0 for size in shape)
+    ):
         raise ProtocolError(400, "shape must be [n] or [n, 1] with n texts.")
     if len(shape) == 2 and shape[1] != 1:
         raise ProtocolError(400, "shape must be [n] or [n, 1] with n texts.")
@@ -236,12 +267,19 @@ def _outputs(wanted: Any, parameters: Mapping[str, Any]) -> tuple[tuple[str, boo
         name = output.get("name") if isinstance(output, dict) else None
         if not isinstance(name, str) or name not in OUTPUTS or name in chosen:
             raise ProtocolError(400, f"Each output must be one of {', '.join(OUTPUTS)}, listed once.")
-        chosen[name] = _mapping(output.get("parameters", {}), "An output's parameters").get("binary_data", binary) is True
+        chosen[name] = (
+            _mapping(output.get("parameters", {}), "An output's parameters").get("binary_data", binary)
+            is True
+        )
     return tuple(chosen.items())
 
 
-def encode(head: dict[str, Any], request: InferRequest, prediction: Prediction) -> tuple[bytes, dict[str, str]]:
-    """Body and headers of the response. head: model_name, model_version, parameters, and id where the request has one."""
+def encode(
+    head: dict[str, Any], request: InferRequest, prediction: Prediction
+) -> tuple[bytes, dict[str, str]]:
+    """Body and headers of the response. head: model_name, model_version, parameters, and id where the request
+    has one.
+    """
     described, buffers = [], []
     for name, binary in request.outputs:
         data, shape, extra = _tensor(name, prediction)
@@ -251,14 +289,21 @@ def encode(head: dict[str, Any], request: InferRequest, prediction: Prediction) 
             output["parameters"] = extra | {"binary_data_size": len(raw)}
             buffers.append(raw)
         else:
-            output["data"] = data if isinstance(data, list) else [float(f"{number:.7g}") for number in data.ravel().tolist()]
+            output["data"] = (
+                data
+                if isinstance(data, list)
+                else [float(f"{number:.7g}") for number in data.ravel().tolist()]
+            )
             if extra:
                 output["parameters"] = extra
         described.append(output)
     text = json.dumps(head | {"outputs": described}, separators=(",", ":")).encode()
     if not buffers:
         return text, {"content-type": "application/json"}
-    return b"".join([text, *buffers]), {"content-type": "application/octet-stream", HEADER_LENGTH: str(len(text))}
+    return b"".join([text, *buffers]), {
+        "content-type": "application/octet-stream",
+        HEADER_LENGTH: str(len(text)),
+    }
 
 
 def _tensor(name: str, prediction: Prediction) -> tuple[list[str] | Floats, list[int], dict[str, Any]]:
@@ -281,10 +326,16 @@ def join_bytes(texts: Sequence[str]) -> bytes:
 
 
 def model_metadata(
-    name: str, versions: Sequence[str], labels: Sequence[str], hidden: int | None, platform: str, engine: Mapping[str, Any]
+    name: str,
+    versions: Sequence[str],
+    labels: Sequence[str],
+    hidden: int | None,
+    platform: str,
+    engine: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """The response to GET v2/models/{name}: inputs and outputs. engine: its precision, and why; deciding: the label that is the answer
-    from a threshold on, where there is one."""
+    """The response to GET v2/models/{name}: inputs and outputs. engine: its precision, and why; deciding: the
+    label that is the answer from a threshold on, where there is one.
+    """
     shapes = {"LABEL": [-1], "CONFIDENCE": [-1], "SCORES": [-1, len(labels)], "EMBEDDING": [-1, hidden]}
     names = [output for output in OUTPUTS if output != "EMBEDDING" or hidden is not None]
     return {
@@ -292,6 +343,13 @@ def model_metadata(
         "versions": list(versions),
         "platform": platform,
         "inputs": [{"name": INPUT_NAME, "datatype": "BYTES", "shape": [-1]}],
-        "outputs": [{"name": output, "datatype": OUTPUTS[output], "shape": shapes[output]} for output in names],
-        "parameters": {"labels": list(labels), "max_texts": MAX_TEXTS, "max_text_chars": MAX_TEXT_CHARS, **engine},
+        "outputs": [
+            {"name": output, "datatype": OUTPUTS[output], "shape": shapes[output]} for output in names
+        ],
+        "parameters": {
+            "labels": list(labels),
+            "max_texts": MAX_TEXTS,
+            "max_text_chars": MAX_TEXT_CHARS,
+            **engine,
+        },
     }

@@ -1,4 +1,6 @@
-"""The live table: follows the routes document, loads its versions, swaps when they are ready, and reports in status.json."""
+"""The live table: follows the routes document, loads its versions, swaps when they are ready, and reports in
+status.json.
+"""
 
 from __future__ import annotations
 
@@ -26,13 +28,21 @@ log = logging.getLogger("lifecycle.runtime.inference")
 
 
 class Router:
-    """Holds `table`, which requests read without a lock. One thread polls the document, one loads versions; both only call public methods.
+    """Holds `table`, which requests read without a lock. One thread polls the document, one loads versions;
+    both only call public methods.
 
-    folder: DATA_DIR/serving, with routes.json, artifacts/ and status.json. drills: whether injected faults apply.
+    folder: DATA_DIR/serving, with routes.json, artifacts/ and status.json. drills: whether injected faults
+    apply.
     """
 
     def __init__(
-        self, folder: Path, public_key: Path, *, name: str = "", drills: bool = False, load: Callable[..., Engine] = engines.load
+        self,
+        folder: Path,
+        public_key: Path,
+        *,
+        name: str = "",
+        drills: bool = False,
+        load: Callable[..., Engine] = engines.load,
     ) -> None:
         self.table = Table()
         self.problem = ""
@@ -50,10 +60,15 @@ class Router:
         self._floor = self._last_epoch()
         self._lock = threading.Lock()
         self._work, self._stop = threading.Event(), threading.Event()
-        self._threads = [threading.Thread(target=run, name=run.__name__, daemon=True) for run in (self._keep_polling, self._keep_loading)]
+        self._threads = [
+            threading.Thread(target=run, name=run.__name__, daemon=True)
+            for run in (self._keep_polling, self._keep_loading)
+        ]
 
     def start(self) -> None:
-        """Read the document once, then follow it in the background. Canaries closed before a restart stay closed and are reported again."""
+        """Read the document once, then follow it in the background. Canaries closed before a restart stay
+        closed and are reported again.
+        """
         for closed in self.guard.start():
             self.on_close(closed)
         self.poll()
@@ -67,19 +82,26 @@ class Router:
 
     @property
     def begins(self) -> bool:
-        """A document was read, but a version that should answer isn't loaded yet: the server isn't ready for traffic."""
+        """A document was read, but a version that should answer isn't loaded yet: the server isn't ready for
+        traffic.
+        """
         return self._routes is not None and not self.answers
 
     @property
     def answers(self) -> bool:
-        """A document was read and each endpoint that should answer does, or its version was refused; unaffected by a swap in progress."""
+        """A document was read and each endpoint that should answer does, or its version was refused;
+        unaffected by a swap in progress.
+        """
         routes, live = self._routes, self.table.endpoints
         return routes is not None and (
-            self.settled or all(name in live and live[name].arms for name, each in routes.endpoints.items() if each.arms)
+            self.settled
+            or all(name in live and live[name].arms for name, each in routes.endpoints.items() if each.arms)
         )
 
     def poll(self) -> bool:
-        """Apply the routes document if it is new, correctly signed, and of a higher epoch. True if it was applied."""
+        """Apply the routes document if it is new, correctly signed, and of a higher epoch. True if it was
+        applied.
+        """
         if self.faults and self.faults.poll():
             with self._lock:
                 self._write_status()
@@ -110,7 +132,9 @@ class Router:
         return True
 
     def beat(self) -> None:
-        """Write the status when it is due, even if nothing changed: readers take a server that stopped writing for dead."""
+        """Write the status when it is due, even if nothing changed: readers take a server that stopped
+        writing for dead.
+        """
         if time.monotonic() >= self._beat_at:
             with self._lock:
                 self._write_status()
@@ -164,17 +188,24 @@ class Router:
     def _missing(self) -> list[str]:
         if self._routes is None:
             return []
-        return [digest for digest in self._routes.digests if digest not in self._loaded and digest not in self._refused]
+        return [
+            digest
+            for digest in self._routes.digests
+            if digest not in self._loaded and digest not in self._refused
+        ]
 
     def _rebuild(self) -> None:
-        """Swap in the table of the loaded versions, drop versions that are no longer used, and write the status."""
+        """Swap in the table of the loaded versions, drop versions that are no longer used, and write the
+        status.
+        """
         if self._routes is None:
             return
         self.table = build_table(self._routes, self._loaded, self.table, self.guard.closed)
         kept = set(self._routes.digests) | self.table.digests
         self._loaded = {digest: engine for digest, engine in self._loaded.items() if digest in kept}
         wanted = {arm.root_digest for endpoint in self._routes.endpoints.values() for arm in endpoint.arms}
-        self.settled = wanted <= self._loaded.keys() | self._refused.keys()  # after the table: a starting server listens when it is set
+        # after the table: a starting server listens when it is set
+        self.settled = wanted <= self._loaded.keys() | self._refused.keys()
         if self.settled:
             self._floor = self._routes.epoch
         self._write_status()
@@ -214,7 +245,9 @@ class Router:
     def _versions(self) -> dict[str, dict[str, Any]]:
         states = {digest: {"state": "loading", "reason": ""} for digest in self._missing()}
         states |= {digest: {"state": "ready", "reason": ""} for digest in self._loaded}
-        return states | {digest: {"state": "refused", "reason": reason} for digest, reason in self._refused.items()}
+        return states | {
+            digest: {"state": "refused", "reason": reason} for digest, reason in self._refused.items()
+        }
 
     def _last_epoch(self) -> int:
         """The highest epoch that any server of this folder ever applied, under any name."""

@@ -24,7 +24,9 @@ VERSION = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """A version's part of an endpoint's traffic. share: buckets of 10,000; root_digest: hex; deployment: ID of this period of serving."""
+    """A version's part of an endpoint's traffic. share: buckets of 10,000; root_digest: hex; deployment: ID
+    of this period of serving.
+    """
 
     name: str
     share: int
@@ -44,8 +46,10 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One endpoint as published. name: project/slug; arms: none where no version may answer. shadow: gets copies of a share of requests;
-    standby: root digests kept loaded for rollback; withdrawn: root digests of quarantined versions, which never answer again."""
+    """One endpoint as published. name: project/slug; arms: none where no version may answer. shadow: gets
+    copies of a share of requests; standby: root digests kept loaded for rollback; withdrawn: root digests of
+    quarantined versions, which never answer again.
+    """
 
     name: str
     salt: str
@@ -75,7 +79,12 @@ class Routes:
     @property
     def canaries(self) -> set[str]:
         """The deployments that are canaries now."""
-        return {arm.deployment for endpoint in self.endpoints.values() for arm in endpoint.arms if arm.name == CANARY}
+        return {
+            arm.deployment
+            for endpoint in self.endpoints.values()
+            for arm in endpoint.arms
+            if arm.name == CANARY
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +110,9 @@ class LiveEndpoint:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """All live endpoints. Replaced as a whole, never changed: a request keeps the table and the engines it started with."""
+    """All live endpoints. Replaced as a whole, never changed: a request keeps the table and the engines it
+    started with.
+    """
 
     endpoints: Mapping[str, LiveEndpoint] = field(default_factory=dict)
 
@@ -111,37 +122,58 @@ class Table:
         return {live.arm.root_digest for endpoint in self.endpoints.values() for live in endpoint.arms}
 
 
-def build_table(routes: Routes, loaded: Mapping[str, Engine], previous: Table, closed: Collection[str] = ()) -> Table:
-    """The table for a document and the versions that are loaded. closed: deployments of canaries that the guard closed.
+def build_table(
+    routes: Routes, loaded: Mapping[str, Engine], previous: Table, closed: Collection[str] = ()
+) -> Table:
+    """The table for a document and the versions that are loaded. closed: deployments of canaries that the
+    guard closed.
 
-    An endpoint whose stable version isn't loaded (yet, or because it was refused) keeps its previous arms; its tokens and flags are the
-    new ones at once, so that a revoked token is invalid even if the new version is damaged. A canary that isn't loaded takes no request
-    from the stable version, and one that is no longer in the document is dropped even if its successor is damaged. A withdrawn version
-    never continues: nothing answers until its replacement is loaded.
+    An endpoint whose stable version isn't loaded (yet, or because it was refused) keeps its previous arms;
+    its tokens and flags are the new ones at once, so that a revoked token is invalid even if the new version
+    is damaged. A canary that isn't loaded takes no request from the stable version, and one that is no longer
+    in the document is dropped even if its successor is damaged. A withdrawn version never continues: nothing
+    answers until its replacement is loaded.
     """
     endpoints = {}
     for name, endpoint in routes.endpoints.items():
         before = previous.endpoints.get(name)
         if all(arm.root_digest in loaded for arm in endpoint.arms if arm.name == STABLE):
-            epoch, arms = routes.epoch, tuple(LiveArm(arm, loaded[arm.root_digest]) for arm in endpoint.arms if arm.root_digest in loaded)
+            epoch, arms = (
+                routes.epoch,
+                tuple(
+                    LiveArm(arm, loaded[arm.root_digest])
+                    for arm in endpoint.arms
+                    if arm.root_digest in loaded
+                ),
+            )
         elif before:
             epoch, arms = before.epoch, kept_arms(before, endpoint)
         else:
             epoch, arms = routes.epoch, ()
         shadow = endpoint.shadow
-        copied = LiveArm(shadow, loaded[shadow.root_digest]) if shadow and shadow.root_digest in loaded else None
-        endpoints[name] = LiveEndpoint(endpoint, epoch, tuple(live for live in arms if live.arm.deployment not in closed), copied)
+        copied = (
+            LiveArm(shadow, loaded[shadow.root_digest]) if shadow and shadow.root_digest in loaded else None
+        )
+        endpoints[name] = LiveEndpoint(
+            endpoint, epoch, tuple(live for live in arms if live.arm.deployment not in closed), copied
+        )
     return Table(endpoints)
 
 
 def kept_arms(before: LiveEndpoint, endpoint: Endpoint) -> tuple[LiveArm, ...]:
     """The previous arms that may continue to answer; none without the stable one."""
     arms = tuple(live for live in before.arms if live.arm.name == STABLE or live.arm in endpoint.arms)
-    return () if any(live.arm.name == STABLE and live.arm.root_digest in endpoint.withdrawn for live in arms) else arms
+    return (
+        ()
+        if any(live.arm.name == STABLE and live.arm.root_digest in endpoint.withdrawn for live in arms)
+        else arms
+    )
 
 
 def key_digest(salt: str, key: str) -> str:
-    """The stored form of a sticky key: the first 16 hex digits of the sha256 of salt and key, constant under one salt."""
+    """The stored form of a sticky key: the first 16 hex digits of the sha256 of salt and key, constant under
+    one salt.
+    """
     return hashlib.sha256(f"{salt}:{key}".encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
@@ -151,7 +183,9 @@ def bucket(digest: str) -> int:
 
 
 def choose_arm(live: LiveEndpoint, place: int) -> LiveArm:
-    """The arm that owns a bucket. Arms other than stable own the lowest buckets, so a share that grows keeps its keys."""
+    """The arm that owns a bucket. Arms other than stable own the lowest buckets, so a share that grows keeps
+    its keys.
+    """
     end = 0
     for candidate in live.arms:
         if candidate.arm.name != STABLE:
@@ -162,7 +196,9 @@ def choose_arm(live: LiveEndpoint, place: int) -> LiveArm:
 
 
 def knows(tokens: tuple[Token, ...], digest: str, now: float) -> bool:
-    """Whether a token's digest is in the list and hasn't expired, in constant time. now: seconds since 1970."""
+    """Whether a token's digest is in the list and hasn't expired, in constant time. now: seconds since
+    1970.
+    """
     found = False
     for token in tokens:
         found |= hmac.compare_digest(token.digest, digest) and (token.until is None or now < token.until)
@@ -174,34 +210,47 @@ def parse_routes(document: Mapping[str, Any]) -> Routes:
     try:
         if document["format"] != FORMAT:
             raise Refused(
-                f"The routes document is of format {str(document['format'])[:20]}, and this server reads format {FORMAT}.",
+                f"The routes document is of format {str(document['format'])[:20]}, and this server reads"
+                f" format {FORMAT}.",
                 next_step="Run the same release of the server and the web application.",
             )
         if type(document["epoch"]) is not int or document["epoch"] < 0:
-            raise Refused("The routes document's epoch must be a non-negative number.", next_step="Publish the routes again.")
+            raise Refused(
+                "The routes document's epoch must be a non-negative number.",
+                next_step="Publish the routes again.",
+            )
         published = dict(document["endpoints"])
     except (KeyError, TypeError, ValueError) as error:
-        raise Refused("The routes document has no format, epoch, or endpoints.", next_step="Publish the routes again.") from error
+        raise Refused(
+            "The routes document has no format, epoch, or endpoints.", next_step="Publish the routes again."
+        ) from error
     return Routes(document["epoch"], {name: _endpoint(name, raw) for name, raw in published.items()})
 
 
 def _endpoint(name: str, raw: Mapping[str, Any]) -> Endpoint:
     try:
         arms = tuple(_arm(arm, ARMS) for arm in raw["arms"])
-        shadow = _arm({"arm": "shadow"} | dict(raw["shadow"]), ("shadow",)) if raw["shadow"] is not None else None
+        shadow = (
+            _arm({"arm": "shadow"} | dict(raw["shadow"]), ("shadow",)) if raw["shadow"] is not None else None
+        )
         standby = tuple(_digest(version["root_digest"]) for version in raw.get("standby", ()))
         tokens = tuple(_token(token) for token in raw["tokens"])
         withdrawn = frozenset(_digest(each) for each in raw["withdrawn"])
-        endpoint = Endpoint(name, str(raw["salt"]), arms, shadow, standby, tokens, raw["keep_text"] is True, withdrawn)
+        endpoint = Endpoint(
+            name, str(raw["salt"]), arms, shadow, standby, tokens, raw["keep_text"] is True, withdrawn
+        )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise Refused(f"Endpoint {name[:111]!r} of the routes document is invalid: {error}.", next_step="Publish again.") from error
+        raise Refused(
+            f"Endpoint {name[:111]!r} of the routes document is invalid: {error}.", next_step="Publish again."
+        ) from error
     names = [arm.name for arm in arms]
     if not NAME.match(name) or (
-        arms and (sum(arm.share for arm in arms) != BUCKETS or names[0] != STABLE or len(set(names)) != len(names))
+        arms
+        and (sum(arm.share for arm in arms) != BUCKETS or names[0] != STABLE or len(set(names)) != len(names))
     ):
         raise Refused(
-            f"Endpoint {name[:111]!r} of the routes document needs a project and slug, one stable arm, and shares that add "
-            f"up to {BUCKETS}.",
+            f"Endpoint {name[:111]!r} of the routes document needs a project and slug, one stable arm, and"
+            f" shares that add up to {BUCKETS}.",
             next_step="Publish the routes again.",
         )
     return endpoint
@@ -209,10 +258,17 @@ def _endpoint(name: str, raw: Mapping[str, Any]) -> Endpoint:
 
 def _arm(raw: Mapping[str, Any], names: Collection[str]) -> Arm:
     arm = Arm(
-        str(raw["arm"]), raw["share"], str(raw["version"]), str(raw.get("label", "")), _digest(raw["root_digest"]), str(raw["deployment"])
+        str(raw["arm"]),
+        raw["share"],
+        str(raw["version"]),
+        str(raw.get("label", "")),
+        _digest(raw["root_digest"]),
+        str(raw["deployment"]),
     )
     if not VERSION.match(arm.version) or not VERSION.match(arm.deployment):
-        raise ValueError("a version or deployment name contains characters other than letters, digits, dots, and dashes")
+        raise ValueError(
+            "a version or deployment name contains characters other than letters, digits, dots, and dashes"
+        )
     if arm.name not in names or type(arm.share) is not int or not 0 <= arm.share <= BUCKETS:
         raise ValueError(f"arm {arm.name[:20]!r} or its share")
     return arm

@@ -1,4 +1,6 @@
-"""The shadow: a version that gets copies of requests, runs when slots are free, and is compared. No client ever waits for it."""
+"""The shadow: a version that gets copies of requests, runs when slots are free, and is compared. No client
+ever waits for it.
+"""
 
 from __future__ import annotations
 
@@ -25,8 +27,9 @@ log = logging.getLogger("lifecycle.runtime.inference")
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """An answered request with its prediction. request: its uuid; primary_ms: duration of the primary model's run; key: digest of its
-    sticky key, empty without one."""
+    """An answered request with its prediction. request: its uuid; primary_ms: duration of the primary model's
+    run; key: digest of its sticky key, empty without one.
+    """
 
     endpoint: str
     shadow: LiveArm
@@ -38,7 +41,8 @@ class Copy:
 
 
 class Shadows:
-    """A bounded queue of copies and one thread that runs them while slots are free. Copies beyond the bound are counted and dropped.
+    """A bounded queue of copies and one thread that runs them while slots are free. Copies beyond the bound
+    are counted and dropped.
 
     busy: whether clients use every slot; put: called with each line of the comparison.
     """
@@ -63,7 +67,9 @@ class Shadows:
             self._thread.join(STOP_SECONDS)
 
     def offer(self, copy: Copy) -> None:
-        """Hand over one copy; returns at once. Only the event loop's thread calls it, so that the bound holds."""
+        """Hand over one copy; returns at once. Only the event loop's thread calls it, so that the bound
+        holds.
+        """
         if len(self._waiting) >= MAX_WAITING:
             self.dropped += 1
             return
@@ -101,13 +107,20 @@ def compare(copy: Copy) -> list[dict[str, Any]]:
     try:
         prediction = copy.shadow.engine.predict(copy.texts)
     except Exception as error:  # a failure of the shadow must never end the thread
-        log.error("shadow_failed endpoint=%s deployment=%s kind=%s", copy.endpoint, copy.shadow.arm.deployment, type(error).__name__)
+        log.error(
+            "shadow_failed endpoint=%s deployment=%s kind=%s",
+            copy.endpoint,
+            copy.shadow.arm.deployment,
+            type(error).__name__,
+        )
     latency_ms = round((time.perf_counter() - began) * 1000, 3)
     return [line(copy, index, prediction, latency_ms) for index in range(len(copy.texts))]
 
 
 def line(copy: Copy, index: int, prediction: Prediction | None, latency_ms: float) -> dict[str, Any]:
-    """The spool's line for one text. kl: of the shadow's scores from the client's, nats; null where their labels differ."""
+    """The spool's line for one text. kl: of the shadow's scores from the client's, nats; null where their
+    labels differ.
+    """
     arm = copy.shadow.arm
     request = uuid.UUID(copy.request)
     kept: dict[str, Any] = {
@@ -130,14 +143,24 @@ def line(copy: Copy, index: int, prediction: Prediction | None, latency_ms: floa
     }
     if prediction is None:
         return kept
-    label, answered = prediction.labels[prediction.best[index]], copy.answered.labels[copy.answered.best[index]]
+    label, answered = (
+        prediction.labels[prediction.best[index]],
+        copy.answered.labels[copy.answered.best[index]],
+    )
     theirs = dict(zip(copy.answered.labels, copy.answered.scores[index].tolist(), strict=True))
     ours = dict(zip(prediction.labels, prediction.scores[index].tolist(), strict=True))
     divergence = kl(theirs, ours) if theirs.keys() == ours.keys() else None
-    return kept | {"label": label, "confidence": round(ours[label], 6), "agrees": label == answered, "kl": divergence}
+    return kept | {
+        "label": label,
+        "confidence": round(ours[label], 6),
+        "agrees": label == answered,
+        "kl": divergence,
+    }
 
 
 def kl(from_: Mapping[str, float], to: Mapping[str, float]) -> float:
-    """Kullback-Leibler divergence sum p ln(p / q), in nats, never below 0. Probabilities below 1e-12 count as that."""
+    """Kullback-Leibler divergence sum p ln(p / q), in nats, never below 0. Probabilities below 1e-12 count as
+    that.
+    """
     terms: Sequence[float] = [p * math.log(p / max(to[name], LEAST)) for name, p in from_.items() if p > 0]
     return round(max(0.0, math.fsum(terms)), 6)

@@ -1,8 +1,8 @@
 """Servers on one listening socket: whichever is scraped returns the counts of all of them.
 
-A scraper can't choose which of them answers. So each writes its own counts at every beat, and the scraped server adds the newest file of
-each other one to its own. Every sample has the name of its server, so a restart resets only the counters under that name, which scrapers
-handle.
+A scraper can't choose which of them answers. So each writes its own counts at every beat, and the scraped
+server adds the newest file of each other one to its own. Every sample has the name of its server, so a
+restart resets only the counters under that name, which scrapers handle.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ log = logging.getLogger("lifecycle.runtime.inference")
 class Siblings:
     """The files of one server and of those beside it.
 
-    folder: DATA_DIR/serving. group: ID of the servers of one socket; empty for a server with a socket of its own, which writes and reads
-    nothing here.
+    folder: DATA_DIR/serving. group: ID of the servers of one socket; empty for a server with a socket of its
+    own, which writes and reads nothing here.
     """
 
     def __init__(self, folder: Path, name: str, group: str) -> None:
@@ -36,7 +36,11 @@ class Siblings:
 
     def write(self, families: Iterable[Metric]) -> None:
         """Write this server's counts for the others. A full disk is only logged."""
-        document = signs.sign() | {"group": self._group, "name": self._name, "families": [as_values(each) for each in families]}
+        document = signs.sign() | {
+            "group": self._group,
+            "name": self._name,
+            "families": [as_values(each) for each in families],
+        }
         part = self._path.with_name(f"{self._path.name}.{os.getpid()}")
         try:
             part.write_text(json.dumps(document), encoding="utf-8")
@@ -45,7 +49,9 @@ class Siblings:
             log.error("metrics_not_written reason=%r", error.strerror)
 
     def collect(self, own: Iterable[Metric]) -> list[Metric]:
-        """The families of this server and of the others that are alive, each sample with its server's name."""
+        """The families of this server and of the others that are alive, each sample with its server's
+        name.
+        """
         mine = list(own)
         if not self.shares:
             return mine

@@ -1,4 +1,6 @@
-"""Heartbeats: fields that a server writes into its files, so that readers can recognize files of a dead server."""
+"""Heartbeats: fields that a server writes into its files, so that readers can recognize files of a dead
+server.
+"""
 
 from __future__ import annotations
 
@@ -27,9 +29,11 @@ def host() -> str:
 
 
 def is_alive(entry: Mapping[str, Any], now: datetime) -> bool:
-    """Whether the writer of a file is alive: it wrote within BEATS_MISSED beats and, if it ran on this host, its process exists.
+    """Whether the writer of a file is alive: it wrote within BEATS_MISSED beats and, if it ran on this host,
+    its process exists.
 
-    entry: content of the file. False without a valid time. Hosts that share a data folder need clocks that agree to a few seconds.
+    entry: content of the file. False without a valid time. Hosts that share a data folder need clocks that
+    agree to a few seconds.
     """
     try:
         silent = (now - datetime.fromisoformat(str(entry["at"]))).total_seconds()

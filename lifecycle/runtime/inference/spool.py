@@ -1,4 +1,6 @@
-"""The prediction spool: one JSON object per line, in segments that are renamed when complete. A request never waits for the disk."""
+"""The prediction spool: one JSON object per line, in segments that are renamed when complete. A request never
+waits for the disk.
+"""
 
 from __future__ import annotations
 
@@ -26,18 +28,30 @@ Row = dict[str, Any]
 
 
 def timed_uuid() -> UUID:
-    """A UUID of version 7: 48 bits of milliseconds since 1970, the rest random. Its time shows whether its line may still arrive."""
+    """A UUID of version 7: 48 bits of milliseconds since 1970, the rest random. Its time shows whether its
+    line may still arrive.
+    """
     chance = secrets.randbits(74)
-    return UUID(int=time.time_ns() // 1_000_000 << 80 | 7 << 76 | chance >> 62 << 64 | 2 << 62 | chance & (1 << 62) - 1)
+    return UUID(
+        int=time.time_ns() // 1_000_000 << 80
+        | 7 << 76
+        | chance >> 62 << 64
+        | 2 << 62
+        | chance & (1 << 62) - 1
+    )
 
 
 class Spool:
-    """Takes rows in any thread and writes them in its own. Drops and counts rows when the disk or the queue is full.
+    """Takes rows in any thread and writes them in its own. Drops and counts rows when the disk or the queue
+    is full.
 
-    folder: DATA_DIR/spool. A segment is NAME.open while it is written (and locked by its writer), NAME.jsonl when complete.
+    folder: DATA_DIR/spool. A segment is NAME.open while it is written (and locked by its writer), NAME.jsonl
+    when complete.
     """
 
-    def __init__(self, folder: Path, *, max_bytes: int = 1_000_000_000, write: Callable[[int, bytes], int] = os.write) -> None:
+    def __init__(
+        self, folder: Path, *, max_bytes: int = 1_000_000_000, write: Callable[[int, bytes], int] = os.write
+    ) -> None:
         self.written = 0
         self.dropped = 0
         self._folder, self._max_bytes, self._write = folder, max_bytes, write
@@ -102,7 +116,12 @@ class Spool:
             self.written += len(rows)
         except OSError as error:
             self.dropped += len(rows)
-            log.error("spool_dropped rows=%d dropped=%d reason=%r", len(rows), self.dropped, error.strerror or str(error))
+            log.error(
+                "spool_dropped rows=%d dropped=%d reason=%r",
+                len(rows),
+                self.dropped,
+                error.strerror or str(error),
+            )
             self._full = self._size() >= self._max_bytes
 
     def _rotate(self) -> None:
@@ -158,7 +177,9 @@ class Segment:
 
 
 def recover(folder: Path) -> int:
-    """Complete the segments of dead writers, each truncated to its last whole line. Returns how many there were."""
+    """Complete the segments of dead writers, each truncated to its last whole line. Returns how many there
+    were.
+    """
     count = 0
     for path in sorted(folder.glob("*.open")):
         try:

@@ -1,8 +1,10 @@
-"""Statistics of rows in clusters: requests of a customer, annotations of a person, near duplicates of a text. numpy and scipy.
+"""Statistics of rows in clusters: requests of a customer, annotations of a person, near duplicates of a text.
+numpy and scipy.
 
-Rows of one cluster resemble each other and carry less information than as many independent ones: for 1,000 requests by 20 customers,
-formulae for independent rows give an interval that is several times too short. Everything here is computed from sums over clusters, so
-rows needn't be kept, and is valid for any resemblance within clusters. With each row a cluster of its own it agrees with `intervals`.
+Rows of one cluster resemble each other and carry less information than as many independent ones: for 1,000
+requests by 20 customers, formulae for independent rows give an interval that is several times too short.
+Everything here is computed from sums over clusters, so rows needn't be kept, and is valid for any resemblance
+within clusters. With each row a cluster of its own it agrees with `intervals`.
 """
 
 from __future__ import annotations
@@ -29,9 +31,10 @@ ROUNDING = 1e-12  # relative to a sum: a smaller deviation counts as 0
 class Sums:
     """Sums over clusters of the parts of a ratio: above / below, such as wrong predictions / predictions.
 
-    clusters: those with below > 0; some, whole: those of them with above > 0, and with above ≥ below. above, below: totals. squares: sums
-    of each cluster's above², above · below and below². within: sum of above · (below − above) / below, the variation of a share inside
-    clusters; 0 in sums stored before it was counted, as if there were none.
+    clusters: those with below > 0; some, whole: those of them with above > 0, and with above ≥ below. above,
+    below: totals. squares: sums of each cluster's above², above · below and below². within: sum of above ·
+    (below − above) / below, the variation of a share inside clusters; 0 in sums stored before it was counted,
+    as if there were none.
     """
 
     clusters: int = 0
@@ -46,9 +49,14 @@ class Sums:
         """Sums of both; they must share no cluster."""
         one, two = self.squares, other.squares
         return Sums(
-            self.clusters + other.clusters, self.some + other.some, self.whole + other.whole, self.above + other.above,
-            self.below + other.below, (one[0] + two[0], one[1] + two[1], one[2] + two[2]), self.within + other.within,
-        )  # fmt: skip
+            self.clusters + other.clusters,
+            self.some + other.some,
+            self.whole + other.whole,
+            self.above + other.above,
+            self.below + other.below,
+            (one[0] + two[0], one[1] + two[1], one[2] + two[2]),
+            self.within + other.within,
+        )
 
     @property
     def value(self) -> float:
@@ -62,11 +70,12 @@ class Sums:
 
     @property
     def variance(self) -> float:
-        """Variance of the ratio, by the delta method over clusters: K/(K−1) · Σ(above − r · below)² / (Σ below)², K as `equal`.
+        """Variance of the ratio, by the delta method over clusters: K/(K−1) · Σ(above − r · below)² / (Σ
+        below)², K as `equal`.
 
-        As in Deng, Knoblich and Lu, "Applying the delta method in metric analytics", KDD 2018, and in cluster-robust regression, where K is
-        the number of clusters, of equal size: a large cluster pulls the ratio towards itself, so its residual is too small. Infinite with
-        fewer than two clusters.
+        As in Deng, Knoblich and Lu, "Applying the delta method in metric analytics", KDD 2018, and in
+        cluster-robust regression, where K is the number of clusters, of equal size: a large cluster pulls the
+        ratio towards itself, so its residual is too small. Infinite with fewer than two clusters.
         """
         if self.clusters < 2:
             return math.inf
@@ -76,8 +85,9 @@ class Sums:
 
 
 def numbered(names: Iterable[Hashable]) -> Ints:
-    """The number of each row's cluster (N,), 0 to G − 1, in order of first appearance; 0 to N − 1 where each row is its own. names: of each
-    row's cluster."""
+    """The number of each row's cluster (N,), 0 to G − 1, in order of first appearance; 0 to N − 1 where each
+    row is its own. names: of each row's cluster.
+    """
     known: dict[Hashable, int] = {}
     return np.array([known.setdefault(name, len(known)) for name in names], dtype=np.int64)
 
@@ -86,8 +96,19 @@ def sums(above: ArrayLike, below: ArrayLike) -> Sums:
     """Sums of each cluster's above and below (G,); clusters with below = 0 are omitted."""
     one, two = np.asarray(above, dtype=np.float64), np.asarray(below, dtype=np.float64)
     one, two = one[two > 0], two[two > 0]
-    squares, within = (float((one**2).sum()), float((one * two).sum()), float((two**2).sum())), float((one * (two - one) / two).sum())
-    return Sums(len(two), int((one > 0).sum()), int((one >= two).sum()), float(one.sum()), float(two.sum()), squares, within)
+    squares, within = (
+        (float((one**2).sum()), float((one * two).sum()), float((two**2).sum())),
+        float((one * (two - one) / two).sum()),
+    )
+    return Sums(
+        len(two),
+        int((one > 0).sum()),
+        int((one >= two).sum()),
+        float(one.sum()),
+        float(two.sum()),
+        squares,
+        within,
+    )
 
 
 def alone(above: float, below: float) -> Sums:
@@ -96,7 +117,9 @@ def alone(above: float, below: float) -> Sums:
 
 
 def at_every_look(found: Sums, alpha: float = sequences.ALPHA) -> Interval:
-    """`share` with an interval that is valid at every look (see `sequences`), with the effective number of rows as observations."""
+    """`share` with an interval that is valid at every look (see `sequences`), with the effective number of
+    rows as observations.
+    """
     return share(found, sequences.quantile(effective(found), alpha))
 
 
@@ -116,8 +139,9 @@ def quantile(freedom: float, z: float = Z95) -> float:
 
 
 def design_effect(found: Sums) -> float:
-    """The variance of a share divided by that of as many independent rows: at least 1, infinite with fewer than two clusters; 1 for a share
-    of 0 or 1, which gives no estimate of the resemblance within clusters."""
+    """The variance of a share divided by that of as many independent rows: at least 1, infinite with fewer
+    than two clusters; 1 for a share of 0 or 1, which gives no estimate of the resemblance within clusters.
+    """
     if found.clusters < 2:
         return math.inf
     return max(1.0, _effect(found)) if 0 < found.value < 1 else 1.0
@@ -126,10 +150,11 @@ def design_effect(found: Sums) -> float:
 def _effect(found: Sums) -> float:
     """The design effect of a share between 0 and 1; below 1 where rows of a cluster differ more than others.
 
-    By `Sums.variance`, and where clusters are of unequal size (UNEVEN) at least 1 + (m − 1) ρ with m = Σ below² / Σ below, the expected
-    size of a random row's cluster (L. Kish 1965), and ρ estimated from all clusters (J. Fleiss and J. Cuzick, Applied Psychological
-    Measurement 3(4), 1979). A few large clusters that happen to be alike make the first too small: where 5 of 100 senders send two thirds,
-    it covers a share of .9 in as few as 56 %. With few rows above, ρ is imprecise, and FEW shrinks it to 0.
+    By `Sums.variance`, and where clusters are of unequal size (UNEVEN) at least 1 + (m − 1) ρ with m = Σ
+    below² / Σ below, the expected size of a random row's cluster (L. Kish 1965), and ρ estimated from all
+    clusters (J. Fleiss and J. Cuzick, Applied Psychological Measurement 3(4), 1979). A few large clusters
+    that happen to be alike make the first too small: where 5 of 100 senders send two thirds, it covers a
+    share of .9 in as few as 56 %. With few rows above, ρ is imprecise, and FEW shrinks it to 0.
     """
     of_one = found.value * (1 - found.value)
     known = max(ROUNDING, found.variance / of_one * found.below)
@@ -140,19 +165,23 @@ def _effect(found: Sums) -> float:
 
 
 def alike(found: Sums) -> float:
-    """The intraclass correlation of a share, 0 to 1, from its `design_effect`; 0 if unknown or each row is a cluster of its own."""
+    """The intraclass correlation of a share, 0 to 1, from its `design_effect`; 0 if unknown or each row is a
+    cluster of its own.
+    """
     effect, size = design_effect(found), found.squares[2] / found.below if found.below else 0.0
     return min(1.0, (effect - 1) / (size - 1)) if size > 1 and math.isfinite(effect) else 0.0
 
 
 def dealt(one: Sums, two: Sums) -> tuple[float, float]:
-    """The first share less the second and its variance, of clusters randomized to two arms; infinite with fewer than two.
+    """The first share less the second and its variance, of clusters randomized to two arms; infinite with
+    fewer than two.
 
-    Since they are randomized, rows of both arms are equally alike, and both get the larger of the two design effects. With an arm's own,
-    the variance is too small exactly where the share is: where few clusters with above > 0 happen to be in it. With rows divided by the
-    design effect, the variance is p (1 − p) / rows with p = (above + 2) / (rows + 4), so that it is positive even for above = 0 (A. Agresti
-    and B. Coull, "Approximate is better than exact for interval estimation of binomial proportions", American Statistician 52(2), 1998).
-    The difference itself isn't changed.
+    Since they are randomized, rows of both arms are equally alike, and both get the larger of the two design
+    effects. With an arm's own, the variance is too small exactly where the share is: where few clusters with
+    above > 0 happen to be in it. With rows divided by the design effect, the variance is p (1 − p) / rows
+    with p = (above + 2) / (rows + 4), so that it is positive even for above = 0 (A. Agresti and B. Coull,
+    "Approximate is better than exact for interval estimation of binomial proportions", American Statistician
+    52(2), 1998). The difference itself isn't changed.
     """
     apart, effect = one.value - two.value, max(design_effect(one), design_effect(two))
     if math.isinf(effect):
@@ -167,17 +196,21 @@ def moved(share: float, rows: float) -> float:
 
 
 def ratio(found: Sums, z: float = Z95) -> Interval:
-    """A ratio with its interval: Student's t with the effective number of clusters less 1 as degrees of freedom."""
+    """A ratio with its interval: Student's t with the effective number of clusters less 1 as degrees of
+    freedom.
+    """
     half = quantile(found.equal - 1, z) * math.sqrt(found.variance)
     return Interval(found.value, found.value - half, found.value + half)
 
 
 def skewed(above: ArrayLike, below: ArrayLike, z: float = Z95) -> Interval:
-    """A ratio of values that may be far from normal, such as money: `ratio` with Student's t corrected for the skewness of the clusters.
+    """A ratio of values that may be far from normal, such as money: `ratio` with Student's t corrected for
+    the skewness of the clusters.
 
-    above, below: of each cluster (G,). By Hall's monotone transformation ("On the removal of skewness by transformation", Journal of the
-    Royal Statistical Society B 54(1), 1992): g(T) = T + γT²/3 + γ²T³/27 + γ/6, γ being the skewness of the estimate. Valid from about 100
-    clusters, also where most values are 0. Where clusters differ only by rounding, both ends are the ratio.
+    above, below: of each cluster (G,). By Hall's monotone transformation ("On the removal of skewness by
+    transformation", Journal of the Royal Statistical Society B 54(1), 1992): g(T) = T + γT²/3 + γ²T³/27 +
+    γ/6, γ being the skewness of the estimate. Valid from about 100 clusters, also where most values are 0.
+    Where clusters differ only by rounding, both ends are the ratio.
     """
     one, two = np.asarray(above, dtype=np.float64), np.asarray(below, dtype=np.float64)
     one, two = one[two > 0], two[two > 0]
@@ -198,12 +231,12 @@ def skewed(above: ArrayLike, below: ArrayLike, z: float = Z95) -> Interval:
 
 
 def effective(found: Sums, z: float = Z95) -> float:
-    """The effective number of independent rows of a share: at most the number of rows, at least `Sums.equal`, which assumes that all rows
-    of a cluster are alike; 0 without rows.
+    """The effective number of independent rows of a share: at most the number of rows, at least `Sums.equal`,
+    which assumes that all rows of a cluster are alike; 0 without rows.
 
-    In between, the rows divided by the design effect, reduced further if it is estimated from few clusters (Dean and Pagano 2015). The
-    degrees of freedom are the number of clusters with the rarer outcome (of 100 customers, 3 of them failing, only 3 are informative), at
-    most the effective number of clusters less 1.
+    In between, the rows divided by the design effect, reduced further if it is estimated from few clusters
+    (Dean and Pagano 2015). The degrees of freedom are the number of clusters with the rarer outcome (of 100
+    customers, 3 of them failing, only 3 are informative), at most the effective number of clusters less 1.
     """
     if not found.below:
         return 0.0
@@ -214,11 +247,13 @@ def effective(found: Sums, z: float = Z95) -> float:
     return min(found.below, max(least, found.below / _effect(found) * (z / quantile(few, z)) ** 2))
 
 
-def effective_so_far(codes: Ints, above: Ints, below: Ints, known: Ints, z: float = Z95) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def effective_so_far(
+    codes: Ints, above: Ints, below: Ints, known: Ints, z: float = Z95
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """`effective` after each of some rows (N,), and its lower bound there (N,).
 
-    codes: number of each row's cluster (N,), 0 to G − 1; above, below: 0 or 1, added by the row to the two parts of the share (N,); known:
-    below before the first row, by cluster (G,).
+    codes: number of each row's cluster (N,), 0 to G − 1; above, below: 0 or 1, added by the row to the two
+    parts of the share (N,); known: below before the first row, by cluster (G,).
     """
     order, sizes = np.argsort(codes, kind="stable"), np.bincount(codes, minlength=len(known))
     begins = np.cumsum(sizes) - sizes
@@ -246,7 +281,9 @@ def effective_so_far(codes: Ints, above: Ints, below: Ints, known: Ints, z: floa
     summed = np.maximum(of_above - 2 * value * of_both + value**2 * of_below, 0.0)
     varied = (value > 0) & (value < 1) & (clusters > 1)
     rho = 1 - (within + FEW) / (of_one * (rows - clusters) + FEW)
-    effect = np.divide(least * summed, (least - 1) * rows * of_one, out=np.ones(len(rows)), where=varied & (least > 1))
+    effect = np.divide(
+        least * summed, (least - 1) * rows * of_one, out=np.ones(len(rows)), where=varied & (least > 1)
+    )
     at_least = np.where(least > UNEVEN * clusters, ROUNDING, 1 + (of_below / rows - 1) * rho)
     effect = np.maximum(np.maximum(effect, ROUNDING), at_least)
     few = np.maximum(1, np.minimum(np.minimum(some, clusters - whole), least - 1))
@@ -257,8 +294,8 @@ def effective_so_far(codes: Ints, above: Ints, below: Ints, known: Ints, z: floa
 def share(found: Sums, z: float = Z95) -> Interval:
     """A share with its Wilson interval at the effective number of rows.
 
-    Dean and Pagano, "Evaluating confidence interval methods for binomial proportions in clustered surveys", Journal of Survey Statistics
-    and Methodology 3, 2015.
+    Dean and Pagano, "Evaluating confidence interval methods for binomial proportions in clustered surveys",
+    Journal of Survey Statistics and Methodology 3, 2015.
     """
     rows = effective(found, z)
     return Interval(found.value, *wilson(found.value * rows, rows, z))
@@ -274,8 +311,9 @@ def difference(one: Sums, two: Sums, z: float = Z95) -> Interval:
 class Design:
     """The effect of clusters on the shares of rows in bins.
 
-    clusters: their number. effect: the mean generalised design effect (average variance relative to independent rows), 1 or more. uneven:
-    squared coefficient of variation of the generalised design effects, 0 or more.
+    clusters: their number. effect: the mean generalised design effect (average variance relative to
+    independent rows), 1 or more. uneven: squared coefficient of variation of the generalised design effects,
+    0 or more.
     """
 
     clusters: int
@@ -284,18 +322,23 @@ class Design:
 
 
 def more_alike(sampled: int, rows: float) -> float:
-    """The factor by which design effects, less 1, grow from a random sample to all rows: the ratio of other rows in a row's cluster."""
+    """The factor by which design effects, less 1, grow from a random sample to all rows: the ratio of other
+    rows in a row's cluster.
+    """
     return max(1.0, (rows - 1) / (sampled - 1))
 
 
 def design(bins: ArrayLike, codes: ArrayLike, rows: float) -> Design | None:
-    """The design of all rows from a random sample. bins: number of each sampled row's bin (N,), codes: of its cluster; rows: of all.
+    """The design of all rows from a random sample. bins: number of each sampled row's bin (N,), codes: of its
+    cluster; rows: of all.
 
-    V is the covariance of the shares over clusters, Σ (its counts − its rows · shares)(…)ᵀ / (N − its rows)², P that of independent rows;
-    the generalised design effects are the eigenvalues of P⁻¹V (Rao and Scott, "The analysis of categorical data from complex sample
-    surveys", Journal of the American Statistical Association 76, 1981). Each cluster is compared with the others, as by deleting it (CR3 of
-    Bell and McCaffrey, "Bias reduction in standard errors for linear regression with multi-stage samples", Survey Methodology 28, 2002):
-    few clusters underestimate their variance. None with fewer than two clusters or filled bins, where it can't be estimated.
+    V is the covariance of the shares over clusters, Σ (its counts − its rows · shares)(…)ᵀ / (N − its rows)²,
+    P that of independent rows; the generalised design effects are the eigenvalues of P⁻¹V (Rao and Scott,
+    "The analysis of categorical data from complex sample surveys", Journal of the American Statistical
+    Association 76, 1981). Each cluster is compared with the others, as by deleting it (CR3 of Bell and
+    McCaffrey, "Bias reduction in standard errors for linear regression with multi-stage samples", Survey
+    Methodology 28, 2002): few clusters underestimate their variance. None with fewer than two clusters or
+    filled bins, where it can't be estimated.
     """
     _, bin_of = np.unique(np.asarray(bins), return_inverse=True)
     _, cluster_of = np.unique(np.asarray(codes), return_inverse=True)
@@ -303,7 +346,11 @@ def design(bins: ArrayLike, codes: ArrayLike, rows: float) -> Design | None:
     if sampled < 2 or not bin_of.any() or not cluster_of.any():
         return None
     clusters, filled = int(cluster_of.max()) + 1, int(bin_of.max()) + 1
-    counts = np.bincount(cluster_of * filled + bin_of, minlength=clusters * filled).reshape(clusters, filled).astype(np.float64)
+    counts = (
+        np.bincount(cluster_of * filled + bin_of, minlength=clusters * filled)
+        .reshape(clusters, filled)
+        .astype(np.float64)
+    )
     shares = counts.sum(axis=0) / sampled
     sizes = counts.sum(axis=1, keepdims=True)
     rest, root = (counts - sizes * shares) / (1 - sizes / sampled), np.sqrt(shares)
@@ -318,8 +365,13 @@ def design(bins: ArrayLike, codes: ArrayLike, rows: float) -> Design | None:
 
 
 def effect_of_mean(values: ArrayLike, codes: ArrayLike, rows: float) -> float:
-    """The design effect of a mean of all rows, 1 or more, from a random sample of them (N,); 1 where it can't be estimated."""
-    known, (_, cluster_of) = np.asarray(values, dtype=np.float64), np.unique(np.asarray(codes), return_inverse=True)
+    """The design effect of a mean of all rows, 1 or more, from a random sample of them (N,); 1 where it can't
+    be estimated.
+    """
+    known, (_, cluster_of) = (
+        np.asarray(values, dtype=np.float64),
+        np.unique(np.asarray(codes), return_inverse=True),
+    )
     if len(known) < 2 or not cluster_of.any() or np.ptp(known) == 0:
         return 1.0
     found = by_cluster(known, cluster_of)
@@ -329,8 +381,10 @@ def effect_of_mean(values: ArrayLike, codes: ArrayLike, rows: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class ByChance:
-    """Null distribution of a sum over bins of (difference of two shares)² / share: `scale` times a chi-square with `degrees` degrees of
-    freedom; an F with `freedom` in the denominator where the scale is estimated from clusters."""
+    """Null distribution of a sum over bins of (difference of two shares)² / share: `scale` times a chi-square
+    with `degrees` degrees of freedom; an F with `freedom` in the denominator where the scale is estimated
+    from clusters.
+    """
 
     scale: float
     degrees: float
@@ -350,12 +404,13 @@ class ByChance:
 
 
 def by_chance(degrees: int, n: float, m: int, found: Design | None) -> ByChance:
-    """The null distribution for n independent rows against m rows in clusters, of `degrees` + 1 bins. found: the clusters' design; None:
-    independent too.
+    """The null distribution for n independent rows against m rows in clusters, of `degrees` + 1 bins. found:
+    the clusters' design; None: independent too.
 
-    The second-order correction: scale and degrees match the mean and variance (Rao and Scott 1981, after Satterthwaite), and an F with the
-    degrees of freedom of the clusters replaces the chi-square (Thomas and Rao, Journal of the American Statistical Association 82, 1987).
-    The first-order correction alone exceeds its 1 % in up to 13 % where 20 clusters are of unequal size.
+    The second-order correction: scale and degrees match the mean and variance (Rao and Scott 1981, after
+    Satterthwaite), and an F with the degrees of freedom of the clusters replaces the chi-square (Thomas and
+    Rao, Journal of the American Statistical Association 82, 1987). The first-order correction alone exceeds
+    its 1 % in up to 13 % where 20 clusters are of unequal size.
     """
     scale = 1 / n + (found.effect if found else 1) / m
     if found is None:

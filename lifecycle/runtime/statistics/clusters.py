@@ -16,16 +16,20 @@ SAMPLE = 2_000  # rows for the silhouette of a number of groups, since it compar
 
 @dataclass(frozen=True)
 class Grouping:
-    """groups: rows, the largest group first, each group's nearest to its centre first. silhouette: -1 to 1, of this number of groups."""
+    """groups: rows, the largest group first, each group's nearest to its centre first. silhouette: -1 to 1,
+    of this number of groups.
+    """
 
     groups: tuple[tuple[int, ...], ...]
     silhouette: float
 
 
 def group(vectors: NDArray[Any]) -> Grouping:
-    """Group vectors (N, H) by direction with k-means: 2 to 12 groups, at most one per five rows, the number with the best silhouette.
+    """Group vectors (N, H) by direction with k-means: 2 to 12 groups, at most one per five rows, the number
+    with the best silhouette.
 
-    Rows that all have the same direction, or fewer than ten, are one group with silhouette 0. Equal input gives equal groups.
+    Rows that all have the same direction, or fewer than ten, are one group with silhouette 0. Equal input
+    gives equal groups.
     """
     from sklearn.cluster import KMeans  # late: slows the start of every process, and few compute with it
     from sklearn.metrics import silhouette_score
@@ -50,8 +54,9 @@ def by_distance(points: NDArray[np.float64], rows: NDArray[np.int64]) -> tuple[i
 
 
 def distinctive_words(groups: Sequence[Sequence[str]], count: int = 5) -> list[list[str]]:
-    """The words of each group of texts whose mean TF-IDF is most above that of the other groups, at most `count`, the most distinctive
-    first."""
+    """The words of each group of texts whose mean TF-IDF is most above that of the other groups, at most
+    `count`, the most distinctive first.
+    """
     from sklearn.feature_extraction.text import TfidfVectorizer  # late, as above
 
     texts = [text for group in groups for text in group]

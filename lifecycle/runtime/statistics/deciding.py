@@ -1,4 +1,6 @@
-"""Single-label decisions with a threshold for one class: from it on that class is predicted, below it the likeliest other. numpy only."""
+"""Single-label decisions with a threshold for one class: from it on that class is predicted, below it the
+likeliest other. numpy only.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Cut:
-    """index: number of a class; threshold: the probability (0 to 1) from which on it is predicted, however likely others are."""
+    """index: number of a class; threshold: the probability (0 to 1) from which on it is predicted, however
+    likely others are.
+    """
 
     index: int
     threshold: float
@@ -30,10 +34,11 @@ class Cut:
 class Deciding:
     """The target of a threshold, and its result on validation.
 
-    label: the class; by: "precision" or "recall" of it, at least target. threshold: of its calibrated probability; None before it is
-    chosen, and where fewer than THRESHOLD_ROWS validation rows have the class, so that the likeliest class is predicted.
-    hits: validation rows of the class that are predicted so; called: all rows predicted so; positives: all rows of the class.
-    promised: other rows reach the target too, as `operating.promised`; false in runs of earlier releases.
+    label: the class; by: "precision" or "recall" of it, at least target. threshold: of its calibrated
+    probability; None before it is chosen, and where fewer than THRESHOLD_ROWS validation rows have the class,
+    so that the likeliest class is predicted. hits: validation rows of the class that are predicted so;
+    called: all rows predicted so; positives: all rows of the class. promised: other rows reach the target
+    too, as `operating.promised`; false in runs of earlier releases.
     """
 
     label: str
@@ -61,13 +66,19 @@ class Deciding:
         return self.threshold is not None and self.reached is not None and self.reached >= self.target
 
     def cut(self, labels: Sequence[str]) -> Cut | None:
-        """The threshold for labels in this order; None where none was chosen, or the class isn't among them."""
-        return None if self.threshold is None or self.label not in labels else Cut(list(labels).index(self.label), self.threshold)
+        """The threshold for labels in this order; None where none was chosen, or the class isn't among
+        them.
+        """
+        return (
+            None
+            if self.threshold is None or self.label not in labels
+            else Cut(list(labels).index(self.label), self.threshold)
+        )
 
 
 def decide(probabilities: NDArray[Any], cut: Cut | None = None) -> Ints:
-    """The predicted class of each row (N,): that of the cut where it reaches its threshold, else the likeliest other; without a cut the
-    likeliest.
+    """The predicted class of each row (N,): that of the cut where it reaches its threshold, else the
+    likeliest other; without a cut the likeliest.
 
     probabilities: (N, C), C > 1.
     """
@@ -80,46 +91,71 @@ def decide(probabilities: NDArray[Any], cut: Cut | None = None) -> Ints:
 
 
 def confidence(probabilities: NDArray[Any], decided: Ints) -> Floats:
-    """The probability of each row's predicted class (N,), which with a cut needn't be the largest. decided: of `decide`."""
+    """The probability of each row's predicted class (N,), which with a cut needn't be the largest. decided:
+    of `decide`.
+    """
     chosen: Floats = np.asarray(probabilities, dtype=np.float64)[np.arange(len(decided)), decided]
     return chosen
 
 
-def choose(wanted: Deciding, labels: Sequence[str], probabilities: Floats, truth: Ints, clusters: Ints | None = None) -> Deciding:
-    """`wanted` with a threshold chosen on these rows, and its result there. probabilities: (N, C), calibrated; truth: (N,); clusters:
-    number of each row's cluster (N,), None where rows are independent.
+def choose(
+    wanted: Deciding, labels: Sequence[str], probabilities: Floats, truth: Ints, clusters: Ints | None = None
+) -> Deciding:
+    """`wanted` with a threshold chosen on these rows, and its result there. probabilities: (N, C),
+    calibrated; truth: (N,); clusters: number of each row's cluster (N,), None where rows are independent.
 
-    Chosen as by `operating.choose_for`, among thresholds that promise the target if there are any: for recall the most precise; for
-    precision the lowest one, or the most precise where none reaches it.
+    Chosen as by `operating.choose_for`, among thresholds that promise the target if there are any: for recall
+    the most precise; for precision the lowest one, or the most precise where none reaches it.
     """
     index = list(labels).index(wanted.label)
     scores, positive = probabilities[:, index], truth == index
     positives = int(positive.sum())
     if positives < THRESHOLD_ROWS:
         called = decide(probabilities) == index
-        return replace(wanted, threshold=None, hits=int((called & positive).sum()), called=int(called.sum()), positives=positives)
-    threshold, _, promised = operating.choose_one(wanted.by, wanted.target, scores, positive, clusters=clusters)
+        return replace(
+            wanted,
+            threshold=None,
+            hits=int((called & positive).sum()),
+            called=int(called.sum()),
+            positives=positives,
+        )
+    threshold, _, promised = operating.choose_one(
+        wanted.by, wanted.target, scores, positive, clusters=clusters
+    )
     found = operating.outcome(scores, positive, threshold, threshold)
     called = found.hit + found.false
-    return replace(wanted, threshold=threshold, hits=found.hit, called=called, positives=positives, promised=promised)
+    return replace(
+        wanted, threshold=threshold, hits=found.hit, called=called, positives=positives, promised=promised
+    )
 
 
-def with_measured(deciding: Deciding, decided: Ints, truth: Ints, index: int, clusters: Ints | None = None) -> dict[str, Any]:
-    """The choice with "measured": precision and recall of the class on other rows, each {"value", "low", "high"} with its 95 % Wilson
-    interval, None without rows for it. decided, truth: (N,); index: of the class; clusters: as for `choose`."""
+def with_measured(
+    deciding: Deciding, decided: Ints, truth: Ints, index: int, clusters: Ints | None = None
+) -> dict[str, Any]:
+    """The choice with "measured": precision and recall of the class on other rows, each {"value", "low",
+    "high"} with its 95 % Wilson interval, None without rows for it. decided, truth: (N,); index: of the
+    class; clusters: as for `choose`.
+    """
     found = operating.outcome_of(truth == index, decided == index, clusters=clusters)
     return to_json(deciding) | {"measured": {name: _share(found, name) for name in ("precision", "recall")}}
 
 
 def to_json(deciding: Deciding) -> dict[str, Any]:
-    """The choice with "validation": {"value", "low", "high", "hits", "of"} of the requested precision or recall; value is None without rows
-    for it."""
+    """The choice with "validation": {"value", "low", "high", "hits", "of"} of the requested precision or
+    recall; value is None without rows for it.
+    """
     low, high = wilson(deciding.hits, deciding.of)
     measured = {"value": deciding.reached, "low": low, "high": high, "hits": deciding.hits, "of": deciding.of}
     return {
-        "label": deciding.label, "by": deciding.by, "target": deciding.target, "threshold": deciding.threshold,
-        "is_met": deciding.is_met, "promised": deciding.promised, "positives": deciding.positives, "validation": measured,
-    }  # fmt: skip
+        "label": deciding.label,
+        "by": deciding.by,
+        "target": deciding.target,
+        "threshold": deciding.threshold,
+        "is_met": deciding.is_met,
+        "promised": deciding.promised,
+        "positives": deciding.positives,
+        "validation": measured,
+    }
 
 
 def _share(found: Outcome, name: str) -> dict[str, float] | None:

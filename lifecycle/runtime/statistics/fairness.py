@@ -20,8 +20,10 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Rates:
-    """A group's confusion counts for one label. hit, missed: rows of the label that were predicted as it, or not; false, passed: other rows
-    likewise. clusters: the same counts of each cluster of rows (K, 4); None where rows are independent."""
+    """A group's confusion counts for one label. hit, missed: rows of the label that were predicted as it, or
+    not; false, passed: other rows likewise. clusters: the same counts of each cluster of rows (K, 4); None
+    where rows are independent.
+    """
 
     hit: int
     missed: int
@@ -58,12 +60,20 @@ class Rates:
 
 
 def rates(held: Bools, given: Bools, codes: Ints, groups: int, clusters: Ints | None = None) -> list[Rates]:
-    """The four counts of each group. held, given: whether a row has the label, whether it was predicted as it; codes: number of its group;
-    all (N,). clusters: number of each row's cluster (N,), such as near duplicates; None: rows are independent."""
+    """The four counts of each group. held, given: whether a row has the label, whether it was predicted as
+    it; codes: number of its group; all (N,). clusters: number of each row's cluster (N,), such as near
+    duplicates; None: rows are independent.
+    """
     kinds = np.where(held, ~given, np.where(given, 2, 3))  # in the order of Rates
     counts = np.bincount(codes * 4 + kinds, minlength=4 * groups).reshape(groups, 4).tolist()
-    parts = [None if clusters is None else counted(kinds[codes == number], clusters[codes == number]) for number in range(groups)]
-    return [Rates(hit, missed, false, passed, each) for (hit, missed, false, passed), each in zip(counts, parts, strict=True)]
+    parts = [
+        None if clusters is None else counted(kinds[codes == number], clusters[codes == number])
+        for number in range(groups)
+    ]
+    return [
+        Rates(hit, missed, false, passed, each)
+        for (hit, missed, false, passed), each in zip(counts, parts, strict=True)
+    ]
 
 
 def counted(kinds: Ints, clusters: Ints) -> Ints:
@@ -74,7 +84,8 @@ def counted(kinds: Ints, clusters: Ints) -> Ints:
 
 @dataclass(frozen=True)
 class Gap:
-    """The largest difference of a rate between two groups: of the group at index `high` less that at index `low`.
+    """The largest difference of a rate between two groups: of the group at index `high` less that at index
+    `low`.
 
     interval: of that difference, simultaneous at 95 % for all compared pairs.
     """
@@ -86,10 +97,12 @@ class Gap:
 
 
 def gaps(found: Sequence[Rates]) -> dict[str, Gap | None]:
-    """Fairness measures as fairlearn defines them: the largest difference between two groups; None where fewer than two have the rate.
+    """Fairness measures as fairlearn defines them: the largest difference between two groups; None where
+    fewer than two have the rate.
 
-    Demographic parity: of selection rates. Equal opportunity: of true positive rates. Equalised odds: of true positive or of false positive
-    rates, whichever is larger. A group without rows of the label has no true positive rate and is omitted, where fairlearn takes 0.
+    Demographic parity: of selection rates. Equal opportunity: of true positive rates. Equalised odds: of true
+    positive or of false positive rates, whichever is larger. A group without rows of the label has no true
+    positive rate and is omitted, where fairlearn takes 0.
     """
     selected = {at: each.of((0, 2), (0, 1, 2, 3)) for at, each in enumerate(found)}
     own = {at: each.of((0,), (0, 1)) for at, each in enumerate(found) if each.true_positive is not None}
@@ -98,7 +111,9 @@ def gaps(found: Sequence[Rates]) -> dict[str, Gap | None]:
     return {
         "demographic_parity_difference": _widest(selected, _pairs(selected)),
         "equal_opportunity_difference": _widest(own, _pairs(own)),
-        "equalized_odds_difference": max((gap for gap in odds if gap), key=lambda gap: gap.value) if all(odds) else None,
+        "equalized_odds_difference": (
+            max((gap for gap in odds if gap), key=lambda gap: gap.value) if all(odds) else None
+        ),
     }
 
 
@@ -107,7 +122,9 @@ def _pairs(shares: Mapping[int, Sums]) -> int:
 
 
 def _widest(shares: Mapping[int, Sums], compared: int) -> Gap | None:
-    """The two groups whose shares differ most. compared: pairs for which the interval is simultaneous (Bonferroni)."""
+    """The two groups whose shares differ most. compared: pairs for which the interval is simultaneous
+    (Bonferroni).
+    """
     if len(shares) < 2:
         return None
     high = max(shares, key=lambda at: shares[at].value)

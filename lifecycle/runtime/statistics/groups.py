@@ -1,11 +1,13 @@
 """Scores of each group of rows, and whether a group differs significantly from all other rows. No torch.
 
-Most scores are ratios of sums over rows. Resampling rows is the same as drawing the counts of their distinct values from one multinomial,
-which costs as much for a million rows as for a thousand where few values are distinct. Sums of many rows with many values are drawn from
-their normal limit, so that no page waits for a large evaluation.
+Most scores are ratios of sums over rows. Resampling rows is the same as drawing the counts of their distinct
+values from one multinomial, which costs as much for a million rows as for a thousand where few values are
+distinct. Sums of many rows with many values are drawn from their normal limit, so that no page waits for a
+large evaluation.
 
-Rows in clusters, such as near duplicates, are taken by parts: the part of a cluster in one group is permuted and resampled as a whole.
-Where a cluster is in several groups this is conservative, since its rows then differ less than those of two clusters.
+Rows in clusters, such as near duplicates, are taken by parts: the part of a cluster in one group is permuted
+and resampled as a whole. Where a cluster is in several groups this is conservative, since its rows then
+differ less than those of two clusters.
 """
 
 from __future__ import annotations
@@ -29,7 +31,9 @@ Ints = NDArray[np.int64]
 LEAST = 20  # rows below which a group, or the rest that it is compared with, isn't scored
 RESAMPLES = 1000
 FEW, MANY = 50, 1_000  # distinct values up to which their counts are drawn; rows up to which rows are
-DRAWS = 1000  # permutations for every ten compared groups, so that the smallest p-value stays below 0.05 after its correction
+# permutations for every ten compared groups, so that the smallest p-value stays below 0.05 after its
+# correction
+DRAWS = 1000
 PERMUTED = 5_000  # rows beyond which the normal limit replaces the permutation test
 FISHER, PERMUTATION, NORMAL = "fisher", "permutation", "normal"
 
@@ -43,14 +47,17 @@ class Measure(Protocol):
         """Its key in reports."""
 
     def of_groups(self, codes: Ints, groups: int, seed: int) -> list[Interval | None]:
-        """The score of each group; None where fewer than LEAST rows count. codes: number of each row's group (N,), 0 to groups - 1."""
+        """The score of each group; None where fewer than LEAST rows count. codes: number of each row's group
+        (N,), 0 to groups - 1.
+        """
 
 
 @dataclass(frozen=True)
 class Quotient:
-    """A score from 0 to 1 that is a ratio of two sums over rows, higher being better. above, below: of each row (N,); a row with below = 0
-    doesn't count. is_share: the score is a share of rows, with above 0 or 1 and below 1. clusters: number of each row's cluster (N,); None
-    where rows are independent."""
+    """A score from 0 to 1 that is a ratio of two sums over rows, higher being better. above, below: of each
+    row (N,); a row with below = 0 doesn't count. is_share: the score is a share of rows, with above 0 or 1
+    and below 1. clusters: number of each row's cluster (N,); None where rows are independent.
+    """
 
     name: str
     above: Floats
@@ -65,8 +72,9 @@ class Quotient:
 
 @dataclass(frozen=True)
 class MacroF1:
-    """Macro-F1 over the labels that occur in truth or predictions of a group. truth, predicted: label numbers below classes (N,). clusters:
-    as of Quotient."""
+    """Macro-F1 over the labels that occur in truth or predictions of a group. truth, predicted: label numbers
+    below classes (N,). clusters: as of Quotient.
+    """
 
     truth: Ints
     predicted: Ints
@@ -78,7 +86,11 @@ class MacroF1:
         """As Measure says."""
         inside = [np.flatnonzero(codes == number) for number in range(groups)]
         return [
-            macro_f1_of(self.truth[rows], self.predicted[rows], self.classes, seed, self._effective(rows)) if len(rows) >= LEAST else None
+            (
+                macro_f1_of(self.truth[rows], self.predicted[rows], self.classes, seed, self._effective(rows))
+                if len(rows) >= LEAST
+                else None
+            )
             for rows in inside
         ]
 
@@ -91,29 +103,40 @@ class MacroF1:
 
 
 def macro_f1_of(truth: Ints, predicted: Ints, classes: int, seed: int = 1, effective: int = 0) -> Interval:
-    """Macro-F1 over the labels that occur in truth or predictions, and its 95 % interval as in `metrics.bootstrap`. effective: effective
-    number of independent rows; by default all."""
+    """Macro-F1 over the labels that occur in truth or predictions, and its 95 % interval as in
+    `metrics.bootstrap`. effective: effective number of independent rows; by default all.
+    """
     cells, counts = np.unique(truth * classes + predicted, return_counts=True)
     none = np.zeros(len(cells))
     rows = metrics.Scored(cells // classes, cells % classes, none, none, none, classes, bins=1)
-    whole, random, block = counts[None].astype(np.float64), np.random.default_rng(seed), max(1, metrics.BLOCK_CELLS // len(cells))
+    whole, random, block = (
+        counts[None].astype(np.float64),
+        np.random.default_rng(seed),
+        max(1, metrics.BLOCK_CELLS // len(cells)),
+    )
     value = float(metrics.aggregate(rows, whole)["macro_f1"][0])
     every = int(counts.sum())
     size = every / (effective or every)
     few, drawn = metrics.Few.of({"macro_f1": value}, rows.by_class(whole), seed, size), []
     for many in (min(block, RESAMPLES - start) for start in range(0, RESAMPLES, block)):
         weights = size * random.multinomial(effective or every, counts / every, size=many).astype(np.float64)
-        drawn.append((few.macros(rows.by_class(weights)) if few else metrics.aggregate(rows, weights))["macro_f1"])
+        drawn.append(
+            (few.macros(rows.by_class(weights)) if few else metrics.aggregate(rows, weights))["macro_f1"]
+        )
     around = few.around["macro_f1"] if few else value
-    low, high = metrics.bounded(value, np.concatenate(drawn), metrics.Together.of(effective or every, None), around)
+    low, high = metrics.bounded(
+        value, np.concatenate(drawn), metrics.Together.of(effective or every, None), around
+    )
     least, most = metrics.by_label({"macro_f1": value}, rows.by_class(whole), size)["macro_f1"]
     return Interval(value, min(low, least), max(high, most))
 
 
 @dataclass(frozen=True)
 class Sums:
-    """The parts of a ratio in each group: (G,); counted: rows that count. drawn: the same two sums over resampled rows (RESAMPLES, G), each
-    group resampled separately; None for shares, which need none. rows: the ratio and each row's group, for rows in clusters."""
+    """The parts of a ratio in each group: (G,); counted: rows that count. drawn: the same two sums over
+    resampled rows (RESAMPLES, G), each group resampled separately; None for shares, which need none. rows:
+    the ratio and each row's group, for rows in clusters.
+    """
 
     above: Floats
     below: Floats
@@ -126,8 +149,10 @@ class Sums:
         return [self.own(number) if count >= LEAST else None for number, count in enumerate(self.counted)]
 
     def own(self, number: int) -> Interval:
-        """The ratio of one group with at least one counted row: with Wilson's interval for shares and for values of 0 or 1, else bootstrap.
-        With clusters, shares have Dean and Pagano's interval, as `clustered.share`, and others that of a report's scores."""
+        """The ratio of one group with at least one counted row: with Wilson's interval for shares and for
+        values of 0 or 1, else bootstrap. With clusters, shares have Dean and Pagano's interval, as
+        `clustered.share`, and others that of a report's scores.
+        """
         found = self._clusters(number, rest=False)
         if found and self.drawn is None:
             return clustered.share(found)
@@ -139,7 +164,9 @@ class Sums:
         found = self._clusters(number, rest=True)
         if found and self.drawn is None:
             return clustered.share(found)
-        drawn = None if self.drawn is None else tuple(each.sum(axis=1) - each[:, number] for each in self.drawn)
+        drawn = (
+            None if self.drawn is None else tuple(each.sum(axis=1) - each[:, number] for each in self.drawn)
+        )
         above, below = (each.sum() - each[number] for each in (self.above, self.below))
         return _value(above, below, self.counted_rest(number), drawn, found)
 
@@ -149,19 +176,28 @@ class Sums:
             return None
         measure, codes = self.rows
         inside = (codes == number) != rest
-        return clustered.by_cluster(measure.above[inside], self.rows[0].clusters[inside], measure.below[inside])
+        return clustered.by_cluster(
+            measure.above[inside], self.rows[0].clusters[inside], measure.below[inside]
+        )
 
     def counted_rest(self, number: int) -> int:
         """Rows of all other groups that count."""
         return int(self.counted.sum() - self.counted[number])
 
 
-def _value(above: float, below: float, rows: int, drawn: tuple[Floats, ...] | None, found: clustered.Sums | None) -> Interval:
-    """A ratio with its interval. found: sums of the rows' clusters, for the interval of `metrics.bounded`; None for independent rows."""
+def _value(
+    above: float, below: float, rows: int, drawn: tuple[Floats, ...] | None, found: clustered.Sums | None
+) -> Interval:
+    """A ratio with its interval. found: sums of the rows' clusters, for the interval of `metrics.bounded`;
+    None for independent rows.
+    """
     value = min(1.0, max(0.0, float(above / below)))  # sums of floats may end a hair beyond
     samples = None if drawn is None else drawn[0][drawn[1] > 0] / drawn[1][drawn[1] > 0]
     if samples is not None and found:
-        return Interval(value, *metrics.bounded(value, samples, metrics.Together(rows, found.clusters, found.equal), value))
+        return Interval(
+            value,
+            *metrics.bounded(value, samples, metrics.Together(rows, found.clusters, found.equal), value),
+        )
     if samples is None or math.isclose(value, 0.0, abs_tol=1e-12) or math.isclose(value, 1.0):
         return Interval(value, *wilson(value * rows, rows))
     low, high = np.percentile(samples, (2.5, 97.5))
@@ -169,7 +205,9 @@ def _value(above: float, below: float, rows: int, drawn: tuple[Floats, ...] | No
 
 
 def parted(measure: Quotient, codes: Ints) -> tuple[Quotient, Ints]:
-    """The measure of each part of a cluster within one group, and the number of its group; for independent rows, of each row."""
+    """The measure of each part of a cluster within one group, and the number of its group; for independent
+    rows, of each row.
+    """
     if measure.clusters is None:
         return measure, codes
     known, part = np.unique(np.stack([codes, measure.clusters]), axis=1, return_inverse=True)
@@ -201,7 +239,9 @@ def _drawn(measure: Quotient, codes: Ints, groups: int, seed: int) -> tuple[Floa
 
 
 def _resampled(rows: Floats, random: np.random.Generator) -> Floats:
-    """Sums over resampled rows, from rows (n, 2): (RESAMPLES, 2). Drawn from their normal limit for more than MANY rows, if distinct."""
+    """Sums over resampled rows, from rows (n, 2): (RESAMPLES, 2). Drawn from their normal limit for more than
+    MANY rows, if distinct.
+    """
     cells, counts = np.unique(rows, axis=0, return_counts=True)
     if len(cells) <= FEW:
         return random.multinomial(len(rows), counts / len(rows), size=RESAMPLES) @ cells
@@ -214,9 +254,11 @@ def _resampled(rows: Floats, random: np.random.Generator) -> Floats:
 # ── Scores of a group ───────────────────────────────────────────────────────
 @dataclass(frozen=True)
 class Score:
-    """A group's scores. counted: rows that count for the measure `by`, by which it is compared. values: of every measure, None where fewer
-    than LEAST rows count. difference: of `by` to all other rows, p: of no difference, adjusted by Holm for all compared groups; both None
-    where it or the rest has fewer than LEAST such rows."""
+    """A group's scores. counted: rows that count for the measure `by`, by which it is compared. values: of
+    every measure, None where fewer than LEAST rows count. difference: of `by` to all other rows, p: of no
+    difference, adjusted by Holm for all compared groups; both None where it or the rest has fewer than LEAST
+    such rows.
+    """
 
     rows: int
     counted: int
@@ -233,11 +275,21 @@ class Score:
         return "" if self.p is None or self.difference is None else verdict(self.difference, p=self.p).value
 
 
-def scores(measures: Sequence[Measure], by: Quotient, codes: Ints, groups: int, *, seed: int = 1) -> list[Score]:
-    """One score per group. by: one of the measures; codes: number of each row's group (N,), 0 to groups - 1."""
+def scores(
+    measures: Sequence[Measure], by: Quotient, codes: Ints, groups: int, *, seed: int = 1
+) -> list[Score]:
+    """One score per group. by: one of the measures; codes: number of each row's group (N,), 0 to groups -
+    1.
+    """
     found = sums(by, codes, groups, seed)
-    values = {each.name: found.values() if each is by else each.of_groups(codes, groups, seed) for each in measures}
-    compared = [number for number in range(groups) if found.counted[number] >= LEAST and found.counted_rest(number) >= LEAST]
+    values = {
+        each.name: found.values() if each is by else each.of_groups(codes, groups, seed) for each in measures
+    }
+    compared = [
+        number
+        for number in range(groups)
+        if found.counted[number] >= LEAST and found.counted_rest(number) >= LEAST
+    ]
     adjusted = holm(dict(zip(compared, p_values(by, found, codes, compared, seed), strict=True)))
     return [
         Score(
@@ -254,12 +306,21 @@ def scores(measures: Sequence[Measure], by: Quotient, codes: Ints, groups: int, 
 
 # ── Whether a group differs from the rest ───────────────────────────────────
 def tested_by(measure: Quotient) -> str:
-    """The test for p-values of this measure: FISHER for shares of independent rows, else PERMUTATION, or NORMAL where there are too many
-    rows for it."""
-    return FISHER if measure.is_share and measure.clusters is None else PERMUTATION if len(measure.above) <= PERMUTED else NORMAL
+    """The test for p-values of this measure: FISHER for shares of independent rows, else PERMUTATION, or
+    NORMAL where there are too many rows for it.
+    """
+    return (
+        FISHER
+        if measure.is_share and measure.clusters is None
+        else PERMUTATION
+        if len(measure.above) <= PERMUTED
+        else NORMAL
+    )
 
 
-def p_values(measure: Quotient, found: Sums, codes: Ints, compared: Sequence[int], seed: int = 1) -> list[float]:
+def p_values(
+    measure: Quotient, found: Sums, codes: Ints, compared: Sequence[int], seed: int = 1
+) -> list[float]:
     """Two-sided p of each of the groups `compared` with all other rows, not adjusted."""
     if not compared:
         return []
@@ -274,16 +335,24 @@ def fisher(measure: Quotient, found: Sums, codes: Ints, compared: Sequence[int],
 
     hits, count = np.rint(found.above).astype(np.int64), found.counted
     tables = [
-        [[hits[number], count[number] - hits[number]], [hits.sum() - hits[number], (count - hits).sum() - count[number] + hits[number]]]
+        [
+            [hits[number], count[number] - hits[number]],
+            [hits.sum() - hits[number], (count - hits).sum() - count[number] + hits[number]],
+        ]
         for number in compared
     ]
     return [min(1.0, float(stats.fisher_exact(table).pvalue)) for table in tables]
 
 
 def permuted(measure: Quotient, found: Sums, codes: Ints, compared: Sequence[int], seed: int) -> list[float]:
-    """Permutation test: p is the share of draws, including the observed one, with a difference at least as large (Phipson and Smyth 2010).
-    A draw in which a group or its rest has no counted row counts as large."""
-    random, draws, groups = np.random.default_rng(seed), DRAWS * math.ceil(len(compared) / 10), len(found.above)
+    """Permutation test: p is the share of draws, including the observed one, with a difference at least as
+    large (Phipson and Smyth 2010). A draw in which a group or its rest has no counted row counts as large.
+    """
+    random, draws, groups = (
+        np.random.default_rng(seed),
+        DRAWS * math.ceil(len(compared) / 10),
+        len(found.above),
+    )
     seen, large = np.abs(_differences(found.above, found.below)), np.ones(groups)
     for _ in range(draws):
         drawn = random.permutation(codes)
@@ -299,11 +368,15 @@ def _differences(above: Floats, below: Floats) -> Floats:
 
 
 def normal(measure: Quotient, found: Sums, codes: Ints, compared: Sequence[int], seed: int) -> list[float]:
-    """The limit of `permuted` for many rows: a group's excess in the numerator, divided by its standard deviation under sampling without
-    replacement."""
+    """The limit of `permuted` for many rows: a group's excess in the numerator, divided by its standard
+    deviation under sampling without replacement.
+    """
     excess = measure.above - measure.below * found.above.sum() / found.below.sum()
     rows, groups = len(codes), len(found.above)
     inside = np.bincount(codes, minlength=groups)
     spread = np.sqrt(inside * (rows - inside) / (rows - 1) * (excess**2).mean())
     sides = added(excess, codes, groups)
-    return [math.erfc(abs(sides[number]) / spread[number] / math.sqrt(2)) if spread[number] else 1.0 for number in compared]
+    return [
+        math.erfc(abs(sides[number]) / spread[number] / math.sqrt(2)) if spread[number] else 1.0
+        for number in compared
+    ]

@@ -1,7 +1,8 @@
-"""Membership inference by the loss-threshold attack: whether a row's loss reveals that a model was trained on it.
+"""Membership inference by the loss-threshold attack: whether a row's loss reveals that a model was trained on
+it.
 
-Yeom et al. (2018), arXiv:1709.01604; true-positive rates at low false-positive rates as in Carlini et al. (2022), arXiv:2112.03570.
-The attack is simple: a stronger one may find more.
+Yeom et al. (2018), arXiv:1709.01604; true-positive rates at low false-positive rates as in Carlini et al.
+(2022), arXiv:2112.03570. The attack is simple: a stronger one may find more.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from lifecycle.runtime.statistics import clustered
 from lifecycle.runtime.statistics.clustered import Ints
 from lifecycle.runtime.statistics.intervals import Z95
 
-FALSE_POSITIVES = {0.01: 1_000, 0.001: 10_000}  # rate → other rows needed to measure it: ten of them are then above the threshold
+# rate → other rows needed to measure it: ten of them are then above the threshold
+FALSE_POSITIVES = {0.01: 1_000, 0.001: 10_000}
 Floats = NDArray[np.float64]
 
 
@@ -41,13 +43,14 @@ def attack(
     clusters: Sequence[int] | Ints | None = None,
     other_clusters: Sequence[int] | Ints | None = None,
 ) -> dict[str, Any]:
-    """The attack with score = −loss. members, others: losses of rows that were, and were not, trained on; both of one distribution.
+    """The attack with score = −loss. members, others: losses of rows that were, and were not, trained on;
+    both of one distribution.
 
-    clusters, other_clusters: number of each row's cluster, such as near duplicates, whose losses resemble each other; None: rows are
-    independent.
+    clusters, other_clusters: number of each row's cluster, such as near duplicates, whose losses resemble
+    each other; None: rows are independent.
 
-    Returns {"members", "others", "auc", "low", "high", "rates": [Rate as JSON]}: an AUC of 0.5 is guessing, 1 identifies every row; the
-    ends are those of `auc_interval`. Raises ValueError when one side is empty.
+    Returns {"members", "others", "auc", "low", "high", "rates": [Rate as JSON]}: an AUC of 0.5 is guessing, 1
+    identifies every row; the ends are those of `auc_interval`. Raises ValueError when one side is empty.
     """
     inside, outside = -np.asarray(members, dtype=np.float64), -np.asarray(others, dtype=np.float64)
     if not len(inside) or not len(outside):
@@ -58,9 +61,15 @@ def attack(
     effect, z = clusters_of_auc(inside, outside, ours, theirs)
     low, high = auc_interval(found, len(inside), len(outside), z, effect)
     return {
-        "members": len(inside), "others": len(outside), "auc": found, "low": low, "high": high,
-        "rates": [asdict(rate_at(inside, outside, share, needed, ours)) for share, needed in FALSE_POSITIVES.items()],
-    }  # fmt: skip
+        "members": len(inside),
+        "others": len(outside),
+        "auc": found,
+        "low": low,
+        "high": high,
+        "rates": [
+            asdict(rate_at(inside, outside, share, needed, ours)) for share, needed in FALSE_POSITIVES.items()
+        ],
+    }
 
 
 def together(clusters: Sequence[int] | Ints | None) -> Ints | None:
@@ -71,12 +80,15 @@ def together(clusters: Sequence[int] | Ints | None) -> Ints | None:
     return None if len(names) == len(number) else number.astype(np.int64)
 
 
-def clusters_of_auc(inside: Floats, outside: Floats, clusters: Ints | None, other_clusters: Ints | None) -> tuple[float, float]:
+def clusters_of_auc(
+    inside: Floats, outside: Floats, clusters: Ints | None, other_clusters: Ints | None
+) -> tuple[float, float]:
     """The design effect of the AUC, 1 or more, and Student's t quantile in place of 1.96.
 
-    By placements: for each row, the share of the other side that it ranks correctly. Their variance over clusters divided by that over rows
-    (N. A. Obuchowski, "Nonparametric analysis of clustered ROC curve data", Biometrics 53(2), 1997; no cluster is on both sides). Where all
-    placements are equal, a cluster counts as one row. Valid from about 20 clusters of equal size per side.
+    By placements: for each row, the share of the other side that it ranks correctly. Their variance over
+    clusters divided by that over rows (N. A. Obuchowski, "Nonparametric analysis of clustered ROC curve
+    data", Biometrics 53(2), 1997; no cluster is on both sides). Where all placements are equal, a cluster
+    counts as one row. Valid from about 20 clusters of equal size per side.
     """
     if clusters is None and other_clusters is None:
         return 1.0, Z95
@@ -95,23 +107,33 @@ def clusters_of_auc(inside: Floats, outside: Floats, clusters: Ints | None, othe
 def placements(one: Floats, two: Floats) -> Floats:
     """Of each value of one, the share of two below it, ties counted half."""
     ranked = np.sort(two)
-    placed: Floats = (np.searchsorted(ranked, one, "left") + np.searchsorted(ranked, one, "right")) / (2 * len(two))
+    placed: Floats = (np.searchsorted(ranked, one, "left") + np.searchsorted(ranked, one, "right")) / (
+        2 * len(two)
+    )
     return placed
 
 
-def auc_interval(found: float, members: int, others: int, z: float = Z95, effect: float = 1.0) -> tuple[float, float]:
-    """95 % interval of an area under the ROC curve: the areas that `found` is at most z of their standard errors away from.
+def auc_interval(
+    found: float, members: int, others: int, z: float = Z95, effect: float = 1.0
+) -> tuple[float, float]:
+    """95 % interval of an area under the ROC curve: the areas that `found` is at most z of their standard
+    errors away from.
 
     effect: the design effect, see `clusters_of_auc`.
 
-    R. G. Newcombe, "Confidence intervals for an effect size measure based on the Mann–Whitney statistic, part 2", Statistics in Medicine
-    25(4), 2006, method 5. Valid from about 20 rows per side, also where one side is entirely above the other, where a bootstrap interval
-    has no length.
+    R. G. Newcombe, "Confidence intervals for an effect size measure based on the Mann–Whitney statistic, part
+    2", Statistics in Medicine 25(4), 2006, method 5. Valid from about 20 rows per side, also where one side
+    is entirely above the other, where a bootstrap interval has no length.
     """
     rows = (members + others) / 2
 
     def is_near(area: float) -> bool:
-        variance = area * (1 - area) * (1 + (rows - 1) * ((1 - area) / (2 - area) + area / (1 + area))) / (members * others)
+        variance = (
+            area
+            * (1 - area)
+            * (1 + (rows - 1) * ((1 - area) / (2 - area) + area / (1 + area)))
+            / (members * others)
+        )
         return (found - area) ** 2 <= z**2 * effect * variance
 
     ends = []
@@ -125,15 +147,19 @@ def auc_interval(found: float, members: int, others: int, z: float = Z95, effect
 
 
 def auc(members: NDArray[np.int64], others: NDArray[np.int64], levels: int) -> float:
-    """The area under the ROC curve: how often a member ranks above another row, ties counted half. Both are ranks below `levels`."""
+    """The area under the ROC curve: how often a member ranks above another row, ties counted half. Both are
+    ranks below `levels`.
+    """
     ours, theirs = np.bincount(members, minlength=levels), np.bincount(others, minlength=levels)
     below = np.cumsum(theirs) - theirs
     return float((ours * (below + theirs / 2)).sum() / (len(members) * len(others)))
 
 
 def rate_at(inside: Floats, outside: Floats, share: float, needed: int, clusters: Ints | None = None) -> Rate:
-    """The share of members above the lowest threshold that at most this share of the others exceeds. clusters: of the members, whose
-    effective number replaces their number (E. Korn and B. Graubard, Survey Methodology 24(2), 1998)."""
+    """The share of members above the lowest threshold that at most this share of the others exceeds.
+    clusters: of the members, whose effective number replaces their number (E. Korn and B. Graubard, Survey
+    Methodology 24(2), 1998).
+    """
     if len(outside) < needed:
         return Rate(share, needed)
     from scipy import stats  # late: slows the start of every process, and few compute with it

@@ -1,9 +1,11 @@
-"""Scores of a classifier from its probabilities, their bootstrap intervals, and the paired comparison of two models. numpy only.
+"""Scores of a classifier from its probabilities, their bootstrap intervals, and the paired comparison of two
+models. numpy only.
 
-Macro means are over the labels that occur in truth or predictions, as in scikit-learn; a label without predictions has precision 0.
-Intervals are 95 % percentile intervals over resampled rows. All resampling uses one seeded generator, so equal input gives equal output.
-Rows in clusters, such as near duplicates, are resampled by whole clusters: C. Field and A. Welsh, "Bootstrapping clustered data", Journal
-of the Royal Statistical Society B 69(3), 2007. Where each row is a cluster of its own, that is resampling rows.
+Macro means are over the labels that occur in truth or predictions, as in scikit-learn; a label without
+predictions has precision 0. Intervals are 95 % percentile intervals over resampled rows. All resampling uses
+one seeded generator, so equal input gives equal output. Rows in clusters, such as near duplicates, are
+resampled by whole clusters: C. Field and A. Welsh, "Bootstrapping clustered data", Journal of the Royal
+Statistical Society B 69(3), 2007. Where each row is a cluster of its own, that is resampling rows.
 """
 
 from __future__ import annotations
@@ -34,20 +36,43 @@ ENOUGH = 100  # rows per label on average from which resampling shows how its sc
 ROUNDING = 1e-12
 TIED = 1e-9  # differences of scores closer than this are equal: sums in another order round differently
 BOUNDED = frozenset(
-    {"macro_f1", "weighted_f1", "macro_precision", "macro_recall", "micro_f1", "micro_precision", "micro_recall", "lrap", "hamming_loss"}
+    {
+        "macro_f1",
+        "weighted_f1",
+        "macro_precision",
+        "macro_recall",
+        "micro_f1",
+        "micro_precision",
+        "micro_recall",
+        "lrap",
+        "hamming_loss",
+    }
     | {"pair_accuracy", "best_first", "accuracy_longer", "accuracy_shorter", "longer_preferred"}
     | {"token_f1", "rouge_1", "rouge_2", "rouge_l", "groundedness", "empty_answers"}
 )  # other scores from 0 to 1
 OF_ROWS = ("accuracy", "subset_accuracy", "exact_texts", "exact_match")  # shares of rows
-OF_CLASSES = ("macro_", "micro_", "weighted_")  # scores of true or predicted labels: rows with neither don't count
+# scores of true or predicted labels: rows with neither don't count
+OF_CLASSES = ("macro_", "micro_", "weighted_")
 MACROS = {"macro_f1": "f1", "macro_precision": "precision", "macro_recall": "recall"}
 BLOCK_CELLS = 4_000_000
-METRICS = ("accuracy", "macro_f1", "weighted_f1", "macro_precision", "macro_recall", "log_loss", "brier", "ece")
-COMPARED = ("accuracy", "macro_f1", "log_loss", "brier")  # not ECE: of two perfectly calibrated models, the sharper has the lower one
+METRICS = (
+    "accuracy",
+    "macro_f1",
+    "weighted_f1",
+    "macro_precision",
+    "macro_recall",
+    "log_loss",
+    "brier",
+    "ece",
+)
+# not ECE: of two perfectly calibrated models, the sharper has the lower one
+COMPARED = ("accuracy", "macro_f1", "log_loss", "brier")
 
 
 class ByClass(NamedTuple):
-    """Counts of each label, (B, C) each. true: rows, or spans, that have it; given: predicted as it; right: both."""
+    """Counts of each label, (B, C) each. true: rows, or spans, that have it; given: predicted as it; right:
+    both.
+    """
 
     right: Floats
     true: Floats
@@ -81,7 +106,9 @@ class Countable(Protocol):
 
     @property
     def exact(self) -> NDArray[Any] | None:
-        """Whether a row is entirely right (N,), for the shares in OF_ROWS; None where only parts of rows are right or wrong."""
+        """Whether a row is entirely right (N,), for the shares in OF_ROWS; None where only parts of rows are
+        right or wrong.
+        """
 
     def aggregate(self, weights: Floats) -> dict[str, Floats]:
         """Every score under each weighting (B,)."""
@@ -128,12 +155,19 @@ class Scored:
         return ByClass(*(_by_group(values, group, self.classes) for values, group in columns))
 
 
-def score_rows(probabilities: NDArray[Any], truth: NDArray[Any], bins: int = 15, cut: Cut | None = None) -> Scored:
-    """Per-row quantities of probabilities (N, C) and true label numbers (N,). cut: where one class is predicted from a threshold on."""
+def score_rows(
+    probabilities: NDArray[Any], truth: NDArray[Any], bins: int = 15, cut: Cut | None = None
+) -> Scored:
+    """Per-row quantities of probabilities (N, C) and true label numbers (N,). cut: where one class is
+    predicted from a threshold on.
+    """
     probabilities = np.asarray(probabilities, dtype=np.float64)
     truth = np.asarray(truth, dtype=np.int64)
     if probabilities.ndim != 2 or len(probabilities) != len(truth) or len(truth) == 0:
-        raise ValueError(f"Scores need probabilities (N, C) and N true labels, N > 0; got {probabilities.shape} and {truth.shape}.")
+        raise ValueError(
+            f"Scores need probabilities (N, C) and N true labels, N > 0; got {probabilities.shape} and"
+            f" {truth.shape}."
+        )
     picked, predicted = probabilities[np.arange(len(truth)), truth], decide(probabilities, cut)
     return Scored(
         truth=truth,
@@ -147,7 +181,9 @@ def score_rows(probabilities: NDArray[Any], truth: NDArray[Any], bins: int = 15,
 
 
 def aggregate(rows: Scored, weights: Floats) -> dict[str, Floats]:
-    """METRICS under each weighting of the rows. weights: (B, N), the number of times that each row counts. Returns (B,) arrays."""
+    """METRICS under each weighting of the rows. weights: (B, N), the number of times that each row counts.
+    Returns (B,) arrays.
+    """
     total, found = weights.sum(axis=1), rows.by_class(weights)
     shown = found.occurs.sum(axis=1)
     bin_number = calibration.bin_of(rows.confidence, rows.bins)
@@ -192,7 +228,8 @@ def no_op(done: int, of: int) -> None:
 def resamples(rows: int, count: int, seed: int, clusters: Ints | None = None) -> Iterator[Floats]:
     """Blocks (b, rows) of row counts of bootstrap samples, `count` samples in all; deterministic.
 
-    clusters: number of each row's cluster (rows,), as from `clustered.numbered`; whole clusters are drawn. None: rows are independent.
+    clusters: number of each row's cluster (rows,), as from `clustered.numbered`; whole clusters are drawn.
+    None: rows are independent.
     """
     random = np.random.default_rng(seed)
     block = max(1, BLOCK_CELLS // max(rows, 1))
@@ -212,11 +249,13 @@ def point_estimates(rows: Countable) -> dict[str, float]:
 
 def bootstrap(
     rows: Countable, count: int = RESAMPLES, seed: int = 1, clusters: Ints | None = None
-) -> dict[str, tuple[float, float]]:  # fmt: skip
-    """95 % interval of each of METRICS, and of ece_debiased where there is an ECE; empty when count is 0. clusters: as for `resamples`.
+) -> dict[str, tuple[float, float]]:
+    """95 % interval of each of METRICS, and of ece_debiased where there is an ECE; empty when count is 0.
+    clusters: as for `resamples`.
 
-    OF_ROWS by `clustered.share`; other scores from 0 to 1 by `bounded`, with macro means drawn by `Few` where labels have few rows, and at
-    least as wide as `by_label`; calibration errors by `calibration.ece_interval`; others by percentiles of resampled rows.
+    OF_ROWS by `clustered.share`; other scores from 0 to 1 by `bounded`, with macro means drawn by `Few` where
+    labels have few rows, and at least as wide as `by_label`; calibration errors by
+    `calibration.ece_interval`; others by percentiles of resampled rows.
     """
     if count == 0:
         return {}
@@ -230,12 +269,18 @@ def bootstrap(
             samples.setdefault(name, []).append(values)
     drawn = {name: np.concatenate(values) for name, values in samples.items()}
     around = {**points, **(few.around if few else {})}
-    fixed = [name for name, each in drawn.items() if name in BOUNDED and not np.isnan(each).all() and np.nanstd(each) <= ROUNDING]
+    fixed = [
+        name
+        for name, each in drawn.items()
+        if name in BOUNDED and not np.isnan(each).all() and np.nanstd(each) <= ROUNDING
+    ]
     parts = {name: together.part(share) for name, share in scored_shares(rows, fixed, seed).items()}
     found = {
-        name: bounded(points[name], each, parts.get(name, together), around[name])
-        if name in BOUNDED
-        else _interval(each, points[name], together)
+        name: (
+            bounded(points[name], each, parts.get(name, together), around[name])
+            if name in BOUNDED
+            else _interval(each, points[name], together)
+        )
         for name, each in drawn.items()
     }
     share = clustered.share(right)
@@ -244,23 +289,31 @@ def bootstrap(
         found[name] = min(low, found[name][0]), max(high, found[name][1])
     if (answers := rows.binned()) and answers.counts.any():
         effect = len(rows) / together.least
-        found["ece"] = found["ece_debiased"] = calibration.ece_interval(answers, drawn["ece"], seed=seed, effect=effect)
+        found["ece"] = found["ece_debiased"] = calibration.ece_interval(
+            answers, drawn["ece"], seed=seed, effect=effect
+        )
     return found
 
 
 def exact_of(rows: Countable, clusters: Ints | None) -> clustered.Sums:
-    """Entirely right rows / all rows, by cluster; empty where rows have no such flag. clusters: as for `resamples`."""
+    """Entirely right rows / all rows, by cluster; empty where rows have no such flag. clusters: as for
+    `resamples`.
+    """
     codes = np.arange(len(rows)) if clusters is None else clusters
     return clustered.Sums() if rows.exact is None else clustered.by_cluster(rows.exact, codes)
 
 
-def by_label(points: Mapping[str, float], whole: ByClass, size: float = 1.0) -> dict[str, tuple[float, float]]:
-    """95 % intervals of macro means from those of each label, which are wide where it has few rows or none, however many others have.
+def by_label(
+    points: Mapping[str, float], whole: ByClass, size: float = 1.0
+) -> dict[str, tuple[float, float]]:
+    """95 % intervals of macro means from those of each label, which are wide where it has few rows or none,
+    however many others have.
 
-    The half-width of a mean of C independent estimates is √Σ half² / C on each side (G. Zou and A. Donner, Statistics in Medicine 27(10),
-    2008). A label's F1 is 2 J / (1 + J) of the share J of right rows among those that have it or are predicted as it, with Wilson's
-    interval. Where a macro mean counts labels without rows as 0, the upper end counts them as 1. points: the scores of all rows; whole:
-    their counts; size: rows per cluster on average.
+    The half-width of a mean of C independent estimates is √Σ half² / C on each side (G. Zou and A. Donner,
+    Statistics in Medicine 27(10), 2008). A label's F1 is 2 J / (1 + J) of the share J of right rows among
+    those that have it or are predicted as it, with Wilson's interval. Where a macro mean counts labels
+    without rows as 0, the upper end counts them as 1. points: the scores of all rows; whole: their counts;
+    size: rows per cluster on average.
     """
     occurs, found = whole.occurs[0], {}
     right, true, given = (each[0] / size for each in whole)
@@ -271,17 +324,25 @@ def by_label(points: Mapping[str, float], whole: ByClass, size: float = 1.0) -> 
         values = getattr(whole, part)[0]
         counted = occurs if points[name] > values[occurs].mean() - TIED else np.ones_like(occurs)
         known = counted & (of[part] > 0)
-        ends = np.array([wilson(*pair) for pair in zip(right[known], of[part][known], strict=True)]).reshape(-1, 2).T
+        ends = (
+            np.array([wilson(*pair) for pair in zip(right[known], of[part][known], strict=True)])
+            .reshape(-1, 2)
+            .T
+        )
         low, high = 2 * ends / (1 + ends) if part == "f1" else ends
         less, more = (float(np.sqrt((each**2).sum())) for each in (values[known] - low, high - values[known]))
         more += int((counted & ~known).sum())
-        found[name] = max(0.0, points[name] - less / counted.sum()), min(1.0, points[name] + more / counted.sum())
+        found[name] = (
+            max(0.0, points[name] - less / counted.sum()),
+            min(1.0, points[name] + more / counted.sum()),
+        )
     return found
 
 
 def scored_shares(rows: Countable, names: Sequence[str], seed: int) -> dict[str, float]:
-    """The share of rows that count for each score (0 to 1): a text without spans doesn't count for their F1, nor does a tied pair for a
-    ranking. Estimated from at most RESAMPLES of the rows, each scored alone."""
+    """The share of rows that count for each score (0 to 1): a text without spans doesn't count for their F1,
+    nor does a tied pair for a ranking. Estimated from at most RESAMPLES of the rows, each scored alone.
+    """
     if not names:
         return {}
     chosen = np.sort(np.random.default_rng([seed, 2]).permutation(len(rows))[:RESAMPLES])
@@ -294,7 +355,11 @@ def scored_shares(rows: Countable, names: Sequence[str], seed: int) -> dict[str,
             defined = ~np.isnan(scores[name])
             if name.startswith(OF_CLASSES):
                 held = (
-                    counts.given if name.endswith("precision") else counts.true if name.endswith("recall") else counts.true + counts.given
+                    counts.given
+                    if name.endswith("precision")
+                    else counts.true
+                    if name.endswith("recall")
+                    else counts.true + counts.given
                 )
                 defined &= (held > 0).any(axis=1)
             scored[name].append(defined)
@@ -303,8 +368,10 @@ def scored_shares(rows: Countable, names: Sequence[str], seed: int) -> dict[str,
 
 @dataclass(frozen=True, slots=True)
 class Together:
-    """The clustering of rows. least: effective number of rows if all rows of a cluster are alike (L. Kish 1965). alike: intraclass
-    correlation of right rows, by `clustered.alike`; 0: unknown, only the spread of resamples counts."""
+    """The clustering of rows. least: effective number of rows if all rows of a cluster are alike (L. Kish
+    1965). alike: intraclass correlation of right rows, by `clustered.alike`; 0: unknown, only the spread of
+    resamples counts.
+    """
 
     rows: int
     clusters: int
@@ -330,10 +397,12 @@ class Together:
         return self.rows / self.clusters
 
     def effective(self, mean: float, spread: float) -> float:
-        """Effective number of independent rows for a score from 0 to 1. mean, spread: of the score of resampled rows.
+        """Effective number of independent rows for a score from 0 to 1. mean, spread: of the score of
+        resampled rows.
 
-        Reduced if it is estimated from few clusters, as in `clustered.effective`: the degrees of freedom are the expected number of
-        clusters with the rarer outcome (Dean and Pagano 2015), since three clusters with a mistake say little about a fourth.
+        Reduced if it is estimated from few clusters, as in `clustered.effective`: the degrees of freedom are
+        the expected number of clusters with the rarer outcome (Dean and Pagano 2015), since three clusters
+        with a mistake say little about a fourth.
         """
         if spread <= ROUNDING:
             return self.least
@@ -346,8 +415,10 @@ class Together:
         return min(float(self.rows), max(self.least, shortened))
 
     def wide(self, low: float, value: float, high: float) -> tuple[float, float]:
-        """Percentiles of resampled clusters, widened for their small number: resampling n of equal size shows (n − 1) / n of the variance,
-        with n − 1 degrees of freedom, n being `least`. Unchanged for independent rows; infinite for a single cluster."""
+        """Percentiles of resampled clusters, widened for their small number: resampling n of equal size shows
+        (n − 1) / n of the variance, with n − 1 degrees of freedom, n being `least`. Unchanged for independent
+        rows; infinite for a single cluster.
+        """
         if self.clusters == self.rows:
             return low, high
         if self.clusters < 2:
@@ -357,11 +428,13 @@ class Together:
 
 
 def bounded(value: float, drawn: Floats, together: Together, around: float) -> tuple[float, float]:
-    """95 % interval of a score from 0 to 1. drawn: the score of resampled rows (B,), which vary around `around`.
+    """95 % interval of a score from 0 to 1. drawn: the score of resampled rows (B,), which vary around
+    `around`.
 
-    Wilson's interval at the number of rows at which a share would vary as much, around the value less its bootstrap bias. Where nothing
-    varies, as with 30 right rows of 30, percentiles would have no length, and the number is that of all rows, or of clusters if rows of a
-    cluster are all alike. For a share of independent rows it is Wilson's interval.
+    Wilson's interval at the number of rows at which a share would vary as much, around the value less its
+    bootstrap bias. Where nothing varies, as with 30 right rows of 30, percentiles would have no length, and
+    the number is that of all rows, or of clusters if rows of a cluster are all alike. For a share of
+    independent rows it is Wilson's interval.
     """
     known = drawn[~np.isnan(drawn)]
     if not len(known) or np.isnan(value):
@@ -375,14 +448,16 @@ def bounded(value: float, drawn: Floats, together: Together, around: float) -> t
 
 @dataclass(frozen=True)
 class Few:
-    """Variation of macro means where labels have few rows: resampling alone would keep a label with two right rows always right.
+    """Variation of macro means where labels have few rows: resampling alone would keep a label with two right
+    rows always right.
 
-    Each label that occurs gets half a pseudo-row of right, missed and wrongly predicted rows, as Poisson counts, right as often as all
-    rows are, with wrong ones distributed as the predictions: the idea of Agresti and Coull (1998) for a table. For rows in clusters, it is
-    half a cluster.
+    Each label that occurs gets half a pseudo-row of right, missed and wrongly predicted rows, as Poisson
+    counts, right as often as all rows are, with wrong ones distributed as the predictions: the idea of
+    Agresti and Coull (1998) for a table. For rows in clusters, it is half a cluster.
 
-    occurs: labels that do (C,). more: expected clusters of each kind, of `size` rows. scales: factors to means that include labels that
-    don't occur, by score. around: the center of the drawn macro means, by score.
+    occurs: labels that do (C,). more: expected clusters of each kind, of `size` rows. scales: factors to
+    means that include labels that don't occur, by score. around: the center of the drawn macro means, by
+    score.
     """
 
     occurs: Bools
@@ -394,15 +469,20 @@ class Few:
 
     @classmethod
     def of(cls, points: Mapping[str, float], whole: ByClass, seed: int, size: float = 1.0) -> Few | None:
-        """points: the scores of all rows; whole: their counts; size: rows per cluster on average. None where labels have ENOUGH clusters on
-        average, or there are no labels."""
+        """points: the scores of all rows; whole: their counts; size: rows per cluster on average. None where
+        labels have ENOUGH clusters on average, or there are no labels.
+        """
         occurs = whole.occurs[0]
         if not occurs.any() or whole.true.sum() >= ENOUGH * size * occurs.sum():
             return None
         wrong = 0.5 * (1 - (whole.right.sum() + 1) / (whole.true.sum() + 2))
         given = whole.given[0, occurs] + 1
         more = [np.full(len(given), 0.5 - wrong), np.full(len(given), wrong), wrong * given / given.mean()]
-        own = {name: float(getattr(whole, part)[0, occurs].mean()) for name, part in MACROS.items() if name in points}
+        own = {
+            name: float(getattr(whole, part)[0, occurs].mean())
+            for name, part in MACROS.items()
+            if name in points
+        }
         scales = {name: points[name] / value if value else 1.0 for name, value in own.items()}
         base = added(whole, occurs, [size * each for each in more])
         around = {name: scale * float(getattr(base, MACROS[name]).mean()) for name, scale in scales.items()}
@@ -412,7 +492,9 @@ class Few:
         """The macro means of resampled rows (B,). drawn: their counts."""
         more = [self.size * self.random.poisson(each, (len(drawn.right), len(each))) for each in self.more]
         found = added(drawn, self.occurs, more)
-        return {name: scale * getattr(found, MACROS[name]).mean(axis=1) for name, scale in self.scales.items()}
+        return {
+            name: scale * getattr(found, MACROS[name]).mean(axis=1) for name, scale in self.scales.items()
+        }
 
 
 def added(counts: ByClass, occurs: Bools, more: Sequence[Any]) -> ByClass:
@@ -423,9 +505,12 @@ def added(counts: ByClass, occurs: Bools, more: Sequence[Any]) -> ByClass:
 
 
 def summary(rows: Countable, *, count: int, seed: int, clusters: Ints | None = None) -> dict[str, Any]:
-    """Every defined score, ece_debiased and largest_gap where there is an ECE, and `intervals` {name: {low, high}}, 95 %. clusters: as for
-    `resamples`."""
-    points: dict[str, Any] = {name: value for name, value in point_estimates(rows).items() if not np.isnan(value)}
+    """Every defined score, ece_debiased and largest_gap where there is an ECE, and `intervals` {name: {low,
+    high}}, 95 %. clusters: as for `resamples`.
+    """
+    points: dict[str, Any] = {
+        name: value for name, value in point_estimates(rows).items() if not np.isnan(value)
+    }
     if (answers := rows.binned()) and "ece" in points:
         effect = len(rows) / Together.of(len(rows), clusters).least
         points |= {"ece_debiased": answers.debiased(effect), "largest_gap": answers.largest_gap}
@@ -450,7 +535,11 @@ def per_class(rows: Scored, labels: Sequence[str]) -> list[dict[str, Any]]:
             "predicted": int(called[number]),
             "precision": float(tp[number] / called[number]) if called[number] else 0.0,
             "recall": float(tp[number] / support[number]) if support[number] else 0.0,
-            "f1": float(2 * tp[number] / (support[number] + called[number])) if support[number] + called[number] else 0.0,
+            "f1": (
+                float(2 * tp[number] / (support[number] + called[number]))
+                if support[number] + called[number]
+                else 0.0
+            ),
         }
         for number, label in enumerate(labels)
     ]
@@ -463,15 +552,25 @@ def confusion(rows: Scored) -> Ints:
 
 
 def paired_rows(
-    one: Countable, two: Countable, compared: Sequence[str], *, labels: Sequence[str] | None, count: int, seed: int,
-    lower: Collection[str] = (), clusters: Ints | None = None, progress: Done = no_op, swaps: int = 0,
-) -> dict[str, dict[str, Any]]:  # fmt: skip
+    one: Countable,
+    two: Countable,
+    compared: Sequence[str],
+    *,
+    labels: Sequence[str] | None,
+    count: int,
+    seed: int,
+    lower: Collection[str] = (),
+    clusters: Ints | None = None,
+    progress: Done = no_op,
+    swaps: int = 0,
+) -> dict[str, dict[str, Any]]:
     """How much better `two` is than `one` on the same rows; positive is always better for `two`.
 
-    Returns for each of `compared`: baseline, candidate, difference (signed so that positive is better), low, high (95 %, the same resampled
-    rows for both), verdict better | worse | unclear. With labels also "per_class": {label: {...}} on F1 for labels with support. lower:
-    those of `compared` where less is better. clusters: as for `resamples`. progress: called with the resamples done and their total before
-    each block; it may raise to stop. swaps: where above 0, each score has the p of `swapped`.
+    Returns for each of `compared`: baseline, candidate, difference (signed so that positive is better), low,
+    high (95 %, the same resampled rows for both), verdict better | worse | unclear. With labels also
+    "per_class": {label: {...}} on F1 for labels with support. lower: those of `compared` where less is
+    better. clusters: as for `resamples`. progress: called with the resamples done and their total before each
+    block; it may raise to stop. swaps: where above 0, each score has the p of `swapped`.
     """
     points = point_estimates(one), point_estimates(two)
     drawn: dict[str, list[Floats]] = {name: [] for name in compared}
@@ -485,14 +584,28 @@ def paired_rows(
             drawn[name].append(signs[name] * (after[name] - before[name]))
     together = Together.of(len(one), clusters)
     found = {
-        name: _verdict(points[0][name], points[1][name], signs[name], np.concatenate(drawn[name]) if drawn[name] else np.zeros(0), together)
+        name: _verdict(
+            points[0][name],
+            points[1][name],
+            signs[name],
+            np.concatenate(drawn[name]) if drawn[name] else np.zeros(0),
+            together,
+        )
         for name in compared
     }
     if labels:
-        found["per_class"] = paired_per_class(one, two, labels, count, seed, clusters, lambda done, _: progress(count + done, rounds))
+        found["per_class"] = paired_per_class(
+            one, two, labels, count, seed, clusters, lambda done, _: progress(count + done, rounds)
+        )
     if swaps:
         p_values = swapped(
-            one, two, compared, count=swaps, seed=seed, clusters=clusters, progress=lambda done, _: progress(samples + done, rounds)
+            one,
+            two,
+            compared,
+            count=swaps,
+            seed=seed,
+            clusters=clusters,
+            progress=lambda done, _: progress(samples + done, rounds),
         )
         for name, p in p_values.items():
             found[name]["p"] = p
@@ -503,14 +616,22 @@ Scores = TypeVar("Scores", bound=Countable)
 
 
 def swapped(
-    one: Countable, two: Countable, compared: Sequence[str], *, count: int, seed: int, clusters: Ints | None = None, progress: Done = no_op
+    one: Countable,
+    two: Countable,
+    compared: Sequence[str],
+    *,
+    count: int,
+    seed: int,
+    clusters: Ints | None = None,
+    progress: Done = no_op,
 ) -> dict[str, float]:
     """The two-sided p of each score's difference, by a permutation test over clusters (R. A. Fisher 1935).
 
-    The predictions of the two are swapped at random in whole clusters; p is the share of draws, including the observed one, in which the
-    scores differ as much (B. Phipson and G. Smyth 2010). For a share of rows that is McNemar's exact test, up to the draws. Valid for any
-    number of rows: where fewer than six clusters differ none is below 0.05, up to the draws. An undefined score counts as large.
-    clusters, progress: as for `paired_rows`.
+    The predictions of the two are swapped at random in whole clusters; p is the share of draws, including the
+    observed one, in which the scores differ as much (B. Phipson and G. Smyth 2010). For a share of rows that
+    is McNemar's exact test, up to the draws. Valid for any number of rows: where fewer than six clusters
+    differ none is below 0.05, up to the draws. An undefined score counts as large. clusters, progress: as for
+    `paired_rows`.
     """
 
     def scores(rows: Countable, weights: Floats) -> Floats:
@@ -522,20 +643,42 @@ def swapped(
 
 
 def swapped_per_class(
-    one: Countable, two: Countable, labels: Sequence[str], *, count: int, seed: int, clusters: Ints | None = None
+    one: Countable,
+    two: Countable,
+    labels: Sequence[str],
+    *,
+    count: int,
+    seed: int,
+    clusters: Ints | None = None,
 ) -> dict[str, float]:
-    """As `swapped`, for the F1 of each label with support. count: draws for every FEW_LABELS of them, MOST_SWAPS at most, so that the
-    smallest p stays below 0.05 after its correction."""
+    """As `swapped`, for the F1 of each label with support. count: draws for every FEW_LABELS of them,
+    MOST_SWAPS at most, so that the smallest p stays below 0.05 after its correction.
+    """
     support = one.by_class(np.ones((1, len(one)))).true[0] > 0
     draws = min(MOST_SWAPS, count * -(-int(support.sum()) // FEW_LABELS))
-    found = _swapped(one, two, lambda rows, weights: rows.by_class(weights).f1[:, support], count=draws, seed=seed, clusters=clusters)
-    return dict(zip((label for label, held in zip(labels, support, strict=True) if held), found.tolist(), strict=True))
+    found = _swapped(
+        one,
+        two,
+        lambda rows, weights: rows.by_class(weights).f1[:, support],
+        count=draws,
+        seed=seed,
+        clusters=clusters,
+    )
+    return dict(
+        zip((label for label, held in zip(labels, support, strict=True) if held), found.tolist(), strict=True)
+    )
 
 
 def _swapped(
-    one: Countable, two: Countable, scores: Callable[[Countable, Floats], Floats], *, count: int, seed: int, clusters: Ints | None,
+    one: Countable,
+    two: Countable,
+    scores: Callable[[Countable, Floats], Floats],
+    *,
+    count: int,
+    seed: int,
+    clusters: Ints | None,
     progress: Done = no_op,
-) -> Floats:  # fmt: skip
+) -> Floats:
     """p of each of K scores (K,). scores: of rows under each weighting (B, K)."""
     both, random, whole = one_after_other(one, two), np.random.default_rng([seed, 2]), np.ones((1, len(one)))
     places = np.arange(len(one)) if clusters is None else clusters
@@ -551,18 +694,30 @@ def _swapped(
     return p
 
 
-def judged(entries: Mapping[Name, Mapping[str, Any]], alone: Mapping[Name, float]) -> dict[Name, dict[str, Any]]:
-    """Entries of `paired_rows` with p, p_holm, adjusted for all of them, and the verdict by `verdicts.verdict`. alone: p of each."""
+def judged(
+    entries: Mapping[Name, Mapping[str, Any]], alone: Mapping[Name, float]
+) -> dict[Name, dict[str, Any]]:
+    """Entries of `paired_rows` with p, p_holm, adjusted for all of them, and the verdict by
+    `verdicts.verdict`. alone: p of each.
+    """
     together = holm(alone)
     return {
-        name: {**each, "p": alone[name], "p_holm": together[name]}
-        | {"verdict": verdict(Interval(each["difference"], each["low"], each["high"]), p=together[name]).value}
+        name: (
+            {**each, "p": alone[name], "p_holm": together[name]}
+            | {
+                "verdict": (
+                    verdict(Interval(each["difference"], each["low"], each["high"]), p=together[name]).value
+                )
+            }
+        )
         for name, each in entries.items()
     }
 
 
 def one_after_other(one: Scores, two: Scores) -> Scores:
-    """The rows of one, then those of the other (2N). Fields other than arrays, or tuples of them, are taken from the first."""
+    """The rows of one, then those of the other (2N). Fields other than arrays, or tuples of them, are taken
+    from the first.
+    """
 
     def joined(mine: Any, other: Any) -> Any:
         if isinstance(mine, tuple):
@@ -570,16 +725,34 @@ def one_after_other(one: Scores, two: Scores) -> Scores:
         return np.concatenate([mine, other]) if isinstance(mine, np.ndarray) else mine
 
     parts: Any = (one, two)
-    return replace(parts[0], **{each.name: joined(*(getattr(part, each.name) for part in parts)) for each in fields(parts[0])})
+    return replace(
+        parts[0],
+        **{each.name: joined(*(getattr(part, each.name) for part in parts)) for each in fields(parts[0])},
+    )
 
 
 def drawn(rows: Countable, name: str, *, count: int, seed: int, clusters: Ints | None = None) -> Floats:
-    """A score of resampled rows (count,). The same rows, count, seed and clusters give the same resamples, so two models' are paired."""
-    return np.concatenate([np.zeros(0), *(rows.aggregate(weights)[name] for weights in resamples(len(rows), count, seed, clusters))])
+    """A score of resampled rows (count,). The same rows, count, seed and clusters give the same resamples, so
+    two models' are paired.
+    """
+    return np.concatenate(
+        [
+            np.zeros(0),
+            *(rows.aggregate(weights)[name] for weights in resamples(len(rows), count, seed, clusters)),
+        ]
+    )
 
 
-def apart(before: tuple[float, Floats], after: tuple[float, Floats], clusters: Ints, *, lower_is_better: bool = False) -> dict[str, Any]:
-    """How much better the second is, as an entry of `paired_rows`. before, after: a model's score and its resamples by `drawn` (B,)."""
+def apart(
+    before: tuple[float, Floats],
+    after: tuple[float, Floats],
+    clusters: Ints,
+    *,
+    lower_is_better: bool = False,
+) -> dict[str, Any]:
+    """How much better the second is, as an entry of `paired_rows`. before, after: a model's score and its
+    resamples by `drawn` (B,).
+    """
     sign = -1.0 if lower_is_better else 1.0
     differences = sign * (after[1] - before[1])
     return _verdict(before[0], after[0], sign, differences, Together.of(len(clusters), clusters))
@@ -593,16 +766,28 @@ def counted(blocks: Iterable[Floats]) -> Iterator[tuple[Floats, int]]:
         done += len(block)
 
 
-def _verdict(before: float, after: float, sign: float, differences: Floats, together: Together) -> dict[str, Any]:
+def _verdict(
+    before: float, after: float, sign: float, differences: Floats, together: Together
+) -> dict[str, Any]:
     difference = sign * (after - before)
-    low, high = _interval(differences, difference, together) if len(differences) else (float("nan"), float("nan"))
+    low, high = (
+        _interval(differences, difference, together) if len(differences) else (float("nan"), float("nan"))
+    )
     word = verdict(Interval(difference, low, high)).value
-    return {"baseline": before, "candidate": after, "difference": difference, "low": low, "high": high, "verdict": word}
+    return {
+        "baseline": before,
+        "candidate": after,
+        "difference": difference,
+        "low": low,
+        "high": high,
+        "verdict": word,
+    }
 
 
 def as_change(found: Mapping[str, Any], *, lower_is_better: bool) -> dict[str, Any]:
-    """An entry of `paired_rows` for pages: difference, low and high are candidate minus baseline, and better is the good direction, "up" or
-    "down"."""
+    """An entry of `paired_rows` for pages: difference, low and high are candidate minus baseline, and better
+    is the good direction, "up" or "down".
+    """
     if not lower_is_better or found["difference"] is None:
         return dict(found) | {"better": "down" if lower_is_better else "up"}
     low, high = (None if found[end] is None else -found[end] for end in ("high", "low"))
@@ -610,7 +795,13 @@ def as_change(found: Mapping[str, Any], *, lower_is_better: bool) -> dict[str, A
 
 
 def paired_per_class(
-    one: Countable, two: Countable, labels: Sequence[str], count: int, seed: int, clusters: Ints | None = None, progress: Done = no_op
+    one: Countable,
+    two: Countable,
+    labels: Sequence[str],
+    count: int,
+    seed: int,
+    clusters: Ints | None = None,
+    progress: Done = no_op,
 ) -> dict[str, Any]:
     """F1 of each label with support under both models, and the interval of its difference."""
     blocks = []
@@ -623,7 +814,10 @@ def paired_per_class(
     together = Together.of(len(one), clusters)
     before, after, support = counts.f1[0], two.by_class(whole).f1[0], counts.true[0]
     return {
-        label: {**_verdict(float(before[number]), float(after[number]), 1.0, drawn[:, number], together), "support": int(support[number])}
+        label: {
+            **_verdict(float(before[number]), float(after[number]), 1.0, drawn[:, number], together),
+            "support": int(support[number]),
+        }
         for number, label in enumerate(labels)
         if support[number]
     }

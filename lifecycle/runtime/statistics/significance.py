@@ -1,4 +1,6 @@
-"""Significance tests: of a difference between two models on the same rows, or of a share against a limit. scipy."""
+"""Significance tests: of a difference between two models on the same rows, or of a share against a limit.
+scipy.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +17,11 @@ Z_ALPHA, Z_POWER = 1.959964, 0.841621  # of the normal distribution: 95 % on two
 
 
 def at_least(successes: int, count: int, share: float) -> float:
-    """The probability of at least so many successes in independent trials with this share (0 to 1, exclusive): the exact one-sided binomial
-    test.
+    """The probability of at least so many successes in independent trials with this share (0 to 1,
+    exclusive): the exact one-sided binomial test.
 
-    Below alpha where the lower bound of Clopper and Pearson (1934) at alpha is above the share, for any count; 1 for 0 successes.
+    Below alpha where the lower bound of Clopper and Pearson (1934) at alpha is above the share, for any
+    count; 1 for 0 successes.
     """
     return float(scipy.special.betainc(successes, count - successes + 1, share)) if successes > 0 else 1.0
 
@@ -26,8 +29,9 @@ def at_least(successes: int, count: int, share: float) -> float:
 def mcnemar(fixed: int, broken: int) -> float:
     """The two-sided p-value of McNemar's test that neither of two models is right more often.
 
-    fixed, broken: rows that only the second, only the first predicted correctly. The exact binomial test below 25 such rows, else the
-    chi-square test with continuity correction (Edwards 1948); as in statsmodels.stats.contingency_tables.mcnemar.
+    fixed, broken: rows that only the second, only the first predicted correctly. The exact binomial test
+    below 25 such rows, else the chi-square test with continuity correction (Edwards 1948); as in
+    statsmodels.stats.contingency_tables.mcnemar.
     """
     rows = fixed + broken
     if rows < EXACT_BELOW:
@@ -39,10 +43,11 @@ def mcnemar(fixed: int, broken: int) -> float:
 def mcnemar_clustered(turned: Iterable[int]) -> float:
     """McNemar's test for rows in clusters. turned: of each cluster, fixed rows less broken rows.
 
-    If neither model is better, the balance of each cluster is symmetric around 0. p is the share of all sign flips of whole clusters whose
-    sum is as far from 0: exact below 25 unbalanced clusters, else the normal limit with variance Σ balance² (Yang, Sun and Hardin, "A note
-    on the tests for clustered matched-pair binary data", Biometrical Journal 52(5), 2010) and McNemar's continuity correction. Where each
-    row is a cluster of its own both are McNemar's test.
+    If neither model is better, the balance of each cluster is symmetric around 0. p is the share of all sign
+    flips of whole clusters whose sum is as far from 0: exact below 25 unbalanced clusters, else the normal
+    limit with variance Σ balance² (Yang, Sun and Hardin, "A note on the tests for clustered matched-pair
+    binary data", Biometrical Journal 52(5), 2010) and McNemar's continuity correction. Where each row is a
+    cluster of its own both are McNemar's test.
     """
     signed = [each for each in turned if each]
     balances, found = [abs(each) for each in signed], abs(sum(signed))
@@ -59,7 +64,9 @@ def mcnemar_clustered(turned: Iterable[int]) -> float:
 
 
 def holm(p_values: Mapping[Name, float]) -> dict[Name, float]:
-    """The p-values adjusted for multiple comparisons (Holm 1979): those below 0.05 are jointly valid with 95 %. In the given order."""
+    """The p-values adjusted for multiple comparisons (Holm 1979): those below 0.05 are jointly valid with 95
+    %. In the given order.
+    """
     adjusted: dict[Name, float] = {}
     so_far = 0.0
     for rank, (name, value) in enumerate(sorted(p_values.items(), key=lambda pair: pair[1])):
@@ -69,7 +76,8 @@ def holm(p_values: Mapping[Name, float]) -> dict[Name, float]:
 
 
 def rows_needed(rows: int, difference: float, low: float, high: float) -> int | None:
-    """The number of paired rows that detect this difference, if true, with 80 % power; None if it is 0 or `rows` suffice.
+    """The number of paired rows that detect this difference, if true, with 80 % power; None if it is 0 or
+    `rows` suffice.
 
     low, high: its 95 % interval over `rows` rows, whose width falls with the square root of their number.
     """

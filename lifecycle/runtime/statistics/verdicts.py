@@ -1,4 +1,6 @@
-"""Verdicts on differences: one vocabulary and one rule, for every page that compares two figures. Standard library only."""
+"""Verdicts on differences: one vocabulary and one rule, for every page that compares two figures. Standard
+library only.
+"""
 
 from __future__ import annotations
 
@@ -35,8 +37,8 @@ SURE = 0.05
 def verdict(found: Interval, *, up: bool = True, matters: float = 0.0, p: float | None = None) -> Verdict:
     """Whether a difference (one less the other) is significant and large enough to matter.
 
-    The interval is entirely beyond `matters`, the smallest relevant difference (0 or more), on one side, and p, adjusted for all
-    comparisons made with it, is below 0.05 if given. up: whether more is better.
+    The interval is entirely beyond `matters`, the smallest relevant difference (0 or more), on one side, and
+    p, adjusted for all comparisons made with it, is below 0.05 if given. up: whether more is better.
     """
     if p is not None and p >= SURE:
         return Verdict.UNCLEAR

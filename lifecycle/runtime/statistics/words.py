@@ -1,10 +1,11 @@
 """Word overlap of texts. Pure; no torch.
 
-normalised, exact, f1: as in the SQuAD evaluation (Rajpurkar et al. 2016, arXiv:1606.05250): lowercase, without punctuation, without the
-articles a, an and the, one space between words.
-rouge: as the package rouge-score without a stemmer (Lin 2004) for ASCII texts. Its words are runs of a to z and 0 to 9; here they are runs
-of letters and digits of any script, with their combining marks, so that no script scores 0 against itself. In scripts without spaces
-between words, each Chinese character and each Japanese kana is a word; others such as Thai are split at spaces.
+normalised, exact, f1: as in the SQuAD evaluation (Rajpurkar et al. 2016, arXiv:1606.05250): lowercase,
+without punctuation, without the articles a, an and the, one space between words.
+rouge: as the package rouge-score without a stemmer (Lin 2004) for ASCII texts. Its words are runs of a to z
+and 0 to 9; here they are runs of letters and digits of any script, with their combining marks, so that no
+script scores 0 against itself. In scripts without spaces between words, each Chinese character and each
+Japanese kana is a word; others such as Thai are split at spaces.
 grounded: K-precision of content words (Adlakha et al. 2023, arXiv:2307.16877).
 """
 
@@ -19,7 +20,10 @@ from dataclasses import dataclass
 
 ARTICLES = re.compile(r"\b(a|an|the)\b", re.UNICODE)
 WORD = re.compile(r"[^\W_]+(?:['’.,][^\W_]+)*", re.UNICODE)
-CJK = re.compile("([\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003fffd])")  # Han, kana
+# Han, kana
+CJK = re.compile(
+    "([\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003fffd])"
+)
 PUNCTUATION = frozenset(string.punctuation)
 
 
@@ -69,10 +73,13 @@ def rouge(answer: str, reference: str) -> Rouge:
 
 
 def rouge_words(text: str) -> list[str]:
-    """Runs of letters, digits and their combining marks, lowercase; Chinese characters and kana one by one."""
+    """Runs of letters, digits and their combining marks, lowercase; Chinese characters and kana one by
+    one.
+    """
     known = unicodedata.normalize("NFKC", text).lower()
     kept = "".join(each if unicodedata.category(each)[0] in "LMN" else " " for each in known)
-    return [each for each in CJK.sub(r" \1 ", kept).split() if any(map(str.isalnum, each))]  # a mark alone, as of an emoji, isn't a word
+    # a mark alone, as of an emoji, isn't a word
+    return [each for each in CJK.sub(r" \1 ", kept).split() if any(map(str.isalnum, each))]
 
 
 def common_subsequence(one: Sequence[str], two: Sequence[str]) -> int:
@@ -93,7 +100,8 @@ def words(text: str) -> list[str]:
 
 def content_words(text: str) -> list[str]:
     """The words of a text without English stop words."""
-    from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS  # late: slows the start of every process, and few compute with it
+    # late: slows the start of every process, and few compute with it
+    from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
     return [each for each in words(text) if each not in ENGLISH_STOP_WORDS]
 
@@ -105,10 +113,11 @@ def ungrounded(answer: str, context: str) -> list[str]:
 
 
 def groundedness(answer: str, context: str) -> float | None:
-    """Share of an answer's content words that are in the context, 0 to 1; None without a context or a content word.
+    """Share of an answer's content words that are in the context, 0 to 1; None without a context or a content
+    word.
 
-    It compares words, not meaning: a negation, a confusion of two facts of the context or a wrong sum counts as grounded, and a correct
-    paraphrase, another form of a word, or a conclusion from the context doesn't.
+    It compares words, not meaning: a negation, a confusion of two facts of the context or a wrong sum counts
+    as grounded, and a correct paraphrase, another form of a word, or a conclusion from the context doesn't.
     """
     found = content_words(answer)
     if not found or not context.strip():

@@ -1,7 +1,7 @@
 """Annotations of a task: parsing, comparing, merging, and displaying their values.
 
-A value is the stored JSON object in canonical form: equal annotations have equal JSON. Labels are referenced by stable id, or by name in
-imported and exported files. Offsets are Unicode code points; ends are exclusive.
+A value is the stored JSON object in canonical form: equal annotations have equal JSON. Labels are referenced
+by stable id, or by name in imported and exported files. Offsets are Unicode code points; ends are exclusive.
 """
 
 from __future__ import annotations
@@ -38,13 +38,17 @@ class ItemContent:
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """The labels an annotation may use. known: accepted name or id → reference used in the value; None: any name."""
+    """The labels an annotation may use. known: accepted name or id → reference used in the value; None: any
+    name.
+    """
 
     known: Mapping[str, str] | None
 
     @classmethod
     def any(cls) -> Labels:
-        """Accept every name, for files that aren't imported yet. `Answers.rename` maps names to stable ids later."""
+        """Accept every name, for files that aren't imported yet. `Answers.rename` maps names to stable ids
+        later.
+        """
         return cls(None)
 
     def resolve(self, raw: Any) -> str:
@@ -64,8 +68,9 @@ class Labels:
 class Answers(ABC):
     """Annotations of a task that are compared as a whole: two are equal or not.
 
-    name: the single key of the value. choices: the allowed words with their display names; empty if the annotation isn't one of a fixed
-    set. coefficients: agreement coefficients, named as in `quality.agreement`.
+    name: the single key of the value. choices: the allowed words with their display names; empty if the
+    annotation isn't one of a fixed set. coefficients: agreement coefficients, named as in
+    `quality.agreement`.
     """
 
     name: str
@@ -78,7 +83,8 @@ class Answers(ABC):
 
     @abstractmethod
     def from_cell(self, cell: Cell, item: ItemContent, read: Read = clean) -> Any:
-        """Convert a cell of a file or labeling tool to input for `parse`; None if empty. More lenient than `parse`.
+        """Convert a cell of a file or labeling tool to input for `parse`; None if empty. More lenient than
+        `parse`.
 
         read: called once for each word that names a label or choice; "" leaves the word out. Raises BadInput.
         """
@@ -155,16 +161,26 @@ def listed(raw: Any, name: str) -> list[Any]:
     """The list under the value's single key. Raises BadAnswer."""
     found = raw.get(name) if isinstance(raw, Mapping) and set(raw) == {name} else None
     if not isinstance(found, list):
-        raise BadAnswer("shape", f"An annotation of this dataset is an object with a list of {name}.", "Reload the page.")
+        raise BadAnswer(
+            "shape", f"An annotation of this dataset is an object with a list of {name}.", "Reload the page."
+        )
     return found
 
 
 def written(raw: Any, what: str) -> str:
-    """Human-written text, unchanged. what: its name in messages. Raises BadAnswer if it is blank, too long, or can't be stored."""
+    """Human-written text, unchanged. what: its name in messages. Raises BadAnswer if it is blank, too long,
+    or can't be stored.
+    """
     if not isinstance(raw, str) or not raw.strip():
         raise BadAnswer("blank", f"{what} is empty.", "Write something, or skip the item.")
     if len(raw) > TEXT_LIMIT:
-        raise BadAnswer("long_text", f"{what} has {len(raw):,} characters; at most {TEXT_LIMIT:,} are allowed.", "Shorten it.")
+        raise BadAnswer(
+            "long_text",
+            f"{what} has {len(raw):,} characters; at most {TEXT_LIMIT:,} are allowed.",
+            "Shorten it.",
+        )
     if any(unicodedata.category(character) == "Cs" or character == "\0" for character in raw):
-        raise BadAnswer("unstorable_text", f"{what} has a NUL character or half of a surrogate pair.", "Remove it.")
+        raise BadAnswer(
+            "unstorable_text", f"{what} has a NUL character or half of a surrogate pair.", "Remove it."
+        )
     return raw

@@ -8,7 +8,9 @@ from enum import StrEnum
 
 
 class Role(StrEnum):
-    """What a column is used for. Only metadata and ignore can be assigned to several columns. words: the display name."""
+    """What a column is used for. Only metadata and ignore can be assigned to several columns. words: the
+    display name.
+    """
 
     words: str
 
@@ -39,30 +41,95 @@ class Role(StrEnum):
 
 
 OF_ITEMS = (
-    Role.TEXT, Role.MESSAGES, Role.PROMPT, Role.COMPLETION, Role.FIRST, Role.SECOND, Role.RESPONSES, Role.CONTEXT, Role.CONTENT,
-)  # fmt: skip
+    Role.TEXT,
+    Role.MESSAGES,
+    Role.PROMPT,
+    Role.COMPLETION,
+    Role.FIRST,
+    Role.SECOND,
+    Role.RESPONSES,
+    Role.CONTEXT,
+    Role.CONTENT,
+)
 NAMES: Mapping[Role, tuple[str, ...]] = {  # normalised names, best first, unless the task has its own
     Role.TEXT: (
-        "text", "fulltext", "sentence", "utterance", "message", "body", "content", "comment", "review",
-        "tweet", "document", "question", "query", "input", "sms",
+        "text",
+        "fulltext",
+        "sentence",
+        "utterance",
+        "message",
+        "body",
+        "content",
+        "comment",
+        "review",
+        "tweet",
+        "document",
+        "question",
+        "query",
+        "input",
+        "sms",
     ),
     Role.MESSAGES: ("messages", "conversations", "conversation", "dialogue", "turns"),
     Role.PROMPT: ("prompt", "instruction", "question", "input", "context"),
     Role.FIRST: ("chosen", "first", "responsea", "response1", "completiona", "answera"),
     Role.SECOND: ("rejected", "second", "responseb", "response2", "completionb", "answerb"),
     Role.RESPONSES: ("responses", "completions", "candidates", "answers"),
-    Role.LABEL: ("labelname", "labeltext", "label", "labels", "category", "class", "intent", "target", "topic", "sentiment", "tag"),
-    Role.ANNOTATOR: ("annotator", "annotatorid", "worker", "workerid", "workerids", "amtworkerids", "rater", "raterid", "coder", "labeler"),
+    Role.LABEL: (
+        "labelname",
+        "labeltext",
+        "label",
+        "labels",
+        "category",
+        "class",
+        "intent",
+        "target",
+        "topic",
+        "sentiment",
+        "tag",
+    ),
+    Role.ANNOTATOR: (
+        "annotator",
+        "annotatorid",
+        "worker",
+        "workerid",
+        "workerids",
+        "amtworkerids",
+        "rater",
+        "raterid",
+        "coder",
+        "labeler",
+    ),
     Role.ID: ("id", "externalid", "itemid", "messageid", "rowid", "uuid", "guid"),
     Role.GROUP: (
-        "group", "groupid", "groupkey", "thread", "threadid", "conversation", "conversationid",
-        "session", "customer", "customerid", "author",
+        "group",
+        "groupid",
+        "groupkey",
+        "thread",
+        "threadid",
+        "conversation",
+        "conversationid",
+        "session",
+        "customer",
+        "customerid",
+        "author",
     ),
-    Role.TIME: ("time", "date", "timestamp", "datetime", "createdat", "created", "sentat", "receivedat", "eventtime"),
+    Role.TIME: (
+        "time",
+        "date",
+        "timestamp",
+        "datetime",
+        "createdat",
+        "created",
+        "sentat",
+        "receivedat",
+        "eventtime",
+    ),
     Role.SPLIT: ("split", "subset", "partition", "fold", "set"),
-}  # fmt: skip
+}
 
 
 def plain_name(column: str) -> str:
-    """The column's name without case, spaces, and punctuation, and without a labeling tool's `data.` prefix."""
+    """The column's name without case, spaces, and punctuation, and without a labeling tool's `data.`
+    prefix.
+    """
     return re.sub(r"[\W_]", "", column.casefold().removeprefix("data."))

@@ -15,8 +15,10 @@ from lifecycle.runtime.statistics.metrics import Ints
 
 
 class Card(Protocol):
-    """The decoding parameters in an artifact. labels: in order. temperature: divides logits. Depending on the task, thresholds: one per
-    label; operating: the targets they were chosen for; deciding: the single label with a threshold; cut: its number."""
+    """The decoding parameters in an artifact. labels: in order. temperature: divides logits. Depending on the
+    task, thresholds: one per label; operating: the targets they were chosen for; deciding: the single label
+    with a threshold; cut: its number.
+    """
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -48,18 +50,24 @@ P = TypeVar("P")
 
 
 class Decoding(ABC, Generic[P]):
-    """Logits cover N rows: an array (N, …), or one array of tokens per text. Decoding gives probabilities or scores of the same shape."""
+    """Logits cover N rows: an array (N, …), or one array of tokens per text. Decoding gives probabilities or
+    scores of the same shape.
+    """
 
     @abstractmethod
     def fit(self, card: C, logits: Any, truth: Any, clusters: Ints | None = None) -> C:
-        """Fit the card to validation logits. clusters: number of each row's cluster (N,), None if rows are independent."""
+        """Fit the card to validation logits. clusters: number of each row's cluster (N,), None if rows are
+        independent.
+        """
 
     def decode(self, logits: Any, temperature: float = 1.0) -> Any:
         """Softmax over the labels."""
         return calibration.softmax(logits, temperature)
 
     @abstractmethod
-    def predicted(self, decoded: Any, truth: Any, ids: Sequence[str], card: Card, clusters: Ints | None = None) -> P:
+    def predicted(
+        self, decoded: Any, truth: Any, ids: Sequence[str], card: Card, clusters: Ints | None = None
+    ) -> P:
         """The rows as the task's measures and predictions file expect them. clusters: as in `fit`."""
 
     @abstractmethod
@@ -72,8 +80,17 @@ class Decoding(ABC, Generic[P]):
 
     def agree(self, one: Any, two: Any, card: Card) -> float:
         """Share of rows (0 to 1) with the same prediction from two models' logits."""
-        first, second = (self.predictions(self.decode(logits, card.temperature), card) for logits in (one, two))
-        return float(np.mean([self.identity(mine) == self.identity(other) for mine, other in zip(first, second, strict=True)]))
+        first, second = (
+            self.predictions(self.decode(logits, card.temperature), card) for logits in (one, two)
+        )
+        return float(
+            np.mean(
+                [
+                    self.identity(mine) == self.identity(other)
+                    for mine, other in zip(first, second, strict=True)
+                ]
+            )
+        )
 
 
 def fitted(card: C, **found: Any) -> C:

@@ -34,7 +34,9 @@ class Entry(NamedTuple):
 
 @dataclass(slots=True)
 class Tally:
-    """Counts of a written file. rows: written. neutralised: cells that a spreadsheet would execute. losses: dropped information by code."""
+    """Counts of a written file. rows: written. neutralised: cells that a spreadsheet would execute. losses:
+    dropped information by code.
+    """
 
     rows: int = 0
     neutralised: int = 0
@@ -46,7 +48,9 @@ Lines = Callable[[Entry, Tally], Iterable[str]]  # an entry as lines of a file, 
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """A format specific to a task: text files, one per split. labels: the only ones it supports; empty for any."""
+    """A format specific to a task: text files, one per split. labels: the only ones it supports; empty for
+    any.
+    """
 
     lines: Lines
     labels: tuple[str, ...] = ()
@@ -69,7 +73,11 @@ def json_lines(objects: Callable[[Entry, Tally], Iterable[Object]]) -> Lines:
 
 def beside(entry: Entry, taken: Object, tally: Tally) -> Object:
     """Id, group, time, and metadata of a row, under names that aren't taken."""
-    known = {name: value for name, value in (("id", entry.id), ("group", entry.group), ("time", entry.time)) if value}
+    known = {
+        name: value
+        for name, value in (("id", entry.id), ("group", entry.group), ("time", entry.time))
+        if value
+    }
     rest = {name: cell for name, cell in entry.metadata.items() if not is_inside(name, taken)}
     more = {name: structure(cell) for name, cell in rest.items() if name not in taken and name not in known}
     tally.losses["keys"] += len(rest) - len(more)
@@ -96,5 +104,10 @@ def structure(cell: str) -> Any:
 
 def count_bare(entry: Entry, tally: Tally) -> None:
     """Count what a row loses in a format of only texts and labels."""
-    for code, value in (("ids", entry.id), ("groups", entry.group), ("times", entry.time), ("metadata", entry.metadata)):
+    for code, value in (
+        ("ids", entry.id),
+        ("groups", entry.group),
+        ("times", entry.time),
+        ("metadata", entry.metadata),
+    ):
         tally.losses[code] += bool(value)

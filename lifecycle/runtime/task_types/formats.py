@@ -31,13 +31,14 @@ class Remark(NamedTuple):
 class Formats(ABC):
     """File formats of one task. Items are texts unless overridden.
 
-    Import. cells: kinds of labeling tool cells that can hold annotations, best first. takes_lists: whether a list of names beside a text
-    can be an annotation. ways: column roles that make up an item, for each layout; optional: additional roles. columns: recognised names
-    that replace `NAMES`. layouts: supported file layouts, with the role of each column.
+    Import. cells: kinds of labeling tool cells that can hold annotations, best first. takes_lists: whether a
+    list of names beside a text can be an annotation. ways: column roles that make up an item, for each
+    layout; optional: additional roles. columns: recognised names that replace `NAMES`. layouts: supported
+    file layouts, with the role of each column.
 
-    Export. tools: labeling tools that can store annotations. tags: the Label Studio controls that ask for them; "multiple" after choices if
-    several are allowed. rows_in_words: description of a dataset version's rows for tasks without labels. exports: formats of this task
-    besides the common ones, by key.
+    Export. tools: labeling tools that can store annotations. tags: the Label Studio controls that ask for
+    them; "multiple" after choices if several are allowed. rows_in_words: description of a dataset version's
+    rows for tasks without labels. exports: formats of this task besides the common ones, by key.
     """
 
     cells: tuple[CellKind, ...]
@@ -62,7 +63,9 @@ class Formats(ABC):
         return cell
 
     def content(self, cells: Mapping[Role, str]) -> dict[str, Any] | None:
-        """The item's content as in `Item.content`; None for plain text. cells: of the columns with item roles. Raises BadInput."""
+        """The item's content as in `Item.content`; None for plain text. cells: of the columns with item
+        roles. Raises BadInput.
+        """
         return text.with_context(cells[Role.TEXT], cells.get(Role.CONTEXT, ""))
 
     def whole(self, cell: str) -> dict[str, Any]:
@@ -87,7 +90,9 @@ class Formats(ABC):
         return ()
 
     def implied(self, item: ItemContent, columns: Mapping[Role, str]) -> Any:
-        """The annotation in a row without a label column, as input for `Answers.parse`; None if there is none. columns: names by role."""
+        """The annotation in a row without a label column, as input for `Answers.parse`; None if there is
+        none. columns: names by role.
+        """
         return None
 
     # ── Labeling tools ──────────────────────────────────────────────────────

@@ -16,7 +16,9 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Classes:
-    """Labels of each row. truth, given: their numbers (N,), or for multi-label whether a row has each (N, C)."""
+    """Labels of each row. truth, given: their numbers (N,), or for multi-label whether a row has each (N,
+    C).
+    """
 
     labels: tuple[str, ...]
     truth: NDArray[np.generic]
@@ -25,15 +27,20 @@ class Classes:
     def of(self, label: str) -> tuple[Bools, Bools]:
         """Whether each row has this label, and whether it was predicted (N,)."""
         number = self.labels.index(label)
-        actual, predicted = ((each == number) if each.ndim == 1 else each[:, number].astype(np.bool_) for each in (self.truth, self.given))
+        actual, predicted = (
+            (each == number) if each.ndim == 1 else each[:, number].astype(np.bool_)
+            for each in (self.truth, self.given)
+        )
         return actual, predicted
 
 
 @dataclass(frozen=True)
 class Grouped:
-    """Rows in file order. measures: ratio metrics; groups are compared by the first unless another is requested. wrong: which rows have an
-    error (N,), None if rows aren't right or wrong. weight: severity, highest is worst (N,). classes: None for tasks without labels to
-    assess fairness on. clusters: number of each row's cluster, such as near-duplicates (N,); None if rows are independent."""
+    """Rows in file order. measures: ratio metrics; groups are compared by the first unless another is
+    requested. wrong: which rows have an error (N,), None if rows aren't right or wrong. weight: severity,
+    highest is worst (N,). classes: None for tasks without labels to assess fairness on. clusters: number of
+    each row's cluster, such as near-duplicates (N,); None if rows are independent.
+    """
 
     ids: tuple[str, ...]
     measures: tuple[Measure, ...]
@@ -53,8 +60,9 @@ class Grouped:
         return {each.name: each for each in self.measures if isinstance(each, Quotient)}
 
     def worst_first(self, by: str) -> list[int]:
-        """All rows: errors first, then by weight; if rows aren't right or wrong, by the metric `by`, lowest first, rows without it last;
-        ties by id."""
+        """All rows: errors first, then by weight; if rows aren't right or wrong, by the metric `by`, lowest
+        first, rows without it last; ties by id.
+        """
         if self.wrong is not None:
             return [int(row) for row in np.lexsort((np.array(self.ids), -self.weight, ~self.wrong))]
         chosen = self.quotients[by]

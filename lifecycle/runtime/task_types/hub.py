@@ -15,7 +15,9 @@ PLACE: Feature = {"dtype": "int64", "_type": "Value"}
 
 @dataclass(frozen=True, slots=True)
 class HubColumns:
-    """The columns of a task. features: by name, besides the text. row: their values. text: the text column. note: for the README."""
+    """The columns of a task. features: by name, besides the text. row: their values. text: the text column.
+    note: for the README.
+    """
 
     features: Mapping[str, Feature]
     row: Callable[[Entry, Tally], Mapping[str, Any]]

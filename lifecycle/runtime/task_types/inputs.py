@@ -13,7 +13,9 @@ TEXT_LIMIT = 100_000  # characters per text
 
 
 class BadInput(Refused):
-    """The input doesn't fit the task. code: distinguishes the reasons. field: the part of the request or row it is in."""
+    """The input doesn't fit the task. code: distinguishes the reasons. field: the part of the request or row
+    it is in.
+    """
 
     def __init__(self, code: str, message: str, next_step: str = "", field: str = "value") -> None:
         super().__init__(message, next_step=next_step, fields={field: [message]})
@@ -28,7 +30,9 @@ class BadContent(BadInput):
 
 
 class CellKind(StrEnum):
-    """A cell: anything for a label column; otherwise JSON of names, spans, texts, response numbers, or messages; or one word."""
+    """A cell: anything for a label column; otherwise JSON of names, spans, texts, response numbers, or
+    messages; or one word.
+    """
 
     COLUMN = "column"
     NAMES = "names"
@@ -58,19 +62,26 @@ def clean(name: str) -> str:
 
 
 def has_invisible(name: str) -> bool:
-    """Whether a name has control or invisible characters, which labels may not have. White space is allowed: `clean` handles it."""
-    return not name.isprintable() and any(unicodedata.category(character) in ("Cc", "Cf", "Cs") for character in name)
+    """Whether a name has control or invisible characters, which labels may not have. White space is allowed:
+    `clean` handles it.
+    """
+    return not name.isprintable() and any(
+        unicodedata.category(character) in ("Cc", "Cf", "Cs") for character in name
+    )
 
 
 def loaded(text: str, what: str) -> Any:
-    """Parse the JSON of a cell. what: its name in messages, such as "spans". Raises BadInput, also for values that can't be stored: NaN,
-    NUL, half a surrogate pair."""
+    """Parse the JSON of a cell. what: its name in messages, such as "spans". Raises BadInput, also for values
+    that can't be stored: NaN, NUL, half a surrogate pair.
+    """
     try:
         found = json.loads(text, parse_constant=no_number)
         plain = json.dumps(found, ensure_ascii=False, allow_nan=False)
         plain.encode("utf-8")
     except UnicodeEncodeError as error:
-        raise BadInput("unstorable_text", f"The {what} have half of a surrogate pair.", "Remove it.") from error
+        raise BadInput(
+            "unstorable_text", f"The {what} have half of a surrogate pair.", "Remove it."
+        ) from error
     except (ValueError, RecursionError) as error:
         raise BadInput("not_json", f"The {what} aren't valid JSON.", "Write them as JSON.") from error
     if "\\u0000" in plain:
@@ -97,5 +108,9 @@ def only(cell: Cell, what: str) -> str:
     """The only text of such a cell. Raises BadInput for none or several."""
     found = names_of(cell, what)
     if len(found) != 1:
-        raise BadInput("several", f"One annotator gave {len(found):,} {what}; this dataset takes one.", "Keep one of them.")
+        raise BadInput(
+            "several",
+            f"One annotator gave {len(found):,} {what}; this dataset takes one.",
+            "Keep one of them.",
+        )
     return found[0]

@@ -10,7 +10,8 @@ YES_NO = {"true", "false", "1", "0", "yes", "no"}
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """A file layout. columns: normalised names. messages: the columns with messages instead of text. yes_no: the column with true or false.
+    """A file layout. columns: normalised names. messages: the columns with messages instead of text. yes_no:
+    the column with true or false.
 
     The role of each column is defined by the tasks that support the layout.
     """
@@ -34,13 +35,19 @@ class Layout:
 OPENAI_PAIRS = Layout("OpenAI preference pairs", ("inputmessages", "preferredoutput", "nonpreferredoutput"))
 PAIRS = Layout("preference pairs", ("prompt", "chosen", "rejected"))
 SPLIT_PAIRS = Layout(
-    "preference pairs without a prompt, split where the two dialogues diverge", ("chosen", "rejected"), messages=("chosen", "rejected")
+    "preference pairs without a prompt, split where the two dialogues diverge",
+    ("chosen", "rejected"),
+    messages=("chosen", "rejected"),
 )
 BARE_PAIRS = Layout("preference pairs without a prompt", ("chosen", "rejected"))
-UNPAIRED = Layout("unpaired preferences, one response with true or false", ("prompt", "completion", "label"), yes_no="label")
+UNPAIRED = Layout(
+    "unpaired preferences, one response with true or false", ("prompt", "completion", "label"), yes_no="label"
+)
 MESSAGES = Layout("dialogues (messages)", ("messages",), messages=("messages",))
 SHARE_GPT = Layout("dialogues (ShareGPT)", ("conversations",), messages=("conversations",))
-SPOKEN_PROMPTS = Layout("prompts and completions as messages", ("prompt", "completion"), messages=("prompt", "completion"))
+SPOKEN_PROMPTS = Layout(
+    "prompts and completions as messages", ("prompt", "completion"), messages=("prompt", "completion")
+)
 ALPACA = Layout("Alpaca instructions", ("instruction", "input", "output"))
 INSTRUCTIONS = Layout("instructions", ("instruction", "output"))
 SUMMARIES = tuple(
@@ -52,6 +59,17 @@ SUMMARIES = tuple(
 RANKINGS = Layout("ranked responses", ("responses", "ranking"))
 PROMPTS = Layout("prompts and completions", ("prompt", "completion"))
 LAYOUTS = (  # the first match wins
-    OPENAI_PAIRS, PAIRS, SPLIT_PAIRS, BARE_PAIRS, UNPAIRED, MESSAGES, SHARE_GPT, SPOKEN_PROMPTS, ALPACA, INSTRUCTIONS, *SUMMARIES, RANKINGS,
+    OPENAI_PAIRS,
+    PAIRS,
+    SPLIT_PAIRS,
+    BARE_PAIRS,
+    UNPAIRED,
+    MESSAGES,
+    SHARE_GPT,
+    SPOKEN_PROMPTS,
+    ALPACA,
+    INSTRUCTIONS,
+    *SUMMARIES,
+    RANKINGS,
     PROMPTS,
-)  # fmt: skip
+)

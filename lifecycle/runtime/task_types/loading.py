@@ -22,17 +22,21 @@ encoded = tokenizer.encode(text)
 columns = {"input_ids": encoded.ids, "attention_mask": encoded.attention_mask, "token_type_ids": encoded.type_ids}
 inputs = {name: numpy.array([columns[name]], dtype=numpy.int64) for name in about["inputs"]}
 scores = session.run(["logits"], inputs)[0][0] / about["temperature"]
-{answer}"""
+{answer}"""  # noqa: E501
 
 
 class Loading(ABC):
-    """The code sample for a folder that contains the version as `model/`. needs_torch: whether it uses torch instead of numpy and ONNX."""
+    """The code sample for a folder that contains the version as `model/`. needs_torch: whether it uses torch
+    instead of numpy and ONNX.
+    """
 
     needs_torch = False
 
     @abstractmethod
     def code(self, strategy: str, *, decides: bool) -> str:
-        """Python code that predicts for one text. strategy: of the fine-tuning. decides: whether one label has a threshold."""
+        """Python code that predicts for one text. strategy: of the fine-tuning. decides: whether one label
+        has a threshold.
+        """
 
 
 def of_graph(answer: str) -> str:

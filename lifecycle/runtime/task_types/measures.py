@@ -17,9 +17,11 @@ from lifecycle.runtime.statistics.metrics import RESAMPLES, Countable, Done, Flo
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A metric. name: in reports and engine values. title: in tables of the task. words: within a sentence, also beside other tasks; by
-    default the title. meaning: a short definition. digits: decimal places. hub: its name on the Hugging Face Hub; empty if cards don't
-    export it. is_share: from 0 to 1, so that differences are in percentage points."""
+    """A metric. name: in reports and engine values. title: in tables of the task. words: within a sentence,
+    also beside other tasks; by default the title. meaning: a short definition. digits: decimal places. hub:
+    its name on the Hugging Face Hub; empty if cards don't export it. is_share: from 0 to 1, so that
+    differences are in percentage points.
+    """
 
     name: str
     title: str
@@ -33,7 +35,9 @@ class Metric:
     def __post_init__(self) -> None:
         if not self.words:
             is_name = self.title[1].isupper()  # ECE, ROUGE-L
-            object.__setattr__(self, "words", self.title if is_name else self.title[0].lower() + self.title[1:])
+            object.__setattr__(
+                self, "words", self.title if is_name else self.title[0].lower() + self.title[1:]
+            )
 
     @property
     def heading(self) -> str:
@@ -56,12 +60,17 @@ ECE = Metric("ece", "ECE", lower_is_better=True)
 ECE_DEBIASED = Metric("ece_debiased", "ECE, debiased", words="debiased ECE", lower_is_better=True)
 OF_LABELS = tuple(
     Metric(name, title, is_share=True)
-    for name, title in (("weighted_f1", "Weighted F1"), ("macro_precision", "Macro precision"), ("macro_recall", "Macro recall"))
+    for name, title in (
+        ("weighted_f1", "Weighted F1"),
+        ("macro_precision", "Macro precision"),
+        ("macro_recall", "Macro recall"),
+    )
 )
 LARGEST_GAP = f"Largest gap (bins with at least {calibration.LEAST_IN_BIN} rows)"
 CALIBRATION = (
     *(ECE, ECE_DEBIASED),
-    *(Metric(name, LARGEST_GAP, lower_is_better=True) for name in ("largest_gap", "mce")),  # mce: only in older reports
+    # mce: only in older reports
+    *(Metric(name, LARGEST_GAP, lower_is_better=True) for name in ("largest_gap", "mce")),
 )
 
 
@@ -69,10 +78,11 @@ CALIBRATION = (
 class Metrics:
     """The metrics of a task, each once. known: in the order of a report.
 
-    leading: the main score that compares evaluations, baselines, and versions. trained: selects the best step and trial, and prunes trials.
-    listed: shown in lists of runs. The rest are names, main one first. strip: in a report's header. beside: of a run and its baselines.
-    compared: of two models on the same rows. watched: on validation during training. drawn: those of them in charts. registered: stored
-    with a registered version. loss: minimised by training; lowered: its name in sentences.
+    leading: the main score that compares evaluations, baselines, and versions. trained: selects the best step
+    and trial, and prunes trials. listed: shown in lists of runs. The rest are names, main one first. strip:
+    in a report's header. beside: of a run and its baselines. compared: of two models on the same rows.
+    watched: on validation during training. drawn: those of them in charts. registered: stored with a
+    registered version. loss: minimised by training; lowered: its name in sentences.
     """
 
     known: tuple[Metric, ...]
@@ -103,8 +113,9 @@ class Metrics:
 
 
 class Predicted(Protocol):
-    """A model's predictions for N rows. labels: () for tasks without. clusters: number of each row's cluster (N,), such as near-duplicates
-    split together; None in files from before it was stored."""
+    """A model's predictions for N rows. labels: () for tasks without. clusters: number of each row's cluster
+    (N,), such as near-duplicates split together; None in files from before it was stored.
+    """
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -124,9 +135,11 @@ P = TypeVar("P", bound=Predicted)
 
 @dataclass(frozen=True)
 class Measures(ABC, Generic[P]):
-    """How a task is scored. task: its key. baselines: titles by name, in display order. reference: the baseline shown beside a run during
-    training, and its name in charts. per_row: the attributes of P with one value per row. stated: the task in a model card, with when a
-    prediction is correct; empty for single labels."""
+    """How a task is scored. task: its key. baselines: titles by name, in display order. reference: the
+    baseline shown beside a run during training, and its name in charts. per_row: the attributes of P with one
+    value per row. stated: the task in a model card, with when a prediction is correct; empty for single
+    labels.
+    """
 
     task: str
     metrics: ClassVar[Metrics]
@@ -141,7 +154,9 @@ class Measures(ABC, Generic[P]):
 
     @abstractmethod
     def truths(self, rows: P, labels: tuple[str, ...]) -> Sequence[Hashable]:
-        """The truth of each row, with labels in this order: two models are compared on rows with equal truth."""
+        """The truth of each row, with labels in this order: two models are compared on rows with equal
+        truth.
+        """
 
     @abstractmethod
     def parts(self, rows: P, scored: Any, bins: int) -> dict[str, Any]:
@@ -166,8 +181,9 @@ class Measures(ABC, Generic[P]):
         return self.metrics.compared
 
     def report(self, rows: P, *, bins: int = 15, count: int = RESAMPLES, seed: int = 1) -> dict[str, Any]:
-        """The full evaluation of one model: task, rows, clusters, every defined metric, intervals {name: {low, high}}, and the task's own
-        sections. count: number of resamples; 0: no intervals."""
+        """The full evaluation of one model: task, rows, clusters, every defined metric, intervals {name:
+        {low, high}}, and the task's own sections. count: number of resamples; 0: no intervals.
+        """
         scored = self.score(rows, bins=bins)
         return {
             "task": self.task,
@@ -177,24 +193,42 @@ class Measures(ABC, Generic[P]):
             **self.parts(rows, scored, bins),
         }
 
-    def compare(self, one: P, two: P, *, count: int = RESAMPLES, seed: int = 1, progress: Done = no_op) -> dict[str, Any]:
-        """Improvement of `two` on the rows that both have with the same truth: rows, their clusters and effective number, left_out (rows of
-        one side only or with different truth), and metrics as in `paired_rows`. progress: as there.
+    def compare(
+        self, one: P, two: P, *, count: int = RESAMPLES, seed: int = 1, progress: Done = no_op
+    ) -> dict[str, Any]:
+        """Improvement of `two` on the rows that both have with the same truth: rows, their clusters and
+        effective number, left_out (rows of one side only or with different truth), and metrics as in
+        `paired_rows`. progress: as there.
 
         Raises ValueError if the labels differ other than in order, or no row is shared.
         """
         if set(one.labels) != set(two.labels):
             differing = sorted(set(one.labels) ^ set(two.labels))
-            raise ValueError(f"The models have different labels, so they can't be compared: {', '.join(differing[:5])}.")
+            raise ValueError(
+                f"The models have different labels, so they can't be compared: {', '.join(differing[:5])}."
+            )
         first, second = self.shared(one, two)
         if not first:
-            raise ValueError("The two evaluations share no items. Evaluate both on the same dataset version and split.")
-        before, after = self.score(self.some(one, first)), self.score(self.under(self.some(two, second), one.labels))
+            raise ValueError(
+                "The two evaluations share no items. Evaluate both on the same dataset version and split."
+            )
+        before, after = (
+            self.score(self.some(one, first)),
+            self.score(self.under(self.some(two, second), one.labels)),
+        )
         clusters = shared_clusters(one.clusters, two.clusters, first, second)
         found = metrics.paired_rows(
-            before, after, self.compared(before, after), labels=one.labels or None, count=count, seed=seed, lower=self.metrics.lower,
-            clusters=clusters, progress=progress, swaps=metrics.SWAPS,
-        )  # fmt: skip
+            before,
+            after,
+            self.compared(before, after),
+            labels=one.labels or None,
+            count=count,
+            seed=seed,
+            lower=self.metrics.lower,
+            clusters=clusters,
+            progress=progress,
+            swaps=metrics.SWAPS,
+        )
         together = Together.of(len(first), clusters)
         return {
             "rows": len(first),
@@ -205,10 +239,16 @@ class Measures(ABC, Generic[P]):
         }
 
     def shared(self, one: P, two: P) -> tuple[list[int], list[int]]:
-        """Row numbers of each side for the same item with the same truth, aligned, in the first one's order."""
+        """Row numbers of each side for the same item with the same truth, aligned, in the first one's
+        order.
+        """
         theirs = {item: row for row, item in enumerate(two.ids)}
         mine, other = self.truths(one, one.labels), self.truths(two, one.labels)
-        pairs = [(row, theirs[item]) for row, item in enumerate(one.ids) if item in theirs and other[theirs[item]] == mine[row]]
+        pairs = [
+            (row, theirs[item])
+            for row, item in enumerate(one.ids)
+            if item in theirs and other[theirs[item]] == mine[row]
+        ]
         return [row for row, _ in pairs], [row for _, row in pairs]
 
 
@@ -220,7 +260,9 @@ def chosen(values: Any, order: Sequence[int]) -> Any:
 
 
 def shared_clusters(one: Ints | None, two: Ints | None, first: Sequence[int], second: Sequence[int]) -> Ints:
-    """Cluster numbers of the rows that two files share (n,), from the first file that has them; each row is its own cluster if neither
-    does. one, two: of all rows of each file; first, second: row numbers of the shared rows, aligned."""
+    """Cluster numbers of the rows that two files share (n,), from the first file that has them; each row is
+    its own cluster if neither does. one, two: of all rows of each file; first, second: row numbers of the
+    shared rows, aligned.
+    """
     known = one[first] if one is not None else two[second] if two is not None else range(len(first))
     return clustered.numbered(known)

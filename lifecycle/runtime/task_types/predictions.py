@@ -1,5 +1,6 @@
-"""predictions.parquet: one row per item, in file order, with truth and prediction; the source of every later analysis. Its metadata names
-the task, except in files from before it was stored."""
+"""predictions.parquet: one row per item, in file order, with truth and prediction; the source of every later
+analysis. Its metadata names the task, except in files from before it was stored.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +28,9 @@ ROWS_AT_ONCE = 8_192  # batch size when few probabilities are kept
 
 @dataclass(frozen=True)
 class PredictionsFile(ABC, Generic[P]):
-    """The file of one task. task: its key. schema: its columns; id, split, and cluster are written for every task."""
+    """The file of one task. task: its key. schema: its columns; id, split, and cluster are written for every
+    task.
+    """
 
     task: str
     schema: ClassVar[pa.Schema]
@@ -45,11 +48,15 @@ class PredictionsFile(ABC, Generic[P]):
         """The predictions. rows: only these, in this order; only: only these ids. All by default."""
 
     def scores(self, path: Path, label: str = "") -> Scores | None:
-        """The data for choosing a label's threshold, or that of confidence if empty; None if there is nothing to choose."""
+        """The data for choosing a label's threshold, or that of confidence if empty; None if there is nothing
+        to choose.
+        """
         return None
 
     def losses(self, path: Path) -> dict[str, float]:
-        """The loss of each row in nats, by id, without rows that have none. By default a column of the file."""
+        """The loss of each row in nats, by id, without rows that have none. By default a column of the
+        file.
+        """
         table = pq.read_table(path, columns=["id", "loss"])
         return known(table["id"].to_pylist(), table["loss"].to_numpy())
 
@@ -63,20 +70,34 @@ class PredictionsFile(ABC, Generic[P]):
         if clusters is None or int(clusters.max()) + 1 == len(clusters):
             return found
         measures: Any = found.measures
-        return replace(found, measures=tuple(replace(each, clusters=clusters) for each in measures), clusters=clusters)
+        return replace(
+            found, measures=tuple(replace(each, clusters=clusters) for each in measures), clusters=clusters
+        )
 
     def write(self, path: Path, rows: P, split: str) -> None:
         """Write the rows of a split."""
         count = len(rows.ids)
-        clusters = np.arange(count) if rows.clusters is None else rows.clusters  # each row is its own cluster if unknown
-        columns = {"id": list(rows.ids), "split": [split] * count, CLUSTER: clusters.astype(np.int32), **self.columns(rows)}
+        # each row is its own cluster if unknown
+        clusters = np.arange(count) if rows.clusters is None else rows.clusters
+        columns = {
+            "id": list(rows.ids),
+            "split": [split] * count,
+            CLUSTER: clusters.astype(np.int32),
+            **self.columns(rows),
+        }
         schema = self.schema.with_metadata({"task": self.task, **self.kept(rows)})
         temporary = path.with_name(f".{path.name}")
-        pq.write_table(pa.table({name: columns[name] for name in schema.names}, schema=schema), temporary, compression="zstd")
+        pq.write_table(
+            pa.table({name: columns[name] for name in schema.names}, schema=schema),
+            temporary,
+            compression="zstd",
+        )
         temporary.replace(path)
 
 
-def read_table(path: Path, columns: Sequence[str], rows: Sequence[int] | None, only: Sequence[str] | None) -> pa.Table:
+def read_table(
+    path: Path, columns: Sequence[str], rows: Sequence[int] | None, only: Sequence[str] | None
+) -> pa.Table:
     """These columns and, if stored, clusters, for these rows; as in `PredictionsFile.read`."""
     wanted = None if only is None else pc.field("id").isin(pa.array(only, pa.string()))
     known = [CLUSTER] if CLUSTER in pq.read_schema(path).names else []
@@ -96,7 +117,9 @@ def clusters_in(table: pa.Table) -> Ints | None:
 
 def read_clusters(path: Path) -> Ints | None:
     """Cluster numbers of a file of any task."""
-    return clusters_in(pq.read_table(path, columns=[CLUSTER])) if CLUSTER in pq.read_schema(path).names else None
+    return (
+        clusters_in(pq.read_table(path, columns=[CLUSTER])) if CLUSTER in pq.read_schema(path).names else None
+    )
 
 
 def known(ids: Sequence[str], losses: NDArray[Any]) -> dict[str, float]:

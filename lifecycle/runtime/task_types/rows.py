@@ -12,8 +12,10 @@ from lifecycle.runtime.statistics.clustered import Ints
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows in file order. targets: as the learner reads them; empty if not requested. left_out: why lines are excluded, such as "with tool
-    calls". clusters: name of the cluster each row was split with, such as near-duplicates; the row's id if the file has none."""
+    """Rows in file order. targets: as the learner reads them; empty if not requested. left_out: why lines are
+    excluded, such as "with tool calls". clusters: name of the cluster each row was split with, such as
+    near-duplicates; the row's id if the file has none.
+    """
 
     ids: tuple[str, ...]
     texts: tuple[str, ...]
@@ -30,12 +32,18 @@ class Rows:
         return len(self.ids)
 
 
-Vectors = Callable[[Rows], Any]  # embeddings of rows by the base before fine-tuning: (N, H), or as the task's baselines expect
+# embeddings of rows by the base before fine-tuning: (N, H), or as the task's baselines expect
+Vectors = Callable[[Rows], Any]
 
 
 def some(rows: Rows, kept: Sequence[int]) -> Rows:
     """Some of the rows, in this order."""
-    parts = {"ids": rows.ids, "texts": rows.texts, "targets": rows.targets, "clusters": rows.clusters or rows.ids}
+    parts = {
+        "ids": rows.ids,
+        "texts": rows.texts,
+        "targets": rows.targets,
+        "clusters": rows.clusters or rows.ids,
+    }
     return Rows(**{name: tuple(each[at] for at in kept) for name, each in parts.items()})
 
 

@@ -1,5 +1,6 @@
-"""Pre-labels of an item from a model, a labeling function, or a file. They are stored as received; what annotators and reviewers see first
-is derived from them."""
+"""Pre-labels of an item from a model, a labeling function, or a file. They are stored as received; what
+annotators and reviewers see first is derived from them.
+"""
 
 from __future__ import annotations
 
@@ -19,15 +20,18 @@ class Scored(NamedTuple):
 
 
 class Suggestions:
-    """Pre-labels of tasks whose annotations are taken as a whole, which no model or labeling function makes. offered: what a model suggests
-    per text, as a phrase; remark: an additional sentence."""
+    """Pre-labels of tasks whose annotations are taken as a whole, which no model or labeling function makes.
+    offered: what a model suggests per text, as a phrase; remark: an additional sentence.
+    """
 
     offered: ClassVar[str] = ""
     remark: ClassVar[str] = ""
 
     def from_model(self, prediction: Mapping[str, Any], known: Mapping[str, str]) -> list[Scored]:
-        """A model's suggestions for one text, most confident first. prediction: from the engine, with the model's labels, thresholds, and
-        deciding label. known: stable ids by model label; other labels are left out."""
+        """A model's suggestions for one text, most confident first. prediction: from the engine, with the
+        model's labels, thresholds, and deciding label. known: stable ids by model label; other labels are
+        left out.
+        """
         return []
 
     def of_label(self, label: str, places: Sequence[Place] = (), score: float | None = None) -> Value:
@@ -42,8 +46,9 @@ class Suggestions:
         return False
 
     def unscored(self, raw: Any) -> Any:
-        """The input without its parts' scores, which don't belong to annotations, for `Answers.parse`. Raises BadAnswer for an invalid
-        score."""
+        """The input without its parts' scores, which don't belong to annotations, for `Answers.parse`. Raises
+        BadAnswer for an invalid score.
+        """
         return raw
 
     def rename(self, value: Value, names: Mapping[str, str]) -> Value:

@@ -1,4 +1,6 @@
-"""Task types: key, name, and capabilities. Code checks these instead of the key wherever behaviour differs by task."""
+"""Task types: key, name, and capabilities. Code checks these instead of the key wherever behaviour differs by
+task.
+"""
 
 from __future__ import annotations
 
@@ -20,10 +22,11 @@ class Content(StrEnum):
 class Capabilities:
     """Capabilities of a task. A flag is added when a second task needs it.
 
-    has_labels: an annotation references labels of the schema. one_label: exactly one, stored as a foreign key. labels_texts: labels apply
-    to the whole text, so that the built-in model can learn them and each gets a pre-label row. has_gold: an annotation can be right or
-    wrong. has_confidence: a prediction has a probability, which can be calibrated. has_thresholds: each label has its own threshold.
-    writes_text: annotations are text, which can be erased and isn't in manifests. prelabels: its models pre-label.
+    has_labels: an annotation references labels of the schema. one_label: exactly one, stored as a foreign
+    key. labels_texts: labels apply to the whole text, so that the built-in model can learn them and each gets
+    a pre-label row. has_gold: an annotation can be right or wrong. has_confidence: a prediction has a
+    probability, which can be calibrated. has_thresholds: each label has its own threshold. writes_text:
+    annotations are text, which can be erased and isn't in manifests. prelabels: its models pre-label.
     """
 
     has_labels: bool = False
@@ -38,9 +41,10 @@ class Capabilities:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskType(Capabilities):
-    """A task type. key: in datasets, runs, and files. title: display name; asks: what an annotation is, after the title. learns_as: key of
-    the type its model learns; empty: its own. does, gives: of such a model, "predicts spans" and "spans". hub_tag: its task on the Hugging
-    Face Hub."""
+    """A task type. key: in datasets, runs, and files. title: display name; asks: what an annotation is, after
+    the title. learns_as: key of the type its model learns; empty: its own. does, gives: of such a model,
+    "predicts spans" and "spans". hub_tag: its task on the Hugging Face Hub.
+    """
 
     key: str
     title: str

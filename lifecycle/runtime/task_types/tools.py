@@ -14,7 +14,9 @@ TEXT_TAG = '<Text name="text" value="$text"/>'
 
 
 class Outgoing(NamedTuple):
-    """An annotation to export. value: with label names. text: of the item. options: ids of the ranked responses in a Label Studio task."""
+    """An annotation to export. value: with label names. text: of the item. options: ids of the ranked
+    responses in a Label Studio task.
+    """
 
     value: Value
     text: str = ""
@@ -33,10 +35,12 @@ def prompt_of(item: ItemContent) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """How a labeling tool stores a task. write: converts an annotation; None if the tool can't store it, as `omits` explains. fields: of an
-    item from elsewhere. to: target of the annotation in Label Studio's regions.
+    """How a labeling tool stores a task. write: converts an annotation; None if the tool can't store it, as
+    `omits` explains. fields: of an item from elsewhere. to: target of the annotation in Label Studio's
+    regions.
 
-    Label Studio's is a list of regions (type, value); doccano's a list of labels; Prodigy's the keys of an example; Argilla's a value.
+    Label Studio's is a list of regions (type, value); doccano's a list of labels; Prodigy's the keys of an
+    example; Argilla's a value.
     """
 
     write: Callable[[Outgoing], Any]

@@ -35,7 +35,9 @@ def bare(value: Value) -> Value | None:
 
 
 def stored(value: Value, labels: Mapping[str, Any]) -> dict[str, Any]:
-    """The model fields that store this value. labels: rows, by the value's references. A single label is stored as a foreign key."""
+    """The model fields that store this value. labels: rows, by the value's references. A single label is
+    stored as a foreign key.
+    """
     return {"label": labels[value["label"]]} if "label" in value else {"value": value}
 
 

@@ -24,7 +24,8 @@ from lifecycle.ui.numbers import Number
 
 register = template.Library()
 NO_NAMES = SafeString('<span class="muted">none</span>')
-ANCHORS = {"ece": "ECE", "psi": "PSI", "mcnemar": "McNemar", "gate-live": "not worse than live"}  # that aren't their own names
+# that aren't their own names
+ANCHORS = {"ece": "ECE", "psi": "PSI", "mcnemar": "McNemar", "gate-live": "not worse than live"}
 YOU = SafeString(' <span class="muted">you</span>')
 
 
@@ -56,13 +57,17 @@ def spark(values: Sequence[Number | None], hot: bool = False) -> SafeString:
 
 @register.simple_tag
 def how_known(*anchors: str) -> SafeString:
-    """{% how_known "widening" %}: a link to a number's line in docs/statistics.md, with its assumptions and checks.
+    """{% how_known "widening" %}: a link to a number's line in docs/statistics.md, with its assumptions and
+    checks.
 
     Of several, {% how_known "scores" "losses" %}, each is named.
     """
     if not (page := find_url("home:statistics")):
         return SafeString("")
-    named = [(page, anchor, ANCHORS.get(anchor) or anchor.removeprefix("gate-").replace("-", " ")) for anchor in anchors]
+    named = [
+        (page, anchor, ANCHORS.get(anchor) or anchor.removeprefix("gate-").replace("-", " "))
+        for anchor in anchors
+    ]
     if len(named) == 1:
         return format_html('<a class="how" href="{}#{}">Method<span class="vh">: {}</span></a>', *named[0])
     links = format_html_join(", ", '<a href="{}#{}">{}</a>', named)
@@ -77,7 +82,9 @@ def bar(share: Number | None, kind: str = "judged", label: str = "") -> SafeStri
 
 @register.simple_tag
 def state(kind: str, word: str = "", boxed: bool = False) -> SafeString:
-    """{% state "ok" "10 gates passed" %}, or {% state run.get_status_display %} to choose the mark by the word."""
+    """{% state "ok" "10 gates passed" %}, or {% state run.get_status_display %} to choose the mark by the
+    word.
+    """
     word = str(word) or str(kind)
     known = str(kind) if str(kind) in marks.STATES else marks.kind_of(str(kind))
     return marks.state(known, word, boxed=boxed)
@@ -107,18 +114,24 @@ def person(who: Any, you: Any = None) -> SafeString:
 
 @register.filter
 def named(who: Any) -> str:
-    """{{ verdict.reviewer|named }}: the name with the user name beside it, since only the latter is one person's for good."""
+    """{{ verdict.reviewer|named }}: the name with the user name beside it, since only the latter is one
+    person's for good.
+    """
     return str(who) if str(who) == who.username else f"{who} ({who.username})"
 
 
 @register.simple_tag
 def when(at: datetime | None, relative: bool = False, none: str = "not yet") -> SafeString:
-    """{% when run.ended_at %}: 24 Nov 16:10 with the full time in its title; relative=True for "3 min ago"."""
+    """{% when run.ended_at %}: 24 Nov 16:10 with the full time in its title; relative=True for "3 min
+    ago".
+    """
     if at is None:
         return format_html('<span class="muted">{}</span>', none)
     now = timezone.now()
     words = numbers.ago(at, now) if relative else numbers.moment(at, now)
-    return format_html('<time datetime="{}" title="{}">{}</time>', at.isoformat(), numbers.full_moment(at), words)
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>', at.isoformat(), numbers.full_moment(at), words
+    )
 
 
 # ── Numbers: "Not measured" for None ────────────────────────────────────────
@@ -134,7 +147,11 @@ def in_groups(rows: int, groups: int | None) -> str:
 
     Intervals and tests take each group as one.
     """
-    return f" in {numbers.count(groups)} group{'' if groups == 1 else 's'} of near duplicates" if groups and groups < rows else ""
+    return (
+        f" in {numbers.count(groups)} group{'' if groups == 1 else 's'} of near duplicates"
+        if groups and groups < rows
+        else ""
+    )
 
 
 @register.filter
@@ -194,7 +211,9 @@ def inert(value: object) -> SafeString:
 
 @register.filter
 def truncatechars(value: object, most: int) -> str:
-    """{{ item.text|truncatechars:120|inert }}: takes the place of Django's, which cuts emoji and letters with marks in two."""
+    """{{ item.text|truncatechars:120|inert }}: takes the place of Django's, which cuts emoji and letters with
+    marks in two.
+    """
     return texts.shortened(str(value), int(most))
 
 
@@ -212,7 +231,9 @@ def label(name: object) -> SafeString:
 
 @register.filter
 def labels(names: Sequence[str]) -> SafeString:
-    """{{ answer.predicted|labels }}: names in a row, each as `label` writes it; "none" where there are none."""
+    """{{ answer.predicted|labels }}: names in a row, each as `label` writes it; "none" where there are
+    none.
+    """
     return format_html_join(", ", "{}", ((texts.breakable(name),) for name in names)) or NO_NAMES
 
 
@@ -250,7 +271,9 @@ def error_summary(form: forms.BaseForm, fact: str = "Nothing was saved.") -> dic
 
 @register.simple_tag
 def find(name: str, **kwargs: Any) -> str:
-    """{% find "trace:chain" uuid=x as url %}: an address in an upper room, empty when that room is not there."""
+    """{% find "trace:chain" uuid=x as url %}: an address in an upper room, empty when that room is not
+    there.
+    """
     return find_url(name, **kwargs)
 
 

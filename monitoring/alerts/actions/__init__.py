@@ -11,6 +11,21 @@ from monitoring.alerts.actions.reading import read_outbox
 from monitoring.alerts.actions.watching import beat, is_evaluation_missed, ping
 
 __all__ = [
-    "acknowledge", "beat", "digest", "end_silence", "evaluate", "forget_checks", "is_evaluation_missed", "note_suppressed", "ping",
-    "raise_alert", "read_outbox", "resolve", "resolve_alert", "set_objective", "silence", "switch_objective", "notify_due",
-]  # fmt: skip
+    "acknowledge",
+    "beat",
+    "digest",
+    "end_silence",
+    "evaluate",
+    "forget_checks",
+    "is_evaluation_missed",
+    "note_suppressed",
+    "ping",
+    "raise_alert",
+    "read_outbox",
+    "resolve",
+    "resolve_alert",
+    "set_objective",
+    "silence",
+    "switch_objective",
+    "notify_due",
+]

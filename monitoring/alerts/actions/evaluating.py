@@ -1,4 +1,6 @@
-"""The periodic evaluation: every objective is measured against the table of burn rates, logged, and opens or ends its alerts."""
+"""The periodic evaluation: every objective is measured against the table of burn rates, logged, and opens or
+ends its alerts.
+"""
 
 from __future__ import annotations
 
@@ -28,19 +30,27 @@ Windows = Mapping[timedelta, Count]
 
 
 def evaluate(now: datetime | None = None) -> int:
-    """Measure every objective that is on, and return how many. Safe twice: a second evaluation at the same time finds them claimed.
+    """Measure every objective that is on, and return how many. Safe twice: a second evaluation at the same
+    time finds them claimed.
 
-    After a pause, the missed moments are evaluated first, oldest first, at most a day of them; no one is notified of what has ended by
-    now, and the log has the reason. An objective that can't be evaluated doesn't block others. What a killed process hadn't reached is
-    evaluated by the next one.
+    After a pause, the missed moments are evaluated first, oldest first, at most a day of them; no one is
+    notified of what has ended by now, and the log has the reason. An objective that can't be evaluated
+    doesn't block others. What a killed process hadn't reached is evaluated by the next one.
     """
     now = now or timezone.now()
-    found = list(Objective.objects.filter(is_on=True).select_related("endpoint__model__project", "owner").order_by("pk"))
+    found = list(
+        Objective.objects.filter(is_on=True)
+        .select_related("endpoint__model__project", "owner")
+        .order_by("pk")
+    )
     measured = totals_of(found, now)
     done = 0
     for objective in found:
         try:
-            counts = {length: objective.count_of(totals[objective.endpoint_id]) for length, totals in measured.items()}
+            counts = {
+                length: objective.count_of(totals[objective.endpoint_id])
+                for length, totals in measured.items()
+            }
             done += catch_up(objective, now) and take(objective, counts, now, keep=True)
         except Exception as error:  # whatever is wrong with one of them
             log.exception("objective_failed objective=%s error=%s", objective.uuid, type(error).__name__)
@@ -52,11 +62,17 @@ def totals_of(objectives: Sequence[Objective], now: datetime) -> dict[timedelta,
     endpoints = list({objective.endpoint_id: objective.endpoint for objective in objectives}.values())
     lengths = {*burn.WINDOWS, *(timedelta(days=objective.window_days) for objective in objectives)}
     until = ceil(now, MINUTE)
-    return {length: traffic.totals(endpoints, until - length, until) for length in sorted(lengths)} if endpoints else {}
+    return (
+        {length: traffic.totals(endpoints, until - length, until) for length in sorted(lengths)}
+        if endpoints
+        else {}
+    )
 
 
 def catch_up(objective: Objective, now: datetime) -> bool:
-    """Evaluate what was missed since the last time. False where a moment was claimed by another process, or could not be judged."""
+    """Evaluate what was missed since the last time. False where a moment was claimed by another process, or
+    could not be judged.
+    """
     moments = missed(objective.read_at, now)
     if not moments:
         return True
@@ -71,9 +87,11 @@ def catch_up(objective: Objective, now: datetime) -> bool:
 
 @transaction.atomic
 def take(objective: Objective, counts: Windows, moment: datetime, *, keep: bool = False) -> bool:
-    """Claim a moment and judge it, both or neither. False where another process has claimed it, or someone has changed the objective.
+    """Claim a moment and judge it, both or neither. False where another process has claimed it, or someone
+    has changed the objective.
 
-    A moment that cannot be judged is passed over, so that it keeps no later one from being judged; False, too. keep: as in `judge`.
+    A moment that cannot be judged is passed over, so that it keeps no later one from being judged; False,
+    too. keep: as in `judge`.
     """
     mine = Objective.objects.filter(pk=objective.pk, read_at=objective.read_at, revision=objective.revision)
     if not mine.update(read_at=moment):
@@ -89,34 +107,57 @@ def take(objective: Objective, counts: Windows, moment: datetime, *, keep: bool 
 
 @transaction.atomic
 def judge(objective: Objective, counts: Windows, now: datetime, *, keep: bool = False) -> Check:
-    """One evaluation of one objective. keep: write the reading on the objective, for pages; counts then hold its whole window too."""
+    """One evaluation of one objective. keep: write the reading on the objective, for pages; counts then hold
+    its whole window too.
+    """
     window = timedelta(days=objective.window_days)
     readings = burn.read_rows(counts, objective.target, window)
-    alerts = [follow(objective, severity, readings, counts, now) for severity in (Severity.PAGE, Severity.TICKET)]
+    alerts = [
+        follow(objective, severity, readings, counts, now) for severity in (Severity.PAGE, Severity.TICKET)
+    ]
     answer, why, sentence = outcome(objective, readings, counts, firing=any(alerts))
     if keep:
         keep_reading(objective, readings, counts, answer)
     worst = burn.worst(readings)
     return note(
-        objective.endpoint.model.project, objective.endpoint, f"{OBJECTIVE_SOURCE}:{objective.kind}", answer, why, sentence, now=now,
-        objective=objective, value=worst.long if worst else None, threshold=worst.limit if worst else None,
+        objective.endpoint.model.project,
+        objective.endpoint,
+        f"{OBJECTIVE_SOURCE}:{objective.kind}",
+        answer,
+        why,
+        sentence,
+        now=now,
+        objective=objective,
+        value=worst.long if worst else None,
+        threshold=worst.limit if worst else None,
         burns=[[reading.long, reading.short] for reading in readings],
-    )  # fmt: skip
+    )
 
 
-def follow(objective: Objective, severity: Severity, readings: Sequence[Reading], counts: Windows, now: datetime) -> bool:
+def follow(
+    objective: Objective, severity: Severity, readings: Sequence[Reading], counts: Windows, now: datetime
+) -> bool:
     """Open, renew or end the alert of one severity; whether it fires now."""
     mine = [reading for reading in readings if reading.row.severity == severity]
     firing = [reading for reading in mine if reading.fires]
     key = {"objective": objective.kind, "severity": severity.value}
     if firing:
         quickest, window = firing[0], timedelta(days=objective.window_days)
-        message = text.burning(objective.endpoint.full_name, objective.kind, objective.target, window, quickest.row, counts)
+        message = text.burning(
+            objective.endpoint.full_name, objective.kind, objective.target, window, quickest.row, counts
+        )
         url = reverse("alerts:endpoint", args=[objective.endpoint.uuid])
         raise_alert(
-            endpoint=objective.endpoint, source=OBJECTIVE_SOURCE, key=key, severity=severity, title=message.title, text=message.text,
-            url=url, value=quickest.long, now=now,
-        )  # fmt: skip
+            endpoint=objective.endpoint,
+            source=OBJECTIVE_SOURCE,
+            key=key,
+            severity=severity,
+            title=message.title,
+            text=message.text,
+            url=url,
+            value=quickest.long,
+            now=now,
+        )
         return True
     calm_down(objective, key, now, calm=all(reading.calm for reading in mine))
     return False
@@ -124,7 +165,11 @@ def follow(objective: Objective, severity: Severity, readings: Sequence[Reading]
 
 def calm_down(objective: Objective, key: Mapping[str, Any], now: datetime, *, calm: bool) -> None:
     """Count the evaluations in a row that are clearly below the limit; the third ends the alert."""
-    rows = Alert.objects.select_for_update(of=("self",), no_key=True).select_related("project", "endpoint").exclude(state=State.RESOLVED)
+    rows = (
+        Alert.objects.select_for_update(of=("self",), no_key=True)
+        .select_related("project", "endpoint")
+        .exclude(state=State.RESOLVED)
+    )
     for alert in rows.filter(endpoint=objective.endpoint, source=OBJECTIVE_SOURCE):
         if alert.key != dict(key):
             continue
@@ -137,7 +182,7 @@ def calm_down(objective: Objective, key: Mapping[str, Any], now: datetime, *, ca
 
 def outcome(
     objective: Objective, readings: Sequence[Reading], counts: Windows, *, firing: bool
-) -> tuple[Answer, Why, str]:  # fmt: skip
+) -> tuple[Answer, Why, str]:
     """The result of an evaluation. Nothing measured is never reported as in order."""
     if firing:
         return Answer.FIRING, Why.NONE, ""
@@ -152,7 +197,13 @@ def keep_reading(objective: Objective, readings: Sequence[Reading], counts: Wind
     """What pages and Prometheus read, so that they need not count."""
     window = timedelta(days=objective.window_days)
     rows = [
-        {"long": reading.long, "short": reading.short, "limit": reading.limit, "fires": reading.fires, "few": reading.few}
+        {
+            "long": reading.long,
+            "short": reading.short,
+            "limit": reading.limit,
+            "fires": reading.fires,
+            "few": reading.few,
+        }
         for reading in readings
     ]
     burns = {span(length): burn.burn_rate(counts[length], 1 - objective.target) for length in burn.WINDOWS}

@@ -12,7 +12,14 @@ from lifecycle.runtime.refusals import Conflict, Refused
 from lifecycle.runtime.rules import check_move, check_reason
 from monitoring.alerts.actions.raising import close
 from monitoring.alerts.models import Alert, Silence
-from monitoring.alerts.rules.state import MOVES, OBJECTIVE_SOURCE, REASON_MAX, State, check_same_state, check_until
+from monitoring.alerts.rules.state import (
+    MOVES,
+    OBJECTIVE_SOURCE,
+    REASON_MAX,
+    State,
+    check_same_state,
+    check_until,
+)
 from registry.catalog.models import Endpoint
 from registry.ground.access import policy
 from registry.ground.access.models import Project, User
@@ -24,7 +31,9 @@ ACKNOWLEDGE, SILENCE = "alerts.acknowledge", "alerts.silence"
 
 @transaction.atomic
 def acknowledge(*, alert_id: UUID, actor: User, seen: str) -> Alert:
-    """Acknowledge: the actor owns the alert; it doesn't notify again. seen: the state on the page. Raises PermissionDenied or Conflict."""
+    """Acknowledge: the actor owns the alert; it doesn't notify again. seen: the state on the page. Raises
+    PermissionDenied or Conflict.
+    """
     alert = locked(alert_id)
     policy.require(actor, ACKNOWLEDGE, alert)
     check_same_state(seen, alert.state)
@@ -37,8 +46,9 @@ def acknowledge(*, alert_id: UUID, actor: User, seen: str) -> Alert:
 
 @transaction.atomic
 def resolve(*, alert_id: UUID, actor: User, reason: str, seen: str) -> Alert:
-    """End an alert by hand, with what was found. Raises PermissionDenied, Conflict, or Refused: without a reason, or while an objective
-    still burns, since the next evaluation would open it again."""
+    """End an alert by hand, with what was found. Raises PermissionDenied, Conflict, or Refused: without a
+    reason, or while an objective still burns, since the next evaluation would open it again.
+    """
     alert = locked(alert_id)
     policy.require(actor, ACKNOWLEDGE, alert)
     check_same_state(seen, alert.state)
@@ -46,7 +56,9 @@ def resolve(*, alert_id: UUID, actor: User, reason: str, seen: str) -> Alert:
     if alert.source == OBJECTIVE_SOURCE and alert.calm == 0 and alert.state != State.RESOLVED:
         raise Refused(
             "The burn rate is still above its limit, so the alert would reopen immediately.",
-            next_step="Acknowledge it, or silence the endpoint. It resolves automatically when the burn rate falls.",
+            next_step=(
+                "Acknowledge it, or silence the endpoint. It resolves automatically when the burn rate falls."
+            ),
         )
     close(alert, text, actor, timezone.now())
     return alert
@@ -54,35 +66,66 @@ def resolve(*, alert_id: UUID, actor: User, reason: str, seen: str) -> Alert:
 
 def locked(alert_id: UUID) -> Alert:
     """The alert, under a lock."""
-    return Alert.objects.select_for_update(of=("self",), no_key=True).select_related("project", "endpoint").get(uuid=alert_id)
+    return (
+        Alert.objects.select_for_update(of=("self",), no_key=True)
+        .select_related("project", "endpoint")
+        .get(uuid=alert_id)
+    )
 
 
 @transaction.atomic
 def silence(
-    *, project: Project, endpoint: Endpoint | None, until: datetime, reason: str, actor: User, source: str = ""
-) -> Silence:  # fmt: skip
-    """No messages about an endpoint, or about all of a project (endpoint None), until then. Alerts are raised and shown all the same.
+    *,
+    project: Project,
+    endpoint: Endpoint | None,
+    until: datetime,
+    reason: str,
+    actor: User,
+    source: str = "",
+) -> Silence:
+    """No messages about an endpoint, or about all of a project (endpoint None), until then. Alerts are raised
+    and shown all the same.
 
     Raises PermissionDenied, or Refused for more than seven days, a past moment, or no reason.
     """
     policy.require(actor, SILENCE, endpoint or project)
     text, now = check_reason(reason, "A silence", REASON_MAX), timezone.now()
     if endpoint and endpoint.model.project_id != project.pk:
-        raise Refused("The endpoint belongs to another project.", fields={"endpoint": ["Choose an endpoint of this project."]})
+        raise Refused(
+            "The endpoint belongs to another project.",
+            fields={"endpoint": ["Choose an endpoint of this project."]},
+        )
     made = Silence.objects.create(
-        project=project, endpoint=endpoint, source=source, until=check_until(until, now), reason=text, author=actor
-    )  # fmt: skip
-    record(
-        actor, Verb.ALERT_SILENCED, made, project=project.uuid, endpoint=endpoint.uuid if endpoint else None, source=source, until=until,
+        project=project,
+        endpoint=endpoint,
+        source=source,
+        until=check_until(until, now),
         reason=text,
-    )  # fmt: skip
+        author=actor,
+    )
+    record(
+        actor,
+        Verb.ALERT_SILENCED,
+        made,
+        project=project.uuid,
+        endpoint=endpoint.uuid if endpoint else None,
+        source=source,
+        until=until,
+        reason=text,
+    )
     return made
 
 
 @transaction.atomic
 def end_silence(*, silence_id: UUID, actor: User) -> Silence:
-    """End a silence; open alerts that were suppressed notify next. Raises PermissionDenied, or Conflict when it has ended."""
-    found = Silence.objects.select_for_update(of=("self",)).select_related("project", "endpoint").get(uuid=silence_id)
+    """End a silence; open alerts that were suppressed notify next. Raises PermissionDenied, or Conflict when
+    it has ended.
+    """
+    found = (
+        Silence.objects.select_for_update(of=("self",))
+        .select_related("project", "endpoint")
+        .get(uuid=silence_id)
+    )
     policy.require(actor, SILENCE, found)
     now = timezone.now()
     if found.ended_at or found.until <= now:

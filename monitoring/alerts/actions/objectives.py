@@ -25,22 +25,40 @@ STALE = "Someone else changed this objective while you had it open."
 
 @transaction.atomic
 def set_objective(
-    *, endpoint_id: UUID, kind: str, target: float, window_days: int, threshold_ms: float | None, actor: User, seen: int,
+    *,
+    endpoint_id: UUID,
+    kind: str,
+    target: float,
+    window_days: int,
+    threshold_ms: float | None,
+    actor: User,
+    seen: int,
     owner: User | None = None,
-) -> Objective:  # fmt: skip
+) -> Objective:
     """Hold an endpoint to a share of good events; the first of its kind, or instead of the one that is there.
 
-    seen: the revision on the form, 0 where there was none. owner: whom tickets go to beside on-call; has to see the endpoint. Raises
-    PermissionDenied, Refused (values that do not fit, named by field) or Conflict (someone changed it meanwhile).
+    seen: the revision on the form, 0 where there was none. owner: whom tickets go to beside on-call; has to
+    see the endpoint. Raises PermissionDenied, Refused (values that do not fit, named by field) or Conflict
+    (someone changed it meanwhile).
     """
-    endpoint = Endpoint.objects.select_for_update(of=("self",), no_key=True).select_related("model__project").get(uuid=endpoint_id)
+    endpoint = (
+        Endpoint.objects.select_for_update(of=("self",), no_key=True)
+        .select_related("model__project")
+        .get(uuid=endpoint_id)
+    )
     policy.require(actor, MANAGE, endpoint)
     if kind not in Kind.values:
         raise Refused("Objective not found.", fields={"kind": [f"Choose one of {', '.join(Kind.values)}."]})
     check_objective(kind, target, threshold_ms, window_days)
     if owner is not None and not policy.can(owner, "alerts.view", endpoint):
         raise Refused("The owner can't see this endpoint.", fields={"owner": [f"{owner} has no role here."]})
-    wanted = {"target": target, "threshold_ms": threshold_ms, "window_days": window_days, "owner": owner, "is_on": True}
+    wanted = {
+        "target": target,
+        "threshold_ms": threshold_ms,
+        "window_days": window_days,
+        "owner": owner,
+        "is_on": True,
+    }
     found = Objective.objects.filter(endpoint=endpoint, kind=kind).first()
     if seen != (found.revision if found else 0):
         raise Conflict(STALE, next_step="Reload the page and try again.")
@@ -71,8 +89,14 @@ def create(endpoint: Endpoint, kind: str, wanted: dict[str, Any], actor: User) -
 
 @transaction.atomic
 def switch_objective(*, objective_id: UUID, is_on: bool, actor: User, seen: int) -> Objective:
-    """Stop evaluating an objective, or continue. Its open alerts end with it. Raises PermissionDenied or Conflict."""
-    found = Objective.objects.select_for_update(of=("self",)).select_related("endpoint__model__project").get(uuid=objective_id)
+    """Stop evaluating an objective, or continue. Its open alerts end with it. Raises PermissionDenied or
+    Conflict.
+    """
+    found = (
+        Objective.objects.select_for_update(of=("self",))
+        .select_related("endpoint__model__project")
+        .get(uuid=objective_id)
+    )
     policy.require(actor, MANAGE, found)
     if seen != found.revision:
         raise Conflict(STALE, next_step="Reload the page and try again.")
@@ -102,15 +126,25 @@ def end_alerts(objective: Objective, text: str, actor: User) -> None:
 def facts(objective: Objective) -> dict[str, Any]:
     """What an Event reports about it."""
     return {
-        "target": objective.target, "threshold_ms": objective.threshold_ms, "window_days": objective.window_days,
-        "owner": objective.owner.uuid if objective.owner else None, "is_on": objective.is_on,
-    }  # fmt: skip
+        "target": objective.target,
+        "threshold_ms": objective.threshold_ms,
+        "window_days": objective.window_days,
+        "owner": objective.owner.uuid if objective.owner else None,
+        "is_on": objective.is_on,
+    }
 
 
 def note_set(objective: Objective, actor: User, was: dict[str, Any] | None) -> None:
     """The Event of a change."""
     endpoint = objective.endpoint
     record(
-        actor, Verb.OBJECTIVE_SET, objective, project=endpoint.model.project.uuid, endpoint=endpoint.uuid, kind=objective.kind,
-        revision=objective.revision, was=was, **facts(objective),
-    )  # fmt: skip
+        actor,
+        Verb.OBJECTIVE_SET,
+        objective,
+        project=endpoint.model.project.uuid,
+        endpoint=endpoint.uuid,
+        kind=objective.kind,
+        revision=objective.revision,
+        was=was,
+        **facts(objective),
+    )

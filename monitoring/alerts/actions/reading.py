@@ -34,7 +34,9 @@ LOAD, STOPPED = "load", "canary_stopped"
 
 
 def read_outbox(now: datetime | None = None) -> int:
-    """Take in what happened since the last time; returns how many things. One that cannot be understood is logged and passed over."""
+    """Take in what happened since the last time; returns how many things. One that cannot be understood is
+    logged and passed over.
+    """
     moment, read = now or timezone.now(), 0
     for row in outbox.read(READER, *HANDLERS):
         try:
@@ -50,46 +52,73 @@ def read_outbox(now: datetime | None = None) -> int:
 
 
 def drift_opened(row: Outbox, now: datetime) -> None:
-    """A ticket: what comes in is not what the version was evaluated on. The same monitor of the same version is one alert.
+    """A ticket: what comes in is not what the version was evaluated on. The same monitor of the same version
+    is one alert.
 
     A page where accuracy fell below the endpoint's objective of quality.
     """
     if (endpoint := endpoint_of(row.payload)) and (fields := alert_fields(endpoint, row.payload)):
         url = find_url("drift:endpoint", uuid=endpoint.uuid) or page_of(endpoint)
-        raise_alert(endpoint=endpoint, source=DRIFT_SOURCE, key=drift_key(row.payload), url=url, now=now, **fields)
+        raise_alert(
+            endpoint=endpoint, source=DRIFT_SOURCE, key=drift_key(row.payload), url=url, now=now, **fields
+        )
 
 
 def drift_measured(row: Outbox, now: datetime) -> None:
-    """Update the open alert with what another window measured. One that a person has resolved stays resolved."""
+    """Update the open alert with what another window measured. One that a person has resolved stays
+    resolved.
+    """
     if (endpoint := endpoint_of(row.payload)) and (fields := alert_fields(endpoint, row.payload)):
         renew_alert(endpoint=endpoint, source=DRIFT_SOURCE, key=drift_key(row.payload), now=now, **fields)
 
 
 def alert_fields(endpoint: Endpoint, payload: dict[str, Any]) -> dict[str, Any]:
-    """severity, title, text and value of an alert about drift, in the words and units of the page of drift; empty for no such monitor."""
+    """severity, title, text and value of an alert about drift, in the words and units of the page of drift;
+    empty for no such monitor.
+    """
     value, limit = number(payload.get("value")), number(payload.get("limit"))
     if payload.get("monitor") not in Monitor.values or value is None or limit is None:
         return {}
     monitor, severity = Monitor(payload["monitor"]), Severity.TICKET
-    now = "above its limit" if value > limit else "back within its limit; the alert resolves after three windows well below it"
-    text = f"{monitor.label}: {judging.against(monitor, value, limit)}; {now}. Check the histograms and the most characteristic texts."
+    now = (
+        "above its limit"
+        if value > limit
+        else "back within its limit; the alert resolves after three windows well below it"
+    )
+    text = (
+        f"{monitor.label}: {judging.against(monitor, value, limit)}; {now}. Check the histograms and the most"
+        " characteristic texts."
+    )
     accuracy, target = number(payload.get("accuracy")), quality_target(endpoint)
     if accuracy is not None and target is not None and accuracy < target:
         severity = Severity.PAGE
         text = f"Accuracy is below the objective of {share(target)} correct predictions. {text}"
-    return {"severity": severity, "title": f"{endpoint.full_name}: drift in {monitor.label.lower()}", "text": text, "value": value}
+    return {
+        "severity": severity,
+        "title": f"{endpoint.full_name}: drift in {monitor.label.lower()}",
+        "text": text,
+        "value": value,
+    }
 
 
 def drift_closed(row: Outbox, now: datetime) -> None:
     """The end of that ticket."""
     if endpoint := endpoint_of(row.payload):
-        resolve_alert(source=DRIFT_SOURCE, key=drift_key(row.payload), endpoint=endpoint, text=row.payload.get("reason") or BACK, now=now)
+        resolve_alert(
+            source=DRIFT_SOURCE,
+            key=drift_key(row.payload),
+            endpoint=endpoint,
+            text=row.payload.get("reason") or BACK,
+            now=now,
+        )
 
 
 def quality_target(endpoint: Endpoint) -> float | None:
     """The share of correct predictions that an endpoint should have; None without an objective for it."""
     target: float | None = (
-        Objective.objects.filter(endpoint=endpoint, kind=Kind.QUALITY, is_on=True).values_list("target", flat=True).first()
+        Objective.objects.filter(endpoint=endpoint, kind=Kind.QUALITY, is_on=True)
+        .values_list("target", flat=True)
+        .first()
     )
     return target
 
@@ -104,18 +133,27 @@ def server_problem(row: Outbox, now: datetime) -> None:
     name, problem = str(row.payload.get("server", "")), str(row.payload.get("problem", ""))
     key = {"server": name}
     if not problem:
-        for alert in Alert.objects.filter(source=SERVER_SOURCE).exclude(state=State.RESOLVED).select_related("project"):
+        for alert in (
+            Alert.objects.filter(source=SERVER_SOURCE).exclude(state=State.RESOLVED).select_related("project")
+        ):
             detail = "The server reports no problems."
-            resolve_alert(source=SERVER_SOURCE, key=key, endpoint=None, project=alert.project, text=detail, now=now)
+            resolve_alert(
+                source=SERVER_SOURCE, key=key, endpoint=None, project=alert.project, text=detail, now=now
+            )
         return
     for project in serving_projects():
         detail = problem_for(project.pk, problem)
         raise_alert(
-            endpoint=None, project=project, source=SERVER_SOURCE, key=key, severity=Severity.PAGE,
+            endpoint=None,
+            project=project,
+            source=SERVER_SOURCE,
+            key=key,
+            severity=Severity.PAGE,
             title=f"Inference server {name or 'default'} can't apply the current config",
             text=f"{detail} It stays on config v{row.payload.get('epoch')}; traffic changes don't reach it.",
-            url=reverse("endpoints:list"), now=now,
-        )  # fmt: skip
+            url=reverse("endpoints:list"),
+            now=now,
+        )
 
 
 def load_refused(row: Outbox, now: datetime) -> None:
@@ -127,22 +165,37 @@ def load_refused(row: Outbox, now: datetime) -> None:
     severity = Severity.PAGE if deployment.arm == Deployment.Arm.STABLE else Severity.TICKET
     damaged = " It's damaged and in quarantine." if row.payload.get("quarantined") else ""
     raise_alert(
-        endpoint=endpoint, source=LOAD, key={"deployment": str(deployment.uuid)}, severity=severity,
+        endpoint=endpoint,
+        source=LOAD,
+        key={"deployment": str(deployment.uuid)},
+        severity=severity,
         title=f"{endpoint.full_name}: a server refused to load {semver}",
-        text=f"{semver} should serve as {deployment.get_arm_display().lower()} but doesn't.{damaged} The server keeps its version.",
-        url=page_of(endpoint), now=now,
-    )  # fmt: skip
+        text=(
+            f"{semver} should serve as {deployment.get_arm_display().lower()} but doesn't.{damaged} The"
+            " server keeps its version."
+        ),
+        url=page_of(endpoint),
+        now=now,
+    )
 
 
 def load_recovered(row: Outbox, now: datetime) -> None:
     """The end of that alert."""
     if deployment := deployment_of(row.payload):
         key = {"deployment": str(deployment.uuid)}
-        resolve_alert(source=LOAD, key=key, endpoint=deployment.endpoint, text="All servers have loaded the version.", now=now)
+        resolve_alert(
+            source=LOAD,
+            key=key,
+            endpoint=deployment.endpoint,
+            text="All servers have loaded the version.",
+            now=now,
+        )
 
 
 def canary_stopped(row: Outbox, now: datetime) -> None:
-    """A ticket when a server stopped it, a line of the digest when a person did; nothing for a rollout's canary, whose page shows it."""
+    """A ticket when a server stopped it, a line of the digest when a person did; nothing for a rollout's
+    canary, whose page shows it.
+    """
     deployment, person = deployment_of(row.payload), bool(row.payload.get("by"))
     if deployment is None or (row.payload.get("steered") and not person):
         return
@@ -150,23 +203,40 @@ def canary_stopped(row: Outbox, now: datetime) -> None:
     title = f"{endpoint.full_name}: the canary {deployment.version.semver} was {word.lower()}"
     text = f"All traffic is on the stable version. {deployment.end_reason}".strip()
     raise_alert(
-        endpoint=endpoint, source=STOPPED, key={"deployment": str(deployment.uuid)},
-        severity=Severity.DIGEST if person else Severity.TICKET, title=title, text=text,
-        url=reverse("endpoints:deployment", args=[deployment.uuid]), now=now,
-    )  # fmt: skip
+        endpoint=endpoint,
+        source=STOPPED,
+        key={"deployment": str(deployment.uuid)},
+        severity=Severity.DIGEST if person else Severity.TICKET,
+        title=title,
+        text=text,
+        url=reverse("endpoints:deployment", args=[deployment.uuid]),
+        now=now,
+    )
 
 
 def end_left(now: datetime) -> int:
-    """End the alerts whose deployment no one wants loaded any more, or whose version is not live any more. Returns how many.
+    """End the alerts whose deployment no one wants loaded any more, or whose version is not live any more.
+    Returns how many.
 
     Three statements, however many alerts are open.
     """
     ended = 0
-    for row in left(list(Alert.objects.filter(source__in=(LOAD, DRIFT_SOURCE)).exclude(state=State.RESOLVED))):
+    for row in left(
+        list(Alert.objects.filter(source__in=(LOAD, DRIFT_SOURCE)).exclude(state=State.RESOLVED))
+    ):
         with transaction.atomic():
-            alert = Alert.objects.select_for_update(of=("self",), no_key=True).select_related("project", "endpoint").get(pk=row.pk)
+            alert = (
+                Alert.objects.select_for_update(of=("self",), no_key=True)
+                .select_related("project", "endpoint")
+                .get(pk=row.pk)
+            )
             if alert.is_open:
-                close(alert, "The deployment ended." if alert.source == LOAD else "Its version is no longer live.", None, now)
+                close(
+                    alert,
+                    "The deployment ended." if alert.source == LOAD else "Its version is no longer live.",
+                    None,
+                    now,
+                )
                 ended += 1
     return ended
 
@@ -174,7 +244,11 @@ def end_left(now: datetime) -> int:
 def left(alerts: Sequence[Alert]) -> list[Alert]:
     """Of alerts about a load or about drift, those whose subject has ended."""
     wanted = [uuid_of(each.key, "deployment") for each in alerts if each.source == LOAD]
-    over = set(Deployment.objects.filter(uuid__in=wanted, ended_at__isnull=False).values_list("uuid", flat=True)) if wanted else set()
+    over = (
+        set(Deployment.objects.filter(uuid__in=wanted, ended_at__isnull=False).values_list("uuid", flat=True))
+        if wanted
+        else set()
+    )
     drifting = {each.endpoint_id for each in alerts if each.source == DRIFT_SOURCE}
     rows = Deployment.objects.filter(endpoint__in=drifting, arm=Deployment.Arm.STABLE, ended_at=None)
     live: dict[int | None, UUID] = dict(rows.values_list("endpoint", "version__uuid")) if drifting else {}

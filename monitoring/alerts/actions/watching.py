@@ -1,4 +1,6 @@
-"""Who watches the watcher: the evaluation leaves a heartbeat, and other processes raise a page when it is missing for two minutes."""
+"""Who watches the watcher: the evaluation leaves a heartbeat, and other processes raise a page when it is
+missing for two minutes.
+"""
 
 from __future__ import annotations
 
@@ -33,20 +35,29 @@ def beat(now: datetime | None = None) -> None:
     """The evaluation has run to its end; a page about its absence ends with it."""
     moment = now or timezone.now()
     Heartbeat.objects.update_or_create(name=EVALUATION, defaults={"at": moment})
-    for alert in Alert.objects.filter(source=HEARTBEAT_SOURCE).exclude(state=State.RESOLVED).select_related("project"):
+    for alert in (
+        Alert.objects.filter(source=HEARTBEAT_SOURCE).exclude(state=State.RESOLVED).select_related("project")
+    ):
         resolve_alert(
-            source=HEARTBEAT_SOURCE, key=KEY, endpoint=None, project=alert.project, text="Alerts are evaluated again.", now=moment
+            source=HEARTBEAT_SOURCE,
+            key=KEY,
+            endpoint=None,
+            project=alert.project,
+            text="Alerts are evaluated again.",
+            now=moment,
         )
 
 
 def is_evaluation_missed(now: datetime | None = None, *, started: datetime | None = None) -> bool:
-    """Whether no one has evaluated alerts for two minutes. started: since when this process looks, by default since its start: an
-    installation that was off all night is given two minutes after it starts."""
+    """Whether no one has evaluated alerts for two minutes. started: since when this process looks, by default
+    since its start: an installation that was off all night is given two minutes after it starts.
+    """
     return is_missed(queries.last_beat(), started or STARTED, now or timezone.now())
 
 
 def check_heartbeat(now: datetime | None = None, *, started: datetime | None = None) -> bool:
-    """Raise a page, in every project that serves, when no one has evaluated alerts for two minutes; whether that is so.
+    """Raise a page, in every project that serves, when no one has evaluated alerts for two minutes; whether
+    that is so.
 
     Called by processes other than the one that evaluates.
     """
@@ -57,16 +68,26 @@ def check_heartbeat(now: datetime | None = None, *, started: datetime | None = N
     with transaction.atomic():
         for project in serving_projects():
             raise_alert(
-                endpoint=None, project=project, source=HEARTBEAT_SOURCE, key=KEY, severity=Severity.PAGE,
+                endpoint=None,
+                project=project,
+                source=HEARTBEAT_SOURCE,
+                key=KEY,
+                severity=Severity.PAGE,
                 title="Alerts aren't being evaluated",
-                text=f"Alert evaluation hasn't run {since}; it should run every 30 s. No other alert can fire until it does. "
-                "Check that beat and the default worker are running.", url="/readyz", now=moment,
-            )  # fmt: skip
+                text=(
+                    f"Alert evaluation hasn't run {since}; it should run every 30 s. No other alert can fire"
+                    " until it does. Check that beat and the default worker are running."
+                ),
+                url="/readyz",
+                now=moment,
+            )
     return True
 
 
 def look(now: datetime | None = None, *, started: datetime | None = None) -> bool:
-    """Check once: a process that finds the evaluation missing also notifies and sends, since no other may be running to do it."""
+    """Check once: a process that finds the evaluation missing also notifies and sends, since no other may be
+    running to do it.
+    """
     missing = check_heartbeat(now, started=started)
     if missing:
         notifying.notify_due(now)
@@ -75,7 +96,9 @@ def look(now: datetime | None = None, *, started: datetime | None = None) -> boo
 
 
 def watch(stop: threading.Event, *, seconds: float = LOOK_SECONDS) -> None:
-    """Look again and again until stopped. A watcher that slept itself, as when a machine was suspended, starts its two minutes again."""
+    """Look again and again until stopped. A watcher that slept itself, as when a machine was suspended,
+    starts its two minutes again.
+    """
     started, last = timezone.now(), time.time()
     while not stop.wait(seconds):
         if time.time() - last > 4 * seconds:
@@ -97,7 +120,9 @@ def start(**_: object) -> threading.Event:
 
 
 def ping(now: datetime | None = None) -> bool:
-    """Call the watcher outside, at most once a minute, for as long as the evaluation runs; whether it was called and answered."""
+    """Call the watcher outside, at most once a minute, for as long as the evaluation runs; whether it was
+    called and answered.
+    """
     moment, last = now or timezone.now(), queries.last_beat()
     if not settings.HEARTBEAT_URL or last is None or moment - last > HEARTBEAT_MAX:
         return False

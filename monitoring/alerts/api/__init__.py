@@ -13,7 +13,11 @@ urlpatterns = [
     path("alerts/<uuid:uuid>/", alerts.one_alert, name="api-alert"),
     path("alerts/<uuid:uuid>/acknowledge/", alerts.acknowledge, name="api-alert-acknowledge"),
     path("alerts/<uuid:uuid>/resolve/", alerts.resolve, name="api-alert-resolve"),
-    path("endpoints/<uuid:uuid>/objectives/", methods(objectives.objectives, objectives.set_objective), name="api-objectives"),
+    path(
+        "endpoints/<uuid:uuid>/objectives/",
+        methods(objectives.objectives, objectives.set_objective),
+        name="api-objectives",
+    ),
     path("objectives/<uuid:uuid>/switch/", objectives.switch_objective, name="api-objective-switch"),
     path("silences/", methods(silences.silences, silences.silence), name="api-silences"),
     path("silences/<uuid:uuid>/end/", silences.end_silence, name="api-silence-end"),

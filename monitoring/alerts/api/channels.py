@@ -65,7 +65,9 @@ class ChannelSwitchIn(serializers.Serializer[Any]):
     """On or off, and message types; omitted fields don't change."""
 
     is_on = serializers.BooleanField(allow_null=True, default=None)
-    wants = serializers.ListField(child=serializers.ChoiceField(choices=topics.choices()), allow_null=True, default=None)
+    wants = serializers.ListField(
+        child=serializers.ChoiceField(choices=topics.choices()), allow_null=True, default=None
+    )
 
 
 class ChannelSecretIn(serializers.Serializer[Any]):
@@ -106,13 +108,17 @@ def switch_channel(request: Request, uuid: UUID, given: dict[str, Any]) -> objec
     return delivery.change_channel(channel_id=uuid, actor=request.user, **given)
 
 
-@operation("POST", "channels_secret", Needs(MANAGE, Channel, SEE), takes=ChannelSecretIn, gives=ChannelMadeOut)
+@operation(
+    "POST", "channels_secret", Needs(MANAGE, Channel, SEE), takes=ChannelSecretIn, gives=ChannelMadeOut
+)
 def new_secret(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
     """Rotate the secret. The old one stops working; the new one is only in this response."""
     return delivery.new_secret(channel_id=uuid, actor=request.user, **given)
 
 
-@operation("POST", "channels_test", Needs(MANAGE, Channel, SEE), takes=ChannelTestIn, gives=DeliveryOut, status=202)
+@operation(
+    "POST", "channels_test", Needs(MANAGE, Channel, SEE), takes=ChannelTestIn, gives=DeliveryOut, status=202
+)
 def test_channel(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
     """Send a test message."""
     return delivery.send_test(channel_id=uuid, actor=request.user, **given)

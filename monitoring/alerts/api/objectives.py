@@ -26,9 +26,13 @@ class ObjectiveIn(serializers.Serializer[Any]):
 
     kind = serializers.ChoiceField(choices=Kind.choices)
     target = serializers.FloatField(min_value=0, max_value=1, help_text="share of good events, 0.5 to 0.9999")
-    threshold_ms = serializers.FloatField(allow_null=True, default=None, help_text="latency only: slower is bad")
+    threshold_ms = serializers.FloatField(
+        allow_null=True, default=None, help_text="latency only: slower is bad"
+    )
     window_days = serializers.ChoiceField(choices=WINDOW_DAYS, default=WINDOW_DAYS[-1])
-    owner = serializers.UUIDField(allow_null=True, default=None, help_text="a person notified in addition to on-call")
+    owner = serializers.UUIDField(
+        allow_null=True, default=None, help_text="a person notified in addition to on-call"
+    )
     seen = serializers.IntegerField(min_value=0)
 
 
@@ -67,7 +71,10 @@ class ObjectiveOut(serializers.Serializer[Objective]):
     budget = ErrorBudgetOut(source="reading.budget", default=None, allow_null=True)
     budget_left = serializers.SerializerMethodField(help_text="as shown on pages: overspent by 185 %")
     burns = serializers.DictField(
-        source="reading.burns", default=dict, child=serializers.FloatField(allow_null=True), help_text="burn rate by window"
+        source="reading.burns",
+        default=dict,
+        child=serializers.FloatField(allow_null=True),
+        help_text="burn rate by window",
     )
     warnings = serializers.SerializerMethodField(help_text="rows that can never fire")
 
@@ -102,7 +109,9 @@ def set_objective(request: Request, uuid: UUID, given: dict[str, Any]) -> object
     return actions.set_objective(endpoint_id=uuid, actor=request.user, **given | {"owner": owner})
 
 
-@operation("POST", "objectives_switch", Needs(MANAGE, Objective, SEE), takes=ObjectiveSwitchIn, gives=ObjectiveOut)
+@operation(
+    "POST", "objectives_switch", Needs(MANAGE, Objective, SEE), takes=ObjectiveSwitchIn, gives=ObjectiveOut
+)
 def switch_objective(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
     """Turn an objective on or off; turning it off resolves its open alerts."""
     return actions.switch_objective(objective_id=uuid, actor=request.user, **given)

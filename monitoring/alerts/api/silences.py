@@ -33,7 +33,17 @@ class SilenceOut(RowOut[Silence]):
 
     class Meta:
         model = Silence
-        fields = ["uuid", "project", "endpoint", "source", "until", "reason", "author", "created_at", "ended_at"]
+        fields = [
+            "uuid",
+            "project",
+            "endpoint",
+            "source",
+            "until",
+            "reason",
+            "author",
+            "created_at",
+            "ended_at",
+        ]
 
 
 class SilencesOut(serializers.Serializer[Any]):

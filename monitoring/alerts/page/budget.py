@@ -16,8 +16,9 @@ from monitoring.alerts.rules.text import left_text
 
 @dataclass(frozen=True, slots=True)
 class BudgetLine:
-    """One error budget. left: share of it, below 0 when overspent, None where nothing was measured; days: until it is spent, at the last
-    day's rate; kind: of the bar."""
+    """One error budget. left: share of it, below 0 when overspent, None where nothing was measured; days:
+    until it is spent, at the last day's rate; kind: of the bar.
+    """
 
     objective: Objective
     title: str

@@ -17,22 +17,30 @@ from registry.ground.access.roles import sentence
 
 
 def channels(user: User, form: ChannelForm | None = None, made: Channel | None = None) -> dict[str, Any]:
-    """The ways out, how their last messages went, and the form. made: a webhook whose secret is shown this once."""
+    """The ways out, how their last messages went, and the form. made: a webhook whose secret is shown this
+    once.
+    """
     found = queries.channels(user)
     kept = queries.deliveries(found)
     mine = set(policy.visible_to(user, Channel, "alerts.manage").values_list("pk", flat=True))
     return {
-        "tabs": tabs("alerts:channels"), "form": form or ChannelForm(user=user, initial={"wants": ["page", "ticket", "digest"]}),
+        "tabs": tabs("alerts:channels"),
+        "form": form or ChannelForm(user=user, initial={"wants": ["page", "ticket", "digest"]}),
         "lines": [
             {
-                "channel": row, "host": sending.host_of(row), "wants": wanted(row), "sent": [sent(each) for each in kept[row.pk]],
-                "mine": row.pk in mine, "once": uuid4(),
+                "channel": row,
+                "host": sending.host_of(row),
+                "wants": wanted(row),
+                "sent": [sent(each) for each in kept[row.pk]],
+                "mine": row.pk in mine,
+                "once": uuid4(),
             }
             for row in found
         ],
-        "made": made, "secret": sending.secret_of(made) if made else "",
+        "made": made,
+        "secret": sending.secret_of(made) if made else "",
         "why_not": "" if policy.can_somewhere(user, "alerts.manage") else sentence("alerts.manage"),
-    }  # fmt: skip
+    }
 
 
 def wanted(channel: Channel) -> str:

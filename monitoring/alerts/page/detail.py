@@ -37,16 +37,26 @@ def alert(user: User, alert: Alert, form: Any = None) -> dict[str, Any]:
     why_not = "" if may else sentence("alerts.acknowledge")
     burns_still = alert.source == OBJECTIVE_SOURCE and alert.is_open and alert.calm == 0
     return {
-        "alert": alert, "checks": checks, "lines": [check_line(check) for check in checks], "chart": burn_chart(alert, checks),
-        "figures": figures(alert, ends), "steps": text.steps(alert.source), "events": history_of(alert.uuid), "form": form,
-        "why_not": why_not, "why_not_resolve": why_not or (BURNS if burns_still else ""),
-        "beside": queries.beside(alert) if alert.is_open else [], "held": queries.held_back_of(alert),
+        "alert": alert,
+        "checks": checks,
+        "lines": [check_line(check) for check in checks],
+        "chart": burn_chart(alert, checks),
+        "figures": figures(alert, ends),
+        "steps": text.steps(alert.source),
+        "events": history_of(alert.uuid),
+        "form": form,
+        "why_not": why_not,
+        "why_not_resolve": why_not or (BURNS if burns_still else ""),
+        "beside": queries.beside(alert) if alert.is_open else [],
+        "held": queries.held_back_of(alert),
         "silences": queries.silences_on(alert, now) if alert.is_open else [],
         "deliveries": [sent(row) for row in queries.deliveries_of(alert)],
-        "seen": {"seen": alert.state}, "links": links(alert), "rows": [row.name for row in ROWS],
+        "seen": {"seen": alert.state},
+        "links": links(alert),
+        "rows": [row.name for row in ROWS],
         "silence_url": silence_url(alert),
         "dialog": f"{alert.title}. This resolves it for everyone; if it recurs, a new alert opens.",
-    }  # fmt: skip
+    }
 
 
 def silence_url(alert: Alert) -> str:
@@ -63,12 +73,18 @@ def figures(alert: Alert, ends: datetime) -> list[Figure]:
         Figure("Duration", duration((ends - alert.first_at).total_seconds())),
         Figure("Occurrences", count(alert.count), sub=f"last {moment(alert.last_at, timezone.now())}"),
         Figure(name, value, sub="at the last occurrence" if value else ""),
-        Figure("Notified", moment(notified, timezone.now()) if notified else "no", sub="" if notified else "reason below"),
+        Figure(
+            "Notified",
+            moment(notified, timezone.now()) if notified else "no",
+            sub="" if notified else "reason below",
+        ),
     ]
 
 
 def measure_of(alert: Alert) -> tuple[str, str | None]:
-    """Name and value of the alert's measure, as its own page shows it: a burn rate, a drift monitor in its unit."""
+    """Name and value of the alert's measure, as its own page shows it: a burn rate, a drift monitor in its
+    unit.
+    """
     if alert.value is None:
         return "Value", None
     monitor = alert.key.get("monitor")
@@ -79,7 +95,11 @@ def measure_of(alert: Alert) -> tuple[str, str | None]:
 
 def links(alert: Alert) -> list[tuple[str, str]]:
     """Where something can be done."""
-    found = [(text.link(alert.source), alert.url)] if alert.url.startswith("/") and not alert.url.startswith("//") else []
+    found = (
+        [(text.link(alert.source), alert.url)]
+        if alert.url.startswith("/") and not alert.url.startswith("//")
+        else []
+    )
     if alert.endpoint:
         uuid = alert.endpoint.uuid
         found.append((f"Roll back {alert.endpoint.slug}", reverse("endpoints:detail", args=[uuid])))
@@ -96,21 +116,32 @@ def check_line(check: Check) -> dict[str, Any]:
     """One line of the log, with its mark."""
     reason = Why(check.why).label if check.why else ""
     return {
-        "check": check, "mark": ANSWER_MARKS[Answer(check.state)], "word": Answer(check.state).label, "reason": reason,
+        "check": check,
+        "mark": ANSWER_MARKS[Answer(check.state)],
+        "word": Answer(check.state).label,
+        "reason": reason,
         "burns": [pair[0] if pair else None for pair in check.burns],
-    }  # fmt: skip
+    }
 
 
 def burn_chart(alert: Alert, checks: list[Check]) -> Chart | None:
-    """The row of the table that the alert is about: the quickest of its severity that fired, else the first."""
+    """The row of the table that the alert is about: the quickest of its severity that fired, else the
+    first.
+    """
     measured = [check for check in reversed(checks) if len(check.burns) == len(ROWS)]
     if alert.source != OBJECTIVE_SOURCE or len(measured) < 2 or measured[0].objective_id is None:
         return None
     objective = Objective.objects.get(pk=measured[0].objective_id)
-    window, mine = timedelta(days=objective.window_days), [at for at, row in enumerate(ROWS) if row.severity == alert.severity]
+    window, mine = (
+        timedelta(days=objective.window_days),
+        [at for at, row in enumerate(ROWS) if row.severity == alert.severity],
+    )
 
     def fired(at: int) -> bool:
-        return any(min(check.burns[at][0] or 0, check.burns[at][1] or 0) > ROWS[at].burn(window) for check in measured)
+        return any(
+            min(check.burns[at][0] or 0, check.burns[at][1] or 0) > ROWS[at].burn(window)
+            for check in measured
+        )
 
     return charts.burns(measured, next(filter(fired, mine), mine[0]), objective.window_days)
 

@@ -69,23 +69,38 @@ def watch(now: datetime) -> dict[str, Any]:
     return {"last": last, "late": last is not None and is_missed(last, last, now)}
 
 
-def objectives(user: User, found: Endpoint, form: ObjectiveForm | None = None, kind: str = "") -> dict[str, Any]:
+def objectives(
+    user: User, found: Endpoint, form: ObjectiveForm | None = None, kind: str = ""
+) -> dict[str, Any]:
     """The objectives of an endpoint with their budgets. form, kind: one that was just refused."""
     now = timezone.now()
     set_ = {row.kind: row for row in queries.objectives(found)}
     points = series(found, [row for row in set_.values() if row.is_on], now)
-    total = traffic.total(found, ceil(now, HOUR) - 7 * DAY, ceil(now, HOUR)) if len(set_) < len(Kind) else None
+    total = (
+        traffic.total(found, ceil(now, HOUR) - 7 * DAY, ceil(now, HOUR)) if len(set_) < len(Kind) else None
+    )
     lines = [
-        held(found, Kind(each), set_.get(each), points, proposal(found, Kind(each), total) if total and each not in set_ else None,
-             form if each == kind else None)
+        held(
+            found,
+            Kind(each),
+            set_.get(each),
+            points,
+            proposal(found, Kind(each), total) if total and each not in set_ else None,
+            form if each == kind else None,
+        )
         for each in Kind
-    ]  # fmt: skip
+    ]
     why_not = "" if policy.can(user, "alerts.manage", found) else sentence("alerts.manage")
     return {
-        "endpoint": found, "held": lines, "open": queries.open_of(found), "why_not": why_not, "watch": watch(now),
-        "measured_at": max((row.read_at for row in set_.values() if row.read_at), default=None), "any": any(line.chart for line in lines),
+        "endpoint": found,
+        "held": lines,
+        "open": queries.open_of(found),
+        "why_not": why_not,
+        "watch": watch(now),
+        "measured_at": max((row.read_at for row in set_.values() if row.read_at), default=None),
+        "any": any(line.chart for line in lines),
         "silence_url": f"{reverse('alerts:silences')}?where=endpoint:{found.uuid}",
-    }  # fmt: skip
+    }
 
 
 def series(found: Endpoint, objectives: list[Objective], now: datetime) -> list[traffic.Point]:
@@ -93,21 +108,34 @@ def series(found: Endpoint, objectives: list[Objective], now: datetime) -> list[
     if not objectives:
         return []
     until = ceil(now, STEP)
-    return traffic.series(found, until - timedelta(days=max(row.window_days for row in objectives)), until, STEP)
+    return traffic.series(
+        found, until - timedelta(days=max(row.window_days for row in objectives)), until, STEP
+    )
 
 
 def held(
-    found: Endpoint, kind: Kind, objective: Objective | None, points: list[traffic.Point], proposed: Proposal | None,
+    found: Endpoint,
+    kind: Kind,
+    objective: Objective | None,
+    points: list[traffic.Point],
+    proposed: Proposal | None,
     form: ObjectiveForm | None,
-) -> Held:  # fmt: skip
+) -> Held:
     """One kind, ready to be shown."""
     on = objective if objective and objective.is_on else None
     mark, word = standing(objective)
     return Held(
-        kind=kind, objective=objective, proposal=proposed, form=form or ObjectiveForm.of(kind, found, objective, proposed),
-        line=line_of(on) if on else None, rows=burn_lines(on) if on else [], chart=budget_chart(on, points) if on else None,
-        mark=mark, word=word, warnings=rules.warnings(on.target, on.window_days) if on else [],
-    )  # fmt: skip
+        kind=kind,
+        objective=objective,
+        proposal=proposed,
+        form=form or ObjectiveForm.of(kind, found, objective, proposed),
+        line=line_of(on) if on else None,
+        rows=burn_lines(on) if on else [],
+        chart=budget_chart(on, points) if on else None,
+        mark=mark,
+        word=word,
+        warnings=rules.warnings(on.target, on.window_days) if on else [],
+    )
 
 
 def standing(objective: Objective | None) -> tuple[str, str]:
@@ -117,7 +145,9 @@ def standing(objective: Objective | None) -> tuple[str, str]:
     if not objective.is_on:
         return "off", "off"
     state = objective.reading.get("state")
-    return (ANSWER_MARKS[Answer(state)], Answer(state).label.lower()) if state else ("wait", "not evaluated yet")
+    return (
+        (ANSWER_MARKS[Answer(state)], Answer(state).label.lower()) if state else ("wait", "not evaluated yet")
+    )
 
 
 def burn_lines(objective: Objective) -> list[BurnLine]:
@@ -145,7 +175,9 @@ def budget_chart(objective: Objective, points: list[traffic.Point]) -> Chart | N
     counts = [objective.count_of(point.counts) for point in mine]
     if not any(each.total for each in counts):
         return None
-    return charts.budget(objective.kind, [point.start for point in mine], counts, objective.target, objective.window_days)
+    return charts.budget(
+        objective.kind, [point.start for point in mine], counts, objective.target, objective.window_days
+    )
 
 
 def proposal(found: Endpoint, kind: Kind, total: traffic.Total) -> Proposal:
@@ -168,6 +200,9 @@ def panel(user: User, found: Endpoint) -> dict[str, Any]:
     """The part of the endpoint's page."""
     rows = [row for row in queries.objectives(found) if row.is_on]
     return {
-        "endpoint": found, "open": queries.open_of(found), "budgets": [line_of(row) for row in rows],
-        "states": {row.kind: standing(row) for row in rows}, "may": policy.can(user, "alerts.manage", found),
-    }  # fmt: skip
+        "endpoint": found,
+        "open": queries.open_of(found),
+        "budgets": [line_of(row) for row in rows],
+        "states": {row.kind: standing(row) for row in rows},
+        "may": policy.can(user, "alerts.manage", found),
+    }

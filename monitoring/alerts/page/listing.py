@@ -22,7 +22,12 @@ from registry.ground.access import policy
 from registry.ground.access.models import User
 from registry.ground.access.roles import sentence
 
-TABS = (("Alerts", "alerts:list"), ("Suppressed", "alerts:suppressed"), ("Silences", "alerts:silences"), ("Channels", "alerts:channels"))
+TABS = (
+    ("Alerts", "alerts:list"),
+    ("Suppressed", "alerts:suppressed"),
+    ("Silences", "alerts:silences"),
+    ("Channels", "alerts:channels"),
+)
 
 
 def tabs(current: str) -> list[dict[str, Any]]:
@@ -30,17 +35,26 @@ def tabs(current: str) -> list[dict[str, Any]]:
     return [{"label": label, "url": reverse(name), "current": name == current} for label, name in TABS]
 
 
-def alerts(user: User, given: dict[str, str], before: int | None, now: datetime | None = None) -> dict[str, Any]:
+def alerts(
+    user: User, given: dict[str, str], before: int | None, now: datetime | None = None
+) -> dict[str, Any]:
     """Open alerts first, budgets beside them, then the past."""
     now = now or timezone.now()
     form = FilterForm(given, user=user)
     filters = form.filters
     rows, older = queries.page_of(user, filters, before)
     return {
-        "tabs": tabs("alerts:list"), "open": queries.open_alerts(user), "budgets": [line_of(row) for row in queries.objectives_of(user)],
-        "rows": rows, "form": form, "filtered": filters.any, "held": queries.held_back(user, now - DAY),
-        "pager": paging.links(before, older, kept=filters_of(given)), "watch": watch(now), "endpoints": queries.endpoints(user),
-    }  # fmt: skip
+        "tabs": tabs("alerts:list"),
+        "open": queries.open_alerts(user),
+        "budgets": [line_of(row) for row in queries.objectives_of(user)],
+        "rows": rows,
+        "form": form,
+        "filtered": filters.any,
+        "held": queries.held_back(user, now - DAY),
+        "pager": paging.links(before, older, kept=filters_of(given)),
+        "watch": watch(now),
+        "endpoints": queries.endpoints(user),
+    }
 
 
 def filters_of(given: dict[str, str]) -> str:
@@ -54,9 +68,12 @@ def suppressed(user: User, given: dict[str, str], before: int | None) -> dict[st
     chosen = filters_in(form)
     rows, older = queries.suppressed(user, endpoint=chosen["endpoint"], why=chosen["why"], before=before)
     return {
-        "tabs": tabs("alerts:suppressed"), "lines": [check_line(row) for row in rows], "form": form, "filtered": any(chosen.values()),
+        "tabs": tabs("alerts:suppressed"),
+        "lines": [check_line(row) for row in rows],
+        "form": form,
+        "filtered": any(chosen.values()),
         "pager": paging.links(before, older, kept=filters_of(given)),
-    }  # fmt: skip
+    }
 
 
 def silences(user: User, form: SilenceForm | None = None, where: str = "") -> dict[str, Any]:
@@ -65,7 +82,10 @@ def silences(user: User, form: SilenceForm | None = None, where: str = "") -> di
     may = policy.can_somewhere(user, "alerts.silence")
     first = {"where": where, "hours": 4}
     return {
-        "tabs": tabs("alerts:silences"), "hold": hold, "over": over, "form": form or SilenceForm(user=user, initial=first),
+        "tabs": tabs("alerts:silences"),
+        "hold": hold,
+        "over": over,
+        "form": form or SilenceForm(user=user, initial=first),
         "why_not": "" if may else sentence("alerts.silence"),
         "mine": set(policy.visible_to(user, Silence, "alerts.silence").values_list("pk", flat=True)),
-    }  # fmt: skip
+    }

@@ -1,1 +1,3 @@
-"""The pure decisions of alerts: burn rates, states, silences, words. No query and no clock: `now` comes in."""
+"""The pure decisions of alerts: burn rates, states, silences, words. No query and no clock: `now` comes
+in.
+"""

@@ -9,12 +9,15 @@ from itertools import accumulate
 from monitoring.alerts.rules.burn import WINDOWS, Count
 
 STEP = timedelta(minutes=5)  # the shortest window, of which all others are multiples
-LATE = timedelta(minutes=5)  # an evaluation that comes later than this after the one before looks at what it missed
+# an evaluation that comes later than this after the one before looks at what it missed
+LATE = timedelta(minutes=5)
 FAR_MAX = timedelta(days=1)  # farther back nothing is made up for: budgets count those events all the same
 
 
 def missed(last: datetime | None, now: datetime) -> list[datetime]:
-    """The moments that were not evaluated while no one evaluated, five minutes apart, oldest first; none before the first evaluation."""
+    """The moments that were not evaluated while no one evaluated, five minutes apart, oldest first; none
+    before the first evaluation.
+    """
     if last is None or now - last <= LATE:
         return []
     begin = max(last + STEP, now - FAR_MAX)
@@ -22,7 +25,9 @@ def missed(last: datetime | None, now: datetime) -> list[datetime]:
 
 
 def windows_at(moment: datetime, first: datetime, counts: Sequence[Count]) -> dict[timedelta, Count]:
-    """Every window up to a moment. counts: of steps of five minutes from `first` on; the step that holds the moment counts whole."""
+    """Every window up to a moment. counts: of steps of five minutes from `first` on; the step that holds the
+    moment counts whole.
+    """
     bad = [0, *accumulate(count.bad for count in counts)]
     total = [0, *accumulate(count.total for count in counts)]
     end = min(len(counts), max(0, -((first - moment) // STEP)))

@@ -19,13 +19,15 @@ THRESHOLD_MAX_MS = 60_000.0
 LADDER = (0.9999, 0.9995, 0.999, 0.998, 0.995, 0.99, 0.98, 0.95, 0.9)  # what a target is rounded down to
 LATENCY_STEPS_MS = (5, 10, 20, 30, 50, 75, 100, 150, 200, 300, 500, 750, 1000, 1500, 2000, 3000, 5000)
 ENOUGH = 1000  # events from which a proposal rests on what was measured
-JUDGED_ENOUGH = 100  # predictions with feedback from which a proposed target rests on them; a page shows their share from fewer
+# predictions with feedback from which a proposed target rests on them; a page shows their share from fewer
+JUDGED_ENOUGH = 100
 
 
 class Kind(TextChoices):
-    """availability: answered without 5xx, and not lost while no server answered; refused (4xx) and shed (429) requests do not count.
-    latency: answered within a threshold.
-    quality: answers that people called right, of those they judged."""
+    """availability: answered without 5xx, and not lost while no server answered; refused (4xx) and shed (429)
+    requests do not count. latency: answered within a threshold.
+    quality: answers that people called right, of those they judged.
+    """
 
     AVAILABILITY = "availability", "Availability"
     LATENCY = "latency", "Latency"
@@ -37,16 +39,23 @@ GOOD = {
     Kind.LATENCY: "responses within the threshold",
     Kind.QUALITY: "correct predictions among those with feedback",
 }
-BAD = {Kind.AVAILABILITY: "failed requests", Kind.LATENCY: "slow responses", Kind.QUALITY: "wrong predictions"}
+BAD = {
+    Kind.AVAILABILITY: "failed requests",
+    Kind.LATENCY: "slow responses",
+    Kind.QUALITY: "wrong predictions",
+}
 
 
 def count_of(kind: str, threshold_ms: float | None, counts: Counts) -> Count:
-    """What counts for an objective. What was lost while no server answered is a failed request that none wrote down.
+    """What counts for an objective. What was lost while no server answered is a failed request that none
+    wrote down.
 
     Refused (4xx) and shed (429) requests never count; latency is of answered requests.
     """
     if kind == Kind.AVAILABILITY:
-        return Count(counts.errors + counts.lost, counts.requests - counts.refused - counts.shed + counts.lost)
+        return Count(
+            counts.errors + counts.lost, counts.requests - counts.refused - counts.shed + counts.lost
+        )
     if kind == Kind.QUALITY:
         return Count(counts.wrong, counts.right + counts.wrong)
     return Count(histogram.above(counts.latency, threshold_ms or 0.0), sum(counts.latency.values()))
@@ -74,9 +83,9 @@ def warnings(target: float, window_days: int) -> list[str]:
     for row in never_fires(target, window):
         least = math.ceil(1000 * (1 - 1 / row.burn(window))) / 1000
         found.append(
-            f"The {row.severity.label.lower()} rule {row.name} can never fire: even if all events are bad, a target of {share(target)} "
-            f"burns at {1 / (1 - target):.1f}, and the rule needs {row.burn(window):.1f}. "
-            f"It can fire with a target of {share(least)} or more."
+            f"The {row.severity.label.lower()} rule {row.name} can never fire: even if all events are bad, a"
+            f" target of {share(target)} burns at {1 / (1 - target):.1f}, and the rule needs"
+            f" {row.burn(window):.1f}. It can fire with a target of {share(least)} or more."
         )
     return found
 
@@ -104,19 +113,34 @@ def rounded_down(measured: float) -> float:
 def propose_availability(count: Count) -> Proposal:
     """From the requests of the last days."""
     if count.total < ENOUGH:
-        return Proposal(Kind.AVAILABILITY, 0.995, None, f"A common first target; only {count.total:,} requests measured so far.")
+        return Proposal(
+            Kind.AVAILABILITY,
+            0.995,
+            None,
+            f"A common first target; only {count.total:,} requests measured so far.",
+        )
     good = 1 - count.bad / count.total
     target = min(rounded_down(good), 0.999)
-    why = f"{share(math.floor(good * 1e5) / 1e5)} of {count.total:,} requests succeeded; this leaves room for a bad hour."
+    why = (
+        f"{share(math.floor(good * 1e5) / 1e5)} of {count.total:,} requests succeeded; this leaves room for a"
+        " bad hour."
+    )
     return Proposal(Kind.AVAILABILITY, target, None, why)
 
 
 def propose_latency(p95_ms: float | None, total: int) -> Proposal:
     """A threshold of twice the measured p95, rounded up, at 99 %."""
     if p95_ms is None or total < ENOUGH:
-        return Proposal(Kind.LATENCY, 0.99, 500.0, f"A common first target; only {total:,} responses measured so far.")
+        return Proposal(
+            Kind.LATENCY, 0.99, 500.0, f"A common first target; only {total:,} responses measured so far."
+        )
     step = next((float(each) for each in LATENCY_STEPS_MS if each >= 2 * p95_ms), float(LATENCY_STEPS_MS[-1]))
-    return Proposal(Kind.LATENCY, 0.99, step, f"Measured p95 is {p95_ms:.1f} ms over {total:,} responses; twice that, rounded up.")
+    return Proposal(
+        Kind.LATENCY,
+        0.99,
+        step,
+        f"Measured p95 is {p95_ms:.1f} ms over {total:,} responses; twice that, rounded up.",
+    )
 
 
 def propose_quality(count: Count, evaluated: float | None) -> Proposal:
@@ -128,9 +152,20 @@ def propose_quality(count: Count, evaluated: float | None) -> Proposal:
             Kind.QUALITY,
             target,
             None,
-            f"{share(round(good, 3))} of {count.total:,} predictions with feedback were correct; two points below.",
+            f"{share(round(good, 3))} of {count.total:,} predictions with feedback were correct; two points"
+            " below.",
         )
     if evaluated is not None:
         target = max(TARGET_MIN, math.floor((evaluated - 0.05) * 100 + 1e-9) / 100)
-        return Proposal(Kind.QUALITY, target, None, f"The live version has accuracy {evaluated:.3f} on its test split; five points below.")
-    return Proposal(Kind.QUALITY, 0.85, None, f"A common first target; only {count.total:,} predictions have feedback so far.")
+        return Proposal(
+            Kind.QUALITY,
+            target,
+            None,
+            f"The live version has accuracy {evaluated:.3f} on its test split; five points below.",
+        )
+    return Proposal(
+        Kind.QUALITY,
+        0.85,
+        None,
+        f"A common first target; only {count.total:,} predictions have feedback so far.",
+    )

@@ -34,7 +34,9 @@ class Severity(TextChoices):
 
 
 class State(TextChoices):
-    """Acknowledged: a person works on it; it still burns. Resolved is final: what comes back is a new alert."""
+    """Acknowledged: a person works on it; it still burns. Resolved is final: what comes back is a new
+    alert.
+    """
 
     FIRING = "firing", "Firing"
     ACKNOWLEDGED = "acknowledged", "Acknowledged"
@@ -62,7 +64,10 @@ class Why(TextChoices):
 
 
 RANK = {Severity.PAGE: 0, Severity.TICKET: 1, Severity.DIGEST: 2}
-MOVES = {State.FIRING: {State.ACKNOWLEDGED, State.RESOLVED}, State.ACKNOWLEDGED: {State.RESOLVED, State.FIRING}}
+MOVES = {
+    State.FIRING: {State.ACKNOWLEDGED, State.RESOLVED},
+    State.ACKNOWLEDGED: {State.RESOLVED, State.FIRING},
+}
 MARKS = {State.FIRING: "bad", State.ACKNOWLEDGED: "half", State.RESOLVED: "ok"}
 SEVERITY_MARKS = {Severity.PAGE: "bad", Severity.TICKET: "warn", Severity.DIGEST: "off"}
 
@@ -71,7 +76,8 @@ def check_same_state(seen: str, now: str) -> None:
     """Raises Conflict when the alert moved since the person looked. seen: the state on their page."""
     if seen and seen != now:
         raise Conflict(
-            f"The alert changed while you had it open: it's now {State(now).label.lower()}.", next_step="Reload the page and try again."
+            f"The alert changed while you had it open: it's now {State(now).label.lower()}.",
+            next_step="Reload the page and try again.",
         )
 
 
@@ -86,12 +92,16 @@ def worse(one: str, other: str) -> Severity:
 
 
 def is_flapping(openings: int, first_at: datetime, now: datetime) -> bool:
-    """Whether an alert opened too often to notify again. openings: of the same alert within the hour, this one included."""
+    """Whether an alert opened too often to notify again. openings: of the same alert within the hour, this
+    one included.
+    """
     return openings >= FLAPS and now - first_at < FLAP_STAYS
 
 
 def is_missed(last: datetime | None, started: datetime, now: datetime) -> bool:
-    """Whether the evaluation's heartbeat is missing. started: since when someone looks, before which nothing was missed."""
+    """Whether the evaluation's heartbeat is missing. started: since when someone looks, before which nothing
+    was missed.
+    """
     return now - max(last or started, started) > HEARTBEAT_MAX
 
 
@@ -107,14 +117,24 @@ def check_until(until: datetime, now: datetime) -> datetime:
 
 
 def is_due(
-    severity: str, first_at: datetime, notified_at: datetime | None, group_notified_at: datetime | None, *, firing: bool, now: datetime
+    severity: str,
+    first_at: datetime,
+    notified_at: datetime | None,
+    group_notified_at: datetime | None,
+    *,
+    firing: bool,
+    now: datetime,
 ) -> bool:
-    """Whether an alert should notify now. Pages do at once; a ticket waits 30 s for others of its group and 5 min after the group's last
-    message. A page that no one acknowledged notifies again every 4 h. Digest alerts never do on their own."""
+    """Whether an alert should notify now. Pages do at once; a ticket waits 30 s for others of its group and 5
+    min after the group's last message. A page that no one acknowledged notifies again every 4 h. Digest
+    alerts never do on their own.
+    """
     if severity == Severity.DIGEST:
         return False
     if notified_at is not None:
         return severity == Severity.PAGE and firing and now - notified_at >= REPEAT
     if severity == Severity.PAGE:
         return True
-    return now - first_at >= GROUP_WAIT and (group_notified_at is None or now - group_notified_at >= GROUP_INTERVAL)
+    return now - first_at >= GROUP_WAIT and (
+        group_notified_at is None or now - group_notified_at >= GROUP_INTERVAL
+    )

@@ -13,8 +13,13 @@ from monitoring.alerts.rules.objectives import BAD, Kind, share
 VERBS = {Kind.AVAILABILITY: "failed", Kind.LATENCY: "were slow", Kind.QUALITY: "were wrong"}
 NOUNS = {Kind.AVAILABILITY: "requests", Kind.LATENCY: "responses", Kind.QUALITY: "predictions with feedback"}
 TO_DO = {
-    Kind.AVAILABILITY: "Check what changed just before. If a version caused it, roll back; if the server is down, start it.",
-    Kind.LATENCY: "Check whether traffic grew or a version changed. Roll back a slow version; add a server for more traffic.",
+    Kind.AVAILABILITY: (
+        "Check what changed just before. If a version caused it, roll back; if the server is down, start it."
+    ),
+    Kind.LATENCY: (
+        "Check whether traffic grew or a version changed. Roll back a slow version; add a server for more"
+        " traffic."
+    ),
     Kind.QUALITY: "Review predictions reported as wrong and check drift. Roll back, or propose retraining.",
 }
 
@@ -35,7 +40,10 @@ def times(value: float) -> str:
 def happened(kind: str, found: Count, window: timedelta) -> str:
     """7.3 % of requests failed in 1 h (146 of 2,000)."""
     word = Kind(kind)
-    return f"{percent(found.ratio, 2)} of {NOUNS[word]} {VERBS[word]} in {span(window)} ({count(found.bad)} of {count(found.total)})"
+    return (
+        f"{percent(found.ratio, 2)} of {NOUNS[word]} {VERBS[word]} in {span(window)} ({count(found.bad)} of"
+        f" {count(found.total)})"
+    )
 
 
 def lasts(burn: float | None, window: timedelta) -> str:
@@ -45,15 +53,17 @@ def lasts(burn: float | None, window: timedelta) -> str:
 
 def burning(
     name: str, kind: str, target: float, window: timedelta, row: BurnRule, counts: Mapping[timedelta, Count]
-) -> AlertText:  # fmt: skip
-    """Of an objective whose budget burns too fast. row: the line of the table that fires; counts by length of window."""
+) -> AlertText:
+    """Of an objective whose budget burns too fast. row: the line of the table that fires; counts by length of
+    window.
+    """
     long, short = counts[row.long], counts[row.short]
     burn = burn_rate(long, 1 - target) or 0.0
     title = f"{name}: {BAD[Kind(kind)]} burn the error budget {times(burn)} too fast"
     text = (
-        f"{happened(kind, long, row.long)}, and {percent(short.ratio, 2)} in {span(row.short)}. The objective of {share(target)} allows "
-        f"{percent(1 - target, 2)} over {window // DAY} days; at this rate the whole budget would last {lasts(burn, window)}. "
-        f"{TO_DO[Kind(kind)]}"
+        f"{happened(kind, long, row.long)}, and {percent(short.ratio, 2)} in {span(row.short)}. The objective"
+        f" of {share(target)} allows {percent(1 - target, 2)} over {window // DAY} days; at this rate the"
+        f" whole budget would last {lasts(burn, window)}. {TO_DO[Kind(kind)]}"
     )
     return AlertText(title, text)
 
@@ -62,8 +72,13 @@ def too_few(kind: str, readings: Sequence[Reading], counts: Mapping[timedelta, C
     """Why a row that is over its limit doesn't fire."""
     row = next(reading.row for reading in readings if reading.few)
     found = counts[row.long]
-    seen = f"{count(found.bad)} of {count(found.total)} {NOUNS[Kind(kind)]} {VERBS[Kind(kind)]} in {span(row.long)}"
-    return f"{seen}: above the limit of the {row.severity.label.lower()} rule {row.name}, but could be chance."
+    seen = (
+        f"{count(found.bad)} of {count(found.total)} {NOUNS[Kind(kind)]} {VERBS[Kind(kind)]} in"
+        f" {span(row.long)}"
+    )
+    return (
+        f"{seen}: above the limit of the {row.severity.label.lower()} rule {row.name}, but could be chance."
+    )
 
 
 def calm(kind: str) -> str:
@@ -80,8 +95,14 @@ STEPS: dict[str, tuple[str, ...]] = {
         "It resolves automatically once the burn rate stays below 0.8 of its limit.",
     ),
     "drift": (
-        "Check the histograms and the most characteristic texts: new vocabulary, a new product, or a broken client?",
-        "Send wrong and uncertain predictions to labeling; propose retraining if people report wrong predictions.",
+        (
+            "Check the histograms and the most characteristic texts: new vocabulary, a new product, or a"
+            " broken client?"
+        ),
+        (
+            "Send wrong and uncertain predictions to labeling; propose retraining if people report wrong"
+            " predictions."
+        ),
         "It resolves automatically when the measure stays below its limit.",
     ),
     "canary": (
@@ -110,13 +131,21 @@ STEPS: dict[str, tuple[str, ...]] = {
         "It resolves automatically at the next evaluation, which also covers the missed time.",
     ),
 }
-OTHER = ("Acknowledge the alert so others know you're on it.", "Open the linked page.", "Resolve it with what you found.")
+OTHER = (
+    "Acknowledge the alert so others know you're on it.",
+    "Open the linked page.",
+    "Resolve it with what you found.",
+)
 
 # What the page behind an alert is called on its link.
 LINKS = {
-    "objective": "Open SLO", "drift": "Open drift", "canary": "Open rollout", "canary_stopped": "Open deployment", "load": "Open endpoint",
+    "objective": "Open SLO",
+    "drift": "Open drift",
+    "canary": "Open rollout",
+    "canary_stopped": "Open deployment",
+    "load": "Open endpoint",
     "server": "Open endpoints",
-}  # fmt: skip
+}
 
 
 def link(source: str) -> str:
@@ -130,13 +159,17 @@ def steps(source: str) -> tuple[str, ...]:
 
 
 def left_text(found: Budget | None) -> str:
-    """What is left of an error budget: 64 % left, 3.2 days at the current rate; overspent by 185 %; not measured."""
+    """What is left of an error budget: 64 % left, 3.2 days at the current rate; overspent by 185 %; not
+    measured.
+    """
     if found is None or found.left is None:
         return "not measured"
     left = found.left
     if left <= 0:
         return f"overspent by {percent(-left)}" if left < -0.005 else "spent"
     soon = (
-        f", {decimals(found.days_left, 1, (0,))} days at the current rate" if found.days_left is not None and found.days_left < 30 else ""
+        f", {decimals(found.days_left, 1, (0,))} days at the current rate"
+        if found.days_left is not None and found.days_left < 30
+        else ""
     )
     return f"{percent(left, unlike=(0, 1))} left{soon}"

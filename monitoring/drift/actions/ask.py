@@ -25,7 +25,8 @@ from registry.ground.ledger.verbs import Verb
 
 @transaction.atomic
 def ask(*, endpoint_id: UUID, actor: User) -> Job:
-    """Queue a measurement of the last 24 hours, counts and texts. While one waits or runs, that one is returned.
+    """Queue a measurement of the last 24 hours, counts and texts. While one waits or runs, that one is
+    returned.
 
     What it finds opens and closes nothing. Raises PermissionDenied or Conflict (nothing is live).
     """
@@ -33,19 +34,36 @@ def ask(*, endpoint_id: UUID, actor: User) -> Job:
     policy.require(actor, "drift.measure", endpoint)
     live = live_deployment(endpoint)
     if live is None:
-        raise Conflict(f"Nothing is live on {endpoint}, so there is nothing to measure.", next_step="Deploy an approved version.")
+        raise Conflict(
+            f"Nothing is live on {endpoint}, so there is nothing to measure.",
+            next_step="Deploy an approved version.",
+        )
     running = queries.job_of(endpoint)
     if running and not running.is_finished and running.kind == "drift.measure":
         return running
     span = running_span(timezone.now())
     args = {
-        "endpoint": str(endpoint.uuid), "version": str(live.version.uuid), "start": span.start.isoformat(), "end": span.end.isoformat(),
-    }  # fmt: skip
+        "endpoint": str(endpoint.uuid),
+        "version": str(live.version.uuid),
+        "start": span.start.isoformat(),
+        "end": span.end.isoformat(),
+    }
     job = enqueue(
-        "drift.measure", actor=actor, project=endpoint.model.project, args=args, subject=endpoint, key=f"drift.measure:{endpoint.uuid}"
+        "drift.measure",
+        actor=actor,
+        project=endpoint.model.project,
+        args=args,
+        subject=endpoint,
+        key=f"drift.measure:{endpoint.uuid}",
     )
     record(
-        actor, Verb.DRIFT_MEASURED, endpoint, project=endpoint.model.project.uuid, version=live.version.uuid, start=span.start, end=span.end
+        actor,
+        Verb.DRIFT_MEASURED,
+        endpoint,
+        project=endpoint.model.project.uuid,
+        version=live.version.uuid,
+        start=span.start,
+        end=span.end,
     )
     return job
 

@@ -20,7 +20,8 @@ UNREADABLE = (Refusal, OSError, ValueError, KeyError)  # of an evaluation whose 
 
 
 def baseline(version: ModelVersion) -> Baseline:
-    """What the version saw and answered on its frozen test, counted. Made at the first question; later the same row.
+    """What the version saw and answered on its frozen test, counted. Made at the first question; later the
+    same row.
 
     Raises Refused (no answer of the evaluation can be used) or Damaged (its file is not what was kept).
     """
@@ -35,13 +36,16 @@ def make(version: ModelVersion) -> Baseline:
         raise Refused(f"The evaluation of {version} has no usable predictions to compare with.")
     texts = texts_of(evaluation, answers.ids)
     made, _ = Baseline.objects.get_or_create(
-        version=version, evaluation=evaluation,
+        version=version,
+        evaluation=evaluation,
         defaults={
-            "split": evaluation.split, "rows": len(answers.ids), "calibration": reference.calibrate(answers),
+            "split": evaluation.split,
+            "rows": len(answers.ids),
+            "calibration": reference.calibrate(answers),
             "histograms": reference.histograms(answers, texts, reference.oov_shares(version.folder, texts)),
             "items_digest": digest_of(list(answers.ids)),
         },
-    )  # fmt: skip
+    )
     return made
 
 
@@ -52,7 +56,13 @@ def finite(answers: Predictions) -> Predictions:
         return answers
     ids = tuple(answers.ids[at] for at in np.flatnonzero(good))
     clusters = answers.clusters[good] if answers.clusters is not None else None
-    return replace(answers, ids=ids, truth=answers.truth[good], probabilities=answers.probabilities[good], clusters=clusters)
+    return replace(
+        answers,
+        ids=ids,
+        truth=answers.truth[good],
+        probabilities=answers.probabilities[good],
+        clusters=clusters,
+    )
 
 
 def texts_of(evaluation: Evaluation, digests: tuple[str, ...]) -> list[str]:

@@ -39,11 +39,18 @@ class Reading:
     realised: dict[str, Any] | None
 
 
-def measure(endpoint: Endpoint, version: ModelVersion, span: Span, *, counts: Counts | None = None, requested: bool = False) -> DriftReport:
+def measure(
+    endpoint: Endpoint,
+    version: ModelVersion,
+    span: Span,
+    *,
+    counts: Counts | None = None,
+    requested: bool = False,
+) -> DriftReport:
     """Compare a window of a version's answers with its baseline; the same window again is the same report.
 
-    counts: of the window, where the caller has read them. requested: someone wants to know now; such a report opens and closes nothing.
-    A baseline that can't be made gives a failed report.
+    counts: of the window, where the caller has read them. requested: someone wants to know now; such a report
+    opens and closes nothing. A baseline that can't be made gives a failed report.
     """
     known = queries.report_of(endpoint, version, span, requested=requested)
     if known:
@@ -54,15 +61,18 @@ def measure(endpoint: Endpoint, version: ModelVersion, span: Span, *, counts: Co
     except UNREADABLE as error:
         log.warning("drift_baseline_failed version=%s error=%s", version.uuid, type(error).__name__)
         return write_failed(endpoint, version, span, counts.answers, error, requested)
-    reading = read(endpoint, version, base, span, counts, queries.senders_of(endpoint, version, span, counts.answers))
+    reading = read(
+        endpoint, version, base, span, counts, queries.senders_of(endpoint, version, span, counts.answers)
+    )
     return write(endpoint, version, base, span, counts, reading, requested)
 
 
 def look(endpoint: Endpoint, version: ModelVersion, span: Span, counts: Counts) -> DriftReport | None:
-    """Compare an hour between the windows, so that an abrupt shift need not wait for the end of one; kept only where it opens something.
+    """Compare an hour between the windows, so that an abrupt shift need not wait for the end of one; kept
+    only where it opens something.
 
-    A report that is kept is marked: the next window is due as it would have been, and later windows are judged without it. Senders only
-    lower a ratio, so they are read only where it was far off without them.
+    A report that is kept is marked: the next window is due as it would have been, and later windows are
+    judged without it. Senders only lower a ratio, so they are read only where it was far off without them.
     """
     try:
         base = baseline(version)
@@ -82,8 +92,17 @@ def look(endpoint: Endpoint, version: ModelVersion, span: Span, counts: Counts) 
 
 
 # ── Reading: nothing of it under a lock ─────────────────────────────────────
-def read(endpoint: Endpoint, version: ModelVersion, base: Baseline, span: Span, counts: Counts, senders: Senders | None = None) -> Reading:
-    """Every monitor of the counts, the expected accuracy, and the feedback so far. senders: None where they are unknown."""
+def read(
+    endpoint: Endpoint,
+    version: ModelVersion,
+    base: Baseline,
+    span: Span,
+    counts: Counts,
+    senders: Senders | None = None,
+) -> Reading:
+    """Every monitor of the counts, the expected accuracy, and the feedback so far. senders: None where they
+    are unknown.
+    """
     reference = Reference(base.rows, base.histograms, base.calibration)
     found = [measuring.measure(monitor, reference, counts, senders) for monitor in measuring.FIELD]
     realised = measuring.realised(counts)
@@ -94,19 +113,36 @@ def read(endpoint: Endpoint, version: ModelVersion, base: Baseline, span: Span, 
 
 
 def estimate(
-    reference: Reference, endpoint: Endpoint, version: ModelVersion, span: Span, expected: Estimate | None, counts: Counts
+    reference: Reference,
+    endpoint: Endpoint,
+    version: ModelVersion,
+    span: Span,
+    expected: Estimate | None,
+    counts: Counts,
 ) -> dict[str, Any] | None:
-    """Expected accuracy and macro-F1, each {value, low, high} or None; None where nothing can be estimated."""
+    """Expected accuracy and macro-F1, each {value, low, high} or None; None where nothing can be
+    estimated.
+    """
     if expected is None or not reference.calibration["spread"]:
         return None
     f1 = measuring.expected_f1(reference, queries.scores_of(endpoint, version, span, counts.answers))
-    return {"accuracy": asdict(expected), "macro_f1": asdict(f1) if f1 else None, "rows": sum(counts.confidence.values())}
+    return {
+        "accuracy": asdict(expected),
+        "macro_f1": asdict(f1) if f1 else None,
+        "rows": sum(counts.confidence.values()),
+    }
 
 
 # ── Writing ─────────────────────────────────────────────────────────────────
 @transaction.atomic
 def write(
-    endpoint: Endpoint, version: ModelVersion, base: Baseline, span: Span, counts: Counts, reading: Reading, requested: bool
+    endpoint: Endpoint,
+    version: ModelVersion,
+    base: Baseline,
+    span: Span,
+    counts: Counts,
+    reading: Reading,
+    requested: bool,
 ) -> DriftReport:
     """Judge a window beside those before it, and keep what follows."""
     lock(endpoint)
@@ -118,28 +154,49 @@ def write(
 
 
 def keep(
-    endpoint: Endpoint, version: ModelVersion, base: Baseline, span: Span, counts: Counts, reading: Reading,
-    results: Sequence[JudgedMonitor], *, requested: bool = False, between: bool = False,
-) -> DriftReport:  # fmt: skip
+    endpoint: Endpoint,
+    version: ModelVersion,
+    base: Baseline,
+    span: Span,
+    counts: Counts,
+    reading: Reading,
+    results: Sequence[JudgedMonitor],
+    *,
+    requested: bool = False,
+    between: bool = False,
+) -> DriftReport:
     """The report of a window that was judged, and what follows from it."""
     report = DriftReport.objects.create(
-        **common(endpoint, version, base, span, results, counts.answers, requested), between=between, estimate=reading.estimate,
-        realised=reading.realised, bins={each.monitor: each.rows for each in reading.found if each.bins},
-    )  # fmt: skip
+        **common(endpoint, version, base, span, results, counts.answers, requested),
+        between=between,
+        estimate=reading.estimate,
+        realised=reading.realised,
+        bins={each.monitor: each.rows for each in reading.found if each.bins},
+    )
     if not requested:
         follow(report, results)
     return report
 
 
 @transaction.atomic
-def write_failed(endpoint: Endpoint, version: ModelVersion, span: Span, rows: int, error: Exception, requested: bool) -> DriftReport:
+def write_failed(
+    endpoint: Endpoint, version: ModelVersion, span: Span, rows: int, error: Exception, requested: bool
+) -> DriftReport:
     """A report that gives the reason why nothing was measured."""
     lock(endpoint)
     reason = error.message if isinstance(error, Refusal) else "Its file can't be read."
     made, _ = DriftReport.objects.get_or_create(
-        endpoint=endpoint, version=version, window_start=span.start, window_end=span.end, requested=requested,
-        defaults={"rows": rows, "state": State.FAILED, "why": f"The evaluation of {version.semver} can't be used. {reason}"[:500]},
-    )  # fmt: skip
+        endpoint=endpoint,
+        version=version,
+        window_start=span.start,
+        window_end=span.end,
+        requested=requested,
+        defaults={
+            "rows": rows,
+            "state": State.FAILED,
+            "why": f"The evaluation of {version.semver} can't be used. {reason}"[:500],
+        },
+    )
     return made
 
 
@@ -149,26 +206,47 @@ def lock(endpoint: Endpoint) -> None:
 
 
 def judged(
-    model: type[Measurement], endpoint: Endpoint, version: ModelVersion, span: Span, found: Sequence[Measured], *, acts: bool
+    model: type[Measurement],
+    endpoint: Endpoint,
+    version: ModelVersion,
+    span: Span,
+    found: Sequence[Measured],
+    *,
+    acts: bool,
 ) -> list[JudgedMonitor]:
-    """What a window means, beside the windows of the same version before it. What is not live opens nothing: nothing could close it."""
+    """What a window means, beside the windows of the same version before it. What is not live opens nothing:
+    nothing could close it.
+    """
     acts = acts and (live := live_deployment(endpoint)) is not None and live.version_id == version.pk
     was_open = {row.monitor for row in queries.open_episodes(endpoint) if row.version_id == version.pk}
     return judging.assess(found, queries.results_before(model, endpoint, version, span), was_open, acts=acts)
 
 
 def common(
-    endpoint: Endpoint, version: ModelVersion, base: Baseline, span: Span, results: Sequence[JudgedMonitor], rows: int, requested: bool
+    endpoint: Endpoint,
+    version: ModelVersion,
+    base: Baseline,
+    span: Span,
+    results: Sequence[JudgedMonitor],
+    rows: int,
+    requested: bool,
 ) -> dict[str, Any]:
     """The columns that every measurement has."""
     worst = judging.worst_of(results)
     return {
-        "endpoint": endpoint, "version": version, "baseline": base, "window_start": span.start, "window_end": span.end,
-        "requested": requested, "rows": rows, "state": judging.state_of(results),
+        "endpoint": endpoint,
+        "version": version,
+        "baseline": base,
+        "window_start": span.start,
+        "window_end": span.end,
+        "requested": requested,
+        "rows": rows,
+        "state": judging.state_of(results),
         "results": {each.measured.monitor: each.plain() for each in results},
-        "worst": worst.measured.monitor if worst else "", "ratio": worst.measured.ratio if worst else None,
+        "worst": worst.measured.monitor if worst else "",
+        "ratio": worst.measured.ratio if worst else None,
         "why": judging.sentence(results, rows),
-    }  # fmt: skip
+    }
 
 
 def follow(report: Measurement, results: Sequence[JudgedMonitor]) -> None:
@@ -186,7 +264,9 @@ def follow(report: Measurement, results: Sequence[JudgedMonitor]) -> None:
 
 
 def close_left(endpoint: Endpoint, now: datetime) -> None:
-    """End the episodes of versions that are not live any more: no window can clear them. The caller holds the endpoint's lock."""
+    """End the episodes of versions that are not live any more: no window can clear them. The caller holds the
+    endpoint's lock.
+    """
     live = live_deployment(endpoint)
     for row in queries.open_episodes(endpoint):
         if live is None or row.version_id != live.version_id:
@@ -199,9 +279,13 @@ def open_episode(report: Measurement, result: JudgedMonitor) -> Episode:
     if found.value is None or found.limit is None:
         raise ValueError(f"{found.monitor} was not measured, so it cannot open.")
     row = Episode.objects.create(
-        endpoint=report.endpoint, version=report.version, monitor=found.monitor, value=found.value, limit=found.limit,
+        endpoint=report.endpoint,
+        version=report.version,
+        monitor=found.monitor,
+        value=found.value,
+        limit=found.limit,
         opened_at=report.window_end,
-    )  # fmt: skip
+    )
     log_episode("drift.opened", Verb.DRIFT_OPENED, row, report)
     return row
 
@@ -217,17 +301,30 @@ def log_episode(topic: str, verb: Verb, row: Episode, report: Measurement | None
     """Write the event and the outbox row of an episode's start or end."""
     project, facts = row.endpoint.model.project, facts_of(row, report)
     append(topic, project=project, **facts, **({"reason": row.end_reason} if row.end_reason else {}))
-    record(None, verb, row, project=project.uuid, **facts, report=report.uuid if report else None, why=row.end_reason)
+    record(
+        None,
+        verb,
+        row,
+        project=project.uuid,
+        **facts,
+        report=report.uuid if report else None,
+        why=row.end_reason,
+    )
 
 
 def facts_of(row: Episode, report: Measurement | None) -> dict[str, Any]:
-    """What an episode's monitor measured in a window, else in the one that opened it; of accuracy with the share itself, which objectives
-    are about."""
+    """What an episode's monitor measured in a window, else in the one that opened it; of accuracy with the
+    share itself, which objectives are about.
+    """
     now = report.result(row.monitor) if report else {}
     facts = {
-        "endpoint": str(row.endpoint.uuid), "version": str(row.version.uuid), "monitor": row.monitor,
-        "value": now.get("value", row.value), "limit": now.get("limit", row.limit), "episode": str(row.uuid),
-    }  # fmt: skip
+        "endpoint": str(row.endpoint.uuid),
+        "version": str(row.version.uuid),
+        "monitor": row.monitor,
+        "value": now.get("value", row.value),
+        "limit": now.get("limit", row.limit),
+        "episode": str(row.uuid),
+    }
     if report and report.baseline and row.monitor == Monitor.ACCURACY:
         facts["accuracy"] = report.baseline.calibration["accuracy"] - facts["value"]
     return facts

@@ -1,4 +1,6 @@
-"""Comparing the kept texts of a window with those of the evaluation: a job, since it embeds up to two thousand texts."""
+"""Comparing the kept texts of a window with those of the evaluation: a job, since it embeds up to two
+thousand texts.
+"""
 
 from __future__ import annotations
 
@@ -37,18 +39,30 @@ SEED = 1
 Step = Callable[[str, int, int | None], None]
 
 
-def check_texts_of_day(endpoint: Endpoint, version: ModelVersion, span: Span, *, actor: User | None = None) -> Job:
+def check_texts_of_day(
+    endpoint: Endpoint, version: ModelVersion, span: Span, *, actor: User | None = None
+) -> Job:
     """Queue the comparison of a window's texts; while one waits or runs, that one is returned."""
-    args = {"endpoint": str(endpoint.uuid), "version": str(version.uuid), "start": span.start.isoformat(), "end": span.end.isoformat()}
+    args = {
+        "endpoint": str(endpoint.uuid),
+        "version": str(version.uuid),
+        "start": span.start.isoformat(),
+        "end": span.end.isoformat(),
+    }
     key = f"drift.texts:{endpoint.uuid}"
-    return enqueue("drift.texts", actor=actor, project=endpoint.model.project, args=args, subject=endpoint, key=key)
+    return enqueue(
+        "drift.texts", actor=actor, project=endpoint.model.project, args=args, subject=endpoint, key=key
+    )
 
 
-def check_texts(ctx: JobContext, endpoint: Endpoint, version: ModelVersion, span: Span, *, requested: bool = False) -> TextCheck:
-    """Compare kept texts of a window, 1,000 drawn from all of it, with as many of the evaluation, each text once; the same window again is
-    the same check.
+def check_texts(
+    ctx: JobContext, endpoint: Endpoint, version: ModelVersion, span: Span, *, requested: bool = False
+) -> TextCheck:
+    """Compare kept texts of a window, 1,000 drawn from all of it, with as many of the evaluation, each text
+    once; the same window again is the same check.
 
-    Raises NotReady where the engine does not answer (it is tried again), Refused or Damaged where the evaluation cannot be used.
+    Raises NotReady where the engine does not answer (it is tried again), Refused or Damaged where the
+    evaluation cannot be used.
     """
     known: TextCheck | None = queries.same_window(TextCheck, endpoint, version, span, requested=requested)
     if known:
@@ -67,7 +81,12 @@ def check_texts(ctx: JobContext, endpoint: Endpoint, version: ModelVersion, span
     if compared is None:
         texts = [each.text for each in current]
         compared = comparing.compare(
-            reference, texts, [each.key for each in current], vectors(version, digests, reference, texts, step), step, clusters
+            reference,
+            texts,
+            [each.key for each in current],
+            vectors(version, digests, reference, texts, step),
+            step,
+            clusters,
         )
     ctx.raise_if_cancelled()
     return write(ctx, endpoint, version, base, span, compared, current, len(reference), requested)
@@ -75,27 +94,43 @@ def check_texts(ctx: JobContext, endpoint: Endpoint, version: ModelVersion, span
 
 # ── Reading ─────────────────────────────────────────────────────────────────
 def sample(base: Baseline) -> tuple[list[str], list[str], list[int] | None]:
-    """Up to 1,000 items of the evaluation that still have a text, each text once, the same ones each time: (digests, texts, the group of
-    near duplicates of each, None where no one counted)."""
+    """Up to 1,000 items of the evaluation that still have a text, each text once, the same ones each time:
+    (digests, texts, the group of near duplicates of each, None where no one counted).
+    """
     answers = evaluations.rows_of(base.evaluation)
     order = np.random.default_rng(SEED).permutation(len(answers.ids))[:TEXTS_MAX]
     places = {answers.ids[at]: at for at in sorted(order.tolist())}
     items = evaluations.items_by_digest(base.evaluation, places)
     kept = [digest for digest in places if digest in items and items[digest].text]
     kept = [kept[at] for at in comparing.once([items[digest].text for digest in kept])]
-    clusters = None if answers.clusters is None else [int(answers.clusters[places[digest]]) for digest in kept]
+    clusters = (
+        None if answers.clusters is None else [int(answers.clusters[places[digest]]) for digest in kept]
+    )
     return kept, [items[digest].text for digest in kept], clusters
 
 
-def vectors(version: ModelVersion, digests: Sequence[str], reference: Sequence[str], current: Sequence[str], step: Step) -> Vectors | str:
+def vectors(
+    version: ModelVersion,
+    digests: Sequence[str],
+    reference: Sequence[str],
+    current: Sequence[str],
+    step: Step,
+) -> Vectors | str:
     """The embeddings of both sides by the version itself; the sentence why not where it makes none."""
     artifact = materialise(version)
     try:
-        path = Path(settings.DATA_DIR) / "cache" / "drift" / f"{version.root_digest[:16]}-{digest_of(list(digests))[:16]}.npy"
+        path = (
+            Path(settings.DATA_DIR)
+            / "cache"
+            / "drift"
+            / f"{version.root_digest[:16]}-{digest_of(list(digests))[:16]}.npy"
+        )
         if path.exists():
             known = np.load(path, allow_pickle=False)
         else:
-            known = embed(artifact, reference, lambda done: step("Embedding the evaluation", done, len(reference)))
+            known = embed(
+                artifact, reference, lambda done: step("Embedding the evaluation", done, len(reference))
+            )
             keep(path, known)
         now = embed(artifact, current, lambda done: step("Embedding the window", done, len(current)))
     except Refused as refusal:
@@ -123,9 +158,16 @@ def keep(path: Path, known: NDArray[np.float32]) -> None:
 # ── Writing ─────────────────────────────────────────────────────────────────
 @transaction.atomic
 def write(
-    ctx: JobContext, endpoint: Endpoint, version: ModelVersion, base: Baseline, span: Span, compared: Compared, current: Sequence[Kept],
-    reference_rows: int, requested: bool,
-) -> TextCheck:  # fmt: skip
+    ctx: JobContext,
+    endpoint: Endpoint,
+    version: ModelVersion,
+    base: Baseline,
+    span: Span,
+    compared: Compared,
+    current: Sequence[Kept],
+    reference_rows: int,
+    requested: bool,
+) -> TextCheck:
     """Judge the check beside those before it, and keep what follows; only while the job is still ours."""
     ctx.hold()
     lock(endpoint)
@@ -134,18 +176,32 @@ def write(
         return known
     results = judged(TextCheck, endpoint, version, span, compared.found, acts=not requested)
     check = TextCheck.objects.create(
-        **common(endpoint, version, base, span, results, len(current), requested), reference_rows=reference_rows, outside=compared.outside,
-        new_words=domain.plain(compared.new_words), missing_words=domain.plain(compared.missing_words),
+        **common(endpoint, version, base, span, results, len(current), requested),
+        reference_rows=reference_rows,
+        outside=compared.outside,
+        new_words=domain.plain(compared.new_words),
+        missing_words=domain.plain(compared.missing_words),
         typical=[str(current[at].uuid) for at in compared.typical],
-    )  # fmt: skip
+    )
     if not requested:
         follow(check, results)
     return check
 
 
-def note_failure(endpoint: Endpoint, version: ModelVersion, start: datetime, end: datetime, error: str, *, requested: bool) -> None:
+def note_failure(
+    endpoint: Endpoint, version: ModelVersion, start: datetime, end: datetime, error: str, *, requested: bool
+) -> None:
     """A check that gives the reason why it failed, so that "failed" is never read as "nothing found"."""
     TextCheck.objects.get_or_create(
-        endpoint=endpoint, version=version, window_start=start, window_end=end, requested=requested,
-        defaults={"rows": 0, "reference_rows": 0, "state": State.FAILED, "why": error[:500] or "Failed for an unknown reason."},
-    )  # fmt: skip
+        endpoint=endpoint,
+        version=version,
+        window_start=start,
+        window_end=end,
+        requested=requested,
+        defaults={
+            "rows": 0,
+            "reference_rows": 0,
+            "state": State.FAILED,
+            "why": error[:500] or "Failed for an unknown reason.",
+        },
+    )

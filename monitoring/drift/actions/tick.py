@@ -14,7 +14,18 @@ from monitoring.drift import queries
 from monitoring.drift.actions.measure import close_left, lock, look, measure
 from monitoring.drift.actions.texts import check_texts_of_day
 from monitoring.drift.models import DriftReport
-from monitoring.drift.rules import BACK, DAY, HOUR, MANY, SETTLE, WINDOWS_AT_ONCE, Span, last_day, last_hour, spans
+from monitoring.drift.rules import (
+    BACK,
+    DAY,
+    HOUR,
+    MANY,
+    SETTLE,
+    WINDOWS_AT_ONCE,
+    Span,
+    last_day,
+    last_hour,
+    spans,
+)
 from monitoring.traffic import queries as traffic
 from monitoring.traffic.counts import Counts, merge
 from monitoring.traffic.rules import SHADOW
@@ -27,22 +38,30 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """Who answered in a window: the version with most answers as the stable arm, and its counts in all arms that clients got."""
+    """Who answered in a window: the version with most answers as the stable arm, and its counts in all arms
+    that clients got.
+    """
 
     version: ModelVersion
     counts: Counts
 
 
 def tick(now: datetime | None = None) -> int:
-    """Measure what is due on every endpoint that ever had a version, and queue its texts. Returns how many windows were measured.
+    """Measure what is due on every endpoint that ever had a version, and queue its texts. Returns how many
+    windows were measured.
 
-    Open episodes of versions that aren't live anymore end first. Once no window is due, the last hour is looked at.
+    Open episodes of versions that aren't live anymore end first. Once no window is due, the last hour is
+    looked at.
 
     What goes wrong on one endpoint is logged and does not keep the others from their turn.
     """
     now = now or timezone.now()
     done = 0
-    rows = Endpoint.objects.filter(deployments__arm=Deployment.Arm.STABLE).distinct().select_related("model__project")
+    rows = (
+        Endpoint.objects.filter(deployments__arm=Deployment.Arm.STABLE)
+        .distinct()
+        .select_related("model__project")
+    )
     for endpoint in rows:
         try:
             leave(endpoint, now)
@@ -56,8 +75,11 @@ def tick(now: datetime | None = None) -> int:
     return done
 
 
-def catch_up(endpoint: Endpoint, now: datetime, *, back: timedelta = BACK, most: int = WINDOWS_AT_ONCE) -> list[DriftReport]:
-    """Measure the windows that ended since the last one looked at, each once, oldest first, `most` of them; the rest comes next time.
+def catch_up(
+    endpoint: Endpoint, now: datetime, *, back: timedelta = BACK, most: int = WINDOWS_AT_ONCE
+) -> list[DriftReport]:
+    """Measure the windows that ended since the last one looked at, each once, oldest first, `most` of them;
+    the rest comes next time.
 
     back: no window that ended longer ago is looked at.
     """
@@ -99,10 +121,16 @@ def look_back(endpoint: Endpoint, now: datetime) -> DriftReport | None:
 def stable_intervals(endpoint: Endpoint) -> list[Deployment]:
     """What was live on an endpoint, oldest first."""
     rows = Deployment.objects.filter(endpoint=endpoint, arm=Deployment.Arm.STABLE)
-    return list(rows.select_related("version__model", "version__folder", "version__evaluation").order_by("started_at", "id"))
+    return list(
+        rows.select_related("version__model", "version__folder", "version__evaluation").order_by(
+            "started_at", "id"
+        )
+    )
 
 
-def first_moment(endpoint: Endpoint, intervals: Sequence[Deployment], earliest: datetime, now: datetime) -> datetime | None:
+def first_moment(
+    endpoint: Endpoint, intervals: Sequence[Deployment], earliest: datetime, now: datetime
+) -> datetime | None:
     """Where to begin: the first day with an answer, or the first deployment; None where there is neither."""
     points = traffic.series(endpoint, earliest, now, DAY)
     first = next((point.start for point in points if point.counts.answers), None)
@@ -117,21 +145,38 @@ def answers_by_day(endpoint: Endpoint, since: datetime, now: datetime) -> Mappin
 
 
 def answered(endpoint: Endpoint, span: Span, intervals: Sequence[Deployment]) -> Answered | None:
-    """Who answered in a window; with no answers at all, the version that was live at its end. None where there was none."""
+    """Who answered in a window; with no answers at all, the version that was live at its end. None where
+    there was none.
+    """
     points = traffic.series(endpoint, span.start, span.end, span.end - span.start)
     arms = points[0].arms if points else {}
-    stable = {semver: counts.answers for (semver, arm), counts in arms.items() if semver and arm == "stable" and counts.answers}
+    stable = {
+        semver: counts.answers
+        for (semver, arm), counts in arms.items()
+        if semver and arm == "stable" and counts.answers
+    }
     if stable:
         most = max(stable, key=lambda semver: (stable[semver], semver))
-        version = ModelVersion.objects.select_related("model", "folder", "evaluation").get(model=endpoint.model_id, semver=most)
-        return Answered(version, merge(counts for (semver, arm), counts in arms.items() if semver == most and arm != SHADOW))
-    live = [row for row in intervals if row.started_at < span.end and (row.ended_at is None or row.ended_at > span.start)]
+        version = ModelVersion.objects.select_related("model", "folder", "evaluation").get(
+            model=endpoint.model_id, semver=most
+        )
+        return Answered(
+            version,
+            merge(counts for (semver, arm), counts in arms.items() if semver == most and arm != SHADOW),
+        )
+    live = [
+        row
+        for row in intervals
+        if row.started_at < span.end and (row.ended_at is None or row.ended_at > span.start)
+    ]
     return Answered(live[-1].version, Counts()) if live else None
 
 
 def due_texts(endpoint: Endpoint, now: datetime) -> None:
-    """Queue the comparison of the last whole day's texts, unless it was done, waits, or no texts are kept. Days missed before are left out:
-    what matters is whether today's texts are strange, and each comparison costs a minute of an engine."""
+    """Queue the comparison of the last whole day's texts, unless it was done, waits, or no texts are kept.
+    Days missed before are left out: what matters is whether today's texts are strange, and each comparison
+    costs a minute of an engine.
+    """
     span = last_day(now)
     last = queries.last_text_end(endpoint)
     if not endpoint.keep_text or (last and last >= span.end):

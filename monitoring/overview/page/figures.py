@@ -25,7 +25,12 @@ from monitoring.traffic.queries import Comparison
 from registry.endpoints.models import Deployment
 from registry.ground.access.models import Project
 
-READING_MARKS = {Verdict.BETTER.words: "ok", Verdict.WORSE.words: "bad", Verdict.NOT_MEASURED.words: "off", "sample ratio off": "warn"}
+READING_MARKS = {
+    Verdict.BETTER.words: "ok",
+    Verdict.WORSE.words: "bad",
+    Verdict.NOT_MEASURED.words: "off",
+    "sample ratio off": "warn",
+}
 
 
 @dataclass(frozen=True)
@@ -54,37 +59,62 @@ def figures(total: Volume, burning: Burning, throughput: queries.Throughput) -> 
     judged = f"of {count(total.with_feedback)} predictions with feedback; {count(total.overrides)} overridden"
     return [
         Figure("Requests", count(total.requests), sub=f"{things(total.answers, 'text')} answered"),
-        Figure("Available", None if total.availability is None else percent(total.availability, 2, (0, 1)), sub=failed),
+        Figure(
+            "Available",
+            None if total.availability is None else percent(total.availability, 2, (0, 1)),
+            sub=failed,
+        ),
         Figure("Correct (from feedback)", None if right is None else percent(right, 1), sub=judged),
         Figure(
-            "Engine spend", None if spend is None else money(spend), settings.CURRENCY,
+            "Engine spend",
+            None if spend is None else money(spend),
+            settings.CURRENCY,
             sub="inference CPU time" if spend is not None else "set PRICE_PER_CORE_HOUR",
         ),
         Figure("Open pages", count(pages), sub=things(tickets, "ticket"), good=pages == 0 or None),
         Figure(
-            "Median approval time", None if hours is None else duration(3600 * hours),
-            sub=f"of {things(throughput.timed, 'approved request')}" if throughput.timed else "no approved requests",
+            "Median approval time",
+            None if hours is None else duration(3600 * hours),
+            sub=(
+                f"of {things(throughput.timed, 'approved request')}"
+                if throughput.timed
+                else "no approved requests"
+            ),
         ),
-    ]  # fmt: skip
+    ]
 
 
 def kpi_chart(
-    compared: Sequence[Comparison], mondays: Sequence[date], now: datetime, releases: Mapping[int, list[Deployment]], key: str
-) -> tuple[Kpi, Chart] | None:  # fmt: skip
+    compared: Sequence[Comparison],
+    mondays: Sequence[date],
+    now: datetime,
+    releases: Mapping[int, list[Deployment]],
+    key: str,
+) -> tuple[Kpi, Chart] | None:
     """The chosen business figure, else the first with outcomes; None where there is none. key: its uuid."""
     with_outcomes = [each.kpi for each in compared if each.n]
-    shown = next((each for each in with_outcomes if str(each.uuid) == key), with_outcomes[0] if with_outcomes else None)
+    shown = next(
+        (each for each in with_outcomes if str(each.uuid) == key), with_outcomes[0] if with_outcomes else None
+    )
     if shown is None:
         return None
     weeks = {week.start.date(): week for week in traffic.weeks(shown, queries.at_midnight(mondays[0]), now)}
-    sides = [(weeks[monday].model[0], weeks[monday].holdout[0]) if monday in weeks else (None, None) for monday in mondays]
+    sides = [
+        (weeks[monday].model[0], weeks[monday].holdout[0]) if monday in weeks else (None, None)
+        for monday in mondays
+    ]
     names: dict[str, list[str]] = {}
     for row in releases.get(shown.endpoint_id, []):
         names.setdefault(rules.monday_of(row.started_at.date()).isoformat(), []).append(row.version.semver)
     chart = charts.kpi(
-        shown.name, shown.unit, shown.kind == Kpi.Kind.SHARE, mondays, [model for model, _ in sides],
-        [holdout for _, holdout in sides], {week: ", ".join(semvers) for week, semvers in names.items()},
-    )  # fmt: skip
+        shown.name,
+        shown.unit,
+        shown.kind == Kpi.Kind.SHARE,
+        mondays,
+        [model for model, _ in sides],
+        [holdout for _, holdout in sides],
+        {week: ", ".join(semvers) for week, semvers in names.items()},
+    )
     return shown, chart
 
 
@@ -100,11 +130,22 @@ def run_chart(projects: Sequence[Project], today: date, weeks: int) -> Chart | N
     rows = [found.get(month, queries.EndedRuns()) for month in months]
     if not found:
         return None
-    return charts.runs(months, [row.by_hand for row in rows], [row.planned for row in rows], [row.after_drift for row in rows])
+    return charts.runs(
+        months,
+        [row.by_hand for row in rows],
+        [row.planned for row in rows],
+        [row.after_drift for row in rows],
+    )
 
 
 def cost_chart(weekly: Mapping[int, Mapping[date, Volume]], mondays: Sequence[date]) -> Chart | None:
     """The price of a million answers by week; None without a price or an answer."""
-    sums = [sum((by_week.get(monday, Volume()) for by_week in weekly.values()), Volume()) for monday in mondays]
+    sums = [
+        sum((by_week.get(monday, Volume()) for by_week in weekly.values()), Volume()) for monday in mondays
+    ]
     prices = [price_per_million(volume.cpu_us, volume.timed) for volume in sums]
-    return charts.cost(mondays, prices, settings.CURRENCY) if any(price is not None for price in prices) else None
+    return (
+        charts.cost(mondays, prices, settings.CURRENCY)
+        if any(price is not None for price in prices)
+        else None
+    )

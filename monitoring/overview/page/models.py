@@ -42,7 +42,11 @@ class DashboardEndpoint:
 
 
 def models(
-    found: Sequence[Endpoint], weekly: Mapping[int, Mapping[date, Volume]], mondays: Sequence[date], burning: Burning, now: datetime
+    found: Sequence[Endpoint],
+    weekly: Mapping[int, Mapping[date, Volume]],
+    mondays: Sequence[date],
+    burning: Burning,
+    now: datetime,
 ) -> list[DashboardEndpoint]:
     """One line an endpoint, those that need attention first."""
     live, rollouts, drift = queries.live(found), queries.open_rollouts(found), standing(found)
@@ -60,18 +64,29 @@ def models(
             live=now_live is not None,
             quarantined=endpoint.pk in emptied,
             pages=burning.of(Severity.PAGE, endpoint.pk),
-            drift=drifts.state, budgets=budgets.get(endpoint.pk, ()), requests=volume.requests,
+            drift=drifts.state,
+            budgets=budgets.get(endpoint.pk, ()),
+            requests=volume.requests,
             holding=rollout is not None and rollout.state == "holding",
-        )  # fmt: skip
+        )
         rows.append(
             DashboardEndpoint(
-                endpoint=endpoint, live=now_live, canary=rollout.version.semver if rollout else "", with_feedback=volume.with_feedback,
-                right=right, asked_by=asked_by(right.senders) if right else "", estimate=estimate(drifts.report),
-                weekly=[weekly.get(endpoint.pk, {}).get(monday, Volume()).right_share for monday in mondays], psi=worst_psi(drifts.report),
-                drift=drifts.state, p95_ms=histogram.quantile(of_month.latency, 0.95), requests=volume.requests,
-                cost=price_per_million(volume.cpu_us, volume.timed), health=rules.health(facts),
+                endpoint=endpoint,
+                live=now_live,
+                canary=rollout.version.semver if rollout else "",
+                with_feedback=volume.with_feedback,
+                right=right,
+                asked_by=asked_by(right.senders) if right else "",
+                estimate=estimate(drifts.report),
+                weekly=[weekly.get(endpoint.pk, {}).get(monday, Volume()).right_share for monday in mondays],
+                psi=worst_psi(drifts.report),
+                drift=drifts.state,
+                p95_ms=histogram.quantile(of_month.latency, 0.95),
+                requests=volume.requests,
+                cost=price_per_million(volume.cpu_us, volume.timed),
+                health=rules.health(facts),
             )
-        )  # fmt: skip
+        )
     order = {"bad": 0, "warn": 1, "half": 2, "ok": 3, "off": 4}
     return sorted(rows, key=lambda row: (order[row.health.kind], row.endpoint.full_name))
 

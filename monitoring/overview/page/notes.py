@@ -35,7 +35,10 @@ class Note:
 
 
 def attention(
-    burning: Sequence[Alert], rows: Sequence[DashboardEndpoint], found: Sequence[Endpoint], compared: Sequence[Comparison]
+    burning: Sequence[Alert],
+    rows: Sequence[DashboardEndpoint],
+    found: Sequence[Endpoint],
+    compared: Sequence[Comparison],
 ) -> list[Note]:
     """What needs a person: what burns, what waits for a decision; the most urgent first, at most eight."""
     notes = burns(burning)
@@ -51,7 +54,13 @@ def attention(
         if row.health.word == "in quarantine"
     ]
     notes += [
-        Note("bad", f"{each.kpi.name}: sample ratio off", SAMPLE_RATIO, page("traffic:kpi", each.kpi.uuid), "Open KPI")
+        Note(
+            "bad",
+            f"{each.kpi.name}: sample ratio off",
+            SAMPLE_RATIO,
+            page("traffic:kpi", each.kpi.uuid),
+            "Open KPI",
+        )
         for each in compared
         if each.mismatch
     ]
@@ -107,7 +116,10 @@ def burns(burning: Sequence[Alert]) -> list[Note]:
             notes.append(Note(kind, alert.title, alert.text.split("\n")[0], alert.url, "Open alert"))
         elif alert is together[0] and alert.endpoint is not None:
             monitors = phrase([monitor_name(each) for each in reversed(together)])
-            text = f"{monitors.capitalize()} stay above their limits. Check the histograms and the most characteristic texts."
+            text = (
+                f"{monitors.capitalize()} stay above their limits. Check the histograms and the most"
+                " characteristic texts."
+            )
             notes.append(Note(kind, f"{alert.endpoint.full_name} is drifting", text, alert.url, "Open alert"))
     return notes
 

@@ -1,4 +1,6 @@
-"""Everything that changes triggers and proposals. Locks: the proposal, then what the rooms below take, then the audit log's chain."""
+"""Everything that changes triggers and proposals. Locks: the proposal, then what the rooms below take, then
+the audit log's chain.
+"""
 
 from __future__ import annotations
 
@@ -8,4 +10,16 @@ from monitoring.retraining.actions.settings import set_trigger
 from monitoring.retraining.actions.steps import advance
 from monitoring.retraining.actions.tick import tick
 
-__all__ = ["advance", "approve", "withdraw", "collect_texts", "consider", "decline", "override", "propose", "retry", "set_trigger", "tick"]
+__all__ = [
+    "advance",
+    "approve",
+    "withdraw",
+    "collect_texts",
+    "consider",
+    "decline",
+    "override",
+    "propose",
+    "retry",
+    "set_trigger",
+    "tick",
+]

@@ -1,7 +1,7 @@
 """The wrong and least confident inputs of the window become items and a labeling queue.
 
-What people called right travels on the pick alone. It never becomes a label, a suggestion or anything an annotator sees: an item's label
-is what is decided in labeling.
+What people called right travels on the pick alone. It never becomes a label, a suggestion or anything an
+annotator sees: an item's label is what is decided in labeling.
 """
 
 from __future__ import annotations
@@ -34,25 +34,39 @@ from registry.ground.access.models import User
 
 MAPPING = {"text": "text", "id": "id", "time": "time", "split": "split", "endpoint": "metadata"}
 NO_COLLECTOR = (
-    "No one responsible for this proposal can both read its texts and open a labeling queue. An ML engineer can collect the texts here."
+    "No one responsible for this proposal can both read its texts and open a labeling queue. An ML engineer"
+    " can collect the texts here."
 )
 WORDS = {WRONG: "reported wrong", UNSURE: "least confident", SAMPLE: "sampled at random for the test split"}
 
 
 def collector_of(proposal: Proposal) -> User | None:
-    """On whose behalf texts become items: anyone who took it on, approved it, proposed it by hand, or set the trigger. None: it waits.
+    """On whose behalf texts become items: anyone who took it on, approved it, proposed it by hand, or set the
+    trigger. None: it waits.
 
-    Copying takes someone who may read the texts, which leads may not. No one else is written into the audit log as who copied them.
+    Copying takes someone who may read the texts, which leads may not. No one else is written into the audit
+    log as who copied them.
     """
-    behind = [proposal.collected_by, proposal.acting, proposal.proposed_by, proposal.trigger.author if proposal.trigger else None]
-    return next((each for each in behind if each is not None and each.is_active and may_collect(each, proposal)), None)
+    behind = [
+        proposal.collected_by,
+        proposal.acting,
+        proposal.proposed_by,
+        proposal.trigger.author if proposal.trigger else None,
+    ]
+    return next(
+        (each for each in behind if each is not None and each.is_active and may_collect(each, proposal)), None
+    )
 
 
 def asked_for(proposal: Proposal) -> list[tuple[str, Endpoint | Dataset]]:
-    """What collecting takes: to read the endpoint's texts, to upload into the dataset and to open a queue there."""
+    """What collecting takes: to read the endpoint's texts, to upload into the dataset and to open a queue
+    there.
+    """
     return [
-        ("traffic.read_texts", proposal.endpoint), ("datasets.upload", proposal.dataset), ("labeling.manage", proposal.dataset),
-    ]  # fmt: skip
+        ("traffic.read_texts", proposal.endpoint),
+        ("datasets.upload", proposal.dataset),
+        ("labeling.manage", proposal.dataset),
+    ]
 
 
 def may_collect(user: User, proposal: Proposal) -> bool:
@@ -62,7 +76,11 @@ def may_collect(user: User, proposal: Proposal) -> bool:
 
 def waits_for_collector(proposal: Proposal) -> bool:
     """Whether its texts are to be collected and no one behind it may."""
-    return proposal.state in (State.OPEN, State.APPROVED) and proposal.collected_at is None and collector_of(proposal) is None
+    return (
+        proposal.state in (State.OPEN, State.APPROVED)
+        and proposal.collected_at is None
+        and collector_of(proposal) is None
+    )
 
 
 def wait_for_collector(proposal: Proposal) -> None:
@@ -70,19 +88,31 @@ def wait_for_collector(proposal: Proposal) -> None:
     if proposal.blocked_by == NO_COLLECTOR:
         return
     wait(proposal, NO_COLLECTOR)
-    readers = [each for each in policy.who_can("traffic.read_texts", proposal.endpoint) if may_collect(each, proposal)]
-    message = f"{proposal} to retrain {proposal.endpoint} needs someone who can read its texts to collect them."
+    readers = [
+        each
+        for each in policy.who_can("traffic.read_texts", proposal.endpoint)
+        if may_collect(each, proposal)
+    ]
+    message = (
+        f"{proposal} to retrain {proposal.endpoint} needs someone who can read its texts to collect them."
+    )
     notices.notify(readers, message, reverse("retraining:detail", args=[proposal.uuid]))
 
 
 def texts_ahead(proposal: Proposal) -> Texts | None:
     """The texts of the window, read before the proposal is locked; None where it is not their turn."""
-    waits = proposal.state in (State.OPEN, State.APPROVED) and proposal.collected_at is None and proposal.upload_id is None
+    waits = (
+        proposal.state in (State.OPEN, State.APPROVED)
+        and proposal.collected_at is None
+        and proposal.upload_id is None
+    )
     return queries.window_texts(proposal) if waits and collector_of(proposal) else None
 
 
 def collect(proposal: Proposal, texts: Texts | None, now: datetime) -> None:
-    """Take the locked proposal one step towards its queue. texts: as read ahead. Raises what the rooms below refuse."""
+    """Take the locked proposal one step towards its queue. texts: as read ahead. Raises what the rooms below
+    refuse.
+    """
     who = collector_of(proposal)
     if proposal.upload is not None:
         open_queue(proposal, who, now)
@@ -93,40 +123,68 @@ def collect(proposal: Proposal, texts: Texts | None, now: datetime) -> None:
 
 
 def choose_texts(proposal: Proposal, who: User, window: Texts, now: datetime) -> None:
-    """Choose texts of the window and have copies of them imported, each with the prediction that it came from.
+    """Choose texts of the window and have copies of them imported, each with the prediction that it came
+    from.
 
-    The copies are data of the dataset from then on: visible to all who read or label its samples, and not erased with the predictions.
+    The copies are data of the dataset from then on: visible to all who read or label its samples, and not
+    erased with the predictions.
     """
     texts, missing = window.texts, window.missing
-    choice = rules.choose(window.candidates, known=window.known, limit=proposal.queue_items, seed=str(proposal.uuid))
+    choice = rules.choose(
+        window.candidates, known=window.known, limit=proposal.queue_items, seed=str(proposal.uuid)
+    )
     if not choice.chosen:
-        settle(proposal, now, f"No new texts in the window{left_out(choice, missing)}. Training waits for labels from other sources.")
+        settle(
+            proposal,
+            now,
+            f"No new texts in the window{left_out(choice, missing)}. Training waits for labels from other"
+            " sources.",
+        )
         return
     rows = [(texts[at], kind) for at, kind in choice.chosen]
     lines = [
         {
-            "text": text.text, "id": str(text.uuid), "time": text.at.isoformat(), "split": SPLIT_OF[kind],
+            "text": text.text,
+            "id": str(text.uuid),
+            "time": text.at.isoformat(),
+            "split": SPLIT_OF[kind],
             "endpoint": proposal.endpoint.slug,
         }
         for text, kind in rows
-    ]  # fmt: skip
+    ]
     body = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines).encode()
     upload = datasets.receive_upload(
-        dataset=proposal.dataset, actor=who, file=io.BytesIO(body), file_name=f"retraining-{proposal.number}.jsonl",
+        dataset=proposal.dataset,
+        actor=who,
+        file=io.BytesIO(body),
+        file_name=f"retraining-{proposal.number}.jsonl",
         origin=f"Predictions of {proposal.endpoint.slug}, {str(proposal).lower()}",
-    )  # fmt: skip
+    )
     datasets.inspect(upload_id=upload.uuid, actor=who, encoding="utf-8", parser="jsonl", wait=True)
     datasets.set_mapping(upload_id=upload.uuid, actor=who, mapping=MAPPING, wait=True)
     job = datasets.accept_upload(upload_id=upload.uuid, actor=who, by_system=True)
     keys = dict(Prediction.objects.filter(uuid__in=[text.uuid for text, _ in rows]).values_list("uuid", "pk"))
     labels = [window.right.get(text.uuid, "")[:120] for text, _ in rows]
     Pick.objects.bulk_create(
-        Pick(proposal=proposal, prediction_id=keys.get(text.uuid), prediction_uuid=text.uuid, kind=kind, label=label)
+        Pick(
+            proposal=proposal,
+            prediction_id=keys.get(text.uuid),
+            prediction_uuid=text.uuid,
+            kind=kind,
+            label=label,
+        )
         for (text, kind), label in zip(rows, labels, strict=True)
     )
     found = Counter(kind for _, kind in rows)
     taken = ", ".join(f"{count(found[kind])} {words}" for kind, words in WORDS.items() if found[kind])
-    change(proposal, upload=upload, job=job, collected_by=who, collect_note=f"{taken}{left_out(choice, missing)}."[:500], blocked_by="")
+    change(
+        proposal,
+        upload=upload,
+        job=job,
+        collected_by=who,
+        collect_note=f"{taken}{left_out(choice, missing)}."[:500],
+        blocked_by="",
+    )
 
 
 def left_out(choice: Choice, missing: int) -> str:
@@ -149,15 +207,26 @@ def open_queue(proposal: Proposal, who: User | None, now: datetime) -> None:
         wait(proposal, "Importing the texts.")
         return
     if upload.state != UploadState.IMPORTED:
-        why = upload.report.get("error", {}).get("message") or f"the upload is {upload.get_state_display().lower()}."
-        settle(proposal, now, f"The texts weren't imported: {why} Training waits for labels from other sources.")
+        why = (
+            upload.report.get("error", {}).get("message")
+            or f"the upload is {upload.get_state_display().lower()}."
+        )
+        settle(
+            proposal, now, f"The texts weren't imported: {why} Training waits for labels from other sources."
+        )
         return
-    items = {item.external_id: item.pk for item in Item.objects.filter(upload=upload).only("pk", "external_id")}
+    items = {
+        item.external_id: item.pk for item in Item.objects.filter(upload=upload).only("pk", "external_id")
+    }
     for pick in Pick.objects.filter(proposal=proposal, item=None, prediction_uuid__in=list(items)):
         pick.item_id = items[str(pick.prediction_uuid)]
         pick.save(update_fields=["item"])
     if not items:
-        settle(proposal, now, "All texts were already in the dataset. Training waits for labels from other sources.")
+        settle(
+            proposal,
+            now,
+            "All texts were already in the dataset. Training waits for labels from other sources.",
+        )
     elif who is None:
         wait_for_collector(proposal)
     else:
@@ -165,13 +234,19 @@ def open_queue(proposal: Proposal, who: User | None, now: datetime) -> None:
 
 
 def open_over(proposal: Proposal, who: User, items: int, now: datetime) -> None:
-    """Open the queue over the imported texts; where labeling refuses, its sentence is kept and labels may come from elsewhere."""
+    """Open the queue over the imported texts; where labeling refuses, its sentence is kept and labels may
+    come from elsewhere.
+    """
     name = f"Retraining {proposal.number}: {proposal.endpoint.slug}"[:80]
     try:
         queue = opening.open_queue(
-            dataset_id=proposal.dataset.uuid, actor=who, name=name, overlap=proposal.overlap, source=Queue.Source.UPLOAD,
+            dataset_id=proposal.dataset.uuid,
+            actor=who,
+            name=name,
+            overlap=proposal.overlap,
+            source=Queue.Source.UPLOAD,
             upload_id=proposal.upload.uuid if proposal.upload else None,
-        )  # fmt: skip
+        )
     except Refused as refusal:
         settle(proposal, now, f"No queue opened: {refusal.message} {refusal.next_step}".strip())
         return

@@ -1,4 +1,6 @@
-"""Whether to retrain: asked by the clock for each trigger, or by a person; the answer with all its reasons becomes a proposal."""
+"""Whether to retrain: asked by the clock for each trigger, or by a person; the answer with all its reasons
+becomes a proposal.
+"""
 
 from __future__ import annotations
 
@@ -25,18 +27,23 @@ NOTE_MAX = 2_000
 
 
 def consider(trigger_id: UUID, now: datetime | None = None) -> Proposal | None:
-    """Evaluate a trigger once in ten minutes; its verdict is stored on it, and becomes a proposal where it fires.
+    """Evaluate a trigger once in ten minutes; its verdict is stored on it, and becomes a proposal where it
+    fires.
 
-    Two processes at once ask once: the ten minutes are claimed by a conditional update. One that is killed behind the claim asks again in
-    the next ten minutes.
+    Two processes at once ask once: the ten minutes are claimed by a conditional update. One that is killed
+    behind the claim asks again in the next ten minutes.
     """
     now = now or timezone.now()
     slot = rules.slot_of(now)
     trigger = Trigger.objects.select_related("endpoint__model__project", "author").get(uuid=trigger_id)
-    claimed = Trigger.objects.filter(Q(slot=None) | Q(slot__lt=slot), pk=trigger.pk, enabled=True).update(slot=slot)
+    claimed = Trigger.objects.filter(Q(slot=None) | Q(slot__lt=slot), pk=trigger.pk, enabled=True).update(
+        slot=slot
+    )
     if not claimed:
         return None
-    verdict = rules.consider(queries.gather(trigger.endpoint, now, trigger.window_days), queries.policy_of(trigger), now)
+    verdict = rules.consider(
+        queries.gather(trigger.endpoint, now, trigger.window_days), queries.policy_of(trigger), now
+    )
     Trigger.objects.filter(pk=trigger.pk).update(verdict=verdict.as_json() | {"at": now.isoformat()})
     if not verdict.yes:
         return None
@@ -46,18 +53,24 @@ def consider(trigger_id: UUID, now: datetime | None = None) -> Proposal | None:
         return None
 
 
-def propose(*, endpoint_id: UUID, actor: User, note: str = "", now: datetime | None = None, **numbers: int) -> Proposal:
-    """Propose by hand, with the reasons for and against as they are now; what speaks against it is listed, and the lead decides.
+def propose(
+    *, endpoint_id: UUID, actor: User, note: str = "", now: datetime | None = None, **numbers: int
+) -> Proposal:
+    """Propose by hand, with the reasons for and against as they are now; what speaks against it is listed,
+    and the lead decides.
 
-    numbers: window_days, queue_items, overlap, min_labels; those left out are the usual ones. Raises PermissionDenied, or Refused (nothing
-    is live, the endpoint is frozen, a proposal is under way, a number out of range).
+    numbers: window_days, queue_items, overlap, min_labels; those left out are the usual ones. Raises
+    PermissionDenied, or Refused (nothing is live, the endpoint is frozen, a proposal is under way, a number
+    out of range).
     """
     now = now or timezone.now()
     endpoint = Endpoint.objects.select_related("model__project").get(uuid=endpoint_id)
     policy.require(actor, "retraining.propose", endpoint)
     values = {name: limit.default for name, limit in rules.LIMITS.items()} | numbers
     if problems := rules.out_of_range(values):
-        raise Refused("The proposal wasn't created.", next_step=next(iter(problems.values()))[0], fields=problems)
+        raise Refused(
+            "The proposal wasn't created.", next_step=next(iter(problems.values()))[0], fields=problems
+        )
     if len(note) > NOTE_MAX:
         raise Refused("The note is too long.", fields={"note": [f"Use up to {NOTE_MAX:,} characters."]})
     verdict = weigh(endpoint, values, now)
@@ -94,29 +107,51 @@ def numbers_of(trigger: Trigger) -> dict[str, int]:
 
 @transaction.atomic
 def make(
-    endpoint: Endpoint, verdict: Verdict, now: datetime, *, numbers: dict[str, int], trigger: Trigger | None = None,
-    slot: datetime | None = None, by: User | None = None, note: str = "",
-) -> Proposal:  # fmt: skip
-    """Store the proposal with its reasons for good, and notify the leads. Raises Conflict where one is under way already."""
+    endpoint: Endpoint,
+    verdict: Verdict,
+    now: datetime,
+    *,
+    numbers: dict[str, int],
+    trigger: Trigger | None = None,
+    slot: datetime | None = None,
+    by: User | None = None,
+    note: str = "",
+) -> Proposal:
+    """Store the proposal with its reasons for good, and notify the leads. Raises Conflict where one is under
+    way already.
+    """
     project = Project.objects.select_for_update(of=("self",), no_key=True).get(pk=endpoint.model.project_id)
     alias, live = Alias.objects.get(endpoint=endpoint), queries.live_version(endpoint)
     if live is None or alias.version_id != live.pk:
         raise Conflict("Another version just went live.", next_step="Reload the page, then propose again.")
-    last = Proposal.objects.filter(endpoint__model__project=project).aggregate(last=Max("number"))["last"] or 0
+    last = (
+        Proposal.objects.filter(endpoint__model__project=project).aggregate(last=Max("number"))["last"] or 0
+    )
     values: dict[str, Any] = {name: numbers[name] for name in ("min_labels", "queue_items", "overlap")}
     try:
         with transaction.atomic():
             proposal = Proposal.objects.create(
-                number=last + 1, endpoint=endpoint, trigger=trigger, slot=slot, proposed_by=by, note=note, live=live,
+                number=last + 1,
+                endpoint=endpoint,
+                trigger=trigger,
+                slot=slot,
+                proposed_by=by,
+                note=note,
+                live=live,
                 live_moves=alias.moves,
                 reasons_for=[reason.as_json() for reason in verdict.reasons_for],
                 reasons_against=[reason.as_json() for reason in verdict.reasons_against],
-                dataset=live.run.snapshot.dataset, window_start=now - timedelta(days=numbers["window_days"]), window_end=now,
-                labels_new=queries.labels_since(live.run.snapshot.dataset, live.run.snapshot.created_at), labels_at=now, **values,
-            )  # fmt: skip
+                dataset=live.run.snapshot.dataset,
+                window_start=now - timedelta(days=numbers["window_days"]),
+                window_end=now,
+                labels_new=queries.labels_since(live.run.snapshot.dataset, live.run.snapshot.created_at),
+                labels_at=now,
+                **values,
+            )
     except IntegrityError as error:
         raise Conflict(
-            "A proposal for this endpoint is already in progress.", next_step="Decide or withdraw that proposal first."
+            "A proposal for this endpoint is already in progress.",
+            next_step="Decide or withdraw that proposal first.",
         ) from error
     announce(proposal, by)
     return proposal
@@ -126,12 +161,19 @@ def announce(proposal: Proposal, by: User | None) -> None:
     """Write the event and the outbox row, and notify the leads."""
     kind = proposal.trigger.kind if proposal.trigger else "manual"
     note(
-        by, Verb.RETRAIN_PROPOSED, proposal, trigger=kind, reasons_for=[reason["code"] for reason in proposal.reasons_for],
-        reasons_against=[reason["code"] for reason in proposal.reasons_against],
-    )  # fmt: skip
-    outbox.append(
-        "retraining.proposed", project=proposal.endpoint.model.project, proposal=str(proposal.uuid), endpoint=str(proposal.endpoint.uuid),
+        by,
+        Verb.RETRAIN_PROPOSED,
+        proposal,
         trigger=kind,
-    )  # fmt: skip
+        reasons_for=[reason["code"] for reason in proposal.reasons_for],
+        reasons_against=[reason["code"] for reason in proposal.reasons_against],
+    )
+    outbox.append(
+        "retraining.proposed",
+        project=proposal.endpoint.model.project,
+        proposal=str(proposal.uuid),
+        endpoint=str(proposal.endpoint.uuid),
+        trigger=kind,
+    )
     why = proposal.reasons_for[0]["fact"] if proposal.reasons_for else "requested by a person"
     notify_leads(proposal, f"{proposal} to retrain {proposal.endpoint} needs your decision: {why}")

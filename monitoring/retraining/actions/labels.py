@@ -20,15 +20,20 @@ def count_labels(proposal: Proposal, now: datetime) -> int:
 
 
 def pass_gate(proposal: Proposal, now: datetime) -> None:
-    """Training waits for enough labels and until no one has an item of the queue in hand, or until all of it is decided.
+    """Training waits for enough labels and until no one has an item of the queue in hand, or until all of it
+    is decided.
 
-    What people have before them is lost to a snapshot that is frozen meanwhile. Closing the queue says that it need not wait for them.
+    What people have before them is lost to a snapshot that is frozen meanwhile. Closing the queue says that
+    it need not wait for them.
     """
     found, queue = count_labels(proposal, now), proposal.queue
     decided = queue is not None and queue_is_done(queue)
     held = in_hand(queue, now) if queue is not None and not decided else 0
     if held and found >= proposal.min_labels:
-        still = f"{found:,} new labels resolved. {held:,} item{'s are' if held > 1 else ' is'} still being labeled in the queue {queue}"
+        still = (
+            f"{found:,} new labels resolved. {held:,} item{'s are' if held > 1 else ' is'} still being"
+            f" labeled in the queue {queue}"
+        )
         wait(proposal, f"{still}; training starts when they're done or the queue is closed.")
         return
     if found >= proposal.min_labels or (decided and found):
@@ -38,9 +43,16 @@ def pass_gate(proposal: Proposal, now: datetime) -> None:
     if queue is None:
         wait(proposal, f"{missing}. Label items of {proposal.dataset}.")
     elif decided:
-        wait(proposal, f"{missing}, and the queue {queue} has no items left. Label other items of {proposal.dataset}.")
+        wait(
+            proposal,
+            f"{missing}, and the queue {queue} has no items left. Label other items of {proposal.dataset}.",
+        )
     else:
-        wait(proposal, f"{missing}; {queue.items_decided:,} of {queue.items_total:,} items in the queue {queue} resolved.")
+        wait(
+            proposal,
+            f"{missing}; {queue.items_decided:,} of {queue.items_total:,} items in the queue {queue}"
+            " resolved.",
+        )
 
 
 def in_hand(queue: Queue, now: datetime) -> int:
@@ -50,4 +62,6 @@ def in_hand(queue: Queue, now: datetime) -> int:
 
 def queue_is_done(queue: Queue) -> bool:
     """Whether every item of a filled queue is decided, or it is closed."""
-    return queue.state == Queue.State.CLOSED or (queue.filled_at is not None and 0 < queue.items_total <= queue.items_decided)
+    return queue.state == Queue.State.CLOSED or (
+        queue.filled_at is not None and 0 < queue.items_total <= queue.items_decided
+    )

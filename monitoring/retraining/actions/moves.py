@@ -1,4 +1,6 @@
-"""A proposal's own steps under the lock of its row: its state, what it waits for or cannot continue for, its end, and who is notified."""
+"""A proposal's own steps under the lock of its row: its state, what it waits for or cannot continue for, its
+end, and who is notified.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,9 @@ def change(proposal: Proposal, **fields: Any) -> None:
 
 
 def move(proposal: Proposal, state: State, **fields: Any) -> None:
-    """Give it a state that may follow its own. Raises Conflict, also where another proposal of the endpoint has come in between."""
+    """Give it a state that may follow its own. Raises Conflict, also where another proposal of the endpoint
+    has come in between.
+    """
     check_move("proposal", rules.MOVES, State(proposal.state), state)
     try:
         with transaction.atomic():
@@ -48,7 +52,8 @@ def move(proposal: Proposal, state: State, **fields: Any) -> None:
     except IntegrityError as error:
         other = queries.busy(proposal.endpoint)
         raise Conflict(
-            f"{other} of {proposal.endpoint} is in progress. Only one can run at a time.", next_step="Decide that proposal first."
+            f"{other} of {proposal.endpoint} is in progress. Only one can run at a time.",
+            next_step="Decide that proposal first.",
         ) from error
 
 
@@ -61,7 +66,15 @@ def wait(proposal: Proposal, why: str) -> None:
 def note(actor: User | None, verb: Verb, proposal: Proposal, **more: Any) -> None:
     """One event about a proposal."""
     endpoint = proposal.endpoint
-    record(actor, verb, proposal, project=endpoint.model.project.uuid, endpoint=endpoint.uuid, version=proposal.live.uuid, **more)
+    record(
+        actor,
+        verb,
+        proposal,
+        project=endpoint.model.project.uuid,
+        endpoint=endpoint.uuid,
+        version=proposal.live.uuid,
+        **more,
+    )
 
 
 def end(
@@ -80,15 +93,28 @@ def end(
     move(proposal, state, outcome=outcome, ended_at=now, blocked_by="", **more)
     note(actor, verb, proposal, old=old, outcome=outcome or state, reason=reason)
     outbox.append(
-        "retraining.ended", project=proposal.endpoint.model.project, proposal=str(proposal.uuid), endpoint=str(proposal.endpoint.uuid),
+        "retraining.ended",
+        project=proposal.endpoint.model.project,
+        proposal=str(proposal.uuid),
+        endpoint=str(proposal.endpoint.uuid),
         outcome=outcome or state,
-    )  # fmt: skip
+    )
 
 
 def fail(proposal: Proposal, sentence: str, next_step: str, now: datetime) -> None:
     """A step could not be done: a person has to look, and may try again."""
     message = sentence[:FAILURE_MAX]
-    end(proposal, State.FAILED, "", None, now, verb=Verb.RETRAIN_FAILED, reason=message, failure=message, failure_step=next_step[:STEP_MAX])
+    end(
+        proposal,
+        State.FAILED,
+        "",
+        None,
+        now,
+        verb=Verb.RETRAIN_FAILED,
+        reason=message,
+        failure=message,
+        failure_step=next_step[:STEP_MAX],
+    )
     notify_leads(proposal, f"{proposal} to retrain {proposal.endpoint} failed: {sentence}")
 
 
@@ -117,20 +143,31 @@ ANSWERS_FOR = frozenset({Verb.RETRAIN_APPROVED, Verb.RETRAIN_RESUMED, Verb.RETRA
 
 
 def acting_for(proposal: Proposal) -> User:
-    """Who answers for the steps: who approved, tried again or continued last, by the row and by the audit log. Raises Stuck where no one
-    approved the start, anyone who tried again."""
+    """Who answers for the steps: who approved, tried again or continued last, by the row and by the audit
+    log. Raises Stuck where no one approved the start, anyone who tried again.
+    """
     if proposal.acting is None or not proposal.acting.is_active:
-        raise Stuck("No one is responsible for the next step anymore.", "A lead can retry and take responsibility.")
+        raise Stuck(
+            "No one is responsible for the next step anymore.", "A lead can retry and take responsibility."
+        )
     logged = accounts.events_about(proposal.uuid, ANSWERS_FOR)
     if Verb.RETRAIN_APPROVED not in {event.verb for event in logged}:
-        raise Stuck("The audit log doesn't show who approved this start.", "Withdraw the proposal, then create another.")
+        raise Stuck(
+            "The audit log doesn't show who approved this start.",
+            "Withdraw the proposal, then create another.",
+        )
     if logged[-1].actor != str(proposal.acting.uuid):
-        raise Stuck("The audit log doesn't show who is responsible for the next step.", "A lead can retry and take responsibility.")
+        raise Stuck(
+            "The audit log doesn't show who is responsible for the next step.",
+            "A lead can retry and take responsibility.",
+        )
     return proposal.acting
 
 
 def ended(job: Job | None, what: str) -> bool:
-    """Whether a job has succeeded; False while it continues or where there is none. Raises Stuck where it ended badly."""
+    """Whether a job has succeeded; False while it continues or where there is none. Raises Stuck where it
+    ended badly.
+    """
     if job is None or not job.is_finished:
         return False
     if job.state == JobState.SUCCEEDED:

@@ -43,20 +43,30 @@ def register(proposal: Proposal, actor: User) -> None:
 
 
 def ask(proposal: Proposal, actor: User) -> None:
-    """Open the promotion on behalf of who approved the start. Who continues by hand asks for it, and so cannot approve it."""
+    """Open the promotion on behalf of who approved the start. Who continues by hand asks for it, and so
+    cannot approve it.
+    """
     version = proposal.version
     assert version is not None  # noqa: S101  the step before
-    known = PromotionRequest.objects.filter(version=version, endpoint=proposal.endpoint, status__in=sorted(OPEN)).first()
+    known = PromotionRequest.objects.filter(
+        version=version, endpoint=proposal.endpoint, status__in=sorted(OPEN)
+    ).first()
     asked = known or promotions.request(
-        version=version, endpoint=proposal.endpoint, note=note_of(proposal), actor=requester(proposal, actor), plan=plan_for(proposal),
+        version=version,
+        endpoint=proposal.endpoint,
+        note=note_of(proposal),
+        actor=requester(proposal, actor),
+        plan=plan_for(proposal),
         by_system=proposal.overridden_by is None,
-    )  # fmt: skip
+    )
     move(proposal, State.REQUESTED, promotion=asked, blocked_by="")
     notify_leads(proposal, f"{version.semver} of {proposal} is waiting for promotion to {proposal.endpoint}.")
 
 
 def plan_for(proposal: Proposal) -> dict[str, Any]:
-    """The plan of the endpoint's last rollout, else the usual one, that can decide at the present traffic; else all traffic at once."""
+    """The plan of the endpoint's last rollout, else the usual one, that can decide at the present traffic;
+    else all traffic at once.
+    """
     traffic, last = present_traffic(proposal.endpoint, timezone.now()), last_rollout(proposal.endpoint)
     for plan in (*([last.rule] if last else []), Plan()):
         if not plan.problems() and not forecast(plan, traffic).problem:
@@ -65,14 +75,20 @@ def plan_for(proposal: Proposal) -> dict[str, Any]:
 
 
 def requester(proposal: Proposal, actor: User) -> User:
-    """Who continued by hand, else who approved the start, while their role still allows it; else who answers for the steps."""
+    """Who continued by hand, else who approved the start, while their role still allows it; else who answers
+    for the steps.
+    """
     who = proposal.overridden_by or proposal.decided_by
     return who if who and who.is_active and queries.may_request(who, proposal) else actor
 
 
 def note_of(proposal: Proposal) -> str:
     """What the promotion says of where it comes from."""
-    why = "; ".join(reason["fact"] for reason in proposal.reasons_for) or proposal.note or "requested by a person"
+    why = (
+        "; ".join(reason["fact"] for reason in proposal.reasons_for)
+        or proposal.note
+        or "requested by a person"
+    )
     verdict = (proposal.comparison or {}).get("why", "")
     more = f" Requested manually: {proposal.override_reason}" if proposal.overridden_by else ""
     return f"{proposal}: {proposal.live.semver} retrained, because: {why}. {verdict}{more}".strip()[:2_000]
@@ -83,9 +99,17 @@ def follow_promotion(proposal: Proposal, now: datetime) -> None:
     asked = proposal.promotion
     assert asked is not None  # noqa: S101  its state says so
     if asked.status == Status.FULFILLED:
-        done(proposal, Outcome.PROMOTED, now, f"{proposal.semver} of {proposal} is live on {proposal.endpoint}.")
+        done(
+            proposal,
+            Outcome.PROMOTED,
+            now,
+            f"{proposal.semver} of {proposal} is live on {proposal.endpoint}.",
+        )
     elif asked.status not in OPEN:
-        message = f"{proposal.semver} of {proposal} didn't go live: request {asked.number} is {asked.get_status_display().lower()}."
+        message = (
+            f"{proposal.semver} of {proposal} didn't go live: request {asked.number} is"
+            f" {asked.get_status_display().lower()}."
+        )
         done(proposal, Outcome.PROMOTION_ENDED, now, message)
     else:
         wait(proposal, f"Request {asked.number} is {asked.get_status_display().lower()}.")

@@ -19,24 +19,52 @@ from registry.ground.ledger.verbs import Verb
 
 @transaction.atomic
 def set_trigger(
-    *, endpoint_id: UUID, kind: str, actor: User, threshold: float, enabled: bool, seen: str | None = None, **numbers: int
+    *,
+    endpoint_id: UUID,
+    kind: str,
+    actor: User,
+    threshold: float,
+    enabled: bool,
+    seen: str | None = None,
+    **numbers: int,
 ) -> Trigger:
     """Set one kind of trigger of an endpoint, as a whole. The actor answers from now on for what it proposes.
 
-    numbers: rules.LIMITS, those that are left out keep their value or get the usual one. seen: queries.settings_seen as the person read
-    it, None for a program that sets it whatever it was. Raises PermissionDenied, Refused by field, or Conflict (set by someone meanwhile).
+    numbers: rules.LIMITS, those that are left out keep their value or get the usual one. seen:
+    queries.settings_seen as the person read it, None for a program that sets it whatever it was. Raises
+    PermissionDenied, Refused by field, or Conflict (set by someone meanwhile).
     """
-    endpoint = Endpoint.objects.select_for_update(of=("self",), no_key=True).select_related("model__project").get(uuid=endpoint_id)
+    endpoint = (
+        Endpoint.objects.select_for_update(of=("self",), no_key=True)
+        .select_related("model__project")
+        .get(uuid=endpoint_id)
+    )
     policy.require(actor, "retraining.manage", endpoint)
     if seen is not None and seen != queries.settings_seen(endpoint):
-        raise Conflict("Someone else changed these settings while you had them open.", next_step="Reload the page and save again.")
+        raise Conflict(
+            "Someone else changed these settings while you had them open.",
+            next_step="Reload the page and save again.",
+        )
     known = endpoint.triggers.filter(kind=kind).first()
-    values: dict[str, Any] = {name: getattr(known, name) if known else limit.default for name, limit in rules.LIMITS.items()} | numbers
+    values: dict[str, Any] = {
+        name: getattr(known, name) if known else limit.default for name, limit in rules.LIMITS.items()
+    } | numbers
     rules.check_settings(kind, threshold, values)
     values |= {"threshold": threshold, "enabled": enabled}
     old = {name: getattr(known, name) for name in values} if known else None
     if old == values:
         return known  # type: ignore[return-value]  # there is one where there is an old state
-    trigger, _ = Trigger.objects.update_or_create(endpoint=endpoint, kind=kind, defaults=values | {"author": actor})
-    record(actor, Verb.TRIGGER_SET, trigger, project=endpoint.model.project.uuid, endpoint=endpoint.uuid, kind=kind, old=old, new=values)
+    trigger, _ = Trigger.objects.update_or_create(
+        endpoint=endpoint, kind=kind, defaults=values | {"author": actor}
+    )
+    record(
+        actor,
+        Verb.TRIGGER_SET,
+        trigger,
+        project=endpoint.model.project.uuid,
+        endpoint=endpoint.uuid,
+        kind=kind,
+        old=old,
+        new=values,
+    )
     return trigger

@@ -1,7 +1,9 @@
-"""Carrying a proposal on, one step at a time: queue, labels, snapshot, run, evaluation, comparison, version, promotion.
+"""Carrying a proposal on, one step at a time: queue, labels, snapshot, run, evaluation, comparison, version,
+promotion.
 
-Each step is one transaction under the proposal's lock, in which the room below is asked and what it made is noted: both commit or neither.
-A process that is killed in between leaves nothing half done; the next tick takes the step that is not done. Nothing here promotes.
+Each step is one transaction under the proposal's lock, in which the room below is asked and what it made is
+noted: both commit or neither. A process that is killed in between leaves nothing half done; the next tick
+takes the step that is not done. Nothing here promotes.
 """
 
 from __future__ import annotations
@@ -22,7 +24,15 @@ from monitoring.retraining.actions.collect import collect, settle, texts_ahead
 from monitoring.retraining.actions.labels import count_labels, pass_gate
 from monitoring.retraining.actions.moves import Stuck, acting_for, done, fail, lock, wait
 from monitoring.retraining.actions.promotion import ask, follow_promotion, register
-from monitoring.retraining.actions.training import behind_ahead, compare_ahead, judge, measure, stop_run, take_snapshot, train
+from monitoring.retraining.actions.training import (
+    behind_ahead,
+    compare_ahead,
+    judge,
+    measure,
+    stop_run,
+    take_snapshot,
+    train,
+)
 from monitoring.retraining.models import Proposal
 from monitoring.retraining.queries import Texts
 from monitoring.retraining.rules import Outcome, State, Step
@@ -56,15 +66,26 @@ def advance(proposal_id: UUID, now: datetime | None = None) -> Proposal:
 
 def place(proposal: Proposal) -> tuple[Any, ...]:
     """The state of a proposal, to see whether a step did something."""
-    return proposal.state, proposal.step, proposal.job_id, proposal.upload_id, proposal.run_id, proposal.live_evaluation_id
+    return (
+        proposal.state,
+        proposal.step,
+        proposal.job_id,
+        proposal.upload_id,
+        proposal.run_id,
+        proposal.live_evaluation_id,
+    )
 
 
 def advance_once(proposal: Proposal, now: datetime) -> Proposal:
-    """One step. What a room below refuses for now is waited for; what it refuses for good ends in a failure that can be tried again.
+    """One step. What a room below refuses for now is waited for; what it refuses for good ends in a failure
+    that can be tried again.
 
     proposal: as it was read a moment ago. Returns it as it is then.
     """
-    ahead, proposal_id = Ahead(texts_ahead(proposal), compare_ahead(proposal), behind_ahead(proposal)), proposal.uuid
+    ahead, proposal_id = (
+        Ahead(texts_ahead(proposal), compare_ahead(proposal), behind_ahead(proposal)),
+        proposal.uuid,
+    )
     with transaction.atomic():
         proposal = lock(proposal_id)
         if proposal.state not in rules.BUSY:
@@ -107,7 +128,12 @@ def step(proposal: Proposal, ahead: Ahead, now: datetime) -> None:
         live = queries.live_version(proposal.endpoint)
         what = f"{live.semver} is live instead" if live else "no version is live anymore"
         stop_run(proposal)
-        done(proposal, Outcome.OVERTAKEN, now, f"{proposal} to retrain {proposal.endpoint} was overtaken: {what}.")
+        done(
+            proposal,
+            Outcome.OVERTAKEN,
+            now,
+            f"{proposal} to retrain {proposal.endpoint} was overtaken: {what}.",
+        )
     elif proposal.state == State.OPEN:
         prepare(proposal, ahead.texts, now)
     elif frozen := versions.freeze_of(proposal.endpoint, now):
@@ -139,11 +165,16 @@ def prepare(proposal: Proposal, texts: Texts | None, now: datetime) -> None:
 
 
 def overtaken(proposal: Proposal) -> bool:
-    """Whether another version than the one to beat is live; once someone has gone on by hand, that is theirs to judge."""
+    """Whether another version than the one to beat is live; once someone has gone on by hand, that is theirs
+    to judge.
+    """
     alias = Alias.objects.get(endpoint=proposal.endpoint)
     return alias.version_id != proposal.live_id and proposal.overridden_by_id is None
 
 
 STEPS: dict[Step, Callable[[Proposal, User], None]] = {
-    Step.SNAPSHOT: take_snapshot, Step.EVALUATION: measure, Step.VERSION: register, Step.PROMOTION: ask,
-}  # fmt: skip
+    Step.SNAPSHOT: take_snapshot,
+    Step.EVALUATION: measure,
+    Step.VERSION: register,
+    Step.PROMOTION: ask,
+}

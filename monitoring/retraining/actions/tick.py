@@ -1,4 +1,6 @@
-"""What the clock does: ask the triggers, carry the proposals on. One that fails in an unforeseen way holds up no other."""
+"""What the clock does: ask the triggers, carry the proposals on. One that fails in an unforeseen way holds up
+no other.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ log = logging.getLogger(__name__)
 
 
 def tick(now: datetime | None = None) -> int:
-    """Ask every trigger that is due, and take every step that can be taken. Returns how many triggers and proposals were looked at."""
+    """Ask every trigger that is due, and take every step that can be taken. Returns how many triggers and
+    proposals were looked at.
+    """
     now = now or timezone.now()
     triggers, proposals = queries.due_triggers(now), queries.unended()
     for trigger in triggers:
@@ -44,7 +48,9 @@ def safely(event: str, uuid: UUID, act: Callable[[UUID, datetime], Any], now: da
 
 @transaction.atomic
 def give_up(uuid: UUID, now: datetime) -> None:
-    """An error that no one foresaw: a proposal under way says so and can be tried again; an open one stays as it is."""
+    """An error that no one foresaw: a proposal under way says so and can be tried again; an open one stays as
+    it is.
+    """
     proposal = lock(uuid)
     if proposal.state in rules.BUSY and proposal.state in (State.APPROVED, State.RUNNING):
         fail(

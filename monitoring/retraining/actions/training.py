@@ -52,20 +52,32 @@ def take_snapshot(proposal: Proposal, actor: User) -> None:
 
 
 def recipe_of(run: Run, snapshot: Snapshot) -> dict[str, Any]:
-    """Everything of a run's spec that is not its data or its base: the same again. A class with a threshold is called as the snapshot
-    calls it; where it is gone the likeliest class answers."""
-    values = {name: value for name, value in run.spec.items() if name not in NOT_IN_RECIPE and value is not None}
+    """Everything of a run's spec that is not its data or its base: the same again. A class with a threshold
+    is called as the snapshot calls it; where it is gone the likeliest class answers.
+    """
+    values = {
+        name: value for name, value in run.spec.items() if name not in NOT_IN_RECIPE and value is not None
+    }
     return values | strategy_settings(run) | threshold_settings(run.spec, run.snapshot, snapshot)
 
 
 def behind_ahead(proposal: Proposal) -> frozenset[UUID] | None:
-    """Who is behind the run that is launched next, looked up before the lock is taken; None where it is not its turn."""
-    is_next = proposal.state == State.RUNNING and proposal.step == Step.RUN and proposal.snapshot and proposal.run is None
+    """Who is behind the run that is launched next, looked up before the lock is taken; None where it is not
+    its turn.
+    """
+    is_next = (
+        proposal.state == State.RUNNING
+        and proposal.step == Step.RUN
+        and proposal.snapshot
+        and proposal.run is None
+    )
     return queries.people_behind(proposal) if is_next else None
 
 
 def train(proposal: Proposal, actor: User, behind: frozenset[UUID] | None) -> None:
-    """Launch the live version's recipe on the new snapshot, and wait for the model. Who approved the start is not who trained."""
+    """Launch the live version's recipe on the new snapshot, and wait for the model. Who approved the start is
+    not who trained.
+    """
     run, live = proposal.run, proposal.live.run
     assert proposal.snapshot is not None  # noqa: S101  the step before
     if run is None:
@@ -74,14 +86,23 @@ def train(proposal: Proposal, actor: User, behind: frozenset[UUID] | None) -> No
         text = f"{proposal}: {proposal.live.semver} retrained on {proposal.snapshot}"
         options = recipe_of(live, proposal.snapshot)
         made = training.launch(
-            snapshot=proposal.snapshot, base=live.base, strategy=live.strategy, actor=actor, options=options, note=text, by_system=True,
+            snapshot=proposal.snapshot,
+            base=live.base,
+            strategy=live.strategy,
+            actor=actor,
+            options=options,
+            note=text,
+            by_system=True,
             behind=behind,
-        )  # fmt: skip
+        )
         change(proposal, run=made, blocked_by="")
     elif run.state in queries.RUN_ENDED:
         error = run.error or {}
         problem = error.get("message") or f"{run} was stopped."
-        raise Stuck(f"{run} didn't finish: {problem}", error.get("next_step") or "Try again; it resumes from its last checkpoint.")
+        raise Stuck(
+            f"{run} didn't finish: {problem}",
+            error.get("next_step") or "Try again; it resumes from its last checkpoint.",
+        )
 
 
 def measure(proposal: Proposal, actor: User) -> None:
@@ -104,7 +125,9 @@ def measure(proposal: Proposal, actor: User) -> None:
 
 
 def live_knows(proposal: Proposal) -> bool:
-    """Whether the live version has learned every label of the new snapshot; else only its own evaluation can be shown beside."""
+    """Whether the live version has learned every label of the new snapshot; else only its own evaluation can
+    be shown beside.
+    """
     try:
         evaluation.check_measurable(proposal.live.run, proposal.snapshot)  # type: ignore[arg-type]  # there is one
     except Refused:
@@ -113,7 +136,9 @@ def live_knows(proposal: Proposal) -> bool:
 
 
 def restart(proposal: Proposal, actor: User) -> None:
-    """Let the failed step be done again: forget the job that failed, and have a run that stopped continue from its checkpoint."""
+    """Let the failed step be done again: forget the job that failed, and have a run that stopped continue
+    from its checkpoint.
+    """
     change(proposal, job=None)
     if proposal.run is not None and proposal.run.state in queries.RUN_ENDED:
         training.resume(run_id=proposal.run.uuid, actor=actor)
@@ -140,25 +165,40 @@ def compare_ahead(proposal: Proposal) -> dict[str, Any] | None:
 
 
 def compared_with(old: Evaluation, new: Evaluation) -> dict[str, Any]:
-    """Paired differences on the items that both answered, and what they come to: better, unclear, worse, or incomparable with why."""
+    """Paired differences on the items that both answered, and what they come to: better, unclear, worse, or
+    incomparable with why.
+    """
     try:
         report = evaluation.compare_uncached(old, new)
     except Refused as refusal:
         return {"verdict": "incomparable", "why": refusal.message}
-    metrics = {name: report["metrics"][name] for name in ("macro_f1", "accuracy") if name in report["metrics"]}
+    metrics = {
+        name: report["metrics"][name] for name in ("macro_f1", "accuracy") if name in report["metrics"]
+    }
     verdict, why = rules.judge(metrics)
     return {
-        "verdict": verdict, "why": why, "rows": report["rows"], "left_out": report["left_out"], "metrics": metrics,
+        "verdict": verdict,
+        "why": why,
+        "rows": report["rows"],
+        "left_out": report["left_out"],
+        "metrics": metrics,
         "digest": report["digest"],
-    }  # fmt: skip
+    }
 
 
 def judge(proposal: Proposal, compared: dict[str, Any] | None, now: datetime) -> None:
-    """Note the comparison. A model that is not better ends the proposal: no promotion is opened unless a lead continues by hand."""
+    """Note the comparison. A model that is not better ends the proposal: no promotion is opened unless a lead
+    continues by hand.
+    """
     if compared is None:
         return
     change(proposal, comparison=compared, blocked_by="")
     if compared["verdict"] == "better":
         return
     outcome = Outcome.INCOMPARABLE if compared["verdict"] == "incomparable" else Outcome.NOT_BETTER
-    done(proposal, outcome, now, f"{proposal} to retrain {proposal.endpoint} didn't request a promotion: {compared['why']}")
+    done(
+        proposal,
+        outcome,
+        now,
+        f"{proposal} to retrain {proposal.endpoint} didn't request a promotion: {compared['why']}",
+    )

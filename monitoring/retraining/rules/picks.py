@@ -1,7 +1,9 @@
-"""Which texts of a window go to the analysts: what the model got wrong, what it was least sure of, and a fair sample.
+"""Which texts of a window go to the analysts: what the model got wrong, what it was least sure of, and a fair
+sample.
 
-The fair sample is drawn before anything else and becomes test data; what is chosen because the live model fails on it becomes training
-data. A test that held texts chosen by the live model's errors would flatter every other model.
+The fair sample is drawn before anything else and becomes test data; what is chosen because the live model
+fails on it becomes training data. A test that held texts chosen by the live model's errors would flatter
+every other model.
 """
 
 from __future__ import annotations
@@ -17,7 +19,9 @@ SPLIT_OF = {WRONG: "train", UNSURE: "train", SAMPLE: "test"}
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One kept text of the window. pk: of its prediction; normal: digest of its normal form; wrong: by feedback."""
+    """One kept text of the window. pk: of its prediction; normal: digest of its normal form; wrong: by
+    feedback.
+    """
 
     pk: int
     normal: str
@@ -27,7 +31,9 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """chosen: (prediction, kind), each text once. repeated: texts that came again. known: texts that the dataset has already."""
+    """chosen: (prediction, kind), each text once. repeated: texts that came again. known: texts that the
+    dataset has already.
+    """
 
     chosen: tuple[tuple[int, str], ...]
     repeated: int
@@ -35,9 +41,11 @@ class Choice:
 
 
 def choose(candidates: Iterable[Candidate], *, known: frozenset[str], limit: int, seed: str) -> Choice:
-    """At most `limit` texts: a fifth drawn by the hash of seed and text, then the wrong ones, then the least confident.
+    """At most `limit` texts: a fifth drawn by the hash of seed and text, then the wrong ones, then the least
+    confident.
 
-    candidates: newest first; of equal texts the one that was called wrong counts, else the newest. known: normal digests in the dataset.
+    candidates: newest first; of equal texts the one that was called wrong counts, else the newest. known:
+    normal digests in the dataset.
     """
     found: dict[str, Candidate] = {}
     repeated = 0
@@ -52,7 +60,9 @@ def choose(candidates: Iterable[Candidate], *, known: frozenset[str], limit: int
     taken = {each.normal for each in sample}
     rest = [each for each in fresh if each.normal not in taken]
     wrong = [each for each in rest if each.wrong]
-    unsure = sorted((each for each in rest if not each.wrong), key=lambda each: (each.confidence, each.normal))
+    unsure = sorted(
+        (each for each in rest if not each.wrong), key=lambda each: (each.confidence, each.normal)
+    )
     chosen = [(each.pk, WRONG) for each in wrong] + [(each.pk, UNSURE) for each in unsure]
     picked = chosen[: max(0, limit - len(sample))] + [(each.pk, SAMPLE) for each in sample]
     return Choice(tuple(picked), repeated, len(found) - len(fresh))

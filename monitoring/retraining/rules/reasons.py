@@ -21,8 +21,9 @@ BUDGET_DAYS = 30
 
 @dataclass(frozen=True, slots=True)
 class Shift:
-    """An open drift monitor. psi: what the newest window measured, None in another unit; text: that value and its limit, as the drift page
-    shows them."""
+    """An open drift monitor. psi: what the newest window measured, None in another unit; text: that value and
+    its limit, as the drift page shows them.
+    """
 
     what: str
     psi: float | None
@@ -32,7 +33,9 @@ class Shift:
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """What is known of drift. state: of the newest report, empty where there is none. shifts: the open monitors."""
+    """What is known of drift. state: of the newest report, empty where there is none. shifts: the open
+    monitors.
+    """
 
     state: str = ""
     shifts: tuple[Shift, ...] = ()
@@ -42,13 +45,15 @@ class Drift:
 class Facts:
     """What is known of an endpoint. urls: pages with the evidence, by fact.
 
-    quality_alert: text of the open alert of the quality objective. answers, with_feedback: predictions of the live version in the window,
-    and those with feedback. enough_feedback: whether these are enough, in number and share, to represent the rest. By sticky key: judged:
-    correct ones of those with feedback; of a random sample of all: not_wrong: those not reported as wrong, overridden: those that people
-    replaced; senders: number of distinct keys, None where predictions are treated as independent. expected: accuracy on the `tested` rows
-    of its test split, in `groups` of near duplicates, `between` its ends by these; both None where each row is its own group, or an older
-    report lacks them. labels_new: resolved since its dataset version. frozen, canary, run, proposal: what blocks, in words, or empty.
-    recent: retrainings in the last 30 days.
+    quality_alert: text of the open alert of the quality objective. answers, with_feedback: predictions of the
+    live version in the window, and those with feedback. enough_feedback: whether these are enough, in number
+    and share, to represent the rest. By sticky key: judged: correct ones of those with feedback; of a random
+    sample of all: not_wrong: those not reported as wrong, overridden: those that people replaced; senders:
+    number of distinct keys, None where predictions are treated as independent. expected: accuracy on the
+    `tested` rows of its test split, in `groups` of near duplicates, `between` its ends by these; both None
+    where each row is its own group, or an older report lacks them. labels_new: resolved since its dataset
+    version. frozen, canary, run, proposal: what blocks, in words, or empty. recent: retrainings in the last
+    30 days.
     """
 
     live: str = ""
@@ -118,34 +123,49 @@ class Verdict:
     def as_json(self) -> dict[str, Any]:
         """Plain JSON types."""
         return {
-            "yes": self.yes, "fires": self.fires, "for": [each.as_json() for each in self.reasons_for],
+            "yes": self.yes,
+            "fires": self.fires,
+            "for": [each.as_json() for each in self.reasons_for],
             "against": [each.as_json() for each in self.reasons_against],
-        }  # fmt: skip
+        }
 
 
 def consider(facts: Facts, policy: Policy, now: datetime) -> Verdict:
-    """Whether the trigger proposes now: its signal is there and nothing blocks. All reasons are listed, those of other kinds too."""
+    """Whether the trigger proposes now: its signal is there and nothing blocks. All reasons are listed, those
+    of other kinds too.
+    """
     weighed = weigh(facts, policy, now)
-    fires = policy.kind in {SIGNALS[reason.code] for reason in weighed.reasons_for if reaches(reason, facts, policy)}
+    fires = policy.kind in {
+        SIGNALS[reason.code] for reason in weighed.reasons_for if reaches(reason, facts, policy)
+    }
     is_blocked = any(reason.blocks for reason in weighed.reasons_against)
     return Verdict(fires and not is_blocked, fires, weighed.reasons_for, weighed.reasons_against)
 
 
 def weigh(facts: Facts, policy: Policy, now: datetime) -> Verdict:
     """The reasons alone, for a person who proposes: yes where nothing stops them."""
-    found_for = (*drifted(facts, policy, now), *(reason for rule in FOR if (reason := rule(facts, policy, now))))
+    found_for = (
+        *drifted(facts, policy, now),
+        *(reason for rule in FOR if (reason := rule(facts, policy, now))),
+    )
     against = tuple(reason for rule in AGAINST if (reason := rule(facts, policy, now)))
     return Verdict(not any(reason.stops for reason in against), False, found_for, against)
 
 
 SIGNALS = {
-    "drift": Kind.DRIFT, "accuracy": Kind.QUALITY, "overrides": Kind.QUALITY, "alert": Kind.QUALITY, "labels": Kind.LABELS,
+    "drift": Kind.DRIFT,
+    "accuracy": Kind.QUALITY,
+    "overrides": Kind.QUALITY,
+    "alert": Kind.QUALITY,
+    "labels": Kind.LABELS,
     "age": Kind.SCHEDULE,
-}  # fmt: skip
+}
 
 
 def reaches(reason: Reason, facts: Facts, policy: Policy) -> bool:
-    """Whether a reason of the trigger's own kind reaches its threshold. Drift that isn't measured in PSI counts whatever its size."""
+    """Whether a reason of the trigger's own kind reaches its threshold. Drift that isn't measured in PSI
+    counts whatever its size.
+    """
     if reason.code == "drift":
         return any(shift.psi is None or shift.psi >= policy.threshold for shift in facts.drift.shifts)
     if reason.code == "accuracy":
@@ -159,22 +179,30 @@ def drifted(facts: Facts, _policy: Policy, now: datetime) -> Iterator[Reason]:
     """The inputs or the answers are not what they were: one reason for each open monitor."""
     for shift in facts.drift.shifts:
         days = (now - shift.since).days
-        fact = f"Drift of {shift.what.lower()}" + (f" for {count(days)} day{'s' * (days != 1)}" if days else " since today")
+        fact = f"Drift of {shift.what.lower()}" + (
+            f" for {count(days)} day{'s' * (days != 1)}" if days else " since today"
+        )
         yield Reason("drift", fact, shift.text, facts.urls.get("drift", ""))
 
 
 def burning(facts: Facts, _policy: Policy, _now: datetime) -> Reason | None:
     """The objective that was set for quality is missed."""
-    return Reason("alert", facts.quality_alert, "open alert", facts.urls.get("alerts", "")) if facts.quality_alert else None
+    return (
+        Reason("alert", facts.quality_alert, "open alert", facts.urls.get("alerts", ""))
+        if facts.quality_alert
+        else None
+    )
 
 
 def fall_of(facts: Facts) -> Interval | None:
-    """How much accuracy fell at least, from the test split to the window, with its interval; None where it isn't known.
+    """How much accuracy fell at least, from the test split to the window, with its interval; None where it
+    isn't known.
 
-    The window is given all that feedback leaves open: a prediction without feedback counts as correct. Anyone who reports wrong ones more
-    often than correct ones then makes no fall (C. F. Manski, "Anatomy of the selection problem", Journal of Human Resources 24(3), 1989);
-    where all have feedback nothing is given away. Newcombe's (1998) difference: the test rows, by groups of near duplicates, at
-    95 %; the window's predictions, by sticky key, at every look of a trigger.
+    The window is given all that feedback leaves open: a prediction without feedback counts as correct. Anyone
+    who reports wrong ones more often than correct ones then makes no fall (C. F. Manski, "Anatomy of the
+    selection problem", Journal of Human Resources 24(3), 1989); where all have feedback nothing is given
+    away. Newcombe's (1998) difference: the test rows, by groups of near duplicates, at 95 %; the window's
+    predictions, by sticky key, at every look of a trigger.
     """
     if not facts.enough_feedback or facts.expected is None or not facts.tested or not facts.not_wrong.below:
         return None
@@ -186,21 +214,32 @@ def fall_of(facts: Facts) -> Interval | None:
 
 
 def less_accurate(facts: Facts, _policy: Policy, _now: datetime) -> Reason | None:
-    """By feedback, more predictions are wrong than on the test split: the whole interval of the fall is above 0."""
+    """By feedback, more predictions are wrong than on the test split: the whole interval of the fall is above
+    0.
+    """
     fall = fall_of(facts)
     if fall is None or fall.low <= 0:
         return None
     least = f"at least {decimals(100 * fall.low, 1)} points below, also if all without feedback are correct"
-    value = f"{percent(facts.judged.value, 1)} of {count(int(facts.judged.below))}, {asked_by(facts.senders)}: {least}"
-    rows = f"{count(facts.tested)} rows" + (f" in {count(facts.groups)} groups of near duplicates" if facts.groups else "")
+    value = (
+        f"{percent(facts.judged.value, 1)} of {count(int(facts.judged.below))}, {asked_by(facts.senders)}:"
+        f" {least}"
+    )
+    rows = f"{count(facts.tested)} rows" + (
+        f" in {count(facts.groups)} groups of near duplicates" if facts.groups else ""
+    )
     fact = f"Less accurate than the evaluation's {percent(facts.expected, 1)} of {rows}, by feedback"
     return Reason("accuracy", fact, value, facts.urls.get("predictions", ""))
 
 
 def overruled(facts: Facts, _policy: Policy, _now: datetime) -> Reason | None:
-    """People override more than 5 % of the predictions, by the lower end of an interval by sticky key that holds at every look. Those that
-    no one looked at are taken as not overridden."""
-    if not facts.overridden.below or (found := clustered.at_every_look(facts.overridden)).low <= OVERRIDES_WORTH:
+    """People override more than 5 % of the predictions, by the lower end of an interval by sticky key that
+    holds at every look. Those that no one looked at are taken as not overridden.
+    """
+    if (
+        not facts.overridden.below
+        or (found := clustered.at_every_look(facts.overridden)).low <= OVERRIDES_WORTH
+    ):
         return None
     value = f"{percent(found.value, 1)} of {count(int(facts.overridden.below))}, {asked_by(facts.senders)}"
     return Reason("overrides", "People override predictions", value, facts.urls.get("predictions", ""))
@@ -211,15 +250,29 @@ def labeled(facts: Facts, policy: Policy, _now: datetime) -> Reason | None:
     enough = int(policy.threshold) if policy.kind == Kind.LABELS else policy.min_labels
     if facts.labels_new < enough:
         return None
-    return Reason("labels", "New labels since the live version's dataset version", count(facts.labels_new), facts.urls.get("dataset", ""))
+    return Reason(
+        "labels",
+        "New labels since the live version's dataset version",
+        count(facts.labels_new),
+        facts.urls.get("dataset", ""),
+    )
 
 
 def aged(facts: Facts, policy: Policy, now: datetime) -> Reason | None:
-    """The live version learned from old data; for a trigger of that kind only, since age alone means little."""
-    if policy.kind != Kind.SCHEDULE or facts.snapshot_at is None or now - facts.snapshot_at < timedelta(days=policy.threshold):
+    """The live version learned from old data; for a trigger of that kind only, since age alone means
+    little.
+    """
+    if (
+        policy.kind != Kind.SCHEDULE
+        or facts.snapshot_at is None
+        or now - facts.snapshot_at < timedelta(days=policy.threshold)
+    ):
         return None
     return Reason(
-        "age", "Age of the live version's training data", f"{count((now - facts.snapshot_at).days)} days", facts.urls.get("version", "")
+        "age",
+        "Age of the live version's training data",
+        f"{count((now - facts.snapshot_at).days)} days",
+        facts.urls.get("version", ""),
     )
 
 
@@ -234,17 +287,29 @@ def nothing_live(facts: Facts, _policy: Policy, _now: datetime) -> Reason | None
 
 def already_open(facts: Facts, _policy: Policy, _now: datetime) -> Reason | None:
     """One proposal at a time."""
-    return Reason("open", facts.proposal, evidence=facts.urls.get("proposal", ""), blocks=True, stops=True) if facts.proposal else None
+    return (
+        Reason("open", facts.proposal, evidence=facts.urls.get("proposal", ""), blocks=True, stops=True)
+        if facts.proposal
+        else None
+    )
 
 
 def frozen(facts: Facts, _policy: Policy, _now: datetime) -> Reason | None:
     """Someone froze the endpoint, such as for an incident."""
-    return Reason("frozen", facts.frozen, evidence=facts.urls.get("endpoint", ""), blocks=True, stops=True) if facts.frozen else None
+    return (
+        Reason("frozen", facts.frozen, evidence=facts.urls.get("endpoint", ""), blocks=True, stops=True)
+        if facts.frozen
+        else None
+    )
 
 
 def canary_running(facts: Facts, _policy: Policy, _now: datetime) -> Reason | None:
     """Another version is on its way already."""
-    return Reason("canary", facts.canary, evidence=facts.urls.get("endpoint", ""), blocks=True) if facts.canary else None
+    return (
+        Reason("canary", facts.canary, evidence=facts.urls.get("endpoint", ""), blocks=True)
+        if facts.canary
+        else None
+    )
 
 
 def run_open(facts: Facts, _policy: Policy, _now: datetime) -> Reason | None:
@@ -264,7 +329,12 @@ def spent(facts: Facts, policy: Policy, _now: datetime) -> Reason | None:
     """The budget of 30 days is used."""
     if facts.recent < policy.budget:
         return None
-    return Reason("budget", f"Retrainings in {BUDGET_DAYS} days", f"{count(facts.recent)} of {count(policy.budget)}", blocks=True)
+    return Reason(
+        "budget",
+        f"Retrainings in {BUDGET_DAYS} days",
+        f"{count(facts.recent)} of {count(policy.budget)}",
+        blocks=True,
+    )
 
 
 def no_data(facts: Facts, policy: Policy, _now: datetime) -> Reason | None:
@@ -274,8 +344,16 @@ def no_data(facts: Facts, policy: Policy, _now: datetime) -> Reason | None:
         value = words[facts.drift.state]
         return Reason("data", "Drift unknown", value, facts.urls.get("drift", ""), blocks=True)
     if policy.kind in (Kind.QUALITY, None) and not facts.enough_feedback:
-        value = f"{count(facts.with_feedback)} of {count(facts.answers)}; needs {MIN_ROWS} and {percent(JUDGED_LEAST)}"
-        return Reason("data", "Too few predictions with feedback to measure accuracy", value, facts.urls.get("predictions", ""))
+        value = (
+            f"{count(facts.with_feedback)} of {count(facts.answers)}; needs {MIN_ROWS} and"
+            f" {percent(JUDGED_LEAST)}"
+        )
+        return Reason(
+            "data",
+            "Too few predictions with feedback to measure accuracy",
+            value,
+            facts.urls.get("predictions", ""),
+        )
     return None
 
 
@@ -284,7 +362,9 @@ def few_labels(facts: Facts, policy: Policy, _now: datetime) -> Reason | None:
     if facts.labels_new >= policy.min_labels:
         return None
     value = f"{count(facts.labels_new)} of {count(policy.min_labels)}"
-    return Reason("few_labels", "Too few new labels; training waits for more", value, facts.urls.get("dataset", ""))
+    return Reason(
+        "few_labels", "Too few new labels; training waits for more", value, facts.urls.get("dataset", "")
+    )
 
 
 AGAINST = (nothing_live, already_open, run_open, frozen, canary_running, cooling, spent, no_data, few_labels)

@@ -22,7 +22,9 @@ class Kind(TextChoices):
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """default, low, high: of the threshold. unit: behind it. help: what it means, with {} for the threshold."""
+    """default, low, high: of the threshold. unit: behind it. help: what it means, with {} for the
+    threshold.
+    """
 
     default: float
     low: float
@@ -32,14 +34,28 @@ class Meaning:
 
 
 KINDS = {
-    Kind.DRIFT: Meaning(0.2, 0.01, 10, "PSI", "Fires on an open drift monitor with at least this PSI, or any drift in texts or accuracy."),
-    Kind.QUALITY: Meaning(
-        0.03, 0.0, 0.5, "accuracy",
-        "Fires when accuracy by feedback is below the evaluation by more than this, including the interval, or a quality alert is open.",
+    Kind.DRIFT: Meaning(
+        0.2,
+        0.01,
+        10,
+        "PSI",
+        "Fires on an open drift monitor with at least this PSI, or any drift in texts or accuracy.",
     ),
-    Kind.LABELS: Meaning(200, 1, 1_000_000, "labels", "Fires at this many new labels since the live version's dataset version."),
-    Kind.SCHEDULE: Meaning(90, 1, 3_650, "days", "Fires when the live version's dataset version is at least this old."),
-}  # fmt: skip
+    Kind.QUALITY: Meaning(
+        0.03,
+        0.0,
+        0.5,
+        "accuracy",
+        "Fires when accuracy by feedback is below the evaluation by more than this, including the interval,"
+        " or a quality alert is open.",
+    ),
+    Kind.LABELS: Meaning(
+        200, 1, 1_000_000, "labels", "Fires at this many new labels since the live version's dataset version."
+    ),
+    Kind.SCHEDULE: Meaning(
+        90, 1, 3_650, "days", "Fires when the live version's dataset version is at least this old."
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,19 +71,31 @@ class Limit:
 
 
 LIMITS = {
-    "cooldown_days": Limit("cooldown", "Cooldown (days)", 14, 0, 365, "No automatic proposals for this many days after the last one."),
+    "cooldown_days": Limit(
+        "cooldown",
+        "Cooldown (days)",
+        14,
+        0,
+        365,
+        "No automatic proposals for this many days after the last one.",
+    ),
     "min_labels": Limit(
         "new labels",
         "New labels required",
         50,
         1,
         100_000,
-        "Training waits for this many new labels since the live version's dataset version, or for a finished queue.",
+        "Training waits for this many new labels since the live version's dataset version, or for a finished"
+        " queue.",
     ),
-    "window_days": Limit("window", "Window (days)", 14, 1, 90, "Predictions from the last days that are considered."),
+    "window_days": Limit(
+        "window", "Window (days)", 14, 1, 90, "Predictions from the last days that are considered."
+    ),
     "queue_items": Limit("queue", "Texts for labeling", 200, 5, 1_000, "Maximum texts sent for labeling."),
     "overlap": Limit("overlap", "Annotators per text", 1, 1, 5, "Annotators per text."),
-    "budget": Limit("budget", "Retrainings in 30 days", 4, 1, 100, "Maximum retrainings of this endpoint in 30 days."),
+    "budget": Limit(
+        "budget", "Retrainings in 30 days", 4, 1, 100, "Maximum retrainings of this endpoint in 30 days."
+    ),
 }
 
 
@@ -77,10 +105,14 @@ def check_settings(kind: str, threshold: float, numbers: Mapping[str, Any]) -> N
         raise Refused("Trigger not found.", fields={"kind": [f"Choose one of {', '.join(Kind.values)}."]})
     meaning, problems = KINDS[Kind(kind)], {}
     if not meaning.low <= threshold <= meaning.high:
-        problems["threshold"] = [f"The threshold is {threshold:g}; use {meaning.low:g} to {meaning.high:g} {meaning.unit}."]
+        problems["threshold"] = [
+            f"The threshold is {threshold:g}; use {meaning.low:g} to {meaning.high:g} {meaning.unit}."
+        ]
     problems |= out_of_range(numbers)
     if problems:
-        raise Refused("The trigger wasn't saved.", next_step=next(iter(problems.values()))[0], fields=problems)
+        raise Refused(
+            "The trigger wasn't saved.", next_step=next(iter(problems.values()))[0], fields=problems
+        )
 
 
 def out_of_range(numbers: Mapping[str, Any]) -> dict[str, list[str]]:

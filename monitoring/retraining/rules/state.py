@@ -19,7 +19,9 @@ SLOT = timedelta(minutes=10)  # how often a trigger is considered
 
 
 class State(TextChoices):
-    """open: waits for a lead. approved: waits for labels. running: snapshot to registration. requested: its promotion is open."""
+    """open: waits for a lead. approved: waits for labels. running: snapshot to registration. requested: its
+    promotion is open.
+    """
 
     OPEN = "open", "Open"
     APPROVED = "approved", "Approved"
@@ -66,45 +68,77 @@ MOVES = {
     State.DONE: {State.RUNNING},
 }
 MARKS = {
-    State.OPEN: "half", State.APPROVED: "wait", State.RUNNING: "live", State.REQUESTED: "half", State.DONE: "ok", State.DECLINED: "stop",
+    State.OPEN: "half",
+    State.APPROVED: "wait",
+    State.RUNNING: "live",
+    State.REQUESTED: "half",
+    State.DONE: "ok",
+    State.DECLINED: "stop",
     State.FAILED: "bad",
-}  # fmt: skip
+}
 
 
 def check_seen(seen: str, digest: str) -> None:
     """Raises Conflict unless the person decided on the present version of the proposal."""
     if seen != digest:
-        raise Conflict("The proposal or the live version changed while you had this page open.", next_step="Reload the page, then decide.")
+        raise Conflict(
+            "The proposal or the live version changed while you had this page open.",
+            next_step="Reload the page, then decide.",
+        )
 
 
 def slot_of(now: datetime) -> datetime:
-    """The begin of the ten minutes that hold a moment, counted from midnight: a trigger is considered once in them."""
+    """The begin of the ten minutes that hold a moment, counted from midnight: a trigger is considered once in
+    them.
+    """
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     return midnight + ((now - midnight) // SLOT) * SLOT
 
 
 def step_of(
-    *, collected: bool, gated: bool, snapshot: bool, run: bool, evaluation: bool, compared: bool, version: bool, promotion: bool
+    *,
+    collected: bool,
+    gated: bool,
+    snapshot: bool,
+    run: bool,
+    evaluation: bool,
+    compared: bool,
+    version: bool,
+    promotion: bool,
 ) -> Step | None:
-    """The first step that is not done; None when all are. gated: enough labels were there once, so that the gate is not asked again."""
+    """The first step that is not done; None when all are. gated: enough labels were there once, so that the
+    gate is not asked again.
+    """
     done = {
-        Step.QUEUE: collected, Step.LABELS: gated, Step.SNAPSHOT: snapshot, Step.RUN: run, Step.EVALUATION: evaluation,
-        Step.COMPARISON: compared, Step.VERSION: version, Step.PROMOTION: promotion,
-    }  # fmt: skip
+        Step.QUEUE: collected,
+        Step.LABELS: gated,
+        Step.SNAPSHOT: snapshot,
+        Step.RUN: run,
+        Step.EVALUATION: evaluation,
+        Step.COMPARISON: compared,
+        Step.VERSION: version,
+        Step.PROMOTION: promotion,
+    }
     return next((step for step in Step if not done[step]), None)
 
 
 def judge(metrics: Mapping[str, Mapping[str, Any]]) -> tuple[str, str]:
     """What a comparison comes to, with why as a sentence: better, unclear or worse.
 
-    metrics: macro_f1 and accuracy, each {"difference", "low", "high", "verdict"}, new minus live, paired, 95 %. Better needs one of the two
-    to be surely better and neither to be surely worse: a difference that chance explains is none to bother reviewers with.
+    metrics: macro_f1 and accuracy, each {"difference", "low", "high", "verdict"}, new minus live, paired, 95
+    %. Better needs one of the two to be surely better and neither to be surely worse: a difference that
+    chance explains is none to bother reviewers with.
     """
     verdicts = {each["verdict"] for each in metrics.values()}
     verdict = "worse" if "worse" in verdicts else "better" if "better" in verdicts else "unclear"
     scores = ", ".join(
-        f"{NAMED[name].words} {signed(each['difference'], 3)} [{signed(each['low'], 3)}, {signed(each['high'], 3)}]"
+        f"{NAMED[name].words} {signed(each['difference'], 3)} [{signed(each['low'], 3)},"
+        f" {signed(each['high'], 3)}]"
         for name, each in metrics.items()
     )
-    words = {"worse": "the new model is worse", "better": "the new model is better", "unclear": "there is no clear difference"}
+    words = {
+        "worse": "the new model is worse",
+        "better": "the new model is better",
+        "unclear": "there is no clear difference",
+    }
     return verdict, f"{words[verdict]} on the same rows: {scores}."

@@ -1,6 +1,8 @@
-"""A rollout's own steps, under the lock of its row: following its deployment, changing its state, ending. Nothing here changes traffic.
+"""A rollout's own steps, under the lock of its row: following its deployment, changing its state, ending.
+Nothing here changes traffic.
 
-Locks are taken in one order: the rollout, then what endpoints takes (routes, request, version, alias), then the audit log's chain.
+Locks are taken in one order: the rollout, then what endpoints takes (routes, request, version, alias), then
+the audit log's chain.
 """
 
 from __future__ import annotations
@@ -26,15 +28,23 @@ REASON_MAX = rules.REASON_MAX
 
 
 def lock(rollout_id: UUID) -> Rollout:
-    """The rollout with everything it names, its row locked until the caller's transaction ends. Its plan is the one that it was started by,
-    whatever its row says by now. Raises Conflict for one that no one started, or started for another version, endpoint or approval."""
-    rollout = queries.with_all(Rollout.objects.select_for_update(of=("self",), no_key=True)).get(uuid=rollout_id)
+    """The rollout with everything it names, its row locked until the caller's transaction ends. Its plan is
+    the one that it was started by, whatever its row says by now. Raises Conflict for one that no one started,
+    or started for another version, endpoint or approval.
+    """
+    rollout = queries.with_all(Rollout.objects.select_for_update(of=("self",), no_key=True)).get(
+        uuid=rollout_id
+    )
     begun = queries.beginning(rollout)
     if begun is None:
-        raise Conflict("The audit log doesn't name who started this rollout.", next_step="Roll the endpoint back.")
+        raise Conflict(
+            "The audit log doesn't name who started this rollout.", next_step="Roll the endpoint back."
+        )
     about = (rollout.endpoint.uuid, rollout.version.uuid, rollout.request.uuid, rollout.baseline.uuid)
     if [begun.payload[name] for name in ("endpoint", "version", "request", "baseline")] != [*map(str, about)]:
-        raise Conflict("The audit log and the database name different rollouts.", next_step="Roll the endpoint back.")
+        raise Conflict(
+            "The audit log and the database name different rollouts.", next_step="Roll the endpoint back."
+        )
     rollout.plan = begun.payload["plan"]
     return rollout
 
@@ -43,7 +53,9 @@ def lock_open(rollout_id: UUID, seen: int) -> Rollout:
     """The locked rollout, as the person saw it. Raises Conflict when it has ended or moved since."""
     rollout = lock(rollout_id)
     if not rollout.is_open:
-        raise Conflict(f"This rollout has ended: {rollout.get_state_display().lower()}.", next_step="Reload the page.")
+        raise Conflict(
+            f"This rollout has ended: {rollout.get_state_display().lower()}.", next_step="Reload the page."
+        )
     rules.check_same_state(str(seen), str(rollout.moves))
     return rollout
 
@@ -77,15 +89,20 @@ def change(rollout: Rollout, **fields: Any) -> None:
 def begin_segment(rollout: Rollout, deployment: Deployment, at: datetime) -> Segment:
     """Evidence is counted again under a new share; what was counted before multiplies."""
     return Segment.objects.create(
-        rollout=rollout, number=queries.next_number(rollout), deployment=deployment, share=deployment.share, started_at=at
+        rollout=rollout,
+        number=queries.next_number(rollout),
+        deployment=deployment,
+        share=deployment.share,
+        started_at=at,
     )
 
 
 def follow(rollout: Rollout, now: datetime) -> Segment | None:
-    """Update the locked rollout to what runs: the present segment, or None when its canary has ended and the rollout with it.
+    """Update the locked rollout to what runs: the present segment, or None when its canary has ended and the
+    rollout with it.
 
-    A share that was changed, here or elsewhere, becomes the rollout's; a canary that a server's guard or a person ended ends the
-    rollout, with that reason.
+    A share that was changed, here or elsewhere, becomes the rollout's; a canary that a server's guard or a
+    person ended ends the rollout, with that reason.
     """
     segment = queries.present(rollout)
     while (deployment := segment.deployment).ended_at is not None:
@@ -105,12 +122,24 @@ def widened(rollout: Rollout, deployment: Deployment, at: datetime) -> None:
     """Its canary has another share."""
     old = rollout.share
     change(
-        rollout, share=deployment.share, step_started_at=at, window_started_at=at, asked_at=None,
-        next_share=None, next_by=None, next_reason="",
-        state=State.RUNNING if rollout.state == State.HOLDING else rollout.state, reason="",
-    )  # fmt: skip
+        rollout,
+        share=deployment.share,
+        step_started_at=at,
+        window_started_at=at,
+        asked_at=None,
+        next_share=None,
+        next_by=None,
+        next_reason="",
+        state=State.RUNNING if rollout.state == State.HOLDING else rollout.state,
+        reason="",
+    )
     notices.no_longer_holds(rollout, at)
-    details = {"old": old, "new": deployment.share, "reason": deployment.reason, "deployment": deployment.uuid}
+    details = {
+        "old": old,
+        "new": deployment.share,
+        "reason": deployment.reason,
+        "deployment": deployment.uuid,
+    }
     note(deployment.started_by, Verb.ROLLOUT_WIDENED, rollout, **details)
 
 
@@ -133,13 +162,33 @@ def close(rollout: Rollout, deployment: Deployment, now: datetime) -> None:
 
 
 def finish(
-    rollout: Rollout, state: State, verb: Verb, by: User | None, why: str, now: datetime, *, share: int | None = None, **more: Any
+    rollout: Rollout,
+    state: State,
+    verb: Verb,
+    by: User | None,
+    why: str,
+    now: datetime,
+    *,
+    share: int | None = None,
+    **more: Any,
 ) -> None:
     """The last move, its event, and those who should know."""
     share = rollout.share if share is None else share
     old = rollout.share
-    move(rollout, state, why, ended_at=now, ended_by=by, share=share, next_share=None, next_by=None, next_reason="")
+    move(
+        rollout,
+        state,
+        why,
+        ended_at=now,
+        ended_by=by,
+        share=share,
+        next_share=None,
+        next_by=None,
+        next_reason="",
+    )
     FirstEvent.objects.filter(segment__rollout=rollout).delete()
-    note(by, verb, rollout, old=old, new=share if state == State.PROMOTED else 0, reason=rollout.reason, **more)
+    note(
+        by, verb, rollout, old=old, new=share if state == State.PROMOTED else 0, reason=rollout.reason, **more
+    )
     notices.no_longer_holds(rollout, now)
     notices.ended(rollout, by, now)

@@ -39,9 +39,15 @@ def ended(rollout: Rollout, by: User | None, now: datetime) -> None:
         text = f"All traffic is back on {rollout.baseline.semver}. {rollout.reason}"
         title = f"{semver} was rolled back on {endpoint}"
         raise_alert(
-            endpoint=endpoint, source=SOURCE, key=key(rollout, "rolled_back"), severity="page", title=title, text=text, url=url(rollout),
+            endpoint=endpoint,
+            source=SOURCE,
+            key=key(rollout, "rolled_back"),
+            severity="page",
+            title=title,
+            text=text,
+            url=url(rollout),
             now=now,
-        )  # fmt: skip
+        )
         return
     words = {
         State.PROMOTED: f"{semver} now serves all traffic of {endpoint}.",
@@ -71,10 +77,19 @@ def holds(rollout: Rollout, why: str, now: datetime) -> None:
 
 def no_longer_holds(rollout: Rollout, now: datetime) -> None:
     """Whatever it held for is settled."""
-    resolve_alert(source=SOURCE, key=key(rollout, "holds"), endpoint=rollout.endpoint, text="The rollout resumed or ended.", now=now)
+    resolve_alert(
+        source=SOURCE,
+        key=key(rollout, "holds"),
+        endpoint=rollout.endpoint,
+        text="The rollout resumed or ended.",
+        now=now,
+    )
 
 
 def asks(rollout: Rollout, share: int, why: str) -> None:
     """The rule would widen, and the plan wants a person to do it."""
-    text = f"{rollout.version.semver} on {rollout.endpoint} is ready for {share_text(share)}. {why} Widen it on the rollout's page."
+    text = (
+        f"{rollout.version.semver} on {rollout.endpoint} is ready for {share_text(share)}. {why} Widen it on"
+        " the rollout's page."
+    )
     notify(owners(rollout), text, url(rollout))

@@ -1,4 +1,6 @@
-"""Beginning a rollout: the approval is used, the canary takes its first share, and the rule begins to look. One transaction."""
+"""Beginning a rollout: the approval is used, the canary takes its first share, and the rule begins to look.
+One transaction.
+"""
 
 from __future__ import annotations
 
@@ -21,25 +23,35 @@ from registry.promotions import plans
 from registry.promotions.models import PromotionRequest
 
 
-def start(*, request_id: UUID, actor: User, plan: rules.Plan | None = None, now: datetime | None = None) -> Rollout:
-    """Let an approved version take its first share of the traffic beside the live one, under a rule that widens it or rolls it back.
+def start(
+    *, request_id: UUID, actor: User, plan: rules.Plan | None = None, now: datetime | None = None
+) -> Rollout:
+    """Let an approved version take its first share of the traffic beside the live one, under a rule that
+    widens it or rolls it back.
 
-    plan: None for the approved one; a request from before requests named a plan takes any. now: another clock than the real one, by which
-    it begins with its canary, once its files are laid out.
-    Raises PermissionDenied, Refused (another plan than the approved one, a plan that cannot decide at the present traffic within its
-    window, nothing live to compare with, a frozen endpoint, damaged files) or Conflict (the approval was used or overtaken, a canary runs
-    already).
+    plan: None for the approved one; a request from before requests named a plan takes any. now: another clock
+    than the real one, by which it begins with its canary, once its files are laid out.
+    Raises PermissionDenied, Refused (another plan than the approved one, a plan that cannot decide at the
+    present traffic within its window, nothing live to compare with, a frozen endpoint, damaged files) or
+    Conflict (the approval was used or overtaken, a canary runs already).
     """
     request = PromotionRequest.objects.select_related("endpoint", "version").get(uuid=request_id)
     policy.require(actor, "rollouts.start", request)
     plan = plan or plans.canary_of(request.plan) or rules.Plan()
     plans.check_same(request.plan, plans.canary(plan))
-    rules.check_decidable(rules.forecast(plan, queries.present_traffic(request.endpoint, now or timezone.now(), request.version)))
+    rules.check_decidable(
+        rules.forecast(
+            plan, queries.present_traffic(request.endpoint, now or timezone.now(), request.version)
+        )
+    )
     made: list[Rollout] = []
     endpoints.deploy(
-        request_id=request_id, actor=actor, share=plan.steps[0], plan=plans.canary(plan),
+        request_id=request_id,
+        actor=actor,
+        share=plan.steps[0],
+        plan=plans.canary(plan),
         then=lambda deployment: made.append(begin(deployment, actor, plan, now or deployment.started_at)),
-    )  # fmt: skip
+    )
     return made[0]
 
 
@@ -48,18 +60,36 @@ def begin(deployment: Deployment, actor: User, plan: rules.Plan, now: datetime) 
     live = served.live_deployment(deployment.endpoint)
     if live is None or deployment.approval is None:
         raise Refused("A canary needs a live version to compare with and an approval.")
-    if before := queries.open_rollout(deployment.endpoint):  # under the lock of the routes, which every start holds
+    # under the lock of the routes, which every start holds
+    if before := queries.open_rollout(deployment.endpoint):
         raise Conflict(
-            f"The rollout of {before.version.semver} on {deployment.endpoint} isn't closed yet, although its canary has ended.",
-            next_step="Try again in 10 seconds. If that fails, check /readyz to see whether the worker and beat are running.",
+            f"The rollout of {before.version.semver} on {deployment.endpoint} isn't closed yet, although its"
+            " canary has ended.",
+            next_step=(
+                "Try again in 10 seconds. If that fails, check /readyz to see whether the worker and beat are"
+                " running."
+            ),
         )
     rollout = Rollout.objects.create(
-        endpoint=deployment.endpoint, request=deployment.approval, version=deployment.version, baseline=live.version, plan=plan.as_json(),
-        share=deployment.share, step_started_at=now, window_started_at=now, started_at=now, started_by=actor,
-    )  # fmt: skip
+        endpoint=deployment.endpoint,
+        request=deployment.approval,
+        version=deployment.version,
+        baseline=live.version,
+        plan=plan.as_json(),
+        share=deployment.share,
+        step_started_at=now,
+        window_started_at=now,
+        started_at=now,
+        started_by=actor,
+    )
     begin_segment(rollout, deployment, now)
     note(
-        actor, Verb.ROLLOUT_STARTED, rollout, plan=rollout.plan, request=deployment.approval.uuid, baseline=live.version.uuid,
+        actor,
+        Verb.ROLLOUT_STARTED,
+        rollout,
+        plan=rollout.plan,
+        request=deployment.approval.uuid,
+        baseline=live.version.uuid,
         deployment=deployment.uuid,
-    )  # fmt: skip
+    )
     return rollout

@@ -1,4 +1,6 @@
-"""What people do to a running rollout. Each carries what they saw: a rollout that moved meanwhile answers 409."""
+"""What people do to a running rollout. Each carries what they saw: a rollout that moved meanwhile answers
+409.
+"""
 
 from __future__ import annotations
 
@@ -27,12 +29,16 @@ from registry.ground.ledger.verbs import Verb
 def pause(*, rollout_id: UUID, actor: User, seen: int, now: datetime | None = None) -> Rollout:
     """Stop widening. The canary keeps its share, and is still rolled back if the evidence says so.
 
-    seen: the rollout's moves on the page. Raises PermissionDenied or Conflict (moved, paused or ended meanwhile).
+    seen: the rollout's moves on the page. Raises PermissionDenied or Conflict (moved, paused or ended
+    meanwhile).
     """
     rollout = lock_open(rollout_id, seen)
     policy.require(actor, "rollouts.steer", rollout)
     if rollout.next_share is not None:
-        raise Conflict(f"The canary is being widened to {rules.share_text(rollout.next_share)}.", next_step="Try again in a moment.")
+        raise Conflict(
+            f"The canary is being widened to {rules.share_text(rollout.next_share)}.",
+            next_step="Try again in a moment.",
+        )
     move(rollout, State.PAUSED)
     notices.no_longer_holds(rollout, now or timezone.now())
     note(actor, Verb.ROLLOUT_PAUSED, rollout, share=rollout.share)
@@ -41,7 +47,9 @@ def pause(*, rollout_id: UUID, actor: User, seen: int, now: datetime | None = No
 
 @transaction.atomic
 def resume(*, rollout_id: UUID, actor: User, seen: int, now: datetime | None = None) -> Rollout:
-    """Let the rule widen again after a pause, or after it held; the longest time of a step begins again. Raises as pause does."""
+    """Let the rule widen again after a pause, or after it held; the longest time of a step begins again.
+    Raises as pause does.
+    """
     now = now or timezone.now()
     rollout = lock_open(rollout_id, seen)
     policy.require(actor, "rollouts.steer", rollout)
@@ -51,11 +59,13 @@ def resume(*, rollout_id: UUID, actor: User, seen: int, now: datetime | None = N
     return rollout
 
 
-def widen(*, rollout_id: UUID, actor: User, seen: int, reason: str = "", now: datetime | None = None) -> Rollout:
+def widen(
+    *, rollout_id: UUID, actor: User, seen: int, reason: str = "", now: datetime | None = None
+) -> Rollout:
     """Go to the next step now. Where the rule does not say so itself, a reason is needed.
 
-    Raises PermissionDenied, Conflict (moved meanwhile, being widened already) or Refused (no reason, frozen, quarantined, the evidence
-    is against it). Nothing has changed then.
+    Raises PermissionDenied, Conflict (moved meanwhile, being widened already) or Refused (no reason, frozen,
+    quarantined, the evidence is against it). Nothing has changed then.
     """
     now = now or timezone.now()
     return carry_out(rollout_id, decide_to_widen(rollout_id, actor, seen, reason, now), now)
@@ -70,7 +80,8 @@ def decide_to_widen(rollout_id: UUID, actor: User, seen: int, reason: str, now: 
     decision = rules.decide(plan, found)
     if found.blocked:
         raise Refused(
-            f"The canary can't be widened: {found.blocked[0].lower()}{found.blocked[1:]}", next_step="It keeps its current share."
+            f"The canary can't be widened: {found.blocked[0].lower()}{found.blocked[1:]}",
+            next_step="It keeps its current share.",
         )
     if decision.kind == rules.Kind.ROLLBACK:
         raise Refused(decision.why, next_step="It's rolled back within seconds.")
@@ -81,11 +92,13 @@ def decide_to_widen(rollout_id: UUID, actor: User, seen: int, reason: str, now: 
 
 
 @transaction.atomic
-def abort(*, rollout_id: UUID, actor: User, seen: int, reason: str, typed: str, now: datetime | None = None) -> Rollout:
+def abort(
+    *, rollout_id: UUID, actor: User, seen: int, reason: str, typed: str, now: datetime | None = None
+) -> Rollout:
     """Stop the canary: all traffic goes to the version beside it. Always possible, in a freeze too.
 
-    typed: the semver that has all traffic afterwards. Raises PermissionDenied, Conflict (moved or ended meanwhile) or Refused (no reason,
-    wrong words).
+    typed: the semver that has all traffic afterwards. Raises PermissionDenied, Conflict (moved or ended
+    meanwhile) or Refused (no reason, wrong words).
     """
     now = now or timezone.now()
     rollout = lock_open(rollout_id, seen)
@@ -98,5 +111,7 @@ def abort(*, rollout_id: UUID, actor: User, seen: int, reason: str, typed: str, 
     endpoints.stop_canary(deployment_id=segment.deployment.uuid, reason=reason, actor=actor, steered=True)
     segment.ended_at = now
     segment.save(update_fields=["ended_at"])
-    finish(rollout, State.ABORTED, Verb.ROLLOUT_ABORTED, actor, reason, now, deployment=segment.deployment.uuid)
+    finish(
+        rollout, State.ABORTED, Verb.ROLLOUT_ABORTED, actor, reason, now, deployment=segment.deployment.uuid
+    )
     return rollout

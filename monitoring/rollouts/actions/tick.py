@@ -1,4 +1,6 @@
-"""The controller: every ten seconds it counts, looks and acts on each open rollout. Killed anywhere, the next tick continues."""
+"""The controller: every ten seconds it counts, looks and acts on each open rollout. Killed anywhere, the next
+tick continues.
+"""
 
 from __future__ import annotations
 
@@ -24,16 +26,23 @@ log = logging.getLogger(__name__)
 
 
 def tick(now: datetime | None = None) -> int:
-    """Look at every open rollout. Returns how many moved. What fails on one is logged and leaves the others alone.
+    """Look at every open rollout. Returns how many moved. What fails on one is logged and leaves the others
+    alone.
 
-    Idempotent: without news there is no look, and a move is made once. A beat that slept catches up with the minutes it missed.
+    Idempotent: without news there is no look, and a move is made once. A beat that slept catches up with the
+    minutes it missed.
     """
     moved = 0
     for rollout in queries.open_rollouts():
         try:
             moved += look_at(rollout, now or timezone.now())
         except Refusal as refusal:
-            log.warning("event=rollout_refused rollout=%s code=%s message=%s", rollout.uuid, refusal.code, refusal.message)
+            log.warning(
+                "event=rollout_refused rollout=%s code=%s message=%s",
+                rollout.uuid,
+                refusal.code,
+                refusal.message,
+            )
         except Exception:
             log.exception("event=rollout_failed rollout=%s", rollout.uuid)
     return moved
@@ -76,17 +85,29 @@ def decide(rollout_id: UUID, now: datetime, *, behind: bool) -> Claim | None:
     return None
 
 
-def remember(rollout: Rollout, segment: Segment, found: rules.Evidence, decision: rules.Decision, now: datetime) -> None:
+def remember(
+    rollout: Rollout, segment: Segment, found: rules.Evidence, decision: rules.Decision, now: datetime
+) -> None:
     """Keep the look, unless it saw and decided what the one before did."""
     last = queries.last_look(rollout)
-    if last and (last.segment_id, last.counts, last.log_e, last.decision) == (segment.pk, found.counts, found.log_e, decision.kind):
+    if last and (last.segment_id, last.counts, last.log_e, last.decision) == (
+        segment.pk,
+        found.counts,
+        found.log_e,
+        decision.kind,
+    ):
         return
     bounds = found.interval(rollout.rule)
     Look.objects.create(
-        rollout=rollout, segment=segment, at=now, decision=decision.kind, why=decision.why[:500], **Look.columns_of(found.counts),
+        rollout=rollout,
+        segment=segment,
+        at=now,
+        decision=decision.kind,
+        why=decision.why[:500],
+        **Look.columns_of(found.counts),
         **{f"log_e_{metric}": value for metric, value in found.log_e.items()},
         **({"difference": bounds.value, "low": bounds.low, "high": bounds.high} if bounds else {}),
-    )  # fmt: skip
+    )
 
 
 def roll_back_canary(rollout: Rollout, segment: Segment, why: str, now: datetime) -> None:
@@ -94,12 +115,22 @@ def roll_back_canary(rollout: Rollout, segment: Segment, why: str, now: datetime
     endpoints.stop_canary(deployment_id=segment.deployment.uuid, reason=why, actor=None)
     segment.ended_at = now
     segment.save(update_fields=["ended_at"])
-    finish(rollout, State.ROLLED_BACK, Verb.ROLLOUT_ROLLED_BACK, None, why, now, deployment=segment.deployment.uuid)
+    finish(
+        rollout,
+        State.ROLLED_BACK,
+        Verb.ROLLOUT_ROLLED_BACK,
+        None,
+        why,
+        now,
+        deployment=segment.deployment.uuid,
+    )
 
 
 @transaction.atomic
 def refused(rollout_id: UUID, share: int, refusal: Refusal, now: datetime) -> None:
-    """Endpoints did not widen it: a changed approval, a damaged file. It would refuse again, so that a person has to look."""
+    """Endpoints did not widen it: a changed approval, a damaged file. It would refuse again, so that a person
+    has to look.
+    """
     rollout = lock(rollout_id)
     if rollout.state == State.RUNNING and rollout.next_share is None and rollout.share < share:
         hold(rollout, f"The canary couldn't be widened: {refusal.message} {refusal.next_step}".strip(), now)

@@ -1,8 +1,9 @@
 """Giving a canary its next share, in three steps that may be cut off anywhere: claim, do, note.
 
-The share itself is set by endpoints in a transaction of its own, since it verifies the model's files first and that is no work for under a
-lock. The claim keeps others from pausing or widening in between; whatever is cut off, the next tick finishes. Who claimed what, and why, is
-read from the audit log: the row could name anyone.
+The share itself is set by endpoints in a transaction of its own, since it verifies the model's files first
+and that is no work for under a lock. The claim keeps others from pausing or widening in between; whatever is
+cut off, the next tick finishes. Who claimed what, and why, is read from the audit log: the row could name
+anyone.
 """
 
 from __future__ import annotations
@@ -34,7 +35,9 @@ class Claim(NamedTuple):
 
 
 def claim(rollout: Rollout, share: int, actor: User | None, why: str) -> Claim:
-    """Note on the locked rollout that it goes to this share. Raises Conflict when it is on its way already."""
+    """Note on the locked rollout that it goes to this share. Raises Conflict when it is on its way
+    already.
+    """
     if rollout.next_share is not None:
         raise Conflict("The canary is being widened.", next_step="Try again in a moment.")
     made = Claim(share, actor, why[:REASON_MAX])
@@ -49,18 +52,26 @@ def cut_off(rollout: Rollout) -> Claim | None:
         return None
     event = queries.open_claim(rollout)
     by = str(rollout.next_by.uuid) if rollout.next_by else SYSTEM
-    if event and (rollout.next_share, by, rollout.next_reason) == (event.payload["new"], event.actor, event.payload["reason"]):
+    if event and (rollout.next_share, by, rollout.next_reason) == (
+        event.payload["new"],
+        event.actor,
+        event.payload["reason"],
+    ):
         return Claim(rollout.next_share, rollout.next_by, rollout.next_reason)
     drop(rollout, "The audit log doesn't name who decided on it.")
     return None
 
 
 def carry_out(rollout_id: UUID, claimed: Claim, now: datetime) -> Rollout:
-    """Set the claimed share and note it. Raises what endpoints refuses; the claim is given up then, and the canary keeps its share."""
+    """Set the claimed share and note it. Raises what endpoints refuses; the claim is given up then, and the
+    canary keeps its share.
+    """
     share, actor, why = claimed
     segment = queries.present(Rollout.objects.get(uuid=rollout_id))
     try:
-        endpoints.set_share(deployment_id=segment.deployment.uuid, share=share, actor=actor, reason=why, steered=True)
+        endpoints.set_share(
+            deployment_id=segment.deployment.uuid, share=share, actor=actor, reason=why, steered=True
+        )
     except (Refusal, PermissionDenied) as refusal:
         give_up(rollout_id, str(refusal), now)
         raise

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from monitoring.rollouts.rules.decision import Condition, Decision, Evidence, Kind, conditions, decide, e_text
 from monitoring.rollouts.rules.evidence import RATIOS, log_e, log_limit, tolerated_share
-from monitoring.rollouts.rules.forecast import Forecast, StepForecast, Traffic, check_decidable, forecast, time_left
+from monitoring.rollouts.rules.forecast import (
+    Forecast,
+    StepForecast,
+    Traffic,
+    check_decidable,
+    forecast,
+    time_left,
+)
 from monitoring.rollouts.rules.interval import difference
 from monitoring.rollouts.rules.state import MOVES, OPEN, REASON_MAX, State, check_same_state
 from monitoring.rollouts.rules.units import Counts, Groups, Request, Side, Tally, tally

@@ -10,7 +10,9 @@ from monitoring.traffic.histogram import Histogram
 
 @dataclass(frozen=True)
 class ArmPoint:
-    """One step of time, by arm: shares 0 to 1 and milliseconds; None where nothing was measured. latency: how long answers took."""
+    """One step of time, by arm: shares 0 to 1 and milliseconds; None where nothing was measured. latency: how
+    long answers took.
+    """
 
     start: datetime
     errors: dict[str, float | None]

@@ -28,13 +28,19 @@ MOVES = {
     State.HOLDING: {State.RUNNING, State.PAUSED} | ENDS,
 }
 MARKS = {
-    State.RUNNING: "live", State.PAUSED: "stop", State.HOLDING: "warn",
-    State.PROMOTED: "ok", State.ROLLED_BACK: "bad", State.ABORTED: "off",
-}  # fmt: skip
+    State.RUNNING: "live",
+    State.PAUSED: "stop",
+    State.HOLDING: "warn",
+    State.PROMOTED: "ok",
+    State.ROLLED_BACK: "bad",
+    State.ABORTED: "off",
+}
 WORDS = {State.RUNNING: "Canary running", State.PAUSED: "Canary paused", State.HOLDING: "Canary on hold"}
 
 
 def check_same_state(seen: str, now: str) -> None:
     """Raises Conflict when the rollout moved since the person looked."""
     if seen != now:
-        raise Conflict("The rollout changed while you had it open.", next_step="Reload the page and try again.")
+        raise Conflict(
+            "The rollout changed while you had it open.", next_step="Reload the page and try again."
+        )

@@ -1,4 +1,6 @@
-"""From requests to what the rule counts: units, one for each sticky key and minute, their sums by group of keys, and events. Pure."""
+"""From requests to what the rule counts: units, one for each sticky key and minute, their sums by group of
+keys, and events. Pure.
+"""
 
 from __future__ import annotations
 
@@ -21,10 +23,11 @@ GROUPS = 256
 
 @dataclass(frozen=True)
 class Request:
-    """One request of one minute, as the spool has it. unit: its sticky key, or its own id where it has none; keyed: which of the two.
+    """One request of one minute, as the spool has it. unit: its sticky key, or its own id where it has none;
+    keyed: which of the two.
 
-    A request of several texts comes once for each, with one unit; is_first: whether this is the one that is counted as a request. judged:
-    whether it has feedback, right or wrong.
+    A request of several texts comes once for each, with one unit; is_first: whether this is the one that is
+    counted as a request. judged: whether it has feedback, right or wrong.
     """
 
     arm: str
@@ -39,7 +42,9 @@ class Request:
 
 @dataclass(frozen=True)
 class Side:
-    """What was counted of one arm. requests: as they came; units: one for each key and minute; the rest: units of which one was that."""
+    """What was counted of one arm. requests: as they came; units: one for each key and minute; the rest:
+    units of which one was that.
+    """
 
     requests: int = 0
     units: int = 0
@@ -81,9 +86,10 @@ class Counts:
 
 @dataclass(frozen=True)
 class Groups:
-    """Units summed by group of sticky keys: a key's units of all minutes are in one of 256 groups, by its hash. Units of a key resemble
-    each other, those of different groups do not, so that groups tell how uncertain a share is however often the same keys return, while
-    what is kept does not grow with the keys. A unit without a key is dealt to the groups on its own.
+    """Units summed by group of sticky keys: a key's units of all minutes are in one of 256 groups, by its
+    hash. Units of a key resemble each other, those of different groups do not, so that groups tell how
+    uncertain a share is however often the same keys return, while what is kept does not grow with the keys. A
+    unit without a key is dealt to the groups on its own.
 
     sums: whole numbers (2, 256, 4), of the canary and the stable arm: units, errors, judged, wrong.
     """
@@ -111,13 +117,20 @@ class Groups:
 
     @property
     def measured(self) -> set[str]:
-        """The metrics of which both arms could show something: errors of units, wrong answers of those that were judged."""
-        return {name for name, of in (("errors", "units"), ("wrong", "judged")) if all(arm.above for arm in self.of(of))}
+        """The metrics of which both arms could show something: errors of units, wrong answers of those that
+        were judged.
+        """
+        return {
+            name
+            for name, of in (("errors", "units"), ("wrong", "judged"))
+            if all(arm.above for arm in self.of(of))
+        }
 
     def as_json(self) -> dict[str, list[list[int]]]:
         """By arm the groups that have units: their number, then the sums."""
         return {
-            arm: [[int(at), *map(int, rows[at])] for at in np.flatnonzero(rows[:, 0])] for arm, rows in zip(ARMS, self.sums, strict=True)
+            arm: [[int(at), *map(int, rows[at])] for at in np.flatnonzero(rows[:, 0])]
+            for arm, rows in zip(ARMS, self.sums, strict=True)
         }
 
     @classmethod
@@ -132,10 +145,12 @@ class Groups:
 
 @dataclass(frozen=True)
 class Tally:
-    """One minute. counts: all units; alone: those without a key; keyed: (metric, key, arm) of every key's unit that was that.
+    """One minute. counts: all units; alone: those without a key; keyed: (metric, key, arm) of every key's
+    unit that was that.
 
-    A key stays on its arm, so what it does in one minute says nothing new in the next: as evidence a key's first event of a kind counts
-    alone, which is for anyone who knows the other minutes. Each unit without a key chose its arm on its own and is evidence on its own.
+    A key stays on its arm, so what it does in one minute says nothing new in the next: as evidence a key's
+    first event of a kind counts alone, which is for anyone who knows the other minutes. Each unit without a
+    key chose its arm on its own and is evidence on its own.
     """
 
     counts: Counts
@@ -145,11 +160,13 @@ class Tally:
 
 
 def tally(requests: Iterable[Request], slow_ms: float | None) -> Tally:
-    """One minute of both arms. slow_ms: an answer above it is slow; None while no bound is known, then nothing is.
+    """One minute of both arms. slow_ms: an answer above it is slow; None while no bound is known, then
+    nothing is.
 
-    Requests of one key stand and fall together (one customer with one long text, one client in a retry loop), so that all of them in a
-    minute make one unit, which is failed, slow or wrong as soon as one of them is. The bound is the stable arm's p95 of the hour before,
-    a number fixed before the minute began: were it taken from the minute itself, which requests are slow would depend on the arm.
+    Requests of one key stand and fall together (one customer with one long text, one client in a retry loop),
+    so that all of them in a minute make one unit, which is failed, slow or wrong as soon as one of them is.
+    The bound is the stable arm's p95 of the hour before, a number fixed before the minute began: were it
+    taken from the minute itself, which requests are slow would depend on the arm.
     """
     units: dict[tuple[str, str, bool], list[bool]] = {}
     asked = {STABLE: 0, CANARY: 0}
@@ -160,7 +177,8 @@ def tally(requests: Iterable[Request], slow_ms: float | None) -> Tally:
         found[1] |= slow_ms is not None and each.latency_ms is not None and each.latency_ms > slow_ms
         found[2] |= each.wrong
         found[3] |= each.judged or each.wrong
-    sums = {(arm, keyed): [0] * (1 + len(METRICS)) for arm in asked for keyed in (False, True)}  # units, and those of each metric
+    # units, and those of each metric
+    sums = {(arm, keyed): [0] * (1 + len(METRICS)) for arm in asked for keyed in (False, True)}
     bad = set()
     for (arm, key, keyed), flags in units.items():
         of_kind = sums[arm, keyed]
@@ -174,8 +192,12 @@ def tally(requests: Iterable[Request], slow_ms: float | None) -> Tally:
     np.add.at(
         groups.sums,
         ([ARMS.index(arm) for arm, *_ in units], [group_of(key) for _, key, _ in units]),
-        np.array([(1, failed, judged, wrong) for failed, _, wrong, judged in units.values()], dtype=np.int64).reshape(-1, 4),
+        np.array(
+            [(1, failed, judged, wrong) for failed, _, wrong, judged in units.values()], dtype=np.int64
+        ).reshape(-1, 4),
     )
     alone = {arm: Side(0, *sums[arm, False]) for arm in asked}
     every = {arm: alone[arm] + Side(asked[arm], *sums[arm, True]) for arm in asked}
-    return Tally(Counts(every[CANARY], every[STABLE]), Counts(alone[CANARY], alone[STABLE]), frozenset(bad), groups)
+    return Tally(
+        Counts(every[CANARY], every[STABLE]), Counts(alone[CANARY], alone[STABLE]), frozenset(bad), groups
+    )

@@ -10,6 +10,16 @@ from monitoring.traffic.actions.probing import count_lost, probe
 from monitoring.traffic.actions.retention import clear_old, forget_texts
 
 __all__ = [
-    "Case", "Entry", "build_rollups", "clear_old", "count_lost", "define_kpi", "forget_texts", "ingest", "probe", "record_feedback",
-    "record_many", "record_outcomes",
-]  # fmt: skip
+    "Case",
+    "Entry",
+    "build_rollups",
+    "clear_old",
+    "count_lost",
+    "define_kpi",
+    "forget_texts",
+    "ingest",
+    "probe",
+    "record_feedback",
+    "record_many",
+    "record_outcomes",
+]

@@ -1,4 +1,6 @@
-"""Hours from minutes, and days from hours: what changed since the last time is added up again, so that late counts are never lost."""
+"""Hours from minutes, and days from hours: what changed since the last time is added up again, so that late
+counts are never lost.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,8 @@ from monitoring.traffic.models import DayRollup, HourRollup, MinuteRollup, Rollu
 from monitoring.traffic.rules import DAY, HOUR, floor
 
 NEVER = datetime(2020, 1, 1, tzinfo=UTC)
-OVERLAP = timedelta(minutes=5)  # a writer's transaction may end so long after the time that it wrote on its rows
+# a writer's transaction may end so long after the time that it wrote on its rows
+OVERLAP = timedelta(minutes=5)
 
 
 class Step(NamedTuple):
@@ -33,8 +36,9 @@ DAYS = Step(RollupMark.Level.DAY, HourRollup, DayRollup, DAY)
 def build_rollups(now: datetime | None = None) -> int:
     """Update hours and days. Returns how many of them were added up (again).
 
-    The hour and the day under way are made as well, but reading counts on neither before its end. After a sleep everything missed is made
-    up for, one hour a transaction, the oldest first; killed in between, the next time continues.
+    The hour and the day under way are made as well, but reading counts on neither before its end. After a
+    sleep everything missed is made up for, one hour a transaction, the oldest first; killed in between, the
+    next time continues.
     """
     now = now or timezone.now()
     return build(HOURS, now, floor(now, HOUR)) + build(DAYS, now, floor(now, DAY))
@@ -42,7 +46,9 @@ def build_rollups(now: datetime | None = None) -> int:
 
 def build(step: Step, now: datetime, through: datetime) -> int:
     """One level. through: the end of what can be complete by now."""
-    mark, _ = RollupMark.objects.get_or_create(level=step.level, defaults={"through": NEVER, "changed_to": NEVER})
+    mark, _ = RollupMark.objects.get_or_create(
+        level=step.level, defaults={"through": NEVER, "changed_to": NEVER}
+    )
     dirty = changed(step, mark)
     for start in dirty:
         add_up(step, start, now)
@@ -58,7 +64,9 @@ def changed(step: Step, mark: RollupMark) -> list[datetime]:
     rows = step.source._default_manager.filter(changed_at__gte=mark.changed_to - OVERLAP)
     if mark.source_from:
         rows = rows.filter(start__gte=mark.source_from)
-    return sorted({floor(start, step.length) for start in rows.order_by().values_list("start", flat=True).distinct()})
+    return sorted(
+        {floor(start, step.length) for start in rows.order_by().values_list("start", flat=True).distinct()}
+    )
 
 
 @transaction.atomic
@@ -69,7 +77,9 @@ def add_up(step: Step, start: datetime, now: datetime) -> None:
         return  # its parts are cleared away: it is all there is
     sums: dict[Place, Counts] = {}
     parts = step.source._default_manager.filter(start__gte=start, start__lt=start + step.length).order_by()
-    for endpoint, version, arm, *values in parts.values_list("endpoint_id", "version_id", "arm", *FIELDS).iterator(500):
+    for endpoint, version, arm, *values in parts.values_list(
+        "endpoint_id", "version_id", "arm", *FIELDS
+    ).iterator(500):
         place = Place(endpoint, version, arm, start)
         if place not in sums:
             sums[place] = Counts()

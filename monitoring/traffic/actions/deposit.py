@@ -13,7 +13,8 @@ from monitoring.traffic.models import DayRollup, HourRollup, MinuteRollup, Rollu
 from monitoring.traffic.rules import DAY, HOUR, MINUTE, floor
 
 Level = RollupMark.Level
-SAFE = timedelta(days=13)  # minutes are never cleared away before their 14th day: younger ones need no look at the marks
+# minutes are never cleared away before their 14th day: younger ones need no look at the marks
+SAFE = timedelta(days=13)
 
 
 class Place(NamedTuple):
@@ -35,9 +36,11 @@ class Place(NamedTuple):
 
 
 def deposit(counts: Mapping[Place, Counts], now: datetime) -> None:
-    """Add counts to their rollups in the caller's transaction: one read and one write for each size of rollup.
+    """Add counts to their rollups in the caller's transaction: one read and one write for each size of
+    rollup.
 
-    Places are minutes. Where the minutes of a time are cleared away, the hour takes the counts; where the hours are, the day.
+    Places are minutes. Where the minutes of a time are cleared away, the hour takes the counts; where the
+    hours are, the day.
     """
     by_model: dict[type[Rollup], dict[Place, Counts]] = {}
     marks = locked_marks() if any(place.start < now - SAFE for place in counts) else {}
@@ -90,17 +93,24 @@ def put(row: Rollup, total: Counts, now: datetime) -> None:
 
 
 def write(model: type[Rollup], rows: Mapping[Place, Rollup]) -> None:
-    """All columns of rows that exist and are locked: an insert that meets its own key costs a tenth of an update by cases."""
+    """All columns of rows that exist and are locked: an insert that meets its own key costs a tenth of an
+    update by cases.
+    """
     fields, manager = [*FIELDS, "changed_at"], model._default_manager
-    manager.bulk_create(rows.values(), batch_size=200, update_conflicts=True, unique_fields=["id"], update_fields=fields)  # type: ignore[misc]
+    manager.bulk_create(
+        rows.values(), batch_size=200, update_conflicts=True, unique_fields=["id"], update_fields=fields
+    )  # type: ignore[misc]
 
 
 def locked(model: type[Rollup], places: Mapping[Place, Counts]) -> dict[Place, Rollup]:
     """The rows of these places, made where they are missing, locked in the order that all writers keep."""
     rows = read_locked(model, places)
     if missing := sorted((place for place in places if place not in rows), key=lambda place: place.order):
-        fresh = [model(endpoint_id=p.endpoint, version_id=p.version, arm=p.arm, start=p.start) for p in missing]
-        model._default_manager.bulk_create(fresh, ignore_conflicts=True)  # another writer may have been quicker
+        fresh = [
+            model(endpoint_id=p.endpoint, version_id=p.version, arm=p.arm, start=p.start) for p in missing
+        ]
+        # another writer may have been quicker
+        model._default_manager.bulk_create(fresh, ignore_conflicts=True)
         rows |= read_locked(model, missing)
     return rows
 
@@ -110,6 +120,10 @@ def read_locked(model: type[Rollup], places: Mapping[Place, Counts] | list[Place
     wanted = set(places)
     endpoints, starts = {place.endpoint for place in wanted}, {place.start for place in wanted}
     inside = Q(endpoint__in=endpoints, start__in=starts)
-    rows = model._default_manager.select_for_update().filter(inside).order_by("endpoint", "start", "arm", "version")
+    rows = (
+        model._default_manager.select_for_update()
+        .filter(inside)
+        .order_by("endpoint", "start", "arm", "version")
+    )
     found = {Place(row.endpoint_id, row.version_id, row.arm, row.start): row for row in rows}
     return {place: row for place, row in found.items() if place in wanted}

@@ -28,7 +28,8 @@ from registry.ground.ledger.verbs import Verb
 
 @dataclass(frozen=True)
 class Entry:
-    """Feedback on one prediction. label: the correct one, where the prediction was wrong and it is known; else empty.
+    """Feedback on one prediction. label: the correct one, where the prediction was wrong and it is known;
+    else empty.
 
     request: the uuid of its request, where the prediction's is derived from it.
     """
@@ -51,26 +52,37 @@ def record_feedback(
     source: str = Source.API,
     request_id: UUID | None = None,
 ) -> Feedback:
-    """Record that a prediction was right, or wrong and which label is right. The newest feedback counts; repeated feedback is stored once.
+    """Record that a prediction was right, or wrong and which label is right. The newest feedback counts;
+    repeated feedback is stored once.
 
-    label: one of the version's labels, where the prediction was wrong and the right one is known; else empty. kind: review, override, or
-    truth. request_id: of its request, where the prediction's uuid is derived from it. Raises NotReady (not ingested yet), PermissionDenied,
-    or Refused (no such prediction, unknown label, a request without a prediction, an override of a correct prediction).
+    label: one of the version's labels, where the prediction was wrong and the right one is known; else empty.
+    kind: review, override, or truth. request_id: of its request, where the prediction's uuid is derived from
+    it. Raises NotReady (not ingested yet), PermissionDenied, or Refused (no such prediction, unknown label, a
+    request without a prediction, an override of a correct prediction).
     """
     counts: dict[Place, Counts] = {}
-    ((feedback, is_new),) = add_feedback([Entry(prediction_id, right, label, kind, request_id)], actor, source, counts)
+    ((feedback, is_new),) = add_feedback(
+        [Entry(prediction_id, right, label, kind, request_id)], actor, source, counts
+    )
     if is_new:
         deposit(counts, timezone.now())
         record(
-            actor, Verb.FEEDBACK_RECORDED, feedback, project=feedback.prediction.endpoint.model.project.uuid, prediction=prediction_id,
-            right=right, label=label, kind=str(kind),
-        )  # fmt: skip
+            actor,
+            Verb.FEEDBACK_RECORDED,
+            feedback,
+            project=feedback.prediction.endpoint.model.project.uuid,
+            prediction=prediction_id,
+            right=right,
+            label=label,
+            kind=str(kind),
+        )
     return feedback
 
 
 @transaction.atomic
 def record_many(*, entries: list[Entry], actor: User, source: str = Source.API) -> list[Feedback]:
-    """Record feedback on many predictions, all or nothing, with one event per project that has a digest of the feedback.
+    """Record feedback on many predictions, all or nothing, with one event per project that has a digest of
+    the feedback.
 
     Raises as record_feedback does; nothing is stored then. At most 1,000 entries.
     """
@@ -90,8 +102,12 @@ def record_many(*, entries: list[Entry], actor: User, source: str = Source.API) 
     return [feedback for feedback, _ in results]
 
 
-def add_feedback(entries: Sequence[Entry], actor: User, source: str, counts: dict[Place, Counts]) -> list[tuple[Feedback, bool]]:
-    """Store feedback in the caller's transaction; returns each with whether it is new. counts collects the changes to the figures."""
+def add_feedback(
+    entries: Sequence[Entry], actor: User, source: str, counts: dict[Place, Counts]
+) -> list[tuple[Feedback, bool]]:
+    """Store feedback in the caller's transaction; returns each with whether it is new. counts collects the
+    changes to the figures.
+    """
     waits = waits_since()
     predictions = locked(entries, actor)
     newest = latest_feedback(predictions)
@@ -111,10 +127,19 @@ def add_feedback(entries: Sequence[Entry], actor: User, source: str, counts: dic
             results.append((before, False))
             continue
         feedback = newest[prediction.pk] = Feedback(
-            prediction=prediction, endpoint_id=prediction.endpoint_id, predicted_at=prediction.at, user=actor, kind=entry.kind,
-            source=source, right=entry.right, label=entry.label, is_demo=prediction.is_demo,
-        )  # fmt: skip
-        place = Place(prediction.endpoint_id, prediction.version_id, prediction.arm, floor(prediction.at, MINUTE))
+            prediction=prediction,
+            endpoint_id=prediction.endpoint_id,
+            predicted_at=prediction.at,
+            user=actor,
+            kind=entry.kind,
+            source=source,
+            right=entry.right,
+            label=entry.label,
+            is_demo=prediction.is_demo,
+        )
+        place = Place(
+            prediction.endpoint_id, prediction.version_id, prediction.arm, floor(prediction.at, MINUTE)
+        )
         count(counts.setdefault(place, Counts()), before, feedback)
         results.append((feedback, True))
     Feedback.objects.bulk_create([feedback for feedback, is_new in results if is_new])
@@ -123,15 +148,26 @@ def add_feedback(entries: Sequence[Entry], actor: User, source: str, counts: dic
 
 def locked(entries: Sequence[Entry], actor: User) -> dict[UUID, Prediction]:
     """The predictions of these entries that the actor may see, locked in the same order by all writers."""
-    keys = queries.visible(actor).filter(uuid__in={entry.prediction for entry in entries}).values_list("pk", flat=True)
-    rows = Prediction.objects.select_for_update(of=("self",), no_key=True).select_related("endpoint__model__project", "version")
+    keys = (
+        queries.visible(actor)
+        .filter(uuid__in={entry.prediction for entry in entries})
+        .values_list("pk", flat=True)
+    )
+    rows = Prediction.objects.select_for_update(of=("self",), no_key=True).select_related(
+        "endpoint__model__project", "version"
+    )
     return {row.uuid: row for row in rows.filter(pk__in=list(keys)).order_by("pk")}
 
 
 def latest_feedback(predictions: Mapping[UUID, Prediction]) -> dict[int, Feedback]:
     """The newest feedback, by the primary key of its prediction."""
     known = {row.pk: row for row in predictions.values()}
-    last = Feedback.objects.filter(prediction__in=known).values("prediction").annotate(last=Max("pk")).values("last")
+    last = (
+        Feedback.objects.filter(prediction__in=known)
+        .values("prediction")
+        .annotate(last=Max("pk"))
+        .values("last")
+    )
     found = {}
     for entry in Feedback.objects.filter(pk__in=last):
         entry.prediction = known[entry.prediction_id]
@@ -142,7 +178,10 @@ def latest_feedback(predictions: Mapping[UUID, Prediction]) -> dict[int, Feedbac
 def check_kind(kind: str, right: bool) -> None:
     """Raises Refused for an unknown kind, and for an override of a correct prediction."""
     if kind not in FeedbackKind.values:
-        raise Refused(f"{kind!r} isn't a kind of feedback.", fields={"kind": [f"Choose one of {', '.join(FeedbackKind.values)}."]})
+        raise Refused(
+            f"{kind!r} isn't a kind of feedback.",
+            fields={"kind": [f"Choose one of {', '.join(FeedbackKind.values)}."]},
+        )
     if kind == FeedbackKind.OVERRIDE and right:
         raise Refused(
             "An override means someone decided against the prediction, so it can't be correct.",
@@ -155,18 +194,29 @@ def check_label(prediction: Prediction, right: bool, label: str) -> None:
     if prediction.version is None or not prediction.label:
         raise Refused("This request has no prediction, so it can't have feedback.")
     if right and label and label != prediction.label:
-        raise Refused("A correct prediction keeps its label.", fields={"label": ["Leave it empty, or mark the prediction as wrong."]})
+        raise Refused(
+            "A correct prediction keeps its label.",
+            fields={"label": ["Leave it empty, or mark the prediction as wrong."]},
+        )
     known = queries.labels_of(prediction.version)
     if label and known and label not in known:
         near = get_close_matches(label, known, n=1)
         hint = f" Did you mean {near[0]}?" if near else ""
-        raise Refused(f"This version has no label {label!r}.{hint}", fields={"label": ["Choose one of the version's labels."]})
+        raise Refused(
+            f"This version has no label {label!r}.{hint}",
+            fields={"label": ["Choose one of the version's labels."]},
+        )
     if not right and label == prediction.label:
-        raise Refused("That's the predicted label.", fields={"label": ["Choose another label, or mark the prediction as correct."]})
+        raise Refused(
+            "That's the predicted label.",
+            fields={"label": ["Choose another label, or mark the prediction as correct."]},
+        )
 
 
 def count(counts: Counts, before: Feedback | None, now: Feedback) -> None:
-    """Update the counts of right, wrong, and overridden: subtract the feedback that counted so far, add the new one."""
+    """Update the counts of right, wrong, and overridden: subtract the feedback that counted so far, add the
+    new one.
+    """
     for entry, sign in ((before, -1), (now, 1)):
         if entry is not None:
             counts.add_feedback(entry.right, entry.prediction.key, sign)

@@ -1,4 +1,6 @@
-"""A canary that an inference server closed on its own is stopped in the registry too, and the result of that is noted on the trip."""
+"""A canary that an inference server closed on its own is stopped in the registry too, and the result of that
+is noted on the trip.
+"""
 
 from __future__ import annotations
 
@@ -20,14 +22,17 @@ STOPPED = "The canary was stopped."
 def stop_tripped() -> int:
     """Stop the canaries of trips that no one has handled yet, oldest first. Returns how many were handled.
 
-    One that is refused stays for the next time, doesn't delay others, and is logged; its server keeps the arm closed meanwhile.
+    One that is refused stays for the next time, doesn't delay others, and is logged; its server keeps the arm
+    closed meanwhile.
     """
     handled = 0
     for key in GuardTrip.objects.filter(handled_at=None).order_by("id").values_list("pk", flat=True):
         try:
             handled += stop(key)
         except Refusal as refusal:
-            log.warning("event=guard_not_followed trip=%s code=%s message=%s", key, refusal.code, refusal.message)
+            log.warning(
+                "event=guard_not_followed trip=%s code=%s message=%s", key, refusal.code, refusal.message
+            )
         except Exception:
             log.exception("event=guard_failed trip=%s", key)
     return handled
@@ -36,7 +41,12 @@ def stop_tripped() -> int:
 @transaction.atomic
 def stop(key: int) -> int:
     """Follow one trip; 0 when someone else has meanwhile."""
-    trip = GuardTrip.objects.select_for_update(of=("self",)).select_related("deployment").filter(pk=key, handled_at=None).first()
+    trip = (
+        GuardTrip.objects.select_for_update(of=("self",))
+        .select_related("deployment")
+        .filter(pk=key, handled_at=None)
+        .first()
+    )
     if trip is None:
         return 0
     trip.outcome = outcome(trip)[:300]

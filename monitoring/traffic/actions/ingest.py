@@ -41,7 +41,9 @@ def spool_folder() -> Path:
 
 
 def waits_since() -> datetime | None:
-    """When the oldest segment was last written to that waits to be read or completed; None where none waits."""
+    """When the oldest segment was last written to that waits to be read or completed; None where none
+    waits.
+    """
     written = []
     for path in (*spool_folder().glob("*.jsonl"), *spool_folder().glob("*.open")):
         with suppress(FileNotFoundError):  # read and removed, or completed, meanwhile
@@ -50,7 +52,8 @@ def waits_since() -> datetime | None:
 
 
 def ingest() -> int:
-    """Take in every complete segment, oldest first. Returns how many predictions are new; 0 at once when another worker is at it.
+    """Take in every complete segment, oldest first. Returns how many predictions are new; 0 at once when
+    another worker is at it.
 
     Canaries that an inference server closed on its own are stopped here for good.
     """
@@ -64,7 +67,9 @@ def ingest() -> int:
 
 @contextmanager
 def sole_reader() -> Iterator[bool]:
-    """Whether this process is the only one that reads the spool now. Uuids alone would keep rows single; this keeps the work single."""
+    """Whether this process is the only one that reads the spool now. Uuids alone would keep rows single; this
+    keeps the work single.
+    """
     folder = spool_folder()
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".reader").open("w") as file:
@@ -77,10 +82,12 @@ def sole_reader() -> Iterator[bool]:
 
 
 def ingest_segment(path: Path) -> int:
-    """One segment, in transactions of about 1,000 predictions; the file goes once all is committed. Senseless lines are kept aside.
+    """One segment, in transactions of about 1,000 predictions; the file goes once all is committed. Senseless
+    lines are kept aside.
 
-    Killed anywhere in between, the next reader finds the file again and what is stored already by its uuid. A file that cannot be read,
-    whose bad lines cannot be kept for want of room, or that fails in a way no one foresaw, stays where it is and keeps no other waiting.
+    Killed anywhere in between, the next reader finds the file again and what is stored already by its uuid. A
+    file that cannot be read, whose bad lines cannot be kept for want of room, or that fails in a way no one
+    foresaw, stays where it is and keeps no other waiting.
     """
     new, size = 0, 0
     bad: list[bytes] = []
@@ -109,7 +116,9 @@ def ingest_segment(path: Path) -> int:
 
 
 def store_or_split(batch: list[Entry], bad: list[bytes]) -> int:
-    """Store a batch; where the database refuses its values, find the lines that it refuses and keep them aside."""
+    """Store a batch; where the database refuses its values, find the lines that it refuses and keep them
+    aside.
+    """
     if not batch:
         return 0
     try:
@@ -135,21 +144,27 @@ def set_aside(path: Path, lines: list[bytes]) -> None:
 def store(batch: list[Entry], now: datetime | None = None) -> int:
     """Insert what is new and count it in the same transaction. Returns how many predictions are new.
 
-    Lines of an endpoint that does not exist (any more) are left out. A time ahead of this clock is set to now, so that no figure is in
-    the future; late ones keep their time, however late.
+    Lines of an endpoint that does not exist (any more) are left out. A time ahead of this clock is set to
+    now, so that no figure is in the future; late ones keep their time, however late.
     """
     now = now or timezone.now()
     names = Names(entry.parsed for entry in batch)
     counts: dict[Place, Counts] = {}
-    new = store_predictions([row for entry in batch if isinstance(entry.parsed, list) for row in entry.parsed], names, counts, now)
-    store_shadows([entry.parsed for entry in batch if isinstance(entry.parsed, spool.Shadow)], names, counts, now)
+    new = store_predictions(
+        [row for entry in batch if isinstance(entry.parsed, list) for row in entry.parsed], names, counts, now
+    )
+    store_shadows(
+        [entry.parsed for entry in batch if isinstance(entry.parsed, spool.Shadow)], names, counts, now
+    )
     store_trips([entry.parsed for entry in batch if isinstance(entry.parsed, spool.Guard)], names, now)
     if counts:
         deposit(counts, now)
     return new
 
 
-def store_predictions(rows: list[spool.SpooledPrediction], names: Names, counts: dict[Place, Counts], now: datetime) -> int:
+def store_predictions(
+    rows: list[spool.SpooledPrediction], names: Names, counts: dict[Place, Counts], now: datetime
+) -> int:
     """The predictions that are new."""
     if not rows:
         return 0
@@ -159,26 +174,40 @@ def store_predictions(rows: list[spool.SpooledPrediction], names: Names, counts:
         endpoint = names.endpoint(row.endpoint)
         if endpoint is None:
             continue
-        version, deployment = names.version(row.version, row.root_digest), names.deployment(row.deployment, endpoint)
+        version, deployment = (
+            names.version(row.version, row.root_digest),
+            names.deployment(row.deployment, endpoint),
+        )
         at = not_later(row.at, now)
-        fresh.append(Fresh(row, endpoint, version, deployment, at, row.is_marked_demo and names.is_demo(endpoint)))
+        fresh.append(
+            Fresh(row, endpoint, version, deployment, at, row.is_marked_demo and names.is_demo(endpoint))
+        )
         more = counts_at(counts, Place(endpoint, version, row.arm, floor(at, MINUTE)))
         if row.index == 0:
             more.add_request(row.code, row.latency_ms)
         if row.label or row.confidence is not None:
             more.add_answer(
-                label=row.label, confidence=row.confidence, chars=row.chars, tokens=row.tokens, oov=row.oov, truncated=row.truncated,
+                label=row.label,
+                confidence=row.confidence,
+                chars=row.chars,
+                tokens=row.tokens,
+                oov=row.oov,
+                truncated=row.truncated,
                 cpu_ms=row.cpu_ms,
-            )  # fmt: skip
+            )
     insert_predictions(fresh)
     return len(fresh)
 
 
-def store_shadows(entries: list[spool.Shadow], names: Names, counts: dict[Place, Counts], now: datetime) -> None:
+def store_shadows(
+    entries: list[spool.Shadow], names: Names, counts: dict[Place, Counts], now: datetime
+) -> None:
     """The shadow answers that are new. One whose deployment is not the endpoint's is left out."""
     if not entries:
         return
-    known = set(ShadowAnswer.objects.filter(uuid__in=[each.uuid for each in entries]).values_list("uuid", flat=True))
+    known = set(
+        ShadowAnswer.objects.filter(uuid__in=[each.uuid for each in entries]).values_list("uuid", flat=True)
+    )
     made = []
     for each in {each.uuid: each for each in entries if each.uuid not in known}.values():
         endpoint = names.endpoint(each.endpoint)
@@ -187,17 +216,33 @@ def store_shadows(entries: list[spool.Shadow], names: Names, counts: dict[Place,
         version, at = names.version(each.version, each.root_digest), not_later(each.at, now)
         made.append(
             ShadowAnswer(
-                uuid=each.uuid, endpoint_id=endpoint, deployment_id=names.deployment(each.deployment, endpoint), version_id=version,
-                prediction_uuid=each.prediction, at=at, code=each.code, label=each.label, confidence=each.confidence, agrees=each.agrees,
-                kl=each.kl, latency_ms=each.latency_ms, primary_latency_ms=each.primary_latency_ms,
+                uuid=each.uuid,
+                endpoint_id=endpoint,
+                deployment_id=names.deployment(each.deployment, endpoint),
+                version_id=version,
+                prediction_uuid=each.prediction,
+                at=at,
+                code=each.code,
+                label=each.label,
+                confidence=each.confidence,
+                agrees=each.agrees,
+                kl=each.kl,
+                latency_ms=each.latency_ms,
+                primary_latency_ms=each.primary_latency_ms,
             )
-        )  # fmt: skip
+        )
         more = counts_at(counts, Place(endpoint, version, SHADOW, floor(at, MINUTE)))
         more.add_request(each.code, each.latency_ms)
         if each.label:
             more.add_answer(
-                label=each.label, confidence=each.confidence, chars=0, tokens=0, oov=None, truncated=False, cpu_ms=None
-            )  # fmt: skip
+                label=each.label,
+                confidence=each.confidence,
+                chars=0,
+                tokens=0,
+                oov=None,
+                truncated=False,
+                cpu_ms=None,
+            )
         if each.agrees is not None:
             more.add_compared(each.agrees, each.key)
     ShadowAnswer.objects.bulk_create(made, batch_size=BATCH_ROWS)
@@ -207,15 +252,24 @@ def store_trips(entries: list[spool.Guard], names: Names, now: datetime) -> None
     """The canaries that a server closed. A deployment that is not the endpoint's is left out and logged."""
     if not entries:
         return
-    known = set(GuardTrip.objects.filter(uuid__in=[each.uuid for each in entries]).values_list("uuid", flat=True))
+    known = set(
+        GuardTrip.objects.filter(uuid__in=[each.uuid for each in entries]).values_list("uuid", flat=True)
+    )
     for each in {each.uuid: each for each in entries if each.uuid not in known}.values():
         endpoint = names.endpoint(each.endpoint)
         deployment = names.deployment(each.deployment, endpoint) if endpoint else None
         if endpoint is None or deployment is None:
-            log.error("event=guard_of_unknown_deployment endpoint=%s deployment=%s", each.endpoint, each.deployment)
+            log.error(
+                "event=guard_of_unknown_deployment endpoint=%s deployment=%s", each.endpoint, each.deployment
+            )
             continue
         GuardTrip.objects.create(
-            uuid=each.uuid, endpoint_id=endpoint, deployment_id=deployment, at=not_later(each.at, now), failures=each.failures, of=each.of
+            uuid=each.uuid,
+            endpoint_id=endpoint,
+            deployment_id=deployment,
+            at=not_later(each.at, now),
+            failures=each.failures,
+            of=each.of,
         )
 
 

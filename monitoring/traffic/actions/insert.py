@@ -1,4 +1,6 @@
-"""Writing many predictions at once, by the quickest road of each database: COPY on PostgreSQL, one prepared statement on SQLite."""
+"""Writing many predictions at once, by the quickest road of each database: COPY on PostgreSQL, one prepared
+statement on SQLite.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +15,9 @@ from monitoring.traffic.models import Prediction
 from monitoring.traffic.spool import SpooledPrediction
 
 COLUMNS = (
-    "uuid", "request_id", "endpoint_id", "version_id", "deployment_id", "arm", "key", "at", "code", "latency_ms", "cpu_ms", "text",
-    "text_digest", "chars", "tokens", "oov", "truncated", "label", "confidence", "scores", "epoch", "pinned", "is_demo",
+    "uuid", "request_id", "endpoint_id", "version_id", "deployment_id", "arm", "key", "at", "code",
+    "latency_ms", "cpu_ms", "text", "text_digest", "chars", "tokens", "oov", "truncated", "label",
+    "confidence", "scores", "epoch", "pinned", "is_demo",
 )  # fmt: skip
 
 
@@ -40,7 +43,10 @@ def insert_predictions(fresh: Sequence[Fresh]) -> None:
     on_postgresql = connection.vendor == "postgresql"
     with connection.cursor() as cursor:
         if on_postgresql:
-            with connection.wrap_database_errors, cursor.cursor.copy(f'COPY "{table}" ({columns}) FROM STDIN') as copy:
+            with (
+                connection.wrap_database_errors,
+                cursor.cursor.copy(f'COPY "{table}" ({columns}) FROM STDIN') as copy,
+            ):
                 for each in fresh:
                     copy.write_row(values(each, each.row.uuid, each.at))
             return
@@ -54,7 +60,27 @@ def values(each: Fresh, uuid: object, at: object) -> tuple[Any, ...]:
     """One row in the order of COLUMNS; uuid and at in the form that the database takes."""
     row = each.row
     return (
-        uuid, row.request_id, each.endpoint, each.version, each.deployment, row.arm, row.key, at, row.code, row.latency_ms, row.cpu_ms,
-        row.text, row.text_digest, row.chars, row.tokens, row.oov, row.truncated, row.label, row.confidence,
-        json.dumps(row.scores), row.epoch, row.pinned, each.is_demo,
-    )  # fmt: skip
+        uuid,
+        row.request_id,
+        each.endpoint,
+        each.version,
+        each.deployment,
+        row.arm,
+        row.key,
+        at,
+        row.code,
+        row.latency_ms,
+        row.cpu_ms,
+        row.text,
+        row.text_digest,
+        row.chars,
+        row.tokens,
+        row.oov,
+        row.truncated,
+        row.label,
+        row.confidence,
+        json.dumps(row.scores),
+        row.epoch,
+        row.pinned,
+        each.is_demo,
+    )

@@ -11,7 +11,9 @@ from registry.endpoints.models import Deployment
 
 
 class Names:
-    """Endpoints by name, versions and deployments by uuid, as keys of the database; None for what is not there or is someone else's."""
+    """Endpoints by name, versions and deployments by uuid, as keys of the database; None for what is not
+    there or is someone else's.
+    """
 
     def __init__(self, batch: Iterable[spool.Parsed]) -> None:
         entries = [each[0] if isinstance(each, list) else each for each in batch]
@@ -21,7 +23,8 @@ class Names:
         called = Endpoint.objects.filter(slug__in=slugs).order_by("-pk")
         endpoints = list(called.values_list("project__slug", "slug", "pk", "project__is_demo"))
         self._endpoints: dict[str, int] = {f"{project}/{slug}": pk for project, slug, pk, _ in endpoints}
-        self._endpoints |= {slug: pk for _, slug, pk, _ in endpoints}  # a line of an earlier release: only the oldest was called so then
+        # a line of an earlier release: only the oldest was called so then
+        self._endpoints |= {slug: pk for _, slug, pk, _ in endpoints}
         self._demo = {pk for _, _, pk, is_demo in endpoints if is_demo}
         self._versions: dict[tuple[str, str], int] = {}
         if versions:

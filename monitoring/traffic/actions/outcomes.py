@@ -32,7 +32,8 @@ LARGEST = 1e12  # of a value, either way: its square still adds up without loss 
 
 @dataclass(frozen=True)
 class Case:
-    """The result of one case. uuid: the client's own, so that sending twice counts once; subject: what the case is known by, never kept.
+    """The result of one case. uuid: the client's own, so that sending twice counts once; subject: what the
+    case is known by, never kept.
 
     request: the uuid of the prediction's request, where the prediction's is derived from it.
     """
@@ -47,52 +48,98 @@ class Case:
 
 
 @transaction.atomic
-def define_kpi(*, endpoint_id: UUID, name: str, direction: str, kind: str, holdout_share: float, actor: User, unit: str = "") -> Kpi:
-    """Name a business figure that an endpoint is meant to move, and the share of cases held out to compare with.
+def define_kpi(
+    *,
+    endpoint_id: UUID,
+    name: str,
+    direction: str,
+    kind: str,
+    holdout_share: float,
+    actor: User,
+    unit: str = "",
+) -> Kpi:
+    """Name a business figure that an endpoint is meant to move, and the share of cases held out to compare
+    with.
 
     holdout_share: of all cases, 0 to 0.5. Raises PermissionDenied, Conflict (the name is taken) or Refused.
     """
-    endpoint = Endpoint.objects.select_for_update(of=("self",), no_key=True).select_related("model__project").get(uuid=endpoint_id)
+    endpoint = (
+        Endpoint.objects.select_for_update(of=("self",), no_key=True)
+        .select_related("model__project")
+        .get(uuid=endpoint_id)
+    )
     policy.require(actor, "traffic.define_kpi", endpoint)
     name, unit = name.strip(), unit.strip()
     if not 0 < len(name) <= 80:
         raise Refused("The KPI's name isn't valid.", fields={"name": ["Enter a name of 1 to 80 characters."]})
     if len(unit) > 20:
         raise Refused("The unit is too long.", fields={"unit": ["Use up to 20 characters."]})
-    for field, value, choices in (("direction", direction, Kpi.Direction.values), ("kind", kind, Kpi.Kind.values)):
+    for field, value, choices in (
+        ("direction", direction, Kpi.Direction.values),
+        ("kind", kind, Kpi.Kind.values),
+    ):
         if value not in choices:
-            raise Refused(f"{value!r} isn't a valid {field} of a KPI.", fields={field: [f"Choose one of {', '.join(choices)}."]})
+            raise Refused(
+                f"{value!r} isn't a valid {field} of a KPI.",
+                fields={field: [f"Choose one of {', '.join(choices)}."]},
+            )
     if not (math.isfinite(holdout_share) and 0 <= holdout_share <= 0.5):
-        raise Refused("The hold-out share must be between 0 and 0.5.", fields={"holdout_share": ["Enter a share from 0 to 0.5."]})
+        raise Refused(
+            "The hold-out share must be between 0 and 0.5.",
+            fields={"holdout_share": ["Enter a share from 0 to 0.5."]},
+        )
     if endpoint.kpis.filter(name=name).exists():
-        raise Conflict(f"{endpoint} already has a KPI with this name.", fields={"name": ["Choose another name."]})
+        raise Conflict(
+            f"{endpoint} already has a KPI with this name.", fields={"name": ["Choose another name."]}
+        )
     kpi = Kpi.objects.create(
-        endpoint=endpoint, name=name, unit=unit, direction=direction, kind=kind, holdout_share=holdout_share, owner=actor
+        endpoint=endpoint,
+        name=name,
+        unit=unit,
+        direction=direction,
+        kind=kind,
+        holdout_share=holdout_share,
+        owner=actor,
     )
     record(
-        actor, Verb.KPI_DEFINED, kpi, project=endpoint.model.project.uuid, endpoint=endpoint.uuid, name=name, unit=unit,
-        direction=direction, kind=kind, holdout_share=holdout_share,
-    )  # fmt: skip
+        actor,
+        Verb.KPI_DEFINED,
+        kpi,
+        project=endpoint.model.project.uuid,
+        endpoint=endpoint.uuid,
+        name=name,
+        unit=unit,
+        direction=direction,
+        kind=kind,
+        holdout_share=holdout_share,
+    )
     return kpi
 
 
 def record_outcomes(*, kpi_id: UUID, cases: Sequence[Case], actor: User) -> list[Outcome]:
-    """Take the result of up to 1,000 cases, all or nothing, with one event. A uuid that is known with the same content counts once.
+    """Take the result of up to 1,000 cases, all or nothing, with one event. A uuid that is known with the
+    same content counts once.
 
-    Raises PermissionDenied, Refused (a senseless value, arm or time; a prediction of another endpoint), Conflict (a uuid that is known
-    with another content) or NotReady (a prediction that is not known yet).
+    Raises PermissionDenied, Refused (a senseless value, arm or time; a prediction of another endpoint),
+    Conflict (a uuid that is known with another content) or NotReady (a prediction that is not known yet).
     """
     if not 0 < len(cases) <= BATCH_MAX:
         raise Refused(f"A batch can have 1 to {BATCH_MAX:,} outcomes.", next_step="Send it in parts.")
     try:
         return _record_outcomes(kpi_id, cases, actor)
     except IntegrityError as error:  # another batch was quicker with one of these uuids under another figure
-        raise Conflict("Another request is recording an outcome of this batch.", next_step="Send the batch again.") from error
+        raise Conflict(
+            "Another request is recording an outcome of this batch.", next_step="Send the batch again."
+        ) from error
 
 
 @transaction.atomic
 def _record_outcomes(kpi_id: UUID, cases: Sequence[Case], actor: User) -> list[Outcome]:
-    kpi = Kpi.objects.select_for_update(of=("self",), no_key=True).select_related("endpoint__model__project").get(uuid=kpi_id)
+    kpi = (
+        Kpi.objects.select_for_update(of=("self",), no_key=True)
+        .select_related("endpoint__model__project")
+        .get(uuid=kpi_id)
+    )
     policy.require(actor, "traffic.record_outcomes", kpi)
     now = timezone.now()
     links = predictions_of(kpi, cases, actor)
@@ -107,32 +154,47 @@ def _record_outcomes(kpi_id: UUID, cases: Sequence[Case], actor: User) -> list[O
         add_to_days(kpi, fresh, subjects)
         digest = digest_of([[str(row.uuid), row.arm, row.value, row.at.isoformat()] for row in fresh])
         record(
-            actor, Verb.OUTCOMES_RECORDED, kpi, project=kpi.endpoint.model.project.uuid, endpoint=kpi.endpoint.uuid, count=len(fresh),
+            actor,
+            Verb.OUTCOMES_RECORDED,
+            kpi,
+            project=kpi.endpoint.model.project.uuid,
+            endpoint=kpi.endpoint.uuid,
+            count=len(fresh),
             digest=digest,
-        )  # fmt: skip
+        )
     return [known.get(key, row) for key, row in wanted.items()]
 
 
 def predictions_of(kpi: Kpi, cases: Sequence[Case], actor: User) -> dict[UUID, int]:
-    """The keys of the predictions that the cases name. Raises NotReady or Refused for unknown ones, Refused for foreign ones."""
+    """The keys of the predictions that the cases name. Raises NotReady or Refused for unknown ones, Refused
+    for foreign ones.
+    """
     named = {case.prediction for case in cases if case.prediction}
     if not named:
         return {}
     waits = waits_since()
     rows = {
-        uuid: (pk, endpoint) for uuid, pk, endpoint in queries.visible(actor).filter(uuid__in=named).values_list("uuid", "pk", "endpoint")
+        uuid: (pk, endpoint)
+        for uuid, pk, endpoint in (
+            queries.visible(actor).filter(uuid__in=named).values_list("uuid", "pk", "endpoint")
+        )
     }
     if missing := named - rows.keys():
         requests = {case.prediction: case.request for case in cases}
         raise unknown(min(missing), requests[min(missing)], waits)
     for uuid, (_, endpoint) in rows.items():
         if endpoint != kpi.endpoint_id:
-            raise Refused(f"Prediction {uuid} isn't from {kpi.endpoint}.", fields={"prediction": ["Give a prediction of this endpoint."]})
+            raise Refused(
+                f"Prediction {uuid} isn't from {kpi.endpoint}.",
+                fields={"prediction": ["Give a prediction of this endpoint."]},
+            )
     return {uuid: pk for uuid, (pk, _) in rows.items()}
 
 
 def outcome(kpi: Kpi, case: Case, links: dict[UUID, int], at: int, now: datetime) -> Outcome:
-    """A case as it is kept. Raises Refused for what makes no sense; at: its place in the batch, for the message."""
+    """A case as it is kept. Raises Refused for what makes no sense; at: its place in the batch, for the
+    message.
+    """
 
     def refuse(field: str, sentence: str) -> Refused:
         return Refused(f"Outcome {at + 1}: {sentence}", fields={field: [sentence]})
@@ -149,11 +211,20 @@ def outcome(kpi: Kpi, case: Case, links: dict[UUID, int], at: int, now: datetime
         raise refuse("prediction", "A hold-out case has no prediction. Leave it empty.")
     if len(case.subject) > 200:
         raise refuse("subject", "Use up to 200 characters for the subject.")
-    subject = hashlib.sha256(f"{kpi.uuid}:{case.subject}".encode("utf-8", "replace")).hexdigest() if case.subject else ""
+    subject = (
+        hashlib.sha256(f"{kpi.uuid}:{case.subject}".encode("utf-8", "replace")).hexdigest()
+        if case.subject
+        else ""
+    )
     return Outcome(
-        uuid=case.uuid, kpi=kpi, arm=case.arm, value=case.value, at=min(case.at, now), subject=subject,
+        uuid=case.uuid,
+        kpi=kpi,
+        arm=case.arm,
+        value=case.value,
+        at=min(case.at, now),
+        subject=subject,
         prediction_id=links[case.prediction] if case.prediction else None,
-    )  # fmt: skip
+    )
 
 
 def distinct(rows: Iterable[Outcome]) -> dict[UUID, Outcome]:
@@ -177,25 +248,46 @@ def check_same(known: Outcome, given: Outcome) -> None:
 
 def known_subjects(kpi: Kpi, rows: list[Outcome]) -> set[str]:
     """Of the subjects of these rows, those of which the figure has outcomes."""
-    found = Outcome.objects.filter(kpi=kpi, subject__in={row.subject for row in rows if row.subject}).exclude(subject="")
+    found = Outcome.objects.filter(kpi=kpi, subject__in={row.subject for row in rows if row.subject}).exclude(
+        subject=""
+    )
     return set(found.values_list("subject", flat=True).distinct())
 
 
 def add_to_days(kpi: Kpi, rows: list[Outcome], known: set[str]) -> None:
-    """Count new outcomes in the sums of their days, under the lock of the figure. known: subjects of which it had outcomes before."""
+    """Count new outcomes in the sums of their days, under the lock of the figure. known: subjects of which it
+    had outcomes before.
+    """
     places: dict[tuple[date, str], list[Outcome]] = {}
     for row in rows:
         places.setdefault((row.at.astimezone(UTC).date(), row.arm), []).append(row)
-    days = {(row.day, row.arm): row for row in OutcomeDay.objects.filter(kpi=kpi, day__in={day for day, _ in places})}
-    missing = [OutcomeDay(kpi=kpi, day=day, arm=arm, groups=Arm().packed) for day, arm in sorted(places) if (day, arm) not in days]
+    days = {
+        (row.day, row.arm): row
+        for row in OutcomeDay.objects.filter(kpi=kpi, day__in={day for day, _ in places})
+    }
+    missing = [
+        OutcomeDay(kpi=kpi, day=day, arm=arm, groups=Arm().packed)
+        for day, arm in sorted(places)
+        if (day, arm) not in days
+    ]
     days |= {(row.day, row.arm): row for row in missing}
     for place, cases in places.items():
         day, named = days[place], {row.subject for row in cases if row.subject}
         fresh, unnamed = named - known, sum(not row.subject for row in cases)
         known |= named
-        found = added(((group_of(row.uuid, row.subject), row.value) for row in cases), subjects=len(fresh) + unnamed, unnamed=unnamed)
+        found = added(
+            ((group_of(row.uuid, row.subject), row.value) for row in cases),
+            subjects=len(fresh) + unnamed,
+            unnamed=unnamed,
+        )
         found += Arm(day.subjects, day.unnamed, unpacked(day.groups))
-        day.n, day.total, day.subjects, day.unnamed, day.groups = found.n, found.total, found.subjects, found.unnamed, found.packed
+        day.n, day.total, day.subjects, day.unnamed, day.groups = (
+            found.n,
+            found.total,
+            found.subjects,
+            found.unnamed,
+            found.packed,
+        )
     OutcomeDay.objects.bulk_create(missing)
     changed = [days[place] for place in places if days[place] not in missing]
     OutcomeDay.objects.bulk_update(changed, ["n", "total", "subjects", "unnamed", "groups"], batch_size=100)

@@ -1,4 +1,6 @@
-"""What is kept for a while only: texts, predictions, small figures. Deleted in small batches; the larger figures stay."""
+"""What is kept for a while only: texts, predictions, small figures. Deleted in small batches; the larger
+figures stay.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ BATCH = 1000
 
 
 def forget_texts() -> int:
-    """Erase the texts of predictions older than PREDICTION_TEXT_DAYS, at most 1,000 a transaction. Returns how many were erased."""
+    """Erase the texts of predictions older than PREDICTION_TEXT_DAYS, at most 1,000 a transaction. Returns
+    how many were erased.
+    """
     limit = timezone.now() - timedelta(days=settings.PREDICTION_TEXT_DAYS)
     erased = 0
     for endpoint in Endpoint.objects.order_by("pk"):
@@ -30,14 +34,21 @@ def forget_texts() -> int:
 
 
 def clear_old(now: datetime | None = None) -> int:
-    """Delete what is older than the settings keep it; returns the number of rows. If interrupted, the next run continues."""
+    """Delete what is older than the settings keep it; returns the number of rows. If interrupted, the next
+    run continues.
+    """
     now = now or timezone.now()
     limit = now - timedelta(days=settings.PREDICTION_DAYS)
     deleted = 0
     for endpoint in Endpoint.objects.order_by("pk"):
         deleted += clear(unlinked(Prediction.objects.filter(endpoint=endpoint, at__lt=limit)))
         deleted += clear(ShadowAnswer.objects.filter(endpoint=endpoint, at__lt=limit))
-    return deleted + forget_probes(now) + clear_level(HOURS, now, settings.MINUTE_DAYS) + clear_level(DAYS, now, settings.HOUR_DAYS)
+    return (
+        deleted
+        + forget_probes(now)
+        + clear_level(HOURS, now, settings.MINUTE_DAYS)
+        + clear_level(DAYS, now, settings.HOUR_DAYS)
+    )
 
 
 def unlinked(rows: QuerySet[Prediction]) -> QuerySet[Prediction]:
@@ -60,7 +71,9 @@ def clear(rows: QuerySet[models.Model]) -> int:
 
 
 def clear_level(step: Step, now: datetime, days: int) -> int:
-    """Delete the smaller rows of a level, once all of them are in the larger ones. Later counts for that time go into the larger ones."""
+    """Delete the smaller rows of a level, once all of them are in the larger ones. Later counts for that time
+    go into the larger ones.
+    """
     with transaction.atomic():
         mark = RollupMark.objects.select_for_update().filter(level=step.level).first()
         if mark is None:

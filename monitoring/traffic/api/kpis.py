@@ -47,7 +47,9 @@ class KpisOut(serializers.Serializer[Any]):
 
 
 class KpiDifferenceOut(serializers.Serializer[Any]):
-    """Model minus hold-out with a 95 % interval that is valid at any time and simultaneous with the endpoint's other KPIs."""
+    """Model minus hold-out with a 95 % interval that is valid at any time and simultaneous with the
+    endpoint's other KPIs.
+    """
 
     value = serializers.FloatField()
     low = serializers.FloatField()
@@ -55,12 +57,14 @@ class KpiDifferenceOut(serializers.Serializer[Any]):
 
 
 class KpiComparisonOut(serializers.Serializer[Any]):
-    """A figure over whole days UTC. figures: of the endpoint, this one included. model_subjects, holdout_subjects: those of which a case
-    was reported for the first time, in either arm; ratio_p: how likely chance alone ever splits them so far from the hold-out share.
-    unnamed: cases without a subject, each of which counts as one.
+    """A figure over whole days UTC. figures: of the endpoint, this one included. model_subjects,
+    holdout_subjects: those of which a case was reported for the first time, in either arm; ratio_p: how
+    likely chance alone ever splits them so far from the hold-out share. unnamed: cases without a subject,
+    each of which counts as one.
 
-    difference is null with fewer than about 32 subjects in an arm (130 of a number), and where in each arm all values are the same.
-    reading: better, worse, no clear difference, not enough data, not measured, sample ratio off.
+    difference is null with fewer than about 32 subjects in an arm (130 of a number), and where in each arm
+    all values are the same. reading: better, worse, no clear difference, not enough data, not measured,
+    sample ratio off.
     """
 
     kpi = KpiOut()
@@ -81,8 +85,9 @@ class KpiComparisonOut(serializers.Serializer[Any]):
 
 
 class OutcomeIn(serializers.Serializer[Any]):
-    """The outcome of one case. uuid: yours, so that sending twice counts once; subject: whom you held out or not, such as a customer, kept
-    as a digest alone: cases of one subject count as a cluster."""
+    """The outcome of one case. uuid: yours, so that sending twice counts once; subject: whom you held out or
+    not, such as a customer, kept as a digest alone: cases of one subject count as a cluster.
+    """
 
     uuid = serializers.UUIDField()
     arm = serializers.ChoiceField(choices=Side.choices)
@@ -120,7 +125,9 @@ def kpis(request: Request, uuid: UUID) -> object:
     return {"results": queries.kpis(Endpoint.objects.get(uuid=uuid))}
 
 
-@operation("POST", "kpis_define", Needs("traffic.define_kpi", Endpoint, SEE), takes=KpiIn, gives=KpiOut, status=201)
+@operation(
+    "POST", "kpis_define", Needs("traffic.define_kpi", Endpoint, SEE), takes=KpiIn, gives=KpiOut, status=201
+)
 def define_kpi(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
     """Create a KPI."""
     return actions.define_kpi(endpoint_id=uuid, actor=request.user, **given)
@@ -144,14 +151,20 @@ def one_kpi(request: Request, uuid: UUID) -> object:
     scope=ApiToken.Scope.FEEDBACK,
 )
 def record_outcomes(request: Request, uuid: UUID, given: dict[str, Any]) -> Response:
-    """Record outcomes, all or nothing. A known uuid with the same content counts once; with different content it returns 409."""
+    """Record outcomes, all or nothing. A known uuid with the same content counts once; with different content
+    it returns 409.
+    """
     cases = [
         actions.Case(
-            line["uuid"], line["arm"], line["value"], line["at"],
-            prediction_uuid(line["prediction"], line["index"]) if line["prediction"] else None, line["subject"],
+            line["uuid"],
+            line["arm"],
+            line["value"],
+            line["at"],
+            prediction_uuid(line["prediction"], line["index"]) if line["prediction"] else None,
+            line["subject"],
             line["prediction"],
         )
         for line in given["outcomes"]
-    ]  # fmt: skip
+    ]
     made = actions.record_outcomes(kpi_id=uuid, cases=cases, actor=request.user)
     return Response({"results": OutcomeOut(made, many=True).data}, status=201)

@@ -27,7 +27,10 @@ class PredictionOut(RowOut[Prediction]):
     """A prediction for one text. text: null if not stored, or if your role can't read texts."""
 
     text_digest = serializers.CharField(
-        source="keyed_digest", help_text="keyed with the installation's secret: equal for equal texts, and texts can't be guessed from it"
+        source="keyed_digest",
+        help_text=(
+            "keyed with the installation's secret: equal for equal texts, and texts can't be guessed from it"
+        ),
     )
     feedback_right = serializers.BooleanField(allow_null=True)
     feedback_label = serializers.CharField(allow_null=True)
@@ -35,15 +38,30 @@ class PredictionOut(RowOut[Prediction]):
     class Meta:
         model = Prediction
         fields = [
-            "uuid", "endpoint", "version", "arm", "at", "code", "latency_ms", "cpu_ms", "text", "text_digest", "label", "confidence",
-            "scores", "is_demo", "feedback_right", "feedback_label",
-        ]  # fmt: skip
+            "uuid",
+            "endpoint",
+            "version",
+            "arm",
+            "at",
+            "code",
+            "latency_ms",
+            "cpu_ms",
+            "text",
+            "text_digest",
+            "label",
+            "confidence",
+            "scores",
+            "is_demo",
+            "feedback_right",
+            "feedback_label",
+        ]
 
 
 class FeedbackIn(serializers.Serializer[Any]):
     """Correct, or wrong with the correct label if known. index: the place of the text in its request.
 
-    kind: review (someone reviewed the text), override (someone overrode the prediction), truth (the true outcome became known).
+    kind: review (someone reviewed the text), override (someone overrode the prediction), truth (the true
+    outcome became known).
     """
 
     right = serializers.BooleanField()
@@ -111,27 +129,52 @@ def one_prediction(request: Request, uuid: UUID) -> object:
     scope=ApiToken.Scope.FEEDBACK,
 )
 def give_feedback(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
-    """Give feedback. 404 also while the prediction hasn't arrived yet, which takes a few seconds: try again."""
+    """Give feedback. 404 also while the prediction hasn't arrived yet, which takes a few seconds: try
+    again.
+    """
     target = prediction_uuid(uuid, given["index"])
     return actions.record_feedback(
-        prediction_id=target, right=given["right"], label=given["label"], kind=given["kind"], actor=request.user,
+        prediction_id=target,
+        right=given["right"],
+        label=given["label"],
+        kind=given["kind"],
+        actor=request.user,
         request_id=uuid,
-    )  # fmt: skip
+    )
 
 
-@operation("POST", "feedback_batch", Needs("signed_in"), body=BatchIn, gives=BatchOut, status=201, scope=ApiToken.Scope.FEEDBACK)
+@operation(
+    "POST",
+    "feedback_batch",
+    Needs("signed_in"),
+    body=BatchIn,
+    gives=BatchOut,
+    status=201,
+    scope=ApiToken.Scope.FEEDBACK,
+)
 def feedback_batch(request: Request) -> Response:
     """Give feedback on many predictions, all or nothing."""
     check_may_give_feedback(request)
     lines = read(BatchIn, request.data)["feedback"]
     entries = [
-        actions.Entry(prediction_uuid(line["prediction"], line["index"]), line["right"], line["label"], line["kind"], line["prediction"])
+        actions.Entry(
+            prediction_uuid(line["prediction"], line["index"]),
+            line["right"],
+            line["label"],
+            line["kind"],
+            line["prediction"],
+        )
         for line in lines
     ]
-    return Response({"results": FeedbackOut(actions.record_many(entries=entries, actor=request.user), many=True).data}, status=201)
+    return Response(
+        {"results": FeedbackOut(actions.record_many(entries=entries, actor=request.user), many=True).data},
+        status=201,
+    )
 
 
 def check_may_give_feedback(request: Request) -> None:
-    """Raises Http404 for people who can give feedback nowhere. To others the action answers the same for hidden and missing predictions."""
+    """Raises Http404 for people who can give feedback nowhere. To others the action answers the same for
+    hidden and missing predictions.
+    """
     if not policy.can_somewhere(request.user, "traffic.record_feedback"):
         raise Http404("Not found, or you don't have access.")

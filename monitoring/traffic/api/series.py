@@ -23,7 +23,9 @@ MOST_POINTS = 1500
 
 
 class ShareOfSendersOut(serializers.Serializer[Any]):
-    """A share with its 95 % interval, 0 to 1, of `rows` rows. senders: lower bound; null: rows are treated as independent."""
+    """A share with its 95 % interval, 0 to 1, of `rows` rows. senders: lower bound; null: rows are treated as
+    independent.
+    """
 
     value = serializers.FloatField()
     low = serializers.FloatField()
@@ -55,8 +57,12 @@ class TrafficFiguresOut(serializers.Serializer[Any]):
     mean_oov = serializers.FloatField(allow_null=True)
     right = serializers.IntegerField()
     wrong = serializers.IntegerField()
-    right_interval = ShareOfSendersOut(allow_null=True, help_text="correct predictions among those with feedback; null: fewer than 20")
-    agree_interval = ShareOfSendersOut(allow_null=True, help_text="for a shadow (arm=shadow): predictions with the client's label")
+    right_interval = ShareOfSendersOut(
+        allow_null=True, help_text="correct predictions among those with feedback; null: fewer than 20"
+    )
+    agree_interval = ShareOfSendersOut(
+        allow_null=True, help_text="for a shadow (arm=shadow): predictions with the client's label"
+    )
     overrides = serializers.IntegerField()
     cpu_ms = serializers.FloatField()
     cost_per_million = serializers.FloatField(allow_null=True)
@@ -85,18 +91,26 @@ class SeriesOut(serializers.Serializer[Any]):
     ],
 )
 def series(request: Request, uuid: UUID) -> object:
-    """Figures by step, up to 1,500 steps; default: the last 24 hours. Without arm: what clients got, excluding shadows."""
+    """Figures by step, up to 1,500 steps; default: the last 24 hours. Without arm: what clients got,
+    excluding shadows.
+    """
     endpoint = Endpoint.objects.get(uuid=uuid)
     since, until = window(request, HOUR * 24)
     step = timedelta(seconds=number(request, "step", 3600))
     if step < MINUTE or step % MINUTE or (until - since) / step > MOST_POINTS:
-        raise serializers.ValidationError({"step": [f"Use whole minutes, in seconds, for at most {MOST_POINTS:,} points."]})
+        raise serializers.ValidationError(
+            {"step": [f"Use whole minutes, in seconds, for at most {MOST_POINTS:,} points."]}
+        )
     version = version_of(request, endpoint)
     arm = request.query_params.get("arm") or None
     if arm not in (None, *ARMS):
         raise serializers.ValidationError({"arm": [f"Choose one of {', '.join(ARMS)}."]})
     points = queries.series(endpoint, since, until, step, version, arm)
-    return {"total": queries.whole(points), "points": [point.counts for point in points], "currency": settings.CURRENCY}
+    return {
+        "total": queries.whole(points),
+        "points": [point.counts for point in points],
+        "currency": settings.CURRENCY,
+    }
 
 
 def number(request: Request, name: str, default: int) -> int:
@@ -117,4 +131,6 @@ def version_of(request: Request, endpoint: Endpoint) -> ModelVersion | None:
     try:
         return ModelVersion.objects.get(model=endpoint.model_id, uuid=UUID(text))
     except (ValueError, ModelVersion.DoesNotExist) as error:
-        raise serializers.ValidationError({"version": ["Give the uuid of a version of the endpoint's model."]}) from error
+        raise serializers.ValidationError(
+            {"version": ["Give the uuid of a version of the endpoint's model."]}
+        ) from error

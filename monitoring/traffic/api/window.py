@@ -15,7 +15,9 @@ SINCE, UNTIL = OpenApiParameter("since", datetime), OpenApiParameter("until", da
 
 
 def window(request: Request, length: timedelta) -> tuple[datetime, datetime]:
-    """[since, until) as the address gives it. Raises ValidationError; a stretch of so long up to now where it gives nothing."""
+    """[since, until) as the address gives it. Raises ValidationError; a stretch of so long up to now where it
+    gives nothing.
+    """
     until = moment(request, "until") or timezone.now()
     since = moment(request, "since") or until - length
     if since >= until:

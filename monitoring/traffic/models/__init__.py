@@ -8,6 +8,18 @@ from monitoring.traffic.models.probe import ProbeMinute
 from monitoring.traffic.models.rollup import DayRollup, HourRollup, MinuteRollup, Rollup, RollupMark
 
 __all__ = [
-    "DayRollup", "Feedback", "GuardTrip", "HourRollup", "Kpi", "MinuteRollup", "Outcome", "OutcomeDay", "Prediction", "ProbeMinute",
-    "Rollup", "RollupMark", "ShadowAnswer", "Side",
-]  # fmt: skip
+    "DayRollup",
+    "Feedback",
+    "GuardTrip",
+    "HourRollup",
+    "Kpi",
+    "MinuteRollup",
+    "Outcome",
+    "OutcomeDay",
+    "Prediction",
+    "ProbeMinute",
+    "Rollup",
+    "RollupMark",
+    "ShadowAnswer",
+    "Side",
+]

@@ -21,7 +21,9 @@ class Side(models.TextChoices):
 
 
 class Kpi(models.Model):
-    """A business figure that an endpoint is meant to move. A part of the cases is held out from the model, to compare with."""
+    """A business figure that an endpoint is meant to move. A part of the cases is held out from the model, to
+    compare with.
+    """
 
     class Direction(models.TextChoices):
         UP = "up", "Higher is better"
@@ -40,14 +42,18 @@ class Kpi(models.Model):
     unit = models.CharField(max_length=20, blank=True)
     direction = models.CharField(max_length=4, choices=Direction.choices)
     kind = models.CharField(max_length=6, choices=Kind.choices)
-    holdout_share = models.FloatField(validators=[MinValueValidator(0.0), MaxValueValidator(1.0)], help_text="of all cases, 0 to 1")
+    holdout_share = models.FloatField(
+        validators=[MinValueValidator(0.0), MaxValueValidator(1.0)], help_text="of all cases, 0 to 1"
+    )
     owner = models.ForeignKey(USER, null=True, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["endpoint", "name"], name="one_kpi_per_name"),
-            models.CheckConstraint(condition=Q(holdout_share__gte=0, holdout_share__lte=1), name="holdout_is_a_share"),
+            models.CheckConstraint(
+                condition=Q(holdout_share__gte=0, holdout_share__lte=1), name="holdout_is_a_share"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -55,7 +61,9 @@ class Kpi(models.Model):
 
 
 class Outcome(models.Model):
-    """The result of one case, with the model or without it, as the business system reported it under a uuid of its own."""
+    """The result of one case, with the model or without it, as the business system reported it under a uuid
+    of its own.
+    """
 
     append_only = True
     changeable = ("prediction",)  # it may be deleted by its age; its result stays
@@ -68,7 +76,9 @@ class Outcome(models.Model):
     value = models.FloatField()
     at = models.DateTimeField()
     prediction = models.ForeignKey(Prediction, null=True, on_delete=models.SET_NULL, related_name="outcomes")
-    subject = models.CharField(max_length=64, blank=True, help_text="digest of the case's key; the key itself is not kept")
+    subject = models.CharField(
+        max_length=64, blank=True, help_text="digest of the case's key; the key itself is not kept"
+    )
     received_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -82,9 +92,11 @@ class Outcome(models.Model):
 
 
 class OutcomeDay(models.Model):
-    """The outcomes of a day UTC in an arm, added up: enough for means and shares, and for their variance over groups of subjects.
+    """The outcomes of a day UTC in an arm, added up: enough for means and shares, and for their variance over
+    groups of subjects.
 
-    subjects: those of which the figure had no outcome before, in either arm. unnamed: outcomes without a subject.
+    subjects: those of which the figure had no outcome before, in either arm. unnamed: outcomes without a
+    subject.
     """
 
     kpi = models.ForeignKey(Kpi, on_delete=models.CASCADE, related_name="days", db_index=False)
@@ -94,7 +106,9 @@ class OutcomeDay(models.Model):
     total = models.FloatField(default=0.0)
     subjects = models.PositiveIntegerField(default=0)
     unnamed = models.PositiveIntegerField(default=0)
-    groups = models.BinaryField(help_text="n and total by group of subjects: 2 times 256 doubles, little-endian")
+    groups = models.BinaryField(
+        help_text="n and total by group of subjects: 2 times 256 doubles, little-endian"
+    )
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["kpi", "day", "arm"], name="one_outcome_day")]

@@ -19,13 +19,18 @@ OLD = {
 }
 OLD_ITSELF = {vendor: sql.format(at="OLD.at") for vendor, sql in OLD.items()}
 OLD_PREDICTION = {
-    vendor: f"EXISTS (SELECT 1 FROM traffic_prediction p WHERE p.id = OLD.prediction_id AND {sql.format(at='p.at')})"  # noqa: S608  contains no user input
+    vendor: (
+        "EXISTS (SELECT 1 FROM traffic_prediction p "  # noqa: S608  contains no user input
+        f"WHERE p.id = OLD.prediction_id AND {sql.format(at='p.at')})"
+    )
     for vendor, sql in OLD.items()
 }
 
 
 class Prediction(models.Model):
-    """One answer of an endpoint to one text, as the inference server reported it. Texts are kept only where the endpoint says so."""
+    """One answer of an endpoint to one text, as the inference server reported it. Texts are kept only where
+    the endpoint says so.
+    """
 
     append_only = True
     changeable = ("text",)
@@ -37,27 +42,46 @@ class Prediction(models.Model):
     request_id = models.CharField(max_length=80, blank=True)
     endpoint = models.ForeignKey(Endpoint, on_delete=models.PROTECT, related_name="predictions")
     version = models.ForeignKey(
-        ModelVersion, null=True, on_delete=models.PROTECT, related_name="predictions", help_text="null: none answered"
+        ModelVersion,
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="predictions",
+        help_text="null: none answered",
     )
-    deployment = models.ForeignKey(Deployment, null=True, on_delete=models.PROTECT, related_name="predictions", db_index=False)
-    arm = models.CharField(max_length=8, default="stable", blank=True, help_text="empty: the request ended before an arm was chosen")
-    key = models.CharField(max_length=16, blank=True, help_text="digest of the sticky key, 16 hex digits; empty: by chance")
+    deployment = models.ForeignKey(
+        Deployment, null=True, on_delete=models.PROTECT, related_name="predictions", db_index=False
+    )
+    arm = models.CharField(
+        max_length=8,
+        default="stable",
+        blank=True,
+        help_text="empty: the request ended before an arm was chosen",
+    )
+    key = models.CharField(
+        max_length=16, blank=True, help_text="digest of the sticky key, 16 hex digits; empty: by chance"
+    )
     at = models.DateTimeField(help_text="by the server's clock, never later than its arrival here")
     code = models.PositiveSmallIntegerField(help_text="HTTP status of the answer")
     latency_ms = models.FloatField()
-    cpu_ms = models.FloatField(null=True, help_text="CPU time of the engine for this text: the request's, divided by its texts")
+    cpu_ms = models.FloatField(
+        null=True, help_text="CPU time of the engine for this text: the request's, divided by its texts"
+    )
     text = models.TextField(null=True, help_text="null: not kept, or erased")  # noqa: DJ001
     text_digest = models.CharField(max_length=64, blank=True)
     chars = models.PositiveIntegerField(default=0)
     tokens = models.PositiveIntegerField(default=0)
-    oov = models.FloatField(null=True, help_text="share of its words that the model's vocabulary does not hold as one token, 0 to 1")
+    oov = models.FloatField(
+        null=True,
+        help_text="share of its words that the model's vocabulary does not hold as one token, 0 to 1",
+    )
     truncated = models.BooleanField(default=False, help_text="longer than the model reads")
     label = models.CharField(max_length=120, blank=True)
     confidence = models.FloatField(null=True)
     scores = models.JSONField(default=list, help_text='the top five: [{"label", "score"}]')
     epoch = models.PositiveBigIntegerField(default=0)
     pinned = models.BooleanField(
-        null=True, help_text="the client requested this version, so no traffic split chose the arm; null in older rows"
+        null=True,
+        help_text="the client requested this version, so no traffic split chose the arm; null in older rows",
     )
     is_demo = models.BooleanField(default=False, help_text="made by the demo's own generator")
 
@@ -65,7 +89,9 @@ class Prediction(models.Model):
         indexes = [
             models.Index(fields=["endpoint", "-at", "-id"], name="prediction_newest"),
             models.Index(fields=["version", "-at"], name="prediction_version"),
-            models.Index(fields=["endpoint", "-at"], condition=Q(text__isnull=False), name="prediction_texts"),
+            models.Index(
+                fields=["endpoint", "-at"], condition=Q(text__isnull=False), name="prediction_texts"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -73,14 +99,22 @@ class Prediction(models.Model):
 
     @property
     def keyed_digest(self) -> str:
-        """The text's digest under the installation's key, 64 hex digits: equal texts look equal, and no one finds one by trying texts."""
-        return salted_hmac("traffic.text", self.text_digest, algorithm="sha256").hexdigest() if self.text_digest else ""
+        """The text's digest under the installation's key, 64 hex digits: equal texts look equal, and no one
+        finds one by trying texts.
+        """
+        return (
+            salted_hmac("traffic.text", self.text_digest, algorithm="sha256").hexdigest()
+            if self.text_digest
+            else ""
+        )
 
 
 class Feedback(models.Model):
-    """What a person or a program says of a prediction: right, or wrong with the right label. The newest of a prediction counts.
+    """What a person or a program says of a prediction: right, or wrong with the right label. The newest of a
+    prediction counts.
 
-    endpoint and predicted_at are the prediction's own, kept here so that the words on a window are found without reading its predictions.
+    endpoint and predicted_at are the prediction's own, kept here so that the words on a window are found
+    without reading its predictions.
     """
 
     append_only = True
@@ -96,7 +130,9 @@ class Feedback(models.Model):
     kind = models.CharField(max_length=8, choices=FeedbackKind.choices, default=FeedbackKind.REVIEW)
     source = models.CharField(max_length=4, choices=Source.choices, default=Source.API)
     right = models.BooleanField()
-    label = models.CharField(max_length=120, blank=True, help_text="the right label, where the answer was wrong and it is known")
+    label = models.CharField(
+        max_length=120, blank=True, help_text="the right label, where the answer was wrong and it is known"
+    )
     at = models.DateTimeField(auto_now_add=True)
     is_demo = models.BooleanField(default=False)
 
@@ -108,7 +144,8 @@ class Feedback(models.Model):
 
 
 class ShadowAnswer(models.Model):
-    """What a shadow version answered to a copy of a request, beside the client's answer. No client ever saw it.
+    """What a shadow version answered to a copy of a request, beside the client's answer. No client ever saw
+    it.
 
     prediction_uuid is no foreign key: the copy may be reported before the request itself.
     """
@@ -120,22 +157,32 @@ class ShadowAnswer(models.Model):
 
     uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
     endpoint = models.ForeignKey(Endpoint, on_delete=models.PROTECT, related_name="+", db_index=False)
-    deployment = models.ForeignKey(Deployment, null=True, on_delete=models.PROTECT, related_name="+", db_index=False)
-    version = models.ForeignKey(ModelVersion, null=True, on_delete=models.PROTECT, related_name="+", db_index=False)
+    deployment = models.ForeignKey(
+        Deployment, null=True, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    version = models.ForeignKey(
+        ModelVersion, null=True, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
     prediction_uuid = models.UUIDField(db_index=True)
     at = models.DateTimeField()
     code = models.PositiveSmallIntegerField(help_text="200, or 500 where the shadow failed")
     label = models.CharField(max_length=120, blank=True)
     confidence = models.FloatField(null=True)
-    agrees = models.BooleanField(null=True, help_text="the same label as the client got; null: there are not two labels to compare")
-    kl = models.FloatField(null=True, help_text="Kullback-Leibler divergence of its scores from the client's, nats")
+    agrees = models.BooleanField(
+        null=True, help_text="the same label as the client got; null: there are not two labels to compare"
+    )
+    kl = models.FloatField(
+        null=True, help_text="Kullback-Leibler divergence of its scores from the client's, nats"
+    )
     latency_ms = models.FloatField()
     primary_latency_ms = models.FloatField(null=True)
 
     class Meta:
         indexes = [
             models.Index(fields=["endpoint", "-at", "-id"], name="shadow_newest"),
-            models.Index(fields=["endpoint", "-at", "-id"], condition=Q(agrees=False), name="shadow_disagreements"),
+            models.Index(
+                fields=["endpoint", "-at", "-id"], condition=Q(agrees=False), name="shadow_disagreements"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -143,7 +190,9 @@ class ShadowAnswer(models.Model):
 
 
 class GuardTrip(models.Model):
-    """An inference server closed a canary on its own, since too many of its last requests failed; its result is noted once."""
+    """An inference server closed a canary on its own, since too many of its last requests failed; its result
+    is noted once.
+    """
 
     append_only = True
     changeable = ("handled_at", "outcome")

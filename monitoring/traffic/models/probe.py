@@ -4,7 +4,8 @@ from django.db import models
 
 
 class ProbeMinute(models.Model):
-    """How the serving port answered in one minute: how often it was asked, and how often no one answered. Deleted as minutes are.
+    """How the serving port answered in one minute: how often it was asked, and how often no one answered.
+    Deleted as minutes are.
 
     counted_at: when what it cost was added to the figures of what was live; once, anyone who counts.
     """

@@ -42,8 +42,9 @@ from monitoring.traffic.queries.window import (
 )
 
 __all__ = [
-    "FEW", "PAGE", "Comparison", "Judged", "Kept", "Point", "Sampled", "Total", "Week", "Wrong", "compare", "comparisons",
-    "deployment_of", "disagreements", "drawn_scores", "drawn_texts", "feedback_sample", "history", "kpis", "labels_of", "newest_at",
-    "newest_feedback", "newest_outcomes", "reads_texts", "recent", "reported_wrong", "sampled", "series", "shadow_answers",
-    "texts", "total", "totals", "visible", "visible_kpis", "weeks", "whole", "wrong_without_text",
+    "FEW", "PAGE", "Comparison", "Judged", "Kept", "Point", "Sampled", "Total", "Week", "Wrong", "compare",
+    "comparisons", "deployment_of", "disagreements", "drawn_scores", "drawn_texts", "feedback_sample",
+    "history", "kpis", "labels_of", "newest_at", "newest_feedback", "newest_outcomes", "reads_texts",
+    "recent", "reported_wrong", "sampled", "series", "shadow_answers", "texts", "total", "totals", "visible",
+    "visible_kpis", "weeks", "whole", "wrong_without_text",
 ]  # fmt: skip

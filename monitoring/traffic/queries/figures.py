@@ -1,4 +1,6 @@
-"""Figures of traffic from rollups: days where whole days are asked for, hours and minutes at the edges. Never counts predictions."""
+"""Figures of traffic from rollups: days where whole days are asked for, hours and minutes at the edges. Never
+counts predictions.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,8 @@ Span = tuple[datetime, datetime]
 
 @dataclass
 class Total(Counts):
-    """The figures of a window [since, until). Shares are 0 to 1, latencies ms; None where nothing was measured.
+    """The figures of a window [since, until). Shares are 0 to 1, latencies ms; None where nothing was
+    measured.
 
     Shed requests (429) and refused ones (4xx) are counted apart and are never errors: errors are 5xx alone.
     """
@@ -55,7 +58,9 @@ class Total(Counts):
 
     @property
     def taken(self) -> int:
-        """Requests that the service had to answer: all but those refused for the client's fault and those shed."""
+        """Requests that the service had to answer: all but those refused for the client's fault and those
+        shed.
+        """
         return self.requests - self.refused - self.shed
 
     @property
@@ -125,13 +130,16 @@ class Total(Counts):
 
     @property
     def cost_per_million(self) -> float | None:
-        """The engine's CPU time for a million answers at PRICE_PER_CORE_HOUR, in CURRENCY; None without a price or a measured answer."""
+        """The engine's CPU time for a million answers at PRICE_PER_CORE_HOUR, in CURRENCY; None without a
+        price or a measured answer.
+        """
         return price_per_million(self.cpu_us, self.timed)
 
 
 @dataclass
 class Point:
-    """One step of a series. counts: what clients got, all arms but shadow. arms: the same by (semver, arm), shadow among them.
+    """One step of a series. counts: what clients got, all arms but shadow. arms: the same by (semver, arm),
+    shadow among them.
 
     semver is "" where no version answered.
     """
@@ -141,16 +149,27 @@ class Point:
     arms: dict[tuple[str, str], Counts] = field(default_factory=dict)
 
 
-def total(endpoint: Endpoint, since: datetime, until: datetime, version: ModelVersion | None = None, arm: str | None = None) -> Total:
+def total(
+    endpoint: Endpoint,
+    since: datetime,
+    until: datetime,
+    version: ModelVersion | None = None,
+    arm: str | None = None,
+) -> Total:
     """The figures of an endpoint in [since, until), to the minute while minutes are kept, else to the hour.
 
-    arm: stable, canary or shadow; None for all that clients got, which leaves shadow out. In at most four statements.
+    arm: stable, canary or shadow; None for all that clients got, which leaves shadow out. In at most four
+    statements.
     """
     return totals([endpoint], since, until, version, arm)[endpoint.pk]
 
 
 def totals(
-    endpoints: Sequence[Endpoint], since: datetime, until: datetime, version: ModelVersion | None = None, arm: str | None = None
+    endpoints: Sequence[Endpoint],
+    since: datetime,
+    until: datetime,
+    version: ModelVersion | None = None,
+    arm: str | None = None,
 ) -> dict[int, Total]:
     """The same of several endpoints at once, by primary key, in as many statements."""
     found = {endpoint.pk: Total(since=since, until=until) for endpoint in endpoints}
@@ -161,11 +180,18 @@ def totals(
 
 
 def series(
-    endpoint: Endpoint, since: datetime, until: datetime, step: timedelta, version: ModelVersion | None = None, arm: str | None = None
+    endpoint: Endpoint,
+    since: datetime,
+    until: datetime,
+    step: timedelta,
+    version: ModelVersion | None = None,
+    arm: str | None = None,
 ) -> list[Point]:
-    """The figures by step, from the step that holds `since` to the one before `until`; steps in which nothing happened are there too.
+    """The figures by step, from the step that holds `since` to the one before `until`; steps in which nothing
+    happened are there too.
 
-    Steps are whole minutes, counted from midnight UTC. With arm None the shadow is in `arms` but not in `counts`.
+    Steps are whole minutes, counted from midnight UTC. With arm None the shadow is in `arms` but not in
+    `counts`.
     """
     begin = floor(since, step)
     starts = [begin + at * step for at in range(max(0, -((begin - until) // step)))]
@@ -191,9 +217,15 @@ def chosen(version: ModelVersion | None, arm: str | None, *, shadow: bool = Fals
     return only if shadow else only & ~Q(arm=SHADOW)
 
 
-def read(endpoints: list[int], since: datetime, until: datetime, largest: timedelta, only: Q) -> Iterator[tuple[Any, ...]]:
-    """(endpoint, version, arm, start, *FIELDS) of the rows that together hold [since, until), none of them longer than `largest`."""
-    for model, spans in pieces(since, until, largest, {mark.level: mark for mark in RollupMark.objects.all()}).items():
+def read(
+    endpoints: list[int], since: datetime, until: datetime, largest: timedelta, only: Q
+) -> Iterator[tuple[Any, ...]]:
+    """(endpoint, version, arm, start, *FIELDS) of the rows that together hold [since, until), none of them
+    longer than `largest`.
+    """
+    for model, spans in pieces(
+        since, until, largest, {mark.level: mark for mark in RollupMark.objects.all()}
+    ).items():
         inside = Q()
         for begin, end in spans:
             inside |= Q(start__gte=begin, start__lt=end)
@@ -201,10 +233,13 @@ def read(endpoints: list[int], since: datetime, until: datetime, largest: timede
         yield from rows.values_list("endpoint_id", "version_id", "arm", "start", *FIELDS)
 
 
-def pieces(since: datetime, until: datetime, largest: timedelta, marks: dict[str, RollupMark]) -> dict[type[Rollup], list[Span]]:
+def pieces(
+    since: datetime, until: datetime, largest: timedelta, marks: dict[str, RollupMark]
+) -> dict[type[Rollup], list[Span]]:
     """Which stretch is read from which table. Pure.
 
-    Large rows are read where they are built already; where the smaller ones are cleared away, whole large ones are in for the edges.
+    Large rows are read where they are built already; where the smaller ones are cleared away, whole large
+    ones are in for the edges.
     """
     found: dict[type[Rollup], list[Span]] = {}
     levels: list[tuple[type[Rollup], timedelta, RollupMark | None]] = [(MinuteRollup, MINUTE, None)]

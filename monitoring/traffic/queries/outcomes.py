@@ -22,9 +22,11 @@ from registry.ground.access.models import User
 
 @dataclass(frozen=True)
 class Comparison:
-    """A figure over whole days UTC, with the model and without. figures: how many the endpoint has, all of which hold together.
+    """A figure over whole days UTC, with the model and without. figures: how many the endpoint has, all of
+    which hold together.
 
-    ratio_p: how likely chance alone ever splits the subjects so far from the hold-out share; None without subjects.
+    ratio_p: how likely chance alone ever splits the subjects so far from the hold-out share; None without
+    subjects.
     """
 
     kpi: Kpi
@@ -71,8 +73,9 @@ class Comparison:
 
     @cached_property
     def difference(self) -> Interval | None:
-        """Model minus hold-out with an interval that holds at every look, with 95 % together with those of the endpoint's other figures;
-        None with too few subjects in an arm, or where nothing varies."""
+        """Model minus hold-out with an interval that holds at every look, with 95 % together with those of
+        the endpoint's other figures; None with too few subjects in an arm, or where nothing varies.
+        """
         return outcomes.compare(self.kpi.kind, self.model, self.holdout, self.figures)
 
     @cached_property
@@ -82,7 +85,9 @@ class Comparison:
 
     @property
     def mismatch(self) -> bool:
-        """Whether the sample ratio is off: some cases went missing or came twice, and no difference can be believed."""
+        """Whether the sample ratio is off: some cases went missing or came twice, and no difference can be
+        believed.
+        """
         return self.ratio_p is not None and self.ratio_p < outcomes.MISMATCH_P
 
     @property
@@ -90,7 +95,11 @@ class Comparison:
         """What its interval says, if the split can be believed."""
         if not self.n:
             return Verdict.NOT_MEASURED
-        return verdict(self.difference, up=self.kpi.direction == Kpi.Direction.UP) if self.difference else Verdict.FEW
+        return (
+            verdict(self.difference, up=self.kpi.direction == Kpi.Direction.UP)
+            if self.difference
+            else Verdict.FEW
+        )
 
     @property
     def reading(self) -> str:
@@ -116,17 +125,28 @@ def comparisons(kpis: Sequence[Kpi], since: datetime, until: datetime) -> list[C
     """The same of several figures, in two statements too."""
     since, until = floor(since.astimezone(UTC), DAY), ceil(until.astimezone(UTC), DAY)
     arms: dict[tuple[int, str], Arm] = {}
-    rows = OutcomeDay.objects.filter(kpi__in=[each.pk for each in kpis], day__gte=since.date(), day__lt=until.date())
+    rows = OutcomeDay.objects.filter(
+        kpi__in=[each.pk for each in kpis], day__gte=since.date(), day__lt=until.date()
+    )
     for pk, arm, subjects, unnamed, groups in rows.values_list("kpi", "arm", "subjects", "unnamed", "groups"):
         arms[pk, arm] = arms.get((pk, arm), Arm()) + Arm(subjects, unnamed, outcomes.unpacked(groups))
-    counted = Kpi.objects.filter(endpoint__in={each.endpoint_id for each in kpis}).order_by().values_list("endpoint")
+    counted = (
+        Kpi.objects.filter(endpoint__in={each.endpoint_id for each in kpis})
+        .order_by()
+        .values_list("endpoint")
+    )
     figures = dict(counted.annotate(number=Count("pk")))
     return [
         Comparison(
-            kpi, since, until, arms.get((kpi.pk, Side.MODEL), Arm()), arms.get((kpi.pk, Side.HOLDOUT), Arm()), figures[kpi.endpoint_id]
+            kpi,
+            since,
+            until,
+            arms.get((kpi.pk, Side.MODEL), Arm()),
+            arms.get((kpi.pk, Side.HOLDOUT), Arm()),
+            figures[kpi.endpoint_id],
         )
         for kpi in kpis
-    ]  # fmt: skip
+    ]
 
 
 def weeks(kpi: Kpi, since: datetime, until: datetime) -> list[Week]:
@@ -150,7 +170,9 @@ def weeks(kpi: Kpi, since: datetime, until: datetime) -> list[Week]:
 
 def kpis(endpoint: Endpoint) -> list[Kpi]:
     """The business figures of an endpoint, by name."""
-    return list(Kpi.objects.filter(endpoint=endpoint).select_related("owner", "endpoint").order_by("name", "id"))
+    return list(
+        Kpi.objects.filter(endpoint=endpoint).select_related("owner", "endpoint").order_by("name", "id")
+    )
 
 
 def visible_kpis(user: User) -> QuerySet[Kpi]:

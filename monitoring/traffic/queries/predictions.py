@@ -19,14 +19,21 @@ PAGE, FEW = 30, 8
 def visible(user: User) -> QuerySet[Prediction]:
     """Predictions that the user may see, with their newest feedback."""
     newest = Feedback.objects.filter(prediction=OuterRef("pk")).order_by("-id")
-    rows = policy.visible_to(user, Prediction, "traffic.view").select_related("endpoint__model__project", "version__model", "deployment")
-    return rows.annotate(feedback_right=Subquery(newest.values("right")[:1]), feedback_label=Subquery(newest.values("label")[:1]))
+    rows = policy.visible_to(user, Prediction, "traffic.view").select_related(
+        "endpoint__model__project", "version__model", "deployment"
+    )
+    return rows.annotate(
+        feedback_right=Subquery(newest.values("right")[:1]),
+        feedback_label=Subquery(newest.values("label")[:1]),
+    )
 
 
 def recent(
     user: User, endpoint: Endpoint, before: tuple[datetime, int] | None = None, size: int = PAGE
 ) -> tuple[list[Prediction], tuple[datetime, int] | None]:
-    """One page of an endpoint's predictions, newest first, and the key of the next. Texts are blanked for those who may not read them."""
+    """One page of an endpoint's predictions, newest first, and the key of the next. Texts are blanked for
+    those who may not read them.
+    """
     page, older = keyset.page(visible(user).filter(endpoint=endpoint), before, size)
     if not reads_texts(user, endpoint):
         for row in page:
@@ -36,7 +43,12 @@ def recent(
 
 def newest_at(endpoint: Endpoint) -> datetime | None:
     """When the endpoint was last asked; None where it never was, or what is kept of it is gone."""
-    return Prediction.objects.filter(endpoint=endpoint).order_by("-at", "-id").values_list("at", flat=True).first()
+    return (
+        Prediction.objects.filter(endpoint=endpoint)
+        .order_by("-at", "-id")
+        .values_list("at", flat=True)
+        .first()
+    )
 
 
 def reads_texts(user: User, endpoint: Endpoint) -> bool:
@@ -60,25 +72,37 @@ def labels_of(version: ModelVersion) -> list[str]:
 
 
 def deployment_of(prediction: Prediction) -> Deployment | None:
-    """The interval in which the version answered: as the server reported it, else the newest of that version that had begun by then."""
+    """The interval in which the version answered: as the server reported it, else the newest of that version
+    that had begun by then.
+    """
     if prediction.deployment_id:
         return prediction.deployment
-    rows = Deployment.objects.filter(endpoint=prediction.endpoint_id, version=prediction.version_id, started_at__lte=prediction.at)
+    rows = Deployment.objects.filter(
+        endpoint=prediction.endpoint_id, version=prediction.version_id, started_at__lte=prediction.at
+    )
     return rows.order_by("-id").first()
 
 
 def shadow_answers(prediction: Prediction) -> list[ShadowAnswer]:
     """What shadow versions answered to the same text, oldest first."""
-    return list(ShadowAnswer.objects.filter(prediction_uuid=prediction.uuid).select_related("version__model", "deployment").order_by("id"))
+    return list(
+        ShadowAnswer.objects.filter(prediction_uuid=prediction.uuid)
+        .select_related("version__model", "deployment")
+        .order_by("id")
+    )
 
 
 def disagreements(
     user: User, endpoint: Endpoint, before: tuple[datetime, int] | None = None, size: int = PAGE
 ) -> tuple[list[tuple[ShadowAnswer, Prediction | None]], tuple[datetime, int] | None]:
-    """One page of shadow answers that differ from the client's, newest first, each with the client's prediction if it is there."""
+    """One page of shadow answers that differ from the client's, newest first, each with the client's
+    prediction if it is there.
+    """
     rows = ShadowAnswer.objects.filter(endpoint=endpoint, agrees=False).select_related("version")
     page, older = keyset.page(rows, before, size)
-    clients = {row.uuid: row for row in visible(user).filter(uuid__in=[answer.prediction_uuid for answer in page])}
+    clients = {
+        row.uuid: row for row in visible(user).filter(uuid__in=[answer.prediction_uuid for answer in page])
+    }
     if not reads_texts(user, endpoint):
         for row in clients.values():
             row.text = None

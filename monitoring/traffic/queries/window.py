@@ -1,4 +1,6 @@
-"""The predictions, texts, and feedback of a window, behind its figures. Callers check with the policy who may read texts."""
+"""The predictions, texts, and feedback of a window, behind its figures. Callers check with the policy who may
+read texts.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ from registry.catalog.models import Endpoint, ModelVersion
 
 @dataclass(frozen=True)
 class Kept:
-    """A stored text with its prediction. confidence: 0 to 1; key: digest of the sticky key, empty where none was sent."""
+    """A stored text with its prediction. confidence: 0 to 1; key: digest of the sticky key, empty where none
+    was sent.
+    """
 
     uuid: UUID
     text: str
@@ -30,7 +34,9 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Sampled:
-    """A prediction as rollups count it. key: digest of the sticky key, empty without one; confidence, oov: 0 to 1, None: unknown."""
+    """A prediction as rollups count it. key: digest of the sticky key, empty without one; confidence, oov: 0
+    to 1, None: unknown.
+    """
 
     key: str
     label: str
@@ -46,12 +52,16 @@ class Wrong(Kept):
     right: str
 
 
-def texts(endpoint: Endpoint, since: datetime, until: datetime, limit: int, version: ModelVersion | None = None) -> list[Kept]:
+def texts(
+    endpoint: Endpoint, since: datetime, until: datetime, limit: int, version: ModelVersion | None = None
+) -> list[Kept]:
     """The newest stored texts of [since, until), newest first. By index; at most `limit`."""
     rows = kept(endpoint, since, until)
     if version:
         rows = rows.filter(version=version)
-    values = rows.order_by("-at", "-id").values_list("uuid", "text", "label", "confidence", "at", "key")[:limit]
+    values = rows.order_by("-at", "-id").values_list("uuid", "text", "label", "confidence", "at", "key")[
+        :limit
+    ]
     return [Kept(uuid, text or "", label, share, at, key) for uuid, text, label, share, at, key in values]
 
 
@@ -60,8 +70,11 @@ MOST = 30_000  # SQLite takes no more values in a statement
 PRIME = 1_000_003  # below it products of two numbers fit into 64 bits
 
 
-def sampled(endpoint: Endpoint, since: datetime, until: datetime, version: ModelVersion, limit: int, answers: int) -> list[Sampled]:
-    """About `limit` of a version's answers of [since, until), drawn from all of it: each with the same chance, the same ones each time.
+def sampled(
+    endpoint: Endpoint, since: datetime, until: datetime, version: ModelVersion, limit: int, answers: int
+) -> list[Sampled]:
+    """About `limit` of a version's answers of [since, until), drawn from all of it: each with the same
+    chance, the same ones each time.
 
     answers: how many there are, by the rollups. Fewer, or none, where they are deleted already.
     """
@@ -71,12 +84,18 @@ def sampled(endpoint: Endpoint, since: datetime, until: datetime, version: Model
     return [Sampled(*row[1:]) for row in values if row[0] == version.pk and (row[2] or row[3] is not None)]
 
 
-def drawn_texts(endpoint: Endpoint, since: datetime, until: datetime, limit: int, version: ModelVersion) -> list[Kept]:
-    """At most `limit` of the version's kept texts of [since, until), drawn from all of it: each with the same chance, the same each time.
+def drawn_texts(
+    endpoint: Endpoint, since: datetime, until: datetime, limit: int, version: ModelVersion
+) -> list[Kept]:
+    """At most `limit` of the version's kept texts of [since, until), drawn from all of it: each with the same
+    chance, the same each time.
 
     Kept texts are counted by their index, so that it is a matter for jobs.
     """
-    rows, seed = Prediction.objects.filter(endpoint=endpoint, at__gte=since, at__lt=until, text__isnull=False), seed_of(endpoint, since)
+    rows, seed = (
+        Prediction.objects.filter(endpoint=endpoint, at__gte=since, at__lt=until, text__isnull=False),
+        seed_of(endpoint, since),
+    )
     found = drawn(rows, OVER * limit / max(1, rows.count()), seed).exclude(label="")
     values = found.values_list("version_id", "uuid", "text", "label", "confidence", "at", "key")
     found_own = (Kept(row[1], row[2] or "", *row[3:]) for row in values if row[0] == version.pk)
@@ -87,11 +106,15 @@ def drawn_texts(endpoint: Endpoint, since: datetime, until: datetime, limit: int
 def drawn_scores(
     endpoint: Endpoint, since: datetime, until: datetime, limit: int, version: ModelVersion, answers: int
 ) -> list[tuple[str, list[Mapping[str, Any]]]]:
-    """(label, best scores) of at most `limit` of a version's answers of [since, until), drawn as `drawn_texts` draws them.
+    """(label, best scores) of at most `limit` of a version's answers of [since, until), drawn as
+    `drawn_texts` draws them.
 
     answers: how many there are, by the rollups.
     """
-    rows, seed = Prediction.objects.filter(endpoint=endpoint, at__gte=since, at__lt=until), seed_of(endpoint, since)
+    rows, seed = (
+        Prediction.objects.filter(endpoint=endpoint, at__gte=since, at__lt=until),
+        seed_of(endpoint, since),
+    )
     found = drawn(rows, OVER * limit / max(1, answers), seed).exclude(label="")
     values = found.order_by("uuid").values_list("version_id", "label", "scores")
     own = [row[1:] for row in values if row[0] == version.pk]
@@ -102,10 +125,12 @@ OVER = 2  # of those that are drawn some are another version's
 
 
 def drawn(rows: QuerySet[Prediction], share: float, seed: int) -> QuerySet[Prediction]:
-    """Each row with this chance, independently of its neighbours: those whose primary key hashes to a low place modulo PRIME.
+    """Each row with this chance, independently of its neighbours: those whose primary key hashes to a low
+    place modulo PRIME.
 
-    The place is a polynomial of the key, which makes any three of them independent (Carter and Wegman 1979). It's computed on the index,
-    which holds the key; only the rows that are drawn are read, by a statement of their own, and nothing is sorted.
+    The place is a polynomial of the key, which makes any three of them independent (Carter and Wegman 1979).
+    It's computed on the index, which holds the key; only the rows that are drawn are read, by a statement of
+    their own, and nothing is sorted.
     """
     one, two, three = Random(seed).sample(range(1, PRIME), 3)  # noqa: S311  a sample, no secret
     key = F("id") % PRIME
@@ -128,22 +153,38 @@ class Judged:
     overridden: bool
 
 
-def feedback_sample(endpoint: Endpoint, since: datetime, until: datetime, version: ModelVersion, limit: int, answers: int) -> list[Judged]:
-    """About `limit` of a version's predictions, drawn as `sampled` draws them. answers: their number, by the rollups."""
+def feedback_sample(
+    endpoint: Endpoint, since: datetime, until: datetime, version: ModelVersion, limit: int, answers: int
+) -> list[Judged]:
+    """About `limit` of a version's predictions, drawn as `sampled` draws them. answers: their number, by the
+    rollups.
+    """
     rows = Prediction.objects.filter(endpoint=endpoint, at__gte=since, at__lt=until)
     feedback = Feedback.objects.filter(prediction=OuterRef("pk")).order_by("-id")
     found = drawn(rows, limit / max(1, answers), seed_of(endpoint, since)).exclude(label="")
-    rows = found.annotate(right=Subquery(feedback.values("right")[:1]), kind=Subquery(feedback.values("kind")[:1]))
+    rows = found.annotate(
+        right=Subquery(feedback.values("right")[:1]), kind=Subquery(feedback.values("kind")[:1])
+    )
     values = rows.values_list("version_id", "key", "right", "kind")
-    return [Judged(key, right, kind == FeedbackKind.OVERRIDE) for pk, key, right, kind in values if pk == version.pk]
+    return [
+        Judged(key, right, kind == FeedbackKind.OVERRIDE)
+        for pk, key, right, kind in values
+        if pk == version.pk
+    ]
 
 
 # ── Called wrong ────────────────────────────────────────────────────────────
-def reported_wrong(endpoint: Endpoint, since: datetime, until: datetime, limit: int, version: ModelVersion) -> list[Wrong]:
-    """A version's predictions of [since, until) with a stored text that the newest feedback calls wrong, newest first; at most `limit`."""
+def reported_wrong(
+    endpoint: Endpoint, since: datetime, until: datetime, limit: int, version: ModelVersion
+) -> list[Wrong]:
+    """A version's predictions of [since, until) with a stored text that the newest feedback calls wrong,
+    newest first; at most `limit`.
+    """
     rows = wrong_feedback(endpoint, since, until, version).filter(prediction__text__isnull=False)
     columns = [f"prediction__{name}" for name in ("uuid", "text", "label", "confidence", "at", "key")]
-    return [Wrong(*row) for row in rows.order_by("-predicted_at", "-id").values_list(*columns, "label")[:limit]]
+    return [
+        Wrong(*row) for row in rows.order_by("-predicted_at", "-id").values_list(*columns, "label")[:limit]
+    ]
 
 
 def wrong_without_text(endpoint: Endpoint, since: datetime, until: datetime, version: ModelVersion) -> int:
@@ -153,16 +194,24 @@ def wrong_without_text(endpoint: Endpoint, since: datetime, until: datetime, ver
 
 def kept(endpoint: Endpoint, since: datetime, until: datetime) -> QuerySet[Prediction]:
     """Answered predictions of a window whose texts are kept."""
-    return Prediction.objects.filter(endpoint=endpoint, at__gte=since, at__lt=until, text__isnull=False).exclude(label="")
+    return Prediction.objects.filter(
+        endpoint=endpoint, at__gte=since, at__lt=until, text__isnull=False
+    ).exclude(label="")
 
 
-def wrong_feedback(endpoint: Endpoint, since: datetime, until: datetime, version: ModelVersion) -> QuerySet[Feedback]:
+def wrong_feedback(
+    endpoint: Endpoint, since: datetime, until: datetime, version: ModelVersion
+) -> QuerySet[Feedback]:
     """The newest feedback on each prediction of a window, where it says wrong."""
     return latest_feedback(endpoint, since, until, version).filter(right=False)
 
 
-def latest_feedback(endpoint: Endpoint, since: datetime, until: datetime, version: ModelVersion) -> QuerySet[Feedback]:
+def latest_feedback(
+    endpoint: Endpoint, since: datetime, until: datetime, version: ModelVersion
+) -> QuerySet[Feedback]:
     """The newest feedback on each prediction of a window."""
     newest = Feedback.objects.filter(prediction=OuterRef("prediction")).order_by("-id").values("id")[:1]
-    rows = Feedback.objects.filter(endpoint=endpoint, predicted_at__gte=since, predicted_at__lt=until, prediction__version=version)
+    rows = Feedback.objects.filter(
+        endpoint=endpoint, predicted_at__gte=since, predicted_at__lt=until, prediction__version=version
+    )
     return rows.filter(id=Subquery(newest))

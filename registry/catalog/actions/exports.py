@@ -1,4 +1,6 @@
-"""A version as a zip that anyone can verify and open without us: made by a job, kept for a while, handed out as long as it is current."""
+"""A version as a zip that anyone can verify and open without us: made by a job, kept for a while, handed out
+as long as it is current.
+"""
 
 from __future__ import annotations
 
@@ -42,8 +44,8 @@ UNUSED = timedelta(days=7)  # after which an export that no one downloads is rem
 
 
 def ask_export(*, version: ModelVersion, actor: User) -> Job:
-    """Have a version exported with the newest revision of its card, in a job; the same job while that is unfinished. Where the export is
-    there already, the job ends at once.
+    """Have a version exported with the newest revision of its card, in a job; the same job while that is
+    unfinished. Where the export is there already, the job ends at once.
 
     Raises PermissionDenied, or Refused for a version in quarantine and for an altered card.
     """
@@ -51,20 +53,26 @@ def ask_export(*, version: ModelVersion, actor: User) -> Job:
     check_open(version)
     card = check_card(version)
     return enqueue(
-        KIND, actor=actor, project=version.model.project, args={"card": str(card.uuid)}, subject=version, key=f"{KIND}:{card.uuid}"
+        KIND,
+        actor=actor,
+        project=version.model.project,
+        args={"card": str(card.uuid)},
+        subject=version,
+        key=f"{KIND}:{card.uuid}",
     )
 
 
 def run_export(ctx: JobContext) -> None:
-    """The job: lay the files out, verify them, pack and sign them, and only then put the zip where it is downloaded from.
+    """The job: lay the files out, verify them, pack and sign them, and only then put the zip where it is
+    downloaded from.
 
-    Nothing is recorded: nothing leaves the server before someone downloads it. Raises Refused for a version in quarantine, one whose
-    damage is found now included, for an altered card, and for a full disk; NotReady where the engine that puts weights together cannot
-    answer now.
+    Nothing is recorded: nothing leaves the server before someone downloads it. Raises Refused for a version
+    in quarantine, one whose damage is found now included, for an altered card, and for a full disk; NotReady
+    where the engine that puts weights together cannot answer now.
     """
-    card = Card.objects.select_related("version__model__project", "version__folder", "version__run__base__folder").get(
-        uuid=ctx.args["card"]
-    )
+    card = Card.objects.select_related(
+        "version__model__project", "version__folder", "version__run__base__folder"
+    ).get(uuid=ctx.args["card"])
     check_open(card.version)
     if keep(card):
         return
@@ -72,7 +80,8 @@ def run_export(ctx: JobContext) -> None:
     forget(ctx.job)  # what a worker left that was lost
     try:
         with full_disk_refused(
-            "The server's disk is full, so the version wasn't exported.", next_step="Free some space, then export it again."
+            "The server's disk is full, so the version wasn't exported.",
+            next_step="Free some space, then export it again.",
         ):
             publish(ctx, card, pack(ctx, card, scratch(ctx.job)))
     finally:
@@ -84,12 +93,15 @@ def run_export(ctx: JobContext) -> None:
 def keep(card: Card) -> bool:
     """Whether the export is there, which is then kept for another week."""
     locked(card.version)
-    return queries.made_export(card) is not None and bool(PackedExport.objects.filter(card=card).update(used_at=timezone.now()))
+    return queries.made_export(card) is not None and bool(
+        PackedExport.objects.filter(card=card).update(used_at=timezone.now())
+    )
 
 
 def pack(ctx: JobContext, card: Card, place: Path) -> Path:
-    """The zip of a version, verified just now, in the folder `place`: model/ and card/ with their signatures, what other tools open it by,
-    the public key, how to verify without us, and a signature over all of it."""
+    """The zip of a version, verified just now, in the folder `place`: model/ and card/ with their signatures,
+    what other tools open it by, the public key, how to verify without us, and a signature over all of it.
+    """
     packed = place / "export.zip"
     ctx.progress(0, stage="Verifying files")
     with verified(card.version, scratch=place) as (model, _):
@@ -119,8 +131,9 @@ def pack(ctx: JobContext, card: Card, place: Path) -> Path:
 
 @transaction.atomic
 def publish(ctx: JobContext, card: Card, packed: Path) -> None:
-    """Put the zip, whole, where it is downloaded from. Raises Refused for a version that was quarantined meanwhile, Conflict for one whose
-    card has a newer revision."""
+    """Put the zip, whole, where it is downloaded from. Raises Refused for a version that was quarantined
+    meanwhile, Conflict for one whose card has a newer revision.
+    """
     ctx.hold()
     check_current(card, locked(card.version))
     target = queries.export_path(card)
@@ -131,10 +144,11 @@ def publish(ctx: JobContext, card: Card, packed: Path) -> None:
 
 
 def download(*, version: ModelVersion, actor: User) -> IO[bytes]:
-    """The export of a version with the newest revision of its card, as an open file at its beginning. The download is an Event.
+    """The export of a version with the newest revision of its card, as an open file at its beginning. The
+    download is an Event.
 
-    Raises PermissionDenied, Refused for a version in quarantine and for an altered card, Conflict where it was not exported yet, or
-    was changed since: exported again, it is packed again.
+    Raises PermissionDenied, Refused for a version in quarantine and for an altered card, Conflict where it
+    was not exported yet, or was changed since: exported again, it is packed again.
     """
     access.require(actor, "catalog.download", version)
     check_open(version)
@@ -143,7 +157,14 @@ def download(*, version: ModelVersion, actor: User) -> IO[bytes]:
         version = locked(version)
         check_current(card, version)
         packed = open_packed(card)
-        record(actor, Verb.VERSION_EXPORTED, version, project=version.model.project.uuid, root_digest=version.root_digest, card=card.digest)
+        record(
+            actor,
+            Verb.VERSION_EXPORTED,
+            version,
+            project=version.model.project.uuid,
+            root_digest=version.root_digest,
+            card=card.digest,
+        )
         PackedExport.objects.filter(card=card).update(used_at=timezone.now())
     return packed
 
@@ -155,13 +176,18 @@ def open_packed(card: Card) -> IO[bytes]:
         if queries.is_as_packed(card, os.fstat(packed.fileno())):
             return packed
         packed.close()
-    raise Conflict(f"{card.version} isn't exported yet.", next_step="Export it, then download it when the job finishes.")
+    raise Conflict(
+        f"{card.version} isn't exported yet.", next_step="Export it, then download it when the job finishes."
+    )
 
 
 def sweep_exports(now: datetime) -> int:
-    """Remove the exports that no one has asked for or downloaded for a week, those of earlier revisions of a card, and those of versions in
-    quarantine. Returns how many."""
-    found = {path.stem: path for path in queries.exports_folder().glob("????????-????-????-????-????????????.zip")}
+    """Remove the exports that no one has asked for or downloaded for a week, those of earlier revisions of a
+    card, and those of versions in quarantine. Returns how many.
+    """
+    found = {
+        path.stem: path for path in queries.exports_folder().glob("????????-????-????-????-????????????.zip")
+    }
     later = Card.objects.filter(version=OuterRef("version"), revision__gt=OuterRef("revision"))
     rows = Card.objects.filter(~Exists(later), uuid__in=found).exclude(version__state=rules.State.QUARANTINED)
     current = {str(uuid): used_at for uuid, used_at in rows.values_list("uuid", "packed_export__used_at")}
@@ -177,7 +203,9 @@ def sweep_exports(now: datetime) -> int:
 
 @transaction.atomic
 def remove_unused(uuid: UUID, now: datetime) -> bool:
-    """Remove the export of a card unless it was packed, asked for or downloaded meanwhile. Returns whether it was removed."""
+    """Remove the export of a card unless it was packed, asked for or downloaded meanwhile. Returns whether it
+    was removed.
+    """
     card = Card.objects.select_related("version").get(uuid=uuid)
     locked(card.version)
     if PackedExport.objects.filter(card=card, used_at__gte=now - UNUSED).exists():
@@ -195,14 +223,19 @@ def locked(version: ModelVersion) -> ModelVersion:
 def check_open(version: ModelVersion) -> None:
     """Raises Refused for a version in quarantine."""
     if version.state == rules.State.QUARANTINED:
-        raise Refused(f"{version} is quarantined and can't be downloaded: {version.state_reason}", next_step="Choose an active version.")
+        raise Refused(
+            f"{version} is quarantined and can't be downloaded: {version.state_reason}",
+            next_step="Choose an active version.",
+        )
 
 
 def check_current(card: Card, version: ModelVersion) -> None:
     """Raises Refused for a version in quarantine, Conflict for a card that has a newer revision."""
     check_open(version)
     if queries.newest_card(version) != card:
-        raise Conflict(f"The model card of {version} has a newer revision.", next_step="Export the version again.")
+        raise Conflict(
+            f"The model card of {version} has a newer revision.", next_step="Export the version again."
+        )
 
 
 def put_beside(card: Card, whole: Path) -> None:
@@ -213,14 +246,18 @@ def put_beside(card: Card, whole: Path) -> None:
     files = {
         "README.md": exported.readme(text, facts, plain, base),
         "model/README.md": text,
-        "VERIFY.md": exported.VERIFY.format(fingerprint=bundle.fingerprint(public), root_digest=version.root_digest),
+        "VERIFY.md": exported.VERIFY.format(
+            fingerprint=bundle.fingerprint(public), root_digest=version.root_digest
+        ),
         "signing.pub.pem": public.read_text(encoding="utf-8"),
     }
     if plain.loader:
         files["transformers/README.md"] = text
     if rules.task_type(facts).labels_texts:
         files |= {
-            "MLmodel": exported.mlmodel(facts, str(version.uuid), version.registered_at, platform.python_version()),
+            "MLmodel": exported.mlmodel(
+                facts, str(version.uuid), version.registered_at, platform.python_version()
+            ),
             f"code/{SERVED}.py": source(SERVED),
             "requirements.txt": "".join(f"{name}=={metadata.version(name)}\n" for name in exported.NEEDED),
             "python_env.yaml": f"python: {platform.python_version()}\ndependencies:\n- -r requirements.txt\n",
@@ -234,12 +271,18 @@ def put_beside(card: Card, whole: Path) -> None:
 
 
 def base_beside(version: ModelVersion, whole: Path) -> str:
-    """Lay the base model out where the adapter's own file names it. Returns that place, empty where there is none."""
+    """Lay the base model out where the adapter's own file names it. Returns that place, empty where there is
+    none.
+    """
     adapter, base = whole / "model" / "adapter_config.json", version.run.base.folder
     if base is None or not adapter.is_file():
         return ""
     described = json.loads(adapter.read_text(encoding="utf-8"))
-    place = exported.base_place(str(described.get("base_model_name_or_path", ""))) if described.get("peft_type") != "BOTTLENECK" else ""
+    place = (
+        exported.base_place(str(described.get("base_model_name_or_path", "")))
+        if described.get("peft_type") != "BOTTLENECK"
+        else ""
+    )
     if place:
         (whole / place).parent.mkdir(parents=True, exist_ok=True)
         write_folder(base, whole / place)
@@ -247,7 +290,9 @@ def base_beside(version: ModelVersion, whole: Path) -> str:
 
 
 def plain_beside(version: ModelVersion, whole: Path) -> exported.Plain:
-    """Have the engine put the weights together for transformers, where the version is of a kind that needs it."""
+    """Have the engine put the weights together for transformers, where the version is of a kind that needs
+    it.
+    """
     model = whole / "model"
     if not exported.wants_plain(version.facts):
         return exported.Plain()
@@ -256,7 +301,9 @@ def plain_beside(version: ModelVersion, whole: Path) -> exported.Plain:
     run = version.run
     base = local_folder("bases", run.base.folder) if run.base.folder and run.strategy != "full" else None
     try:
-        result = warm.plain(model, whole / "transformers", base=base, base_name=rules.base_name(version.facts))
+        result = warm.plain(
+            model, whole / "transformers", base=base, base_name=rules.base_name(version.facts)
+        )
     except Refused as refusal:
         shutil.rmtree(whole / "transformers", ignore_errors=True)
         return exported.Plain(why=refusal.message)

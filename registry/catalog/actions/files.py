@@ -25,7 +25,8 @@ from registry.ground.ledger import keys
 
 @contextmanager
 def laid_out(folder: Folder, signature: str = "", *, scratch: Path | None = None) -> Iterator[Path]:
-    """The files in a folder of their own that is gone afterwards, with model.sig where there is one. Raises Refused for damaged bytes.
+    """The files in a folder of their own that is gone afterwards, with model.sig where there is one. Raises
+    Refused for damaged bytes.
 
     scratch: in which that folder is made, for a caller who also removes what a killed process left there.
     """
@@ -40,10 +41,11 @@ def laid_out(folder: Folder, signature: str = "", *, scratch: Path | None = None
 
 @contextmanager
 def verified(version: ModelVersion, *, scratch: Path | None = None) -> Iterator[tuple[Path, bundle.Manifest]]:
-    """A version's files and signature in a folder of their own, every file hashed again, with their manifest. scratch: as in `laid_out`.
+    """A version's files and signature in a folder of their own, every file hashed again, with their manifest.
+    scratch: as in `laid_out`.
 
-    Raises Damaged naming what is wrong, and the version is then quarantined; Refused where bytes or the key are missing, which a restore
-    fixes. Call it outside a transaction, so that the quarantine stays.
+    Raises Damaged naming what is wrong, and the version is then quarantined; Refused where bytes or the key
+    are missing, which a restore fixes. Call it outside a transaction, so that the quarantine stays.
     """
     check_key(version)
     with ExitStack() as stack:
@@ -57,9 +59,11 @@ def verified(version: ModelVersion, *, scratch: Path | None = None) -> Iterator[
 
 
 def verify(version: ModelVersion) -> bundle.Manifest:
-    """The manifest of a version whose every file was hashed again and whose signature holds, that of its card too.
+    """The manifest of a version whose every file was hashed again and whose signature holds, that of its card
+    too.
 
-    Raises as `verified`, and Refused for an altered card: the version stays active, since its files are what they were.
+    Raises as `verified`, and Refused for an altered card: the version stays active, since its files are what
+    they were.
     """
     with verified(version) as (_, listed):
         check_card(version)
@@ -67,7 +71,9 @@ def verify(version: ModelVersion) -> bundle.Manifest:
 
 
 def check_card(version: ModelVersion) -> Card:
-    """The newest card. Raises Refused where there is none, or it isn't what was signed, or what it is written from was changed."""
+    """The newest card. Raises Refused where there is none, or it isn't what was signed, or what it is written
+    from was changed.
+    """
     check_facts(version)
     card = queries.newest_card(version)
     if card is None:
@@ -77,27 +83,41 @@ def check_card(version: ModelVersion) -> Card:
 
 
 def check_facts(version: ModelVersion) -> None:
-    """Raises Refused where a version's facts, which its card is written from, aren't those that it was registered with."""
+    """Raises Refused where a version's facts, which its card is written from, aren't those that it was
+    registered with.
+    """
     if not queries.has_its_facts(version):
         sentence = f"The stored facts of {version} changed after it was registered."
-        raise Refused(sentence, next_step="Compare it with the audit log, and restore the database from a backup.")
+        raise Refused(
+            sentence, next_step="Compare it with the audit log, and restore the database from a backup."
+        )
 
 
 def check_key(version: ModelVersion) -> None:
-    """Raises Refused where the installation's key is not the one that signed the version: a lost key is no damage to the version."""
+    """Raises Refused where the installation's key is not the one that signed the version: a lost key is no
+    damage to the version.
+    """
     if bundle.fingerprint(keys.public_key_path()) != version.key_fingerprint:
         key = version.key_fingerprint[:12]
-        raise Refused(f"{version} was signed with key {key}, which isn't this installation's key.", next_step="Restore the signing key.")
+        raise Refused(
+            f"{version} was signed with key {key}, which isn't this installation's key.",
+            next_step="Restore the signing key.",
+        )
 
 
 def materialise(version: ModelVersion) -> Path:
-    """DATA_DIR/serving/artifacts/<root digest>/ with the version's files and signature, read-only and verified just now.
+    """DATA_DIR/serving/artifacts/<root digest>/ with the version's files and signature, read-only and
+    verified just now.
 
-    Whole or not at all, and safe to call twice; a damaged copy is laid out again from the store. Raises Refused for a version that is not
-    active or whose stored bytes do not hold any more; that one is quarantined. Call it outside a transaction.
+    Whole or not at all, and safe to call twice; a damaged copy is laid out again from the store. Raises
+    Refused for a version that is not active or whose stored bytes do not hold any more; that one is
+    quarantined. Call it outside a transaction.
     """
     if version.state != ModelVersion.State.ACTIVE:
-        raise Refused(f"{version} is {version.get_state_display().lower()} and isn't served.", next_step="Choose an active version.")
+        raise Refused(
+            f"{version} is {version.get_state_display().lower()} and isn't served.",
+            next_step="Choose an active version.",
+        )
     target = served_folder(version)
     if is_intact(version):
         return target
@@ -121,7 +141,9 @@ def served_folder(version: ModelVersion) -> Path:
 
 
 def is_intact(version: ModelVersion) -> bool:
-    """Whether the servers' folder holds exactly the version's files with a valid signature, every file hashed. If so, it is remembered."""
+    """Whether the servers' folder holds exactly the version's files with a valid signature, every file
+    hashed. If so, it is remembered.
+    """
     try:
         verify_copy(version)
     except (Refused, OSError):
@@ -132,8 +154,8 @@ def is_intact(version: ModelVersion) -> bool:
 def verify_copy(version: ModelVersion) -> None:
     """Hash the files that the servers were given, and remember that they hold.
 
-    Raises Damaged naming what was changed or added, Refused for what is missing or where the installation has another key. What changes
-    while it is hashed is not remembered.
+    Raises Damaged naming what was changed or added, Refused for what is missing or where the installation has
+    another key. What changes while it is hashed is not remembered.
     """
     check_key(version)
     folder, key = served_folder(version), keys.public_key_path()
@@ -159,7 +181,9 @@ def hashing_alone(version: ModelVersion) -> Iterator[bool]:
 
 
 def is_remembered(version: ModelVersion) -> bool:
-    """Whether the files that the servers were given are those that were last verified, by their stamps: nothing is hashed."""
+    """Whether the files that the servers were given are those that were last verified, by their stamps:
+    nothing is hashed.
+    """
     copy = VerifiedCopy.objects.filter(version=version).first()
     if copy is None:
         return False

@@ -21,7 +21,11 @@ from registry.ground.ledger.verbs import Verb
 @transaction.atomic
 def freeze(*, endpoint_id: UUID, reason: str, until: datetime, actor: User) -> Freeze:
     """Stop promotions to an endpoint and deployments on it until a moment; rolling back stays possible."""
-    endpoint = Endpoint.objects.select_for_update(of=("self",), no_key=True).select_related("model__project").get(uuid=endpoint_id)
+    endpoint = (
+        Endpoint.objects.select_for_update(of=("self",), no_key=True)
+        .select_related("model__project")
+        .get(uuid=endpoint_id)
+    )
     access.require(actor, "catalog.freeze", endpoint)
     now = timezone.now()
     why = check_reason(reason, "A freeze", rules.REASON_MAX)
@@ -32,18 +36,35 @@ def freeze(*, endpoint_id: UUID, reason: str, until: datetime, actor: User) -> F
         old.lifted_at = old.until
         old.save(update_fields=["lifted_at"])
     made = Freeze.objects.create(endpoint=endpoint, owner=actor, reason=why, until=until)
-    record(actor, Verb.ENDPOINT_FROZEN, endpoint, project=endpoint.model.project.uuid, reason=made.reason, until=until)
+    record(
+        actor,
+        Verb.ENDPOINT_FROZEN,
+        endpoint,
+        project=endpoint.model.project.uuid,
+        reason=made.reason,
+        until=until,
+    )
     return made
 
 
 @transaction.atomic
 def lift_freeze(*, freeze_id: UUID, actor: User) -> Freeze:
     """End a freeze before its time."""
-    found = Freeze.objects.select_for_update(of=("self",)).select_related("endpoint__model__project").get(uuid=freeze_id)
+    found = (
+        Freeze.objects.select_for_update(of=("self",))
+        .select_related("endpoint__model__project")
+        .get(uuid=freeze_id)
+    )
     access.require(actor, "catalog.freeze", found)
     if found.lifted_at is not None:
         raise Conflict("This freeze has already ended.")
     found.lifted_at, found.lifted_by = timezone.now(), actor
     found.save(update_fields=["lifted_at", "lifted_by"])
-    record(actor, Verb.ENDPOINT_UNFROZEN, found.endpoint, project=found.endpoint.model.project.uuid, freeze=found.uuid)
+    record(
+        actor,
+        Verb.ENDPOINT_UNFROZEN,
+        found.endpoint,
+        project=found.endpoint.model.project.uuid,
+        freeze=found.uuid,
+    )
     return found

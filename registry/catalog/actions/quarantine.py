@@ -18,13 +18,20 @@ from registry.ground.ledger.verbs import Verb
 
 @transaction.atomic
 def quarantine(*, version_id: UUID, reason: str, actor: User | None) -> ModelVersion:
-    """Take a version off all traffic and keep it from being served or downloaded, for good. actor: None when the system found its files or
-    signature damaged."""
+    """Take a version off all traffic and keep it from being served or downloaded, for good. actor: None when
+    the system found its files or signature damaged.
+    """
     serving.lock()
-    version = ModelVersion.objects.select_for_update(of=("self",), no_key=True).select_related("model__project").get(uuid=version_id)
+    version = (
+        ModelVersion.objects.select_for_update(of=("self",), no_key=True)
+        .select_related("model__project")
+        .get(uuid=version_id)
+    )
     if actor is not None:
         access.require(actor, "catalog.quarantine", version)
-    why = check_reason(reason if actor else reason.strip()[: rules.REASON_MAX], "A quarantine", rules.REASON_MAX)
+    why = check_reason(
+        reason if actor else reason.strip()[: rules.REASON_MAX], "A quarantine", rules.REASON_MAX
+    )
     if version.state == State.QUARANTINED:
         return version
     check_move("version", rules.MOVES, State(version.state), State.QUARANTINED)

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from registry.endpoints.actions.canary import set_share, stop_canary, stop_closed
 from registry.endpoints.actions.drills import inject_fault, lift_expired_faults, publish_faults, remove_fault
-from registry.endpoints.actions.loads import check_loads, check_problems, lay_out_missing, take_out, verify_in_use
+from registry.endpoints.actions.loads import (
+    check_loads,
+    check_problems,
+    lay_out_missing,
+    take_out,
+    verify_in_use,
+)
 from registry.endpoints.actions.publish import lock, publish, publish_anew
 from registry.endpoints.actions.shadow import start_shadow, stop_shadow
 from registry.endpoints.actions.switch import deploy, roll_back

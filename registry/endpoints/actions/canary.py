@@ -1,4 +1,6 @@
-"""A canary: an approved version that answers a share of the requests beside the live one. Widened, stopped, or made live at 100 %."""
+"""A canary: an approved version that answers a share of the requests beside the live one. Widened, stopped,
+or made live at 100 %.
+"""
 
 from __future__ import annotations
 
@@ -26,35 +28,61 @@ ACTION = "endpoints.set_share"
 
 
 def start(alias: Alias, request: PromotionRequest, actor: User, *, epoch: int, share: int) -> Deployment:
-    """Begin a canary, under the locks of `deploy`. Raises Refused where nothing is live that it could be compared with."""
+    """Begin a canary, under the locks of `deploy`. Raises Refused where nothing is live that it could be
+    compared with.
+    """
     live = queries.live_deployment(alias.endpoint)
     if live is None:
         raise Refused(
-            f"Nothing is live on {alias.endpoint}, so there's nothing to compare a canary with.", next_step="Deploy to all traffic.",
-        )  # fmt: skip
+            f"Nothing is live on {alias.endpoint}, so there's nothing to compare a canary with.",
+            next_step="Deploy to all traffic.",
+        )
     intervals.end_shadow_of(request.version, alias, actor)
     new = intervals.begin(
         Deployment(
-            endpoint=alias.endpoint, version=request.version, arm=Deployment.Arm.CANARY, share=share, cause=Deployment.Cause.PROMOTION,
-            approval=request, epoch=epoch, started_by=actor,
+            endpoint=alias.endpoint,
+            version=request.version,
+            arm=Deployment.Arm.CANARY,
+            share=share,
+            cause=Deployment.Cause.PROMOTION,
+            approval=request,
+            epoch=epoch,
+            started_by=actor,
         )
-    )  # fmt: skip
+    )
     record(
-        actor, Verb.CANARY_STARTED, alias.endpoint, project=alias.endpoint.model.project.uuid, deployment=new.uuid, share=share,
-        version=request.version.uuid, root_digest=request.version.root_digest, stable=live.version.uuid, request=request.uuid, epoch=epoch,
-    )  # fmt: skip
+        actor,
+        Verb.CANARY_STARTED,
+        alias.endpoint,
+        project=alias.endpoint.model.project.uuid,
+        deployment=new.uuid,
+        share=share,
+        version=request.version.uuid,
+        root_digest=request.version.root_digest,
+        stable=live.version.uuid,
+        request=request.uuid,
+        epoch=epoch,
+    )
     return new
 
 
 def set_share(
-    *, deployment_id: UUID, share: int, actor: User | None, reason: str = "", seen: int | None = None, steered: bool = False
+    *,
+    deployment_id: UUID,
+    share: int,
+    actor: User | None,
+    reason: str = "",
+    seen: int | None = None,
+    steered: bool = False,
 ) -> Deployment:
-    """Give a running canary another share of 10,000, and return the interval that takes over. At 10,000 it is live: the alias moves.
+    """Give a running canary another share of 10,000, and return the interval that takes over. At 10,000 it is
+    live: the alias moves.
 
-    actor: None for the system's own rule. seen: the alias' moves on the page the person looked at. steered: the room that steers the
-    canary asks; without it a person is refused where a rule steers, and says why where the share grows. A wider share reads everything that
-    the approval rests on again. Raises PermissionDenied, Conflict (not running any more, changed meanwhile, overtaken by a change, closed
-    by a server) or Refused (frozen, damaged, no such share). Nothing has changed then: the canary holds its share.
+    actor: None for the system's own rule. seen: the alias' moves on the page the person looked at. steered:
+    the room that steers the canary asks; without it a person is refused where a rule steers, and says why
+    where the share grows. A wider share reads everything that the approval rests on again. Raises
+    PermissionDenied, Conflict (not running any more, changed meanwhile, overtaken by a change, closed by a
+    server) or Refused (frozen, damaged, no such share). Nothing has changed then: the canary holds its share.
     """
     found = queries.running_canary(deployment_id)
     if actor is not None:
@@ -69,9 +97,15 @@ def set_share(
 
 
 @transaction.atomic
-def _set_share(found: Deployment, share: int, actor: User | None, reason: str, seen: int | None, by_hand: bool) -> Deployment:
+def _set_share(
+    found: Deployment, share: int, actor: User | None, reason: str, seen: int | None, by_hand: bool
+) -> Deployment:
     epoch = next_epoch()
-    approval = check_still_holds(PromotionRequest.objects.get(deployments=found).uuid) if share > found.share else None
+    approval = (
+        check_still_holds(PromotionRequest.objects.get(deployments=found).uuid)
+        if share > found.share
+        else None
+    )
     alias = Alias.objects.select_for_update().get(endpoint=found.endpoint)
     old = queries.running_canary(found.uuid)
     if actor is not None:
@@ -84,12 +118,20 @@ def _set_share(found: Deployment, share: int, actor: User | None, reason: str, s
         raise Conflict(f"{old.version.semver} already has this share.")
     check_approved(old, approval)
     if share > old.share and (closed := queries.guard_of(old)):
-        raise Conflict(f"A server closed {old.version.semver}: {rules.guard_reason(closed.failures, closed.of)}", next_step="Stop it.")
-    return wider(alias, old, actor, reason, epoch) if share == rules.ALL else changed(old, share, actor, reason, epoch)
+        raise Conflict(
+            f"A server closed {old.version.semver}: {rules.guard_reason(closed.failures, closed.of)}",
+            next_step="Stop it.",
+        )
+    return (
+        wider(alias, old, actor, reason, epoch)
+        if share == rules.ALL
+        else changed(old, share, actor, reason, epoch)
+    )
 
 
 def check_approved(running: Deployment, approval: PromotionRequest | None) -> None:
-    """Raises Conflict where the row of a running canary names another version than the audit log, or another approval than its version's.
+    """Raises Conflict where the row of a running canary names another version than the audit log, or another
+    approval than its version's.
 
     approval: that a wider share was checked by, None for a smaller one.
     """
@@ -112,23 +154,42 @@ def changed(old: Deployment, share: int, actor: User | None, reason: str, epoch:
     intervals.end(old, actor, reason or f"Its share changed to {rules.percent(share)}.")
     new = intervals.begin(
         Deployment(
-            endpoint=old.endpoint, version=old.version, arm=old.arm, share=share, cause=old.cause, approval=old.approval, previous=old,
-            reason=reason[: rules.REASON_MAX], epoch=epoch, started_by=actor,
+            endpoint=old.endpoint,
+            version=old.version,
+            arm=old.arm,
+            share=share,
+            cause=old.cause,
+            approval=old.approval,
+            previous=old,
+            reason=reason[: rules.REASON_MAX],
+            epoch=epoch,
+            started_by=actor,
         )
-    )  # fmt: skip
+    )
     record(
-        actor, Verb.SHARE_SET, old.endpoint, project=old.endpoint.model.project.uuid, deployment=new.uuid, previous=old.uuid,
-        version=old.version.uuid, old=old.share, new=share, reason=reason, epoch=epoch, ends=intervals.ends(old),
-    )  # fmt: skip
+        actor,
+        Verb.SHARE_SET,
+        old.endpoint,
+        project=old.endpoint.model.project.uuid,
+        deployment=new.uuid,
+        previous=old.uuid,
+        version=old.version.uuid,
+        old=old.share,
+        new=share,
+        reason=reason,
+        epoch=epoch,
+        ends=intervals.ends(old),
+    )
     return new
 
 
 def stop_canary(*, deployment_id: UUID, reason: str, actor: User | None, steered: bool = False) -> Deployment:
     """End a canary: all traffic goes to the live version, which never stopped. Possible in a freeze too.
 
-    For the system (actor None) it may come late and twice: a canary whose share changed meanwhile is stopped under its newer interval, and
-    one that has ended is returned as it is. A person gets Conflict then. steered: the room that steers the canary asks. Raises
-    PermissionDenied, or Refused without a reason, or where a rule steers it: there it is aborted, or the endpoint rolled back.
+    For the system (actor None) it may come late and twice: a canary whose share changed meanwhile is stopped
+    under its newer interval, and one that has ended is returned as it is. A person gets Conflict then.
+    steered: the room that steers the canary asks. Raises PermissionDenied, or Refused without a reason, or
+    where a rule steers it: there it is aborted, or the endpoint rolled back.
     """
     given = queries.in_arm(deployment_id, Deployment.Arm.CANARY)
     if actor is not None:
@@ -139,9 +200,11 @@ def stop_canary(*, deployment_id: UUID, reason: str, actor: User | None, steered
 
 @transaction.atomic
 def stop_closed(*, deployment_id: UUID, failures: int, of: int) -> Deployment:
-    """Stop a canary that a server's guard closed, and note it, once, however often it is reported. Returns what was stopped.
+    """Stop a canary that a server's guard closed, and note it, once, however often it is reported. Returns
+    what was stopped.
 
-    failures: among its last `of` requests. A canary that has ended meanwhile is returned as it is, and nothing is noted.
+    failures: among its last `of` requests. A canary that has ended meanwhile is returned as it is, and
+    nothing is noted.
     """
     given = queries.in_arm(deployment_id, Deployment.Arm.CANARY)
     epoch = next_epoch()
@@ -150,7 +213,15 @@ def stop_closed(*, deployment_id: UUID, failures: int, of: int) -> Deployment:
     if running is None:
         return queries.deployments(given.endpoint).get(pk=given.pk)
     project = given.endpoint.model.project.uuid
-    record(None, Verb.GUARD_TRIPPED, given.endpoint, project=project, deployment=given.uuid, failures=failures, of=of)
+    record(
+        None,
+        Verb.GUARD_TRIPPED,
+        given.endpoint,
+        project=project,
+        deployment=given.uuid,
+        failures=failures,
+        of=of,
+    )
     stop(running, None, rules.guard_reason(failures, of), epoch=epoch)
     return running
 
@@ -177,12 +248,24 @@ def stop(running: Deployment, actor: User | None, reason: str, *, epoch: int) ->
     endpoint, steered = running.endpoint, bool(steering.page_of(running))
     intervals.end(running, actor, reason)
     record(
-        actor, Verb.CANARY_STOPPED, endpoint, project=endpoint.model.project.uuid, deployment=running.uuid,
-        reason=reason[: rules.REASON_MAX], version=running.version.uuid,
-        root_digest=running.version.root_digest, share=running.share, epoch=epoch,
+        actor,
+        Verb.CANARY_STOPPED,
+        endpoint,
+        project=endpoint.model.project.uuid,
+        deployment=running.uuid,
+        reason=reason[: rules.REASON_MAX],
+        version=running.version.uuid,
+        root_digest=running.version.root_digest,
+        share=running.share,
+        epoch=epoch,
         ends=intervals.ends(running),
-    )  # fmt: skip
+    )
     outbox.append(
-        "endpoints.canary_stopped", project=endpoint.model.project, endpoint=str(endpoint.uuid), deployment=str(running.uuid),
-        version=str(running.version.uuid), by=str(actor.uuid) if actor else None, steered=steered,
-    )  # fmt: skip
+        "endpoints.canary_stopped",
+        project=endpoint.model.project,
+        endpoint=str(endpoint.uuid),
+        deployment=str(running.uuid),
+        version=str(running.version.uuid),
+        by=str(actor.uuid) if actor else None,
+        steered=steered,
+    )

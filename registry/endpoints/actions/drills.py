@@ -1,4 +1,6 @@
-"""Drills: a fault injected into a running deployment, so that people see what the guard, the rule and the alerts make of it."""
+"""Drills: a fault injected into a running deployment, so that people see what the guard, the rule and the
+alerts make of it.
+"""
 
 from __future__ import annotations
 
@@ -23,12 +25,21 @@ ACTION = "endpoints.inject_fault"
 
 @transaction.atomic
 def inject_fault(
-    *, deployment_id: UUID, share: int, kind: str, actor: User, delay_ms: int = 1_000, minutes: int = 60, reason: str = ""
-) -> Fault:  # fmt: skip
-    """Let a running deployment fail, or be slow, for a share (of 10,000) of its requests. It ends on its own after so many minutes.
+    *,
+    deployment_id: UUID,
+    share: int,
+    kind: str,
+    actor: User,
+    delay_ms: int = 1_000,
+    minutes: int = 60,
+    reason: str = "",
+) -> Fault:
+    """Let a running deployment fail, or be slow, for a share (of 10,000) of its requests. It ends on its own
+    after so many minutes.
 
-    kind: error (status 500) or slow (delay_ms added). Raises PermissionDenied, Conflict (ended, or a fault is injected in it) or Refused (a
-    shadow, whose failures no client sees; numbers out of range; no server that was started for drills, so nothing would happen).
+    kind: error (status 500) or slow (delay_ms added). Raises PermissionDenied, Conflict (ended, or a fault is
+    injected in it) or Refused (a shadow, whose failures no client sees; numbers out of range; no server that
+    was started for drills, so nothing would happen).
     """
     lock()
     deployment = queries.with_all(Deployment.objects.all()).get(uuid=deployment_id)
@@ -36,14 +47,29 @@ def inject_fault(
     rules.check_fault(kind, share, delay_ms, minutes)
     check_can_inject(deployment)
     fault = Fault.objects.create(
-        deployment=deployment, kind=kind, share=share, delay_ms=delay_ms if kind == Fault.Kind.SLOW else 0,
-        reason=reason.strip()[: rules.REASON_MAX], until=timezone.now() + timedelta(minutes=minutes), injected_by=actor,
-    )  # fmt: skip
+        deployment=deployment,
+        kind=kind,
+        share=share,
+        delay_ms=delay_ms if kind == Fault.Kind.SLOW else 0,
+        reason=reason.strip()[: rules.REASON_MAX],
+        until=timezone.now() + timedelta(minutes=minutes),
+        injected_by=actor,
+    )
     endpoint = deployment.endpoint
     record(
-        actor, Verb.FAULT_INJECTED, endpoint, project=endpoint.model.project.uuid, fault=fault.uuid, deployment=deployment.uuid,
-        version=deployment.version.uuid, kind=kind, share=share, delay_ms=fault.delay_ms, until=fault.until, reason=fault.reason,
-    )  # fmt: skip
+        actor,
+        Verb.FAULT_INJECTED,
+        endpoint,
+        project=endpoint.model.project.uuid,
+        fault=fault.uuid,
+        deployment=deployment.uuid,
+        version=deployment.version.uuid,
+        kind=kind,
+        share=share,
+        delay_ms=fault.delay_ms,
+        until=fault.until,
+        reason=fault.reason,
+    )
     transaction.on_commit(publish_faults, robust=True)
     return fault
 
@@ -61,7 +87,8 @@ def check_can_inject(deployment: Deployment) -> None:
         raise Conflict("This deployment already has a fault.", next_step="Remove it first.")
     if not queries.drills_run():
         raise Refused(
-            "No inference server is running with drills enabled, so nothing would happen.", next_step="Start one with INFERENCE_DRILLS=1."
+            "No inference server is running with drills enabled, so nothing would happen.",
+            next_step="Start one with INFERENCE_DRILLS=1.",
         )
 
 
@@ -97,14 +124,21 @@ def lift(fault: Fault, actor: User | None) -> Fault:
     fault.save(update_fields=["lifted_at", "lifted_by"])
     endpoint = fault.deployment.endpoint
     record(
-        actor, Verb.FAULT_REMOVED, endpoint, project=endpoint.model.project.uuid, fault=fault.uuid, deployment=fault.deployment.uuid,
-    )  # fmt: skip
+        actor,
+        Verb.FAULT_REMOVED,
+        endpoint,
+        project=endpoint.model.project.uuid,
+        fault=fault.uuid,
+        deployment=fault.deployment.uuid,
+    )
     transaction.on_commit(publish_faults, robust=True)
     return fault
 
 
 def publish_faults() -> None:
-    """Publish the faults in the database as the signed file. Does nothing when it is current; an installation without drills has none."""
+    """Publish the faults in the database as the signed file. Does nothing when it is current; an installation
+    without drills has none.
+    """
     if is_published(rules.faults_document(queries.injected_faults())):
         return
     with writer_lock():
@@ -115,4 +149,6 @@ def publish_faults() -> None:
 
 def is_published(document: dict[str, Any]) -> bool:
     """Whether the servers find this document, or find none where nothing is injected."""
-    return document == queries.published_faults() or (not document["faults"] and not queries.faults_path().exists())
+    return document == queries.published_faults() or (
+        not document["faults"] and not queries.faults_path().exists()
+    )

@@ -1,4 +1,6 @@
-"""Beginning and ending the intervals in which a version serves, under the locks of the action that does it."""
+"""Beginning and ending the intervals in which a version serves, under the locks of the action that does
+it.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,11 @@ def begin(deployment: Deployment) -> Deployment:
 
 def end(deployment: Deployment, actor: User | None, reason: str) -> None:
     """Write an interval's end; the servers get it on commit."""
-    deployment.ended_at, deployment.ended_by, deployment.end_reason = timezone.now(), actor, reason[: rules.REASON_MAX]
+    deployment.ended_at, deployment.ended_by, deployment.end_reason = (
+        timezone.now(),
+        actor,
+        reason[: rules.REASON_MAX],
+    )
     deployment.save(update_fields=["ended_at", "ended_by", "end_reason"])
     transaction.on_commit(publish, robust=True)
 
@@ -38,9 +44,15 @@ def ends(*deployments: Deployment | None) -> dict[str, dict[str, Any]]:
 
 
 def switch(
-    alias: Alias, version: ModelVersion, actor: User | None, *, epoch: int, cause: str, reason: str = "",
+    alias: Alias,
+    version: ModelVersion,
+    actor: User | None,
+    *,
+    epoch: int,
+    cause: str,
+    reason: str = "",
     approval: PromotionRequest | None = None,
-) -> Deployment:  # fmt: skip
+) -> Deployment:
     """End what is live, begin the new interval, move the alias."""
     live = queries.live_deployment(alias.endpoint)
     if live:
@@ -48,17 +60,25 @@ def switch(
     end_shadow_of(version, alias, actor)
     new = begin(
         Deployment(
-            endpoint=alias.endpoint, version=version, cause=cause, approval=approval, previous=live, reason=reason, epoch=epoch,
+            endpoint=alias.endpoint,
+            version=version,
+            cause=cause,
+            approval=approval,
+            previous=live,
+            reason=reason,
+            epoch=epoch,
             started_by=actor,
         )
-    )  # fmt: skip
+    )
     alias.version, alias.moves = version, alias.moves + 1
     alias.save(update_fields=["version", "moves"])
     return new
 
 
 def check_recorded(deployment: Deployment) -> None:
-    """Raises Conflict for a deployment whose row names another version than the audit log: no one approved that one."""
+    """Raises Conflict for a deployment whose row names another version than the audit log: no one approved
+    that one.
+    """
     if not queries.is_recorded(deployment):
         text = f"The audit log doesn't say that {deployment.version} was deployed here."
         raise Conflict(text, next_step="Contact an auditor: the record doesn't match the audit log.")
@@ -66,12 +86,22 @@ def check_recorded(deployment: Deployment) -> None:
 
 def roll_back(alias: Alias, target: ModelVersion, actor: User | None, reason: str, epoch: int) -> Deployment:
     """What was live before has all traffic again."""
-    new = switch(alias, target, actor, epoch=epoch, cause=Deployment.Cause.ROLLBACK, reason=reason[: rules.REASON_MAX])
+    new = switch(
+        alias, target, actor, epoch=epoch, cause=Deployment.Cause.ROLLBACK, reason=reason[: rules.REASON_MAX]
+    )
     record(
-        actor, Verb.ROLLED_BACK, new.endpoint, project=new.endpoint.model.project.uuid, deployment=new.uuid, reason=new.reason,
-        version=target.uuid, root_digest=target.root_digest, previous=new.previous.version.uuid if new.previous else None, epoch=epoch,
+        actor,
+        Verb.ROLLED_BACK,
+        new.endpoint,
+        project=new.endpoint.model.project.uuid,
+        deployment=new.uuid,
+        reason=new.reason,
+        version=target.uuid,
+        root_digest=target.root_digest,
+        previous=new.previous.version.uuid if new.previous else None,
+        epoch=epoch,
         ends=ends(new.previous),
-    )  # fmt: skip
+    )
     return new
 
 
@@ -88,19 +118,36 @@ def stop_shadow(shadow: Deployment, actor: User | None, reason: str) -> None:
     record_shadow_stopped(shadow, actor)
 
 
-def record_deployed(new: Deployment, actor: User | None, canary: Deployment | None = None, **more: object) -> None:
+def record_deployed(
+    new: Deployment, actor: User | None, canary: Deployment | None = None, **more: object
+) -> None:
     """A version has all traffic by an approval. canary: the interval in which it had a share until now."""
     more |= {"canary": canary.uuid} if canary else {}
     record(
-        actor, Verb.DEPLOYED, new.endpoint, project=new.endpoint.model.project.uuid, deployment=new.uuid, version=new.version.uuid,
-        root_digest=new.version.root_digest, previous=new.previous.version.uuid if new.previous else None,
-        request=new.approval.uuid if new.approval else None, epoch=new.epoch, ends=ends(new.previous, canary), **more,
-    )  # fmt: skip
+        actor,
+        Verb.DEPLOYED,
+        new.endpoint,
+        project=new.endpoint.model.project.uuid,
+        deployment=new.uuid,
+        version=new.version.uuid,
+        root_digest=new.version.root_digest,
+        previous=new.previous.version.uuid if new.previous else None,
+        request=new.approval.uuid if new.approval else None,
+        epoch=new.epoch,
+        ends=ends(new.previous, canary),
+        **more,
+    )
 
 
 def record_shadow_stopped(shadow: Deployment, actor: User | None) -> None:
     """A shadow has ended."""
     record(
-        actor, Verb.SHADOW_STOPPED, shadow.endpoint, project=shadow.endpoint.model.project.uuid, deployment=shadow.uuid,
-        version=shadow.version.uuid, reason=shadow.end_reason, ends=ends(shadow),
-    )  # fmt: skip
+        actor,
+        Verb.SHADOW_STOPPED,
+        shadow.endpoint,
+        project=shadow.endpoint.model.project.uuid,
+        deployment=shadow.uuid,
+        version=shadow.version.uuid,
+        reason=shadow.end_reason,
+        ends=ends(shadow),
+    )

@@ -22,10 +22,11 @@ from registry.ground.ledger import keys
 
 
 def publish() -> int:
-    """Publish the routes in the database as the file; returns its epoch. Does nothing when it is current; safe to call at any time.
+    """Publish the routes in the database as the file; returns its epoch. Does nothing when it is current;
+    safe to call at any time.
 
-    The row of the routes is locked from reading the state to the rename, as it is by anyone who changes the state: a later state is never
-    replaced by an earlier one.
+    The row of the routes is locked from reading the state to the rename, as it is by anyone who changes the
+    state: a later state is never replaced by an earlier one.
     """
     if (epoch := current_epoch()) is not None:
         return epoch
@@ -47,7 +48,9 @@ def publish_anew() -> None:
 
 
 def current_epoch() -> int | None:
-    """The epoch of the published document if it matches the database and no server is ahead of it; else None."""
+    """The epoch of the published document if it matches the database and no server is ahead of it; else
+    None.
+    """
     document = queries.published()
     if document is None or document["epoch"] < max(queries.routes_row().epoch, newest_outside()):
         return None
@@ -56,7 +59,9 @@ def current_epoch() -> int | None:
 
 
 def lock() -> Routes:
-    """Until the caller's transaction ends nothing that is served changes, and no fault is injected or lifted."""
+    """Until the caller's transaction ends nothing that is served changes, and no fault is injected or
+    lifted.
+    """
     return Routes.objects.select_for_update().get(pk=queries.routes_row().pk)
 
 
@@ -69,14 +74,23 @@ def next_epoch() -> int:
 
 
 def newest_outside() -> int:
-    """The highest epoch that was ever published or applied by the files: servers refuse to go below it, over restarts too."""
+    """The highest epoch that was ever published or applied by the files: servers refuse to go below it, over
+    restarts too.
+    """
     document = queries.published()
-    return max([int(document["epoch"]) if document else 0, *(state.epoch for state in queries.written_states())])
+    return max(
+        [int(document["epoch"]) if document else 0, *(state.epoch for state in queries.written_states())]
+    )
 
 
 def write(epoch: int, endpoints: dict[str, Any]) -> None:
     """The routes document, where the servers look."""
-    document = {"format": rules.FORMAT, "epoch": epoch, "at": timezone.now().isoformat(timespec="milliseconds"), "endpoints": endpoints}
+    document = {
+        "format": rules.FORMAT,
+        "epoch": epoch,
+        "at": timezone.now().isoformat(timespec="milliseconds"),
+        "endpoints": endpoints,
+    }
     sign_into_place(document, queries.routes_path())
 
 

@@ -1,4 +1,6 @@
-"""A shadow: a version that gets copies of requests. Its answers are compared and thrown away, so it needs no approval."""
+"""A shadow: a version that gets copies of requests. Its answers are compared and thrown away, so it needs no
+approval.
+"""
 
 from __future__ import annotations
 
@@ -24,17 +26,25 @@ ACTION = "endpoints.shadow"
 
 
 def start_shadow(*, endpoint_id: UUID, version_id: UUID, share: int, actor: User) -> Deployment:
-    """Let a version answer copies of a share (of 10,000) of an endpoint's requests, for no one to see but in the comparison.
+    """Let a version answer copies of a share (of 10,000) of an endpoint's requests, for no one to see but in
+    the comparison.
 
-    Raises PermissionDenied, Conflict (a shadow runs, or the version answers already) or Refused (of another model, not active, frozen,
-    damaged files, nothing live to copy from).
+    Raises PermissionDenied, Conflict (a shadow runs, or the version answers already) or Refused (of another
+    model, not active, frozen, damaged files, nothing live to copy from).
     """
     endpoint = Endpoint.objects.select_related("model__project").get(uuid=endpoint_id)
     policy.require(actor, ACTION, endpoint)
     rules.check_share(share)
-    version = ModelVersion.objects.filter(uuid=version_id, model=endpoint.model).select_related("model", "folder").first()
+    version = (
+        ModelVersion.objects.filter(uuid=version_id, model=endpoint.model)
+        .select_related("model", "folder")
+        .first()
+    )
     if version is None:
-        raise Refused(f"{endpoint} serves a different model.", fields={"version": ["Choose a version of the endpoint's model."]})
+        raise Refused(
+            f"{endpoint} serves a different model.",
+            fields={"version": ["Choose a version of the endpoint's model."]},
+        )
     check_servable(version.facts)
     materialise(version)
     return _start_shadow(endpoint, version, share, actor)
@@ -44,32 +54,55 @@ def start_shadow(*, endpoint_id: UUID, version_id: UUID, share: int, actor: User
 def _start_shadow(endpoint: Endpoint, version: ModelVersion, share: int, actor: User) -> Deployment:
     epoch = next_epoch()
     policy.require(actor, ACTION, endpoint)
-    if ModelVersion.objects.select_for_update(no_key=True).get(pk=version.pk).state != ModelVersion.State.ACTIVE:
-        raise Refused(f"{version} is no longer active and can't be served.", next_step="Choose an active version.")
+    if (
+        ModelVersion.objects.select_for_update(no_key=True).get(pk=version.pk).state
+        != ModelVersion.State.ACTIVE
+    ):
+        raise Refused(
+            f"{version} is no longer active and can't be served.", next_step="Choose an active version."
+        )
     check_not_frozen(endpoint)
     if queries.live_deployment(endpoint) is None:
-        raise Refused(f"Nothing is live on {endpoint}, so there are no requests to copy.", next_step="Deploy an approved version first.")
+        raise Refused(
+            f"Nothing is live on {endpoint}, so there are no requests to copy.",
+            next_step="Deploy an approved version first.",
+        )
     if running := queries.shadow_of(endpoint):
         raise Conflict(
-            f"{running.version.semver} is already the shadow on {endpoint}, and only one can run at a time.", next_step="Stop it first."
+            f"{running.version.semver} is already the shadow on {endpoint}, and only one can run at a time.",
+            next_step="Stop it first.",
         )
     if queries.serving(endpoint).filter(version=version).exists():
         raise Conflict(f"{version.semver} already serves {endpoint}.")
     new = intervals.begin(
         Deployment(
-            endpoint=endpoint, version=version, arm=Deployment.Arm.SHADOW, share=share, cause=Deployment.Cause.SHADOW, epoch=epoch,
+            endpoint=endpoint,
+            version=version,
+            arm=Deployment.Arm.SHADOW,
+            share=share,
+            cause=Deployment.Cause.SHADOW,
+            epoch=epoch,
             started_by=actor,
         )
-    )  # fmt: skip
+    )
     record(
-        actor, Verb.SHADOW_STARTED, endpoint, project=endpoint.model.project.uuid, deployment=new.uuid, version=version.uuid,
-        root_digest=version.root_digest, share=share, epoch=epoch,
-    )  # fmt: skip
+        actor,
+        Verb.SHADOW_STARTED,
+        endpoint,
+        project=endpoint.model.project.uuid,
+        deployment=new.uuid,
+        version=version.uuid,
+        root_digest=version.root_digest,
+        share=share,
+        epoch=epoch,
+    )
     return new
 
 
 def stop_shadow(*, deployment_id: UUID, actor: User | None, reason: str) -> Deployment:
-    """End a shadow. Always possible. For the system (actor None) one that has ended is returned as it is; a person gets Conflict."""
+    """End a shadow. Always possible. For the system (actor None) one that has ended is returned as it is; a
+    person gets Conflict.
+    """
     given = queries.in_arm(deployment_id, Deployment.Arm.SHADOW)
     if actor is not None:
         policy.require(actor, ACTION, given)

@@ -1,6 +1,8 @@
-"""Deploy an approved version, or go back to the last live one. Each is one transaction; the servers learn of it right after the commit.
+"""Deploy an approved version, or go back to the last live one. Each is one transaction; the servers learn of
+it right after the commit.
 
-Locks are taken in one order: the row of the routes, the request, its version, the alias, then the audit log's chain.
+Locks are taken in one order: the row of the routes, the request, its version, the alias, then the audit log's
+chain.
 """
 
 from __future__ import annotations
@@ -27,15 +29,21 @@ from registry.promotions.models import PromotionRequest
 
 
 def deploy(
-    *, request_id: UUID, actor: User, share: int = rules.ALL, plan: Mapping[str, Any] | None = None,
+    *,
+    request_id: UUID,
+    actor: User,
+    share: int = rules.ALL,
+    plan: Mapping[str, Any] | None = None,
     then: Callable[[Deployment], object] | None = None,
-) -> Deployment:  # fmt: skip
-    """Let the version of an approved request serve its endpoint: in place of the live one, or at a share below 10,000 beside it.
+) -> Deployment:
+    """Let the version of an approved request serve its endpoint: in place of the live one, or at a share
+    below 10,000 beside it.
 
-    share: of 10,000. plan: by which the share was chosen, where a room steers the canary. then: called with the new deployment inside
-    the same transaction, for that room. Raises PermissionDenied, Conflict (not approved any more, used already, overtaken by a change, a
-    canary runs) or Refused (another plan than the approved one, frozen, damaged files, nothing live to compare with). The files are laid
-    out and verified before the transaction, since nothing slow happens under a lock.
+    share: of 10,000. plan: by which the share was chosen, where a room steers the canary. then: called with
+    the new deployment inside the same transaction, for that room. Raises PermissionDenied, Conflict (not
+    approved any more, used already, overtaken by a change, a canary runs) or Refused (another plan than the
+    approved one, frozen, damaged files, nothing live to compare with). The files are laid out and verified
+    before the transaction, since nothing slow happens under a lock.
     """
     policy.require(actor, "endpoints.deploy", PromotionRequest.objects.get(uuid=request_id))
     rules.check_share(share)
@@ -47,7 +55,13 @@ def deploy(
 
 
 @transaction.atomic
-def _deploy(request_id: UUID, actor: User, share: int, plan: Mapping[str, Any], then: Callable[[Deployment], object] | None) -> Deployment:
+def _deploy(
+    request_id: UUID,
+    actor: User,
+    share: int,
+    plan: Mapping[str, Any],
+    then: Callable[[Deployment], object] | None,
+) -> Deployment:
     epoch = next_epoch()
     request = claim_approval(request_id)
     plans.check_same(request.plan, plan)
@@ -63,7 +77,9 @@ def _deploy(request_id: UUID, actor: User, share: int, plan: Mapping[str, Any], 
     if share < rules.ALL:
         new = canary.start(alias, request, actor, epoch=epoch, share=share)
     else:
-        new = intervals.switch(alias, request.version, actor, epoch=epoch, cause=Deployment.Cause.PROMOTION, approval=request)
+        new = intervals.switch(
+            alias, request.version, actor, epoch=epoch, cause=Deployment.Cause.PROMOTION, approval=request
+        )
         intervals.record_deployed(new, actor)
     fulfilled(request, new, actor=actor)
     if then:
@@ -72,27 +88,34 @@ def _deploy(request_id: UUID, actor: User, share: int, plan: Mapping[str, Any], 
 
 
 def roll_back(*, endpoint_id: UUID, actor: User, reason: str, typed: str, seen_moves: int) -> Deployment:
-    """Send all traffic back to the version that was live before the approval in force. Needs a role, a reason and the typed version; no
-    approval. What is newer, or was itself rolled back, is no target (`queries.goes_back`): it needs an approval again.
+    """Send all traffic back to the version that was live before the approval in force. Needs a role, a reason
+    and the typed version; no approval. What is newer, or was itself rolled back, is no target
+    (`queries.goes_back`): it needs an approval again.
 
-    Clients wait for this, so the files of the version are not hashed where they are those that were hashed last (every hour, and within
-    half a minute of a change); else they are, now.
+    Clients wait for this, so the files of the version are not hashed where they are those that were hashed
+    last (every hour, and within half a minute of a change); else they are, now.
 
-    typed: the semver that has all traffic afterwards. While a canary runs, typing the live version stops the canary; typing the version
-    before it stops the canary and makes that one live. seen_moves: the alias' count of moves on the page the person looked at.
-    Returns the deployment that has all traffic. Raises PermissionDenied, Conflict (another version is live meanwhile, or the audit log
-    doesn't say that the one before was ever) or Refused (no version to go back to, wrong words, damaged files).
+    typed: the semver that has all traffic afterwards. While a canary runs, typing the live version stops the
+    canary; typing the version before it stops the canary and makes that one live. seen_moves: the alias'
+    count of moves on the page the person looked at. Returns the deployment that has all traffic. Raises
+    PermissionDenied, Conflict (another version is live meanwhile, or the audit log doesn't say that the one
+    before was ever) or Refused (no version to go back to, wrong words, damaged files).
     """
     endpoint = Endpoint.objects.select_related("model__project").get(uuid=endpoint_id)
     policy.require(actor, "endpoints.roll_back", endpoint)
     live, running = queries.live_deployment(endpoint), queries.canary_of(endpoint)
     if live and running and typed.strip() == live.version.semver:
-        return _back_from_canary(endpoint, live, running, actor, check_reason(reason, "A rollback", rules.REASON_MAX), seen_moves)
+        return _back_from_canary(
+            endpoint, live, running, actor, check_reason(reason, "A rollback", rules.REASON_MAX), seen_moves
+        )
     target = queries.rollback_target(endpoint)
     if target is None:
         raise Refused(rules.NOTHING_BEFORE, next_step="Request promotion of another version and deploy it.")
     if live and typed.strip() == live.version.semver:
-        raise Refused(f"{live.version.semver} already has all traffic.", fields={"typed": [f"Type {target.semver} to roll back to it."]})
+        raise Refused(
+            f"{live.version.semver} already has all traffic.",
+            fields={"typed": [f"Type {target.semver} to roll back to it."]},
+        )
     rules.check_typed(typed, *([live.version.semver] if live and running else []), target.semver)
     reason = check_reason(reason, "A rollback", rules.REASON_MAX)
     if not is_remembered(target):
@@ -101,7 +124,9 @@ def roll_back(*, endpoint_id: UUID, actor: User, reason: str, typed: str, seen_m
 
 
 @transaction.atomic
-def _back_from_canary(endpoint: Endpoint, live: Deployment, running: Deployment, actor: User, reason: str, seen_moves: int) -> Deployment:
+def _back_from_canary(
+    endpoint: Endpoint, live: Deployment, running: Deployment, actor: User, reason: str, seen_moves: int
+) -> Deployment:
     epoch = next_epoch()
     alias = Alias.objects.select_for_update().get(endpoint=endpoint)
     policy.require(actor, "endpoints.roll_back", endpoint)
@@ -114,7 +139,9 @@ def _back_from_canary(endpoint: Endpoint, live: Deployment, running: Deployment,
 
 
 @transaction.atomic
-def _roll_back(endpoint: Endpoint, target: ModelVersion, actor: User, reason: str, seen_moves: int) -> Deployment:
+def _roll_back(
+    endpoint: Endpoint, target: ModelVersion, actor: User, reason: str, seen_moves: int
+) -> Deployment:
     epoch = next_epoch()
     alias = Alias.objects.select_for_update().get(endpoint=endpoint)
     policy.require(actor, "endpoints.roll_back", endpoint)
@@ -122,8 +149,12 @@ def _roll_back(endpoint: Endpoint, target: ModelVersion, actor: User, reason: st
     ModelVersion.objects.select_for_update(no_key=True).get(pk=target.pk)
     before = queries.last_live(endpoint)
     if before is None or before.version != target:
-        raise Conflict(f"The rollback target of {endpoint} changed.", next_step="Reload the page, then decide.")
+        raise Conflict(
+            f"The rollback target of {endpoint} changed.", next_step="Reload the page, then decide."
+        )
     intervals.check_recorded(before)
     if running := queries.canary_of(endpoint):
-        canary.stop(running, actor, f"The endpoint was rolled back: {reason}"[: rules.REASON_MAX], epoch=epoch)
+        canary.stop(
+            running, actor, f"The endpoint was rolled back: {reason}"[: rules.REASON_MAX], epoch=epoch
+        )
     return intervals.roll_back(alias, target, actor, reason, epoch)

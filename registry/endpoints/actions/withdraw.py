@@ -1,4 +1,6 @@
-"""A version that goes into quarantine leaves all traffic in the same transaction: one decision, from the click to the routes document."""
+"""A version that goes into quarantine leaves all traffic in the same transaction: one decision, from the
+click to the routes document.
+"""
 
 from __future__ import annotations
 
@@ -18,13 +20,19 @@ Arm = Deployment.Arm
 
 
 def withdraw(version: ModelVersion, actor: User | None, reason: str) -> int:
-    """End all that a version serves, under `lock`. Returns on how many endpoints it served. Possible in a freeze too.
+    """End all that a version serves, under `lock`. Returns on how many endpoints it served. Possible in a
+    freeze too.
 
-    Where it is live, the endpoint is rolled back, or answers nothing where there is no earlier version; a canary that ran beside it ends
-    with it, and without a live version the shadow too. The files of what comes back are not hashed here: it is by, so the servers have
-    verified and loaded it, and none serves what does not verify.
+    Where it is live, the endpoint is rolled back, or answers nothing where there is no earlier version; a
+    canary that ran beside it ends with it, and without a live version the shadow too. The files of what comes
+    back are not hashed here: it is by, so the servers have verified and loaded it, and none serves what does
+    not verify.
     """
-    found = list(Endpoint.objects.filter(deployments__in=queries.running().filter(version=version)).distinct().order_by("pk"))
+    found = list(
+        Endpoint.objects.filter(deployments__in=queries.running().filter(version=version))
+        .distinct()
+        .order_by("pk")
+    )
     for endpoint in found:
         epoch, alias = next_epoch(), Alias.objects.select_for_update().get(endpoint=endpoint)
         arms = {row.arm: row for row in queries.serving(endpoint)}
@@ -41,8 +49,9 @@ def withdraw(version: ModelVersion, actor: User | None, reason: str) -> int:
 
 
 def leave(alias: Alias, live: Deployment, actor: User | None, reason: str, epoch: int) -> None:
-    """Roll an endpoint back from a version in quarantine, or leave it without one: also where the audit log knows nothing of an earlier
-    one."""
+    """Roll an endpoint back from a version in quarantine, or leave it without one: also where the audit log
+    knows nothing of an earlier one.
+    """
     endpoint, before = live.endpoint, queries.last_live(live.endpoint)
     if before and queries.is_recorded(before):
         intervals.roll_back(alias, before.version, actor, reason, epoch)
@@ -53,15 +62,27 @@ def leave(alias: Alias, live: Deployment, actor: User | None, reason: str, epoch
     alias.version, alias.moves = None, alias.moves + 1
     alias.save(update_fields=["version", "moves"])
     record(
-        actor, Verb.EMPTIED, endpoint, project=endpoint.model.project.uuid, deployment=live.uuid, version=live.version.uuid,
-        root_digest=live.version.root_digest, reason=reason[: rules.REASON_MAX], epoch=epoch, ends=intervals.ends(live),
-    )  # fmt: skip
+        actor,
+        Verb.EMPTIED,
+        endpoint,
+        project=endpoint.model.project.uuid,
+        deployment=live.uuid,
+        version=live.version.uuid,
+        root_digest=live.version.root_digest,
+        reason=reason[: rules.REASON_MAX],
+        epoch=epoch,
+        ends=intervals.ends(live),
+    )
 
 
 def now_answers(endpoint: Endpoint) -> str:
     """What answers after that."""
     live = queries.live_deployment(endpoint)
-    return f"{live.version.semver} is live." if live else "No version is live; requests get 503 until one is deployed."
+    return (
+        f"{live.version.semver} is live."
+        if live
+        else "No version is live; requests get 503 until one is deployed."
+    )
 
 
 @transaction.atomic
@@ -80,5 +101,7 @@ def effects(version: ModelVersion) -> list[str]:
         elif target := queries.rollback_target(row.endpoint):
             found.append(f"{row.endpoint}: all traffic goes to {target.semver} within a second.")
         else:
-            found.append(f"{row.endpoint}: there's no earlier version, so requests get 503 until one is deployed.")
+            found.append(
+                f"{row.endpoint}: there's no earlier version, so requests get 503 until one is deployed."
+            )
     return found

@@ -15,7 +15,9 @@ from lifecycle.runtime.refusals import Refusal
 
 
 class ErrorOut(serializers.Serializer[Any]):
-    """Why nothing was done. code: a word for programs. message: sentences for people. fields: messages by field that needs a change."""
+    """Why nothing was done. code: a word for programs. message: sentences for people. fields: messages by
+    field that needs a change.
+    """
 
     code = serializers.CharField()
     message = serializers.CharField()
@@ -27,14 +29,21 @@ class TooLarge(exceptions.APIException):
 
     status_code = 413
     default_code = "too_large"
-    default_detail = f"The request body is limited to {settings.DATA_UPLOAD_MAX_MEMORY_SIZE >> 20} MB. Send smaller requests."
+    default_detail = (
+        f"The request body is limited to {settings.DATA_UPLOAD_MAX_MEMORY_SIZE >> 20} MB. Send smaller"
+        " requests."
+    )
 
 
 def api_exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
     """Turn whatever a view raised into the one form; None (a 500) for what no one foresaw."""
     if isinstance(error, Refusal):
         message = " ".join(part for part in (error.message, error.next_step) if part)
-        return Response({"code": error.code, "message": message, "fields": error.fields}, status=error.status, headers=error.headers)
+        return Response(
+            {"code": error.code, "message": message, "fields": error.fields},
+            status=error.status,
+            headers=error.headers,
+        )
     if isinstance(error, RequestDataTooBig):
         error = TooLarge()
     response = exception_handler(error, context)

@@ -52,7 +52,10 @@ class MeOut(serializers.Serializer[User]):
 
     def get_roles(self, user: User) -> dict[str, list[str]]:
         """Roles by the uuid of the project."""
-        return {str(project.uuid): [role.value for role in policy.roles_of(user, project)] for project in queries.projects(user)}
+        return {
+            str(project.uuid): [role.value for role in policy.roles_of(user, project)]
+            for project in queries.projects(user)
+        }
 
 
 class RoleIn(serializers.Serializer[None]):
@@ -61,9 +64,14 @@ class RoleIn(serializers.Serializer[None]):
     user = serializers.UUIDField()
     role = serializers.ChoiceField(choices=Role.choices)
     password = serializers.CharField(
-        required=False, trim_whitespace=False, max_length=4096, help_text="the caller's; for lead, governance, and auditor"
+        required=False,
+        trim_whitespace=False,
+        max_length=4096,
+        help_text="the caller's; for lead, governance, and auditor",
     )
-    code = serializers.CharField(required=False, max_length=20, help_text="from the caller's authenticator app, if they have one")
+    code = serializers.CharField(
+        required=False, max_length=20, help_text="from the caller's authenticator app, if they have one"
+    )
 
 
 class RoleProposalOut(serializers.ModelSerializer[RoleProposal]):
@@ -75,14 +83,26 @@ class RoleProposalOut(serializers.ModelSerializer[RoleProposal]):
 
     class Meta:
         model = RoleProposal
-        fields = ["uuid", "project", "person", "role", "gives", "proposed_by", "state", "created_at", "closed_at"]
+        fields = [
+            "uuid",
+            "project",
+            "person",
+            "role",
+            "gives",
+            "proposed_by",
+            "state",
+            "created_at",
+            "closed_at",
+        ]
 
 
 class ConfirmIn(serializers.Serializer[None]):
     """Confirming a proposal."""
 
     password = serializers.CharField(trim_whitespace=False, max_length=4096)
-    code = serializers.CharField(required=False, max_length=20, help_text="from the caller's authenticator app, if they have one")
+    code = serializers.CharField(
+        required=False, max_length=20, help_text="from the caller's authenticator app, if they have one"
+    )
 
 
 class TokenOut(serializers.ModelSerializer[ApiToken]):
@@ -117,7 +137,11 @@ def tokens(request: Request) -> object:
 def revoke_token(request: Request, uuid: UUID) -> Response:
     """Revoke a token. Someone else's: only as a signed-in organisation admin, not with a token."""
     signed_in = not isinstance(request.auth, ApiToken)
-    rows = queries.all_tokens() if signed_in and request.user.is_organisation_admin else queries.tokens(request.user)
+    rows = (
+        queries.all_tokens()
+        if signed_in and request.user.is_organisation_admin
+        else queries.tokens(request.user)
+    )
     actions.revoke_token(token_id=get_object_or_404(rows, uuid=uuid).uuid, actor=request.user)
     return Response(status=204)
 
@@ -160,7 +184,9 @@ class Members(View):
         return self.change(request, uuid, give=False)
 
     def change(self, request: Request, uuid: UUID, *, give: bool) -> Response:
-        """Give or take the role named in the body; 202 with the proposal where another organisation admin has to confirm it."""
+        """Give or take the role named in the body; 202 with the proposal where another organisation admin has
+        to confirm it.
+        """
         given = read(RoleIn, request.data)
         project = Project.objects.get(uuid=uuid)
         user = get_object_or_404(User, uuid=given["user"], **({"is_active": True} if give else {}))
@@ -178,7 +204,14 @@ def proposals(request: Request) -> object:
     return policy.within(request.user, queries.open_proposals(), "project")
 
 
-@operation("POST", "role_proposals_confirm_create", Needs("signed_in"), body=ConfirmIn, gives=RoleProposalOut, scope=None)
+@operation(
+    "POST",
+    "role_proposals_confirm_create",
+    Needs("signed_in"),
+    body=ConfirmIn,
+    gives=RoleProposalOut,
+    scope=None,
+)
 def confirm_proposal(request: Request, uuid: UUID) -> object:
     """Confirm a proposal."""
     proposal = get_object_or_404(RoleProposal.objects.select_related("project"), uuid=uuid)

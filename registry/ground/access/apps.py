@@ -23,7 +23,9 @@ class AccessConfig(AppConfig):
 
         palette.register_page("Profile and API tokens", "access:profile", keywords="settings theme keys")
         palette.register_page("Projects and members", "access:projects", keywords="roles people access")
-        palette.register_page("People", "access:people", show=lambda user: user.is_organisation_admin, keywords="users admin")
+        palette.register_page(
+            "People", "access:people", show=lambda user: user.is_organisation_admin, keywords="users admin"
+        )
         accounts.register(trail.PROJECTS)
         accounts.register(trail.ROLES)
         accounts.register(trail.TOKENS)

@@ -1,4 +1,5 @@
-"""Signing in and what it is done with, in the audit log: a new password, address or second factor, and who failed to show theirs.
+"""Signing in and what it is done with, in the audit log: a new password, address or second factor, and who
+failed to show theirs.
 
 Addresses are in no event: of a change it holds both as digests under the installation's key.
 """
@@ -36,7 +37,8 @@ def note_refusal(credentials: dict[str, Any]) -> None:
 
 @transaction.atomic
 def note_failure(person: User, *, how: str, signed_in: bool) -> None:
-    """A wrong password or code; five events in five minutes at most are kept of a person, so that guessing fills no disk.
+    """A wrong password or code; five events in five minutes at most are kept of a person, so that guessing
+    fills no disk.
 
     signed_in: whether it was asked for again in a session; that counts as `step_up` counts.
     """
@@ -66,16 +68,25 @@ def reset_password(user: User, password: str) -> None:
 
 def note_address(user: User, *, old: str, new: str) -> None:
     """The address of an account changed, in the caller's transaction."""
-    record(user, Verb.EMAIL_CHANGED, user, old=digest("address", old.lower()), new=digest("address", new.lower()))
+    record(
+        user, Verb.EMAIL_CHANGED, user, old=digest("address", old.lower()), new=digest("address", new.lower())
+    )
 
 
 def users_to_reset(address: str) -> list[User]:
     """Who may get a link for a new password at this address: the person who has shown that it is theirs."""
-    return [row.user for row in EmailAddress.objects.filter(email=address.lower(), verified=True, primary=True, user__is_active=True)]
+    return [
+        row.user
+        for row in EmailAddress.objects.filter(
+            email=address.lower(), verified=True, primary=True, user__is_active=True
+        )
+    ]
 
 
 def on_factor_saved(sender: type[Authenticator], instance: Authenticator, created: bool, **_: Any) -> None:
-    """A second factor was added. By the model's signal: allauth sends its own after the commit, when the event could be lost."""
+    """A second factor was added. By the model's signal: allauth sends its own after the commit, when the
+    event could be lost.
+    """
     if created:
         note_factor(Verb.FACTOR_ADDED, instance)
 

@@ -22,7 +22,8 @@ View = Callable[..., HttpResponseBase]
 class Needs:
     """What a URL asks of a person.
 
-    action: a key of roles.ACTIONS, "signed_in" or "public". model: what the `uuid` of the URL names. see: the action that makes it visible.
+    action: a key of roles.ACTIONS, "signed_in" or "public". model: what the `uuid` of the URL names. see: the
+    action that makes it visible.
     """
 
     action: str
@@ -30,7 +31,9 @@ class Needs:
     see: str = ""
 
     def check(self, user: policy.Person, kwargs: dict[str, Any]) -> None:
-        """Raises Http404 when the object is not visible to the user, PermissionDenied when it is but the action is not theirs."""
+        """Raises Http404 when the object is not visible to the user, PermissionDenied when it is but the
+        action is not theirs.
+        """
         if self.model is None:
             return
         if not self.allows_at_once(user, kwargs):
@@ -40,8 +43,14 @@ class Needs:
         policy.remember_granted(user, self.model, self.action, kwargs["uuid"])
 
     def allows_at_once(self, user: policy.Person, kwargs: dict[str, Any]) -> bool:
-        """Whether one statement says yes: to those who may take the action, where everyone who may do so may look."""
-        if self.model is None or not self.see or not roles.roles_for(self.action) <= roles.roles_for(self.see):
+        """Whether one statement says yes: to those who may take the action, where everyone who may do so may
+        look.
+        """
+        if (
+            self.model is None
+            or not self.see
+            or not roles.roles_for(self.action) <= roles.roles_for(self.see)
+        ):
             return False
         return policy.visible_to(user, self.model, self.action).filter(uuid=kwargs["uuid"]).exists()
 
@@ -49,8 +58,9 @@ class Needs:
 def needs(action: str, model: type[Model] | None = None, *, see: str = "") -> Callable[[View], View]:
     """Only signed-in people whose role allows `action` on the object named by the URL's uuid.
 
-    see: where looking needs less than doing, the action that makes the object visible: then a person who may look but not do gets 403
-    with the roles that may, and a stranger gets 404. Without a model the view's query filters by `visible_to` itself.
+    see: where looking needs less than doing, the action that makes the object visible: then a person who may
+    look but not do gets 403 with the roles that may, and a stranger gets 404. Without a model the view's
+    query filters by `visible_to` itself.
     """
 
     def decorate(view: View) -> View:
@@ -62,7 +72,8 @@ def needs(action: str, model: type[Model] | None = None, *, see: str = "") -> Ca
                 return redirect_to_login(way_back(request))
             need.check(request.user, kwargs)
             response = view(request, *args, **kwargs)
-            response.headers.setdefault("Cache-Control", "private, no-store")  # it may hold texts, and outlive the session in a cache
+            # it may hold texts, and outlive the session in a cache
+            response.headers.setdefault("Cache-Control", "private, no-store")
             return response
 
         checked.needs = need  # type: ignore[attr-defined]
@@ -72,11 +83,17 @@ def needs(action: str, model: type[Model] | None = None, *, see: str = "") -> Ca
 
 
 def way_back(request: HttpRequest) -> str:
-    """Where to continue after signing in: this page, or, where a form was sent, the page of the form, since only that can be opened."""
+    """Where to continue after signing in: this page, or, where a form was sent, the page of the form, since
+    only that can be opened.
+    """
     if request.method in ("GET", "HEAD"):
         return request.get_full_path()
     referer = urlsplit(request.headers.get("Referer", ""))
-    return f"{referer.path or '/'}{'?' + referer.query if referer.query else ''}" if referer.netloc == request.get_host() else "/"
+    return (
+        f"{referer.path or '/'}{'?' + referer.query if referer.query else ''}"
+        if referer.netloc == request.get_host()
+        else "/"
+    )
 
 
 def signed_in(view: View) -> View:

@@ -14,7 +14,9 @@ from registry.ground.access.scopes import Scope
 
 
 class ResetForm(ResetPasswordForm):
-    """Asking for a link to a new password: at an address that a person has shown to be theirs, never one that was only typed in."""
+    """Asking for a link to a new password: at an address that a person has shown to be theirs, never one that
+    was only typed in.
+    """
 
     def clean_email(self) -> str:
         """The address; `users` are those who get a link."""
@@ -37,7 +39,9 @@ class ProfileForm(forms.ModelForm[User]):
     class Meta:
         model = User
         fields = ["display_name", "theme", "single_keys"]
-        help_texts = {"single_keys": "Letters and digits work without Ctrl or Alt. Turn off if you use speech input."}
+        help_texts = {
+            "single_keys": "Letters and digits work without Ctrl or Alt. Turn off if you use speech input."
+        }
 
 
 class ThemeForm(forms.Form):
@@ -51,12 +55,18 @@ class TokenForm(forms.Form):
 
     name = forms.CharField(max_length=60, help_text="What the token is for, such as nightly import.")
     scopes = forms.MultipleChoiceField(
-        choices=[(scope.value, f"{scope.value}: {scope.label}") for scope in Scope], widget=forms.CheckboxSelectMultiple
+        choices=[(scope.value, f"{scope.value}: {scope.label}") for scope in Scope],
+        widget=forms.CheckboxSelectMultiple,
     )
     project = forms.ModelChoiceField(
-        queryset=Project.objects.none(), to_field_name="uuid", required=False, empty_label="All projects you have a role in"
+        queryset=Project.objects.none(),
+        to_field_name="uuid",
+        required=False,
+        empty_label="All projects you have a role in",
     )
-    days = forms.IntegerField(label="Days until it expires", min_value=1, max_value=TOKEN_DAYS_MAX, initial=90)
+    days = forms.IntegerField(
+        label="Days until it expires", min_value=1, max_value=TOKEN_DAYS_MAX, initial=90
+    )
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -64,17 +74,23 @@ class TokenForm(forms.Form):
 
 
 class PersonField(forms.ModelChoiceField[User]):
-    """An active person by their user name. Whom the asker may see is offered; others are found only by anyone who knows the name."""
+    """An active person by their user name. Whom the asker may see is offered; others are found only by anyone
+    who knows the name.
+    """
 
     default_error_messages = {"invalid_choice": "No active person has this username."}
 
     def __init__(self, **kwargs: Any) -> None:
         widget = forms.TextInput(attrs={"list": "people", "autocomplete": "off"})
-        super().__init__(queryset=User.objects.filter(is_active=True), to_field_name="username", widget=widget, **kwargs)
+        super().__init__(
+            queryset=User.objects.filter(is_active=True), to_field_name="username", widget=widget, **kwargs
+        )
 
 
 class StepUpForm(forms.Form):
-    """The password again, and a code from who has an authenticator app; the action looks at them. Fields of a subclass are before."""
+    """The password again, and a code from who has an authenticator app; the action looks at them. Fields of a
+    subclass are before.
+    """
 
     password = forms.CharField(
         label="Your password",
@@ -98,7 +114,9 @@ class ProjectForm(StepUpForm):
     """A new workspace. creator: who makes it, and does not lead it."""
 
     name = forms.CharField(max_length=80)
-    slug = forms.SlugField(label="Short name", max_length=50, help_text="Letters, digits, and hyphens; used in file names.")
+    slug = forms.SlugField(
+        label="Short name", max_length=50, help_text="Letters, digits, and hyphens; used in file names."
+    )
     lead = PersonField(label="ML lead", help_text="Username of the first ML lead. You can't choose yourself.")
 
     def __init__(self, *args: Any, creator: User, **kwargs: Any) -> None:

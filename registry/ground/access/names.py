@@ -6,12 +6,14 @@ import unicodedata
 
 from lifecycle.runtime.refusals import Refused
 
-# Letters and digits that a reader takes for another: Cyrillic and Greek for Latin, and those that many fonts draw alike.
+# Letters and digits that a reader takes for another: Cyrillic and Greek for Latin, and those that many fonts
+# draw alike.
 TWINS = str.maketrans(
     "аеорсухкмтвнзіјѕԁԛԝӏαβεηικμνορτυχ01|i",
     "aeopcyxkmtbh3ljsdqwlabenlkuvoptyxolll",
-)  # fmt: skip
-SELECTORS = (("\u180b", "\u180f"), ("\ufe00", "\ufe0f"), ("\U000e0000", "\U000e0fff"))  # of variants, and tags
+)
+# of variants, and tags
+SELECTORS = (("\u180b", "\u180f"), ("\ufe00", "\ufe0f"), ("\U000e0000", "\U000e0fff"))
 FILLERS = "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"
 
 
@@ -31,17 +33,24 @@ def clean(name: str) -> str:
 
 
 def key(name: str) -> str:
-    """What two names that read the same have in common: NFKC, case folded, without what is not seen, look-alikes as one letter.
+    """What two names that read the same have in common: NFKC, case folded, without what is not seen,
+    look-alikes as one letter.
 
     At most 400 letters; all dashes are one.
     """
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
-    words = "".join(" " if each.isspace() else each for each in folded if each.isspace() or not is_unseen(each)).split()
-    return "".join("-" if unicodedata.category(each) == "Pd" else each for each in " ".join(words).translate(TWINS))[:400]
+    words = "".join(
+        " " if each.isspace() else each for each in folded if each.isspace() or not is_unseen(each)
+    ).split()
+    return "".join(
+        "-" if unicodedata.category(each) == "Pd" else each for each in " ".join(words).translate(TWINS)
+    )[:400]
 
 
 def is_unseen(character: str) -> bool:
-    """Whether a character leaves no mark: control and format characters, those of no letter, fillers and variation selectors."""
+    """Whether a character leaves no mark: control and format characters, those of no letter, fillers and
+    variation selectors.
+    """
     return (
         unicodedata.category(character) in ("Cc", "Cf", "Cn", "Co", "Cs")
         or character in FILLERS

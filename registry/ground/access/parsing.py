@@ -12,7 +12,9 @@ from rest_framework.exceptions import ParseError
 class JSONParser(parsers.JSONParser):
     """JSON; a body that is nested without end is refused like any other that is none."""
 
-    def parse(self, stream: Any, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None) -> Any:
+    def parse(
+        self, stream: Any, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
+    ) -> Any:
         """The value of the body. Raises ParseError."""
         try:
             return super().parse(stream, media_type, parser_context)  # type: ignore[arg-type]

@@ -1,7 +1,9 @@
-"""May this person do this to that? One answer in two forms: `can` for one object, `visible_to` for lists; `who_can` turns it round.
+"""May this person do this to that? One answer in two forms: `can` for one object, `visible_to` for lists;
+`who_can` turns it round.
 
-A model shows where it hangs: `project_path` (a lookup to its Project, "pk" for Project itself) and, below a dataset or a registered model,
-`root_path` with `root_model`. Grants are given to groups on those roots alone; is_superuser and is_staff give nothing.
+A model shows where it hangs: `project_path` (a lookup to its Project, "pk" for Project itself) and, below a
+dataset or a registered model, `root_path` with `root_model`. Grants are given to groups on those roots alone;
+is_superuser and is_staff give nothing.
 """
 
 from __future__ import annotations
@@ -29,7 +31,8 @@ from registry.ground.ledger.verbs import Verb
 
 M = TypeVar("M", bound=Model)
 Person = User | AnonymousUser
-PERSON, PROJECT = -1, -2  # keys that no row has: they represent a user's and a project's in a statement that is kept
+# keys that no row has: they represent a user's and a project's in a statement that is kept
+PERSON, PROJECT = -1, -2
 
 
 def held(user: Person, root: type[Model], action: str) -> RawSQL:
@@ -41,8 +44,9 @@ def held(user: Person, root: type[Model], action: str) -> RawSQL:
 
 @cache
 def written(root: type[Model], action: str, limited: bool) -> tuple[str, tuple[Any, ...]]:
-    """The statement of `held`, with PERSON and PROJECT among its parameters: a page asks ten times, and Django takes longer to write it
-    than to run it."""
+    """The statement of `held`, with PERSON and PROJECT among its parameters: a page asks ten times, and
+    Django takes longer to write it than to run it.
+    """
     codenames = [f"role_{role.value}" for role in roles.roles_for(action)]
     grants = get_group_obj_perms_model(root).objects.filter(permission__codename__in=codenames)
     grants = grants.filter(group__user=PERSON, group__user__is_active=True)
@@ -69,7 +73,9 @@ def is_limited(user: Person) -> bool:
 
 
 def within(user: Person, rows: QuerySet[M], project_path: str) -> QuerySet[M]:
-    """Only the rows of the project that the request's token is limited to; all of them for a session, and for a token without a limit."""
+    """Only the rows of the project that the request's token is limited to; all of them for a session, and for
+    a token without a limit.
+    """
     only = getattr(user, "limited_to", None)
     return rows if only is None else rows.filter(**{project_path: only})
 
@@ -79,9 +85,15 @@ def visible_to(user: Person, what: type[M] | QuerySet[M], action: str) -> QueryS
     rows: QuerySet[M] = what._default_manager.all() if isinstance(what, type) else what
     model = rows.model
     allowed = Q(**{f"{model.project_path}__in": held(user, Project, action)})  # type: ignore[attr-defined]
-    if model is Project and action in roles.ADMIN_ACTIONS and isinstance(user, User) and user.is_organisation_admin:
+    if (
+        model is Project
+        and action in roles.ADMIN_ACTIONS
+        and isinstance(user, User)
+        and user.is_organisation_admin
+    ):
         rows = within(user, rows, "pk")
-        allowed |= Q(Exists(organisation_admins().filter(pk=user.pk)))  # as the database says now: the request may have waited
+        # as the database says now: the request may have waited
+        allowed |= Q(Exists(organisation_admins().filter(pk=user.pk)))
     if root_path := getattr(model, "root_path", None):
         allowed |= Q(**{f"{root_path}__in": held(user, root_model(model), action)})
     return rows.filter(allowed)
@@ -97,7 +109,9 @@ def root_model(model: type[Model]) -> type[Model]:
 
 def can(user: Person, action: str, subject: Model) -> bool:
     """Whether the user may take the action on this saved object; agrees with `visible_to` by construction."""
-    return is_granted(user, type(subject), action, uuid=getattr(subject, "uuid", None)) or may_now(user, action, subject)
+    return is_granted(user, type(subject), action, uuid=getattr(subject, "uuid", None)) or may_now(
+        user, action, subject
+    )
 
 
 def may_now(user: Person, action: str, subject: Model) -> bool:
@@ -106,31 +120,41 @@ def may_now(user: Person, action: str, subject: Model) -> bool:
 
 
 def can_somewhere(user: Person, action: str) -> bool:
-    """Whether the user may take the action in any project: for showing a navigation item or a button on an empty page."""
+    """Whether the user may take the action in any project: for showing a navigation item or a button on an
+    empty page.
+    """
     if action in roles.ADMIN_ACTIONS:
         return visible_to(user, Project, action).exists()
     return not roles.roles_for(action).isdisjoint(roles_somewhere(user))
 
 
 def roles_somewhere(user: Person) -> frozenset[str]:
-    """The roles that the user holds in any project. Asked once and remembered with the user, who lives as long as a request."""
+    """The roles that the user holds in any project. Asked once and remembered with the user, who lives as
+    long as a request.
+    """
     if (known := getattr(user, "_roles_somewhere", None)) is not None:
         return known
     grants = within(user, get_group_obj_perms_model(Project).objects.all(), "content_object")
     grants = grants.filter(group__user=user.pk, group__user__is_active=True)
-    names = frozenset(name.removeprefix("role_") for name in grants.values_list("permission__codename", flat=True).distinct())
+    names = frozenset(
+        name.removeprefix("role_")
+        for name in grants.values_list("permission__codename", flat=True).distinct()
+    )
     user._roles_somewhere = names  # type: ignore[union-attr]
     return names
 
 
 def remember_granted(user: Person, what: type[Model], action: str, uuid: UUID) -> None:
-    """What a view was asked for and allowed need not be asked again by its page. An action asks the database, since a role may have been
-    taken while it waited for its lock. Only for a request's own user."""
+    """What a view was asked for and allowed need not be asked again by its page. An action asks the database,
+    since a role may have been taken while it waited for its lock. Only for a request's own user.
+    """
     user._granted = {*getattr(user, "_granted", ()), (what, action, uuid)}  # type: ignore[union-attr]
 
 
 def is_granted(user: Person, what: type[Model], action: str, **lookup: Any) -> bool:
-    """Whether the view of this request has found that its user may take the action on the row of this uuid."""
+    """Whether the view of this request has found that its user may take the action on the row of this
+    uuid.
+    """
     return (what, action, lookup.get("uuid")) in getattr(user, "_granted", ())
 
 
@@ -140,18 +164,24 @@ def forget_roles(user: User) -> None:
 
 
 def require(user: Person, action: str, subject: Model) -> None:
-    """Raises PermissionDenied with a sentence that names the roles that may, unless the user may take the action now: never by memory."""
+    """Raises PermissionDenied with a sentence that names the roles that may, unless the user may take the
+    action now: never by memory.
+    """
     if not may_now(user, action, subject):
         raise PermissionDenied(roles.sentence(action))
 
 
 def sole(rows: QuerySet[M]) -> M | None:
-    """The row of a lookup that no two rows match. Without an order, which takes Django as long to write as the rest of a wide statement."""
+    """The row of a lookup that no two rows match. Without an order, which takes Django as long to write as
+    the rest of a wide statement.
+    """
     return next(iter(rows.order_by()[:1]), None)
 
 
 def get_visible(user: Person, what: type[M] | QuerySet[M], action: str, **lookup: Any) -> M:
-    """The one row that matches, among those the user may see. Raises Http404 alike for what is hidden and what does not exist."""
+    """The one row that matches, among those the user may see. Raises Http404 alike for what is hidden and
+    what does not exist.
+    """
     rows: QuerySet[M] = what._default_manager.all() if isinstance(what, type) else what
     known = is_granted(user, rows.model, action, **lookup)
     row = sole((rows if known else visible_to(user, rows, action)).filter(**lookup))
@@ -174,20 +204,30 @@ def get_permitted(user: Person, what: type[M] | QuerySet[M], action: str, **look
 
 
 def who_can(action: str, subject: Model) -> QuerySet[User]:
-    """The active people whose roles allow the action on this object; separation of duties is asked elsewhere."""
+    """The active people whose roles allow the action on this object; separation of duties is asked
+    elsewhere.
+    """
     codenames = [f"role_{role.value}" for role in roles.roles_for(action)]
     return people_with(codenames, subject)
 
 
 def who_can_each(action: str, rows: QuerySet[M]) -> dict[int, set[int]]:
-    """The keys of the people who may take the action on each row, by its key: `who_can` of all of them in three statements."""
+    """The keys of the people who may take the action on each row, by its key: `who_can` of all of them in
+    three statements.
+    """
     codenames = [f"role_{role.value}" for role in roles.roles_for(action)]
     model = rows.model
-    roots = {model.project_path: Project} | ({path: root_model(model)} if (path := getattr(model, "root_path", None)) else {})  # type: ignore[attr-defined]
+    roots: dict[str, type[Model]] = {model.project_path: Project}  # type: ignore[attr-defined]
+    if path := getattr(model, "root_path", None):
+        roots[path] = root_model(model)
     people: dict[str, dict[int, set[int]]] = {path: {} for path in roots}
     for path, root in roots.items():
-        grants = get_group_obj_perms_model(root).objects.filter(permission__codename__in=codenames, group__user__is_active=True)
-        for key, person in grants.filter(content_object__in=rows.order_by().values(path)).values_list("content_object", "group__user"):
+        grants = get_group_obj_perms_model(root).objects.filter(
+            permission__codename__in=codenames, group__user__is_active=True
+        )
+        for key, person in grants.filter(content_object__in=rows.order_by().values(path)).values_list(
+            "content_object", "group__user"
+        ):
             people[path].setdefault(key, set()).add(person)
     return {
         row: set().union(*(people[path].get(key, ()) for path, key in zip(roots, keys, strict=True)))
@@ -206,8 +246,9 @@ def holds(user: User, role: roles.Role, subject: Model) -> bool:
 
 
 def held_since(people: Iterable[User]) -> dict[tuple[str, str], datetime]:
-    """Since when each role is held, by (uuid of the person, name of the role's group), by the audit log: roles that no one
-    gave, or that were removed since, are missing. One statement."""
+    """Since when each role is held, by (uuid of the person, name of the role's group), by the audit log:
+    roles that no one gave, or that were removed since, are missing. One statement.
+    """
     events = accounts.events_of([str(user.uuid) for user in people], {Verb.ROLE_GRANTED, Verb.ROLE_REVOKED})
     since: dict[tuple[str, str], datetime] = {}
     for person, logged in events.items():
@@ -231,7 +272,11 @@ def people_with(codenames: list[str], subject: Model) -> QuerySet[User]:
 
 def grant_groups(root: type[Model], codenames: list[str], key: Any) -> QuerySet[Any, Any]:
     """The groups that hold any of the permissions on one root."""
-    return get_group_obj_perms_model(root).objects.filter(permission__codename__in=codenames, content_object=key).values("group")
+    return (
+        get_group_obj_perms_model(root)
+        .objects.filter(permission__codename__in=codenames, content_object=key)
+        .values("group")
+    )
 
 
 def root_key(subject: Model, path: str) -> Any:
@@ -247,7 +292,11 @@ def group_name(root: Model, role: roles.Role) -> str:
 def project_uuid(subject: Model) -> UUID:
     """The uuid of the project that an object belongs to: what an event names as its chain."""
     path: str = type(subject).project_path  # type: ignore[attr-defined]
-    found: UUID = type(subject)._default_manager.values_list("uuid" if path == "pk" else f"{path}__uuid", flat=True).get(pk=subject.pk)
+    found: UUID = (
+        type(subject)
+        ._default_manager.values_list("uuid" if path == "pk" else f"{path}__uuid", flat=True)
+        .get(pk=subject.pk)
+    )
     return found
 
 
@@ -258,8 +307,9 @@ def grant_models() -> list[type[Model]]:
 
 
 def projects_of(user: User) -> set[int]:
-    """The keys of the projects in which a person holds any role, on the project itself or on a dataset or model of it, whatever the
-    request's token is limited to. A statement for each kind of root."""
+    """The keys of the projects in which a person holds any role, on the project itself or on a dataset or
+    model of it, whatever the request's token is limited to. A statement for each kind of root.
+    """
     found: set[int] = set()
     for grants in grant_models():
         path: str = grants._meta.get_field("content_object").related_model.project_path  # type: ignore[union-attr]
@@ -270,6 +320,10 @@ def projects_of(user: User) -> set[int]:
 
 def roles_of(user: Person, project: Project) -> list[roles.Role]:
     """The roles a user holds on a project, in the order of the table."""
-    grants = within(user, get_group_obj_perms_model(Project).objects.filter(group__user=user.pk, content_object=project), "content_object")
+    grants = within(
+        user,
+        get_group_obj_perms_model(Project).objects.filter(group__user=user.pk, content_object=project),
+        "content_object",
+    )
     names = {name.removeprefix("role_") for name in grants.values_list("permission__codename", flat=True)}
     return [role for role in roles.Role if role.value in names]

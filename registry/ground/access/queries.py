@@ -24,12 +24,27 @@ class Member:
 
 def members(project: Project) -> list[Member]:
     """The people with any role on the project, by name; two queries however many they are."""
-    grants = get_group_obj_perms_model(Project).objects.filter(content_object=project).select_related("permission")
-    role_of_group = {grant.group_id: Role(grant.permission.codename.removeprefix("role_")) for grant in grants}
-    people = User.objects.filter(groups__in=list(role_of_group)).distinct().prefetch_related("groups").order_by("display_name", "username")
+    grants = (
+        get_group_obj_perms_model(Project).objects.filter(content_object=project).select_related("permission")
+    )
+    role_of_group = {
+        grant.group_id: Role(grant.permission.codename.removeprefix("role_")) for grant in grants
+    }
+    people = (
+        User.objects.filter(groups__in=list(role_of_group))
+        .distinct()
+        .prefetch_related("groups")
+        .order_by("display_name", "username")
+    )
     order = list(Role)
     return [
-        Member(user, sorted({role_of_group[g.pk] for g in user.groups.all() if g.pk in role_of_group}, key=order.index)) for user in people
+        Member(
+            user,
+            sorted(
+                {role_of_group[g.pk] for g in user.groups.all() if g.pk in role_of_group}, key=order.index
+            ),
+        )
+        for user in people
     ]
 
 
@@ -50,15 +65,25 @@ def roles_by_project(user: Person) -> dict[int, list[Role]]:
 
 def open_proposals() -> QuerySet[RoleProposal]:
     """Changes of governing roles that wait for a second organisation admin, the oldest first."""
-    return RoleProposal.objects.filter(state=RoleProposal.State.OPEN).select_related("project", "person", "proposed_by").order_by("pk")
+    return (
+        RoleProposal.objects.filter(state=RoleProposal.State.OPEN)
+        .select_related("project", "person", "proposed_by")
+        .order_by("pk")
+    )
 
 
 def known_people(user: User) -> QuerySet[User]:
-    """The active people whom the person may see in lists: all for an organisation admin, else those of their projects."""
+    """The active people whom the person may see in lists: all for an organisation admin, else those of their
+    projects.
+    """
     active = User.objects.filter(is_active=True).order_by("display_name", "username")
     if user.is_organisation_admin:
         return active
-    groups = get_group_obj_perms_model(Project).objects.filter(content_object__in=projects(user).order_by().values("pk")).values("group")
+    groups = (
+        get_group_obj_perms_model(Project)
+        .objects.filter(content_object__in=projects(user).order_by().values("pk"))
+        .values("group")
+    )
     return active.filter(groups__in=groups).distinct()
 
 
@@ -79,8 +104,14 @@ def live_tokens(user: User) -> QuerySet[ApiToken]:
 
 
 def people_without_role(limit: int) -> int:
-    """How many active people hold no role anywhere and are no organisation admins, counted up to the limit."""
-    return User.objects.filter(is_active=True, is_organisation_admin=False, groups__isnull=True).order_by()[:limit].count()
+    """How many active people hold no role anywhere and are no organisation admins, counted up to the
+    limit.
+    """
+    return (
+        User.objects.filter(is_active=True, is_organisation_admin=False, groups__isnull=True)
+        .order_by()[:limit]
+        .count()
+    )
 
 
 def people() -> QuerySet[User]:
@@ -89,9 +120,14 @@ def people() -> QuerySet[User]:
 
 
 def with_account(rows: QuerySet[User]) -> set[str]:
-    """Those of these people who have an account, as uuids. No one becomes a placeholder by a name: the audit log has events about accounts
-    alone."""
+    """Those of these people who have an account, as uuids. No one becomes a placeholder by a name: the audit
+    log has events about accounts alone.
+    """
     found = {str(uuid): name.startswith(PLACEHOLDER) for uuid, name in rows.values_list("uuid", "username")}
     named = [uuid for uuid, is_placeholder in found.items() if is_placeholder]
-    known = Event.objects.filter(object_id__in=named).order_by().values_list("object_id", flat=True).distinct() if named else ()
+    known = (
+        Event.objects.filter(object_id__in=named).order_by().values_list("object_id", flat=True).distinct()
+        if named
+        else ()
+    )
     return found.keys() - {*named} | {*known}

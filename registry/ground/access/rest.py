@@ -31,25 +31,32 @@ class Request(rest_framework_request.Request):
 
 
 class View(APIView):
-    """needs: what each method needs, as in pages; a method that it does not name is no one's. scope: the token scope for changing
-    methods, where it is not that of the view's room (`scopes.needed`); None where tokens are not allowed at all.
+    """needs: what each method needs, as in pages; a method that it does not name is no one's. scope: the
+    token scope for changing methods, where it is not that of the view's room (`scopes.needed`); None where
+    tokens are not allowed at all.
     """
 
-    http_method_names = ("get", "head", "post", "put", "patch", "delete")  # the description of the API says what `options` would
+    # the description of the API says what `options` would
+    http_method_names = ("get", "head", "post", "put", "patch", "delete")
     needs: ClassVar[dict[str, Needs]] = {}
     scope: ClassVar[str | None] = ""
 
     def initial(self, request: rest_framework_request.Request, *args: Any, **kwargs: Any) -> None:
-        """Authenticate, throttle, check the token's scope, then what the method needs on the object named by the URL."""
+        """Authenticate, throttle, check the token's scope, then what the method needs on the object named by
+        the URL.
+        """
         super().initial(request, *args, **kwargs)
         self.check_scope(request)
-        method = "GET" if request.method == "HEAD" else request.method or ""  # HEAD is answered by `get`, so it needs as much
+        # HEAD is answered by `get`, so it needs as much
+        method = "GET" if request.method == "HEAD" else request.method or ""
         if need := self.needs.get(method):
             need.check(request.user, kwargs)
         elif method.lower() in self.http_method_names and hasattr(self, method.lower()):
             raise PermissionDenied("This method isn't available.")
 
-    def finalize_response(self, request: rest_framework_request.Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+    def finalize_response(
+        self, request: rest_framework_request.Request, response: Any, *args: Any, **kwargs: Any
+    ) -> Any:
         """No cache keeps an answer: it may hold texts."""
         answer = super().finalize_response(request, response, *args, **kwargs)
         answer.headers.setdefault("Cache-Control", "private, no-store")
@@ -103,11 +110,13 @@ def operation(
     scope: str | None = "",
     **described: Any,
 ) -> Callable[[Answer], Operation]:
-    """Make a function the view of one method of an address: it gets the request, what the address names, and what was sent as `given`.
+    """Make a function the view of one method of an address: it gets the request, what the address names, and
+    what was sent as `given`.
 
-    Scope, permission, and what is sent are checked before, in this order. name: the operation's id. takes: the shape of what is sent, in
-    the query of a GET, else in the body; body: that of a body which the function reads itself; filters: of a list, whose lookups are then
-    `given`. gives: the shape that shows what the function returns, where that is no response yet. described: more for `extend_schema`.
+    Scope, permission, and what is sent are checked before, in this order. name: the operation's id. takes:
+    the shape of what is sent, in the query of a GET, else in the body; body: that of a body which the
+    function reads itself; filters: of a list, whose lookups are then `given`. gives: the shape that shows
+    what the function returns, where that is no response yet. described: more for `extend_schema`.
     """
 
     def decorate(answer: Answer) -> Operation:
@@ -134,11 +143,17 @@ def operation(
 
 
 def methods(*operations: Operation) -> Operation:
-    """The view of an address that answers several methods, all with the same scope of tokens. Raises ValueError."""
+    """The view of an address that answers several methods, all with the same scope of tokens. Raises
+    ValueError.
+    """
     parts = [each.cls for each in operations]
     if len({part.scope for part in parts}) != 1:
         raise ValueError("These operations take tokens of different scopes.")
-    return view(parts[0], tuple(parts), {"needs": {method: need for part in parts for method, need in part.needs.items()}})
+    return view(
+        parts[0],
+        tuple(parts),
+        {"needs": {method: need for part in parts for method, need in part.needs.items()}},
+    )
 
 
 def view(named_as: Any, bases: tuple[type[View], ...], members: dict[str, Any]) -> Operation:
@@ -149,21 +164,31 @@ def view(named_as: Any, bases: tuple[type[View], ...], members: dict[str, Any]) 
 
 
 class RowOut(serializers.ModelSerializer[M]):
-    """A row as its model has it, to be read: a column by its type, a foreign key by the uuid of what it names."""
+    """A row as its model has it, to be read: a column by its type, a foreign key by the uuid of what it
+    names.
+    """
 
-    serializer_field_mapping = serializers.ModelSerializer.serializer_field_mapping | {models.SlugField: serializers.CharField}
+    serializer_field_mapping = serializers.ModelSerializer.serializer_field_mapping | {
+        models.SlugField: serializers.CharField
+    }
 
     def get_field_names(self, declared_fields: Any, info: Any) -> list[str]:
         """Those of `Meta.fields`, then those that a class below adds."""
         return list(dict.fromkeys([*self.Meta.fields, *declared_fields]))  # type: ignore[attr-defined]
 
-    def get_uniqueness_extra_kwargs(self, field_names: Any, declared_fields: Any, extra_kwargs: Any) -> tuple[Any, dict[str, Any]]:
+    def get_uniqueness_extra_kwargs(
+        self, field_names: Any, declared_fields: Any, extra_kwargs: Any
+    ) -> tuple[Any, dict[str, Any]]:
         """None: nothing is unique for those who read."""
         return extra_kwargs, {}
 
-    def build_standard_field(self, field_name: str, model_field: Any) -> tuple[type[serializers.Field[Any, Any, Any, Any]], dict[str, Any]]:
+    def build_standard_field(
+        self, field_name: str, model_field: Any
+    ) -> tuple[type[serializers.Field[Any, Any, Any, Any]], dict[str, Any]]:
         """Its type, and whether it may be null; what only matters for input is left out."""
-        return self.serializer_field_mapping[type(model_field)], {"allow_null": True} if model_field.null else {}
+        return self.serializer_field_mapping[type(model_field)], (
+            {"allow_null": True} if model_field.null else {}
+        )
 
     def build_relational_field(
         self, field_name: str, relation_info: Any
@@ -186,7 +211,8 @@ IS_SLUG = serializers.CharField(max_length=80)
 IS_UUID = serializers.UUIDField()
 TYPES = {IS_NUMBER: int, IS_SLUG: str, IS_UUID: UUID}
 BEFORE = OpenApiParameter("before", int)
-Filter = tuple[str, serializers.Field[Any, Any, Any, Any]]  # the lookup of a name in the address, and the field that reads its value
+# the lookup of a name in the address, and the field that reads its value
+Filter = tuple[str, serializers.Field[Any, Any, Any, Any]]
 Filters = dict[str, Filter]
 
 
@@ -196,7 +222,9 @@ def parameters(filters: Filters) -> list[OpenApiParameter]:
 
 
 def chosen(request: rest_framework_request.Request, **filters: Filter) -> dict[str, Any]:
-    """The lookups of a list's filters that the address gives. Raises ValidationError naming every filter whose value cannot be read."""
+    """The lookups of a list's filters that the address gives. Raises ValidationError naming every filter
+    whose value cannot be read.
+    """
     found, wrong = {}, {}
     for name, (lookup, field) in filters.items():
         if word := request.query_params.get(name, ""):
@@ -218,9 +246,20 @@ class PageOut(serializers.Serializer[Any]):
 
 
 def page_out(
-    shape: Shape, size: int, rows: str, *, name: str = "", key: type[serializers.Field[Any, Any, Any, Any]] = serializers.IntegerField
+    shape: Shape,
+    size: int,
+    rows: str,
+    *,
+    name: str = "",
+    key: type[serializers.Field[Any, Any, Any, Any]] = serializers.IntegerField,
 ) -> Shape:
-    """The shape of one page of a list. rows: what it lists. name: in the API's description, where not that of the row's shape."""
-    text = f"Up to {size} {rows}, newest first. before: pass it as ?before= for the next page; null on the last."
+    """The shape of one page of a list. rows: what it lists. name: in the API's description, where not that of
+    the row's shape.
+    """
+    text = (
+        f"Up to {size} {rows}, newest first. before: pass it as ?before= for the next page; null on the last."
+    )
     fields = {"results": shape(many=True), "before": key(allow_null=True)}
-    return type(name or f"{shape.__name__.removesuffix('Out')}PageOut", (PageOut,), {"__doc__": text, **fields})
+    return type(
+        name or f"{shape.__name__.removesuffix('Out')}PageOut", (PageOut,), {"__doc__": text, **fields}
+    )

@@ -1,4 +1,6 @@
-"""The one table of roles and actions. Rules of separation (no one approves their own work) come on top of every entry."""
+"""The one table of roles and actions. Rules of separation (no one approves their own work) come on top of
+every entry.
+"""
 
 from __future__ import annotations
 
@@ -25,9 +27,13 @@ class Role(TextChoices):
 ANALYST, ADJUDICATOR, ENGINEER = Role.ANALYST, Role.ADJUDICATOR, Role.ENGINEER
 LEAD, GOVERNANCE, ONCALL, AUDITOR = Role.LEAD, Role.GOVERNANCE, Role.ONCALL, Role.AUDITOR
 EVERYONE = frozenset(Role)
-GOVERNING = frozenset({LEAD, GOVERNANCE, AUDITOR})  # decide on the work of others, or check those who do: given as governing.py says
+# decide on the work of others, or check those who do: given as governing.py says
+GOVERNING = frozenset({LEAD, GOVERNANCE, AUDITOR})
 ADMIN = "admin"  # organisation admin: changed in the same way, and of no project
-GOVERNING_CHOICES = [*((role.value, role.label) for role in Role if role in GOVERNING), (ADMIN, "Organisation admin")]
+GOVERNING_CHOICES = [
+    *((role.value, role.label) for role in Role if role in GOVERNING),
+    (ADMIN, "Organisation admin"),
+]
 WORKING = tuple(role for role in Role if role not in GOVERNING)
 
 
@@ -53,10 +59,15 @@ ACTIONS: dict[str, Action] = {
     "datasets.export": Action("Export items", frozenset({ENGINEER, ADJUDICATOR})),
     "labeling.view": Action("View label schemas and queues", EVERYONE),
     "labeling.annotate": Action("Label items", frozenset({ANALYST, ADJUDICATOR, ENGINEER, LEAD, GOVERNANCE})),
-    "labeling.manage": Action("Manage schemas, queues, and labeling functions", frozenset({ADJUDICATOR, ENGINEER, LEAD})),
+    "labeling.manage": Action(
+        "Manage schemas, queues, and labeling functions", frozenset({ADJUDICATOR, ENGINEER, LEAD})
+    ),
     "labeling.decide": Action("Adjudicate", frozenset({ADJUDICATOR})),
-    "labeling.read_corrections": Action("Read files of corrected labels", frozenset({ADJUDICATOR, LEAD})),  # everyone discards their own
-    "labeling.discard_corrections": Action("Discard other people's files of corrected labels", frozenset({LEAD})),
+    # everyone discards their own
+    "labeling.read_corrections": Action("Read files of corrected labels", frozenset({ADJUDICATOR, LEAD})),
+    "labeling.discard_corrections": Action(
+        "Discard other people's files of corrected labels", frozenset({LEAD})
+    ),
     "labeling.gold": Action("Manage gold items", frozenset({ADJUDICATOR, LEAD})),
     "labeling.export": Action("Export annotations", frozenset({ENGINEER, ADJUDICATOR})),
     "labeling.assess": Action("View annotators' quality by name", frozenset({LEAD})),
@@ -101,8 +112,12 @@ ACTIONS: dict[str, Action] = {
     "endpoints.manage_tokens": Action("Manage endpoint tokens", frozenset({ENGINEER, LEAD, ONCALL})),
     "endpoints.infer": Action("Request predictions", EVERYONE - {AUDITOR}),
     "traffic.view": Action("View traffic", EVERYONE),
-    "traffic.read_texts": Action("Read the texts of predictions", frozenset({ANALYST, ADJUDICATOR, ENGINEER, GOVERNANCE})),
-    "traffic.record_feedback": Action("Give feedback", frozenset({ANALYST, ADJUDICATOR, ENGINEER, LEAD, ONCALL})),
+    "traffic.read_texts": Action(
+        "Read the texts of predictions", frozenset({ANALYST, ADJUDICATOR, ENGINEER, GOVERNANCE})
+    ),
+    "traffic.record_feedback": Action(
+        "Give feedback", frozenset({ANALYST, ADJUDICATOR, ENGINEER, LEAD, ONCALL})
+    ),
     "traffic.define_kpi": Action("Define business KPIs", frozenset({LEAD})),
     "traffic.record_outcomes": Action("Report outcomes", frozenset({ANALYST, ENGINEER, LEAD, ONCALL})),
     # watching
@@ -126,24 +141,33 @@ ACTIONS: dict[str, Action] = {
     "jobs.view": Action("View jobs", EVERYONE),
     "jobs.cancel": Action("Cancel other people's jobs", frozenset({ENGINEER, LEAD})),
     "audit.view": Action("View the audit log", frozenset({LEAD, GOVERNANCE, ONCALL, AUDITOR})),
-    "audit.view_installation": Action("View the audit log of the installation", frozenset({AUDITOR})),  # people, tokens, failed passwords
+    # people, tokens, failed passwords
+    "audit.view_installation": Action("View the audit log of the installation", frozenset({AUDITOR})),
     "audit.export": Action("Export the audit log", frozenset({LEAD, GOVERNANCE, ONCALL, AUDITOR})),
 }
 
 # What the organisation's admin may do in any project: people and metadata, no samples and no decisions.
-ADMIN_ACTIONS = frozenset({"access.view_project", "access.manage_members", "access.manage_people", "access.create_project"})
+ADMIN_ACTIONS = frozenset(
+    {"access.view_project", "access.manage_members", "access.manage_people", "access.create_project"}
+)
 
 PERMISSIONS: list[tuple[str, Any]] = [(f"role_{role.value}", f"Holds the role {role.label}") for role in Role]
 
 
 def roles_for(action: str) -> frozenset[Role]:
-    """The roles that may take an action. Raises KeyError for an action that does not exist: a typing error, never a "no"."""
+    """The roles that may take an action. Raises KeyError for an action that does not exist: a typing error,
+    never a "no".
+    """
     return ACTIONS[action].roles
 
 
 def sentence(action: str) -> str:
     """Who may, in words: "Only an ML lead or a governance reviewer can do this."."""
-    names = [("an " if role.label[0] in "AMO" else "a ") + as_word(role) for role in Role if role in roles_for(action)]
+    names = [
+        ("an " if role.label[0] in "AMO" else "a ") + as_word(role)
+        for role in Role
+        if role in roles_for(action)
+    ]
     return f"Only {phrase(names, last='or')} can do this."
 
 

@@ -38,7 +38,9 @@ class TokenScheme(OpenApiAuthenticationExtension):
 
 
 class Schema(AutoSchema):
-    """The description of one method, with the refusals that it can meet beside the answers that its view names."""
+    """The description of one method, with the refusals that it can meet beside the answers that its view
+    names.
+    """
 
     def get_operation(self, *args: Any, **kwargs: Any) -> dict[str, Any] | None:
         """The operation. Only now is it known whether it has parameters and a body."""
@@ -46,7 +48,11 @@ class Schema(AutoSchema):
         if operation:
             answers = operation["responses"]
             found = {str(status): words for status, words in self.refusals(operation).items()}
-            answers |= {status: self.refusal(status, words) for status, words in found.items() if status not in answers}
+            answers |= {
+                status: self.refusal(status, words)
+                for status, words in found.items()
+                if status not in answers
+            }
             operation["responses"] = dict(sorted(answers.items()))
         return operation
 
@@ -66,7 +72,11 @@ class Schema(AutoSchema):
 
     def refusal(self, status: str, words: str) -> dict[str, Any]:
         """The answer to a refused request."""
-        answer: dict[str, Any] = self._get_response_for_code(OpenApiResponse(ErrorOut, words), status, ["application/json"])
+        answer: dict[str, Any] = self._get_response_for_code(
+            OpenApiResponse(ErrorOut, words), status, ["application/json"]
+        )
         if status in WITH_A_TIME:
-            answer["headers"] = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}}
+            answer["headers"] = {
+                "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}
+            }
         return answer

@@ -1,4 +1,6 @@
-"""The password again, and a code where the person has a second factor, right before a decision that counts."""
+"""The password again, and a code where the person has a second factor, right before a decision that
+counts.
+"""
 
 from __future__ import annotations
 
@@ -18,11 +20,12 @@ TRIES, WINDOW = 5, timedelta(minutes=5)
 
 
 def confirm_password(user: User, password: str, code: str = "") -> None:
-    """Raises Refused unless these are the user's; after 5 wrong ones in 5 minutes they are not looked at. Each failure is an Event.
+    """Raises Refused unless these are the user's; after 5 wrong ones in 5 minutes they are not looked at.
+    Each failure is an Event.
 
-    code: of the person's authenticator app, where they have one. The Events are what is counted, under a lock of the person's row:
-    guesses sent at once, or to several processes or hosts, get no more tries than one after the other. Call it before the action's
-    transaction, since the Event of a failure has to stay.
+    code: of the person's authenticator app, where they have one. The Events are what is counted, under a lock
+    of the person's row: guesses sent at once, or to several processes or hosts, get no more tries than one
+    after the other. Call it before the action's transaction, since the Event of a failure has to stay.
     """
     with transaction.atomic():
         refusal = _try(User.objects.select_for_update(no_key=True).get(pk=user.pk), password, code)

@@ -37,11 +37,17 @@ class TokenAuthentication(BaseAuthentication):
 
 
 def find(secret: str) -> ApiToken | None:
-    """The live token with this secret, its last use noted at most once a minute: other requests write nothing."""
+    """The live token with this secret, its last use noted at most once a minute: other requests write
+    nothing.
+    """
     now = timezone.now()
-    live = ApiToken.objects.filter(revoked_at=None, expires_at__gt=now, user__is_active=True).select_related("user")
+    live = ApiToken.objects.filter(revoked_at=None, expires_at__gt=now, user__is_active=True).select_related(
+        "user"
+    )
     token = sole(live.filter(digest=token_digest(secret)))
     before = now - timedelta(minutes=1)
     if token and (token.last_used_at is None or token.last_used_at < before):
-        ApiToken.objects.filter(Q(last_used_at=None) | Q(last_used_at__lt=before), pk=token.pk).update(last_used_at=now)
+        ApiToken.objects.filter(Q(last_used_at=None) | Q(last_used_at__lt=before), pk=token.pk).update(
+            last_used_at=now
+        )
     return token

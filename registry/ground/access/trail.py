@@ -1,5 +1,6 @@
-"""What projects are called, which roles people hold and which tokens act for them, by the trail and by the tables that decide it: what was
-given by another road is found by verification."""
+"""What projects are called, which roles people hold and which tokens act for them, by the trail and by the
+tables that decide it: what was given by another road is found by verification.
+"""
 
 from __future__ import annotations
 
@@ -39,12 +40,16 @@ def logged_facts(events: list[LoggedEvent]) -> set[str]:
 
 
 def stored_facts(people: list[str]) -> dict[str, set[str]]:
-    """Facts from the tables about these people. Who has no account, and only represents one in a file, was never active."""
+    """Facts from the tables about these people. Who has no account, and only represents one in a file, was
+    never active.
+    """
     facts: dict[str, set[str]] = defaultdict(set)
     rows = User.objects.filter(uuid__in=people)
     for uuid in rows.filter(is_organisation_admin=True).values_list("uuid", flat=True):
         facts[str(uuid)].add(ADMIN)
-    for uuid in rows.filter(is_active=False).exclude(username__startswith=PLACEHOLDER).values_list("uuid", flat=True):
+    for uuid in (
+        rows.filter(is_active=False).exclude(username__startswith=PLACEHOLDER).values_list("uuid", flat=True)
+    ):
         facts[str(uuid)].add(DEACTIVATED)
     for grants in grant_models():
         root = grants._meta.get_field("content_object").related_model._meta.label_lower  # type: ignore[union-attr]
@@ -68,7 +73,10 @@ def logged_project_facts(events: list[LoggedEvent]) -> set[str]:
 
 def stored_project_facts(projects: list[str]) -> dict[str, set[str]]:
     """Facts from the table about these projects."""
-    return {str(uuid): {called(slug)} for uuid, slug in Project.objects.filter(uuid__in=projects).values_list("uuid", "slug")}
+    return {
+        str(uuid): {called(slug)}
+        for uuid, slug in Project.objects.filter(uuid__in=projects).values_list("uuid", "slug")
+    }
 
 
 def called(slug: str) -> str:
@@ -93,8 +101,15 @@ def stored_token_facts(tokens: list[str]) -> dict[str, set[str]]:
     """Facts from the table about these tokens."""
     facts: dict[str, set[str]] = {}
     columns = ("uuid", "user__uuid", "scopes", "expires_at", "project__uuid", "digest", "revoked_at")
-    for uuid, user, scopes, until, project, digest, revoked in ApiToken.objects.filter(uuid__in=tokens).values_list(*columns):
-        facts[str(uuid)] = {acts_for(user, scopes, until), f"{LIMITED}{project}", KEPT + digest, *([REVOKED] if revoked else [])}
+    for uuid, user, scopes, until, project, digest, revoked in ApiToken.objects.filter(
+        uuid__in=tokens
+    ).values_list(*columns):
+        facts[str(uuid)] = {
+            acts_for(user, scopes, until),
+            f"{LIMITED}{project}",
+            KEPT + digest,
+            *([REVOKED] if revoked else []),
+        }
     return facts
 
 
@@ -104,7 +119,24 @@ def acts_for(user: object, scopes: Iterable[str], until: str | datetime) -> str:
 
 
 REVOKED, LIMITED, KEPT = "is revoked", "is limited to project ", "is kept as "
-VERBS = frozenset({Verb.USER_CREATED, Verb.USER_DEACTIVATED, Verb.ADMIN_GRANTED, Verb.ADMIN_REVOKED, Verb.ROLE_GRANTED, Verb.ROLE_REVOKED})
-PROJECTS = Account("projects", Project, frozenset({Verb.PROJECT_CREATED}), logged_project_facts, stored_project_facts)
+VERBS = frozenset(
+    {
+        Verb.USER_CREATED,
+        Verb.USER_DEACTIVATED,
+        Verb.ADMIN_GRANTED,
+        Verb.ADMIN_REVOKED,
+        Verb.ROLE_GRANTED,
+        Verb.ROLE_REVOKED,
+    }
+)
+PROJECTS = Account(
+    "projects", Project, frozenset({Verb.PROJECT_CREATED}), logged_project_facts, stored_project_facts
+)
 ROLES = Account("people", User, VERBS, logged_facts, stored_facts)
-TOKENS = Account("API tokens", ApiToken, frozenset({Verb.TOKEN_CREATED, Verb.TOKEN_REVOKED}), logged_token_facts, stored_token_facts)
+TOKENS = Account(
+    "API tokens",
+    ApiToken,
+    frozenset({Verb.TOKEN_CREATED, Verb.TOKEN_REVOKED}),
+    logged_token_facts,
+    stored_token_facts,
+)

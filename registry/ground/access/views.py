@@ -94,7 +94,12 @@ def show_profile(request: SignedInRequest, *, status: int = 200, **context: obje
     """The profile page, with whatever form was just refused."""
     context.setdefault("form", ProfileForm(instance=request.user))
     context.setdefault("token_form", TokenForm(initial={"scopes": ["read"]}, user=request.user))
-    response = render(request, "registry/ground/access/profile.html", context | {"tokens": queries.tokens(request.user)}, status=status)
+    response = render(
+        request,
+        "registry/ground/access/profile.html",
+        context | {"tokens": queries.tokens(request.user)},
+        status=status,
+    )
     response["Cache-Control"] = "no-store"
     return response
 
@@ -122,9 +127,15 @@ def create_project(request: SignedInRequest) -> HttpResponse:
 
 def show_projects(request: SignedInRequest, form: ProjectForm) -> HttpResponse:
     """The page of projects, with whatever was just refused."""
-    known = queries.known_people(request.user).exclude(pk=request.user.pk) if request.user.is_organisation_admin else ()
+    known = (
+        queries.known_people(request.user).exclude(pk=request.user.pk)
+        if request.user.is_organisation_admin
+        else ()
+    )
     context = {"projects": queries.projects(request.user), "form": form, "known": known}
-    return render(request, "registry/ground/access/projects.html", context, status=422 if form.is_bound else 200)
+    return render(
+        request, "registry/ground/access/projects.html", context, status=422 if form.is_bound else 200
+    )
 
 
 @require_safe
@@ -174,7 +185,9 @@ def change_role(request: SignedInRequest, uuid: UUID, *, gives: bool) -> HttpRes
     """Read the form, then give or take the role; one of control by the form that asks for the password."""
     found = Project.objects.get(uuid=uuid)
     governs = "governing-role" in request.POST
-    form: RoleForm | GoverningForm = GoverningForm(request.POST, prefix="governing") if governs else RoleForm(request.POST)
+    form: RoleForm | GoverningForm = (
+        GoverningForm(request.POST, prefix="governing") if governs else RoleForm(request.POST)
+    )
     if governs:
         governing.check_governor(request.user, found)
     if not gives:
@@ -188,7 +201,9 @@ def change_role(request: SignedInRequest, uuid: UUID, *, gives: bool) -> HttpRes
     return show_project(request, uuid, status=422, **{"governing_form" if governs else "form": form})
 
 
-def toast_change(request: SignedInRequest, person: User, label: str, proposal: RoleProposal | None, *, gives: bool) -> None:
+def toast_change(
+    request: SignedInRequest, person: User, label: str, proposal: RoleProposal | None, *, gives: bool
+) -> None:
     """Show whether a change took effect, or waits for another admin."""
     if proposal:
         toast(request, "Change proposed. Another organisation admin must confirm it.", kind="live")
@@ -215,17 +230,25 @@ def people(request: SignedInRequest) -> HttpResponse:
 
 
 def show_people(
-    request: SignedInRequest, *, status: int = 200, refused: dict[UUID, ConfirmForm] | None = None, **more: object
+    request: SignedInRequest,
+    *,
+    status: int = 200,
+    refused: dict[UUID, ConfirmForm] | None = None,
+    **more: object,
 ) -> HttpResponse:
     """The page of people, with whatever form was just refused; refused: that of a proposal, by its uuid."""
     own = queries.roles_by_project(request.user)
     waiting = [
-        (each, each.project_id not in own, (refused or {}).get(each.uuid) or confirm_form(each.uuid)) for each in queries.open_proposals()
+        (each, each.project_id not in own, (refused or {}).get(each.uuid) or confirm_form(each.uuid))
+        for each in queries.open_proposals()
     ]
     context = {
-        "people": queries.people(), "form": PersonForm(), "admin_form": AdminForm(prefix="admin"), "proposals": waiting,
+        "people": queries.people(),
+        "form": PersonForm(),
+        "admin_form": AdminForm(prefix="admin"),
+        "proposals": waiting,
         "known": queries.known_people(request.user),
-    }  # fmt: skip
+    }
     return render(request, "registry/ground/access/people.html", context | more, status=status)
 
 
@@ -245,7 +268,9 @@ def change_admin(request: SignedInRequest) -> HttpResponse:
         given = form.cleaned_data
         person, gives = given.pop("user"), given.pop("gives") == "1"
         with refused_on(form):
-            made = governing.change(person=person, role=ADMIN, project=None, gives=gives, actor=request.user, **given)
+            made = governing.change(
+                person=person, role=ADMIN, project=None, gives=gives, actor=request.user, **given
+            )
             toast_change(request, person, "an organisation admin", made, gives=gives)
             return redirect("access:people")
     return show_people(request, status=422, admin_form=form)

@@ -30,12 +30,16 @@ def put_file(path: Path, *, media_type: str = "application/octet-stream") -> Blo
     """Keep the bytes of a local file; the same bytes twice are one blob. Streams in flat memory."""
     digest = file_digest(path)
     store(path, digest)
-    blob, _ = Blob.objects.get_or_create(digest=digest, defaults={"size": path.stat().st_size, "media_type": media_type})
+    blob, _ = Blob.objects.get_or_create(
+        digest=digest, defaults={"size": path.stat().st_size, "media_type": media_type}
+    )
     return blob
 
 
 def store(path: Path, digest: str) -> None:
-    """Copy a file into the storage, unless it is there whole. What a full disk or a crash left of it half written is written again."""
+    """Copy a file into the storage, unless it is there whole. What a full disk or a crash left of it half
+    written is written again.
+    """
     storage = storages["blobs"]
     name = key(digest)
     if storage.exists(name):
@@ -63,12 +67,17 @@ def open_blob(digest: str) -> BinaryIO:
     try:
         return storages["blobs"].open(key(digest), "rb")  # type: ignore[return-value]
     except FileNotFoundError as error:
-        raise Refused(f"The bytes {digest[:12]} are not in the store.", next_step="Restore the blob store from its backup.") from error
+        raise Refused(
+            f"The bytes {digest[:12]} are not in the store.",
+            next_step="Restore the blob store from its backup.",
+        ) from error
 
 
 @contextmanager
 def local_copy(digest: str) -> Iterator[Path]:
-    """A local path with the bytes of a blob, verified against its digest; it may be the store's own file, so never write to it."""
+    """A local path with the bytes of a blob, verified against its digest; it may be the store's own file, so
+    never write to it.
+    """
     storage = storages["blobs"]
     try:
         path = Path(storage.path(key(digest)))
@@ -78,7 +87,10 @@ def local_copy(digest: str) -> Iterator[Path]:
             yield Path(file.name)
         return
     if not path.exists() or file_digest(path) != digest:
-        raise Refused(f"The bytes {digest[:12]} are damaged or missing.", next_step="Restore the blob store from its backup.")
+        raise Refused(
+            f"The bytes {digest[:12]} are damaged or missing.",
+            next_step="Restore the blob store from its backup.",
+        )
     yield path
 
 
@@ -87,15 +99,22 @@ def copy_blob(digest: str, target: Path) -> None:
     with open_blob(digest) as source, target.open("wb") as file:
         shutil.copyfileobj(source, file, CHUNK)
     if file_digest(target) != digest:
-        raise Damaged(f"The bytes {digest[:12]} were altered in the store.", next_step="Restore the blob store from its backup.")
+        raise Damaged(
+            f"The bytes {digest[:12]} were altered in the store.",
+            next_step="Restore the blob store from its backup.",
+        )
 
 
 def put_folder(path: Path) -> Folder:
-    """Keep all files of a folder; equal content gives the same Folder. The signature file model.sig is left out, as in its own manifest."""
+    """Keep all files of a folder; equal content gives the same Folder. The signature file model.sig is left
+    out, as in its own manifest.
+    """
     manifest = bundle.manifest(path)
     for file in manifest.files:
         store(path / file.name, file.sha256)
-    Blob.objects.bulk_create((Blob(digest=file.sha256, size=file.size) for file in manifest.files), ignore_conflicts=True)
+    Blob.objects.bulk_create(
+        (Blob(digest=file.sha256, size=file.size) for file in manifest.files), ignore_conflicts=True
+    )
     folder, _ = Folder.objects.get_or_create(
         root_digest=bundle.root_digest(manifest),
         defaults={
@@ -107,7 +126,9 @@ def put_folder(path: Path) -> Folder:
 
 
 def write_folder(folder: Folder, target: Path) -> Path:
-    """Lay out a folder at target, whole or not at all: written beside it and renamed. An existing target is kept as it is."""
+    """Lay out a folder at target, whole or not at all: written beside it and renamed. An existing target is
+    kept as it is.
+    """
     if target.exists():
         return target
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -20,7 +20,9 @@ class Blob(models.Model):
 
 
 class Folder(models.Model):
-    """A named set of blobs, such as a model: `files` is its manifest, `root_digest` the digest of that. Never changed."""
+    """A named set of blobs, such as a model: `files` is its manifest, `root_digest` the digest of that. Never
+    changed.
+    """
 
     append_only = True
 

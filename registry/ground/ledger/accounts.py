@@ -1,6 +1,8 @@
-"""The port by which upper rooms declare what the audit log must account for, and the comparison with their rows, in flat memory.
+"""The port by which upper rooms declare what the audit log must account for, and the comparison with their
+rows, in flat memory.
 
-Filled in AppConfig.ready(). The audit log and the rows each give a set of facts about an object, short texts, which must be equal.
+Filled in AppConfig.ready(). The audit log and the rows each give a set of facts about an object, short texts,
+which must be equal.
 """
 
 from __future__ import annotations
@@ -23,7 +25,9 @@ BATCH = 200  # objects, with all their events
 
 @dataclass(frozen=True)
 class LoggedEvent:
-    """The part of an event about its object, from its hashed bytes. actor: uuid of the user, or system. project: uuid, or None."""
+    """The part of an event about its object, from its hashed bytes. actor: uuid of the user, or system.
+    project: uuid, or None.
+    """
 
     verb: str
     actor: str
@@ -42,7 +46,8 @@ def moment(at: str | datetime) -> str:
 class Account:
     """Objects of one kind.
 
-    logged: the facts that follow from an object's events, oldest first. stored: the facts in the rows, by the object's uuid.
+    logged: the facts that follow from an object's events, oldest first. stored: the facts in the rows, by the
+    object's uuid.
     """
 
     name: str
@@ -81,22 +86,37 @@ def check(account: Account) -> Iterator[Fault | Part]:
 
 
 def batches(account: Account) -> Iterator[tuple[list[str], list[Fault]]]:
-    """The uuids of all objects that have a row, with a fault for each row that can't be read or found; then of those that the trail alone
-    knows."""
+    """The uuids of all objects that have a row, with a fault for each row that can't be read or found; then
+    of those that the trail alone knows.
+    """
     rows = account.model._default_manager.values_list("pk", "uuid")
     for found, unread in reading.batches(rows, account.name, BATCH):
         there = set(rows.filter(uuid__in=[uuid for _, uuid in found]))
-        yield [str(uuid) for _, uuid in there], unread + [hidden(account, pk) for pk, uuid in found if (pk, uuid) not in there]
-    known = Event.objects.filter(verb__in=account.verbs).order_by("object_id").values_list("object_id", flat=True).distinct()
+        yield (
+            [str(uuid) for _, uuid in there],
+            unread + [hidden(account, pk) for pk, uuid in found if (pk, uuid) not in there],
+        )
+    known = (
+        Event.objects.filter(verb__in=account.verbs)
+        .order_by("object_id")
+        .values_list("object_id", flat=True)
+        .distinct()
+    )
     for ids in batched(known.iterator(chunk_size=1000)):
-        of_rows = {str(uuid) for _, uuid in rows.filter(uuid__in=[each for each in ids if rules.is_uuid(each)])}
+        of_rows = {
+            str(uuid) for _, uuid in rows.filter(uuid__in=[each for each in ids if rules.is_uuid(each)])
+        }
         if missing := [each for each in ids if each not in of_rows]:
             yield missing, []
 
 
 def hidden(account: Account, pk: int) -> Fault:
     """SQLite keeps a uuid as text, and compares it as such."""
-    return Fault(Rule.ROW_UNREADABLE, f"{account.name}, row {pk}", "Its uuid isn't written as actions write it, and nothing finds it.")
+    return Fault(
+        Rule.ROW_UNREADABLE,
+        f"{account.name}, row {pk}",
+        "Its uuid isn't written as actions write it, and nothing finds it.",
+    )
 
 
 def batched(ids: Iterable[str]) -> Iterator[list[str]]:
@@ -110,7 +130,9 @@ def logged_facts(account: Account, ids: list[str]) -> dict[str, set[str]]:
 
 
 def facts(account: Account, events: list[LoggedEvent]) -> set[str]:
-    """The facts from the events of one object; for events that no action records this way, that they can't be read."""
+    """The facts from the events of one object; for events that no action records this way, that they can't be
+    read.
+    """
     try:
         return account.logged(events)
     except rules.UNREADABLE as error:
@@ -118,7 +140,9 @@ def facts(account: Account, events: list[LoggedEvent]) -> set[str]:
 
 
 def stored_facts(account: Account, ids: list[str]) -> dict[str, set[str]]:
-    """The facts in the rows about these objects, by uuid; for an object with a row that no action writes, that it can't be read."""
+    """The facts in the rows about these objects, by uuid; for an object with a row that no action writes,
+    that it can't be read.
+    """
     try:
         return account.stored(ids)
     except (*rules.UNREADABLE, ValidationError) as error:
@@ -128,8 +152,9 @@ def stored_facts(account: Account, ids: list[str]) -> dict[str, set[str]]:
 
 
 def events_of(ids: list[str], verbs: Collection[Verb]) -> dict[str, list[LoggedEvent]]:
-    """The events of these kinds about each of these objects, oldest first, as they were hashed; a row whose bytes do not give its hash, or
-    are about something else than its columns, doesn't count."""
+    """The events of these kinds about each of these objects, oldest first, as they were hashed; a row whose
+    bytes do not give its hash, or are about something else than its columns, doesn't count.
+    """
     found: dict[str, list[LoggedEvent]] = {each: [] for each in ids}
     events = Event.objects.filter(object_id__in=ids, verb__in=verbs).order_by("chain", "seq")
     for object_id, canonical, hashed in events.values_list("object_id", "canonical", "hash"):
@@ -138,7 +163,9 @@ def events_of(ids: list[str], verbs: Collection[Verb]) -> dict[str, list[LoggedE
             continue
         if document["object_id"] == object_id and document["verb"] in verbs:
             at = datetime.fromisoformat(document["at"])
-            found[object_id].append(LoggedEvent(document["verb"], document["actor"], document["project"], at, document["payload"]))
+            found[object_id].append(
+                LoggedEvent(document["verb"], document["actor"], document["project"], at, document["payload"])
+            )
     return found
 
 
@@ -148,7 +175,9 @@ def events_about(uuid: object, verbs: Collection[Verb]) -> list[LoggedEvent]:
 
 
 def differences(account: Account, uuid: str) -> Iterator[Fault]:
-    """What differs of one object when no event came while its rows were read: the product continues meanwhile."""
+    """What differs of one object when no event came while its rows were read: the product continues
+    meanwhile.
+    """
     logged = logged_facts(account, [uuid])[uuid]
     while True:
         stored = stored_facts(account, [uuid]).get(uuid, set())

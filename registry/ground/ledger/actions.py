@@ -19,12 +19,15 @@ from registry.ground.ledger.verbs import Verb
 Called = tuple[str, str]  # an id, and how people read it today
 
 
-def record(actor: Any, verb: Verb, subject: models.Model, *, project: UUID | None = None, **payload: Any) -> Event:
+def record(
+    actor: Any, verb: Verb, subject: models.Model, *, project: UUID | None = None, **payload: Any
+) -> Event:
     """Append one event to its project's chain (or the installation's), in the caller's transaction.
 
-    actor: a user with a uuid, or None for the system; where they act by an API token (`by_token`), the event names it. subject: a saved
-    model with a uuid. payload: old and new values, reasons, digests; ids rather than names, and never a text of a user's data. Raises
-    RuntimeError outside a transaction: a decision and its event must commit together.
+    actor: a user with a uuid, or None for the system; where they act by an API token (`by_token`), the event
+    names it. subject: a saved model with a uuid. payload: old and new values, reasons, digests; ids rather
+    than names, and never a text of a user's data. Raises RuntimeError outside a transaction: a decision and
+    its event must commit together.
     """
     if not connection.in_atomic_block:
         raise RuntimeError(f"{verb} was recorded outside a transaction.")
@@ -54,18 +57,29 @@ def record(actor: Any, verb: Verb, subject: models.Model, *, project: UUID | Non
     }
     canonical = bundle.canonical_json(document).decode("ascii")
     event = Event.objects.create(
-        chain=name, seq=chain.seq + 1, at=now, verb=verb, actor=actor_id,
-        object_type=document["object_type"], object_id=document["object_id"], project=project,
-        canonical=canonical, previous_hash=chain.hash, hash=rules.event_hash(canonical),
-    )  # fmt: skip
+        chain=name,
+        seq=chain.seq + 1,
+        at=now,
+        verb=verb,
+        actor=actor_id,
+        object_type=document["object_type"],
+        object_id=document["object_id"],
+        project=project,
+        canonical=canonical,
+        previous_hash=chain.hash,
+        hash=rules.event_hash(canonical),
+    )
     Chain.objects.filter(pk=chain.pk).update(seq=event.seq, hash=event.hash)
     fresh = sorted(salts.keys() - known.keys())
-    Name.objects.bulk_create(Name(subject=each[0], text=each[1], salt=salts[each], event=event) for each in fresh)
+    Name.objects.bulk_create(
+        Name(subject=each[0], text=each[1], salt=salts[each], event=event) for each in fresh
+    )
     return event
 
 
 def locked_chain(name: str, called: dict[str, Called]) -> tuple[Chain, dict[Called, str]]:
-    """The chain of this name, made where it is new, and the salts of those who were called the same in an event before, in one statement.
+    """The chain of this name, made where it is new, and the salts of those who were called the same in an
+    event before, in one statement.
 
     Anyone who records to the chain waits here. called: id and name of actor and object.
     """

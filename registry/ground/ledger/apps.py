@@ -9,7 +9,9 @@ class LedgerConfig(AppConfig):
     label = "ledger"
 
     def ready(self) -> None:
-        """Have the triggers put in place once after every migrate: when it is the turn of this room, all tables are there."""
+        """Have the triggers put in place once after every migrate: when it is the turn of this room, all
+        tables are there.
+        """
         from registry.ground.ledger.immutable import protect_tables
 
         post_migrate.connect(protect_tables, sender=self, dispatch_uid="ledger.protect_tables")

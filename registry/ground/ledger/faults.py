@@ -7,7 +7,9 @@ from enum import StrEnum
 
 
 class Rule(StrEnum):
-    """What must hold of the audit log. The name is in front of each fault; docs/runbooks/audit-fault.md explains them."""
+    """What must hold of the audit log. The name is in front of each fault; docs/runbooks/audit-fault.md
+    explains them.
+    """
 
     EVENT_MISSING = "event-missing"
     EVENT_ALTERED = "event-altered"
@@ -50,7 +52,9 @@ class Fault:
 
 @dataclass(frozen=True)
 class Part:
-    """A part of the audit log that was walked to its end. count: how many of its `what`. faults: how many were found in it."""
+    """A part of the audit log that was walked to its end. count: how many of its `what`. faults: how many
+    were found in it.
+    """
 
     name: str
     count: int
@@ -58,4 +62,7 @@ class Part:
     faults: int
 
     def __str__(self) -> str:
-        return f"{self.name}: {self.count:,} {self.what}, {counted(self.faults, 'fault') if self.faults else 'whole'}."
+        return (
+            f"{self.name}: {self.count:,} {self.what},"
+            f" {counted(self.faults, 'fault') if self.faults else 'whole'}."
+        )

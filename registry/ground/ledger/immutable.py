@@ -1,17 +1,23 @@
-"""Database triggers that refuse to change history: UPDATE, DELETE and, on PostgreSQL, TRUNCATE; and states that do not follow each other.
+"""Database triggers that refuse to change history: UPDATE, DELETE and, on PostgreSQL, TRUNCATE; and states
+that do not follow each other.
 
 A model asks for them with class attributes:
 
-    append_only = True                       nothing of a row ever changes
-    append_only = True; changeable = ("state",)   only these columns may be updated; a row is never deleted
-    append_only = True; deletable_when = "<SQL over OLD>"   the one state of things in which a row may be deleted;
-                                                            {"sqlite": …, "postgresql": …} where the two differ
-    state_moves = {"status": {"draft": {"checking"}, …}}   which state of a column may follow which; a row begins in the first
+    append_only = True
+        nothing of a row ever changes
+    append_only = True; changeable = ("state",)
+        only these columns may be updated; a row is never deleted
+    append_only = True; deletable_when = "<SQL over OLD>"
+        the one state of things in which a row may be deleted; {"sqlite": …, "postgresql": …} where the two
+        differ
+    state_moves = {"status": {"draft": {"checking"}, …}}
+        which state of a column may follow which; a row begins in the first
 
 What a row names by a many-to-many field is as fixed as the row, and goes with it.
 
-They are put in place after every migrate, since SQLite silently drops a table's triggers when it remakes the table. Those of other tables
-that read it, as a `deletable_when` may, would keep it from being remade: `lifecycle.sqlite.schema` puts them aside meanwhile.
+They are put in place after every migrate, since SQLite silently drops a table's triggers when it remakes the
+table. Those of other tables that read it, as a `deletable_when` may, would keep it from being remade:
+`lifecycle.sqlite.schema` puts them aside meanwhile.
 """
 
 from __future__ import annotations
@@ -31,20 +37,27 @@ POSTGRES_FUNCTION = """
 CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     {exception}
-    RAISE EXCEPTION '% is append-only: rows are never changed or deleted.', TG_TABLE_NAME USING ERRCODE = 'restrict_violation';
+    RAISE EXCEPTION '% is append-only: rows are never changed or deleted.', TG_TABLE_NAME
+        USING ERRCODE = 'restrict_violation';
 END $$
 """
 
 
 def protected_models() -> list[type[Model]]:
-    """Every installed model that declares `append_only = True`, and the tables of its many-to-many fields, by table name."""
+    """Every installed model that declares `append_only = True`, and the tables of its many-to-many fields, by
+    table name.
+    """
     models = apps.get_models(include_auto_created=True)
-    return sorted((m for m in models if getattr(owner_of(m) or m, "append_only", False)), key=lambda m: m._meta.db_table)
+    return sorted(
+        (m for m in models if getattr(owner_of(m) or m, "append_only", False)), key=lambda m: m._meta.db_table
+    )
 
 
 def moving_models() -> list[type[Model]]:
     """Every installed model that declares `state_moves`, by table name."""
-    return sorted((m for m in apps.get_models() if getattr(m, "state_moves", None)), key=lambda m: m._meta.db_table)
+    return sorted(
+        (m for m in apps.get_models() if getattr(m, "state_moves", None)), key=lambda m: m._meta.db_table
+    )
 
 
 def protect_tables(using: str = DEFAULT_DB_ALIAS, **_: Any) -> None:
@@ -67,9 +80,14 @@ def protect_tables(using: str = DEFAULT_DB_ALIAS, **_: Any) -> None:
 def move_statements(connection: BaseDatabaseWrapper, model: type[Model]) -> list[str]:
     """The SQL that (re)creates the triggers of the state of one table."""
     table, ((column, moves),) = model._meta.db_table, model.state_moves.items()  # type: ignore[attr-defined]
-    follows = " OR ".join(f"OLD.{column} = '{old}' AND NEW.{column} IN ({listed(new)})" for old, new in moves.items())
+    follows = " OR ".join(
+        f"OLD.{column} = '{old}' AND NEW.{column} IN ({listed(new)})" for old, new in moves.items()
+    )
     triggers = {
-        "moves": f'BEFORE UPDATE OF {column} ON "{table}" FOR EACH ROW WHEN (NOT (OLD.{column} = NEW.{column} OR {follows}))',
+        "moves": (
+            f'BEFORE UPDATE OF {column} ON "{table}" FOR EACH ROW WHEN (NOT (OLD.{column} = NEW.{column} OR'
+            f" {follows}))"
+        ),
         "begins": f"BEFORE INSERT ON \"{table}\" FOR EACH ROW WHEN (NEW.{column} <> '{next(iter(moves))}')",
     }
     sentence = NO_MOVE.format(table=table)
@@ -83,7 +101,10 @@ def move_statements(connection: BaseDatabaseWrapper, model: type[Model]) -> list
         body, made = f"BEGIN SELECT RAISE(ABORT, '{sentence}'); END", []
     for name, event in triggers.items():
         on = f' ON "{table}"' if connection.vendor == "postgresql" else ""
-        made += [f"DROP TRIGGER IF EXISTS {table}_{name}{on}", f"CREATE TRIGGER {table}_{name} {event} {body}"]
+        made += [
+            f"DROP TRIGGER IF EXISTS {table}_{name}{on}",
+            f"CREATE TRIGGER {table}_{name} {event} {body}",
+        ]
     return made
 
 
@@ -126,22 +147,42 @@ def owner_of(model: type[Model]) -> type[Model] | None:
 
 
 def postgres_statements(table: str, of: str, deletable: str) -> list[str]:
-    """Row triggers for UPDATE and DELETE, a statement trigger for TRUNCATE; a conditional DELETE has a function of its own."""
+    """Row triggers for UPDATE and DELETE, a statement trigger for TRUNCATE; a conditional DELETE has a
+    function of its own.
+    """
     on_delete = f"{table}_refuse_delete" if deletable else "refuse_change"
     exception = f"IF {deletable} THEN RETURN OLD; END IF;"
     return [
         *([POSTGRES_FUNCTION.format(name=on_delete, exception=exception)] if deletable else []),
-        *(f'DROP TRIGGER IF EXISTS {table}_no_{event} ON "{table}"' for event in ("update", "delete", "truncate")),
-        f'CREATE TRIGGER {table}_no_update BEFORE UPDATE{of} ON "{table}" FOR EACH ROW EXECUTE FUNCTION refuse_change()',
-        f'CREATE TRIGGER {table}_no_delete BEFORE DELETE ON "{table}" FOR EACH ROW EXECUTE FUNCTION {on_delete}()',
-        f'CREATE TRIGGER {table}_no_truncate BEFORE TRUNCATE ON "{table}" FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()',
+        *(
+            f'DROP TRIGGER IF EXISTS {table}_no_{event} ON "{table}"'
+            for event in ("update", "delete", "truncate")
+        ),
+        (
+            f'CREATE TRIGGER {table}_no_update BEFORE UPDATE{of} ON "{table}" FOR EACH ROW EXECUTE FUNCTION'
+            " refuse_change()"
+        ),
+        (
+            f'CREATE TRIGGER {table}_no_delete BEFORE DELETE ON "{table}" FOR EACH ROW EXECUTE FUNCTION'
+            f" {on_delete}()"
+        ),
+        (
+            f'CREATE TRIGGER {table}_no_truncate BEFORE TRUNCATE ON "{table}" FOR EACH STATEMENT EXECUTE'
+            " FUNCTION refuse_change()"
+        ),
     ]
 
 
 def fixed_columns(connection: BaseDatabaseWrapper, model: type[Model]) -> list[str]:
-    """The quoted columns that never change, in the order of the model; without those that the table lacks, as while migrations go back."""
+    """The quoted columns that never change, in the order of the model; without those that the table lacks, as
+    while migrations go back.
+    """
     changeable = set(getattr(model, "changeable", ()))
     with connection.cursor() as cursor:
         cursor.execute(f'SELECT * FROM "{model._meta.db_table}" LIMIT 0')  # noqa: S608 -- introspection of SQLite parses the table's SQL
         there = {column[0] for column in cursor.description}
-    return [f'"{field.column}"' for field in model._meta.concrete_fields if field.name not in changeable and field.column in there]
+    return [
+        f'"{field.column}"'
+        for field in model._meta.concrete_fields
+        if field.name not in changeable and field.column in there
+    ]

@@ -1,4 +1,6 @@
-"""The installation's signing key: ECDSA P-256, private part readable by the owner alone, made by `manage.py prepare`."""
+"""The installation's signing key: ECDSA P-256, private part readable by the owner alone, made by `manage.py
+prepare`.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +16,15 @@ from registry.ground.ledger.models import Checkpoint
 def private_key_path() -> Path:
     """DATA_DIR/keys/signing.pem; made at first use of an installation, never a second time.
 
-    Raises Refused where it is gone although it has signed: another key would make all that it signed look forged.
+    Raises Refused where it is gone although it has signed: another key would make all that it signed look
+    forged.
     """
     path = Path(settings.DATA_DIR) / "keys" / "signing.pem"
     if not path.exists() and Checkpoint.objects.exists():
-        raise Refused(f"The signing key {path} is missing, but it has signed before.", next_step="Restore it from the key backup.")
+        raise Refused(
+            f"The signing key {path} is missing, but it has signed before.",
+            next_step="Restore it from the key backup.",
+        )
     bundle.ensure_key(path)
     return path
 

@@ -8,7 +8,9 @@ from registry.ground.ledger import rules
 
 
 class Chain(models.Model):
-    """The head of one chain of events: one for the installation, one for each project. Locked last in a transaction."""
+    """The head of one chain of events: one for the installation, one for each project. Locked last in a
+    transaction.
+    """
 
     name = models.CharField(max_length=80, unique=True)
     seq = models.PositiveBigIntegerField(default=0)
@@ -19,10 +21,12 @@ class Chain(models.Model):
 
 
 class Event(models.Model):
-    """One decision of a person or the system. `canonical` holds the very bytes that were hashed; the other columns are for finding it.
+    """One decision of a person or the system. `canonical` holds the very bytes that were hashed; the other
+    columns are for finding it.
 
-    Actor and object are ids without a foreign key and names are in `Name`, so that erasing a person never breaks the chain. They are
-    hashed with a digest of each name, and state every fact by which rows are compared with them.
+    Actor and object are ids without a foreign key and names are in `Name`, so that erasing a person never
+    breaks the chain. They are hashed with a digest of each name, and state every fact by which rows are
+    compared with them.
     """
 
     append_only = True
@@ -30,7 +34,8 @@ class Event(models.Model):
     chain = models.CharField(max_length=80)
     seq = models.PositiveBigIntegerField()
     at = models.DateTimeField()
-    verb = models.CharField(max_length=60, help_text="one of registry.ground.ledger.verbs")  # no choices: a new verb needs no migration
+    # no choices: a new verb needs no migration
+    verb = models.CharField(max_length=60, help_text="one of registry.ground.ledger.verbs")
     actor = models.CharField(max_length=40, help_text="uuid of the user, or system")
     object_type = models.CharField(max_length=60)
     object_id = models.CharField(max_length=64)
@@ -53,13 +58,16 @@ class Event(models.Model):
 
 
 class Name(models.Model):
-    """How people read an id when an event was recorded. The event's hashed bytes hold a digest of salt and text, so that the row can be
-    deleted, as erasing a person asks, and not altered."""
+    """How people read an id when an event was recorded. The event's hashed bytes hold a digest of salt and
+    text, so that the row can be deleted, as erasing a person asks, and not altered.
+    """
 
     subject = models.CharField(max_length=64)
     text = models.CharField(max_length=200)
     salt = models.CharField(max_length=32, help_text="hex")
-    event = models.ForeignKey(Event, on_delete=models.PROTECT, related_name="+", help_text="the first that was hashed with it")
+    event = models.ForeignKey(
+        Event, on_delete=models.PROTECT, related_name="+", help_text="the first that was hashed with it"
+    )
 
     class Meta:
         indexes = [models.Index(fields=["subject"], name="name_subject")]
@@ -78,7 +86,10 @@ class Name(models.Model):
         if document is None:
             return False
         ids = {"actor": document["actor"], "object": document["object_id"]}
-        return any(ids.get(part) == self.subject and digest == self.digest for part, digest in document["names"].items())
+        return any(
+            ids.get(part) == self.subject and digest == self.digest
+            for part, digest in document["names"].items()
+        )
 
 
 class Checkpoint(models.Model):

@@ -35,6 +35,12 @@ def read(rows: QuerySet[Found, Row], name: str, keys: list[int]) -> tuple[list[R
         return list(rows.filter(pk__in=keys).order_by("pk")), []
     except rules.UNREADABLE as error:
         if len(keys) == 1:
-            return [], [Fault(Rule.ROW_UNREADABLE, f"{name}, row {keys[0]}", f"It has a value that no action writes ({error!r}).")]
+            return [], [
+                Fault(
+                    Rule.ROW_UNREADABLE,
+                    f"{name}, row {keys[0]}",
+                    f"It has a value that no action writes ({error!r}).",
+                )
+            ]
     found = [read(rows, name, [key]) for key in keys]
     return [row for part, _ in found for row in part], [fault for _, part in found for fault in part]

@@ -43,8 +43,13 @@ def document_of(canonical: str) -> dict[str, Any] | None:
     """The content of the stored bytes; None for bytes that are no event, whatever hash they were given."""
     try:
         document: dict[str, Any] = json.loads(canonical)
-        fits = [isinstance(canonical, str), all(isinstance(digest, str) for digest in document["names"].values())]
-        fits += [isinstance(document[part], str) for part in PARTS] + [datetime.fromisoformat(document["at"]).tzinfo is not None]
+        fits = [
+            isinstance(canonical, str),
+            all(isinstance(digest, str) for digest in document["names"].values()),
+        ]
+        fits += [isinstance(document[part], str) for part in PARTS] + [
+            datetime.fromisoformat(document["at"]).tzinfo is not None
+        ]
         fits += [isinstance(document["payload"], dict), "project" in document]
         fits.append(type(document["form"]) is int)
     except UNREADABLE:
@@ -58,5 +63,7 @@ def digest_of(document: Any) -> str:
 
 
 def name_digest(salt: str, text: str) -> str:
-    """What an event is hashed with for a name: without the salt the name can't be recovered from it, nor another name found for it."""
+    """What an event is hashed with for a name: without the salt the name can't be recovered from it, nor
+    another name found for it.
+    """
     return digest_of([salt, text])

@@ -1,4 +1,6 @@
-"""What was signed about the chains: rows of the database and lines outside it, of which no two may disagree and none may lack the other."""
+"""What was signed about the chains: rows of the database and lines outside it, of which no two may disagree
+and none may lack the other.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,8 @@ class Signature(NamedTuple):
     at: datetime
 
 
-Signed = dict[str, dict[int, Signature]]  # chain → seq → signature; all in memory, some 250 bytes a checkpoint
+# chain → seq → signature; all in memory, some 250 bytes a checkpoint
+Signed = dict[str, dict[int, Signature]]
 
 
 class Statement(NamedTuple):
@@ -35,9 +38,11 @@ class Statement(NamedTuple):
 
 
 def check(signed: Signed, kept: Iterable[Path] = ()) -> Iterator[Fault | Part]:
-    """Fill `signed` with every statement whose signature holds, and yield what is wrong with one or between two.
+    """Fill `signed` with every statement whose signature holds, and yield what is wrong with one or between
+    two.
 
-    kept: files that someone kept elsewhere, read beside those of CHECKPOINT_DIR. Raises Refused where the signing key is gone.
+    kept: files that someone kept elsewhere, read beside those of CHECKPOINT_DIR. Raises Refused where the
+    signing key is gone.
     """
     faults, rows = 0, set[tuple[str, int]]()
     for fault in faults_in(signed, rows, list(kept)):
@@ -74,13 +79,16 @@ def check_row(row: Checkpoint, stated: Statement | None, signed: Signed) -> Iter
     if stated is None:
         yield Fault(Rule.CHECKPOINT_UNREADABLE, where, "The row's signature is invalid.")
         return
-    at = row.at.isoformat(timespec="seconds") if row.at else ""  # which SQLite gives none of for a text that is no date
+    # which SQLite gives none of for a text that is no date
+    at = row.at.isoformat(timespec="seconds") if row.at else ""
     if stated != (row.chain, row.seq, row.hash, at):
         yield Fault(Rule.CHECKPOINT_ALTERED, where, "The row's columns differ from its signed content.")
     yield from add(signed, stated, where)
 
 
-def check_file(path: Path, signed: Signed, rows: set[tuple[str, int]], written: set[tuple[str, int]]) -> Iterator[Fault]:
+def check_file(
+    path: Path, signed: Signed, rows: set[tuple[str, int]], written: set[tuple[str, int]]
+) -> Iterator[Fault]:
     """The lines of a file against all statements before. written: filled with the chain and seq of each."""
     public = keys.public_key_path()
     with path.open(encoding="utf-8", errors="replace") as lines:
@@ -94,8 +102,13 @@ def check_file(path: Path, signed: Signed, rows: set[tuple[str, int]], written: 
                 continue
             written.add((stated.chain, stated.seq))
             yield from add(signed, stated, where)
-            if (stated.chain, stated.seq) not in rows and not Checkpoint.objects.filter(chain=stated.chain, seq=stated.seq).exists():
-                detail = f"The checkpoint of chain {stated.chain} at event {stated.seq} is signed here, but its row is missing."
+            if (stated.chain, stated.seq) not in rows and not Checkpoint.objects.filter(
+                chain=stated.chain, seq=stated.seq
+            ).exists():
+                detail = (
+                    f"The checkpoint of chain {stated.chain} at event {stated.seq} is signed here, but its"
+                    " row is missing."
+                )
                 yield Fault(Rule.CHECKPOINT_NOT_IN_DATABASE, where, detail)
 
 
@@ -106,11 +119,18 @@ def check_written(missing: set[tuple[str, int]]) -> Iterator[Fault]:
         by_chain[chain].append(seq)
     for chain, seqs in sorted(by_chain.items()):
         if not rules.is_chain(chain):
-            yield Fault(Rule.CHECKPOINT_NOT_ON_DISK, f"chain {chain}", "No chain has this name, and its rows' checkpoints are in no file.")
+            yield Fault(
+                Rule.CHECKPOINT_NOT_ON_DISK,
+                f"chain {chain}",
+                "No chain has this name, and its rows' checkpoints are in no file.",
+            )
             continue
         path = checkpoints.checkpoint_file(chain)
         what = "The file lacks" if path.exists() else "The file is missing, with it"
-        detail = f"{what} {counted(len(seqs), 'checkpoint')} with a row in the database, the first at event {min(seqs)}."
+        detail = (
+            f"{what} {counted(len(seqs), 'checkpoint')} with a row in the database, the first at event"
+            f" {min(seqs)}."
+        )
         yield Fault(Rule.CHECKPOINT_NOT_ON_DISK, str(path), detail)
 
 
@@ -124,7 +144,10 @@ def add(signed: Signed, stated: Statement, where: str) -> Iterator[Fault]:
     """Take a statement in; a fault where another one knows the event by another hash."""
     signature = Signature(stated.hash, datetime.fromisoformat(stated.at))
     if signed.setdefault(stated.chain, {}).setdefault(stated.seq, signature).hash != stated.hash:
-        detail = f"It has a different hash for event {stated.seq} of chain {stated.chain} than an earlier checkpoint."
+        detail = (
+            f"It has a different hash for event {stated.seq} of chain {stated.chain} than an earlier"
+            " checkpoint."
+        )
         yield Fault(Rule.CHECKPOINTS_CONTRADICT, where, detail)
 
 

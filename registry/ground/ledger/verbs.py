@@ -1,4 +1,6 @@
-"""Every decision in the audit log. Values are `<room or area>.<action in the past>`; the label finishes the sentence "<actor> …"."""
+"""Every decision in the audit log. Values are `<room or area>.<action in the past>`; the label finishes the
+sentence "<actor> …".
+"""
 
 from __future__ import annotations
 
@@ -17,15 +19,15 @@ class Verb(TextChoices):
     ROLE_PROPOSAL_WITHDRAWN = "access.role_proposal_withdrawn", "withdrew a change to a governing role"
     ADMIN_GRANTED = "access.admin_granted", "added an organisation admin"
     ADMIN_REVOKED = "access.admin_revoked", "removed an organisation admin"
-    TOKEN_CREATED = "access.token_created", "created an API token"  # noqa: S105
-    TOKEN_REVOKED = "access.token_revoked", "revoked an API token"  # noqa: S105
+    TOKEN_CREATED = "access.token_created", "created an API token"
+    TOKEN_REVOKED = "access.token_revoked", "revoked an API token"
     USER_CREATED = "access.user_created", "created a user"
     USER_DEACTIVATED = "access.user_deactivated", "deactivated a user"
     SIGNED_IN = "access.signed_in", "signed in"
     SIGN_IN_REFUSED = "access.sign_in_refused", "refused a sign-in"
     SIGN_IN_FAILED = "access.sign_in_failed", "failed re-authentication"
-    PASSWORD_CHANGED = "access.password_changed", "changed their password"  # noqa: S105
-    PASSWORD_RESET = "access.password_reset", "reset their password by e-mail"  # noqa: S105
+    PASSWORD_CHANGED = "access.password_changed", "changed their password"
+    PASSWORD_RESET = "access.password_reset", "reset their password by e-mail"
     EMAIL_CHANGED = "access.email_changed", "changed their e-mail address"
     FACTOR_ADDED = "access.factor_added", "added a second factor"
     FACTOR_REMOVED = "access.factor_removed", "removed a second factor"
@@ -145,8 +147,8 @@ class Verb(TextChoices):
     SHADOW_STOPPED = "endpoints.shadow_stopped", "stopped a shadow"
     FAULT_INJECTED = "endpoints.fault_injected", "injected a fault"
     FAULT_REMOVED = "endpoints.fault_removed", "removed a fault"
-    ENDPOINT_TOKEN_CREATED = "endpoints.token_created", "created an endpoint token"  # noqa: S105
-    ENDPOINT_TOKEN_REVOKED = "endpoints.token_revoked", "revoked an endpoint token"  # noqa: S105
+    ENDPOINT_TOKEN_CREATED = "endpoints.token_created", "created an endpoint token"
+    ENDPOINT_TOKEN_REVOKED = "endpoints.token_revoked", "revoked an endpoint token"
     FEEDBACK_RECORDED = "traffic.feedback_recorded", "gave feedback on predictions"
     KPI_DEFINED = "traffic.kpi_defined", "defined a business metric"
     OUTCOMES_RECORDED = "traffic.outcomes_recorded", "recorded outcomes"

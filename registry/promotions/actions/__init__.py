@@ -1,4 +1,6 @@
-"""Everything that changes a promotion request. Locks are taken in one order: request, version, alias, then the audit log's chain."""
+"""Everything that changes a promotion request. Locks are taken in one order: request, version, alias, then
+the audit log's chain.
+"""
 
 from registry.promotions.actions.approve import approve
 from registry.promotions.actions.checks import check, check_again, check_failed

@@ -24,12 +24,16 @@ from registry.promotions.models import PromotionRequest, Verdict
 from registry.promotions.rules import Status
 
 
-def approve(*, request_id: UUID, actor: User, reason: str, password: str, seen: str, code: str = "") -> PromotionRequest:
-    """Approve the step that is next; the request becomes approved with its last one. Approval alone changes no traffic.
+def approve(
+    *, request_id: UUID, actor: User, reason: str, password: str, seen: str, code: str = ""
+) -> PromotionRequest:
+    """Approve the step that is next; the request becomes approved with its last one. Approval alone changes
+    no traffic.
 
-    seen: the subject digest that the reviewer had on the page. code: of an authenticator app, where the actor has one. Raises
-    PermissionDenied (took part in it, lacks the role or got it since), Refused (no reason, wrong password or code, frozen endpoint) or
-    Conflict (decided already, or changed since: then the request is void and that is committed). Call it outside a transaction.
+    seen: the subject digest that the reviewer had on the page. code: of an authenticator app, where the actor
+    has one. Raises PermissionDenied (took part in it, lacks the role or got it since), Refused (no reason,
+    wrong password or code, frozen endpoint) or Conflict (decided already, or changed since: then the request
+    is void and that is committed). Call it outside a transaction.
     """
     why = confirm("promotions.approve", request_id, actor, reason, password, code, "An approval")
     with transaction.atomic():
@@ -39,8 +43,12 @@ def approve(*, request_id: UUID, actor: User, reason: str, password: str, seen: 
     return outcome
 
 
-def confirm(action: str, request_id: UUID, actor: User, reason: str, password: str, code: str, what: str) -> str:
-    """The reason, once the person's role, password and second factor are confirmed. Raises PermissionDenied or Refused."""
+def confirm(
+    action: str, request_id: UUID, actor: User, reason: str, password: str, code: str, what: str
+) -> str:
+    """The reason, once the person's role, password and second factor are confirmed. Raises PermissionDenied
+    or Refused.
+    """
     access.require(actor, action, PromotionRequest.objects.get(uuid=request_id))
     why = check_reason(reason, what, rules.REASON_MAX)
     step_up.confirm_password(actor, password, code)
@@ -58,21 +66,36 @@ def _approve(request_id: UUID, actor: User, reason: str, seen: str) -> Promotion
     check_not_frozen(request.endpoint)
     step = take_step(request, actor)
     give(request, step, actor, approves=True, reason=reason)
-    if request.next_step(Verdict.objects.filter(request=request, subject_digest=request.subject_digest)) is None:
-        request.move(Status.APPROVED, expires_at=timezone.now() + timedelta(days=policies.read(request.policy).days_valid))
+    if (
+        request.next_step(Verdict.objects.filter(request=request, subject_digest=request.subject_digest))
+        is None
+    ):
+        request.move(
+            Status.APPROVED,
+            expires_at=timezone.now() + timedelta(days=policies.read(request.policy).days_valid),
+        )
     record(
-        actor, Verb.PROMOTION_APPROVED, request, project=request.endpoint.model.project.uuid, step=step.name, reason=reason,
-        subject_digest=request.subject_digest, new=request.status,
-    )  # fmt: skip
+        actor,
+        Verb.PROMOTION_APPROVED,
+        request,
+        project=request.endpoint.model.project.uuid,
+        step=step.name,
+        reason=reason,
+        subject_digest=request.subject_digest,
+        new=request.status,
+    )
     return request
 
 
 def take_step(request: PromotionRequest, actor: User) -> Step:
-    """The step that this person decides now. Raises PermissionDenied when it is not for their role, Conflict when they decided already."""
+    """The step that this person decides now. Raises PermissionDenied when it is not for their role, Conflict
+    when they decided already.
+    """
     verdicts = list(request.verdicts.all())
     if any(verdict.reviewer_id == actor.pk for verdict in verdicts):
         raise Conflict(
-            "You've already decided on this request; each person decides once.", next_step="Someone else must take the next step."
+            "You've already decided on this request; each person decides once.",
+            next_step="Someone else must take the next step.",
         )
     step = request.next_step(verdicts)
     if step is None or not access.holds(actor, step.role, request):
@@ -83,11 +106,18 @@ def take_step(request: PromotionRequest, actor: User) -> Step:
 
 
 def give(request: PromotionRequest, step: Step, actor: User, *, approves: bool, reason: str) -> None:
-    """Write one verdict. The database refuses a second one of the same person, and a second approval of the same step."""
+    """Write one verdict. The database refuses a second one of the same person, and a second approval of the
+    same step.
+    """
     try:
         with transaction.atomic():
             Verdict.objects.create(
-                request=request, step=step.name, reviewer=actor, approves=approves, reason=reason, subject_digest=request.subject_digest
+                request=request,
+                step=step.name,
+                reviewer=actor,
+                approves=approves,
+                reason=reason,
+                subject_digest=request.subject_digest,
             )
     except IntegrityError as error:
         raise Conflict("Someone just decided this.", next_step="Reload the page.") from error

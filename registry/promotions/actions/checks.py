@@ -33,7 +33,14 @@ def start_check(request: PromotionRequest, actor: User) -> Job:
     request.move(Status.CHECKING, checks=request.checks + 1)
     args = {"request": str(request.uuid), "check": request.checks, "actor": str(actor.uuid)}
     key = f"promotions.check:{request.uuid}:{request.checks}"
-    return enqueue("promotions.check", actor=actor, project=request.endpoint.model.project, args=args, subject=request, key=key)
+    return enqueue(
+        "promotions.check",
+        actor=actor,
+        project=request.endpoint.model.project,
+        args=args,
+        subject=request,
+        key=key,
+    )
 
 
 @transaction.atomic
@@ -42,12 +49,21 @@ def check_again(*, request_id: UUID, actor: User) -> PromotionRequest:
     request = PromotionRequest.locked(request_id)
     access.require(actor, "promotions.request", request)
     start_check(request, actor)
-    record(actor, Verb.PROMOTION_CHECK_REQUESTED, request, project=request.endpoint.model.project.uuid, check=request.checks)
+    record(
+        actor,
+        Verb.PROMOTION_CHECK_REQUESTED,
+        request,
+        project=request.endpoint.model.project.uuid,
+        check=request.checks,
+    )
     return request
 
 
-def check(*, request_id: UUID, number: int, actor: User | None, report: Callable[[str], None] = lambda stage: None) -> PromotionRequest:
-    """Find out about every gate, then write the results. Called by the job; a check that was overtaken changes nothing.
+def check(
+    *, request_id: UUID, number: int, actor: User | None, report: Callable[[str], None] = lambda stage: None
+) -> PromotionRequest:
+    """Find out about every gate, then write the results. Called by the job; a check that was overtaken
+    changes nothing.
 
     Raises Refused where the policy, or the report that the version rests on, is not what the audit log knows.
     """
@@ -74,10 +90,16 @@ def check(*, request_id: UUID, number: int, actor: User | None, report: Callable
 
 @transaction.atomic
 def write(
-    checked: PromotionRequest, number: int, policy: Policy, before: dict[str, Any], found: list[gates.Finding], actor: User | None
+    checked: PromotionRequest,
+    number: int,
+    policy: Policy,
+    before: dict[str, Any],
+    found: list[gates.Finding],
+    actor: User | None,
 ) -> PromotionRequest:
-    """Write results, subject and new state. before: the subject when the check began; what changed in it since, the gates may not have
-    judged, so the request goes back to be checked again."""
+    """Write results, subject and new state. before: the subject when the check began; what changed in it
+    since, the gates may not have judged, so the request goes back to be checked again.
+    """
     request = PromotionRequest.locked(checked.uuid)
     if request.status != Status.CHECKING or request.checks != number:
         return request
@@ -88,7 +110,9 @@ def write(
     request.subject = {}
     request.subject = subject.read(request, version)
     request.subject_digest = digest_of(request.subject)
-    request.save(update_fields=["policy", "comparison", "baseline", "baseline_moves", "subject", "subject_digest"])
+    request.save(
+        update_fields=["policy", "comparison", "baseline", "baseline_moves", "subject", "subject_digest"]
+    )
     now = timezone.now()
     blocked = [finding.gate for finding in found if finding.blocks]
     changed = rules.changes_during(before, request.subject)
@@ -99,27 +123,51 @@ def write(
         due = now + timedelta(days=policies.read(policy).days_to_decide)
         request.move(Status.IN_REVIEW, checked_at=now, due_at=due, reason="")
     record(
-        actor, Verb.PROMOTION_CHECKED, request, project=request.endpoint.model.project.uuid, check=number, new=request.status,
-        subject_digest=request.subject_digest, policy=policy.digest, gates={finding.gate: finding.outcome.value for finding in found},
+        actor,
+        Verb.PROMOTION_CHECKED,
+        request,
+        project=request.endpoint.model.project.uuid,
+        check=number,
+        new=request.status,
+        subject_digest=request.subject_digest,
+        policy=policy.digest,
+        gates={finding.gate: finding.outcome.value for finding in found},
         reason=request.reason,
-    )  # fmt: skip
+    )
     return request
 
 
 def result(request: PromotionRequest, finding: gates.Finding) -> GateResult:
     """A finding as a row of the request's newest check."""
     return GateResult(
-        request=request, check_number=request.checks, gate=finding.gate, title=finding.title, status=finding.outcome.value,
-        blocking=finding.blocking, value=finding.value, threshold=finding.threshold, evidence=finding.evidence[:500],
+        request=request,
+        check_number=request.checks,
+        gate=finding.gate,
+        title=finding.title,
+        status=finding.outcome.value,
+        blocking=finding.blocking,
+        value=finding.value,
+        threshold=finding.threshold,
+        evidence=finding.evidence[:500],
         source=finding.source[:120],
-    )  # fmt: skip
+    )
 
 
 def check_failed(job: Job) -> None:
-    """The check gave up or was cancelled: the request is a draft again, with the job's sentence, in the transaction that ends the job."""
+    """The check gave up or was cancelled: the request is a draft again, with the job's sentence, in the
+    transaction that ends the job.
+    """
     request = PromotionRequest.locked(UUID(job.args["request"]))
     if request.status != Status.CHECKING or request.checks != job.args["check"]:
         return
     request.move(Status.DRAFT, reason=job.error or "The check was cancelled.")
     project = request.endpoint.model.project.uuid
-    record(None, Verb.PROMOTION_CHECKED, request, project=project, check=request.checks, new=request.status, reason=request.reason)
+    record(
+        None,
+        Verb.PROMOTION_CHECKED,
+        request,
+        project=project,
+        check=request.checks,
+        new=request.status,
+        reason=request.reason,
+    )

@@ -22,10 +22,14 @@ from registry.promotions.models import PromotionRequest
 from registry.promotions.rules import Status
 
 
-def reject(*, request_id: UUID, actor: User, reason: str, password: str, seen: str, code: str = "") -> PromotionRequest:
-    """End a request in review, or take back an approval that was not used yet. The reason is required and kept.
+def reject(
+    *, request_id: UUID, actor: User, reason: str, password: str, seen: str, code: str = ""
+) -> PromotionRequest:
+    """End a request in review, or take back an approval that was not used yet. The reason is required and
+    kept.
 
-    Raises PermissionDenied, Refused (no reason, wrong password) or Conflict (decided already, or changed since).
+    Raises PermissionDenied, Refused (no reason, wrong password) or Conflict (decided already, or changed
+    since).
     """
     why = confirm("promotions.reject", request_id, actor, reason, password, code, "A rejection")
     with transaction.atomic():
@@ -44,23 +48,36 @@ def _reject(request_id: UUID, actor: User, reason: str, seen: str) -> PromotionR
         rules.check_decidable(Status(request.status))
     rules.check_same_subject(seen, request.subject_digest)
     if request.verdicts.filter(reviewer=actor).exists():
-        raise Conflict("You've already decided on this request; each person decides once.", next_step="Another reviewer can reject it.")
+        raise Conflict(
+            "You've already decided on this request; each person decides once.",
+            next_step="Another reviewer can reject it.",
+        )
     was, step = request.status, step_of(request, actor)
     give(request, step, actor, approves=False, reason=reason)
     request.move(Status.REJECTED, reason=reason)
     record(
-        actor, Verb.PROMOTION_REJECTED, request, project=request.endpoint.model.project.uuid, step=step.name, reason=reason, old=was,
+        actor,
+        Verb.PROMOTION_REJECTED,
+        request,
+        project=request.endpoint.model.project.uuid,
+        step=step.name,
+        reason=reason,
+        old=was,
         subject_digest=request.subject_digest,
-    )  # fmt: skip
+    )
     return request
 
 
 def step_of(request: PromotionRequest, actor: User) -> Step:
-    """The first step of the policy by whose role this person decides. Raises PermissionDenied for a role that was given since."""
+    """The first step of the policy by whose role this person decides. Raises PermissionDenied for a role that
+    was given since.
+    """
     steps = policies.read(request.policy).steps
     for step in steps:
         if request.decides(actor, step.role):
             return step
     if any(access.holds(actor, step.role, request) for step in steps):
         raise PermissionDenied(rules.LATE)
-    raise Refused("No step of this policy is for your role.", next_step="A reviewer named on the page can reject it.")
+    raise Refused(
+        "No step of this policy is for your role.", next_step="A reviewer named on the page can reject it."
+    )

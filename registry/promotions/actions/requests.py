@@ -29,15 +29,23 @@ from registry.promotions.rules import OPEN, Status
 
 @transaction.atomic
 def request(
-    *, version: ModelVersion, endpoint: Endpoint, note: str, actor: User, plan: Mapping[str, Any] | None = None, by_system: bool = False
+    *,
+    version: ModelVersion,
+    endpoint: Endpoint,
+    note: str,
+    actor: User,
+    plan: Mapping[str, Any] | None = None,
+    by_system: bool = False,
 ) -> PromotionRequest:
-    """Ask that one version may serve one endpoint, by this plan. The gates are checked at once, in a job; then people decide.
+    """Ask that one version may serve one endpoint, by this plan. The gates are checked at once, in a job;
+    then people decide.
 
-    plan: as `plans.checked` reads it, None for all traffic at once. It is part of what is approved: no other plan can use the approval.
-    by_system: the product asks by fixed rules, on behalf of the actor, who may then be one of its deciders.
+    plan: as `plans.checked` reads it, None for all traffic at once. It is part of what is approved: no other
+    plan can use the approval. by_system: the product asks by fixed rules, on behalf of the actor, who may
+    then be one of its deciders.
 
-    Raises Refused where the version is of another model, not active, live there already or asked for already, the endpoint is frozen, or
-    the plan cannot be carried out.
+    Raises Refused where the version is of another model, not active, live there already or asked for already,
+    the endpoint is frozen, or the plan cannot be carried out.
     """
     access.require(actor, "promotions.request", endpoint)
     endpoint = Endpoint.objects.select_related("model__project", "policy", "alias").get(pk=endpoint.pk)
@@ -48,19 +56,36 @@ def request(
     if len(note) > rules.REASON_MAX:
         raise Refused("The note is too long.", fields={"note": [f"Up to {rules.REASON_MAX:,} characters."]})
     project = Project.objects.select_for_update(of=("self",), no_key=True).get(pk=endpoint.model.project_id)
-    last = PromotionRequest.objects.filter(endpoint__model__project=project).aggregate(Max("number"))["number__max"]
+    last = PromotionRequest.objects.filter(endpoint__model__project=project).aggregate(Max("number"))[
+        "number__max"
+    ]
     try:
         with transaction.atomic():
             made = PromotionRequest.objects.create(
-                number=(last or 0) + 1, version=version, endpoint=endpoint, policy=policies.in_force(endpoint.policy.name),
-                requester=actor, note=note.strip(), plan=named, by_system=by_system,
-            )  # fmt: skip
+                number=(last or 0) + 1,
+                version=version,
+                endpoint=endpoint,
+                policy=policies.in_force(endpoint.policy.name),
+                requester=actor,
+                note=note.strip(),
+                plan=named,
+                by_system=by_system,
+            )
     except IntegrityError as error:
         raise already(version, endpoint) from error
     record(
-        actor, Verb.PROMOTION_REQUESTED, made, project=project.uuid, version=version.uuid, root_digest=version.root_digest,
-        endpoint=endpoint.uuid, policy=made.policy.digest, plan=named, by_system=by_system, note=digest_of(made.note),
-    )  # fmt: skip
+        actor,
+        Verb.PROMOTION_REQUESTED,
+        made,
+        project=project.uuid,
+        version=version.uuid,
+        root_digest=version.root_digest,
+        endpoint=endpoint.uuid,
+        policy=made.policy.digest,
+        plan=named,
+        by_system=by_system,
+        note=digest_of(made.note),
+    )
     start_check(made, actor)
     return made
 
@@ -68,13 +93,19 @@ def request(
 def check_askable(version: ModelVersion, endpoint: Endpoint) -> None:
     """Raises Refused unless this version could serve this endpoint."""
     if version.model_id != endpoint.model_id:
-        raise Refused(f"{endpoint.slug} serves a different model.", fields={"endpoint": ["Choose an endpoint of the version's model."]})
+        raise Refused(
+            f"{endpoint.slug} serves a different model.",
+            fields={"endpoint": ["Choose an endpoint of the version's model."]},
+        )
     if version.state != ModelVersion.State.ACTIVE:
         sentence = f"{version.semver} is {version.get_state_display().lower()}: {version.state_reason}"
         raise Refused(sentence, fields={"version": ["Choose an active version."]})
     check_servable(version.facts)
     if endpoint.alias.version_id == version.pk:
-        raise Refused(f"{version.semver} is already live on {endpoint.slug}.", fields={"version": ["Choose another version."]})
+        raise Refused(
+            f"{version.semver} is already live on {endpoint.slug}.",
+            fields={"version": ["Choose another version."]},
+        )
     check_not_frozen(endpoint)
     if PromotionRequest.objects.filter(version=version, endpoint=endpoint, status__in=sorted(OPEN)).exists():
         raise already(version, endpoint)
@@ -102,7 +133,9 @@ def withdraw(*, request_id: UUID, actor: User, reason: str) -> PromotionRequest:
         raise PermissionDenied("Only the requester or an ML lead can withdraw this request.")
     was, why = found.status, check_reason(reason, "A withdrawal", rules.REASON_MAX)
     found.move(Status.WITHDRAWN, reason=why)
-    record(actor, Verb.PROMOTION_WITHDRAWN, found, project=found.endpoint.model.project.uuid, old=was, reason=why)
+    record(
+        actor, Verb.PROMOTION_WITHDRAWN, found, project=found.endpoint.model.project.uuid, old=was, reason=why
+    )
     return found
 
 
@@ -113,8 +146,12 @@ def comment(*, request_id: UUID, actor: User, text: str) -> PromotionComment:
     access.require(actor, "promotions.comment", found)
     stripped = text.strip()
     if not stripped or len(stripped) > rules.REASON_MAX:
-        raise Refused("A comment can have 1 to 4,000 characters.", fields={"text": ["Enter 1 to 4,000 characters."]})
+        raise Refused(
+            "A comment can have 1 to 4,000 characters.", fields={"text": ["Enter 1 to 4,000 characters."]}
+        )
     made = PromotionComment.objects.create(request=found, author=actor, text=stripped)
     project = found.endpoint.model.project.uuid
-    record(actor, Verb.PROMOTION_COMMENTED, found, project=project, comment=made.uuid, digest=digest_of(stripped))
+    record(
+        actor, Verb.PROMOTION_COMMENTED, found, project=project, comment=made.uuid, digest=digest_of(stripped)
+    )
     return made

@@ -41,7 +41,15 @@ from lifecycle.ui.numbers import percent
 from registry.ground.ledger.models import Event
 from tests.support import datasets
 from tests.support.jobs import run_jobs, run_ok
-from tests.support.labeling import answer, label_items, make_dataset, make_queue, make_schema, queue_items, say
+from tests.support.labeling import (
+    answer,
+    label_items,
+    make_dataset,
+    make_queue,
+    make_schema,
+    queue_items,
+    say,
+)
 from tests.support.training import write_base
 
 pytestmark = pytest.mark.django_db
@@ -175,7 +183,9 @@ def test_it_suggests_with_the_digest_of_the_fit(trained, mia, ana):
     queue, fit = trained, learning.last_fit(trained.dataset)
 
     rows = Suggestion.objects.filter(source="built_in")
-    assert set(rows.values_list("source_digest", "source_name")) == {(fit.digest, "Built-in model, 14 labeled texts")}
+    assert set(rows.values_list("source_digest", "source_name")) == {
+        (fit.digest, "Built-in model, 14 labeled texts")
+    }
     assert set(rows.values_list("item__text", flat=True)) == set(TEXTS[14:])
     slots = claim(queue_id=queue.uuid, actor=ana, k=12)  # all that are left, in an order by chance
     shown = {each["text"]: each for each in bench_items(queue, slots, ana)}
@@ -194,7 +204,9 @@ def test_only_items_at_the_front_get_suggestions(labeled, mia, monkeypatch):
 
     learn_now(labeled, mia)
 
-    front = labeled.slots.filter(state=Slot.State.OPEN).order_by("priority").values_list("item", flat=True)[:5]
+    front = (
+        labeled.slots.filter(state=Slot.State.OPEN).order_by("priority").values_list("item", flat=True)[:5]
+    )
     assert set(Suggestion.objects.values_list("item", flat=True)) == set(front)
 
 
@@ -247,7 +259,10 @@ def test_duplicate_texts_and_removed_labels_are_not_trained_on(project, mia, ana
 
     found = learning.training_set(dataset)
 
-    assert [row.classes for row in found.rows] == [(str(labels["card"].stable_id),), (str(labels["billing"].stable_id),)]
+    assert [row.classes for row in found.rows] == [
+        (str(labels["card"].stable_id),),
+        (str(labels["billing"].stable_id),),
+    ]
     assert found.total == 3
 
 
@@ -309,7 +324,9 @@ def test_the_tick_has_it_learn_when_enough_has_come_in(begun, ana):
     assert Job.objects.filter(kind="assist.learn", state="queued").count() == 1
 
 
-@pytest.mark.parametrize("change", [{"order": "given"}, {"state": "paused"}, {"state": "closed"}, {"filled_at": None}])
+@pytest.mark.parametrize(
+    "change", [{"order": "given"}, {"state": "paused"}, {"state": "closed"}, {"filled_at": None}]
+)
 def test_the_tick_leaves_other_queues_alone(labeled, change):
     Queue.objects.filter(pk=labeled.pk).update(**change)
 
@@ -320,7 +337,9 @@ def test_the_tick_leaves_other_queues_alone(labeled, change):
 @pytest.mark.postgres
 def test_imported_labels_are_trained_on_before_any_annotation(project, mia):
     dataset = datasets.make_dataset(project, mia)
-    datasets.import_texts(dataset, [(text, "card" if text in CARD else "billing") for text in TEXTS[:24]], mia)
+    datasets.import_texts(
+        dataset, [(text, "card" if text in CARD else "billing") for text in TEXTS[:24]], mia
+    )
     queue = make_queue(dataset, mia, order="model", source="all")
 
     assert learn_due(timezone.now()) == 1
@@ -391,7 +410,10 @@ def test_tasks_without_classes_have_no_built_in_model(project, mia):
             open_queue(dataset_id=dataset.uuid, actor=mia, name="new", order="model")
 
         assert refusal.value.fields == {
-            "order": ["The built-in model works for single-label and multi-label tasks only; this dataset has another task."]
+            "order": [
+                "The built-in model works for single-label and multi-label tasks only; this dataset has"
+                " another task."
+            ]
         }
     assert not Queue.objects.exists()
 
@@ -405,7 +427,9 @@ def test_a_queue_shows_the_kind_of_source_that_it_wants_first(labeled, dataset, 
     slots = [slot for slot in queue.slots.select_related("item") if slot.item.text in TEXTS[14:22]]
 
     def sources():
-        return [each["source"] for each in bench_items(queue, sorted(slots, key=lambda slot: slot.item_id), ana)]
+        return [
+            each["source"] for each in bench_items(queue, sorted(slots, key=lambda slot: slot.item_id), ana)
+        ]
 
     assert sources() == ["Built-in model, 14 labeled texts"] * 8
     queue = prefer(queue_id=queue.uuid, actor=mia, source="run")
@@ -433,13 +457,21 @@ def test_what_answers_or_suggestions_dispute_comes_first(project, mia, ana):
     queue = make_queue(dataset, mia, name="second", order="disputed")
 
     assert [slot.item.text for slot in claim(queue_id=queue.uuid, actor=ana, k=5)] == [
-        "text 2", "text 1", "text 0", "text 3", "text 4",
-    ]  # fmt: skip
+        "text 2",
+        "text 1",
+        "text 0",
+        "text 3",
+        "text 4",
+    ]
     release(queue_id=queue.uuid, actor=ana)
     answer(queues(ana).get(name="first"), ana, items[3], "billing")
     reorder(queue_id=queue.uuid, actor=mia)
     run_ok("default")
-    assert [slot.item.text for slot in claim(queue_id=queue.uuid, actor=ana, k=3)] == ["text 2", "text 1", "text 3"]
+    assert [slot.item.text for slot in claim(queue_id=queue.uuid, actor=ana, k=3)] == [
+        "text 2",
+        "text 1",
+        "text 3",
+    ]
 
 
 # ── Pages and the API ───────────────────────────────────────────────────────
@@ -482,9 +514,19 @@ def test_the_page_and_the_api_have_it_learn(labeled_more, mia, client_for):
 
     assert again.status_code == 202
     assert Fit.objects.count() == 1
-    assert (found["fit"]["edition"], found["accuracy"], found["next_at"], found["ready"], found["working"]) == (1, 1.0, 42, 2, False)
+    assert (
+        found["fit"]["edition"],
+        found["accuracy"],
+        found["next_at"],
+        found["ready"],
+        found["working"],
+    ) == (1, 1.0, 42, 2, False)
     assert client.post(f"/labeling/{queue.uuid}/pre-label-source/", {"source": "run"}).status_code == 302
-    changed = client.post(f"/api/v1/labeling/queues/{queue.uuid}/pre-label-source/", {"source": ""}, content_type="application/json")
+    changed = client.post(
+        f"/api/v1/labeling/queues/{queue.uuid}/pre-label-source/",
+        {"source": ""},
+        content_type="application/json",
+    )
     assert changed.status_code == 200
 
 
@@ -523,5 +565,7 @@ def test_a_text_is_read_once_by_a_base_model(labeled, mia, ana, monkeypatch, tmp
     assert (first.features, first.base_name) == ("vectors", "all-MiniLM-L6-v2")
     assert first.base_digest == second.base_digest == embeddings.packaged_base().digest
     base = embeddings.packaged_base()
-    kept = embeddings.vectors(base, [(item.digest, "") for item in queue_items(queue)[:1]], lambda number: None)
+    kept = embeddings.vectors(
+        base, [(item.digest, "") for item in queue_items(queue)[:1]], lambda number: None
+    )
     assert np.allclose(kept, [[1.0, 0.0, *[0.1] * 6]], atol=1e-3)

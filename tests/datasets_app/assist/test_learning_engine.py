@@ -13,11 +13,24 @@ from tests.support.jobs import run_ok
 from tests.support.labeling import answer, make_dataset, make_queue, queue_items
 
 pytestmark = [
-    pytest.mark.engine, pytest.mark.django_db,
+    pytest.mark.engine,
+    pytest.mark.django_db,
     pytest.mark.skipif(bundled_minilm() is None, reason="the package with all-MiniLM-L6-v2 is not installed"),
-]  # fmt: skip
-CARD = ["Where is my new card?", "My card has not arrived yet", "When will the card come?", "I lost my card", "My card is broken"]
-MONEY = ["I want my money back", "Can I get a refund?", "Please return the payment", "You charged me twice", "Cancel the payment"]
+]
+CARD = [
+    "Where is my new card?",
+    "My card has not arrived yet",
+    "When will the card come?",
+    "I lost my card",
+    "My card is broken",
+]
+MONEY = [
+    "I want my money back",
+    "Can I get a refund?",
+    "Please return the payment",
+    "You charged me twice",
+    "Cancel the payment",
+]
 
 
 def test_it_learns_meanings_from_ten_texts(project, mia, ana, warm_engine):
@@ -36,6 +49,8 @@ def test_it_learns_meanings_from_ten_texts(project, mia, ana, warm_engine):
     assert fit.figures["right"] >= 8
     first = claim(queue_id=queue.uuid, actor=ana, k=1)[0].item.text
     assert first == "Give back what I paid for the card"
-    suggested = dict(dataset.items.filter(suggestions__score__gt=0.5).values_list("text", "suggestions__label__name"))
+    suggested = dict(
+        dataset.items.filter(suggestions__score__gt=0.5).values_list("text", "suggestions__label__name")
+    )
     assert suggested["The bank card still did not show up"] == "card"
     assert suggested["Refund me"] == "money"

@@ -18,7 +18,14 @@ LONG_AGO = NOW - timedelta(hours=1)
 
 @pytest.mark.parametrize(
     ("answers", "trained", "at"),
-    [(10, True, 30), (100, True, 120), (200, True, 220), (201, True, 222), (1_000, True, 1_100), (12, False, 22)],
+    [
+        (10, True, 30),
+        (100, True, 120),
+        (200, True, 220),
+        (201, True, 222),
+        (1_000, True, 1_100),
+        (12, False, 22),
+    ],
 )
 def test_it_learns_again_after_20_answers_or_a_tenth_more(answers, trained, at):
     last = LastFit(answers, trained, LONG_AGO)
@@ -80,7 +87,9 @@ TEXTS = [(f"my card is lost {n}", 0) for n in range(8)] + [(f"refund the money {
 def run(folder, rows, pool, *, many=False, classes=2):
     spec = {"features": "words", "classes": classes, "many": many, "seed": 1}
     (folder / "spec.json").write_text(json.dumps(spec))
-    (folder / "train.jsonl").write_text("".join(json.dumps({"text": text, "labels": labels}) + "\n" for text, labels in rows))
+    (folder / "train.jsonl").write_text(
+        "".join(json.dumps({"text": text, "labels": labels}) + "\n" for text, labels in rows)
+    )
     (folder / "pool.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in pool))
     result = learning.fit(folder)
     return result, [json.loads(line) for line in (folder / "scores.jsonl").read_text().splitlines()]
@@ -110,9 +119,15 @@ def test_a_label_with_fewer_rows_than_folds_is_trained_too(tmp_path):
 
 
 def test_multi_label_texts_are_trained_one_against_the_rest(tmp_path):
-    rows = [(text, [label]) for text, label in TEXTS] + [(f"refund my lost card {n}", [0, 1]) for n in range(8)] + [("hello", [])]
+    rows = (
+        [(text, [label]) for text, label in TEXTS]
+        + [(f"refund my lost card {n}", [0, 1]) for n in range(8)]
+        + [("hello", [])]
+    )
 
-    result, scores = run(tmp_path, rows, ["refund my lost card", "my card is lost", "something else"], many=True)
+    result, scores = run(
+        tmp_path, rows, ["refund my lost card", "my card is lost", "something else"], many=True
+    )
 
     assert [sorted(number for number, _ in row["best"]) for row in scores[:2]] == [[0, 1], [0]]
     assert all(0 <= row["margin"] <= 1 for row in scores)

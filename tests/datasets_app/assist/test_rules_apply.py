@@ -57,7 +57,9 @@ def test_a_class_that_goes_away_while_rules_are_applied_ends_its_rule(dataset, m
     write(dataset, mia)
     write(dataset, mia, "bill", "billing")
     real = suggesting.open_labels
-    monkeypatch.setattr(suggesting, "open_labels", lambda of: {k: v for k, v in real(of).items() if v.name != "card"})
+    monkeypatch.setattr(
+        suggesting, "open_labels", lambda of: {k: v for k, v in real(of).items() if v.name != "card"}
+    )
 
     apply(dataset, mia)
 
@@ -106,7 +108,12 @@ def test_who_changes_what_was_changed_meanwhile_changes_nothing(dataset, mia):
 
 @pytest.mark.parametrize(
     ("options", "field"),
-    [({"name": " "}, "name"), ({"name": "first"}, "name"), ({"pattern": "(", "kind": "regex"}, "pattern"), ({"kind": "x"}, "kind")],
+    [
+        ({"name": " "}, "name"),
+        ({"name": "first"}, "name"),
+        ({"pattern": "(", "kind": "regex"}, "pattern"),
+        ({"kind": "x"}, "kind"),
+    ],
 )
 def test_a_rule_that_cannot_be_written_names_the_field(dataset, mia, options, field):
     write(dataset, mia, name="first")
@@ -197,7 +204,11 @@ def test_a_cancelled_application_keeps_what_it_did_and_the_next_goes_on(project,
 
     apply(dataset, mia)
 
-    assert (batches, Suggestion.objects.count(), suggesting.reach([rule])[rule.pk].hits) == ([10, 10, 1], 21, 21)
+    assert (batches, Suggestion.objects.count(), suggesting.reach([rule])[rule.pk].hits) == (
+        [10, 10, 1],
+        21,
+        21,
+    )
 
 
 def test_the_score_is_the_measured_precision_from_twenty_decided_hits_on(decided, mia):
@@ -235,7 +246,9 @@ def test_the_bench_shows_rules_in_force_and_not_retired_ones(dataset, mia, ana):
 
     assert shown(queue, ana) == [[], [], [], []]
     assert (retired.version, retired.retired, Suggestion.objects.count()) == (2, True, 2)
-    assert retire_rule(rule_id=rule.uuid, actor=mia) == retire_rule(rule_id=retired.uuid, actor=mia) == retired
+    assert (
+        retire_rule(rule_id=rule.uuid, actor=mia) == retire_rule(rule_id=retired.uuid, actor=mia) == retired
+    )
     assert Event.objects.filter(verb=Verb.FUNCTION_RETIRED).count() == 1
     with pytest.raises(Refused, match="has no labeling function"):
         apply_rules(dataset_id=dataset.uuid, actor=mia)

@@ -2,7 +2,15 @@
 
 import pytest
 
-from datasets_app.assist.matching import PATTERN_LIMIT, TEXT_READ, WORDS_LIMIT, Piece, clean_pattern, matcher, pieces
+from datasets_app.assist.matching import (
+    PATTERN_LIMIT,
+    TEXT_READ,
+    WORDS_LIMIT,
+    Piece,
+    clean_pattern,
+    matcher,
+    pieces,
+)
 from lifecycle.runtime.refusals import Refused
 
 
@@ -34,7 +42,12 @@ def test_a_text_needs_all_words_in_mode_all():
 
 @pytest.mark.parametrize(
     ("pattern", "text", "found"),
-    [(r"\pL+é", "un café 😀 né", ["café", "né"]), (r"(?i)REF-\d{4}", "ref-1234 ref-12", ["ref-1234"]), ("a|", "", None), ("x*", "", None)],
+    [
+        (r"\pL+é", "un café 😀 né", ["café", "né"]),
+        (r"(?i)REF-\d{4}", "ref-1234 ref-12", ["ref-1234"]),
+        ("a|", "", None),
+        ("x*", "", None),
+    ],
 )
 def test_an_expression_is_found_by_code_points(pattern, text, found):
     if found is None:
@@ -95,5 +108,9 @@ def test_what_is_shown_is_cut_around_the_first_hit():
     assert shown[0] == Piece("… ", hit=False)
     assert shown[1] == Piece("x" * 59 + " ", hit=False)
     assert shown[2] == Piece("card", hit=True)
-    assert (shown[3].text[:3], shown[-1].text, sum(len(piece.text) for piece in shown)) == (" yy", " …", 2 + 240 + 2)
+    assert (shown[3].text[:3], shown[-1].text, sum(len(piece.text) for piece in shown)) == (
+        " yy",
+        " …",
+        2 + 240 + 2,
+    )
     assert pieces("a card", [(2, 6)]) == [Piece("a ", hit=False), Piece("card", hit=True)]

@@ -1,4 +1,6 @@
-"""Rules where a text may have several classes: each suggests its own, and marks what it hits where parts of texts are marked."""
+"""Rules where a text may have several classes: each suggests its own, and marks what it hits where parts of
+texts are marked.
+"""
 
 import pytest
 
@@ -69,7 +71,10 @@ def test_all_classes_whose_rules_hit_a_text_are_suggested_together(of_several, s
     apply(several, mia)
 
     first, second, third, _ = held(queue, ana)
-    assert (sorted(first["ranks"]), first["source"]) == ([("card", None), ("lost", None)], "Rules: Cards, Lost")
+    assert (sorted(first["ranks"]), first["source"]) == (
+        [("card", None), ("lost", None)],
+        "Rules: Cards, Lost",
+    )
     assert (second["ranks"], second["source"]) == ([("lost", None)], "Rule: Lost")
     assert (third["ranks"], third["suggestion"], first["previous"]) == ([], None, None)
 
@@ -104,7 +109,9 @@ def test_nothing_is_shown_on_the_share_that_hides_suggestions(several, marked, m
 
         shown = held(queue, ana)
 
-        assert [(item["ranks"], item["proposed"], item["suggestion"]) for item in shown] == [([], None, None)] * 4
+        assert [(item["ranks"], item["proposed"], item["suggestion"]) for item in shown] == [
+            ([], None, None)
+        ] * 4
 
 
 def labels(dataset):
@@ -136,7 +143,12 @@ def test_all_rules_have_one_vote_where_answers_and_suggestions_are_compared(seve
         assert disagreements(dataset.task, [item.pk]) == {item.pk: 0.0}
         spans = [{"start": 3, "end": 7, "label": "ORG"}, {"start": 11, "end": 15, "label": "TOPIC"}]
 
-        say(make_queue(dataset, mia), ana, item, {"labels": list(names)} if dataset == several else {"spans": spans})
+        say(
+            make_queue(dataset, mia),
+            ana,
+            item,
+            {"labels": list(names)} if dataset == several else {"spans": spans},
+        )
 
         assert disagreements(dataset.task, [item.pk]) == {item.pk: 0.0}
 
@@ -149,12 +161,23 @@ def test_a_rule_marks_every_match_in_code_points(of_marked, marked, mia, ana):
     apply(marked, mia)
 
     row = Suggestion.objects.get()
-    assert (row.label, row.source_digest, row.score, row.source_name) == (None, rule.digest, None, "Rule: Fire")
+    assert (row.label, row.source_digest, row.score, row.source_name) == (
+        None,
+        rule.digest,
+        None,
+        "Rule: Fire",
+    )
     names = {str(key): name for name, key in labels(marked).items()}
-    assert rename(row.value, names) == {"spans": [{"start": 5, "end": 12, "label": "TOPIC"}, {"start": 19, "end": 29, "label": "TOPIC"}]}
+    assert rename(row.value, names) == {
+        "spans": [{"start": 5, "end": 12, "label": "TOPIC"}, {"start": 19, "end": 29, "label": "TOPIC"}]
+    }
     assert words(row.value, names, TEXTS[2]) == "“firemen” TOPIC, “firetrucks” TOPIC"
     shown = held(queue, ana)[2]
-    assert (texts(shown), shown["source"], shown["previous"]) == ([("firemen", "TOPIC"), ("firetrucks", "TOPIC")], "Rule: Fire", None)
+    assert (texts(shown), shown["source"], shown["previous"]) == (
+        [("firemen", "TOPIC"), ("firetrucks", "TOPIC")],
+        "Rule: Fire",
+        None,
+    )
     assert (suggesting.reach([rule])[rule.pk].items, suggesting.reach([rule])[rule.pk].hits) == (4, 1)
     assert not Annotation.objects.exists()
 
@@ -199,7 +222,10 @@ def test_white_space_and_what_the_cut_may_have_halved_are_left_out():
     assert matcher("regex", r"\s*lost\s*", "any").marks("my  lost  card") == [(4, 8)]
     assert matcher("regex", r"\s+", "any").marks("my  lost  card") == []
     text = "x" * (TEXT_READ - 5) + " card" + "holder"
-    assert (matcher("words", "card", "any").marks(text), matcher("words", "card", "any").hits(text)) == ([], True)
+    assert (matcher("words", "card", "any").marks(text), matcher("words", "card", "any").hits(text)) == (
+        [],
+        True,
+    )
     assert matcher("words", "ß", "any").marks("a ß b ss") == [(2, 3), (6, 8)]
     assert matcher("regex", "a", "any").marks("a " * 1_200)[-1] == (1998, 1999)
 
@@ -245,4 +271,9 @@ def test_a_batch_ends_where_much_is_marked_and_loses_nothing(project, mia, monke
 
     assert batches == [2, 2, 2, 1, 0]
     reached = suggesting.reach([rule])[rule.pk]
-    assert (Suggestion.objects.count(), reached.items, reached.hits, reached.at is not None) == (7, 7, 7, True)
+    assert (Suggestion.objects.count(), reached.items, reached.hits, reached.at is not None) == (
+        7,
+        7,
+        7,
+        True,
+    )

@@ -40,15 +40,31 @@ def test_of_several_classes_right_is_a_hit_whose_decision_holds_the_class(projec
     dataset = make_dataset(project, mia, [f"card {n}" for n in range(24)] + ["a bill"], task="multi_label")
     queue = make_queue(dataset, mia, schema=["billing", "card", "lost"])
     for number, item in enumerate(queue_items(queue)[:22]):
-        say(queue, ana, item, {"labels": ["billing", "card"] if number < 11 else ["lost"] if number < 20 else []})
+        say(
+            queue,
+            ana,
+            item,
+            {"labels": ["billing", "card"] if number < 11 else ["lost"] if number < 20 else []},
+        )
 
     found = suggesting.preview(dataset, matcher("words", "card", "any"), labels(dataset)["card"])
 
     measured = found.measured
-    assert (measured.items, measured.hits, measured.marked, measured.decided, measured.right) == (25, 24, 0, 22, 11)
+    assert (measured.items, measured.hits, measured.marked, measured.decided, measured.right) == (
+        25,
+        24,
+        0,
+        22,
+        11,
+    )
     assert (measured.precision, [round(end, 3) for end in measured.interval]) == (0.5, [0.307, 0.693])
     assert [(each.label, each.claims, each.right) for each in found.examples[:1]] == [("billing, card", 1, 1)]
-    assert suggesting.preview(dataset, matcher("words", "bill", "any"), labels(dataset)["billing"]).measured.decided == 0
+    assert (
+        suggesting.preview(
+            dataset, matcher("words", "bill", "any"), labels(dataset)["billing"]
+        ).measured.decided
+        == 0
+    )
     write(dataset, mia, "card", "card")
     apply(dataset, mia)
     assert set(Suggestion.objects.values_list("score", flat=True)) == {0.5}
@@ -60,7 +76,9 @@ def test_an_empty_set_is_a_decision_against_the_rule(several, mia, ana):
 
     found = suggesting.preview(several, matcher("words", "card", "any"), labels(several)["card"])
 
-    assert [(each.label, each.claims, each.right) for each in found.examples] == [("none of the labels", 1, 0)]
+    assert [(each.label, each.claims, each.right) for each in found.examples] == [
+        ("none of the labels", 1, 0)
+    ]
 
 
 def test_rules_for_several_classes_never_contradict_each_other(several, mia):
@@ -84,13 +102,28 @@ def test_of_marked_parts_right_is_what_was_decided_just_so(project, mia, ana):
     found = suggesting.preview(dataset, matcher("words", "card", "any"), labels(dataset)["ORG"])
 
     measured = found.measured
-    assert (measured.items, measured.hits, measured.marked, measured.decided, measured.right) == (12, 12, 24, 22, 10)
-    assert (round(measured.precision, 3), [round(end, 3) for end in measured.interval]) == (0.455, [0.269, 0.653])
-    assert [(each.label, each.share) for each in found.examples[:4:3]] == [("ORG, PERSON", "1 of 2 correct"), ("ORG", "1 of 2 correct")]
+    assert (measured.items, measured.hits, measured.marked, measured.decided, measured.right) == (
+        12,
+        12,
+        24,
+        22,
+        10,
+    )
+    assert (round(measured.precision, 3), [round(end, 3) for end in measured.interval]) == (
+        0.455,
+        [0.269, 0.653],
+    )
+    assert [(each.label, each.share) for each in found.examples[:4:3]] == [
+        ("ORG, PERSON", "1 of 2 correct"),
+        ("ORG", "1 of 2 correct"),
+    ]
     write(dataset, mia, "card", "ORG")
     apply(dataset, mia)
     row = Suggestion.objects.first()
-    assert (round(row.score, 3), [round(each["score"], 3) for each in row.value["spans"]]) == (0.455, [0.455, 0.455])
+    assert (round(row.score, 3), [round(each["score"], 3) for each in row.value["spans"]]) == (
+        0.455,
+        [0.455, 0.455],
+    )
 
 
 def test_rules_that_mark_the_same_place_as_different_classes_contradict_each_other(marked, mia):
@@ -105,11 +138,21 @@ def test_rules_that_mark_the_same_place_as_different_classes_contradict_each_oth
 def test_the_preview_takes_the_same_statements_for_few_and_many_items(project, mia, client_for):
     taken = []
     for rows in (1, 300):
-        dataset = make_dataset(project, mia, [f"card {rows} {n}" for n in range(rows)], task="spans", slug=f"s{rows}")
+        dataset = make_dataset(
+            project, mia, [f"card {rows} {n}" for n in range(rows)], task="spans", slug=f"s{rows}"
+        )
         make_schema(dataset, mia, NAMES)
-        data = {"kind": "words", "pattern": "card", "mode": "any", "label": str(labels(dataset)["ORG"]), "name": ""}
+        data = {
+            "kind": "words",
+            "pattern": "card",
+            "mode": "any",
+            "label": str(labels(dataset)["ORG"]),
+            "name": "",
+        }
         with CaptureQueriesContext(connection) as statements:
-            client_for(mia).post(reverse("assist:preview_rule", args=[dataset.uuid]), data, headers={"HX-Request": "true"})
+            client_for(mia).post(
+                reverse("assist:preview_rule", args=[dataset.uuid]), data, headers={"HX-Request": "true"}
+            )
         taken.append(len(statements))
 
     assert taken[0] == taken[1]
@@ -119,14 +162,25 @@ def test_the_pages_describe_a_rule_in_each_task(several, marked, mia, client_for
     client = client_for(mia)
     for dataset, name in ((several, "card"), (marked, "ORG")):
         write(dataset, mia, "card", name)
-    pages = [client.get(reverse("assist:rules", args=[dataset.uuid])).content.decode() for dataset in (several, marked)]
+    pages = [
+        client.get(reverse("assist:rules", args=[dataset.uuid])).content.decode()
+        for dataset in (several, marked)
+    ]
 
     assert "a text matched by several functions gets all their labels" in pages[0]
     assert "<h2>Conflicts</h2>" not in pages[0]
     assert "A function pre-labels each match as a span of its label" in pages[1]
     assert "too few: 0 of 20" in pages[1]
-    data = {"kind": "words", "pattern": "card\nlost", "mode": "any", "label": str(labels(marked)["ORG"]), "name": ""}
-    tried = client.post(reverse("assist:preview_rule", args=[marked.uuid]), data, headers={"HX-Request": "true"}).content.decode()
+    data = {
+        "kind": "words",
+        "pattern": "card\nlost",
+        "mode": "any",
+        "label": str(labels(marked)["ORG"]),
+        "name": "",
+    }
+    tried = client.post(
+        reverse("assist:preview_rule", args=[marked.uuid]), data, headers={"HX-Request": "true"}
+    ).content.decode()
     assert "<strong>2 texts</strong>" in tried
     assert "<strong>3 spans</strong>" in tried
     assert "0 of 20 spans in labeled texts" in tried
@@ -138,11 +192,23 @@ def test_over_rest_the_preview_counts_what_is_marked(marked, mia, ana, client_fo
     sent = {"kind": "words", "pattern": "card\nlost", "label": str(labels(marked)["ORG"])}
 
     tried = (
-        client_for(mia).post(f"/api/v1/labeling/datasets/{marked.uuid}/functions/preview/", sent, content_type="application/json").json()
+        client_for(mia)
+        .post(
+            f"/api/v1/labeling/datasets/{marked.uuid}/functions/preview/",
+            sent,
+            content_type="application/json",
+        )
+        .json()
     )
 
     measured = tried["measured"]
-    assert (measured["hits"], measured["marked"], measured["decided"], measured["right"], measured["precision"]) == (2, 3, 2, 1, None)
+    assert (
+        measured["hits"],
+        measured["marked"],
+        measured["decided"],
+        measured["right"],
+        measured["precision"],
+    ) == (2, 3, 2, 1, None)
     assert [each["label"] for each in tried["examples"]] == ["ORG", ""]
 
 
@@ -151,8 +217,16 @@ def test_where_answers_name_no_class_there_are_no_rules(project, mia, client_for
     publish_schema(dataset_id=dataset.uuid, actor=mia, labels=[], guideline="Write well.")
 
     with pytest.raises(Refused, match="this dataset's task has none"):
-        write_rule(dataset_id=dataset.uuid, actor=mia, name="x", label=dataset.uuid, kind="words", pattern="one")
+        write_rule(
+            dataset_id=dataset.uuid, actor=mia, name="x", label=dataset.uuid, kind="words", pattern="one"
+        )
 
-    assert b"No labeling functions" in client_for(mia).get(reverse("assist:rules", args=[dataset.uuid])).content
+    assert (
+        b"No labeling functions" in client_for(mia).get(reverse("assist:rules", args=[dataset.uuid])).content
+    )
     assert b"/functions/" not in client_for(mia).get(reverse("schemas:schema", args=[dataset.uuid])).content
-    assert (Rule.objects.count(), Job.objects.count(), Event.objects.filter(verb=Verb.FUNCTION_CREATED).count()) == (0, 0, 0)
+    assert (
+        Rule.objects.count(),
+        Job.objects.count(),
+        Event.objects.filter(verb=Verb.FUNCTION_CREATED).count(),
+    ) == (0, 0, 0)

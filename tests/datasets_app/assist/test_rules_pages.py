@@ -18,7 +18,11 @@ from tests.support.jobs import run_ok
 from tests.support.labeling import add_items, decided_dataset, make_dataset, make_schema
 
 pytestmark = pytest.mark.django_db
-ROWS = [(f"my card {n}", "card") for n in range(18)] + [(f"card bill {n}", "billing") for n in range(6)] + [("a bill", "billing")]
+ROWS = (
+    [(f"my card {n}", "card") for n in range(18)]
+    + [(f"card bill {n}", "billing") for n in range(6)]
+    + [("a bill", "billing")]
+)
 
 
 @pytest.fixture
@@ -32,7 +36,9 @@ def stable_id(dataset, name):
 
 def write(dataset, actor, pattern="card", label="card", **options) -> Rule:
     options = {"name": f"{label} by {pattern}", "kind": "words"} | options
-    return write_rule(dataset_id=dataset.uuid, actor=actor, label=stable_id(dataset, label), pattern=pattern, **options)
+    return write_rule(
+        dataset_id=dataset.uuid, actor=actor, label=stable_id(dataset, label), pattern=pattern, **options
+    )
 
 
 def preview_url(dataset):
@@ -40,7 +46,13 @@ def preview_url(dataset):
 
 
 def sent(dataset, pattern="card", label="card", **more):
-    return {"kind": "words", "pattern": pattern, "mode": "any", "label": str(stable_id(dataset, label)), "name": ""} | more
+    return {
+        "kind": "words",
+        "pattern": pattern,
+        "mode": "any",
+        "label": str(stable_id(dataset, label)),
+        "name": "",
+    } | more
 
 
 def test_the_preview_shows_matches_and_precision(dataset, mia, client_for):
@@ -50,27 +62,44 @@ def test_the_preview_shows_matches_and_precision(dataset, mia, client_for):
     assert (measured.items, measured.hits, measured.decided, measured.right) == (25, 24, 24, 18)
     assert (measured.precision, [round(end, 3) for end in measured.interval]) == (0.75, [0.551, 0.88])
     page = answer.content.decode()
-    assert (answer.status_code, page.lstrip().startswith('<section id="preview"'), page.count("<mark>card</mark>")) == (200, True, 10)
+    assert (
+        answer.status_code,
+        page.lstrip().startswith('<section id="preview"'),
+        page.count("<mark>card</mark>"),
+    ) == (200, True, 10)
     assert "in a sample of 25 items" in page
     assert (Rule.objects.count(), Suggestion.objects.count()) == (0, 0)
 
 
 def test_below_twenty_labeled_matches_there_is_no_precision(dataset, mia, client_for):
-    page = client_for(mia).post(preview_url(dataset), sent(dataset, "bill", "billing"), headers={"HX-Request": "true"}).content.decode()
+    page = (
+        client_for(mia)
+        .post(preview_url(dataset), sent(dataset, "bill", "billing"), headers={"HX-Request": "true"})
+        .content.decode()
+    )
 
     assert "7 matches" in " ".join(page.split())
     assert "Too few for the precision: 7 of 20" in page
 
 
 def test_without_a_class_hits_are_shown_alone(dataset, mia, client_for):
-    page = client_for(mia).post(preview_url(dataset), sent(dataset) | {"label": ""}, headers={"HX-Request": "true"}).content.decode()
+    page = (
+        client_for(mia)
+        .post(preview_url(dataset), sent(dataset) | {"label": ""}, headers={"HX-Request": "true"})
+        .content.decode()
+    )
 
     assert "24 matches" in " ".join(page.split())
     assert "Choose a label to see the precision." in page
 
 
 @pytest.mark.parametrize(
-    ("pattern", "text"), [("(", "Invalid expression: missing )"), ("(a{900}){9}", "invalid repetition"), ("a*", "matches the empty text")]
+    ("pattern", "text"),
+    [
+        ("(", "Invalid expression: missing )"),
+        ("(a{900}){9}", "invalid repetition"),
+        ("a*", "matches the empty text"),
+    ],
 )
 def test_an_invalid_pattern_is_reported_while_typing(dataset, mia, pattern, text, client_for):
     data = sent(dataset, pattern, kind="regex")
@@ -89,7 +118,11 @@ def test_without_javascript_the_preview_is_the_page_with_what_was_typed(dataset,
 
 
 def test_a_lead_who_reads_no_samples_sees_numbers_alone(dataset, lee, client_for):
-    page = client_for(lee).post(preview_url(dataset), sent(dataset), headers={"HX-Request": "true"}).content.decode()
+    page = (
+        client_for(lee)
+        .post(preview_url(dataset), sent(dataset), headers={"HX-Request": "true"})
+        .content.decode()
+    )
 
     assert "24 matches" in " ".join(page.split())
     assert "Your role can't view texts." in page
@@ -120,7 +153,8 @@ def test_a_large_dataset_is_sampled_from_places_all_over_it(project, mia, monkey
     last = Item.objects.latest("id")
     assert (len(found), len({row.key for row in found})) == (600, 600)
     assert found[-1].key > last.pk - 60
-    assert len(statements) == 2 + suggesting.BLOCKS + 2 + 1  # hidden, ends, places, decisions of 500 each, queues
+    # hidden, ends, places, decisions of 500 each, queues
+    assert len(statements) == 2 + suggesting.BLOCKS + 2 + 1
 
 
 def test_a_preview_ends_at_its_deadline_and_reports_it(dataset):
@@ -129,10 +163,14 @@ def test_a_preview_ends_at_its_deadline_and_reports_it(dataset):
     assert (found.stopped, found.measured.items) == (True, 0)
 
 
-def test_newly_decided_items_count_for_the_precision_of_a_large_dataset_but_not_for_its_hits(dataset, monkeypatch):
+def test_newly_decided_items_count_for_the_precision_of_a_large_dataset_but_not_for_its_hits(
+    dataset, monkeypatch
+):
     monkeypatch.setattr(suggesting, "SAMPLE", 20)
 
-    measured = suggesting.preview(dataset, matcher("words", "card", "any"), stable_id(dataset, "card")).measured
+    measured = suggesting.preview(
+        dataset, matcher("words", "card", "any"), stable_id(dataset, "card")
+    ).measured
 
     assert (measured.items, measured.decided, measured.right) == (20, 24, 18)
 
@@ -143,7 +181,13 @@ def test_a_rule_is_written_by_the_form(dataset, mia, client_for):
     answer = client_for(mia).post(url, sent(dataset, "Card\n card ", name="Cards"), follow=True)
 
     rule = Rule.objects.get()
-    assert (rule.name, rule.pattern, rule.kind, rule.mode, rule.created_by) == ("Cards", "Card", "words", "any", mia)
+    assert (rule.name, rule.pattern, rule.kind, rule.mode, rule.created_by) == (
+        "Cards",
+        "Card",
+        "words",
+        "any",
+        mia,
+    )
     assert answer.request["PATH_INFO"] == reverse("assist:rules", args=[dataset.uuid])
     assert "Cards, version 1, saved" in answer.content.decode()
 
@@ -153,7 +197,11 @@ def test_a_refused_rule_is_a_field_error(dataset, mia, client_for):
 
     answer = client_for(mia).post(url, sent(dataset, "(", name="Cards", kind="regex"))
 
-    assert (answer.status_code, "pattern" in answer.context["form"].errors, Rule.objects.count()) == (422, True, 0)
+    assert (answer.status_code, "pattern" in answer.context["form"].errors, Rule.objects.count()) == (
+        422,
+        True,
+        0,
+    )
 
 
 def test_the_next_version_is_written_on_the_rules_page_and_a_stale_one_is_not(dataset, mia, client_for):
@@ -165,7 +213,10 @@ def test_the_next_version_is_written_on_the_rules_page_and_a_stale_one_is_not(da
     answer = client_for(mia).post(url, data)
 
     assert (answer.status_code, b"was changed while you were editing" in answer.content) == (409, True)
-    assert list(Rule.objects.order_by("version").values_list("version", "pattern")) == [(1, "card"), (2, "plastic")]
+    assert list(Rule.objects.order_by("version").values_list("version", "pattern")) == [
+        (1, "card"),
+        (2, "plastic"),
+    ]
 
 
 def test_the_list_shows_hits_precision_and_conflicts(dataset, mia, ana, client_for):
@@ -177,7 +228,9 @@ def test_the_list_shows_hits_precision_and_conflicts(dataset, mia, ana, client_f
 
     lines = {line["rule"].name: line["measured"] for line in answer.context["lines"]}
     assert [(each.hits, each.decided, each.right) for each in lines.values()] == [(24, 24, 18), (7, 7, 7)]
-    assert [(one.name, other.name, items) for one, other, items in answer.context["findings"].conflicts] == [("Cards", "Bills", 6)]
+    assert [(one.name, other.name, items) for one, other, items in answer.context["findings"].conflicts] == [
+        ("Cards", "Bills", 6)
+    ]
     page = answer.content.decode()
     assert "too few: 7 of 20" in page
     assert f"[{percent(0.551, 1)}, {percent(0.88, 1)}], n = 24" in page
@@ -210,7 +263,10 @@ def test_a_rule_is_retired_by_its_dialog(dataset, mia, client_for):
 
     assert "Cards retired" in page
     assert "<h2>Retired</h2>" in page
-    assert '<form method="post" class="stack' not in client.get(reverse("assist:rule", args=[rule.uuid])).content.decode()
+    assert (
+        '<form method="post" class="stack'
+        not in client.get(reverse("assist:rule", args=[rule.uuid])).content.decode()
+    )
 
 
 def test_the_list_takes_the_same_statements_for_one_and_many_rules(dataset, mia, client_for):
@@ -244,9 +300,15 @@ def test_who_may_not_manage_changes_and_tries_nothing(dataset, mia, request, nam
     client = client_for(request.getfixturevalue(name))
 
     for url in ("write_rule", "preview_rule", "apply_rules"):
-        assert client.post(reverse(f"assist:{url}", args=[dataset.uuid]), sent(dataset, name="x")).status_code == status
+        assert (
+            client.post(reverse(f"assist:{url}", args=[dataset.uuid]), sent(dataset, name="x")).status_code
+            == status
+        )
     for url in ("rule", "retire_rule"):
-        assert client.post(reverse(f"assist:{url}", args=[rule.uuid]), sent(dataset, name="x")).status_code == status
+        assert (
+            client.post(reverse(f"assist:{url}", args=[rule.uuid]), sent(dataset, name="x")).status_code
+            == status
+        )
     assert (Rule.objects.count(), Job.objects.filter(kind=suggesting.APPLY).count()) == (1, 0)
 
 
@@ -257,14 +319,25 @@ def test_rules_over_rest(dataset, mia, client_for):
     pattern = {"kind": "words", "pattern": "card", "label": str(stable_id(dataset, "card"))}
 
     tried = client.post(f"{base}preview/", pattern, content_type="application/json").json()
-    assert (tried["measured"]["hits"], tried["measured"]["precision"], len(tried["examples"])) == (24, 0.75, 10)
+    assert (tried["measured"]["hits"], tried["measured"]["precision"], len(tried["examples"])) == (
+        24,
+        0.75,
+        10,
+    )
     assert tried["examples"][0]["text"] == "my card 0"
-    bad = client.post(f"{base}preview/", pattern | {"kind": "regex", "pattern": "("}, content_type="application/json")
-    assert (bad.status_code, bad.json()["fields"]) == (422, {"pattern": ["Invalid expression: missing ): (."]})
+    bad = client.post(
+        f"{base}preview/", pattern | {"kind": "regex", "pattern": "("}, content_type="application/json"
+    )
+    assert (bad.status_code, bad.json()["fields"]) == (
+        422,
+        {"pattern": ["Invalid expression: missing ): (."]},
+    )
 
     made = client.post(base, pattern | {"name": "Cards"}, content_type="application/json").json()
     changed = client.post(
-        base, pattern | {"name": "Cards", "pattern": "my", "changes": made["uuid"]}, content_type="application/json"
+        base,
+        pattern | {"name": "Cards", "pattern": "my", "changes": made["uuid"]},
+        content_type="application/json",
     ).json()
     assert (made["version"], changed["version"], made["rule"]) == (1, 2, changed["rule"])
     assert [rule["uuid"] for rule in client.get(base).json()] == [changed["uuid"]]

@@ -11,9 +11,13 @@ from tests.support.jobs import run_jobs, run_ok
 pytestmark = pytest.mark.django_db
 ROWS = [("my card is lost", "card"), ("money back please", "refund")]
 CHANGES = [
-    {"default_split": "test"}, {"labels_as": "suggestions"}, {"mapping": {"text": "text", "label": "metadata"}},
-    {"label_values": {"card": "refund"}}, {"contradicting": "first"}, {"has_header": False},
-]  # fmt: skip
+    {"default_split": "test"},
+    {"labels_as": "suggestions"},
+    {"mapping": {"text": "text", "label": "metadata"}},
+    {"label_values": {"card": "refund"}},
+    {"contradicting": "first"},
+    {"has_header": False},
+]
 
 
 @pytest.fixture
@@ -27,7 +31,12 @@ def accepted(project, mia) -> Upload:
 def refused(upload: Upload) -> None:
     (job,) = (job for job in run_jobs("default") if job.kind == "datasets.import")
     upload.refresh_from_db()
-    assert (job.state, job.refusal, upload.state, Item.objects.count()) == (State.FAILED, "refused", "failed", 0)
+    assert (job.state, job.refusal, upload.state, Item.objects.count()) == (
+        State.FAILED,
+        "refused",
+        "failed",
+        0,
+    )
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: next(iter(change)))

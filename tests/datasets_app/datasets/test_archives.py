@@ -71,14 +71,22 @@ def test_a_gzip_file_is_read_as_its_content(dataset, ana):
 
 @pytest.mark.postgres
 def test_files_of_an_archive_are_one_file_and_every_position_has_their_name(dataset, ana):
-    content = pack({"b.csv": "text,label\nthree,x\nragged\n", "a.csv": "text,label,note\none,x,n\n one ,y,\ntwo,y,\n", "README.md": "hi"})
+    content = pack(
+        {
+            "b.csv": "text,label\nthree,x\nragged\n",
+            "a.csv": "text,label,note\none,x,n\n one ,y,\ntwo,y,\n",
+            "README.md": "hi",
+        }
+    )
     upload = import_file(dataset, ana, content, "rows.zip")
     found = upload.report["dry_run"]
 
     assert [(item.member, item.line, item.text, item.position) for item in queries.items(dataset)] == [
-        ("a.csv", 2, "one", "line 2 of a.csv"), ("a.csv", 3, " one ", "line 3 of a.csv"), ("a.csv", 4, "two", "line 4 of a.csv"),
+        ("a.csv", 2, "one", "line 2 of a.csv"),
+        ("a.csv", 3, " one ", "line 3 of a.csv"),
+        ("a.csv", 4, "two", "line 4 of a.csv"),
         ("b.csv", 2, "three", "line 2 of b.csv"),
-    ]  # fmt: skip
+    ]
     assert [(p["member"], p["line"], p["code"], p["sentence"]) for p in found["problems"]] == [
         ("b.csv", 0, "header", "b.csv has no column 'note'; its rows are empty there."),
         ("b.csv", 3, "ragged", "Line 3 has 1 cell; there are 2 columns."),
@@ -108,7 +116,13 @@ def test_splits_and_class_names_of_a_hugging_face_folder_are_imported(dataset, a
 
 def test_class_names_of_a_card_apply_to_jsonl_files(dataset, ana):
     card = "---\ndataset_info:\n  features:\n  - name: text\n    dtype: string\n  - name: label\n    dtype:\n      class_label:\n        names:\n          '0': no\n          '1': maybe\n          '10': eleven\n---\n# Card\n"  # noqa: E501
-    content = pack({"README.md": card, "train.jsonl": '{"text": "a", "label": 1}\n', "test.jsonl": '{"text": "b", "label": -1}\n'})
+    content = pack(
+        {
+            "README.md": card,
+            "train.jsonl": '{"text": "a", "label": 1}\n',
+            "test.jsonl": '{"text": "b", "label": -1}\n',
+        }
+    )
     upload = receive(dataset, ana, content, "set.zip")
 
     assert upload.report["dry_run"]["labels"] == {"maybe": 1}
@@ -124,8 +138,9 @@ def test_workbooks_are_read_alone_and_in_an_archive(dataset, ana):
 
 
 @pytest.mark.parametrize(
-    ("encoding", "found"), [("utf-8", "utf-8"), ("utf-8-sig", "utf-8-sig"), ("utf-16", "utf-16"), ("cp1252", "")]
-)  # fmt: skip
+    ("encoding", "found"),
+    [("utf-8", "utf-8"), ("utf-8-sig", "utf-8-sig"), ("utf-16", "utf-16"), ("cp1252", "")],
+)
 def test_encodings_are_as_strict_inside_an_archive(dataset, ana, encoding, found):
     content = pack({"a.csv": "text\nplain\nÜber\n".encode(encoding)})
     for upload in (
@@ -144,7 +159,11 @@ def test_encodings_are_as_strict_inside_an_archive(dataset, ana, encoding, found
 def test_a_byte_order_mark_in_only_one_file_isnt_part_of_its_text(dataset, ana):
     upload = receive(dataset, ana, pack({"a.csv": b"\xef\xbb\xbftext\na\n", "b.csv": b"text\nb\n"}), "a.zip")
 
-    assert (upload.encoding, upload.report["dry_run"]["columns"], upload.report["dry_run"]["ok"]) == ("utf-8-sig", ["text"], 2)
+    assert (upload.encoding, upload.report["dry_run"]["columns"], upload.report["dry_run"]["ok"]) == (
+        "utf-8-sig",
+        ["text"],
+        2,
+    )
 
 
 def link(name: str, target: str) -> bytes:
@@ -161,7 +180,9 @@ def flagged(content: bytes, bit: int) -> bytes:
     changed = bytearray(content)
     for mark, at in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
         place = content.index(mark) + at
-        changed[place : place + 2] = struct.pack("<H", struct.unpack("<H", content[place : place + 2])[0] | bit)
+        changed[place : place + 2] = struct.pack(
+            "<H", struct.unpack("<H", content[place : place + 2])[0] | bit
+        )
     return bytes(changed)
 
 
@@ -179,31 +200,49 @@ BOMB = "It expands to more than 250 times its size, so it's rejected."
         (lambda: pack({"C:/a.csv": ROWS}), "C:/a.csv points outside the archive."),
         (lambda: link("a.csv", "/etc/passwd"), "a.csv is a link, not a file."),
         (lambda: flagged(pack({"a.csv": ROWS}), 1), "a.csv is encrypted."),
-        (lambda: pack({"a.csv": ROWS, "inner.zip": pack({"b.csv": ROWS})}), "inner.zip is an archive inside the archive."),
+        (
+            lambda: pack({"a.csv": ROWS, "inner.zip": pack({"b.csv": ROWS})}),
+            "inner.zip is an archive inside the archive.",
+        ),
         (lambda: pack({"a.csv": pack({"b.csv": ROWS})}), "a.csv is a ZIP archive."),
-        (lambda: pack({"a.csv": ROWS, "b.jsonl": '{"text": "a"}'}), "The archive mixes CSV (a.csv) and JSONL (b.jsonl)."),
-        (lambda: pack({"a.csv": ROWS, "photo.png": b"\x89PNG"}), "photo.png isn't CSV, TSV, JSONL, JSON, text, CoNLL, Parquet, or Excel."),
+        (
+            lambda: pack({"a.csv": ROWS, "b.jsonl": '{"text": "a"}'}),
+            "The archive mixes CSV (a.csv) and JSONL (b.jsonl).",
+        ),
+        (
+            lambda: pack({"a.csv": ROWS, "photo.png": b"\x89PNG"}),
+            "photo.png isn't CSV, TSV, JSONL, JSON, text, CoNLL, Parquet, or Excel.",
+        ),
         (lambda: pack({"a.csv": b"\x89PNG" + bytes(50)}), "a.csv is a picture."),
         (lambda: pack({"README.md": "hi"}), "The archive has no data files."),
-        (lambda: pack({f"{n}.csv": ROWS for n in range(1_001)}), "The archive has 1,001 files; the limit is 1,000."),
+        (
+            lambda: pack({f"{n}.csv": ROWS for n in range(1_001)}),
+            "The archive has 1,001 files; the limit is 1,000.",
+        ),
         (lambda: pack({f"{n}.csv": "" for n in range(2_500)}), "The archive has more than 1,000 files."),
         (lambda: pack({"a.csv": ROWS})[:-30], "The archive is damaged or truncated."),
         (lambda: pack({"a.csv": bytes(30_000_000)}), BOMB),
         (lambda: gzip.compress(bytes(60_000_000)), BINARY),
         (lambda: gzip.compress(ROWS.encode() * 100)[:-9], "The gzip file is damaged or truncated."),
-        (lambda: gzip.compress(ROWS.encode()) + b"rubbish behind it", "The gzip file is damaged or truncated."),
+        (
+            lambda: gzip.compress(ROWS.encode()) + b"rubbish behind it",
+            "The gzip file is damaged or truncated.",
+        ),
         (lambda: gzip.compress(pack({"a.csv": ROWS})), "The gzip file contains another archive."),
         (lambda: gzip.compress(gzip.compress(ROWS.encode())), "The gzip file contains another archive."),
         (lambda: gzip.compress(b""), "The gzip file contains an empty file."),
     ],
     ids=count(),
-)  # fmt: skip
+)
 def test_hostile_and_damaged_archives_are_refused_in_one_sentence(tmp_path, make, sentence):
     assert fault(tmp_path, make()) == sentence
 
 
 def test_an_archive_that_unpacks_to_more_than_the_limit_is_refused(tmp_path):
-    for content in (pack({"a.csv": ROWS, "b.csv": bytes(3_000_000)}), gzip.compress(b"text\n" + b"a" * 3_000_000)):
+    for content in (
+        pack({"a.csv": ROWS, "b.csv": bytes(3_000_000)}),
+        gzip.compress(b"text\n" + b"a" * 3_000_000),
+    ):
         assert fault(tmp_path, content, limit=2 * 1024**2) == "It expands to more than 2 MB."
 
 
@@ -218,7 +257,9 @@ def test_sizes_in_headers_are_not_trusted(tmp_path):
 
 def test_a_workbook_that_unpacks_to_too_much_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(archives, "WORKBOOK_LIMIT", 1_000_000)
-    content = pack({"[Content_Types].xml": "<x/>", "xl/workbook.xml": "<x/>", "xl/sharedStrings.xml": " " * 2_000_000})
+    content = pack(
+        {"[Content_Types].xml": "<x/>", "xl/workbook.xml": "<x/>", "xl/sharedStrings.xml": " " * 2_000_000}
+    )
 
     assert fault(tmp_path, content) == "It expands to more than 0 MB."
 

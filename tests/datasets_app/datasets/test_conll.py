@@ -54,7 +54,10 @@ def test_every_scheme_of_tags_gives_the_same_spans(tmp_path, scheme):
 def test_document_starts_and_blank_lines_are_not_rows(tmp_path):
     content = "-DOCSTART- -X- -X- O\n\nEU\tB-ORG\n\n\nParis \tB-LOC \n"
 
-    assert [(line, values["text"]) for line, values in read(tmp_path / "a", content)] == [(3, "EU"), (6, "Paris")]
+    assert [(line, values["text"]) for line, values in read(tmp_path / "a", content)] == [
+        (3, "EU"),
+        (6, "Paris"),
+    ]
 
 
 def test_a_line_without_a_tag_skips_only_its_sentence(tmp_path):
@@ -67,7 +70,9 @@ def test_a_line_without_a_tag_skips_only_its_sentence(tmp_path):
 def test_a_file_without_blank_lines_is_reported_and_not_kept_in_memory(tmp_path):
     found = read(tmp_path / "a", "word\tO\n" * 30_000)
 
-    assert found == [(20_001, "The sentence that starts before line 20,001 has more than 100,000 characters.")]
+    assert found == [
+        (20_001, "The sentence that starts before line 20,001 has more than 100,000 characters.")
+    ]
 
 
 def test_blanks_in_label_names_become_underscores():
@@ -82,11 +87,19 @@ def test_a_tagged_file_is_recognized(tmp_path):
 
 
 def test_the_longer_of_overlapping_spans_is_kept():
-    assert conll.without_overlap([(0, 5, "A"), (3, 12, "B"), (12, 14, "C"), (3, 12, "A")]) == [(3, 12, "A"), (12, 14, "C")]
+    assert conll.without_overlap([(0, 5, "A"), (3, 12, "B"), (12, 14, "C"), (3, 12, "A")]) == [
+        (3, 12, "A"),
+        (12, 14, "C"),
+    ]
 
 
 def test_tokens_are_cut_where_spans_begin_and_end():
-    assert list(conll.tagged("to Acme, now", [(3, 7, "ORG")])) == [("to", "O"), ("Acme", "B-ORG"), (",", "O"), ("now", "O")]
+    assert list(conll.tagged("to Acme, now", [(3, 7, "ORG")])) == [
+        ("to", "O"),
+        ("Acme", "B-ORG"),
+        (",", "O"),
+        ("now", "O"),
+    ]
 
 
 def decided(dataset) -> dict[str, object]:
@@ -111,7 +124,11 @@ def test_an_export_imports_unchanged(project, ana, mia):
     second = make_dataset(project, ana, task="spans")
     import_file(second, ana, packed, "a.conll.zip")
 
-    assert sorted(zipfile.ZipFile(io.BytesIO(packed)).namelist()) == ["test.conll", "train.conll", "validation.conll"]
+    assert sorted(zipfile.ZipFile(io.BytesIO(packed)).namelist()) == [
+        "test.conll",
+        "train.conll",
+        "validation.conll",
+    ]
     assert decided(second) == decided(first)
     splits = dict(second.items.values_list("text", "split"))
     assert dict(first.items.values_list("text", "assignment__split")) == splits
@@ -120,7 +137,9 @@ def test_an_export_imports_unchanged(project, ana, mia):
 @pytest.mark.django_db
 def test_a_classification_dataset_cant_be_exported_as_conll(project, ana, mia):
     dataset = make_dataset(project, ana)
-    import_file(dataset, ana, b"text,label\n" + b"".join(f"text {n},{'ab'[n % 2]}\n".encode() for n in range(20)))
+    import_file(
+        dataset, ana, b"text,label\n" + b"".join(f"text {n},{'ab'[n % 2]}\n".encode() for n in range(20))
+    )
     snapshot = freeze(dataset, mia)
 
     with pytest.raises(Refused, match="exported as csv, xlsx, jsonl, parquet, hf, fasttext"):
@@ -149,4 +168,4 @@ def test_a_tagged_file_is_recognized_by_its_name(tmp_path, ending):
 def test_comments_above_a_sentence_are_skipped_but_a_hash_token_is_not(tmp_path):
     assert read(tmp_path / "file", "# id = 1\n# text = EU # 1\nEU\tB-ORG\n#\tO\n1\tO\n") == [
         (3, {"text": "EU # 1", "spans": '[[0, 2, "ORG"]]'})
-    ]  # fmt: skip
+    ]

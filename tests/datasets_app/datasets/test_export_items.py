@@ -1,4 +1,6 @@
-"""CSV exports of filtered items: written by a job, only for their requester, and importable as corrections."""
+"""CSV exports of filtered items: written by a job, only for their requester, and importable as
+corrections.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,11 @@ from tests.support.labeling import make_dataset as make_labeled
 
 pytestmark = pytest.mark.django_db
 HEADER = ["id", "text", "split", "group", "time", "item", "file", "line", "metadata", "label", "decision"]
-ROWS = [("m-1", "=1+1 card", "card", "train"), ("m-2", "a transfer", "", ""), ("m-3", "card lost", "card", "test")]
+ROWS = [
+    ("m-1", "=1+1 card", "card", "train"),
+    ("m-2", "a transfer", "", ""),
+    ("m-3", "card lost", "card", "test"),
+]
 
 
 @pytest.fixture
@@ -64,9 +70,39 @@ def test_matching_items_are_written_with_their_labels_and_formulas_are_neutralis
     decisions = {row.item_id: row.digest for row in Decision.objects.all()}
     one, three = items["m-1"], items["m-3"]
     assert header == HEADER
-    assert first == ["m-1", "'=1+1 card", "train", "", "", one.digest, "rows.csv", "2", "", "card", decisions[one.pk]]
-    assert second == ["m-3", "card lost", "test", "", "", three.digest, "rows.csv", "4", "", "card", decisions[three.pk]]
-    assert (made.filters, made.words, made.items, made.neutralised, made.created_by) == ({"q": "card"}, "Search: card", 2, 1, mia)
+    assert first == [
+        "m-1",
+        "'=1+1 card",
+        "train",
+        "",
+        "",
+        one.digest,
+        "rows.csv",
+        "2",
+        "",
+        "card",
+        decisions[one.pk],
+    ]
+    assert second == [
+        "m-3",
+        "card lost",
+        "test",
+        "",
+        "",
+        three.digest,
+        "rows.csv",
+        "4",
+        "",
+        "card",
+        decisions[three.pk],
+    ]
+    assert (made.filters, made.words, made.items, made.neutralised, made.created_by) == (
+        {"q": "card"},
+        "Search: card",
+        2,
+        1,
+        mia,
+    )
     assert made.blob.digest == hashlib.sha256(open_blob(made.blob.digest).read()).hexdigest()
 
 
@@ -76,8 +112,10 @@ def test_without_filters_every_visible_item_is_exported_and_an_undecided_one_has
     run_ok("default")
 
     assert [(row[0], row[9], row[10] != "") for row in read(Export.objects.get())[1:]] == [
-        ("m-1", "card", True), ("m-2", "", False), ("m-3", "card", True),
-    ]  # fmt: skip
+        ("m-1", "card", True),
+        ("m-2", "", False),
+        ("m-3", "card", True),
+    ]
 
 
 def test_the_audit_log_has_the_file_but_no_text(inbox, mia):
@@ -86,7 +124,11 @@ def test_the_audit_log_has_the_file_but_no_text(inbox, mia):
 
     (event,) = exported()
     made = Export.objects.get()
-    assert (event["actor"], event["payload"]["items"], event["payload"]["file"]) == (str(mia.uuid), 2, made.blob.digest)
+    assert (event["actor"], event["payload"]["items"], event["payload"]["file"]) == (
+        str(mia.uuid),
+        2,
+        made.blob.digest,
+    )
     assert "card" not in json.dumps(event)
 
 
@@ -98,7 +140,8 @@ def test_a_repeated_request_returns_the_unfinished_job(inbox, mia, ravi):
 
 
 @pytest.mark.parametrize(
-    ("filters", "field"), [({"never": "heard of"}, ["never"]), ({"split": "nowhere"}, ["split"]), ({"q": "nowhere"}, [])]
+    ("filters", "field"),
+    [({"never": "heard of"}, ["never"]), ({"split": "nowhere"}, ["split"]), ({"q": "nowhere"}, [])],
 )
 def test_invalid_filters_and_no_matches_are_refused(inbox, mia, filters, field):
     before = Job.objects.count()
@@ -123,7 +166,10 @@ def test_a_person_without_the_role_at_the_start_of_the_job_gets_no_file(inbox, m
     revoke(user=mia, role=Role.ENGINEER, root=project, actor=lee)
 
     (job,) = run_jobs("default")
-    assert (job.state, job.error) == ("failed", "The file wasn't created: the person who requested it can't export texts anymore.")
+    assert (job.state, job.error) == (
+        "failed",
+        "The file wasn't created: the person who requested it can't export texts anymore.",
+    )
     assert not Export.objects.exists()
     assert exported() == []
 
@@ -175,10 +221,15 @@ def test_labels_corrected_in_the_file_can_be_imported_as_corrections(inbox, mia,
     file = io.StringIO(newline="")
     csv.writer(file).writerows([header, rows[0], rows[2]])
 
-    correction = upload_corrections(dataset=inbox, actor=ravi, content=[file.getvalue().encode()], file_name="corrected.csv")
+    correction = upload_corrections(
+        dataset=inbox, actor=ravi, content=[file.getvalue().encode()], file_name="corrected.csv"
+    )
     run_ok("default")
     correction.refresh_from_db()
-    assert (correction.state, correction.report["look"]["counts"]) == ("looked", {"changed": 1, "unchanged": 1})
+    assert (correction.state, correction.report["look"]["counts"]) == (
+        "looked",
+        {"changed": 1, "unchanged": 1},
+    )
 
 
 # ── Pages and API ───────────────────────────────────────────────────────────
@@ -186,7 +237,10 @@ def test_the_item_page_links_to_the_export_and_only_its_requester_gets_it(inbox,
     client, url = client_for(mia), reverse("datasets:exports", args=[inbox.uuid])
     listed = client.get(reverse("datasets:dataset", args=[inbox.uuid]), {"q": "card"}).content.decode()
     assert f'action="{url}?q=card"' in listed
-    assert "Download as CSV" not in client_for(ana).get(reverse("datasets:dataset", args=[inbox.uuid])).content.decode()
+    assert (
+        "Download as CSV"
+        not in client_for(ana).get(reverse("datasets:dataset", args=[inbox.uuid])).content.decode()
+    )
     assert "No exports yet" in client.get(url).content.decode()
 
     posted = client.post(f"{url}?q=card")
@@ -200,11 +254,17 @@ def test_the_item_page_links_to_the_export_and_only_its_requester_gets_it(inbox,
     assert "Search: card" in page
     file = reverse("datasets:download", args=[made.uuid])
     got = client.get(file)
-    assert (got["Content-Type"], got["Content-Disposition"]) == ("text/csv", f'attachment; filename="{inbox.slug}-items.csv"')
+    assert (got["Content-Type"], got["Content-Disposition"]) == (
+        "text/csv",
+        f'attachment; filename="{inbox.slug}-items.csv"',
+    )
     assert b"".join(got.streaming_content) == open_blob(made.blob.digest).read()
     assert [client_for(user).get(file).status_code for user in (ravi, ana)] == [404, 403]
     assert "Search: card" not in client_for(ravi).get(url).content.decode()
-    assert client_for(ravi).get(reverse("jobs:progress", args=[Job.objects.latest("id").uuid])).status_code == 404
+    assert (
+        client_for(ravi).get(reverse("jobs:progress", args=[Job.objects.latest("id").uuid])).status_code
+        == 404
+    )
 
 
 @pytest.mark.postgres
@@ -222,7 +282,9 @@ def test_the_page_shows_why_no_export_was_created(inbox, mia, ana, client_for):
 def test_the_api_creates_lists_and_downloads_exports_of_filters_and_slices(inbox, mia, client_for):
     client, url = client_for(mia), f"/api/v1/datasets/{inbox.uuid}/item-exports/"
     kept = actions.save_slice(dataset_id=inbox.uuid, actor=mia, name="Cards", filters={"q": "card"})
-    posted = client.post(url, {"slice": str(kept.uuid), "filters": {"split": "test"}}, content_type="application/json")
+    posted = client.post(
+        url, {"slice": str(kept.uuid), "filters": {"split": "test"}}, content_type="application/json"
+    )
     assert (posted.status_code, posted.json()["kind"]) == (202, "datasets.export")
     run_ok("default")
 

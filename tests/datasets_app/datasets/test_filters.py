@@ -29,20 +29,30 @@ from tests.support.labeling import add_items, answer, make_queue, make_schema
 pytestmark = pytest.mark.django_db
 HEADER = ["text", "id", "group", "time", "split", "channel", "2024"]
 ROWS = [
-    [f"text {n} about {'card' if n % 2 else 'transfer'}{' pending' if n % 5 == 0 else ''}", f"m-{n}", f"g-{n % 4}",
-     f"2026-01-{1 + n:02}T08:00:00Z" if n % 3 else "", ("train", "validation", "test", "")[n % 4], ("mail", "chat")[n % 2],
-     "yes" if n % 6 == 0 else ""]
+    [
+        f"text {n} about {'card' if n % 2 else 'transfer'}{' pending' if n % 5 == 0 else ''}",
+        f"m-{n}",
+        f"g-{n % 4}",
+        f"2026-01-{1 + n:02}T08:00:00Z" if n % 3 else "",
+        ("train", "validation", "test", "")[n % 4],
+        ("mail", "chat")[n % 2],
+        "yes" if n % 6 == 0 else "",
+    ]
     for n in range(24)
-]  # fmt: skip
+]
 
 
 @pytest.fixture
 def dataset(project, ana, ben, ravi, lee) -> Dataset:
-    """24 items of a file and 6 more; annotations of two people, decisions, a dispute, suggestions, comments and data issues."""
+    """24 items of a file and 6 more; annotations of two people, decisions, a dispute, suggestions, comments
+    and data issues.
+    """
     dataset = make_dataset(project, ana, "Inbox")
     import_file(dataset, ana, csv_bytes(ROWS, HEADER))
     add_items(dataset, ana, [f"plain {n}" for n in range(6)])
-    Upload.objects.filter(file_name="items.csv").update(imported_at=datetime(2025, 5, 5, 12, tzinfo=UTC), collected_from="2025-01-01")
+    Upload.objects.filter(file_name="items.csv").update(
+        imported_at=datetime(2025, 5, 5, 12, tzinfo=UTC), collected_from="2025-01-01"
+    )
     add_items(dataset, ana, ["text hidden about card"], imported=False)
     queue = make_queue(dataset, ravi, overlap=2, schema=["billing", "card", "transfer"])
     items = list(Item.objects.filter(dataset=dataset, upload__state=UploadState.IMPORTED).order_by("id"))
@@ -53,23 +63,43 @@ def dataset(project, ana, ben, ravi, lee) -> Dataset:
     labels = labels_by_name(queue.schema)
     for n, item in enumerate(items[4:20]):
         Suggestion.objects.create(
-            item=item, label=labels[("billing", "card")[n % 2]], score=n / 20, source=("import", "run")[n % 3 == 0], source_digest="0" * 64
+            item=item,
+            label=labels[("billing", "card")[n % 2]],
+            score=n / 20,
+            source=("import", "run")[n % 3 == 0],
+            source_digest="0" * 64,
         )
     for n, item in enumerate(items[:10]):
-        Comment.objects.create(item=item, user=ana, text="look", is_flag=n % 2 == 0, resolved_at=timezone.now() if n % 4 == 0 else None)
+        Comment.objects.create(
+            item=item,
+            user=ana,
+            text="look",
+            is_flag=n % 2 == 0,
+            resolved_at=timezone.now() if n % 4 == 0 else None,
+        )
     scan = Scan.objects.create(dataset=dataset, kind="label_errors", state="done")
-    group = DuplicateGroup.objects.create(dataset=dataset, digest="1" * 64, size=3, opening=items[0], scan=scan)
-    GroupMember.objects.bulk_create(GroupMember(group=group, item=item, nearest=1, first=1) for item in items[20:23])
+    group = DuplicateGroup.objects.create(
+        dataset=dataset, digest="1" * 64, size=3, opening=items[0], scan=scan
+    )
+    GroupMember.objects.bulk_create(
+        GroupMember(group=group, item=item, nearest=1, first=1) for item in items[20:23]
+    )
     common = {"dataset": dataset, "score": 0.5, "scan": scan, "last_scan": scan}
     Finding.objects.create(kind="near_duplicate", key="g", group=group, **common)
     for n, item in enumerate(items[10:16]):
-        Finding.objects.create(kind="label_error", key=f"e{n}", item=item, status=("open", "confirmed", "gone")[n % 3], **common)
+        Finding.objects.create(
+            kind="label_error", key=f"e{n}", item=item, status=("open", "confirmed", "gone")[n % 3], **common
+        )
     return dataset
 
 
 def reference(dataset, viewer) -> dict[str, tuple[dict[str, str], set[int]]]:
     """Name → (filters, keys of the matching items), computed item by item."""
-    items = list(Item.objects.filter(dataset=dataset, upload__state=UploadState.IMPORTED).select_related("upload").order_by("id"))
+    items = list(
+        Item.objects.filter(dataset=dataset, upload__state=UploadState.IMPORTED)
+        .select_related("upload")
+        .order_by("id")
+    )
     upload = items[0].upload
     ids = {label.name: str(label.stable_id) for label in latest_schema(dataset).labels.all()}
     decided = {item.pk: current_decision(item) for item in items}
@@ -78,7 +108,13 @@ def reference(dataset, viewer) -> dict[str, tuple[dict[str, str], set[int]]]:
     proposed = {item.pk: list(item.suggestions.select_related("label")) for item in items}
     remarks = {item.pk: list(item.comments.all()) for item in items}
     disputed = set(Dispute.objects.filter(state="open").values_list("item_id", flat=True))
-    found = {item.pk: [*item.findings.all(), *(f for m in item.duplicate_groups.all() for f in m.group.findings.all())] for item in items}
+    found = {
+        item.pk: [
+            *item.findings.all(),
+            *(f for m in item.duplicate_groups.all() for f in m.group.findings.all()),
+        ]
+        for item in items
+    }
 
     def where(rule) -> set[int]:
         return {item.pk for item in items if rule(item)}
@@ -86,12 +122,18 @@ def reference(dataset, viewer) -> dict[str, tuple[dict[str, str], set[int]]]:
     today = timezone.localdate().isoformat()
     return {
         "word": ({"q": "card"}, where(lambda i: "card" in i.text.split())),
-        "words": ({"q": "about pending -card"}, where(lambda i: "pending" in i.text and "card" not in i.text)),
+        "words": (
+            {"q": "about pending -card"},
+            where(lambda i: "pending" in i.text and "card" not in i.text),
+        ),
         "upload": ({"upload": str(upload.uuid)}, where(lambda i: i.upload_id == upload.pk)),
         "split": ({"split": "train"}, where(lambda i: i.split == "train")),
         "id": ({"external_id": "m-7"}, where(lambda i: i.external_id == "m-7")),
         "group": ({"group": "g-2"}, where(lambda i: i.group == "g-2")),
-        "metadata": ({"metadata_key": "channel", "metadata_value": "mail"}, where(lambda i: i.metadata.get("channel") == "mail")),
+        "metadata": (
+            {"metadata_key": "channel", "metadata_value": "mail"},
+            where(lambda i: i.metadata.get("channel") == "mail"),
+        ),
         "number": ({"metadata_key": "2024"}, where(lambda i: "2024" in i.metadata)),
         "length": ({"length_from": "18", "length_to": "24"}, where(lambda i: 18 <= len(i.text) <= 24)),
         "event": (
@@ -105,9 +147,18 @@ def reference(dataset, viewer) -> dict[str, tuple[dict[str, str], set[int]]]:
         "undecided": ({"labels": "undecided"}, where(lambda i: decided[i.pk] is None)),
         "decided": ({"labels": "decided"}, where(lambda i: decided[i.pk] is not None)),
         "disputed": ({"labels": "disputed"}, disputed),
-        "class": ({"decided": ids["card"]}, where(lambda i: decided[i.pk] and decided[i.pk].label.name == "card")),
-        "how": ({"decided_how": "unanimous", "decided_from": today}, where(lambda i: decided[i.pk] and decided[i.pk].how == "unanimous")),
-        "answered": ({"answered": ids["billing"]}, where(lambda i: any(a.label.name == "billing" for a in answers[i.pk]))),
+        "class": (
+            {"decided": ids["card"]},
+            where(lambda i: decided[i.pk] and decided[i.pk].label.name == "card"),
+        ),
+        "how": (
+            {"decided_how": "unanimous", "decided_from": today},
+            where(lambda i: decided[i.pk] and decided[i.pk].how == "unanimous"),
+        ),
+        "answered": (
+            {"answered": ids["billing"]},
+            where(lambda i: any(a.label.name == "billing" for a in answers[i.pk])),
+        ),
         "by": (
             {"answered": ids["card"], "answered_by": str(ben.uuid)},
             where(lambda i: any(a.label.name == "card" and a.user.username == "ben" for a in answers[i.pk])),
@@ -118,12 +169,24 @@ def reference(dataset, viewer) -> dict[str, tuple[dict[str, str], set[int]]]:
         ),
         "source": ({"suggested_by": "run"}, where(lambda i: any(s.source == "run" for s in proposed[i.pk]))),
         "flagged": ({"remarks": "flagged"}, where(lambda i: any(c.is_flag for c in remarks[i.pk]))),
-        "unresolved": ({"remarks": "open"}, where(lambda i: any(c.is_flag and not c.resolved_at for c in remarks[i.pk]))),
+        "unresolved": (
+            {"remarks": "open"},
+            where(lambda i: any(c.is_flag and not c.resolved_at for c in remarks[i.pk])),
+        ),
         "commented": ({"remarks": "commented"}, where(lambda i: any(not c.is_flag for c in remarks[i.pk]))),
-        "finding": ({"finding": "label_error"}, where(lambda i: any(f.kind == "label_error" and f.status != "gone" for f in found[i.pk]))),
-        "confirmed": ({"finding_status": "confirmed"}, where(lambda i: any(f.status == "confirmed" for f in found[i.pk]))),
-        "duplicate": ({"finding": "near_duplicate"}, where(lambda i: any(f.kind == "near_duplicate" for f in found[i.pk]))),
-    }  # fmt: skip
+        "finding": (
+            {"finding": "label_error"},
+            where(lambda i: any(f.kind == "label_error" and f.status != "gone" for f in found[i.pk])),
+        ),
+        "confirmed": (
+            {"finding_status": "confirmed"},
+            where(lambda i: any(f.status == "confirmed" for f in found[i.pk])),
+        ),
+        "duplicate": (
+            {"finding": "near_duplicate"},
+            where(lambda i: any(f.kind == "near_duplicate" for f in found[i.pk])),
+        ),
+    }
 
 
 def matching(dataset, viewer, filters: dict[str, str]) -> set[int]:
@@ -146,8 +209,12 @@ def test_every_filter_alone_and_with_a_word_matches_the_reference(dataset, ravi)
 
 def test_any_two_filters_together_match_the_reference(dataset, ravi, monkeypatch):
     known = reference(dataset, ravi)
-    offered = [replace(each, fields=lambda *_, fields=fields: fields) for each, fields in Selection(dataset, ravi, {}).offered]
-    monkeypatch.setattr(ports, "item_filters", lambda: offered)  # the same person on the same dataset is offered the same fields
+    offered = [
+        replace(each, fields=lambda *_, fields=fields: fields)
+        for each, fields in Selection(dataset, ravi, {}).offered
+    ]
+    # the same person on the same dataset is offered the same fields
+    monkeypatch.setattr(ports, "item_filters", lambda: offered)
 
     for (one, here), (other, there) in combinations(known.values(), 2):
         if not set(one) & set(other):
@@ -172,7 +239,10 @@ def test_windows_of_any_size_find_the_same_forwards_and_backwards(dataset, ravi,
 def test_pages_are_consecutive_in_both_directions(dataset, ravi, monkeypatch):
     monkeypatch.setattr(selecting, "FIRST", 4)
     selection = Selection(dataset, ravi, {"q": "about"})
-    wanted = [item.pk for item in Item.objects.filter(text__contains="about", upload__state="imported").order_by("-id")]
+    wanted = [
+        item.pk
+        for item in Item.objects.filter(text__contains="about", upload__state="imported").order_by("-id")
+    ]
 
     seen, page = [], selection.page(size=5)
     pages = [page]
@@ -185,7 +255,9 @@ def test_pages_are_consecutive_in_both_directions(dataset, ravi, monkeypatch):
         back.append(selection.page(after=back[-1].after, size=5))
 
     assert seen == wanted
-    assert [[item.pk for item in page.items] for page in back[::-1]] == [[item.pk for item in page.items] for page in pages]
+    assert [[item.pk for item in page.items] for page in back[::-1]] == [
+        [item.pk for item in page.items] for page in pages
+    ]
     assert pages[0].after is None
 
 
@@ -235,11 +307,18 @@ def test_search_doesnt_reveal_texts_to_people_who_may_not_read_them(dataset, oma
 @pytest.mark.parametrize(
     "filters",
     [
-        {"decided": "00000000-0000-0000-0000-000000000000"}, {"upload": "00000000-0000-0000-0000-000000000000"}, {"upload": "x"},
-        {"length_from": "many"}, {"event_from": "yesterday"}, {"score_to": "2"}, {"labels": "x"}, {"metadata_key": "nothing"},
-        {"q": "🙂"}, {"never": "heard of"},
+        {"decided": "00000000-0000-0000-0000-000000000000"},
+        {"upload": "00000000-0000-0000-0000-000000000000"},
+        {"upload": "x"},
+        {"length_from": "many"},
+        {"event_from": "yesterday"},
+        {"score_to": "2"},
+        {"labels": "x"},
+        {"metadata_key": "nothing"},
+        {"q": "🙂"},
+        {"never": "heard of"},
     ],
-)  # fmt: skip
+)
 def test_an_invalid_filter_matches_nothing_and_reports_why(dataset, ravi, filters):
     selection = Selection(dataset, ravi, filters, whole=True)
 
@@ -253,7 +332,9 @@ def test_an_invalid_filter_matches_nothing_and_reports_why(dataset, ravi, filter
 @pytest.mark.postgres
 def test_annotations_of_a_merged_label_are_found_by_its_target(dataset, ravi):
     before = {name: str(label.stable_id) for name, label in labels_by_name(latest_schema(dataset)).items()}
-    both = matching(dataset, ravi, {"answered": before["billing"]}) | matching(dataset, ravi, {"answered": before["card"]})
+    both = matching(dataset, ravi, {"answered": before["billing"]}) | matching(
+        dataset, ravi, {"answered": before["card"]}
+    )
     wanted = [Change(UUID(before["billing"]), ChangeKind.MERGE, ("card",))]
     change_classes(dataset_id=dataset.uuid, actor=ravi, wanted=wanted, seen=1)
 
@@ -268,7 +349,9 @@ def test_a_task_with_several_labels_is_filtered_by_any_of_them(project, ana, rav
     make_schema(dataset, ravi, ["a", "b"])
     ids = {label.name: str(label.stable_id) for label in latest_schema(dataset).labels.all()}
     for item, names in zip(items, (["a"], ["a", "b"], ["b"]), strict=True):
-        item.decisions.create(value={"labels": sorted(ids[name] for name in names)}, how="adjudicated", by=ravi, digest="0" * 64)
+        item.decisions.create(
+            value={"labels": sorted(ids[name] for name in names)}, how="adjudicated", by=ravi, digest="0" * 64
+        )
 
     assert matching(dataset, ravi, {"decided": ids["a"]}) == {items[0].pk, items[1].pk}
     assert matching(dataset, ravi, {"decided": ids["b"]}) == {items[1].pk, items[2].pk}
@@ -281,7 +364,10 @@ def test_a_column_name_may_contain_any_character(project, ana):
     import_file(dataset, ana, csv_bytes([["one", *"abcde"], ["two", *"fghij"]], ["text", *keys]))
 
     found = {
-        key: [item.text for item in Selection(dataset, ana, {"metadata_key": key, "metadata_value": value}).page().items]
+        key: [
+            item.text
+            for item in Selection(dataset, ana, {"metadata_key": key, "metadata_value": value}).page().items
+        ]
         for key, value in zip(keys, "abcde", strict=True)
     }
 

@@ -1,4 +1,6 @@
-"""Other table formats: JSON lists, Parquet, Excel, plain text and fastText become rows with unchanged cells."""
+"""Other table formats: JSON lists, Parquet, Excel, plain text and fastText become rows with unchanged
+cells.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,7 @@ def rows_of(path: Path, reading: Reading) -> list[tuple]:
     return [
         (found.line, found.values) if isinstance(found, Row) else (found.line, found.code, found.sentence)
         for found in readers.read_rows(path, reading)
-    ]  # fmt: skip
+    ]
 
 
 def test_a_long_parquet_file_is_read_in_constant_memory(tmp_path):
@@ -52,7 +54,10 @@ def test_a_long_parquet_file_is_read_in_constant_memory(tmp_path):
 
 
 def test_a_json_list_is_read_with_numbers_as_written(tmp_path):
-    content = b'\n[\n {"text": "a", "n": 1.50, "big": 12345678901234567890, "e": 1e5},\n {"text": "b", "meta": {"tags": [1.0, "x"]}}]\n'
+    content = (
+        b'\n[\n {"text": "a", "n": 1.50, "big": 12345678901234567890, "e": 1e5},\n {"text": "b", "meta":'
+        b' {"tags": [1.0, "x"]}}]\n'
+    )
 
     assert read(tmp_path, content, JSON) == [
         (1, {"text": "a", "n": "1.50", "big": "12345678901234567890", "e": "1e5"}),
@@ -68,7 +73,9 @@ def test_a_duplicate_key_and_a_huge_number_are_a_problem(tmp_path):
 
 def test_a_json_list_is_read_across_blocks(tmp_path, monkeypatch):
     monkeypatch.setattr(jsons, "BLOCK", 7)
-    rows = [{"text": f'text {n} \u00fc \\ "quoted" ]', "n": n, "deep": {"of": [n, None, True]}} for n in range(50)]
+    rows = [
+        {"text": f'text {n} \u00fc \\ "quoted" ]', "n": n, "deep": {"of": [n, None, True]}} for n in range(50)
+    ]
     path = tmp_path / "file"
     for indent in (None, 2):
         path.write_text(json.dumps(rows, indent=indent), encoding="utf-8")
@@ -129,20 +136,53 @@ def test_parquet_is_flattened_to_texts(tmp_path):
     pq.write_table(table, path, row_group_size=2)
 
     assert rows_of(path, PARQUET) == [
-        (1, {"text": "007", "meta.user.id": "7", "meta.tags": '["a", "b"]', "at": "2026-01-02T03:04:00+00:00", "day": "2026-01-02", "price": "1.50", "ok": "true", "kind": "x"}),  # noqa: E501
-        (2, {"text": "NA", "meta.user.id": "8", "meta.tags": "[]", "at": "", "day": "", "price": "", "ok": "false", "kind": "y"}),
+        (
+            1,
+            {
+                "text": "007",
+                "meta.user.id": "7",
+                "meta.tags": '["a", "b"]',
+                "at": "2026-01-02T03:04:00+00:00",
+                "day": "2026-01-02",
+                "price": "1.50",
+                "ok": "true",
+                "kind": "x",
+            },
+        ),
+        (
+            2,
+            {
+                "text": "NA",
+                "meta.user.id": "8",
+                "meta.tags": "[]",
+                "at": "",
+                "day": "",
+                "price": "",
+                "ok": "false",
+                "kind": "y",
+            },
+        ),
         (3, {"text": "", "meta": "", "at": "", "day": "", "price": "", "ok": "", "kind": "x"}),
-    ]  # fmt: skip
+    ]
     header = readers.header(path, PARQUET)
     assert header.columns == ("text", "meta.user.id", "meta.tags", "at", "day", "price", "ok", "kind")
-    assert [problem.sentence for problem in header.problems] == ["Column 'picture' has bytes, which aren't supported."]
+    assert [problem.sentence for problem in header.problems] == [
+        "Column 'picture' has bytes, which aren't supported."
+    ]
 
 
 def test_class_numbers_of_a_parquet_file_become_names_and_minus_one_means_no_label(tmp_path):
     features = {
-        "info": {"features": {"label": {"names": ["neg", "pos"], "_type": "ClassLabel"}, "text": {"dtype": "string", "_type": "Value"}}}
+        "info": {
+            "features": {
+                "label": {"names": ["neg", "pos"], "_type": "ClassLabel"},
+                "text": {"dtype": "string", "_type": "Value"},
+            }
+        }
     }
-    table = pa.table({"text": ["a", "b", "c", "d"], "label": [1, 0, -1, 7]}).replace_schema_metadata({"huggingface": json.dumps(features)})
+    table = pa.table({"text": ["a", "b", "c", "d"], "label": [1, 0, -1, 7]}).replace_schema_metadata(
+        {"huggingface": json.dumps(features)}
+    )
     path = tmp_path / "file"
     pq.write_table(table, path)
 
@@ -154,8 +194,14 @@ def test_a_damaged_parquet_file_blocks(tmp_path):
     path.write_bytes(b"PAR1" + bytes(100))
 
     assert readers.header(path, PARQUET).problems == (
-        Problem(0, "type", "This isn't a Parquet file, or it's damaged.", "Write it again with pyarrow, polars, or datasets, or export CSV or JSONL.", blocks=True),  # noqa: E501
-    )  # fmt: skip
+        Problem(
+            0,
+            "type",
+            "This isn't a Parquet file, or it's damaged.",
+            "Write it again with pyarrow, polars, or datasets, or export CSV or JSONL.",
+            blocks=True,
+        ),
+    )
     assert rows_of(path, PARQUET) == []
 
 
@@ -184,13 +230,16 @@ def test_the_first_sheet_of_a_workbook_is_read_and_the_others_are_reported(tmp_p
     ]
     header = readers.header(path, XLSX)
     assert header.columns == ("text", "label", "n", "when", "sum")
-    assert [problem.sentence for problem in header.problems] == ["Only sheet 'Data' is read; 'Notes' is ignored."]
+    assert [problem.sentence for problem in header.problems] == [
+        "Only sheet 'Data' is read; 'Notes' is ignored."
+    ]
 
 
 def test_plain_text_has_one_text_per_line(tmp_path):
     assert read(tmp_path, b"one, two\r\n\n  three\n", Reading("utf-8", "txt", "", has_header=False)) == [
-        (1, {"text": "one, two"}), (3, {"text": "  three"}),
-    ]  # fmt: skip
+        (1, {"text": "one, two"}),
+        (3, {"text": "  three"}),
+    ]
 
 
 def test_fasttext_reads_every_label_of_a_line(tmp_path):

@@ -1,4 +1,6 @@
-"""A small file can't block a request or fill memory: it's rejected by its metadata, read in small steps, or checked by a job."""
+"""A small file can't block a request or fill memory: it's rejected by its metadata, read in small steps, or
+checked by a job.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,9 @@ def workbook(rows: int) -> bytes:
 
 def equal_rows(count: int, text: str = "my card is lost") -> pa.Table:
     """A table that repeats one text, stored once."""
-    return pa.table({"text": pa.DictionaryArray.from_arrays(pa.array([0] * count, pa.int32()), pa.array([text]))})
+    return pa.table(
+        {"text": pa.DictionaryArray.from_arrays(pa.array([0] * count, pa.int32()), pa.array([text]))}
+    )
 
 
 def faults(tmp_path, content: bytes) -> list[str]:
@@ -57,14 +61,32 @@ def faults(tmp_path, content: bytes) -> list[str]:
     ("limits", "table", "options", "fault"),
     [
         ({"ROWS_LIMIT": 99}, {"text": ["a"] * 100}, {}, "The file has 100 rows; the limit is 99."),
-        ({"ROWS_LIMIT": 99}, {"text": ["a"] * 9, "list": [["a"] * 12] * 9}, {},
-         "A row group has 108 values in one column; the limit is 99."),
-        ({"RATIO_FROM": 9_000}, {"text": ["a" * 99] * 20_000}, {"use_dictionary": False},
-         "The file expands to more than 250 times its size, so it's rejected."),
-        ({"GROUP_LIMIT": 1_000_000}, {"text": ["a" * 99] * 20_000}, {"use_dictionary": False}, "A row group expands to 1 MB."),
-        ({"COLUMNS_LIMIT": 2}, {"a": ["1"], "b": ["1"], "c": ["1"]}, {}, "The file has 3 columns; the limit is 2."),
+        (
+            {"ROWS_LIMIT": 99},
+            {"text": ["a"] * 9, "list": [["a"] * 12] * 9},
+            {},
+            "A row group has 108 values in one column; the limit is 99.",
+        ),
+        (
+            {"RATIO_FROM": 9_000},
+            {"text": ["a" * 99] * 20_000},
+            {"use_dictionary": False},
+            "The file expands to more than 250 times its size, so it's rejected.",
+        ),
+        (
+            {"GROUP_LIMIT": 1_000_000},
+            {"text": ["a" * 99] * 20_000},
+            {"use_dictionary": False},
+            "A row group expands to 1 MB.",
+        ),
+        (
+            {"COLUMNS_LIMIT": 2},
+            {"a": ["1"], "b": ["1"], "c": ["1"]},
+            {},
+            "The file has 3 columns; the limit is 2.",
+        ),
     ],
-)  # fmt: skip
+)
 def test_parquet_is_rejected_by_its_metadata(tmp_path, monkeypatch, limits, table, options, fault):
     for name, value in limits.items():
         monkeypatch.setattr(columns, name, value)
@@ -83,7 +105,9 @@ def test_a_rejected_file_isnt_read(tmp_path, monkeypatch):
 def test_equal_values_of_parquet_are_in_memory_once(tmp_path, nested):
     table = equal_rows(20_000, "x" * 10_000)  # 200 MB of text
     if nested:
-        lists = pa.ListArray.from_arrays(pa.array(range(0, 20_001, 1_000), pa.int32()), table["text"].combine_chunks().cast(pa.string()))
+        lists = pa.ListArray.from_arrays(
+            pa.array(range(0, 20_001, 1_000), pa.int32()), table["text"].combine_chunks().cast(pa.string())
+        )
         table = pa.table({"text": ["a"] * 20, "list": lists})
     path = tmp_path / "file"
     path.write_bytes(parquet(table))
@@ -99,14 +123,18 @@ def test_equal_values_of_parquet_are_in_memory_once(tmp_path, nested):
 
 
 def test_repeated_texts_and_lists_are_read_unchanged(tmp_path):
-    table = pa.table({"text": ["a", None, "a", "ü"], "list": [["x", "x"], [], None, ["y", None]], "n": [1, 2, 3, 4]})
+    table = pa.table(
+        {"text": ["a", None, "a", "ü"], "list": [["x", "x"], [], None, ["y", None]], "n": [1, 2, 3, 4]}
+    )
     path = tmp_path / "file"
     path.write_bytes(parquet(table))
 
     assert [row.values for row in readers.read_rows(path, PARQUET)] == [
-        {"text": "a", "list": '["x", "x"]', "n": "1"}, {"text": "", "list": "[]", "n": "2"},
-        {"text": "a", "list": "", "n": "3"}, {"text": "ü", "list": '["y", null]', "n": "4"},
-    ]  # fmt: skip
+        {"text": "a", "list": '["x", "x"]', "n": "1"},
+        {"text": "", "list": "[]", "n": "2"},
+        {"text": "a", "list": "", "n": "3"},
+        {"text": "ü", "list": '["y", null]', "n": "4"},
+    ]
 
 
 def test_workbooks_in_an_archive_count_towards_its_limits(tmp_path, monkeypatch):
@@ -119,15 +147,23 @@ def test_workbooks_in_an_archive_count_towards_its_limits(tmp_path, monkeypatch)
     assert readers.find_fault(path, 2 * (len(book) + unpacked)) is None
     monkeypatch.setattr(archives, "WORKBOOK_LIMIT", unpacked)
     assert readers.find_fault(path, 2 * (len(book) + unpacked)) is None
-    assert readers.find_fault(path, 2 * (len(book) + unpacked) - 1).sentence.startswith("b.xlsx: It expands to more than")
+    assert readers.find_fault(path, 2 * (len(book) + unpacked) - 1).sentence.startswith(
+        "b.xlsx: It expands to more than"
+    )
     monkeypatch.setattr(archives, "WORKBOOK_LIMIT", unpacked - 1)
     assert readers.find_fault(path, 1 << 30).sentence.startswith("a.xlsx: It expands to more than")
 
 
-@pytest.mark.parametrize("card", [
-    "a: &a [x, x]\nb: &b [*a, *a]\ndataset_info: {features: [{name: label, dtype: {class_label: {names: [*b, *b]}}}]}",
-    "dataset_info: {features: [{name: label, dtype: {class_label: {names: [[x], [y]]}}}]}",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "card",
+    [
+        (
+            "a: &a [x, x]\nb: &b [*a, *a]\ndataset_info: {features: [{name: label, dtype: {class_label:"
+            " {names: [*b, *b]}}}]}"
+        ),
+        "dataset_info: {features: [{name: label, dtype: {class_label: {names: [[x], [y]]}}}]}",
+    ],
+)
 def test_class_names_of_a_hostile_card_are_ignored(tmp_path, card):
     path = tmp_path / "file"
     with zipfile.ZipFile(path, "w") as archive:
@@ -189,9 +225,12 @@ def test_first_rows_are_taken_only_from_the_first_lines(tmp_path):
 def test_spans_of_a_text_that_is_too_long_arent_parsed():
     spans = '[{"start": 0, "end": 5, "label": "A", "text": "wrong"}]'
 
-    assert mapping.Mapper({"text": "text", "spans": "label"}, task="spans").draft(
-        readers.Row(1, {"text": "x" * 100_001, "spans": spans})
-    ).code == "long_text"  # fmt: skip
+    assert (
+        mapping.Mapper({"text": "text", "spans": "label"}, task="spans")
+        .draft(readers.Row(1, {"text": "x" * 100_001, "spans": spans}))
+        .code
+        == "long_text"
+    )
 
 
 # ── In a job ────────────────────────────────────────────────────────────────
@@ -207,7 +246,9 @@ def impatient(monkeypatch):
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(
-    ("content", "name"), [(ROWS, "a.csv"), (parquet(equal_rows(30)), "a.parquet"), (workbook(3), "a.xlsx")], ids=["csv", "parquet", "xlsx"]
+    ("content", "name"),
+    [(ROWS, "a.csv"), (parquet(equal_rows(30)), "a.parquet"), (workbook(3), "a.xlsx")],
+    ids=["csv", "parquet", "xlsx"],
 )
 def test_a_slow_dry_run_continues_in_a_job(dataset, ana, impatient, content, name):
     upload = receive(dataset, ana, content, name)
@@ -219,7 +260,9 @@ def test_a_slow_dry_run_continues_in_a_job(dataset, ana, impatient, content, nam
 
 
 @pytest.mark.django_db
-def test_the_page_shows_the_job_with_a_cancel_button_and_then_its_results(dataset, ana, impatient, client_for, monkeypatch):
+def test_the_page_shows_the_job_with_a_cancel_button_and_then_its_results(
+    dataset, ana, impatient, client_for, monkeypatch
+):
     client, upload = client_for(ana), receive(dataset, ana, ROWS)
     address = reverse("datasets:upload", args=[upload.uuid])
     job = Job.objects.get()
@@ -238,7 +281,11 @@ def test_the_page_shows_the_job_with_a_cancel_button_and_then_its_results(datase
 def test_a_cancelled_dry_run_leaves_the_upload_unchanged(dataset, ana, impatient, monkeypatch):
     upload = receive(dataset, ana, ROWS)
     monkeypatch.setattr(inspection, "CANCEL_SECONDS", 0)
-    monkeypatch.setattr(inspection, "find_reading", lambda *_, **__: jobs.cancel(Job.objects.get().uuid, ana) and readers.step())
+    monkeypatch.setattr(
+        inspection,
+        "find_reading",
+        lambda *_, **__: jobs.cancel(Job.objects.get().uuid, ana) and readers.step(),
+    )
     run_jobs()
 
     upload.refresh_from_db()
@@ -262,7 +309,12 @@ def test_a_dry_run_with_wait_runs_in_the_request(dataset, ana, impatient):
     upload = actions.receive_upload(dataset=dataset, actor=ana, file=io.BytesIO(ROWS), file_name="a.csv")
 
     assert actions.inspect(upload_id=upload.uuid, actor=ana, wait=True).state == "inspected"
-    assert actions.set_mapping(upload_id=upload.uuid, actor=ana, mapping={"text": "text"}, wait=True).mapping["label"] == "ignore"
+    assert (
+        actions.set_mapping(upload_id=upload.uuid, actor=ana, mapping={"text": "text"}, wait=True).mapping[
+            "label"
+        ]
+        == "ignore"
+    )
 
 
 @pytest.mark.django_db
@@ -270,7 +322,11 @@ def test_a_page_doesnt_wait_for_slow_first_rows(dataset, ana, client_for, monkey
     upload = import_file(dataset, ana, workbook(3), "a.xlsx")
     address = reverse("datasets:upload", args=[upload.uuid])
 
-    assert [row.values["text"] for row in queries.first_rows(Upload.objects.get())] == ["text 0", "text 1", "text 2"]
+    assert [row.values["text"] for row in queries.first_rows(Upload.objects.get())] == [
+        "text 0",
+        "text 1",
+        "text 2",
+    ]
     monkeypatch.setattr(queries, "PREVIEW_SECONDS", -1)
     assert queries.first_rows(Upload.objects.get()) is None
     assert "takes too long to open" in client_for(ana).get(address).content.decode()

@@ -26,13 +26,25 @@ def dataset(project, ana):
 def test_texts_become_items_with_their_lines_and_digests(dataset, ana):
     upload = import_texts(dataset, ["first text", "second\ntext", "third"], ana)
 
-    assert [(item.text, item.line) for item in queries.items(dataset)] == [("first text", 2), ("second\ntext", 3), ("third", 5)]
-    assert (upload.state, upload.rows_read, upload.rows_new, upload.rows_duplicate, upload.rows_failed) == ("imported", 3, 3, 0, 0)
+    assert [(item.text, item.line) for item in queries.items(dataset)] == [
+        ("first text", 2),
+        ("second\ntext", 3),
+        ("third", 5),
+    ]
+    assert (upload.state, upload.rows_read, upload.rows_new, upload.rows_duplicate, upload.rows_failed) == (
+        "imported",
+        3,
+        3,
+        0,
+        0,
+    )
     dataset.refresh_from_db()
     assert dataset.items_total == 3
     assert list(Event.objects.order_by("id").values_list("verb", flat=True))[-3:] == [
-        "datasets.created", "datasets.upload_accepted", "datasets.upload_imported",
-    ]  # fmt: skip
+        "datasets.created",
+        "datasets.upload_accepted",
+        "datasets.upload_imported",
+    ]
 
 
 def test_nothing_appears_before_the_job_is_done(dataset, ana):
@@ -74,7 +86,9 @@ def test_after_a_crash_nothing_is_visible_and_the_job_resumes(dataset, ana, monk
 
     monkeypatch.setattr(importing, "write_batch", crash_at_third)
     seen_midway = []
-    monkeypatch.setattr(importing, "remove_leftovers", lambda *_: seen_midway.append(queries.items(dataset).count()))
+    monkeypatch.setattr(
+        importing, "remove_leftovers", lambda *_: seen_midway.append(queries.items(dataset).count())
+    )
     upload = import_texts(dataset, [f"text {n}" for n in range(9)], ana)
 
     assert Job.objects.get(kind="datasets.import").attempt == 2
@@ -87,7 +101,11 @@ def test_after_a_crash_nothing_is_visible_and_the_job_resumes(dataset, ana, monk
 def test_a_failed_import_leaves_no_item_and_can_be_retried(dataset, ana, monkeypatch):
     monkeypatch.setattr(importing, "BATCH", 2)
     with monkeypatch.context() as patch:
-        patch.setattr(importing, "finish", lambda *_: (_ for _ in ()).throw(Refused("The shelf broke.", next_step="Mend it.")))
+        patch.setattr(
+            importing,
+            "finish",
+            lambda *_: (_ for _ in ()).throw(Refused("The shelf broke.", next_step="Mend it.")),
+        )
         upload = receive(dataset, ana, csv_bytes([[f"t{n}"] for n in range(5)], ["text"]))
         actions.accept_upload(upload_id=upload.uuid, actor=ana)
         run_jobs()

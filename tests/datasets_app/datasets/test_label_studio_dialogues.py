@@ -1,4 +1,6 @@
-"""Dialogues in exports of Label Studio become chat items, or texts for classification or spans, depending on the task."""
+"""Dialogues in exports of Label Studio become chat items, or texts for classification or spans, depending on
+the task.
+"""
 
 from __future__ import annotations
 
@@ -30,9 +32,15 @@ def paragraphs(*regions, **data) -> bytes:
     ("raw", "roles"),
     [
         (DIALOGUE, ["user", "assistant", "user"]),
-        ([{"speaker": "Agent", "utterance": "a"}, {"speaker": "Tom", "utterance": "b"}], ["assistant", "user"]),
+        (
+            [{"speaker": "Agent", "utterance": "a"}, {"speaker": "Tom", "utterance": "b"}],
+            ["assistant", "user"],
+        ),
         ([{"author": "Customer", "text": "a"}, {"author": "Tom", "text": "b"}], ["user", "assistant"]),
-        ([{"author": "A", "text": "a"}, {"author": "B", "text": "b"}, {"author": "C", "text": "c"}], [None, None, None]),
+        (
+            [{"author": "A", "text": "a"}, {"author": "B", "text": "b"}, {"author": "C", "text": "c"}],
+            [None, None, None],
+        ),
         ([{"role": "user", "content": "a", "weight": 1}], ["user"]),
         ([{"from": "human", "value": "a"}], [None]),
     ],
@@ -43,8 +51,14 @@ def test_two_speakers_become_user_and_assistant(raw, roles):
 
 def test_only_a_list_of_turns_is_a_dialogue():
     assert dialogue.as_text(json.dumps(DIALOGUE)) == TEXT
-    assert [dialogue.as_text(cell) for cell in ('[{"a": 1}]', "[{broken", "text", "[]", '[{"author": "A"}]')] == [""] * 5
-    assert [dialogue.place(DIALOGUE, 1, 0), dialogue.place(DIALOGUE, 1, 99), dialogue.place(DIALOGUE, 9, 0)] == [
+    assert [
+        dialogue.as_text(cell) for cell in ('[{"a": 1}]', "[{broken", "text", "[]", '[{"author": "A"}]')
+    ] == [""] * 5
+    assert [
+        dialogue.place(DIALOGUE, 1, 0),
+        dialogue.place(DIALOGUE, 1, 99),
+        dialogue.place(DIALOGUE, 9, 0),
+    ] == [
         TEXT.index("which"),
         None,
         None,
@@ -57,14 +71,21 @@ def test_paragraphs_with_authors_become_a_chat(project, mia):
 
     upload = import_file(dataset, mia, paragraphs(), "p.json")
 
-    assert (upload.parser, upload.mapping["data.conversation_log"], upload.rows_failed) == ("labelstudio", "messages", 0)
+    assert (upload.parser, upload.mapping["data.conversation_log"], upload.rows_failed) == (
+        "labelstudio",
+        "messages",
+        0,
+    )
     messages = Item.objects.get().content["messages"]
     assert [(each["role"], each["content"]) for each in messages] == TURNS
     assert [each["name"] for each in messages] == ["Anna", "Ben", "Anna"]
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("data", [{"conversation_log": DIALOGUE}, {"log": [{"role": role, "content": text} for role, text in TURNS]}])
+@pytest.mark.parametrize(
+    "data",
+    [{"conversation_log": DIALOGUE}, {"log": [{"role": role, "content": text} for role, text in TURNS]}],
+)
 def test_a_classified_dialogue_becomes_a_text_with_its_label(project, mia, data):
     dataset = make_dataset(project, mia)
 
@@ -78,19 +99,31 @@ def test_a_classified_dialogue_becomes_a_text_with_its_label(project, mia, data)
 @pytest.mark.django_db
 def test_spans_in_a_turn_keep_their_positions(project, mia):
     dataset = make_dataset(project, mia, task="spans")
-    mark = {"start": "2", "end": "2", "startOffset": 4, "endOffset": 8, "text": "blue", "paragraphlabels": ["COLOUR"]}
+    mark = {
+        "start": "2",
+        "end": "2",
+        "startOffset": 4,
+        "endOffset": 8,
+        "text": "blue",
+        "paragraphlabels": ["COLOUR"],
+    }
 
     upload = import_file(dataset, mia, paragraphs(region("paragraphlabels", mark)), "p.json")
 
     (span,) = Annotation.objects.get().value["spans"]
     assert upload.rows_failed == 0
-    assert (Item.objects.get().text[span["start"] : span["end"]], span["start"]) == ("blue", TEXT.index("blue"))
+    assert (Item.objects.get().text[span["start"] : span["end"]], span["start"]) == (
+        "blue",
+        TEXT.index("blue"),
+    )
 
 
 @pytest.mark.django_db
 def test_a_chat_started_by_the_annotator_is_the_item_and_its_annotation(project, mia):
     dataset = make_dataset(project, mia, task="chat")
-    regions = [region("chatmessage", {"chatmessage": {"role": role, "content": words}}) for role, words in TURNS[:2]]
+    regions = [
+        region("chatmessage", {"chatmessage": {"role": role, "content": words}}) for role, words in TURNS[:2]
+    ]
 
     upload = import_file(dataset, mia, paragraphs(*regions, chat=[]), "p.json")
 

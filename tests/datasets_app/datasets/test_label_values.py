@@ -1,4 +1,6 @@
-"""The values of a label column become labels as mapped by the uploader; obvious ones are matched automatically."""
+"""The values of a label column become labels as mapped by the uploader; obvious ones are matched
+automatically.
+"""
 
 from __future__ import annotations
 
@@ -24,9 +26,16 @@ ROWS = csv_bytes([["good", "pos"], ["bad", "NEG"], ["so so", "0"], ["well", "pos
 def test_only_obvious_values_are_matched():
     known = ["positive", "negative", "Card lost"]
     expected = {
-        "pos": "positive", "NEG": "negative", "POSITIVE": "positive", "card_lost": "Card lost", "card lost": "Card lost",
-        "negative": "negative", "0": "0", "a1": "a1", "neutral": "neutral",
-    }  # fmt: skip
+        "pos": "positive",
+        "NEG": "negative",
+        "POSITIVE": "positive",
+        "card_lost": "Card lost",
+        "card lost": "Card lost",
+        "negative": "negative",
+        "0": "0",
+        "a1": "a1",
+        "neutral": "neutral",
+    }
     values = LabelValues("single_label", {}, known)
 
     assert {value: values.read(value) for value in expected} == expected
@@ -43,7 +52,11 @@ def test_only_obvious_values_are_matched():
     ],
 )
 def test_every_task_with_values_maps_them(task, values, expected, names):
-    roles = {"first": "first", "second": "second", "label": "label"} if task == "preference" else {"text": "text", "label": "label"}
+    roles = (
+        {"first": "first", "second": "second", "label": "label"}
+        if task == "preference"
+        else {"text": "text", "label": "label"}
+    )
     chosen = {"a": "A", "b": "B", "junk": "", "0": "first"}
     found = Mapper(roles, task=task, values=LabelValues(task, chosen)).draft(
         Row(1, {"text": "one word", "first": "x", "second": "y", "label": values})
@@ -83,9 +96,16 @@ def test_chosen_and_obvious_values_become_labels_and_are_in_the_audit_log(datase
     assert upload.report["dry_run"]["values"] == {"pos": 2, "0": 1, "NEG": 1}
     assert upload.label_values == {"pos": "positive", "NEG": "negative", "0": ""}
     assert labels(dataset) == {
-        "fine": "positive", "awful": "negative", "good": "positive", "well": "positive", "bad": "negative",
-    }  # fmt: skip
-    assert queries.known_labels(dataset) == ["positive", "negative"] or queries.known_labels(dataset) == ["negative", "positive"]
+        "fine": "positive",
+        "awful": "negative",
+        "good": "positive",
+        "well": "positive",
+        "bad": "negative",
+    }
+    assert queries.known_labels(dataset) == ["positive", "negative"] or queries.known_labels(dataset) == [
+        "negative",
+        "positive",
+    ]
     event = json.loads(Event.objects.filter(verb=Verb.UPLOAD_ACCEPTED).latest("pk").canonical)
     assert event["payload"]["label_values"] == upload.label_values
 
@@ -98,9 +118,12 @@ def test_numbers_of_a_preference_are_rejected_until_they_are_mapped(project, ana
 
     upload = actions.set_mapping(
         upload_id=upload.uuid, actor=ana, mapping=upload.mapping, label_values={"0": "first", "1": "second"}
-    )  # fmt: skip
+    )
     assert (upload.report["dry_run"]["failed"], upload.report["dry_run"]["ok"]) == (0, 2)
-    assert actions.set_mapping(upload_id=upload.uuid, actor=ana, mapping=upload.mapping).label_values == {"0": "first", "1": "second"}
+    assert actions.set_mapping(upload_id=upload.uuid, actor=ana, mapping=upload.mapping).label_values == {
+        "0": "first",
+        "1": "second",
+    }
 
 
 @pytest.mark.django_db
@@ -109,11 +132,15 @@ def test_an_invalid_target_changes_nothing(dataset, ana):
     before = queries.seen_digest(upload)
 
     with pytest.raises(Refused) as refusal:
-        actions.set_mapping(upload_id=upload.uuid, actor=ana, mapping=upload.mapping, label_values={"pos": "two\nlines"})
+        actions.set_mapping(
+            upload_id=upload.uuid, actor=ana, mapping=upload.mapping, label_values={"pos": "two\nlines"}
+        )
 
     assert list(refusal.value.fields) == ["label_values"]
     assert queries.seen_digest(Upload.objects.get(pk=upload.pk)) == before
-    changed = actions.set_mapping(upload_id=upload.uuid, actor=ana, mapping=upload.mapping, label_values={"0": "neutral"})
+    changed = actions.set_mapping(
+        upload_id=upload.uuid, actor=ana, mapping=upload.mapping, label_values={"0": "neutral"}
+    )
     assert queries.seen_digest(changed) != before
 
 
@@ -126,7 +153,14 @@ def test_the_page_has_a_field_for_each_value_and_saves_choices(dataset, ana, cli
     assert (form.values, form.values_open) == (["pos", "0", "NEG"], True)
     assert fields == {"value_0": "=positive", "value_1": "=0", "value_2": "=negative"}
 
-    data = {"parser": "csv", "encoding": "utf-8", "delimiter": ",", "has_header": "on", "column_0": "text", "column_1": "label"}
+    data = {
+        "parser": "csv",
+        "encoding": "utf-8",
+        "delimiter": ",",
+        "has_header": "on",
+        "column_0": "text",
+        "column_1": "label",
+    }
     client.post(reverse("datasets:inspect", args=[upload.uuid]), data | fields | {"value_1": ""})
     upload.refresh_from_db()
     assert upload.label_values == {"pos": "positive", "NEG": "negative", "0": ""}
@@ -141,9 +175,10 @@ def test_the_api_sets_and_returns_label_values(dataset, ana, client_for):
     upload = receive(dataset, ana, ROWS)
 
     answer = client_for(ana).post(
-        f"/api/v1/uploads/{upload.uuid}/inspect/", {"mapping": upload.mapping, "label_values": {"0": "neutral"}},
+        f"/api/v1/uploads/{upload.uuid}/inspect/",
+        {"mapping": upload.mapping, "label_values": {"0": "neutral"}},
         content_type="application/json",
-    )  # fmt: skip
+    )
 
     assert (answer.status_code, answer.json()["label_values"]["0"]) == (200, "neutral")
     assert answer.json()["report"]["dry_run"]["labels"] == {"negative": 1, "neutral": 1, "positive": 2}

@@ -1,4 +1,6 @@
-"""The layouts of fine-tuning data are recognized, become items of the fitting task, and are reported if they fit another."""
+"""The layouts of fine-tuning data are recognized, become items of the fitting task, and are reported if they
+fit another.
+"""
 
 from __future__ import annotations
 
@@ -17,22 +19,38 @@ from lifecycle.runtime.task_types.contents import responses
 from lifecycle.runtime.task_types.values import rename
 from tests.support.datasets import import_file, make_dataset, receive
 
-USER, REPLY, OTHER = {"role": "user", "content": "Hi?"}, {"role": "assistant", "content": "Hello."}, {"role": "assistant", "content": "No."}
+USER, REPLY, OTHER = (
+    {"role": "user", "content": "Hi?"},
+    {"role": "assistant", "content": "Hello."},
+    {"role": "assistant", "content": "No."},
+)
 
 
 def mapped(task: str, row: dict) -> tuple[dict[str, str], object]:
     """The proposed roles, without metadata, and the draft of one row."""
     values = {column: cell if isinstance(cell, str) else json.dumps(cell) for column, cell in row.items()}
     roles = propose(list(values), [Row(1, values)], task)
-    return {column: role for column, role in roles.items() if role != "metadata"}, Mapper(roles, task=task).draft(Row(1, values))
+    return {column: role for column, role in roles.items() if role != "metadata"}, Mapper(
+        roles, task=task
+    ).draft(Row(1, values))
 
 
 def test_openai_pairs():
     roles, draft = mapped(
-        "preference", {"input.messages": [USER], "preferred_output": [REPLY], "non_preferred_output": [OTHER], "input.tools": []}
+        "preference",
+        {
+            "input.messages": [USER],
+            "preferred_output": [REPLY],
+            "non_preferred_output": [OTHER],
+            "input.tools": [],
+        },
     )
 
-    assert roles == {"input.messages": "prompt", "preferred_output": "first", "non_preferred_output": "second"}
+    assert roles == {
+        "input.messages": "prompt",
+        "preferred_output": "first",
+        "non_preferred_output": "second",
+    }
     assert draft.content == {"prompt": [USER], "responses": [[REPLY], [OTHER]]}
     assert (draft.value, draft.metadata) == ({"choice": "first"}, {"input.tools": "[]"})
 
@@ -53,15 +71,20 @@ def test_a_dialogue_and_its_prefix_arent_a_pair():
 
 def test_a_prompt_outside_the_dialogues_is_kept():
     assert responses.pair("Sum up.", json.dumps([USER, REPLY]), json.dumps([USER, OTHER])) == {
-        "prompt": "Sum up.", "responses": [[USER, REPLY], [USER, OTHER]],
-    }  # fmt: skip
+        "prompt": "Sum up.",
+        "responses": [[USER, REPLY], [USER, OTHER]],
+    }
 
 
 def test_alpaca():
     roles, draft = mapped("generation", {"instruction": "Add.", "input": "1, 2", "output": "3"})
 
     assert roles == {"instruction": "text", "input": "context", "output": "label"}
-    assert (draft.text, draft.content, draft.value) == ("Add.\n\n1, 2", {"text": "Add.", "context": "1, 2"}, {"text": "3"})
+    assert (draft.text, draft.content, draft.value) == (
+        "Add.\n\n1, 2",
+        {"text": "Add.", "context": "1, 2"},
+        {"text": "3"},
+    )
     assert mapped("generation", {"instruction": "Add.", "input": "", "output": "3"})[1].content is None
 
 
@@ -96,15 +119,21 @@ def test_unpaired_preferences_become_single_label_texts():
     roles, draft = mapped("single_label", {"prompt": "2+2?", "completion": "4", "label": "true"})
 
     assert roles == {"prompt": "text", "completion": "context", "label": "label"}
-    assert (draft.text, draft.content, draft.value) == ("2+2?\n\n4", {"text": "2+2?", "context": "4"}, {"label": "true"})
+    assert (draft.text, draft.content, draft.value) == (
+        "2+2?\n\n4",
+        {"text": "2+2?", "context": "4"},
+        {"label": "true"},
+    )
 
 
 def test_extra_keys_of_messages_are_kept():
     call = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
     messages = [
-        {**USER, "name": "ann"}, {"role": "assistant", "content": None, "tool_calls": [call]},
-        {"role": "tool", "content": "7", "tool_call_id": "c1"}, {**REPLY, "weight": 0},
-    ]  # fmt: skip
+        {**USER, "name": "ann"},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "content": "7", "tool_call_id": "c1"},
+        {**REPLY, "weight": 0},
+    ]
 
     _, draft = mapped("chat", {"messages": messages, "tools": [{"a": 1}]})
 
@@ -115,29 +144,39 @@ def test_extra_keys_of_messages_are_kept():
 @pytest.mark.parametrize(
     ("messages", "reason"),
     [
-        ([REPLY, USER], "starts with assistant"), ([USER, {"role": "assistant", "content": " "}], "has no content"),
+        ([REPLY, USER], "starts with assistant"),
+        ([USER, {"role": "assistant", "content": " "}], "has no content"),
         ([{"role": "user", "content": ""}, REPLY], "has no content"),
     ],
-)  # fmt: skip
+)
 def test_dialogues_without_a_valid_response_are_rejected(messages, reason):
     assert reason in mapped("chat", {"messages": messages})[1].sentence
 
 
 def test_several_labels_are_rejected_for_a_single_label_task():
-    assert mapped("single_label", {"text": "both", "label": '["a", "b"]'})[1].sentence == (
-        "Line 1: There are 2 labels, but this dataset has one label per text."
+    assert (
+        mapped("single_label", {"text": "both", "label": '["a", "b"]'})[1].sentence
+        == "Line 1: There are 2 labels, but this dataset has one label per text."
     )
     assert mapped("single_label", {"text": "one", "label": '["a"]'})[1].value == {"label": "a"}
     assert mapped("multi_label", {"text": "both", "label": '["a", "b"]'})[1].names == ("a", "b")
 
 
 def test_tokens_with_tags_become_spans():
-    roles, draft = mapped("spans", {"tokens": ["Anna", "of", "New", "York"], "ner_tags": ["B-PER", "O", "B-LOC", "I-LOC"]})
+    roles, draft = mapped(
+        "spans", {"tokens": ["Anna", "of", "New", "York"], "ner_tags": ["B-PER", "O", "B-LOC", "I-LOC"]}
+    )
 
     assert roles == {"tokens": "text", "ner_tags": "label"}
     assert draft.text == "Anna of New York"
-    assert draft.value["spans"] == [{"start": 0, "end": 4, "label": "PER"}, {"start": 8, "end": 16, "label": "LOC"}]
-    assert "There are 1 tags such as O or B-PER for 2 tokens" in mapped("spans", {"tokens": ["a", "b"], "ner_tags": ["O"]})[1].sentence
+    assert draft.value["spans"] == [
+        {"start": 0, "end": 4, "label": "PER"},
+        {"start": 8, "end": 16, "label": "LOC"},
+    ]
+    assert (
+        "There are 1 tags such as O or B-PER for 2 tokens"
+        in mapped("spans", {"tokens": ["a", "b"], "ner_tags": ["O"]})[1].sentence
+    )
 
 
 def jsonl(*rows: dict) -> bytes:
@@ -156,11 +195,16 @@ def test_odd_dialogues_are_imported_and_reported(project, ana):
 
     found = receive(dataset, ana, content, "a.jsonl").report["dry_run"]
 
-    assert (found["layout"], found["ok"], found["failed"], found["labeled"]) == ("dialogues (messages)", 3, 0, 2)
+    assert (found["layout"], found["ok"], found["failed"], found["labeled"]) == (
+        "dialogues (messages)",
+        3,
+        0,
+        2,
+    )
     assert [(problem["line"], problem["sentence"], problem["blocks"]) for problem in found["problems"]] == [
         (1, "Line 1 has two consecutive user turns.", False),
         (2, "Line 2 ends with user, so annotators write the response.", False),
-    ]  # fmt: skip
+    ]
 
 
 @pytest.mark.django_db
@@ -179,9 +223,10 @@ def test_a_layout_of_another_task_is_reported(project, ana):
     found = receive(dataset, ana, content, "a.jsonl").report["dry_run"]
 
     assert found["blocked"]
-    assert found["problems"][0]["sentence"] == (
-        "This file looks like unpaired preferences, one response with true or false, for single-label datasets. "
-        "This dataset's task is preference."
+    assert (
+        found["problems"][0]["sentence"]
+        == "This file looks like unpaired preferences, one response with true or false, for single-label"
+        " datasets. This dataset's task is preference."
     )
 
 
@@ -191,7 +236,12 @@ def test_class_numbers_of_tags_become_names(project, ana):
     feature = {"feature": {"names": ["O", "B-PER"], "_type": "ClassLabel"}, "_type": "Sequence"}
     table = pa.table({"tokens": [["Anna", "left"]], "ner_tags": [[1, 0]]})
     file = io.BytesIO()
-    pq.write_table(table.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": {"ner_tags": feature}}})}), file)
+    pq.write_table(
+        table.replace_schema_metadata(
+            {"huggingface": json.dumps({"info": {"features": {"ner_tags": feature}}})}
+        ),
+        file,
+    )
 
     import_file(dataset, ana, file.getvalue(), "train.parquet")
 
@@ -217,10 +267,13 @@ def test_a_pair_of_equal_responses_is_reported_and_imported(second, codes):
     [
         ({"instruction": "Add.", "input": "1, 2", "output": "3"}, "Add.\n\n1, 2"),
         ({"instruction": "Add.", "input": "", "output": "3"}, "Add."),
-        ({"instruction": "Add.", "output": "3"}, "Add."), ({"prompt": "Add.", "completion": "3"}, "Add."),
+        ({"instruction": "Add.", "output": "3"}, "Add."),
+        ({"prompt": "Add.", "completion": "3"}, "Add."),
     ],
-)  # fmt: skip
+)
 def test_instructions_and_prompts_become_chats_for_a_chat_task(row, prompt):
     _, draft = mapped("chat", row)
 
-    assert draft.content == {"messages": [{"role": "user", "content": prompt}, {"role": "assistant", "content": "3"}]}
+    assert draft.content == {
+        "messages": [{"role": "user", "content": prompt}, {"role": "assistant", "content": "3"}]
+    }

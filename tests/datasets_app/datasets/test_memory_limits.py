@@ -1,4 +1,6 @@
-"""A small file that understates its unpacked size is read in a separate process with a memory limit, and rejected."""
+"""A small file that understates its unpacked size is read in a separate process with a memory limit, and
+rejected.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,12 @@ def understated() -> bytes:
     count, file = 150, io.BytesIO()
     ends = pa.array(range(0, count * MB + 1, MB), pa.int64()).buffers()[1]
     texts = pa.LargeStringArray.from_buffers(count, ends, pa.py_buffer(b"x" * (count * MB)))
-    options = {"use_dictionary": False, "write_statistics": False, "store_schema": False, "data_page_size": 1 << 31}
+    options = {
+        "use_dictionary": False,
+        "write_statistics": False,
+        "store_schema": False,
+        "data_page_size": 1 << 31,
+    }
     pq.write_table(pa.table({"text": texts}), file, compression="zstd", compression_level=1, **options)
     content, found = file.getvalue(), pq.read_metadata(file).row_group(0)
     footer = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
@@ -56,11 +63,21 @@ def understated() -> bytes:
 
 @cache
 def repeating() -> bytes:
-    """468 bytes that state one unpacked megabyte, but expand to 300 MB: each text shares its prefix with the one before."""
+    """468 bytes that state one unpacked megabyte, but expand to 300 MB: each text shares its prefix with the
+    one before.
+    """
     file = io.BytesIO()
-    texts = pa.DictionaryArray.from_arrays(pa.array([0] * 300, pa.int32()), pa.array(["x" * 1_000_000], pa.large_string()))
-    with pq.ParquetWriter(file, pa.schema({"text": pa.large_string()}), use_dictionary=False, write_statistics=False,
-                          column_encoding={"text": "DELTA_BYTE_ARRAY"}, compression="zstd") as writer:  # fmt: skip
+    texts = pa.DictionaryArray.from_arrays(
+        pa.array([0] * 300, pa.int32()), pa.array(["x" * 1_000_000], pa.large_string())
+    )
+    with pq.ParquetWriter(
+        file,
+        pa.schema({"text": pa.large_string()}),
+        use_dictionary=False,
+        write_statistics=False,
+        column_encoding={"text": "DELTA_BYTE_ARRAY"},
+        compression="zstd",
+    ) as writer:
         writer.write_table(pa.table({"text": texts.cast(pa.large_string())}))
     return file.getvalue()
 
@@ -74,7 +91,10 @@ def many_shared_texts() -> bytes:
     book.active.append(["text"])
     book.save(file)
     packed = io.BytesIO()
-    with zipfile.ZipFile(file) as source, zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as target:
+    with (
+        zipfile.ZipFile(file) as source,
+        zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as target,
+    ):
         for name in source.namelist():
             content = source.read(name)
             if name == "[Content_Types].xml":
@@ -99,7 +119,9 @@ CASES = [(understated, PARQUET, 100), (repeating, PARQUET, 100), (many_shared_te
 
 
 @pytest.mark.parametrize(("content", "reading", "memory"), CASES)
-def test_the_caller_needs_little_memory_and_the_reader_is_limited(tmp_path, monkeypatch, content, reading, memory):
+def test_the_caller_needs_little_memory_and_the_reader_is_limited(
+    tmp_path, monkeypatch, content, reading, memory
+):
     monkeypatch.setattr(confined, "MEMORY", memory * MB)
     path = tmp_path / "file"
     path.write_bytes(content())
@@ -129,11 +151,18 @@ def test_a_file_over_the_limit_is_rejected_by_its_dry_run_and_nothing_is_importe
     assert (upload.state, found["blocked"], found["rows"], found["ok"]) == ("inspected", True, 1, 0)
     assert [each for each in found["problems"] if each["code"] == "memory"] == [
         {
-            "line": 1, "code": "memory", "sentence": "Reading the file takes more than 100 MB of memory, so it's rejected.",
-            "fix": "Write it again with pyarrow, polars, or datasets, in smaller row groups, or export CSV or JSONL.",
-            "blocks": True, "member": "", "notice": False,
+            "line": 1,
+            "code": "memory",
+            "sentence": "Reading the file takes more than 100 MB of memory, so it's rejected.",
+            "fix": (
+                "Write it again with pyarrow, polars, or datasets, in smaller row groups, or export CSV or"
+                " JSONL."
+            ),
+            "blocks": True,
+            "member": "",
+            "notice": False,
         }
-    ]  # fmt: skip
+    ]
     assert not Item.objects.exists()
 
 
@@ -162,7 +191,8 @@ def test_a_crash_of_the_reader_is_a_problem_after_the_last_row(plain, monkeypatc
     assert [each.line for each in rows] == list(range(1, 1_201))
     server.process.send_signal(signal.SIGKILL)
     server.process.wait()
-    assert sum(isinstance(each, Row) for each in readers.read_rows(plain, PARQUET)) == 1_200  # another is started
+    # another is started
+    assert sum(isinstance(each, Row) for each in readers.read_rows(plain, PARQUET)) == 1_200
     messages = iter([{"pid": os.getpid()}, {"rows": [[1, {}]]}])
     monkeypatch.setattr(confined, "received", lambda *_: next(messages, None))
     assert [type(each) for each in readers.read_rows(plain, PARQUET)] == [Row, Problem]

@@ -30,7 +30,9 @@ def dataset(project, ana):
 def test_a_file_is_uploaded_reviewed_accepted_and_shown(dataset, ana, client_for):
     client = client_for(ana)
     file = SimpleUploadedFile("messages.csv", CONTENT)
-    answer = client.post(reverse("datasets:receive", args=[dataset.uuid]), {"file": file, "origin": "the help desk"})
+    answer = client.post(
+        reverse("datasets:receive", args=[dataset.uuid]), {"file": file, "origin": "the help desk"}
+    )
     upload = Upload.objects.get()
 
     assert answer.status_code == 302
@@ -49,7 +51,11 @@ def test_a_file_is_uploaded_reviewed_accepted_and_shown(dataset, ana, client_for
 
 def test_htmx_gets_the_fragment_and_a_full_load_after_upload(dataset, ana, client_for):
     client = client_for(ana)
-    answer = client.post(reverse("datasets:receive", args=[dataset.uuid]), {"file": SimpleUploadedFile("m.csv", CONTENT)}, **HTMX)
+    answer = client.post(
+        reverse("datasets:receive", args=[dataset.uuid]),
+        {"file": SimpleUploadedFile("m.csv", CONTENT)},
+        **HTMX,
+    )
     upload = Upload.objects.get()
 
     assert answer["HX-Redirect"] == reverse("datasets:upload", args=[upload.uuid])
@@ -60,7 +66,14 @@ def test_htmx_gets_the_fragment_and_a_full_load_after_upload(dataset, ana, clien
 
 def test_a_changed_mapping_checks_the_file_again(dataset, ana, client_for):
     upload = receive(dataset, ana, csv_bytes([["a", "b"]], ["text", "label"]))
-    data = {"encoding": "utf-8", "parser": "csv", "delimiter": ",", "has_header": "on", "column_0": "ignore", "column_1": "text"}
+    data = {
+        "encoding": "utf-8",
+        "parser": "csv",
+        "delimiter": ",",
+        "has_header": "on",
+        "column_0": "ignore",
+        "column_1": "text",
+    }
     answer = client_for(ana).post(reverse("datasets:inspect", args=[upload.uuid]), data, **HTMX)
 
     assert answer.status_code == 200
@@ -70,7 +83,14 @@ def test_a_changed_mapping_checks_the_file_again(dataset, ana, client_for):
 @pytest.mark.postgres
 def test_a_changed_delimiter_proposes_columns_again(dataset, ana, client_for):
     upload = receive(dataset, ana, b"text;label,x\na;b,c\n")
-    data = {"encoding": "utf-8", "parser": "csv", "delimiter": ",", "has_header": "on", "column_0": "text", "column_1": "label"}
+    data = {
+        "encoding": "utf-8",
+        "parser": "csv",
+        "delimiter": ",",
+        "has_header": "on",
+        "column_0": "text",
+        "column_1": "label",
+    }
     client_for(ana).post(reverse("datasets:inspect", args=[upload.uuid]), data)
 
     assert Upload.objects.get().report["dry_run"]["columns"] == ["text;label", "x"]
@@ -84,9 +104,13 @@ def test_a_changed_delimiter_proposes_columns_again(dataset, ana, client_for):
         ("a.csv", b"x" * 2_000_000, "larger than 1 MB"),
     ],
 )
-def test_unreadable_files_are_refused_and_nothing_is_stored(dataset, ana, client_for, settings, name, content, sentence):
+def test_unreadable_files_are_refused_and_nothing_is_stored(
+    dataset, ana, client_for, settings, name, content, sentence
+):
     settings.UPLOAD_MAX_BYTES = 1024 * 1024
-    answer = client_for(ana).post(reverse("datasets:receive", args=[dataset.uuid]), {"file": SimpleUploadedFile(name, content)})
+    answer = client_for(ana).post(
+        reverse("datasets:receive", args=[dataset.uuid]), {"file": SimpleUploadedFile(name, content)}
+    )
 
     assert answer.status_code == 422
     assert sentence in answer.content.decode()
@@ -94,7 +118,12 @@ def test_unreadable_files_are_refused_and_nothing_is_stored(dataset, ana, client
 
 
 def test_hostile_texts_and_names_are_inert(dataset, ana, client_for):
-    upload = receive(dataset, ana, '<script>alert(1)</script>,label\n"<img src=x onerror=alert(2)>",\u202eevil\n'.encode(), "<b>.csv")
+    upload = receive(
+        dataset,
+        ana,
+        '<script>alert(1)</script>,label\n"<img src=x onerror=alert(2)>",\u202eevil\n'.encode(),
+        "<b>.csv",
+    )
     page = client_for(ana).get(reverse("datasets:upload", args=[upload.uuid])).content.decode()
 
     assert "<script>alert" not in page
@@ -121,7 +150,11 @@ def test_strangers_get_404_and_wrong_roles_403_and_nothing_changes(dataset, ana,
     upload = receive(dataset, ana, CONTENT)
     posts = [reverse(f"datasets:{name}", args=[upload.uuid]) for name in ("inspect", "accept", "discard")]
     posts.append(reverse("datasets:receive", args=[dataset.uuid]))
-    for url in [*posts, reverse("datasets:dataset", args=[dataset.uuid]), reverse("datasets:upload", args=[upload.uuid])]:
+    for url in [
+        *posts,
+        reverse("datasets:dataset", args=[dataset.uuid]),
+        reverse("datasets:upload", args=[upload.uuid]),
+    ]:
         method = "post" if url in posts else "get"
         assert getattr(client_for(otto), method)(url).status_code == 404
     for url in posts:
@@ -135,7 +168,9 @@ def test_items_of_a_running_import_are_hidden(dataset, ana, client_for):
     import_texts(dataset, ["seen"], ana)
     upload = receive(dataset, ana, CONTENT)
     Upload.objects.filter(pk=upload.pk).update(state=UploadState.IMPORTING)
-    hidden = Item.objects.create(dataset=dataset, upload=upload, line=2, text="hidden", digest="0" * 64, normal_digest="0" * 64)
+    hidden = Item.objects.create(
+        dataset=dataset, upload=upload, line=2, text="hidden", digest="0" * 64, normal_digest="0" * 64
+    )
 
     assert client_for(ana).get(reverse("datasets:item", args=[hidden.uuid])).status_code == 404
     assert "hidden" not in [item.text for item in queries.items(dataset)]
@@ -168,21 +203,31 @@ def test_items_are_paged_by_key(dataset, ana, client_for):
     assert (page.items[0].text, page.items[-1].text, page.after) == ("text 34", "text 05", None)
     assert [item.text for item in older.items] == ["text 04", "text 03", "text 02", "text 01", "text 00"]
     assert queries.item_page(queries.items(dataset), after=older.after).items == page.items
-    assert queries.item_page(queries.items(dataset), after=page.items[0].pk) == queries.ItemPage([], None, None)
+    assert queries.item_page(queries.items(dataset), after=page.items[0].pk) == queries.ItemPage(
+        [], None, None
+    )
 
 
 @pytest.mark.postgres
 def test_the_api_accepts_a_raw_body_and_returns_the_dry_run(project, ana, client_for):
     client = client_for(ana)
-    made = client.post("/api/v1/datasets/", {"project": str(project.uuid), "name": "By API"}, content_type="application/json")
+    made = client.post(
+        "/api/v1/datasets/", {"project": str(project.uuid), "name": "By API"}, content_type="application/json"
+    )
     assert made.status_code == 201
     url = f"/api/v1/datasets/{made.json()['uuid']}/uploads/?name=messages.csv"
     sent = client.post(url, CONTENT, content_type="text/csv")
     assert sent.status_code == 201
     found = sent.json()
-    assert (found["state"], found["mapping"], found["report"]["dry_run"]["ok"]) == ("inspected", {"text": "text", "label": "label"}, 2)
+    assert (found["state"], found["mapping"], found["report"]["dry_run"]["ok"]) == (
+        "inspected",
+        {"text": "text", "label": "label"},
+        2,
+    )
 
-    accepted = client.post(f"/api/v1/uploads/{found['uuid']}/accept/", {"seen": found["seen"]}, content_type="application/json")
+    accepted = client.post(
+        f"/api/v1/uploads/{found['uuid']}/accept/", {"seen": found["seen"]}, content_type="application/json"
+    )
     assert (accepted.status_code, accepted.json()["kind"]) == (202, "datasets.import")
     run_ok("default")
     items = client.get(f"/api/v1/datasets/{made.json()['uuid']}/items/").json()

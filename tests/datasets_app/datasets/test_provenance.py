@@ -19,9 +19,15 @@ from tests.support.datasets import csv_bytes, make_dataset
 pytestmark = pytest.mark.django_db
 CONTENT = csv_bytes([["hello", "x"]], ["text", "label"])
 PROVENANCE = {
-    "origin": "the help desk", "collected_from": "2026-01-02", "collected_until": "2026-03-04", "collected_how": "exported by hand",
-    "licence": "CC0", "consent": "in the terms of use", "synthetic": "on", "generator": "model m1",
-}  # fmt: skip
+    "origin": "the help desk",
+    "collected_from": "2026-01-02",
+    "collected_until": "2026-03-04",
+    "collected_how": "exported by hand",
+    "licence": "CC0",
+    "consent": "in the terms of use",
+    "synthetic": "on",
+    "generator": "model m1",
+}
 
 
 @pytest.fixture
@@ -31,13 +37,26 @@ def dataset(project, ana):
 
 def test_provenance_is_saved_shown_and_recorded(dataset, ana, client_for):
     client = client_for(ana)
-    client.post(reverse("datasets:receive", args=[dataset.uuid]), {"file": SimpleUploadedFile("a.csv", CONTENT), **PROVENANCE})
+    client.post(
+        reverse("datasets:receive", args=[dataset.uuid]),
+        {"file": SimpleUploadedFile("a.csv", CONTENT), **PROVENANCE},
+    )
     upload = Upload.objects.get()
     page = client.get(reverse("datasets:upload", args=[upload.uuid])).content.decode()
     actions.accept_upload(upload_id=upload.uuid, actor=ana)
 
-    assert (upload.collected_from, upload.collected_until) == (datetime.date(2026, 1, 2), datetime.date(2026, 3, 4))
-    for shown in ("the help desk", "2026-01-02 to 2026-03-04", "exported by hand", "CC0", "in the terms of use", "yes, by model m1"):
+    assert (upload.collected_from, upload.collected_until) == (
+        datetime.date(2026, 1, 2),
+        datetime.date(2026, 3, 4),
+    )
+    for shown in (
+        "the help desk",
+        "2026-01-02 to 2026-03-04",
+        "exported by hand",
+        "CC0",
+        "in the terms of use",
+        "yes, by model m1",
+    ):
         assert shown in page
     event = json.loads(Event.objects.get(verb=Verb.UPLOAD_ACCEPTED).canonical)
     assert event["payload"]["provenance"] == {**PROVENANCE, "synthetic": True}
@@ -46,10 +65,15 @@ def test_provenance_is_saved_shown_and_recorded(dataset, ana, client_for):
 
 
 def test_the_api_takes_provenance_from_the_query(dataset, ana, client_for):
-    url = f"/api/v1/datasets/{dataset.uuid}/uploads/?name=a.csv&origin=here&synthetic=true&generator=m1&collected_from=2026-01-02"
+    url = f"/api/v1/datasets/{dataset.uuid}/uploads/?name=a.csv&origin=here&synthetic=true&generator=m1&collected_from=2026-01-02"  # noqa: E501
     found = client_for(ana).post(url, CONTENT, content_type="text/csv").json()["provenance"]
 
-    assert (found["origin"], found["synthetic"], found["generator"], found["collected_from"]) == ("here", True, "m1", "2026-01-02")
+    assert (found["origin"], found["synthetic"], found["generator"], found["collected_from"]) == (
+        "here",
+        True,
+        "m1",
+        "2026-01-02",
+    )
     assert (found["collected_until"], found["licence"]) == (None, "")
 
 
@@ -58,26 +82,39 @@ def test_the_api_takes_provenance_from_the_query(dataset, ana, client_for):
     [
         ({"synthetic": "on"}, "generator", "Enter the program or model that made the synthetic texts."),
         ({"generator": "m1"}, "generator", "Only synthetic texts have a generator"),
-        ({"collected_from": "2026-03-04", "collected_until": "2026-01-02"}, "collected_until", "The last day is before the first."),
+        (
+            {"collected_from": "2026-03-04", "collected_until": "2026-01-02"},
+            "collected_until",
+            "The last day is before the first.",
+        ),
     ],
 )
-def test_contradicting_provenance_is_refused_by_field_and_nothing_is_stored(dataset, ana, client_for, given, field, sentence):
+def test_contradicting_provenance_is_refused_by_field_and_nothing_is_stored(
+    dataset, ana, client_for, given, field, sentence
+):
     client = client_for(ana)
-    answer = client.post(reverse("datasets:receive", args=[dataset.uuid]), {"file": SimpleUploadedFile("a.csv", CONTENT), **given})
+    answer = client.post(
+        reverse("datasets:receive", args=[dataset.uuid]),
+        {"file": SimpleUploadedFile("a.csv", CONTENT), **given},
+    )
     page = answer.content.decode()
 
     assert answer.status_code == 422
     assert sentence in page
     assert "<details open>" in page
     query = "&".join(f"{name}={'true' if value == 'on' else value}" for name, value in given.items())
-    refused = client.post(f"/api/v1/datasets/{dataset.uuid}/uploads/?name=a.csv&{query}", CONTENT, content_type="text/csv")
+    refused = client.post(
+        f"/api/v1/datasets/{dataset.uuid}/uploads/?name=a.csv&{query}", CONTENT, content_type="text/csv"
+    )
     assert (refused.status_code, list(refused.json()["fields"])) == (422, [field])
     assert not Upload.objects.exists()
 
 
 @pytest.mark.postgres
 def test_the_database_allows_generators_only_for_synthetic_files(dataset, ana, client_for):
-    actions.receive_upload(dataset=dataset, actor=ana, file=SimpleUploadedFile("a.csv", CONTENT), file_name="a.csv")
+    actions.receive_upload(
+        dataset=dataset, actor=ana, file=SimpleUploadedFile("a.csv", CONTENT), file_name="a.csv"
+    )
 
     with pytest.raises(IntegrityError), transaction.atomic():
         Upload.objects.update(generator="m1")

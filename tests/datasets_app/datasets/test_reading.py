@@ -23,7 +23,7 @@ def read(tmp_path: Path, content: bytes, reading: Reading = CSV) -> list[tuple]:
     return [
         (found.line, found.values) if isinstance(found, Row) else (found.line, found.code)
         for found in readers.read_rows(path, reading)
-    ]  # fmt: skip
+    ]
 
 
 def test_lines_are_physical_even_with_quoted_newlines_and_mixed_line_ends(tmp_path):
@@ -42,12 +42,18 @@ def test_cells_are_never_turned_into_numbers(tmp_path):
 
 def test_ragged_rows_are_reported_and_the_rest_is_read(tmp_path):
     assert read(tmp_path, b"a,b\n1,2\n3\n4,5,6\n7,8\n") == [
-        (2, {"a": "1", "b": "2"}), (3, "ragged"), (4, "ragged"), (5, {"a": "7", "b": "8"}),
-    ]  # fmt: skip
+        (2, {"a": "1", "b": "2"}),
+        (3, "ragged"),
+        (4, "ragged"),
+        (5, {"a": "7", "b": "8"}),
+    ]
 
 
 def test_an_unescaped_quote_is_reported(tmp_path):
-    assert read(tmp_path, b'a,b\n"he said "hi" to me",2\n3,4\n') == [(2, "quoting"), (3, {"a": "3", "b": "4"})]
+    assert read(tmp_path, b'a,b\n"he said "hi" to me",2\n3,4\n') == [
+        (2, "quoting"),
+        (3, {"a": "3", "b": "4"}),
+    ]
 
 
 def test_an_unclosed_quote_is_reported_with_the_line_where_it_opens(tmp_path):
@@ -55,7 +61,11 @@ def test_an_unclosed_quote_is_reported_with_the_line_where_it_opens(tmp_path):
 
 
 def test_nul_is_reported(tmp_path):
-    assert read(tmp_path, b"a,b\n1,2\nx\x00y,3\n4,5\n") == [(2, {"a": "1", "b": "2"}), (3, "nul"), (4, {"a": "4", "b": "5"})]
+    assert read(tmp_path, b"a,b\n1,2\nx\x00y,3\n4,5\n") == [
+        (2, {"a": "1", "b": "2"}),
+        (3, "nul"),
+        (4, {"a": "4", "b": "5"}),
+    ]
 
 
 def test_a_cell_of_a_megabyte_is_rejected_and_the_rest_is_read(tmp_path):
@@ -68,7 +78,10 @@ def test_a_text_over_the_limit_is_rejected():
     found = mapping.Mapper({"text": "text"}).draft(Row(7, {"text": "x" * 100_001}))
 
     assert found == Problem(
-        7, "long_text", "Line 7 has a text of 100,001 characters; the limit is 100,000.", "Split the text into several rows."
+        7,
+        "long_text",
+        "Line 7 has a text of 100,001 characters; the limit is 100,000.",
+        "Split the text into several rows.",
     )
 
 
@@ -89,14 +102,22 @@ def test_duplicate_and_empty_column_names_are_made_unique_and_reported(tmp_path)
 
 def test_columns_without_a_header_are_numbered(tmp_path):
     assert read(tmp_path, b"hello,a\nbye,b\n", Reading("utf-8", "csv", ",", has_header=False)) == [
-        (1, {"column 1": "hello", "column 2": "a"}), (2, {"column 1": "bye", "column 2": "b"}),
-    ]  # fmt: skip
+        (1, {"column 1": "hello", "column 2": "a"}),
+        (2, {"column 1": "bye", "column 2": "b"}),
+    ]
 
 
 def test_broken_lines_of_jsonl_are_reported(tmp_path):
     content = b'{"text": "a"}\n{"text": "b",}\n[1, 2]\n"x"\n\n{"text": "c", "text": "d"}\n{"text": "e"}\n'
 
-    assert read(tmp_path, content, JSONL) == [(1, {"text": "a"}), (2, "json"), (3, "json"), (4, "json"), (6, "json"), (7, {"text": "e"})]
+    assert read(tmp_path, content, JSONL) == [
+        (1, {"text": "a"}),
+        (2, "json"),
+        (3, "json"),
+        (4, "json"),
+        (6, "json"),
+        (7, {"text": "e"}),
+    ]
 
 
 def test_nested_objects_become_dotted_columns_with_unchanged_values(tmp_path):
@@ -134,7 +155,9 @@ def test_deep_nesting_and_unpaired_surrogates_are_reported(tmp_path):
         ("text\nplain\n".encode("utf-16-le"), "", 1),
     ],
 )
-def test_encodings_are_detected_by_byte_order_mark_or_strictly_and_never_guessed(tmp_path, content, encoding, line):
+def test_encodings_are_detected_by_byte_order_mark_or_strictly_and_never_guessed(
+    tmp_path, content, encoding, line
+):
     path = tmp_path / "file"
     path.write_bytes(content)
 
@@ -153,7 +176,10 @@ def test_a_byte_order_mark_isnt_part_of_the_first_column(tmp_path):
     [
         (b"PK\x03\x04rest", "The archive is damaged or truncated."),
         (b"%PDF-1.7", "This is a PDF, not CSV, TSV, JSONL, JSON, text, CoNLL, Parquet, or Excel."),
-        (bytes(range(256)) * 8 + bytes(999), "This is a binary file, not CSV, TSV, JSONL, JSON, text, CoNLL, Parquet, or Excel."),
+        (
+            bytes(range(256)) * 8 + bytes(999),
+            "This is a binary file, not CSV, TSV, JSONL, JSON, text, CoNLL, Parquet, or Excel.",
+        ),
         (b"text\na", ""),
     ],
 )
@@ -190,10 +216,11 @@ def test_parser_delimiter_and_header_are_proposed(tmp_path, name, content, parse
 @pytest.mark.parametrize(
     ("content", "has_header", "reported"),
     [
-        (b"great film,pos\nbad film,neg\n", True, True), (b"great film,pos\nbad film,neg\n", False, False),
+        (b"great film,pos\nbad film,neg\n", True, True),
+        (b"great film,pos\nbad film,neg\n", False, False),
         (b"text,kind\na,b\n", True, False),
     ],
-)  # fmt: skip
+)
 def test_a_first_row_without_known_names_is_reported(tmp_path, content, has_header, reported):
     path = tmp_path / "file"
     path.write_bytes(content)
@@ -201,21 +228,41 @@ def test_a_first_row_without_known_names_is_reported(tmp_path, content, has_head
     columns = readers.header(path, reading).columns
     found = dry_run.examine(path, reading, {columns[0]: "text", columns[1]: "label"})
 
-    assert [(problem.line, problem.code, problem.blocks) for problem in found.problems] == [(1, "header", False)] * reported
+    assert [(problem.line, problem.code, problem.blocks) for problem in found.problems] == [
+        (1, "header", False)
+    ] * reported
 
 
 def test_columns_are_proposed_by_name_then_by_content():
-    assert mapping.propose(["Sentence", "CATEGORY", "ID", "thread_id", "created_at", "split", "note"], []) == {
-        "Sentence": "text", "CATEGORY": "label", "ID": "id", "thread_id": "group", "created_at": "time", "split": "split", "note": "metadata",  # noqa: E501
-    }  # fmt: skip
-    rows = [Row(n, {"column 1": kind, "column 2": f"a rather long sentence {n}"}) for n, kind in enumerate(["ham", "spam", "ham", "ham"])]
+    assert mapping.propose(
+        ["Sentence", "CATEGORY", "ID", "thread_id", "created_at", "split", "note"], []
+    ) == {
+        "Sentence": "text",
+        "CATEGORY": "label",
+        "ID": "id",
+        "thread_id": "group",
+        "created_at": "time",
+        "split": "split",
+        "note": "metadata",
+    }
+    rows = [
+        Row(n, {"column 1": kind, "column 2": f"a rather long sentence {n}"})
+        for n, kind in enumerate(["ham", "spam", "ham", "ham"])
+    ]
     assert mapping.propose(["column 1", "column 2"], rows) == {"column 1": "label", "column 2": "text"}
 
 
 def test_a_repetitive_column_isnt_a_label_if_the_text_column_is_known():
-    rows = [Row(line, {"id": str(line), "text": f"message {line}", "channel": ("mail", "chat")[line % 2]}) for line in range(2, 12)]
+    rows = [
+        Row(line, {"id": str(line), "text": f"message {line}", "channel": ("mail", "chat")[line % 2]})
+        for line in range(2, 12)
+    ]
 
-    assert mapping.propose(["id", "text", "channel"], rows) == {"id": "id", "text": "text", "channel": "metadata"}
+    assert mapping.propose(["id", "text", "channel"], rows) == {
+        "id": "id",
+        "text": "text",
+        "channel": "metadata",
+    }
 
 
 @pytest.mark.parametrize(
@@ -239,10 +286,16 @@ def test_an_unreadable_time_is_reported_but_the_row_is_kept(tmp_path):
     path.write_bytes(b"text,when\na,tomorrow\nb,2026-01-02\nc,\n")
     found = list(dry_run.read_drafts(path, CSV, {"text": "text", "when": "time"}, ""))
 
-    assert [(each.line, each.code, each.notice) for each in found if isinstance(each, Problem)] == [(2, "time", True)]
-    assert [(each.text, each.metadata, bool(each.event_time)) for each in found if not isinstance(each, Problem)] == [
-        ("a", {"when": "tomorrow"}, False), ("b", {}, True), ("c", {}, False),
-    ]  # fmt: skip
+    assert [(each.line, each.code, each.notice) for each in found if isinstance(each, Problem)] == [
+        (2, "time", True)
+    ]
+    assert [
+        (each.text, each.metadata, bool(each.event_time)) for each in found if not isinstance(each, Problem)
+    ] == [
+        ("a", {"when": "tomorrow"}, False),
+        ("b", {}, True),
+        ("c", {}, False),
+    ]
 
 
 def test_splits_and_times_are_parsed():
@@ -250,25 +303,40 @@ def test_splits_and_times_are_parsed():
 
     assert mapper.draft(Row(2, {"text": "a", "split": "Dev"})).split == "validation"
     assert mapper.draft(Row(2, {"text": "a", "split": ""})).split == "train"
-    assert mapper.draft(Row(2, {"text": "a", "time": "2026-11-24T16:10:00+02:00"})).event_time.isoformat() == "2026-11-24T14:10:00+00:00"
-    assert mapper.draft(Row(2, {"text": "a", "time": "1700000000"})).event_time.isoformat() == "2023-11-14T22:13:20+00:00"
+    assert (
+        mapper.draft(Row(2, {"text": "a", "time": "2026-11-24T16:10:00+02:00"})).event_time.isoformat()
+        == "2026-11-24T14:10:00+00:00"
+    )
+    assert (
+        mapper.draft(Row(2, {"text": "a", "time": "1700000000"})).event_time.isoformat()
+        == "2023-11-14T22:13:20+00:00"
+    )
 
 
 def test_a_mapping_needs_exactly_one_text():
-    assert [problem.sentence for problem in mapping.check({"a": "metadata"}, ["a"])] == ["No column is mapped to text."]
-    assert [problem.sentence for problem in mapping.check({"a": "text", "b": "text"}, ["a", "b"])] == ["2 columns are mapped to text."]
-    assert [problem.sentence for problem in mapping.check({"a": "text", "b": "label", "c": "label"}, "abc")] == [
-        "2 columns are mapped to label."
+    assert [problem.sentence for problem in mapping.check({"a": "metadata"}, ["a"])] == [
+        "No column is mapped to text."
     ]
+    assert [problem.sentence for problem in mapping.check({"a": "text", "b": "text"}, ["a", "b"])] == [
+        "2 columns are mapped to text."
+    ]
+    assert [
+        problem.sentence for problem in mapping.check({"a": "text", "b": "label", "c": "label"}, "abc")
+    ] == ["2 columns are mapped to label."]
 
 
 def test_look_alike_texts_are_reported_once_and_arent_duplicates(tmp_path):
     composed, decomposed = "caf\u00e9", "cafe\u0301"
     path = tmp_path / "file"
-    path.write_text("\n".join(["text", decomposed, composed, composed, decomposed, "na\u00efve", "cafe", ""]), encoding="utf-8")
+    path.write_text(
+        "\n".join(["text", decomposed, composed, composed, decomposed, "na\u00efve", "cafe", ""]),
+        encoding="utf-8",
+    )
     report = dry_run.examine(path, CSV, {"text": "text"})
 
-    assert [(problem.line, problem.code, problem.notice) for problem in report.problems] == [(3, "twins", True)]
+    assert [(problem.line, problem.code, problem.notice) for problem in report.problems] == [
+        (3, "twins", True)
+    ]
     assert (report.ok, report.repeated) == (6, 2)
 
 
@@ -306,4 +374,8 @@ def test_banking77_is_read_completely():
     assert roles == {"text": "text", "category": "label"}
     assert (report.rows, report.ok, report.failed, len(report.labels)) == (10_003, 10_003, 0, 77)
     last = list(readers.read_rows(path, reading))[-1]
-    assert path.read_bytes().split(b"\n")[last.line - 1].startswith(last.values["text"].split("\n")[0].encode()[:20])
+    assert (
+        path.read_bytes()
+        .split(b"\n")[last.line - 1]
+        .startswith(last.values["text"].split("\n")[0].encode()[:20])
+    )

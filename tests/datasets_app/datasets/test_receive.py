@@ -42,7 +42,9 @@ def test_a_disk_that_fills_up_leaves_nothing_and_the_next_upload_works(dataset, 
     assert Upload.objects.count() == Blob.objects.count() == 0
 
     upload = receive(dataset, ana, CONTENT)
-    with storages["blobs"].open(f"{upload.blob.digest[:2]}/{upload.blob.digest[2:4]}/{upload.blob.digest}") as file:
+    with storages["blobs"].open(
+        f"{upload.blob.digest[:2]}/{upload.blob.digest[2:4]}/{upload.blob.digest}"
+    ) as file:
         assert file.read() == CONTENT
 
 
@@ -62,7 +64,13 @@ def test_a_stream_stops_at_the_limit(dataset, ana, settings):
 
 
 @pytest.mark.parametrize(
-    ("name", "kept"), [("../../etc/passwd", "passwd"), ("C:\\data\\a.csv", "a.csv"), ("a\x00\u202eb.csv", "ab.csv"), ("", "file")]
+    ("name", "kept"),
+    [
+        ("../../etc/passwd", "passwd"),
+        ("C:\\data\\a.csv", "a.csv"),
+        ("a\x00\u202eb.csv", "ab.csv"),
+        ("", "file"),
+    ],
 )
 def test_file_names_have_no_path_or_control_characters(dataset, ana, name, kept):
     assert receive(dataset, ana, CONTENT, name).file_name == kept
@@ -130,13 +138,17 @@ def test_a_dry_run_isnt_saved_if_settings_changed_meanwhile(dataset, ana, meanwh
 
     upload.refresh_from_db()
     assert (upload.mapping, upload.report["dry_run"]["splits"], upload.report["dry_run"]["blocked"]) == (
-        {"text": "text", "label": "label"}, splits, blocked,
-    )  # fmt: skip
+        {"text": "text", "label": "label"},
+        splits,
+        blocked,
+    )
     assert all(getattr(upload, name) == value for name, value in choice.items())
 
 
 @pytest.mark.parametrize(("choice", "splits", "blocked"), CHOICES)
-def test_a_dry_run_of_a_job_isnt_saved_if_settings_changed_meanwhile(dataset, ana, monkeypatch, meanwhile, choice, splits, blocked):
+def test_a_dry_run_of_a_job_isnt_saved_if_settings_changed_meanwhile(
+    dataset, ana, monkeypatch, meanwhile, choice, splits, blocked
+):
     with monkeypatch.context() as patch:
         patch.setattr(inspection, "AT_ONCE_BYTES", 5)
         upload = receive(dataset, ana, TWICE)
@@ -160,7 +172,9 @@ def test_a_large_file_is_checked_by_a_job(dataset, ana, monkeypatch):
 
 def test_conflicting_labels_of_repeated_rows_are_counted(dataset, ana):
     import_texts(dataset, [("a", "x"), ("b", "x")], ana)
-    upload = import_texts(dataset, [("a", "y"), ("b", "x"), ("c", "x"), ("c", "y")], ana, contradicting="first")
+    upload = import_texts(
+        dataset, [("a", "y"), ("b", "x"), ("c", "x"), ("c", "y")], ana, contradicting="first"
+    )
 
     assert (upload.rows_new, upload.rows_duplicate, upload.report["import"]["conflicts"]) == (1, 3, 2)
 

@@ -23,10 +23,17 @@ def test_columns_are_proposed_by_the_task():
 
     found = propose(columns, [], "preference")
 
-    assert found == {"prompt": "prompt", "chosen": "first", "rejected": "second", "id": "id", "note": "metadata"}
+    assert found == {
+        "prompt": "prompt",
+        "chosen": "first",
+        "rejected": "second",
+        "id": "id",
+        "note": "metadata",
+    }
     assert [problem.sentence for problem in check({"prompt": "prompt"}, columns, "preference")] == [
-        "No column is mapped to first.", "No column is mapped to second.",
-    ]  # fmt: skip
+        "No column is mapped to first.",
+        "No column is mapped to second.",
+    ]
     assert "text" not in roles_for("chat")
     assert "messages" not in roles_for("single_label")
 
@@ -42,7 +49,9 @@ def test_a_pair_with_a_preferred_response_is_labeled():
 
 def imported(project, ana, task, rows, **options):
     dataset = make_dataset(project, ana, task=task)
-    import_file(dataset, ana, "".join(json.dumps(row) + "\n" for row in rows).encode(), "rows.jsonl", **options)
+    import_file(
+        dataset, ana, "".join(json.dumps(row) + "\n" for row in rows).encode(), "rows.jsonl", **options
+    )
     dataset.refresh_from_db()
     return dataset
 
@@ -54,7 +63,11 @@ def decisions(dataset):
 
 @pytest.mark.django_db
 def test_spans_of_a_file_become_decisions(project, ana):
-    rows = [{"text": FIREMEN, "spans": [[19, 29, "THING"]]}, {"text": "nothing", "spans": []}, {"text": "broken", "spans": [[0, 99, "X"]]}]
+    rows = [
+        {"text": FIREMEN, "spans": [[19, 29, "THING"]]},
+        {"text": "nothing", "spans": []},
+        {"text": "broken", "spans": [[0, 99, "X"]]},
+    ]
 
     dataset = imported(project, ana, "spans", rows)
 
@@ -64,9 +77,14 @@ def test_spans_of_a_file_become_decisions(project, ana):
 
 @pytest.mark.django_db
 def test_lists_of_labels_become_one_suggestion_each(project, ana):
-    dataset = imported(project, ana, "multi_label", [{"text": "one", "labels": ["b", "a"]}], labels_as="suggestions")
+    dataset = imported(
+        project, ana, "multi_label", [{"text": "one", "labels": ["b", "a"]}], labels_as="suggestions"
+    )
 
-    assert [row.label.name for row in dataset.items.get().suggestions.order_by("label__position")] == ["a", "b"]
+    assert [row.label.name for row in dataset.items.get().suggestions.order_by("label__position")] == [
+        "a",
+        "b",
+    ]
 
 
 @pytest.mark.django_db

@@ -1,4 +1,6 @@
-"""Slices: named filters, private or shared, counted, reported if they're no longer valid, and opened as a queue."""
+"""Slices: named filters, private or shared, counted, reported if they're no longer valid, and opened as a
+queue.
+"""
 
 from __future__ import annotations
 
@@ -42,14 +44,29 @@ def save(dataset, actor, **options) -> Slice:
 
 
 def verbs() -> list[str]:
-    return list(Event.objects.filter(verb__startswith="datasets.slice").order_by("id").values_list("verb", flat=True))
+    return list(
+        Event.objects.filter(verb__startswith="datasets.slice").order_by("id").values_list("verb", flat=True)
+    )
 
 
 def test_a_slice_keeps_the_active_filters(dataset, ana):
-    row = save(dataset, ana, name="  Long   cards ", filters={"q": " card ", "length_from": "9", "split": ""}, description="to look at")
+    row = save(
+        dataset,
+        ana,
+        name="  Long   cards ",
+        filters={"q": " card ", "length_from": "9", "split": ""},
+        description="to look at",
+    )
 
-    assert (row.name, row.filters, row.shared, row.description) == ("Long cards", {"q": "card", "length_from": "9"}, False, "to look at")
-    assert [item.text for item in Selection(dataset, ana, row.filters, whole=True).page().items] == ["card four"]
+    assert (row.name, row.filters, row.shared, row.description) == (
+        "Long cards",
+        {"q": "card", "length_from": "9"},
+        False,
+        "to look at",
+    )
+    assert [item.text for item in Selection(dataset, ana, row.filters, whole=True).page().items] == [
+        "card four"
+    ]
     assert verbs() == ["datasets.slice_saved"]
     assert "card" not in Event.objects.get(verb="datasets.slice_saved").canonical
 
@@ -79,7 +96,9 @@ def test_roles_that_cant_save_slices_are_refused(dataset, omar):
     assert not Slice.objects.exists()
 
 
-def test_own_slices_are_private_and_shared_ones_visible_to_the_project(dataset, ana, ravi, otto, cards, client_for):
+def test_own_slices_are_private_and_shared_ones_visible_to_the_project(
+    dataset, ana, ravi, otto, cards, client_for
+):
     own = save(dataset, ana, name="Mine", filters={"q": "two"})
 
     assert [set(queries.slices(user)) for user in (ana, ravi, otto)] == [{own, cards}, {cards}, set()]
@@ -100,7 +119,9 @@ def test_only_its_author_and_leads_can_change_a_shared_slice(dataset, ana, ravi,
     cards.refresh_from_db()
     assert cards.name == "Cards"
 
-    actions.change_slice(slice_id=cards.uuid, actor=lee, name="All cards", description="every one", shared=True)
+    actions.change_slice(
+        slice_id=cards.uuid, actor=lee, name="All cards", description="every one", shared=True
+    )
     cards.refresh_from_db()
     assert (cards.name, cards.description, cards.filters) == ("All cards", "every one", {"q": "card"})
     actions.delete_slice(slice_id=cards.uuid, actor=ana)
@@ -130,13 +151,17 @@ def test_an_invalid_slice_is_reported_everywhere_and_matches_nothing(dataset, an
     make_queue(dataset, ravi, schema=["billing", "card"])
     card = labels_by_name(latest_schema(dataset))["card"]
     row = save(dataset, ravi, name="As card", filters={"decided": str(card.stable_id)}, shared=True)
-    change_classes(dataset_id=dataset.uuid, actor=ravi, wanted=[Change(card.stable_id, ChangeKind.RETIRE)], seen=1)
+    change_classes(
+        dataset_id=dataset.uuid, actor=ravi, wanted=[Change(card.stable_id, ChangeKind.RETIRE)], seen=1
+    )
 
     page = client_for(ravi).get(reverse("datasets:slice", args=[row.uuid])).content.decode()
     assert "This slice matches nothing" in page
     assert "Label something that no longer exists" in page
     assert "Open queue" not in page
-    listed = client_for(ravi).get(reverse("datasets:dataset", args=[dataset.uuid]), row.filters).content.decode()
+    listed = (
+        client_for(ravi).get(reverse("datasets:dataset", args=[dataset.uuid]), row.filters).content.decode()
+    )
     assert "No items are shown: a filter isn't valid." in listed
     assert "card one" not in listed
     with pytest.raises(Conflict, match="one of its filters is no longer valid"):
@@ -199,7 +224,11 @@ def test_a_slice_is_saved_changed_counted_and_deleted_on_its_pages(dataset, ana,
 def test_the_api_searches_filters_pages_and_keeps_slices(dataset, ana, client_for):
     client, items = client_for(ana), f"/api/v1/datasets/{dataset.uuid}/items/"
     page = client.get(items, {"q": "card", "length_to": "8"}).json()
-    assert ([row["text"] for row in page["results"]], page["before"], page["stopped"]) == (["card two", "card one"], None, False)
+    assert ([row["text"] for row in page["results"]], page["before"], page["stopped"]) == (
+        ["card two", "card one"],
+        None,
+        False,
+    )
     refused = client.get(items, {"q": "-", "lenght_to": "8"})
     assert (refused.status_code, sorted(refused.json()["fields"])) == (400, ["lenght_to", "q"])
 
@@ -212,14 +241,20 @@ def test_the_api_searches_filters_pages_and_keeps_slices(dataset, ana, client_fo
     both = client.get(items, {"slice": made.json()["uuid"], "length_from": "9"}).json()
     assert [row["text"] for row in both["results"]] == ["card four"]
     assert client.put(one, {"name": "Renamed"}, content_type="application/json").json()["name"] == "Renamed"
-    assert [row["name"] for row in client.get(f"/api/v1/datasets/{dataset.uuid}/slices/").json()["results"]] == ["Renamed"]
+    assert [
+        row["name"] for row in client.get(f"/api/v1/datasets/{dataset.uuid}/slices/").json()["results"]
+    ] == ["Renamed"]
     assert client.delete(one).status_code == 204
     assert not Slice.objects.exists()
 
 
 @pytest.mark.parametrize("count", [1, 8])
-def test_the_list_takes_a_constant_number_of_queries(project, ana, count, client_for, django_assert_num_queries):
-    dataset = make_dataset(project, ana, [f"card number {n}" for n in range(count)], name="Other", slug="other")
+def test_the_list_takes_a_constant_number_of_queries(
+    project, ana, count, client_for, django_assert_num_queries
+):
+    dataset = make_dataset(
+        project, ana, [f"card number {n}" for n in range(count)], name="Other", slug="other"
+    )
     for n in range(count):
         save(dataset, ana, name=f"Slice {n}", filters={"q": "card"})
     client, url = client_for(ana), reverse("datasets:dataset", args=[dataset.uuid])
@@ -235,18 +270,36 @@ STATEMENTS = 22
 # ── Queues ──────────────────────────────────────────────────────────────────
 def test_a_queue_of_a_slice_has_its_items_and_keeps_its_filters(dataset, ravi, cards, client_for):
     make_queue(dataset, ravi, schema=["billing", "card"], name="All", source="all")
-    form = client_for(ravi).get(reverse("queues:open", args=[dataset.uuid]), {"slice": str(cards.uuid)}).content.decode()
+    form = (
+        client_for(ravi)
+        .get(reverse("queues:open", args=[dataset.uuid]), {"slice": str(cards.uuid)})
+        .content.decode()
+    )
     assert f'<option value="{cards.uuid}" selected>' in form
 
-    posted = {"name": "Cards", "source": "slice", "slice": str(cards.uuid), "overlap": "2", "hidden_share": "20"}
+    posted = {
+        "name": "Cards",
+        "source": "slice",
+        "slice": str(cards.uuid),
+        "overlap": "2",
+        "hidden_share": "20",
+    }
     client_for(ravi).post(reverse("queues:open", args=[dataset.uuid]), posted)
     queue = Queue.objects.get(name="Cards")
     actions.delete_slice(slice_id=cards.uuid, actor=cards.created_by)
 
     assert [item.text for item in queue_items(queue)] == ["card one", "card two", "card four"]
     queue.refresh_from_db()
-    assert (queue.filters, queue.items_total, queue.slots_total, queue.filled_at is not None) == ({"q": "card"}, 3, 6, True)
-    assert "Items of a slice (Search: card)" in client_for(ravi).get(reverse("queues:queue", args=[queue.uuid])).content.decode()
+    assert (queue.filters, queue.items_total, queue.slots_total, queue.filled_at is not None) == (
+        {"q": "card"},
+        3,
+        6,
+        True,
+    )
+    assert (
+        "Items of a slice (Search: card)"
+        in client_for(ravi).get(reverse("queues:queue", args=[queue.uuid])).content.decode()
+    )
 
 
 @pytest.mark.postgres

@@ -1,4 +1,6 @@
-"""Exports of labeling tools: recognized and flattened, with all annotations; ignored content is reported with its position."""
+"""Exports of labeling tools: recognized and flattened, with all annotations; ignored content is reported with
+its position.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ from tests.support.tools import annotation, as_json, choice, lines, packed, span
 
 
 def read(tmp_path, content: bytes, name: str, task: str = "single_label") -> tuple[str, list[tuple]]:
-    """The parser, and for each row its line, label, annotations and predictions, or the code and sentence of a problem."""
+    """The parser, and for each row its line, label, annotations and predictions, or the code and sentence of
+    a problem.
+    """
     path = tmp_path / "file"
     path.write_bytes(content)
     reading = sniffing.propose(path, name, "utf-8")
@@ -31,7 +35,12 @@ def summary(found: Draft | Problem) -> tuple:
         return found.line, found.code, found.sentence
     labeling = found.labeling
     people = [(each.person, "skip" if each.skipped else text_of(each.value)) for each in labeling.answers]
-    return found.line, text_of(found.value), people, [(each.model, text_of(each.value), each.score) for each in labeling.guesses]
+    return (
+        found.line,
+        text_of(found.value),
+        people,
+        [(each.model, text_of(each.value), each.score) for each in labeling.guesses],
+    )
 
 
 def text_of(value: Value | None) -> str:
@@ -47,19 +56,29 @@ def test_doccano_labels_have_no_annotator_and_several_are_reported(tmp_path):
         {"id": 5, "text": "e", "entities": [], "cats": ["z"]},
     )
 
-    assert read(tmp_path, content, "all.jsonl") == ("doccano", [
-        (1, "positive", [], []),
-        (2, "", [], []),
-        (3, "labels", "Line 3: There are 2 labels, but this dataset has one label per text."),
-        (4, "z", [], []),
-    ])  # fmt: skip
+    assert read(tmp_path, content, "all.jsonl") == (
+        "doccano",
+        [
+            (1, "positive", [], []),
+            (2, "", [], []),
+            (3, "labels", "Line 3: There are 2 labels, but this dataset has one label per text."),
+            (4, "z", [], []),
+        ],
+    )
 
 
-@pytest.mark.parametrize("row", [
-    {"text": "EU rejects", "label": [[0, 2, "ORG"]]},
-    {"text": "EU rejects", "entities": [[0, 2, "ORG"]], "cats": ["news"]},
-    {"text": "EU rejects", "entities": [{"id": 0, "start_offset": 0, "end_offset": 2, "label": "ORG"}], "relations": []},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"text": "EU rejects", "label": [[0, 2, "ORG"]]},
+        {"text": "EU rejects", "entities": [[0, 2, "ORG"]], "cats": ["news"]},
+        {
+            "text": "EU rejects",
+            "entities": [{"id": 0, "start_offset": 0, "end_offset": 2, "label": "ORG"}],
+            "relations": [],
+        },
+    ],
+)
 def test_every_form_of_spans_in_doccano_is_read(tmp_path, row):
     value = '{"spans":[{"end":2,"label":"ORG","start":0}]}'
 
@@ -69,18 +88,31 @@ def test_every_form_of_spans_in_doccano_is_read(tmp_path, row):
 def test_generated_texts_of_doccano_are_read(tmp_path):
     content = lines({"text": "Hello!", "label": ["こんにちは！"]}, {"text": "Bye", "label": ["a", "b"]})
 
-    assert read(tmp_path, content, "all.jsonl", "generation") == ("doccano", [
-        (1, '{"text":"こんにちは！"}', [], []), (2, "several", "Line 2: One annotator gave 2 texts; this dataset takes one."),
-    ])  # fmt: skip
+    assert read(tmp_path, content, "all.jsonl", "generation") == (
+        "doccano",
+        [
+            (1, '{"text":"こんにちは！"}', [], []),
+            (2, "several", "Line 2: One annotator gave 2 texts; this dataset takes one."),
+        ],
+    )
 
 
 def test_each_file_of_a_doccano_archive_has_one_annotator(tmp_path):
     row = {"text": "a", "label": ["x"]}
-    content = packed(zoe__jsonl=lines(row), all__jsonl=lines({**row, "label": ["y"]}), ben__jsonl=lines({**row, "label": []}))
+    content = packed(
+        zoe__jsonl=lines(row),
+        all__jsonl=lines({**row, "label": ["y"]}),
+        ben__jsonl=lines({**row, "label": []}),
+    )
 
-    assert read(tmp_path, content, "export.zip") == ("doccano", [
-        (1, "y", [], []), (1, "", [], []), (1, "", [("zoe", "x")], []),
-    ])  # fmt: skip
+    assert read(tmp_path, content, "export.zip") == (
+        "doccano",
+        [
+            (1, "y", [], []),
+            (1, "", [], []),
+            (1, "", [("zoe", "x")], []),
+        ],
+    )
 
 
 def test_label_studio_has_all_annotations_and_ignored_content_is_reported(tmp_path):
@@ -88,29 +120,51 @@ def test_label_studio_has_all_annotations_and_ignored_content_is_reported(tmp_pa
         task(1, "a", annotation("a@x.org", choice("pos")), annotation(4, choice("neg"), was_cancelled=True)),
         task(2, "", annotation(4, choice("neg")), data={"n": 1, "body": "b"}, predictions=[7, 8]),
         task(3, "e", annotation(4, choice("pos", "neg"))),
-        task(4, "f", predictions=[{"model_version": "m", "score": 0.5, "result": [choice("x")]}, {"result": [choice("x", "y")]}]),
+        task(
+            4,
+            "f",
+            predictions=[
+                {"model_version": "m", "score": 0.5, "result": [choice("x")]},
+                {"result": [choice("x", "y")]},
+            ],
+        ),
     ]
 
-    assert read(tmp_path, as_json(tasks), "export.json") == ("labelstudio", [
-        (1, "", [("a@x.org", "pos"), ("4", "skip")], []),
-        (2, "left_out", "Object 2 has predictions as bare numbers without labels; these are ignored in the whole file."),  # noqa: E501
-        (2, "empty_text", "Object 2 has no text."),
-        (3, "labels", "Object 3: There are 2 labels, but this dataset has one label per text."),
-        (4, "unread", "Object 4 has 1 prediction that can't be parsed for this task."),
-        (4, "", [], [("m", "x", 0.5)]),
-    ])  # fmt: skip
+    assert read(tmp_path, as_json(tasks), "export.json") == (
+        "labelstudio",
+        [
+            (1, "", [("a@x.org", "pos"), ("4", "skip")], []),
+            (
+                2,
+                "left_out",
+                (
+                    "Object 2 has predictions as bare numbers without labels; these are ignored in the whole"
+                    " file."
+                ),
+            ),
+            (2, "empty_text", "Object 2 has no text."),
+            (3, "labels", "Object 3: There are 2 labels, but this dataset has one label per text."),
+            (4, "unread", "Object 4 has 1 prediction that can't be parsed for this task."),
+            (4, "", [], [("m", "x", 0.5)]),
+        ],
+    )
 
 
 def test_the_question_that_fits_the_task_is_the_label(tmp_path):
-    tasks = [task(1, "Anna", annotation(1, span(0, 4, "PER", "Anna"), {**choice("pos"), "from_name": "mood"}))]
+    tasks = [
+        task(1, "Anna", annotation(1, span(0, 4, "PER", "Anna"), {**choice("pos"), "from_name": "mood"}))
+    ]
     path = tmp_path / "file"
     path.write_bytes(as_json(tasks))
     reading = sniffing.propose(path, "export.json", "utf-8")
     columns = readers.header(path, reading).columns
 
-    assert [mapping.propose(columns, dry_run.first_rows(path, reading), kind) for kind in ("spans", "multi_label")] == [
-        {"id": "id", "text": "text", "label": "label", "mood": "ignore"}, {"id": "id", "text": "text", "label": "ignore", "mood": "label"},
-    ]  # fmt: skip
+    assert [
+        mapping.propose(columns, dry_run.first_rows(path, reading), kind) for kind in ("spans", "multi_label")
+    ] == [
+        {"id": "id", "text": "text", "label": "label", "mood": "ignore"},
+        {"id": "id", "text": "text", "label": "ignore", "mood": "label"},
+    ]
 
 
 def test_only_accepted_examples_of_prodigy_are_annotations(tmp_path):
@@ -122,51 +176,83 @@ def test_only_accepted_examples_of_prodigy_are_annotations(tmp_path):
         {"text": "e", "accept": ["A", "B"], "answer": "accept"},
     )
 
-    assert read(tmp_path, content, "p.jsonl") == ("prodigy", [
-        (1, "A", [], []),
-        (2, "", [], []),
-        (3, "", [("set-ana", "skip")], []),
-        (4, "", [("set-ana", "B")], []),
-        (5, "labels", "Line 5: There are 2 labels, but this dataset has one label per text."),
-    ])  # fmt: skip
+    assert read(tmp_path, content, "p.jsonl") == (
+        "prodigy",
+        [
+            (1, "A", [], []),
+            (2, "", [], []),
+            (3, "", [("set-ana", "skip")], []),
+            (4, "", [("set-ana", "B")], []),
+            (5, "labels", "Line 5: There are 2 labels, but this dataset has one label per text."),
+        ],
+    )
 
 
 def test_spans_of_prodigy_are_read(tmp_path):
-    row = {"text": "Anna works", "spans": [{"start": 0, "end": 4, "label": "PER", "token_start": 0, "token_end": 0}], "answer": "accept"}
+    row = {
+        "text": "Anna works",
+        "spans": [{"start": 0, "end": 4, "label": "PER", "token_start": 0, "token_end": 0}],
+        "answer": "accept",
+    }
 
-    assert read(tmp_path, lines(row), "p.jsonl", "spans") == ("prodigy", [
-        (1, '{"spans":[{"end":4,"label":"PER","start":0}]}', [], []),
-    ])  # fmt: skip
+    assert read(tmp_path, lines(row), "p.jsonl", "spans") == (
+        "prodigy",
+        [
+            (1, '{"spans":[{"end":4,"label":"PER","start":0}]}', [], []),
+        ],
+    )
 
 
 FLAT = {
-    "id": "r1", "status": "completed", "text": "t1", "topic.responses": ["a", "b", None, "c"],
+    "id": "r1",
+    "status": "completed",
+    "text": "t1",
+    "topic.responses": ["a", "b", None, "c"],
     "topic.responses.users": ["u", "v", "w", "x"],
-    "topic.responses.status": ["submitted", "submitted", "discarded", "draft"], "topic.suggestion": "b", "topic.suggestion.score": 0.5,
-    "topic.suggestion.agent": "m1", "source": "mail",
-}  # fmt: skip
+    "topic.responses.status": ["submitted", "submitted", "discarded", "draft"],
+    "topic.suggestion": "b",
+    "topic.suggestion.score": 0.5,
+    "topic.suggestion.agent": "m1",
+    "source": "mail",
+}
 NESTED = {
-    "id": "r1", "fields": {"text": "t1"}, "metadata": {"source": "mail"},
+    "id": "r1",
+    "fields": {"text": "t1"},
+    "metadata": {"source": "mail"},
     "suggestions": {"topic": {"value": "b", "score": 0.5, "agent": "m1"}},
-    "responses": {"topic": [
-        {"value": "a", "user_id": "u", "status": "submitted"}, {"value": "b", "user_id": "v", "status": "submitted"},
-        {"value": None, "user_id": "w", "status": "discarded"}, {"value": "c", "user_id": "x", "status": "draft"},
-    ]}, "vectors": {},
-}  # fmt: skip
+    "responses": {
+        "topic": [
+            {"value": "a", "user_id": "u", "status": "submitted"},
+            {"value": "b", "user_id": "v", "status": "submitted"},
+            {"value": None, "user_id": "w", "status": "discarded"},
+            {"value": "c", "user_id": "x", "status": "draft"},
+        ]
+    },
+    "vectors": {},
+}
 
 
 @pytest.mark.parametrize("record", [FLAT, NESTED])
 def test_argilla_has_every_response_and_suggestion(tmp_path, record):
-    assert read(tmp_path, json.dumps([record]).encode(), "records.json") == ("argilla", [
-        (1, "left_out", "Object 1 has draft responses; these are ignored in the whole file."),
-        (1, "", [("u", "a"), ("v", "b"), ("w", "skip")], [("m1", "b", 0.5)]),
-    ])  # fmt: skip
+    assert read(tmp_path, json.dumps([record]).encode(), "records.json") == (
+        "argilla",
+        [
+            (1, "left_out", "Object 1 has draft responses; these are ignored in the whole file."),
+            (1, "", [("u", "a"), ("v", "b"), ("w", "skip")], [("m1", "b", 0.5)]),
+        ],
+    )
 
 
 def test_values_of_argilla_are_read_for_every_task(tmp_path):
     def one(value: object, fields: dict) -> bytes:
         return json.dumps(
-            [{"id": "r", "fields": fields, "responses": {"q": [{"value": value, "user_id": "u", "status": "submitted"}]}}]
+            [
+                {
+                    "id": "r",
+                    "fields": fields,
+                    "responses": {"q": [{"value": value, "user_id": "u", "status": "submitted"}]},
+                }
+            ]
         ).encode()
 
     spans = [{"label": "PER", "start": 0, "end": 4, "score": 1.0}]
@@ -181,7 +267,9 @@ def test_values_of_argilla_are_read_for_every_task(tmp_path):
         assert read(tmp_path, content, "r.json", kind) == ("argilla", [(1, "", [("u", value)], [])]), kind
 
 
-@pytest.mark.parametrize("row", [{"text": "a", "label": "x"}, {"text": "a", "data": "b"}, {"instruction": "a", "output": "b"}])
+@pytest.mark.parametrize(
+    "row", [{"text": "a", "label": "x"}, {"text": "a", "data": "b"}, {"instruction": "a", "output": "b"}]
+)
 def test_plain_json_isnt_read_as_an_export(tmp_path, row):
     path = tmp_path / "file"
     path.write_bytes(lines(row))
@@ -200,17 +288,22 @@ def test_a_notice_isnt_a_failed_row(tmp_path):
     assert roles == {"id": "id", "text": "text", "label": "label"}
 
 
-@pytest.mark.parametrize(("rows", "files", "parser"), [
-    ([{"text": "a", "labels": ["x"]}, {"text": "b", "labels": []}], ["rows"], "jsonl"),
-    ([{"text": "a", "label": ["x"], "Comments": []}], ["rows"], "doccano"),
-    ([{"text": "a", "label": ["x"]}], ["all", "ben"], "doccano"),
-    ([{"text": "a", "label": ["x"]}], ["part-1", "part-2"], "jsonl"),
-    ([{"text": "a", "label": ["x"]}], ["train", "test"], "jsonl"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("rows", "files", "parser"),
+    [
+        ([{"text": "a", "labels": ["x"]}, {"text": "b", "labels": []}], ["rows"], "jsonl"),
+        ([{"text": "a", "label": ["x"], "Comments": []}], ["rows"], "doccano"),
+        ([{"text": "a", "label": ["x"]}], ["all", "ben"], "doccano"),
+        ([{"text": "a", "label": ["x"]}], ["part-1", "part-2"], "jsonl"),
+        ([{"text": "a", "label": ["x"]}], ["train", "test"], "jsonl"),
+    ],
+)
 @pytest.mark.django_db
 def test_a_list_of_labels_isnt_an_export_if_the_task_takes_several(project, ana, rows, files, parser):
     dataset = make_dataset(project, ana, task="multi_label")
-    content = lines(*rows) if len(files) == 1 else packed(**{f"{name}__jsonl": lines(*rows) for name in files})
+    content = (
+        lines(*rows) if len(files) == 1 else packed(**{f"{name}__jsonl": lines(*rows) for name in files})
+    )
 
     assert receive(dataset, ana, content, "rows.jsonl" if len(files) == 1 else "rows.zip").parser == parser
 
@@ -222,7 +315,10 @@ def test_an_archive_of_doccano_is_imported_with_its_labels(project, ana):
     upload = import_file(dataset, ana, content, "export.zip")
 
     assert (upload.parser, upload.report["dry_run"]["labels"]) == ("doccano", {"x": 1, "y": 1})
-    assert [(item.text, item.member) for item in queries.items(dataset)] == [("a", "all.jsonl"), ("b", "all.jsonl")]
+    assert [(item.text, item.member) for item in queries.items(dataset)] == [
+        ("a", "all.jsonl"),
+        ("b", "all.jsonl"),
+    ]
 
 
 @pytest.mark.django_db
@@ -236,9 +332,19 @@ def test_generated_texts_of_doccano_are_values_and_an_empty_list_is_none(project
 
 
 def test_a_bare_task_of_label_studio_is_its_data(tmp_path):
-    tasks = [task(1, "a", annotation(4, choice("pos"))), {"text": "b"}, {"id": 3, "text": "c", "meta": {}}, {"id": 4}]
+    tasks = [
+        task(1, "a", annotation(4, choice("pos"))),
+        {"text": "b"},
+        {"id": 3, "text": "c", "meta": {}},
+        {"id": 4},
+    ]
 
-    assert read(tmp_path, as_json(tasks), "export.json") == ("labelstudio", [
-        (1, "", [("4", "pos")], []), (2, "", [], []), (3, "", [], []),
-        (4, "json", "Object 4 has no data, which Label Studio tasks have."),
-    ])  # fmt: skip
+    assert read(tmp_path, as_json(tasks), "export.json") == (
+        "labelstudio",
+        [
+            (1, "", [("4", "pos")], []),
+            (2, "", [], []),
+            (3, "", [], []),
+            (4, "json", "Object 4 has no data, which Label Studio tasks have."),
+        ],
+    )

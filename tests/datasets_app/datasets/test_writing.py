@@ -1,4 +1,6 @@
-"""Bulk inserts of items: prefetched, inserted without Django's model instances, and subject to the same constraints."""
+"""Bulk inserts of items: prefetched, inserted without Django's model instances, and subject to the same
+constraints.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,24 @@ pytestmark = [pytest.mark.postgres, pytest.mark.django_db]
 def test_inserted_items_equal_items_saved_by_django(project, ana):
     upload = receive(make_dataset(project, ana), ana, csv_bytes([["a"]], ["text"]))
     at = datetime(2026, 1, 2, 3, 4, 5, 678901, UTC)
-    insert_items(upload, [prepare(Draft(7, "Käse, \\ \t\n", {"label": "x"}, "m-1", "g", at, "train", {"a": 'ü"\\', "b": "2"}, "a.csv"))])
+    insert_items(
+        upload,
+        [
+            prepare(
+                Draft(
+                    7,
+                    "Käse, \\ \t\n",
+                    {"label": "x"},
+                    "m-1",
+                    "g",
+                    at,
+                    "train",
+                    {"a": 'ü"\\', "b": "2"},
+                    "a.csv",
+                )
+            )
+        ],
+    )
     item = Item.objects.get()
 
     assert (item.dataset_id, item.upload_id, item.member, item.line, item.text) == (
@@ -83,7 +102,14 @@ def test_a_caller_that_stops_early_leaves_no_thread():
 
 @pytest.mark.parametrize(
     ("size", "seconds", "following"),
-    [(1_000, 0.05, 1_000), (1_000, 0.1, 500), (1_000, 5.0, 100), (100, 0.001, 200), (500, 0.0, 1_000), (1_000, 0.01, 1_000)],
+    [
+        (1_000, 0.05, 1_000),
+        (1_000, 0.1, 500),
+        (1_000, 5.0, 100),
+        (100, 0.001, 200),
+        (500, 0.0, 1_000),
+        (1_000, 0.01, 1_000),
+    ],
 )
 def test_slow_commits_become_smaller(size, seconds, following):
     assert next_batch(size, seconds, 1_000) == following

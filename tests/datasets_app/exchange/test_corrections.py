@@ -1,4 +1,6 @@
-"""Labels corrected in a spreadsheet: checked first, then written as new decisions, each row matched by its digests."""
+"""Labels corrected in a spreadsheet: checked first, then written as new decisions, each row matched by its
+digests.
+"""
 
 from __future__ import annotations
 
@@ -88,7 +90,10 @@ def labels(dataset) -> dict[str, str]:
 
 def events() -> list[dict]:
     """Payloads of the audit log about corrections."""
-    return [json.loads(event.canonical)["payload"] for event in Event.objects.filter(verb="labeling.labels_corrected")]
+    return [
+        json.loads(event.canonical)["payload"]
+        for event in Event.objects.filter(verb="labeling.labels_corrected")
+    ]
 
 
 def row_of(table: Table, n: int) -> dict[str, str]:
@@ -118,7 +123,12 @@ def test_accepted_corrections_supersede_decisions(dataset, table, ravi):
     found = accept(upload(dataset, ravi, packed([row])), ravi)
 
     decision = Decision.objects.get(file=found.blob)
-    assert (decision.label.name, decision.how, decision.by, decision.reason) == ("cash", "adjudicated", ravi, "corrected in fixed.csv")
+    assert (decision.label.name, decision.how, decision.by, decision.reason) == (
+        "cash",
+        "adjudicated",
+        ravi,
+        "corrected in fixed.csv",
+    )
     assert (decision.supersedes.digest, decision.supersedes.label.name) == (row["decision"], "card")
     assert labels(dataset) == dict(ROWS) | {"=text 0": "cash"}
     assert (found.state, found.report["written"]) == ("written", {"changed": 1})
@@ -139,7 +149,11 @@ def test_the_same_file_again_changes_nothing(dataset, table, ravi):
 
 
 def test_unknown_label_names_are_listed_with_the_nearest(dataset, table, ravi):
-    rows = [row_of(table, 0) | {"label": "Cahs"}, row_of(table, 1) | {"label": "zebra"}, row_of(table, 2) | {"label": ""}]
+    rows = [
+        row_of(table, 0) | {"label": "Cahs"},
+        row_of(table, 1) | {"label": "zebra"},
+        row_of(table, 2) | {"label": ""},
+    ]
 
     found = upload(dataset, ravi, packed(rows))
 
@@ -196,7 +210,9 @@ def test_an_adjudicator_cannot_correct_items_they_annotated(dataset, table, mia,
 
 def test_four_eyes_apply_to_the_person_who_accepts(dataset, table, mia, ravi, django_user_model):
     other = adjudicator(dataset, django_user_model)
-    answer(make_queue(dataset, mia, overlap=2, source="all"), other, dataset.items.get(text="=text 0"), "card")
+    answer(
+        make_queue(dataset, mia, overlap=2, source="all"), other, dataset.items.get(text="=text 0"), "card"
+    )
     found = upload(dataset, ravi, packed([row_of(table, 0) | {"label": "cash"}]))
 
     accept(found, other)
@@ -229,15 +245,28 @@ def test_a_correction_resolves_an_open_dispute(dataset, ana, mia, ravi):
 def test_an_item_twice_in_a_file_is_decided_once(dataset, table, ravi):
     row = row_of(table, 0)
 
-    found = accept(upload(dataset, ravi, packed([row | {"label": each} for each in ("cash", "cash", "fees")])), ravi)
+    found = accept(
+        upload(dataset, ravi, packed([row | {"label": each} for each in ("cash", "cash", "fees")])), ravi
+    )
 
-    assert found.report["look"]["counts"] == found.report["written"] == {"changed": 1, "unchanged": 1, "repeated": 1}
+    assert (
+        found.report["look"]["counts"]
+        == found.report["written"]
+        == {
+            "changed": 1,
+            "unchanged": 1,
+            "repeated": 1,
+        }
+    )
     assert labels(dataset)["=text 0"] == "cash"
 
 
 def test_a_renamed_class_is_understood_by_its_old_name(dataset, table, mia, ravi):
     schema = latest_schema(dataset)
-    specs = [LabelSpec("notes" if each.name == "cash" else each.name, stable_id=each.stable_id) for each in schema.labels.all()]
+    specs = [
+        LabelSpec("notes" if each.name == "cash" else each.name, stable_id=each.stable_id)
+        for each in schema.labels.all()
+    ]
     publish_schema(dataset_id=dataset.uuid, actor=mia, labels=specs, guideline="")
 
     found = upload(dataset, ravi, packed([row_of(table, 1), row_of(table, 0) | {"label": "cash"}]))
@@ -282,7 +311,9 @@ def test_a_cancelled_writing_may_be_accepted_again(dataset, table, ravi):
 
 
 def test_two_files_are_not_written_at_once(dataset, table, ravi):
-    one, other = (upload(dataset, ravi, packed([row_of(table, n) | {"label": "fees"}]), f"{n}.csv") for n in (0, 1))
+    one, other = (
+        upload(dataset, ravi, packed([row_of(table, n) | {"label": "fees"}]), f"{n}.csv") for n in (0, 1)
+    )
     accept_corrections(correction_id=one.uuid, actor=ravi)
 
     with pytest.raises(Conflict, match="Labels from 0.csv are still being written"):
@@ -320,8 +351,12 @@ def test_every_table_format_round_trips_unchanged(dataset, mia, ravi, kind):
     assert found.report["look"]["counts"] == {"unchanged": 12}
 
 
-@pytest.mark.parametrize(("kind", "into"), [("merge", ["cash"]), ("split", ["charges", "costs"]), ("retire", [])])
-def test_a_file_whose_labels_were_removed_after_the_check_is_not_accepted(dataset, table, mia, ravi, kind, into):
+@pytest.mark.parametrize(
+    ("kind", "into"), [("merge", ["cash"]), ("split", ["charges", "costs"]), ("retire", [])]
+)
+def test_a_file_whose_labels_were_removed_after_the_check_is_not_accepted(
+    dataset, table, mia, ravi, kind, into
+):
     row_of(table, 0)["label"] = "fees"
     found = upload(dataset, ravi, packed(table))
     change(dataset, mia, "fees", kind, *into)

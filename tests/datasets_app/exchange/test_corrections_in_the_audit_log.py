@@ -44,10 +44,15 @@ def correction(project, ana, mia, rosa) -> Correction:
     return made
 
 
-@pytest.mark.parametrize("change", [{"accepted_by": "rosa"}, {"take_moved": True}], ids=lambda change: next(iter(change)))
+@pytest.mark.parametrize(
+    "change", [{"accepted_by": "rosa"}, {"take_moved": True}], ids=lambda change: next(iter(change))
+)
 def test_a_file_whose_row_contradicts_the_audit_log_is_not_written(correction, ravi, request, change):
     accept_corrections(correction_id=correction.uuid, actor=ravi)
-    values = {name: request.getfixturevalue(value) if isinstance(value, str) else value for name, value in change.items()}
+    values = {
+        name: request.getfixturevalue(value) if isinstance(value, str) else value
+        for name, value in change.items()
+    }
     Correction.objects.filter(pk=correction.pk).update(**values)
 
     (job,) = run_jobs("default")

@@ -28,7 +28,11 @@ def dataset(project, ana):
 def content(dataset, **labels: str) -> bytes:
     """Current labels as JSONL, with other labels for some texts."""
     rows = [
-        {"item": row.item.digest, "decision": row.digest, "label": labels.get(row.item.text.replace(" ", ""), row.label.name)}
+        {
+            "item": row.item.digest,
+            "decision": row.digest,
+            "label": labels.get(row.item.text.replace(" ", ""), row.label.name),
+        }
         for row in current_decisions(dataset)
     ]
     return "".join(json.dumps(row) + "\n" for row in rows).encode()
@@ -39,7 +43,8 @@ def test_a_file_is_uploaded_reviewed_and_accepted(client, dataset, ravi):
     page = client.get(reverse("exchange:corrections", args=[dataset.uuid]))
     assert "No corrected labels yet" in page.content.decode()
     assert (
-        reverse("exchange:corrections", args=[dataset.uuid]) in client.get(reverse("schemas:schema", args=[dataset.uuid])).content.decode()
+        reverse("exchange:corrections", args=[dataset.uuid])
+        in client.get(reverse("schemas:schema", args=[dataset.uuid])).content.decode()
     )
 
     file = SimpleUploadedFile("fixed.jsonl", content(dataset, text0="cash", text1="csah"))
@@ -64,7 +69,8 @@ def test_a_file_of_an_unsupported_type_is_rejected_by_the_form(client, dataset, 
     client.force_login(ravi)
 
     answer = client.post(
-        reverse("exchange:upload_corrections", args=[dataset.uuid]), {"file": SimpleUploadedFile("a.pdf", b"%PDF-1.7 nothing")}
+        reverse("exchange:upload_corrections", args=[dataset.uuid]),
+        {"file": SimpleUploadedFile("a.pdf", b"%PDF-1.7 nothing")},
     )
 
     assert answer.status_code == 422
@@ -75,11 +81,17 @@ def test_a_file_of_an_unsupported_type_is_rejected_by_the_form(client, dataset, 
 @pytest.mark.postgres
 def test_a_file_that_changes_nothing_is_refused(client, dataset, ravi):
     client.force_login(ravi)
-    client.post(reverse("exchange:upload_corrections", args=[dataset.uuid]), {"file": SimpleUploadedFile("a.jsonl", content(dataset))})
+    client.post(
+        reverse("exchange:upload_corrections", args=[dataset.uuid]),
+        {"file": SimpleUploadedFile("a.jsonl", content(dataset))},
+    )
     run_ok("default")
     found = Correction.objects.get()
 
-    assert "This file changes no labels." in client.get(reverse("exchange:correction", args=[found.uuid])).content.decode()
+    assert (
+        "This file changes no labels."
+        in client.get(reverse("exchange:correction", args=[found.uuid])).content.decode()
+    )
     answer = client.post(reverse("exchange:accept_corrections", args=[found.uuid]), {})
     assert answer.status_code == 422
     assert Correction.objects.get().state == "looked"
@@ -107,7 +119,9 @@ def test_the_same_over_rest(client, dataset, ravi):
     client.force_login(ravi)
     address = f"/api/v1/labeling/datasets/{dataset.uuid}/corrections/"
 
-    made = client.post(f"{address}?name=fixed.jsonl", content(dataset, text0="cash"), content_type="application/octet-stream")
+    made = client.post(
+        f"{address}?name=fixed.jsonl", content(dataset, text0="cash"), content_type="application/octet-stream"
+    )
     run_ok("default")
     one = f"/api/v1/labeling/corrections/{made.json()['uuid']}/"
     looked = client.get(one).json()

@@ -56,7 +56,9 @@ def account(dataset: Dataset) -> list[tuple]:
     names = names_in(latest_schema(dataset))
     found = []
     for item in dataset.items.order_by("id"):
-        rows = item.annotations.select_related("user", "label").filter(replaced_by__isnull=True).order_by("id")
+        rows = (
+            item.annotations.select_related("user", "label").filter(replaced_by__isnull=True).order_by("id")
+        )
         annotations = sorted(
             (
                 row.user.first_name or row.user.email,
@@ -67,7 +69,8 @@ def account(dataset: Dataset) -> list[tuple]:
         )
         decision = current_decision(item)
         guesses = sorted(
-            (row.source_name, canonical(rename(value_of(row), names)), row.score) for row in Suggestion.objects.filter(item=item)
+            (row.source_name, canonical(rename(value_of(row), names)), row.score)
+            for row in Suggestion.objects.filter(item=item)
         )
         ruling = canonical(rename(value_of(decision), names)) if decision else ""
         found.append((item.external_id, item.text, item.content, annotations, ruling, guesses))
@@ -76,25 +79,42 @@ def account(dataset: Dataset) -> list[tuple]:
 
 PROJECT = [
     {
-        "id": 41, "data": {"text": "Anna works\r\nat Siemens 👨🏻‍🚒", "source": "mail", "n": 1.5}, "meta": {"k": [1, {"z": None}]},
+        "id": 41,
+        "data": {"text": "Anna works\r\nat Siemens 👨🏻‍🚒", "source": "mail", "n": 1.5},
+        "meta": {"k": [1, {"z": None}]},
         "annotations": [
-            annotation("ana@x.org", span(0, 4, "PER", "Anna"), span(15, 22, "ORG", "Siemens"), id=901, custom={"a": 1}),
-            annotation(7, span(0, 4, "PER", "Anna"), {"type": "relation", "from_id": "a", "to_id": "b"}, lead_time=1e1),
+            annotation(
+                "ana@x.org",
+                span(0, 4, "PER", "Anna"),
+                span(15, 22, "ORG", "Siemens"),
+                id=901,
+                custom={"a": 1},
+            ),
+            annotation(
+                7,
+                span(0, 4, "PER", "Anna"),
+                {"type": "relation", "from_id": "a", "to_id": "b"},
+                lead_time=1e1,
+            ),
             annotation("eva@x.org", was_cancelled=True, id=903, lead_time=None),
         ],
         "predictions": [
             {"id": 5, "model_version": "m1", "score": 0.9, "result": [span(0, 4, "PER", "Anna")]},
             {"id": 6, "model_version": "m2", "score": 0.1, "result": [], "cluster": 3},
         ],
-        "inner_id": 1, "total_annotations": 3, "file_upload": "x.json",
+        "inner_id": 1,
+        "total_annotations": 3,
+        "file_upload": "x.json",
     },
     task(42, "nobody was here", predictions=[17], drafts=[]),
-    task(43, "golden", annotation("ana@x.org", span(0, 6, "ORG", "golden"), ground_truth=True), annotation(7)),
+    task(
+        43, "golden", annotation("ana@x.org", span(0, 6, "ORG", "golden"), ground_truth=True), annotation(7)
+    ),
     task(44, "golden", annotation(8, span(0, 6, "PER", "golden"))),
     task(45, "", annotation(8)),
-]  # fmt: skip
+]
 CONFIG = b"""<View><Labels name="label" toName="text"><Label value="PER"/><Label value="ORG"/><Label value="LOC"/></Labels>
-<Text name="text" value="$text"/></View>"""
+<Text name="text" value="$text"/></View>"""  # noqa: E501
 
 
 @pytest.fixture
@@ -102,9 +122,17 @@ def project_of_spans(project, mia, ana) -> Dataset:
     User.objects.filter(pk=ana.pk).update(email="ana@x.org")
     dataset = make_dataset(project, mia, task="spans")
     upload = import_file(
-        dataset, mia, packed(project__json=as_json(PROJECT).replace(b'"n": 1.5', b'"n": 1.50'), config__xml=CONFIG), "project.zip"
+        dataset,
+        mia,
+        packed(project__json=as_json(PROJECT).replace(b'"n": 1.5', b'"n": 1.50'), config__xml=CONFIG),
+        "project.zip",
     )
-    assert (upload.parser, upload.rows_new, upload.rows_duplicate, upload.rows_failed) == ("labelstudio", 3, 1, 1)
+    assert (upload.parser, upload.rows_new, upload.rows_duplicate, upload.rows_failed) == (
+        "labelstudio",
+        3,
+        1,
+        1,
+    )
     return dataset
 
 
@@ -117,8 +145,16 @@ def test_an_unchanged_label_studio_project_is_exported_unchanged(project_of_span
     assert files["config.xml"].encode() == CONFIG
     assert list(labels_by_name(latest_schema(project_of_spans))) == ["PER", "ORG", "LOC"]
     row = Export.objects.get()
-    assert (row.items, row.answers, row.dropped, row.file_name) == (3, 5, {}, f"{project_of_spans.slug}-labelstudio.zip")
-    assert json.loads(Event.objects.get(verb=Verb.ANNOTATIONS_EXPORTED).canonical)["payload"]["file"] == row.blob.digest
+    assert (row.items, row.answers, row.dropped, row.file_name) == (
+        3,
+        5,
+        {},
+        f"{project_of_spans.slug}-labelstudio.zip",
+    )
+    assert (
+        json.loads(Event.objects.get(verb=Verb.ANNOTATIONS_EXPORTED).canonical)["payload"]["file"]
+        == row.blob.digest
+    )
 
 
 def test_new_annotations_are_appended_to_exported_items(project_of_spans, mia, ana, ravi):
@@ -133,15 +169,26 @@ def test_new_annotations_are_appended_to_exported_items(project_of_spans, mia, a
     first, second, *rest = tasks_in(exported(project_of_spans, mia, "labelstudio"))
 
     assert ({**first, "annotations": first["annotations"][:-1]}, rest) == (PROJECT[0], PROJECT[2:])
-    assert {key: first["annotations"][-1][key] for key in ("completed_by", "ground_truth", "was_cancelled")} == {
-        "completed_by": {"email": "ravi@example.test"}, "ground_truth": True, "was_cancelled": False,
-    }  # fmt: skip
+    assert {
+        key: first["annotations"][-1][key] for key in ("completed_by", "ground_truth", "was_cancelled")
+    } == {
+        "completed_by": {"email": "ravi@example.test"},
+        "ground_truth": True,
+        "was_cancelled": False,
+    }
     (fresh,) = second["annotations"]
-    assert (fresh["completed_by"], fresh["ground_truth"], fresh["lead_time"]) == ({"email": "ana@x.org"}, False, 3.0)
+    assert (fresh["completed_by"], fresh["ground_truth"], fresh["lead_time"]) == (
+        {"email": "ana@x.org"},
+        False,
+        3.0,
+    )
     assert fresh["result"][0] | {"id": ""} == {
-        "id": "", "from_name": "label", "to_name": "text", "type": "labels",
+        "id": "",
+        "from_name": "label",
+        "to_name": "text",
+        "type": "labels",
         "value": {"start": 0, "end": 6, "text": "nobody", "labels": ["LOC"]},
-    }  # fmt: skip
+    }
 
 
 def test_a_queue_is_exported_with_its_own_items_and_annotations_only(project_of_spans, mia, ana):
@@ -149,7 +196,10 @@ def test_a_queue_is_exported_with_its_own_items_and_annotations_only(project_of_
     queue = make_queue(project_of_spans, mia, source="items", item_ids=[items[1].pk])
 
     assert tasks_in(exported(project_of_spans, mia, "labelstudio", queue)) == [PROJECT[1]]
-    assert tasks_in(exported(project_of_spans, mia, "labelstudio", Queue.objects.get(source="imported"))) == PROJECT
+    assert (
+        tasks_in(exported(project_of_spans, mia, "labelstudio", Queue.objects.get(source="imported")))
+        == PROJECT
+    )
 
 
 def test_a_label_studio_export_is_imported_as_the_same_data(project_of_spans, project, mia):
@@ -166,7 +216,12 @@ def test_labels_of_a_table_are_exported_as_ground_truth_of_the_person_who_accept
 
     first, second = tasks_in(exported(dataset, mia, "labelstudio"))
     (made,) = first["annotations"]
-    assert (first["id"], first["data"], made["ground_truth"], made["completed_by"]) == ("r1", {"text": "a"}, True, {"email": "mia@x.org"})
+    assert (first["id"], first["data"], made["ground_truth"], made["completed_by"]) == (
+        "r1",
+        {"text": "a"},
+        True,
+        {"email": "mia@x.org"},
+    )
     assert (made["result"][0]["value"], second["annotations"]) == ({"choices": ["pos"]}, [])
 
 
@@ -174,17 +229,54 @@ MULTI = [
     task(1, "a", annotation("ana@x.org", choice("x", "y")), annotation(7, choice("y"))),
     task(2, "b", annotation(7, was_cancelled=True)),
 ]
-RANKED = task(1, "", annotation(1, region("ranker", {"ranker": {"rank": ["k2", "k1"]}})), data={
-    "prompt": "q", "responses": [{"id": "k1", "title": "a", "body": "first"}, {"id": "k2", "title": "b", "body": "second"}],
-})  # fmt: skip
-PAIR = task(1, "", annotation(1, region("pairwise", {"selected": "right"})), data={"prompt": "q", "response1": "a", "response2": "b"})
+RANKED = task(
+    1,
+    "",
+    annotation(1, region("ranker", {"ranker": {"rank": ["k2", "k1"]}})),
+    data={
+        "prompt": "q",
+        "responses": [
+            {"id": "k1", "title": "a", "body": "first"},
+            {"id": "k2", "title": "b", "body": "second"},
+        ],
+    },
+)
+PAIR = task(
+    1,
+    "",
+    annotation(1, region("pairwise", {"selected": "right"})),
+    data={"prompt": "q", "response1": "a", "response2": "b"},
+)
 TURN = {"chatmessage": {"role": "assistant", "content": "hello"}}
-CHAT = task(1, "", annotation(1, region("chatmessage", TURN)), data={"messages": [{"role": "user", "content": "hi"}]})
-SPANS = [task(1, "👨🏻‍🚒 drives", annotation("ana@x.org", span(5, 11, "DO", "drives")), annotation(7, span(0, 4, "WHO", "👨🏻‍🚒")))]
-WRITTEN = [task(1, "a", annotation(1, region("textarea", {"text": ["said"]})), annotation(2, region("textarea", {"text": ["else"]})))]
+CHAT = task(
+    1, "", annotation(1, region("chatmessage", TURN)), data={"messages": [{"role": "user", "content": "hi"}]}
+)
+SPANS = [
+    task(
+        1,
+        "👨🏻‍🚒 drives",
+        annotation("ana@x.org", span(5, 11, "DO", "drives")),
+        annotation(7, span(0, 4, "WHO", "👨🏻‍🚒")),
+    )
+]
+WRITTEN = [
+    task(
+        1,
+        "a",
+        annotation(1, region("textarea", {"text": ["said"]})),
+        annotation(2, region("textarea", {"text": ["else"]})),
+    )
+]
 
 
-TASKS = {"multi_label": MULTI, "ranking": [RANKED], "preference": [PAIR], "chat": [CHAT], "generation": WRITTEN, "spans": SPANS}
+TASKS = {
+    "multi_label": MULTI,
+    "ranking": [RANKED],
+    "preference": [PAIR],
+    "chat": [CHAT],
+    "generation": WRITTEN,
+    "spans": SPANS,
+}
 
 
 @pytest.fixture
@@ -197,12 +289,26 @@ def of_every_task(project, mia, ana) -> dict[str, Dataset]:
     return made
 
 
-@pytest.mark.parametrize(("format", "kind"), [
-    ("labelstudio", "multi_label"), ("labelstudio", "ranking"), ("labelstudio", "preference"), ("labelstudio", "chat"),
-    ("labelstudio", "generation"), ("doccano", "multi_label"), ("doccano", "spans"), ("doccano", "generation"),
-    ("prodigy", "multi_label"), ("prodigy", "spans"),
-    ("argilla", "multi_label"), ("argilla", "spans"), ("argilla", "generation"), ("argilla", "ranking"), ("argilla", "preference"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("format", "kind"),
+    [
+        ("labelstudio", "multi_label"),
+        ("labelstudio", "ranking"),
+        ("labelstudio", "preference"),
+        ("labelstudio", "chat"),
+        ("labelstudio", "generation"),
+        ("doccano", "multi_label"),
+        ("doccano", "spans"),
+        ("doccano", "generation"),
+        ("prodigy", "multi_label"),
+        ("prodigy", "spans"),
+        ("argilla", "multi_label"),
+        ("argilla", "spans"),
+        ("argilla", "generation"),
+        ("argilla", "ranking"),
+        ("argilla", "preference"),
+    ],
+)
 def test_annotations_survive_a_round_trip_through_every_other_tool(of_every_task, project, mia, format, kind):
     """Items, annotations, annotators, and order are the same; what the format can't represent is counted."""
     first, second = of_every_task[kind], make_dataset(project, mia, task=kind)
@@ -211,7 +317,10 @@ def test_annotations_survive_a_round_trip_through_every_other_tool(of_every_task
 
     assert (upload.parser, upload.rows_failed) == (format, 0)
     skips = [("7", "skip", "")] if format == "doccano" else []
-    expected = [(text, annotations if annotations != skips else [], ruling) for _, text, _, annotations, ruling, _ in account(first)]
+    expected = [
+        (text, annotations if annotations != skips else [], ruling)
+        for _, text, _, annotations, ruling, _ in account(first)
+    ]
     assert [(text, annotations, ruling) for _, text, _, annotations, ruling, _ in account(second)] == expected
     if format == "doccano" and kind == "multi_label":
         assert Export.objects.get().dropped["Skips: doccano has none."] == 1
@@ -219,28 +328,64 @@ def test_annotations_survive_a_round_trip_through_every_other_tool(of_every_task
 
 DOCCANO = {
     "all.jsonl": [
-        {"id": 1, "text": "a", "label": ["x"], "Comments": ["look"], "meta": {"k": 1}}, {"id": 2, "text": "b", "label": []},
+        {"id": 1, "text": "a", "label": ["x"], "Comments": ["look"], "meta": {"k": 1}},
+        {"id": 2, "text": "b", "label": []},
     ],
     "ana@x.org.jsonl": [{"id": 1, "text": "a", "label": ["x"]}, {"id": 2, "text": "b", "label": ["y"]}],
     "ben.jsonl": [{"id": 1, "text": "a", "label": ["y"]}, {"id": 2, "text": "b", "label": []}],
-}  # fmt: skip
+}
 PRODIGY = [
-    {"text": "a", "accept": ["x"], "answer": "accept", "_session_id": "set-ana", "_input_hash": 5, "_timestamp": 1700000000},
-    {"text": "a", "accept": ["y"], "answer": "accept", "_session_id": "set-ben", "_input_hash": 5, "_timestamp": 1700000001},
-    {"text": "b", "accept": ["y"], "answer": "reject", "_session_id": "set-ben", "meta": {"k": 1}, "options": [{"id": "x"}, {"id": "y"}]},
+    {
+        "text": "a",
+        "accept": ["x"],
+        "answer": "accept",
+        "_session_id": "set-ana",
+        "_input_hash": 5,
+        "_timestamp": 1700000000,
+    },
+    {
+        "text": "a",
+        "accept": ["y"],
+        "answer": "accept",
+        "_session_id": "set-ben",
+        "_input_hash": 5,
+        "_timestamp": 1700000001,
+    },
+    {
+        "text": "b",
+        "accept": ["y"],
+        "answer": "reject",
+        "_session_id": "set-ben",
+        "meta": {"k": 1},
+        "options": [{"id": "x"}, {"id": "y"}],
+    },
     {"text": "c", "accept": [], "answer": "ignore", "_session_id": "set-ana", "_task_hash": -7},
-]  # fmt: skip
+]
 ARGILLA = [
     {
-        "id": "r1", "status": "completed", "fields": {"text": "a"}, "metadata": {"source": "mail"}, "vectors": {"v": [0.5, 1.25]},
+        "id": "r1",
+        "status": "completed",
+        "fields": {"text": "a"},
+        "metadata": {"source": "mail"},
+        "vectors": {"v": [0.5, 1.25]},
         "suggestions": {"topic": {"value": "x", "score": 0.5, "agent": "m1"}},
-        "responses": {"topic": [
-            {"value": "x", "user_id": "u1", "status": "submitted"}, {"value": "y", "user_id": "u2", "status": "submitted"},
-            {"value": "x", "user_id": "u3", "status": "draft"}, {"value": None, "user_id": "u4", "status": "discarded"},
-        ]},
+        "responses": {
+            "topic": [
+                {"value": "x", "user_id": "u1", "status": "submitted"},
+                {"value": "y", "user_id": "u2", "status": "submitted"},
+                {"value": "x", "user_id": "u3", "status": "draft"},
+                {"value": None, "user_id": "u4", "status": "discarded"},
+            ]
+        },
     },
-    {"id": "r2", "text": "b", "topic.responses": ["y"], "topic.responses.users": ["u1"], "topic.responses.status": ["submitted"]},
-]  # fmt: skip
+    {
+        "id": "r2",
+        "text": "b",
+        "topic.responses": ["y"],
+        "topic.responses.users": ["u1"],
+        "topic.responses.status": ["submitted"],
+    },
+]
 
 
 @pytest.fixture
@@ -264,19 +409,32 @@ def test_unchanged_argilla_records_and_prodigy_examples_are_exported_unchanged(r
 def test_new_annotations_are_added_to_records_and_after_examples(records_and_examples, mia, ana):
     argilla, prodigy = records_and_examples
     for dataset in (argilla, prodigy):
-        say(make_queue(dataset, mia, source="all"), ana, dataset.items.order_by("id")[1], {"label": "x"}, seconds=2)
+        say(
+            make_queue(dataset, mia, source="all"),
+            ana,
+            dataset.items.order_by("id")[1],
+            {"label": "x"},
+            seconds=2,
+        )
 
     first, second = json.loads(exported(argilla, mia, "argilla"))
     assert first == ARGILLA[0]
     assert {key: second[f"topic.responses{key}"] for key in ("", ".users", ".status")} == {
-        "": ["y", "x"], ".users": ["u1", "ana@x.org"], ".status": ["submitted", "submitted"],
-    }  # fmt: skip
+        "": ["y", "x"],
+        ".users": ["u1", "ana@x.org"],
+        ".status": ["submitted", "submitted"],
+    }
     assert Export.objects.get().dropped == {"Annotation times: Argilla has none.": 1}
     rows = [json.loads(line) for line in exported(prodigy, mia, "prodigy").splitlines()]
     assert [row for row in rows if row in PRODIGY] == PRODIGY
     assert rows[3] | {"_timestamp": 0} == {
-        "text": "b", "meta": {"k": 1}, "accept": ["x"], "answer": "accept", "_session_id": "ana@x.org", "_timestamp": 0,
-    }  # fmt: skip
+        "text": "b",
+        "meta": {"k": 1},
+        "accept": ["x"],
+        "answer": "accept",
+        "_session_id": "ana@x.org",
+        "_timestamp": 0,
+    }
 
 
 def test_an_item_without_annotations_is_its_own_line_for_prodigy(project, mia):
@@ -294,11 +452,20 @@ def test_each_doccano_annotator_has_a_file_and_all_has_the_resolved_labels(proje
     content = packed(**{name.replace(".jsonl", "__jsonl"): lines(*rows) for name, rows in DOCCANO.items()})
     import_file(dataset, mia, content, "export.zip")
 
-    files = {name: [json.loads(line) for line in text.splitlines()] for name, text in unpacked(exported(dataset, mia, "doccano")).items()}
+    files = {
+        name: [json.loads(line) for line in text.splitlines()]
+        for name, text in unpacked(exported(dataset, mia, "doccano")).items()
+    }
     beside = {"Comments": ["look"], "meta": {"k": 1}}
     assert files == {
-        "all.jsonl": [{"id": 1, "text": "a", "label": ["x"], **beside}, {"id": 2, "text": "b", "label": ["y"]}],
-        "ana@x.org.jsonl": [{"id": 1, "text": "a", "label": ["x"], **beside}, {"id": 2, "text": "b", "label": ["y"]}],
+        "all.jsonl": [
+            {"id": 1, "text": "a", "label": ["x"], **beside},
+            {"id": 2, "text": "b", "label": ["y"]},
+        ],
+        "ana@x.org.jsonl": [
+            {"id": 1, "text": "a", "label": ["x"], **beside},
+            {"id": 2, "text": "b", "label": ["y"]},
+        ],
         "ben.jsonl": [{"id": 1, "text": "a", "label": ["y"], **beside}],
     }
     again = make_dataset(project, mia)
@@ -313,7 +480,9 @@ def test_what_a_format_cannot_represent_is_counted_or_refused(project, mia, ana)
     exported(dataset, mia, "labelstudio")
 
     assert Export.objects.get().dropped == {
-        "Annotations without a preferred response: Label Studio's Pairwise control only supports left and right.": 1
+        "Annotations without a preferred response: Label Studio's Pairwise control only supports left and right.": (  # noqa: E501
+            1
+        )
     }
     with pytest.raises(Refused, match="exported as Label Studio, Argilla"):
         export_answers(dataset_id=dataset.uuid, actor=mia, format="prodigy")
@@ -333,7 +502,10 @@ def test_the_number_of_queries_does_not_grow_with_the_items(project, mia, django
     dataset = make_dataset(project, mia)
     for start, count in ((0, 3), (3, 40)):
         import_file(
-            dataset, mia, as_json([task(n, f"t{n}", annotation(n % 3, choice("x"))) for n in range(start, start + count)]), "p.json"
+            dataset,
+            mia,
+            as_json([task(n, f"t{n}", annotation(n % 3, choice("x"))) for n in range(start, start + count)]),
+            "p.json",
         )
     scope = reading.scope_of(dataset, None)
     for upload in reading.uploads_in(scope):

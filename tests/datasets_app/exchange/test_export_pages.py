@@ -14,7 +14,9 @@ from tests.support.jobs import run_ok
 from tests.support.tools import annotation, as_json, choice, task
 
 pytestmark = pytest.mark.django_db
-TASKS = as_json([task(1, "secret words", annotation("ana@x.org", choice("pos")), annotation(7, choice("neg")))])
+TASKS = as_json(
+    [task(1, "secret words", annotation("ana@x.org", choice("pos")), annotation(7, choice("neg")))]
+)
 
 
 @pytest.fixture
@@ -39,7 +41,10 @@ def test_an_imported_project_links_to_the_queue_of_its_annotations(client, datas
     client.force_login(mia)
     queue = Queue.objects.get()
 
-    assert f"/labeling/uploads/{upload.uuid}/" in client.get(f"/datasets/uploads/{upload.uuid}/").content.decode()
+    assert (
+        f"/labeling/uploads/{upload.uuid}/"
+        in client.get(f"/datasets/uploads/{upload.uuid}/").content.decode()
+    )
     assert client.get(f"/labeling/uploads/{upload.uuid}/").headers["Location"] == f"/labeling/{queue.uuid}/"
     assert "7, from project.json" in client.get(f"/labeling/{queue.uuid}/").content.decode()
     other = import_file(dataset, mia, b"text\nb\n")
@@ -50,7 +55,11 @@ def test_an_imported_project_links_to_the_queue_of_its_annotations(client, datas
 def test_an_export_is_requested_created_and_downloaded(client, dataset, mia, of_queue):
     import_file(dataset, mia, TASKS, "project.json")
     client.force_login(mia)
-    url = f"/labeling/{Queue.objects.get().uuid}/exports/" if of_queue else f"/labeling/datasets/{dataset.uuid}/exports/"
+    url = (
+        f"/labeling/{Queue.objects.get().uuid}/exports/"
+        if of_queue
+        else f"/labeling/datasets/{dataset.uuid}/exports/"
+    )
     assert "No exports yet" in client.get(url).content.decode()
 
     assert client.post(url, {"format": "labelstudio"}).headers["Location"] == url
@@ -62,8 +71,9 @@ def test_an_export_is_requested_created_and_downloaded(client, dataset, mia, of_
     assert made.blob.digest[:8] in page
     answer = client.get(f"/labeling/exports/{made.uuid}/")
     assert (answer.headers["Content-Type"], answer.headers["Content-Disposition"]) == (
-        "application/zip", f'attachment; filename="{dataset.slug}-labelstudio.zip"',
-    )  # fmt: skip
+        "application/zip",
+        f'attachment; filename="{dataset.slug}-labelstudio.zip"',
+    )
     assert b"".join(answer.streaming_content)[:2] == b"PK"
 
 
@@ -85,8 +95,13 @@ def test_the_api_makes_and_lists_files(client, dataset, mia):
     url = f"/api/v1/datasets/{dataset.uuid}/annotation-exports/"
     queue = str(Queue.objects.get().uuid)
 
-    assert client.post(url, {"format": "argilla", "queue": queue}, content_type="application/json").status_code == 202
-    wrong = client.post(url, {"format": "argilla", "queue": str(dataset.uuid)}, content_type="application/json")
+    assert (
+        client.post(url, {"format": "argilla", "queue": queue}, content_type="application/json").status_code
+        == 202
+    )
+    wrong = client.post(
+        url, {"format": "argilla", "queue": str(dataset.uuid)}, content_type="application/json"
+    )
     assert (wrong.status_code, list(wrong.json()["fields"])) == (422, ["queue"])
     run_ok("default")
 

@@ -65,8 +65,10 @@ def test_suggestions_decide_nothing(items):
 
     assert Decision.objects.count() == 0
     assert [(s.label.name, s.score, s.source) for s in Suggestion.objects.order_by("id")] == [
-        ("card", None, "import"), ("billing", None, "import"), ("card", None, "import"),
-    ]  # fmt: skip
+        ("card", None, "import"),
+        ("billing", None, "import"),
+        ("card", None, "import"),
+    ]
     assert Suggestion.objects.first().source_digest == upload.blob.digest
 
 
@@ -95,6 +97,15 @@ def test_an_imported_decision_can_no_longer_be_deleted(items):
 @pytest.mark.postgres
 def test_labels_of_prefers_the_decision(items):
     run_import(items)
-    suggest(dataset=items[0].dataset, rows=[(items[0].pk, "billing", 0.9)], source="run", source_digest="f" * 64, source_name="run 1")
+    suggest(
+        dataset=items[0].dataset,
+        rows=[(items[0].pk, "billing", 0.9)],
+        source="run",
+        source_digest="f" * 64,
+        source_name="run 1",
+    )
 
-    assert Importer().values_of([items[0].pk, items[1].pk]) == {items[0].pk: {"label": "card"}, items[1].pk: {"label": "billing"}}
+    assert Importer().values_of([items[0].pk, items[1].pk]) == {
+        items[0].pk: {"label": "card"},
+        items[1].pk: {"label": "billing"},
+    }

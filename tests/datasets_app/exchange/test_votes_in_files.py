@@ -1,4 +1,6 @@
-"""Votes of a crowd in a table: each row is one person's annotation, and the order of the rows decides nothing."""
+"""Votes of a crowd in a table: each row is one person's annotation, and the order of the rows decides
+nothing.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +20,16 @@ from tests.support.datasets import csv_bytes, import_file, make_dataset, receive
 from tests.support.jobs import run_ok
 
 VOTES = [
-    ("all agree", "w1", "yes"), ("all agree", "ana@x.org", "yes"), ("two differ", "w1", "yes"), ("two differ", "w2", "no"),
-    ("one alone", "w2", "no"), ("nobody", "w1", ""), ("all agree", "w2", "yes"), ("changed", "w1", "no"), ("changed", "w1", "yes"),
-]  # fmt: skip
+    ("all agree", "w1", "yes"),
+    ("all agree", "ana@x.org", "yes"),
+    ("two differ", "w1", "yes"),
+    ("two differ", "w2", "no"),
+    ("one alone", "w2", "no"),
+    ("nobody", "w1", ""),
+    ("all agree", "w2", "yes"),
+    ("changed", "w1", "no"),
+    ("changed", "w1", "yes"),
+]
 TABLE = csv_bytes(VOTES, ["text", "worker", "label"])
 PLAIN = csv_bytes([(text, label) for text, _, label in VOTES], ["text", "label"])
 
@@ -31,7 +40,9 @@ def dataset(project, mia) -> Dataset:
 
 
 def decided() -> dict[str, tuple[str, str]]:
-    return {row.item.text: (row.label.name, row.how) for row in Decision.objects.select_related("item", "label")}
+    return {
+        row.item.text: (row.label.name, row.how) for row in Decision.objects.select_related("item", "label")
+    }
 
 
 # ── Mapping ─────────────────────────────────────────────────────────────────
@@ -41,21 +52,28 @@ def test_a_column_of_annotators_is_proposed_by_its_name(column):
 
 
 def test_a_mapping_with_annotators_but_no_labels_is_rejected():
-    assert [problem.blocks for problem in check({"text": "text", "who": "annotator"}, ["text", "who"])] == [True]
+    assert [problem.blocks for problem in check({"text": "text", "who": "annotator"}, ["text", "who"])] == [
+        True
+    ]
 
 
 @pytest.mark.parametrize(
     ("task", "cell", "value"),
     [
-        ("single_label", "yes", {"label": "yes"}), ("multi_label", "a;b", {"labels": ["a", "b"]}),
-        ("spans", '[[0, 1, "A"]]', {"spans": [{"start": 0, "end": 1, "label": "A"}]}), ("generation", "well", {"text": "well"}),
+        ("single_label", "yes", {"label": "yes"}),
+        ("multi_label", "a;b", {"labels": ["a", "b"]}),
+        ("spans", '[[0, 1, "A"]]', {"spans": [{"start": 0, "end": 1, "label": "A"}]}),
+        ("generation", "well", {"text": "well"}),
     ],
-)  # fmt: skip
+)
 def test_a_label_with_an_annotator_is_an_annotation_not_a_decision(task, cell, value):
     mapper = Mapper({"text": "text", "who": "annotator", "said": "label"}, task=task)
     draft = mapper.draft(Row(2, {"text": "a", "who": " w1 ", "said": cell}))
 
-    assert (draft.value, [(each.person, each.value) for each in draft.labeling.answers]) == (None, [("w1", value)])
+    assert (draft.value, [(each.person, each.value) for each in draft.labeling.answers]) == (
+        None,
+        [("w1", value)],
+    )
     assert mapper.draft(Row(2, {"text": "a", "who": "w1", "said": ""})).labeling.answers == ()
     assert mapper.draft(Row(2, {"text": "a", "who": "", "said": cell})).code == "annotator"
     assert mapper.draft(Row(2, {"text": "a", "who": "w" * 101, "said": cell})).code == "annotator"
@@ -70,16 +88,30 @@ def test_each_row_becomes_an_annotation_and_the_usual_rule_decides(dataset, mia,
     upload = import_file(dataset, mia, TABLE, "votes.csv")
 
     found = upload.report["dry_run"]
-    assert (found["blocked"], found["contradicting"], found["people"]) == (False, 0, {"w1": 4, "w2": 3, "ana@x.org": 1})
+    assert (found["blocked"], found["contradicting"], found["people"]) == (
+        False,
+        0,
+        {"w1": 4, "w2": 3, "ana@x.org": 1},
+    )
     assert Item.objects.count() == 5
     rows = Annotation.objects.order_by("id").select_related("item", "user", "label")
-    assert sorted((row.item.text, str(row.user), row.label.name, hasattr(row, "replaced_by")) for row in rows) == [
-        ("all agree", str(ana), "yes", False), ("all agree", "w1, from votes.csv", "yes", False),
-        ("all agree", "w2, from votes.csv", "yes", False), ("changed", "w1, from votes.csv", "no", True),
-        ("changed", "w1, from votes.csv", "yes", False), ("one alone", "w2, from votes.csv", "no", False),
-        ("two differ", "w1, from votes.csv", "yes", False), ("two differ", "w2, from votes.csv", "no", False),
-    ]  # fmt: skip
-    assert decided() == {"all agree": ("yes", "unanimous"), "one alone": ("no", "single"), "changed": ("yes", "single")}
+    assert sorted(
+        (row.item.text, str(row.user), row.label.name, hasattr(row, "replaced_by")) for row in rows
+    ) == [
+        ("all agree", str(ana), "yes", False),
+        ("all agree", "w1, from votes.csv", "yes", False),
+        ("all agree", "w2, from votes.csv", "yes", False),
+        ("changed", "w1, from votes.csv", "no", True),
+        ("changed", "w1, from votes.csv", "yes", False),
+        ("one alone", "w2, from votes.csv", "no", False),
+        ("two differ", "w1, from votes.csv", "yes", False),
+        ("two differ", "w2, from votes.csv", "no", False),
+    ]
+    assert decided() == {
+        "all agree": ("yes", "unanimous"),
+        "one alone": ("no", "single"),
+        "changed": ("yes", "single"),
+    }
     assert [dispute.item.text for dispute in Dispute.objects.all()] == ["two differ"]
     assert upload.report["import"]["conflicts"] == 0
 
@@ -140,23 +172,38 @@ def test_conflicts_beyond_the_dry_run_are_left_unresolved(dataset, mia, monkeypa
 
 
 @pytest.mark.django_db
-def test_the_choice_is_part_of_the_seen_digest_and_is_made_over_the_page_and_the_api(dataset, mia, client_for):
+def test_the_choice_is_part_of_the_seen_digest_and_is_made_over_the_page_and_the_api(
+    dataset, mia, client_for
+):
     upload, client = receive(dataset, mia, PLAIN), client_for(mia)
     before = queries.seen_digest(upload)
 
-    reading = {"encoding": "utf-8", "parser": "csv", "delimiter": ",", "has_header": "on", "column_0": "text", "column_1": "label"}
+    reading = {
+        "encoding": "utf-8",
+        "parser": "csv",
+        "delimiter": ",",
+        "has_header": "on",
+        "column_0": "text",
+        "column_1": "label",
+    }
     client.post(f"/datasets/uploads/{upload.uuid}/inspect/", reading | {"contradicting": "first"})
     upload.refresh_from_db()
     assert (upload.contradicting, upload.report["dry_run"]["blocked"]) == ("first", False)
     assert queries.seen_digest(upload) != before
 
-    body = client.post(f"/api/v1/uploads/{upload.uuid}/inspect/", {"contradicting": "undecided"}, content_type="application/json").json()
+    body = client.post(
+        f"/api/v1/uploads/{upload.uuid}/inspect/",
+        {"contradicting": "undecided"},
+        content_type="application/json",
+    ).json()
     assert (body["contradicting"], body["looking"], body["report"]["dry_run"]["contradicting"]) == (
         "undecided",
         False,
         2,
     )
-    wrong = client.post(f"/api/v1/uploads/{upload.uuid}/inspect/", {"contradicting": "last"}, content_type="application/json")
+    wrong = client.post(
+        f"/api/v1/uploads/{upload.uuid}/inspect/", {"contradicting": "last"}, content_type="application/json"
+    )
     assert wrong.status_code == 400
 
 
@@ -164,5 +211,8 @@ def test_the_choice_is_part_of_the_seen_digest_and_is_made_over_the_page_and_the
 def test_a_cancelled_choice_asks_again(dataset, mia):
     upload = receive(dataset, mia, PLAIN, contradicting="first")
 
-    assert actions.inspect(upload_id=upload.uuid, actor=mia, contradicting="").report["dry_run"]["blocked"] is True
+    assert (
+        actions.inspect(upload_id=upload.uuid, actor=mia, contradicting="").report["dry_run"]["blocked"]
+        is True
+    )
     assert run_ok() == []

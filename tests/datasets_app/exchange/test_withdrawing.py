@@ -1,4 +1,6 @@
-"""Authors withdraw their open proposals; uploaders or leads discard a file of corrections that needs review."""
+"""Authors withdraw their open proposals; uploaders or leads discard a file of corrections that needs
+review.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,11 @@ import pytest
 from django.core.exceptions import PermissionDenied
 from django.urls import reverse
 
-from datasets_app.exchange.actions.corrections import accept_corrections, discard_corrections, upload_corrections
+from datasets_app.exchange.actions.corrections import (
+    accept_corrections,
+    discard_corrections,
+    upload_corrections,
+)
 from datasets_app.exchange.models import Correction
 from datasets_app.schemas.actions.proposals import decline_proposal, propose_change, withdraw_proposal
 from datasets_app.schemas.models import GuidelineProposal
@@ -99,7 +105,9 @@ def correction(project, ana, ravi) -> Correction:
     import_texts(dataset, [("text 0", "card"), ("text 1", "cash")], ana)
     decision = dataset.items.get(text="text 0").decisions.get()
     row = {"item": decision.item.digest, "decision": decision.digest, "label": "cash"}
-    made = upload_corrections(dataset=dataset, actor=ravi, content=[json.dumps(row).encode() + b"\n"], file_name="fixed.jsonl")
+    made = upload_corrections(
+        dataset=dataset, actor=ravi, content=[json.dumps(row).encode() + b"\n"], file_name="fixed.jsonl"
+    )
     run_ok("default")
     made.refresh_from_db()
     assert made.state == "looked"

@@ -4,7 +4,8 @@ import pytest
 
 from datasets_app.quality import agreement
 
-# Krippendorff, "Computing Krippendorff's Alpha-Reliability" (2011), section C: four observers, twelve units, missing values.
+# Krippendorff, "Computing Krippendorff's Alpha-Reliability" (2011), section C: four observers, twelve units,
+# missing values.
 KRIPPENDORFF = [
     [1, 2, 3, 3, 2, 1, 4, 1, 2, None, None, None],
     [1, 2, 3, 3, 2, 2, 4, 1, 2, 5, None, 3],
@@ -19,7 +20,10 @@ FLEISS = [
 
 
 def units_of(table):
-    return [[(who, row[at]) for who, row in enumerate(table) if row[at] is not None] for at in range(len(table[0]))]
+    return [
+        [(who, row[at]) for who, row in enumerate(table) if row[at] is not None]
+        for at in range(len(table[0]))
+    ]
 
 
 def test_krippendorffs_own_example():
@@ -27,7 +31,9 @@ def test_krippendorffs_own_example():
 
 
 def test_fleiss_own_example():
-    assert agreement.fleiss_kappa([dict(enumerate(row)) for row in FLEISS]) == pytest.approx(0.210, abs=0.0005)
+    assert agreement.fleiss_kappa([dict(enumerate(row)) for row in FLEISS]) == pytest.approx(
+        0.210, abs=0.0005
+    )
 
 
 def test_cohens_kappa_of_fifty_proposals():

@@ -17,7 +17,9 @@ def units(seed, items, people=2, labels="abc"):
     found = []
     for _ in range(items):
         likely = chance.choice(labels)
-        found.append([(who, likely if chance.random() < 0.7 else chance.choice(labels)) for who in range(people)])
+        found.append(
+            [(who, likely if chance.random() < 0.7 else chance.choice(labels)) for who in range(people)]
+        )
     return found
 
 
@@ -46,7 +48,10 @@ def test_a_tally_equals_the_whole_table(items, people):
 
 
 def test_a_tally_of_sets_equals_the_whole_table():
-    given = [[(who, frozenset(label)) for who, label in unit] for unit in units(3, 50, 3, labels=("a", "ab", "abc", "c"))]
+    given = [
+        [(who, frozenset(label)) for who, label in unit]
+        for unit in units(3, 50, 3, labels=("a", "ab", "abc", "c"))
+    ]
 
     found = tally_of(given, names=["percent", "alpha_masi"])
 
@@ -57,7 +62,10 @@ def test_a_tally_of_sets_equals_the_whole_table():
 
 def test_a_tally_of_spans_equals_the_whole_table():
     chance = random.Random(5)
-    given = [[(who, frozenset((chance.choice((0, 1)), 5, "PER") for _ in range(1))) for who in "ab"] for _ in range(40)]
+    given = [
+        [(who, frozenset((chance.choice((0, 1)), 5, "PER") for _ in range(1))) for who in "ab"]
+        for _ in range(40)
+    ]
 
     found = tally_of(given, names=["percent", "span_f1", "span_f1_overlap"])
 
@@ -75,7 +83,9 @@ def test_the_same_answers_give_the_same_interval_and_others_another():
 def test_below_twenty_items_every_coefficient_has_too_few():
     found = tally_of(units(1, 19), order="abc")
 
-    assert {(each.value, each.low, each.why) for each in found.values()} == {(None, None, "Too few: 19 of 20 items.")}
+    assert {(each.value, each.low, each.why) for each in found.values()} == {
+        (None, None, "Too few: 19 of 20 items.")
+    }
 
 
 def test_one_label_throughout_is_not_defined_rather_than_perfect():
@@ -87,11 +97,16 @@ def test_one_label_throughout_is_not_defined_rather_than_perfect():
 
 
 def test_items_on_which_all_agree_leave_room_for_some_on_which_people_differ():
-    """30 of 30 equal: Wilson's interval; the bootstrap gives [1, 1], as in 3 of 4 such queues where people differ on 1 %."""
+    """30 of 30 equal: Wilson's interval; the bootstrap gives [1, 1], as in 3 of 4 such queues where people
+    differ on 1 %.
+    """
     found = tally_of([[(1, "ab"[at % 2]), (2, "ab"[at % 2])] for at in range(30)], order="abc")
 
     assert (found["percent"].low, found["percent"].high) == pytest.approx(wilson(30, 30))
-    assert {(found[name].value, found[name].low, found[name].high) for name in ("alpha", "fleiss", "alpha_ordinal")} == {(1.0, None, None)}
+    assert {
+        (found[name].value, found[name].low, found[name].high)
+        for name in ("alpha", "fleiss", "alpha_ordinal")
+    } == {(1.0, None, None)}
     assert found["alpha"].why == "Interval not measured: too few items differ."
     assert agreement.cohen_interval({("a", "a"): 15, ("b", "b"): 15}) is None
 
@@ -103,7 +118,9 @@ def test_of_many_items_on_which_all_agree_every_one_counts():
 
 
 def test_equal_pairs_of_people_who_nearly_always_agree_are_covered_in_95_of_100():
-    """120 queues of 100 items answered by three, one in fifty of them disputed; the bootstrap covered 87 of 100."""
+    """120 queues of 100 items answered by three, one in fifty of them disputed; the bootstrap covered 87 of
+    100.
+    """
     chance, held = np.random.default_rng(6), 0
     for _ in range(120):
         apart = int(chance.binomial(100, 0.02))
@@ -128,7 +145,9 @@ def test_an_interval_holds_the_true_figure_about_95_times_of_100():
     held = 0
     for _ in range(200):
         equal = (chance.random(150) < 0.8).astype(float)
-        found = bootstrap(np.stack([equal, np.ones(150)], axis=1), lambda sums: sums[:, 0] / sums[:, 1], draws=400)
+        found = bootstrap(
+            np.stack([equal, np.ones(150)], axis=1), lambda sums: sums[:, 0] / sums[:, 1], draws=400
+        )
         held += found.low <= 0.8 <= found.high
 
     assert 182 <= held <= 198

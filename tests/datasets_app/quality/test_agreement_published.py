@@ -9,25 +9,30 @@ from sklearn.metrics import cohen_kappa_score, f1_score
 
 from datasets_app.quality import agreement
 
-# Krippendorff, "Computing Krippendorff's Alpha-Reliability" (2011), section C: four observers, twelve units, missing values.
+# Krippendorff, "Computing Krippendorff's Alpha-Reliability" (2011), section C: four observers, twelve units,
+# missing values.
 KRIPPENDORFF = [
     [1, 2, 3, 3, 2, 1, 4, 1, 2, None, None, None],
     [1, 2, 3, 3, 2, 2, 4, 1, 2, 5, None, 3],
     [None, 3, 3, 3, 2, 3, 4, 2, 2, 5, 1, None],
     [1, 2, 3, 3, 2, 4, 4, 1, 2, 5, 1, None],
 ]
-# Dawid and Skene, "Maximum Likelihood Estimation of Observer Error-Rates Using the EM Algorithm" (1979), table 1: the fitness of 45
-# patients for anaesthesia, 1 to 4, as five anaesthetists saw it; the first saw each patient three times.
+# Dawid and Skene, "Maximum Likelihood Estimation of Observer Error-Rates Using the EM Algorithm" (1979),
+# table 1: the fitness of 45 patients for anaesthesia, 1 to 4, as five anaesthetists saw it; the first saw
+# each patient three times.
 ANAESTHETISTS = """
 111 1 1 1 1|333 4 3 3 4|112 2 1 2 2|222 3 1 2 1|222 3 2 2 2|222 3 3 2 2|122 2 1 1 1|333 3 4 3 3|222 2 2 2 3|232 2 2 2 3|444 4 4 4 4
 222 3 3 4 3|111 1 1 1 1|222 3 2 1 2|121 1 1 1 1|111 2 1 1 1|111 1 1 1 1|111 1 1 1 1|222 2 2 2 1|222 1 3 2 2|222 2 2 2 2|222 2 2 2 1
 222 3 2 2 2|221 2 2 2 2|111 1 1 1 1|111 1 1 1 1|232 2 2 2 2|111 1 1 1 1|111 1 1 1 1|112 1 1 2 1|111 1 1 1 1|333 3 2 3 3|111 1 1 1 1
 222 2 2 2 2|222 3 2 3 2|433 4 3 4 3|221 2 2 3 2|232 3 2 3 3|333 3 4 3 2|111 1 1 1 1|111 1 1 1 1|121 2 1 1 1|232 2 2 2 2|121 1 1 1 1
-222 2 2 2 2"""
+222 2 2 2 2"""  # noqa: E501
 
 
 def units_of(table):
-    return [[(who, row[at]) for who, row in enumerate(table) if row[at] is not None] for at in range(len(table[0]))]
+    return [
+        [(who, row[at]) for who, row in enumerate(table) if row[at] is not None]
+        for at in range(len(table[0]))
+    ]
 
 
 def anaesthetists():
@@ -42,7 +47,11 @@ def random_units(chance, people=4, items=60, labels="abcd"):
     units = []
     for _ in range(items):
         likely = chance.choice(labels)
-        answers = [(who, likely if chance.random() < 0.6 else chance.choice(labels)) for who in range(people) if chance.random() < 0.8]
+        answers = [
+            (who, likely if chance.random() < 0.6 else chance.choice(labels))
+            for who in range(people)
+            if chance.random() < 0.8
+        ]
         units.append(answers)
     return units
 
@@ -68,7 +77,10 @@ def test_alpha_of_random_answers_is_that_of_the_reference_library(seed):
     units = random_units(random.Random(seed))
     table, domain = as_matrix(units, list("abcd")), [0.0, 1.0, 2.0, 3.0]
 
-    expected = {level: krippendorff.alpha(table, value_domain=domain, level_of_measurement=level) for level in ("nominal", "ordinal")}
+    expected = {
+        level: krippendorff.alpha(table, value_domain=domain, level_of_measurement=level)
+        for level in ("nominal", "ordinal")
+    }
 
     assert agreement.krippendorff_alpha(units) == pytest.approx(expected["nominal"])
     assert agreement.krippendorff_alpha(units, order="abcd") == pytest.approx(expected["ordinal"])
@@ -77,19 +89,31 @@ def test_alpha_of_random_answers_is_that_of_the_reference_library(seed):
 @pytest.mark.parametrize("seed", range(5))
 def test_alpha_with_masi_distance_is_that_of_the_reference_library(seed):
     sets = [frozenset(each) for each in ("a", "b", "ab", "abc", "")]
-    units = [[(who, sets["wxyz_".index(value)]) for who, value in unit] for unit in random_units(random.Random(seed), labels="wxyz_")]
+    units = [
+        [(who, sets["wxyz_".index(value)]) for who, value in unit]
+        for unit in random_units(random.Random(seed), labels="wxyz_")
+    ]
 
     def distance(one, other, **_):
         return np.vectorize(lambda a, b: agreement.masi(sets[int(a)], sets[int(b)]))(one, other)
 
-    expected = krippendorff.alpha(as_matrix(units, sets), value_domain=[0.0, 1.0, 2.0, 3.0, 4.0], level_of_measurement=distance)
+    expected = krippendorff.alpha(
+        as_matrix(units, sets), value_domain=[0.0, 1.0, 2.0, 3.0, 4.0], level_of_measurement=distance
+    )
 
     assert agreement.krippendorff_alpha(units, agreement.masi) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(
     ("one", "other", "masi"),
-    [("ab", "ab", 1), ("ab", "abc", 2 / 3 * 2 / 3), ("ab", "bc", 1 / 3 * 1 / 3), ("ab", "cd", 0), ("", "", 1), ("", "a", 0)],
+    [
+        ("ab", "ab", 1),
+        ("ab", "abc", 2 / 3 * 2 / 3),
+        ("ab", "bc", 1 / 3 * 1 / 3),
+        ("ab", "cd", 0),
+        ("", "", 1),
+        ("", "a", 0),
+    ],
 )
 def test_masi_is_jaccard_times_monotonicity_as_passonneau_2006_defines_it(one, other, masi):
     assert agreement.masi(frozenset(one), frozenset(other)) == pytest.approx(1 - masi)
@@ -100,7 +124,7 @@ def test_fleiss_own_example_of_1971_is_0_430_with_six_psychiatrists():
     table = """
     0 0 0 6 0|0 3 0 0 3|0 1 4 0 1|0 0 0 0 6|0 3 0 3 0|2 0 4 0 0|0 0 4 0 2|2 0 3 1 0|2 0 0 4 0|0 0 0 0 6|1 0 0 5 0|1 1 0 4 0|0 3 3 0 0
     1 0 0 5 0|0 2 0 3 1|0 0 5 0 1|3 0 0 1 2|5 1 0 0 0|0 2 0 4 0|1 0 2 0 3|0 0 0 0 6|0 1 0 5 0|0 2 0 1 3|2 0 0 4 0|1 0 0 4 1|0 5 0 1 0
-    4 0 0 0 2|0 2 0 4 0|1 0 5 0 0|0 0 0 0 6"""
+    4 0 0 0 2|0 2 0 4 0|1 0 5 0 0|0 0 0 0 6"""  # noqa: E501
     rows = [dict(enumerate(map(int, row.split()))) for row in table.strip().replace("\n", "|").split("|")]
 
     assert len(rows) == 30
@@ -126,7 +150,10 @@ def test_cohens_own_example_of_1960_is_0_492():
 def test_exact_span_f1_is_that_of_the_reference_library(seed):
     chance = random.Random(seed)
     every = [(start, start + 2, label) for start in range(6) for label in ("PER", "ORG")]
-    units = [[("a", frozenset(chance.sample(every, 4))), ("b", frozenset(chance.sample(every, 3)))] for _ in range(30)]
+    units = [
+        [("a", frozenset(chance.sample(every, 4))), ("b", frozenset(chance.sample(every, 3)))]
+        for _ in range(30)
+    ]
     truth, read = ([span in dict(unit)[who] for unit in units for span in every] for who in "ab")
 
     assert agreement.span_f1(units) == pytest.approx(f1_score(truth, read))
@@ -154,34 +181,52 @@ def test_texts_without_spans_define_no_f1():
 
 
 def test_dawid_and_skenes_own_estimates_of_45_patients():
-    """Their estimates: prior, error rates of the first observer, and the patients about whom the votes leave a doubt."""
+    """Their estimates: prior, error rates of the first observer, and the patients about whom the votes leave
+    a doubt.
+    """
     found = agreement.dawid_skene(anaesthetists())
 
     assert found.prior.round(2).tolist() == [0.40, 0.42, 0.11, 0.07]
-    assert found.confusion[0].round(2).tolist() == [[0.89, 0.11, 0, 0], [0.07, 0.88, 0.05, 0], [0, 0.34, 0.66, 0], [0, 0, 0.56, 0.44]]
+    assert found.confusion[0].round(2).tolist() == [
+        [0.89, 0.11, 0, 0],
+        [0.07, 0.88, 0.05, 0],
+        [0, 0.34, 0.66, 0],
+        [0, 0, 0.56, 0.44],
+    ]
     winners = found.winners()
     assert [winners[patient] for patient in (3, 12, 36)] == [2, 3, 4]
     doubts = {7: [0.98, 0.02, 0, 0], 35: [0, 0.95, 0.05, 0], 38: [0, 0.02, 0.98, 0]}
     assert {patient: found.posterior[patient - 1].round(2).tolist() for patient in doubts} == doubts
     assert found.posterior.sum(axis=1) == pytest.approx(np.ones(45))
-    assert all(later >= earlier - 1e-9 for earlier, later in zip(found.log_likelihoods, found.log_likelihoods[1:], strict=False))
+    assert all(
+        later >= earlier - 1e-9
+        for earlier, later in zip(found.log_likelihoods, found.log_likelihoods[1:], strict=False)
+    )
 
 
 def test_dawid_and_skenes_equations_term_by_term():
     """Equations 2.3 to 2.5 written out as loops, on random answers."""
     chance = random.Random(4)
-    answers = [(item, who, chance.choice("abc")) for item in range(30) for who in "wxyz" if chance.random() < 0.8]
+    answers = [
+        (item, who, chance.choice("abc")) for item in range(30) for who in "wxyz" if chance.random() < 0.8
+    ]
     found = agreement.dawid_skene(answers, rounds=40, tolerance=-1)
 
     items, people, labels = sorted({row[0] for row in answers}), "wxyz", "abc"
-    votes = {item: [sum(row[0] == item and row[2] == label for row in answers) for label in labels] for item in items}
+    votes = {
+        item: [sum(row[0] == item and row[2] == label for row in answers) for label in labels]
+        for item in items
+    }
     believed = {item: [count / sum(counts) for count in counts] for item, counts in votes.items()}
     for _ in range(40):
         prior = [sum(believed[item][k] for item in items) / len(items) for k in range(3)]
         error = {}
         for who in people:
             for k in range(3):
-                given = [sum(believed[item][k] for item, person, vote in answers if (person, vote) == (who, label)) for label in labels]
+                given = [
+                    sum(believed[item][k] for item, person, vote in answers if (person, vote) == (who, label))
+                    for label in labels
+                ]
                 error[who, k] = [count / sum(given) for count in given]
         for item in items:
             joint = list(prior)
@@ -198,13 +243,22 @@ def test_consensus_recovers_what_was_planted_where_the_majority_is_wrong():
     chance = random.Random(1)
     truth = {item: chance.choice("ab") for item in range(300)}
     other = {"a": "b", "b": "a"}
-    answers = [(item, who, label if chance.random() < 0.95 else other[label]) for item, label in truth.items() for who in ("x", "y")]
-    answers += [(item, who, "a" if chance.random() < 0.97 else "b") for item in truth for who in ("p", "q", "r")]
+    answers = [
+        (item, who, label if chance.random() < 0.95 else other[label])
+        for item, label in truth.items()
+        for who in ("x", "y")
+    ]
+    answers += [
+        (item, who, "a" if chance.random() < 0.97 else "b") for item in truth for who in ("p", "q", "r")
+    ]
 
     found = agreement.dawid_skene(answers)
 
     right = sum(found.winners()[item] == label for item, label in truth.items())
-    majority = sum((sum(a[2] == "a" for a in answers if a[0] == item) >= 3) == (label == "a") for item, label in truth.items())
+    majority = sum(
+        (sum(a[2] == "a" for a in answers if a[0] == item) >= 3) == (label == "a")
+        for item, label in truth.items()
+    )
     assert (right > 275, majority < 200) == (True, True)
     assert found.accuracy()["x"] > 0.9 > found.accuracy()["p"]
 

@@ -18,8 +18,15 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
 def test_the_labeling_page_shows_the_result_and_enter_continues(project, mia, ravi, ana, opened):
-    dataset = known_dataset(project, mia, ravi, [], ["Where is my new card?", *(f"text {n}" for n in range(9))])
-    know(dataset.items.order_by("id").first(), ravi, {"label": "card"}, explanation="It asks for a card that was sent.")
+    dataset = known_dataset(
+        project, mia, ravi, [], ["Where is my new card?", *(f"text {n}" for n in range(9))]
+    )
+    know(
+        dataset.items.order_by("id").first(),
+        ravi,
+        {"label": "card"},
+        explanation="It asks for a card that was sent.",
+    )
     queue = mixed_queue(dataset, mia, gold_feedback=True)
     with gold_at(0):
         claim(queue_id=queue.uuid, actor=ana)
@@ -68,12 +75,21 @@ def measured(project, mia, ravi, ana):
         [f"My question {n} is about the money that has not come." for n in range(60)],
     )
     queue = mixed_queue(dataset, mia, gold_minimum=85, gold_holds=True)
-    for person, share in ((ana, 0.95), (make_annotator(project, "cleo"), 0.4), (make_annotator(project, "dora"), 0.9)):
+    for person, share in (
+        (ana, 0.95),
+        (make_annotator(project, "cleo"), 0.4),
+        (make_annotator(project, "dora"), 0.9),
+    ):
         with gold_at(*range(10_000)):
             hand = claim(queue_id=queue.uuid, actor=person, k=20)
         for slot in hand:
             known = slot.item.golds.get().label.name
-            take(queue, person, slot, {"label": known if chance.random() < share else "billing" if known == "card" else "card"})
+            take(
+                queue,
+                person,
+                slot,
+                {"label": known if chance.random() < share else "billing" if known == "card" else "card"},
+            )
     with gold_at():
         release(queue_id=queue.uuid, actor=ana)
         for slot in claim(queue_id=queue.uuid, actor=ana):
@@ -85,13 +101,18 @@ def measured(project, mia, ravi, ana):
 
 def test_the_pages_are_accessible(opened, measured, ravi, lee, ana, mia):
     queue, item = measured, measured.dataset.items.get(text="gold 0")
-    gold, of_item = reverse("quality:gold", args=[queue.dataset.uuid]), reverse("quality:gold_item", args=[item.uuid])
+    gold, of_item = (
+        reverse("quality:gold", args=[queue.dataset.uuid]),
+        reverse("quality:gold_item", args=[item.uuid]),
+    )
     quality, own = (reverse(page, args=[queue.uuid]) for page in ("quality:quality", "queues:queue"))
     new = reverse("queues:open", args=[queue.dataset.uuid])
     pages = {
-        ravi: {"gold-list": gold, "gold-item": of_item}, lee: {"gold-quality": quality}, mia: {"gold-queue": own, "gold-open": new},
+        ravi: {"gold-list": gold, "gold-item": of_item},
+        lee: {"gold-quality": quality},
+        mia: {"gold-queue": own, "gold-open": new},
         ana: {"gold-own": own},
-    }  # fmt: skip
+    }
 
     for person, paths in pages.items():
         for name, page in loaded_on_a_phone(opened, paths, person):

@@ -1,4 +1,6 @@
-"""Gold accuracy of annotators, shown to themselves and to the lead, with an interval; and the hold below a queue's minimum."""
+"""Gold accuracy of annotators, shown to themselves and to the lead, with an interval; and the hold below a
+queue's minimum.
+"""
 
 import pytest
 from django.core.exceptions import PermissionDenied
@@ -48,7 +50,9 @@ def holding(dataset, mia) -> Queue:
 
 @pytest.fixture
 def judged(queue, mia, ana, ben) -> Queue:
-    """Measured after Ana answered 22 items of gold, 18 of them rightly, and three others, and Ben three of gold."""
+    """Measured after Ana answered 22 items of gold, 18 of them rightly, and three others, and Ben three of
+    gold.
+    """
     answer_gold(queue, ana, right=18, wrong=4)
     answer_gold(queue, ben, right=3, wrong=0)
     with gold_at():
@@ -63,7 +67,9 @@ def has_answered(queue: Queue, user: User, *, right: int, wrong: int) -> None:
 
 
 def answer_gold(queue, user, *, right: int, wrong: int, keep: bool = False) -> None:
-    """So many right and then so many wrong answers to gold; what is left in hand is given back unless it is kept."""
+    """So many right and then so many wrong answers to gold; what is left in hand is given back unless it is
+    kept.
+    """
     if not keep:
         release(queue_id=queue.uuid, actor=user)
     labels = ["card"] * right + ["billing"] * wrong
@@ -93,7 +99,9 @@ def test_the_report_has_gold_results_by_person_and_label(judged, ana, ben, lee):
     (of_card,) = quality_document(judged, lee)["gold"]
     assert (of_card.stable_id, of_card.name, of_card.done, of_card.right) == (card, "card", 25, 21)
     report = judged.quality_reports.get()
-    before = gold_classes(QualityReport(figures={key: value for key, value in report.figures.items() if key != "gold"}), [])
+    before = gold_classes(
+        QualityReport(figures={key: value for key, value in report.figures.items() if key != "gold"}), []
+    )
     assert [(row.done, row.right, row.share) for row in before] == [(25, 21, rules.gold_accuracy(21, 25))]
 
 
@@ -132,7 +140,10 @@ def test_leads_are_notified_once_of_an_annotator_below_the_minimum(strict, ana, 
     answer_gold(queue, ana, right=0, wrong=3)
 
     notice = Notice.objects.get()
-    assert (notice.user, notice.text) == (lee, "Ana got 8 of 20 gold items in Mixed right, significantly below 90 %.")
+    assert (notice.user, notice.text) == (
+        lee,
+        "Ana got 8 of 20 gold items in Mixed right, significantly below 90 %.",
+    )
     assert notice.url == f"{reverse('quality:quality', args=[queue.uuid])}#gold"
     assert Seat.objects.get().held_at is None
 
@@ -207,5 +218,7 @@ def test_a_hold_without_a_minimum_is_refused(queue, mia):
     with pytest.raises(Refused) as refused:
         mix_gold(queue_id=queue.uuid, actor=mia, rate=30, holds=True)
 
-    assert refused.value.fields == {"gold_minimum": ["Pausing annotators below the minimum needs a minimum accuracy. Enter one."]}
+    assert refused.value.fields == {
+        "gold_minimum": ["Pausing annotators below the minimum needs a minimum accuracy. Enter one."]
+    }
     assert Queue.objects.get().gold_holds is False

@@ -16,7 +16,16 @@ from lifecycle.runtime.refusals import Refused
 from registry.ground.ledger.models import Event
 from registry.ground.ledger.verbs import Verb
 from tests.support.gold import gold_at, know, known_dataset, mixed_queue, take
-from tests.support.labeling import add_items, answer, label_items, make_annotator, make_dataset, make_queue, make_schema, queue_items
+from tests.support.labeling import (
+    add_items,
+    answer,
+    label_items,
+    make_annotator,
+    make_dataset,
+    make_queue,
+    make_schema,
+    queue_items,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -103,8 +112,13 @@ def test_a_sample_fills_each_class_up_from_what_reviewers_decided(dataset, mia, 
 
     assert sorted(gold.label.name for gold in made) == ["card"] * 3 + ["transfer"] * 2
     assert [gold.label.name for gold in again] == ["card"]
-    assert all(value_of(gold) == value_of(Decision.objects.get(item=gold.item)) for gold in Gold.objects.all())
-    assert [json.loads(event.canonical)["payload"]["items"] for event in Event.objects.filter(verb=Verb.GOLD_SAMPLED).order_by("id")] == [
+    assert all(
+        value_of(gold) == value_of(Decision.objects.get(item=gold.item)) for gold in Gold.objects.all()
+    )
+    assert [
+        json.loads(event.canonical)["payload"]["items"]
+        for event in Event.objects.filter(verb=Verb.GOLD_SAMPLED).order_by("id")
+    ] == [
         5,
         1,
     ]
@@ -129,7 +143,10 @@ def test_many_at_once_leave_gold_as_it_is_and_refuse_what_is_not_in_the_dataset(
         make_golds(dataset_id=dataset.uuid, actor=ravi, rows=[(other, {"label": ids["card"]})])
 
     assert [gold.item for gold in made] == [second]
-    assert list(Gold.objects.order_by("id").values_list("item_id", "label__name")) == [(first.pk, "card"), (second.pk, "billing")]
+    assert list(Gold.objects.order_by("id").values_list("item_id", "label__name")) == [
+        (first.pk, "card"),
+        (second.pk, "billing"),
+    ]
     assert kept.retired_at is None
 
 
@@ -139,14 +156,24 @@ def test_a_reviewer_makes_gold_while_they_settle(dataset, mia, ravi, ana, ben, c
     item = queue_items(queue)[0]
     answer(queue, ana, item, "card")
     answer(queue, ben, item, "billing")
-    form = {"item": item.uuid, "label": queue.schema.labels.get(name="card").uuid, "reason": "It names a card.", "gold": "yes"}
+    form = {
+        "item": item.uuid,
+        "label": queue.schema.labels.get(name="card").uuid,
+        "reason": "It names a card.",
+        "gold": "yes",
+    }
 
     page = client_for(ravi).get(reverse("review:review", args=[queue.uuid])).content
     client_for(ravi).post(reverse("review:decide", args=[queue.uuid]), form)
 
     assert b'name="gold"' in page
     gold = Gold.objects.get()
-    assert (gold.item, gold.label.name, gold.explanation, gold.set_by) == (item, "card", "It names a card.", ravi)
+    assert (gold.item, gold.label.name, gold.explanation, gold.set_by) == (
+        item,
+        "card",
+        "It names a card.",
+        ravi,
+    )
     assert Decision.objects.get().label.name == "card"
 
 
@@ -164,20 +191,37 @@ def test_the_page_of_an_item_sets_changes_and_takes_back(dataset, ravi, client_f
     assert Gold.objects.get().retired_by == ravi
 
 
-def test_the_list_marks_suspicious_gold_with_its_most_frequent_wrong_label(project, mia, ravi, client_for, django_assert_max_num_queries):
+def test_the_list_marks_suspicious_gold_with_its_most_frequent_wrong_label(
+    project, mia, ravi, client_for, django_assert_max_num_queries
+):
     dataset = known_dataset(project, mia, ravi, ["card", "card"], [f"text {n}" for n in range(30)])
     queue = mixed_queue(dataset, mia)
     for n in range(5):
         person = make_annotator(project, f"p{n}")
         for slot in hand(queue, person):
-            take(queue, person, slot, {"label": "card" if slot.item.text == "gold 0" or n == 0 else "billing" if n < 4 else "transfer"})
+            take(
+                queue,
+                person,
+                slot,
+                {
+                    "label": (
+                        "card" if slot.item.text == "gold 0" or n == 0 else "billing" if n < 4 else "transfer"
+                    )
+                },
+            )
 
     with django_assert_max_num_queries(32):
         page = client_for(ravi).get(reverse("quality:gold", args=[dataset.uuid]))
     lines = {line.gold.item.text: line for line in page.context["lines"]}
-    suspect = client_for(ravi).get(reverse("quality:gold", args=[dataset.uuid]), {"state": "suspect"}).context["lines"]
+    suspect = (
+        client_for(ravi)
+        .get(reverse("quality:gold", args=[dataset.uuid]), {"state": "suspect"})
+        .context["lines"]
+    )
 
-    assert [(lines[text].gold.right, lines[text].gold.asked, lines[text].suspect) for text in ("gold 0", "gold 1")] == [
+    assert [
+        (lines[text].gold.right, lines[text].gold.asked, lines[text].suspect) for text in ("gold 0", "gold 1")
+    ] == [
         (5, 5, False),
         (1, 5, True),
     ]
@@ -193,7 +237,10 @@ def hand(queue, person):
 def test_the_list_is_paged_and_filtered(project, mia, ravi, lee, client_for, monkeypatch):
     monkeypatch.setattr(import_module("datasets_app.quality.views.gold"), "GOLD_PAGE", 3)
     dataset = known_dataset(project, mia, ravi, ["card"] * 5 + ["transfer"] * 2, ["text"])
-    url, card = reverse("quality:gold", args=[dataset.uuid]), labels_by_name(latest_schema(dataset))["card"].stable_id
+    url, card = (
+        reverse("quality:gold", args=[dataset.uuid]),
+        labels_by_name(latest_schema(dataset))["card"].stable_id,
+    )
 
     first = client_for(lee).get(url, {"class": card})
     second = client_for(lee).get(f"{url}{first.context['page']['next']}")
@@ -215,16 +262,26 @@ def test_programs_do_the_same(dataset, mia, ravi, ana, client_for):
     listed = client.get(url).json()
     refused = client_for(ana).get(url).status_code
     sampled = client.post(
-        reverse("api-labeling-sample-gold", args=[dataset.uuid]), {"per_class": 5}, content_type="application/json"
+        reverse("api-labeling-sample-gold", args=[dataset.uuid]),
+        {"per_class": 5},
+        content_type="application/json",
     ).json()
     retired = client.post(
-        reverse("api-labeling-retire-gold", args=[dataset.uuid]), {"item": str(item.uuid)}, content_type="application/json"
+        reverse("api-labeling-retire-gold", args=[dataset.uuid]),
+        {"item": str(item.uuid)},
+        content_type="application/json",
     )
     queue = make_queue(dataset, mia)
-    mixed = client.post(reverse("api-labeling-mix-gold", args=[queue.uuid]), {"gold_rate": 12}, content_type="application/json").json()
+    mixed = client.post(
+        reverse("api-labeling-mix-gold", args=[queue.uuid]),
+        {"gold_rate": 12},
+        content_type="application/json",
+    ).json()
 
     assert (made.status_code, made.json()["value"]) == (201, {"label": str(label.stable_id)})
-    assert [(row["item"], row["asked"], row["right"]) for row in listed["results"]] == [(str(item.uuid), 0, 0)]
+    assert [(row["item"], row["asked"], row["right"]) for row in listed["results"]] == [
+        (str(item.uuid), 0, 0)
+    ]
     assert (refused, sampled, retired.json()) == (403, {"made": 0}, {"retired": True})
     assert (mixed["gold_rate"], Queue.objects.get().gold_rate) == (12, 12)
 
@@ -232,11 +289,24 @@ def test_programs_do_the_same(dataset, mia, ravi, ana, client_for):
 @pytest.mark.postgres
 def test_a_queue_is_opened_with_gold_and_changed_on_its_page(dataset, mia, client_for):
     client = client_for(mia)
-    form = {"name": "Mixed", "source": "all", "overlap": 1, "hidden_share": 20, "gold_rate": 10, "gold_feedback": "on", "gold_minimum": 80}
+    form = {
+        "name": "Mixed",
+        "source": "all",
+        "overlap": 1,
+        "hidden_share": 20,
+        "gold_rate": 10,
+        "gold_feedback": "on",
+        "gold_minimum": 80,
+    }
 
     client.post(reverse("queues:open", args=[dataset.uuid]), form)
     queue = Queue.objects.get()
-    assert (queue.gold_rate, queue.gold_feedback, queue.gold_minimum, queue.gold_holds) == (10, True, 80, False)
+    assert (queue.gold_rate, queue.gold_feedback, queue.gold_minimum, queue.gold_holds) == (
+        10,
+        True,
+        80,
+        False,
+    )
     page = client.get(reverse("queues:queue", args=[queue.uuid]))
     assert "10 % gold items, results shown immediately;" in page.content.decode()
     client.post(reverse("quality:mix_gold", args=[queue.uuid]), {"gold_rate": 5})

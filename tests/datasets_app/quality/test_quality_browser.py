@@ -17,31 +17,63 @@ from tests.support.labeling import make_annotator, make_dataset, make_queue, que
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 NAMES = [
-    "card_arrival", "card_delivery_estimate", "lost_or_stolen_card", "pending_transfer", "transfer_not_received_by_recipient",
-    "top_up_failed", "top_up_reverted", "wrong_exchange_rate", "refund_not_showing_up", "verify_my_identity", "age_limit",
+    "card_arrival",
+    "card_delivery_estimate",
+    "lost_or_stolen_card",
+    "pending_transfer",
+    "transfer_not_received_by_recipient",
+    "top_up_failed",
+    "top_up_reverted",
+    "wrong_exchange_rate",
+    "refund_not_showing_up",
+    "verify_my_identity",
+    "age_limit",
     "cash_withdrawal",
-]  # fmt: skip
+]
 
 
 @pytest.fixture
 def queue(project, mia, ana, ben, ravi):
     """80 items, five people, labels that look close mixed up now and then."""
     chance = random.Random(3)
-    dataset = make_dataset(project, mia, [f"My question {n} is about the money that has not come." for n in range(80)])
+    dataset = make_dataset(
+        project, mia, [f"My question {n} is about the money that has not come." for n in range(80)]
+    )
     made = make_queue(dataset, mia, schema=NAMES, overlap=3, hidden_share=0)
-    people, labels = [ana, ben, *(make_annotator(project, name) for name in ("cleo", "dora", "emil"))], labels_by_name(made.schema)
+    people, labels = (
+        [
+            ana,
+            ben,
+            *(make_annotator(project, name) for name in ("cleo", "dora", "emil")),
+        ],
+        labels_by_name(made.schema),
+    )
     for item in queue_items(made):
         at = chance.randrange(12)
         shown = Suggestion.objects.create(
-            item=item, label=labels[NAMES[at]], score=0.9, source="rule", source_digest="d" * 64, source_name="rule"
+            item=item,
+            label=labels[NAMES[at]],
+            score=0.9,
+            source="rule",
+            source_digest="d" * 64,
+            source_name="rule",
         )
         for who in chance.sample(people, 3):
-            name = NAMES[at] if who == ana or chance.random() < 0.8 else NAMES[(at + chance.choice((1, 1, 11))) % 12]
+            name = (
+                NAMES[at]
+                if who == ana or chance.random() < 0.8
+                else NAMES[(at + chance.choice((1, 1, 11))) % 12]
+            )
             slot = made.slots.filter(item=item).first()
             submit(
-                queue_id=made.uuid, actor=who, slot_id=slot.pk, value=says(labels[name]), client_key=uuid4(), suggestion_id=shown.pk,
+                queue_id=made.uuid,
+                actor=who,
+                slot_id=slot.pk,
+                value=says(labels[name]),
+                client_key=uuid4(),
+                suggestion_id=shown.pk,
                 seconds=chance.lognormvariate(1.5, 0.5),
-            )  # fmt: skip
+            )
     measure_quality(queue_id=made.uuid, actor=mia)
     run_ok()
     return made

@@ -58,16 +58,30 @@ def test_the_report_equals_the_pure_functions(report, mia):
     units = [[("ana", one), ("ben", other)] for one, other in zip(ANA, BEN, strict=True)]
 
     assert coefficient(report, "percent")["value"] == pytest.approx(21 / 24, abs=1e-5)
-    assert coefficient(report, "alpha")["value"] == pytest.approx(agreement.krippendorff_alpha(units), abs=1e-5)
-    assert coefficient(report, "fleiss")["value"] == pytest.approx(agreement.fleiss_kappa(agreement.counts(units)), abs=1e-5)
-    assert (report.edition, report.slots_done, report.figures["answers"], report.figures["items"]) == (1, 48, 48, 24)
+    assert coefficient(report, "alpha")["value"] == pytest.approx(
+        agreement.krippendorff_alpha(units), abs=1e-5
+    )
+    assert coefficient(report, "fleiss")["value"] == pytest.approx(
+        agreement.fleiss_kappa(agreement.counts(units)), abs=1e-5
+    )
+    assert (report.edition, report.slots_done, report.figures["answers"], report.figures["items"]) == (
+        1,
+        48,
+        48,
+        24,
+    )
     assert report.created_by == mia
 
 
 def test_pairs_of_people_and_of_labels_are_counted(report, queue, ana, ben):
     kappa = agreement.cohen_kappa(list(zip(ANA, BEN, strict=True)))
     [[one, other, n, equal, found, low, high]] = report.figures["pairs"]
-    assert ([one, other], n, equal, found) == (sorted([ana.pk, ben.pk]), 24, 21, pytest.approx(kappa, abs=1e-5))
+    assert ([one, other], n, equal, found) == (
+        sorted([ana.pk, ben.pk]),
+        24,
+        21,
+        pytest.approx(kappa, abs=1e-5),
+    )
     assert low < found < high
     labels = [queue.schema.labels.get(stable_id=each).name for each in report.figures["labels"]]
     assert labels == ["billing", "card", "transfer"]
@@ -120,7 +134,10 @@ def test_agreement_with_decisions_leaves_out_those_that_rest_on_one_person(proje
 
     found = measure(pair, mia).figures["people"]
 
-    assert [(found[str(who.pk)]["judged"], found[str(who.pk)]["right"]) for who in (ana, ben)] == [(2, 1), (2, 2)]
+    assert [(found[str(who.pk)]["judged"], found[str(who.pk)]["right"]) for who in (ana, ben)] == [
+        (2, 1),
+        (2, 2),
+    ]
     assert measure(single, mia).figures["people"][str(ana.pk)]["judged"] == 0
 
 
@@ -141,7 +158,14 @@ def test_what_was_suggested_is_compared_with_the_answer(project, mia, ana, ben, 
     queue = make_queue(make_dataset(project, mia, ["one", "two"]), mia, overlap=2, hidden_share=0)
     labels, items = labels_by_name(queue.schema), queue_items(queue)
     shown = [
-        Suggestion.objects.create(item=item, label=labels["card"], score=0.9, source="rule", source_digest="d" * 64, source_name="rule")
+        Suggestion.objects.create(
+            item=item,
+            label=labels["card"],
+            score=0.9,
+            source="rule",
+            source_digest="d" * 64,
+            source_name="rule",
+        )
         for item in items
     ]
     for item, suggestion in zip(items, shown, strict=True):
@@ -152,11 +176,16 @@ def test_what_was_suggested_is_compared_with_the_answer(project, mia, ana, ben, 
     found = measure(queue, mia).figures["people"]
 
     one, other = found[str(ana.pk)], found[str(ben.pk)]
-    assert [(each["shown"], each["accepted"], each["wrong_shown"], each["wrong_taken"]) for each in (one, other)] == [
+    assert [
+        (each["shown"], each["accepted"], each["wrong_shown"], each["wrong_taken"]) for each in (one, other)
+    ] == [
         (2, 2, 1, 1),
         (2, 0, 1, 0),
     ]
-    assert (one["median_seconds"], other["median_seconds"]) == (pytest.approx(4, rel=0.01), pytest.approx(8, rel=0.01))
+    assert (one["median_seconds"], other["median_seconds"]) == (
+        pytest.approx(4, rel=0.01),
+        pytest.approx(8, rel=0.01),
+    )
 
 
 def test_items_are_whole_however_few_answers_are_read_at_a_time(report, queue, mia, monkeypatch):

@@ -29,7 +29,12 @@ def measured(queue, mia) -> dict[str, float]:
 
 
 def two_annotate(project, mia, people, task, values, schema):
-    queue = make_queue(make_dataset(project, mia, [f"Anna {n} of Siemens" for n in range(N)], task=task), mia, schema=schema, overlap=2)
+    queue = make_queue(
+        make_dataset(project, mia, [f"Anna {n} of Siemens" for n in range(N)], task=task),
+        mia,
+        schema=schema,
+        overlap=2,
+    )
     say_items(queue, {user: [values(n)[at] for n in range(N)] for at, user in enumerate(people)})
     return queue
 
@@ -47,7 +52,10 @@ def test_sets_of_classes_are_measured_by_how_much_they_share(project, mia, ana, 
 def test_spans_are_measured_by_their_overlap(project, mia, ana, ben):
     def values(n):
         end = 4 if n % 4 else 5 + len(str(n))  # every fourth: one word more
-        return ({"spans": [{"start": 0, "end": 4, "label": "PER"}]}, {"spans": [{"start": 0, "end": end, "label": "PER"}]})
+        return (
+            {"spans": [{"start": 0, "end": 4, "label": "PER"}]},
+            {"spans": [{"start": 0, "end": end, "label": "PER"}]},
+        )
 
     found = measured(two_annotate(project, mia, (ana, ben), "spans", values, ["PER"]), mia)
 
@@ -75,9 +83,14 @@ def test_answers_of_retired_and_merged_classes_are_read_as_they_are_now(project,
     ids = {label.name: label.stable_id for label in queue.schema.labels.all()}
 
     change_classes(
-        dataset_id=dataset.uuid, actor=mia, move=[queue.uuid],
-        wanted=[Change(ids["billing"], ChangeKind.MERGE, ("card",)), Change(ids["transfer"], ChangeKind.RETIRE)],
-    )  # fmt: skip
+        dataset_id=dataset.uuid,
+        actor=mia,
+        move=[queue.uuid],
+        wanted=[
+            Change(ids["billing"], ChangeKind.MERGE, ("card",)),
+            Change(ids["transfer"], ChangeKind.RETIRE),
+        ],
+    )
     run_ok("default")
     queue.refresh_from_db()
 

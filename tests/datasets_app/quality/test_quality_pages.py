@@ -37,10 +37,14 @@ def measured(queue, mia) -> Queue:
 
 @pytest.fixture
 def few_and_many(project, mia, ana, ben) -> list[Queue]:
-    """A queue of 3 items that two people answered, and one of 12 that six did; each item has two answers, and they differ."""
+    """A queue of 3 items that two people answered, and one of 12 that six did; each item has two answers, and
+    they differ.
+    """
     people, queues = [ana, ben, *(make_annotator(project, f"p{n}") for n in range(4))], []
     for size, who in ((3, people[:2]), (12, people)):
-        dataset = make_dataset(project, mia, [f"{size} text {n}" for n in range(size)], slug=f"d{size}", name=f"D{size}")
+        dataset = make_dataset(
+            project, mia, [f"{size} text {n}" for n in range(size)], slug=f"d{size}", name=f"D{size}"
+        )
         queue = make_queue(dataset, mia, overlap=2)
         for at, label in ((0, "card"), (1, "billing")):
             takes = [who[(n + at) % len(who)] for n in range(size)]
@@ -79,16 +83,26 @@ def test_the_button_measures_and_the_page_shows_it(queue, mia, client_for):
     client = client_for(mia)
 
     sent = client.post(reverse("quality:measure", args=[queue.uuid]), follow=True)
-    assert (sent.status_code, b"Measure label quality" in sent.content, sent.context["report"]) == (200, True, None)
+    assert (sent.status_code, b"Measure label quality" in sent.content, sent.context["report"]) == (
+        200,
+        True,
+        None,
+    )
     run_ok()
 
     context = page(client, queue).context
     assert [figure.value for figure in context["figures"]][1:] == ["88\u00a0%", "48", "0", "Done"]
     assert [row.name for row in context["coefficients"]] == [
-        "Pairwise agreement", "Krippendorff's alpha, nominal", "Fleiss' kappa", "Krippendorff's alpha, ordinal",
-    ]  # fmt: skip
+        "Pairwise agreement",
+        "Krippendorff's alpha, nominal",
+        "Fleiss' kappa",
+        "Krippendorff's alpha, ordinal",
+    ]
     assert all(row.low < row.value < row.high for row in context["coefficients"])
-    assert [(row.name, row.n) for row in context["confused"]] == [("billing / card", 2), ("billing / transfer", 1)]
+    assert [(row.name, row.n) for row in context["confused"]] == [
+        ("billing / card", 2),
+        ("billing / transfer", 1),
+    ]
 
 
 def test_a_failed_measurement_is_shown_with_its_reason(queue, mia, client_for, monkeypatch):
@@ -110,7 +124,9 @@ def test_a_cell_of_labels_opens_its_items_with_the_answers_side_by_side(measured
     found = client.get(cell.url).context
 
     assert [item.text for item, _ in found["lines"]] == ["text 8", "text 9"]
-    assert [[each.label.name for _, each in answers] for _, answers in found["lines"]] == [["card", "billing"]] * 2
+    assert [[each.label.name for _, each in answers] for _, answers in found["lines"]] == [
+        ["card", "billing"]
+    ] * 2
     assert len(found["lines"]) == cell.n
 
 
@@ -119,7 +135,10 @@ def test_a_cell_of_people_opens_the_items_on_which_they_differ(measured, lee, cl
     queue, client = measured, client_for(lee)
     matrix = page(client, queue).context["matrix"]
 
-    assert (matrix.heads, [[cell.text for cell in row.cells] for row in matrix.rows]) == (["Ana", "Ben"], [["", "88"], ["88", ""]])
+    assert (matrix.heads, [[cell.text for cell in row.cells] for row in matrix.rows]) == (
+        ["Ana", "Ben"],
+        [["", "88"], ["88", ""]],
+    )
     found = client.get(matrix.rows[0].cells[1].url).context
     assert [item.text for item, _ in found["lines"]] == ["text 8", "text 9", "text 23"]
     assert found["title"] == "Ana and Ben"
@@ -128,7 +147,9 @@ def test_a_cell_of_people_opens_the_items_on_which_they_differ(measured, lee, cl
 def test_items_are_paged_by_key(measured, mia, ana, ben, client_for, monkeypatch):
     monkeypatch.setattr(import_module("datasets_app.quality.views.quality"), "ITEMS", 1)
     client, seen = client_for(mia), []
-    answered = items(client, measured, people="|".join(str(seat.pk) for seat in measured.seats.order_by("id")))
+    answered = items(
+        client, measured, people="|".join(str(seat.pk) for seat in measured.seats.order_by("id"))
+    )
     while True:
         seen.append([item.text for item, _ in answered.context["lines"]])
         if not (following := answered.context["page"]["next"]):
@@ -139,7 +160,9 @@ def test_items_are_paged_by_key(measured, mia, ana, ben, client_for, monkeypatch
 
 
 @pytest.mark.postgres
-def test_annotators_do_not_see_annotations_of_items_they_may_still_get(project, mia, ana, ben, ravi, client_for):
+def test_annotators_do_not_see_annotations_of_items_they_may_still_get(
+    project, mia, ana, ben, ravi, client_for
+):
     queue = make_queue(make_dataset(project, mia, ["one", "two"]), mia, overlap=3)
     label_items(queue, {ana: ["card", "card"], ben: ["billing", "billing"], mia: ["card", ""]})
     measure(queue, mia)
@@ -148,13 +171,16 @@ def test_annotators_do_not_see_annotations_of_items_they_may_still_get(project, 
         lines = items(client_for(who), queue, labels=pair(queue, "card", "billing")).context["lines"]
         return [None if answers is None else len(answers) for _, answers in lines]
 
-    assert (shown(mia), shown(ravi)) == ([3, None], [3, None])  # both may give the answer that is still needed
+    # both may give the answer that is still needed
+    assert (shown(mia), shown(ravi)) == ([3, None], [3, None])
 
     label_items(queue, {mia: ["card", "card"]})
     assert (shown(mia), shown(ravi)) == ([3, 3], [3, 3])
 
 
-@pytest.mark.parametrize("given", [{}, {"labels": "x|y"}, {"labels": "same"}, {"people": "1|999999"}, {"people": "a|b"}])
+@pytest.mark.parametrize(
+    "given", [{}, {"labels": "x|y"}, {"labels": "same"}, {"people": "1|999999"}, {"people": "a|b"}]
+)
 def test_an_address_that_names_no_cell_is_not_found(measured, mia, client_for, given):
     assert items(client_for(mia), measured, **given).status_code == 404
 
@@ -166,7 +192,11 @@ def test_the_lead_sees_everybody_by_name_and_no_text(measured, lee, client_for):
     listed = items(client, queue, labels=pair(queue, "card", "billing"))
 
     assert [row.name for row in context["people"]] == ["Ana", "Ben"]
-    assert (b"text 8" in listed.content, b"Your role can't view texts." in listed.content, b"Ana" in listed.content) == (False, True, True)
+    assert (
+        b"text 8" in listed.content,
+        b"Your role can't view texts." in listed.content,
+        b"Ana" in listed.content,
+    ) == (False, True, True)
 
 
 @pytest.mark.parametrize("name", ["mia", "ravi"])
@@ -207,7 +237,9 @@ def test_an_annotator_sees_only_their_own_row_on_the_queue_page(measured, ana, b
     assert client_for(make_annotator(project, "cleo")).get(address).context["own"] == []
 
 
-@pytest.mark.parametrize(("name", "status"), [("ana", 403), ("gita", 403), ("omar", 403), ("aida", 403), ("otto", 404)])
+@pytest.mark.parametrize(
+    ("name", "status"), [("ana", 403), ("gita", 403), ("omar", 403), ("aida", 403), ("otto", 404)]
+)
 def test_others_are_refused_and_nothing_is_measured(queue, name, status, client_for, request):
     client = client_for(request.getfixturevalue(name))
 
@@ -228,7 +260,10 @@ def test_a_queue_without_annotations_cannot_be_measured(project, mia, client_for
 def test_the_pages_take_the_same_statements_for_few_and_many(few_and_many, name, client_for, request):
     client, taken = client_for(request.getfixturevalue(name)), []
     for queue in few_and_many:
-        for ask in (lambda q=queue: page(client, q, "?people=all"), lambda q=queue: items(client, q, labels=pair(q, "card", "billing"))):
+        for ask in (
+            lambda q=queue: page(client, q, "?people=all"),
+            lambda q=queue: items(client, q, labels=pair(q, "card", "billing")),
+        ):
             ask()
             with CaptureQueriesContext(connection) as captured:
                 assert ask().status_code == 200
@@ -238,7 +273,9 @@ def test_the_pages_take_the_same_statements_for_few_and_many(few_and_many, name,
 
 
 def test_the_page_is_a_fragment_for_htmx(measured, mia, client_for):
-    part = client_for(mia).get(reverse("quality:quality", args=[measured.uuid]), headers={"HX-Request": "true"})
+    part = client_for(mia).get(
+        reverse("quality:quality", args=[measured.uuid]), headers={"HX-Request": "true"}
+    )
 
     assert part.content.lstrip().startswith(b'<div id="quality"')
 
@@ -249,11 +286,20 @@ def test_an_older_report_has_no_interval_of_estimated_accuracy(measured, ana, le
     for person in report.figures["people"].values():
         del person["likely_interval"], person["likely_why"]
     QualityReport.objects.create(
-        queue=measured, edition=2, as_of=report.as_of, slots_done=48, items_decided=0, figures=report.figures, created_by=None
+        queue=measured,
+        edition=2,
+        as_of=report.as_of,
+        slots_done=48,
+        items_decided=0,
+        figures=report.figures,
+        created_by=None,
     )
 
     answered = page(client_for(lee), measured).content.decode()
-    read = {row["name"]: row for row in client_for(lee).get(f"/api/v1/labeling/queues/{measured.uuid}/quality/").json()["people"]}
+    read = {
+        row["name"]: row
+        for row in client_for(lee).get(f"/api/v1/labeling/queues/{measured.uuid}/quality/").json()["people"]
+    }
 
     assert '87\u00a0%<br><small class="muted">interval not measured</small>' in answered
     assert (read["Ana"]["likely_right"], read["Ana"]["likely_interval"]) == (0.874, None)
@@ -261,4 +307,10 @@ def test_an_older_report_has_no_interval_of_estimated_accuracy(measured, ana, le
 
 
 def test_estimated_accuracy_of_two_people_is_not_measured(measured, lee, client_for):
-    assert client_for(lee).get(reverse("quality:quality", args=[measured.uuid])).content.decode().count(">not measured</span>") == 2
+    assert (
+        client_for(lee)
+        .get(reverse("quality:quality", args=[measured.uuid]))
+        .content.decode()
+        .count(">not measured</span>")
+        == 2
+    )

@@ -56,7 +56,8 @@ def test_accepting_every_pre_label_is_detected_by_the_rule(shown, accepted, wron
     [
         ({"left": 100, "week": 70, "first_at": NOW - timedelta(days=30)}, 10, 10),
         ({"left": 100, "week": 40, "first_at": NOW - timedelta(days=4)}, 10, 10),  # since the first answer
-        ({"left": 100, "week": 50, "first_at": NOW - timedelta(hours=2)}, 50, 2),  # two hours are no pace: a day at least
+        # two hours are no pace: a day at least
+        ({"left": 100, "week": 50, "first_at": NOW - timedelta(hours=2)}, 50, 2),
         ({"left": 0, "week": 50, "first_at": NOW - timedelta(days=3)}, None, 0),
     ],
 )
@@ -66,7 +67,9 @@ def test_the_forecast_goes_on_at_the_pace_of_the_last_week(given, per_day, days)
     assert (found.per_day, found.days) == (pytest.approx(per_day) if per_day else None, pytest.approx(days))
 
 
-@pytest.mark.parametrize(("state", "week", "why"), [("paused", 70, "paused"), ("open", 0, "no annotations in the 7 days")])
+@pytest.mark.parametrize(
+    ("state", "week", "why"), [("paused", 70, "paused"), ("open", 0, "no annotations in the 7 days")]
+)
 def test_an_unknown_forecast_has_a_reason(state, week, why):
     found = forecast(left=100, state=state, week=week, first_at=NOW - timedelta(days=30), as_of=NOW)
 
@@ -78,7 +81,12 @@ def test_days_without_annotations_are_included():
     measure = Measure(NOW, ONE_LABEL, range(2))
     measure.add([Given(1, 1, 0, 1.0, NOW - timedelta(days=3)), Given(1, 2, 0, 1.0, NOW)])
 
-    assert measure.figures()["days"] == [["2026-11-17", 1], ["2026-11-18", 0], ["2026-11-19", 0], ["2026-11-20", 1]]
+    assert measure.figures()["days"] == [
+        ["2026-11-17", 1],
+        ["2026-11-18", 0],
+        ["2026-11-19", 0],
+        ["2026-11-20", 1],
+    ]
     assert measure.figures()["week"] == 2
 
 
@@ -93,7 +101,9 @@ def test_sets_of_labels_are_measured_without_a_confusion():
 
     assert [each["name"] for each in found["coefficients"]] == ["percent", "alpha_masi"]
     assert (found["confusion"], found["pairs"]) == ([], [[0, 1, 20, 10, None, None, None]])
-    assert [(each.item, each.first, each.second) for each in apart] == [(item, None, None) for item in range(1, 20, 2)]
+    assert [(each.item, each.first, each.second) for each in apart] == [
+        (item, None, None) for item in range(1, 20, 2)
+    ]
 
 
 def test_only_pairs_of_those_with_most_answers_are_kept(monkeypatch):
@@ -137,7 +147,9 @@ def shared_answers(seed, shares, items, *, labels=3):
     for item in range(items):
         truth = chance.randrange(labels)
         wrong = [at for at in range(labels) if at != truth]
-        labels_by_user = {user: truth if chance.random() < share else chance.choice(wrong) for user, share in shares.items()}
+        labels_by_user = {
+            user: truth if chance.random() < share else chance.choice(wrong) for user, share in shares.items()
+        }
         measure.add([Given(item, user, value, 1.0, NOW) for user, value in labels_by_user.items()])
     return measure.figures()["people"]
 
@@ -157,7 +169,10 @@ def test_the_interval_of_who_is_likely_right_holds_the_truth_in_95_of_100():
 def test_accuracy_is_not_estimated_from_fewer_annotations_than_confusion_cells():
     few = shared_answers(1, {1: 0.9, 2: 0.9, 3: 0.9}, 25)["1"]
 
-    assert (few["likely_right"], few["likely_why"]) == (None, "Not enough data: fewer than 26 annotations of shared items.")
+    assert (few["likely_right"], few["likely_why"]) == (
+        None,
+        "Not enough data: fewer than 26 annotations of shared items.",
+    )
 
 
 def test_everybody_right_throughout_has_an_interval_all_the_same():
@@ -181,7 +196,9 @@ def test_of_many_items_an_even_share_is_kept_for_the_consensus(monkeypatch):
 
 
 def test_of_people_exactly_at_the_minimum_at_most_five_of_a_hundred_are_ever_below_it():
-    """2,000 people, each looked at after each of 200 answers: Wilson's interval put 17 of 100 below, this one 1. At half of it: at once."""
+    """2,000 people, each looked at after each of 200 answers: Wilson's interval put 17 of 100 below, this one
+    1. At half of it: at once.
+    """
     share, most, least_right = 0.9, 200, [0]
     for done in range(1, most + 1):  # fewest correct annotations at which an annotator isn't below
         right = least_right[-1]
@@ -189,7 +206,10 @@ def test_of_people_exactly_at_the_minimum_at_most_five_of_a_hundred_are_ever_bel
             right += 1
         least_right.append(right)
     chance = np.random.default_rng(16)
-    at_minimum, at_half = (np.cumsum(chance.random((2_000, most)) < chances, axis=1) < least_right[1:] for chances in (share, share / 2))
+    at_minimum, at_half = (
+        np.cumsum(chance.random((2_000, most)) < chances, axis=1) < least_right[1:]
+        for chances in (share, share / 2)
+    )
 
     assert at_minimum.any(axis=1).mean() <= 0.05
     assert np.percentile(at_half.argmax(axis=1) + 1, 90) == rules.GOLD_FEWEST == 20

@@ -1,4 +1,5 @@
-"""SQLite finds the rows of an annotation by item or leased slots, never by scanning a queue or all of a person's annotations.
+"""SQLite finds the rows of an annotation by item or leased slots, never by scanning a queue or all of a
+person's annotations.
 
 SQLite keeps no statistics here, so that its plans do not depend on how much is in the tables.
 """
@@ -19,8 +20,12 @@ pytestmark = [
     pytest.mark.django_db,
     pytest.mark.skipif("connection.vendor != 'sqlite'", reason="PostgreSQL plans by its statistics."),
 ]
-BIG = re.compile(r"\b(datasets_item|labeling_(slot|annotation|comment|decision|suggestion)|ledger_event)( USING |$)")
-WHOLE = re.compile(r"^SCAN|\((queue_id=\?|user_id=\?|queue_id=\? AND user_id=\?|dataset_id=\?|label_id=\?)\)$")
+BIG = re.compile(
+    r"\b(datasets_item|labeling_(slot|annotation|comment|decision|suggestion)|ledger_event)( USING |$)"
+)
+WHOLE = re.compile(
+    r"^SCAN|\((queue_id=\?|user_id=\?|queue_id=\? AND user_id=\?|dataset_id=\?|label_id=\?)\)$"
+)
 THEIR_HAND = "slot_in_hand"  # holds what is leased alone
 
 
@@ -44,13 +49,24 @@ def test_no_statement_of_an_answer_walks_through_the_queue(project, mia, ana, be
         browser = client_for(person)
         browser.get(reverse("queues:bench", args=[queue.uuid]))
         hand = claim(queue_id=queue.uuid, actor=person)
-        form = {"slot": mask(hand[0].pk, "slot"), "label": label, "client_key": uuid4(), "have": mask(hand[1].pk, "slot")}
+        form = {
+            "slot": mask(hand[0].pk, "slot"),
+            "label": label,
+            "client_key": uuid4(),
+            "have": mask(hand[1].pk, "slot"),
+        }
         with CaptureQueriesContext(connection) as captured:
-            answer = browser.post(reverse("queues:submit", args=[queue.uuid]), form, headers={"Accept": "application/json"})
+            answer = browser.post(
+                reverse("queues:submit", args=[queue.uuid]), form, headers={"Accept": "application/json"}
+            )
         assert answer.status_code == 200
         statements += [each["sql"] for each in captured]
 
-    walks = [line for line in plans(statements) if BIG.search(line) and THEIR_HAND not in line and WHOLE.search(line)]
+    walks = [
+        line
+        for line in plans(statements)
+        if BIG.search(line) and THEIR_HAND not in line and WHOLE.search(line)
+    ]
 
     assert dataset.queues.get().items_decided == 1
     assert "\n".join(walks) == ""

@@ -42,7 +42,12 @@ def test_annotations_of_others_are_not_on_the_page(project, mia, ana, ravi, clie
 def test_a_plain_form_saves_and_shows_the_next_item(queue, ana, client_for):
     client = client_for(ana)
     item = client.get(url("bench", queue)).context["item"]
-    sent = {"slot": item["slot"], "token": item["token"], "label": queue.schema.labels.get(name="card").uuid, "client_key": uuid4()}
+    sent = {
+        "slot": item["slot"],
+        "token": item["token"],
+        "label": queue.schema.labels.get(name="card").uuid,
+        "client_key": uuid4(),
+    }
 
     page = client.post(url("submit", queue), sent, follow=True)
 
@@ -56,7 +61,10 @@ def test_a_button_of_a_plain_form_goes_before_the_list_of_all_classes(queue, ana
 
     for chosen in ({"label": card.uuid, "every": other.uuid}, {"every": card.uuid}):
         item = client.get(url("bench", queue)).context["item"]
-        client.post(url("submit", queue), {"slot": item["slot"], "token": item["token"], "client_key": uuid4(), **chosen})
+        client.post(
+            url("submit", queue),
+            {"slot": item["slot"], "token": item["token"], "client_key": uuid4(), **chosen},
+        )
 
     assert [each.label for each in Annotation.objects.select_related("label")] == [card, card]
 
@@ -68,9 +76,13 @@ def test_the_script_gets_the_items_that_it_lacks_once_two_are_left(queue, ana, c
 
     for at in range(3):
         sent = {
-            "slot": items[at]["slot"], "label": queue.schema.labels.get(name="card").uuid, "client_key": uuid4(),
-            "have": ",".join(str(row["slot"]) for row in items[at:]), "left": 4 - at,  # as the script sends it
-        }  # fmt: skip
+            "slot": items[at]["slot"],
+            "label": queue.schema.labels.get(name="card").uuid,
+            "client_key": uuid4(),
+            # as the script sends it
+            "have": ",".join(str(row["slot"]) for row in items[at:]),
+            "left": 4 - at,
+        }
         answered = client.post(url("submit", queue), sent, headers={"accept": "application/json"}).json()
         texts.append([row["text"] for row in answered["items"]])
 
@@ -103,12 +115,17 @@ def test_without_the_script_the_better_side_is_saved_as_the_files_response(proje
         assert name == ("Left is better" if good_is_left else "Right is better")
         order = ",".join(map(str, item["content"]["order"]))
         assert f'name="shown" value="{order}"' in html
-        client.post(url("submit", queue), {"slot": item["slot"], "value": value, "shown": order, "client_key": uuid4()})
+        client.post(
+            url("submit", queue),
+            {"slot": item["slot"], "value": value, "shown": order, "client_key": uuid4()},
+        )
 
     assert [answer.value for answer in Annotation.objects.all()] == [{"choice": "first"}] * 6
 
 
-@pytest.mark.parametrize("value", ["[" * 100_000, f'{{"label": {"1" * 5_000}}}', '{"label": NaN}', "null", '{"choice": []}'])
+@pytest.mark.parametrize(
+    "value", ["[" * 100_000, f'{{"label": {"1" * 5_000}}}', '{"label": NaN}', "null", '{"choice": []}']
+)
 def test_an_invalid_value_is_refused_and_not_an_error(queue, ana, client_for, value):
     sent = {"slot": queue.slots.first().pk, "value": value, "client_key": uuid4()}
 
@@ -128,7 +145,9 @@ def test_a_body_that_is_nested_without_end_is_a_bad_request(queue, ana, client_f
 
 
 def test_markup_and_bidi_characters_are_inert(project, mia, ana, client_for):
-    queue = make_queue(make_dataset(project, mia, ["<script>alert(1)</script> \u202eevil"]), mia, schema=["<i>x</i>", "y"])
+    queue = make_queue(
+        make_dataset(project, mia, ["<script>alert(1)</script> \u202eevil"]), mia, schema=["<i>x</i>", "y"]
+    )
 
     html = client_for(ana).get(url("bench", queue)).content.decode()
 
@@ -142,7 +161,13 @@ def test_hidden_suggestions_are_not_in_the_page(project, mia, ana, client_for):
     dataset = make_dataset(project, mia, ["one"])
     queue = make_queue(dataset, mia, hidden_share=100)
     item = queue_items(queue)[0]
-    suggest(dataset=dataset, rows=[(item.pk, "card", 0.9)], source="run", source_digest="a" * 64, source_name="run 7")
+    suggest(
+        dataset=dataset,
+        rows=[(item.pk, "card", 0.9)],
+        source="run",
+        source_digest="a" * 64,
+        source_name="run 7",
+    )
 
     page = client_for(ana).get(url("bench", queue))
 
@@ -183,7 +208,9 @@ def test_the_done_page_shows_the_next_steps(queue, ravi, ana, mia, client_for):
 
 
 @pytest.mark.parametrize("count", [2, 5])
-def test_the_items_of_a_bench_take_the_same_statements_however_many(queue, ana, count, django_assert_num_queries):
+def test_the_items_of_a_bench_take_the_same_statements_however_many(
+    queue, ana, count, django_assert_num_queries
+):
     slots = claim(queue_id=queue.uuid, actor=ana, k=count)
     queue.hidden_share = 0  # where all suggestions are hidden, none are asked for
 
@@ -197,4 +224,8 @@ def test_labels_without_headings_are_in_three_columns_in_order(project, mia, ana
 
     columns = client_for(ana).get(reverse("queues:bench", args=[queue.uuid])).context["columns"]
 
-    assert [[label.name for _, group in column for label in group] for column in columns] == [names[:4], names[4:8], names[8:]]
+    assert [[label.name for _, group in column for label in group] for column in columns] == [
+        names[:4],
+        names[4:8],
+        names[8:],
+    ]

@@ -19,24 +19,57 @@ def rows_of(queue: Queue) -> dict[str, list[tuple]]:
     names = {str(label.stable_id): label.name for label in queue.schema.labels.all()}
     disputes = Dispute.objects.filter(queue=queue).values_list("item__text", "state", "pair", "answers")
     return {
-        "answers": sorted(Annotation.objects.filter(queue=queue).values_list("item__text", "user", "label__name", "seconds", "action")),
-        "slots": sorted(Slot.objects.filter(queue=queue).values_list("item__text", "state", "user", "annotation__label__name"), key=str),
-        "decisions": sorted(
-            Decision.objects.filter(queue=queue).values_list("item__text", "label__name", "how", "by", "annotations__user"), key=str
+        "answers": sorted(
+            Annotation.objects.filter(queue=queue).values_list(
+                "item__text", "user", "label__name", "seconds", "action"
+            )
         ),
-        "disputes": sorted((text, state, sorted(names[each] for each in pair.split("|")), count) for text, state, pair, count in disputes),
-        "seats": sorted(Seat.objects.filter(queue=queue).values_list("user", "labeled", "skipped", "seconds")),
+        "slots": sorted(
+            Slot.objects.filter(queue=queue).values_list(
+                "item__text", "state", "user", "annotation__label__name"
+            ),
+            key=str,
+        ),
+        "decisions": sorted(
+            Decision.objects.filter(queue=queue).values_list(
+                "item__text", "label__name", "how", "by", "annotations__user"
+            ),
+            key=str,
+        ),
+        "disputes": sorted(
+            (text, state, sorted(names[each] for each in pair.split("|")), count)
+            for text, state, pair, count in disputes
+        ),
+        "seats": sorted(
+            Seat.objects.filter(queue=queue).values_list("user", "labeled", "skipped", "seconds")
+        ),
         "queue": [
-            (queue.slots_total, queue.slots_done, queue.items_total, queue.items_decided, queue.items_disputed, queue.disputes_total,
-             queue.items_agreed)
+            (
+                queue.slots_total,
+                queue.slots_done,
+                queue.items_total,
+                queue.items_decided,
+                queue.items_disputed,
+                queue.disputes_total,
+                queue.items_agreed,
+            )
         ],
-    }  # fmt: skip
+    }
 
 
-@pytest.mark.parametrize("options", [{}, {"overlap": 2}, {"overlap": 2, "acceptance": "reviewer"}, {"overlap": 3}])
+@pytest.mark.parametrize(
+    "options", [{}, {"overlap": 2}, {"overlap": 2, "acceptance": "reviewer"}, {"overlap": 3}]
+)
 def test_bulk_rows_equal_those_of_single_annotations(project, mia, ana, ben, ravi, options):
-    rows = {ana: ["card", "card", "", "billing"], ben: ["card", "billing", "card", "billing"], ravi: ["card", "card", "card", "card"]}
-    first, second = (make_queue(make_dataset(project, mia, TEXTS, name=name, slug=name), mia, **options) for name in ("first", "second"))
+    rows = {
+        ana: ["card", "card", "", "billing"],
+        ben: ["card", "billing", "card", "billing"],
+        ravi: ["card", "card", "card", "card"],
+    }
+    first, second = (
+        make_queue(make_dataset(project, mia, TEXTS, name=name, slug=name), mia, **options)
+        for name in ("first", "second")
+    )
 
     label_items(first, {ana: rows[ana]})
     label_items(first, {ben: rows[ben], ravi: rows[ravi]})
@@ -50,7 +83,9 @@ def test_bulk_rows_equal_those_of_single_annotations(project, mia, ana, ben, rav
     verbs = list(Event.objects.order_by("id").values_list("verb", flat=True))
     decided = rows_of(first)["decisions"]
     assert (
-        verbs[at_once:].count(Verb.UNANIMOUS_RESOLVED) == verbs[:at_once].count(Verb.UNANIMOUS_RESOLVED) == len({row[0] for row in decided})
+        verbs[at_once:].count(Verb.UNANIMOUS_RESOLVED)
+        == verbs[:at_once].count(Verb.UNANIMOUS_RESOLVED)
+        == len({row[0] for row in decided})
     )
 
 

@@ -40,7 +40,9 @@ def handed_out(queue, user, k=8) -> list[str]:
 
 def suggest(queue, scores, digest="a" * 64):
     rows = [(item.pk, "card", score) for item, score in zip(queue_items(queue), scores, strict=True)]
-    suggestions.suggest(dataset=queue.dataset, rows=rows, source="run", source_digest=digest, source_name="run 7")
+    suggestions.suggest(
+        dataset=queue.dataset, rows=rows, source="run", source_digest=digest, source_name="run 7"
+    )
 
 
 def changes() -> list[dict]:
@@ -51,7 +53,9 @@ def changes() -> list[dict]:
 @pytest.mark.postgres
 def test_what_is_open_is_put_in_each_order_and_back_again(queue, mia, ana):
     suggest(queue, [0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1])
-    by_chance = sorted(TEXTS, key=lambda text: random_place(queue.uuid, queue.dataset.items.get(text=text).pk))
+    by_chance = sorted(
+        TEXTS, key=lambda text: random_place(queue.uuid, queue.dataset.items.get(text=text).pk)
+    )
     for order, expected in (("uncertain", TEXTS[::-1]), ("random", by_chance), ("given", TEXTS)):
         change(queue, mia, order=order)
         run_ok("default")
@@ -103,7 +107,8 @@ def test_a_new_day_alone_orders_nothing(queue, mia):
 
 
 @pytest.mark.parametrize(
-    ("asked", "field"), [({"order": "alphabetical"}, "order"), ({"order": "model"}, "order"), ({"people": ["otto"]}, "people")]
+    ("asked", "field"),
+    [({"order": "alphabetical"}, "order"), ({"order": "model"}, "order"), ({"people": ["otto"]}, "people")],
 )
 def test_invalid_settings_are_refused_and_change_nothing(queue, mia, request, asked, field):
     people = [request.getfixturevalue(name) for name in asked.pop("people", [])]
@@ -167,7 +172,7 @@ def test_a_queue_that_is_still_being_filled_goes_on_in_the_new_order(project, mi
 
     assert dict(queue.slots.values_list("item", "priority")) == {
         item.pk: random_place(queue.uuid, item.pk) for item in queue_items(queue)
-    }  # fmt: skip
+    }
 
 
 # ── Pages and API ───────────────────────────────────────────────────────────

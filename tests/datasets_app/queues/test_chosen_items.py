@@ -39,7 +39,10 @@ def test_the_items_page_has_checkboxes_only_for_those_who_open_queues(dataset, r
     url = reverse("datasets:dataset", args=[dataset.uuid])
     page = client_for(ravi).get(url).content.decode()
 
-    assert f'<form id="pick" class="row gap-3" method="get" action="{reverse("queues:open", args=[dataset.uuid])}"' in page
+    assert (
+        '<form id="pick" class="row gap-3" method="get"'
+        f' action="{reverse("queues:open", args=[dataset.uuid])}"' in page
+    )
     assert page.count('form="pick"') == 6
     assert 'form="pick"' not in client_for(ana).get(url).content.decode()
     assert 'form="pick"' in client_for(ravi).get(url, headers={"HX-Request": "true"}).content.decode()
@@ -53,11 +56,23 @@ def test_ticked_items_are_opened_as_a_queue_that_takes_nothing_else(dataset, rav
     assert all(f'<input type="hidden" name="item" value="{uuid}"' in form for uuid in ticked)
     assert "All items" not in form
 
-    posted = {"name": "Looked at twice", "source": "items", "item": ticked, "overlap": "2", "hidden_share": "0", "order": "given"}
+    posted = {
+        "name": "Looked at twice",
+        "source": "items",
+        "item": ticked,
+        "overlap": "2",
+        "hidden_share": "0",
+        "order": "given",
+    }
     answered = client.post(url, posted)
     queue = Queue.objects.get()
     assert answered["Location"] == reverse("queues:queue", args=[queue.uuid])
-    assert (queue.source, queue.items_total, queue.slots_total, queue.filled_at is not None) == ("items", 2, 4, True)
+    assert (queue.source, queue.items_total, queue.slots_total, queue.filled_at is not None) == (
+        "items",
+        2,
+        4,
+        True,
+    )
     assert handed_out(queue, ana) == ["text 1", "text 4"]
 
 
@@ -76,7 +91,9 @@ def test_preselected_items_of_another_dataset_are_ignored(dataset, project, ravi
     assert not Queue.objects.exists()
 
 
-def test_the_form_reports_that_selected_items_need_too_many_annotations(dataset, ravi, client_for, monkeypatch):
+def test_the_form_reports_that_selected_items_need_too_many_annotations(
+    dataset, ravi, client_for, monkeypatch
+):
     monkeypatch.setattr("datasets_app.queues.actions.opening.BATCH", 5)
     posted = {
         "name": "x",
@@ -88,12 +105,17 @@ def test_the_form_reports_that_selected_items_need_too_many_annotations(dataset,
     refused = client_for(ravi).post(reverse("queues:open", args=[dataset.uuid]), posted)
 
     assert refused.status_code == 422
-    assert "A queue of selected items takes 1 to 5 annotations of different items of its own dataset." in refused.content.decode()
+    assert (
+        "A queue of selected items takes 1 to 5 annotations of different items of its own dataset."
+        in refused.content.decode()
+    )
     assert not Queue.objects.exists()
 
 
 @pytest.mark.postgres
-def test_items_are_named_over_the_api_in_the_order_in_which_they_are_handed_out(dataset, ravi, ana, client_for):
+def test_items_are_named_over_the_api_in_the_order_in_which_they_are_handed_out(
+    dataset, ravi, ana, client_for
+):
     asked = [str(item.uuid) for item in items(dataset, 5, 0, 3)]
     body = {"dataset": str(dataset.uuid), "name": "Three", "source": "items", "items": [*asked, asked[0]]}
     made = client_for(ravi).post("/api/v1/labeling/queues/", body, content_type="application/json")
@@ -116,9 +138,13 @@ def test_the_api_refuses_items_of_another_dataset_and_opens_nothing(dataset, pro
 
 def test_chosen_items_are_handed_out_by_chance_where_that_was_asked_for(dataset, ravi, ana):
     keys = [item.pk for item in items(dataset, 0, 1, 2, 3, 4, 5)]
-    queue = open_queue(dataset_id=dataset.uuid, actor=ravi, name="By chance", source="items", item_ids=keys, order="random")
+    queue = open_queue(
+        dataset_id=dataset.uuid, actor=ravi, name="By chance", source="items", item_ids=keys, order="random"
+    )
 
-    assert handed_out(queue, ana) == [TEXTS[keys.index(key)] for key in sorted(keys, key=lambda key: random_place(queue.uuid, key))]
+    assert handed_out(queue, ana) == [
+        TEXTS[keys.index(key)] for key in sorted(keys, key=lambda key: random_place(queue.uuid, key))
+    ]
 
 
 def test_the_same_item_twice_is_refused_and_nothing_is_opened(dataset, ravi):

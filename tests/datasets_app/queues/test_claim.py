@@ -87,7 +87,9 @@ def test_a_page_that_is_left_gives_back_nothing_that_a_newer_one_shows(queue, an
 def test_released_items_come_first_for_the_same_person(queue, ana, ravi):
     first = claims.claim(queue_id=queue.uuid, actor=ana, k=3)
     release(queue_id=queue.uuid, actor=ana)
-    assert [slot.pk for slot in claims.claim(queue_id=queue.uuid, actor=ana, k=3)] == [slot.pk for slot in first]
+    assert [slot.pk for slot in claims.claim(queue_id=queue.uuid, actor=ana, k=3)] == [
+        slot.pk for slot in first
+    ]
 
     release(queue_id=queue.uuid, actor=ana)
     taken = claims.claim(queue_id=queue.uuid, actor=ravi, k=2)
@@ -119,12 +121,17 @@ def test_a_heartbeat_begins_the_lease_anew(queue, ana):
     Slot.objects.filter(user=ana).update(lease_until=soon)
 
     assert heartbeat(queue_id=queue.uuid, actor=ana) == 5
-    assert min(Slot.objects.filter(user=ana).values_list("lease_until", flat=True)) > soon + timedelta(minutes=13)
+    assert min(Slot.objects.filter(user=ana).values_list("lease_until", flat=True)) > soon + timedelta(
+        minutes=13
+    )
 
 
 def test_a_lease_is_renewed_after_a_minute(queue, ana):
     claims.claim(queue_id=queue.uuid, actor=ana)
-    fresh, older = timezone.now() + timedelta(minutes=14, seconds=30), timezone.now() + timedelta(minutes=13, seconds=30)
+    fresh, older = (
+        timezone.now() + timedelta(minutes=14, seconds=30),
+        timezone.now() + timedelta(minutes=13, seconds=30),
+    )
     keys = list(Slot.objects.filter(user=ana).order_by("id").values_list("pk", flat=True))
     Slot.objects.filter(pk__in=keys[:2]).update(lease_until=fresh)
     Slot.objects.filter(pk__in=keys[2:]).update(lease_until=older)
@@ -152,7 +159,9 @@ def test_a_claim_goes_on_from_the_cursor_along_the_index(queue, ana):
 
 def test_the_cursor_comes_back_to_what_others_gave_up(queue, ana, ravi):
     claims.claim(queue_id=queue.uuid, actor=ravi, k=3)
-    label_items(queue, {ana: ["card"] * 9}, [slot.item for slot in claims.claim(queue_id=queue.uuid, actor=ana, k=9)])
+    label_items(
+        queue, {ana: ["card"] * 9}, [slot.item for slot in claims.claim(queue_id=queue.uuid, actor=ana, k=9)]
+    )
     release(queue_id=queue.uuid, actor=ravi)
 
     assert texts(claims.claim(queue_id=queue.uuid, actor=ana)) == TEXTS[:3]
@@ -176,7 +185,9 @@ def test_who_has_no_role_claims_nothing(queue, otto, aida):
 
 
 @pytest.mark.parametrize("size", [6, 30])
-def test_a_claim_takes_the_same_statements_in_a_small_and_a_larger_queue(project, mia, ana, size, django_assert_num_queries):
+def test_a_claim_takes_the_same_statements_in_a_small_and_a_larger_queue(
+    project, mia, ana, size, django_assert_num_queries
+):
     queue = make_queue(make_dataset(project, mia, [f"t{n}" for n in range(size)]), mia)
     claims.claim(queue_id=queue.uuid, actor=ana, k=1)
     release(queue_id=queue.uuid, actor=ana)
@@ -203,5 +214,9 @@ def test_what_comes_back_to_a_closed_queue_is_needed_no_more(queue, ana, ben, mi
 
     queue.refresh_from_db()
     states = dict(Slot.objects.filter(pk__in=[given_back.pk, lapsed.pk, held.pk]).values_list("pk", "state"))
-    assert states == {given_back.pk: Slot.State.CLOSED, lapsed.pk: Slot.State.CLOSED, held.pk: Slot.State.LEASED}
+    assert states == {
+        given_back.pk: Slot.State.CLOSED,
+        lapsed.pk: Slot.State.CLOSED,
+        held.pk: Slot.State.LEASED,
+    }
     assert (queue.slots_done, queue.slots_total) == (1, 2)

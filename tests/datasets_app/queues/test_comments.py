@@ -59,12 +59,17 @@ def test_the_same_comment_twice_is_saved_once(queue, item, ana, ben):
     assert Comment.objects.count() == 2
 
 
-def test_mentioned_people_are_notified_once_with_a_link_they_can_open(queue, item, ana, ben, ravi, client_for):
-    made = add(queue, item, ana, "@ravi and @Ben. Is this (@ben) one intent? Not ana@example.test, nor `@nobody`.")
+def test_mentioned_people_are_notified_once_with_a_link_they_can_open(
+    queue, item, ana, ben, ravi, client_for
+):
+    made = add(
+        queue, item, ana, "@ravi and @Ben. Is this (@ben) one intent? Not ana@example.test, nor `@nobody`."
+    )
 
     assert set(made.mentioned.all()) == {ben, ravi}
     assert notices(ben) == ["Ana mentioned you in a comment in Batch 1."]
-    assert notices(ravi) == ["An annotator mentioned you in a comment in Batch 1."]  # whose answer he may settle
+    # whose answer he may settle
+    assert notices(ravi) == ["An annotator mentioned you in a comment in Batch 1."]
     assert notices(ana) == []
     for person in (ben, ravi):
         page = client_for(person).get(Notice.objects.get(user=person).url)
@@ -79,12 +84,16 @@ def test_a_reply_that_mentions_the_author_notifies_once(queue, item, ana, ravi):
     assert notices(ana) == ["Ravi mentioned you in a comment in Batch 1."]
 
 
-@pytest.mark.parametrize(("name", "hint"), [("otto", ""), ("omar", ""), ("raví", "Did you mean @ravi?"), ("nobody", "")])
+@pytest.mark.parametrize(
+    ("name", "hint"), [("otto", ""), ("omar", ""), ("raví", "Did you mean @ravi?"), ("nobody", "")]
+)
 def test_an_unknown_name_is_refused(queue, item, ana, ravi, otto, omar, name, hint):
     with pytest.raises(Refused) as refusal:
         add(queue, item, ana, f"Is this one, @ravi and @{name}?")
 
-    assert refusal.value.message == f"No one who can read comments in Batch 1 is named @{name}. {hint}".strip()
+    assert (
+        refusal.value.message == f"No one who can read comments in Batch 1 is named @{name}. {hint}".strip()
+    )
     assert Comment.objects.count() == Notice.objects.count() == 0
 
 
@@ -109,7 +118,12 @@ def test_a_passage_is_kept_in_code_points_and_verified(queue, item, ana):
     made = add(queue, item, ana, "A playing card?", start=12, end=18, quote="🂡 card")
 
     assert (made.start, made.end, made.passage) == (12, 18, "🂡 card")
-    for wrong in ({"start": 12, "end": 18, "quote": "my card"}, {"start": 3, "end": 3}, {"start": 0, "end": 99}, {"start": 4}):
+    for wrong in (
+        {"start": 12, "end": 18, "quote": "my card"},
+        {"start": 3, "end": 3},
+        {"start": 0, "end": 99},
+        {"start": 4},
+    ):
         with pytest.raises(Refused, match="passage"):
             add(queue, item, ana, "Another.", **wrong)
     assert Comment.objects.count() == 1
@@ -132,7 +146,9 @@ def test_the_author_an_adjudicator_and_a_lead_resolve_and_reopen(queue, item, an
     assert Comment.objects.count() == 2
 
 
-@pytest.mark.parametrize(("person", "refusal"), [("ben", PermissionDenied), ("aida", PermissionDenied), ("otto", PermissionDenied)])
+@pytest.mark.parametrize(
+    ("person", "refusal"), [("ben", PermissionDenied), ("aida", PermissionDenied), ("otto", PermissionDenied)]
+)
 def test_no_one_else_resolves(queue, item, ana, ben, request, person, refusal):
     first = add(queue, item, ana, "@ben two intents in one.")
 

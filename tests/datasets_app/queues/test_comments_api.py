@@ -17,7 +17,9 @@ def queue(project, mia) -> Queue:
 @pytest.mark.postgres
 def test_a_program_comments_answers_resolves_and_lists(queue, ana, ben, ravi, client_for):
     item = queue_items(queue)[0]
-    where, ending = (reverse(f"api-labeling-{name}", args=[queue.uuid]) for name in ("comments", "resolve-comment"))
+    where, ending = (
+        reverse(f"api-labeling-{name}", args=[queue.uuid]) for name in ("comments", "resolve-comment")
+    )
 
     def post(person, address, **data):
         return client_for(person).post(address, data, content_type="application/json")

@@ -1,4 +1,6 @@
-"""Comments reveal no annotations of others before the reader annotates; adjudicators see letters instead of names."""
+"""Comments reveal no annotations of others before the reader annotates; adjudicators see letters instead of
+names.
+"""
 
 import pytest
 
@@ -31,14 +33,21 @@ def add(queue, item, actor, text, **options) -> Comment:
 def texts(queue, viewer, **wanted) -> list[list[str]]:
     """What the person reads: each conversation from its first comment on; "?" for one that is hidden."""
     page = thread_page(queue, viewer, ThreadFilter(**wanted))
-    return [[each.first.comment.text if each.first else "?", *(line.comment.text for line in each.answers)] for each in page.threads]
+    return [
+        [each.first.comment.text if each.first else "?", *(line.comment.text for line in each.answers)]
+        for each in page.threads
+    ]
 
 
 def test_an_annotator_reads_only_comments_to_them_until_they_annotate(queue, items, ana, ben, ravi):
     first = add(queue, items[0], ana, "Surely card.")
     add(queue, items[0], ravi, "@ben what do you think?", reply_to=first.uuid)
     own = add(queue, items[0], ben, "Hard to say.")
-    add(queue, items[0], ana, "Is it?", reply_to=own.uuid) if visible_comments(queue, ana).filter(pk=own.pk) else None
+    (
+        add(queue, items[0], ana, "Is it?", reply_to=own.uuid)
+        if visible_comments(queue, ana).filter(pk=own.pk)
+        else None
+    )
     add(queue, items[1], ana, "Billing, I think.")
 
     assert texts(queue, ben) == [["Hard to say."], ["?", "@ben what do you think?"]]
@@ -57,7 +66,10 @@ def test_only_comments_to_the_annotator_are_on_the_labeling_page(queue, items, a
 
     shown = bench_items(queue, claim(queue_id=queue.uuid, actor=ben), ben)
 
-    assert [[(each["who"], each["text"]) for each in row["talk"]] for row in shown] == [[("Ravi", "@ben mind rule 2.")], []]
+    assert [[(each["who"], each["text"]) for each in row["talk"]] for row in shown] == [
+        [("Ravi", "@ben mind rule 2.")],
+        [],
+    ]
 
 
 def test_even_who_manages_labels_is_blind_on_the_bench(queue, items, ana, mia):
@@ -92,7 +104,9 @@ def test_what_returned_an_item_is_read_by_those_who_had_answered_it(queue, items
     assert texts(queue, ben) == []
 
 
-def test_a_reviewer_sees_letters_where_names_are_hidden_and_everybody_else_names(queue, items, ana, ben, mia, ravi):
+def test_a_reviewer_sees_letters_where_names_are_hidden_and_everybody_else_names(
+    queue, items, ana, ben, mia, ravi
+):
     label_items(queue, {ana: ["card"], ben: ["billing"]}, [items[0]])
     for person in (ben, ana, mia, ravi):
         add(queue, items[0], person, f"I am {person}.")
@@ -102,5 +116,11 @@ def test_a_reviewer_sees_letters_where_names_are_hidden_and_everybody_else_names
         rows = thread_page(queue, viewer, ThreadFilter()).threads
         return [(each.first.who or str(each.first.comment.user), each.first.is_own) for each in rows]
 
-    assert seen(ravi) == [("An annotator", False), ("Ravi", True), ("Mia", False), ("Annotator A", False), ("Annotator B", False)]
+    assert seen(ravi) == [
+        ("An annotator", False),
+        ("Ravi", True),
+        ("Mia", False),
+        ("Annotator A", False),
+        ("Annotator B", False),
+    ]
     assert seen(mia) == [("Ana", False), ("Ravi", False), ("Mia", True), ("Ana", False), ("Ben", False)]

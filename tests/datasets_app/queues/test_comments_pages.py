@@ -1,4 +1,6 @@
-"""The page of a queue's comments: open ones first, by keyset, filtered; answered and resolved from it, with and without the script."""
+"""The page of a queue's comments: open ones first, by keyset, filtered; answered and resolved from it, with
+and without the script.
+"""
 
 import pytest
 from django.urls import reverse
@@ -34,7 +36,9 @@ def first_lines(page) -> list[str]:
 
 
 @pytest.mark.postgres
-def test_open_conversations_come_first_then_resolved_ones_page_by_page(queue, item, ana, ravi, client_for, monkeypatch):
+def test_open_conversations_come_first_then_resolved_ones_page_by_page(
+    queue, item, ana, ravi, client_for, monkeypatch
+):
     monkeypatch.setattr("datasets_app.queues.queries.comments.PAGE", 6)
     made = [add(queue, item, ana, f"comment {n}") for n in range(8)]
     for each in made[3:7]:
@@ -73,8 +77,14 @@ def test_they_are_filtered_by_state_flag_and_whom_they_concern(queue, item, ana,
 def test_a_reviewer_is_led_to_the_review_and_others_to_the_item(queue, item, ana, ravi, client_for):
     add(queue, item, ana, "Two intents.")
 
-    assert f'href="{url("review:review", queue)}?item={item.uuid}"'.encode() in client_for(ravi).get(url("queues:comments", queue)).content
-    assert f'href="{reverse("datasets:item", args=[item.uuid])}"'.encode() in client_for(ana).get(url("queues:comments", queue)).content
+    assert (
+        f'href="{url("review:review", queue)}?item={item.uuid}"'.encode()
+        in client_for(ravi).get(url("queues:comments", queue)).content
+    )
+    assert (
+        f'href="{reverse("datasets:item", args=[item.uuid])}"'.encode()
+        in client_for(ana).get(url("queues:comments", queue)).content
+    )
 
 
 @pytest.mark.postgres
@@ -92,14 +102,19 @@ def test_who_may_not_read_samples_sees_no_text_of_an_item(queue, ana, lee, clien
 
 
 @pytest.mark.postgres
-def test_a_plain_form_answers_and_resolves_and_comes_back_to_the_same_page(queue, item, ana, ravi, client_for):
+def test_a_plain_form_answers_and_resolves_and_comes_back_to_the_same_page(
+    queue, item, ana, ravi, client_for
+):
     first = add(queue, item, ana, "Two intents.")
     client, at = client_for(ravi), "state=open&flags="
 
     sent = {"item": item.uuid, "text": "The first.", "reply_to": first.uuid, "back": "comments", "at": at}
     answered = client.post(url("queues:comment", queue), sent)
     answer = Comment.objects.get(reply_to=first)
-    resolved = client.post(url("queues:resolve_comment", queue), {"comment": first.uuid, "on": "yes", "back": "comments", "at": at})
+    resolved = client.post(
+        url("queues:resolve_comment", queue),
+        {"comment": first.uuid, "on": "yes", "back": "comments", "at": at},
+    )
 
     assert answered["Location"] == f"{url('queues:comments', queue)}?{at}#comment-{answer.uuid}"
     assert resolved["Location"] == f"{url('queues:comments', queue)}?{at}#comment-{first.uuid}"
@@ -125,7 +140,10 @@ def test_a_refusal_is_returned_to_the_script_with_its_field(queue, item, ana, cl
 @pytest.mark.postgres
 def test_names_are_completed_from_those_who_may_read_the_queue(queue, ana, ben, ravi, otto, omar, client_for):
     def named(typed):
-        return [each["name"] for each in client_for(ana).get(url("queues:people", queue), {"q": typed}).json()["people"]]
+        return [
+            each["name"]
+            for each in client_for(ana).get(url("queues:people", queue), {"q": typed}).json()["people"]
+        ]
 
     assert named("") == ["ana", "ben", "mia", "ravi"]
     assert (named("ra"), named("B"), named("o"), named("x"), named("ra\0")) == (["ravi"], ["ben"], [], [], [])
@@ -137,7 +155,9 @@ def test_the_queue_shows_the_number_of_open_threads(queue, item, ana, ravi, aida
     add(queue, item, ana, "Two intents.")
 
     assert b"Comments 1</a>" in client_for(ravi).get(url("queues:queue", queue)).content
-    assert url("queues:comments", queue).encode() not in client_for(aida).get(url("queues:queue", queue)).content
+    assert (
+        url("queues:comments", queue).encode() not in client_for(aida).get(url("queues:queue", queue)).content
+    )
 
 
 @pytest.mark.postgres

@@ -26,7 +26,9 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def queue(project, mia, ravi) -> Queue:
-    return mixed_queue(known_dataset(project, mia, ravi, ["card", "card", "transfer"], [f"text {n}" for n in range(9)]), mia)
+    return mixed_queue(
+        known_dataset(project, mia, ravi, ["card", "card", "transfer"], [f"text {n}" for n in range(9)]), mia
+    )
 
 
 def first_gold(queue, user) -> Slot:
@@ -99,7 +101,13 @@ def test_gold_that_a_reviewer_settled_is_answered_and_undone_like_anything_else(
     item = dataset.items.get(text="settled")
     before = open_queue(dataset_id=dataset.uuid, actor=mia, name="Before", source="items", item_ids=[item.pk])
     label = labels_by_name(before.schema)["card"]
-    decide(queue_id=before.uuid, item_id=item.uuid, actor=ravi, value={"label": str(label.uuid)}, reason="It names a card.")
+    decide(
+        queue_id=before.uuid,
+        item_id=item.uuid,
+        actor=ravi,
+        value={"label": str(label.uuid)},
+        reason="It names a card.",
+    )
     know(item, ravi, {"label": "card"})
     queue = mixed_queue(dataset, mia)
     slot = first_gold(queue, ana)
@@ -113,7 +121,9 @@ def test_gold_that_a_reviewer_settled_is_answered_and_undone_like_anything_else(
 
 
 def test_with_gold_results_shown_only_the_first_annotation_counts(project, mia, ravi, ana):
-    queue = mixed_queue(known_dataset(project, mia, ravi, ["card"], [f"text {n}" for n in range(9)]), mia, gold_feedback=True)
+    queue = mixed_queue(
+        known_dataset(project, mia, ravi, ["card"], [f"text {n}" for n in range(9)]), mia, gold_feedback=True
+    )
     slot = first_gold(queue, ana)
     take(queue, ana, slot, {"label": "billing"})
     undo(queue_id=queue.uuid, actor=ana, client_key=uuid4())
@@ -192,17 +202,35 @@ def test_no_figure_of_agreement_and_no_reviewer_sees_answers_to_gold(queue, ana,
 
 
 TASKS = [
-    ("multi_label", "pay by card", {"labels": ["billing", "card"]}, {"labels": ["card", "billing"]}, {"labels": ["card"]}),
     (
-        "spans", "Anna pays", {"spans": [{"start": 0, "end": 4, "label": "card"}]}, {"spans": [{"start": 0, "end": 4, "label": "card"}]},
+        "multi_label",
+        "pay by card",
+        {"labels": ["billing", "card"]},
+        {"labels": ["card", "billing"]},
+        {"labels": ["card"]},
+    ),
+    (
+        "spans",
+        "Anna pays",
+        {"spans": [{"start": 0, "end": 4, "label": "card"}]},
+        {"spans": [{"start": 0, "end": 4, "label": "card"}]},
         {"spans": [{"start": 0, "end": 3, "label": "card"}]},
     ),
-    ("preference", {"prompt": "?", "responses": ["good", "poor"]}, {"choice": "first"}, {"choice": "first"}, {"choice": "second"}),
     (
-        "ranking", {"prompt": "?", "responses": ["a", "b", "c"]}, {"ranking": [2, 0, 1]}, {"ranking": [2, 0, 1]},
+        "preference",
+        {"prompt": "?", "responses": ["good", "poor"]},
+        {"choice": "first"},
+        {"choice": "first"},
+        {"choice": "second"},
+    ),
+    (
+        "ranking",
+        {"prompt": "?", "responses": ["a", "b", "c"]},
+        {"ranking": [2, 0, 1]},
+        {"ranking": [2, 0, 1]},
         {"ranking": [2, 1, 0]},
     ),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("task", "row", "value", "right", "wrong"), TASKS, ids=[each[0] for each in TASKS])
@@ -220,7 +248,9 @@ def test_what_is_right_in_every_task(project, mia, ravi, ana, ben, task, row, va
 
 
 @pytest.mark.postgres
-def test_another_known_answer_judges_the_answers_so_far_and_the_measure_counts_people_anew(queue, ana, ravi, mia):
+def test_another_known_answer_judges_the_answers_so_far_and_the_measure_counts_people_anew(
+    queue, ana, ravi, mia
+):
     slot = first_gold(queue, ana)
     take(queue, ana, slot, {"label": "billing"})
     with gold_at():

@@ -52,7 +52,7 @@ def test_gold_is_at_the_places_drawn_for_the_person_without_duplicates(queue, an
     assert (queue.slots_done, queue.slots_total, queue.gold_done) == (9, 9, 5)
 
 
-def test_about_the_rate_of_all_places_is_gold_by_chance_for_each_person_and_the_same_however_often_they_are_asked_for():
+def test_gold_places_come_by_chance_at_the_rate_for_each_person_and_stay_the_same_when_asked_again():
     ana, ben = b"seed of ana", b"seed of ben"
 
     places = [place for place in range(2_000) if rules.is_gold_place(ana, place, 10)]
@@ -156,7 +156,11 @@ def test_gold_given_back_stays_its_persons_and_comes_again(of_one, ana, ben):
 def test_gold_with_a_class_that_the_queue_does_not_offer_is_not_given(project, mia, ravi, ana):
     dataset = known_dataset(project, mia, ravi, [], ["known", *(f"text {n}" for n in range(9))])
     queue = make_queue(
-        dataset, mia, source="items", item_ids=list(dataset.items.order_by("pk").values_list("pk", flat=True))[1:], gold_rate=30
+        dataset,
+        mia,
+        source="items",
+        item_ids=list(dataset.items.order_by("pk").values_list("pk", flat=True))[1:],
+        gold_rate=30,
     )
     make_schema(dataset, mia, ["card", "transfer", "billing", "refund"])
     know(dataset.items.get(text="known"), ravi, {"label": "refund"})
@@ -169,12 +173,15 @@ def test_gold_with_a_class_that_the_queue_does_not_offer_is_not_given(project, m
 
 @pytest.mark.parametrize("size", [6, 18])
 def test_a_claim_takes_the_same_statements_however_large_queue_and_gold_are(project, mia, ravi, ana, size):
-    queue = mixed_queue(known_dataset(project, mia, ravi, ["card"] * size, [f"t{n}" for n in range(size)]), mia)
+    queue = mixed_queue(
+        known_dataset(project, mia, ravi, ["card"] * size, [f"t{n}" for n in range(size)]), mia
+    )
     with gold_at():  # gold that comes back would take one more
         claim(queue_id=queue.uuid, actor=ana, k=1)
     release(queue_id=queue.uuid, actor=ana)
 
-    from_the_first = patch("datasets_app.queues.rules.gold_start", return_value=0)  # a place behind the last gold costs one more
+    # a place behind the last gold costs one more
+    from_the_first = patch("datasets_app.queues.rules.gold_start", return_value=0)
     with gold_at(2, 3), from_the_first, CaptureQueriesContext(connection) as found:
         claim(queue_id=queue.uuid, actor=ana)
 

@@ -27,16 +27,30 @@ def first(queue, user) -> Slot:
 
 
 def form(queue, slot, label) -> dict:
-    return {"slot": mask(slot.pk, "slot"), "label": str(queue.schema.labels.get(name=label).uuid), "client_key": str(uuid4())}
+    return {
+        "slot": mask(slot.pk, "slot"),
+        "label": str(queue.schema.labels.get(name=label).uuid),
+        "client_key": str(uuid4()),
+    }
 
 
 @pytest.mark.parametrize(("label", "right"), [("card", True), ("billing", False)])
 def test_the_script_gets_the_result(queue, ana, client_for, label, right):
     sent = form(queue, first(queue, ana), label)
 
-    saved = client_for(ana).post(reverse("queues:submit", args=[queue.uuid]), sent, headers={"accept": "application/json"}).json()
+    saved = (
+        client_for(ana)
+        .post(reverse("queues:submit", args=[queue.uuid]), sent, headers={"accept": "application/json"})
+        .json()
+    )
 
-    assert saved["gold"] == {"right": right, "given": label, "known": "card", "explanation": "It names a card.", "text": "known"}
+    assert saved["gold"] == {
+        "right": right,
+        "given": label,
+        "known": "card",
+        "explanation": "It names a card.",
+        "text": "known",
+    }
 
 
 def test_other_items_have_no_result(queue, ana, client_for):
@@ -44,7 +58,9 @@ def test_other_items_have_no_result(queue, ana, client_for):
         slot = claim(queue_id=queue.uuid, actor=ana)[0]
 
     answered = client_for(ana).post(
-        reverse("queues:submit", args=[queue.uuid]), form(queue, slot, "card"), headers={"accept": "application/json"}
+        reverse("queues:submit", args=[queue.uuid]),
+        form(queue, slot, "card"),
+        headers={"accept": "application/json"},
     )
 
     assert "gold" not in answered.json()
@@ -52,29 +68,47 @@ def test_other_items_have_no_result(queue, ana, client_for):
 
 @pytest.mark.postgres
 def test_without_the_script_the_next_page_shows_the_result(queue, ana, ben, client_for):
-    page = client_for(ana).post(reverse("queues:submit", args=[queue.uuid]), form(queue, first(queue, ana), "billing"), follow=True)
+    page = client_for(ana).post(
+        reverse("queues:submit", args=[queue.uuid]), form(queue, first(queue, ana), "billing"), follow=True
+    )
     address = page.redirect_chain[-1][0]
 
     assert b"Your last annotation was billing; the gold label is card." in page.content
     assert b"It names a card." in page.content
     assert b"gold label is card" not in client_for(ben).get(address).content
-    assert client_for(ana).get(f"{reverse('queues:bench', args=[queue.uuid])}?result=nonsense").status_code == 200
+    assert (
+        client_for(ana).get(f"{reverse('queues:bench', args=[queue.uuid])}?result=nonsense").status_code
+        == 200
+    )
 
 
 @pytest.mark.postgres
 def test_the_api_returns_the_result(queue, ana, client_for):
     sent = form(queue, first(queue, ana), "billing")
 
-    saved = client_for(ana).post(reverse("api-labeling-submit", args=[queue.uuid]), sent, content_type="application/json").json()
+    saved = (
+        client_for(ana)
+        .post(reverse("api-labeling-submit", args=[queue.uuid]), sent, content_type="application/json")
+        .json()
+    )
 
     card = str(queue.schema.labels.get(name="card").stable_id)
-    assert saved["gold"] == {"right": False, "known": "card", "value": {"label": card}, "explanation": "It names a card."}
+    assert saved["gold"] == {
+        "right": False,
+        "known": "card",
+        "value": {"label": card},
+        "explanation": "It names a card.",
+    }
 
 
 def test_a_blind_queue_returns_no_result(queue, ana, mia, client_for):
     mix_gold(queue_id=queue.uuid, actor=mia, rate=30, feedback=False)
     sent = form(queue, first(queue, ana), "billing")
 
-    saved = client_for(ana).post(reverse("queues:submit", args=[queue.uuid]), sent, headers={"accept": "application/json"}).json()
+    saved = (
+        client_for(ana)
+        .post(reverse("queues:submit", args=[queue.uuid]), sent, headers={"accept": "application/json"})
+        .json()
+    )
 
     assert "gold" not in saved

@@ -1,4 +1,6 @@
-"""Nothing visible to annotators distinguishes gold from other items: not before annotating, and in a blind queue not afterwards."""
+"""Nothing visible to annotators distinguishes gold from other items: not before annotating, and in a blind
+queue not afterwards.
+"""
 
 import re
 from datetime import UTC, datetime
@@ -25,7 +27,9 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def queue(project, mia, ravi) -> Queue:
-    return mixed_queue(known_dataset(project, mia, ravi, ["card"] * 6, [f"text {n}" for n in range(20)]), mia, overlap=2)
+    return mixed_queue(
+        known_dataset(project, mia, ravi, ["card"] * 6, [f"text {n}" for n in range(20)]), mia, overlap=2
+    )
 
 
 def shape(value: object) -> object:
@@ -51,9 +55,15 @@ def test_an_item_on_the_bench_and_over_the_api_looks_like_any_other(queue, ana, 
     looks = [shape({key: value for key, value in item.items() if key != "text"}) for item in items]
     assert looks == [looks[0]] * 5
     assert len({item["token"] for item in items}) == 1
-    answered = client_for(ana).post(reverse("api-labeling-claim", args=[queue.uuid]), {}, content_type="application/json").json()
+    answered = (
+        client_for(ana)
+        .post(reverse("api-labeling-claim", args=[queue.uuid]), {}, content_type="application/json")
+        .json()
+    )
     assert len({tuple(sorted(each)) for each in answered}) == 1
-    assert "gold" not in str([{key: value for key, value in each.items() if key != "text"} for each in answered])
+    assert "gold" not in str(
+        [{key: value for key, value in each.items() if key != "text"} for each in answered]
+    )
 
 
 def test_the_page_names_no_gold_but_in_the_texts(queue, ana, client_for):
@@ -80,20 +90,38 @@ def test_each_answer_moves_the_counts_alike(queue, ana, client_for):
     hand(queue, ana, 1, 3)
     items = bench_items(queue, claim(queue_id=queue.uuid, actor=ana), ana)
     for item in items[:4]:
-        form = {"slot": item["slot"], "label": queue.schema.labels.get(name="card").uuid, "client_key": uuid4(), "have": item["slot"]}
+        form = {
+            "slot": item["slot"],
+            "label": queue.schema.labels.get(name="card").uuid,
+            "client_key": uuid4(),
+            "have": item["slot"],
+        }
         with gold_at():
-            saved = client.post(reverse("queues:submit", args=[queue.uuid]), form, headers={"accept": "application/json"}).json()
+            saved = client.post(
+                reverse("queues:submit", args=[queue.uuid]), form, headers={"accept": "application/json"}
+            ).json()
         seen = client.get(reverse("api-labeling-queue", args=[queue.uuid])).json()
         page = client.get(reverse("queues:queue", args=[queue.uuid])).context["queue"]
         moved.append(
-            (saved["done"], saved["total"], seen["slots_done"], seen["slots_total"], seen["items_decided"], page.slots_done, sorted(saved))
+            (
+                saved["done"],
+                saved["total"],
+                seen["slots_done"],
+                seen["slots_total"],
+                seen["items_decided"],
+                page.slots_done,
+                sorted(saved),
+            )
         )
 
     assert [row[0] for row in moved] == [row[2] for row in moved] == [row[5] for row in moved] == [1, 2, 3, 4]
     assert {(*row[1:2], *row[3:5], tuple(row[6])) for row in moved} == {
         (57, 57, 0, ("annotation", "closed", "done", "items", "seconds_left", "total", "version"))
     }
-    assert [Slot.objects.filter(is_gold=gold, state=Slot.State.DONE).count() for gold in (True, False)] == [2, 2]
+    assert [Slot.objects.filter(is_gold=gold, state=Slot.State.DONE).count() for gold in (True, False)] == [
+        2,
+        2,
+    ]
 
 
 def test_who_manages_the_queue_sees_what_is_really_needed(queue, ana, mia, client_for):
@@ -121,11 +149,17 @@ def test_name_time_and_earlier_annotations_do_not_reveal_gold(project, mia, ravi
     upload = add_items(dataset, mia, ["seed"])[0].upload
     rows = [
         Item(
-            dataset=dataset, upload=upload, line=n, text=f"item {n}", digest=f"{n:064}", normal_digest="", external_id=f"row-{n}",
+            dataset=dataset,
+            upload=upload,
+            line=n,
+            text=f"item {n}",
+            digest=f"{n:064}",
+            normal_digest="",
+            external_id=f"row-{n}",
             event_time=datetime(2026, 1, n, tzinfo=UTC),
         )
         for n in range(1, 9)
-    ]  # fmt: skip
+    ]
     Item.objects.bulk_create(rows)
     make_schema(dataset, mia)
     know(dataset.items.get(external_id="row-8"), ravi, {"label": "card"})
@@ -136,7 +170,11 @@ def test_name_time_and_earlier_annotations_do_not_reveal_gold(project, mia, ravi
         shown = bench_items(queue, [slot], user)[0]
         take(queue, user, slot, {"label": "card"})
 
-    assert (shown["text"], shown["name"], shown["meta"]) == ("item 8", f"{8:064}"[:8], ["2 annotations needed"])
+    assert (shown["text"], shown["name"], shown["meta"]) == (
+        "item 8",
+        f"{8:064}"[:8],
+        ["2 annotations needed"],
+    )
 
 
 def test_a_reviewers_note_of_before_is_not_shown(queue, ana, ravi):
@@ -183,27 +221,42 @@ def test_undo_returns_gold_like_any_item(queue, ana, client_for):
     client = client_for(ana)
     answers = []
     for item in hand(queue, ana, 1)[:2]:
-        form = {"slot": item["slot"], "label": queue.schema.labels.get(name="card").uuid, "client_key": uuid4()}
+        form = {
+            "slot": item["slot"],
+            "label": queue.schema.labels.get(name="card").uuid,
+            "client_key": uuid4(),
+        }
         with gold_at():
-            client.post(reverse("queues:submit", args=[queue.uuid]), form, headers={"accept": "application/json"})
-        saved = client.post(reverse("queues:undo", args=[queue.uuid]), {"client_key": uuid4()}, headers={"accept": "application/json"})
+            client.post(
+                reverse("queues:submit", args=[queue.uuid]), form, headers={"accept": "application/json"}
+            )
+        saved = client.post(
+            reverse("queues:undo", args=[queue.uuid]),
+            {"client_key": uuid4()},
+            headers={"accept": "application/json"},
+        )
         answers.append(saved.json())
 
     assert [each["item"]["text"].split()[0] for each in answers] == ["text", "gold"]
     assert shape({**answers[0], "item": None}) == shape({**answers[1], "item": None})
-    assert {(each["done"], each["total"], each["item"]["previous"] is not None) for each in answers} == {(0, 57, True)}
+    assert {(each["done"], each["total"], each["item"]["previous"] is not None) for each in answers} == {
+        (0, 57, True)
+    }
 
 
 def test_the_saved_annotation_does_not_reveal_its_result(queue, ana, client_for):
     items = hand(queue, ana, 0)
     label = str(queue.schema.labels.get(name="billing").uuid)
     made = [
-        client_for(ana).post(
-            reverse("api-labeling-submit", args=[queue.uuid]), {"slot": item["slot"], "label": label, "client_key": str(uuid4())},
+        client_for(ana)
+        .post(
+            reverse("api-labeling-submit", args=[queue.uuid]),
+            {"slot": item["slot"], "label": label, "client_key": str(uuid4())},
             content_type="application/json",
-        ).json()
+        )
+        .json()
         for item in items[:2]
-    ]  # fmt: skip
+    ]
 
     assert shape(made[0]) == shape(made[1])
     assert made[0]["gold"] is None
@@ -243,7 +296,9 @@ def test_answers_from_which_the_built_in_model_learns_go_up_in_full_tens(queue, 
             take(queue, ana, claim(queue_id=queue.uuid, actor=ana, k=1)[0], {"label": "card"})
         if given < 9:
             continue
-        seen.append(client_for(ana).get(reverse("api-labeling-learning", args=[queue.uuid])).json()["answers"])
+        seen.append(
+            client_for(ana).get(reverse("api-labeling-learning", args=[queue.uuid])).json()["answers"]
+        )
 
     assert seen == [0, 0, 10]
     assert client_for(mia).get(reverse("api-labeling-learning", args=[queue.uuid])).json()["answers"] == 10
@@ -254,7 +309,9 @@ def test_gold_is_among_the_items_that_a_person_answered(queue, ana, ravi):
     for item in items[:3]:
         take(queue, ana, Slot.objects.get(pk=unmask(item["slot"], "slot")), {"label": "card"})
 
-    own = Selection(queue.dataset, ana, {"answered": str(queue.schema.labels.get(name="card").stable_id)}).page()
+    own = Selection(
+        queue.dataset, ana, {"answered": str(queue.schema.labels.get(name="card").stable_id)}
+    ).page()
     by_ana = Selection(queue.dataset, ravi, {"answered_by": str(ana.uuid)}).page()
 
     assert {str(item.uuid) for item in own.items} == {item["item"] for item in items[:3]}

@@ -43,8 +43,10 @@ def test_the_labeling_page_shows_guideline_changes_once(queue, ana, ben, mia, cl
     page = client.get(bench(queue))
     assert page.context["before"].version == 1
     assert page.context["differences"] == [
-        DiffLine(2, " ", "card"), DiffLine(3, " ", "transfer"), DiffLine(4, "+", "Fees are billing."),
-    ]  # fmt: skip
+        DiffLine(2, " ", "card"),
+        DiffLine(3, " ", "transfer"),
+        DiffLine(4, "+", "Fees are billing."),
+    ]
     assert b"View changes" in page.content
     assert client_for(ben).get(bench(queue)).context["before"] is None  # who begins now knows no other
 
@@ -68,7 +70,9 @@ def test_a_saved_annotation_returns_the_queues_version(queue, ana, mia, client_f
     move_on(queue, mia, "Fees are billing.")
 
     sent = {"slot": item["slot"], "reason": "", "client_key": item["token"]}
-    answered = client.post(reverse("queues:skip", args=[queue.uuid]), sent, headers={"accept": "application/json"}).json()
+    answered = client.post(
+        reverse("queues:skip", args=[queue.uuid]), sent, headers={"accept": "application/json"}
+    ).json()
 
     assert answered["version"] == 2
 
@@ -111,7 +115,11 @@ def test_the_page_of_a_version_shows_how_it_differs_from_the_one_before(queue, a
         ("a\nb", "a\nb", []),
         ("", "a", [(1, "+", "a")]),
         ("a", "", [(1, "-", "a")]),
-        ("1\n2\n3\n4\n5", "1\n2\n3\nfour\n5", [(2, " ", "2"), (3, " ", "3"), (4, "-", "4"), (4, "+", "four"), (5, " ", "5")]),
+        (
+            "1\n2\n3\n4\n5",
+            "1\n2\n3\nfour\n5",
+            [(2, " ", "2"), (3, " ", "3"), (4, "-", "4"), (4, "+", "four"), (5, " ", "5")],
+        ),
     ],
 )
 def test_changed_lines_are_shown_with_two_lines_of_context(before, after, found):

@@ -47,7 +47,11 @@ def handed_out(queue, user) -> list[str]:
 
 
 def suggest(dataset, scores, digest="a" * 64):
-    rows = [(item.pk, "card", score) for item, score in zip(dataset.items.order_by("id"), scores, strict=False) if score is not None]
+    rows = [
+        (item.pk, "card", score)
+        for item, score in zip(dataset.items.order_by("id"), scores, strict=False)
+        if score is not None
+    ]
     suggestions.suggest(dataset=dataset, rows=rows, source="run", source_digest=digest, source_name="run 7")
 
 
@@ -106,7 +110,10 @@ def test_a_queue_for_certain_people_hands_out_to_them_alone(of_ben, ana, ben, cl
         claim(queue_id=queue.uuid, actor=ana)
     assert Slot.objects.filter(state=Slot.State.LEASED).count() == 0
     assert len(handed_out(queue, ben)) == 6
-    assert reverse("queues:bench", args=[queue.uuid]).encode() not in client_for(ana).get(reverse("queues:list")).content
+    assert (
+        reverse("queues:bench", args=[queue.uuid]).encode()
+        not in client_for(ana).get(reverse("queues:list")).content
+    )
     assert b"t assigned to Batch" in client_for(ana).get(reverse("queues:bench", args=[queue.uuid])).content
 
 
@@ -131,9 +138,14 @@ def test_people_who_may_not_annotate_and_too_few_are_refused(described, mia, ott
 def test_the_form_opens_such_a_queue_and_its_page_shows_it(described, mia, ana, client_for):
     dataset = described
     sent = {
-        "name": "new", "source": "all", "overlap": 1, "hidden_share": 0, "order": "random", "people": [str(ana.uuid)],
+        "name": "new",
+        "source": "all",
+        "overlap": 1,
+        "hidden_share": 0,
+        "order": "random",
+        "people": [str(ana.uuid)],
         "due_on": "2020-01-31",
-    }  # fmt: skip
+    }
 
     page = client_for(mia).post(reverse("queues:open", args=[dataset.uuid]), sent, follow=True)
 
@@ -145,7 +157,13 @@ def test_the_form_opens_such_a_queue_and_its_page_shows_it(described, mia, ana, 
 
 def test_the_newest_source_with_scores_counts(described):
     dataset, item = described, described.items.first()
-    suggestions.suggest(dataset=dataset, rows=[(item.pk, "card", 0.9)], source="run", source_digest="a" * 64, source_name="old")
+    suggestions.suggest(
+        dataset=dataset,
+        rows=[(item.pk, "card", 0.9)],
+        source="run",
+        source_digest="a" * 64,
+        source_name="old",
+    )
     rows = [(item.pk, "card", 0.3), (item.pk, "billing", 0.6)]
     suggestions.suggest(dataset=dataset, rows=rows, source="run", source_digest="b" * 64, source_name="new")
 

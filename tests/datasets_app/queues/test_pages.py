@@ -14,7 +14,9 @@ from tests.support.jobs import run_ok
 from tests.support.labeling import answer, label_items, make_dataset, make_queue, make_schema, queue_items
 
 pytestmark = pytest.mark.django_db
-CLASSES = "# Cards\ncard | The plastic.\n  + Where is my card?\n  ~ billing: not the amount\n\n# Money\nbilling"
+CLASSES = (
+    "# Cards\ncard | The plastic.\n  + Where is my card?\n  ~ billing: not the amount\n\n# Money\nbilling"
+)
 
 
 @pytest.fixture
@@ -74,7 +76,9 @@ def test_who_may_not_manage_opens_and_publishes_nothing(dataset, person, status,
     sent = {"name": "Batch 1", "source": "all", "overlap": "1", "hidden_share": "20"}
 
     assert client.post(reverse("queues:open", args=[dataset.uuid]), sent).status_code == status
-    assert client.post(reverse("schemas:schema", args=[dataset.uuid]), {"classes": "a\nb"}).status_code == status
+    assert (
+        client.post(reverse("schemas:schema", args=[dataset.uuid]), {"classes": "a\nb"}).status_code == status
+    )
     assert (Queue.objects.count(), LabelSchema.objects.count()) == (0, 0)
 
 
@@ -93,7 +97,9 @@ def test_agreement_is_shown_from_enough_items_on(project, mia, ana, ben, client_
     queue = make_queue(make_dataset(project, mia, ["one", "two", "three", "four"]), mia, overlap=2)
     label_items(queue, {ana: ["card"] * 2 + ["billing"] * 2, ben: ["card"] + ["billing"] * 2})
     url = reverse("queues:queue", args=[queue.uuid])
-    assert "Too few: 3 items have two or more annotations" in " ".join(client_for(mia).get(url).content.decode().split())
+    assert "Too few: 3 items have two or more annotations" in " ".join(
+        client_for(mia).get(url).content.decode().split()
+    )
 
     label_items(queue, {ben: [""] * 3 + ["billing"]})
 
@@ -105,7 +111,13 @@ def test_classes_as_text_are_read_as_they_are_written(dataset, mia):
     labels = read_classes(CLASSES)
 
     assert labels == [
-        LabelSpec("card", "The plastic.", ("Where is my card?",), ({"name": "billing", "note": "not the amount"},), "Cards"),
+        LabelSpec(
+            "card",
+            "The plastic.",
+            ("Where is my card?",),
+            ({"name": "billing", "note": "not the amount"},),
+            "Cards",
+        ),
         LabelSpec("billing", group="Money"),
     ]
     assert [label.name for label in labels] == ["card", "billing"]
@@ -115,7 +127,11 @@ def test_publishing_by_the_form_keeps_identities(dataset, mia, client_for):
     first = make_schema(dataset, mia, ["card", "billing"])
     url = reverse("schemas:schema", args=[dataset.uuid])
 
-    page = client_for(mia).post(url, {"classes": CLASSES, "guideline": "# Rules\n<script>x</script>", "seen": first.version}, follow=True)
+    page = client_for(mia).post(
+        url,
+        {"classes": CLASSES, "guideline": "# Rules\n<script>x</script>", "seen": first.version},
+        follow=True,
+    )
 
     second = LabelSchema.objects.get(version=2)
     assert second.labels.get(name="card").stable_id == first.labels.get(name="card").stable_id
@@ -126,14 +142,21 @@ def test_publishing_by_the_form_keeps_identities(dataset, mia, client_for):
 def test_a_stale_editor_publishes_nothing(dataset, mia, client_for):
     make_schema(dataset, mia)
 
-    page = client_for(mia).post(reverse("schemas:schema", args=[dataset.uuid]), {"classes": "a\nb", "seen": 0})
+    page = client_for(mia).post(
+        reverse("schemas:schema", args=[dataset.uuid]), {"classes": "a\nb", "seen": 0}
+    )
 
     assert (page.status_code, b"was published while you were editing" in page.content) == (409, True)
     assert LabelSchema.objects.count() == 1
 
 
 @pytest.mark.parametrize(
-    ("text", "message"), [("  + x", "Line 1 is indented"), ("a\n  x", "Line 2 starts with neither"), ("a\na", "is listed 2 times")]
+    ("text", "message"),
+    [
+        ("  + x", "Line 1 is indented"),
+        ("a\n  x", "Line 2 starts with neither"),
+        ("a\na", "is listed 2 times"),
+    ],
 )
 def test_unreadable_labels_are_reported(dataset, mia, text, message, client_for):
     page = client_for(mia).post(reverse("schemas:schema", args=[dataset.uuid]), {"classes": text, "seen": 0})
@@ -173,7 +196,9 @@ def test_pause_resume_and_close_are_moves_of_the_page(queue, mia, client_for):
         (3, 4, ("None", "all annotations done")),
     ],
 )
-def test_the_remaining_work_or_the_reason_without_it_is_shown(queue, mia, ana, client_for, done, seconds, shown):
+def test_the_remaining_work_or_the_reason_without_it_is_shown(
+    queue, mia, ana, client_for, done, seconds, shown
+):
     for item in queue_items(queue)[:done]:
         answer(queue, ana, item, "card", seconds=seconds)
 

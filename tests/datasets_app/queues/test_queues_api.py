@@ -46,7 +46,10 @@ def test_one_queue_lists_its_assigned_annotators(queue, mia, ana, ben, client_fo
     found = client_for(ana).get(reverse("api-labeling-queue", args=[named.uuid])).json()
     free = client_for(ana).get(reverse("api-labeling-queue", args=[queue.uuid])).json()
 
-    assert [(each["uuid"], each["username"]) for each in found["people"]] == [(str(ana.uuid), "ana"), (str(ben.uuid), "ben")]
+    assert [(each["uuid"], each["username"]) for each in found["people"]] == [
+        (str(ana.uuid), "ana"),
+        (str(ben.uuid), "ben"),
+    ]
     assert (found["source"], free["people"]) == ("undecided", [])
 
 
@@ -60,13 +63,18 @@ def test_whom_a_queue_can_be_opened_for_is_listed_by_name(queue, mia, ana, ben, 
 def test_a_queue_is_paused_resumed_and_closed_each_once_however_often_it_is_sent(queue, mia, client_for):
     client = client_for(mia)
 
-    states = [move(client, queue, name).json()["state"] for name in ("pause", "pause", "resume", "close", "close")]
+    states = [
+        move(client, queue, name).json()["state"] for name in ("pause", "pause", "resume", "close", "close")
+    ]
 
     assert states == ["paused", "paused", "open", "closed", "closed"]
     assert Event.objects.filter(verb=Verb.QUEUE_CHANGED).count() == 2
     assert Event.objects.filter(verb=Verb.QUEUE_CLOSED).count() == 1
     again = move(client, queue, "resume")
-    assert (again.status_code, again.json()["message"]) == (409, "This queue is closed and can no longer become open. Reload the page.")
+    assert (again.status_code, again.json()["message"]) == (
+        409,
+        "This queue is closed and can no longer become open. Reload the page.",
+    )
 
 
 @pytest.mark.parametrize(("name", "status"), [("ana", 403), ("gita", 403), ("otto", 404)])
@@ -89,5 +97,9 @@ def test_waiting_items_are_returned_with_the_open_check(project, mia, ana, ben, 
     check = start_check(queue_id=queue.uuid, actor=ravi, size=2, tolerated=0)
 
     found = client_for(ravi).get(where).json()
-    assert (found["waiting"], found["check"]["uuid"], len(found["check"]["to_look_at"])) == (3, str(check.uuid), 2)
+    assert (found["waiting"], found["check"]["uuid"], len(found["check"]["to_look_at"])) == (
+        3,
+        str(check.uuid),
+        2,
+    )
     assert client_for(ana).get(where).status_code == 403

@@ -23,7 +23,9 @@ PEOPLE, ITEMS = 6, 60
 
 
 def at_once(jobs):
-    """Run these calls at the same moment, each with a connection of its own; their results, or the exception of the first that failed."""
+    """Run these calls at the same moment, each with a connection of its own; their results, or the exception
+    of the first that failed.
+    """
     start = Barrier(len(jobs))
 
     def run(job):
@@ -40,7 +42,10 @@ def at_once(jobs):
 @pytest.fixture
 def queue(project, mia) -> Queue:
     if connection.vendor == "sqlite" and connection.is_in_memory_db():
-        pytest.skip("An in-memory SQLite database has one writer by construction; the file and PostgreSQL suites race.")
+        pytest.skip(
+            "An in-memory SQLite database has one writer by construction; the file and PostgreSQL suites"
+            " race."
+        )
     return make_queue(make_dataset(project, mia, [f"text {n}" for n in range(ITEMS)]), mia, overlap=2)
 
 
@@ -61,7 +66,9 @@ def test_no_slot_and_no_item_is_given_twice(project, queue):
     assert len(slots) == len(set(slots))
     assert all(len({item for _, item in held}) == len(held) for held in given)
     queue.refresh_from_db()
-    assert queue.slots_done == Slot.objects.filter(state=Slot.State.DONE).count() == Annotation.objects.count()
+    assert (
+        queue.slots_done == Slot.objects.filter(state=Slot.State.DONE).count() == Annotation.objects.count()
+    )
 
 
 def test_the_last_two_answers_at_once_decide_the_item(project, queue):
@@ -83,8 +90,13 @@ def test_two_tabs_claim_the_same_five(queue, ana):
 
 def test_people_and_tabs_at_once_get_gold_once_each(project, mia, ravi):
     if connection.vendor == "sqlite" and connection.is_in_memory_db():
-        pytest.skip("An in-memory SQLite database has one writer by construction; the file and PostgreSQL suites race.")
-    queue = mixed_queue(known_dataset(project, mia, ravi, ["card"] * 8, [f"text {n}" for n in range(ITEMS)]), mia, overlap=2)
+        pytest.skip(
+            "An in-memory SQLite database has one writer by construction; the file and PostgreSQL suites"
+            " race."
+        )
+    queue = mixed_queue(
+        known_dataset(project, mia, ravi, ["card"] * 8, [f"text {n}" for n in range(ITEMS)]), mia, overlap=2
+    )
     people = [make_annotator(project, f"p{n}") for n in range(3)]
 
     def work(person):
@@ -104,15 +116,23 @@ def test_people_and_tabs_at_once_get_gold_once_each(project, mia, ravi):
 
 def test_two_submits_of_one_gold_item_at_once_count_once(project, mia, ravi, ana):
     if connection.vendor == "sqlite" and connection.is_in_memory_db():
-        pytest.skip("An in-memory SQLite database has one writer by construction; the file and PostgreSQL suites race.")
+        pytest.skip(
+            "An in-memory SQLite database has one writer by construction; the file and PostgreSQL suites"
+            " race."
+        )
     queue = mixed_queue(known_dataset(project, mia, ravi, ["card"], [f"text {n}" for n in range(9)]), mia)
     with gold_at(0):
         slot = claim(queue_id=queue.uuid, actor=ana)[0]
 
-    at_once([lambda label=label: take(queue, ana, slot, {"label": label}) for label in ("card", "card", "card")])
+    at_once(
+        [lambda label=label: take(queue, ana, slot, {"label": label}) for label in ("card", "card", "card")]
+    )
 
     queue.refresh_from_db()
-    assert (queue.gold_done, [(seat.gold_done, seat.gold_right) for seat in queue.seats.all()]) == (1, [(1, 1)])
+    assert (queue.gold_done, [(seat.gold_done, seat.gold_right) for seat in queue.seats.all()]) == (
+        1,
+        [(1, 1)],
+    )
 
 
 def test_the_same_request_sent_three_times_at_once_counts_once(queue, ana):
@@ -126,7 +146,11 @@ def test_the_same_request_sent_three_times_at_once_counts_once(queue, ana):
 
     assert [len({row.pk for row in rows}) for rows in (answered, passed)] == [1, 1]
     assert {row.annotation.pk for row in undone} == {passed[0].pk}
-    assert list(Annotation.objects.order_by("id").values_list("action", flat=True)) == ["label", "skip", "undo"]
+    assert list(Annotation.objects.order_by("id").values_list("action", flat=True)) == [
+        "label",
+        "skip",
+        "undo",
+    ]
     assert [(seat.labeled, seat.skipped) for seat in queue.seats.all()] == [(1, 0)]
 
 
@@ -153,7 +177,7 @@ def test_who_answers_in_two_tabs_while_leases_are_begun_anew_is_never_stuck(queu
                 lambda item=hand[1].item: answer(queue, ana, item, "card"),
                 lambda: heartbeat(queue_id=queue.uuid, actor=ana),
             ]
-        )  # fmt: skip
+        )
 
     queue.refresh_from_db()
     assert queue.slots_done == 16

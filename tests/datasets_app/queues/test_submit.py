@@ -16,7 +16,16 @@ from lifecycle.runtime.refusals import Conflict, Refused
 from registry.ground.access.models import User
 from registry.ground.ledger.models import Event
 from registry.ground.ledger.verbs import Verb
-from tests.support.labeling import adjudicators_of, answer, label_items, make_annotator, make_dataset, make_queue, queue_items, says
+from tests.support.labeling import (
+    adjudicators_of,
+    answer,
+    label_items,
+    make_annotator,
+    make_dataset,
+    make_queue,
+    queue_items,
+    says,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -45,7 +54,12 @@ def people(project) -> list[User]:
 
 def counters(queue: Queue) -> dict[str, int]:
     queue.refresh_from_db()
-    return {"done": queue.slots_done, "decided": queue.items_decided, "disputed": queue.items_disputed, "disputes": queue.disputes_total}
+    return {
+        "done": queue.slots_done,
+        "decided": queue.items_decided,
+        "disputed": queue.items_disputed,
+        "disputes": queue.disputes_total,
+    }
 
 
 def labels_now(queue: Queue) -> list[str]:
@@ -87,7 +101,14 @@ def test_a_double_submit_makes_one_row(of_two_answers, ana):
     queue = of_two_answers
     slot = claim(queue_id=queue.uuid, actor=ana)[0]
     label = queue.schema.labels.get(name="card")
-    sent = {"queue_id": queue.uuid, "actor": ana, "slot_id": slot.pk, "value": says(label), "client_key": uuid4(), "seconds": 2.5}
+    sent = {
+        "queue_id": queue.uuid,
+        "actor": ana,
+        "slot_id": slot.pk,
+        "value": says(label),
+        "client_key": uuid4(),
+        "seconds": 2.5,
+    }
 
     first, second = submit(**sent), submit(**sent)
 
@@ -152,7 +173,9 @@ def test_a_class_of_another_schema_is_refused(queue, ana):
     slot = claim(queue_id=queue.uuid, actor=ana)[0]
 
     with pytest.raises(Refused, match="isn't a label of the schema"):
-        submit(queue_id=queue.uuid, actor=ana, slot_id=slot.pk, value={"label": str(uuid4())}, client_key=uuid4())
+        submit(
+            queue_id=queue.uuid, actor=ana, slot_id=slot.pk, value={"label": str(uuid4())}, client_key=uuid4()
+        )
 
     assert Annotation.objects.count() == 0
     assert counters(queue)["done"] == 0
@@ -160,12 +183,17 @@ def test_a_class_of_another_schema_is_refused(queue, ana):
 
 def test_a_label_that_is_named_like_the_id_of_another_takes_no_answer_from_it(queue):
     labels = labels_by_id(queue.schema)
-    card, billing = (next(each for each in labels.values() if each.name == name) for name in ("card", "billing"))
+    card, billing = (
+        next(each for each in labels.values() if each.name == name) for name in ("card", "billing")
+    )
     card.name, billing.name = str(billing.stable_id), str(card.uuid)
 
     accepted = accepted_labels(queue.dataset_id, {}, labels)
 
-    assert [accepted.resolve(str(key)) for key in (billing.stable_id, card.uuid)] == [str(billing.stable_id), str(card.stable_id)]
+    assert [accepted.resolve(str(key)) for key in (billing.stable_id, card.uuid)] == [
+        str(billing.stable_id),
+        str(card.stable_id),
+    ]
 
 
 def test_a_slot_of_another_queue_is_refused(queue, mia, ana):
@@ -173,7 +201,13 @@ def test_a_slot_of_another_queue_is_refused(queue, mia, ana):
     slot = other.slots.first()
 
     with pytest.raises(Refused, match="isn't in the queue"):
-        submit(queue_id=queue.uuid, actor=ana, slot_id=slot.pk, value=says(queue.schema.labels.first()), client_key=uuid4())
+        submit(
+            queue_id=queue.uuid,
+            actor=ana,
+            slot_id=slot.pk,
+            value=says(queue.schema.labels.first()),
+            client_key=uuid4(),
+        )
 
     assert Annotation.objects.count() == 0
 
@@ -202,7 +236,13 @@ def test_a_second_thought_after_a_reviewer_settled_changes_nothing(of_one, ana, 
     queue = of_one
     label_items(queue, {ana: ["card"]})
     item = queue_items(queue)[0]
-    decide(queue_id=queue.uuid, item_id=item.uuid, actor=ravi, value=says(queue.schema.labels.get(name="billing")), reason="Fee.")
+    decide(
+        queue_id=queue.uuid,
+        item_id=item.uuid,
+        actor=ravi,
+        value=says(queue.schema.labels.get(name="billing")),
+        reason="Fee.",
+    )
 
     with pytest.raises(Conflict, match="An adjudicator resolved this item"):
         answer(queue, ana, item, "transfer")
@@ -215,7 +255,13 @@ def test_decisions_chain_and_carry_their_digest(of_one, ana, ravi):
     queue = of_one
     label_items(queue, {ana: ["card"]})
     item = queue_items(queue)[0]
-    decide(queue_id=queue.uuid, item_id=item.uuid, actor=ravi, value=says(queue.schema.labels.get(name="billing")), reason="Fee.")
+    decide(
+        queue_id=queue.uuid,
+        item_id=item.uuid,
+        actor=ravi,
+        value=says(queue.schema.labels.get(name="billing")),
+        reason="Fee.",
+    )
 
     first, second = Decision.objects.order_by("id")
     assert second.supersedes == first

@@ -118,7 +118,9 @@ def test_what_a_reviewer_settled_cannot_be_undone(of_one, ana, ravi):
     queue = of_one
     item = queue_items(queue)[0]
     answer(queue, ana, item, "card")
-    decide(queue_id=queue.uuid, item_id=item.uuid, actor=ravi, value=says(queue.schema.labels.get(name="card")))
+    decide(
+        queue_id=queue.uuid, item_id=item.uuid, actor=ravi, value=says(queue.schema.labels.get(name="card"))
+    )
 
     with pytest.raises(Conflict, match="An adjudicator resolved this item"):
         undo(queue, ana)

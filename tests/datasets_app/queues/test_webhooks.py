@@ -1,4 +1,6 @@
-"""Webhooks that take `item.labeled` and `decision.changed` get every answer and every decision once, without what people wrote."""
+"""Webhooks that take `item.labeled` and `decision.changed` get every answer and every decision once, without
+what people wrote.
+"""
 
 from datetime import timedelta
 from uuid import uuid4
@@ -28,7 +30,11 @@ LATER = timedelta(minutes=1)
 def hook(project) -> Channel:
     """A webhook that takes both kinds, added before anything happened."""
     found = Channel.objects.create(
-        project=project, kind="webhook", name="Pipeline", address="https://example.org/x", wants=["item.labeled", "decision.changed"]
+        project=project,
+        kind="webhook",
+        name="Pipeline",
+        address="https://example.org/x",
+        wants=["item.labeled", "decision.changed"],
     )
     send_labels(timezone.now())
     return found
@@ -45,7 +51,11 @@ def send() -> int:
 
 
 def events(word: str) -> list[dict]:
-    return [event for row in Delivery.objects.filter(data__event=word).order_by("id") for event in row.data["events"]]
+    return [
+        event
+        for row in Delivery.objects.filter(data__event=word).order_by("id")
+        for event in row.data["events"]
+    ]
 
 
 def test_an_annotation_and_its_decision_are_sent_with_ids_and_labels(queue, ana, hook):
@@ -55,15 +65,35 @@ def test_an_annotation_and_its_decision_are_sent_with_ids_and_labels(queue, ana,
     decision, item = Decision.objects.get(), given.item
     at = given.created_at.isoformat(timespec="seconds")
     assert events("item.labeled") == [
-        {"annotation": str(given.uuid), "action": "label", "queue": str(queue.uuid), "item": str(item.uuid), "item_digest": item.digest,
-         "at": at, "labels": ["card"]}
-    ]  # fmt: skip
+        {
+            "annotation": str(given.uuid),
+            "action": "label",
+            "queue": str(queue.uuid),
+            "item": str(item.uuid),
+            "item_digest": item.digest,
+            "at": at,
+            "labels": ["card"],
+        }
+    ]
     assert events("decision.changed") == [
-        {"decision": str(decision.uuid), "digest": decision.digest, "how": "single", "queue": str(queue.uuid), "supersedes": None,
-         "item": str(item.uuid), "item_digest": item.digest, "at": decision.created_at.isoformat(timespec="seconds"), "labels": ["card"]}
-    ]  # fmt: skip
+        {
+            "decision": str(decision.uuid),
+            "digest": decision.digest,
+            "how": "single",
+            "queue": str(queue.uuid),
+            "supersedes": None,
+            "item": str(item.uuid),
+            "item_digest": item.digest,
+            "at": decision.created_at.isoformat(timespec="seconds"),
+            "labels": ["card"],
+        }
+    ]
     message = Delivery.objects.get(data__event="item.labeled")
-    assert (message.subject, message.data["count"], message.url) == ("1 answer in Inbox", 1, f"/datasets/{queue.dataset.uuid}/")
+    assert (message.subject, message.data["count"], message.url) == (
+        "1 answer in Inbox",
+        1,
+        f"/datasets/{queue.dataset.uuid}/",
+    )
 
 
 def test_nothing_is_sent_twice_and_later_rows_follow(queue, ana, hook):
@@ -87,10 +117,20 @@ def test_a_skip_an_undo_and_a_withdrawal_are_sent_as_such(queue, ana, hook):
     first, second = queue_items(queue)
     answer(queue, ana, first, "card")
     undo(queue_id=queue.uuid, actor=ana, client_key=uuid4())
-    skip(queue_id=queue.uuid, actor=ana, slot_id=queue.slots.get(item=second).pk, client_key=uuid4(), reason="Too long.")
+    skip(
+        queue_id=queue.uuid,
+        actor=ana,
+        slot_id=queue.slots.get(item=second).pk,
+        client_key=uuid4(),
+        reason="Too long.",
+    )
     send()
 
-    assert [(event["action"], event["labels"]) for event in events("item.labeled")] == [("label", ["card"]), ("undo", []), ("skip", [])]
+    assert [(event["action"], event["labels"]) for event in events("item.labeled")] == [
+        ("label", ["card"]),
+        ("undo", []),
+        ("skip", []),
+    ]
     sent = events("decision.changed")
     assert [event["how"] for event in sent] == ["single", "withdrawn"]
     assert sent[1]["supersedes"] == sent[0]["digest"]
@@ -111,11 +151,15 @@ def test_rows_older_than_the_webhook_are_not_sent(project, queue, ana):
     first, second = queue_items(queue)
     answer(queue, ana, first, "card")
     assert send() == 0
-    hook = Channel.objects.create(project=project, kind="webhook", name="Late", address="https://example.org/x", wants=["item.labeled"])
+    hook = Channel.objects.create(
+        project=project, kind="webhook", name="Late", address="https://example.org/x", wants=["item.labeled"]
+    )
 
     answer(queue, ana, second, "card")
     assert send() == 1
-    assert [event["item"] for row in hook.deliveries.all() for event in row.data["events"]] == [str(second.uuid)]
+    assert [event["item"] for row in hook.deliveries.all() for event in row.data["events"]] == [
+        str(second.uuid)
+    ]
 
 
 def test_a_webhook_gets_only_its_own_project(project, mia, ana, hook):
@@ -147,7 +191,9 @@ def test_many_annotations_are_sent_in_messages_of_two_hundred(project, mia, ana,
     assert send() == 14
     sizes = [row.data["count"] for row in Delivery.objects.filter(data__event="item.labeled").order_by("id")]
     assert sizes == [2, 1, 2, 1, 1]
-    assert [event["annotation"] for event in events("item.labeled")] == [str(row.uuid) for row in Annotation.objects.order_by("id")]
+    assert [event["annotation"] for event in events("item.labeled")] == [
+        str(row.uuid) for row in Annotation.objects.order_by("id")
+    ]
 
 
 def test_only_a_webhook_takes_them(project, lee, settings):
@@ -159,5 +205,7 @@ def test_only_a_webhook_takes_them(project, lee, settings):
         delivery.add_channel(kind="webhook", address="https://example.org/x", wants=["nonsense"], **given)
     assert not Channel.objects.exists()
 
-    made = delivery.add_channel(kind="webhook", address="https://example.org/x", wants=["page", "item.labeled"], **given)
+    made = delivery.add_channel(
+        kind="webhook", address="https://example.org/x", wants=["page", "item.labeled"], **given
+    )
     assert made.wants == ["item.labeled", "page"]

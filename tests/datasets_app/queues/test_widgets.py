@@ -63,7 +63,9 @@ def test_the_better_side_is_saved_as_the_files_response():
         values = [value for value, _ in widget.buttons({"content": {"order": order}})]
         assert values[0] == f'{{"choice":"{first}"}}'
         assert len(set(values)) == len(type_of("preference").answers.choices)
-    assert [name for _, name in widget.fields(example.good[0][1], "", {})["choices"]][0] == "the first response"
+    assert [name for _, name in widget.fields(example.good[0][1], "", {})["choices"]][
+        0
+    ] == "the first response"
 
 
 @pytest.mark.django_db
@@ -77,14 +79,24 @@ def test_bench_review_and_gold_have_what_is_of_the_task(task, project, mia, ana,
     for person, value in ((ana, one), (make_annotator(project, "ben"), other)):
         say(queue, person, item, kind.answers.rename(value, NAMES))
 
-    bench = client_for(make_annotator(project, "cem")).get(reverse("queues:bench", args=[queue.uuid])).content.decode()
-    review = client_for(ravi).get(reverse("review:review", args=[queue.uuid]), {"item": item.uuid}).content.decode()
+    bench = (
+        client_for(make_annotator(project, "cem"))
+        .get(reverse("queues:bench", args=[queue.uuid]))
+        .content.decode()
+    )
+    review = (
+        client_for(ravi)
+        .get(reverse("review:review", args=[queue.uuid]), {"item": item.uuid})
+        .content.decode()
+    )
     gold = client_for(ravi).get(reverse("quality:gold_item", args=[item.uuid])).content.decode()
 
     scripts = widget_of(task).scripts
     assert f'data-task="{task}"' in bench
     assert [path for path in scripts if Path(path).stem not in bench] == []
     assert ('id="save"' in bench) == widget_of(task).saves
-    assert ('id="utter"' in bench, 'id="utter"' in review, 'id="source"' in bench, "Accept A" in review) == (True,) * 4
+    assert ('id="utter"' in bench, 'id="utter"' in review, 'id="source"' in bench, "Accept A" in review) == (
+        True,
+    ) * 4
     assert [path for path in scripts if (f"task_types/{task}" in review) != widget_of(task).edits] == []
     assert ("This task has no gold items." in gold) != kind.has_gold

@@ -1,4 +1,6 @@
-"""Where a reviewer accepts what people agree on: it waits, a sample is looked at, and the others are decided together."""
+"""Where a reviewer accepts what people agree on: it waits, a sample is looked at, and the others are decided
+together.
+"""
 
 import json
 from uuid import uuid4
@@ -21,7 +23,16 @@ from lifecycle.runtime.refusals import Conflict, Refused
 from registry.ground.ledger.models import Event
 from registry.ground.ledger.verbs import Verb
 from tests.support.jobs import run_ok
-from tests.support.labeling import answer, label_items, make_annotator, make_dataset, make_queue, queue_items, say, says
+from tests.support.labeling import (
+    answer,
+    label_items,
+    make_annotator,
+    make_dataset,
+    make_queue,
+    queue_items,
+    say,
+    says,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -59,7 +70,9 @@ def agreed(project, mia, ana, bo) -> Queue:
 def of_the_reviewer(project, mia, ravi, bo) -> Queue:
     """Three items on which two people agree each; Ravi is one of the two on the first."""
     queue = make(project, mia, 3)
-    label_items(queue, {ravi: ["card"], bo: ["card"] * 3, make_annotator(project, "cleo"): ["", "card", "card"]})
+    label_items(
+        queue, {ravi: ["card"], bo: ["card"] * 3, make_annotator(project, "cleo"): ["", "card", "card"]}
+    )
     return queue
 
 
@@ -139,7 +152,9 @@ def test_a_sample_is_drawn_of_what_waits_and_its_items_are_judged_by_deciding_th
 
 def test_a_returned_item_of_the_sample_counts_as_wrong(agreed, ravi):
     check = start_check(queue_id=agreed.uuid, actor=ravi, size=1, tolerated=0)
-    return_to_annotators(queue_id=agreed.uuid, item_id=to_look_at(check)[0].item.uuid, actor=ravi, comment="No.")
+    return_to_annotators(
+        queue_id=agreed.uuid, item_id=to_look_at(check)[0].item.uuid, actor=ravi, comment="No."
+    )
     assert (sample_of(check).right, sample_of(check).wrong) == (0, 1)
 
 
@@ -165,7 +180,13 @@ def test_a_reviewer_gets_no_item_that_they_labeled_themself(of_the_reviewer, rav
 
 
 @pytest.mark.parametrize(
-    ("given", "field"), [({"size": 0}, "size"), ({"size": 501}, "size"), ({"tolerated": 51}, "tolerated"), ({"tolerated": -1}, "tolerated")]
+    ("given", "field"),
+    [
+        ({"size": 0}, "size"),
+        ({"size": 501}, "size"),
+        ({"tolerated": 51}, "tolerated"),
+        ({"tolerated": -1}, "tolerated"),
+    ],
 )
 def test_numbers_out_of_range_are_refused_by_field(agreed, ravi, given, field):
     with pytest.raises(Refused) as refused:
@@ -209,7 +230,9 @@ def test_accepting_decides_all_others_with_one_event_and_what_they_rest_on(agree
     assert (check.state, check.accepted, check.left_out) == ("accepted", 4, 0)
     event = Event.objects.get(verb=Verb.LABELS_ACCEPTED)
     assert json.loads(event.canonical)["payload"]["rows"] == 4
-    assert {row.item_id for row in current_decisions(agreed.dataset)} == {item.pk for item in queue_items(agreed)}
+    assert {row.item_id for row in current_decisions(agreed.dataset)} == {
+        item.pk for item in queue_items(agreed)
+    }
 
 
 def test_the_digest_of_an_accepted_decision_is_that_of_a_decision_by_the_reviewer(agreed, ravi):
@@ -221,7 +244,9 @@ def test_the_digest_of_an_accepted_decision_is_that_of_a_decision_by_the_reviewe
     row = Decision.objects.filter(how="accepted").select_related("item", "label").first()
     value = {"label": str(row.label.stable_id)}
     names = {str(row.label.stable_id): "card"}
-    assert row.digest == rules.decision_digest(item=row.item.digest, value=value, names=names, how="accepted", by=ravi.uuid, supersedes="")
+    assert row.digest == rules.decision_digest(
+        item=row.item.digest, value=value, names=names, how="accepted", by=ravi.uuid, supersedes=""
+    )
 
 
 def test_what_agreed_after_the_sample_was_drawn_still_waits(project, mia, ravi, ana, bo):
@@ -292,7 +317,9 @@ def test_a_rejected_sample_counts_in_the_next_one(agreed, ravi):
     check = check_all(agreed, ravi, size=2)
 
     assert (check.earlier_judged, check.earlier_wrong) == (1, 1)
-    with pytest.raises(Refused, match="0 of 2 items were wrong, with earlier samples 1 of 3; the limit is 0 %."):
+    with pytest.raises(
+        Refused, match="0 of 2 items were wrong, with earlier samples 1 of 3; the limit is 0 %."
+    ):
         accept_check(check_id=check.uuid, actor=ravi)
     assert (SpotCheck.objects.get(pk=check.pk).state, counters(agreed)) == ("open", (3, 3, 0))
 
@@ -344,7 +371,10 @@ def test_the_page_shows_which_lots_a_sample_accepts(agreed, ravi, client_for):
     assert "Earlier samples of waiting items count too: 1 of 1 wrong." in again.content.decode()
     assert again.context["plans"][0][1][0].in_95 is None
     assert "or 0 of this sample. Earlier samples of waiting items count too: 1 of 1 wrong." in judged
-    assert "A batch with 1.7 % wrong items passes this check with 95 % probability, one with 53.6 % with 10 %." in judged
+    assert (
+        "A batch with 1.7 % wrong items passes this check with 95 % probability, one with 53.6 % with 10 %."
+        in judged
+    )
     assert "Passes one of up to four samples" in judged
 
 
@@ -386,7 +416,9 @@ def test_the_job_run_again_decides_nothing_twice(agreed, ravi, monkeypatch):
 
 
 def test_sets_of_classes_are_accepted_as_their_value(project, mia, ravi, ana, bo):
-    queue = make_queue(make_dataset(project, mia, ["one", "two"], task="multi_label"), mia, overlap=2, acceptance="reviewer")
+    queue = make_queue(
+        make_dataset(project, mia, ["one", "two"], task="multi_label"), mia, overlap=2, acceptance="reviewer"
+    )
     for user in (ana, bo):
         for item in queue_items(queue):
             say(queue, user, item, {"labels": ["card", "billing"]})
@@ -418,7 +450,13 @@ def test_a_reviewer_draws_looks_and_accepts_on_the_pages(agreed, ravi, client_fo
         case = page.context["case"]
         client.post(
             reverse("review:decide", args=[agreed.uuid]),
-            {"item": str(case.item.uuid), "seen": case.seen, "order": "sample", "value": case.columns[0].posted, "reason": ""},
+            {
+                "item": str(case.item.uuid),
+                "seen": case.seen,
+                "order": "sample",
+                "value": case.columns[0].posted,
+                "reason": "",
+            },
         )
     page = client.get(answer_.url).content.decode()
     assert "Sample reviewed" in page
@@ -445,18 +483,32 @@ def test_a_sample_with_too_many_errors_offers_no_acceptance(agreed, ravi, client
 @pytest.mark.postgres
 def test_the_api_draws_and_accepts(agreed, ravi, client_for):
     client = client_for(ravi)
-    made = client.post(f"/api/v1/labeling/queues/{agreed.uuid}/checks/", {"size": 1, "tolerated": 0}, "application/json")
+    made = client.post(
+        f"/api/v1/labeling/queues/{agreed.uuid}/checks/", {"size": 1, "tolerated": 0}, "application/json"
+    )
     assert made.status_code == 201
     check, (item,) = made.json()["uuid"], made.json()["to_look_at"]
     assert made.json() | {"uuid": "", "to_look_at": []} == {
-        "uuid": "", "queue": str(agreed.uuid), "state": "open", "waiting": 6, "tolerated": 0, "right": 0, "wrong": 0, "to_look_at": [],
-        "accepted": 0, "left_out": 0, "earlier_judged": 0, "earlier_wrong": 0, "allowed": 0, "accepted_in_95": pytest.approx(0.05),
+        "uuid": "",
+        "queue": str(agreed.uuid),
+        "state": "open",
+        "waiting": 6,
+        "tolerated": 0,
+        "right": 0,
+        "wrong": 0,
+        "to_look_at": [],
+        "accepted": 0,
+        "left_out": 0,
+        "earlier_judged": 0,
+        "earlier_wrong": 0,
+        "allowed": 0,
+        "accepted_in_95": pytest.approx(0.05),
         "accepted_in_10": pytest.approx(0.9),
         "chances": [
             {"wrong": share, "accepted": pytest.approx(1 - share), "accepted_later": pytest.approx(1 - share)}
             for share in (0.01, 0.02, 0.04, 0.08)
         ],
-    }  # fmt: skip
+    }
     decide(agreed, ravi, Sampled.objects.get(item__uuid=item).item, "card")
     assert client.get(f"/api/v1/labeling/checks/{check}/").json()["right"] == 1
     assert client.post(f"/api/v1/labeling/checks/{check}/accept/").status_code == 202
@@ -467,5 +519,10 @@ def test_the_api_draws_and_accepts(agreed, ravi, client_for):
 def test_the_pages_of_an_annotator_offer_no_acceptance(agreed, ana, client_for):
     client = client_for(ana)
     assert "Check a sample" not in client.get(reverse("queues:queue", args=[agreed.uuid])).content.decode()
-    assert client.post(reverse("review:start_check", args=[agreed.uuid]), {"size": "2", "tolerated": "0"}).status_code == 403
+    assert (
+        client.post(
+            reverse("review:start_check", args=[agreed.uuid]), {"size": "2", "tolerated": "0"}
+        ).status_code
+        == 403
+    )
     assert not SpotCheck.objects.exists()

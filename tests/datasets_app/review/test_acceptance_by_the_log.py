@@ -18,13 +18,22 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def accepted(project, mia, ana, ben, ravi) -> Job:
-    """Ravi looked at one of the six items on which Ana and Ben agree, and accepted the others: its job waits."""
-    queue = make_queue(make_dataset(project, mia, [f"text {n}" for n in range(6)]), mia, overlap=2, acceptance="reviewer")
+    """Ravi looked at one of the six items on which Ana and Ben agree, and accepted the others: its job
+    waits.
+    """
+    queue = make_queue(
+        make_dataset(project, mia, [f"text {n}" for n in range(6)]), mia, overlap=2, acceptance="reviewer"
+    )
     run_ok("default")
     label_items(queue, {ana: ["card"] * 6, ben: ["card"] * 6})
     check = start_check(queue_id=queue.uuid, actor=ravi, size=1, tolerated=0)
     (row,) = to_look_at(check)
-    decide(queue_id=queue.uuid, item_id=row.item.uuid, actor=ravi, value=says(queue.schema.labels.get(name="card")))
+    decide(
+        queue_id=queue.uuid,
+        item_id=row.item.uuid,
+        actor=ravi,
+        value=says(queue.schema.labels.get(name="card")),
+    )
     return accept_check(check_id=check.uuid, actor=ravi)
 
 

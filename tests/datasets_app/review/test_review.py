@@ -36,7 +36,9 @@ def label(queue, name):
 
 def settle(queue, actor, name="card", **options):
     item = queue_items(queue)[0]
-    return decide(queue_id=queue.uuid, item_id=item.uuid, actor=actor, value=says(label(queue, name)), **options)
+    return decide(
+        queue_id=queue.uuid, item_id=item.uuid, actor=actor, value=says(label(queue, name)), **options
+    )
 
 
 def test_accepting_an_answer_settles_the_dispute(queue, ravi):
@@ -92,13 +94,17 @@ def test_a_stale_page_decides_nothing(queue, ravi, ana, lee):
 def test_a_returned_item_comes_first_to_the_same_people_with_the_comment(queue, ravi, ana, lee):
     item = queue_items(queue)[0]
 
-    assert return_to_annotators(queue_id=queue.uuid, item_id=item.uuid, actor=ravi, comment="Read rule 2.") == 2
+    assert (
+        return_to_annotators(queue_id=queue.uuid, item_id=item.uuid, actor=ravi, comment="Read rule 2.") == 2
+    )
 
     queue.refresh_from_db()
     assert (queue.slots_done, queue.items_disputed, queue.disputes_total) == (2, 0, 0)
     slots = claim(queue_id=queue.uuid, actor=ana)
     shown = bench_items(queue, slots, ana)
-    assert [(row["text"], row["note"], row["previous"]) for row in shown] == [("one", "Read rule 2.", says(label(queue, "card")))]
+    assert [(row["text"], row["note"], row["previous"]) for row in shown] == [
+        ("one", "Read rule 2.", says(label(queue, "card")))
+    ]
     assert release(queue_id=queue.uuid, actor=ana) == 0
 
     label_items(queue, {ana: ["billing"], lee: ["billing"]}, [item])
@@ -151,7 +157,9 @@ def test_the_page_settles_without_a_script_and_goes_on(queue, ravi, client_for):
 
 def test_an_unknown_typed_label_is_a_field_error(queue, ravi, client_for):
     item = queue_items(queue)[0]
-    answer_ = client_for(ravi).post(reverse("review:decide", args=[queue.uuid]), {"item": item.uuid, "other": "crad", "reason": "x"})
+    answer_ = client_for(ravi).post(
+        reverse("review:decide", args=[queue.uuid]), {"item": item.uuid, "other": "crad", "reason": "x"}
+    )
 
     assert answer_.status_code == 422
     assert b"Unknown label" in answer_.content
@@ -168,8 +176,16 @@ def test_an_analyst_gets_403_and_a_stranger_404(queue, ana, otto, client_for):
 @pytest.mark.postgres
 def test_a_reviewer_sees_first_what_the_queue_wants_shown_first(queue, mia, ravi):
     item = queue_items(queue)[0]
-    for at, (source, name, suggested) in enumerate((("run", "Run 7", "card"), ("model", "Model 2", "billing"))):
-        suggest(dataset=queue.dataset, rows=[(item.pk, suggested, 0.9)], source=source, source_digest=str(at) * 64, source_name=name)
+    for at, (source, name, suggested) in enumerate(
+        (("run", "Run 7", "card"), ("model", "Model 2", "billing"))
+    ):
+        suggest(
+            dataset=queue.dataset,
+            rows=[(item.pk, suggested, 0.9)],
+            source=source,
+            source_digest=str(at) * 64,
+            source_name=name,
+        )
 
     shown = [case(queue, item, ravi).source]
     queue = prefer(queue_id=queue.uuid, actor=mia, source="run")

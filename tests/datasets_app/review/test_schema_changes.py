@@ -33,7 +33,16 @@ from registry.ground.ledger.models import Event
 from registry.ground.ledger.rules import digest_of
 from registry.ground.ledger.verbs import Verb
 from tests.support.jobs import run_jobs, run_ok
-from tests.support.labeling import adjudicators_of, answer, label_items, make_dataset, make_queue, make_schema, queue_items, says
+from tests.support.labeling import (
+    adjudicators_of,
+    answer,
+    label_items,
+    make_dataset,
+    make_queue,
+    make_schema,
+    queue_items,
+    says,
+)
 
 pytestmark = pytest.mark.django_db
 NAMES = ("billing", "card", "lost", "transfer")
@@ -107,13 +116,20 @@ def test_decisions_of_a_merged_class_move_and_answers_stay(dataset, answered, mi
     schema = change(dataset, mia, ("lost", "merge", ["card"]))
     run_ok()
 
-    assert standing(dataset) == [("one", "card", "single"), ("two", "card", "single"), ("three", "card", "single")]
+    assert standing(dataset) == [
+        ("one", "card", "single"),
+        ("two", "card", "single"),
+        ("three", "card", "single"),
+    ]
     made = Decision.objects.get(supersedes=old)
     assert (made.label, made.queue, made.by) == (labels(dataset)["card"], queue, None)
     assert (made.change.kind, made.reason) == ("merge", "lost was merged into card in version 2.")
     assert [each.pk for each in made.annotations.all()] == [each.pk for each in old.annotations.all()]
     assert list(Annotation.objects.order_by("id").values("id", "label__name")) == answers
-    assert (counters(queue), [label.name for label in schema.labels.all()]) == ((3, 0), ["billing", "card", "transfer"])
+    assert (counters(queue), [label.name for label in schema.labels.all()]) == (
+        (3, 0),
+        ["billing", "card", "transfer"],
+    )
 
 
 def test_nothing_is_frozen_while_decisions_are_being_moved(dataset, answered, mia):
@@ -140,10 +156,18 @@ def test_the_event_of_moved_decisions_carries_their_digest(dataset, answered, mi
 
 
 @pytest.mark.postgres
-def test_who_adjudicated_still_answers_for_a_moved_decision_and_so_does_who_merged(dataset, queue, mia, ana, ravi):
+def test_who_adjudicated_still_answers_for_a_moved_decision_and_so_does_who_merged(
+    dataset, queue, mia, ana, ravi
+):
     label_items(queue, {ana: ["billing"]})
     item = queue_items(queue)[0]
-    decide(queue_id=queue.uuid, item_id=item.uuid, actor=ravi, value=says(labels(dataset)["lost"]), reason="It says so.")
+    decide(
+        queue_id=queue.uuid,
+        item_id=item.uuid,
+        actor=ravi,
+        value=says(labels(dataset)["lost"]),
+        reason="It says so.",
+    )
 
     change(dataset, mia, ("lost", "merge", ["card"]))
     run_ok()
@@ -160,10 +184,18 @@ def test_items_of_a_split_class_are_undecided_again_and_a_new_queue_takes_them(d
     schema = change(dataset, mia, ("card", "split", ["card_lost", "card_arrival"]))
     run_ok()
 
-    assert [label.name for label in schema.labels.all()] == ["billing", "card_lost", "card_arrival", "lost", "transfer"]
+    assert [label.name for label in schema.labels.all()] == [
+        "billing",
+        "card_lost",
+        "card_arrival",
+        "lost",
+        "transfer",
+    ]
     assert standing(dataset) == [("two", "billing", "single")]
     withdrawn = Decision.objects.filter(how="withdrawn")
-    assert {(each.by, each.label.name, each.reason) for each in withdrawn} == {(mia, "card", "card was split in version 2.")}
+    assert {(each.by, each.label.name, each.reason) for each in withdrawn} == {
+        (mia, "card", "card was split in version 2.")
+    }
     assert counters(queue) == (1, 0)
     fresh = open_queue(dataset_id=dataset.uuid, actor=mia, name="Again")
     assert [item.text for item in queue_items(fresh)] == ["one", "three", "four"]
@@ -204,7 +236,9 @@ def test_a_queue_moves_and_a_page_that_was_open_meanwhile_is_understood(dataset,
     assert queue.schema == schema
     for item, name in zip(queue_items(queue), ("billing", "lost"), strict=False):
         slot = queue.slots.get(item=item)
-        submit(queue_id=queue.uuid, actor=ana, slot_id=slot.pk, value=says(old[name]), client_key=old[name].uuid)
+        submit(
+            queue_id=queue.uuid, actor=ana, slot_id=slot.pk, value=says(old[name]), client_key=old[name].uuid
+        )
     assert standing(dataset) == [("one", "billing", "single"), ("two", "card", "single")]
     assert payload(Event.objects.get(verb=Verb.QUEUE_MOVED))["new"] == 2
 
@@ -249,7 +283,9 @@ def test_agreement_reads_answers_through_merges(dataset, mia, ana, ravi, monkeyp
 def test_what_was_suggested_for_a_merged_class_is_shown_for_the_other(dataset, mia, ana):
     queue = make_queue(dataset, mia, schema=NAMES, hidden_share=0)
     rows = [(queue_items(queue)[0].pk, "lost", 0.9)]
-    suggest(dataset=dataset, rows=rows, source=Suggestion.Source.RUN, source_digest="a" * 64, source_name="Run 1")
+    suggest(
+        dataset=dataset, rows=rows, source=Suggestion.Source.RUN, source_digest="a" * 64, source_name="Run 1"
+    )
 
     change(dataset, mia, ("lost", "merge", ["card"]), move=[queue.uuid])
 
@@ -291,7 +327,9 @@ def test_a_cancelled_move_goes_on_when_it_is_asked_for_again(dataset, queue, mia
 
     assert [label for _, label, _ in standing(dataset)] == ["card"] * 4
     assert Decision.objects.count() == 8
-    assert [payload(event)["rows"] for event in Event.objects.filter(verb=Verb.LABELS_MOVED).order_by("id")] == [2, 2]
+    assert [
+        payload(event)["rows"] for event in Event.objects.filter(verb=Verb.LABELS_MOVED).order_by("id")
+    ] == [2, 2]
     with pytest.raises(Refused, match="No resolved label uses a label"):
         move_decisions(dataset_id=dataset.uuid, actor=mia)
 
@@ -302,7 +340,10 @@ def test_a_cancelled_move_goes_on_when_it_is_asked_for_again(dataset, queue, mia
         ([], "No change was chosen."),
         ([("card", "merge", ["card"])], "card can't be merged or split into itself."),
         ([("card", "split", ["card", "new"])], "card can't be merged or split into itself."),
-        ([("card", "merge", ["lost"]), ("lost", "merge", ["card"])], "stays in the next version; lost doesn't"),
+        (
+            [("card", "merge", ["lost"]), ("lost", "merge", ["card"])],
+            "stays in the next version; lost doesn't",
+        ),
         ([("card", "merge", ["lost"]), ("lost", "retire", [])], "stays in the next version; lost doesn't"),
         ([("card", "merge", ["nothing"])], "stays in the next version; nothing doesn't"),
         ([("card", "merge", [])], "one label that stays in the next version."),
@@ -335,7 +376,10 @@ def test_who_did_not_see_the_newest_version_changes_nothing(published, mia, ana)
 def test_a_class_dropped_in_the_editor_is_retired(published, mia):
     make_schema(published, mia, ("billing", "card"))
 
-    assert sorted(LabelChange.objects.values_list("kind", "name", "targets")) == [("retire", "lost", []), ("retire", "transfer", [])]
+    assert sorted(LabelChange.objects.values_list("kind", "name", "targets")) == [
+        ("retire", "lost", []),
+        ("retire", "transfer", []),
+    ]
 
 
 def test_a_merge_and_a_rename_of_its_class_go_together():
@@ -360,5 +404,11 @@ def test_what_is_touched_is_counted(dataset, answered, mia, ana):
 
     found = touched(dataset, lost, [lost])
 
-    assert (found.decisions, found.withdrawn, found.answers, found.suggestions, found.queues) == (1, 0, 2, 0, 1)
+    assert (found.decisions, found.withdrawn, found.answers, found.suggestions, found.queues) == (
+        1,
+        0,
+        2,
+        0,
+        1,
+    )
     assert Queue.objects.count() == 1

@@ -73,9 +73,11 @@ def test_sets_lose_the_doubled_class_and_answers_stay(of_several, several, mia, 
     run_ok()
 
     assert said_of(several) == [
-        (TEXTS[0], sets("card"), "single"), (TEXTS[1], sets("billing", "card"), "single"), (TEXTS[2], sets("billing"), "single"),
+        (TEXTS[0], sets("card"), "single"),
+        (TEXTS[1], sets("billing", "card"), "single"),
+        (TEXTS[2], sets("billing"), "single"),
         (TEXTS[3], sets(), "single"),
-    ]  # fmt: skip
+    ]
     made = Decision.objects.get(supersedes=old)
     assert (made.label, made.queue, made.by, made.change.kind) == (None, queue, None, "merge")
     assert made.reason == "lost was merged into card in version 2."
@@ -161,7 +163,9 @@ def test_a_page_that_was_open_meanwhile_is_understood(project, mia, ana, task):
 
     submit(queue_id=queue.uuid, actor=ana, slot_id=slot.pk, value=value, client_key=old["lost"].uuid)
 
-    assert said_of(dataset) == [(TEXTS[0], sets("card") if task == "multi_label" else spans((3, 7, "card")), "single")]
+    assert said_of(dataset) == [
+        (TEXTS[0], sets("card") if task == "multi_label" else spans((3, 7, "card")), "single")
+    ]
 
 
 def test_pre_labels_of_a_merged_label_are_listed_once(several, marked, mia, ana):
@@ -169,7 +173,10 @@ def test_pre_labels_of_a_merged_label_are_listed_once(several, marked, mia, ana)
     source = {"source": Suggestion.Source.RUN, "source_digest": "a" * 64, "source_name": "Run 1"}
     item, other = several.items.order_by("id").first(), marked.items.order_by("id").first()
     suggest(dataset=several, rows=[(item.pk, "lost", 0.9), (item.pk, "card", 0.4)], **source)
-    both = [{"start": 3, "end": 7, "label": ids[name], "score": score} for name, score in (("lost", 0.9), ("card", 0.4))]
+    both = [
+        {"start": 3, "end": 7, "label": ids[name], "score": score}
+        for name, score in (("lost", 0.9), ("card", 0.4))
+    ]
     suggest_values(dataset=marked, rows=[(other.pk, {"spans": both}, 0.9)], **source)
     shown = []
     for dataset in (several, marked):
@@ -179,7 +186,9 @@ def test_pre_labels_of_a_merged_label_are_listed_once(several, marked, mia, ana)
         shown.append(bench_items(queue, claim(queue_id=queue.uuid, actor=ana, k=1), ana)[0])
 
     assert shown[0]["ranks"] == [(str(labels(several)["card"].uuid), 0.9)]
-    assert shown[1]["proposed"] == {"spans": [{"start": 3, "end": 7, "label": str(labels(marked)["card"].uuid), "score": 0.9}]}
+    assert shown[1]["proposed"] == {
+        "spans": [{"start": 3, "end": 7, "label": str(labels(marked)["card"].uuid), "score": 0.9}]
+    }
 
 
 def test_agreement_reads_sets_through_merges(several, mia, ana, ben, monkeypatch):
@@ -215,7 +224,11 @@ def test_later_versions_follow_in_turn_and_each_publisher_answers(of_several, se
 def test_a_decision_that_holds_a_split_class_is_withdrawn(project, mia, ana, task):
     dataset = new_dataset(project, mia, task)
     queue = make_queue(dataset, mia)
-    both, one = (sets("billing", "card"), sets("billing")) if task == "multi_label" else (spans((0, 2, "billing"), (3, 7, "card")), spans())
+    both, one = (
+        (sets("billing", "card"), sets("billing"))
+        if task == "multi_label"
+        else (spans((0, 2, "billing"), (3, 7, "card")), spans())
+    )
     label_all(queue, ana, [both, one])
 
     change(dataset, mia, ("card", "split", ["card_lost", "card_arrival"]))
@@ -224,8 +237,10 @@ def test_a_decision_that_holds_a_split_class_is_withdrawn(project, mia, ana, tas
     assert said_of(dataset) == [(TEXTS[1], one, "single")]
     withdrawn = Decision.objects.get(how="withdrawn")
     assert (withdrawn.by, withdrawn.reason, rename(withdrawn.value, names_ever(dataset))) == (
-        mia, "card was split in version 2.", both
-    )  # fmt: skip
+        mia,
+        "card was split in version 2.",
+        both,
+    )
     assert counters(queue) == (1, 0)
     fresh = open_queue(dataset_id=dataset.uuid, actor=mia, name="Again")
     assert TEXTS[0] in [item.text for item in queue_items(fresh)]
@@ -238,7 +253,11 @@ def test_a_retired_class_is_taken_out_and_what_named_no_other_is_withdrawn(of_se
     change(several, mia, ("lost", "retire", []), move=[queue.uuid])
     run_ok()
 
-    assert said_of(several) == [(TEXTS[0], sets("billing"), "single"), (TEXTS[2], sets("billing"), "single"), (TEXTS[3], sets(), "single")]
+    assert said_of(several) == [
+        (TEXTS[0], sets("billing"), "single"),
+        (TEXTS[2], sets("billing"), "single"),
+        (TEXTS[3], sets(), "single"),
+    ]
     ends = {each.item.text: each for each in Decision.objects.filter(change__isnull=False)}
     assert {text: (each.how, each.by, each.reason) for text, each in ends.items()} == {
         TEXTS[0]: ("single", None, "lost was retired in version 2."),
@@ -249,7 +268,13 @@ def test_a_retired_class_is_taken_out_and_what_named_no_other_is_withdrawn(of_se
     old = several.schemas.get(version=1).labels.get(name="lost")
     slot = queue.slots.get(item__text=TEXTS[4])
     with pytest.raises(Refused, match="isn't a label of the schema"):
-        submit(queue_id=queue.uuid, actor=ana, slot_id=slot.pk, value={"labels": [str(old.uuid)]}, client_key=old.uuid)
+        submit(
+            queue_id=queue.uuid,
+            actor=ana,
+            slot_id=slot.pk,
+            value={"labels": [str(old.uuid)]},
+            client_key=old.uuid,
+        )
     assert Annotation.objects.count() == 4
 
 
@@ -299,7 +324,9 @@ def test_answers_that_differ_in_a_retired_class_agree(of_two, several, mia, ana,
     assert counters(queue) == (1, 1)
 
 
-def test_an_answer_that_named_a_retired_class_alone_is_taken_back_without_a_fault(of_several, several, mia, ana):
+def test_an_answer_that_named_a_retired_class_alone_is_taken_back_without_a_fault(
+    of_several, several, mia, ana
+):
     queue = of_several
     label_all(queue, ana, [sets("lost")])
     change(several, mia, ("lost", "retire", []), move=[queue.uuid])
@@ -347,7 +374,9 @@ def test_a_cancelled_move_goes_on_when_it_is_asked_for_again(several, mia, ana, 
         move_decisions(dataset_id=dataset.uuid, actor=mia)
 
 
-def test_what_a_job_looked_through_is_not_looked_at_again_and_later_decisions_are(of_several, several, mia, ana):
+def test_what_a_job_looked_through_is_not_looked_at_again_and_later_decisions_are(
+    of_several, several, mia, ana
+):
     queue = of_several
     label_all(queue, ana, [sets("lost", "billing"), sets("card")])
     change(several, mia, ("lost", "split", ["stolen", "mislaid"]))

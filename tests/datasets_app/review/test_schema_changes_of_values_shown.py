@@ -43,9 +43,11 @@ def marked(project, mia):
 def test_gold_is_judged_through_merges_and_retirements(project, mia, ravi, ana, task):
     dataset = new_dataset(project, mia, task)
     item = dataset.items.order_by("id").first()
-    value = sets("lost", "billing", "transfer") if task == "multi_label" else spans(
-        (0, 2, "billing"), (3, 7, "lost"), (3, 7, "transfer")
-    )  # fmt: skip
+    value = (
+        sets("lost", "billing", "transfer")
+        if task == "multi_label"
+        else spans((0, 2, "billing"), (3, 7, "lost"), (3, 7, "transfer"))
+    )
     know(item, ravi, value)
     queue = make_queue(dataset, mia)
     change(dataset, mia, ("lost", "merge", ["card"]), ("transfer", "retire", []), move=[queue.uuid])
@@ -72,7 +74,11 @@ def test_gold_that_named_a_retired_class_alone_is_not_drawn(several, mia, ravi, 
 
 # ── What it touches, on the page and over REST ──────────────────────────────
 def test_the_preview_counts_withdrawn_decisions(several, mia, ana):
-    label_all(make_queue(several, mia), ana, [sets("lost"), sets("lost", "transfer"), sets("lost", "card"), sets("card")])
+    label_all(
+        make_queue(several, mia),
+        ana,
+        [sets("lost"), sets("lost", "transfer"), sets("lost", "card"), sets("card")],
+    )
     now = labels(several)
     removed = {name: Removed(now[name].stable_id, name, ChangeKind.RETIRE) for name in ("lost", "transfer")}
 
@@ -81,32 +87,56 @@ def test_the_preview_counts_withdrawn_decisions(several, mia, ana):
     split = touched(several, Removed(now["lost"].stable_id, "lost", ChangeKind.SPLIT, ("a", "b")), [])
 
     assert [(each.decisions, each.withdrawn, each.answers, each.queues) for each in (alone, both, split)] == [
-        (3, 1, 3, 1), (3, 2, 3, 1), (3, 3, 3, 1)
-    ]  # fmt: skip
+        (3, 1, 3, 1),
+        (3, 2, 3, 1),
+        (3, 3, 3, 1),
+    ]
 
 
 def test_the_page_shows_it_before_anything_is_published(several, mia, ana, client_for):
     label_all(make_queue(several, mia), ana, [sets("lost"), sets("lost", "card")])
-    data = {"seen": 1, "step": "look", "class_1": str(labels(several)["lost"].stable_id), "kind_1": "retire", "into_1": ""}
+    data = {
+        "seen": 1,
+        "step": "look",
+        "class_1": str(labels(several)["lost"].stable_id),
+        "kind_1": "retire",
+        "into_1": "",
+    }
 
     page = client_for(mia).post(reverse("review:change_classes", args=[several.uuid]), data).content.decode()
 
     assert "Where it's the only label" in page
     assert '<td class="num" data-l="resolved labels">2</td><td class="num" data-l="withdrawn">1</td>' in page
-    assert (LabelSchema.objects.count(), Job.objects.count(), Event.objects.filter(verb=Verb.LABELS_CHANGED).count()) == (1, 0, 0)
+    assert (
+        LabelSchema.objects.count(),
+        Job.objects.count(),
+        Event.objects.filter(verb=Verb.LABELS_CHANGED).count(),
+    ) == (1, 0, 0)
 
 
 @pytest.mark.postgres
 def test_sets_are_changed_over_rest(several, mia, ana, client_for):
     label_all(make_queue(several, mia), ana, [sets("lost", "card"), sets("lost")])
     client, base = client_for(mia), f"/api/v1/labeling/datasets/{several.uuid}/labels"
-    sent = {"changes": [{"label": str(labels(several)["lost"].stable_id), "kind": "retire", "into": []}], "seen": 1}
+    sent = {
+        "changes": [{"label": str(labels(several)["lost"].stable_id), "kind": "retire", "into": []}],
+        "seen": 1,
+    }
 
     looked = client.post(f"{base}/preview/", sent, content_type="application/json").json()
     made = client.post(f"{base}/change/", sent, content_type="application/json")
     run_ok()
 
-    removed = {"name": "lost", "kind": "retire", "into": [], "decisions": 2, "withdrawn": 1, "answers": 2, "suggestions": 0, "queues": 1}
+    removed = {
+        "name": "lost",
+        "kind": "retire",
+        "into": [],
+        "decisions": 2,
+        "withdrawn": 1,
+        "answers": 2,
+        "suggestions": 0,
+        "queues": 1,
+    }
     assert (looked["gone"], made.status_code) == ([removed], 201)
     assert said_of(several) == [(TEXTS[0], sets("card"), "single")]
 
@@ -134,8 +164,13 @@ def proposal(several, ana) -> GuidelineProposal:
 
 def sent(dataset, **more):
     return {
-        "seen": 1, "step": "look", "class_1": str(labels(dataset)["lost"].stable_id), "kind_1": "merge", "into_1": "card", **more
-    }  # fmt: skip
+        "seen": 1,
+        "step": "look",
+        "class_1": str(labels(dataset)["lost"].stable_id),
+        "kind_1": "merge",
+        "into_1": "card",
+        **more,
+    }
 
 
 @pytest.mark.postgres
@@ -145,11 +180,20 @@ def test_open_proposals_about_a_changed_class_are_offered_and_taken_up(several, 
     page = looked.content.decode()
     assert ("Lost is a kind of card." in page, "Say more of bills." in page) == (True, False)
 
-    data = sent(several, step="publish", looked=looked.context["form"].initial["looked"], accepting=[str(proposal.uuid)])
+    data = sent(
+        several,
+        step="publish",
+        looked=looked.context["form"].initial["looked"],
+        accepting=[str(proposal.uuid)],
+    )
     client.post(url, data)
 
     proposal.refresh_from_db()
-    assert (proposal.state, proposal.accepted_in, proposal.answered_by) == ("accepted", latest_schema(several), mia)
+    assert (proposal.state, proposal.accepted_in, proposal.answered_by) == (
+        "accepted",
+        latest_schema(several),
+        mia,
+    )
     assert GuidelineProposal.objects.filter(state="open").count() == 1
     assert Event.objects.filter(verb=Verb.PROPOSAL_ADOPTED).count() == 1
 
@@ -160,7 +204,11 @@ def test_a_proposal_that_was_answered_meanwhile_stops_the_change(several, propos
     with pytest.raises(Conflict, match="is already declined"):
         change(several, mia, ("lost", "merge", ["card"]), accepting=[proposal.uuid])
 
-    assert (LabelSchema.objects.count(), Job.objects.count(), Event.objects.filter(verb=Verb.LABELS_CHANGED).count()) == (1, 0, 0)
+    assert (
+        LabelSchema.objects.count(),
+        Job.objects.count(),
+        Event.objects.filter(verb=Verb.LABELS_CHANGED).count(),
+    ) == (1, 0, 0)
 
 
 def test_a_change_in_which_nothing_differs_takes_up_no_proposal(several, proposal, mia):

@@ -49,7 +49,13 @@ def test_what_is_touched_is_shown_before_anything_is_published(dataset, queue, m
     answer = client_for(mia).post(url(dataset), data)
 
     ((removed, found),) = answer.context["touched"]
-    assert (removed.name, removed.into, found.decisions, found.answers, found.queues) == ("lost", ("card",), 2, 2, 1)
+    assert (removed.name, removed.into, found.decisions, found.answers, found.queues) == (
+        "lost",
+        ("card",),
+        2,
+        2,
+        1,
+    )
     page = answer.content.decode()
     assert "<b>transfer</b> is renamed to <b>wire</b>" in page
     assert "Publish version 2" in page
@@ -77,9 +83,13 @@ def test_what_was_looked_at_is_published_and_its_decisions_move(dataset, queue, 
 
 def test_other_changes_than_those_looked_at_are_shown_and_not_published(dataset, queue, mia, client_for):
     client = client_for(mia)
-    looked = client.post(url(dataset), sent(dataset, ("lost", "merge", "card"))).context["form"].initial["looked"]
+    looked = (
+        client.post(url(dataset), sent(dataset, ("lost", "merge", "card"))).context["form"].initial["looked"]
+    )
 
-    page = client.post(url(dataset), sent(dataset, ("lost", "retire", ""), step="publish", looked=looked)).content.decode()
+    page = client.post(
+        url(dataset), sent(dataset, ("lost", "retire", ""), step="publish", looked=looked)
+    ).content.decode()
 
     assert "These changes differ from your preview." in page
     assert LabelSchema.objects.count() == 1
@@ -143,7 +153,10 @@ def test_a_queue_with_an_older_version_is_shown_and_moved(dataset, queue, mia, c
     publish(client, dataset, sent(dataset, ("lost", "retire", "")))
     page = reverse("queues:queue", args=[queue.uuid])
     assert b"Move queue to version 2" in client.get(page).content
-    assert b"1 queue uses an older version." in client.get(reverse("schemas:schema", args=[dataset.uuid])).content
+    assert (
+        b"1 queue uses an older version."
+        in client.get(reverse("schemas:schema", args=[dataset.uuid])).content
+    )
 
     client.post(reverse("review:move_queue", args=[queue.uuid]))
 
@@ -172,7 +185,11 @@ def test_the_editor_asks_before_it_retires_a_class(dataset, queue, mia, client_f
     data = {"classes": "billing\ncard\nlost_card\ntransfer", "seen": 1}
 
     answer = client.post(page, data)
-    assert (answer.status_code, b"This version retires lost." in answer.content, LabelSchema.objects.count()) == (422, True, 1)
+    assert (
+        answer.status_code,
+        b"This version retires lost." in answer.content,
+        LabelSchema.objects.count(),
+    ) == (422, True, 1)
     client.post(page, data | {"dropping": answer.context["form"].data["dropping"]})
 
     assert (LabelSchema.objects.count(), LabelChange.objects.get().kind) == (2, "retire")
@@ -198,15 +215,29 @@ def test_classes_are_changed_over_rest(dataset, queue, mia, client_for):
         {"label": str(now["billing"].stable_id), "kind": "rename", "into": ["bills"]},
     ]
 
-    looked = client.post(f"{base}/preview/", {"changes": wanted, "seen": 1}, content_type="application/json").json()
+    looked = client.post(
+        f"{base}/preview/", {"changes": wanted, "seen": 1}, content_type="application/json"
+    ).json()
     assert looked["labels"] == ["bills", "card", "transfer"]
-    lost = {"name": "lost", "kind": "merge", "into": ["card"], "decisions": 2, "withdrawn": 0, "answers": 2, "suggestions": 0, "queues": 1}
+    lost = {
+        "name": "lost",
+        "kind": "merge",
+        "into": ["card"],
+        "decisions": 2,
+        "withdrawn": 0,
+        "answers": 2,
+        "suggestions": 0,
+        "queues": 1,
+    }
     assert (looked["gone"], LabelSchema.objects.count()) == ([lost], 1)
 
     stale = client.post(f"{base}/change/", {"changes": wanted, "seen": 0}, content_type="application/json")
     assert (stale.status_code, LabelSchema.objects.count()) == (409, 1)
     sent = {"changes": wanted, "seen": 1, "move": [str(queue.uuid)]}
     made = client.post(f"{base}/change/", sent, content_type="application/json")
-    assert (made.status_code, [label["name"] for label in made.json()["labels"]]) == (201, ["bills", "card", "transfer"])
+    assert (made.status_code, [label["name"] for label in made.json()["labels"]]) == (
+        201,
+        ["bills", "card", "transfer"],
+    )
     run_ok()
     assert {each.label.name for each in current_decisions(dataset)} == {"card"}

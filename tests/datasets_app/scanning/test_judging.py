@@ -46,9 +46,18 @@ def test_a_finding_is_dismissed_with_a_reason_in_the_audit_log(finding, ravi):
     row = actions.dismiss(finding_id=finding.uuid, actor=ravi, reason=" Both are right. ")
     event = Event.objects.latest("id")
 
-    assert (row.status, row.reason, row.decided_by, counted()) == ("dismissed", "Both are right.", ravi, (2, 0, 1, 0))
+    assert (row.status, row.reason, row.decided_by, counted()) == (
+        "dismissed",
+        "Both are right.",
+        ravi,
+        (2, 0, 1, 0),
+    )
     payload = json.loads(event.canonical)["payload"]
-    assert (event.verb, payload["reason"], payload["old"]) == ("scanning.dismissed", "Both are right.", "open")
+    assert (event.verb, payload["reason"], payload["old"]) == (
+        "scanning.dismissed",
+        "Both are right.",
+        "open",
+    )
 
 
 def test_a_finding_is_confirmed_and_reopened(finding, ravi, lee):
@@ -57,7 +66,10 @@ def test_a_finding_is_confirmed_and_reopened(finding, ravi, lee):
     row = actions.reopen(finding_id=finding.uuid, actor=lee)
 
     assert (row.status, row.decided_by, row.decided_at, counted()) == ("open", None, None, (3, 0, 0, 0))
-    assert list(Event.objects.order_by("-id").values_list("verb", flat=True)[:2]) == ["scanning.reopened", "scanning.confirmed"]
+    assert list(Event.objects.order_by("-id").values_list("verb", flat=True)[:2]) == [
+        "scanning.reopened",
+        "scanning.confirmed",
+    ]
 
 
 @pytest.mark.parametrize("reason", ["", "   ", "x" * 501])
@@ -90,9 +102,13 @@ def test_a_stale_page_is_told(finding, ravi, lee):
 def test_findings_are_sent_as_a_queue_with_confirmed_and_highest_scores_first(dataset, ravi, ana):
     weakest = Finding.objects.filter(kind="label_conflict").order_by("score").first()
     actions.confirm(finding_id=weakest.uuid, actor=ravi)
-    queue = actions.send(dataset_id=dataset.uuid, kind="label_conflict", actor=ravi, name="Conflicts", overlap=2)
+    queue = actions.send(
+        dataset_id=dataset.uuid, kind="label_conflict", actor=ravi, name="Conflicts", overlap=2
+    )
     first = list(weakest.group.members.order_by("item_id").values_list("item_id", flat=True))
-    slots = list(Slot.objects.filter(queue=queue).order_by("priority", "id").values_list("item_id", flat=True))
+    slots = list(
+        Slot.objects.filter(queue=queue).order_by("priority", "id").values_list("item_id", flat=True)
+    )
 
     assert (queue.source, queue.items_total, queue.slots_total, queue.overlap) == ("items", 7, 14, 2)
     assert queue.filled_at is not None
@@ -115,16 +131,36 @@ def test_findings_in_a_queue_are_not_sent_twice_unless_it_was_closed(dataset, ra
     assert Queue.objects.count() == 2
     close_queue(queue_id=rest.uuid, actor=ravi)
 
-    assert actions.send(dataset_id=dataset.uuid, kind="label_conflict", actor=ravi, name="Again").items_total == 3
+    assert (
+        actions.send(dataset_id=dataset.uuid, kind="label_conflict", actor=ravi, name="Again").items_total
+        == 3
+    )
 
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"kind": "spelling"}, {"limit": 0}, {"limit": 1_001}, {"limit": 501, "overlap": 2}, {"name": " "}, {"limit": 1}, {"overlap": 6}],
+    [
+        {"kind": "spelling"},
+        {"limit": 0},
+        {"limit": 1_001},
+        {"limit": 501, "overlap": 2},
+        {"name": " "},
+        {"limit": 1},
+        {"overlap": 6},
+    ],
 )
 def test_an_invalid_queue_is_refused_and_nothing_is_sent(dataset, ravi, wrong):
     with pytest.raises(Refused):
-        actions.send(**{"dataset_id": dataset.uuid, "kind": "label_conflict", "actor": ravi, "name": "Conflicts", "limit": 100} | wrong)
+        actions.send(
+            **{
+                "dataset_id": dataset.uuid,
+                "kind": "label_conflict",
+                "actor": ravi,
+                "name": "Conflicts",
+                "limit": 100,
+            }
+            | wrong
+        )
 
     assert not Queue.objects.exists()
     assert not Finding.objects.exclude(queue=None).exists()

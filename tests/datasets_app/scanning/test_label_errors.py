@@ -77,30 +77,50 @@ def test_an_injected_error_is_found_with_the_right_label_and_no_label_changes(sc
     assert (found.kind, found.status, found.group) == ("label_error", "open", None)
     assert 0.5 < found.score < 1
     assert made.report == {
-        "encoder": "", "rows": 37, "left_out_rows": 1, "left_out": ["rare"], "agreement": 36 / 37, "folds": 5, "new": 1, "again": 0,
+        "encoder": "",
+        "rows": 37,
+        "left_out_rows": 1,
+        "left_out": ["rare"],
+        "agreement": 36 / 37,
+        "folds": 5,
+        "new": 1,
+        "again": 0,
         "gone": 0,
-    }  # fmt: skip
+    }
     assert list(Decision.objects.values_list("digest", flat=True)) == before
     assert Tally.objects.get().open == 1
 
 
-def test_labels_are_hidden_from_an_annotator_whom_a_queue_asks_about_the_item(scanned, dataset, ana, ravi, mia, client_for):
+def test_labels_are_hidden_from_an_annotator_whom_a_queue_asks_about_the_item(
+    scanned, dataset, ana, ravi, mia, client_for
+):
     found = Finding.objects.get()
     parts = [reverse("scanning:item", args=[found.item.uuid]), reverse("scanning:finding", args=[found.uuid])]
     parts.append(reverse("scanning:dataset", args=[dataset.uuid]) + "?kind=label_error")
-    one, many = f"/api/v1/data-issues/{found.uuid}/", f"/api/v1/datasets/{dataset.uuid}/data-issues/?kind=label_error"
+    one, many = (
+        f"/api/v1/data-issues/{found.uuid}/",
+        f"/api/v1/datasets/{dataset.uuid}/data-issues/?kind=label_error",
+    )
 
     def shown(user) -> tuple[list[bool], list[tuple[str | None, str | None]]]:
         client = client_for(user)
-        pages = [client.get(part, HTTP_HX_REQUEST="true").content.replace(WRONG[0].encode(), b"") for part in parts]
+        pages = [
+            client.get(part, HTTP_HX_REQUEST="true").content.replace(WRONG[0].encode(), b"") for part in parts
+        ]
         rows = [client.get(one).json(), *client.get(many).json()["results"]]
-        return [b"cash" in page or b"card" in page for page in pages], [(row["given"], row["suggested"]) for row in rows]
+        return [b"cash" in page or b"card" in page for page in pages], [
+            (row["given"], row["suggested"]) for row in rows
+        ]
 
     open_to_all = ([True] * 3, [("cash", "card")] * 2)
     assert [shown(user) for user in (ana, ravi, mia)] == [open_to_all] * 3
     queue = actions.send(dataset_id=dataset.uuid, kind="label_error", actor=ravi, name="Errors")
     run_ok("default")
-    assert [shown(user) for user in (ana, ravi, mia)] == [([False] * 3, [(None, None)] * 2), open_to_all, open_to_all]
+    assert [shown(user) for user in (ana, ravi, mia)] == [
+        ([False] * 3, [(None, None)] * 2),
+        open_to_all,
+        open_to_all,
+    ]
     close_queue(queue_id=queue.uuid, actor=mia)
     assert shown(ana) == open_to_all
 
@@ -113,7 +133,12 @@ def test_a_second_scan_keeps_the_status(scanned, dataset, ravi):
     found = Finding.objects.get()
 
     assert (again.report["new"], again.report["again"], again.report["gone"]) == (0, 1, 0)
-    assert (found.pk, found.status, found.reason, found.score) == (first.pk, "dismissed", "It is about cash.", first.score)
+    assert (found.pk, found.status, found.reason, found.score) == (
+        first.pk,
+        "dismissed",
+        "It is about cash.",
+        first.score,
+    )
 
 
 @pytest.mark.usefixtures("_here")
@@ -167,7 +192,9 @@ def test_embeddings_are_used_if_an_encoder_is_installed(dataset, ravi, monkeypat
 
 
 def test_scores_are_calibrated_probabilities_of_wrong_labels():
-    """Labels drawn from known probabilities of an overconfident model, one in ten of them uniformly random."""
+    """Labels drawn from known probabilities of an overconfident model, one in ten of them uniformly
+    random.
+    """
     random = np.random.default_rng(5)
     classes, count = 8, 8_000
     true = random.dirichlet(np.full(classes, 0.15), count)
@@ -214,7 +241,11 @@ def test_judging_in_batches_matches_cleanlab_on_all_rows():
 
 
 def test_duplicates_are_in_one_fold_and_rare_labels_in_none(tmp_path):
-    rows = [{"form": f"{label} {n % 6}", "label": label, "text": "", "item": 0} for label in (0, 1) for n in range(12)]
+    rows = [
+        {"form": f"{label} {n % 6}", "label": label, "text": "", "item": 0}
+        for label in (0, 1)
+        for n in range(12)
+    ]
     rows += [{"form": f"rare {n}", "label": 2, "text": "", "item": 0} for n in range(4)]
     (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
     found = guessing.divide(tmp_path, 5, 13)

@@ -61,8 +61,14 @@ def test_near_duplicates_form_a_group_and_different_labels_are_their_own_finding
         ("label_conflict", "open", 0.333333, {"card": 2, "cash": 1}, None),
         ("near_duplicate", "open", 0.960526, {"card": 2, "cash": 1}, None),
     ]
-    assert list(Tally.objects.order_by("kind").values_list("kind", "open")) == [("label_conflict", 1), ("near_duplicate", 1)]
-    assert list(Event.objects.order_by("id").values_list("verb", flat=True))[-2:] == ["scanning.requested", "scanning.ended"]
+    assert list(Tally.objects.order_by("kind").values_list("kind", "open")) == [
+        ("label_conflict", 1),
+        ("near_duplicate", 1),
+    ]
+    assert list(Event.objects.order_by("id").values_list("verb", flat=True))[-2:] == [
+        "scanning.requested",
+        "scanning.ended",
+    ]
 
 
 def test_a_second_scan_of_the_same_data_adds_nothing(scanned, dataset, ravi):
@@ -71,7 +77,10 @@ def test_a_second_scan_of_the_same_data_adds_nothing(scanned, dataset, ravi):
     assert (again.report["new"], again.report["again"], again.report["gone"]) == (0, 2, 0)
     assert (DuplicateGroup.objects.count(), GroupMember.objects.count(), Finding.objects.count()) == (1, 3, 2)
     assert Scan.objects.count() == 2
-    assert list(Tally.objects.order_by("kind").values_list("kind", "open")) == [("label_conflict", 1), ("near_duplicate", 1)]
+    assert list(Tally.objects.order_by("kind").values_list("kind", "open")) == [
+        ("label_conflict", 1),
+        ("near_duplicate", 1),
+    ]
 
 
 def test_a_dismissed_finding_stays_dismissed_and_a_group_that_grows_is_a_new_one(scanned, dataset, ana, ravi):
@@ -83,8 +92,11 @@ def test_a_dismissed_finding_stays_dismissed_and_a_group_that_grows_is_a_new_one
     assert (grown.report["new"], grown.report["again"], grown.report["gone"]) == (2, 0, 1)
     found = {(row.kind, row.status, row.group.size) for row in Finding.objects.all()}
     assert found == {
-        ("near_duplicate", "dismissed", 3), ("near_duplicate", "open", 4), ("label_conflict", "gone", 3), ("label_conflict", "open", 4),
-    }  # fmt: skip
+        ("near_duplicate", "dismissed", 3),
+        ("near_duplicate", "open", 4),
+        ("label_conflict", "gone", 3),
+        ("label_conflict", "open", 4),
+    }
     tally = Tally.objects.get(kind="label_conflict")
     assert (tally.open, tally.confirmed, tally.dismissed, tally.gone) == (1, 0, 0, 1)
 
@@ -95,13 +107,25 @@ def test_a_resolved_conflict_is_no_longer_found_and_returns_as_confirmed(scanned
     item = dataset.items.get(text=f"{LONG} me")
     original = item.decisions.get()
     queue = open_queue(dataset_id=dataset.uuid, actor=ravi, name="Settle", source="all")
-    decide(queue_id=queue.uuid, item_id=item.uuid, actor=ravi, value=says(queue.schema.labels.get(name="card")), reason="So.")
+    decide(
+        queue_id=queue.uuid,
+        item_id=item.uuid,
+        actor=ravi,
+        value=says(queue.schema.labels.get(name="card")),
+        reason="So.",
+    )
     scan(dataset, ravi)
     conflict.refresh_from_db()
 
     assert conflict.status == "gone"
     assert item.decisions.exclude(pk=original.pk).get().label.name == "card"
-    decide(queue_id=queue.uuid, item_id=item.uuid, actor=ravi, value=says(queue.schema.labels.get(name="cash")), reason="No.")
+    decide(
+        queue_id=queue.uuid,
+        item_id=item.uuid,
+        actor=ravi,
+        value=says(queue.schema.labels.get(name="cash")),
+        reason="No.",
+    )
     scan(dataset, ravi)
     conflict.refresh_from_db()
     assert (conflict.status, Tally.objects.get(kind="label_conflict").confirmed) == ("confirmed", 1)

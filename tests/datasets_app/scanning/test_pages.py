@@ -76,10 +76,17 @@ def test_the_dataset_page_links_to_findings_and_the_item_page_lists_them(scanned
     dataset, client = scanned, client_for(ravi)
     item = dataset.items.first()
     assert of(dataset) in client.get(reverse("datasets:dataset", args=[dataset.uuid])).content.decode()
-    assert reverse("scanning:item", args=[item.uuid]) in client.get(reverse("datasets:item", args=[item.uuid])).content.decode()
+    assert (
+        reverse("scanning:item", args=[item.uuid])
+        in client.get(reverse("datasets:item", args=[item.uuid])).content.decode()
+    )
     fragment = client.get(reverse("scanning:item", args=[item.uuid]), **HTMX).content.decode()
 
-    assert ("Near duplicates" in fragment, "Label conflict<" in fragment, "<html" in fragment) == (True, True, False)
+    assert ("Near duplicates" in fragment, "Label conflict<" in fragment, "<html" in fragment) == (
+        True,
+        True,
+        False,
+    )
 
 
 def test_a_group_is_shown_side_by_side_with_its_labels(scanned, ravi, client_for):
@@ -95,10 +102,16 @@ def test_a_group_is_shown_side_by_side_with_its_labels(scanned, ravi, client_for
 def test_judging_redirects_to_the_next_finding_or_to_the_list(scanned, ravi, client_for):
     dataset, client = scanned, client_for(ravi)
     first, second, third = Finding.objects.filter(kind="label_conflict").order_by("-score", "-id")
-    answer = client.post(reverse("scanning:dismiss", args=[first.uuid]), {"reason": "Both are right.", "seen": "open"})
+    answer = client.post(
+        reverse("scanning:dismiss", args=[first.uuid]), {"reason": "Both are right.", "seen": "open"}
+    )
     assert answer["Location"] == reverse("scanning:finding", args=[second.uuid])
-    assert client.post(reverse("scanning:confirm", args=[second.uuid]), {"seen": "open"})["Location"].endswith(f"{third.uuid}/")
-    assert client.post(reverse("scanning:confirm", args=[third.uuid]), {"seen": "open"})["Location"] == of(dataset, "?kind=label_conflict")
+    assert client.post(reverse("scanning:confirm", args=[second.uuid]), {"seen": "open"})[
+        "Location"
+    ].endswith(f"{third.uuid}/")
+    assert client.post(reverse("scanning:confirm", args=[third.uuid]), {"seen": "open"})["Location"] == of(
+        dataset, "?kind=label_conflict"
+    )
     dismissed = client.get(of(dataset, "?kind=label_conflict&status=dismissed")).content.decode()
     page = client.get(reverse("scanning:finding", args=[first.uuid])).content.decode()
 
@@ -144,8 +157,14 @@ def test_strangers_get_404_and_wrong_roles_403_and_nothing_changes(scanned, mia,
     finding = Finding.objects.first()
     posts = [
         (reverse("scanning:scan", args=[dataset.uuid]), {"kind": "label_errors"}),
-        (reverse("scanning:send", args=[dataset.uuid]), {"kind": "label_conflict", "name": "Q", "limit": 9, "overlap": 1}),
-        *[(reverse(f"scanning:{verb}", args=[finding.uuid]), {"reason": "So."}) for verb in ("confirm", "dismiss", "reopen")],
+        (
+            reverse("scanning:send", args=[dataset.uuid]),
+            {"kind": "label_conflict", "name": "Q", "limit": 9, "overlap": 1},
+        ),
+        *[
+            (reverse(f"scanning:{verb}", args=[finding.uuid]), {"reason": "So."})
+            for verb in ("confirm", "dismiss", "reopen")
+        ],
     ]
     for url, form in posts:
         assert client_for(otto).post(url, form).status_code == 404
@@ -158,7 +177,10 @@ def test_strangers_get_404_and_wrong_roles_403_and_nothing_changes(scanned, mia,
 
 def test_leads_see_findings_but_no_texts(scanned, lee, client_for):
     client = client_for(lee)
-    for url in (of(scanned), *[reverse("scanning:finding", args=[row.uuid]) for row in Finding.objects.all()]):
+    for url in (
+        of(scanned),
+        *[reverse("scanning:finding", args=[row.uuid]) for row in Finding.objects.all()],
+    ):
         page = client.get(url)
         assert (page.status_code, SECRET in page.content.decode()) == (200, False)
 
@@ -172,16 +194,22 @@ def test_the_list_of_findings_pages_by_keyset(scanned, ravi, client_for, monkeyp
         url = context["pager"]["next"]
 
     assert url == ""
-    assert seen == list(Finding.objects.filter(kind="label_conflict").order_by("-score", "-id").values_list("pk", flat=True))
+    assert seen == list(
+        Finding.objects.filter(kind="label_conflict").order_by("-score", "-id").values_list("pk", flat=True)
+    )
 
 
-@pytest.mark.parametrize("query", ["?after=x", "?after=nan:1", "?after=0.5:²", "?kind=x&status=y", f"?after=1:{'9' * 40}"])
+@pytest.mark.parametrize(
+    "query", ["?after=x", "?after=nan:1", "?after=0.5:²", "?kind=x&status=y", f"?after=1:{'9' * 40}"]
+)
 def test_an_invalid_url_shows_nothing(scanned, ravi, client_for, query):
     assert client_for(ravi).get(of(scanned, query)).status_code == 400
 
 
 @pytest.mark.parametrize("kind", ["near_duplicate", "label_conflict"])
-def test_the_page_takes_the_same_number_of_statements_for_any_number(few_and_many, ravi, client_for, django_assert_num_queries, kind):
+def test_the_page_takes_the_same_number_of_statements_for_any_number(
+    few_and_many, ravi, client_for, django_assert_num_queries, kind
+):
     client = client_for(ravi)
     for dataset in few_and_many:
         client.get(of(dataset, f"?kind={kind}"))
@@ -204,7 +232,9 @@ def test_the_list_of_datasets_takes_the_same_number_of_statements_for_any_number
             scan(dataset, ravi)
 
 
-def test_a_finding_takes_the_same_number_of_statements_for_any_group(project, ana, ravi, client_for, django_assert_num_queries):
+def test_a_finding_takes_the_same_number_of_statements_for_any_group(
+    project, ana, ravi, client_for, django_assert_num_queries
+):
     dataset, client = make_dataset(project, ana), client_for(ravi)
     sizes = {" ".join(f"{size}x{n}" for n in range(12)): size for size in (2, 9)}
     import_texts(dataset, [(f"{text} {n}", "card") for text, size in sizes.items() for n in range(size)], ana)
@@ -213,7 +243,10 @@ def test_a_finding_takes_the_same_number_of_statements_for_any_group(project, an
         url = reverse("scanning:finding", args=[finding.uuid])
         client.get(url)
         with django_assert_num_queries(11):
-            assert client.get(url, **HTMX).content.decode().count("like the first text") == finding.group.size - 1
+            assert (
+                client.get(url, **HTMX).content.decode().count("like the first text")
+                == finding.group.size - 1
+            )
 
     assert sorted(Finding.objects.values_list("group__size", flat=True)) == [2, 9]
 
@@ -227,17 +260,31 @@ def test_the_api_scans_lists_judges_and_sends(dataset, ravi, client_for):
     run_ok("scans")
     listed = client.get(f"{base}/scans/").json()
     assert (listed["scans"][0]["state"], listed["scans"][0]["report"]["groups"]) == ("done", 3)
-    assert {each["kind"]: each["open"] for each in listed["findings"]} == {"near_duplicate": 3, "label_conflict": 3, "label_error": 0}
+    assert {each["kind"]: each["open"] for each in listed["findings"]} == {
+        "near_duplicate": 3,
+        "label_conflict": 3,
+        "label_error": 0,
+    }
     found = client.get(f"{base}/data-issues/?kind=label_conflict").json()
-    assert (len(found["results"]), found["after"], found["results"][0]["labels"]) == (3, None, {"card": 1, "cash": 1})
+    assert (len(found["results"]), found["after"], found["results"][0]["labels"]) == (
+        3,
+        None,
+        {"card": 1, "cash": 1},
+    )
     one = f"/api/v1/data-issues/{found['results'][0]['uuid']}/"
     assert [member["first"] for member in client.get(one).json()["members"]][0] == 1.0
     assert client.post(f"{one}confirm/", {}, content_type="application/json").json()["status"] == "confirmed"
     dismissed = client.post(f"{one}dismiss/", {"reason": "Both."}, content_type="application/json").json()
-    assert (dismissed["status"], dismissed["reason"], dismissed["decided_by"]) == ("dismissed", "Both.", str(ravi.uuid))
+    assert (dismissed["status"], dismissed["reason"], dismissed["decided_by"]) == (
+        "dismissed",
+        "Both.",
+        str(ravi.uuid),
+    )
     assert client.post(f"{one}reopen/", {"seen": "open"}, content_type="application/json").status_code == 409
     assert client.post(f"{one}reopen/", {}, content_type="application/json").json()["status"] == "open"
-    queue = client.post(f"{base}/data-issues/send/", {"kind": "label_conflict", "name": "Q"}, content_type="application/json")
+    queue = client.post(
+        f"{base}/data-issues/send/", {"kind": "label_conflict", "name": "Q"}, content_type="application/json"
+    )
     assert (queue.status_code, queue.json()["items_total"]) == (201, 6)
     for query in ("", "?kind=label_conflict&after=x"):
         assert client.get(f"{base}/data-issues/{query}").status_code in (400, 422)
@@ -251,16 +298,30 @@ def test_a_scan_requested_twice_over_the_api_returns_409(dataset, ravi, client_f
     assert Job.objects.filter(kind="scanning.near_duplicates").count() == 1
 
 
-@pytest.mark.parametrize(("encoder", "expected"), [("all-MiniLM-L6-v2", "Sentence embeddings (all-MiniLM-L6-v2)"), ("", "TF-IDF of words")])
+@pytest.mark.parametrize(
+    ("encoder", "expected"),
+    [("all-MiniLM-L6-v2", "Sentence embeddings (all-MiniLM-L6-v2)"), ("", "TF-IDF of words")],
+)
 def test_the_page_shows_the_features_of_the_scan(encoder, expected):
-    report = {"rows": 9, "new": 1, "again": 0, "gone": 0, "agreement": 0.9, "encoder": encoder, "noise": 0.05, "left_out_rows": 0}
+    report = {
+        "rows": 9,
+        "new": 1,
+        "again": 0,
+        "gone": 0,
+        "agreement": 0.9,
+        "encoder": encoder,
+        "noise": 0.05,
+        "left_out_rows": 0,
+    }
     found = dict(pages.facts(Scan(report=report)))
 
     assert found["Features"].startswith(expected)
     assert found["Estimated wrong labels"] == numbers.percent(0.05, 1)
 
 
-def test_the_labels_of_a_group_are_hidden_while_a_queue_asks_about_one_of_its_texts(scanned, ana, ravi, client_for):
+def test_the_labels_of_a_group_are_hidden_while_a_queue_asks_about_one_of_its_texts(
+    scanned, ana, ravi, client_for
+):
     dataset = scanned
     actions.send(dataset_id=dataset.uuid, kind="label_conflict", actor=ravi, name="Conflicts", limit=2)
     run_ok("default")

@@ -32,7 +32,9 @@ def test_texts_around_twenty_words_are_compared_in_both_units(words, units):
     assert [int(unit) for unit in units_of(" ".join(WORDS[:words]))] == units
 
 
-@pytest.mark.parametrize(("one", "other", "unit"), [(19, 20, Unit.CHARACTERS), (20, 20, Unit.WORDS), (30, 20, Unit.WORDS)])
+@pytest.mark.parametrize(
+    ("one", "other", "unit"), [(19, 20, Unit.CHARACTERS), (20, 20, Unit.WORDS), (30, 20, Unit.WORDS)]
+)
 def test_the_shorter_text_determines_the_unit(one, other, unit):
     assert unit_of(" ".join(WORDS[:one]), " ".join(WORDS[:other])) == unit
 
@@ -71,14 +73,19 @@ def test_texts_below_the_threshold_are_in_no_group(tmp_path):
 
 
 def test_texts_at_the_threshold_are_in_a_group(tmp_path):
-    assert [[member.key for member in group] for group in grouped(tmp_path, [" ".join(WORDS[:20]), " ".join(WORDS[:24])])] == [[0, 10]]
+    assert [
+        [member.key for member in group]
+        for group in grouped(tmp_path, [" ".join(WORDS[:20]), " ".join(WORDS[:24])])
+    ] == [[0, 10]]
 
 
 def test_equal_normal_forms_have_similarity_one_and_join_their_neighbours(tmp_path):
     text = "where is the card that i have ordered last week"
     found = grouped(tmp_path, [text, text.upper(), "where is my money", f"{text}s"])
 
-    assert [[(member.key, member.nearest) for member in group] for group in found] == [[(0, 1.0), (10, 1.0), (30, round(43 / 44, 6))]]
+    assert [[(member.key, member.nearest) for member in group] for group in found] == [
+        [(0, 1.0), (10, 1.0), (30, round(43 / 44, 6))]
+    ]
 
 
 def test_a_text_of_nineteen_words_is_near_one_of_twenty(tmp_path):
@@ -91,7 +98,9 @@ def test_many_different_texts_in_one_bucket_are_all_compared_with_their_neighbou
     assert sorted(map(tuple, pairs.tolist())) == [(0, 2), (0, 3), (2, 3)]
 
     crowded = np.concatenate(list(signatures.bucket_mates(np.zeros(40, dtype=np.uint64))))
-    assert {tuple(pair) for pair in crowded.tolist()} == {pair for pair in combinations(range(40), 2) if pair[1] - pair[0] <= 32}
+    assert {tuple(pair) for pair in crowded.tolist()} == {
+        pair for pair in combinations(range(40), 2) if pair[1] - pair[0] <= 32
+    }
 
 
 def test_a_pair_at_the_threshold_shares_a_band_with_high_probability():
@@ -103,20 +112,34 @@ def test_a_pair_at_the_threshold_shares_a_band_with_high_probability():
 def test_keys_identify_a_finding_and_nothing_else():
     group = rules.group_digest(["b", "a"])
     assert group == rules.group_digest(["a", "b"]) != rules.group_digest(["a", "b", "c"])
-    assert rules.conflict_key(group, {"a": CARD, "b": CASH}) == rules.conflict_key(group, {"b": CASH, "a": CARD})
-    assert rules.conflict_key(group, {"a": CARD, "b": CASH}) != rules.conflict_key(group, {"a": CASH, "b": CARD})
+    assert rules.conflict_key(group, {"a": CARD, "b": CASH}) == rules.conflict_key(
+        group, {"b": CASH, "a": CARD}
+    )
+    assert rules.conflict_key(group, {"a": CARD, "b": CASH}) != rules.conflict_key(
+        group, {"a": CASH, "b": CARD}
+    )
     assert rules.label_error_key("a", CARD) != rules.label_error_key("a", CASH)
-    assert len({rules.duplicate_key(group), rules.conflict_key(group, {}), rules.label_error_key(group, CARD)}) == 3
+    assert (
+        len({rules.duplicate_key(group), rules.conflict_key(group, {}), rules.label_error_key(group, CARD)})
+        == 3
+    )
 
 
 @pytest.mark.parametrize(
-    ("labels", "score"), [([], None), ([CARD, CARD], None), ([CARD, CASH], 0.5), ([CARD, CARD, CASH], 0.333333), ([CARD], None)]
+    ("labels", "score"),
+    [([], None), ([CARD, CARD], None), ([CARD, CASH], 0.5), ([CARD, CARD, CASH], 0.333333), ([CARD], None)],
 )
 def test_a_conflict_needs_two_labels(labels, score):
     assert rules.conflict_score(labels) == score
 
 
-ALLOWED = {("open", "confirmed"), ("open", "dismissed"), ("confirmed", "open"), ("confirmed", "dismissed"), ("dismissed", "open")}
+ALLOWED = {
+    ("open", "confirmed"),
+    ("open", "dismissed"),
+    ("confirmed", "open"),
+    ("confirmed", "dismissed"),
+    ("dismissed", "open"),
+}
 
 
 def test_people_may_only_make_these_moves():

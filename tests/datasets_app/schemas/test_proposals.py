@@ -1,4 +1,6 @@
-"""Annotators propose changes to the guideline; label managers include them in a version, or decline them with a reason."""
+"""Annotators propose changes to the guideline; label managers include them in a version, or decline them with
+a reason.
+"""
 
 from uuid import uuid4
 
@@ -36,12 +38,21 @@ def ids(queue, *names) -> list[str]:
 def propose(queue, actor, text="Fees are billing.", **options) -> GuidelineProposal:
     item = queue_items(queue)[0]
     version = queue.schema.version
-    return propose_change(dataset_id=queue.dataset.uuid, actor=actor, text=text, item_id=item.uuid, version=version, **options)
+    return propose_change(
+        dataset_id=queue.dataset.uuid, actor=actor, text=text, item_id=item.uuid, version=version, **options
+    )
 
 
 def publish(queue, actor, guideline, accepting=(), **options) -> LabelSchema:
     labels = [LabelSpec(name) for name in LABELS]
-    return publish_schema(dataset_id=queue.dataset.uuid, actor=actor, labels=labels, guideline=guideline, accepting=accepting, **options)
+    return publish_schema(
+        dataset_id=queue.dataset.uuid,
+        actor=actor,
+        labels=labels,
+        guideline=guideline,
+        accepting=accepting,
+        **options,
+    )
 
 
 def url(name, queue, *more):
@@ -64,9 +75,12 @@ def test_invalid_proposals_are_refused_and_change_nothing(queue, project, mia, a
     other = make_queue(make_dataset(project, mia, ["three"], name="Other", slug="other"), mia)
     dataset, foreign = queue.dataset.uuid, queue_items(other)[0].uuid
     wrong = [
-        {"text": " "}, {"text": "x" * 2_001}, {"text": "A rule.", "classes": [uuid4()]}, {"text": "A rule.", "version": 9},
+        {"text": " "},
+        {"text": "x" * 2_001},
+        {"text": "A rule.", "classes": [uuid4()]},
+        {"text": "A rule.", "version": 9},
         {"text": "A rule.", "item_id": foreign},
-    ]  # fmt: skip
+    ]
 
     for given in wrong:
         with pytest.raises(Refused):
@@ -85,7 +99,12 @@ def test_a_version_includes_proposals_and_their_authors_are_notified(queue, ana,
 
     included.refresh_from_db()
     remaining.refresh_from_db()
-    assert (included.state, included.accepted_in, included.answered_by, remaining.state) == (State.ACCEPTED, schema, mia, State.OPEN)
+    assert (included.state, included.accepted_in, included.answered_by, remaining.state) == (
+        State.ACCEPTED,
+        schema,
+        mia,
+        State.OPEN,
+    )
     notice = Notice.objects.get()
     assert (notice.user, notice.text) == (ana, "Version 2 of the guideline of Inbox includes your proposal.")
     assert notice.url == f"{url('schemas:schema_version', queue, 2)}#proposal-{included.uuid}"
@@ -159,7 +178,13 @@ def test_the_review_prefills_the_disputed_labels(queue, ana, ben, ravi, client_f
 def test_the_form_creates_a_proposal_and_returns_to_the_review(queue, ana, ben, ravi, client_for):
     label_items(queue, {ana: ["card"], ben: ["billing"]})
     item = queue_items(queue)[0]
-    sent = {"text": "Fees are billing.", "classes": ids(queue, "billing"), "queue": queue.uuid, "item": item.uuid, "back": "review"}
+    sent = {
+        "text": "Fees are billing.",
+        "classes": ids(queue, "billing"),
+        "queue": queue.uuid,
+        "item": item.uuid,
+        "back": "review",
+    }
 
     empty = client_for(ravi).post(url("queues:propose", queue), sent | {"text": ""})
     done = client_for(ravi).post(url("queues:propose", queue), sent)
@@ -171,14 +196,18 @@ def test_the_form_creates_a_proposal_and_returns_to_the_review(queue, ana, ben, 
 
 @pytest.mark.postgres
 def test_label_managers_include_and_decline_proposals_on_the_label_page(queue, ana, ben, mia, client_for):
-    included, declined = propose(queue, ana, classes=ids(queue, "billing")), propose(queue, ben, "Cards are cards.")
+    included, declined = (
+        propose(queue, ana, classes=ids(queue, "billing")),
+        propose(queue, ben, "Cards are cards."),
+    )
     page = client_for(mia).get(url("schemas:schema", queue)).content
     assert b"2 open proposals" in page
     assert f'value="{included.uuid}"'.encode() in page
 
     client_for(mia).post(reverse("schemas:decline_proposal", args=[declined.uuid]), {"answer": "They are."})
     sent = {"classes": "billing\ncard", "guideline": "Fees.", "seen": 1, "accepting": [str(included.uuid)]}
-    dropping = client_for(mia).post(url("schemas:schema", queue), sent)  # a dropped label needs confirmation; the selection stays
+    # a dropped label needs confirmation; the selection stays
+    dropping = client_for(mia).post(url("schemas:schema", queue), sent)
     client_for(mia).post(url("schemas:schema", queue), sent | {"dropping": "transfer"})
 
     assert dropping.status_code == 422
@@ -220,7 +249,9 @@ def test_proposals_take_a_constant_number_of_queries(queue, ana, mia, count, dja
 def test_the_form_refuses_items_outside_its_queue(queue, project, mia, ana, client_for):
     item = queue_items(queue)[0].uuid
     other = make_queue(make_dataset(project, mia, ["three"], name="Other", slug="other"), mia)
-    narrow = make_queue(queue.dataset, mia, name="Narrow", source="items", item_ids=[queue_items(queue)[1].pk])
+    narrow = make_queue(
+        queue.dataset, mia, name="Narrow", source="items", item_ids=[queue_items(queue)[1].pk]
+    )
 
     for given in ({"item": item}, {"queue": other.uuid, "item": item}, {"queue": narrow.uuid, "item": item}):
         answer = client_for(ana).post(url("queues:propose", queue), {"text": "A rule."} | given)

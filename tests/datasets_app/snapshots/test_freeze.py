@@ -55,10 +55,17 @@ def test_a_snapshot_contains_the_labeled_items(decided, ana, mia):
     assert snapshot.counts == {
         "rows": 40,
         "splits": {"train": 32, "validation": 4, "test": 4},
-        "labels": {"card": {"train": 16, "validation": 2, "test": 2}, "cash": {"train": 16, "validation": 2, "test": 2}},
+        "labels": {
+            "card": {"train": 16, "validation": 2, "test": 2},
+            "cash": {"train": 16, "validation": 2, "test": 2},
+        },
         "label_protocol": snapshot.counts["label_protocol"],
     }
-    assert (snapshot.leakage["leaked"], snapshot.leakage["undecided"], snapshot.leakage["left_out"]) == (0, 2, {})
+    assert (snapshot.leakage["leaked"], snapshot.leakage["undecided"], snapshot.leakage["left_out"]) == (
+        0,
+        2,
+        {},
+    )
     assert SplitAssignment.objects.filter(snapshot=snapshot).count() == 40
     assert queries.labels_of(snapshot) == ["card", "cash"]
     verbs = list(Event.objects.order_by("id").values_list("verb", flat=True))
@@ -74,7 +81,9 @@ def test_the_same_labels_give_the_same_digest(frozen, decided, lee):
 
 def test_a_later_snapshot_keeps_every_split_and_splits_only_new_items(frozen, decided, ana, mia):
     first = {row.item: row.split for row in queries.open_snapshot(frozen)}
-    import_texts(decided, [(f"more {label} {n}", label) for label in ("card", "cash") for n in range(20)], ana)
+    import_texts(
+        decided, [(f"more {label} {n}", label) for label in ("card", "cash") for n in range(20)], ana
+    )
     second = freeze(decided, mia, seed=99)
     later = {row.item: row.split for row in queries.open_snapshot(second)}
 
@@ -83,7 +92,11 @@ def test_a_later_snapshot_keeps_every_split_and_splits_only_new_items(frozen, de
 
 
 def test_splits_of_the_file_are_kept_and_leaking_rows_are_left_out_and_shown(dataset, ana, mia):
-    rows = [*((text, label, "train") for text, label in ROWS), ("Where is it?", "card", "test"), ("So much!", "cash", "test")]
+    rows = [
+        *((text, label, "train") for text, label in ROWS),
+        ("Where is it?", "card", "test"),
+        ("So much!", "cash", "test"),
+    ]
     import_texts(dataset, [*rows, ("where is  it", "card", "train")], ana, header=("text", "label", "split"))
     snapshot = freeze(dataset, mia)
     leaked = Item.objects.get(text="where is  it")
@@ -91,7 +104,13 @@ def test_splits_of_the_file_are_kept_and_leaking_rows_are_left_out_and_shown(dat
 
     assert snapshot.leakage["left_out"] == {"leak": 1}
     assert snapshot.leakage["cases"] == [
-        {"item_uuid": str(leaked.uuid), "reason": "leak", "split": "train", "against": str(kept.uuid), "against_split": "test"}
+        {
+            "item_uuid": str(leaked.uuid),
+            "reason": "leak",
+            "split": "train",
+            "against": str(kept.uuid),
+            "against_split": "test",
+        }
     ]
     assert queries.contains(snapshot, leaked) is None
     assert queries.contains(snapshot, kept).split == "test"
@@ -103,7 +122,9 @@ def test_splits_of_the_file_are_kept_and_leaking_rows_are_left_out_and_shown(dat
 def test_a_split_is_written_in_the_engines_format(frozen, tmp_path):
     assert queries.write_split(frozen, "test", tmp_path / "test.jsonl") == 4
     lines = [json.loads(line) for line in (tmp_path / "test.jsonl").read_text().splitlines()]
-    assert [(line["id"], line["cluster"]) for line in lines] == [(row.item, row.cluster) for row in queries.rows_of(frozen, "test")]
+    assert [(line["id"], line["cluster"]) for line in lines] == [
+        (row.item, row.cluster) for row in queries.rows_of(frozen, "test")
+    ]
     assert {(line["text"], line["label"]) for line in lines} <= set(ROWS)
 
 

@@ -16,7 +16,15 @@ from registry.catalog import queries as catalog
 from tests.support.datasets import import_texts
 from tests.support.datasets import make_dataset as make_inbox
 from tests.support.jobs import run_ok
-from tests.support.labeling import add_items, label_items, make_annotator, make_dataset, make_queue, queue_items, says
+from tests.support.labeling import (
+    add_items,
+    label_items,
+    make_annotator,
+    make_dataset,
+    make_queue,
+    queue_items,
+    says,
+)
 from tests.support.snapshots import freeze
 
 pytestmark = pytest.mark.django_db
@@ -27,7 +35,9 @@ BEN = [*ANA[:-2], *ANA[-2:][::-1]]  # differs on the last two, which Ravi adjudi
 
 @pytest.fixture
 def queue(project, mia, ana, ben, ravi):
-    """A queue of twelve labeled items with two annotations each; another item is labeled by a third person alone."""
+    """A queue of twelve labeled items with two annotations each; another item is labeled by a third person
+    alone.
+    """
     dataset = make_dataset(project, mia, [f"text {n}" for n in range(N)])
     queue = make_queue(dataset, mia, schema=("billing", "card"), overlap=2)
     label_items(queue, {ana: ANA, ben: BEN})
@@ -52,7 +62,9 @@ def test_its_agreement_is_the_figure_of_the_queues_page(queue, frozen, mia):
 
     found, shown = frozen.counts["label_protocol"]["agreement"], queue_agreement(queue)
 
-    assert found["value"] == round(measures.krippendorff_alpha([[(1, a), (2, b)] for a, b in zip(ANA, BEN, strict=True)]), 5)
+    assert found["value"] == round(
+        measures.krippendorff_alpha([[(1, a), (2, b)] for a, b in zip(ANA, BEN, strict=True)]), 5
+    )
     assert (found["coefficient"], found["value"], found["n"]) == (shown.name, shown.value, shown.items)
     assert (found["n"], found["annotators"]) == (N, 2)
     assert found["low"] < found["value"] < found["high"]
@@ -63,7 +75,13 @@ def test_later_decisions_do_not_change_the_label_protocol(queue, frozen, ravi):
     assert frozen.counts["label_protocol"]["decisions"] == counted
 
     card = queue.schema.labels.get(name="card")
-    decide(queue_id=queue.uuid, item_id=queue_items(queue)[0].uuid, actor=ravi, value=says(card), reason="Looked again.")
+    decide(
+        queue_id=queue.uuid,
+        item_id=queue_items(queue)[0].uuid,
+        actor=ravi,
+        value=says(card),
+        reason="Looked again.",
+    )
 
     assert Decision.objects.filter(how="adjudicated").count() == 3
     assert catalog.snapshot_facts(frozen)["label_protocol"] == frozen.counts["label_protocol"]
@@ -78,7 +96,11 @@ def test_labels_of_a_file_have_no_agreement(project, ana, mia, client_for):
     made = snapshot.counts["label_protocol"]
 
     assert made["decisions"] == {"imported": 8}
-    assert (made["agreement"]["n"], made["agreement"]["annotators"], made["agreement"]["value"]) == (0, 0, None)
+    assert (made["agreement"]["n"], made["agreement"]["annotators"], made["agreement"]["value"]) == (
+        0,
+        0,
+        None,
+    )
     shown = client_for(mia).get(f"/dataset-versions/{snapshot.uuid}/").context
     assert (shown["decided_by"], shown["agreement"]) == ("8 imported", protocol.NOT_MEASURED)
 
@@ -94,9 +116,19 @@ def test_pages_of_rows_are_summed_up(frozen, monkeypatch):
 
 
 def test_the_label_protocol_as_text():
-    measured = {"coefficient": "Krippendorff's alpha, nominal", "value": 0.86712, "low": 0.8, "high": 0.914, "n": 150, "annotators": 3}
+    measured = {
+        "coefficient": "Krippendorff's alpha, nominal",
+        "value": 0.86712,
+        "low": 0.8,
+        "high": 0.914,
+        "n": 150,
+        "annotators": 3,
+    }
     few = measured | {"value": None, "n": 1, "annotators": 2, "why": "Too few: 1 of 20 items."}
-    lines = [protocol.agreement({"agreement": each}) for each in (measured, measured | {"low": None, "high": None}, few, few | {"n": 0})]
+    lines = [
+        protocol.agreement({"agreement": each})
+        for each in (measured, measured | {"low": None, "high": None}, few, few | {"n": 0})
+    ]
 
     assert lines == [
         "Krippendorff's alpha, nominal: 0.867, 95\u00a0% interval 0.800 to 0.914, 150 items, 3 annotators",
@@ -104,5 +136,11 @@ def test_the_label_protocol_as_text():
         "Krippendorff's alpha, nominal: too few: 1 of 20 items (1 item, 2 annotators)",
         protocol.NOT_MEASURED,
     ]
-    assert protocol.decided_by({"decisions": {"adjudicated": 20, "imported": 1280}}) == "1,280 imported, 20 adjudicated"
-    assert (protocol.decided_by(None), protocol.agreement(None)) == (protocol.NOT_COUNTED, protocol.NOT_COUNTED)
+    assert (
+        protocol.decided_by({"decisions": {"adjudicated": 20, "imported": 1280}})
+        == "1,280 imported, 20 adjudicated"
+    )
+    assert (protocol.decided_by(None), protocol.agreement(None)) == (
+        protocol.NOT_COUNTED,
+        protocol.NOT_COUNTED,
+    )

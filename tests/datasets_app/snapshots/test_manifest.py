@@ -16,7 +16,10 @@ def test_a_long_manifest_is_read_in_constant_memory(tmp_path, monkeypatch):
     monkeypatch.setattr(manifest, "ROW_GROUP", ROWS // 10)
     monkeypatch.setattr(manifest, "BATCH", ROWS // 200)
     digests = (hashlib.sha256(str(number).encode()).hexdigest() for number in range(ROWS))
-    placed = [Placed(Row(each, each[:36], each[::-1], each[:36], "a", "", "", "", ""), "train", each) for each in digests]
+    placed = [
+        Placed(Row(each, each[:36], each[::-1], each[:36], "a", "", "", "", ""), "train", each)
+        for each in digests
+    ]
     path = tmp_path / "manifest.parquet"
     manifest.write(path, placed)
     before, most, count = pa.total_allocated_bytes(), 0, 0

@@ -41,7 +41,11 @@ def test_a_new_text_near_a_test_text_goes_to_test():
 def test_a_train_text_near_a_test_text_is_left_out():
     rows = [row("a", kept="test"), row("b", kept="train"), row("c", kept="train")]
     division = divide(rows, seed=1, shares=SHARES, near=[("g", "a" * 64), ("g", "b" * 64)])
-    assert (where(division), dict(division.left_out), leaked_rows(division.placed)) == ({"a": "test", "c": "train"}, {"leak": 1}, 0)
+    assert (where(division), dict(division.left_out), leaked_rows(division.placed)) == (
+        {"a": "test", "c": "train"},
+        {"leak": 1},
+        0,
+    )
 
 
 def test_an_unlabeled_text_joins_its_near_duplicates():
@@ -53,7 +57,10 @@ def test_an_unlabeled_text_joins_its_near_duplicates():
 def test_the_order_of_rows_and_groups_changes_nothing():
     rows = [row(item) for item in "abcdef"]
     near = [("g1", "a" * 64), ("g1", "f" * 64), ("g2", "f" * 64), ("g2", "e" * 64)]
-    one, other = (divide(found, seed=3, shares=SHARES, near=links) for found, links in ((rows, near), (rows[::-1], near[::-1])))
+    one, other = (
+        divide(found, seed=3, shares=SHARES, near=links)
+        for found, links in ((rows, near), (rows[::-1], near[::-1]))
+    )
     assert one.placed == other.placed
 
 
@@ -76,7 +83,11 @@ def test_near_duplicates_of_a_scan_are_in_one_split(dataset, ravi, mia):
     assert Finding.objects.get(kind="near_duplicate").group.size == 4
     snapshot = freeze(dataset, mia, shares=SHARES)
     assert len(sides(snapshot)) == 1
-    assert (snapshot.leakage["scanned"], snapshot.leakage["near_rows"], snapshot.leakage["leaked"]) == (True, 4, 0)
+    assert (snapshot.leakage["scanned"], snapshot.leakage["near_rows"], snapshot.leakage["leaked"]) == (
+        True,
+        4,
+        0,
+    )
 
 
 @pytest.mark.postgres

@@ -1,4 +1,6 @@
-"""Snapshots of tasks with more than one label per item: split by the rarest label, exported with their structure."""
+"""Snapshots of tasks with more than one label per item: split by the rarest label, exported with their
+structure.
+"""
 
 from __future__ import annotations
 
@@ -20,14 +22,20 @@ SHARES = {"train": 80, "validation": 10, "test": 10}
 
 
 def row(item: str, *classes: str) -> Row:
-    return Row(item, f"u-{item}", f"d-{item}", f"du-{item}", json.dumps(classes), f"n-{item}", "", "", "", classes)
+    return Row(
+        item, f"u-{item}", f"d-{item}", f"du-{item}", json.dumps(classes), f"n-{item}", "", "", "", classes
+    )
 
 
 def test_rare_labels_reach_every_split():
     rows = [row(f"{n:03}", "often", *(["rare"] if n % 20 == 0 else [])) for n in range(100)]
     rows += [row(f"none{n:02}") for n in range(10)]
 
-    found = Counter((placed.split, name) for placed in divide(rows, seed=1, shares=SHARES).placed for name in placed.row.named or ("",))
+    found = Counter(
+        (placed.split, name)
+        for placed in divide(rows, seed=1, shares=SHARES).placed
+        for name in placed.row.named or ("",)
+    )
 
     assert {split: found[split, "rare"] for split in SHARES} == {"train": 3, "validation": 1, "test": 1}
     assert {split: found[split, "often"] for split in SHARES} == {"train": 79, "validation": 10, "test": 11}
@@ -53,7 +61,10 @@ def test_spans_are_frozen_and_exported_as_lists(spans, mia):
 
     with artifacts.local_copy(Export.objects.get().blob.digest) as path:
         found = {line["text"]: line["label"] for line in map(json.loads, path.read_text().splitlines())}
-    assert found["Anna 1 of Siemens"] == [{"start": 0, "end": 4, "label": "PER"}, {"start": 10, "end": 17, "label": "ORG"}]
+    assert found["Anna 1 of Siemens"] == [
+        {"start": 0, "end": 4, "label": "PER"},
+        {"start": 10, "end": 17, "label": "ORG"},
+    ]
     assert found["Anna 2 of Siemens"] == [{"start": 0, "end": 4, "label": "PER"}]
     assert sum(snapshot.counts["labels"]["PER"].values()) == 10
     assert sum(snapshot.counts["labels"]["ORG"].values()) == 5

@@ -33,7 +33,9 @@ def snapshot(dataset, mia) -> Snapshot:
 
 def test_a_snapshot_is_frozen_from_its_form_and_shown(dataset, mia, client_for):
     client = client_for(mia)
-    assert "Create version 1" in client.get(reverse("snapshots:dataset", args=[dataset.uuid])).content.decode()
+    assert (
+        "Create version 1" in client.get(reverse("snapshots:dataset", args=[dataset.uuid])).content.decode()
+    )
     answer = client.post(reverse("snapshots:freeze", args=[dataset.uuid]), FORM)
     assert answer.status_code == 302
     assert "is being created" in client.get(answer["Location"]).content.decode()
@@ -45,10 +47,13 @@ def test_a_snapshot_is_frozen_from_its_form_and_shown(dataset, mia, client_for):
     assert snapshot.digest in page
     assert "No leakage: no test row is in train" in page
     assert "for the first run" in page
-    assert page.count(reverse("trace:snapshot", args=[snapshot.uuid])) == 3  # the step, and the part that is loaded with its link
+    # the step, and the part that is loaded with its link
+    assert page.count(reverse("trace:snapshot", args=[snapshot.uuid])) == 3
 
 
-@pytest.mark.parametrize(("make", "expected"), [(generation_snapshot, "each with a response"), (spans_snapshot, "2 labels")])
+@pytest.mark.parametrize(
+    ("make", "expected"), [(generation_snapshot, "each with a response"), (spans_snapshot, "2 labels")]
+)
 def test_the_figure_of_rows_depends_on_the_task(make, expected, project, mia, client_for):
     snapshot = make(project, mia)
 
@@ -59,7 +64,9 @@ def test_the_figure_of_rows_depends_on_the_task(make, expected, project, mia, cl
 
 
 def test_shares_that_do_not_add_up_to_a_hundred_are_a_field_error(dataset, mia, client_for):
-    answer = client_for(mia).post(reverse("snapshots:freeze", args=[dataset.uuid]), FORM | {"test": 20}, **HTMX)
+    answer = client_for(mia).post(
+        reverse("snapshots:freeze", args=[dataset.uuid]), FORM | {"test": 20}, **HTMX
+    )
 
     assert answer.status_code == 422
     assert "The three shares add up to 110 %" in answer.content.decode()
@@ -74,9 +81,17 @@ def test_a_stale_form_is_refused_and_changes_nothing(snapshot, dataset, mia, cli
     assert Snapshot.objects.count() == 1
 
 
-def test_strangers_get_404_and_wrong_roles_403_and_nothing_changes(snapshot, dataset, ana, gita, otto, client_for):
-    freezing, exporting = reverse("snapshots:freeze", args=[dataset.uuid]), reverse("snapshots:export", args=[snapshot.uuid])
-    for url in (reverse("snapshots:detail", args=[snapshot.uuid]), reverse("snapshots:dataset", args=[dataset.uuid])):
+def test_strangers_get_404_and_wrong_roles_403_and_nothing_changes(
+    snapshot, dataset, ana, gita, otto, client_for
+):
+    freezing, exporting = (
+        reverse("snapshots:freeze", args=[dataset.uuid]),
+        reverse("snapshots:export", args=[snapshot.uuid]),
+    )
+    for url in (
+        reverse("snapshots:detail", args=[snapshot.uuid]),
+        reverse("snapshots:dataset", args=[dataset.uuid]),
+    ):
         assert client_for(otto).get(url).status_code == 404
         assert client_for(gita).get(url).status_code == 200
     for url in (freezing, exporting):
@@ -101,7 +116,9 @@ def test_a_file_is_created_and_downloaded_with_permission(snapshot, mia, gita, c
     assert made.blob.digest in client.get(reverse("snapshots:detail", args=[snapshot.uuid])).content.decode()
 
 
-def test_the_list_takes_the_same_number_of_statements_for_any_number(snapshot, dataset, mia, client_for, django_assert_num_queries):
+def test_the_list_takes_the_same_number_of_statements_for_any_number(
+    snapshot, dataset, mia, client_for, django_assert_num_queries
+):
     client = client_for(mia)
     client.get(reverse("snapshots:list"))
     for more in (0, 3):
@@ -115,7 +132,11 @@ def test_the_list_takes_the_same_number_of_statements_for_any_number(snapshot, d
 @pytest.mark.postgres
 def test_the_api_freezes_and_exports(dataset, mia, client_for):
     client = client_for(mia)
-    sent = client.post(f"/api/v1/datasets/{dataset.uuid}/dataset-versions/", {"note": "by API"}, content_type="application/json")
+    sent = client.post(
+        f"/api/v1/datasets/{dataset.uuid}/dataset-versions/",
+        {"note": "by API"},
+        content_type="application/json",
+    )
     assert (sent.status_code, sent.json()["kind"]) == (202, "snapshots.freeze")
     run_ok("default")
     found = client.get("/api/v1/dataset-versions/").json()["results"][0]
@@ -130,4 +151,7 @@ def test_the_api_freezes_and_exports(dataset, mia, client_for):
         {"shares": {"train": 1, "validation": 1, "test": 1}},
         content_type="application/json",
     )
-    assert (wrong.status_code, wrong.json()["fields"]) == (422, {"train": ["The three shares add up to 3 %; they must add up to 100 %."]})
+    assert (wrong.status_code, wrong.json()["fields"]) == (
+        422,
+        {"train": ["The three shares add up to 3 %; they must add up to 100 %."]},
+    )

@@ -16,9 +16,12 @@ pytestmark = pytest.mark.django_db
 ROWS = [(f"text {n}", ("billing", "card", "lost")[n % 3]) for n in range(30)]
 SHARES = {"train": 60, "validation": 20, "test": 20}
 CHANGES = [
-    {"seed": 4711}, {"shares": {"train": 80, "validation": 10, "test": 10}}, {"snapshot": str(uuid4())}, {"note": "As agreed."},
+    {"seed": 4711},
+    {"shares": {"train": 80, "validation": 10, "test": 10}},
+    {"snapshot": str(uuid4())},
+    {"note": "As agreed."},
     {"filters": {"length_to": "6"}},
-]  # fmt: skip
+]
 
 
 @pytest.fixture

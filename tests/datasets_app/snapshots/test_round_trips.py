@@ -1,4 +1,6 @@
-"""An exported snapshot is imported as the same items, labels, splits, and order, except for reported losses."""
+"""An exported snapshot is imported as the same items, labels, splits, and order, except for reported
+losses.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,8 @@ from tests.support.snapshots import freeze
 
 pytestmark = pytest.mark.django_db
 CALL = [{"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]
-BARE = {"ids": 10, "groups": 10, "times": 10, "metadata": 10}  # what texts and labels alone leave out of the rows below
+# what texts and labels alone leave out of the rows below
+BARE = {"ids": 10, "groups": 10, "times": 10, "metadata": 10}
 
 
 def user(text: str, **more) -> dict:
@@ -38,37 +41,69 @@ def beside(n: int) -> dict:
     """Further columns of half of the rows."""
     if n % 2:
         return {}
-    return {"id": f"=id{n}", "group": f"g{n}", "time": "2026-01-02T03:04:05+00:00", "source": "'=mail", "tools": [{"a": 1.5}]}
+    return {
+        "id": f"=id{n}",
+        "group": f"g{n}",
+        "time": "2026-01-02T03:04:05+00:00",
+        "source": "'=mail",
+        "tools": [{"a": 1.5}],
+    }
 
 
 ROWS: dict[str, list[dict]] = {
-    "single_label": [{"text": f"=text {n} 'quoted\', ü 👩🏽", "label": "abc"[n % 3], **beside(n)} for n in range(20)],
-    "multi_label": [{"text": f"+text {n}", "labels": (["a"], ["b", "a;b"], ["a", "c|d"])[n % 3], **beside(n)} for n in range(20)],
+    "single_label": [
+        {"text": f"=text {n} 'quoted', ü 👩🏽", "label": "abc"[n % 3], **beside(n)} for n in range(20)
+    ],
+    "multi_label": [
+        {"text": f"+text {n}", "labels": (["a"], ["b", "a;b"], ["a", "c|d"])[n % 3], **beside(n)}
+        for n in range(20)
+    ],
     "spans": [
-        {"text": f"Anna{n} of New York",
-         "spans": [[0, 4 + len(str(n)), "PER"], *([[9 + n // 10, 17 + n // 10, "LOC"]] * (n % 2))], **beside(n)}
+        {
+            "text": f"Anna{n} of New York",
+            "spans": [[0, 4 + len(str(n)), "PER"], *([[9 + n // 10, 17 + n // 10, "LOC"]] * (n % 2))],
+            **beside(n),
+        }
         for n in range(20)
     ],
     "generation": [
-        {"instruction": f"Sum up {n}.", "input": f"-long\ntext {n}" if n % 4 == 0 else "",
-         "output": "null" if n == 3 else f"@short {n}", **beside(n)}
+        {
+            "instruction": f"Sum up {n}.",
+            "input": f"-long\ntext {n}" if n % 4 == 0 else "",
+            "output": "null" if n == 3 else f"@short {n}",
+            **beside(n),
+        }
         for n in range(20)
     ],
     "chat": [
-        {"messages": [
-            {"role": "system", "content": "Be kind."}, user(f"Hi {n}?", name="ann"), assistant("", tool_calls=CALL),
-            {"role": "tool", "content": "7", "tool_call_id": "c1"}, assistant(f"=Hello {n}.", weight=n % 2),
-        ], **beside(n)}
+        {
+            "messages": [
+                {"role": "system", "content": "Be kind."},
+                user(f"Hi {n}?", name="ann"),
+                assistant("", tool_calls=CALL),
+                {"role": "tool", "content": "7", "tool_call_id": "c1"},
+                assistant(f"=Hello {n}.", weight=n % 2),
+            ],
+            **beside(n),
+        }
         for n in range(20)
     ],
-    "preference": [{"prompt": [user(f"2+{n}?")], "chosen": [assistant("4")], "rejected": [assistant("5")], **beside(n)} for n in range(20)],
-    "ranking": [{"prompt": f"Joke {n}?", "responses": ["a", "b", "c"], "ranking": [2, 0, 1], **beside(n)} for n in range(20)],
-}  # fmt: skip
+    "preference": [
+        {"prompt": [user(f"2+{n}?")], "chosen": [assistant("4")], "rejected": [assistant("5")], **beside(n)}
+        for n in range(20)
+    ],
+    "ranking": [
+        {"prompt": f"Joke {n}?", "responses": ["a", "b", "c"], "ranking": [2, 0, 1], **beside(n)}
+        for n in range(20)
+    ],
+}
 LOSSES: dict[tuple[str, str], dict[str, int]] = {
-    ("single_label", "fasttext"): BARE, ("multi_label", "fasttext"): BARE,
+    ("single_label", "fasttext"): BARE,
+    ("multi_label", "fasttext"): BARE,
     ("spans", "conll"): BARE,
-    ("generation", "prompts"): {"joined": 5}, ("generation", "summaries"): {"joined": 5},
-}  # fmt: skip
+    ("generation", "prompts"): {"joined": 5},
+    ("generation", "summaries"): {"joined": 5},
+}
 
 
 def lines(rows: list[dict]) -> bytes:
@@ -98,7 +133,9 @@ def parts(content: bytes) -> dict[str, bytes]:
     if not content.startswith(b"PK") or b"xl/workbook.xml" in content:
         return {}
     packed = zipfile.ZipFile(io.BytesIO(content))
-    return {name: packed.read(name) for name in packed.namelist() if name.endswith((".jsonl", ".ft", ".conll"))}
+    return {
+        name: packed.read(name) for name in packed.namelist() if name.endswith((".jsonl", ".ft", ".conll"))
+    }
 
 
 @pytest.fixture
@@ -149,7 +186,12 @@ def test_a_written_text_is_a_plain_cell_of_a_table(of_every_task, mia):
 @pytest.mark.postgres
 def test_strings_of_a_pair_stay_strings(project, ana, mia):
     first = make_dataset(project, ana, task="preference")
-    import_file(first, ana, lines([{"prompt": f"{n}?", "chosen": "4", "rejected": "5"} for n in range(12)]), "rows.jsonl")
+    import_file(
+        first,
+        ana,
+        lines([{"prompt": f"{n}?", "chosen": "4", "rejected": "5"} for n in range(12)]),
+        "rows.jsonl",
+    )
     made, content = exported(freeze(first, mia), mia, "trl")
     second = make_dataset(project, ana, task="preference")
 
@@ -161,7 +203,12 @@ def test_strings_of_a_pair_stay_strings(project, ana, mia):
 
 def test_unpaired_preferences_round_trip(project, ana, mia):
     first = make_dataset(project, ana)
-    import_file(first, ana, lines([{"prompt": f"{n}?", "completion": "4", "label": n % 2 == 0} for n in range(12)]), "rows.jsonl")
+    import_file(
+        first,
+        ana,
+        lines([{"prompt": f"{n}?", "completion": "4", "label": n % 2 == 0} for n in range(12)]),
+        "rows.jsonl",
+    )
     snapshot = freeze(first, mia)
 
     for kind in ("csv", "jsonl", "hf", "unpaired"):
@@ -176,7 +223,10 @@ def test_a_folder_has_label_names_in_the_file_and_in_the_card(of_every_task, mia
     _, content = exported(of_every_task["single_label"], mia, "hf")
 
     packed = zipfile.ZipFile(io.BytesIO(content))
-    assert packed.namelist() == ["README.md", *(f"data/{split}-00000-of-00001.parquet" for split in ("train", "validation", "test"))]
+    assert packed.namelist() == [
+        "README.md",
+        *(f"data/{split}-00000-of-00001.parquet" for split in ("train", "validation", "test")),
+    ]
     card = packed.read("README.md").decode()
     assert "  - name: label\n    dtype:\n      class_label:\n        names:\n          '0': a\n" in card
     assert r"# Inbox of single\_label, version 1" in card

@@ -14,8 +14,12 @@ from datasets_app.snapshots.rules import SPLITS, Anchor, Row, check_shares, dige
 SHARES = {"train": 80, "validation": 10, "test": 10}
 
 
-def row(item: str, label: str = "a", *, normal: str = "", group: str = "", kept: str = "", declared: str = "") -> Row:
-    return Row(item, f"uuid-{item}", f"d-{item}", f"du-{item}", label, normal or f"n-{item}", group, kept, declared)
+def row(
+    item: str, label: str = "a", *, normal: str = "", group: str = "", kept: str = "", declared: str = ""
+) -> Row:
+    return Row(
+        item, f"uuid-{item}", f"d-{item}", f"du-{item}", label, normal or f"n-{item}", group, kept, declared
+    )
 
 
 ROW3 = [row("3", declared="train")]
@@ -26,28 +30,59 @@ def where(division) -> dict[str, str]:
 
 
 def test_splits_of_the_file_are_kept():
-    rows = [row("1", declared="train"), row("2", declared="validation"), row("3", declared="test"), row("4", "b", declared="train")]
+    rows = [
+        row("1", declared="train"),
+        row("2", declared="validation"),
+        row("3", declared="test"),
+        row("4", "b", declared="train"),
+    ]
 
-    assert where(divide(rows, seed=1, shares=SHARES)) == {"1": "train", "2": "validation", "3": "test", "4": "train"}
+    assert where(divide(rows, seed=1, shares=SHARES)) == {
+        "1": "train",
+        "2": "validation",
+        "3": "test",
+        "4": "train",
+    }
 
 
 def test_quotas_are_met_within_each_label():
-    rows = [row(f"{label}{n:03}", label) for label, count in (("a", 100), ("b", 50), ("c", 10)) for n in range(count)]
+    rows = [
+        row(f"{label}{n:03}", label)
+        for label, count in (("a", 100), ("b", 50), ("c", 10))
+        for n in range(count)
+    ]
     found = Counter((placed.row.label, placed.split) for placed in divide(rows, seed=1, shares=SHARES).placed)
 
     assert found == {
-        ("a", "train"): 80, ("a", "validation"): 10, ("a", "test"): 10, ("b", "train"): 40, ("b", "validation"): 5, ("b", "test"): 5,
-        ("c", "train"): 8, ("c", "validation"): 1, ("c", "test"): 1,
-    }  # fmt: skip
+        ("a", "train"): 80,
+        ("a", "validation"): 10,
+        ("a", "test"): 10,
+        ("b", "train"): 40,
+        ("b", "validation"): 5,
+        ("b", "test"): 5,
+        ("c", "train"): 8,
+        ("c", "validation"): 1,
+        ("c", "test"): 1,
+    }
 
 
 def test_a_label_of_three_rows_is_in_every_split():
-    assert sorted(where(divide([row(x) for x in "123"], seed=1, shares=SHARES)).values()) == ["test", "train", "validation"]
+    assert sorted(where(divide([row(x) for x in "123"], seed=1, shares=SHARES)).values()) == [
+        "test",
+        "train",
+        "validation",
+    ]
 
 
 def test_a_train_row_with_the_text_of_a_test_row_is_left_out():
     division = divide(
-        [row("1", normal="x", declared="train"), row("2", normal="x", declared="test"), row("3", declared="train")], seed=1, shares=SHARES
+        [
+            row("1", normal="x", declared="train"),
+            row("2", normal="x", declared="test"),
+            row("3", declared="train"),
+        ],
+        seed=1,
+        shares=SHARES,
     )
 
     assert "1" not in where(division)
@@ -58,14 +93,25 @@ def test_a_train_row_with_the_text_of_a_test_row_is_left_out():
 
 def test_a_train_row_in_the_group_of_a_test_row_is_left_out():
     division = divide(
-        [row("1", group="g", declared="train"), row("2", group="g", declared="test"), row("3", declared="train")], seed=1, shares=SHARES
+        [
+            row("1", group="g", declared="train"),
+            row("2", group="g", declared="test"),
+            row("3", declared="train"),
+        ],
+        seed=1,
+        shares=SHARES,
     )
 
     assert division.left_out == {"leak": 1}
 
 
 def test_a_new_row_that_is_linked_to_test_goes_to_test():
-    rows = [row("1", normal="x", kept="test"), row("2", normal="x"), row("3", kept="train"), row("4", kept="validation")]
+    rows = [
+        row("1", normal="x", kept="test"),
+        row("2", normal="x"),
+        row("3", kept="train"),
+        row("4", kept="validation"),
+    ]
 
     assert where(divide(rows, seed=1, shares=SHARES))["2"] == "test"
 
@@ -92,7 +138,11 @@ def test_contradicting_labels_of_one_text_are_left_out_together():
 
 
 def test_contradicting_test_rows_stay_and_are_counted():
-    rows = [row("1", "a", normal="x", declared="test"), row("2", "b", normal="x", declared="test"), row("3", declared="train")]
+    rows = [
+        row("1", "a", normal="x", declared="test"),
+        row("2", "b", normal="x", declared="test"),
+        row("3", declared="train"),
+    ]
     division = divide(rows, seed=1, shares=SHARES)
 
     assert (where(division)["1"], where(division)["2"]) == ("test", "test")
@@ -100,7 +150,9 @@ def test_contradicting_test_rows_stay_and_are_counted():
 
 
 def test_validation_is_taken_out_of_train_where_the_file_has_none():
-    rows = [row(f"{n:03}", declared="train") for n in range(90)] + [row(f"t{n:02}", declared="test") for n in range(30)]
+    rows = [row(f"{n:03}", declared="train") for n in range(90)] + [
+        row(f"t{n:02}", declared="test") for n in range(30)
+    ]
     division = divide(rows, seed=1, shares=SHARES)
 
     assert Counter(where(division).values()) == {"train": 80, "validation": 10, "test": 30}
@@ -123,7 +175,10 @@ def test_another_seed_gives_another_division_of_the_same_size():
 
 
 def test_targets_count_existing_rows():
-    assert targets({"train": 80, "validation": 10, "test": 10}, 100, 100, SHARES) == {"test": 20, "validation": 20}
+    assert targets({"train": 80, "validation": 10, "test": 10}, 100, 100, SHARES) == {
+        "test": 20,
+        "validation": 20,
+    }
     assert targets({}, 2, 2, SHARES) == {"test": 0, "validation": 0}
 
 
@@ -138,7 +193,10 @@ def test_shares_add_up_to_a_hundred():
 def test_why_rows_cannot_be_frozen():
     assert why_not([], Counter(leak=2))[0] == "All 2 labeled rows are excluded."
     one_class = divide([row(f"{n}") for n in range(9)], seed=1, shares=SHARES)
-    assert why_not(one_class.placed, one_class.left_out)[0] == "All rows have the same label, so a model can't be trained."
+    assert (
+        why_not(one_class.placed, one_class.left_out)[0]
+        == "All rows have the same label, so a model can't be trained."
+    )
     few = divide([row("1", "a"), row("2", "b")], seed=1, shares=SHARES)
     assert why_not(few.placed, few.left_out)[0] == "The validation split would be empty."
 
@@ -146,8 +204,12 @@ def test_why_rows_cannot_be_frozen():
 names = st.sampled_from(["", "train", "validation", "test"])
 made = st.builds(
     lambda normal, group, label, kept, declared: (normal, group, label, kept, declared),
-    st.integers(0, 12), st.sampled_from(["", "", "g1", "g2", "g3"]), st.sampled_from("abc"), names, names,
-)  # fmt: skip
+    st.integers(0, 12),
+    st.sampled_from(["", "", "g1", "g2", "g3"]),
+    st.sampled_from("abc"),
+    names,
+    names,
+)
 
 
 def rows_from(parts) -> list[Row]:

@@ -25,7 +25,12 @@ from tests.support.jobs import run_jobs, run_ok
 from tests.support.snapshots import freeze
 
 SHARES = {"train": 60, "validation": 20, "test": 20}
-ROWS = [(f"{word} {label} number {n}", label) for word in ("mail", "chat") for label in ("card", "cash") for n in range(10)]
+ROWS = [
+    (f"{word} {label} number {n}", label)
+    for word in ("mail", "chat")
+    for label in ("card", "cash")
+    for n in range(10)
+]
 
 
 # ── The rules ───────────────────────────────────────────────────────────────
@@ -52,29 +57,50 @@ def test_a_row_outside_links_rows_inside_that_nothing_else_links():
     link = row("between", group="g")
     for seed in range(20):
         near = [("n", "one"), ("n", "between")]
-        division = divide([one, other, *(row(f"x{n}") for n in range(8))], seed=seed, shares=SHARES, beside=[link], near=near)
+        division = divide(
+            [one, other, *(row(f"x{n}") for n in range(8))],
+            seed=seed,
+            shares=SHARES,
+            beside=[link],
+            near=near,
+        )
         assert splits(division)[one.item] == splits(division)[other.item]
 
 
 @pytest.mark.parametrize(("kept", "declared"), [("test", ""), ("", "test")])
 def test_a_test_text_outside_the_slice_is_not_in_train_inside(kept, declared):
     twin = row("same", group="g", kept=kept, declared=declared)
-    division = divide([row("mine", group="g"), row("fixed", group="g", kept="train")], seed=1, shares=SHARES, beside=[twin])
+    division = divide(
+        [row("mine", group="g"), row("fixed", group="g", kept="train")], seed=1, shares=SHARES, beside=[twin]
+    )
 
     assert splits(division) == {"mine-card": "test"}
     assert division.left_out == {"leak": 1}
 
 
 def test_a_label_outside_contradicts_one_inside():
-    division = divide([row("same"), row("alone")], seed=1, shares={"train": 100, "validation": 0, "test": 0}, beside=[row("same", "cash")])
+    division = divide(
+        [row("same"), row("alone")],
+        seed=1,
+        shares={"train": 100, "validation": 0, "test": 0},
+        beside=[row("same", "cash")],
+    )
 
     assert set(splits(division)) == {"alone-card"}
     assert division.left_out == {"contradiction": 1}
-    assert [(case.item_uuid, case.against) for case in division.cases] == [("uuid-same-card", "uuid-same-cash")]
+    assert [(case.item_uuid, case.against) for case in division.cases] == [
+        ("uuid-same-card", "uuid-same-cash")
+    ]
 
 
 def test_anchors_constrain_a_slice_too():
-    division = divide([row("mine", group="g")], seed=1, shares=SHARES, beside=[row("x")], anchors=[Anchor("gone", "g", "validation")])
+    division = divide(
+        [row("mine", group="g")],
+        seed=1,
+        shares=SHARES,
+        beside=[row("x")],
+        anchors=[Anchor("gone", "g", "validation")],
+    )
     assert splits(division) == {"mine-card": "validation"}
 
 
@@ -96,7 +122,9 @@ def dataset(project, mia):
 
 @pytest.fixture
 def mails(dataset, mia):
-    return datasets.save_slice(dataset_id=dataset.uuid, actor=mia, name="Mails", filters={"q": "mail"}, shared=True)
+    return datasets.save_slice(
+        dataset_id=dataset.uuid, actor=mia, name="Mails", filters={"q": "mail"}, shared=True
+    )
 
 
 def texts(snapshot):
@@ -112,7 +140,10 @@ def test_it_contains_the_labeled_items_of_the_slice_and_shows_its_filters(datase
     assert (snapshot.filters, snapshot.leakage["undecided"]) == ({"q": "mail"}, 1)
     with local_copy(snapshot.manifest.digest) as path:
         assert pq.ParquetFile(path).schema_arrow.metadata == {b"filters": digest_of({"q": "mail"}).encode()}
-    frozen, asked = (json.loads(Event.objects.get(verb=f"snapshots.{verb}").canonical)["payload"] for verb in ("created", "requested"))
+    frozen, asked = (
+        json.loads(Event.objects.get(verb=f"snapshots.{verb}").canonical)["payload"]
+        for verb in ("created", "requested")
+    )
     assert frozen["filters"] == asked["filters"] == snapshot.filters_digest == digest_of({"q": "mail"})
     assert asked["slice"] == str(mails.uuid)
     assert "mail" not in json.dumps([frozen, asked])
@@ -120,7 +151,10 @@ def test_it_contains_the_labeled_items_of_the_slice_and_shows_its_filters(datase
 
 @pytest.mark.django_db
 def test_splits_of_a_slice_stay_in_the_snapshot_of_everything(dataset, mails, mia):
-    small, whole = freeze(dataset, mia, shares=SHARES, slice_id=mails.uuid), freeze(dataset, mia, shares=SHARES)
+    small, whole = (
+        freeze(dataset, mia, shares=SHARES, slice_id=mails.uuid),
+        freeze(dataset, mia, shares=SHARES),
+    )
 
     before = {row.item: row.split for row in queries.open_snapshot(small)}
     after = {row.item: row.split for row in queries.open_snapshot(whole)}
@@ -131,10 +165,14 @@ def test_splits_of_a_slice_stay_in_the_snapshot_of_everything(dataset, mails, mi
 
 @pytest.mark.django_db
 def test_a_slice_of_everything_has_another_digest_than_no_slice(dataset, mia):
-    every = datasets.save_slice(dataset_id=dataset.uuid, actor=mia, name="Every", filters={"length_from": "1"})
+    every = datasets.save_slice(
+        dataset_id=dataset.uuid, actor=mia, name="Every", filters={"length_from": "1"}
+    )
     whole, small = freeze(dataset, mia), freeze(dataset, mia, slice_id=every.uuid)
 
-    assert [row.item for row in queries.open_snapshot(whole)] == [row.item for row in queries.open_snapshot(small)]
+    assert [row.item for row in queries.open_snapshot(whole)] == [
+        row.item for row in queries.open_snapshot(small)
+    ]
     assert whole.digest != small.digest
     assert whole.test_digest == small.test_digest
 
@@ -161,7 +199,8 @@ def test_a_rerun_job_takes_the_items_selected_first(dataset, mails, mia, monkeyp
 @pytest.mark.django_db
 def test_an_unknown_or_invalid_slice_is_refused_and_nothing_is_requested(dataset, mails, mia, ravi, lee):
     own = datasets.save_slice(dataset_id=dataset.uuid, actor=ravi, name="Mine", filters={"q": "mail"})
-    for actor, chosen in ((mia, own), (lee, mails)):  # owned by another person; only for people who read texts
+    # owned by another person; only for people who read texts
+    for actor, chosen in ((mia, own), (lee, mails)):
         with pytest.raises(Refused) as refusal:
             actions.freeze(dataset=dataset, actor=actor, slice_id=chosen.uuid)
         assert list(refusal.value.fields) == ["slice"]
@@ -182,10 +221,18 @@ def test_a_slice_without_matches_makes_no_snapshot(dataset, mia):
 # ── Pages and API ───────────────────────────────────────────────────────────
 @pytest.mark.postgres
 @pytest.mark.django_db
-def test_the_slice_links_to_the_form_and_filters_are_shown_to_people_who_read_texts(dataset, mails, mia, lee, client_for):
+def test_the_slice_links_to_the_form_and_filters_are_shown_to_people_who_read_texts(
+    dataset, mails, mia, lee, client_for
+):
     client, url = client_for(mia), reverse("snapshots:dataset", args=[dataset.uuid])
-    assert f'href="{url}?slice={mails.uuid}"' in client.get(reverse("datasets:slice", args=[mails.uuid])).content.decode()
-    assert f'<option value="{mails.uuid}" selected>Mails</option>' in client.get(url, {"slice": str(mails.uuid)}).content.decode()
+    assert (
+        f'href="{url}?slice={mails.uuid}"'
+        in client.get(reverse("datasets:slice", args=[mails.uuid])).content.decode()
+    )
+    assert (
+        f'<option value="{mails.uuid}" selected>Mails</option>'
+        in client.get(url, {"slice": str(mails.uuid)}).content.decode()
+    )
 
     posted = {**SHARES, "seed": "13", "note": "", "after": "0", "slice": str(mails.uuid)}
     assert client.post(reverse("snapshots:freeze", args=[dataset.uuid]), posted).status_code == 302
@@ -200,13 +247,17 @@ def test_the_slice_links_to_the_form_and_filters_are_shown_to_people_who_read_te
 @pytest.mark.django_db
 def test_the_api_freezes_a_slice_and_names_its_filters_by_digest(dataset, mails, mia, client_for):
     body = {"shares": SHARES, "slice": str(mails.uuid)}
-    asked = client_for(mia).post(f"/api/v1/datasets/{dataset.uuid}/dataset-versions/", body, content_type="application/json")
+    asked = client_for(mia).post(
+        f"/api/v1/datasets/{dataset.uuid}/dataset-versions/", body, content_type="application/json"
+    )
     assert asked.status_code == 202
     run_ok("default")
 
     found = client_for(mia).get(f"/api/v1/dataset-versions/{Snapshot.objects.get().uuid}/").json()
     assert (found["counts"]["rows"], found["filters_digest"]) == (20, digest_of({"q": "mail"}))
     refused = client_for(mia).post(
-        f"/api/v1/datasets/{dataset.uuid}/dataset-versions/", {"slice": str(dataset.uuid)}, content_type="application/json"
+        f"/api/v1/datasets/{dataset.uuid}/dataset-versions/",
+        {"slice": str(dataset.uuid)},
+        content_type="application/json",
     )
     assert (refused.status_code, list(refused.json()["fields"])) == (422, ["slice"])

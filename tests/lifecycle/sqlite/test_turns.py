@@ -16,12 +16,18 @@ from lifecycle.sqlite.base import TURNS, DatabaseWrapper
 
 @pytest.fixture
 def connect(tmp_path, django_db_blocker) -> Iterator[Any]:
-    """Makes connections to one file, as the threads of a web process have them. Arguments: seconds until a writer gives up."""
+    """Makes connections to one file, as the threads of a web process have them. Arguments: seconds until a
+    writer gives up.
+    """
     made: list[DatabaseWrapper] = []
 
     def new(timeout: float = 20.0) -> DatabaseWrapper:
         options = {"timeout": timeout, "transaction_mode": "IMMEDIATE"}
-        settings = {**connections["default"].settings_dict, "NAME": str(tmp_path / "some.sqlite3"), "OPTIONS": options}
+        settings = {
+            **connections["default"].settings_dict,
+            "NAME": str(tmp_path / "some.sqlite3"),
+            "OPTIONS": options,
+        }
         made.append(DatabaseWrapper(settings, "default"))
         made[-1].inc_thread_sharing()
         return made[-1]

@@ -28,5 +28,7 @@ def empty_registries(monkeypatch):
 @pytest.fixture
 def page_template(settings):
     """A page of no room, found before the project's own templates."""
-    options = dict(settings.TEMPLATES[0], DIRS=[Path(__file__).parent / "templates", *settings.TEMPLATES[0]["DIRS"]])
+    options = dict(
+        settings.TEMPLATES[0], DIRS=[Path(__file__).parent / "templates", *settings.TEMPLATES[0]["DIRS"]]
+    )
     settings.TEMPLATES = [options]

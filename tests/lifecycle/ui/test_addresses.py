@@ -7,7 +7,12 @@ from lifecycle.ui.addresses import choice_in, key_in, typed_in
 
 
 def test_a_place_in_a_list_is_a_number_that_a_page_wrote():
-    assert (key_in({}), key_in({"before": ""}), key_in({"before": "12"}), key_in({"after": "7"}, "after")) == (None, None, 12, 7)
+    assert (
+        key_in({}),
+        key_in({"before": ""}),
+        key_in({"before": "12"}),
+        key_in({"after": "7"}, "after"),
+    ) == (None, None, 12, 7)
     for wrong in ("x", "-1", "1.5", "٣", "9" * 19, "1\x00"):
         with pytest.raises(Unreadable) as refused:
             key_in({"before": wrong})
@@ -15,9 +20,15 @@ def test_a_place_in_a_list_is_a_number_that_a_page_wrote():
 
 
 def test_a_choice_is_one_of_those_that_are_offered():
-    assert (choice_in({}, "state", ("open",), "open"), choice_in({"state": "open"}, "state", ("open",)), choice_in({}, "state", ())) == (
-        "open", "open", "",
-    )  # fmt: skip
+    assert (
+        choice_in({}, "state", ("open",), "open"),
+        choice_in({"state": "open"}, "state", ("open",)),
+        choice_in({}, "state", ()),
+    ) == (
+        "open",
+        "open",
+        "",
+    )
     for choices in (("open",), ()):
         with pytest.raises(Unreadable):
             choice_in({"state": "all"}, "state", choices, "open")

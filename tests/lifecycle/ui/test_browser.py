@@ -149,14 +149,19 @@ def test_charts_take_their_colours_from_the_theme(opened, mia):
 def test_on_paper_charts_are_light_and_as_wide_as_their_column_and_afterwards_as_before(opened, mia):
     page = opened("/styleguide/", mia)
     page.locator("main [data-theme-toggle]").click()
-    line, drawing = page.locator("#sample-loss .scatterlayer .trace path.js-line").nth(1), page.locator("#sample-loss .main-svg").first
+    line, drawing = (
+        page.locator("#sample-loss .scatterlayer .trace path.js-line").nth(1),
+        page.locator("#sample-loss .main-svg").first,
+    )
     expect(line).to_have_css("stroke", "rgb(127, 155, 255)")
 
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     expect(line).to_have_css("stroke", "rgb(43, 80, 212)")
     page.emulate_media(media="print")
     page.set_viewport_size({"width": 700, "height": 900})
-    assert drawing.evaluate("svg => svg.getBoundingClientRect().width <= svg.closest('.plot').clientWidth + 1")
+    assert drawing.evaluate(
+        "svg => svg.getBoundingClientRect().width <= svg.closest('.plot').clientWidth + 1"
+    )
     page.emulate_media(media="screen")
     page.evaluate("dispatchEvent(new Event('afterprint'))")
 
@@ -170,10 +175,10 @@ def test_a_chart_grows_by_the_points_since(opened, mia):
     page.evaluate(
         """() => { const old = document.getElementById("sample-loss"), next = old.cloneNode(true), plot = next.querySelector(".plot");
         plot.replaceChildren(); plot.className = "plot tall"; plot.dataset.chartUpdates = "/points/";
-        old.replaceWith(next); htmx.trigger(next, "htmx:load", {elt: next}); }"""
+        old.replaceWith(next); htmx.trigger(next, "htmx:load", {elt: next}); }"""  # noqa: E501
     )
     grown = """() => new Promise((done) => { const look = () => { const data = document.querySelector("#sample-loss .plot").data;
-        if (data?.[1].x.at(-1) === 780) done(data.map((trace) => trace.y.at(-1))); else requestAnimationFrame(look); }; look(); })"""
+        if (data?.[1].x.at(-1) === 780) done(data.map((trace) => trace.y.at(-1))); else requestAnimationFrame(look); }; look(); })"""  # noqa: E501
 
     assert page.evaluate(grown) == [0.09, 0.33]
 

@@ -7,10 +7,17 @@ from tests.support.pages import as_shown
 
 
 class RunForm(forms.Form):
-    rank = forms.IntegerField(label="LoRA rank", max_value=64, help_text="1 to <64>.", widget=forms.NumberInput(attrs={"class": "narrow"}))
+    rank = forms.IntegerField(
+        label="LoRA rank",
+        max_value=64,
+        help_text="1 to <64>.",
+        widget=forms.NumberInput(attrs={"class": "narrow"}),
+    )
     note = forms.CharField(required=False)
     early = forms.BooleanField(label="Stop early", required=False)
-    strategy = forms.ChoiceField(choices=[("lora", "LoRA"), ("full", "All weights")], widget=forms.RadioSelect)
+    strategy = forms.ChoiceField(
+        choices=[("lora", "LoRA"), ("full", "All weights")], widget=forms.RadioSelect
+    )
     file = forms.FileField(required=False)
 
     def clean(self):
@@ -40,14 +47,19 @@ def test_screen_readers_announce_a_wrong_field(wrong):
 
 
 def test_only_optional_fields_are_marked(wrong):
-    assert '<label for="id_note">Note <span class="opt">optional</span></label>' in as_shown(wrong["note"].as_field_group())
+    assert '<label for="id_note">Note <span class="opt">optional</span></label>' in as_shown(
+        wrong["note"].as_field_group()
+    )
     assert '<label for="id_rank">LoRA rank</label>' in as_shown(wrong["rank"].as_field_group())
 
 
 def test_a_checkbox_is_before_its_label(wrong):
     html = wrong["early"].as_field_group()
 
-    assert '<label class="check" for="id_early"><input type="checkbox" name="early" id="id_early"><span>Stop early</span></label>' in html
+    assert (
+        '<label class="check" for="id_early"><input type="checkbox" name="early" id="id_early"><span>Stop'
+        " early</span></label>" in html
+    )
 
 
 def test_choices_are_a_group_with_a_legend(wrong):
@@ -108,7 +120,13 @@ def refused(refusal):
 
 
 def test_a_refusal_of_one_field_shows_the_reason_and_next_step_beside_it():
-    errors = refused(Refused("There is one of this name.", fields={"name": ["Choose another."]}, next_step="Or rename the other."))
+    errors = refused(
+        Refused(
+            "There is one of this name.",
+            fields={"name": ["Choose another."]},
+            next_step="Or rename the other.",
+        )
+    )
 
     assert errors == {"name": ["There is one of this name.", "Choose another.", "Or rename the other."]}
 
@@ -120,8 +138,12 @@ def test_a_refusal_of_several_fields_shows_each_ones_error():
 
 
 def test_a_refusal_without_a_field_is_above_the_form():
-    assert refused(Refused("It is frozen.", next_step="Lift the freeze.")) == {"__all__": ["It is frozen. Lift the freeze."]}
-    assert refused(Refused("No.", fields={"seen": ["It has changed."]})) == {"__all__": ["No. It has changed."]}
+    assert refused(Refused("It is frozen.", next_step="Lift the freeze.")) == {
+        "__all__": ["It is frozen. Lift the freeze."]
+    }
+    assert refused(Refused("No.", fields={"seen": ["It has changed."]})) == {
+        "__all__": ["No. It has changed."]
+    }
 
 
 def test_a_dialog_that_is_not_complete_is_refused_with_its_fields():

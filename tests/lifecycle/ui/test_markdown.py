@@ -6,7 +6,15 @@ from markdown_it import MarkdownIt
 from lifecycle.ui.markdown import inline, paragraphs
 
 MARKDOWN = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
-WORDS = {"paragraph_open", "paragraph_close", "inline", "bullet_list_open", "bullet_list_close", "ordered_list_open", "ordered_list_close"}
+WORDS = {
+    "paragraph_open",
+    "paragraph_close",
+    "inline",
+    "bullet_list_open",
+    "bullet_list_close",
+    "ordered_list_open",
+    "ordered_list_close",
+}
 WORDS |= {"list_item_open", "list_item_close"}
 WRITTEN = [
     "Route mail.\n\n## Results\n\nMacro-F1 0.99.",
@@ -39,7 +47,11 @@ def test_what_people_wrote_is_paragraphs_and_lists_of_words(text):
     tokens = MARKDOWN.parse(paragraphs(text))
 
     assert {token.type for token in tokens} <= WORDS
-    assert {child.type for token in tokens for child in token.children or []} <= {"text", "text_special", "softbreak"}
+    assert {child.type for token in tokens for child in token.children or []} <= {
+        "text",
+        "text_special",
+        "softbreak",
+    }
 
 
 @pytest.mark.parametrize("text", WRITTEN)
@@ -55,10 +67,17 @@ def test_it_reads_as_it_was_typed():
 
     shown = MARKDOWN.parse(paragraphs(text))
 
-    words = ["".join(child.content for child in token.children if child.content) for token in shown if token.type == "inline"]
+    words = [
+        "".join(child.content for child in token.children if child.content)
+        for token in shown
+        if token.type == "inline"
+    ]
     assert words == ["Not for <minors> & co: 5 * 3 = 15, a_b, #1!", "one | two", "see https://example.org"]
     assert [token.type for token in shown].count("list_item_open") == 2
 
 
 def test_addresses_make_no_links_of_themselves():
-    assert paragraphs("http://a.example WWW.b.example me@c.example") == "http\\://a.example WWW\\.b.example me\\@c.example"
+    assert (
+        paragraphs("http://a.example WWW.b.example me@c.example")
+        == "http\\://a.example WWW\\.b.example me\\@c.example"
+    )

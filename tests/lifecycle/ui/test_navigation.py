@@ -68,9 +68,14 @@ def test_counts_are_queried_only_for_visible_items_and_zero_is_hidden():
 
     navigation.register(NavItem("Training", "Runs", "work:runs", count=count("runs", 2)))
     navigation.register(NavItem("Training", "Compare", "work:compare", count=count("compare", 0)))
-    navigation.register(NavItem("Registry", "Models", "work:models", count=count("models", 9), show=lambda user: False))
+    navigation.register(
+        NavItem("Registry", "Models", "work:models", count=count("models", 9), show=lambda user: False)
+    )
 
     navigation.groups("mia")
     assert asked == []
-    assert [(count.item.label, count.value) for count in navigation.counts("mia")] == [("Compare", None), ("Runs", 2)]
+    assert [(count.item.label, count.value) for count in navigation.counts("mia")] == [
+        ("Compare", None),
+        ("Runs", 2),
+    ]
     assert asked == [("compare", "mia"), ("runs", "mia")]

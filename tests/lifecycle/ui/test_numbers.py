@@ -48,12 +48,19 @@ def test_a_value_reads_as_another_than_the_limits_that_it_differs_from(value, di
 def test_only_none_and_all_read_as_none_and_all():
     shares = (0.0, 0.00003, 0.5, 0.99997, 1.0)
 
-    assert [numbers.percent(share, 2, (0, 1)).split()[0] for share in shares] == ["0.00", "0.003", "50.00", "99.997", "100.00"]
+    assert [numbers.percent(share, 2, (0, 1)).split()[0] for share in shares] == [
+        "0.00",
+        "0.003",
+        "50.00",
+        "99.997",
+        "100.00",
+    ]
     assert numbers.signed(0.0004, 2, (0,)) == "+0.0004"
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(0.013, "+0.013"), (-0.005, "−0.005"), (0.0, "0.000"), (0.0001, "0.000"), (None, "Not measured")]
+    ("value", "text"),
+    [(0.013, "+0.013"), (-0.005, "−0.005"), (0.0, "0.000"), (0.0001, "0.000"), (None, "Not measured")],
 )
 def test_differences_carry_their_sign(value, text):
     assert numbers.signed(value) == text
@@ -61,7 +68,15 @@ def test_differences_carry_their_sign(value, text):
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.00441, "0.0044"), (0.0831, "0.083"), (5.12, "5.1"), (1312, "1,312"), (0, "0"), (-0.0207, "−0.021"), (None, "Not measured")],
+    [
+        (0.00441, "0.0044"),
+        (0.0831, "0.083"),
+        (5.12, "5.1"),
+        (1312, "1,312"),
+        (0, "0"),
+        (-0.0207, "−0.021"),
+        (None, "Not measured"),
+    ],
 )
 def test_small_figures_keep_two_significant_digits(value, text):
     assert numbers.significant(value) == text
@@ -94,7 +109,11 @@ def test_units_follow_a_no_break_space():
     ],
 )
 def test_sizes_are_decimal(count, text):
-    assert numbers.size(count) == text.replace(" ", "\u00a0") if count is not None else numbers.size(count) == text
+    assert (
+        numbers.size(count) == text.replace(" ", "\u00a0")
+        if count is not None
+        else numbers.size(count) == text
+    )
 
 
 @pytest.mark.parametrize(
@@ -122,14 +141,29 @@ def test_a_moment_has_its_year_only_when_it_differs():
 
 @pytest.mark.parametrize(
     ("back", "text"),
-    [(0, "now"), (14, "14 s ago"), (200, "3 min ago"), (7300, "2 h ago"), (-7300, "in 2 h"), (90_000, "23 Nov 15:10")],
+    [
+        (0, "now"),
+        (14, "14 s ago"),
+        (200, "3 min ago"),
+        (7300, "2 h ago"),
+        (-7300, "in 2 h"),
+        (90_000, "23 Nov 15:10"),
+    ],
 )
 def test_relative_times_end_at_a_day(back, text):
     assert numbers.ago(NOW - timedelta(seconds=back), NOW).replace("\u00a0", " ") == text
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(0, "0.00"), (0.004, "under 0.01"), (0.005, "0.01"), (3.4, "3.40"), (99.999, "100.00"), (1204.4, "1,204")]
+    ("value", "text"),
+    [
+        (0, "0.00"),
+        (0.004, "under 0.01"),
+        (0.005, "0.01"),
+        (3.4, "3.40"),
+        (99.999, "100.00"),
+        (1204.4, "1,204"),
+    ],
 )
 def test_prices_are_written_with_cents_while_they_are_small(value, text):
     assert numbers.money(value) == text
@@ -137,7 +171,12 @@ def test_prices_are_written_with_cents_while_they_are_small(value, text):
 
 @pytest.mark.parametrize(
     ("number", "words", "text"),
-    [(0, ("text",), "0 texts"), (1, ("text",), "1 text"), (1_200, ("text",), "1,200 texts"), (2, ("class", "classes"), "2 classes")],
+    [
+        (0, ("text",), "0 texts"),
+        (1, ("text",), "1 text"),
+        (1_200, ("text",), "1,200 texts"),
+        (2, ("class", "classes"), "2 classes"),
+    ],
 )
 def test_what_is_counted_is_named_in_the_number_of_its_count(number, words, text):
     assert numbers.things(number, *words) == text

@@ -26,14 +26,22 @@ def test_nothing_typed_lists_the_pages_this_person_sees():
 
 @pytest.mark.parametrize(
     ("query", "found"),
-    [("run", ["Runs", "Compare runs"]), ("COMP run", ["Compare runs"]), ("diff", ["Compare runs"]), ("train", ["Runs"]), ("ain", [])],
+    [
+        ("run", ["Runs", "Compare runs"]),
+        ("COMP run", ["Compare runs"]),
+        ("diff", ["Compare runs"]),
+        ("train", ["Runs"]),
+        ("ain", []),
+    ],
 )
 def test_every_word_must_fit_a_label_or_begin_a_keyword(query, found):
     assert titles("mia", query).get("Pages", []) == found
 
 
 def test_providers_are_asked_for_the_person_and_cut_to_eight():
-    palette.register_search("Datasets", lambda user, text: [Hit(f"{text} {number} for {user}", "/d/") for number in range(12)])
+    palette.register_search(
+        "Datasets", lambda user, text: [Hit(f"{text} {number} for {user}", "/d/") for number in range(12)]
+    )
 
     assert titles("mia", " 184 ") == {"Datasets": [f"184 {number} for mia" for number in range(8)]}
 
@@ -46,7 +54,9 @@ def test_a_page_of_the_navigation_is_listed_once_and_found_by_its_rooms_keywords
 
 
 def test_a_thing_that_two_providers_find_is_listed_once():
-    palette.register_search("Datasets", lambda user, text: [Hit("One", "/d/"), Hit("One", "/d/"), Hit("Two", "/d/2/")])
+    palette.register_search(
+        "Datasets", lambda user, text: [Hit("One", "/d/"), Hit("One", "/d/"), Hit("Two", "/d/2/")]
+    )
     palette.register_search("Slices", lambda user, text: [Hit("Two", "/d/2/"), Hit("Three", "/d/3/")])
 
     assert titles("mia", "184") == {"Datasets": ["One", "Two"], "Slices": ["Three"]}
@@ -60,9 +70,14 @@ def test_providers_are_not_asked_for_nothing():
 
 def test_a_result_is_a_list_of_options():
 
-    html = render_shown("components/palette_results.html", {"sections": palette.find("mia", "compare"), "query": "compare"})
+    html = render_shown(
+        "components/palette_results.html", {"sections": palette.find("mia", "compare"), "query": "compare"}
+    )
 
-    assert '<a role="option" id="palette-1-1" aria-selected="false" href="/work/runs/compare/"><span>Compare runs</span></a>' in html
+    assert (
+        '<a role="option" id="palette-1-1" aria-selected="false" href="/work/runs/compare/"><span>Compare'
+        " runs</span></a>" in html
+    )
 
 
 def test_an_empty_result_names_what_was_looked_for():

@@ -4,7 +4,10 @@ import pytest
 
 from lifecycle.ui.respond import wants_fragment
 
-pytestmark = [pytest.mark.urls("tests.lifecycle.ui.urls"), pytest.mark.usefixtures("empty_registries", "page_template")]
+pytestmark = [
+    pytest.mark.urls("tests.lifecycle.ui.urls"),
+    pytest.mark.usefixtures("empty_registries", "page_template"),
+]
 HTMX = {"HTTP_HX_REQUEST": "true", "HTTP_HX_CURRENT_URL": "http://testserver/page/?tab=rows"}
 
 
@@ -42,8 +45,8 @@ def test_a_toast_comes_with_the_fragment_out_of_band(client):
 
     assert html.startswith('<section id="part">8</section>')
     assert (
-        '<div hx-swap-oob="beforeend:#toasts"><div class="toast" role="status" data-toast><span class="st ok">Saved as card_arrival</span>'
-        in html
+        '<div hx-swap-oob="beforeend:#toasts"><div class="toast" role="status" data-toast><span class="st'
+        ' ok">Saved as card_arrival</span>' in html
     )
     assert 'hx-post="/undo/"' in html
 
@@ -51,7 +54,10 @@ def test_a_toast_comes_with_the_fragment_out_of_band(client):
 def test_a_toast_is_in_the_corner_of_a_page(client):
     html = squeezed(client.post("/save/").text)
 
-    assert '<div class="toasts" id="toasts" aria-live="polite"><div class="toast" role="status" data-toast>' in html
+    assert (
+        '<div class="toasts" id="toasts" aria-live="polite"><div class="toast" role="status" data-toast>'
+        in html
+    )
     assert "hx-swap-oob" not in html
 
 
@@ -82,7 +88,9 @@ def test_after_sign_in_one_returns_to_the_page_not_to_its_fragment(client):
     assert client.get("/private/")["Location"] == "/accounts/login/?next=/private/"
 
 
-@pytest.mark.parametrize(("kind", "status"), [("conflict", 409), ("refused", 422), ("not_ready", 503), ("denied", 403)])
+@pytest.mark.parametrize(
+    ("kind", "status"), [("conflict", 409), ("refused", 422), ("not_ready", 503), ("denied", 403)]
+)
 def test_a_refused_fragment_request_becomes_a_toast_and_changes_nothing_else(client, kind, status):
     response = client.post(f"/{kind}/refuse/", **HTMX)
 
@@ -91,7 +99,10 @@ def test_a_refused_fragment_request_becomes_a_toast_and_changes_nothing_else(cli
     assert (
         squeezed(response.text)
         .lstrip()
-        .startswith('<div hx-swap-oob="beforeend:#toasts"><div class="toast" role="alert" data-toast><span class="st bad">')
+        .startswith(
+            '<div hx-swap-oob="beforeend:#toasts"><div class="toast" role="alert" data-toast><span class="st'
+            ' bad">'
+        )
     )
     assert "<!DOCTYPE html>" not in response.text
 

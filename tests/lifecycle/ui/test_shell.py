@@ -12,7 +12,9 @@ from registry.ground.access.models import User
 from tests.support.pages import render_shown
 
 ROOT = Path(settings.BASE_DIR)
-TEMPLATES = sorted(path.relative_to(ROOT / "templates").as_posix() for path in (ROOT / "templates").rglob("*.html"))
+TEMPLATES = sorted(
+    path.relative_to(ROOT / "templates").as_posix() for path in (ROOT / "templates").rglob("*.html")
+)
 INLINE = re.compile(
     r"\sstyle=|\son[a-z]+=|<style|<script(?![^>]*(\ssrc=|type=\"application/json\"))|hx-on|javascript:|//cdn|https?://(?!www\.w3\.org)"
 )
@@ -60,7 +62,14 @@ def test_single_keys_can_be_switched_off(rf, user):
 @pytest.mark.usefixtures("empty_registries")
 def test_the_navigation_holds_links_and_empty_places_for_counts(rf, user):
     navigation.register(
-        NavItem("Training", "Runs", "work:runs", count=lambda user: pytest.fail("counted while the page was made"), hot=True, key="r")
+        NavItem(
+            "Training",
+            "Runs",
+            "work:runs",
+            count=lambda user: pytest.fail("counted while the page was made"),
+            hot=True,
+            key="r",
+        )
     )
 
     html = page(rf, user)
@@ -91,15 +100,29 @@ def test_a_stranger_sees_no_navigation(rf):
 
 def test_a_dialog_asks_for_reason_and_typed_name(rf):
     seen = {"seen": "a<b"}
-    context = {"id": "roll", "title": "Roll back?", "text": "All traffic.", "action": "/roll/", "confirm": "Roll back", "kind": "danger"}
+    context = {
+        "id": "roll",
+        "title": "Roll back?",
+        "text": "All traffic.",
+        "action": "/roll/",
+        "confirm": "Roll back",
+        "kind": "danger",
+    }
 
-    html = render_shown("components/dialog.html", context | {"match": "3.2.0", "reason": True, "hidden_fields": seen}, rf.get("/"))
+    html = render_shown(
+        "components/dialog.html",
+        context | {"match": "3.2.0", "reason": True, "hidden_fields": seen},
+        rf.get("/"),
+    )
 
     assert 'name="csrfmiddlewaretoken"' in html
     assert '<input type="hidden" name="seen" value="a&lt;b">' in html
     assert 'name="reason" rows="2" required' in html
     assert 'name="typed" required autocomplete="off" spellcheck="false" data-match="3.2.0"' in html
-    assert '<button class="btn" type="button" command="close" commandfor="roll" autofocus>Cancel</button>' in html
+    assert (
+        '<button class="btn" type="button" command="close" commandfor="roll" autofocus>Cancel</button>'
+        in html
+    )
     assert '<button class="btn sure danger">Roll back</button>' in html
 
 
@@ -115,7 +138,10 @@ def test_a_pager_has_no_page_numbers(render):
 
 
 def test_progress_of_unknown_length_is_busy(render):
-    known = render('{% include "components/progress.html" with id="p" label="Step 7" value=7 max=9 left="2 s left" only %}')
+    known = render(
+        '{% include "components/progress.html" with id="p" label="Step 7" value=7 max=9 left="2 s left"'
+        " only %}"
+    )
     unknown = render('{% include "components/progress.html" with id="p" label="Reading" only %}')
 
     assert '<progress id="p" max="9" value="7">7 of 9</progress>' in known
@@ -125,7 +151,9 @@ def test_progress_of_unknown_length_is_busy(render):
 def test_scripts_use_no_eval_and_no_markup_from_strings():
     for script in (ROOT / "static/js").glob("*.js"):
         source = script.read_text()
-        assert not re.search(r"\beval\(|new Function|innerHTML|insertAdjacentHTML|document\.write", source), script.name
+        assert not re.search(r"\beval\(|new Function|innerHTML|insertAdjacentHTML|document\.write", source), (
+            script.name
+        )
         assert source.startswith("// @ts-check"), script.name
 
 

@@ -23,7 +23,21 @@ def test_a_bidi_override_is_shown_and_does_nothing():
 
 @pytest.mark.parametrize(
     "character",
-    ["\x00", "\x07", "\x1b", "\x7f", "\x85", "\u200b", "\u200e", "\u2066", "\u2069", "\ufeff", "\u061c", "\u00ad", "\U000e0041"],
+    [
+        "\x00",
+        "\x07",
+        "\x1b",
+        "\x7f",
+        "\x85",
+        "\u200b",
+        "\u200e",
+        "\u2066",
+        "\u2069",
+        "\ufeff",
+        "\u061c",
+        "\u00ad",
+        "\U000e0041",
+    ],
 )
 def test_no_invisible_character_passes(character):
     shown = inert(f"a{character}b")
@@ -47,8 +61,12 @@ def test_the_title_of_a_page_and_the_options_of_a_form_hold_no_raw_bidi_characte
 
 
 def test_no_template_writes_markup_where_only_text_is_allowed():
-    """inert makes a mark of what it finds; in a title, an option or an attribute that would be read as text, or end the attribute."""
-    places = re.compile(r'{% block title %}[^\n]*?{% endblock %}|<option.*?</option>|[a-z]="[^"<>]*"', re.DOTALL)
+    """inert makes a mark of what it finds; in a title, an option or an attribute that would be read as text,
+    or end the attribute.
+    """
+    places = re.compile(
+        r'{% block title %}[^\n]*?{% endblock %}|<option.*?</option>|[a-z]="[^"<>]*"', re.DOTALL
+    )
     found = {
         f"{path.name}: {place}"
         for path in (settings.BASE_DIR / "templates").rglob("*.html")
@@ -73,7 +91,9 @@ def test_what_joins_one_character_or_word_is_left_alone(text):
     assert spelt(text) == text
 
 
-@pytest.mark.parametrize("text", ["a\u200db", "👍\u200d", "\u200d👍", "a\u200cb", "\U0001f3f4\U000e0067", "م\u200ca"])
+@pytest.mark.parametrize(
+    "text", ["a\u200db", "👍\u200d", "\u200d👍", "a\u200cb", "\U0001f3f4\U000e0067", "م\u200ca"]
+)
 def test_a_joiner_that_joins_nothing_is_shown(text):
     assert 'class="unseen"' in inert(text)
 
@@ -91,7 +111,12 @@ def test_a_joiner_that_joins_nothing_is_shown(text):
 )
 def test_a_shortened_text_ends_between_two_characters(text, most, shown):
     assert shortened(text, most) == shown
-    assert Template("{% load lifecycle %}{{ text|truncatechars:most }}").render(Context({"text": text, "most": most})) == shown
+    assert (
+        Template("{% load lifecycle %}{{ text|truncatechars:most }}").render(
+            Context({"text": text, "most": most})
+        )
+        == shown
+    )
 
 
 @pytest.mark.parametrize(("at", "begins"), [(0, 0), (1, 1), (2, 1), (5, 1), (6, 6), (7, 7), (99, 7)])
@@ -111,7 +136,10 @@ def test_every_text_of_people_runs_in_its_own_direction():
         bare = markup.sub(lambda each: "\0" * len(each.group()), source)
         for place in re.finditer(r"{{ ?[\w.]*" + written.pattern + "[^{}]*}}", source):
             tags = re.findall(r"<[^<>]*>", bare[: place.start()])
-            if not any('dir="auto"' in tag or re.fullmatch(r"<bdi\s*>", tag) for tag in tags[-3:]) and path.name != "shaded.html":
+            if (
+                not any('dir="auto"' in tag or re.fullmatch(r"<bdi\s*>", tag) for tag in tags[-3:])
+                and path.name != "shaded.html"
+            ):
                 found.add(f"{path.name}: {place.group()}")
 
     assert found == set()
@@ -127,6 +155,9 @@ def test_class_names_may_break_after_underscores_and_stay_inert():
     assert breakable("<_>") == "&lt;_<wbr>&gt;"
 
 
-@pytest.mark.parametrize(("name", "letters"), [("Mia Trainer", "MT"), ("ravi", "RA"), ("Ana Lucia de Souza", "AS"), ("", "?"), ("—", "?")])
+@pytest.mark.parametrize(
+    ("name", "letters"),
+    [("Mia Trainer", "MT"), ("ravi", "RA"), ("Ana Lucia de Souza", "AS"), ("", "?"), ("—", "?")],
+)
 def test_initials(name, letters):
     assert initials(name) == letters

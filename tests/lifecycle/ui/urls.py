@@ -14,7 +14,9 @@ from lifecycle.ui.respond import redirect_or_refresh, respond
 from lifecycle.ui.toasts import toast
 
 NOT_NOW = {
-    "conflict": Conflict("Request 41 is approved and can no longer be rejected.", next_step="Reload the page."),
+    "conflict": Conflict(
+        "Request 41 is approved and can no longer be rejected.", next_step="Reload the page."
+    ),
     "refused": Refused("The queue holds 8 of 8 runs."),
     "not_ready": NotReady("The base model is still being fetched."),
     "denied": PermissionDenied("Only a governance reviewer can approve."),
@@ -44,7 +46,9 @@ def moved(request):
 
 def wrong_form(request):
     form = NameForm(request.POST or {"name": "too long a name"})
-    return respond(request, "ui_page.html", "part", {"form": form, "number": 9}, status=422, target="#elsewhere")
+    return respond(
+        request, "ui_page.html", "part", {"form": form, "number": 9}, status=422, target="#elsewhere"
+    )
 
 
 def live(request):
@@ -61,11 +65,19 @@ def counts(request):
 
 def find(request):
     query = request.GET.get("q", "")
-    return render(request, "components/palette_results.html", {"sections": palette.find(request.user, query), "query": query})
+    return render(
+        request,
+        "components/palette_results.html",
+        {"sections": palette.find(request.user, query), "query": query},
+    )
 
 
 home = [path("counts/", counts, name="counts"), path("find/", find, name="palette")]
-work = [path("runs/", fragment, name="runs"), path("runs/compare/", fragment, name="compare"), path("models/", fragment, name="models")]
+work = [
+    path("runs/", fragment, name="runs"),
+    path("runs/compare/", fragment, name="compare"),
+    path("models/", fragment, name="models"),
+]
 urlpatterns = [
     path("accounts/", include("allauth.urls")),
     path("access/", include("registry.ground.access.urls")),

@@ -1,4 +1,6 @@
-"""An endpoint on which 1.0.0 is live, a frozen clock, a way to raise an alert on it, and traffic as its rollups hold it."""
+"""An endpoint on which 1.0.0 is live, a frozen clock, a way to raise an alert on it, and traffic as its
+rollups hold it.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,12 @@ def raised(live_endpoint):
     from monitoring.alerts import actions
 
     def make(severity="page", at=NOON, key="a", **more):
-        given = {"source": "drill", "title": "Errors burn", "text": "14 of 100 requests failed.", "url": "/endpoints/"} | more
+        given = {
+            "source": "drill",
+            "title": "Errors burn",
+            "text": "14 of 100 requests failed.",
+            "url": "/endpoints/",
+        } | more
         return actions.raise_alert(endpoint=live_endpoint, key={"n": key}, severity=severity, now=at, **given)
 
     return make
@@ -27,7 +34,13 @@ def objective(live_endpoint, omar):
     from monitoring.alerts import actions
 
     return actions.set_objective(
-        endpoint_id=live_endpoint.uuid, kind="availability", target=0.995, window_days=30, threshold_ms=None, actor=omar, seen=0
+        endpoint_id=live_endpoint.uuid,
+        kind="availability",
+        target=0.995,
+        window_days=30,
+        threshold_ms=None,
+        actor=omar,
+        seen=0,
     )
 
 
@@ -40,7 +53,11 @@ def traffic(live_endpoint):
 
     def put(ago, bad=0, total=0, *, now=NOON, **more):
         given = {"requests": total, "errors": bad} | more
-        start = now.replace(second=0, microsecond=0) - (ago if isinstance(ago, timedelta) else timedelta(minutes=ago))
-        return MinuteRollup.objects.create(endpoint=live_endpoint, version=version, arm="stable", start=start, **given)
+        start = now.replace(second=0, microsecond=0) - (
+            ago if isinstance(ago, timedelta) else timedelta(minutes=ago)
+        )
+        return MinuteRollup.objects.create(
+            endpoint=live_endpoint, version=version, arm="stable", start=start, **given
+        )
 
     return put

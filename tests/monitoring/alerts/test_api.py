@@ -25,7 +25,13 @@ def test_objectives_are_set_read_and_switched_off(client_for, omar, mia, live_en
     path = f"endpoints/{live_endpoint.uuid}/objectives/"
 
     made = post(client_for(omar), path, **OBJECTIVE, owner=str(mia.uuid)).json()
-    assert (made["kind"], made["target"], made["owner"], made["revision"], made["budget"]) == ("latency", 0.99, str(mia.uuid), 1, None)
+    assert (made["kind"], made["target"], made["owner"], made["revision"], made["budget"]) == (
+        "latency",
+        0.99,
+        str(mia.uuid),
+        1,
+        None,
+    )
     assert post(client_for(omar), path, **OBJECTIVE).status_code == 409
     assert post(client_for(mia), path, **OBJECTIVE).status_code == 403
     refused = post(client_for(omar), path, **OBJECTIVE | {"threshold_ms": None, "seen": 1})
@@ -48,7 +54,9 @@ def test_alerts_are_listed_by_filter_read_taken_and_ended(client_for, omar, mia,
     assert ([row["title"] for row in first["results"]], first["before"]) == (["A ticket"], ticket.pk)
     second = client.get("/api/v1/alerts/", {"before": first["before"]}).json()
     assert ([row["title"] for row in second["results"]], second["before"]) == (["A page"], None)
-    assert [row["uuid"] for row in client.get("/api/v1/alerts/", {"severity": "page"}).json()["results"]] == [str(page.uuid)]
+    assert [row["uuid"] for row in client.get("/api/v1/alerts/", {"severity": "page"}).json()["results"]] == [
+        str(page.uuid)
+    ]
     assert client.get("/api/v1/alerts/", {"severity": "loud"}).status_code == 400
 
     path = f"alerts/{page.uuid}/"
@@ -56,13 +64,20 @@ def test_alerts_are_listed_by_filter_read_taken_and_ended(client_for, omar, mia,
     assert post(client_for(mia), f"{path}acknowledge/", seen="firing").status_code == 403
     assert post(client, f"{path}acknowledge/", seen="firing").json()["acknowledged_by"] == str(omar.uuid)
     assert post(client, f"{path}resolve/", seen="firing", reason="x").status_code == 409
-    assert post(client, f"{path}resolve/", seen="acknowledged", reason="A client").json()["resolution"] == "A client"
+    assert (
+        post(client, f"{path}resolve/", seen="acknowledged", reason="A client").json()["resolution"]
+        == "A client"
+    )
     assert Alert.objects.get(pk=page.pk).resolved_by == omar
 
 
 @pytest.mark.postgres
 def test_a_silence_is_made_listed_and_ended(client_for, omar, mia, otto, project, live_endpoint):
-    given = {"endpoint": str(live_endpoint.uuid), "until": (timezone.now() + timedelta(hours=1)).isoformat(), "reason": "Load test"}
+    given = {
+        "endpoint": str(live_endpoint.uuid),
+        "until": (timezone.now() + timedelta(hours=1)).isoformat(),
+        "reason": "Load test",
+    }
 
     assert post(client_for(mia), "silences/", **given).status_code == 403
     assert post(client_for(otto), "silences/", **given).status_code == 422
@@ -70,14 +85,22 @@ def test_a_silence_is_made_listed_and_ended(client_for, omar, mia, otto, project
     assert Silence.objects.count() == 0
     made = post(client_for(omar), "silences/", **given)
     assert made.status_code == 201
-    assert [row["reason"] for row in client_for(mia).get("/api/v1/silences/").json()["results"]] == ["Load test"]
+    assert [row["reason"] for row in client_for(mia).get("/api/v1/silences/").json()["results"]] == [
+        "Load test"
+    ]
     assert post(client_for(omar), f"silences/{made.json()['uuid']}/end/").json()["ended_at"]
     assert client_for(mia).get("/api/v1/silences/").json()["results"] == []
 
 
 @pytest.mark.postgres
 def test_a_channels_secret_is_in_the_response_that_creates_it_and_nowhere_else(client_for, omar, project):
-    given = {"project": str(project.uuid), "kind": "webhook", "name": "Pager", "address": "https://example.org/token/x", "wants": ["page"]}
+    given = {
+        "project": str(project.uuid),
+        "kind": "webhook",
+        "name": "Pager",
+        "address": "https://example.org/token/x",
+        "wants": ["page"],
+    }
     client = client_for(omar)
 
     made = post(client, "channels/", **given).json()
@@ -86,14 +109,19 @@ def test_a_channels_secret_is_in_the_response_that_creates_it_and_nowhere_else(c
     assert ("secret" in listed, listed["host"]) == (False, "example.org")
     renewed = post(client, f"channels/{made['uuid']}/secret/", seen=1).json()
     assert renewed["secret"] not in ("", made["secret"])
-    assert post(client, f"channels/{made['uuid']}/change/", wants=["ticket", "digest"]).json()["wants"] == ["digest", "ticket"]
+    assert post(client, f"channels/{made['uuid']}/change/", wants=["ticket", "digest"]).json()["wants"] == [
+        "digest",
+        "ticket",
+    ]
     assert post(client, f"channels/{made['uuid']}/test/", once="a").json()["state"] == "waiting"
     private = post(client, "channels/", **given | {"name": "Inside", "address": "http://10.0.0.1/"})
     assert (private.status_code, list(private.json()["fields"])) == (422, ["address"])
 
 
 @pytest.mark.parametrize("path", ["alerts/", "alerts/suppressed/"])
-def test_lists_take_a_constant_number_of_statements(client_for, omar, raised, live_endpoint, path, django_assert_max_num_queries):
+def test_lists_take_a_constant_number_of_statements(
+    client_for, omar, raised, live_endpoint, path, django_assert_max_num_queries
+):
     client = client_for(omar)
 
     def ask():

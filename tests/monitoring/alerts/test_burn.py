@@ -19,12 +19,21 @@ SLOW, QUICK = 10_000, 1_000
 
 def counts(**given: Count) -> dict[timedelta, Count]:
     """Every window the same, unless it is named: h1=Count(…)."""
-    named = {"m5": 5 * MIN, "m30": 30 * MIN, "h1": HOUR, "h2": 2 * HOUR, "h6": 6 * HOUR, "d1": DAY, "d3": 3 * DAY}
+    named = {
+        "m5": 5 * MIN,
+        "m30": 30 * MIN,
+        "h1": HOUR,
+        "h2": 2 * HOUR,
+        "h6": 6 * HOUR,
+        "d1": DAY,
+        "d3": 3 * DAY,
+    }
     rest = given.pop("rest", Count())
     return {window: given.get(name, rest) for name, window in named.items()}
 
 
-# The Site Reliability Workbook, table 5-8; slok/sloth internal/alert/windows/google-30d.yaml and google-28d.yaml
+# The Site Reliability Workbook, table 5-8; slok/sloth internal/alert/windows/google-30d.yaml and
+# google-28d.yaml
 def loudest(readings):
     """The severity of the rows that fire: a page before a ticket."""
     firing = {reading.row.severity for reading in readings if reading.fires}
@@ -49,7 +58,9 @@ def test_the_table_is_the_published_one(row, severity, long, short, of_30_days, 
 
 
 # SRE workbook, table 5-2: error rate, burn rate and time to exhaustion for a 99.9 % objective over 30 days
-@pytest.mark.parametrize(("bad", "rate", "days"), [(1, 1, 30), (2, 2, 15), (10, 10, 3), (1000, 1000, 43.2 / 60 / 24)])
+@pytest.mark.parametrize(
+    ("bad", "rate", "days"), [(1, 1, 30), (2, 2, 15), (10, 10, 3), (1000, 1000, 43.2 / 60 / 24)]
+)
 def test_burn_rate_and_time_to_exhaustion_of_the_workbook(bad, rate, days):
     measured = Count(bad, 1000)
 
@@ -63,8 +74,10 @@ def test_burn_rate_and_time_to_exhaustion_of_the_workbook(bad, rate, days):
     [
         ({"rest": Count(20, QUICK)}, "ticket"),  # burn 4 of 99.5 %: the day's row
         ({"rest": Count(80, QUICK)}, "page"),  # burn 16 everywhere
-        ({"rest": Count(80, QUICK), "m5": Count(0, 100), "m30": Count(0, 600)}, "ticket"),  # it is over: the short windows say so
-        ({"rest": Count(1, QUICK), "m5": Count(50, 100), "m30": Count(50, 600)}, None),  # a burst, not yet a burn
+        # it is over: the short windows say so
+        ({"rest": Count(80, QUICK), "m5": Count(0, 100), "m30": Count(0, 600)}, "ticket"),
+        # a burst, not yet a burn
+        ({"rest": Count(1, QUICK), "m5": Count(50, 100), "m30": Count(50, 600)}, None),
         ({"rest": Count(6, QUICK)}, "ticket"),  # burn 1.2 over three days
         ({"rest": Count(5, QUICK)}, None),  # burn 1 is allowed
         ({"rest": Count(0, QUICK)}, None),
@@ -97,8 +110,9 @@ def test_a_window_is_over_its_limit_only_beyond_chance(bad, total, sure):
 
 
 def months(rate: int, budgets: float, *, target: float, number: int) -> Iterator[list[Severity | None]]:
-    """Months of an endpoint whose requests fail independently, so many times too often: what the table comes to at each new bad event.
-    rate: requests an hour."""
+    """Months of an endpoint whose requests fail independently, so many times too often: what the table comes
+    to at each new bad event. rate: requests an hour.
+    """
     chance, minutes = np.random.default_rng(15), int(T30 / MIN)
     for _ in range(number):
         total = chance.poisson(rate / 60, minutes)
@@ -110,10 +124,15 @@ def months(rate: int, budgets: float, *, target: float, number: int) -> Iterator
             return Count(bads[end] - bads[begin], totals[end] - totals[begin])
 
         ends = [int(at) + 1 for at in np.flatnonzero(bad) if at >= 3 * DAY / MIN]
-        yield [loudest(burn.read_rows({each: seen(end, each) for each in burn.WINDOWS}, target, T30)) for end in ends]
+        yield [
+            loudest(burn.read_rows({each: seen(end, each) for each in burn.WINDOWS}, target, T30))
+            for end in ends
+        ]
 
 
-@pytest.mark.parametrize(("rate", "budgets", "target"), [(20, 0.5, 0.995), (100, 1, 0.995), (20, 1, 0.999), (100, 0.5, 0.999)])
+@pytest.mark.parametrize(
+    ("rate", "budgets", "target"), [(20, 0.5, 0.995), (100, 1, 0.995), (20, 1, 0.999), (100, 0.5, 0.999)]
+)
 def test_within_the_budget_hardly_a_month_has_an_alert_however_little_the_traffic(rate, budgets, target):
     alarmed = [any(found) for found in months(rate, budgets, target=target, number=25)]
 
@@ -134,12 +153,23 @@ def test_what_is_over_by_the_plain_ratio_alone_is_called_few():
 def test_nothing_happened_is_no_measurement():
     reading = burn.read_row(burn.ROWS[0], counts(), 0.995, T30)
 
-    assert (reading.long, reading.short, reading.fires, reading.few, reading.calm) == (None, None, False, False, True)
+    assert (reading.long, reading.short, reading.fires, reading.few, reading.calm) == (
+        None,
+        None,
+        False,
+        False,
+        True,
+    )
 
 
 @pytest.mark.parametrize(
     ("target", "rows"),
-    [(0.9, ["1\u00a0h / 5\u00a0min"]), (0.8, ["1\u00a0h / 5\u00a0min", "6\u00a0h / 30\u00a0min"]), (0.94, []), (0.999, [])],
+    [
+        (0.9, ["1\u00a0h / 5\u00a0min"]),
+        (0.8, ["1\u00a0h / 5\u00a0min", "6\u00a0h / 30\u00a0min"]),
+        (0.94, []),
+        (0.999, []),
+    ],
 )
 def test_a_row_that_can_never_fire_is_known(target, rows):
     assert [row.name for row in burn.never_fires(target, T30)] == rows

@@ -1,4 +1,6 @@
-"""The evaluation: traffic in, burn rates against the table, alerts open and end, and what is suppressed is logged with the reason."""
+"""The evaluation: traffic in, burn rates against the table, alerts open and end, and what is suppressed is
+logged with the reason.
+"""
 
 from __future__ import annotations
 
@@ -36,11 +38,12 @@ def test_a_burst_pages_and_opens_the_ticket_that_the_page_hides(objective, traff
     page, ticket = Alert.objects.order_by("severity")
     assert {row["endpoint"] for row in queries.burn_rates()} == {"inbox/support-inbox-prod"}
     assert page.title == "inbox/support-inbox-prod: failed requests burn the error budget 16.0 times too fast"
-    assert page.text == (
-        "8.00\u00a0% of requests failed in 1\u00a0h (1,600 of 20,000), and 8.00\u00a0% in 5\u00a0min. The objective of 99.5\u00a0% allows "
-        "0.50\u00a0% over 30 days; at this rate the whole budget would last 1\u00a0d 21\u00a0h. "
-        "Check what changed just before. If a version caused it, "
-        "roll back; if the server is down, start it."
+    assert (
+        page.text
+        == "8.00\u00a0% of requests failed in 1\u00a0h (1,600 of 20,000), and 8.00\u00a0% in 5\u00a0min. The"
+        " objective of 99.5\u00a0% allows 0.50\u00a0% over 30 days; at this rate the whole budget would"
+        " last 1\u00a0d 21\u00a0h. Check what changed just before. If a version caused it, roll back; if"
+        " the server is down, start it."
     )
     assert (page.severity, page.value) == ("page", pytest.approx(16))
     assert (ticket.severity, ticket.inhibited_by) == ("ticket", page)
@@ -48,7 +51,11 @@ def test_a_burst_pages_and_opens_the_ticket_that_the_page_hides(objective, traff
     reading = Objective.objects.get().reading
     assert reading["burns"]["1\u00a0h"] == pytest.approx(16)
     first = reading["rows"][0]
-    assert (first["long"], first["short"], first["limit"]) == (pytest.approx(16), pytest.approx(16), pytest.approx(14.4))
+    assert (first["long"], first["short"], first["limit"]) == (
+        pytest.approx(16),
+        pytest.approx(16),
+        pytest.approx(14.4),
+    )
     assert (first["fires"], first["few"]) == (True, False)
     assert reading["budget"]["left"] == pytest.approx(-15)
 
@@ -60,9 +67,13 @@ def test_a_single_failure_at_night_wakes_no_one_and_the_log_has_the_reason(objec
 
     assert opened() == []
     assert last_check() == (
-        "suppressed", "few",
-        "1 of 1 requests failed in 1\u00a0h: above the limit of the page rule 1\u00a0h / 5\u00a0min, but could be chance.",
-    )  # fmt: skip
+        "suppressed",
+        "few",
+        (
+            "1 of 1 requests failed in 1\u00a0h: above the limit of the page rule 1\u00a0h / 5\u00a0min, but"
+            " could be chance."
+        ),
+    )
 
 
 def test_nothing_measured_is_insufficient_data_and_not_in_order(objective, traffic):
@@ -96,8 +107,9 @@ def test_an_alert_ends_after_three_calm_evaluations(objective, traffic):
 
     page = Alert.objects.get(severity="page")
     assert (page.state, page.resolution) == (
-        "resolved", "Failed requests stayed below 0.8 of the limit for three evaluations.",
-    )  # fmt: skip
+        "resolved",
+        "Failed requests stayed below 0.8 of the limit for three evaluations.",
+    )
     assert opened() == ["ticket"]
 
 
@@ -115,7 +127,15 @@ def test_one_that_burns_again_starts_its_three_anew(objective, traffic):
 
 
 def test_slow_answers_are_counted_from_the_latency_histogram(live_endpoint, omar, traffic):
-    actions.set_objective(endpoint_id=live_endpoint.uuid, kind="latency", target=0.99, window_days=28, threshold_ms=100, actor=omar, seen=0)
+    actions.set_objective(
+        endpoint_id=live_endpoint.uuid,
+        kind="latency",
+        target=0.99,
+        window_days=28,
+        threshold_ms=100,
+        actor=omar,
+        seen=0,
+    )
     traffic(2, 0, 1000, latency={str(bucket(20)): 800, str(bucket(400)): 200})
 
     actions.evaluate(NOON)
@@ -127,25 +147,37 @@ def test_slow_answers_are_counted_from_the_latency_histogram(live_endpoint, omar
 
 def test_wrong_answers_are_counted_from_feedback(live_endpoint, omar, traffic):
     actions.set_objective(
-        endpoint_id=live_endpoint.uuid, kind="quality", target=0.95, window_days=30, threshold_ms=None, actor=omar, seen=0
+        endpoint_id=live_endpoint.uuid,
+        kind="quality",
+        target=0.95,
+        window_days=30,
+        threshold_ms=None,
+        actor=omar,
+        seen=0,
     )
     traffic(HOUR, 0, 1000, right=70, wrong=30)
 
     actions.evaluate(NOON)
 
-    ticket = Alert.objects.get()  # 30 % wrong burns 6 times too fast; the short windows of the pages saw no feedback
+    # 30 % wrong burns 6 times too fast; the short windows of the pages saw no feedback
+    ticket = Alert.objects.get()
     assert (ticket.severity, ticket.value) == ("ticket", pytest.approx(6))
-    assert ticket.text.startswith("30.00\u00a0% of predictions with feedback were wrong in 1\u00a0d (30 of 100)")
+    assert ticket.text.startswith(
+        "30.00\u00a0% of predictions with feedback were wrong in 1\u00a0d (30 of 100)"
+    )
 
 
-def test_a_quiet_endpoint_that_fails_twice_as_often_as_it_may_gets_one_ticket_once_that_is_no_chance(objective, traffic):
+def test_a_quiet_endpoint_that_fails_twice_as_often_as_it_may_gets_one_ticket_once_that_is_no_chance(
+    objective, traffic
+):
     for hours in (1, 8, 12, 20, 22):
         traffic(timedelta(hours=hours), 1, 39)
     traffic(timedelta(hours=50), 0, 390)
 
     actions.evaluate(NOON)
 
-    assert not Alert.objects.exists()  # 5 of 590, where 0.5 % are allowed: as many or more come in 18 % of such days
+    # 5 of 590, where 0.5 % are allowed: as many or more come in 18 % of such days
+    assert not Alert.objects.exists()
     assert last_check()[:2] == ("suppressed", "few")
 
     traffic(timedelta(hours=2), 8, 30)
@@ -232,8 +264,18 @@ def test_windows_of_a_past_moment_add_up_from_steps():
     assert found[timedelta(days=3)] == Count(288, 2880)
 
 
-def test_one_objective_that_fails_keeps_no_other_from_being_measured(objective, live_endpoint, omar, traffic, monkeypatch):
-    actions.set_objective(endpoint_id=live_endpoint.uuid, kind="latency", target=0.99, window_days=30, threshold_ms=100, actor=omar, seen=0)
+def test_one_objective_that_fails_keeps_no_other_from_being_measured(
+    objective, live_endpoint, omar, traffic, monkeypatch
+):
+    actions.set_objective(
+        endpoint_id=live_endpoint.uuid,
+        kind="latency",
+        target=0.99,
+        window_days=30,
+        threshold_ms=100,
+        actor=omar,
+        seen=0,
+    )
     judge = evaluating.judge
 
     def broken(objective, *given, **more):
@@ -247,7 +289,9 @@ def test_one_objective_that_fails_keeps_no_other_from_being_measured(objective, 
     assert Check.objects.get().rule == "objective:latency"
 
 
-def test_the_number_of_statements_does_not_grow_with_the_traffic(objective, traffic, django_assert_max_num_queries):
+def test_the_number_of_statements_does_not_grow_with_the_traffic(
+    objective, traffic, django_assert_max_num_queries
+):
     for minute in range(60):
         traffic(minute, 0, 100)
 
@@ -261,4 +305,8 @@ def test_the_log_keeps_thirty_days(objective, traffic):
     actions.evaluate(NOON)
     before = Check.objects.count()
 
-    assert actions.forget_checks(NOON) == before - Check.objects.filter(at__gte=NOON - timedelta(days=30)).count() > 0
+    assert (
+        actions.forget_checks(NOON)
+        == before - Check.objects.filter(at__gte=NOON - timedelta(days=30)).count()
+        > 0
+    )

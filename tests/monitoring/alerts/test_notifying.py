@@ -1,4 +1,6 @@
-"""Whom to notify and when: pages at once, tickets together, the rest once a day; what is suppressed is logged with the reason."""
+"""Whom to notify and when: pages at once, tickets together, the rest once a day; what is suppressed is logged
+with the reason.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,13 @@ SECOND, MIN, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=
 
 @pytest.fixture
 def channel(project):
-    return Channel.objects.create(project=project, kind="webhook", name="Pager", address="https://example.org/x", wants=["page", "ticket"])
+    return Channel.objects.create(
+        project=project,
+        kind="webhook",
+        name="Pager",
+        address="https://example.org/x",
+        wants=["page", "ticket"],
+    )
 
 
 def notices():
@@ -46,9 +54,17 @@ def test_a_page_notifies_on_call_the_lead_and_the_channel_at_once(raised, channe
     assert sent.text == "Errors burn\n14 of 100 requests failed."
     assert sent.data["event"] == "alert.firing"
     assert json.loads(json.dumps(sent.data))["alerts"][0] == {
-        "uuid": str(alert.uuid), "fingerprint": alert.fingerprint, "severity": "page", "state": "firing", "source": "drill",
-        "title": "Errors burn", "endpoint": "inbox/support-inbox-prod", "value": 16.0, "first_at": "2026-11-24T12:00:00+00:00", "count": 1,
-    }  # fmt: skip
+        "uuid": str(alert.uuid),
+        "fingerprint": alert.fingerprint,
+        "severity": "page",
+        "state": "firing",
+        "source": "drill",
+        "title": "Errors burn",
+        "endpoint": "inbox/support-inbox-prod",
+        "value": 16.0,
+        "first_at": "2026-11-24T12:00:00+00:00",
+        "count": 1,
+    }
     assert Alert.objects.get().notified_at == NOON
 
 
@@ -93,9 +109,13 @@ def test_tickets_wait_half_a_minute_for_each_other_and_are_one_message(raised, c
     assert sent.text == "First\n14 of 100 requests failed.\n\nSecond\n14 of 100 requests failed."
 
 
-def test_each_channel_gets_once_what_it_takes_where_a_page_opens_as_a_ticket_of_its_group_falls_due(raised, channel, project, monkeypatch):
+def test_each_channel_gets_once_what_it_takes_where_a_page_opens_as_a_ticket_of_its_group_falls_due(
+    raised, channel, project, monkeypatch
+):
     for wants in (["page"], ["ticket"], ["digest"]):
-        Channel.objects.create(project=project, kind="webhook", name=wants[0], address="https://example.org/x", wants=wants)
+        Channel.objects.create(
+            project=project, kind="webhook", name=wants[0], address="https://example.org/x", wants=wants
+        )
     ticket, inhibit = raised("ticket", key="t", title="Slow", at=NOON - MIN), notifying.inhibit
 
     def and_a_page_opens():
@@ -107,7 +127,10 @@ def test_each_channel_gets_once_what_it_takes_where_a_page_opens_as_a_ticket_of_
     actions.notify_due(NOON + MIN)
 
     page, sent = Alert.objects.get(severity="page"), Delivery.objects.select_related("channel")
-    assert {(each.channel.name, each.subject, each.url): [row["uuid"] for row in each.data["alerts"]] for each in sent} == {
+    assert {
+        (each.channel.name, each.subject, each.url): [row["uuid"] for row in each.data["alerts"]]
+        for each in sent
+    } == {
         ("Pager", "Page: 2 alerts: Down", "/alerts/"): [str(page.uuid), str(ticket.uuid)],
         ("page", "Page: Down", f"/alerts/{page.uuid}/"): [str(page.uuid)],
         ("ticket", "Ticket: Slow", f"/alerts/{ticket.uuid}/"): [str(ticket.uuid)],
@@ -142,10 +165,14 @@ def test_a_page_inhibits_the_tickets_of_its_endpoint_until_it_is_over(raised, ch
 
 def silence(endpoint, project, actor, now, until=HOUR, **more):
     """As the action does it, at a moment of the test."""
-    return Silence.objects.create(project=project, endpoint=endpoint, until=now + until, reason="Load test", author=actor, **more)
+    return Silence.objects.create(
+        project=project, endpoint=endpoint, until=now + until, reason="Load test", author=actor, **more
+    )
 
 
-def test_a_silenced_page_is_shown_and_logged_and_notifies_when_the_silence_ends(raised, channel, live_endpoint, project, omar):
+def test_a_silenced_page_is_shown_and_logged_and_notifies_when_the_silence_ends(
+    raised, channel, live_endpoint, project, omar
+):
     silence(live_endpoint, project, omar, NOON)
     alert = raised("page")
 
@@ -167,11 +194,15 @@ def test_a_silence_of_one_rule_lets_others_through(raised, live_endpoint, projec
     assert list(Alert.objects.filter(notified_at=None).values_list("source", flat=True)) == ["drift"]
 
 
-def test_an_alert_that_opened_three_times_within_the_hour_is_suppressed_unless_it_stays(raised, channel, live_endpoint):
+def test_an_alert_that_opened_three_times_within_the_hour_is_suppressed_unless_it_stays(
+    raised, channel, live_endpoint
+):
     for at in (0, 10):
         raised("page", at=NOON + at * MIN)
         actions.notify_due(NOON + at * MIN)
-        actions.resolve_alert(source="drill", key={"n": "a"}, endpoint=live_endpoint, text="Over.", now=NOON + (at + 5) * MIN)
+        actions.resolve_alert(
+            source="drill", key={"n": "a"}, endpoint=live_endpoint, text="Over.", now=NOON + (at + 5) * MIN
+        )
     third = raised("page", at=NOON + 20 * MIN)
 
     actions.notify_due(NOON + 21 * MIN)
@@ -186,25 +217,44 @@ def test_an_alert_that_opened_three_times_within_the_hour_is_suppressed_unless_i
 def test_a_channel_that_was_notified_gets_the_end(raised, channel, live_endpoint):
     raised("page")
     actions.notify_due(NOON)
-    actions.resolve_alert(source="drill", key={"n": "a"}, endpoint=live_endpoint, text="It is over.", now=NOON + MIN)
+    actions.resolve_alert(
+        source="drill", key={"n": "a"}, endpoint=live_endpoint, text="It is over.", now=NOON + MIN
+    )
 
     for _ in range(2):
         actions.notify_due(NOON + 2 * MIN)
 
     end = Delivery.objects.order_by("-id").first()
-    assert (end.subject, end.text, end.data["event"]) == ("Resolved: Errors burn", "It is over.", "alert.resolved")
+    assert (end.subject, end.text, end.data["event"]) == (
+        "Resolved: Errors burn",
+        "It is over.",
+        "alert.resolved",
+    )
     assert Delivery.objects.count() == 2
 
 
 @pytest.mark.postgres
 def test_the_owner_of_an_objective_is_notified_of_its_ticket(live_endpoint, mia, omar, objective):
     actions.set_objective(
-        endpoint_id=live_endpoint.uuid, kind="availability", target=0.99, window_days=30, threshold_ms=None, actor=omar, seen=1, owner=mia
+        endpoint_id=live_endpoint.uuid,
+        kind="availability",
+        target=0.99,
+        window_days=30,
+        threshold_ms=None,
+        actor=omar,
+        seen=1,
+        owner=mia,
     )
     actions.raise_alert(
-        endpoint=live_endpoint, source="objective", key={"objective": "availability", "severity": "ticket"}, severity="ticket", title="T",
-        text="x", url="/", now=NOON,
-    )  # fmt: skip
+        endpoint=live_endpoint,
+        source="objective",
+        key={"objective": "availability", "severity": "ticket"},
+        severity="ticket",
+        title="T",
+        text="x",
+        url="/",
+        now=NOON,
+    )
 
     actions.notify_due(NOON + MIN)
 
@@ -225,9 +275,11 @@ def test_the_digest_is_one_message_a_day_from_eight_on(raised, project, channel)
 
     sent = Delivery.objects.get()
     assert (sent.key, sent.subject) == ("digest:2026-11-25", "Digest: 2 raised, 2 open")
-    assert sent.text == (
-        "Open now\n- Ticket: Length drifts (firing)\n- Page: Later (firing)\n\nRaised since the last digest\n"
-        "- Digest: A canary was stopped by Lee (firing)\n- Ticket: Length drifts (firing)\n\nNothing was suppressed."
+    assert (
+        sent.text
+        == "Open now\n- Ticket: Length drifts (firing)\n- Page: Later (firing)\n\nRaised since the last"
+        " digest\n- Digest: A canary was stopped by Lee (firing)\n- Ticket: Length drifts"
+        " (firing)\n\nNothing was suppressed."
     )
     assert notices() == ["lee", "omar"]
     read = Alert.objects.get(severity="digest")
@@ -243,12 +295,16 @@ def test_a_digest_alert_never_notifies_alone(raised, channel):
 
 
 @pytest.mark.postgres
-@pytest.mark.parametrize(("until", "sentence"), [(8 * 24 * HOUR, "up to 7 days"), (-MIN, "an end in the future")])
+@pytest.mark.parametrize(
+    ("until", "sentence"), [(8 * 24 * HOUR, "up to 7 days"), (-MIN, "an end in the future")]
+)
 def test_a_silence_lasts_up_to_seven_days(live_endpoint, project, omar, until, sentence):
     from django.utils import timezone
 
     with pytest.raises(Refused, match=sentence):
-        actions.silence(project=project, endpoint=live_endpoint, until=timezone.now() + until, reason="x", actor=omar)
+        actions.silence(
+            project=project, endpoint=live_endpoint, until=timezone.now() + until, reason="x", actor=omar
+        )
 
     assert Silence.objects.count() == 0
 
@@ -259,7 +315,9 @@ def test_a_silence_needs_a_reason_and_ends_once(live_endpoint, project, omar):
 
     with pytest.raises(Refused, match="A silence needs a reason."):
         actions.silence(project=project, endpoint=None, until=timezone.now() + HOUR, reason="  ", actor=omar)
-    made = actions.silence(project=project, endpoint=None, until=timezone.now() + HOUR, reason="Load test", actor=omar)
+    made = actions.silence(
+        project=project, endpoint=None, until=timezone.now() + HOUR, reason="Load test", actor=omar
+    )
     actions.end_silence(silence_id=made.uuid, actor=omar)
 
     with pytest.raises(Conflict, match="already ended"):

@@ -1,4 +1,6 @@
-"""What an endpoint is held to: set by on-call or the lead, one of a kind, each change an Event, no change unseen."""
+"""What an endpoint is held to: set by on-call or the lead, one of a kind, each change an Event, no change
+unseen.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,10 @@ def set_(endpoint, actor, seen=0, **more):
 
 
 def events():
-    return [payload_of(event)["payload"] for event in Event.objects.filter(verb="alerts.objective_set").order_by("seq")]
+    return [
+        payload_of(event)["payload"]
+        for event in Event.objects.filter(verb="alerts.objective_set").order_by("seq")
+    ]
 
 
 def test_an_objective_is_set_changed_and_switched_off_each_with_its_event(live_endpoint, omar, lee):
@@ -93,9 +98,17 @@ def test_an_owner_has_to_see_the_endpoint(live_endpoint, omar, otto):
 
 def test_open_alerts_end_with_the_objective_that_they_are_about(live_endpoint, objective, omar):
     key = {"objective": "availability", "severity": "page"}
-    mine = actions.raise_alert(endpoint=live_endpoint, source="objective", key=key, severity="page", title="T", text="x", url="/")
+    mine = actions.raise_alert(
+        endpoint=live_endpoint, source="objective", key=key, severity="page", title="T", text="x", url="/"
+    )
     other = actions.raise_alert(
-        endpoint=live_endpoint, source="objective", key=key | {"objective": "latency"}, severity="page", title="T", text="x", url="/"
+        endpoint=live_endpoint,
+        source="objective",
+        key=key | {"objective": "latency"},
+        severity="page",
+        title="T",
+        text="x",
+        url="/",
     )
 
     actions.switch_objective(objective_id=objective.uuid, is_on=False, actor=omar, seen=1)
@@ -107,9 +120,11 @@ def test_open_alerts_end_with_the_objective_that_they_are_about(live_endpoint, o
 def test_a_row_that_cannot_fire_is_a_warning_when_the_target_is_low():
     (warning,) = rules.warnings(0.9, 30)
 
-    assert warning == (
-        "The page rule 1\u00a0h / 5\u00a0min can never fire: even if all events are bad, a target of 90\u00a0% burns at 10.0, and the rule "
-        "needs 14.4. It can fire with a target of 93.1\u00a0% or more."
+    assert (
+        warning
+        == "The page rule 1\u00a0h / 5\u00a0min can never fire: even if all events are bad, a target of"
+        " 90\u00a0% burns at 10.0, and the rule needs 14.4. It can fire with a target of 93.1\u00a0% or"
+        " more."
     )
     assert rules.warnings(0.995, 30) == []
 

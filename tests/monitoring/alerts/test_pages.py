@@ -1,4 +1,6 @@
-"""The pages of alerts: what is open first, one alert with what to do, budgets and burn rows, silences, channels, and who may do what."""
+"""The pages of alerts: what is open first, one alert with what to do, budgets and burn rows, silences,
+channels, and who may do what.
+"""
 
 from __future__ import annotations
 
@@ -127,7 +129,12 @@ def test_an_alert_is_resolved_with_a_reason(client_for, omar, raised, now):
     client = client_for(omar)
 
     assert client.post(url("resolve", alert.uuid), {"seen": "firing", "reason": " "}).status_code == 422
-    assert client.post(url("resolve", alert.uuid), {"seen": "firing", "reason": "A client was broken"}).status_code == 302
+    assert (
+        client.post(
+            url("resolve", alert.uuid), {"seen": "firing", "reason": "A client was broken"}
+        ).status_code
+        == 302
+    )
 
     done = Alert.objects.get(pk=alert.pk)
     assert (done.state, done.resolution, done.resolved_by) == ("resolved", "A client was broken", omar)
@@ -145,7 +152,9 @@ def test_what_still_burns_is_not_resolved_by_hand(client_for, omar, burning):
 def test_who_may_only_look_sees_buttons_that_show_why_not(client_for, person, request, raised, now):
     client, alert = client_for(request.getfixturevalue(person)), raised("page", at=now)
 
-    assert "Only an ML lead or an on-call can do this." in client.get(url("detail", alert.uuid)).content.decode()
+    assert (
+        "Only an ML lead or an on-call can do this." in client.get(url("detail", alert.uuid)).content.decode()
+    )
     assert client.post(url("acknowledge", alert.uuid), {"seen": "firing"}).status_code == 403
     assert Alert.objects.get(pk=alert.pk).state == "firing"
 
@@ -163,9 +172,19 @@ def test_the_endpoint_page_shows_budgets_burn_rows_and_proposals(client_for, oma
 def test_the_endpoint_page_takes_a_constant_number_of_statements(
     client_for, omar, live_endpoint, traffic, now, django_assert_max_num_queries
 ):
-    for kind, target, slow in (("availability", 0.995, None), ("latency", 0.99, 100.0), ("quality", 0.9, None)):
+    for kind, target, slow in (
+        ("availability", 0.995, None),
+        ("latency", 0.99, 100.0),
+        ("quality", 0.9, None),
+    ):
         actions.set_objective(
-            endpoint_id=live_endpoint.uuid, kind=kind, target=target, window_days=30, threshold_ms=slow, actor=omar, seen=0
+            endpoint_id=live_endpoint.uuid,
+            kind=kind,
+            target=target,
+            window_days=30,
+            threshold_ms=slow,
+            actor=omar,
+            seen=0,
         )
     client = client_for(omar)
 
@@ -182,7 +201,11 @@ def test_the_endpoint_page_takes_a_constant_number_of_statements(
 
 
 def form(seen, **more):
-    return {"availability-target": "99.9", "availability-window_days": "28", "availability-seen": str(seen)} | more
+    return {
+        "availability-target": "99.9",
+        "availability-window_days": "28",
+        "availability-seen": str(seen),
+    } | more
 
 
 def test_an_objective_is_set_on_the_page(client_for, omar, live_endpoint):
@@ -201,7 +224,9 @@ def test_an_objective_that_does_not_fit_comes_back_with_what_is_wrong(client_for
     given = form(0, **{"availability-target": "100"})
 
     plain = client_for(omar).post(url("set_objective", live_endpoint.uuid, "availability"), given)
-    fragment = client_for(omar).post(url("set_objective", live_endpoint.uuid, "availability"), given, headers=HTMX)
+    fragment = client_for(omar).post(
+        url("set_objective", live_endpoint.uuid, "availability"), given, headers=HTMX
+    )
 
     assert (plain.status_code, fragment.status_code) == (422, 422)
     assert "100 % leaves no error budget." in plain.content.decode()
@@ -227,7 +252,12 @@ def test_the_panel_is_a_part_of_the_endpoints_page(client_for, mia, live_endpoin
 
 @pytest.mark.postgres
 def test_an_endpoint_is_silenced_and_notifies_again(client_for, omar, mia, live_endpoint):
-    given = {"where": f"endpoint:{live_endpoint.uuid}", "source": "", "hours": "168", "reason": "Planned load test"}
+    given = {
+        "where": f"endpoint:{live_endpoint.uuid}",
+        "source": "",
+        "hours": "168",
+        "reason": "Planned load test",
+    }
 
     assert client_for(mia).post(url("silences"), given).status_code == 422
     assert Silence.objects.count() == 0
@@ -243,8 +273,12 @@ def test_an_endpoint_is_silenced_and_notifies_again(client_for, omar, mia, live_
 def test_a_webhooks_secret_is_shown_once(client_for, omar, project, settings):
     settings.WEBHOOK_ALLOW_PRIVATE = True
     given = {
-        "project": str(project.uuid), "kind": "webhook", "name": "Pager", "address": "http://127.0.0.1:9/x", "wants": ["page"],
-    }  # fmt: skip
+        "project": str(project.uuid),
+        "kind": "webhook",
+        "name": "Pager",
+        "address": "http://127.0.0.1:9/x",
+        "wants": ["page"],
+    }
     client = client_for(omar)
 
     made = client.post(url("channels"), given)
@@ -261,7 +295,9 @@ def test_a_webhooks_secret_is_shown_once(client_for, omar, project, settings):
 
 @pytest.mark.parametrize("seen", ["", "x", "9" * 5000, "2"])
 def test_a_secret_is_not_replaced_by_a_form_that_saw_another(client_for, omar, project, seen):
-    channel = Channel.objects.create(project=project, kind="webhook", name="Duty", address="https://hooks.example.org/", wants=["page"])
+    channel = Channel.objects.create(
+        project=project, kind="webhook", name="Duty", address="https://hooks.example.org/", wants=["page"]
+    )
 
     answer = client_for(omar).post(url("new_secret", channel.uuid), {"seen": seen})
 
@@ -271,7 +307,13 @@ def test_a_secret_is_not_replaced_by_a_form_that_saw_another(client_for, omar, p
 
 @pytest.mark.postgres
 def test_a_channel_into_the_inside_is_refused_beside_its_field(client_for, omar, project):
-    given = {"project": str(project.uuid), "kind": "webhook", "name": "Pager", "address": "http://127.0.0.1:9/x", "wants": ["page"]}
+    given = {
+        "project": str(project.uuid),
+        "kind": "webhook",
+        "name": "Pager",
+        "address": "http://127.0.0.1:9/x",
+        "wants": ["page"],
+    }
 
     answer = client_for(omar).post(url("channels"), given)
 
@@ -282,7 +324,9 @@ def test_a_channel_into_the_inside_is_refused_beside_its_field(client_for, omar,
 
 @pytest.mark.postgres
 def test_a_channel_is_tested_and_switched_off(client_for, omar, mia, project):
-    channel = Channel.objects.create(project=project, kind="webhook", name="Pager", address="https://example.org/x", wants=["page"])
+    channel = Channel.objects.create(
+        project=project, kind="webhook", name="Pager", address="https://example.org/x", wants=["page"]
+    )
     client = client_for(omar)
 
     assert client.post(url("test_channel", channel.uuid), {"once": "1"}).status_code == 302
@@ -294,20 +338,27 @@ def test_a_channel_is_tested_and_switched_off(client_for, omar, mia, project):
 
 @pytest.mark.postgres
 def test_a_word_of_the_form_with_nul_sends_a_test_all_the_same(client_for, omar, project):
-    channel = Channel.objects.create(project=project, kind="webhook", name="Pager", address="https://example.org/x", wants=["page"])
+    channel = Channel.objects.create(
+        project=project, kind="webhook", name="Pager", address="https://example.org/x", wants=["page"]
+    )
 
     assert client_for(omar).post(url("test_channel", channel.uuid), {"once": "a\0b"}).status_code == 302
     assert Delivery.objects.get().key == "test:a b"
 
 
 def test_a_double_click_sends_one_test_and_is_not_refused(client_for, omar, project):
-    channel = Channel.objects.create(project=project, kind="webhook", name="Pager", address="https://example.org/x", wants=["page"])
+    channel = Channel.objects.create(
+        project=project, kind="webhook", name="Pager", address="https://example.org/x", wants=["page"]
+    )
     client = client_for(omar)
     pages = [client.get(url("channels")).content.decode() for _ in range(2)]
     once, other = (re.search(r'name="once" value="([^"]+)"', page)[1] for page in pages)
     assert once != other
 
-    assert [client.post(url("test_channel", channel.uuid), {"once": once}).status_code for _ in range(2)] == [302, 302]
+    assert [client.post(url("test_channel", channel.uuid), {"once": once}).status_code for _ in range(2)] == [
+        302,
+        302,
+    ]
     assert Delivery.objects.get().key == f"test:{once}"
     assert client.post(url("test_channel", channel.uuid), {"once": other}).status_code == 409
 
@@ -319,14 +370,21 @@ def test_what_was_suppressed_is_listed_with_why(client_for, gita, objective, tra
     page = client_for(gita).get(url("suppressed")).content.decode()
     assert "1 of 1 requests failed in 1\u00a0h: above the limit of the page rule" in page
     assert "Not enough traffic" in page
-    assert "No matching evaluations" in client_for(gita).get(url("suppressed"), {"why": "silenced"}).content.decode()
+    assert (
+        "No matching evaluations"
+        in client_for(gita).get(url("suppressed"), {"why": "silenced"}).content.decode()
+    )
 
 
 def test_a_stranger_sees_nothing(client_for, otto, burning, live_endpoint):
     client = client_for(otto)
 
     assert "16.0 times" not in client.get(url("list")).content.decode()
-    for page in (url("detail", burning.uuid), url("endpoint", live_endpoint.uuid), url("panel", live_endpoint.uuid)):
+    for page in (
+        url("detail", burning.uuid),
+        url("endpoint", live_endpoint.uuid),
+        url("panel", live_endpoint.uuid),
+    ):
         assert client.get(page).status_code == 404
 
 

@@ -1,4 +1,6 @@
-"""Two that notice the same at the same moment, in real threads. PostgreSQL alone, since SQLite runs one writer at a time anyway."""
+"""Two that notice the same at the same moment, in real threads. PostgreSQL alone, since SQLite runs one
+writer at a time anyway.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,14 @@ def test_two_who_find_none_open_one_alert_that_was_seen_twice(project, monkeypat
 
     def notice():
         raising.raise_alert(
-            endpoint=None, project=project, source="drill", key={"n": "a"}, severity="ticket", title="Slow", text="It is slow.", url="/"
+            endpoint=None,
+            project=project,
+            source="drill",
+            key={"n": "a"},
+            severity="ticket",
+            title="Slow",
+            text="It is slow.",
+            url="/",
         )
 
     monkeypatch.setattr(raising, "open_alert", open_alert)

@@ -1,4 +1,6 @@
-"""The watch over the watcher: another process pages when no one evaluates alerts, and the page ends with the next evaluation."""
+"""The watch over the watcher: another process pages when no one evaluates alerts, and the page ends with the
+next evaluation.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,12 @@ def test_two_minutes_without_an_evaluation_are_a_page_that_the_watcher_sends_its
     assert look(NOON + 3 * MIN) is True
 
     alert = Alert.objects.get()
-    assert (alert.severity, alert.title, alert.project, alert.count) == ("page", "Alerts aren't being evaluated", project, 2)
+    assert (alert.severity, alert.title, alert.project, alert.count) == (
+        "page",
+        "Alerts aren't being evaluated",
+        project,
+        2,
+    )
     assert alert.text.startswith("Alert evaluation hasn't run for 3\u00a0min; it should run every 30 s.")
     assert sorted(Notice.objects.values_list("user__username", flat=True)) == ["lee", "omar"]
 

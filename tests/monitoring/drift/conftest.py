@@ -28,7 +28,9 @@ def clock(monkeypatch):
 
 @pytest.fixture
 def live_endpoint(project, mia, ravi, lee, gita, omar) -> Endpoint:
-    """1.0.0 is live, evaluated on few rows: they leave room between what is over its limit and what is far over it."""
+    """1.0.0 is live, evaluated on few rows: they leave room between what is over its limit and what is far
+    over it.
+    """
     return deployed_endpoint(project, test=60)
 
 
@@ -44,15 +46,34 @@ class Traffic:
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
 
-    def write(self, at: datetime, labels: dict[str, int] | None = None, *, version: Any = None, arm: str = "stable", **more: Any):
-        """So many answers in the minute after `at`, as confident and as long as those of the evaluation unless given otherwise."""
+    def write(
+        self,
+        at: datetime,
+        labels: dict[str, int] | None = None,
+        *,
+        version: Any = None,
+        arm: str = "stable",
+        **more: Any,
+    ):
+        """So many answers in the minute after `at`, as confident and as long as those of the evaluation
+        unless given otherwise.
+        """
         labels = EVEN if labels is None else labels
         n = sum(labels.values())
         fields: dict[str, Any] = {
-            "requests": n, "answers": n, "labels": labels, "confidence": {"48": n}, "chars": self.lengths(n), "oov": {},
-        }  # fmt: skip
+            "requests": n,
+            "answers": n,
+            "labels": labels,
+            "confidence": {"48": n},
+            "chars": self.lengths(n),
+            "oov": {},
+        }
         return MinuteRollup.objects.create(
-            endpoint=self.endpoint, version=version or self.endpoint.alias.version, start=at, arm=arm, **(fields | more)
+            endpoint=self.endpoint,
+            version=version or self.endpoint.alias.version,
+            start=at,
+            arm=arm,
+            **(fields | more),
         )
 
     def lengths(self, n: int) -> dict[str, int]:

@@ -1,4 +1,6 @@
-"""One window far beyond its limit, with many rows, is enough; and no one waits for the end of a day to see it."""
+"""One window far beyond its limit, with many rows, is enough; and no one waits for the end of a day to see
+it.
+"""
 
 from datetime import timedelta
 
@@ -15,7 +17,12 @@ QUIET = [Past(0.1, 0.1, False, True)] * 20
 
 @pytest.mark.parametrize(
     ("ratio", "rows", "sure", "opens"),
-    [(FAR, MANY, True, True), (FAR - 0.01, MANY, True, False), (FAR, MANY - 1, True, False), (FAR, MANY, False, False)],
+    [
+        (FAR, MANY, True, True),
+        (FAR - 0.01, MANY, True, False),
+        (FAR, MANY - 1, True, False),
+        (FAR, MANY, False, False),
+    ],
 )
 @pytest.mark.parametrize("past", [[], QUIET])
 def test_one_window_is_enough_when_it_is_far_beyond_the_limit_in_many_rows(past, ratio, rows, sure, opens):
@@ -49,7 +56,11 @@ def test_a_shift_within_the_day_is_found_within_the_hour(traffic, live_endpoint)
 
     row, report = Episode.objects.get(), DriftReport.objects.latest("id")
     assert (row.monitor, row.version) == ("label", live_endpoint.alias.version)
-    assert (report.window_end, report.window_end - report.window_start, report.rows) == (NOW - timedelta(minutes=5), HOUR, 600)
+    assert (report.window_end, report.window_end - report.window_start, report.rows) == (
+        NOW - timedelta(minutes=5),
+        HOUR,
+        600,
+    )
     assert Outbox.objects.filter(topic="drift.opened").count() == 1
     assert DriftReport.objects.count() == 2
 

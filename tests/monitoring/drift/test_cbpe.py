@@ -1,4 +1,6 @@
-"""Accuracy without labels: isotonic regression against scikit-learn, NannyML's sums by hand, and a band that holds."""
+"""Accuracy without labels: isotonic regression against scikit-learn, NannyML's sums by hand, and a band that
+holds.
+"""
 
 from dataclasses import asdict
 
@@ -40,11 +42,21 @@ def test_a_calibration_makes_good_what_confidences_promised():
     assert curve(confidence).mean() == pytest.approx(right.mean())
 
 
-@pytest.mark.parametrize(("right", "at_half"), [("none", 0.0), ("all", 1.0), ("few", 0.5 * 0.05 / 0.55), ("most", 1 - 0.5 * 0.05 / 0.45)])
+@pytest.mark.parametrize(
+    ("right", "at_half"),
+    [("none", 0.0), ("all", 1.0), ("few", 0.5 * 0.05 / 0.55), ("most", 1 - 0.5 * 0.05 / 0.45)],
+)
 def test_too_few_rows_right_or_wrong_only_level_the_confidences(right, at_half):
-    """Of a hundred from 0.1 to 1, mean 0.55: shrunk towards 0 where they promised more than held, else towards 1."""
+    """Of a hundred from 0.1 to 1, mean 0.55: shrunk towards 0 where they promised more than held, else
+    towards 1.
+    """
     confidence = np.linspace(0.1, 1, 100)
-    correct = {"none": np.zeros(100), "all": np.ones(100), "few": (np.arange(100) < 5) * 1.0, "most": (np.arange(100) >= 5) * 1.0}[right]
+    correct = {
+        "none": np.zeros(100),
+        "all": np.ones(100),
+        "few": (np.arange(100) < 5) * 1.0,
+        "most": (np.arange(100) >= 5) * 1.0,
+    }[right]
 
     curve = cbpe.calibrated(confidence, correct)
 
@@ -74,7 +86,9 @@ def test_a_factor_keeps_the_variance_of_every_sum():
 
 
 def test_what_is_kept_gives_the_error_of_the_mean_of_all_bins_as_well():
-    """It varies a hundred times less than a bin of few rows: so much is kept that its error is right to a twentieth."""
+    """It varies a hundred times less than a bin of few rows: so much is kept that its error is right to a
+    twentieth.
+    """
     confidence, right = drawn(np.random.default_rng(5), 300)
     known = reference.of_accuracy(confidence, right)
     share = np.bincount((confidence * 50).astype(int).clip(0, 49), minlength=50) / 300
@@ -90,16 +104,22 @@ def test_what_is_kept_gives_the_error_of_the_mean_of_all_bins_as_well():
 
 
 def test_expected_accuracy_by_hand():
-    """Half the rows at 0.9, half at 0.7: 0.8. With two right and two wrong more 0.8 of 96 is 0.788, so sqrt(0.788 · 0.212 · 2 / 100) for
-    the answers of senders with a design effect of 2; the reference moves both bins by 0.03: three roots of both squares to each side."""
-    found = cbpe.accuracy(np.array([0.9, 0.7]), np.array([50.0, 50.0]), np.array([[0.03, 0.03]]), 96, effect=2.0)
+    """Half the rows at 0.9, half at 0.7: 0.8. With two right and two wrong more 0.8 of 96 is 0.788, so
+    sqrt(0.788 · 0.212 · 2 / 100) for the answers of senders with a design effect of 2; the reference moves
+    both bins by 0.03: three roots of both squares to each side.
+    """
+    found = cbpe.accuracy(
+        np.array([0.9, 0.7]), np.array([50.0, 50.0]), np.array([[0.03, 0.03]]), 96, effect=2.0
+    )
 
     half = 3 * (0.788 * 0.212 * 2 / 100 + 0.03**2) ** 0.5
     assert (found.value, found.low, found.high) == pytest.approx((0.8, 0.8 - half, min(1, 0.8 + half)))
 
 
 def test_expected_macro_f1_by_hand():
-    """Two rows of a (0.8, 0.6), one of b (0.7): TP 1.4, FP 0.6, FN 0.3 for a; TP 0.7, FP 0.3, FN 0.6 for b."""
+    """Two rows of a (0.8, 0.6), one of b (0.7): TP 1.4, FP 0.6, FN 0.3 for a; TP 0.7, FP 0.3, FN 0.6 for
+    b.
+    """
     probabilities = np.array([[0.8, 0.2], [0.6, 0.4], [0.3, 0.7]])
 
     found = cbpe.macro_f1(np.array([0, 0, 1]), probabilities)
@@ -111,13 +131,16 @@ def test_where_probabilities_are_certain_the_expected_f1_is_the_real_one():
     random = np.random.default_rng(4)
     truth, predicted = random.integers(0, 3, 200), random.integers(0, 3, 200)
 
-    assert cbpe.macro_f1(predicted, np.eye(3)[truth]) == pytest.approx(f1_score(truth, predicted, average="macro"))
+    assert cbpe.macro_f1(predicted, np.eye(3)[truth]) == pytest.approx(
+        f1_score(truth, predicted, average="macro")
+    )
     assert cbpe.f1_of(truth, predicted, 3) == pytest.approx(f1_score(truth, predicted, average="macro"))
 
 
 def test_the_band_and_the_limit_know_how_few_rows_the_evaluation_had():
-    """Seeded: 40 evaluations of 150 rows, each with a window of 200 and of 5,000 in which nothing changed. With the window's error alone
-    the band was left by more than half of the large ones."""
+    """Seeded: 40 evaluations of 150 rows, each with a window of 200 and of 5,000 in which nothing changed.
+    With the window's error alone the band was left by more than half of the large ones.
+    """
     random, left, alarms = np.random.default_rng(9), 0, 0
     for _ in range(40):
         known = measuring.Reference(150, {}, reference.of_accuracy(*drawn(random, 150)))
@@ -125,7 +148,10 @@ def test_the_band_and_the_limit_know_how_few_rows_the_evaluation_had():
             confidence, right = drawn(random, rows)
             bins, count = np.unique(np.minimum((confidence * 50).astype(int), 49), return_counts=True)
             counts = Counts(confidence={str(at): int(held) for at, held in zip(bins, count, strict=True)})
-            band, found = measuring.expected_accuracy(known, counts), measuring.measure_accuracy(known, counts)
+            band, found = (
+                measuring.expected_accuracy(known, counts),
+                measuring.measure_accuracy(known, counts),
+            )
             left += not band.low <= right.mean() <= band.high
             alarms += found.value > found.critical
 
@@ -134,17 +160,28 @@ def test_the_band_and_the_limit_know_how_few_rows_the_evaluation_had():
 
 
 def test_the_band_and_the_limit_know_that_near_duplicates_of_the_evaluation_are_right_together():
-    """Seeded: 40 evaluations of 100 texts with nine near duplicates each, which are all right or all wrong, and a window in which nothing
-    changed. With 1,000 independent rows every fourth band was left."""
-    random, left, alarms, clusters = np.random.default_rng(22), {True: 0, False: 0}, {True: 0, False: 0}, np.repeat(np.arange(100), 10)
+    """Seeded: 40 evaluations of 100 texts with nine near duplicates each, which are all right or all wrong,
+    and a window in which nothing changed. With 1,000 independent rows every fourth band was left.
+    """
+    random, left, alarms, clusters = (
+        np.random.default_rng(22),
+        {True: 0, False: 0},
+        {True: 0, False: 0},
+        np.repeat(np.arange(100), 10),
+    )
     for _ in range(40):
         confidence, right = (np.repeat(each, 10) for each in drawn(random, 100))
         asked, real = drawn(random, 5000)
         bins = np.bincount(np.minimum((asked * 50).astype(int), 49), minlength=50)
         counts = Counts(confidence={str(at): int(held) for at, held in enumerate(bins)})
         for grouped in left:
-            known = measuring.Reference(1000, {}, reference.of_accuracy(confidence, right, clusters if grouped else None))
-            band, found = measuring.expected_accuracy(known, counts), measuring.measure_accuracy(known, counts)
+            known = measuring.Reference(
+                1000, {}, reference.of_accuracy(confidence, right, clusters if grouped else None)
+            )
+            band, found = (
+                measuring.expected_accuracy(known, counts),
+                measuring.measure_accuracy(known, counts),
+            )
             left[grouped] += not band.low <= real.mean() <= band.high
             alarms[grouped] += found.value > found.critical
 
@@ -159,11 +196,15 @@ def drawn(random, rows):
 
 
 def test_expected_macro_f1_holds_what_later_turns_out():
-    """Seeded: evaluations of 300 rows with four labels, windows of 400; calibrating label by label alone comes out low."""
+    """Seeded: evaluations of 300 rows with four labels, windows of 400; calibrating label by label alone
+    comes out low.
+    """
     left = 0
     for seed in range(8):
         ids, truth, probabilities = answered(300, seed=seed)
-        known = measuring.Reference(300, {}, reference.calibrate(Predictions(("a", "b", "c", "d"), ids, truth, probabilities)))
+        known = measuring.Reference(
+            300, {}, reference.calibrate(Predictions(("a", "b", "c", "d"), ids, truth, probabilities))
+        )
         _, truth, probabilities = answered(400, seed=seed + 100)
         best = probabilities.argmax(axis=1)
         scores = [[{"label": "abcd"[k], "score": row[k]} for k in range(4)] for row in probabilities]
@@ -192,7 +233,9 @@ def test_probabilities_are_calibrated_label_by_label_and_sum_to_one():
 def test_what_the_best_scores_leave_is_shared_by_the_other_labels():
     place = {"a": 0, "b": 1, "c": 2, "d": 3}
 
-    row = cbpe.spread_out([{"label": "b", "score": 0.7}, {"label": "gone", "score": 0.1}, {"label": "a", "score": 0.1}], place)
+    row = cbpe.spread_out(
+        [{"label": "b", "score": 0.7}, {"label": "gone", "score": 0.1}, {"label": "a", "score": 0.1}], place
+    )
 
     assert row == pytest.approx([0.1, 0.7, 0.1, 0.1])
 
@@ -205,7 +248,9 @@ def test_realised_accuracy_has_a_wilson_interval_or_is_not_measured():
 
 
 def test_customers_who_are_mostly_right_or_mostly_wrong_are_no_fall_of_the_realised_accuracy():
-    """40 customers with 10 predictions each, right in 90 % in truth, intraclass correlation .3: as independent rows 8 % fell at 1 %."""
+    """40 customers with 10 predictions each, right in 90 % in truth, intraclass correlation .3: as
+    independent rows 8 % fell at 1 %.
+    """
     chance, reference, wrong = (
         np.random.default_rng(19),
         measuring.Reference(2000, {}, {"accuracy": 0.9, "groups": None}),
@@ -213,18 +258,31 @@ def test_customers_who_are_mostly_right_or_mostly_wrong_are_no_fall_of_the_reali
     )
     for _ in range(400):
         rights = chance.binomial(10, chance.beta(0.9 * 7 / 3, 0.1 * 7 / 3, 40))
-        sides = {f"{at}{sign}": int(n) for at, right in enumerate(rights) for sign, n in (("+", right), ("-", 10 - right))}
+        sides = {
+            f"{at}{sign}": int(n)
+            for at, right in enumerate(rights)
+            for sign, n in (("+", right), ("-", 10 - right))
+        }
         for keyed in wrong:
-            counts = Counts(answers=400, right=int(rights.sum()), wrong=400 - int(rights.sum()), by_sender=sides if keyed else {})
+            counts = Counts(
+                answers=400,
+                right=int(rights.sum()),
+                wrong=400 - int(rights.sum()),
+                by_sender=sides if keyed else {},
+            )
             wrong[keyed] += measuring.measure_realised(reference, counts).p < 0.01
 
     assert wrong[True] <= 400 * 0.01 + 4 < wrong[False]
 
 
 def test_predictions_without_feedback_count_as_correct_in_the_realised_accuracy():
-    """Of 200 predictions 40 are wrong and 120 have feedback: at least 80 % are correct, though 67 % of those with feedback are."""
+    """Of 200 predictions 40 are wrong and 120 have feedback: at least 80 % are correct, though 67 % of those
+    with feedback are.
+    """
     known = measuring.Reference(2000, {}, {"accuracy": 0.9, "groups": None})
-    some, every = (measuring.measure_realised(known, Counts(answers=200, right=right, wrong=40)) for right in (80, 160))
+    some, every = (
+        measuring.measure_realised(known, Counts(answers=200, right=right, wrong=40)) for right in (80, 160)
+    )
 
     critical = 2.3263478740 * (1960 * 240 / 2200**2 * (1 / 2000 + 1 / 200)) ** 0.5
     for found in (some, every):
@@ -234,11 +292,14 @@ def test_predictions_without_feedback_count_as_correct_in_the_realised_accuracy(
 
 
 def test_the_senders_of_those_with_feedback_count_for_all_predictions():
-    """100 of 200 predictions have feedback, of 50 senders with two each, always alike: as if all 200 were of these 50, with four each."""
+    """100 of 200 predictions have feedback, of 50 senders with two each, always alike: as if all 200 were of
+    these 50, with four each.
+    """
     sides = {f"{at}{'+' if at < 40 else '-'}": 2 for at in range(50)}
 
     found = measuring.measure_realised(
-        measuring.Reference(2000, {}, {"accuracy": 0.9, "groups": None}), Counts(answers=200, right=80, wrong=20, by_sender=sides)
+        measuring.Reference(2000, {}, {"accuracy": 0.9, "groups": None}),
+        Counts(answers=200, right=80, wrong=20, by_sender=sides),
     )
 
     assert (found.value, found.m, found.senders) == (pytest.approx(0), 200, 50)
@@ -246,8 +307,9 @@ def test_the_senders_of_those_with_feedback_count_for_all_predictions():
 
 
 def test_people_who_report_every_wrong_prediction_and_most_others_make_no_fall_of_the_realised_accuracy():
-    """Right in 90 % on 500 evaluated rows and 2,000 predictions; two thirds of the correct ones are reported: taken as like the rest it was
-    a fall in 57 of 100."""
+    """Right in 90 % on 500 evaluated rows and 2,000 predictions; two thirds of the correct ones are reported:
+    taken as like the rest it was a fall in 57 of 100.
+    """
     chance, wrong = np.random.default_rng(19), 0
     for _ in range(200):
         correct = int(chance.binomial(2000, 0.9))
@@ -260,22 +322,34 @@ def test_people_who_report_every_wrong_prediction_and_most_others_make_no_fall_o
 
 
 def test_near_duplicates_of_the_evaluation_are_no_fall_of_the_realised_accuracy():
-    """Right in 90 % in truth on both sides; the evaluation has 100 texts with four near duplicates each, intraclass correlation .8, the
-    window 2,000 predictions with feedback: as 500 independent rows 9 % fell at 1 %."""
+    """Right in 90 % in truth on both sides; the evaluation has 100 texts with four near duplicates each,
+    intraclass correlation .8, the window 2,000 predictions with feedback: as 500 independent rows 9 % fell at
+    1 %.
+    """
     chance, wrong = np.random.default_rng(31), {True: 0, False: 0}
     for _ in range(1000):
-        rights, right = chance.binomial(5, chance.beta(0.9 / 4, 0.1 / 4, 100)), int(chance.binomial(2000, 0.9))
+        rights, right = (
+            chance.binomial(5, chance.beta(0.9 / 4, 0.1 / 4, 100)),
+            int(chance.binomial(2000, 0.9)),
+        )
         groups = asdict(clustered.sums(rights, np.full(100, 5)))
         for grouped in wrong:
-            known = measuring.Reference(500, {}, {"accuracy": rights.sum() / 500, "groups": groups if grouped else None})
-            wrong[grouped] += measuring.measure_realised(known, Counts(answers=2000, right=right, wrong=2000 - right)).p < 0.01
+            known = measuring.Reference(
+                500, {}, {"accuracy": rights.sum() / 500, "groups": groups if grouped else None}
+            )
+            wrong[grouped] += (
+                measuring.measure_realised(known, Counts(answers=2000, right=right, wrong=2000 - right)).p
+                < 0.01
+            )
 
     assert wrong[True] <= 10 < 60 < wrong[False]
 
 
 def test_an_evaluation_of_one_group_gives_no_expected_accuracy():
     confidence, right = overconfident(60)
-    known = measuring.Reference(60, {}, reference.of_accuracy(confidence, right, np.zeros(60, dtype=np.int64)))
+    known = measuring.Reference(
+        60, {}, reference.of_accuracy(confidence, right, np.zeros(60, dtype=np.int64))
+    )
     counts = Counts(confidence={"45": 100})
 
     assert measuring.expected_accuracy(known, counts) is None
@@ -287,7 +361,9 @@ def answered(rows=900, classes=4, seed=3):
     """Answers of an evaluation whose probabilities lie near the truth more often than not."""
     random = np.random.default_rng(seed)
     probabilities = random.dirichlet(np.ones(classes), rows)
-    truth = np.where(random.uniform(size=rows) < 0.6, probabilities.argmax(axis=1), random.integers(0, classes, rows))
+    truth = np.where(
+        random.uniform(size=rows) < 0.6, probabilities.argmax(axis=1), random.integers(0, classes, rows)
+    )
     return tuple(f"{at:064x}" for at in range(rows)), truth, probabilities
 
 
@@ -300,7 +376,11 @@ def test_a_calibration_is_the_same_to_the_last_bit_in_whatever_order_the_rows_co
         for seed in range(4):
             order = np.random.default_rng(seed).permutation(len(ids)) if seed else np.arange(len(ids))
             rows = tuple(ids[at] for at in order), truth[order], probabilities[order]
-            made.append(reference.calibrate(Predictions(labels, *rows, clusters=None if clusters is None else clusters[order])))
+            made.append(
+                reference.calibrate(
+                    Predictions(labels, *rows, clusters=None if clusters is None else clusters[order])
+                )
+            )
 
         assert made == [made[0]] * 4
     assert made[0]["groups"]["clusters"] == 300
@@ -309,12 +389,19 @@ def test_a_calibration_is_the_same_to_the_last_bit_in_whatever_order_the_rows_co
 def test_a_calibration_is_the_same_to_the_last_bit_where_each_row_is_a_group_of_its_own():
     rows = ("a", "b", "c", "d"), *answered(300)
 
-    assert reference.calibrate(Predictions(*rows, clusters=np.arange(300))) == reference.calibrate(Predictions(*rows))
+    assert reference.calibrate(Predictions(*rows, clusters=np.arange(300))) == reference.calibrate(
+        Predictions(*rows)
+    )
 
 
 def test_whole_groups_move_an_expected_macro_f1_further_and_that_of_a_window_as_before():
     ids, truth, probabilities = answered(100)
-    rows = ("a", "b", "c", "d"), tuple(f"{at:064x}" for at in range(500)), np.repeat(truth, 5), np.repeat(probabilities, 5, axis=0)
+    rows = (
+        ("a", "b", "c", "d"),
+        tuple(f"{at:064x}" for at in range(500)),
+        np.repeat(truth, 5),
+        np.repeat(probabilities, 5, axis=0),
+    )
 
     grouped = reference.calibrate(Predictions(*rows, clusters=np.repeat(np.arange(100), 5)))
     alone = reference.calibrate(Predictions(*rows))
@@ -335,10 +422,17 @@ def test_estimates_are_the_same_to_the_last_bit_in_whatever_order_the_rows_come(
 
 
 def test_a_window_is_expected_the_same_in_whatever_order_its_bins_are_counted():
-    calibration = {"expected": [0.1 + at / 70 for at in range(50)], "errors": [[0.001 * at for at in range(51)]], "groups": None}
+    calibration = {
+        "expected": [0.1 + at / 70 for at in range(50)],
+        "errors": [[0.001 * at for at in range(51)]],
+        "groups": None,
+    }
     bins = {str(at): at * 37 % 101 + 1 for at in range(50)}
     turned = dict(sorted(bins.items(), key=lambda pair: pair[1]))
 
-    asked = [measuring.expected_accuracy(measuring.Reference(900, {}, calibration), Counts(confidence=each)) for each in (bins, turned)]
+    asked = [
+        measuring.expected_accuracy(measuring.Reference(900, {}, calibration), Counts(confidence=each))
+        for each in (bins, turned)
+    ]
 
     assert asked[0] == asked[1]

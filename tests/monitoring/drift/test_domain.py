@@ -10,7 +10,9 @@ from sklearn.neighbors import NearestNeighbors
 from monitoring.drift import comparing, domain
 
 CARDS = [f"please block my lost card {word}" for word in ("today", "now", "soon", "abroad", "again")] * 12
-LOANS = [f"what does the mortgage loan cost {word}" for word in ("today", "now", "soon", "abroad", "again")] * 12
+LOANS = [
+    f"what does the mortgage loan cost {word}" for word in ("today", "now", "soon", "abroad", "again")
+] * 12
 
 
 def test_tf_idf_is_scikit_learns():
@@ -55,7 +57,9 @@ def test_scores_are_of_a_classifier_that_has_not_seen_the_row():
     found = domain.out_of_fold(rows @ rows.T, np.where(sides == 1, 1.0, -1.0)[:, None], number)[:, 0]
 
     for fold in range(5):
-        known = Ridge(alpha=domain.RIDGE).fit(rows[number != fold], np.where(sides == 1, 1.0, -1.0)[number != fold])
+        known = Ridge(alpha=domain.RIDGE).fit(
+            rows[number != fold], np.where(sides == 1, 1.0, -1.0)[number != fold]
+        )
         assert found[number == fold] == pytest.approx(known.predict(rows[number == fold]))
         assert [int((sides[number == fold] == side).sum()) for side in (0, 1)] == [4, 4]
 
@@ -117,7 +121,9 @@ def test_what_one_sender_writes_in_many_words_is_not_named():
 def new_words(texts, senders=None):
     """The words that are named when these texts come beside those on loans."""
     same = CARDS + texts + LOANS
-    found, _ = domain.distinctive_words(domain.tf_idf(same), len(CARDS), same, CARDS + (senders or texts) + LOANS)
+    found, _ = domain.distinctive_words(
+        domain.tf_idf(same), len(CARDS), same, CARDS + (senders or texts) + LOANS
+    )
     return {each.word for each in found}
 
 
@@ -131,13 +137,17 @@ def test_the_same_texts_are_not_separated_and_the_limit_knows_how_few_they_are()
 
     assert sum(each.auc > each.limit for each in found) <= 1
     assert all(each.limit > 0.5 + 2.32 * domain.standard_error(100, 40) for each in found)
-    assert domain.two_sample_test(rows[:100], rows[100:], 0.01).auc == found[-1].auc  # the same rows, the same answer
+    # the same rows, the same answer
+    assert domain.two_sample_test(rows[:100], rows[100:], 0.01).auc == found[-1].auc
 
 
 def test_distance_to_the_nearest_is_scikit_learns_and_a_far_cluster_lies_outside():
     random = np.random.default_rng(3)
     reference = random.normal(size=(200, 8)) * 0.2 + np.eye(8)[0]
-    near, far = random.normal(size=(50, 8)) * 0.2 + np.eye(8)[0], random.normal(size=(50, 8)) * 0.2 + np.eye(8)[1]
+    near, far = (
+        random.normal(size=(50, 8)) * 0.2 + np.eye(8)[0],
+        random.normal(size=(50, 8)) * 0.2 + np.eye(8)[1],
+    )
     known = NearestNeighbors(n_neighbors=1, metric="cosine").fit(reference)
 
     assert domain.nearest_distance(near, reference) == pytest.approx(known.kneighbors(near)[0][:, 0])
@@ -146,7 +156,9 @@ def test_distance_to_the_nearest_is_scikit_learns_and_a_far_cluster_lies_outside
 
 
 def test_near_duplicates_of_the_reference_put_nothing_outside_of_what_was_evaluated():
-    """Seeded: 40 directions, each five times; another 50 of the same kind lie as far from these as they do from each other."""
+    """Seeded: 40 directions, each five times; another 50 of the same kind lie as far from these as they do
+    from each other.
+    """
     random = np.random.default_rng(3)
     own, groups = np.repeat(random.normal(size=(40, 4)), 5, axis=0), np.arange(200) // 5
     reference, current = own + random.normal(size=(200, 4)) * 0.001, random.normal(size=(50, 4))
@@ -162,7 +174,11 @@ def test_most_typical_come_first():
 
 def sentences(random, rows):
     """Rows of six words each, of forty of which some are frequent."""
-    names = [f"{a}{b}" for a in ("ba", "do", "ki", "lu", "me") for b in ("ra", "le", "mi", "no", "kus", "tix", "wen", "zor")]
+    names = [
+        f"{a}{b}"
+        for a in ("ba", "do", "ki", "lu", "me")
+        for b in ("ra", "le", "mi", "no", "kus", "tix", "wen", "zor")
+    ]
     share = 1 / np.arange(1, 41)
     return [" ".join(random.choice(names, 6, p=share / share.sum())) for _ in range(rows)]
 
@@ -176,8 +192,9 @@ def by_words(reference, current, keys=None, clusters=None):
 
 
 def test_texts_that_are_sent_again_and_again_are_no_drift():
-    """Seeded: in ten windows of one kind with the evaluation, three tenths are repeats; all were separated while their twins were in other
-    folds."""
+    """Seeded: in ten windows of one kind with the evaluation, three tenths are repeats; all were separated
+    while their twins were in other folds.
+    """
     random, over = np.random.default_rng(3), 0
     for _ in range(10):
         reference, current = sentences(random, 120), sentences(random, 120)
@@ -202,11 +219,16 @@ def test_one_key_alone_gives_no_senders():
 
 
 def test_senders_with_words_of_their_own_are_no_drift():
-    """Seeded: eight senders, each with a word of its own in every text. Without keys of senders, they are separated by these."""
+    """Seeded: eight senders, each with a word of its own in every text. Without keys of senders, they are
+    separated by these.
+    """
     found = []
     for known in (False, True):
         random = np.random.default_rng(6)
-        reference, current = sentences(random, 100), [f"{text} habit{'abcdefgh'[at % 8]}" for at, text in enumerate(sentences(random, 96))]
+        reference, current = (
+            sentences(random, 100),
+            [f"{text} habit{'abcdefgh'[at % 8]}" for at, text in enumerate(sentences(random, 96))],
+        )
         found.append(by_words(reference, current, [f"sender {at % 8}" if known else "" for at in range(96)]))
 
     assert found[0].ratio > 1 > found[1].ratio
@@ -214,9 +236,15 @@ def test_senders_with_words_of_their_own_are_no_drift():
 
 
 def test_near_duplicates_of_the_reference_are_no_drift():
-    """Seeded: ten windows of 100 texts of one kind with the evaluation, which has 20 texts, each four times more without one word. Were
-    each on its own, all windows would be separated, by texts like those that the classifier has seen."""
-    random, over, clusters = np.random.default_rng(3), {True: 0, False: 0}, [*range(20), *range(20), *range(20), *range(20), *range(20)]
+    """Seeded: ten windows of 100 texts of one kind with the evaluation, which has 20 texts, each four times
+    more without one word. Were each on its own, all windows would be separated, by texts like those that the
+    classifier has seen.
+    """
+    random, over, clusters = (
+        np.random.default_rng(3),
+        {True: 0, False: 0},
+        [*range(20), *range(20), *range(20), *range(20), *range(20)],
+    )
     for _ in range(10):
         own = [text.split() for text in sentences(random, 20)]
         near = [" ".join(words[:at] + words[at + 1 :]) for at in range(4) for words in own]

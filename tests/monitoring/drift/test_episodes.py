@@ -20,7 +20,9 @@ def opened(traffic):
 
 
 def test_it_opens_with_the_third_of_five_windows_and_not_before(traffic):
-    reports = [traffic.measure(number, labels) for number, labels in enumerate([BAD, GOOD, BAD, GOOD], start=2)]
+    reports = [
+        traffic.measure(number, labels) for number, labels in enumerate([BAD, GOOD, BAD, GOOD], start=2)
+    ]
     assert [report.state for report in reports] == ["watch", "ok", "watch", "ok"]
     assert not Episode.objects.exists()
 
@@ -38,9 +40,13 @@ def test_opening_is_published_and_in_the_audit_log(opened):
     payload = Outbox.objects.get(topic="drift.opened").payload
 
     assert payload == {
-        "endpoint": str(opened.endpoint.uuid), "version": str(opened.version.uuid), "monitor": "label", "value": opened.value,
-        "limit": opened.limit, "episode": str(opened.uuid),
-    }  # fmt: skip
+        "endpoint": str(opened.endpoint.uuid),
+        "version": str(opened.version.uuid),
+        "monitor": "label",
+        "value": opened.value,
+        "limit": opened.limit,
+        "episode": str(opened.uuid),
+    }
     event = Event.objects.get(verb="drift.opened")
     assert (event.object_id, event.actor) == (str(opened.uuid), "system")
 
@@ -57,9 +63,15 @@ def test_each_window_of_an_open_monitor_is_published_with_what_it_measured(traff
     traffic.measure(6, {"billing": 10})
 
     payload = Outbox.objects.get(topic="drift.measured").payload
-    assert (payload["monitor"], payload["episode"], payload["value"]) == ("label", str(opened.uuid), report.results["label"]["value"])
+    assert (payload["monitor"], payload["episode"], payload["value"]) == (
+        "label",
+        str(opened.uuid),
+        report.results["label"]["value"],
+    )
     standing = queries.standing([traffic.endpoint])[traffic.endpoint.pk]
-    assert standing.reading(opened) == queries.Reading(opened.value, opened.limit, opened.opened_at, newest=False)
+    assert standing.reading(opened) == queries.Reading(
+        opened.value, opened.limit, opened.opened_at, newest=False
+    )
 
 
 @pytest.mark.postgres
@@ -81,7 +93,9 @@ def test_windows_with_too_little_data_neither_close_nor_open(traffic, opened):
     reports = [traffic.measure(number, {"billing": 10}) for number in (5, 6, 7, 8)]
 
     assert [report.state for report in reports] == ["insufficient"] * 4
-    assert reports[0].why == "10 predictions; at least 50 are needed. Still open from before: Predicted label."
+    assert (
+        reports[0].why == "10 predictions; at least 50 are needed. Still open from before: Predicted label."
+    )
     assert queries.open_episodes(traffic.endpoint) == [opened]
 
 
@@ -100,7 +114,9 @@ def test_a_requested_measurement_opens_and_closes_nothing(traffic, live_endpoint
 def newer(project, live_endpoint, ravi, mia):
     """1.1.0, which no one deployed yet."""
     snapshot = live_endpoint.alias.version.run.snapshot
-    return registry.make_version(project, mia, ravi, model=live_endpoint.model, snapshot=snapshot, semver="1.1.0", wrong=0)
+    return registry.make_version(
+        project, mia, ravi, model=live_endpoint.model, snapshot=snapshot, semver="1.1.0", wrong=0
+    )
 
 
 def test_open_episodes_end_as_soon_as_their_version_is_not_live(project, traffic, opened, newer):
@@ -114,7 +130,9 @@ def test_open_episodes_end_as_soon_as_their_version_is_not_live(project, traffic
     assert queries.open_episodes(traffic.endpoint) == []
 
 
-def test_a_late_window_of_a_version_that_is_not_live_opens_and_closes_nothing(project, traffic, live_endpoint, newer):
+def test_a_late_window_of_a_version_that_is_not_live_opens_and_closes_nothing(
+    project, traffic, live_endpoint, newer
+):
     old = live_endpoint.alias.version
     for number in (2, 3):
         traffic.measure(number, BAD)

@@ -1,4 +1,6 @@
-"""An hour that is measured early opens an episode and is no window: the next comes when it would have come, and no answer counts twice."""
+"""An hour that is measured early opens an episode and is no window: the next comes when it would have come,
+and no answer counts twice.
+"""
 
 from datetime import timedelta
 
@@ -50,7 +52,10 @@ def test_later_windows_are_judged_without_it(looked):
 
 def test_a_look_at_exactly_a_window_does_not_replace_it(traffic):
     traffic.write(day(4).start, ABRUPT)
-    version, counts = traffic.endpoint.alias.version, total(traffic.endpoint, day(4).start, day(4).end, traffic.endpoint.alias.version)
+    version, counts = (
+        traffic.endpoint.alias.version,
+        total(traffic.endpoint, day(4).start, day(4).end, traffic.endpoint.alias.version),
+    )
     early = look(traffic.endpoint, version, day(4), counts)
 
     report = actions.measure(traffic.endpoint, version, day(4))
@@ -69,10 +74,15 @@ def test_a_line_of_windows_holds_an_early_hour_only_while_it_is_the_newest(looke
     by_day = queries.ratios_by_day(looked.endpoint, looked.version, day(1).start)
     assert max(each["label"] for each in by_day.values()) < 1 < looked.results["label"]["ratio"]
     windows = DriftReport.objects.filter(between=False).order_by("window_end").values_list("ratio", flat=True)
-    assert queries.trends(queries.standing([looked.endpoint]))[looked.endpoint.pk] == [*windows.all(), looked.ratio]
+    assert queries.trends(queries.standing([looked.endpoint]))[looked.endpoint.pk] == [
+        *windows.all(),
+        looked.ratio,
+    ]
 
     actions.tick(NOW + timedelta(minutes=66))
 
     standing = queries.standing([looked.endpoint])
-    assert standing[looked.endpoint.pk].report == DriftReport.objects.get(window_end=NOW + HOUR, between=False)
+    assert standing[looked.endpoint.pk].report == DriftReport.objects.get(
+        window_end=NOW + HOUR, between=False
+    )
     assert queries.trends(standing)[looked.endpoint.pk] == list(windows.all())

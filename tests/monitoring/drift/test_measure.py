@@ -14,7 +14,8 @@ from monitoring.traffic import queries as figures
 from monitoring.traffic.counts import Counts
 from tests.monitoring.drift.conftest import EVEN, ONE_SIDED, day
 
-baselines = importlib.import_module("monitoring.drift.actions.baseline")  # the package exports functions of the same names
+# the package exports functions of the same names
+baselines = importlib.import_module("monitoring.drift.actions.baseline")
 measuring = importlib.import_module("monitoring.drift.actions.measure")
 
 
@@ -47,9 +48,14 @@ def test_traffic_like_the_evaluation_is_as_evaluated(traffic):
 
     assert (report.state, report.rows, report.requested) == ("ok", 600, False)
     assert {name: each["mark"] for name, each in report.results.items()} == {
-        "label": "ok", "confidence": "ok", "length": "ok", "oov": "not_measured", "accuracy": "ok",
-    }  # fmt: skip
-    assert report.results["label"]["value"] == pytest.approx(0, abs=0.03)  # three answers of the evaluation are wrong
+        "label": "ok",
+        "confidence": "ok",
+        "length": "ok",
+        "oov": "not_measured",
+        "accuracy": "ok",
+    }
+    # three answers of the evaluation are wrong
+    assert report.results["label"]["value"] == pytest.approx(0, abs=0.03)
     assert report.why == "No statistically and practically significant difference from the evaluation."
     known = report.baseline.histograms["label"]
     assert sorted(report.bins["label"]) == [[name, known[name], 200] for name in sorted(known)]
@@ -78,7 +84,12 @@ def test_the_same_window_again_is_the_same_report(traffic):
 def test_a_window_without_answers_is_insufficient_and_not_good(live_endpoint):
     report = actions.measure(live_endpoint, live_endpoint.alias.version, day(2))
 
-    assert (report.state, report.rows, report.why, report.ratio) == ("insufficient", 0, "No predictions in this window.", None)
+    assert (report.state, report.rows, report.why, report.ratio) == (
+        "insufficient",
+        0,
+        "No predictions in this window.",
+        None,
+    )
     assert {each["mark"] for each in report.results.values()} == {"insufficient", "not_measured"}
     assert report.estimate is None
 
@@ -92,7 +103,9 @@ def test_fewer_than_fifty_answers_are_insufficient(traffic):
 def test_labels_that_the_evaluation_does_not_know_are_named(traffic):
     report = traffic.measure(2, EVEN | {"fraud": 200})
 
-    assert "25.0 % of predictions have labels that aren't in the evaluation (fraud)" in report.results["label"]["why"].replace("\xa0", " ")
+    assert "25.0 % of predictions have labels that aren't in the evaluation (fraud)" in report.results[
+        "label"
+    ]["why"].replace("\xa0", " ")
     assert [statistics.OTHER, 0, 200] in report.bins["label"]
 
 
@@ -105,7 +118,9 @@ def test_answers_without_a_confidence_are_a_bin_of_their_own(traffic):
 
 @pytest.mark.postgres
 def test_less_confident_answers_are_expected_to_be_wrong_more_often(live_endpoint, traffic):
-    """The evaluation's confidences are one number, so the reference is given a calibration that falls with confidence."""
+    """The evaluation's confidences are one number, so the reference is given a calibration that falls with
+    confidence.
+    """
     base = actions.baseline(live_endpoint.alias.version)
     with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
         Baseline.objects.filter(pk=base.pk).update(rows=1)
@@ -121,9 +136,13 @@ def test_less_confident_answers_are_expected_to_be_wrong_more_often(live_endpoin
     assert accuracy.p < 0.001
 
 
-def test_an_evaluation_without_a_mistake_does_not_show_what_chance_does_to_its_accuracy(live_endpoint, traffic):
+def test_an_evaluation_without_a_mistake_does_not_show_what_chance_does_to_its_accuracy(
+    live_endpoint, traffic
+):
     base = actions.baseline(live_endpoint.alias.version)
-    flawless = monitors.Reference(base.rows, base.histograms, base.calibration | {"spread": 0.0, "mean": 1.0, "expected": [0.9] * 50})
+    flawless = monitors.Reference(
+        base.rows, base.histograms, base.calibration | {"spread": 0.0, "mean": 1.0, "expected": [0.9] * 50}
+    )
 
     found = monitors.measure_accuracy(flawless, traffic.write(day(2).start))
 
@@ -140,11 +159,17 @@ def test_feedback_on_most_predictions_counts_instead_of_the_estimate(traffic):
     assert accuracy["why"] == "By feedback on 400 of 600 predictions; the others count as correct."
 
 
-def test_beside_feedback_on_a_part_the_expected_accuracy_counts_too_and_the_two_share_the_limit(live_endpoint):
+def test_beside_feedback_on_a_part_the_expected_accuracy_counts_too_and_the_two_share_the_limit(
+    live_endpoint,
+):
     base = actions.baseline(live_endpoint.alias.version)
-    reference = monitors.Reference(base.rows, base.histograms, base.calibration | {"expected": [at / 50 for at in range(50)]})
+    reference = monitors.Reference(
+        base.rows, base.histograms, base.calibration | {"expected": [at / 50 for at in range(50)]}
+    )
     unsure = Counts(answers=600, confidence={"45": 600})
-    alone, beside, by_all = (monitors.measure_fall(reference, replace(unsure, right=right)) for right in (0, 400, 600))
+    alone, beside, by_all = (
+        monitors.measure_fall(reference, replace(unsure, right=right)) for right in (0, 400, 600)
+    )
     worse = monitors.measure_fall(reference, replace(unsure, right=10, wrong=400))
 
     assert alone.value == beside.value == pytest.approx(base.calibration["mean"] - 0.9)

@@ -1,4 +1,6 @@
-"""Pages, fragments and API: every state in words, texts for those who may read them, and no query more for more windows."""
+"""Pages, fragments and API: every state in words, texts for those who may read them, and no query more for
+more windows.
+"""
 
 from datetime import UTC, datetime, timedelta
 
@@ -80,9 +82,14 @@ def test_too_little_is_shown_as_too_little(client_for, traffic, omar):
 
 def test_a_failed_measurement_is_not_good(client_for, live_endpoint, omar):
     DriftReport.objects.create(
-        endpoint=live_endpoint, version=live_endpoint.alias.version, window_start=day(2).start, window_end=day(2).end, rows=9,
-        state="failed", why="The evaluation of 1.0.0 cannot be used.",
-    )  # fmt: skip
+        endpoint=live_endpoint,
+        version=live_endpoint.alias.version,
+        window_start=day(2).start,
+        window_end=day(2).end,
+        rows=9,
+        state="failed",
+        why="The evaluation of 1.0.0 cannot be used.",
+    )
 
     html = client_for(omar).get(url("endpoint", live_endpoint)).content.decode()
 
@@ -101,14 +108,19 @@ def test_an_older_window_has_an_address(client_for, traffic, omar):
     assert client.get(url("endpoint", traffic.endpoint), {"report": traffic.endpoint.uuid}).status_code == 404
 
 
-def test_the_page_is_about_one_version_and_one_window(client_for, project, traffic, texts_checked, omar, ravi, mia):
+def test_the_page_is_about_one_version_and_one_window(
+    client_for, project, traffic, texts_checked, omar, ravi, mia
+):
     """What was measured of the version after it is on the page of that version's windows alone."""
     first = traffic.measure(2, ONE_SIDED, right=60, wrong=0)
     newer = registry.make_version(project, mia, ravi, model=traffic.endpoint.model, semver="1.1.0")
     traffic.write(day(3).start, EVEN, version=newer, right=0, wrong=60)
     second = actions.measure(traffic.endpoint, newer, day(3))
 
-    old, new = (page.endpoint(omar, traffic.endpoint, {"report": str(each.uuid), "period": "1y"}) for each in (first, second))
+    old, new = (
+        page.endpoint(omar, traffic.endpoint, {"report": str(each.uuid), "period": "1y"})
+        for each in (first, second)
+    )
 
     assert (old["word"], new["word"]) == ("Watch", "No drift")
     assert (old["check"], new["check"]) == (texts_checked, None)
@@ -158,7 +170,9 @@ def test_the_panel_is_a_fragment(client_for, drifting, omar):
 def answers(live_endpoint, traffic):
     """Answers of the second of March with their texts, and that day measured."""
     at = "2026-03-02T10:00:00.000+00:00"
-    rows = [(f"The parcel <b>{n}</b> never came", "delivery", 0.9) for n in range(30)] + [("Money back", "refund", 0.4)] * 30
+    rows = [(f"The parcel <b>{n}</b> never came", "delivery", 0.9) for n in range(30)] + [
+        ("Money back", "refund", 0.4)
+    ] * 30
     endpoints.write_segment(*[endpoints.spool_line(live_endpoint, each, at=at) for each in rows])
     spool.ingest()
     return actions.measure(live_endpoint, live_endpoint.alias.version, day(2))
@@ -180,7 +194,9 @@ def test_the_texts_of_bins_of_numbers(client_for, answers, ana):
     client, found = client_for(ana), {}
     for monitor in ("confidence", "length"):
         for name, _, now in answers.bins[monitor]:
-            html = client.get(url("behind", answers.endpoint), {"monitor": monitor, "bin": name}, **HTMX).content.decode()
+            html = client.get(
+                url("behind", answers.endpoint), {"monitor": monitor, "bin": name}, **HTMX
+            ).content.decode()
             found[monitor, name] = html.count('<td class="nowrap"><a href')
             assert found[monitor, name] == min(20, now), (monitor, name)
 
@@ -198,13 +214,19 @@ def test_texts_are_escaped_and_for_those_who_read_texts(client_for, answers, ana
 def test_erased_texts_are_gone(client_for, answers, ana):
     Prediction.objects.update(text=None)
 
-    html = client_for(ana).get(url("behind", answers.endpoint), {"monitor": "label", "bin": "delivery"}).content.decode()
+    html = (
+        client_for(ana)
+        .get(url("behind", answers.endpoint), {"monitor": "label", "bin": "delivery"})
+        .content.decode()
+    )
 
     assert "parcel" not in html
     assert "Text not stored, or erased." in html
 
 
-@pytest.mark.parametrize("wanted", [{"monitor": "nonsense"}, {"monitor": "label", "bin": "nonsense"}, {"report": "nonsense"}])
+@pytest.mark.parametrize(
+    "wanted", [{"monitor": "nonsense"}, {"monitor": "label", "bin": "nonsense"}, {"report": "nonsense"}]
+)
 def test_bins_that_are_not_there(client_for, answers, ana, wanted):
     assert client_for(ana).get(url("behind", answers.endpoint), wanted).status_code == 404
 
@@ -212,10 +234,17 @@ def test_bins_that_are_not_there(client_for, answers, ana, wanted):
 def text_check(endpoint, *, requested):
     """A check of texts that names words."""
     return TextCheck.objects.create(
-        endpoint=endpoint, version=endpoint.alias.version, window_start=day(2).start, window_end=day(2).end, requested=requested, rows=60,
-        reference_rows=60, state="ok", new_words=[{"word": "zebulon", "reference": 0.0, "current": 0.4}],
+        endpoint=endpoint,
+        version=endpoint.alias.version,
+        window_start=day(2).start,
+        window_end=day(2).end,
+        requested=requested,
+        rows=60,
+        reference_rows=60,
+        state="ok",
+        new_words=[{"word": "zebulon", "reference": 0.0, "current": 0.4}],
         missing_words=[{"word": "parcel", "reference": 0.4, "current": 0.1}],
-    )  # fmt: skip
+    )
 
 
 @pytest.fixture
@@ -234,7 +263,9 @@ def test_words_of_texts_are_for_those_who_read_texts(client_for, texts_checked, 
     assert "Only an analyst, an adjudicator, an ML engineer or a governance reviewer can do this." in html
 
 
-def test_the_api_has_no_words_for_who_does_not_read_texts(api, client_for, texts_checked, live_endpoint, traffic, ana):
+def test_the_api_has_no_words_for_who_does_not_read_texts(
+    api, client_for, texts_checked, live_endpoint, traffic, ana
+):
     traffic.measure(2)
     text_check(live_endpoint, requested=True)
     address = reverse("api-drift", args=[texts_checked.endpoint.uuid])
@@ -243,7 +274,10 @@ def test_the_api_has_no_words_for_who_does_not_read_texts(api, client_for, texts
         hidden = api.get(address).json()[name]
         assert (hidden["new_words"], hidden["missing_words"], hidden["rows"]) == (None, None, 60)
         shown = client_for(ana).get(address).json()[name]
-        assert [each["word"] for each in (*shown["new_words"], *shown["missing_words"])] == ["zebulon", "parcel"]
+        assert [each["word"] for each in (*shown["new_words"], *shown["missing_words"])] == [
+            "zebulon",
+            "parcel",
+        ]
 
 
 def test_monitors_have_their_order_whatever_the_database_makes_of_it(client_for, traffic, omar):
@@ -258,7 +292,9 @@ def test_monitors_have_their_order_whatever_the_database_makes_of_it(client_for,
     assert [each.monitor for each in drawn] == ["label", "confidence", "length"]
 
 
-def test_a_year_has_all_its_days_and_the_estimates_say_where_they_begin(client_for, traffic, omar, monkeypatch):
+def test_a_year_has_all_its_days_and_the_estimates_say_where_they_begin(
+    client_for, traffic, omar, monkeypatch
+):
     reports = [traffic.measure(number, ONE_SIDED if number == 3 else EVEN) for number in range(2, 7)]
     since, version = day(2).start, reports[0].version
 
@@ -269,7 +305,10 @@ def test_a_year_has_all_its_days_and_the_estimates_say_where_they_begin(client_f
     assert set(days[day(2).start.date()]) == {"label", "confidence", "length", "accuracy"}
     assert queries.estimates(traffic.endpoint, version, since)[1] is False
     monkeypatch.setattr(queries.estimates, "__defaults__", (2,))
-    assert [start for start, _ in queries.estimates(traffic.endpoint, version, since)[0]] == [day(5).start, day(6).start]
+    assert [start for start, _ in queries.estimates(traffic.endpoint, version, since)[0]] == [
+        day(5).start,
+        day(6).start,
+    ]
     assert "Estimates before 2026-03-05 00:00 UTC aren't drawn" in page.accuracy(reports[-1], since).caption
 
 
@@ -293,7 +332,9 @@ def test_people_who_may_not_see_who_may(client_for, live_endpoint, ana):
 
     assert client.post(url("measure", live_endpoint)).status_code == 403
     assert not Job.objects.filter(kind="drift.measure").exists()
-    assert "ML engineers, ML leads, and on-call" in client.get(url("endpoint", live_endpoint)).content.decode()
+    assert (
+        "ML engineers, ML leads, and on-call" in client.get(url("endpoint", live_endpoint)).content.decode()
+    )
 
 
 # ── Queries ─────────────────────────────────────────────────────────────────
@@ -371,7 +412,11 @@ def test_the_api_shows_what_was_requested(api, traffic):
 
     found = api.get(reverse("api-drift", args=[traffic.endpoint.uuid])).json()
 
-    assert (found["report"], found["requested"]["uuid"], found["requested"]["requested"]) == (None, str(requested.uuid), True)
+    assert (found["report"], found["requested"]["uuid"], found["requested"]["requested"]) == (
+        None,
+        str(requested.uuid),
+        True,
+    )
 
 
 @pytest.mark.postgres
@@ -395,4 +440,6 @@ def test_a_share_of_little_feedback_is_no_figure_here_either(rows, shown):
     measured = {"value": 1.0, "low": 0.83, "high": 1.0, "rows": rows}
 
     assert page.correct_figure(measured).value == shown
-    assert (charts.accuracy_lead([], [charts.Accuracy(day(2).start, None, measured)]) != "") == (shown is not None)
+    assert (charts.accuracy_lead([], [charts.Accuracy(day(2).start, None, measured)]) != "") == (
+        shown is not None
+    )

@@ -1,4 +1,6 @@
-"""Senders: predictions of few senders widen the limits, are sampled from the whole window, and are unknown where no key is sent."""
+"""Senders: predictions of few senders widen the limits, are sampled from the whole window, and are unknown
+where no key is sent.
+"""
 
 import importlib
 from collections import Counter
@@ -15,7 +17,8 @@ from monitoring.traffic import queries as figures
 from monitoring.traffic.models import Prediction
 from tests.monitoring.drift.conftest import ONE_SIDED, day
 
-baselines = importlib.import_module("monitoring.drift.actions.baseline")  # the package exports functions of the same names
+# the package exports functions of the same names
+baselines = importlib.import_module("monitoring.drift.actions.baseline")
 measuring = importlib.import_module("monitoring.drift.actions.measure")
 LABELS = [label for label, count in ONE_SIDED.items() for _ in range(count)]
 
@@ -28,18 +31,28 @@ def answered(live_endpoint, traffic):
         span = day(number)
         made = [
             Prediction(
-                endpoint=live_endpoint, version=live_endpoint.alias.version, at=span.start + at * (span.end - span.start) / len(labels),
-                code=200, latency_ms=1, label=label, confidence=0.97, chars=20, key=key(at), text=text and text(at),
+                endpoint=live_endpoint,
+                version=live_endpoint.alias.version,
+                at=span.start + at * (span.end - span.start) / len(labels),
+                code=200,
+                latency_ms=1,
+                label=label,
+                confidence=0.97,
+                chars=20,
+                key=key(at),
+                text=text and text(at),
             )
             for at, label in enumerate(labels)
-        ]  # fmt: skip
+        ]
         Prediction.objects.bulk_create(made)
 
     return keep
 
 
 @pytest.mark.postgres
-def test_answers_of_few_senders_widen_the_limit_and_the_page_and_the_api_show_it(client_for, traffic, answered, omar):
+def test_answers_of_few_senders_widen_the_limit_and_the_page_and_the_api_show_it(
+    client_for, traffic, answered, omar
+):
     answered(lambda at: f"sender {at // 100}")  # each gets one label, or two
 
     report = traffic.measure(2, ONE_SIDED)
@@ -52,8 +65,12 @@ def test_answers_of_few_senders_widen_the_limit_and_the_page_and_the_api_show_it
     line = next(each for each in page.monitor_lines(report, None) if each.monitor == "label")
     assert line.senders == f"6, effect {found['design_effect']:.1f}"
     client = client_for(omar)
-    assert line.senders in client.get(reverse("drift:endpoint", args=[traffic.endpoint.uuid])).content.decode()
-    result = client.get(reverse("api-drift", args=[traffic.endpoint.uuid])).json()["report"]["results"]["label"]
+    assert (
+        line.senders in client.get(reverse("drift:endpoint", args=[traffic.endpoint.uuid])).content.decode()
+    )
+    result = client.get(reverse("api-drift", args=[traffic.endpoint.uuid])).json()["report"]["results"][
+        "label"
+    ]
     assert (result["senders"], result["design_effect"]) == (6, found["design_effect"])
 
 
@@ -67,7 +84,9 @@ def test_where_each_sender_asks_once_the_limit_stays(traffic, answered):
 
 
 @pytest.mark.parametrize("key", ["", "service"])
-def test_without_keys_or_with_one_alone_requests_are_taken_as_independent_and_the_page_shows_it(client_for, traffic, answered, omar, key):
+def test_without_keys_or_with_one_alone_requests_are_taken_as_independent_and_the_page_shows_it(
+    client_for, traffic, answered, omar, key
+):
     answered(lambda _: key)
 
     report = traffic.measure(2, ONE_SIDED)
@@ -81,7 +100,10 @@ def test_without_keys_or_with_one_alone_requests_are_taken_as_independent_and_th
 
 def test_a_window_that_was_measured_before_senders_were_looked_at_is_read(client_for, traffic, omar):
     report = traffic.measure(2)
-    results = {name: {key: each[key] for key in each if key not in ("senders", "design_effect")} for name, each in report.results.items()}
+    results = {
+        name: {key: each[key] for key in each if key not in ("senders", "design_effect")}
+        for name, each in report.results.items()
+    }
     report.results = results
 
     assert {line.senders for line in page.monitor_lines(report, None)} == {"unknown", ""}
@@ -109,7 +131,9 @@ def test_what_is_drawn_comes_from_the_whole_window_the_same_each_time(live_endpo
     assert figures.drawn_texts(live_endpoint, span.start, span.end, 300, version) == texts
 
 
-def test_the_answers_behind_an_expected_macro_f1_come_from_the_whole_window_the_same_each_time(live_endpoint, answered):
+def test_the_answers_behind_an_expected_macro_f1_come_from_the_whole_window_the_same_each_time(
+    live_endpoint, answered
+):
     answered(lambda _: "", [f"part {at // 600}" for at in range(6000)])
     answered(lambda _: "", ["other day"] * 600, number=3)
     version = live_endpoint.alias.version
@@ -132,13 +156,16 @@ def test_all_are_drawn_where_they_are_few(live_endpoint, answered):
     assert len(figures.drawn_scores(live_endpoint, span.start, span.end, 1000, version, 600)) == 600
 
 
-def test_near_duplicates_of_the_evaluation_count_together_and_the_page_shows_it(client_for, traffic, omar, monkeypatch):
+def test_near_duplicates_of_the_evaluation_count_together_and_the_page_shows_it(
+    client_for, traffic, omar, monkeypatch
+):
     whole = baselines.evaluations.rows_of
     doubled = np.arange(60) // 2
 
     def paired(evaluation):
         found = whole(evaluation)
-        mask = np.where(np.arange(60) == 7, np.nan, 1.0)[:, None]  # a row without numbers is left out, and its place among the groups too
+        # a row without numbers is left out, and its place among the groups too
+        mask = np.where(np.arange(60) == 7, np.nan, 1.0)[:, None]
         return replace(found, probabilities=found.probabilities * mask, clusters=doubled)
 
     monkeypatch.setattr(baselines.evaluations, "rows_of", paired)
@@ -157,7 +184,9 @@ def test_more_answers_need_no_more_statements(traffic, answered):
         answered(lambda at: f"sender {at % 50}", LABELS * times, number=number)
         traffic.write(day(number).start, {label: count * times for label, count in ONE_SIDED.items()})
         with CaptureQueriesContext(connection) as seen:
-            queries.senders_of(traffic.endpoint, traffic.endpoint.alias.version, day(number), len(LABELS) * times)
+            queries.senders_of(
+                traffic.endpoint, traffic.endpoint.alias.version, day(number), len(LABELS) * times
+            )
         counted.append(len(seen))
 
     assert counted == [2, 2]

@@ -1,4 +1,6 @@
-"""PSI, its threshold and its bins, against scipy, against figures worked by hand, and on data in which nothing changed."""
+"""PSI, its threshold and its bins, against scipy, against figures worked by hand, and on data in which
+nothing changed.
+"""
 
 import math
 from dataclasses import asdict
@@ -19,7 +21,9 @@ def bins(reference, current, names=None):
 
 
 def test_psi_by_hand():
-    """(60, 40) against (40, 60): shares (60.5/101, 40.5/101); PSI = 2 · (20/101) · ln(60.5/40.5) = 0.158948."""
+    """(60, 40) against (40, 60): shares (60.5/101, 40.5/101); PSI = 2 · (20/101) · ln(60.5/40.5) =
+    0.158948.
+    """
     found = statistics.shift(bins([60, 40], [40, 60]), 0.01)
 
     assert found.value == pytest.approx(2 * (20 / 101) * math.log(60.5 / 40.5))
@@ -48,7 +52,9 @@ def test_psi_is_both_directions_of_kl_and_js_is_the_distance_in_base_two():
 
 
 def test_psi_without_smoothing_is_evidentlys_formula_where_no_bin_is_empty():
-    """Evidently: sum of (current − reference) · ln(current / reference) over plain shares. Ours comes close as rows grow."""
+    """Evidently: sum of (current − reference) · ln(current / reference) over plain shares. Ours comes close
+    as rows grow.
+    """
     r, c = np.array([0.5, 0.3, 0.2]), np.array([0.4, 0.3, 0.3])
     many = 10_000_000
 
@@ -73,18 +79,23 @@ def test_an_empty_side_is_not_measured_and_one_bin_has_nothing_to_differ_in():
 
 
 def test_a_bin_that_is_empty_on_both_sides_changes_nothing():
-    assert statistics.shift(bins([10, 20, 0], [20, 10, 0]), 0.01) == statistics.shift(bins([10, 20], [20, 10]), 0.01)
+    assert statistics.shift(bins([10, 20, 0], [20, 10, 0]), 0.01) == statistics.shift(
+        bins([10, 20], [20, 10]), 0.01
+    )
 
 
 def test_one_wild_value_does_not_hide_a_shift():
-    """With equal-width bins over both samples one outlier empties all bins but one; ours come from the reference's quantiles."""
+    """With equal-width bins over both samples one outlier empties all bins but one; ours come from the
+    reference's quantiles.
+    """
     reference = dict.fromkeys(range(20), 100)
     shifted = dict.fromkeys(range(10, 20), 100)
     edges = statistics.quantile_edges(reference)
     names = [str(at) for at in range(len(edges) + 1)]
 
     without, with_one = (
-        statistics.shift(statistics.numeric_bins(reference, now, names, edges), 0.01).value for now in (shifted, shifted | {10**6: 1})
+        statistics.shift(statistics.numeric_bins(reference, now, names, edges), 0.01).value
+        for now in (shifted, shifted | {10**6: 1})
     )
 
     assert with_one == pytest.approx(without, rel=0.01)
@@ -108,7 +119,9 @@ def test_edges_are_the_references_quantiles_each_once(reference, edges):
 
 def test_edges_are_numpys_inverted_quantiles():
     values = np.random.default_rng(3).poisson(30, 5000)
-    reference = {int(value): int(count) for value, count in zip(*np.unique(values, return_counts=True), strict=True)}
+    reference = {
+        int(value): int(count) for value, count in zip(*np.unique(values, return_counts=True), strict=True)
+    }
 
     wanted = np.unique(np.quantile(values, np.arange(1, 10) / 10, method="inverted_cdf"))
 
@@ -126,13 +139,19 @@ def test_categories_beyond_the_most_frequent_ones_are_one_bin():
 
     found = statistics.categorical_bins(reference, {"a": 1, "d": 2, "new": 7}, top=3, missing=(0, 1))
 
-    assert found == Bins(("a", "b", "c", statistics.OTHER, statistics.MISSING), (5, 4, 3, 3, 0), (1, 0, 0, 9, 1))
+    assert found == Bins(
+        ("a", "b", "c", statistics.OTHER, statistics.MISSING), (5, 4, 3, 3, 0), (1, 0, 0, 9, 1)
+    )
 
 
 def test_a_label_named_other_is_not_the_bin_of_all_others():
-    found = statistics.categorical_bins({"other": 5, "missing": 4, "rare": 1}, {"other": 1, "missing": 2, "new": 3}, top=2, missing=(0, 7))
+    found = statistics.categorical_bins(
+        {"other": 5, "missing": 4, "rare": 1}, {"other": 1, "missing": 2, "new": 3}, top=2, missing=(0, 7)
+    )
 
-    assert found == Bins(("other", "missing", statistics.OTHER, statistics.MISSING), (5, 4, 1, 0), (1, 2, 3, 7))
+    assert found == Bins(
+        ("other", "missing", statistics.OTHER, statistics.MISSING), (5, 4, 1, 0), (1, 2, 3, 7)
+    )
     assert len(set(found.names)) == 4
 
 
@@ -167,7 +186,9 @@ def test_data_without_drift_raises_at_most_two_alarms_in_a_hundred_windows(rows)
 
 
 def answers_of(random, customers, rows=1000):
-    """Of a window in which each of the customers has a mix of its own around that of the evaluation: (customer, label) of each row."""
+    """Of a window in which each of the customers has a mix of its own around that of the evaluation:
+    (customer, label) of each row.
+    """
     shares = np.arange(1, 11) / 55
     mixes, who = random.dirichlet(10 * shares, size=customers), random.integers(customers, size=rows)
     return who, (random.random(rows)[:, None] > mixes[who].cumsum(axis=1)).sum(axis=1).clip(0, 9)
@@ -175,7 +196,9 @@ def answers_of(random, customers, rows=1000):
 
 @pytest.mark.parametrize("customers", [20, 50])
 def test_few_customers_who_ask_again_and_again_raise_no_more_alarms_than_many(customers):
-    """Seeded, 200 windows in which nothing changed. As independent rows they were beyond 1 % in 39 % (50 customers) and 85 % (20)."""
+    """Seeded, 200 windows in which nothing changed. As independent rows they were beyond 1 % in 39 % (50
+    customers) and 85 % (20).
+    """
     random, shares, alarms, before = np.random.default_rng(7), np.arange(1, 11) / 55, 0, 0
     for _ in range(200):
         reference, (who, label) = random.multinomial(3000, shares), answers_of(random, customers)
@@ -188,8 +211,9 @@ def test_few_customers_who_ask_again_and_again_raise_no_more_alarms_than_many(cu
 
 
 def test_near_duplicates_of_the_reference_raise_no_more_alarms_than_chance_does():
-    """Seeded, 400 windows of 1,000 answers in which nothing changed, against 1,000 rows in 100 groups of one label each, of 1 to 19 rows.
-    As independent rows they were beyond 1 % in three quarters."""
+    """Seeded, 400 windows of 1,000 answers in which nothing changed, against 1,000 rows in 100 groups of one
+    label each, of 1 to 19 rows. As independent rows they were beyond 1 % in three quarters.
+    """
     random, shares, alarms, before = np.random.default_rng(7), np.arange(1, 11) / 55, 0, 0
     for _ in range(400):
         sizes = random.integers(1, 20, 100)
@@ -206,7 +230,9 @@ def test_near_duplicates_of_the_reference_raise_no_more_alarms_than_chance_does(
 
 def test_rows_of_a_reference_that_are_groups_of_their_own_count_fully():
     assert Reference(60, {}, {"groups": None}).each == 1.0
-    assert Reference(60, {}, {"groups": asdict(clustered.sums(np.zeros(20), np.full(20, 3)))}).each == pytest.approx(1 / 3)
+    assert Reference(
+        60, {}, {"groups": asdict(clustered.sums(np.zeros(20), np.full(20, 3)))}
+    ).each == pytest.approx(1 / 3)
 
 
 def test_a_shift_is_seen_through_few_customers():
@@ -216,7 +242,9 @@ def test_a_shift_is_seen_through_few_customers():
         reference, (who, label) = random.multinomial(3000, np.arange(1, 11) / 55), answers_of(random, 50)
         label = np.where(random.random(1000) < 0.25, 0, label)
         found = statistics.shift(
-            bins(reference.tolist(), np.bincount(label, minlength=10).tolist()), 0.01, clustered.design(label, who, 1000)
+            bins(reference.tolist(), np.bincount(label, minlength=10).tolist()),
+            0.01,
+            clustered.design(label, who, 1000),
         )
         seen += found.p <= 0.01
 

@@ -29,7 +29,10 @@ KEY = {"Message": 0, "stolen": 1}
 
 def as_vectors(_artifact, texts):
     """A tiny embedding: which known words a text holds, and its length."""
-    return [[float(word in text) for word in KEY] + [len(text) / 100, (sum(map(ord, text)) % 97) / 97] for text in texts]
+    return [
+        [float(word in text) for word in KEY] + [len(text) / 100, (sum(map(ord, text)) % 97) / 97]
+        for text in texts
+    ]
 
 
 @pytest.fixture
@@ -107,7 +110,9 @@ def test_texts_of_the_evaluation_come_with_their_groups_of_near_duplicates(live_
     assert clusters == [answers.ids.index(digest) // 3 for digest in digests]
 
 
-def test_three_strange_days_open_and_the_accuracy_is_not_estimated_any_more(live_endpoint, traffic, kept, engine):
+def test_three_strange_days_open_and_the_accuracy_is_not_estimated_any_more(
+    live_endpoint, traffic, kept, engine
+):
     for number in (2, 3, 4):
         kept(STRANGE, number)
         check(live_endpoint, number)
@@ -124,7 +129,10 @@ def test_too_few_texts_are_insufficient(live_endpoint, kept, engine):
 
     found = check(live_endpoint)
 
-    assert (found.state, found.results["words"]["why"]) == ("insufficient", "The window has 20 stored texts; at least 50 are needed.")
+    assert (found.state, found.results["words"]["why"]) == (
+        "insufficient",
+        "The window has 20 stored texts; at least 50 are needed.",
+    )
     assert engine == []
 
 
@@ -156,7 +164,9 @@ def test_a_model_without_vectors_is_compared_by_words_alone(live_endpoint, kept,
     found = check(live_endpoint)
 
     assert found.results["meaning"]["mark"] == "not_measured"
-    assert found.results["meaning"]["why"] == "The model produces no embeddings. It was exported without them."
+    assert (
+        found.results["meaning"]["why"] == "The model produces no embeddings. It was exported without them."
+    )
     assert found.results["words"]["value"] > 0.95
     assert found.outside is None
 
@@ -217,8 +227,15 @@ def test_texts_compared_on_request_do_not_decide_whether_accuracy_can_be_estimat
     version, span = live_endpoint.alias.version, day(2)
     for requested, outside in ((False, 0.1), (True, 0.9)):
         TextCheck.objects.create(
-            endpoint=live_endpoint, version=version, window_start=span.start, window_end=span.end, rows=60, reference_rows=60, state="ok",
-            requested=requested, outside=outside,
-        )  # fmt: skip
+            endpoint=live_endpoint,
+            version=version,
+            window_start=span.start,
+            window_end=span.end,
+            rows=60,
+            reference_rows=60,
+            state="ok",
+            requested=requested,
+            outside=outside,
+        )
 
     assert queries.outside_share(live_endpoint, version, span.end) == 0.1

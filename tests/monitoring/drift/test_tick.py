@@ -16,7 +16,10 @@ BUSY = dict.fromkeys(EVEN, 1000)
 
 
 def windows(endpoint):
-    return [(row.window_start, row.window_end) for row in DriftReport.objects.filter(endpoint=endpoint).order_by("id")]
+    return [
+        (row.window_start, row.window_end)
+        for row in DriftReport.objects.filter(endpoint=endpoint).order_by("id")
+    ]
 
 
 def test_each_whole_day_is_measured_once(traffic, live_endpoint):
@@ -46,7 +49,8 @@ def test_after_a_busy_day_the_hours_are_measured(traffic, live_endpoint):
     found = windows(live_endpoint)
     assert found[0] == (day(18).start, day(18).end)
     hours = [day(19).start + timedelta(hours=5), day(20).start + timedelta(hours=1)]
-    assert found[1:] == [(hour, hour + timedelta(hours=1)) for hour in hours]  # in the others nothing was live, by the deployments
+    # in the others nothing was live, by the deployments
+    assert found[1:] == [(hour, hour + timedelta(hours=1)) for hour in hours]
 
 
 def test_a_beat_that_slept_measures_what_it_missed_once_and_in_order(traffic, live_endpoint):
@@ -89,7 +93,9 @@ def test_the_version_that_answered_most_is_measured(project, traffic, live_endpo
     assert (report.version.semver, report.rows) == ("1.0.0", 600)
 
 
-def test_an_endpoint_that_goes_wrong_does_not_keep_others_from_their_turn(traffic, live_endpoint, monkeypatch):
+def test_an_endpoint_that_goes_wrong_does_not_keep_others_from_their_turn(
+    traffic, live_endpoint, monkeypatch
+):
     other = endpoints.copied(live_endpoint, "second")
     traffic.write(day(19).start)
     ticking = actions.tick.__globals__
@@ -113,7 +119,11 @@ def test_the_texts_of_the_last_day_are_queued_once(traffic, live_endpoint):
 
     job = Job.objects.get(kind="drift.texts")
     assert (job.args["start"], job.args["end"]) == (day(19).start.isoformat(), day(19).end.isoformat())
-    assert (job.subject_uuid, job.project, job.created_by) == (live_endpoint.uuid, live_endpoint.model.project, None)
+    assert (job.subject_uuid, job.project, job.created_by) == (
+        live_endpoint.uuid,
+        live_endpoint.model.project,
+        None,
+    )
 
 
 @pytest.mark.postgres

@@ -17,7 +17,9 @@ def day(live_endpoint):
 
     def make(back: int = 1, endpoint=live_endpoint, arm="stable", **counts):
         start = datetime.combine(timezone.now().date() - timedelta(days=back), datetime.min.time(), UTC)
-        return MinuteRollup.objects.create(endpoint=endpoint, version=endpoint.alias.version, arm=arm, start=start, **counts)
+        return MinuteRollup.objects.create(
+            endpoint=endpoint, version=endpoint.alias.version, arm=arm, start=start, **counts
+        )
 
     return make
 

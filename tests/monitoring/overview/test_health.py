@@ -40,7 +40,10 @@ def test_the_worst_that_is_true_is_what_is_shown(changed, kind, word):
 
 
 def test_of_two_troubles_the_graver_is_named():
-    assert health(Standing(**(WELL | {"budgets": (-0.2,), "drift": "drift", "holding": True}))).word == "over budget"
+    assert (
+        health(Standing(**(WELL | {"budgets": (-0.2,), "drift": "drift", "holding": True}))).word
+        == "over budget"
+    )
 
 
 def test_what_is_missing_is_named():
@@ -56,7 +59,10 @@ def test_months_are_those_that_the_period_touches():
 
 
 def test_too_little_data_has_one_word():
-    words = {each.label.lower() for each in (drift.State.INSUFFICIENT, drift.Mark.INSUFFICIENT, Answer.INSUFFICIENT)}
+    words = {
+        each.label.lower()
+        for each in (drift.State.INSUFFICIENT, drift.Mark.INSUFFICIENT, Answer.INSUFFICIENT)
+    }
 
     assert words | {health(Standing(**WELL | {"drift": "insufficient"})).word} == {Verdict.FEW.words}
     assert KIND_OF[Verdict.FEW.words] == "half"

@@ -1,4 +1,6 @@
-"""The dashboard, the pages of drift, both APIs and the triggers of a retraining have one state of an endpoint's drift."""
+"""The dashboard, the pages of drift, both APIs and the triggers of a retraining have one state of an
+endpoint's drift.
+"""
 
 from __future__ import annotations
 
@@ -17,20 +19,37 @@ ENDED = timezone.now().replace(microsecond=0) - timedelta(hours=6)
 
 @pytest.fixture
 def measured(live_endpoint, lee):
-    """What was measured of the live version: the state of its counts, of its texts, and whether a monitor is open. requested: whether
-    the texts were compared on request."""
+    """What was measured of the live version: the state of its counts, of its texts, and whether a monitor is
+    open. requested: whether the texts were compared on request.
+    """
 
     def make(counts, texts, *, is_open=False, ended=ENDED, requested=False):
-        where = {"endpoint": live_endpoint, "version": live_endpoint.alias.version, "window_end": ended, "rows": 40, "why": "x"}
+        where = {
+            "endpoint": live_endpoint,
+            "version": live_endpoint.alias.version,
+            "window_end": ended,
+            "rows": 40,
+            "why": "x",
+        }
         if counts:
             DriftReport.objects.create(window_start=ended - timedelta(hours=24), state=counts, **where)
         if texts:
-            TextCheck.objects.create(window_start=ended - timedelta(hours=24), state=texts, reference_rows=60, requested=requested, **where)
+            TextCheck.objects.create(
+                window_start=ended - timedelta(hours=24),
+                state=texts,
+                reference_rows=60,
+                requested=requested,
+                **where,
+            )
         if is_open:
             Episode.objects.create(
-                endpoint=live_endpoint, version=live_endpoint.alias.version, monitor="label", value=0.3, limit=0.1,
+                endpoint=live_endpoint,
+                version=live_endpoint.alias.version,
+                monitor="label",
+                value=0.3,
+                limit=0.1,
                 opened_at=ENDED - timedelta(days=3),
-            )  # fmt: skip
+            )
 
     return make
 
@@ -80,7 +99,9 @@ def test_what_was_measured_more_than_60_days_ago_counts_nowhere(measured, everyw
     assert everywhere() == ({state}, {word})
 
 
-def test_texts_compared_on_request_decide_nothing_and_have_a_name_of_their_own(measured, everywhere, live_endpoint, lee, client_for):
+def test_texts_compared_on_request_decide_nothing_and_have_a_name_of_their_own(
+    measured, everywhere, live_endpoint, lee, client_for
+):
     measured("ok", None)
     measured(None, "watch", requested=True)
 
@@ -101,7 +122,9 @@ def test_the_api_shows_the_texts_that_the_page_shows(measured, live_endpoint, le
 
 
 @pytest.mark.parametrize("number", [1, 3])
-def test_where_endpoints_stand_takes_four_statements(measured, live_endpoint, django_assert_num_queries, number):
+def test_where_endpoints_stand_takes_four_statements(
+    measured, live_endpoint, django_assert_num_queries, number
+):
     measured("ok", "ok", is_open=True)
     found = [live_endpoint, *endpoint_rows(live_endpoint, number - 1)]
 

@@ -41,13 +41,24 @@ def test_a_page_and_a_ticket_are_first_among_what_needs_attention(live_endpoint,
     now = timezone.now()
     for severity, title in (("ticket", "Drift of words"), ("page", "Availability burns")):
         Alert.objects.create(
-            fingerprint=title, project=project, endpoint=live_endpoint, group="g", source="objective", severity=severity, title=title,
-            text="Look at it.", first_at=now, last_at=now,
-        )  # fmt: skip
+            fingerprint=title,
+            project=project,
+            endpoint=live_endpoint,
+            group="g",
+            source="objective",
+            severity=severity,
+            title=title,
+            text="Look at it.",
+            first_at=now,
+            last_at=now,
+        )
 
     shown = dashboard(lee)
 
-    assert [(note.kind, note.fact) for note in shown["notes"]] == [("bad", "Availability burns"), ("warn", "Drift of words")]
+    assert [(note.kind, note.fact) for note in shown["notes"]] == [
+        ("bad", "Availability burns"),
+        ("warn", "Drift of words"),
+    ]
     assert shown["rows"][0].health.word == "alert open"
 
 
@@ -55,14 +66,24 @@ def test_an_old_page_does_not_vanish_behind_newer_tickets(live_endpoint, project
     now = timezone.now()
     for at in range(60):
         Alert.objects.create(
-            fingerprint=str(at), project=project, endpoint=live_endpoint, group="g", source="objective",
-            severity="ticket" if at else "page", title=f"Alert {at}", text="Look.", first_at=now, last_at=now,
-        )  # fmt: skip
+            fingerprint=str(at),
+            project=project,
+            endpoint=live_endpoint,
+            group="g",
+            source="objective",
+            severity="ticket" if at else "page",
+            title=f"Alert {at}",
+            text="Look.",
+            first_at=now,
+            last_at=now,
+        )
 
     shown = dashboard(lee)
 
     assert [note.fact for note in shown["notes"][:2]] == ["Alert 0", "Alert 59"]
-    assert [(each.value, each.sub) for each in shown["figures"] if each.label == "Open pages"] == [("1", "59 tickets")]
+    assert [(each.value, each.sub) for each in shown["figures"] if each.label == "Open pages"] == [
+        ("1", "59 tickets")
+    ]
     assert shown["rows"][0].health.why == "1 open alert with severity page."
 
 
@@ -70,9 +91,19 @@ def test_what_drifts_together_is_one_note(live_endpoint, project, lee, dashboard
     now = timezone.now()
     for monitor in ("confidence", "length", "oov"):
         Alert.objects.create(
-            fingerprint=monitor, project=project, endpoint=live_endpoint, group="g", source="drift", key={"monitor": monitor},
-            severity="ticket", title=f"{monitor} drifts", text="Look.", url="/drift/", first_at=now, last_at=now,
-        )  # fmt: skip
+            fingerprint=monitor,
+            project=project,
+            endpoint=live_endpoint,
+            group="g",
+            source="drift",
+            key={"monitor": monitor},
+            severity="ticket",
+            title=f"{monitor} drifts",
+            text="Look.",
+            url="/drift/",
+            first_at=now,
+            last_at=now,
+        )
 
     notes = dashboard(lee)["notes"]
 
@@ -99,9 +130,17 @@ def test_one_endpoint_and_many_take_the_same_statements(live_endpoint, day, lee,
 
 
 @pytest.mark.parametrize(
-    ("address", "status"), [("?weeks=4&project=&kpi=", 200), ("?weeks=oops", 400), ("?project=oops", 400), ("?kpi=oops&weeks=26", 400)]
+    ("address", "status"),
+    [
+        ("?weeks=4&project=&kpi=", 200),
+        ("?weeks=oops", 400),
+        ("?project=oops", 400),
+        ("?kpi=oops&weeks=26", 400),
+    ],
 )
-def test_an_address_that_asks_for_what_is_not_there_shows_nothing(live_endpoint, lee, client_for, address, status):
+def test_an_address_that_asks_for_what_is_not_there_shows_nothing(
+    live_endpoint, lee, client_for, address, status
+):
     assert client_for(lee).get(URL + address).status_code == status
 
 
@@ -111,9 +150,19 @@ def test_the_api_gives_the_figures_of_the_page(live_endpoint, day, lee, client_f
     data = client_for(lee).get("/api/v1/dashboard/?weeks=4").json()
 
     model = data["models"][0]
-    assert (model["endpoint"], model["version"], model["requests"], model["right"], model["with_feedback"]) == (
-        "inbox/support-inbox-prod", "1.0.0", 100, 0.75, 40,
-    )  # fmt: skip
+    assert (
+        model["endpoint"],
+        model["version"],
+        model["requests"],
+        model["right"],
+        model["with_feedback"],
+    ) == (
+        "inbox/support-inbox-prod",
+        "1.0.0",
+        100,
+        0.75,
+        40,
+    )
     assert (model["psi"], model["drift"], model["cost"]) == (None, None, None)
     assert (data["weeks"], data["governance"]["requested"], data["governance"]["votes"]) == (4, 1, 2)
 

@@ -1,4 +1,6 @@
-"""What the dashboard counts of a period is what it calls it: runs by what made them, rollbacks alone, times and prices in one unit."""
+"""What the dashboard counts of a period is what it calls it: runs by what made them, rollbacks alone, times
+and prices in one unit.
+"""
 
 from __future__ import annotations
 
@@ -23,9 +25,20 @@ def proposed(endpoint, run, number, **more):
     """A retraining of which this run came."""
     live, now = endpoint.alias.version, timezone.now()
     return Proposal.objects.create(
-        endpoint=endpoint, run=run, number=number, state="done", live=live, live_moves=1, dataset=live.run.snapshot.dataset,
-        window_start=now - DAYS, window_end=now, min_labels=1, queue_items=1, overlap=1, **more
-    )  # fmt: skip
+        endpoint=endpoint,
+        run=run,
+        number=number,
+        state="done",
+        live=live,
+        live_moves=1,
+        dataset=live.run.snapshot.dataset,
+        window_start=now - DAYS,
+        window_end=now,
+        min_labels=1,
+        queue_items=1,
+        overlap=1,
+        **more,
+    )
 
 
 @pytest.mark.parametrize("kinds", [(), (None,), ("drift", "quality", "schedule", None)])
@@ -44,7 +57,9 @@ def test_only_what_a_proposal_led_to_is_no_run_by_hand(live_endpoint, mia, lee, 
     assert drawn == {name: n for name, n in zip(chart.head[1:], chart.rows[-1][1:], strict=True) if n}
 
 
-def test_what_goes_live_by_an_approval_is_no_rollback_though_it_was_live_before(live_endpoint, project, omar, lee, dashboard):
+def test_what_goes_live_by_an_approval_is_no_rollback_though_it_was_live_before(
+    live_endpoint, project, omar, lee, dashboard
+):
     endpoint, second = live_endpoint, endpoints.with_approval(live_endpoint)
     newer = actions.deploy(request_id=second.uuid, actor=omar).version
     assert dashboard(lee)["rollbacks"].versions == 0
@@ -62,7 +77,10 @@ def test_an_approval_that_took_seconds_is_shown_in_seconds(live_endpoint, lee, d
     last = Verdict.objects.filter(request=request).latest("created_at")
     PromotionRequest.objects.filter(pk=request.pk).update(created_at=last.created_at - timedelta(seconds=12))
 
-    assert figure(dashboard(lee), "Median approval time") == ("12\N{NO-BREAK SPACE}s", "of 1 approved request")
+    assert figure(dashboard(lee), "Median approval time") == (
+        "12\N{NO-BREAK SPACE}s",
+        "of 1 approved request",
+    )
 
 
 def test_a_cost_is_per_million_in_words_on_the_axis_and_in_the_table():
@@ -70,7 +88,10 @@ def test_a_cost_is_per_million_in_words_on_the_axis_and_in_the_table():
 
     chart = charts.cost(weeks, [2.0, None, 3.0], "EUR")
 
-    assert (chart.lead, chart.caption) == ("3.00 EUR per million,", "50\N{NO-BREAK SPACE}% more than 3 weeks ago.")
+    assert (chart.lead, chart.caption) == (
+        "3.00 EUR per million,",
+        "50\N{NO-BREAK SPACE}% more than 3 weeks ago.",
+    )
     assert chart.figure["layout"]["yaxis"]["title"]["text"] == chart.head[1] == "EUR per million"
     assert chart.figure["data"][0]["y"] == [2.0, None, 3.0]
     assert [row[1] for row in chart.rows] == [2.0, "", 3.0]

@@ -1,4 +1,6 @@
-"""An endpoint whose live version was trained on a real snapshot, with a week of predictions and feedback on them."""
+"""An endpoint whose live version was trained on a real snapshot, with a week of predictions and feedback on
+them.
+"""
 
 from __future__ import annotations
 
@@ -29,12 +31,15 @@ from tests.support import endpoints, labeling, registry, training
 from tests.support.jobs import run_ok
 from tests.support.people import make_person, make_project
 
-LIVE_ACCURACY = 0.87  # of some 70 test rows so many are wrong that a model which is always right is clearly better
+# of some 70 test rows so many are wrong that a model which is always right is clearly better
+LIVE_ACCURACY = 0.87
 ANSWERS = 30  # texts of the window: the first ten were called wrong
 
 
 def make_live() -> Endpoint:
-    """An endpoint on which 1.0.0 is live: right in LIVE_ACCURACY of the cases, trained by Mia on three imported classes."""
+    """An endpoint on which 1.0.0 is live: right in LIVE_ACCURACY of the cases, trained by Mia on three
+    imported classes.
+    """
     project = make_project()
     crew = endpoints.Crew(project)
     snapshot = training.make_snapshot(project, crew.mia, copies=20)
@@ -79,7 +84,9 @@ def traffic(endpoint, mia) -> list[Prediction]:
 
 
 def make_traffic(endpoint: Endpoint, mia: User) -> list[Prediction]:
-    """Thirty answers of yesterday with their texts, ten of which Mia called wrong. Returns the predictions, oldest first."""
+    """Thirty answers of yesterday with their texts, ten of which Mia called wrong. Returns the predictions,
+    oldest first.
+    """
     at = timezone.now() - timedelta(hours=20)
     moments = [(at + timedelta(minutes=n)).isoformat(timespec="milliseconds") for n in range(ANSWERS)]
     lines = [
@@ -132,7 +139,9 @@ def training_now(labeled) -> Proposal:
 
 @pytest.fixture
 def no_better(training_now) -> Proposal:
-    """The new model is as good as the live one; the policy lets that pass by its value, whatever so few rows show."""
+    """The new model is as good as the live one; the policy lets that pass by its value, whatever so few rows
+    show.
+    """
     registry.publish_by_value()
     return end_training(training_now, accuracy=LIVE_ACCURACY)
 
@@ -146,7 +155,13 @@ def requested(training_now) -> Proposal:
 
 def propose(endpoint: Endpoint, mia: User) -> Proposal:
     """Mia asks for few labels."""
-    return actions.propose(endpoint_id=endpoint.uuid, actor=mia, note="Refund mails are read as card mails.", min_labels=8, queue_items=15)
+    return actions.propose(
+        endpoint_id=endpoint.uuid,
+        actor=mia,
+        note="Refund mails are read as card mails.",
+        min_labels=8,
+        queue_items=15,
+    )
 
 
 def seen(proposal: Proposal) -> str:
@@ -163,7 +178,9 @@ def collect(proposal: Proposal) -> Proposal:
 
 
 def approve(proposal: Proposal, lead) -> Proposal:
-    return actions.approve(proposal_id=proposal.uuid, actor=lead, seen=seen(proposal), reason="The mails have changed.")
+    return actions.approve(
+        proposal_id=proposal.uuid, actor=lead, seen=seen(proposal), reason="The mails have changed."
+    )
 
 
 def label_queue(proposal: Proposal, user, *, number: int | None = None, label: str = "refund") -> None:
@@ -181,7 +198,9 @@ def advance(proposal: Proposal) -> Proposal:
 
 
 def train(proposal: Proposal, *, accuracy: float = 1.0) -> Proposal:
-    """From the gate to the evaluations of both models on the new snapshot, without the seconds that training takes."""
+    """From the gate to the evaluations of both models on the new snapshot, without the seconds that training
+    takes.
+    """
     return end_training(advance(proposal), accuracy=accuracy)
 
 
@@ -197,11 +216,15 @@ def measure(proposal: Proposal, *, accuracy: float) -> None:
     found = Proposal.objects.select_related("run", "snapshot__dataset", "live__run").get(pk=proposal.pk)
     make_evaluation_on(found.run, found.snapshot, "test", accuracy)
     make_evaluation_on(found.live.run, found.snapshot, "test", LIVE_ACCURACY, wrong_first=True)
-    Job.objects.filter(kind="evaluation.evaluate", state="queued").update(state="succeeded", finished_at=timezone.now())
+    Job.objects.filter(kind="evaluation.evaluate", state="queued").update(
+        state="succeeded", finished_at=timezone.now()
+    )
 
 
 def make_evaluation_on(run, snapshot, split, accuracy, *, wrong_first=False):
-    """An evaluation of a run on any snapshot, from made-up answers: wrong on its first or its last rows, and rather sure of all."""
+    """An evaluation of a run on any snapshot, from made-up answers: wrong on its first or its last rows, and
+    rather sure of all.
+    """
     labels = tuple(run.spec["labels"])
     rows = list(snapshots.rows_of(snapshot, split))
     truth = np.array([labels.index(row.label) for row in rows], dtype=np.int64)
@@ -213,8 +236,17 @@ def make_evaluation_on(run, snapshot, split, accuracy, *, wrong_first=False):
     shares[places, picked] = 0.94
     made = predictions.Predictions(labels, tuple(row.item for row in rows), truth, shares)
     report = single_label.ENTRY.report(made, count=200)
-    result = {"format": 1, "status": "succeeded", "error": None, "temperature": 1.0, **report, "baselines": {}}
+    result = {
+        "format": 1,
+        "status": "succeeded",
+        "error": None,
+        "temperature": 1.0,
+        **report,
+        "baselines": {},
+    }
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "predictions.parquet"
         predictions.ENTRY.write(path, made, split)
-        return evaluation.keep(run=run, split=split, result=result, predictions=path, actor=None, snapshot=snapshot)
+        return evaluation.keep(
+            run=run, split=split, result=result, predictions=path, actor=None, snapshot=snapshot
+        )

@@ -11,16 +11,27 @@ LIST = "/api/v1/retraining/"
 
 @pytest.mark.postgres
 def test_proposing_reading_and_deciding(client_for, endpoint, traffic, mia, lee):
-    made = client_for(mia).post(LIST, {"endpoint": str(endpoint.uuid), "min_labels": 9}, content_type="application/json")
+    made = client_for(mia).post(
+        LIST, {"endpoint": str(endpoint.uuid), "min_labels": 9}, content_type="application/json"
+    )
     assert made.status_code == 201
     uuid = made.json()["uuid"]
     found = client_for(lee).get(f"{LIST}{uuid}/").json()
-    assert (found["state"], found["step"], found["trigger"], found["min_labels"]) == ("open", "queue", None, 9)
+    assert (found["state"], found["step"], found["trigger"], found["min_labels"]) == (
+        "open",
+        "queue",
+        None,
+        9,
+    )
     assert [reason["code"] for reason in found["reasons_against"]] == ["data", "few_labels"]
 
-    stale = client_for(lee).post(f"{LIST}{uuid}/approve/", {"seen": "0" * 64}, content_type="application/json")
+    stale = client_for(lee).post(
+        f"{LIST}{uuid}/approve/", {"seen": "0" * 64}, content_type="application/json"
+    )
     assert (stale.status_code, stale.json()["code"]) == (409, "conflict")
-    done = client_for(lee).post(f"{LIST}{uuid}/approve/", {"seen": found["seen"]}, content_type="application/json")
+    done = client_for(lee).post(
+        f"{LIST}{uuid}/approve/", {"seen": found["seen"]}, content_type="application/json"
+    )
     assert (done.status_code, done.json()["state"]) == (200, "approved")
 
 
@@ -30,7 +41,9 @@ def test_a_token_decides_nothing(client, endpoint, lee):
     head = {"Authorization": f"Bearer {secret}"}
     seen = client.get(f"{LIST}{proposal.uuid}/", headers=head).json()["seen"]
 
-    answer = client.post(f"{LIST}{proposal.uuid}/approve/", {"seen": seen}, content_type="application/json", headers=head)
+    answer = client.post(
+        f"{LIST}{proposal.uuid}/approve/", {"seen": seen}, content_type="application/json", headers=head
+    )
 
     assert answer.status_code == 403
     assert Proposal.objects.get().state == "open"
@@ -43,7 +56,9 @@ def test_triggers_are_read_and_set(client_for, endpoint, lee):
     body = {"kind": "labels", "enabled": True, "threshold": 120, "seen": seen}
 
     found = client.put(address, body, content_type="application/json").json()
-    assert [(row["kind"], row["threshold"], row["cooldown_days"]) for row in found["results"]] == [("labels", 120.0, 14)]
+    assert [(row["kind"], row["threshold"], row["cooldown_days"]) for row in found["results"]] == [
+        ("labels", 120.0, 14)
+    ]
     assert client.put(address, body | {"threshold": 9}, content_type="application/json").status_code == 409
 
 

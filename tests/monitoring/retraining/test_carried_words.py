@@ -1,4 +1,6 @@
-"""The card of a retrained version says what that of the live one says: whose words these are goes along, and only what was written so."""
+"""The card of a retrained version says what that of the live one says: whose words these are goes along, and
+only what was written so.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +52,10 @@ def test_who_wrote_the_card_that_is_copied_is_an_author_of_the_copy(copied, endp
     behind_its_back("UPDATE catalog_card SET author_id = NULL")
     assert queries.card_authors(version) == {str(mia.uuid), str(lee.uuid)}
     asked = Event.objects.get(verb="catalog.registration_requested", actor="system")
-    assert document_of(asked.canonical)["payload"]["carried"] == {"version": str(endpoint.alias.version.uuid), "revision": 2}
+    assert document_of(asked.canonical)["payload"]["carried"] == {
+        "version": str(endpoint.alias.version.uuid),
+        "revision": 2,
+    }
 
 
 def test_and_does_not_approve_it(copied, lee):
@@ -66,10 +71,14 @@ def alter(card):
 
 
 def add(card):
-    signed_cards.signed(card.version, revision=card.revision + 1, text=TEXT, stated={"limits": TEXT}, author=None).save()
+    signed_cards.signed(
+        card.version, revision=card.revision + 1, text=TEXT, stated={"limits": TEXT}, author=None
+    ).save()
 
 
-@pytest.mark.parametrize(("forge", "message"), [(alter, "changed after signing"), (add, "isn't in the audit log")])
+@pytest.mark.parametrize(
+    ("forge", "message"), [(alter, "changed after signing"), (add, "isn't in the audit log")]
+)
 def test_no_card_is_copied_that_was_altered_or_that_no_one_wrote(reworded, training_now, forge, message):
     forge(reworded)
 

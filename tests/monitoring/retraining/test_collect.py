@@ -46,7 +46,12 @@ def test_a_fifth_is_a_fair_sample_then_the_wrong_then_the_unsure():
 
 
 def test_texts_that_repeat_or_are_known_are_left_out_and_counted():
-    rows = [Candidate(1, "a", 0.5, False), Candidate(2, "a", 0.4, True), Candidate(3, "b", 0.1, False), Candidate(4, "c", 0.9, False)]
+    rows = [
+        Candidate(1, "a", 0.5, False),
+        Candidate(2, "a", 0.4, True),
+        Candidate(3, "b", 0.1, False),
+        Candidate(4, "c", 0.9, False),
+    ]
 
     choice = rules.choose(rows, known=frozenset({"b"}), limit=10, seed="s")
 
@@ -88,7 +93,12 @@ def test_known_and_erased_texts_are_skipped_and_counted(endpoint, traffic, mia, 
     assert found.items == 26
     assert "1 already in the dataset" in found.collect_note
     assert "3 reported wrong, but their text is erased or wasn't stored" in found.collect_note
-    assert Item.objects.filter(normal_digest=Item.objects.get(text=traffic[0].text.upper() + "!").normal_digest).count() == 1
+    assert (
+        Item.objects.filter(
+            normal_digest=Item.objects.get(text=traffic[0].text.upper() + "!").normal_digest
+        ).count()
+        == 1
+    )
 
 
 def test_a_window_without_texts_shows_it_and_stays_open(endpoint, mia):
@@ -99,15 +109,21 @@ def test_a_window_without_texts_shows_it_and_stays_open(endpoint, mia):
 
 
 def test_where_no_one_behind_it_may_read_texts_none_is_copied(omars, mia, lee):
-    """Neither on-call, who asks, nor the lead, who approves, reads texts; Mia trained the live version, and is asked, not named."""
+    """Neither on-call, who asks, nor the lead, who approves, reads texts; Mia trained the live version, and
+    is asked, not named.
+    """
     found = collect(approve(omars, lee))
 
     assert (found.upload, found.queue, found.collected_by, Pick.objects.count()) == (None, None, None, 0)
     assert not Item.objects.filter(text__contains="new wish").exists()
-    assert found.blocked_by == (
-        "No one responsible for this proposal can both read its texts and open a labeling queue. An ML engineer can collect the texts here."
+    assert (
+        found.blocked_by
+        == "No one responsible for this proposal can both read its texts and open a labeling queue. An ML"
+        " engineer can collect the texts here."
     )
-    notices = Notice.objects.filter(text="Proposal 1 to retrain support-inbox-prod needs someone who can read its texts to collect them.")
+    notices = Notice.objects.filter(
+        text="Proposal 1 to retrain support-inbox-prod needs someone who can read its texts to collect them."
+    )
     assert [row.user for row in notices] == [mia]
 
 
@@ -127,7 +143,12 @@ def test_who_may_read_texts_collects_them_in_their_own_name(omars, client_for, o
         assert client_for(mia).post(address).status_code == 200
     found = collect(proposal)
 
-    assert (found.collected_by, found.upload.uploaded_by, found.items, found.queue.created_by) == (mia, mia, 10, mia)
+    assert (found.collected_by, found.upload.uploaded_by, found.items, found.queue.created_by) == (
+        mia,
+        mia,
+        10,
+        mia,
+    )
     assert [event.actor for event in Event.objects.filter(verb="retraining.collected")] == [str(mia.uuid)]
     assert "Collect texts" not in client_for(mia).get(page).content.decode()
 
@@ -159,7 +180,9 @@ def test_predictions_reported_wrong_are_found_however_many_follow(proposed, traf
     found = queries.window_texts(proposed)
 
     assert [each.uuid for each in found.texts] == [each.uuid for each in [*traffic[:10], *traffic[20:]][::-1]]
-    assert {found.texts[each.pk].uuid for each in found.candidates if each.wrong} == {each.uuid for each in traffic[:10]}
+    assert {found.texts[each.pk].uuid for each in found.candidates if each.wrong} == {
+        each.uuid for each in traffic[:10]
+    }
     assert set(found.right.values()) == {"refund"}
     with CaptureQueriesContext(connection) as statements:
         queries.window_texts(proposed)
@@ -181,7 +204,9 @@ def test_an_import_that_fails_is_reported(proposed, state):
     from datasets_app.datasets.models import Upload
 
     actions.advance(proposed.uuid)
-    Upload.objects.filter(file_name="retraining-1.jsonl").update(state="failed" if state == "failed" else "inspected")
+    Upload.objects.filter(file_name="retraining-1.jsonl").update(
+        state="failed" if state == "failed" else "inspected"
+    )
 
     found = actions.advance(proposed.uuid)
     assert (found.state, found.queue) == ("open", None)

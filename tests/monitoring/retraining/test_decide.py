@@ -31,12 +31,16 @@ def test_no_one_approves_what_they_proposed(endpoint, traffic, lee, project, cli
     lars = make_person("lars", project=project, role=Role.LEAD)
     made = actions.propose(endpoint_id=endpoint.uuid, actor=lars)
 
-    with pytest.raises(PermissionDenied, match="You proposed this retraining, so another ML lead must approve it."):
+    with pytest.raises(
+        PermissionDenied, match="You proposed this retraining, so another ML lead must approve it."
+    ):
         approve(made, lars)
 
     assert state_of(made) == "open"
     assert not Event.objects.filter(verb="retraining.approved").exists()
-    assert "You proposed this retraining" in client_for(lars).get(f"/retraining/{made.uuid}/").content.decode()
+    assert (
+        "You proposed this retraining" in client_for(lars).get(f"/retraining/{made.uuid}/").content.decode()
+    )
     assert [list(queries.to_decide(person)) for person in (lars, lee)] == [[], [made]]
     assert approve(made, lee).state == "approved"
 
@@ -63,7 +67,9 @@ def test_rejecting_needs_a_reason_and_ends_it(proposed, lee, endpoint, mia):
         actions.decline(proposal_id=proposed.uuid, actor=lee, reason=" ", seen=seen(proposed))
     assert state_of(proposed) == "open"
 
-    found = actions.decline(proposal_id=proposed.uuid, actor=lee, reason="The season ends.", seen=seen(proposed))
+    found = actions.decline(
+        proposal_id=proposed.uuid, actor=lee, reason="The season ends.", seen=seen(proposed)
+    )
     assert (found.state, found.outcome, found.decision_reason) == ("declined", "declined", "The season ends.")
     assert Event.objects.filter(verb="retraining.declined").count() == 1
     assert actions.propose(endpoint_id=endpoint.uuid, actor=mia).number == 2

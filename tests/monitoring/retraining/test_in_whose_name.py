@@ -1,4 +1,6 @@
-"""What the product does for a retraining is the work of no one; what a person does in its place is theirs, whatever the rows contain."""
+"""What the product does for a retraining is the work of no one; what a person does in its place is theirs,
+whatever the rows contain.
+"""
 
 import pytest
 
@@ -37,7 +39,9 @@ def taken_over(proposed, lena) -> Proposal:
     return actions.advance(proposal.uuid)
 
 
-def test_who_accepts_its_texts_anew_after_their_import_was_cancelled_put_them_where_they_are(taken_over, lee, lena, ana):
+def test_who_accepts_its_texts_anew_after_their_import_was_cancelled_put_them_where_they_are(
+    taken_over, lee, lena, ana
+):
     approve(taken_over, lee)
     label_queue(taken_over, ana, number=taken_over.min_labels)
 
@@ -106,7 +110,9 @@ def test_who_froze_a_snapshot_that_was_put_in_the_place_of_the_products_froze_it
     assert promoted(labeled)["froze"] == [str(lena.uuid)]
 
 
-def test_who_approved_a_retraining_that_was_withdrawn_has_not_frozen_its_snapshot(labeled, endpoint, lars, lena, mia, ana):
+def test_who_approved_a_retraining_that_was_withdrawn_has_not_frozen_its_snapshot(
+    labeled, endpoint, lars, lena, mia, ana
+):
     """No run was launched on it, and the next one takes over its splits."""
     actions.advance(labeled.uuid)
     run_ok("default")

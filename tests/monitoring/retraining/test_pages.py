@@ -72,7 +72,10 @@ def test_who_labeled_in_the_queue_sees_that_they_cannot_approve_the_promotion(co
     assert queries.behind(lee, collected) == ""
 
     label_queue(collected, lee)
-    assert queries.behind(lee, collected) == ("labeled or uploaded texts for it, so you can't approve the promotion that may follow")
+    assert (
+        queries.behind(lee, collected)
+        == "labeled or uploaded texts for it, so you can't approve the promotion that may follow"
+    )
 
 
 @pytest.mark.postgres
@@ -113,9 +116,17 @@ def test_while_it_is_under_way_only_the_steps_are_asked_again(client_for, traini
 def test_the_settings_form_saves_and_refuses(client_for, endpoint, lee, mia):
     client, address = client_for(lee), reverse("retraining:set_trigger", args=[endpoint.uuid])
     form = {
-        "kind": "drift", "threshold": "0.3", "enabled": "on", "cooldown_days": 7, "min_labels": 40, "window_days": 7, "queue_items": 50,
-        "overlap": 1, "budget": 2, "seen": queries.settings_seen(endpoint),
-    }  # fmt: skip
+        "kind": "drift",
+        "threshold": "0.3",
+        "enabled": "on",
+        "cooldown_days": 7,
+        "min_labels": 40,
+        "window_days": 7,
+        "queue_items": 50,
+        "overlap": 1,
+        "budget": 2,
+        "seen": queries.settings_seen(endpoint),
+    }
     assert client.post(address, form | {"threshold": "99"}).status_code == 422
     assert not Trigger.objects.exists()
 
@@ -155,7 +166,9 @@ def test_more_proposals_ask_no_more_of_the_database(client_for, endpoint, lee, n
     old = timezone.now() - timedelta(days=9)
     first = make_proposal(endpoint, None, state="declined", outcome="declined", ended_at=old)
     client = client_for(lee)
-    address = reverse("retraining:list") if name == "list" else reverse("retraining:detail", args=[first.uuid])
+    address = (
+        reverse("retraining:list") if name == "list" else reverse("retraining:detail", args=[first.uuid])
+    )
     client.get(address)
     with CaptureQueriesContext(connection) as few:
         client.get(address)

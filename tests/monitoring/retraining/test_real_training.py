@@ -1,4 +1,6 @@
-"""The real engine, a tiny model, the whole circle: answers called wrong become labels, and the live version's recipe learns from them."""
+"""The real engine, a tiny model, the whole circle: answers called wrong become labels, and the live version's
+recipe learns from them.
+"""
 
 from __future__ import annotations
 
@@ -23,12 +25,15 @@ from tests.support.tiny_models import make_tiny_base
 
 pytestmark = pytest.mark.engine  # two real trainings
 QUICK = {"epochs": 6, "batch_size": 8, "head_learning_rate": 0.02, "precision": "fp32", "patience": 0}
-NEW = [f"charge twice wrong delivery {n}" for n in range(80)]  # what customers write since: the live version never saw it
+# what customers write since: the live version never saw it
+NEW = [f"charge twice wrong delivery {n}" for n in range(80)]
 
 
 @pytest.fixture
 def endpoint(project, mia, ravi, lee, gita, omar, tmp_path: Path):
-    """1.0.0 was really trained. It is live by its alias alone: whether it passes the gates is no matter of this test."""
+    """1.0.0 was really trained. It is live by its alias alone: whether it passes the gates is no matter of
+    this test.
+    """
     snapshot = training.make_snapshot(project, mia, copies=8)
     base = training.make_base(project, mia, folder=make_tiny_base(tmp_path / "base"))
     run = runs.launch(snapshot=snapshot, base=base, strategy="full", actor=mia, options=QUICK)
@@ -46,7 +51,10 @@ def endpoint(project, mia, ravi, lee, gita, omar, tmp_path: Path):
 def test_the_circle_closes_with_real_weights(endpoint, ana, mia, lee):
     at = timezone.now() - timedelta(hours=20)
     endpoints.write_segment(
-        *(endpoints.spool_line(endpoint, (text, "card", 0.5), at=(at + timedelta(minutes=n)).isoformat()) for n, text in enumerate(NEW))
+        *(
+            endpoints.spool_line(endpoint, (text, "card", 0.5), at=(at + timedelta(minutes=n)).isoformat())
+            for n, text in enumerate(NEW)
+        )
     )
     traffic_actions.ingest()
     report_wrong(endpoint, list(Prediction.objects.order_by("id")), mia)
@@ -59,7 +67,9 @@ def test_the_circle_closes_with_real_weights(endpoint, ana, mia, lee):
         actions.tick()
         run_ok()
 
-    found = Proposal.objects.select_related("run", "live__run", "snapshot", "evaluation", "live_evaluation", "promotion").get()
+    found = Proposal.objects.select_related(
+        "run", "live__run", "snapshot", "evaluation", "live_evaluation", "promotion"
+    ).get()
     assert found.state == "requested", (found.state, found.outcome, found.failure, found.comparison)
     assert found.run.state == Run.State.SUCCEEDED
     assert found.run.artifact.root_digest != found.live.root_digest

@@ -17,7 +17,13 @@ def set_drift(endpoint, actor, **more):
 def test_a_lead_sets_a_trigger_with_its_event(endpoint, lee):
     made = set_drift(endpoint, lee, cooldown_days=7, overlap=2)
 
-    assert (made.threshold, made.cooldown_days, made.overlap, made.min_labels, made.author) == (0.25, 7, 2, 50, lee)
+    assert (made.threshold, made.cooldown_days, made.overlap, made.min_labels, made.author) == (
+        0.25,
+        7,
+        2,
+        50,
+        lee,
+    )
     assert '"cooldown_days":7' in Event.objects.get(verb="retraining.trigger_set").canonical
 
 

@@ -31,7 +31,15 @@ from registry.ground.ledger.verbs import Verb
 from registry.promotions import actions as promotions
 from registry.promotions.models import PromotionRequest
 from registry.promotions.rules import PARTS
-from tests.monitoring.retraining.conftest import LIVE_ACCURACY, advance, end_training, label_queue, make_evaluation_on, measure, train
+from tests.monitoring.retraining.conftest import (
+    LIVE_ACCURACY,
+    advance,
+    end_training,
+    label_queue,
+    make_evaluation_on,
+    measure,
+    train,
+)
 from tests.support import registry, training
 from tests.support.jobs import run_ok
 from tests.support.people import PASSWORD, make_person
@@ -44,7 +52,11 @@ def fresh(proposal: Proposal) -> Proposal:
 
 
 def verbs() -> list[str]:
-    return [verb for verb in Event.objects.order_by("seq").values_list("verb", flat=True) if verb.startswith("retraining.")]
+    return [
+        verb
+        for verb in Event.objects.order_by("seq").values_list("verb", flat=True)
+        if verb.startswith("retraining.")
+    ]
 
 
 def test_the_whole_way_ends_with_a_promotion_that_people_decide(requested, endpoint, lee):
@@ -56,7 +68,11 @@ def test_the_whole_way_ends_with_a_promotion_that_people_decide(requested, endpo
     assert found.comparison["rows"] == found.snapshot.counts["splits"]["test"]
     assert (found.evaluation.snapshot, found.live_evaluation.snapshot) == (found.snapshot, found.snapshot)
     assert (found.version.semver, found.version.run) == ("1.1.0", found.run)
-    assert (found.promotion.version, found.promotion.endpoint, found.promotion.requester) == (found.version, endpoint, lee)
+    assert (found.promotion.version, found.promotion.endpoint, found.promotion.requester) == (
+        found.version,
+        endpoint,
+        lee,
+    )
     assert served.live_deployment(endpoint).version.semver == "1.0.0"
     assert verbs() == ["retraining.proposed", "retraining.approved"]
 
@@ -91,7 +107,9 @@ def test_nothing_is_frozen_while_someone_has_an_item_in_hand(approved, ana):
     approved.refresh_from_db()
     slots, now = approved.queue.slots.filter(state=Slot.State.OPEN), timezone.now()
     held = slots.first()
-    Slot.objects.filter(pk=held.pk).update(state=Slot.State.LEASED, user=ana, lease_until=now + timedelta(minutes=10))
+    Slot.objects.filter(pk=held.pk).update(
+        state=Slot.State.LEASED, user=ana, lease_until=now + timedelta(minutes=10)
+    )
 
     waiting = actions.advance(approved.uuid, now)
     assert (waiting.state, waiting.labels_new, waiting.gated_at) == (State.APPROVED, 8, None)
@@ -116,7 +134,9 @@ def test_a_model_that_is_not_better_opens_no_promotion(no_better, lee):
 def test_a_comparison_that_was_made_up_in_the_database_opens_no_promotion(training_now, monkeypatch):
     training.finish_run(training_now.run, accuracy=LIVE_ACCURACY)
     measure(training_now, accuracy=LIVE_ACCURACY)
-    old, new = Evaluation.objects.filter(snapshot=fresh(training_now).snapshot, split="test").order_by("-pk")[:2]
+    old, new = Evaluation.objects.filter(snapshot=fresh(training_now).snapshot, split="test").order_by("-pk")[
+        :2
+    ]
     made_up = compare.computed(old, new)
     for each in made_up["metrics"].values():
         each.update(difference=0.4, low=0.3, high=0.5, verdict="better")
@@ -138,7 +158,12 @@ def test_a_lead_can_go_on_by_hand_with_a_reason(no_better, mia, lee):
     assert fresh(no_better).state == State.DONE
 
     actions.override(proposal_id=no_better.uuid, actor=lee, reason="It knows the new product.")
-    assert verbs() == ["retraining.proposed", "retraining.approved", "retraining.ended", "retraining.overridden"]
+    assert verbs() == [
+        "retraining.proposed",
+        "retraining.approved",
+        "retraining.ended",
+        "retraining.overridden",
+    ]
     found = advance(advance(no_better))
     assert (found.state, found.version.semver) == (State.REQUESTED, "1.1.0")
     assert "It knows the new product." in found.promotion.note
@@ -228,7 +253,12 @@ def test_a_failed_run_fails_the_proposal_and_is_resumed_by_the_next_retry(traini
     assert verbs()[-1] == "retraining.failed"
 
     actions.retry(proposal_id=training_now.uuid, actor=other)
-    assert verbs() == ["retraining.proposed", "retraining.approved", "retraining.failed", "retraining.resumed"]
+    assert verbs() == [
+        "retraining.proposed",
+        "retraining.approved",
+        "retraining.failed",
+        "retraining.resumed",
+    ]
     found = fresh(training_now)
     assert (found.state, found.acting, found.failure) == (State.RUNNING, other, "")
     assert found.run.state == Run.State.QUEUED
@@ -248,7 +278,12 @@ def test_who_lost_the_role_cannot_answer_for_the_next_step(labeled, lee, project
 
 
 def test_a_frozen_endpoint_waits(labeled, omar):
-    catalog.freeze(endpoint_id=labeled.endpoint.uuid, until=timezone.now() + timedelta(hours=2), reason="Incident 7.", actor=omar)
+    catalog.freeze(
+        endpoint_id=labeled.endpoint.uuid,
+        until=timezone.now() + timedelta(hours=2),
+        reason="Incident 7.",
+        actor=omar,
+    )
 
     found = actions.advance(labeled.uuid)
     assert found.state == State.APPROVED
@@ -282,7 +317,11 @@ def test_calling_off_stops_the_run_and_needs_a_lead_and_a_reason(training_now, m
 
     actions.withdraw(proposal_id=training_now.uuid, actor=lee, reason="The product goes away.")
     found = fresh(training_now)
-    assert (found.state, found.outcome, found.run.state) == (State.DECLINED, Outcome.WITHDRAWN, Run.State.STOPPED)
+    assert (found.state, found.outcome, found.run.state) == (
+        State.DECLINED,
+        Outcome.WITHDRAWN,
+        Run.State.STOPPED,
+    )
     assert actions.advance(training_now.uuid).state == State.DECLINED
 
 
@@ -297,7 +336,9 @@ def test_calling_off_withdraws_the_promotion(requested, lee):
 
 def test_a_rejected_promotion_ends_it(requested, gita):
     request = PromotionRequest.objects.get(pk=requested.promotion_id)
-    promotions.reject(request_id=request.uuid, actor=gita, reason="Not now.", password=PASSWORD, seen=request.subject_digest)
+    promotions.reject(
+        request_id=request.uuid, actor=gita, reason="Not now.", password=PASSWORD, seen=request.subject_digest
+    )
 
     found = actions.advance(requested.uuid)
     assert (found.state, found.outcome) == (State.DONE, Outcome.PROMOTION_ENDED)
@@ -318,10 +359,16 @@ def people_of(proposal):
 @pytest.mark.postgres
 def test_the_only_lead_approves_the_start_and_then_the_promotion(requested, lee, gita):
     request = PromotionRequest.objects.get(pk=requested.promotion_id)
-    launched = json.loads(Event.objects.get(verb="training.launched", object_id=str(requested.run.uuid)).canonical)
+    launched = json.loads(
+        Event.objects.get(verb="training.launched", object_id=str(requested.run.uuid)).canonical
+    )
 
     assert (launched["actor"], launched["payload"]["start_approved_by"]) == ("system", str(lee.uuid))
-    assert (requested.run.launched_by, requested.version.registered_by, request.by_system) == (None, None, True)
+    assert (requested.run.launched_by, requested.version.registered_by, request.by_system) == (
+        None,
+        None,
+        True,
+    )
     assert [people_of(requested)[part] for part in ("requester", "trained", "registered")] == [[], [], []]
     registry.approve(request, lee)
     assert registry.approve(request, gita).status == "approved"
@@ -344,7 +391,9 @@ def test_who_proposed_it_by_hand_and_who_labeled_for_it_cannot_approve_it(reques
 
 @pytest.mark.parametrize(("age", "is_behind"), [(timedelta(hours=23), True), (timedelta(hours=25), False)])
 def test_a_trigger_that_was_set_for_the_occasion_is_a_proposal_by_hand(requested, lee, age, is_behind):
-    trigger = actions.set_trigger(endpoint_id=requested.endpoint.uuid, kind=rules.Kind.DRIFT, actor=lee, threshold=0.2, enabled=True)
+    trigger = actions.set_trigger(
+        endpoint_id=requested.endpoint.uuid, kind=rules.Kind.DRIFT, actor=lee, threshold=0.2, enabled=True
+    )
     Trigger.objects.filter(pk=trigger.pk).update(set_at=requested.created_at - age)
     requested.trigger = Trigger.objects.get(pk=trigger.pk)
 

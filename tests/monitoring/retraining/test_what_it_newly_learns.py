@@ -1,4 +1,6 @@
-"""Whose work a retraining is goes by what its snapshot has and the live version's lacks, row by row, and by no date."""
+"""Whose work a retraining is goes by what its snapshot has and the live version's lacks, row by row, and by
+no date.
+"""
 
 import pytest
 
@@ -81,7 +83,9 @@ def behind(proposal):
     return runs.workers_of(retraining.advance(proposal).run).behind
 
 
-def test_who_labeled_or_divided_rows_that_the_live_version_s_slice_left_out_took_part(dataset, mia, lars, lee, lena, noah, ana):
+def test_who_labeled_or_divided_rows_that_the_live_version_s_slice_left_out_took_part(
+    dataset, mia, lars, lee, lena, noah, ana
+):
     import_texts(dataset, LONG, lena)
     freeze(dataset, noah, shares=SHARES, seed=666)
     short = datasets.save_slice(dataset_id=dataset.uuid, actor=mia, name="Short", filters=SHORT, shared=True)
@@ -93,7 +97,9 @@ def test_who_labeled_or_divided_rows_that_the_live_version_s_slice_left_out_took
     assert found["froze"] == [str(noah.uuid)]
 
 
-def test_who_labeled_while_the_live_version_s_snapshot_was_made_is_behind_it(dataset, mia, lars, lee, lena, ana, monkeypatch):
+def test_who_labeled_while_the_live_version_s_snapshot_was_made_is_behind_it(
+    dataset, mia, lars, lee, lena, ana, monkeypatch
+):
     divide = freezing.divide
 
     def meanwhile(*given, **options):
@@ -111,7 +117,12 @@ def test_who_uploaded_texts_with_their_split_took_part_though_others_labeled_the
     rows = [(f"easy refund {at}", "test" if at % 2 else "train") for at in range(8)]
     upload = import_texts(labeled.dataset, rows, lena, header=("text", "split"), labels_as="suggestions")
     queue = open_queue(
-        dataset_id=labeled.dataset.uuid, actor=mia, name="Hers", overlap=1, source=Queue.Source.UPLOAD, upload_id=upload.uuid
+        dataset_id=labeled.dataset.uuid,
+        actor=mia,
+        name="Hers",
+        overlap=1,
+        source=Queue.Source.UPLOAD,
+        upload_id=upload.uuid,
     )
     run_ok("default")
     labeling.label_items(queue, {ana: ["refund"] * len(rows)}, list(Item.objects.filter(upload=upload)))

@@ -1,4 +1,6 @@
-"""Whose work a retrained model is depends on its run: no matter who requests its promotion, for which model or endpoint, or how often."""
+"""Whose work a retrained model is depends on its run: no matter who requests its promotion, for which model
+or endpoint, or how often.
+"""
 
 from datetime import timedelta
 from functools import partial
@@ -31,7 +33,15 @@ from registry.ground.ledger.actions import record
 from registry.ground.ledger.models import Event
 from registry.promotions import actions as promotions
 from registry.promotions.models import PromotionRequest, Verdict
-from tests.monitoring.retraining.conftest import advance, approve, collect, end_training, label_queue, measure, propose
+from tests.monitoring.retraining.conftest import (
+    advance,
+    approve,
+    collect,
+    end_training,
+    label_queue,
+    measure,
+    propose,
+)
 from tests.support import datasets, labeling, registry, training
 from tests.support.jobs import run_ok
 from tests.support.people import PASSWORD, make_person
@@ -54,7 +64,9 @@ def rosa(project):
 
 @pytest.fixture
 def proposed(endpoint, traffic, lars, mia) -> Proposal:
-    """Lars, who has no other part in it, proposed it by hand; Mia collects its texts, which he may not read."""
+    """Lars, who has no other part in it, proposed it by hand; Mia collects its texts, which he may not
+    read.
+    """
     return actions.collect_texts(proposal_id=propose(endpoint, lars).uuid, actor=mia)
 
 
@@ -64,14 +76,18 @@ def asked_again(found: Proposal, lee, noah) -> PromotionRequest:
 
 
 def asked_for_another_endpoint(found: Proposal, lee, noah) -> PromotionRequest:
-    return registry.asked_request(found.version, registry.make_endpoint(found.version.model, noah, slug="other-prod"), noah)
+    return registry.asked_request(
+        found.version, registry.make_endpoint(found.version.model, noah, slug="other-prod"), noah
+    )
 
 
 def registered_in_a_second_model(found: Proposal, lee, noah) -> PromotionRequest:
     model = registry.make_model(found.endpoint.model.project, noah)
     catalog.register(model=model, run=found.run, semver="1.0.0", actor=noah, stated=registry.STATED)
     run_ok("default")
-    return registry.asked_request(ModelVersion.objects.get(model=model), registry.make_endpoint(model, noah, slug="second-prod"), noah)
+    return registry.asked_request(
+        ModelVersion.objects.get(model=model), registry.make_endpoint(model, noah, slug="second-prod"), noah
+    )
 
 
 ROADS = [asked_again, asked_for_another_endpoint, registered_in_a_second_model]
@@ -81,14 +97,21 @@ def refused(request: PromotionRequest, person, client_for) -> None:
     """Neither the action nor the page nor the API lets this person approve, and nothing is written."""
     request.refresh_from_db()
     assert request.status == "in_review"
-    body = {"reason": "Better where it counts.", "password": PASSWORD, "seen": request.subject_digest, "consent": "on"}
+    body = {
+        "reason": "Better where it counts.",
+        "password": PASSWORD,
+        "seen": request.subject_digest,
+        "consent": "on",
+    }
     before = Verdict.objects.count(), Event.objects.count()
 
     with pytest.raises(PermissionDenied):
         registry.approve(request, person)
     statuses = [
         client_for(person).post(f"/promotions/{request.uuid}/approve/", body).status_code,
-        client_for(person).post(f"/api/v1/promotions/{request.uuid}/approve/", body, content_type="application/json").status_code,
+        client_for(person)
+        .post(f"/api/v1/promotions/{request.uuid}/approve/", body, content_type="application/json")
+        .status_code,
     ]
 
     assert statuses == [403, 403]
@@ -112,7 +135,9 @@ def overrode(no_better, lee) -> Proposal:
 
 
 @pytest.mark.parametrize("road", ROADS)
-def test_who_requested_a_promotion_although_it_was_not_better_approves_it_by_no_road(overrode, lee, lena, noah, client_for, road):
+def test_who_requested_a_promotion_although_it_was_not_better_approves_it_by_no_road(
+    overrode, lee, lena, noah, client_for, road
+):
     request = road(overrode, lee, noah)
 
     assert request.subject["people"]["overrode"] == [str(lee.uuid)]
@@ -122,12 +147,16 @@ def test_who_requested_a_promotion_although_it_was_not_better_approves_it_by_no_
 
 def ask_by_hand(found: Proposal, noah) -> PromotionRequest:
     """Noah registers the run and asks, before the product does."""
-    catalog.register(model=found.endpoint.model, run=found.run, semver="1.1.0", actor=noah, stated=registry.STATED)
+    catalog.register(
+        model=found.endpoint.model, run=found.run, semver="1.1.0", actor=noah, stated=registry.STATED
+    )
     run_ok("default")
     return registry.asked_request(ModelVersion.objects.get(run=found.run), found.endpoint, noah)
 
 
-def test_who_proposed_it_does_not_approve_a_request_that_the_product_finds_there(lars, training_now, noah, client_for):
+def test_who_proposed_it_does_not_approve_a_request_that_the_product_finds_there(
+    lars, training_now, noah, client_for
+):
     training.finish_run(training_now.run, accuracy=1.0)
     measure(training_now, accuracy=1.0)
     request = ask_by_hand(training_now, noah)
@@ -136,7 +165,9 @@ def test_who_proposed_it_does_not_approve_a_request_that_the_product_finds_there
     refused(request, lars, client_for)
 
 
-def test_an_override_voids_earlier_requests_and_who_overrode_does_not_approve_the_next(no_better, lee, noah, client_for):
+def test_an_override_voids_earlier_requests_and_who_overrode_does_not_approve_the_next(
+    no_better, lee, noah, client_for
+):
     request = ask_by_hand(no_better, noah)
     actions.override(proposal_id=no_better.uuid, actor=lee, reason="Its errors are cheaper.")
     assert advance(no_better).promotion == request
@@ -144,7 +175,10 @@ def test_an_override_voids_earlier_requests_and_who_overrode_does_not_approve_th
     with pytest.raises(Conflict, match="who worked on it"):
         registry.approve(request, lee)
 
-    assert (PromotionRequest.objects.get(pk=request.pk).status, Verdict.objects.filter(request=request).exists()) == ("voided", False)
+    assert (
+        PromotionRequest.objects.get(pk=request.pk).status,
+        Verdict.objects.filter(request=request).exists(),
+    ) == ("voided", False)
     refused(registry.asked_request(request.version, request.endpoint, noah), lee, client_for)
 
 
@@ -161,9 +195,12 @@ def test_of_an_older_run_its_proposal_and_its_queue_show_who_is_behind_it(from_b
     assert runs.workers_of(from_before.run).behind == {lars.uuid, ana.uuid}
 
     for table in ("queues_annotation", "queues_decision"):
-        behind_its_back(f"UPDATE {table} SET created_at = %s", from_before.run.created_at + timedelta(seconds=1))
+        behind_its_back(
+            f"UPDATE {table} SET created_at = %s", from_before.run.created_at + timedelta(seconds=1)
+        )
 
-    assert runs.workers_of(from_before.run).behind == {lars.uuid}  # the run could not learn from later annotations
+    # the run could not learn from later annotations
+    assert runs.workers_of(from_before.run).behind == {lars.uuid}
 
 
 def test_of_a_run_from_before_its_proposal_names_who_overrode_it(from_before, lee, monkeypatch):
@@ -175,7 +212,9 @@ def test_of_a_run_from_before_its_proposal_names_who_overrode_it(from_before, le
     assert runs.workers_of(found.run).overrode == {lee.uuid}
 
 
-def test_who_proposed_a_run_from_before_does_not_approve_it_in_a_second_model(lars, from_before, lee, noah, client_for):
+def test_who_proposed_a_run_from_before_does_not_approve_it_in_a_second_model(
+    lars, from_before, lee, noah, client_for
+):
     end_training(from_before, accuracy=1.0)
 
     refused(registered_in_a_second_model(advance(advance(from_before)), lee, noah), lars, client_for)
@@ -192,7 +231,9 @@ def decide_first(proposal: Proposal, reviewer) -> None:
     """Decide one item of the queue, otherwise than Ana did."""
     item = labeling.queue_items(proposal.queue)[0]
     other = next(label for label in labels_now(proposal.queue.schema).values() if label.name != "refund")
-    settle = partial(reviews.decide, queue_id=proposal.queue.uuid, item_id=item.uuid, value=labeling.says(other))
+    settle = partial(
+        reviews.decide, queue_id=proposal.queue.uuid, item_id=item.uuid, value=labeling.says(other)
+    )
     settle(actor=reviewer, reason="It asks for no money.")
 
 
@@ -201,7 +242,12 @@ def labeled_elsewhere(approved, lena) -> Proposal:
     """Lena answered its texts, but for those of the test split, in a queue of her own."""
     upload = Proposal.objects.get(pk=approved.pk).upload
     queue = open_queue(
-        dataset_id=approved.dataset.uuid, actor=lena, name="Again", overlap=1, source=Queue.Source.UPLOAD, upload_id=upload.uuid
+        dataset_id=approved.dataset.uuid,
+        actor=lena,
+        name="Again",
+        overlap=1,
+        source=Queue.Source.UPLOAD,
+        upload_id=upload.uuid,
     )
     run_ok("default")
     items = [pick.item for pick in approved.picks.exclude(kind=Pick.Kind.SAMPLE).select_related("item")]
@@ -217,7 +263,9 @@ def test_who_labeled_its_texts_in_another_queue_is_behind_it(labeled_elsewhere, 
 
 
 @pytest.mark.postgres
-def test_who_labeled_its_texts_in_another_queue_does_not_approve_it_for_another_endpoint(labeled_elsewhere, lena, lee, noah, client_for):
+def test_who_labeled_its_texts_in_another_queue_does_not_approve_it_for_another_endpoint(
+    labeled_elsewhere, lena, lee, noah, client_for
+):
     end_training(advance(labeled_elsewhere), accuracy=1.0)
 
     refused(asked_for_another_endpoint(advance(advance(labeled_elsewhere)), lee, noah), lena, client_for)
@@ -247,7 +295,9 @@ def test_how_often_is_asked_does_not_grow_with_the_labels(training_now, monkeypa
 
 def freeze_by_hand(proposal: Proposal, person) -> None:
     """Divide what is decided by a seed and shares of one's own."""
-    snapshot_actions.freeze(dataset=proposal.dataset, actor=person, seed=99, shares={"train": 60, "validation": 20, "test": 20})
+    snapshot_actions.freeze(
+        dataset=proposal.dataset, actor=person, seed=99, shares={"train": 60, "validation": 20, "test": 20}
+    )
     run_ok("default")
 
 
@@ -299,14 +349,20 @@ def test_who_adjudicates_its_queue_after_its_run_was_launched_is_not_behind_it(t
     assert queries.people_behind(training_now) == {lars.uuid, ana.uuid}
 
 
-def test_who_adjudicated_its_queue_does_not_approve_it_when_it_is_asked_for_again(adjudicated, rosa, lee, noah, client_for):
+def test_who_adjudicated_its_queue_does_not_approve_it_when_it_is_asked_for_again(
+    adjudicated, rosa, lee, noah, client_for
+):
     end_training(advance(adjudicated), accuracy=1.0)
 
     refused(asked_again(advance(advance(adjudicated)), lee, noah), rosa, client_for)
 
 
-def test_who_set_the_trigger_before_it_proposed_is_behind_it_and_who_changes_it_since_is_not(collected, lars, lee, lena):
-    set_drift = partial(actions.set_trigger, endpoint_id=collected.endpoint.uuid, kind=Kind.DRIFT, enabled=True)
+def test_who_set_the_trigger_before_it_proposed_is_behind_it_and_who_changes_it_since_is_not(
+    collected, lars, lee, lena
+):
+    set_drift = partial(
+        actions.set_trigger, endpoint_id=collected.endpoint.uuid, kind=Kind.DRIFT, enabled=True
+    )
     set_drift(actor=lee, threshold=0.2)
     collected.created_at = timezone.now()
     set_drift(actor=lena, threshold=0.3)

@@ -1,4 +1,6 @@
-"""A version on its way beside a live one, and traffic on both arms at any moment, taken in through the spool as in production."""
+"""A version on its way beside a live one, and traffic on both arms at any moment, taken in through the spool
+as in production.
+"""
 
 from __future__ import annotations
 
@@ -31,10 +33,14 @@ HTMX = {"HTTP_HX_REQUEST": "true"}
 
 @dataclass
 class Street:
-    """One endpoint's traffic and the rollout on it. Times are minutes since the start, three days ago, so that nothing lies ahead."""
+    """One endpoint's traffic and the rollout on it. Times are minutes since the start, three days ago, so
+    that nothing lies ahead.
+    """
 
     endpoint: Endpoint
-    start_at: datetime = field(default_factory=lambda: (timezone.now() - timedelta(days=3)).replace(second=0, microsecond=0))
+    start_at: datetime = field(
+        default_factory=lambda: (timezone.now() - timedelta(days=3)).replace(second=0, microsecond=0)
+    )
     segments: int = 0
 
     def shift(self, minutes: float) -> None:
@@ -46,10 +52,20 @@ class Street:
 
     def arms(self) -> dict[str, dict[str, object]]:
         """What a line of each arm says of its split, as of now."""
-        rows = list(served.serving(self.endpoint).values_list("arm", "version__uuid", "version__root_digest", "uuid", "epoch"))
+        rows = list(
+            served.serving(self.endpoint).values_list(
+                "arm", "version__uuid", "version__root_digest", "uuid", "epoch"
+            )
+        )
         epoch = max(row[-1] for row in rows)
         return {
-            arm: {"arm": arm, "version": str(version), "root_digest": digest, "deployment": str(deployment), "epoch": epoch}
+            arm: {
+                "arm": arm,
+                "version": str(version),
+                "root_digest": digest,
+                "deployment": str(deployment),
+                "epoch": epoch,
+            }
             for arm, version, digest, deployment, _ in rows
         }
 
@@ -62,13 +78,22 @@ class Street:
         bad = {"code": 500, "status": "error", "inputs": [], "outputs": [], "rows": 0} if failed else {}
         return endpoints.spool_line(self.endpoint, at=self.at(minute).isoformat()) | arm | bad
 
-    def feed(self, minute: float, *, canary: tuple[int, int] = (0, 0), stable: tuple[int, int] = (0, 0), **more) -> None:
+    def feed(
+        self, minute: float, *, canary: tuple[int, int] = (0, 0), stable: tuple[int, int] = (0, 0), **more
+    ) -> None:
         """So many requests, of which so many failed, spread over the minute."""
         arms, moments = self.arms(), [self.at(minute + second / 60).isoformat() for second in range(50)]
         lines = []
         for arm, (asked, bad) in (("stable", stable), ("canary", canary)):
-            shapes = {failed: self.shape(arms[arm], minute, failed=failed) for failed in (False, True)} if asked else {}
-            lines += [shapes[at < bad] | {"uuid": str(uuid.uuid4()), "at": moments[at % 50]} | more for at in range(asked)]
+            shapes = (
+                {failed: self.shape(arms[arm], minute, failed=failed) for failed in (False, True)}
+                if asked
+                else {}
+            )
+            lines += [
+                shapes[at < bad] | {"uuid": str(uuid.uuid4()), "at": moments[at % 50]} | more
+                for at in range(asked)
+            ]
         self.take_in(*lines)
 
     def take_in(self, *lines) -> None:
@@ -89,7 +114,9 @@ class Street:
 
     def start(self, request, actor, **plan) -> Rollout:
         """The start, where traffic for the forecast is there."""
-        return actions.start(request_id=request.uuid, actor=actor, plan=rules.Plan(**QUICK | plan), now=self.at(0))
+        return actions.start(
+            request_id=request.uuid, actor=actor, plan=rules.Plan(**QUICK | plan), now=self.at(0)
+        )
 
     def tick(self, minute: float) -> int:
         return actions.tick(self.at(minute))
@@ -104,7 +131,9 @@ def make_approval() -> Endpoint:
     project = make_project()
     endpoint, crew = endpoints.deployed_endpoint(project), endpoints.Crew(project)
     snapshot = endpoint.alias.version.run.snapshot
-    version = registry.make_version(project, crew.mia, crew.ravi, model=endpoint.model, snapshot=snapshot, semver="1.1.0")
+    version = registry.make_version(
+        project, crew.mia, crew.ravi, model=endpoint.model, snapshot=snapshot, semver="1.1.0"
+    )
     endpoints.approved(project, endpoint, version, registry.NO_PLAN)  # so that each test may choose a plan
     return endpoint
 
@@ -147,7 +176,9 @@ def brief(asked, approval, mia) -> Rollout:
 
 @pytest.fixture
 def foretold(street, approval) -> Street:
-    """The street with 400 requests in the last hour, of which 2 failed: what pages and programs foretell a start from."""
+    """The street with 400 requests in the last hour, of which 2 failed: what pages and programs foretell a
+    start from.
+    """
     street.take_in_now(400, 2)
     return street
 
@@ -156,7 +187,9 @@ def foretold(street, approval) -> Street:
 def next_approval(rollout, street, project, mia, ravi, lee, gita) -> PromotionRequest:
     """While the rollout runs, an approved request for 1.2.0."""
     snapshot = rollout.version.run.snapshot
-    version = registry.make_version(project, mia, ravi, model=street.endpoint.model, snapshot=snapshot, semver="1.2.0")
+    version = registry.make_version(
+        project, mia, ravi, model=street.endpoint.model, snapshot=snapshot, semver="1.2.0"
+    )
     return endpoints.approved(project, street.endpoint, version, registry.NO_PLAN)
 
 
@@ -187,7 +220,9 @@ def fresh():
 @pytest.fixture
 def verbs():
     """What was recorded about a rollout, oldest first."""
-    return lambda rollout: list(Event.objects.filter(object_id=str(rollout.uuid)).order_by("id").values_list("verb", flat=True))
+    return lambda rollout: list(
+        Event.objects.filter(object_id=str(rollout.uuid)).order_by("id").values_list("verb", flat=True)
+    )
 
 
 @pytest.fixture
@@ -196,7 +231,9 @@ def canary_of():
 
 
 def dealt(counts: rules.Counts, keys: int = 200, judged: tuple[int, int] = (0, 0)) -> rules.Groups:
-    """These units by group, as evenly as whole numbers go, as if of so many different keys; of both arms so many were judged."""
+    """These units by group, as evenly as whole numbers go, as if of so many different keys; of both arms so
+    many were judged.
+    """
 
     def evenly(count: int) -> list[int]:
         return [count * (at + 1) // keys - count * at // keys for at in range(keys)]
@@ -219,4 +256,6 @@ def url(name: str, thing, *more) -> str:
 
 def text_of(answer) -> str:
     """The words of a page, blanks folded."""
-    return " ".join(re.sub(r"<[^>]+>", " ", answer.content.decode()).replace("\u00a0", " ").replace("&nbsp;", " ").split())
+    return " ".join(
+        re.sub(r"<[^>]+>", " ", answer.content.decode()).replace("\u00a0", " ").replace("&nbsp;", " ").split()
+    )

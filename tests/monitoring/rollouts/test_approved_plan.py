@@ -1,4 +1,6 @@
-"""A rollout starts by the plan that reviewers approved and by no other; a request from before plans takes the one chosen at the start."""
+"""A rollout starts by the plan that reviewers approved and by no other; a request from before plans takes the
+one chosen at the start.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +14,17 @@ from registry.promotions import plans
 from registry.promotions.plans import Plan, share_text
 from tests.support import endpoints, registry
 
-QUICK = Plan(steps=(1_000, 10_000), min_requests=100, min_minutes=2, margin=0.2, rise=0.5, max_hours=24, warm_up=0)
+QUICK = Plan(
+    steps=(1_000, 10_000), min_requests=100, min_minutes=2, margin=0.2, rise=0.5, max_hours=24, warm_up=0
+)
 
 
 @pytest.fixture
 def version(live_endpoint, project, mia, ravi):
     snapshot = live_endpoint.alias.version.run.snapshot
-    return registry.make_version(project, mia, ravi, model=live_endpoint.model, snapshot=snapshot, semver="1.2.0")
+    return registry.make_version(
+        project, mia, ravi, model=live_endpoint.model, snapshot=snapshot, semver="1.2.0"
+    )
 
 
 @pytest.fixture
@@ -42,7 +48,9 @@ def test_another_plan_is_refused_and_starts_nothing(asked, ruled, mia):
     assert (ruled.status, Rollout.objects.count()) == ("approved", 0)
 
 
-def test_an_approval_for_all_traffic_at_once_starts_no_rollout(asked, live_endpoint, project, version, mia, client_for):
+def test_an_approval_for_all_traffic_at_once_starts_no_rollout(
+    asked, live_endpoint, project, version, mia, client_for
+):
     request = endpoints.approved(project, live_endpoint, version)
 
     with pytest.raises(Refused):
@@ -57,7 +65,10 @@ def test_a_request_that_is_not_decided_yet_leads_to_its_decision(live_endpoint, 
 
     page = client_for(mia).get(reverse("rollouts:start", args=[request.uuid]))
 
-    assert (page.context["undecided"], reverse("promotions:detail", args=[request.uuid]) in page.content.decode()) == (True, True)
+    assert (
+        page.context["undecided"],
+        reverse("promotions:detail", args=[request.uuid]) in page.content.decode(),
+    ) == (True, True)
     assert 'id="plan"' not in page.content.decode()
 
 
@@ -70,7 +81,9 @@ def test_the_page_shows_the_approved_plan_and_starts_it_whatever_is_posted(foret
     assert Rollout.objects.get().rule == QUICK
 
 
-def test_the_endpoint_offers_the_canary_and_no_deployment_at_once(foretold, ruled, live_endpoint, omar, client_for):
+def test_the_endpoint_offers_the_canary_and_no_deployment_at_once(
+    foretold, ruled, live_endpoint, omar, client_for
+):
     context = client_for(omar).get(reverse("endpoints:detail", args=[live_endpoint.uuid])).context
 
     assert context["start_url"] == reverse("rollouts:start", args=[ruled.uuid])

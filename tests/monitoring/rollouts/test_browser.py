@@ -23,10 +23,20 @@ def story(project, street, approval, mia, ravi, omar):
     street.shift(minutes=-125)
     rollout = street.begin(approval, mia, min_requests=2000, min_minutes=480, margin=0.05, max_hours=720)
     for minute in range(1, 123, 16):
-        street.feed(minute, canary=(20, minute % 3 == 0), stable=(380, 1 + minute % 4), latency_ms=4.0 + minute % 3 / 4)
+        street.feed(
+            minute,
+            canary=(20, minute % 3 == 0),
+            stable=(380, 1 + minute % 4),
+            latency_ms=4.0 + minute % 3 / 4,
+        )
         street.tick(minute + 1)
     version = registry.make_version(
-        project, mia, ravi, model=street.endpoint.model, snapshot=rollout.version.run.snapshot, semver="1.2.0-rc1"
+        project,
+        mia,
+        ravi,
+        model=street.endpoint.model,
+        snapshot=rollout.version.run.snapshot,
+        semver="1.2.0-rc1",
     )
     served.start_shadow(endpoint_id=street.endpoint.uuid, version_id=version.uuid, share=10_000, actor=omar)
     street.feed(123, canary=(5, 0), stable=(95, 0))

@@ -1,4 +1,6 @@
-"""What the charts of a rollout are drawn from: few looks of many, and figures that stay when the minutes are cleared away."""
+"""What the charts of a rollout are drawn from: few looks of many, and figures that stay when the minutes are
+cleared away.
+"""
 
 from datetime import UTC, datetime, timedelta
 
@@ -37,10 +39,24 @@ def drawn(rollout, until):
 
 
 @pytest.mark.parametrize(("looks", "drawn"), [(1, 1), (120, 120), (121, 61), (500, 101)])
-def test_a_chart_reads_a_hundred_looks_of_however_many_and_always_the_last(rollout, django_assert_num_queries, looks, drawn):
+def test_a_chart_reads_a_hundred_looks_of_however_many_and_always_the_last(
+    rollout, django_assert_num_queries, looks, drawn
+):
     segment = queries.segments(rollout)[0]
-    shape = {"rollout": rollout, "segment": segment, "decision": "continue", "log_e_slow": 0, "log_e_wrong": 0, "difference": 0.0}
-    Look.objects.bulk_create([Look(**shape, at=rollout.started_at + timedelta(seconds=10 * at), log_e_errors=at) for at in range(looks)])
+    shape = {
+        "rollout": rollout,
+        "segment": segment,
+        "decision": "continue",
+        "log_e_slow": 0,
+        "log_e_wrong": 0,
+        "difference": 0.0,
+    }
+    Look.objects.bulk_create(
+        [
+            Look(**shape, at=rollout.started_at + timedelta(seconds=10 * at), log_e_errors=at)
+            for at in range(looks)
+        ]
+    )
 
     for only in (None, segment):
         with django_assert_num_queries(2):
@@ -78,4 +94,6 @@ def test_a_rollout_begins_with_its_canary_and_not_while_files_are_laid_out(asked
 
     begun = approval.endpoint.deployments.get(arm="canary", ended_at=None).started_at
     segment = queries.segments(rollout)[0]
-    assert {rollout.started_at, rollout.step_started_at, rollout.window_started_at, segment.started_at} == {begun}
+    assert {rollout.started_at, rollout.step_started_at, rollout.window_started_at, segment.started_at} == {
+        begun
+    }

@@ -1,4 +1,6 @@
-"""What is counted: one unit for each sticky key and minute, late news again, a beat that slept, and nothing that is not a number."""
+"""What is counted: one unit for each sticky key and minute, late news again, a beat that slept, and nothing
+that is not a number.
+"""
 
 from datetime import timedelta
 
@@ -51,8 +53,13 @@ def test_the_same_key_in_the_next_minute_is_another_unit_and_no_more_evidence(ro
 def test_a_key_is_evidence_once_though_its_minutes_come_late_and_are_counted_again(rollout, street):
     street.take_in(*[street.line("canary", minute, failed=True, key=key("ana")) for minute in (2, 3)])
     street.tick(4)
-    street.take_in(street.line("canary", 1, failed=True, key=key("ana")), street.line("canary", 2, failed=True, key=key("ana")))
-    street.take_in(street.line("stable", 3, failed=True), street.line("stable", 3, failed=True, key=key("ben")))
+    street.take_in(
+        street.line("canary", 1, failed=True, key=key("ana")),
+        street.line("canary", 2, failed=True, key=key("ana")),
+    )
+    street.take_in(
+        street.line("stable", 3, failed=True), street.line("stable", 3, failed=True, key=key("ben"))
+    )
 
     street.tick(5)
 
@@ -60,13 +67,20 @@ def test_a_key_is_evidence_once_though_its_minutes_come_late_and_are_counted_aga
     assert list(Minute.objects.order_by("start").values_list("canary_first_errors", flat=True)) == [1, 0, 0]
 
 
-def test_under_a_wider_share_only_keys_that_were_not_counted_on_the_canary_are_evidence_again(rollout, street):
+def test_under_a_wider_share_only_keys_that_were_not_counted_on_the_canary_are_evidence_again(
+    rollout, street
+):
     """Who failed on the canary before was sure to be there again; who failed on the stable arm was not."""
-    street.take_in(street.line("canary", 1, failed=True, key=key("ana")), street.line("stable", 1, failed=True, key=key("ben")))
+    street.take_in(
+        street.line("canary", 1, failed=True, key=key("ana")),
+        street.line("stable", 1, failed=True, key=key("ben")),
+    )
     street.feed(1, canary=(110, 0), stable=(400, 9))
     street.tick(3)
     for minute in (4, 5):
-        street.take_in(*[street.line("canary", minute, failed=True, key=key(name)) for name in ("ana", "ben", "cleo")])
+        street.take_in(
+            *[street.line("canary", minute, failed=True, key=key(name)) for name in ("ana", "ben", "cleo")]
+        )
     street.tick(6)
 
     assert (events(rollout, 0)["errors"], events(rollout, 1)["errors"]) == ((1, 10), (2, 0))
@@ -90,7 +104,10 @@ def test_a_word_that_is_taken_back_is_no_evidence(rollout, street, omar):
 
 
 def test_a_key_whose_first_feedback_is_taken_back_is_evidence_by_its_next(rollout, street, omar):
-    street.take_in(*[street.line("canary", minute, key=key("ana")) for minute in (3, 5)], street.line("canary", 4, key=key("ben")))
+    street.take_in(
+        *[street.line("canary", minute, key=key("ana")) for minute in (3, 5)],
+        street.line("canary", 4, key=key("ben")),
+    )
     third, fifth = Prediction.objects.filter(endpoint=street.endpoint, key=key("ana")).order_by("at")
     for prediction in (third, fifth):
         record_feedback(prediction_id=prediction.uuid, right=False, label="refund", actor=omar)
@@ -129,7 +146,11 @@ def test_a_key_whose_feedback_is_taken_back_at_one_share_is_evidence_at_the_next
 def test_predictions_are_read_before_anything_is_locked(rollout, street, monkeypatch):
     street.feed(1, canary=(20, 0), stable=(380, 2))
     outside, inside, original = len(connection.savepoint_ids), [], queries.requests_of
-    monkeypatch.setattr(queries, "requests_of", lambda *given: inside.append(len(connection.savepoint_ids)) or original(*given))
+    monkeypatch.setattr(
+        queries,
+        "requests_of",
+        lambda *given: inside.append(len(connection.savepoint_ids)) or original(*given),
+    )
 
     street.tick(2)
 
@@ -137,12 +158,16 @@ def test_predictions_are_read_before_anything_is_locked(rollout, street, monkeyp
 
 
 @pytest.mark.postgres
-def test_a_rollout_that_ends_while_its_minutes_are_read_keeps_no_key(rollout, street, omar, fresh, monkeypatch):
+def test_a_rollout_that_ends_while_its_minutes_are_read_keeps_no_key(
+    rollout, street, omar, fresh, monkeypatch
+):
     street.take_in(street.line("canary", 1, failed=True, key=key("ana")))
     original = queries.requests_of
 
     def read(*given):
-        actions.abort(rollout_id=rollout.uuid, actor=omar, seen=0, reason="Complaints.", typed="1.0.0", now=street.at(2))
+        actions.abort(
+            rollout_id=rollout.uuid, actor=omar, seen=0, reason="Complaints.", typed="1.0.0", now=street.at(2)
+        )
         return original(*given)
 
     monkeypatch.setattr(queries, "requests_of", read)
@@ -183,8 +208,11 @@ def test_when_the_rollout_ends_no_key_is_kept(rollout, street, fresh):
 
 
 @pytest.mark.parametrize(("share", "taken_back", "by_the_minute"), [(500, 0, 6), (2500, 1, 24)])
-def test_three_clients_that_fail_all_day_do_not_take_back_a_harmless_canary(rollout, share, taken_back, by_the_minute):
-    """40 days of 480 minutes: 2 failures a minute of 400 requests at random, and 3 sticky clients that fail on either arm, every minute.
+def test_three_clients_that_fail_all_day_do_not_take_back_a_harmless_canary(
+    rollout, share, taken_back, by_the_minute
+):
+    """40 days of 480 minutes: 2 failures a minute of 400 requests at random, and 3 sticky clients that fail
+    on either arm, every minute.
 
     by_the_minute: how many would be rolled back if a key were evidence once for each minute, at 3 % allowed.
     """
@@ -197,7 +225,9 @@ def test_three_clients_that_fail_all_day_do_not_take_back_a_harmless_canary(roll
         found = {start: tally(failures(rng, share, clients), None) for start in minutes}
         firsts, _ = counting.events(segment, found)
 
-        by_key = np.array([(row["canary_first_errors"], row["stable_first_errors"]) for row in firsts.values()]).cumsum(axis=0)
+        by_key = np.array(
+            [(row["canary_first_errors"], row["stable_first_errors"]) for row in firsts.values()]
+        ).cumsum(axis=0)
         by_minute = np.array([each.counts.of("errors") for each in found.values()]).cumsum(axis=0)
         for each, (canary, stable) in ((False, by_key.T), (True, by_minute.T)):
             ended[each] += bool((log_e(canary, stable, share / 10_000) >= log_limit(0.03)).any())
@@ -208,7 +238,9 @@ def test_three_clients_that_fail_all_day_do_not_take_back_a_harmless_canary(roll
 def failures(rng, share, clients):
     """The failed requests of one minute."""
     for at, canary in enumerate(rng.random(rng.poisson(2)) < share / 10_000):
-        yield Request(("stable", "canary")[int(canary)], f"request-{at}", failed=True, latency_ms=None, wrong=False)
+        yield Request(
+            ("stable", "canary")[int(canary)], f"request-{at}", failed=True, latency_ms=None, wrong=False
+        )
     for at, arm in enumerate(clients):
         yield Request(arm, f"client-{at}", failed=True, latency_ms=None, wrong=False, keyed=True)
 
@@ -224,7 +256,12 @@ def test_a_request_of_many_texts_is_one_event(rollout, street):
 
 
 def test_refused_and_shed_requests_are_no_ones_failure(rollout, street):
-    street.take_in(*[street.line("canary", 1, failed=True, code=code, key=key(str(code))) for code in (400, 404, 413, 422, 429, 500, 503)])
+    street.take_in(
+        *[
+            street.line("canary", 1, failed=True, code=code, key=key(str(code)))
+            for code in (400, 404, 413, 422, 429, 500, 503)
+        ]
+    )
 
     street.tick(2)
 
@@ -234,7 +271,12 @@ def test_refused_and_shed_requests_are_no_ones_failure(rollout, street):
 def test_requests_that_pin_a_version_are_left_out(begun, street, fresh):
     rollout = begun(warm_up=1)
     street.take_in(*[street.line("canary", 1, failed=True, pinned=True) for _ in range(30)])
-    street.take_in(street.line("canary", 2), street.line("canary", 3), street.line("stable", 3), street.line("stable", 3, pinned=True))
+    street.take_in(
+        street.line("canary", 2),
+        street.line("canary", 3),
+        street.line("stable", 3),
+        street.line("stable", 3, pinned=True),
+    )
 
     street.tick(4)
 
@@ -248,7 +290,13 @@ def test_requests_without_a_record_of_a_pinned_version_count(rollout, street):
     canary = street.arms()["canary"]
     street.take_in(street.line("canary", 1))
     Prediction.objects.create(
-        endpoint=street.endpoint, arm="canary", at=street.at(1), code=500, latency_ms=5.0, epoch=canary["epoch"], pinned=None
+        endpoint=street.endpoint,
+        arm="canary",
+        at=street.at(1),
+        code=500,
+        latency_ms=5.0,
+        epoch=canary["epoch"],
+        pinned=None,
     )
 
     street.tick(2)
@@ -263,15 +311,18 @@ def test_what_comes_late_is_counted_again_and_only_its_minute(rollout, street, f
     assert fresh(rollout).state == "running"
     read = []
     original = queries.requests_of
-    monkeypatch.setattr(queries, "requests_of", lambda segment, start: read.append(start) or original(segment, start))
+    monkeypatch.setattr(
+        queries, "requests_of", lambda segment, start: read.append(start) or original(segment, start)
+    )
 
     street.feed(1, canary=(10, 9))  # from a server whose spool was stuck
     street.tick(30)
 
     assert read == [street.at(1)]
     assert [(row.start, row.canary_units, row.canary_errors) for row in Minute.objects.order_by("start")] == [
-        (street.at(1), 30, 10), (street.at(2), 20, 0),
-    ]  # fmt: skip
+        (street.at(1), 30, 10),
+        (street.at(2), 20, 0),
+    ]
     assert fresh(rollout).state == "rolled_back"
 
 
@@ -285,20 +336,37 @@ def test_the_same_segment_twice_counts_once(rollout, street):
     assert counted()[0] == (5, 5, 0, 0, 0)
 
 
-def test_the_groups_of_a_segment_are_those_of_its_minutes_however_often_they_are_counted(rollout, street, omar):
-    street.take_in(*[street.line("canary", minute, failed=name == "ana", key=key(name)) for minute in (1, 2) for name in ("ana", "ben")])
+def test_the_groups_of_a_segment_are_those_of_its_minutes_however_often_they_are_counted(
+    rollout, street, omar
+):
+    street.take_in(
+        *[
+            street.line("canary", minute, failed=name == "ana", key=key(name))
+            for minute in (1, 2)
+            for name in ("ana", "ben")
+        ]
+    )
     street.tick(3)
-    street.take_in(street.line("canary", 1, failed=True, key=key("cleo")), street.line("stable", 2, key=key("dan")))
-    record_feedback(prediction_id=Prediction.objects.get(key=key("dan")).uuid, right=True, label="", actor=omar)
+    street.take_in(
+        street.line("canary", 1, failed=True, key=key("cleo")), street.line("stable", 2, key=key("dan"))
+    )
+    record_feedback(
+        prediction_id=Prediction.objects.get(key=key("dan")).uuid, right=True, label="", actor=omar
+    )
     street.tick(4)
 
     groups = Groups.from_json(queries.segments(rollout)[0].groups)
-    assert (groups.sums == sum(map(Groups.from_json, Minute.objects.values_list("groups", flat=True)), Groups()).sums).all()
+    assert (
+        groups.sums
+        == sum(map(Groups.from_json, Minute.objects.values_list("groups", flat=True)), Groups()).sums
+    ).all()
     assert groups.sums.sum(axis=1).tolist() == [[5, 3, 0, 0], [1, 0, 1, 0]]  # units, errors, judged, wrong
     assert groups.sums[0, group_of(key("ana"))].tolist() == [2, 2, 0, 0]
 
 
-def test_what_was_counted_before_keys_were_grouped_is_counted_again_and_widens_by_no_older_rule(rollout, street, fresh):
+def test_what_was_counted_before_keys_were_grouped_is_counted_again_and_widens_by_no_older_rule(
+    rollout, street, fresh
+):
     """An upgrade while a rollout runs: until its minutes are counted again there is no bound."""
     street.feed(1, canary=(110, 0), stable=(400, 9))
     street.tick(1.5)
@@ -308,8 +376,10 @@ def test_what_was_counted_before_keys_were_grouped_is_counted_again_and_widens_b
     evidence = queries.evidence(rollout, street.at(3))
     decision = decide(rollout.rule, evidence)
     assert (evidence.interval(rollout.rule), decision.kind, decision.why) == (
-        None, "continue", "30 different sticky keys on each arm: not counted by key.",
-    )  # fmt: skip
+        None,
+        "continue",
+        "30 different sticky keys on each arm: not counted by key.",
+    )
     street.tick(3)
 
     assert (fresh(rollout).share, Minute.objects.filter(groups=None).count()) == (2500, 0)
@@ -317,7 +387,11 @@ def test_what_was_counted_before_keys_were_grouped_is_counted_again_and_widens_b
 
 def test_twenty_customers_who_return_widen_nothing_however_often_they_ask(rollout, street, fresh):
     for minute in range(1, 9):
-        lines = [street.line(arm, minute, key=key(f"{arm}{at}")) for at in range(20) for arm in ("canary", "stable")]
+        lines = [
+            street.line(arm, minute, key=key(f"{arm}{at}"))
+            for at in range(20)
+            for arm in ("canary", "stable")
+        ]
         street.take_in(*lines)
     street.tick(10)
 
@@ -357,7 +431,9 @@ def test_nothing_is_slow_while_too_few_answers_show_what_is(street, approval, mi
     from tests.monitoring.rollouts.conftest import QUICK
 
     street.feed(-30, stable=(99, 0))
-    actions.start(request_id=approval.uuid, actor=mia, plan=Plan(**QUICK | {"max_hours": 48}), now=street.at(0))
+    actions.start(
+        request_id=approval.uuid, actor=mia, plan=Plan(**QUICK | {"max_hours": 48}), now=street.at(0)
+    )
     street.take_in(*[street.line("canary", 1, latency_ms=9000.0) for _ in range(10)])
     street.tick(2)
 
@@ -407,7 +483,9 @@ def test_requests_under_the_old_split_stay_with_the_old_step(rollout, street):
     assert queries.counts(second).canary.requests == 1
 
 
-def test_a_beat_that_slept_for_a_day_catches_up_in_parts_and_widens_only_when_all_is_counted(rollout, street, fresh, monkeypatch):
+def test_a_beat_that_slept_for_a_day_catches_up_in_parts_and_widens_only_when_all_is_counted(
+    rollout, street, fresh, monkeypatch
+):
     monkeypatch.setattr(counting, "MINUTES_AT_ONCE", 4)
     for minute in range(1, 11):
         street.feed(60 * minute, canary=(20, 0), stable=(80, 0))
@@ -445,7 +523,13 @@ def test_a_window_without_requests_adds_no_look_and_no_number(rollout, street):
 
 
 @pytest.mark.parametrize(
-    "bad", [{"latency_ms": float("nan")}, {"latency_ms": float("inf")}, {"code": "x"}, {"at": "1970-01-01T00:00:00+00:00"}]
+    "bad",
+    [
+        {"latency_ms": float("nan")},
+        {"latency_ms": float("inf")},
+        {"code": "x"},
+        {"at": "1970-01-01T00:00:00+00:00"},
+    ],
 )
 def test_what_is_not_a_number_is_set_aside_and_not_counted(rollout, street, bad):
     street.take_in(street.line("canary", 1) | bad, street.line("canary", 1), street.line("stable", 1))

@@ -38,13 +38,17 @@ def test_a_healthy_canary_with_enough_evidence_widens():
 
 @pytest.mark.parametrize(
     ("evidence", "why"),
-    [(found(Counts(Side(1999, 1999, 6, 0, 0), GOOD.stable)), "2,000 canary requests: 1,999."),
-     (found(minutes=59.0), "At least 1\u00a0h at this step: 59\u00a0min."),
-     (found(Counts(Side(2000, 2000, 15, 0, 0), Side(38_000, 38_000, 95, 0, 0))),
-      "Error difference below +0.5 points, upper bound: +1.14."),
-     (found(behind=True), "Some requests aren't counted yet."),
-     (found(blocked="Frozen."), "Frozen.")],
-)  # fmt: skip
+    [
+        (found(Counts(Side(1999, 1999, 6, 0, 0), GOOD.stable)), "2,000 canary requests: 1,999."),
+        (found(minutes=59.0), "At least 1\u00a0h at this step: 59\u00a0min."),
+        (
+            found(Counts(Side(2000, 2000, 15, 0, 0), Side(38_000, 38_000, 95, 0, 0))),
+            "Error difference below +0.5 points, upper bound: +1.14.",
+        ),
+        (found(behind=True), "Some requests aren't counted yet."),
+        (found(blocked="Frozen."), "Frozen."),
+    ],
+)
 def test_one_missing_condition_is_enough_to_go_on_as_it_is(evidence, why):
     decision = decide(PLAN, evidence)
 
@@ -65,9 +69,11 @@ def test_a_rollback_comes_before_all_else_and_shows_what_happened():
     decision = decide(PLAN, found(counts, minutes=3000.0, errors=9.0, blocked="Frozen."))
 
     assert decision.kind == Kind.ROLLBACK
-    assert decision.why == (
-        "Too many failed requests: 9 of 60 on the canary, 6 of 1,140 on the stable arm. Evidence 8,103, limit 33."
-    )  # fmt: skip
+    assert (
+        decision.why
+        == "Too many failed requests: 9 of 60 on the canary, 6 of 1,140 on the stable arm. Evidence 8,103,"
+        " limit 33."
+    )
 
 
 def test_time_that_runs_out_holds_and_never_widens():
@@ -116,15 +122,35 @@ def test_the_rule_reads_line_by_line():
 
 @pytest.mark.parametrize(
     ("change", "field"),
-    [({"steps": (500, 500, 10_000)}, "steps"), ({"steps": (500, 2500)}, "steps"), ({"steps": (10_000,)}, "steps"),
-     ({"steps": (0, 10_000)}, "steps"), ({"min_requests": 99}, "min_requests"), ({"min_minutes": 60 * 49}, "min_minutes"),
-     ({"margin": 0.0}, "margin"), ({"margin": float("nan")}, "margin"), ({"max_hours": 0}, "max_hours"), ({"warm_up": -1}, "warm_up"),
-     ({"alphas": {"errors": 0.5, "slow": 0.01, "wrong": 0.01}}, "alphas"), ({"alphas": {"errors": 0.05}}, "alphas"),
-     ({"rate_ratios": {"errors": 0.5, "slow": 1, "wrong": 1}}, "rate_ratios")]
-    + [({"alphas": {"errors": 0.05, "slow": bad, "wrong": 0.01}}, "alphas") for bad in (0.0009, 0.0, float("nan"))]
-    + [({"rate_ratios": {"errors": 1, "slow": bad, "wrong": 1}}, "rate_ratios") for bad in (3.01, float("nan"))]
-    + [({"margin": 0.201}, "margin"), ({"warm_up": 1_001}, "warm_up"), ({"steps": (500, 9_001, 10_000)}, "steps")],
-)  # fmt: skip
+    [
+        ({"steps": (500, 500, 10_000)}, "steps"),
+        ({"steps": (500, 2500)}, "steps"),
+        ({"steps": (10_000,)}, "steps"),
+        ({"steps": (0, 10_000)}, "steps"),
+        ({"min_requests": 99}, "min_requests"),
+        ({"min_minutes": 60 * 49}, "min_minutes"),
+        ({"margin": 0.0}, "margin"),
+        ({"margin": float("nan")}, "margin"),
+        ({"max_hours": 0}, "max_hours"),
+        ({"warm_up": -1}, "warm_up"),
+        ({"alphas": {"errors": 0.5, "slow": 0.01, "wrong": 0.01}}, "alphas"),
+        ({"alphas": {"errors": 0.05}}, "alphas"),
+        ({"rate_ratios": {"errors": 0.5, "slow": 1, "wrong": 1}}, "rate_ratios"),
+    ]
+    + [
+        ({"alphas": {"errors": 0.05, "slow": bad, "wrong": 0.01}}, "alphas")
+        for bad in (0.0009, 0.0, float("nan"))
+    ]
+    + [
+        ({"rate_ratios": {"errors": 1, "slow": bad, "wrong": 1}}, "rate_ratios")
+        for bad in (3.01, float("nan"))
+    ]
+    + [
+        ({"margin": 0.201}, "margin"),
+        ({"warm_up": 1_001}, "warm_up"),
+        ({"steps": (500, 9_001, 10_000)}, "steps"),
+    ],
+)
 def test_plans_that_make_no_sense_are_refused(change, field):
     with pytest.raises(Refused) as refusal:
         Plan(**change)
@@ -134,14 +160,20 @@ def test_plans_that_make_no_sense_are_refused(change, field):
 
 def test_the_loosest_plan_still_takes_back_and_a_refusal_shows_the_range():
     loosest = Plan(
-        steps=(9_000, 10_000), margin=0.2, warm_up=1_000, alphas=dict.fromkeys(METRICS, 0.001), rate_ratios=dict.fromkeys(METRICS, 3.0)
+        steps=(9_000, 10_000),
+        margin=0.2,
+        warm_up=1_000,
+        alphas=dict.fromkeys(METRICS, 0.001),
+        rate_ratios=dict.fromkeys(METRICS, 3.0),
     )
     with pytest.raises(Refused) as refusal:
         Plan(alphas=dict.fromkeys(METRICS, 1e-9), rate_ratios=dict.fromkeys(METRICS, 20.0))
 
     assert float(log_e(600, 5, 0.9, 3.0)) > log_limit(loosest.alphas["errors"])
     assert refusal.value.fields == {
-        "alphas": ["Give a chance for each of errors, slow, and wrong: each at least 0.001, at most 0.2 in total."],
+        "alphas": [
+            "Give a chance for each of errors, slow, and wrong: each at least 0.001, at most 0.2 in total."
+        ],
         "rate_ratios": ["Give a rate ratio from 1 to 3 for each of errors, slow, and wrong."],
     }
 
@@ -160,7 +192,13 @@ def test_a_plan_survives_its_json():
 def test_steps_follow_each_other():
     plan = Plan()
 
-    assert [plan.next_share(share) for share in (500, 2500, 5000, 10_000, 300)] == [2500, 5000, 10_000, 10_000, 500]
+    assert [plan.next_share(share) for share in (500, 2500, 5000, 10_000, 300)] == [
+        2500,
+        5000,
+        10_000,
+        10_000,
+        500,
+    ]
     assert [plan.step_of(share) for share in (500, 700, 2500, 10_000, 100)] == [0, 0, 1, 3, 0]
 
 

@@ -30,7 +30,9 @@ def test_twenty_ratios_from_1_2_to_20_on_a_log_scale():
 @pytest.mark.parametrize("flags", [[], [1], [0], [1, 0, 0, 1, 0], [0, 0, 1, 1, 0], [1] * 6 + [0] * 30])
 @pytest.mark.parametrize("share", [0.05, 0.25, 0.5])
 def test_it_equals_the_formula(flags, share):
-    assert math.exp(log_e(sum(flags), len(flags) - sum(flags), share)) == pytest.approx(directly(flags, share), rel=1e-12)
+    assert math.exp(log_e(sum(flags), len(flags) - sum(flags), share)) == pytest.approx(
+        directly(flags, share), rel=1e-12
+    )
 
 
 def test_values_worked_out_by_hand():
@@ -83,7 +85,8 @@ def test_ville_holds_with_a_look_after_every_failure():
     flags = np.random.default_rng(7).random((4000, 300)) < 0.05
     canary, failures = flags.cumsum(axis=1), np.arange(1, 301)
     counts = np.arange(canary.max() + 1)[:, None]
-    each_pair = log_e(counts, np.maximum(failures - counts, 0), 0.05)  # once: most of the looks have counts that others have too
+    # once: most of the looks have counts that others have too
+    each_pair = log_e(counts, np.maximum(failures - counts, 0), 0.05)
     ever = (each_pair[canary, failures - 1] >= log_limit(0.05)).any(axis=1)
 
     assert ever.mean() <= 0.05
@@ -103,9 +106,14 @@ def test_segments_with_different_shares_multiply_and_the_bound_still_holds():
 
 @pytest.mark.parametrize(
     ("stable", "canary", "ratio", "rolled_back", "windows"),
-    [(0.005, 0.005, 1, (0.0, 0.05), None), (0.005, 0.05, 1, (1.0, 1.0), (2, 5)), (0.005, 0.5, 1, (1.0, 1.0), (1, 1)),
-     (0.005, 0.01, 1, (0.8, 0.95), (60, 110)), (0.005, 0.01, 1.5, (0.1, 0.3), None)],
-)  # fmt: skip
+    [
+        (0.005, 0.005, 1, (0.0, 0.05), None),
+        (0.005, 0.05, 1, (1.0, 1.0), (2, 5)),
+        (0.005, 0.5, 1, (1.0, 1.0), (1, 1)),
+        (0.005, 0.01, 1, (0.8, 0.95), (60, 110)),
+        (0.005, 0.01, 1.5, (0.1, 0.3), None),
+    ],
+)
 def test_what_it_does_to_canaries_of_20_in_400_requests(stable, canary, ratio, rolled_back, windows):
     rng = np.random.default_rng(7)
     on_stable = rng.binomial(380, stable, (1000, 240)).cumsum(axis=1)

@@ -49,9 +49,13 @@ def test_a_rise_within_the_tolerance_is_never_found():
     assert requests_to_detect(0.05, 0.5, 0.01, 0.03, 1.5) is None
 
 
-@pytest.mark.parametrize(("share", "failing", "margin", "needed"), [(0.05, 0.005, 0.005, 3792), (0.5, 0.02, 0.01, 6056)])
+@pytest.mark.parametrize(
+    ("share", "failing", "margin", "needed"), [(0.05, 0.005, 0.005, 3792), (0.5, 0.02, 0.01, 6056)]
+)
 def test_80_percent_of_harmless_canaries_are_widened_by_then(share, failing, margin, needed):
-    """The level at which a bad canary is found in time. What was foretold before was reached by about half of them."""
+    """The level at which a bad canary is found in time. What was foretold before was reached by about half of
+    them.
+    """
     asked = np.repeat([np.array([1, (1 - share) / share]) * needed / 12], 12, axis=0).round().astype(int)
     rng, clear = np.random.default_rng(7), 0
     for _ in range(300):
@@ -64,7 +68,7 @@ def test_80_percent_of_harmless_canaries_are_widened_by_then(share, failing, mar
     assert clear / 300 == pytest.approx(0.8, abs=0.05)
 
 
-def test_customers_who_return_and_whose_failures_resemble_each_other_need_more_requests_or_never_reach_the_margin():
+def test_returning_customers_with_similar_failures_need_more_requests_or_never_reach_the_margin():
     alone = forecast(Plan(), BUSY).steps[0]
     some = forecast(Plan(max_hours=300), replace(BUSY, customers=2_000, alone=0.0, alike=0.02)).steps[0]
     few = forecast(Plan(), replace(BUSY, customers=1_000, alone=0.0, alike=0.2))
@@ -85,7 +89,11 @@ def test_until_enough_keys_were_met_is_foretold():
 def test_a_busy_endpoint_takes_a_day():
     found = forecast(Plan(), BUSY)
 
-    assert [(step.share, step.per_hour, step.hours) for step in found.steps] == [(500, 3600, 8.0), (2500, 18_000, 8.0), (5000, 36_000, 8.0)]
+    assert [(step.share, step.per_hour, step.hours) for step in found.steps] == [
+        (500, 3600, 8.0),
+        (2500, 18_000, 8.0),
+        (5000, 36_000, 8.0),
+    ]
     assert found.hours == 24
     assert found.problem == ""
     assert found.detect_hours == pytest.approx(0.1225, abs=0.002)
@@ -94,11 +102,13 @@ def test_a_busy_endpoint_takes_a_day():
 
 @pytest.mark.parametrize(
     ("plan", "traffic", "words"),
-    [(Plan(), Traffic(800, 10_000, 50), "At 5\u00a0% the canary gets 40 requests an hour: 3,9"),
-     (Plan(), Traffic(0, 0, 0), "No requests in the last 24 hours"),
-     (Plan(margin=0.00001), BUSY, "never enough"),
-     (Plan(rise=0.0001, max_hours=8), BUSY, "An error share higher by 0.0 points would be detected")],
-)  # fmt: skip
+    [
+        (Plan(), Traffic(800, 10_000, 50), "At 5\u00a0% the canary gets 40 requests an hour: 3,9"),
+        (Plan(), Traffic(0, 0, 0), "No requests in the last 24 hours"),
+        (Plan(margin=0.00001), BUSY, "never enough"),
+        (Plan(rise=0.0001, max_hours=8), BUSY, "An error share higher by 0.0 points would be detected"),
+    ],
+)
 def test_a_plan_that_cannot_decide_is_refused(plan, traffic, words):
     found = forecast(plan, traffic)
 
@@ -109,11 +119,15 @@ def test_a_plan_that_cannot_decide_is_refused(plan, traffic, words):
 
 def test_with_few_customers_who_return_a_plan_cannot_widen():
     found = forecast(Plan(), replace(BUSY, customers=300, alone=0.0))
-    assert (found.detect_hours, forecast(Plan(), replace(BUSY, customers=200, alone=0.0)).detect_hours) == (pytest.approx(441 / 3600), None)
+    assert (found.detect_hours, forecast(Plan(), replace(BUSY, customers=200, alone=0.0)).detect_hours) == (
+        pytest.approx(441 / 3600),
+        None,
+    )
 
-    assert found.problem == (
-        "About 300 returning customers send 100\u00a0% of the requests, of which about 15 meet the canary at 5\u00a0%: it would never "
-        "widen, since each arm needs 30 different sticky keys."
+    assert (
+        found.problem
+        == "About 300 returning customers send 100\u00a0% of the requests, of which about 15 meet the canary"
+        " at 5\u00a0%: it would never widen, since each arm needs 30 different sticky keys."
     )
     with pytest.raises(Refused, match="it would never widen"):
         check_decidable(found)
@@ -123,18 +137,24 @@ def test_a_few_customers_who_return_and_few_new_ones_are_too_few_to_take_a_canar
     found = forecast(Plan(), replace(BUSY, customers=40, alone=0.001))
 
     assert (found.detect_requests, found.detect_hours, found.problem) == (441, None, "")
-    assert found.caution == (
-        "About 40 returning customers send 100\u00a0% of the requests, of which about 2.0 meet the canary at 5\u00a0%: too few for the "
-        "rule to roll it back. Only the server's guard and you can."
+    assert (
+        found.caution
+        == "About 40 returning customers send 100\u00a0% of the requests, of which about 2.0 meet the canary"
+        " at 5\u00a0%: too few for the rule to roll it back. Only the server's guard and you can."
     )
     check_decidable(found)
 
 
 @pytest.mark.parametrize(
     ("customers", "alone", "found"),
-    [(0, 1.0, True), (72_000, 1.0, True),  # a key of its own for each request
-     (800, 0.0, True), (40, 0.001, False), (40, 0.01, True)],
-)  # fmt: skip
+    [
+        (0, 1.0, True),
+        (72_000, 1.0, True),  # a key of its own for each request
+        (800, 0.0, True),
+        (40, 0.001, False),
+        (40, 0.01, True),
+    ],
+)
 def test_a_bad_canary_is_found_by_enough_customers_or_by_independent_requests(customers, alone, found):
     result = forecast(Plan(), replace(BUSY, customers=customers, alone=alone))
 
@@ -144,7 +164,10 @@ def test_a_bad_canary_is_found_by_enough_customers_or_by_independent_requests(cu
 
 def test_customers_are_the_keys_of_the_last_answers_and_new_ones_those_of_the_newer_half(street, monkeypatch):
     street.shift(-20)
-    street.take_in(*[street.line("stable", at / 10, key=key(name)) for at, name in enumerate("ababaabx")], street.line("stable", 2, key=""))
+    street.take_in(
+        *[street.line("stable", at / 10, key=key(name)) for at, name in enumerate("ababaabx")],
+        street.line("stable", 2, key=""),
+    )
 
     found = queries.present_traffic(street.endpoint, street.at(20))
     assert (found.customers, found.alone) == (3, 2 / 4)  # x, and the one without a key, of the last four
@@ -162,8 +185,18 @@ def test_where_each_request_has_a_key_of_its_own_all_are_independent(street):
 def test_how_much_the_failures_of_a_key_resemble_each_other_is_read_from_its_minutes(street):
     """Three of ten keys fail in every minute, however often they try again in it, the others never."""
     street.shift(-20)
-    keys = [(minute, number, retry) for minute in range(5) for number in range(10) for retry in range(3 if number < 3 else 1)]
-    street.take_in(*[street.line("stable", minute + retry / 10, key=key(str(at)), failed=at < 3) for minute, at, retry in keys])
+    keys = [
+        (minute, number, retry)
+        for minute in range(5)
+        for number in range(10)
+        for retry in range(3 if number < 3 else 1)
+    ]
+    street.take_in(
+        *[
+            street.line("stable", minute + retry / 10, key=key(str(at)), failed=at < 3)
+            for minute, at, retry in keys
+        ]
+    )
 
     customers, _, alike = queries.customers(street.endpoint, street.at(20))
     assert (customers, alike) == (10, 1.0)

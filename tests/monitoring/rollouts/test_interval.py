@@ -1,4 +1,6 @@
-"""The always-valid interval: its formula, its coverage over many looks where the same customers return, and when there is none."""
+"""The always-valid interval: its formula, its coverage over many looks where the same customers return, and
+when there is none.
+"""
 
 from __future__ import annotations
 
@@ -30,8 +32,12 @@ def binomial_variance(bad, of):
     return sum(share * (1 - share) / total for share, total in zip(moved, of, strict=True))
 
 
-def returning(seed, *, customers=100, share=0.5, stable=0.05, worse=0.0, alike=0.02, looks=24, minutes=20) -> Iterator[Groups]:
-    """What each look sees of customers who ask once a minute all day; chance gave each of them an arm and a failure share of its own."""
+def returning(
+    seed, *, customers=100, share=0.5, stable=0.05, worse=0.0, alike=0.02, looks=24, minutes=20
+) -> Iterator[Groups]:
+    """What each look sees of customers who ask once a minute all day; chance gave each of them an arm and a
+    failure share of its own.
+    """
     rng = np.random.default_rng(seed)
     on_canary = rng.random(customers) < share
     mean, spread = stable + worse * on_canary, (1 - alike) / alike
@@ -44,7 +50,9 @@ def returning(seed, *, customers=100, share=0.5, stable=0.05, worse=0.0, alike=0
 
 
 def looked_at(groups: Groups):
-    """By the product, and by the rule that took each key and minute as independent: (difference, low, high) of each, None for none."""
+    """By the product, and by the rule that took each key and minute as independent: (difference, low, high)
+    of each, None for none.
+    """
     found = difference(*groups.of("errors"), alpha=0.05, tau=TAU)
     (of, of_stable), (bad, bad_stable) = groups.sums[:, :, 0].sum(axis=1), groups.sums[:, :, 1].sum(axis=1)
     apart = bad / of - bad_stable / of_stable
@@ -53,7 +61,9 @@ def looked_at(groups: Groups):
 
 
 def shares(paths, truth, margin, **world):
-    """Of the product and of the rule before: the shares of paths that were widened, missed the truth, or called worse, at any look."""
+    """Of the product and of the rule before: the shares of paths that were widened, missed the truth, or
+    called worse, at any look.
+    """
     ever = np.zeros((2, 3))
     for seed in range(paths):
         seen = [looked_at(groups) for groups in returning(seed, worse=truth, **world)]
@@ -71,7 +81,9 @@ def test_the_bounds_are_those_of_the_formula_where_each_unit_is_of_a_key_of_its_
     found = of_shares((8, 95), (2000, 38_000))
 
     variance = binomial_variance((8, 95), (2000, 38_000))
-    half = math.sqrt(variance * (variance + 1e-4) / 1e-4 * (2 * math.log(20) + math.log((variance + 1e-4) / variance)))
+    half = math.sqrt(
+        variance * (variance + 1e-4) / 1e-4 * (2 * math.log(20) + math.log((variance + 1e-4) / variance))
+    )
     assert found.value == pytest.approx(8 / 2000 - 95 / 38_000)
     assert (found.low, found.high) == (pytest.approx(found.value - half), pytest.approx(found.value + half))
 
@@ -102,7 +114,9 @@ def test_bounds_stay_within_what_a_difference_of_shares_can_be():
 
 
 def test_a_canary_that_is_worse_by_the_margin_is_hardly_ever_widened_though_the_same_customers_return():
-    """100 customers, intraclass correlation .02, worse by exactly the margin: the rule before widened a quarter of them."""
+    """100 customers, intraclass correlation .02, worse by exactly the margin: the rule before widened a
+    quarter of them.
+    """
     product, before = shares(100, 0.02, 0.02)
 
     assert product[:2].max() <= 0.05
@@ -117,7 +131,9 @@ def test_a_harmless_canary_is_hardly_ever_called_worse_though_the_same_customers
 
 
 def test_few_customers_of_whom_few_fail_on_a_small_canary_mislead_no_more():
-    """1,000 customers, about 50 on the canary: with its own variance alone, small where its share is, 6 % would be widened."""
+    """1,000 customers, about 50 on the canary: with its own variance alone, small where its share is, 6 %
+    would be widened.
+    """
     product, before = shares(100, 0.01, 0.01, customers=1_000, share=0.05, stable=0.01, looks=12, minutes=10)
 
     assert product[:2].max() <= 0.05
@@ -125,7 +141,9 @@ def test_few_customers_of_whom_few_fail_on_a_small_canary_mislead_no_more():
 
 
 @pytest.mark.parametrize(("stable", "canary"), [(0.005, 0.005), (0.02, 0.02), (0.005, 0.01)])
-def test_the_truth_is_inside_at_all_looks_together_where_no_one_returns_and_the_bound_costs_little(stable, canary):
+def test_the_truth_is_inside_at_all_looks_together_where_no_one_returns_and_the_bound_costs_little(
+    stable, canary
+):
     rng = np.random.default_rng(7)
     missed, wider = 0, []
     asked, chances = np.repeat([[[80], [1520]]], 15, axis=0), np.array([canary, stable])[:, None]
@@ -134,7 +152,9 @@ def test_the_truth_is_inside_at_all_looks_together_where_no_one_returns_and_the_
         looks = np.stack([units, rng.binomial(units, chances), 0 * units, 0 * units], axis=-1).cumsum(axis=0)
         seen = [looked_at(Groups(each)) for each in looks]
         missed += any(not low <= canary - stable <= high for (_, low, high), _ in seen)
-        wider += [(high - low) / (high_before - low_before) for (_, low, high), (_, low_before, high_before) in seen]
+        wider += [
+            (high - low) / (high_before - low_before) for (_, low, high), (_, low_before, high_before) in seen
+        ]
 
     assert missed / 100 <= 0.05
     assert 1 <= np.mean(wider) < 1.08
@@ -146,12 +166,21 @@ def called(rng, chance_wrong, judged, complaints):
         for number in range(1_200):
             is_wrong = rng.random() < wrong
             has_feedback = rng.random() < judged and (is_wrong or not complaints)
-            yield Request(arm, f"{arm}-{number % 60}-{number}", False, 5.0, wrong=is_wrong and has_feedback, judged=has_feedback)
+            yield Request(
+                arm,
+                f"{arm}-{number % 60}-{number}",
+                False,
+                5.0,
+                wrong=is_wrong and has_feedback,
+                judged=has_feedback,
+            )
 
 
 @pytest.mark.parametrize("complaints", [False, True])
 def test_wrong_answers_are_compared_among_those_with_feedback_and_complaints_alone_never_hide_any(complaints):
-    """Twice as many wrong answers, a tenth of the answers judged. Where only complaints come, all of those are wrong on either arm."""
+    """Twice as many wrong answers, a tenth of the answers judged. Where only complaints come, all of those
+    are wrong on either arm.
+    """
     rng = np.random.default_rng(3)
     groups = sum((tally(called(rng, (0.4, 0.2), 0.3, complaints), None).groups for _ in range(6)), Groups())
 

@@ -1,4 +1,6 @@
-"""The pages of a rollout that was looked at, with and without htmx: what a person sees, and what is asked for again."""
+"""The pages of a rollout that was looked at, with and without htmx: what a person sees, and what is asked for
+again.
+"""
 
 import json
 import math
@@ -25,7 +27,9 @@ PLAN = {"min_requests": 2000, "max_hours": 720}
 def looked_at(live_endpoint) -> Rollout:
     """A rollout with a look that has a bounded difference."""
     street = Street(live_endpoint)
-    rollout = street.begin(PromotionRequest.objects.get(version__semver="1.1.0"), User.objects.get(username="mia"), **PLAN)
+    rollout = street.begin(
+        PromotionRequest.objects.get(version__semver="1.1.0"), User.objects.get(username="mia"), **PLAN
+    )
     street.feed(1, canary=(120, 1), stable=(400, 9))
     street.tick(3)
     return rollout
@@ -43,9 +47,17 @@ def test_the_panel_shows_split_steps_and_rule(client_for, looked_at, street, oma
     text = text_of(answer)
     assert answer.status_code == 200
     for words in (
-        "1.1.0 vs 1.0.0", "Canary running", "Pause at 5 %", "Widen to 25 %", "Roll back to 1.0.0", "95 %", "120 of 2,000 requests",
-        "2,000 canary requests", "Error difference below +20.0 points, upper bound", "Evidence of too many failed requests below 33",
-    ):  # fmt: skip
+        "1.1.0 vs 1.0.0",
+        "Canary running",
+        "Pause at 5 %",
+        "Widen to 25 %",
+        "Roll back to 1.0.0",
+        "95 %",
+        "120 of 2,000 requests",
+        "2,000 canary requests",
+        "Error difference below +20.0 points, upper bound",
+        "Evidence of too many failed requests below 33",
+    ):
         assert words in text, words
     assert "script-src 'self'" in answer.headers["Content-Security-Policy"]
 
@@ -81,12 +93,20 @@ def test_the_live_part_of_an_ended_rollout_asks_no_more(client_for, looked_at, s
     assert "rolled back" in html
 
 
-def test_the_page_of_a_rollout_keeps_the_plan_every_look_and_every_decision(client_for, looked_at, street, lee):
+def test_the_page_of_a_rollout_keeps_the_plan_every_look_and_every_decision(
+    client_for, looked_at, street, lee
+):
     text = text_of(client_for(lee).get(url("detail", looked_at)))
 
-    for words in ("1.1.0 on support-inbox-prod", "fixed at the start", "5 %, 25 %, 50 %, 100 %",
-                  "at most 5.0 % chance of rolling back a harmless canary",
-                  "started a rollout", "newest first, only those with new data", "2,000 canary requests: 120."):  # fmt: skip
+    for words in (
+        "1.1.0 on support-inbox-prod",
+        "fixed at the start",
+        "5 %, 25 %, 50 %, 100 %",
+        "at most 5.0 % chance of rolling back a harmless canary",
+        "started a rollout",
+        "newest first, only those with new data",
+        "2,000 canary requests: 120.",
+    ):
         assert words in text, words
 
 
@@ -96,7 +116,9 @@ def test_the_evidence_chart_draws_the_band_and_the_margin(client_for, looked_at,
     assert "Error share, canary minus stable, percentage points; always-valid 95 % interval." in html
     assert "stops widening" in html
     look = Look.objects.get()
-    figure = json.loads(re.search(r'<script[^>]*id="difference[^"]*"[^>]*>(.*?)</script>', html, re.DOTALL)[1])
+    figure = json.loads(
+        re.search(r'<script[^>]*id="difference[^"]*"[^>]*>(.*?)</script>', html, re.DOTALL)[1]
+    )
     low, high, middle = (trace["y"][-1] for trace in figure["data"])
     assert (low, high, middle) == (100 * look.low, 100 * look.high, 100 * look.difference)
 
@@ -107,7 +129,9 @@ def test_the_evidence_of_each_kind_is_drawn_against_its_own_limit(client_for, lo
     assert "errors: rolls back at 33" in html
     assert "slow and wrong: rolls back at 100" in html
     figure = json.loads(re.search(r'<script[^>]*id="evidence[^"]*"[^>]*>(.*?)</script>', html, re.DOTALL)[1])
-    assert [trace["y"][-1] for trace in figure["data"]] == [pytest.approx(math.exp(value)) for value in Look.objects.get().log_e.values()]
+    assert [trace["y"][-1] for trace in figure["data"]] == [
+        pytest.approx(math.exp(value)) for value in Look.objects.get().log_e.values()
+    ]
 
 
 def test_the_panel_shows_when_a_decision_is_expected(client_for, looked_at, street, omar):
@@ -141,7 +165,9 @@ def test_the_list_names_each_and_filters(client_for, looked_at, lee):
     client = client_for(lee)
 
     assert "1.1.0" in text_of(client.get(reverse("rollouts:list")))
-    assert "No rollouts with state rolled back" in text_of(client.get(reverse("rollouts:list") + "?state=rolled_back"))
+    assert "No rollouts with state rolled back" in text_of(
+        client.get(reverse("rollouts:list") + "?state=rolled_back")
+    )
     assert client.get(reverse("rollouts:list") + "?state=nonsense").status_code == 400
 
 
@@ -151,7 +177,11 @@ def test_the_list_takes_the_same_statements_however_many(client_for, looked_at, 
     with CaptureQueriesContext(connection) as one:
         client.get(reverse("rollouts:list"), **HTMX)
     for at in range(5):
-        looked_at.pk, looked_at.uuid, looked_at.state = None, f"00000000-0000-4000-8000-00000000000{at}", "aborted"
+        looked_at.pk, looked_at.uuid, looked_at.state = (
+            None,
+            f"00000000-0000-4000-8000-00000000000{at}",
+            "aborted",
+        )
         looked_at._state.adding = True
         looked_at.save(force_insert=True)
 
@@ -182,14 +212,20 @@ def test_a_request_that_is_used_starts_nothing(client_for, live_endpoint, omar):
     assert reverse("endpoints:detail", args=[live_endpoint.uuid]) in html
 
 
-def test_an_approved_request_of_the_version_that_is_live_starts_nothing(live_endpoint, approval, client_for, project, omar):
+def test_an_approved_request_of_the_version_that_is_live_starts_nothing(
+    live_endpoint, approval, client_for, project, omar
+):
     """It was approved while another version was live, and a rollback came before it was used."""
     endpoint, first = live_endpoint, live_endpoint.alias.version
     deploy(request_id=approval.uuid, actor=omar)
     again = approved(project, endpoint, first)
     roll_back(
-        endpoint_id=endpoint.uuid, actor=omar, reason="Worse.", typed="1.0.0", seen_moves=Alias.objects.get(endpoint=endpoint).moves
-    )  # fmt: skip
+        endpoint_id=endpoint.uuid,
+        actor=omar,
+        reason="Worse.",
+        typed="1.0.0",
+        seen_moves=Alias.objects.get(endpoint=endpoint).moves,
+    )
     client, start = client_for(omar), reverse("rollouts:start", args=[again.uuid])
 
     html = client.get(start).content.decode()

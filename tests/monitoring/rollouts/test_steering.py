@@ -1,4 +1,6 @@
-"""What people do to a running rollout, what the servers' guard and a freeze do to it, and what a form that is too old does not."""
+"""What people do to a running rollout, what the servers' guard and a freeze do to it, and what a form that is
+too old does not.
+"""
 
 from datetime import timedelta
 
@@ -35,8 +37,12 @@ def test_a_paused_rollout_keeps_its_share_and_goes_on_when_resumed(rollout, stre
 
     assert (fresh(rollout).state, fresh(rollout).share) == ("running", 2500)
     assert verbs(rollout) == [
-        "rollouts.started", "rollouts.paused", "rollouts.resumed", "rollouts.step_decided", "rollouts.widened",
-    ]  # fmt: skip
+        "rollouts.started",
+        "rollouts.paused",
+        "rollouts.resumed",
+        "rollouts.step_decided",
+        "rollouts.widened",
+    ]
 
 
 def test_a_paused_canary_is_still_taken_back(rollout, street, omar, fresh):
@@ -49,7 +55,9 @@ def test_a_paused_canary_is_still_taken_back(rollout, street, omar, fresh):
     assert Alert.objects.get().severity == "page"
 
 
-def test_widening_before_the_rule_would_needs_a_reason_and_keeps_the_persons_name(rollout, street, lee, verbs, fresh):
+def test_widening_before_the_rule_would_needs_a_reason_and_keeps_the_persons_name(
+    rollout, street, lee, verbs, fresh
+):
     street.feed(1, canary=(40, 0), stable=(760, 4))
     street.tick(1.5)
 
@@ -61,7 +69,12 @@ def test_widening_before_the_rule_would_needs_a_reason_and_keeps_the_persons_nam
     rollout = fresh(rollout)
     assert (rollout.share, rollout.next_share, rollout.step_started_at) == (2500, None, street.at(2))
     last = Segment.objects.order_by("number").last()
-    assert (last.number, last.share, last.deployment.started_by, last.deployment.reason) == (2, 2500, lee, "Known from shadow.")
+    assert (last.number, last.share, last.deployment.started_by, last.deployment.reason) == (
+        2,
+        2500,
+        lee,
+        "Known from shadow.",
+    )
     assert verbs(rollout) == ["rollouts.started", "rollouts.step_decided", "rollouts.widened"]
 
 
@@ -89,14 +102,25 @@ def test_no_one_widens_against_the_evidence(rollout, street, lee, fresh):
 
 
 def test_aborting_sends_all_traffic_back_in_a_freeze_too(rollout, street, omar, lee, verbs, fresh):
-    catalog.freeze(endpoint_id=street.endpoint.uuid, reason="Incident.", until=timezone.now() + timedelta(days=1), actor=lee)
+    catalog.freeze(
+        endpoint_id=street.endpoint.uuid,
+        reason="Incident.",
+        until=timezone.now() + timedelta(days=1),
+        actor=lee,
+    )
 
     with pytest.raises(Refused):
-        actions.abort(rollout_id=rollout.uuid, actor=omar, seen=0, reason="Complaints.", typed="1.1.0", now=street.at(2))
+        actions.abort(
+            rollout_id=rollout.uuid, actor=omar, seen=0, reason="Complaints.", typed="1.1.0", now=street.at(2)
+        )
     with pytest.raises(Refused, match="needs a reason"):
-        actions.abort(rollout_id=rollout.uuid, actor=omar, seen=0, reason=" ", typed="1.0.0", now=street.at(2))
+        actions.abort(
+            rollout_id=rollout.uuid, actor=omar, seen=0, reason=" ", typed="1.0.0", now=street.at(2)
+        )
     assert street.running()[1] == ("canary", "1.1.0", 500)
-    actions.abort(rollout_id=rollout.uuid, actor=omar, seen=0, reason="Complaints.", typed="1.0.0", now=street.at(2))
+    actions.abort(
+        rollout_id=rollout.uuid, actor=omar, seen=0, reason="Complaints.", typed="1.0.0", now=street.at(2)
+    )
 
     rollout = fresh(rollout)
     assert (rollout.state, rollout.ended_by, rollout.reason) == ("aborted", omar, "Complaints.")
@@ -111,12 +135,21 @@ def last_line(endpoint):
     return newest.title, newest.kind
 
 
-def test_the_pages_of_the_request_and_of_the_endpoint_have_the_word_of_the_rollout(rollout, approval, street, omar, fresh):
-    actions.abort(rollout_id=rollout.uuid, actor=omar, seen=0, reason="Complaints.", typed="1.0.0", now=street.at(2))
+def test_the_pages_of_the_request_and_of_the_endpoint_have_the_word_of_the_rollout(
+    rollout, approval, street, omar, fresh
+):
+    actions.abort(
+        rollout_id=rollout.uuid, actor=omar, seen=0, reason="Complaints.", typed="1.0.0", now=street.at(2)
+    )
 
     found = fates.fate_of(approval)
 
-    assert (found.word, found.kind, found.text, found.by) == ("Aborted", fresh(rollout).mark, "Complaints.", omar)
+    assert (found.word, found.kind, found.text, found.by) == (
+        "Aborted",
+        fresh(rollout).mark,
+        "Complaints.",
+        omar,
+    )
     assert last_line(street.endpoint) == ("Canary 1.1.0 aborted", "")
     assert all(State(end).label in str(FateOut().fields["word"].help_text) for end in ENDS - {State.PROMOTED})
 
@@ -145,7 +178,9 @@ def test_a_form_that_is_too_old_changes_nothing(rollout, street, omar, step, fre
 
 @pytest.mark.parametrize("step", ["pause", "resume", "widen", "abort"])
 def test_an_ended_rollout_is_not_steered(rollout, street, omar, step):
-    actions.abort(rollout_id=rollout.uuid, actor=omar, seen=0, reason="Enough.", typed="1.0.0", now=street.at(2))
+    actions.abort(
+        rollout_id=rollout.uuid, actor=omar, seen=0, reason="Enough.", typed="1.0.0", now=street.at(2)
+    )
     more = {"widen": {"reason": "Now."}, "abort": {"reason": "Now.", "typed": "1.0.0"}}.get(step, {})
 
     with pytest.raises(Conflict, match="has ended: aborted"):
@@ -156,14 +191,21 @@ def test_an_ended_rollout_is_not_steered(rollout, street, omar, step):
 def test_only_engineers_leads_and_those_on_call_steer(person, request, rollout, fresh):
     actor = request.getfixturevalue(person)
 
-    for step, more in (("pause", {}), ("resume", {}), ("widen", {"reason": "x"}), ("abort", {"reason": "x", "typed": "1.0.0"})):
+    for step, more in (
+        ("pause", {}),
+        ("resume", {}),
+        ("widen", {"reason": "x"}),
+        ("abort", {"reason": "x", "typed": "1.0.0"}),
+    ):
         with pytest.raises(PermissionDenied):
             getattr(actions, step)(rollout_id=rollout.uuid, actor=actor, seen=0, **more)
     assert (fresh(rollout).state, fresh(rollout).moves) == ("running", 0)
 
 
 def test_an_engineer_stops_the_canary_that_they_started(rollout, street, mia, verbs, fresh):
-    actions.abort(rollout_id=rollout.uuid, actor=mia, seen=0, reason="Complaints.", typed="1.0.0", now=street.at(2))
+    actions.abort(
+        rollout_id=rollout.uuid, actor=mia, seen=0, reason="Complaints.", typed="1.0.0", now=street.at(2)
+    )
 
     assert (fresh(rollout).state, fresh(rollout).ended_by) == ("aborted", mia)
     assert street.running() == [("stable", "1.0.0", 10_000)]
@@ -172,15 +214,19 @@ def test_an_engineer_stops_the_canary_that_they_started(rollout, street, mia, ve
 
 def test_the_servers_guard_ends_the_rollout(rollout, street, verbs, fresh, canary_of):
     served.stop_canary(
-        deployment_id=canary_of(rollout).uuid, reason="The server's guard closed it: 10 of its last 20 requests failed.", actor=None
+        deployment_id=canary_of(rollout).uuid,
+        reason="The server's guard closed it: 10 of its last 20 requests failed.",
+        actor=None,
     )
 
     street.tick(2)
 
     rollout = fresh(rollout)
     assert (rollout.state, rollout.ended_by, rollout.reason) == (
-        "rolled_back", None, "The server's guard closed it: 10 of its last 20 requests failed.",
-    )  # fmt: skip
+        "rolled_back",
+        None,
+        "The server's guard closed it: 10 of its last 20 requests failed.",
+    )
     assert verbs(rollout)[-1] == "rollouts.rolled_back"
     assert [(alert.severity, alert.title) for alert in Alert.objects.filter(source="canary")] == [
         ("page", "1.1.0 was rolled back on support-inbox-prod")
@@ -198,15 +244,23 @@ def test_a_closed_arm_does_not_widen_before_the_registry_knows(rollout, street, 
 
 @pytest.mark.postgres
 def test_a_person_who_stops_the_canary_elsewhere_ends_the_rollout_in_their_name(rollout, street, omar, fresh):
-    served.roll_back(endpoint_id=street.endpoint.uuid, actor=omar, reason="Errors.", typed="1.0.0", seen_moves=1)
+    served.roll_back(
+        endpoint_id=street.endpoint.uuid, actor=omar, reason="Errors.", typed="1.0.0", seen_moves=1
+    )
 
     street.tick(2)
 
-    assert (fresh(rollout).state, fresh(rollout).ended_by, fresh(rollout).reason) == ("rolled_back", omar, "Errors.")
+    assert (fresh(rollout).state, fresh(rollout).ended_by, fresh(rollout).reason) == (
+        "rolled_back",
+        omar,
+        "Errors.",
+    )
     assert not Alert.objects.filter(severity="page").exists()
 
 
-def test_no_one_sets_the_share_or_stops_the_canary_by_hand_round_the_rule(rollout, street, lee, client_for, fresh, canary_of):
+def test_no_one_sets_the_share_or_stops_the_canary_by_hand_round_the_rule(
+    rollout, street, lee, client_for, fresh, canary_of
+):
     page = client_for(lee)
     canary = canary_of(rollout)
     message = "1.1.0 is controlled by its rollout's rule."
@@ -220,9 +274,11 @@ def test_no_one_sets_the_share_or_stops_the_canary_by_hand_round_the_rule(rollou
             do()
         assert (refusal.value.message, refusal.value.next_step) == (
             message,
-            f"Widen, pause, or abort it on /rollouts/{rollout.uuid}/ (API: /api/v1/rollouts/{rollout.uuid}/), "
-            "or roll the endpoint back.",
-        )  # fmt: skip
+            (
+                f"Widen, pause, or abort it on /rollouts/{rollout.uuid}/ (API:"
+                f" /api/v1/rollouts/{rollout.uuid}/), or roll the endpoint back."
+            ),
+        )
 
     assert street.running() == [("stable", "1.0.0", 10_000), ("canary", "1.1.0", 500)]
     assert fresh(rollout).moves == 0
@@ -231,7 +287,9 @@ def test_no_one_sets_the_share_or_stops_the_canary_by_hand_round_the_rule(rollou
     assert "stop_canary" not in shown
 
 
-def test_a_canary_whose_rollout_has_ended_is_free_and_a_new_one_without_a_rule_is_stopped_by_hand(rollout, next_approval, street, omar):
+def test_a_canary_whose_rollout_has_ended_is_free_and_a_new_one_without_a_rule_is_stopped_by_hand(
+    rollout, next_approval, street, omar
+):
     actions.abort(rollout_id=rollout.uuid, actor=omar, seen=0, reason="Errors.", typed="1.0.0")
     alone = served.deploy(request_id=next_approval.uuid, actor=omar, share=500)
 
@@ -240,13 +298,21 @@ def test_a_canary_whose_rollout_has_ended_is_free_and_a_new_one_without_a_rule_i
     assert street.running() == [("stable", "1.0.0", 10_000)]
 
 
-def test_a_start_before_the_last_rollout_is_closed_waits_for_it(rollout, next_approval, street, mia, omar, fresh):
-    served.roll_back(endpoint_id=street.endpoint.uuid, actor=omar, reason="Errors.", typed="1.0.0", seen_moves=1)
+def test_a_start_before_the_last_rollout_is_closed_waits_for_it(
+    rollout, next_approval, street, mia, omar, fresh
+):
+    served.roll_back(
+        endpoint_id=street.endpoint.uuid, actor=omar, reason="Errors.", typed="1.0.0", seen_moves=1
+    )
 
-    with pytest.raises(Conflict, match=r"The rollout of 1\.1\.0 on support-inbox-prod isn't closed yet") as conflict:
+    with pytest.raises(
+        Conflict, match=r"The rollout of 1\.1\.0 on support-inbox-prod isn't closed yet"
+    ) as conflict:
         street.start(next_approval, mia)
-    assert conflict.value.next_step == (
-        "Try again in 10 seconds. If that fails, check /readyz to see whether the worker and beat are running."
+    assert (
+        conflict.value.next_step
+        == "Try again in 10 seconds. If that fails, check /readyz to see whether the worker and beat are"
+        " running."
     )
     next_approval.refresh_from_db()
     assert (next_approval.status, Rollout.objects.count()) == ("approved", 1)
@@ -257,8 +323,12 @@ def test_a_start_before_the_last_rollout_is_closed_waits_for_it(rollout, next_ap
     assert (fresh(rollout).state, again.state) == ("rolled_back", "running")
 
 
-def test_a_share_that_someone_set_elsewhere_is_a_step_of_its_own(rollout, street, lee, fresh, canary_of, verbs):
-    served.set_share(deployment_id=canary_of(rollout).uuid, share=1000, actor=lee, reason="A little more.", steered=True)
+def test_a_share_that_someone_set_elsewhere_is_a_step_of_its_own(
+    rollout, street, lee, fresh, canary_of, verbs
+):
+    served.set_share(
+        deployment_id=canary_of(rollout).uuid, share=1000, actor=lee, reason="A little more.", steered=True
+    )
 
     street.tick(2)
 
@@ -268,7 +338,12 @@ def test_a_share_that_someone_set_elsewhere_is_a_step_of_its_own(rollout, street
 
 
 def test_a_frozen_endpoint_keeps_the_share_and_still_takes_back(rollout, street, lee, fresh):
-    catalog.freeze(endpoint_id=street.endpoint.uuid, reason="Audit week.", until=timezone.now() + timedelta(days=1), actor=lee)
+    catalog.freeze(
+        endpoint_id=street.endpoint.uuid,
+        reason="Audit week.",
+        until=timezone.now() + timedelta(days=1),
+        actor=lee,
+    )
     good(street, 1)
 
     street.tick(3)
@@ -282,7 +357,12 @@ def test_a_frozen_endpoint_keeps_the_share_and_still_takes_back(rollout, street,
 
 
 def test_a_frozen_endpoint_starts_none(street, approval, mia, lee):
-    catalog.freeze(endpoint_id=street.endpoint.uuid, reason="Audit week.", until=timezone.now() + timedelta(days=1), actor=lee)
+    catalog.freeze(
+        endpoint_id=street.endpoint.uuid,
+        reason="Audit week.",
+        until=timezone.now() + timedelta(days=1),
+        actor=lee,
+    )
 
     with pytest.raises(Refused, match="is frozen until"):
         street.begin(approval, mia)
@@ -327,7 +407,11 @@ def test_the_rollout_of_a_version_that_goes_into_quarantine_ends(rollout, street
     street.tick(3)
 
     found = fresh(rollout)
-    assert (found.state, found.share, Deployment.objects.filter(arm="canary", ended_at=None).count()) == ("rolled_back", 500, 0)
+    assert (found.state, found.share, Deployment.objects.filter(arm="canary", ended_at=None).count()) == (
+        "rolled_back",
+        500,
+        0,
+    )
 
 
 def test_one_rollout_at_a_time(rollout, next_approval, street, mia):

@@ -1,4 +1,6 @@
-"""From requests to what is counted: one unit for each sticky key and minute, and which of them are evidence."""
+"""From requests to what is counted: one unit for each sticky key and minute, and which of them are
+evidence.
+"""
 
 from monitoring.rollouts.rules import Counts, Request, Side, tally
 
@@ -12,20 +14,29 @@ def counted(requests, slow_ms):
 
 
 def test_one_key_counts_once_a_minute_however_often_it_fails():
-    counts = counted([request("canary", "k", failed=True) for _ in range(40)] + [request("canary", "other")], slow_ms=None)
+    counts = counted(
+        [request("canary", "k", failed=True) for _ in range(40)] + [request("canary", "other")], slow_ms=None
+    )
 
     assert counts.canary == Side(requests=41, units=2, errors=1)
 
 
 def test_a_unit_is_bad_as_soon_as_one_of_its_requests_is():
-    counts = counted([request(unit="k"), request(unit="k", latency_ms=90.0), request(unit="k", wrong=True)], slow_ms=50.0)
+    counts = counted(
+        [request(unit="k"), request(unit="k", latency_ms=90.0), request(unit="k", wrong=True)], slow_ms=50.0
+    )
 
     assert counts.stable == Side(requests=3, units=1, slow=1, wrong=1)
 
 
 def test_slow_is_above_the_bound_and_not_at_it():
     counts = counted(
-        [request(unit="a", latency_ms=50.0), request(unit="b", latency_ms=50.1), request(unit="c", latency_ms=None)], slow_ms=50.0
+        [
+            request(unit="a", latency_ms=50.0),
+            request(unit="b", latency_ms=50.1),
+            request(unit="c", latency_ms=None),
+        ],
+        slow_ms=50.0,
     )
 
     assert counts.stable.slow == 1
@@ -40,8 +51,15 @@ def test_the_same_key_on_both_arms_is_two_units():
 
 def test_evidence_of_a_minute_is_each_unit_without_a_key_and_every_key_once_for_each_kind():
     found = tally(
-        [request("canary", "k", failed=True, keyed=True), request("canary", "k", failed=True, latency_ms=90.0, keyed=True)]
-        + [request("stable", "r1", failed=True), request("stable", "r2", failed=True, wrong=True), request("stable", "q", keyed=True)],
+        [
+            request("canary", "k", failed=True, keyed=True),
+            request("canary", "k", failed=True, latency_ms=90.0, keyed=True),
+        ]
+        + [
+            request("stable", "r1", failed=True),
+            request("stable", "r2", failed=True, wrong=True),
+            request("stable", "q", keyed=True),
+        ],
         slow_ms=50.0,
     )
 

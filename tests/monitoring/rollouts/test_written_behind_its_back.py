@@ -1,4 +1,6 @@
-"""What is written into a rollout's row widens no canary: who decided, and by which plan, is read from the audit log."""
+"""What is written into a rollout's row widens no canary: who decided, and by which plan, is read from the
+audit log.
+"""
 
 from __future__ import annotations
 
@@ -19,21 +21,28 @@ from registry.promotions import plans
 from tests.support import endpoints, registry
 from tests.support.trail import behind_its_back, found
 
-HASTY = {"steps": [500, 10_000], "margin": 0.9, "min_requests": 1, "min_minutes": 0}  # a plan that no one agreed to
+# a plan that no one agreed to
+HASTY = {"steps": [500, 10_000], "margin": 0.9, "min_requests": 1, "min_minutes": 0}
 
 
 def claim_in_the_name_of(person) -> None:
     Rollout.objects.update(next_share=10_000, next_by=person, next_reason="All well.")
 
 
-def test_a_share_that_no_one_claimed_is_dropped_and_given_in_no_ones_name(rollout, street, omar, verbs, fresh):
+def test_a_share_that_no_one_claimed_is_dropped_and_given_in_no_ones_name(
+    rollout, street, omar, verbs, fresh
+):
     claim_in_the_name_of(omar)
     assert found() == [("not-in-trail", f"rollouts, {rollout.uuid}")]
 
     street.tick(2)
 
     assert street.running() == [("stable", "1.0.0", 10_000), ("canary", "1.1.0", 500)]
-    assert (fresh(rollout).state, fresh(rollout).next_share, fresh(rollout).next_by) == ("running", None, None)
+    assert (fresh(rollout).state, fresh(rollout).next_share, fresh(rollout).next_by) == (
+        "running",
+        None,
+        None,
+    )
     assert verbs(rollout) == ["rollouts.started", "rollouts.step_dropped"]
     assert not Event.objects.filter(actor=str(omar.uuid), object_type="rollouts.rollout").exists()
     assert found() == []
@@ -46,21 +55,26 @@ def test_it_is_decided_anew(rollout, street, omar, verbs, fresh):
     street.tick(3)
 
     assert (fresh(rollout).share, verbs(rollout)) == (
-        2500, ["rollouts.started", "rollouts.step_dropped", "rollouts.step_decided", "rollouts.widened"],
-    )  # fmt: skip
+        2500,
+        ["rollouts.started", "rollouts.step_dropped", "rollouts.step_decided", "rollouts.widened"],
+    )
 
 
 @pytest.mark.postgres
-def test_a_widening_that_was_cut_off_is_finished_in_the_name_of_who_decided_it(rollout, street, lee, verbs, fresh):
+def test_a_widening_that_was_cut_off_is_finished_in_the_name_of_who_decided_it(
+    rollout, street, lee, verbs, fresh
+):
     steer.decide_to_widen(rollout.uuid, lee, 0, "Known from shadow.", street.at(1))
 
     street.tick(2)
 
     assert (fresh(rollout).share, fresh(rollout).next_share) == (2500, None)
     assert verbs(rollout) == ["rollouts.started", "rollouts.step_decided", "rollouts.widened"]
-    assert set(Event.objects.filter(object_id=str(rollout.uuid)).exclude(verb="rollouts.started").values_list("actor", flat=True)) == {
-        str(lee.uuid)
-    }
+    assert set(
+        Event.objects.filter(object_id=str(rollout.uuid))
+        .exclude(verb="rollouts.started")
+        .values_list("actor", flat=True)
+    ) == {str(lee.uuid)}
 
 
 @pytest.mark.parametrize("change", [{"next_share": 10_000}, {"next_by": None}, {"next_reason": "All well."}])
@@ -94,7 +108,10 @@ def test_the_rule_goes_by_the_plan_that_it_was_started_by(rollout, street, fresh
 
     street.tick(2)
 
-    assert (fresh(rollout).share, street.running()) == (500, [("stable", "1.0.0", 10_000), ("canary", "1.1.0", 500)])
+    assert (fresh(rollout).share, street.running()) == (
+        500,
+        [("stable", "1.0.0", 10_000), ("canary", "1.1.0", 500)],
+    )
     assert [rule for rule, _ in found()] == ["not-in-trail", "not-in-database"]
 
 
@@ -108,12 +125,22 @@ def test_the_next_step_goes_by_the_share_of_the_canary(rollout, street, fresh):
 
 
 def test_a_rollout_that_no_one_started_widens_nothing(next_approval, rollout, street, omar, lee):
-    actions.abort(rollout_id=rollout.uuid, actor=omar, seen=0, reason="Errors.", typed="1.0.0", now=street.at(1))
+    actions.abort(
+        rollout_id=rollout.uuid, actor=omar, seen=0, reason="Errors.", typed="1.0.0", now=street.at(1)
+    )
     canary = served.deploy(request_id=next_approval.uuid, actor=omar, share=500)
     made = Rollout.objects.create(
-        endpoint=canary.endpoint, request=next_approval, version=canary.version, baseline=rollout.baseline, plan=rollout.plan | HASTY,
-        share=500, step_started_at=street.at(1), window_started_at=street.at(1), started_at=street.at(1), started_by=lee,
-    )  # fmt: skip
+        endpoint=canary.endpoint,
+        request=next_approval,
+        version=canary.version,
+        baseline=rollout.baseline,
+        plan=rollout.plan | HASTY,
+        share=500,
+        step_started_at=street.at(1),
+        window_started_at=street.at(1),
+        started_at=street.at(1),
+        started_by=lee,
+    )
     Segment.objects.create(rollout=made, number=1, deployment=canary, share=500, started_at=street.at(1))
 
     street.tick(30)
@@ -129,8 +156,12 @@ def elsewhere(rollout, street, project, mia, ravi, lee, gita, omar) -> Deploymen
     model = street.endpoint.model
     other = registry.make_endpoint(model, mia, slug="other-prod")
     endpoints.deploy(project, other, ModelVersion.objects.get(model=model, semver="1.0.0"))
-    version = registry.make_version(project, mia, ravi, model=model, snapshot=rollout.version.run.snapshot, semver="1.2.0")
-    return served.deploy(request_id=endpoints.approved(project, other, version, plans.by_hand(500)).uuid, actor=omar, share=500)
+    version = registry.make_version(
+        project, mia, ravi, model=model, snapshot=rollout.version.run.snapshot, semver="1.2.0"
+    )
+    return served.deploy(
+        request_id=endpoints.approved(project, other, version, plans.by_hand(500)).uuid, actor=omar, share=500
+    )
 
 
 @pytest.fixture
@@ -138,7 +169,13 @@ def adopted(rollout, street, elsewhere) -> Deployment:
     """A segment was written that makes it the rollout's canary."""
     before = Segment.objects.get()
     Segment.objects.create(
-        rollout=rollout, number=2, deployment=elsewhere, share=500, started_at=street.at(0), counted_from=street.at(0), groups=before.groups
+        rollout=rollout,
+        number=2,
+        deployment=elsewhere,
+        share=500,
+        started_at=street.at(0),
+        counted_from=street.at(0),
+        groups=before.groups,
     )
     return elsewhere
 
@@ -152,23 +189,29 @@ def test_no_canary_of_another_endpoint_is_widened_by_a_segment_that_names_it(rol
         street.feed(minute, canary=(60, 0), stable=(200, 1), epoch=adopted.epoch)
         street.tick(minute + 1)
 
-    assert [(each.arm, each.share, each.pk) for each in queries.serving(adopted.endpoint).filter(arm="canary")] == [
-        ("canary", 500, adopted.pk)
-    ]
+    assert [
+        (each.arm, each.share, each.pk) for each in queries.serving(adopted.endpoint).filter(arm="canary")
+    ] == [("canary", 500, adopted.pk)]
     assert street.running() == [("stable", "1.0.0", 10_000), ("canary", "1.1.0", 2500)]
     assert verbs(rollout) == ["rollouts.started", "rollouts.step_decided", "rollouts.widened"]
     assert ("not-in-trail", f"rollouts, {rollout.uuid}") in found()
 
 
 def test_nor_is_it_stopped_by_who_aborts_the_rollout(rollout, street, adopted, omar):
-    actions.abort(rollout_id=rollout.uuid, actor=omar, seen=0, reason="Errors.", typed="1.0.0", now=street.at(1))
+    actions.abort(
+        rollout_id=rollout.uuid, actor=omar, seen=0, reason="Errors.", typed="1.0.0", now=street.at(1)
+    )
 
     assert street.running() == [("stable", "1.0.0", 10_000)]
     assert queries.canary_of(adopted.endpoint) == adopted
 
 
-def test_nor_does_a_canary_go_on_as_one_of_another_endpoint_that_names_it_as_the_one_before(rollout, street, elsewhere, canary_of, omar):
-    behind_its_back("UPDATE endpoints_deployment SET previous_id = %s WHERE id = %s", canary_of(rollout).pk, elsewhere.pk)
+def test_nor_does_a_canary_go_on_as_one_of_another_endpoint_that_names_it_as_the_one_before(
+    rollout, street, elsewhere, canary_of, omar
+):
+    behind_its_back(
+        "UPDATE endpoints_deployment SET previous_id = %s WHERE id = %s", canary_of(rollout).pk, elsewhere.pk
+    )
     served.stop_canary(deployment_id=canary_of(rollout).uuid, reason="Errors.", actor=omar, steered=True)
 
     street.tick(2)
@@ -180,7 +223,11 @@ def test_nor_does_a_canary_go_on_as_one_of_another_endpoint_that_names_it_as_the
 
 def test_a_rollout_that_was_moved_to_another_version_widens_nothing(rollout, street, elsewhere, lee):
     street.feed(1, canary=(120, 0), stable=(400, 9))
-    behind_its_back("UPDATE rollouts_rollout SET endpoint_id = %s, version_id = %s", elsewhere.endpoint.pk, elsewhere.version.pk)
+    behind_its_back(
+        "UPDATE rollouts_rollout SET endpoint_id = %s, version_id = %s",
+        elsewhere.endpoint.pk,
+        elsewhere.version.pk,
+    )
 
     street.tick(3)
     with pytest.raises(Conflict, match="name different rollouts"):

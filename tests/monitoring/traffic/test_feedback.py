@@ -95,7 +95,10 @@ def test_a_batch_is_all_or_nothing(answered, live_endpoint, ana):
     made = answered(*[endpoints.spool_line(live_endpoint) for _ in range(2)])
 
     with pytest.raises(Refused):
-        actions.record_many(entries=[actions.Entry(made[0].uuid, True), actions.Entry(made[1].uuid, False, "nonsense")], actor=ana)
+        actions.record_many(
+            entries=[actions.Entry(made[0].uuid, True), actions.Entry(made[1].uuid, False, "nonsense")],
+            actor=ana,
+        )
     assert not Feedback.objects.exists()
     with pytest.raises(Refused):
         actions.record_many(entries=[], actor=ana)
@@ -142,11 +145,18 @@ def test_the_share_has_its_wilson_interval(answered, live_endpoint, ana):
 def test_feedback_of_a_few_customers_has_a_wider_interval_and_shows_how_many(answered, live_endpoint, ana):
     """Four customers, of one of whom all is wrong: the mean of four, not of twenty."""
     made = answered(*[endpoints.spool_line(live_endpoint, key=f"{at // 5:016x}") for at in range(20)])
-    actions.record_many(entries=[actions.Entry(row.uuid, at >= 5, "" if at >= 5 else "refund") for at, row in enumerate(made)], actor=ana)
+    actions.record_many(
+        entries=[
+            actions.Entry(row.uuid, at >= 5, "" if at >= 5 else "refund") for at, row in enumerate(made)
+        ],
+        actor=ana,
+    )
     give_feedback(made[0], ana)
     give_feedback(made[0], ana, right=False, label="refund")
 
-    interval = queries.total(live_endpoint, timezone.now() - timedelta(hours=1), timezone.now()).right_interval
+    interval = queries.total(
+        live_endpoint, timezone.now() - timedelta(hours=1), timezone.now()
+    ).right_interval
 
     assert (interval.value, interval.rows, interval.senders) == (0.75, 20, 4)
     assert [round(end, 4) for end in (interval.low, interval.high)] == [0.3006, 0.9544]  # Wilson's of 3 of 4

@@ -17,16 +17,23 @@ from tests.support import endpoints, registry
 @pytest.fixture
 def canary(live_endpoint, project, mia, ravi, lee, gita, omar):
     snapshot = live_endpoint.alias.version.run.snapshot
-    version = registry.make_version(project, mia, ravi, model=live_endpoint.model, snapshot=snapshot, semver="1.1.0")
+    version = registry.make_version(
+        project, mia, ravi, model=live_endpoint.model, snapshot=snapshot, semver="1.1.0"
+    )
     request = endpoints.approved(project, live_endpoint, version, plans.by_hand(500))
     return endpoint_actions.deploy(request_id=request.uuid, actor=omar, share=500)
 
 
 def guard_line(deployment, **more):
     return {
-        "kind": "guard", "uuid": str(uuid.uuid4()), "at": endpoints.now(), "endpoint": deployment.endpoint.full_name,
-        "deployment": str(deployment.uuid), "failures": 12, "of": 20,
-    } | more  # fmt: skip
+        "kind": "guard",
+        "uuid": str(uuid.uuid4()),
+        "at": endpoints.now(),
+        "endpoint": deployment.endpoint.full_name,
+        "deployment": str(deployment.uuid),
+        "failures": 12,
+        "of": 20,
+    } | more
 
 
 def test_the_canary_is_stopped_and_the_outcome_noted(canary):

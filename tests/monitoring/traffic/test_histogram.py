@@ -12,7 +12,9 @@ from monitoring.traffic import histogram
 values = st.lists(st.floats(0.001, 60_000), min_size=1, max_size=200)
 
 
-@pytest.mark.parametrize(("value", "index"), [(0.0, 0), (0.1, 0), (0.11, 1), (0.111, 2), (0.121, 2), (10.0, 49)])
+@pytest.mark.parametrize(
+    ("value", "index"), [(0.0, 0), (0.1, 0), (0.11, 1), (0.111, 2), (0.121, 2), (10.0, 49)]
+)
 def test_the_bucket_of_a_value(value, index):
     assert histogram.bucket(value) == index
     assert value <= histogram.upper_ms(index) * (1 + 1e-9)

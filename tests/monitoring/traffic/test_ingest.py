@@ -1,4 +1,6 @@
-"""From the spool into the database: each line once, whatever is killed in between; nonsense is kept aside and stops nothing."""
+"""From the spool into the database: each line once, whatever is killed in between; nonsense is kept aside and
+stops nothing.
+"""
 
 import importlib
 import json
@@ -10,7 +12,8 @@ from monitoring.traffic import actions, spool
 from monitoring.traffic.models import MinuteRollup, Prediction
 from tests.support import endpoints
 
-ingesting = importlib.import_module("monitoring.traffic.actions.ingest")  # the package exports a function of the same name
+# the package exports a function of the same name
+ingesting = importlib.import_module("monitoring.traffic.actions.ingest")
 AT = "2026-01-01T12:30:15.250+00:00"
 
 
@@ -19,13 +22,24 @@ def rollup():
 
 
 def test_a_request_of_two_texts_is_two_predictions_and_one_request(live_endpoint, settings):
-    line = endpoints.spool_line(live_endpoint, ("I lost my card", "billing", 0.9), ("money back", "refund", 0.7), at=AT, latency_ms=12.0)
+    line = endpoints.spool_line(
+        live_endpoint,
+        ("I lost my card", "billing", 0.9),
+        ("money back", "refund", 0.7),
+        at=AT,
+        latency_ms=12.0,
+    )
     path = endpoints.write_segment(line)
 
     assert actions.ingest() == 2
 
     first, second = Prediction.objects.order_by("id")
-    assert (str(first.uuid), first.label, first.confidence, first.text) == (line["uuid"], "billing", 0.9, "I lost my card")
+    assert (str(first.uuid), first.label, first.confidence, first.text) == (
+        line["uuid"],
+        "billing",
+        0.9,
+        "I lost my card",
+    )
     assert second.uuid == uuid.uuid5(first.uuid, "1")
     assert second.scores == [{"label": "refund", "score": 0.7}]
     assert first.version == live_endpoint.alias.version
@@ -92,7 +106,9 @@ def test_killed_between_two_batches(live_endpoint, monkeypatch):
 
 
 def test_errors_count_and_have_no_answer(live_endpoint):
-    endpoints.write_segment(endpoints.error_line(live_endpoint, 503, at=AT), endpoints.spool_line(live_endpoint, at=AT))
+    endpoints.write_segment(
+        endpoints.error_line(live_endpoint, 503, at=AT), endpoints.spool_line(live_endpoint, at=AT)
+    )
 
     assert actions.ingest() == 2
 
@@ -114,7 +130,9 @@ def test_errors_count_and_have_no_answer(live_endpoint):
     ],
 )
 def test_nonsense_is_kept_aside_and_stops_nothing(live_endpoint, settings, bad):
-    endpoints.write_segment(endpoints.spool_line(live_endpoint), bad, endpoints.spool_line(live_endpoint), name="7.jsonl")
+    endpoints.write_segment(
+        endpoints.spool_line(live_endpoint), bad, endpoints.spool_line(live_endpoint), name="7.jsonl"
+    )
 
     assert actions.ingest() == 2
 
@@ -179,7 +197,9 @@ def test_open_segments_are_not_touched(live_endpoint):
 
 def test_demo_traffic_is_marked(answered, live_endpoint, project):
     type(project).objects.filter(pk=project.pk).update(is_demo=True)
-    marked, plain = answered(endpoints.spool_line(live_endpoint, request_id="demo-7"), endpoints.spool_line(live_endpoint))
+    marked, plain = answered(
+        endpoints.spool_line(live_endpoint, request_id="demo-7"), endpoints.spool_line(live_endpoint)
+    )
 
     assert (marked.is_demo, plain.is_demo) == (True, False)
 
@@ -192,9 +212,15 @@ def test_no_client_of_another_project_marks_its_traffic_as_demo(answered, live_e
 
 def test_a_shadow_with_a_list_for_a_digest_is_kept_aside():
     line = {
-        "kind": "shadow", "uuid": str(uuid.uuid4()), "at": AT, "endpoint": "e", "version": None, "root_digest": [1],
-        "prediction": str(uuid.uuid4()), "latency_ms": 1.0,
-    }  # fmt: skip
+        "kind": "shadow",
+        "uuid": str(uuid.uuid4()),
+        "at": AT,
+        "endpoint": "e",
+        "version": None,
+        "root_digest": [1],
+        "prediction": str(uuid.uuid4()),
+        "latency_ms": 1.0,
+    }
     assert spool.parse(json.dumps(line | {"root_digest": "a" * 64}).encode()).root_digest == "a" * 64
     with pytest.raises(ValueError, match="64 hex digits"):
         spool.parse(json.dumps(line).encode())

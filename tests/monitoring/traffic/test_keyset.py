@@ -22,9 +22,17 @@ def test_what_was_written_is_read():
 
 
 NONSENSE = [
-    "x", "_5", "2026-03-05_5", "2026-03-05T10:00:00_5", "2026-13-05T10:00:00Z_5", "2026-03-05T10:00:00Z_", "2026-03-05T10:00:00Z_x",
-    "2026-03-05T10:00:00Z_" + "9" * 19, "0001-01-01T00:00:00+14:00_5", "9999-12-31T23:59:59-14:00_5",
-]  # fmt: skip
+    "x",
+    "_5",
+    "2026-03-05_5",
+    "2026-03-05T10:00:00_5",
+    "2026-13-05T10:00:00Z_5",
+    "2026-03-05T10:00:00Z_",
+    "2026-03-05T10:00:00Z_x",
+    "2026-03-05T10:00:00Z_" + "9" * 19,
+    "0001-01-01T00:00:00+14:00_5",
+    "9999-12-31T23:59:59-14:00_5",
+]
 
 
 @pytest.mark.parametrize("text", NONSENSE)
@@ -37,15 +45,22 @@ def test_nothing_is_the_first_page():
     assert keyset.read("") is None
 
 
-@pytest.mark.parametrize("before", ["0001-01-01T00:00:00+14:00_5", "9999-12-31T23:59:59-14:00_5", "0001-01-01T00:00:00Z_5", "x"])
+@pytest.mark.parametrize(
+    "before", ["0001-01-01T00:00:00+14:00_5", "9999-12-31T23:59:59-14:00_5", "0001-01-01T00:00:00Z_5", "x"]
+)
 @pytest.mark.parametrize("name", ["traffic:recent", "traffic:shadow", "api-predictions", "api-drift-reports"])
 def test_no_address_breaks_a_page(client_for, live_endpoint, omar, name, before):
     status = 200 if before == "0001-01-01T00:00:00Z_5" else 400
 
-    assert client_for(omar).get(reverse(name, args=[live_endpoint.uuid]), {"before": before}).status_code == status
+    assert (
+        client_for(omar).get(reverse(name, args=[live_endpoint.uuid]), {"before": before}).status_code
+        == status
+    )
 
 
-@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL reads a table of no rows from its begin to its end")
+@pytest.mark.skipif(
+    connection.vendor != "sqlite", reason="PostgreSQL reads a table of no rows from its begin to its end"
+)
 def test_disagreements_are_found_without_the_agreements(live_endpoint):
     rows = ShadowAnswer.objects.filter(endpoint=live_endpoint, agrees=False).order_by("-at", "-id")[:31]
 

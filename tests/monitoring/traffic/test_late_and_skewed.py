@@ -1,4 +1,6 @@
-"""Lines that come twice, late, out of order, from a clock that is wrong, or senseless: the figures are exactly what was sent, once."""
+"""Lines that come twice, late, out of order, from a clock that is wrong, or senseless: the figures are
+exactly what was sent, once.
+"""
 
 from datetime import UTC, datetime, timedelta
 
@@ -46,7 +48,9 @@ def test_a_clock_ahead_is_set_to_now_and_one_behind_keeps_its_time(live_endpoint
 
 
 def test_a_clock_that_was_never_set_is_kept_aside(live_endpoint, settings):
-    endpoints.write_segment(endpoints.spool_line(live_endpoint, at="1970-01-01T00:00:00+00:00"), name="5.jsonl")
+    endpoints.write_segment(
+        endpoints.spool_line(live_endpoint, at="1970-01-01T00:00:00+00:00"), name="5.jsonl"
+    )
 
     assert actions.ingest() == 0
     assert (settings.DATA_DIR / "spool" / "bad" / "5.jsonl").exists()
@@ -71,16 +75,20 @@ def test_each_ending_is_counted_once(live_endpoint):
 
 def test_cost_is_the_measured_cpu_time_at_the_price(live_endpoint, settings):
     endpoints.write_segment(
-        endpoints.spool_line(live_endpoint, ("a", "billing", 0.9), ("b", "refund", 0.8), cpu_ms=72.0), endpoints.spool_line(live_endpoint)
+        endpoints.spool_line(live_endpoint, ("a", "billing", 0.9), ("b", "refund", 0.8), cpu_ms=72.0),
+        endpoints.spool_line(live_endpoint),
     )
     actions.ingest()
-    total = queries.total(live_endpoint, timezone.now() - timedelta(hours=1), timezone.now() + timedelta(minutes=1))
+    total = queries.total(
+        live_endpoint, timezone.now() - timedelta(hours=1), timezone.now() + timedelta(minutes=1)
+    )
 
     settings.PRICE_PER_CORE_HOUR = None
     assert total.cost_per_million is None
     settings.PRICE_PER_CORE_HOUR = 0.5
     assert total.answers == 3
-    assert total.cost_per_million == pytest.approx(1_000_000 * 0.036 / 3600 * 0.5)  # 36 ms for each text whose time is known
+    # 36 ms for each text whose time is known
+    assert total.cost_per_million == pytest.approx(1_000_000 * 0.036 / 3600 * 0.5)
 
 
 @pytest.mark.postgres
@@ -88,17 +96,35 @@ def test_a_shadow_is_counted_apart_and_once(live_endpoint):
     asked = endpoints.spool_line(live_endpoint)
     version = live_endpoint.alias.version
     answer = {
-        "kind": "shadow", "uuid": "11111111-0000-4000-8000-000000000001", "at": asked["at"], "endpoint": live_endpoint.full_name,
-        "version": str(version.uuid), "root_digest": version.root_digest, "deployment": None, "prediction": asked["uuid"], "code": 200,
-        "label": "refund", "confidence": 0.6, "agrees": False, "kl": 0.4, "latency_ms": 9.0, "primary_latency_ms": 5.0, "key": "0" * 16,
-    }  # fmt: skip
+        "kind": "shadow",
+        "uuid": "11111111-0000-4000-8000-000000000001",
+        "at": asked["at"],
+        "endpoint": live_endpoint.full_name,
+        "version": str(version.uuid),
+        "root_digest": version.root_digest,
+        "deployment": None,
+        "prediction": asked["uuid"],
+        "code": 200,
+        "label": "refund",
+        "confidence": 0.6,
+        "agrees": False,
+        "kl": 0.4,
+        "latency_ms": 9.0,
+        "primary_latency_ms": 5.0,
+        "key": "0" * 16,
+    }
     endpoints.write_segment(answer, asked, answer)
     assert actions.ingest() == 1
-    endpoints.write_segment(answer, answer | {"uuid": "11111111-0000-4000-8000-000000000002", "label": "billing", "agrees": True})
+    endpoints.write_segment(
+        answer, answer | {"uuid": "11111111-0000-4000-8000-000000000002", "label": "billing", "agrees": True}
+    )
     assert actions.ingest() == 0
 
     since, until = timezone.now() - timedelta(hours=1), timezone.now() + timedelta(minutes=1)
-    shadow, clients = queries.total(live_endpoint, since, until, arm="shadow"), queries.total(live_endpoint, since, until)
+    shadow, clients = (
+        queries.total(live_endpoint, since, until, arm="shadow"),
+        queries.total(live_endpoint, since, until),
+    )
     assert (shadow.requests, shadow.agree, shadow.disagree, shadow.agree_share) == (2, 1, 1, 0.5)
     assert shadow.by_sender == {"229-": 1, "229+": 1}
     assert (clients.requests, clients.labels) == (1, {"billing": 1})
@@ -119,7 +145,9 @@ def test_a_shadow_is_counted_apart_and_once(live_endpoint):
     ],
 )
 def test_senseless_lines_are_kept_aside(live_endpoint, settings, change):
-    endpoints.write_segment(endpoints.spool_line(live_endpoint) | change, endpoints.spool_line(live_endpoint), name="9.jsonl")
+    endpoints.write_segment(
+        endpoints.spool_line(live_endpoint) | change, endpoints.spool_line(live_endpoint), name="9.jsonl"
+    )
 
     assert actions.ingest() == 1
 

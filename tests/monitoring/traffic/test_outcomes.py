@@ -1,4 +1,6 @@
-"""Business figures: defined by the lead, cases counted once, sums exact, differences that hold at every look and by subject."""
+"""Business figures: defined by the lead, cases counted once, sums exact, differences that hold at every look
+and by subject.
+"""
 
 import math
 import uuid
@@ -83,11 +85,17 @@ def test_cases_count_once_in_the_sums_of_their_day(kpi, mia):
     assert len(record(kpi, mia, first, late, case("holdout"))) == 3
 
     assert days(kpi) == {
-        ("2026-05-04", "model"): (2, 1.0, 2, 2), ("2026-05-04", "holdout"): (2, 1.0, 2, 2), ("2026-05-05", "model"): (1, 1.0, 1, 1),
-    }  # fmt: skip
+        ("2026-05-04", "model"): (2, 1.0, 2, 2),
+        ("2026-05-04", "holdout"): (2, 1.0, 2, 2),
+        ("2026-05-05", "model"): (1, 1.0, 1, 1),
+    }
     assert Outcome.objects.count() == 5
     events = Event.objects.filter(verb="traffic.outcomes_recorded").order_by("id")
-    assert ['"count":4' in events[0].canonical, '"count":1' in events[1].canonical, len(events)] == [True, True, 2]
+    assert ['"count":4' in events[0].canonical, '"count":1' in events[1].canonical, len(events)] == [
+        True,
+        True,
+        2,
+    ]
 
 
 def test_the_same_batch_again_changes_nothing(kpi, mia):
@@ -115,10 +123,16 @@ def test_a_uuid_with_another_outcome_is_a_conflict_and_nothing_is_kept(kpi, mia)
 @pytest.mark.parametrize(
     "change",
     [
-        {"arm": "canary"}, {"value": 0.5}, {"value": math.nan}, {"value": math.inf}, {"at": datetime(2026, 5, 4)}, {"subject": "x" * 201},  # noqa: DTZ001
-        {"at": datetime(2019, 1, 1, tzinfo=UTC)}, {"at": datetime(2999, 1, 1, tzinfo=UTC)},
+        {"arm": "canary"},  # noqa: DTZ001
+        {"value": 0.5},
+        {"value": math.nan},
+        {"value": math.inf},
+        {"at": datetime(2026, 5, 4)},
+        {"subject": "x" * 201},
+        {"at": datetime(2019, 1, 1, tzinfo=UTC)},
+        {"at": datetime(2999, 1, 1, tzinfo=UTC)},
     ],
-)  # fmt: skip
+)
 def test_senseless_cases_are_refused_and_nothing_is_kept(kpi, mia, change):
     with pytest.raises(Refused, match="Outcome 2"):
         record(kpi, mia, case(), case(**change))
@@ -139,7 +153,9 @@ def test_who_may_record(kpi, ana, gita, otto):
             record(kpi, actor, case())
 
 
-def test_predictions_are_linked_and_foreign_ones_refused(kpi, answered, live_endpoint, project, mia, ravi, omar):
+def test_predictions_are_linked_and_foreign_ones_refused(
+    kpi, answered, live_endpoint, project, mia, ravi, omar
+):
     (made,) = answered()
     linked = record(kpi, mia, case(prediction=made.uuid, subject="customer 7"))[0]
     assert linked.prediction == made
@@ -161,16 +177,19 @@ def test_a_subject_counts_once_however_often_and_on_whatever_day_it_returns(kpi,
     record(kpi, mia, case(subject="a", at=WHEN + timedelta(days=1)), case("holdout", subject="c"), case())
 
     assert days(kpi) == {
-        ("2026-05-04", "model"): (3, 3.0, 2, 1), ("2026-05-04", "holdout"): (1, 1.0, 1, 0), ("2026-05-05", "model"): (2, 2.0, 1, 0),
-    }  # fmt: skip
+        ("2026-05-04", "model"): (3, 3.0, 2, 1),
+        ("2026-05-04", "holdout"): (1, 1.0, 1, 0),
+        ("2026-05-05", "model"): (2, 2.0, 1, 0),
+    }
     found = queries.compare(kpi, WHEN, WHEN + timedelta(days=2))
     assert (found.subjects, found.unnamed, found.model.filled, found.model_cases) == (4, 1, 3, 5)
 
 
 # ── What the sums say ───────────────────────────────────────────────────────
 def looks(chance, kind, *, cases, weeks, holdout, subjects=None, icc=0.1):
-    """Both arms at the end of each week; the model has no effect. subjects: in both arms, else each case is one's own. icc: how much the
-    cases of a subject resemble each other, of a share."""
+    """Both arms at the end of each week; the model has no effect. subjects: in both arms, else each case is
+    one's own. icc: how much the cases of a subject resemble each other, of a share.
+    """
     arms, found, size = [np.zeros((2, outcomes.GROUPS)) for _ in range(2)], [], subjects or cases
     held, group = chance.random(size) < holdout, chance.integers(0, outcomes.GROUPS, size)
     level = chance.beta(0.3 * (1 - icc) / icc, 0.7 * (1 - icc) / icc, size)
@@ -200,8 +219,16 @@ def looks(chance, kind, *, cases, weeks, holdout, subjects=None, icc=0.1):
     ],
 )
 def test_without_an_effect_hardly_a_quarter_of_weekly_looks_has_a_better_or_worse(kpi, kind, given):
-    """With intervals for one look, of cases, it was a fifth to a third of quarters, and half where cases come from returning subjects."""
-    kpi.kind, kpi.holdout_share, chance, wrong, quarters = kind, given["holdout"], np.random.default_rng(10), 0, 60
+    """With intervals for one look, of cases, it was a fifth to a third of quarters, and half where cases come
+    from returning subjects.
+    """
+    kpi.kind, kpi.holdout_share, chance, wrong, quarters = (
+        kind,
+        given["holdout"],
+        np.random.default_rng(10),
+        0,
+        60,
+    )
     for _ in range(quarters):
         seen = [both(kpi, *arms).verdict for arms in looks(chance, kind, weeks=13, **given)]
         wrong += any(each in (Verdict.BETTER, Verdict.WORSE) for each in seen)
@@ -210,22 +237,34 @@ def test_without_an_effect_hardly_a_quarter_of_weekly_looks_has_a_better_or_wors
 
 
 def test_a_mean_of_numbers_that_one_customer_makes_is_not_compared():
-    """Of customers who do not differ, one with three tenths of the cases alone was called better or worse in a quarter of all looks."""
+    """Of customers who do not differ, one with three tenths of the cases alone was called better or worse in
+    a quarter of all looks.
+    """
     counts = np.full(256, 10.0)
     whale = np.where(np.arange(256) == 7, 1100.0, counts)
     arms = [Arm(groups=np.stack([each, each * 2 + np.arange(256) % 3])) for each in (counts, whale)]
 
     assert outcomes.compare("number", arms[0], arms[0]) is not None
-    assert [outcomes.compare("number", *pair) for pair in ((arms[0], arms[1]), (arms[1], arms[0]))] == [None, None]
-    assert outcomes.compare("share", *(Arm(groups=np.stack([arm.groups[0], arm.groups[0] / 2])) for arm in arms)) is not None
+    assert [outcomes.compare("number", *pair) for pair in ((arms[0], arms[1]), (arms[1], arms[0]))] == [
+        None,
+        None,
+    ]
+    assert (
+        outcomes.compare("share", *(Arm(groups=np.stack([arm.groups[0], arm.groups[0] / 2])) for arm in arms))
+        is not None
+    )
 
 
 def test_several_figures_hold_together(kpi):
     one, two = arm_of(np.arange(400) % 10 < 8, seed=1), arm_of(np.arange(400) % 10 < 7, seed=2)
 
-    widths = [each.high - each.low for each in (both(kpi, one, two, figures=number).difference for number in (1, 5))]
+    widths = [
+        each.high - each.low for each in (both(kpi, one, two, figures=number).difference for number in (1, 5))
+    ]
 
-    assert widths[1] / widths[0] == pytest.approx(sequences.quantile(200, 0.01) / sequences.quantile(200), rel=0.02)
+    assert widths[1] / widths[0] == pytest.approx(
+        sequences.quantile(200, 0.01) / sequences.quantile(200), rel=0.02
+    )
 
 
 def test_where_nothing_varies_there_is_no_interval_and_rounding_is_no_variation(kpi):
@@ -238,16 +277,29 @@ def test_where_nothing_varies_there_is_no_interval_and_rounding_is_no_variation(
 @pytest.mark.parametrize("level", [0.0, 1e6, 1e8, 1e9])
 def test_large_values_have_the_interval_of_small_ones(level):
     values = np.random.default_rng(7).normal(0, 1, (2, 1000))
-    small, large = (outcomes.compare("number", *(arm_of(each + by, seed=at) for at, each in enumerate(values))) for by in (0.0, level))
+    small, large = (
+        outcomes.compare("number", *(arm_of(each + by, seed=at) for at, each in enumerate(values)))
+        for by in (0.0, level)
+    )
 
     assert (large.high - large.low) == pytest.approx(small.high - small.low, rel=1e-6)
 
 
 def test_large_values_are_added_up_over_batches_and_days(live_endpoint, lee, mia):
-    made = actions.define_kpi(endpoint_id=live_endpoint.uuid, actor=lee, **GIVEN | {"kind": "number", "holdout_share": 0.5})
+    made = actions.define_kpi(
+        endpoint_id=live_endpoint.uuid, actor=lee, **GIVEN | {"kind": "number", "holdout_share": 0.5}
+    )
     values = [1e8 + each for each in (0.0, 1.0, 2.0, 5.0)] * 50
     for day, batch in enumerate((values[:75], values[75:125], values[125:])):
-        record(made, mia, *[case(arm, value, at=WHEN + timedelta(days=day // 2)) for value in batch for arm in ("model", "holdout")])
+        record(
+            made,
+            mia,
+            *[
+                case(arm, value, at=WHEN + timedelta(days=day // 2))
+                for value in batch
+                for arm in ("model", "holdout")
+            ],
+        )
 
     found = queries.compare(made, WHEN, WHEN + timedelta(days=2))
 
@@ -257,19 +309,25 @@ def test_large_values_are_added_up_over_batches_and_days(live_endpoint, lee, mia
 
 
 @pytest.mark.parametrize(
-    ("model", "holdout", "off"), [(900, 100, False), (1780, 220, False), (8600, 1400, True), (300, 100, True), (95, 5, False)]
+    ("model", "holdout", "off"),
+    [(900, 100, False), (1780, 220, False), (8600, 1400, True), (300, 100, True), (95, 5, False)],
 )
 def test_a_split_is_off_where_chance_alone_never_makes_it(model, holdout, off):
     assert (outcomes.ratio_p(model, holdout, 0.1) < outcomes.MISMATCH_P) is off
 
 
 def test_subjects_that_return_make_no_false_alarm_of_the_split(kpi):
-    """A tenth of 400 subjects is held out. Cases counted in their place it was an alarm in 46 % of such quarters."""
+    """A tenth of 400 subjects is held out. Cases counted in their place it was an alarm in 46 % of such
+    quarters.
+    """
     chance, alarms = np.random.default_rng(12), 0
     for _ in range(60):
         heavy = chance.lognormal(0, 1.5, 400)
         held, cases = chance.random(400) < 0.1, chance.poisson(20 * heavy)
-        arms = [Arm(int(mine.sum()), 0, np.full((2, outcomes.GROUPS), cases[mine].sum() / outcomes.GROUPS)) for mine in (~held, held)]
+        arms = [
+            Arm(int(mine.sum()), 0, np.full((2, outcomes.GROUPS), cases[mine].sum() / outcomes.GROUPS))
+            for mine in (~held, held)
+        ]
         alarms += both(kpi, *arms).mismatch
 
     assert alarms == 0
@@ -283,12 +341,22 @@ def test_the_sample_ratio_at_its_ends():
 
 
 def test_too_few_subjects_give_no_difference(kpi, mia):
-    record(kpi, mia, *[case(value=at % 2) for at in range(270)], *[case("holdout", subject="the same") for _ in range(200)])
+    record(
+        kpi,
+        mia,
+        *[case(value=at % 2) for at in range(270)],
+        *[case("holdout", subject="the same") for _ in range(200)],
+    )
 
     found = queries.compare(kpi, WHEN, WHEN + timedelta(days=1))
 
     assert (found.n, found.model_mean, found.holdout_mean, found.difference) == (470, 0.5, 1.0, None)
-    assert (found.holdout.filled, found.holdout.subjects, found.verdict, found.reading) == (1, 1, Verdict.FEW, "sample ratio off")
+    assert (found.holdout.filled, found.holdout.subjects, found.verdict, found.reading) == (
+        1,
+        1,
+        Verdict.FEW,
+        "sample ratio off",
+    )
 
 
 def test_a_comparison_of_a_share(kpi, mia):
@@ -319,5 +387,7 @@ def test_weeks_have_no_gaps(kpi, mia):
     found = queries.weeks(kpi, WHEN, WHEN + timedelta(days=16))
 
     assert [(week.start.date().isoformat(), week.model[1], week.holdout[1]) for week in found] == [
-        ("2026-05-04", 1, 0), ("2026-05-11", 0, 0), ("2026-05-18", 0, 1),
-    ]  # fmt: skip
+        ("2026-05-04", 1, 0),
+        ("2026-05-11", 0, 0),
+        ("2026-05-18", 0, 1),
+    ]

@@ -24,7 +24,12 @@ NOW = datetime(2026, 6, 20, 15, 30, tzinfo=UTC)
 def busy(live_endpoint):
     """Sixty requests a minute in the hour before NOW, of which one a minute was refused."""
     version = live_endpoint.alias.version
-    put({Place(live_endpoint.pk, version.pk, "stable", NOW - at * MINUTE): Counts(requests=61, refused=1) for at in range(1, 61)})
+    put(
+        {
+            Place(live_endpoint.pk, version.pk, "stable", NOW - at * MINUTE): Counts(requests=61, refused=1)
+            for at in range(1, 61)
+        }
+    )
     return live_endpoint
 
 
@@ -64,7 +69,13 @@ def lost():
 @pytest.mark.postgres
 def test_probes_are_counted_by_minute_and_unanswered_ones_apart(live_endpoint, responds):
     refused, slow = httpx.ConnectError("refused"), httpx.ReadTimeout("slow")
-    for seconds, response, answered in ((0, 200, True), (5, refused, False), (10, slow, False), (15, 503, False), (61, 404, True)):
+    for seconds, response, answered in (
+        (0, 200, True),
+        (5, refused, False),
+        (10, slow, False),
+        (15, 503, False),
+        (61, 404, True),
+    ):
         responds(response)
         assert actions.probe(NOW + timedelta(seconds=seconds)) is answered
 

@@ -20,7 +20,9 @@ def old_and_new(answered, live_endpoint):
 
 
 @pytest.mark.postgres
-def test_old_predictions_go_with_their_feedback_and_the_counts_stay(old_and_new, live_endpoint, ana, monkeypatch):
+def test_old_predictions_go_with_their_feedback_and_the_counts_stay(
+    old_and_new, live_endpoint, ana, monkeypatch
+):
     import importlib
 
     monkeypatch.setattr(importlib.import_module("monitoring.traffic.actions.retention"), "BATCH", 1)
@@ -39,7 +41,11 @@ def test_texts_are_forgotten_endpoint_by_endpoint(old_and_new, live_endpoint, se
     with CaptureQueriesContext(connection) as statements:
         assert actions.forget_texts() == 3
     assert not Prediction.objects.exclude(text=None).exists()
-    asked = [each["sql"] for each in statements if each["sql"].startswith("SELECT") and "traffic_prediction" in each["sql"]]
+    asked = [
+        each["sql"]
+        for each in statements
+        if each["sql"].startswith("SELECT") and "traffic_prediction" in each["sql"]
+    ]
     assert len(asked) == 2
     assert all('"endpoint_id" = ' in sql for sql in asked)
 
@@ -50,7 +56,14 @@ def test_what_a_trace_holds_on_to_stays(old_and_new, live_endpoint):
 
     decision = Decision.objects.first()
     fields = {field.name for field in Neighbour._meta.concrete_fields}
-    given = {"prediction": old_and_new[0], "item": decision.item, "decision": decision, "rank": 1, "similarity": 0.9, "position": 0}
+    given = {
+        "prediction": old_and_new[0],
+        "item": decision.item,
+        "decision": decision,
+        "rank": 1,
+        "similarity": 0.9,
+        "position": 0,
+    }
     Neighbour.objects.create(**{name: value for name, value in given.items() if name in fields})
 
     actions.clear_old()
@@ -61,9 +74,12 @@ def test_what_a_trace_holds_on_to_stays(old_and_new, live_endpoint):
 def test_shadow_answers_go_too(live_endpoint):
     for days in (100, 10):
         ShadowAnswer.objects.create(
-            endpoint=live_endpoint, prediction_uuid="11111111-0000-4000-8000-000000000001", code=200, latency_ms=1.0,
+            endpoint=live_endpoint,
+            prediction_uuid="11111111-0000-4000-8000-000000000001",
+            code=200,
+            latency_ms=1.0,
             at=timezone.now() - timedelta(days=days),
-        )  # fmt: skip
+        )
 
     actions.clear_old()
 

@@ -1,4 +1,6 @@
-"""Hours and days are exactly their minutes: after a sleep, after late lines, and after the minutes are gone."""
+"""Hours and days are exactly their minutes: after a sleep, after late lines, and after the minutes are
+gone.
+"""
 
 from datetime import UTC, datetime, timedelta
 
@@ -30,7 +32,9 @@ def take(live_endpoint, clock):
     """Takes requests in at these times, each of one text."""
 
     def make(*moments):
-        endpoints.write_segment(*(endpoints.spool_line(live_endpoint, at=moment.isoformat()) for moment in moments))
+        endpoints.write_segment(
+            *(endpoints.spool_line(live_endpoint, at=moment.isoformat()) for moment in moments)
+        )
         assert actions.ingest() == len(moments)
 
     return make
@@ -58,8 +62,14 @@ def test_hours_and_days_are_the_sums_of_their_minutes(take, live_endpoint):
     sums = [merge(model.objects.all()) for model in (MinuteRollup, HourRollup, DayRollup)]
     assert sums[0] == sums[1] == sums[2]
     assert sums[0].requests == 72
-    for since, until in ((NOW - 3 * DAY, NOW), (NOW - 50 * HOUR, NOW - 2 * HOUR), (floor(NOW, DAY) - DAY, floor(NOW, DAY))):
-        assert window(live_endpoint, since, until) == sum(floor(since, timedelta(minutes=1)) <= m < until for m in moments)
+    for since, until in (
+        (NOW - 3 * DAY, NOW),
+        (NOW - 50 * HOUR, NOW - 2 * HOUR),
+        (floor(NOW, DAY) - DAY, floor(NOW, DAY)),
+    ):
+        assert window(live_endpoint, since, until) == sum(
+            floor(since, timedelta(minutes=1)) <= m < until for m in moments
+        )
 
 
 @pytest.mark.postgres
@@ -98,7 +108,10 @@ def test_a_beat_that_slept_for_days_catches_up(take, clock, live_endpoint):
     actions.build_rollups()
 
     assert len(requests(HourRollup)) == 7
-    assert requests(DayRollup) == {floor(NOW, DAY): 1, **{floor(NOW + step * DAY, DAY): 2 for step in range(1, 4)}}
+    assert requests(DayRollup) == {
+        floor(NOW, DAY): 1,
+        **{floor(NOW + step * DAY, DAY): 2 for step in range(1, 4)},
+    }
     assert window(live_endpoint, NOW - DAY, later) == 7
     assert RollupMark.objects.get(level="hour").through == floor(later, HOUR)
 
@@ -168,9 +181,13 @@ def test_a_series_has_every_step_and_adds_up(take, live_endpoint):
     for step in (timedelta(minutes=15), HOUR, 2 * HOUR, DAY):
         points = queries.series(live_endpoint, since, NOW, step)
         assert queries.whole(points).requests == 99
-        assert [point.counts.since for point in points] == [floor(since, step) + at * step for at in range(len(points))]
+        assert [point.counts.since for point in points] == [
+            floor(since, step) + at * step for at in range(len(points))
+        ]
         for point in points:
-            assert point.counts.requests == sum(point.counts.since <= moment < point.counts.until for moment in moments)
+            assert point.counts.requests == sum(
+                point.counts.since <= moment < point.counts.until for moment in moments
+            )
 
 
 def test_numbers_that_are_kept_survive_a_round_trip():

@@ -30,13 +30,28 @@ def counted(model) -> dict[str, int]:
 
 @pytest.mark.postgres
 def test_predictions_copies_and_counts_are_of_the_endpoint_named(live_endpoint, twin):
-    lines = [endpoints.spool_line(live_endpoint), *(endpoints.spool_line(twin) for _ in range(2)), endpoints.error_line(twin)]
+    lines = [
+        endpoints.spool_line(live_endpoint),
+        *(endpoints.spool_line(twin) for _ in range(2)),
+        endpoints.error_line(twin),
+    ]
     copy = {
-        "kind": "shadow", "uuid": "11111111-0000-4000-8000-000000000001", "at": lines[1]["at"], "endpoint": twin.full_name,
-        "version": str(twin.alias.version.uuid), "root_digest": twin.alias.version.root_digest, "deployment": None,
-        "prediction": lines[1]["uuid"], "code": 200, "label": "billing", "confidence": 0.9, "agrees": True, "kl": 0.0,
-        "latency_ms": 4.0, "primary_latency_ms": 5.0,
-    }  # fmt: skip
+        "kind": "shadow",
+        "uuid": "11111111-0000-4000-8000-000000000001",
+        "at": lines[1]["at"],
+        "endpoint": twin.full_name,
+        "version": str(twin.alias.version.uuid),
+        "root_digest": twin.alias.version.root_digest,
+        "deployment": None,
+        "prediction": lines[1]["uuid"],
+        "code": 200,
+        "label": "billing",
+        "confidence": 0.9,
+        "agrees": True,
+        "kl": 0.0,
+        "latency_ms": 4.0,
+        "primary_latency_ms": 5.0,
+    }
     endpoints.write_segment(*lines, copy)
 
     actions.ingest()
@@ -45,7 +60,10 @@ def test_predictions_copies_and_counts_are_of_the_endpoint_named(live_endpoint, 
     answered = Prediction.objects.filter(code=200).values_list("endpoint", "version")
     assert set(answered) == {(each.pk, each.alias.version_id) for each in (live_endpoint, twin)}
     requests = MinuteRollup.objects.exclude(arm="shadow").values_list("endpoint__project__slug", "requests")
-    assert {slug: sum(n for at, n in requests if at == slug) for slug, _ in requests} == {"inbox": 1, "claims": 3}
+    assert {slug: sum(n for at, n in requests if at == slug) for slug, _ in requests} == {
+        "inbox": 1,
+        "claims": 3,
+    }
 
 
 def test_a_line_of_an_earlier_release_is_of_the_endpoint_that_alone_had_its_slug_then(live_endpoint, twin):

@@ -1,4 +1,6 @@
-"""A word on a prediction that is not here: to be sent again while the prediction may arrive from the spool, refused after that."""
+"""A word on a prediction that is not here: to be sent again while the prediction may arrive from the spool,
+refused after that.
+"""
 
 import os
 import uuid
@@ -54,15 +56,27 @@ def dated(moment):
 def test_what_may_arrive_is_asked_for_again_and_what_cannot_is_refused_for_good(live_endpoint, lee):
     api = APIClient()
     api.force_authenticate(lee)
-    kpi = actions.define_kpi(endpoint_id=live_endpoint.uuid, name="Handled", direction="up", kind="share", holdout_share=0.1, actor=lee)
+    kpi = actions.define_kpi(
+        endpoint_id=live_endpoint.uuid,
+        name="Handled",
+        direction="up",
+        kind="share",
+        holdout_share=0.1,
+        actor=lee,
+    )
     now = datetime.now(UTC)
 
     def answers(prediction, index):
         word = {"prediction": str(prediction), "index": index}
         case = word | {"uuid": str(uuid.uuid4()), "arm": "model", "value": 1, "at": now.isoformat()}
-        asked = (("feedback/", {"feedback": [word | {"right": True}]}), (f"kpis/{kpi.uuid}/outcomes/", {"outcomes": [case]}))
+        asked = (
+            ("feedback/", {"feedback": [word | {"right": True}]}),
+            (f"kpis/{kpi.uuid}/outcomes/", {"outcomes": [case]}),
+        )
         found = [api.post(f"/api/v1/{address}", body, format="json") for address, body in asked]
-        return {(answer.status_code, answer.json()["code"], answer.headers.get("Retry-After")) for answer in found}
+        return {
+            (answer.status_code, answer.json()["code"], answer.headers.get("Retry-After")) for answer in found
+        }
 
     for index in (0, 3):
         assert answers(timed_uuid(), index) == {(503, "not_ready", "5")}
@@ -77,9 +91,18 @@ def test_what_may_arrive_is_asked_for_again_and_what_cannot_is_refused_for_good(
 
 
 @pytest.mark.parametrize("what", ["feedback", "outcome"])
-def test_what_arrives_from_a_backlog_while_it_is_looked_for_may_be_sent_again(live_endpoint, lee, monkeypatch, what):
+def test_what_arrives_from_a_backlog_while_it_is_looked_for_may_be_sent_again(
+    live_endpoint, lee, monkeypatch, what
+):
     """The server answered an hour ago, its segment waited since, and is taken in between the two reads."""
-    kpi = actions.define_kpi(endpoint_id=live_endpoint.uuid, name="Handled", direction="up", kind="share", holdout_share=0.1, actor=lee)
+    kpi = actions.define_kpi(
+        endpoint_id=live_endpoint.uuid,
+        name="Handled",
+        direction="up",
+        kind="share",
+        holdout_share=0.1,
+        actor=lee,
+    )
     now = datetime.now(UTC)
     waiting = endpoints.write_segment(endpoints.spool_line(live_endpoint))
     os.utime(waiting, ((now - HOUR).timestamp(),) * 2)
@@ -94,7 +117,9 @@ def test_what_arrives_from_a_backlog_while_it_is_looked_for_may_be_sent_again(li
     case = actions.Case(uuid.uuid4(), "model", 1.0, now, prediction=prediction)
 
     body = {
-        "feedback": lambda: actions.record_feedback(prediction_id=prediction, right=True, label="", actor=lee),
+        "feedback": lambda: actions.record_feedback(
+            prediction_id=prediction, right=True, label="", actor=lee
+        ),
         "outcome": lambda: actions.record_outcomes(kpi_id=kpi.uuid, cases=[case], actor=lee),
     }
 

@@ -1,4 +1,6 @@
-"""What a version was made of is what the trail says: snapshots, runs, base models, and what its model is for."""
+"""What a version was made of is what the trail says: snapshots, runs, base models, and what its model is
+for.
+"""
 
 import pytest
 from django.db import DatabaseError, transaction
@@ -97,7 +99,9 @@ def test_what_was_written_behind_the_products_back_is_named(version, forge, rule
 
 
 def test_a_base_model_that_claims_to_come_from_no_run_is_named(project, mia, lee):
-    base = training.actions.add_run_base(run=training.make_run(training.make_snapshot(project, mia), lee, splits=()), actor=mia)
+    base = training.actions.add_run_base(
+        run=training.make_run(training.make_snapshot(project, mia), lee, splits=()), actor=mia
+    )
 
     behind_its_back("UPDATE training_basemodel SET run_id = NULL WHERE id = %s", base.pk)
 

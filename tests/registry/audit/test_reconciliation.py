@@ -1,4 +1,6 @@
-"""What the database holds of approvals, deployments and roles is what the trail says, and nothing else, on either side."""
+"""What the database holds of approvals, deployments and roles is what the trail says, and nothing else, on
+either side.
+"""
 
 import json
 import re
@@ -49,29 +51,47 @@ STANDARD_GATES = ("quality", "live", "calibration", "leakage", "labels", "signat
 
 @pytest.fixture
 def lived(live_endpoint, project, ben, mia, lee, gita, omar) -> Endpoint:
-    """All that can happen to an endpoint, a request and a person: the last request is in review, the one before was rejected."""
+    """All that can happen to an endpoint, a request and a person: the last request is in review, the one
+    before was rejected.
+    """
     request = with_approval(live_endpoint, plans.by_hand(500))
     canary = endpoints.deploy(request_id=request.uuid, actor=omar, share=500)
     canary = endpoints.set_share(deployment_id=canary.uuid, share=2_000, actor=omar, reason="No errors.")
     endpoints.set_share(deployment_id=canary.uuid, share=10_000, actor=omar, reason="No errors.")
     live_endpoint.alias.refresh_from_db()
-    endpoints.roll_back(endpoint_id=live_endpoint.uuid, actor=omar, reason="Slow.", typed="1.0.0", seen_moves=live_endpoint.alias.moves)
-    shadow = endpoints.start_shadow(endpoint_id=live_endpoint.uuid, version_id=request.version.uuid, share=100, actor=omar)
+    endpoints.roll_back(
+        endpoint_id=live_endpoint.uuid,
+        actor=omar,
+        reason="Slow.",
+        typed="1.0.0",
+        seen_moves=live_endpoint.alias.moves,
+    )
+    shadow = endpoints.start_shadow(
+        endpoint_id=live_endpoint.uuid, version_id=request.version.uuid, share=100, actor=omar
+    )
     endpoints.stop_shadow(deployment_id=shadow.uuid, actor=omar, reason="Enough.")
     asked = registry.asked_request(request.version, live_endpoint, mia)
-    promotions.reject(request_id=asked.uuid, actor=lee, reason="Slow.", password=PASSWORD, seen=asked.subject_digest)
+    promotions.reject(
+        request_id=asked.uuid, actor=lee, reason="Slow.", password=PASSWORD, seen=asked.subject_digest
+    )
     asked = registry.asked_request(request.version, live_endpoint, mia)
     promotions.withdraw(request_id=asked.uuid, actor=mia, reason="Too early.")
     registry.asked_request(request.version, live_endpoint, mia)
     promotions.comment(request_id=last().uuid, actor=mia, text="Ready when you are.")
-    held = catalog.freeze(endpoint_id=live_endpoint.uuid, reason="Audit.", until=timezone.now() + timedelta(days=1), actor=omar)
+    held = catalog.freeze(
+        endpoint_id=live_endpoint.uuid, reason="Audit.", until=timezone.now() + timedelta(days=1), actor=omar
+    )
     catalog.lift_freeze(freeze_id=held.uuid, actor=omar)
-    catalog.freeze(endpoint_id=live_endpoint.uuid, reason="Fair.", until=timezone.now() + timedelta(days=1), actor=omar)
+    catalog.freeze(
+        endpoint_id=live_endpoint.uuid, reason="Fair.", until=timezone.now() + timedelta(days=1), actor=omar
+    )
     token, _ = endpoints.create_token(endpoint_id=live_endpoint.uuid, name="app", days=9, actor=omar)
     endpoints.revoke_token(token_id=token.uuid, actor=omar)
     token, _ = access.create_token(user=mia, name="ci", scopes=["read"], days=9, project=project)
     access.revoke_token(token_id=token.uuid, actor=mia)
-    admin = access.create_user(username="ada", display_name="Ada", email="", password=None, actor=None, admin=True)
+    admin = access.create_user(
+        username="ada", display_name="Ada", email="", password=None, actor=None, admin=True
+    )
     access.revoke(user=ben, role=Role.ANALYST, root=project, actor=admin)
     access.grant(user=ben, role=Role.ENGINEER, root=live_endpoint.model, actor=None)
     access.grant(user=mia, role=Role.ANALYST, root=project, actor=admin)
@@ -83,7 +103,12 @@ def lived(live_endpoint, project, ben, mia, lee, gita, omar) -> Endpoint:
 def test_what_the_actions_do_is_accounted_for(lived):
     assert found() == []
     assert {deployment.arm for deployment in Deployment.objects.all()} == {"stable", "canary", "shadow"}
-    assert set(PromotionRequest.objects.values_list("status", flat=True)) == {"fulfilled", "rejected", "withdrawn", "in_review"}
+    assert set(PromotionRequest.objects.values_list("status", flat=True)) == {
+        "fulfilled",
+        "rejected",
+        "withdrawn",
+        "in_review",
+    }
 
 
 def test_an_account_of_more_objects_asks_no_more_often(lived, project, mia, ravi):
@@ -96,7 +121,9 @@ def test_an_account_of_more_objects_asks_no_more_often(lived, project, mia, ravi
         return counted
 
     before = statements()
-    version = registry.make_version(project, mia, ravi, model=lived.model, snapshot=lived.alias.version.run.snapshot, semver="9.0.0")
+    version = registry.make_version(
+        project, mia, ravi, model=lived.model, snapshot=lived.alias.version.run.snapshot, semver="9.0.0"
+    )
     registry.asked_request(version, registry.make_endpoint(lived.model, mia), mia)
     policies.publish(text=registry.LAX, actor=None)
     access.create_token(user=mia, name="cd", scopes=["read"], days=9)
@@ -123,11 +150,18 @@ def person(name: str) -> User:
 
 
 def move_to_approved(_: Endpoint) -> None:
-    PromotionRequest.objects.filter(pk=last().pk).update(status=Status.APPROVED)  # a move that the triggers allow
+    # a move that the triggers allow
+    PromotionRequest.objects.filter(pk=last().pk).update(status=Status.APPROVED)
 
 
 def give_a_verdict(_: Endpoint) -> None:
-    Verdict.objects.create(request=last(), step="technical", reviewer=person("lee"), approves=True, subject_digest=last().subject_digest)
+    Verdict.objects.create(
+        request=last(),
+        step="technical",
+        reviewer=person("lee"),
+        approves=True,
+        subject_digest=last().subject_digest,
+    )
 
 
 def turn_a_verdict(_: Endpoint) -> None:
@@ -160,7 +194,9 @@ def take_a_request_away(_: Endpoint) -> None:
 
 def deploy_a_shadow(endpoint: Endpoint) -> None:
     shadow = {"arm": "shadow", "share": 100, "cause": "shadow", "epoch": 99}
-    Deployment.objects.create(endpoint=endpoint, version=rejected().version, started_by=person("omar"), **shadow)
+    Deployment.objects.create(
+        endpoint=endpoint, version=rejected().version, started_by=person("omar"), **shadow
+    )
 
 
 def let_a_shadow_go_on(_: Endpoint) -> None:
@@ -172,7 +208,9 @@ def end_what_is_live(_: Endpoint) -> None:
 
 
 def approve_by_another_request(_: Endpoint) -> None:
-    behind_its_back("UPDATE endpoints_deployment SET approval_id = %s WHERE arm = 'canary' AND share = 500", rejected().pk)
+    behind_its_back(
+        "UPDATE endpoints_deployment SET approval_id = %s WHERE arm = 'canary' AND share = 500", rejected().pk
+    )
 
 
 def take_a_deployment_away(_: Endpoint) -> None:
@@ -187,7 +225,9 @@ def move_the_alias(endpoint: Endpoint) -> None:
 def lift_a_quarantine(_: Endpoint) -> None:
     version = rejected().version
     catalog.quarantine(version_id=version.uuid, reason="Leaks.", actor=person("omar"))
-    behind_its_back("UPDATE catalog_modelversion SET state = 'active', state_reason = '' WHERE id = %s", version.pk)
+    behind_its_back(
+        "UPDATE catalog_modelversion SET state = 'active', state_reason = '' WHERE id = %s", version.pk
+    )
 
 
 def quarantine_in_silence(_: Endpoint) -> None:
@@ -195,27 +235,41 @@ def quarantine_in_silence(_: Endpoint) -> None:
 
 
 def put_other_files_in_a_version(_: Endpoint) -> None:
-    behind_its_back("UPDATE catalog_modelversion SET root_digest = %s WHERE id = %s", "f" * 64, rejected().version_id)
+    behind_its_back(
+        "UPDATE catalog_modelversion SET root_digest = %s WHERE id = %s", "f" * 64, rejected().version_id
+    )
 
 
 def write_a_card_in_anothers_name(_: Endpoint) -> None:
-    behind_its_back("UPDATE catalog_card SET author_id = %s WHERE version_id = %s", person("omar").pk, rejected().version_id)
+    behind_its_back(
+        "UPDATE catalog_card SET author_id = %s WHERE version_id = %s",
+        person("omar").pk,
+        rejected().version_id,
+    )
 
 
 def better_what_a_version_is_worth(_: Endpoint) -> None:
     version = ModelVersion.objects.get(pk=rejected().version_id)
     version.facts["evaluation"]["metrics"]["macro_f1"]["value"] = 0.999
-    behind_its_back("UPDATE catalog_modelversion SET facts = %s WHERE id = %s", json.dumps(version.facts), version.pk)
+    behind_its_back(
+        "UPDATE catalog_modelversion SET facts = %s WHERE id = %s", json.dumps(version.facts), version.pk
+    )
 
 
 def state_something_else_by_another_key(_: Endpoint) -> None:
     pk = rejected().version_id
-    behind_its_back("UPDATE catalog_card SET stated = %s, key_fingerprint = 'ab' WHERE version_id = %s", '{"limits": "None."}', pk)
+    behind_its_back(
+        "UPDATE catalog_card SET stated = %s, key_fingerprint = 'ab' WHERE version_id = %s",
+        '{"limits": "None."}',
+        pk,
+    )
 
 
 def move_a_version(endpoint: Endpoint) -> None:
     other = registry.make_model(endpoint.model.project, person("mia"))
-    behind_its_back("UPDATE catalog_modelversion SET model_id = %s WHERE id = %s", other.pk, rejected().version_id)
+    behind_its_back(
+        "UPDATE catalog_modelversion SET model_id = %s WHERE id = %s", other.pk, rejected().version_id
+    )
 
 
 def move_an_endpoint(endpoint: Endpoint) -> None:
@@ -232,7 +286,11 @@ def leave_a_group(_: Endpoint) -> None:
 
 
 def give_a_group_more(endpoint: Endpoint) -> None:
-    assign_perm("role_governance", Group.objects.get(name__endswith=":engineer", name__startswith="access.project"), endpoint.model.project)
+    assign_perm(
+        "role_governance",
+        Group.objects.get(name__endswith=":engineer", name__startswith="access.project"),
+        endpoint.model.project,
+    )
 
 
 def administer(_: Endpoint) -> None:
@@ -244,7 +302,9 @@ def come_back(_: Endpoint) -> None:
 
 
 def publish_a_policy(_: Endpoint) -> None:
-    Policy.objects.create(name="standard", version=99, text=registry.LAX, digest=sha256(registry.LAX.encode()).hexdigest())
+    Policy.objects.create(
+        name="standard", version=99, text=registry.LAX, digest=sha256(registry.LAX.encode()).hexdigest()
+    )
 
 
 def change_a_policy(_: Endpoint) -> None:
@@ -252,7 +312,9 @@ def change_a_policy(_: Endpoint) -> None:
 
 
 def govern_by_another_policy(endpoint: Endpoint) -> None:
-    Endpoint.objects.filter(pk=endpoint.pk).update(policy=policies.publish(text=registry.LAX.replace("standard", "short"), actor=None))
+    Endpoint.objects.filter(pk=endpoint.pk).update(
+        policy=policies.publish(text=registry.LAX.replace("standard", "short"), actor=None)
+    )
 
 
 def drop_the_texts(endpoint: Endpoint) -> None:
@@ -307,15 +369,27 @@ def strike_people(_: Endpoint) -> None:
 
 
 def put_words_into_a_verdict(_: Endpoint) -> None:
-    behind_its_back("UPDATE promotions_verdict SET reason = %s WHERE request_id = %s", "I was told to.", rejected().pk)
+    behind_its_back(
+        "UPDATE promotions_verdict SET reason = %s WHERE request_id = %s", "I was told to.", rejected().pk
+    )
 
 
 def add_a_gate(_: Endpoint) -> None:
-    GateResult.objects.create(request=rejected(), check_number=1, gate="fairness", title="Fair", status="passed", evidence="None found.")
+    GateResult.objects.create(
+        request=rejected(),
+        check_number=1,
+        gate="fairness",
+        title="Fair",
+        status="passed",
+        evidence="None found.",
+    )
 
 
 def better_a_gate(_: Endpoint) -> None:
-    behind_its_back("UPDATE promotions_gateresult SET value = '0.999' WHERE request_id = %s AND gate = 'quality'", rejected().pk)
+    behind_its_back(
+        "UPDATE promotions_gateresult SET value = '0.999' WHERE request_id = %s AND gate = 'quality'",
+        rejected().pk,
+    )
 
 
 def comment_in_anothers_name(_: Endpoint) -> None:
@@ -335,15 +409,26 @@ def end_at_another_time(_: Endpoint) -> None:
 
 
 def end_for_another_reason(_: Endpoint) -> None:
-    Deployment.objects.filter(arm="stable", ended_by=person("omar"), end_reason="Slow.").update(end_reason="Planned.")
+    Deployment.objects.filter(arm="stable", ended_by=person("omar"), end_reason="Slow.").update(
+        end_reason="Planned."
+    )
 
 
 def call_a_rollback_a_promotion(_: Endpoint) -> None:
-    behind_its_back("UPDATE endpoints_deployment SET cause = 'shadow', previous_id = NULL, reason = '' WHERE cause = 'rollback'")
+    behind_its_back(
+        "UPDATE endpoints_deployment SET cause = 'shadow', previous_id = NULL, reason = '' WHERE cause ="
+        " 'rollback'"
+    )
 
 
 def open_an_endpoint(endpoint: Endpoint) -> None:
-    EndpointToken.objects.create(endpoint=endpoint, name="app", digest="a" * 64, created_by=person("mia"), expires_at="2030-01-01T00:00Z")
+    EndpointToken.objects.create(
+        endpoint=endpoint,
+        name="app",
+        digest="a" * 64,
+        created_by=person("mia"),
+        expires_at="2030-01-01T00:00Z",
+    )
 
 
 def revive_a_token_of_an_endpoint(_: Endpoint) -> None:
@@ -351,7 +436,9 @@ def revive_a_token_of_an_endpoint(_: Endpoint) -> None:
 
 
 def act_for_someone(_: Endpoint) -> None:
-    ApiToken.objects.create(user=person("mia"), name="x", scopes=["read", "run"], digest="a" * 64, expires_at="2030-01-01T00:00Z")
+    ApiToken.objects.create(
+        user=person("mia"), name="x", scopes=["read", "run"], digest="a" * 64, expires_at="2030-01-01T00:00Z"
+    )
 
 
 def widen_a_token(_: Endpoint) -> None:
@@ -360,13 +447,19 @@ def widen_a_token(_: Endpoint) -> None:
 
 def replace_a_report(_: Endpoint) -> None:
     version = rejected().version
-    behind_its_back("UPDATE evaluation_evaluation SET report = %s WHERE id = %s", '{"metrics": {}}', version.evaluation_id)
+    behind_its_back(
+        "UPDATE evaluation_evaluation SET report = %s WHERE id = %s", '{"metrics": {}}', version.evaluation_id
+    )
 
 
 def replace_a_report_and_its_digest(_: Endpoint) -> None:
     replace_a_report(_)
     evaluation = rejected().version.evaluation
-    behind_its_back("UPDATE evaluation_evaluation SET report_digest = %s WHERE id = %s", evaluation.computed_digest, evaluation.pk)
+    behind_its_back(
+        "UPDATE evaluation_evaluation SET report_digest = %s WHERE id = %s",
+        evaluation.computed_digest,
+        evaluation.pk,
+    )
 
 
 def come_from_another_run(_: Endpoint) -> None:
@@ -390,33 +483,60 @@ SET = "is support-inbox-prod, for production, and {} the texts of requests, crea
 FORGERIES = {
     move_to_approved: [(DB, "is approved"), (TRAIL, "is in_review")],
     judge_by_another_policy: [(DB, "is judged by policy DIGEST"), (TRAIL, "is judged by policy DIGEST")],
-    give_a_verdict: [(DB, "LEE approves technical of DIGEST"), (DB, "LEE decides for a reason with digest DIGEST")],
+    give_a_verdict: [
+        (DB, "LEE approves technical of DIGEST"),
+        (DB, "LEE decides for a reason with digest DIGEST"),
+    ],
     turn_a_verdict: [(DB, "LEE approves technical of DIGEST"), (TRAIL, "LEE rejects technical of DIGEST")],
-    take_a_verdict_away: [(TRAIL, "LEE rejects technical of DIGEST"), (TRAIL, "LEE decides for a reason with digest DIGEST")],
+    take_a_verdict_away: [
+        (TRAIL, "LEE rejects technical of DIGEST"),
+        (TRAIL, "LEE decides for a reason with digest DIGEST"),
+    ],
     ask_for_another_version: [
-        (DB, "MIA requested version UUID on endpoint UUID"), (TRAIL, "MIA requested version UUID on endpoint UUID")
+        (DB, "MIA requested version UUID on endpoint UUID"),
+        (TRAIL, "MIA requested version UUID on endpoint UUID"),
     ],
     rest_on_something_else: [
-        (DB, "rests on DIGEST"), (TRAIL, "rests on DIGEST"), (DB, "keeps another subject than that of its digest")
+        (DB, "rests on DIGEST"),
+        (TRAIL, "rests on DIGEST"),
+        (DB, "keeps another subject than that of its digest"),
     ],
     take_a_request_away: [
-        (TRAIL, "LEE rejects technical of DIGEST"), (TRAIL, "MIA requested version UUID on endpoint UUID"), (TRAIL, "is rejected"),
-        (TRAIL, "rests on DIGEST"), (TRAIL, "is judged by policy DIGEST"), (TRAIL, "has rollout plan DIGEST"),
-        (TRAIL, "LEE decides for a reason with digest DIGEST"), (TRAIL, "has a note with digest DIGEST"),
-        (TRAIL, "has a reason with digest DIGEST"), *((TRAIL, f"check 1: {gate} passed") for gate in STANDARD_GATES),
+        (TRAIL, "LEE rejects technical of DIGEST"),
+        (TRAIL, "MIA requested version UUID on endpoint UUID"),
+        (TRAIL, "is rejected"),
+        (TRAIL, "rests on DIGEST"),
+        (TRAIL, "is judged by policy DIGEST"),
+        (TRAIL, "has rollout plan DIGEST"),
+        (TRAIL, "LEE decides for a reason with digest DIGEST"),
+        (TRAIL, "has a note with digest DIGEST"),
+        (TRAIL, "has a reason with digest DIGEST"),
+        *((TRAIL, f"check 1: {gate} passed") for gate in STANDARD_GATES),
     ],
     deploy_a_shadow: [
-        (DB, "deployment UUID runs"), (DB, "deployment UUID: version UUID as shadow at 100 of 10000, begun by OMAR"),
+        (DB, "deployment UUID runs"),
+        (DB, "deployment UUID: version UUID as shadow at 100 of 10000, begun by OMAR"),
         (DB, "deployment UUID: shadow after nothing"),
     ],
-    let_a_shadow_go_on: [(DB, "deployment UUID runs"), (TRAIL, "deployment UUID: ended by OMAR"), (TRAIL, ENDED)],
-    end_what_is_live: [(TRAIL, "deployment UUID runs"), (DB, "deployment UUID: ended by system"), (DB, ENDED)],
+    let_a_shadow_go_on: [
+        (DB, "deployment UUID runs"),
+        (TRAIL, "deployment UUID: ended by OMAR"),
+        (TRAIL, ENDED),
+    ],
+    end_what_is_live: [
+        (TRAIL, "deployment UUID runs"),
+        (DB, "deployment UUID: ended by system"),
+        (DB, ENDED),
+    ],
     approve_by_another_request: [
-        (side, "deployment UUID: version UUID as canary at 500 of 10000, begun by OMAR by request UUID") for side in (DB, TRAIL)
+        (side, "deployment UUID: version UUID as canary at 500 of 10000, begun by OMAR by request UUID")
+        for side in (DB, TRAIL)
     ],
     take_a_deployment_away: [
-        (TRAIL, "deployment UUID: version UUID as shadow at 100 of 10000, begun by OMAR"), (TRAIL, "deployment UUID: shadow after nothing"),
-        (TRAIL, "deployment UUID: ended by OMAR"), (TRAIL, ENDED),
+        (TRAIL, "deployment UUID: version UUID as shadow at 100 of 10000, begun by OMAR"),
+        (TRAIL, "deployment UUID: shadow after nothing"),
+        (TRAIL, "deployment UUID: ended by OMAR"),
+        (TRAIL, ENDED),
     ],
     move_the_alias: [(DB, "version UUID is live"), (TRAIL, "version UUID is live")],
     lift_a_quarantine: [(TRAIL, "is quarantined: Leaks.")],
@@ -427,7 +547,9 @@ FORGERIES = {
     ],
     write_a_card_in_anothers_name: [(DB, WRITTEN.format("OMAR")), (TRAIL, WRITTEN.format("MIA"))],
     better_what_a_version_is_worth: [(side, "has facts with digest DIGEST") for side in (DB, TRAIL)],
-    state_something_else_by_another_key: [(DB, "card revision 1 is signed with key ab, which isn't this installation's")],
+    state_something_else_by_another_key: [
+        (DB, "card revision 1 is signed with key ab, which isn't this installation's")
+    ],
     move_a_version: [(DB, "is of model UUID"), (TRAIL, "is of model UUID")],
     move_an_endpoint: [(DB, "is in project UUID")],
     join_a_group: [(DB, "holds access.project:UUID:governance")],
@@ -440,11 +562,22 @@ FORGERIES = {
         (DB, "has digest DIGEST, which isn't its text's"),
         *((side, "is version 1 of standard with digest DIGEST, published by system") for side in (DB, TRAIL)),
     ],
-    govern_by_another_policy: [(DB, "is governed by policy short"), (TRAIL, "is governed by policy standard")],
+    govern_by_another_policy: [
+        (DB, "is governed by policy short"),
+        (TRAIL, "is governed by policy standard"),
+    ],
     drop_the_texts: [(DB, SET.format("drops")), (TRAIL, SET.format("keeps"))],
-    address_it_otherwise: [(DB, SET.format("keeps").replace("support-inbox-prod", "other")), (TRAIL, SET.format("keeps"))],
-    take_anothers_address: [(side, f"is called {slug}") for slug in ("other", "inbox") for side in (DB, TRAIL)],
-    call_it_staging: [(DB, SET.format("keeps").replace("production", "staging")), (TRAIL, SET.format("keeps"))],
+    address_it_otherwise: [
+        (DB, SET.format("keeps").replace("support-inbox-prod", "other")),
+        (TRAIL, SET.format("keeps")),
+    ],
+    take_anothers_address: [
+        (side, f"is called {slug}") for slug in ("other", "inbox") for side in (DB, TRAIL)
+    ],
+    call_it_staging: [
+        (DB, SET.format("keeps").replace("production", "staging")),
+        (TRAIL, SET.format("keeps")),
+    ],
     lift_a_freeze: [(DB, "freeze UUID lifted by MIA")],
     let_a_freeze_run_out: [(DB, "the freeze until TIME ran out")],
     shorten_a_freeze: [(DB, FROZEN), (TRAIL, FROZEN)],
@@ -462,17 +595,29 @@ FORGERIES = {
     end_at_another_time: [(DB, ENDED), (TRAIL, ENDED)],
     end_for_another_reason: [(DB, ENDED), (TRAIL, ENDED)],
     call_a_rollback_a_promotion: [
-        (DB, "deployment UUID: shadow after nothing"), (TRAIL, "deployment UUID: rollback after UUID for a reason with digest DIGEST"),
+        (DB, "deployment UUID: shadow after nothing"),
+        (TRAIL, "deployment UUID: rollback after UUID for a reason with digest DIGEST"),
     ],
     open_an_endpoint: [(DB, "opens endpoint UUID until TIME, created by MIA"), (DB, "is kept as DIGEST")],
-    revive_a_token_of_an_endpoint: [(TRAIL, "is revoked"), (DB, "is kept as DIGEST"), (TRAIL, "is kept as DIGEST")],
+    revive_a_token_of_an_endpoint: [
+        (TRAIL, "is revoked"),
+        (DB, "is kept as DIGEST"),
+        (TRAIL, "is kept as DIGEST"),
+    ],
     act_for_someone: [(DB, "acts for MIA with read, run until TIME"), (DB, WIDE), (DB, "is kept as DIGEST")],
     widen_a_token: [(TRAIL, "is revoked"), (DB, WIDE), (TRAIL, LIMITED)],
-    replace_a_report: [(DB, MEASURED), (TRAIL, MEASURED), (DB, "report digest DIGEST doesn't match its report")],
+    replace_a_report: [
+        (DB, MEASURED),
+        (TRAIL, MEASURED),
+        (DB, "report digest DIGEST doesn't match its report"),
+    ],
     come_from_another_run: [(DB, "repeats run UUID")],
     be_someone_elses_run: [(DB, LAUNCHED.format("OMAR")), (TRAIL, LAUNCHED.format("MIA"))],
-    replace_a_report_and_its_digest: [*((side, MEASURED) for side in (DB, TRAIL)), *((side, SEALED) for side in (DB, TRAIL))],
-}  # fmt: skip
+    replace_a_report_and_its_digest: [
+        *((side, MEASURED) for side in (DB, TRAIL)),
+        *((side, SEALED) for side in (DB, TRAIL)),
+    ],
+}
 
 
 def plain(detail: str) -> str:
@@ -484,28 +629,74 @@ def plain(detail: str) -> str:
     return re.sub(r"\d{4}-\d\d-\d\dT[\d:.+]+\d", "TIME", text)
 
 
-# Each walk over the trail finds many at once. No two of a list are about the same fact; of those that change whole tables the first come
-# before who adds a row.
+# Each walk over the trail finds many at once. No two of a list are about the same fact; of those that change
+# whole tables the first come before who adds a row.
 TOGETHER = [
     [
-        turn_a_verdict, give_a_verdict, move_to_approved, judge_by_another_policy, write_a_note, give_another_reason, compare_otherwise,
-        strike_people, put_words_into_a_verdict, better_a_gate, change_a_comment, comment_in_anothers_name, end_what_is_live,
-        approve_by_another_request, end_in_anothers_name, end_at_another_time, end_for_another_reason, call_a_rollback_a_promotion,
-        quarantine_in_silence, write_a_card_in_anothers_name, better_what_a_version_is_worth, move_a_version, join_a_group, leave_a_group,
-        administer, come_back, publish_a_policy, drop_the_texts, shorten_a_freeze, revive_a_token_of_an_endpoint, open_an_endpoint,
-        widen_a_token, act_for_someone, replace_a_report, come_from_another_run, be_someone_elses_run,
+        turn_a_verdict,
+        give_a_verdict,
+        move_to_approved,
+        judge_by_another_policy,
+        write_a_note,
+        give_another_reason,
+        compare_otherwise,
+        strike_people,
+        put_words_into_a_verdict,
+        better_a_gate,
+        change_a_comment,
+        comment_in_anothers_name,
+        end_what_is_live,
+        approve_by_another_request,
+        end_in_anothers_name,
+        end_at_another_time,
+        end_for_another_reason,
+        call_a_rollback_a_promotion,
+        quarantine_in_silence,
+        write_a_card_in_anothers_name,
+        better_what_a_version_is_worth,
+        move_a_version,
+        join_a_group,
+        leave_a_group,
+        administer,
+        come_back,
+        publish_a_policy,
+        drop_the_texts,
+        shorten_a_freeze,
+        revive_a_token_of_an_endpoint,
+        open_an_endpoint,
+        widen_a_token,
+        act_for_someone,
+        replace_a_report,
+        come_from_another_run,
+        be_someone_elses_run,
     ],
     [
-        lift_a_quarantine, take_a_verdict_away, rest_on_something_else, add_a_gate, take_a_deployment_away, deploy_a_shadow,
-        move_the_alias, put_other_files_in_a_version, give_a_group_more, change_a_policy, govern_by_another_policy, address_it_otherwise,
-        move_an_endpoint, lift_a_freeze,
+        lift_a_quarantine,
+        take_a_verdict_away,
+        rest_on_something_else,
+        add_a_gate,
+        take_a_deployment_away,
+        deploy_a_shadow,
+        move_the_alias,
+        put_other_files_in_a_version,
+        give_a_group_more,
+        change_a_policy,
+        govern_by_another_policy,
+        address_it_otherwise,
+        move_an_endpoint,
+        lift_a_freeze,
     ],
     [
-        let_a_shadow_go_on, state_something_else_by_another_key, replace_a_report_and_its_digest, take_anothers_address, call_it_staging,
-        let_a_freeze_run_out, ask_for_another_version,
+        let_a_shadow_go_on,
+        state_something_else_by_another_key,
+        replace_a_report_and_its_digest,
+        take_anothers_address,
+        call_it_staging,
+        let_a_freeze_run_out,
+        ask_for_another_version,
     ],
     [take_a_request_away, take_a_freeze_away],
-]  # fmt: skip
+]
 
 
 def reported() -> list[tuple[str, str]]:
@@ -529,13 +720,19 @@ def test_what_was_written_behind_the_products_back_is_named(lived, forgeries):
     assert reported() == expected(forgeries)
 
 
-@pytest.mark.parametrize("verb", [Verb.TOKEN_CREATED, Verb.ENDPOINT_CREATED, Verb.VERSION_REGISTERED, Verb.PROMOTION_REQUESTED])
+@pytest.mark.parametrize(
+    "verb", [Verb.TOKEN_CREATED, Verb.ENDPOINT_CREATED, Verb.VERSION_REGISTERED, Verb.PROMOTION_REQUESTED]
+)
 def test_an_event_that_leaves_a_fact_out_vouches_for_nothing(lived, verb):
     """As written by someone who knows how events are hashed."""
     left_out = {"digest", "policy", "facts", "note"}
 
     def shorter(document: dict) -> dict:
-        payload = {name: value for name, value in document["payload"].items() if document["verb"] != verb or name not in left_out}
+        payload = {
+            name: value
+            for name, value in document["payload"].items()
+            if document["verb"] != verb or name not in left_out
+        }
         return document | {"payload": payload}
 
     for chain in Chain.objects.values_list("name", flat=True):
@@ -546,9 +743,11 @@ def test_an_event_that_leaves_a_fact_out_vouches_for_nothing(lived, verb):
 
 
 UPPER = {
-    "API tokens": (ApiToken, act_for_someone), "endpoint tokens": (EndpointToken, open_an_endpoint), "people": (User, administer),
+    "API tokens": (ApiToken, act_for_someone),
+    "endpoint tokens": (EndpointToken, open_an_endpoint),
+    "people": (User, administer),
     "projects": (Project, lambda _: access.create_project(name="Other", slug="other", actor=None)),
-}  # fmt: skip
+}
 
 
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL writes a uuid in one way")
@@ -566,7 +765,8 @@ def test_a_row_whose_uuid_is_written_otherwise_is_found(lived, name):
 def test_the_twin_of_a_row_that_the_trail_knows_is_named(lived):
     columns = "user_id, name, scopes, project_id, created_at, expires_at, revoked_at"
     behind_its_back(
-        f"INSERT INTO access_apitoken (uuid, digest, {columns}) SELECT upper(uuid), %s, {columns} FROM access_apitoken",  # noqa: S608
+        f"INSERT INTO access_apitoken (uuid, digest, {columns}) SELECT upper(uuid), %s, {columns} FROM"
+        " access_apitoken",
         "a" * 64,
     )
 
@@ -607,9 +807,14 @@ def test_an_endpoint_that_a_quarantine_emptied_is_accounted_for(live_endpoint, o
 
 
 def test_admins_whom_admins_make_and_dismiss_are_accounted_for(ben):
-    ada, bea = (access.create_user(username=n, display_name=n, email="", password=PASSWORD, actor=None, admin=True) for n in ("ada", "bea"))
+    ada, bea = (
+        access.create_user(username=n, display_name=n, email="", password=PASSWORD, actor=None, admin=True)
+        for n in ("ada", "bea")
+    )
     for gives in (True, False):
-        wanted = governing.change(person=ben, role=ADMIN, project=None, gives=gives, actor=ada, password=PASSWORD)
+        wanted = governing.change(
+            person=ben, role=ADMIN, project=None, gives=gives, actor=ada, password=PASSWORD
+        )
         governing.confirm(proposal_id=wanted.uuid, actor=bea, password=PASSWORD)
         assert (User.objects.get(pk=ben.pk).is_organisation_admin, found()) == (gives, [])
 
@@ -624,7 +829,12 @@ def test_an_event_with_a_payload_that_no_action_writes_is_a_fault_and_no_end_of_
 def test_an_event_with_a_date_that_no_clock_shows_is_a_fault_and_no_end_of_the_verification(lived, mia):
     token = ApiToken.objects.get()
     with transaction.atomic():
-        payload = {"scopes": ["read"], "expires_at": "0001-01-01T00:00:00+14:00", "limited_to": None, "digest": token.digest}
+        payload = {
+            "scopes": ["read"],
+            "expires_at": "0001-01-01T00:00:00+14:00",
+            "limited_to": None,
+            "digest": token.digest,
+        }
         record(mia, Verb.TOKEN_CREATED, token, **payload)
     administer(lived)
 
@@ -639,8 +849,11 @@ def test_rows_that_no_action_writes_are_faults_and_no_end_of_the_verification(li
     administer(lived)
 
     assert {where for rule, where in found() if rule == DB} == {
-        f"cards, {version.uuid}", f"versions, {version.uuid}", f"people, {person('mia').uuid}", f"promotions, {request.uuid}",
-    }  # fmt: skip
+        f"cards, {version.uuid}",
+        f"versions, {version.uuid}",
+        f"people, {person('mia').uuid}",
+        f"promotions, {request.uuid}",
+    }
     assert not [fault for fault in faults() if fault.rule == "row-unreadable"]
 
 
@@ -670,4 +883,6 @@ def test_a_part_that_cannot_be_read_is_a_fault_and_the_others_are_walked(lived, 
 
     monkeypatch.setattr(accounts, "batches", torn)
 
-    assert [where for rule, where in found() if rule == "row-unreadable"] == [each.name for each in accounts.registered()]
+    assert [where for rule, where in found() if rule == "row-unreadable"] == [
+        each.name for each in accounts.registered()
+    ]

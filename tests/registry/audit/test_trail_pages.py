@@ -34,14 +34,19 @@ def test_an_auditor_reads_the_events_of_the_project(project, aida, mia, client_f
     assert "because of =cmd()" in page
 
 
-@pytest.mark.parametrize("text", ["no JSON", "[]", '{"payload": {}}', '{"payload": [], "names": {"actor": []}}'])
+@pytest.mark.parametrize(
+    "text", ["no JSON", "[]", '{"payload": {}}', '{"payload": [], "names": {"actor": []}}']
+)
 def test_an_event_whose_bytes_are_none_hides_no_other(project, aida, mia, client_for, text):
     damaged, whole = decide(mia, project), decide(mia, project, reason="because of =cmd()")
     behind_its_back("UPDATE ledger_event SET canonical = %s WHERE id = %s", text, damaged.pk)
     client = client_for(aida)
 
     assert "because of =cmd()" in client.get("/audit/").content.decode()
-    assert [client.get(f"/audit/events/{event.hash}/").status_code for event in (damaged, whole)] == [200, 200]
+    assert [client.get(f"/audit/events/{event.hash}/").status_code for event in (damaged, whole)] == [
+        200,
+        200,
+    ]
     assert json.dumps(text) in html.unescape(client.get(f"/audit/events/{damaged.hash}/").content.decode())
 
 
@@ -69,10 +74,16 @@ def test_an_auditor_of_one_project_does_not_read_another(project, aida, mia, cli
 
 
 @pytest.mark.postgres
-@pytest.mark.parametrize(("query", "found"), [
-    ({"text": "Mia"}, 1), ({"verb": "datasets.created"}, 1), ({"room": "promotions"}, 0), ({"text": "nobody"}, 0),
-    ({"until": "2020-01-01"}, 0),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ({"text": "Mia"}, 1),
+        ({"verb": "datasets.created"}, 1),
+        ({"room": "promotions"}, 0),
+        ({"text": "nobody"}, 0),
+        ({"until": "2020-01-01"}, 0),
+    ],
+)
 def test_filters_find_by_name_verb_room_and_day(project, aida, mia, client_for, query, found):
     decide(mia, project)
 
@@ -82,7 +93,9 @@ def test_filters_find_by_name_verb_room_and_day(project, aida, mia, client_for, 
 
 
 @pytest.mark.postgres
-def test_an_export_is_itself_an_event_and_carries_the_hashed_bytes_and_a_signed_checkpoint(project, aida, mia, client_for):
+def test_an_export_is_itself_an_event_and_carries_the_hashed_bytes_and_a_signed_checkpoint(
+    project, aida, mia, client_for
+):
     event = decide(mia, project)
 
     content = client_for(aida).post("/audit/export/", {"form": "jsonl"}).getvalue().decode()
@@ -102,7 +115,9 @@ def test_no_cell_of_a_csv_export_begins_like_a_formula(project, aida, mia, clien
     content = client_for(aida).post("/audit/export/", {"form": "csv"}).getvalue().decode()
 
     rows = list(csv.DictReader(io.StringIO(content)))
-    assert [row["actor_name"] for row in rows if row["actor"] == str(mia.uuid)][0] == '\'=HYPERLINK("http://evil")'
+    assert [row["actor_name"] for row in rows if row["actor"] == str(mia.uuid)][
+        0
+    ] == '\'=HYPERLINK("http://evil")'
 
 
 def test_an_analyst_cannot_export(project, ana, client_for):
@@ -156,20 +171,31 @@ def mia_of(project):
 
 
 @pytest.mark.postgres
-def test_of_the_installation_an_auditor_sees_what_concerns_people_of_their_projects(project, aida, mia, adam, client_for):
+def test_of_the_installation_an_auditor_sees_what_concerns_people_of_their_projects(
+    project, aida, mia, adam, client_for
+):
     zoe = make_person("zoe", project=make_project("other"), role=Role.LEAD)
     left = make_person("left", project=project, role=Role.ANALYST)
     revoke(user=left, role=Role.ANALYST, root=project, actor=None)
     token = ApiToken(name="nightly")
     with transaction.atomic():
         wanted = {
-            record(adam, Verb.USER_CREATED, mia), record(adam, Verb.USER_DEACTIVATED, left), record(mia, Verb.TOKEN_CREATED, token),
+            record(adam, Verb.USER_CREATED, mia),
+            record(adam, Verb.USER_DEACTIVATED, left),
+            record(mia, Verb.TOKEN_CREATED, token),
             record(None, Verb.POLICY_PUBLISHED, token),
-        }  # fmt: skip
-        others = {record(adam, Verb.USER_CREATED, zoe), record(zoe, Verb.TOKEN_CREATED, token), record(mia, Verb.USER_CREATED, zoe)}
+        }
+        others = {
+            record(adam, Verb.USER_CREATED, zoe),
+            record(zoe, Verb.TOKEN_CREATED, token),
+            record(mia, Verb.USER_CREATED, zoe),
+        }
 
     of_the_installation = {event.pk for event in wanted | others}
-    seen = {user: set(visible_events(user).values_list("pk", flat=True)) & of_the_installation for user in (aida, adam, zoe)}
+    seen = {
+        user: set(visible_events(user).values_list("pk", flat=True)) & of_the_installation
+        for user in (aida, adam, zoe)
+    }
     assert seen[aida] == {event.pk for event in wanted}
     assert seen[adam] == of_the_installation
     assert seen[zoe] == {event.pk for event in others if event.actor == str(zoe.uuid)}

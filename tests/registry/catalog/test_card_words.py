@@ -1,4 +1,6 @@
-"""What people state in a card is plain text in its sections: it opens no section, table, link or HTML beside the product's own."""
+"""What people state in a card is plain text in its sections: it opens no section, table, link or HTML beside
+the product's own.
+"""
 
 import re
 
@@ -38,13 +40,19 @@ def test_results_show_in_how_many_groups_of_near_duplicates_the_rows_come(projec
     grouped = facts["evaluation"] | {"rows": 1800, "clusters": 1650}
 
     assert "groups of near duplicates" not in card.results(facts)
-    assert "1,800 rows in 1,650 groups of near duplicates, report" in card.results(facts | {"evaluation": grouped})
+    assert "1,800 rows in 1,650 groups of near duplicates, report" in card.results(
+        facts | {"evaluation": grouped}
+    )
 
 
 def test_what_was_stated_reads_as_it_was_typed(project, mia, ravi):
     facts = make_version(project, mia, ravi).facts
 
-    shown = card.body(card.write(facts, {"purpose": "Routes mail.\n\n- English\n- German & Dutch", "limits": "5 * 3 < 16_000 #1"}))
+    shown = card.body(
+        card.write(
+            facts, {"purpose": "Routes mail.\n\n- English\n- German & Dutch", "limits": "5 * 3 < 16_000 #1"}
+        )
+    )
 
     assert "<p>Routes mail.</p>\n<ul>\n<li>English</li>\n<li>German &amp; Dutch</li>\n</ul>" in shown
     assert "<p>5 * 3 &lt; 16_000 #1</p>" in shown

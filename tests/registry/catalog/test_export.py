@@ -1,4 +1,6 @@
-"""An export is made by a job once for each revision of the card, kept while it is used, and never handed out of a version in quarantine."""
+"""An export is made by a job once for each revision of the card, kept while it is used, and never handed out
+of a version in quarantine.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +48,12 @@ class Killed(BaseException):
 def lying() -> list[str]:
     """What lies in the folder of exports, and what jobs left where they work."""
     folders = [queries.exports_folder(), Path(settings.DATA_DIR) / "scratch"]
-    return sorted(path.relative_to(folder).as_posix() for folder in folders for path in folder.rglob("*") if path.is_file())
+    return sorted(
+        path.relative_to(folder).as_posix()
+        for folder in folders
+        for path in folder.rglob("*")
+        if path.is_file()
+    )
 
 
 def the_zip(version: ModelVersion) -> str:
@@ -58,7 +65,9 @@ def downloads() -> int:
 
 
 def revise(version: ModelVersion, actor, purpose: str = "Other.") -> None:
-    actions.edit_card(version=version, stated={"purpose": purpose}, seen=queries.newest_card(version).digest, actor=actor)
+    actions.edit_card(
+        version=version, stated={"purpose": purpose}, seen=queries.newest_card(version).digest, actor=actor
+    )
 
 
 def leave_unused(version: ModelVersion, actor) -> None:
@@ -86,7 +95,10 @@ def test_an_export_is_made_once_and_each_download_is_an_event(version, mia, lee)
         with actions.download(version=version, actor=person) as packed, zipfile.ZipFile(packed) as archive:
             assert archive.testzip() is None
 
-    assert [event.actor for event in Event.objects.filter(verb="catalog.exported").order_by("pk")] == [str(mia.uuid), str(lee.uuid)]
+    assert [event.actor for event in Event.objects.filter(verb="catalog.exported").order_by("pk")] == [
+        str(mia.uuid),
+        str(lee.uuid),
+    ]
 
 
 def test_one_that_is_there_is_not_made_again(version, mia, monkeypatch):
@@ -115,10 +127,14 @@ def test_a_new_revision_of_the_card_is_another_export(version, mia):
 
 
 @pytest.mark.parametrize("meanwhile", ["quarantine", "revision"])
-def test_what_is_no_longer_handed_out_when_it_is_packed_ends_the_job(version, mia, lee, monkeypatch, meanwhile):
+def test_what_is_no_longer_handed_out_when_it_is_packed_ends_the_job(
+    version, mia, lee, monkeypatch, meanwhile
+):
     actions.ask_export(version=version, actor=mia)
     acts = {
-        "quarantine": lambda: actions.quarantine(version_id=version.uuid, reason="It leaks names.", actor=lee),
+        "quarantine": lambda: actions.quarantine(
+            version_id=version.uuid, reason="It leaks names.", actor=lee
+        ),
         "revision": lambda: revise(version, mia),
     }
     during(monkeypatch, acts[meanwhile])
@@ -130,7 +146,9 @@ def test_what_is_no_longer_handed_out_when_it_is_packed_ends_the_job(version, mi
 
 
 @pytest.mark.postgres
-def test_nothing_is_made_or_handed_out_of_a_version_in_quarantine_not_even_what_was_made_before(version, mia, lee):
+def test_nothing_is_made_or_handed_out_of_a_version_in_quarantine_not_even_what_was_made_before(
+    version, mia, lee
+):
     registry.exported(version, mia).close()
     version.refresh_from_db()
     stale = ModelVersion.objects.select_related("model__project").get(pk=version.pk)
@@ -181,7 +199,9 @@ def test_a_job_that_is_given_up_leaves_nothing(version, mia):
     job = jobs.claim("default")
     exports.scratch(job).mkdir(parents=True)
     (exports.scratch(job) / "export.zip").write_bytes(b"half")
-    Job.objects.filter(pk=job.pk).update(attempt=job.max_attempts, lease_until=timezone.now() - timedelta(hours=1))
+    Job.objects.filter(pk=job.pk).update(
+        attempt=job.max_attempts, lease_until=timezone.now() - timedelta(hours=1)
+    )
 
     assert jobs.reap() == 1
 
@@ -190,10 +210,14 @@ def test_a_job_that_is_given_up_leaves_nothing(version, mia):
 
 
 @pytest.mark.parametrize("attempts", ["none left", "one more"])
-def test_a_worker_that_loses_its_job_while_it_verifies_quarantines_nothing(version, mia, monkeypatch, attempts):
+def test_a_worker_that_loses_its_job_while_it_verifies_quarantines_nothing(
+    version, mia, monkeypatch, attempts
+):
     def lose() -> None:
         used = Job.objects.get(kind="catalog.export").max_attempts if attempts == "none left" else 1
-        Job.objects.filter(kind="catalog.export").update(attempt=used, lease_until=timezone.now() - timedelta(hours=1))
+        Job.objects.filter(kind="catalog.export").update(
+            attempt=used, lease_until=timezone.now() - timedelta(hours=1)
+        )
         assert jobs.reap() == 1
         exports.forget(Job.objects.get(kind="catalog.export"))  # as the worker does that takes it over
 
@@ -203,7 +227,11 @@ def test_a_worker_that_loses_its_job_while_it_verifies_quarantines_nothing(versi
     runner.execute(jobs.claim("default"), beating=False)
 
     state = State.FAILED if attempts == "none left" else State.QUEUED
-    assert (ModelVersion.objects.get().state, Job.objects.get(kind="catalog.export").state, lying()) == ("active", state, [])
+    assert (ModelVersion.objects.get().state, Job.objects.get(kind="catalog.export").state, lying()) == (
+        "active",
+        state,
+        [],
+    )
 
 
 def test_a_full_disk_is_reported_and_nothing_is_left(version, mia, monkeypatch):
@@ -215,7 +243,11 @@ def test_a_full_disk_is_reported_and_nothing_is_left(version, mia, monkeypatch):
 
     [job] = run_jobs("default")
 
-    assert (job.state, job.error, lying()) == (State.FAILED, "The server's disk is full, so the version wasn't exported.", [])
+    assert (job.state, job.error, lying()) == (
+        State.FAILED,
+        "The server's disk is full, so the version wasn't exported.",
+        [],
+    )
     assert downloads() == 0
 
 
@@ -233,7 +265,9 @@ def test_an_export_is_swept_a_week_after_its_last_use_or_when_the_card_has_anoth
     assert lying() == []
 
 
-def test_who_asks_again_for_an_export_that_is_there_can_download_it_for_another_week(version, mia, monkeypatch):
+def test_who_asks_again_for_an_export_that_is_there_can_download_it_for_another_week(
+    version, mia, monkeypatch
+):
     leave_unused(version, mia)
     monkeypatch.setattr(exports, "pack", None)
     actions.ask_export(version=version, actor=mia)
@@ -288,7 +322,10 @@ def test_what_was_changed_on_the_disk_is_not_handed_out_and_is_packed_anew(versi
 
     with pytest.raises(Conflict, match="isn't exported yet"):
         actions.download(version=version, actor=mia)
-    assert (client_for(mia).get(f"/models/versions/{version.uuid}/").context["export"], downloads()) == (None, 1)
+    assert (client_for(mia).get(f"/models/versions/{version.uuid}/").context["export"], downloads()) == (
+        None,
+        1,
+    )
 
     with registry.exported(version, mia) as packed, zipfile.ZipFile(packed) as archive:
         assert (archive.testzip(), packed.seek(0, os.SEEK_END)) == (None, len(whole))
@@ -299,7 +336,8 @@ def test_a_sweep_asks_the_same_for_one_export_and_for_many(version, mia):
     with CaptureQueriesContext(connection) as one:
         actions.sweep_exports(timezone.now())
     for at in range(20):
-        (queries.exports_folder() / f"00000000-0000-4000-8000-{at:012}.zip").write_bytes(b"")  # of rows that a restore took back
+        # of rows that a restore took back
+        (queries.exports_folder() / f"00000000-0000-4000-8000-{at:012}.zip").write_bytes(b"")
 
     with CaptureQueriesContext(connection) as many:
         assert actions.sweep_exports(timezone.now()) == 20
@@ -317,23 +355,37 @@ def test_who_may_not_export_neither_starts_nor_downloads_one(version, mia, ana, 
 
 
 def test_the_page_goes_from_the_button_to_progress_to_the_download(version, mia, aida, client_for):
-    client, page, address = client_for(mia), f"/models/versions/{version.uuid}/", reverse("catalog:export", args=[version.uuid])
+    client, page, address = (
+        client_for(mia),
+        f"/models/versions/{version.uuid}/",
+        reverse("catalog:export", args=[version.uuid]),
+    )
     assert client.get(address).status_code == 409
     assert (client.get(page).context["export"], client.get(page).context["export_job"]) == (None, None)
 
     answer = client.post(address)
     assert (answer.status_code, answer["Location"]) == (302, f"{page}#export")
     job = client.get(page).context["export_job"]
-    assert (job.kind, job.state, str(job.uuid) in client.get(page).content.decode()) == ("catalog.export", State.QUEUED, True)
+    assert (job.kind, job.state, str(job.uuid) in client.get(page).content.decode()) == (
+        "catalog.export",
+        State.QUEUED,
+        True,
+    )
     run_ok("default")
 
-    assert client.get(page).context["export"].size == (queries.exports_folder() / the_zip(version)).stat().st_size
+    assert (
+        client.get(page).context["export"].size
+        == (queries.exports_folder() / the_zip(version)).stat().st_size
+    )
     answer = client.get(address)
     assert (answer["Content-Type"], answer["Content-Disposition"]) == (
-        "application/zip", f'attachment; filename="{version.model.slug}-1.0.0.zip"'
-    )  # fmt: skip
+        "application/zip",
+        f'attachment; filename="{version.model.slug}-1.0.0.zip"',
+    )
     assert int(answer["Content-Length"]) == len(b"".join(answer.streaming_content))
-    assert [client.head(each).status_code for each in (address, f"/api/v1/versions/{version.uuid}/export/")] == [405, 405]
+    assert [
+        client.head(each).status_code for each in (address, f"/api/v1/versions/{version.uuid}/export/")
+    ] == [405, 405]
     assert downloads() == 1
     assert address not in client_for(aida).get(page).content.decode()
 

@@ -1,4 +1,6 @@
-"""What is in an export beside the version: for transformers, PEFT, and MLflow, signed as a whole, and described in its README."""
+"""What is in an export beside the version: for transformers, PEFT, and MLflow, signed as a whole, and
+described in its README.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +50,7 @@ with torch.no_grad():
     hidden, mask = model(**inputs).last_hidden_state, inputs["attention_mask"].unsqueeze(-1)
 logits = ((hidden * mask).sum(1) / mask.sum(1)) @ head["weight"].T + head["bias"]
 print(json.dumps((logits / about["temperature"]).softmax(-1).tolist()))
-"""
+"""  # noqa: E501
 FUNCTION = """
 import json, sys
 sys.path.insert(0, "code")
@@ -73,15 +75,23 @@ def trained(project, mia, ravi, tmp_path, monkeypatch) -> ModelVersion:
     write_rows(run / "train.jsonl", ROWS)
     write_rows(run / "validation.jsonl", ROWS)
     spec = {
-        "base": {"path": str(base), "name": "tiny-base"}, "labels": ["card", "refund"], "strategy": {"kind": "lora"}, "epochs": 3,
-        "batch_size": 4, "precision": "fp32", "threads": 1, "max_tokens": 16,
-    }  # fmt: skip
+        "base": {"path": str(base), "name": "tiny-base"},
+        "labels": ["card", "refund"],
+        "strategy": {"kind": "lora"},
+        "epochs": 3,
+        "batch_size": 4,
+        "precision": "fp32",
+        "threads": 1,
+        "max_tokens": 16,
+    }
     (run / "spec.json").write_text(json.dumps(spec))
     program._carry_out("train", run, lambda: False)
     version = make_version(project, mia, ravi, artifact=put_folder(run / "artifact"))
     version.run.base.folder = put_folder(base)
     version.run.base.save(update_fields=["folder"])
-    monkeypatch.setattr(warm, "call", lambda verb, payload, seconds: reply({"verb": verb, "payload": payload})["result"])
+    monkeypatch.setattr(
+        warm, "call", lambda verb, payload, seconds: reply({"verb": verb, "payload": payload})["result"]
+    )
     return ModelVersion.objects.get(pk=version.pk)
 
 
@@ -105,16 +115,33 @@ print(json.dumps(found))
 
 
 def predicted_by(codes: dict[str, str], folder: Path) -> dict[str, np.ndarray]:
-    """What each code prints of the texts in a process without the product's code and without a network, in the folder of the export."""
-    environment = {"HF_HUB_OFFLINE": "1", "PATH": "/usr/bin:/bin", "HF_HOME": str(folder.parent / "home"), "HOME": str(folder.parent)}
+    """What each code prints of the texts in a process without the product's code and without a network, in
+    the folder of the export.
+    """
+    environment = {
+        "HF_HUB_OFFLINE": "1",
+        "PATH": "/usr/bin:/bin",
+        "HF_HOME": str(folder.parent / "home"),
+        "HOME": str(folder.parent),
+    }
     command = [sys.executable, "-c", EACH, json.dumps(codes)]
-    done = subprocess.run(command, cwd=folder, env=environment, input=json.dumps(TEXTS), capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env=environment,
+        input=json.dumps(TEXTS),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     return {tool: np.array(found) for tool, found in json.loads(done.stdout).items()}
 
 
 @pytest.mark.engine
-def test_every_tool_gives_the_probabilities_that_are_served_and_one_signature_covers_all(trained, mia, tmp_path):
+def test_every_tool_gives_the_probabilities_that_are_served_and_one_signature_covers_all(
+    trained, mia, tmp_path
+):
     from lifecycle.runtime.engine.predictor import Predictor
 
     folder = unpacked(trained, mia, tmp_path / "export")
@@ -124,10 +151,15 @@ def test_every_tool_gives_the_probabilities_that_are_served_and_one_signature_co
     results = predicted_by(
         {"function": FUNCTION, "transformers": TRANSFORMERS, "peft": PEFT}, folder
     )  # the first needs neither of the others
-    assert {tool: np.abs(found - served).max() < 1e-4 for tool, found in results.items()} == dict.fromkeys(results, True)
-    assert {"MLmodel", "base/model.safetensors", "transformers/modeling_lifecycle.py", "transformers/README.md"} <= {
-        file.name for file in listed.files
-    }
+    assert {tool: np.abs(found - served).max() < 1e-4 for tool, found in results.items()} == dict.fromkeys(
+        results, True
+    )
+    assert {
+        "MLmodel",
+        "base/model.safetensors",
+        "transformers/modeling_lifecycle.py",
+        "transformers/README.md",
+    } <= {file.name for file in listed.files}
     (folder / "model" / "README.md").unlink()  # the card, which is newer than the version's own signature
     bundle.verify(folder / "model", folder / "signing.pub.pem", expected_root=trained.root_digest)
 
@@ -143,7 +175,9 @@ def test_mlflow_loads_the_export_and_answers_as_it_is_served(trained, mia, tmp_p
     assert np.abs(found - Predictor(folder / "model").probabilities(TEXTS)).max() < 1e-4
 
 
-def test_what_the_engine_cannot_put_together_is_left_out_and_listed(project, mia, ravi, tmp_path, monkeypatch):
+def test_what_the_engine_cannot_put_together_is_left_out_and_listed(
+    project, mia, ravi, tmp_path, monkeypatch
+):
     from lifecycle.ground.compute import warm
 
     def refuse(*_, **__):
@@ -165,10 +199,18 @@ def test_what_the_engine_cannot_put_together_is_left_out_and_listed(project, mia
 @pytest.mark.parametrize(
     ("named", "place"),
     [
-        ("./base", "base"), ("all-MiniLM-L6-v2", "all-MiniLM-L6-v2"), ("acme/tiny", "acme/tiny"), ("../base", ""), ("/models/base", ""),
-        ("model", ""), ("a/../../b", ""), ("", ""), (".hidden", ""), ("transformers/x", ""),
+        ("./base", "base"),
+        ("all-MiniLM-L6-v2", "all-MiniLM-L6-v2"),
+        ("acme/tiny", "acme/tiny"),
+        ("../base", ""),
+        ("/models/base", ""),
+        ("model", ""),
+        ("a/../../b", ""),
+        ("", ""),
+        (".hidden", ""),
+        ("transformers/x", ""),
     ],
-)  # fmt: skip
+)
 def test_the_base_is_where_the_adapter_names_it_and_never_outside_the_export(named, place):
     assert exported.base_place(named) == place
 
@@ -179,7 +221,9 @@ FACTS = {"strategy": "full", "spec": {"task": "single_label"}, "int8": None}
 def test_the_readme_names_the_loader_and_whether_it_needs_trust_and_which_graph_was_measured():
     stock = exported.readme("# Card", FACTS, Plain("AutoModelForSequenceClassification"), "")
     pooled = exported.readme("# Card", FACTS, Plain("AutoModelForSequenceClassification", trust=True), "")
-    rounded = FACTS | {"int8": {"passed": True, "reason": "int8 agrees with fp32 on 99.40 % of 300 validation rows."}}
+    rounded = FACTS | {
+        "int8": {"passed": True, "reason": "int8 agrees with fp32 on 99.40 % of 300 validation rows."}
+    }
 
     assert 'from_pretrained("transformers")' in stock
     assert 'from_pretrained("transformers", trust_remote_code=True)' in pooled
@@ -190,7 +234,9 @@ def test_only_tasks_with_labels_of_a_text_are_a_function_of_mlflow_and_only_adap
     marks = FACTS | {"spec": {"task": "spans"}, "strategy": "lora"}
 
     assert "mlflow" not in exported.readme("", marks, Plain("AutoModelForTokenClassification"), "base")
-    assert "AutoPeftModelForFeatureExtraction" in exported.readme("", marks, Plain("AutoModelForTokenClassification"), "base")
+    assert "AutoPeftModelForFeatureExtraction" in exported.readme(
+        "", marks, Plain("AutoModelForTokenClassification"), "base"
+    )
     assert "peft" not in exported.readme("", FACTS, Plain("AutoModelForSequenceClassification"), "")
 
 

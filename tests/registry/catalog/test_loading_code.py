@@ -20,12 +20,20 @@ from tests.support.tiny_decoders import make_tiny_decoder
 from tests.support.tiny_models import WORDS, make_tiny_base
 
 pytestmark = pytest.mark.engine
-RATES = {"batch_size": 4, "learning_rate": 5e-3, "head_learning_rate": 5e-2, "precision": "fp32", "threads": 1}
+RATES = {
+    "batch_size": 4,
+    "learning_rate": 5e-3,
+    "head_learning_rate": 5e-2,
+    "precision": "fp32",
+    "threads": 1,
+}
 
 
 def code_of(task: str, strategy: str = "full") -> str:
     """The program on the card of a version."""
-    return re.search(r"```python\n(.*)```", card.loading({"spec": {"task": task}, "strategy": strategy}), re.DOTALL)[1]
+    return re.search(
+        r"```python\n(.*)```", card.loading({"spec": {"task": task}, "strategy": strategy}), re.DOTALL
+    )[1]
 
 
 def output(code: str) -> str:
@@ -58,23 +66,43 @@ def test_spans_are_those_that_a_server_would_give(tmp_path, monkeypatch):
     from lifecycle.runtime.task_types.spans.tagging import Unit
 
     rows = [{"id": f"{at:064x}", "text": text, "spans": spans_in(text)} for at, text in enumerate(TEXTS)]
-    pieces = {piece: None for word in WORDS for piece in ((word[:2], f"##{word[2:]}") if word[2:] else (word,))}
+    pieces = {
+        piece: None for word in WORDS for piece in ((word[:2], f"##{word[2:]}") if word[2:] else (word,))
+    }
     base = make_tiny_base(tmp_path / "base", words=list(pieces))
     folder = trained(tmp_path / "run", base, rows, task="spans", labels=["thing", "wish"], epochs=14)
     keep_white_space(folder / "artifact" / "tokenizer.json")
     monkeypatch.chdir(folder)
     code = code_of("spans")
-    texts = (*TEXTS, "where is  my   card ", " money  back", "my-card", "(my) card,", "my ca\u00adrd", "", "   ")
+    texts = (
+        *TEXTS,
+        "where is  my   card ",
+        " money  back",
+        "my-card",
+        "(my) card,",
+        "my ca\u00adrd",
+        "",
+        "   ",
+    )
     answered = {}
     for unit in Unit:  # of the same weights; they learned units between spaces
         description = folder / "artifact" / "lifecycle.json"
-        about = json.loads(description.read_text()) | {"unit": None if unit is Unit.PIECE else unit, "format": 3}
+        about = json.loads(description.read_text()) | {
+            "unit": None if unit is Unit.PIECE else unit,
+            "format": 3,
+        }
         description.write_text(json.dumps(about))
-        predictor = Predictor(folder / "artifact", graph=folder / "artifact" / ArtifactInfo.read(folder / "artifact").serving)
+        predictor = Predictor(
+            folder / "artifact", graph=folder / "artifact" / ArtifactInfo.read(folder / "artifact").serving
+        )
         answers = decoding_of("spans").predictions(predictor.probabilities(texts), predictor.info)
-        found = [[[each["start"], each["end"], each["label"]] for each in answer["spans"]] for answer in answers]
+        found = [
+            [[each["start"], each["end"], each["label"]] for each in answer["spans"]] for answer in answers
+        ]
 
-        assert [literal_eval(output(code.replace('"Where is my card?"', repr(text)))) for text in texts] == found
+        assert [
+            literal_eval(output(code.replace('"Where is my card?"', repr(text)))) for text in texts
+        ] == found
         answered[unit] = found
     assert answered[Unit.SPACED][0] == [[3, 7, "thing"]]
     assert answered[Unit.SPACED][-2:] == [[], []]
@@ -84,8 +112,15 @@ def test_spans_are_those_that_a_server_would_give(tmp_path, monkeypatch):
 def keep_white_space(path):
     """Let the tokenizer give each word the white space before it, as those of RoBERTa and Llama do."""
     about = json.loads(path.read_text())
-    about["pre_tokenizer"] = {"type": "Split", "pattern": {"Regex": " ?[^ ]+| +"}, "behavior": "Isolated", "invert": False}
-    about["model"]["vocab"] |= {f" {word}": at for word, at in about["model"]["vocab"].items() if not word.startswith("[")}
+    about["pre_tokenizer"] = {
+        "type": "Split",
+        "pattern": {"Regex": " ?[^ ]+| +"},
+        "behavior": "Isolated",
+        "invert": False,
+    }
+    about["model"]["vocab"] |= {
+        f" {word}": at for word, at in about["model"]["vocab"].items() if not word.startswith("[")
+    }
     path.write_text(json.dumps(about))
 
 
@@ -96,19 +131,32 @@ def test_responses_have_the_strengths_that_were_measured(tmp_path, monkeypatch):
     from lifecycle.runtime.task_types.rows import Rows
 
     rows = [
-        {"id": f"{at:064x}", "text": f"where is my {thing}", "responses": [f"{thing} late", "thanks"], "ranks": [at % 2, 1 - at % 2]}
+        {
+            "id": f"{at:064x}",
+            "text": f"where is my {thing}",
+            "responses": [f"{thing} late", "thanks"],
+            "ranks": [at % 2, 1 - at % 2],
+        }
         for at, thing in enumerate(("card", "refund", "order", "money") * 2)
     ]
-    folder = trained(tmp_path / "run", make_tiny_base(tmp_path / "base"), rows, task="preference", labels=[], epochs=2)
+    folder = trained(
+        tmp_path / "run", make_tiny_base(tmp_path / "base"), rows, task="preference", labels=[], epochs=2
+    )
     monkeypatch.chdir(folder)
-    asked = Rows(("a",), ("Where is my card?",), (Ranked.of(("It was sent on Monday and takes five days.", "No idea."), (0, 1)),))
+    asked = Rows(
+        ("a",),
+        ("Where is my card?",),
+        (Ranked.of(("It was sent on Monday and takes five days.", "No idea."), (0, 1)),),
+    )
     predictor = Predictor(folder / "artifact")
     strengths = decoding_of("preference").decode(predictor.logits(asked), predictor.info.temperature)[0]
 
     order, chance = output(code_of("preference")).splitlines()
 
     assert order == str([asked.targets[0].responses[at] for at in np.argsort(strengths)[::-1]])
-    assert float(chance.replace("np.float64(", "").rstrip(")")) == pytest.approx(1 / (1 + np.exp(strengths[1] - strengths[0])), abs=1e-6)
+    assert float(chance.replace("np.float64(", "").rstrip(")")) == pytest.approx(
+        1 / (1 + np.exp(strengths[1] - strengths[0])), abs=1e-6
+    )
 
 
 @pytest.mark.parametrize("strategy", ["full", "prefix"])
@@ -134,13 +182,20 @@ def test_a_text_is_the_one_that_was_measured(strategy, tmp_path, monkeypatch):
 
     measured = measure("asked")
     assert output(code) == measured
-    ending = load_tokenizer(base).convert_tokens_to_ids(measured.split()[-1])  # an end that the tokenizer does not name
+    # an end that the tokenizer does not name
+    ending = load_tokenizer(base).convert_tokens_to_ids(measured.split()[-1])
     settings = (run / "artifact" if strategy == "full" else base) / "generation_config.json"
     settings.write_text(json.dumps(json.loads(settings.read_text()) | {"eos_token_id": [3, ending]}))
-    assert output(code) == measure("again") == " ".join(itertools.takewhile(lambda word: word != measured.split()[-1], measured.split()))
+    assert (
+        output(code)
+        == measure("again")
+        == " ".join(itertools.takewhile(lambda word: word != measured.split()[-1], measured.split()))
+    )
 
 
-@pytest.mark.parametrize(("about", "tokens"), [({"max_new_tokens": 5}, 5), ({"max_new_tokens": 150}, 150), ({}, 128)])
+@pytest.mark.parametrize(
+    ("about", "tokens"), [({"max_new_tokens": 5}, 5), ({"max_new_tokens": 150}, 150), ({}, 128)]
+)
 def test_a_text_ends_where_that_of_the_version_does(about, tokens, tmp_path, monkeypatch):
     made = make_tiny_decoder(tmp_path / "model", chat=False)
     settings = made / "generation_config.json"

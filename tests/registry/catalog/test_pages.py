@@ -24,7 +24,10 @@ def version(project, mia, ravi):
 @pytest.mark.postgres
 def test_a_model_is_created_and_a_run_registered_on_the_pages(client_for, project, mia, ravi):
     client = client_for(mia)
-    answer = client.post(reverse("catalog:new"), {"project": project.uuid, "name": "Intents", "slug": "intents", "purpose": "Route."})
+    answer = client.post(
+        reverse("catalog:new"),
+        {"project": project.uuid, "name": "Intents", "slug": "intents", "purpose": "Route."},
+    )
     model = RegisteredModel.objects.get()
     assert answer["Location"] == reverse("catalog:model", args=[model.uuid])
 
@@ -40,7 +43,8 @@ def test_a_model_is_created_and_a_run_registered_on_the_pages(client_for, projec
     html = client.get(reverse("catalog:model", args=[model.uuid])).content.decode()
     assert "1.0.0" in html
     made = client.post(
-        reverse("catalog:new_endpoint", args=[model.uuid]), {"slug": "inbox", "environment": "production", "keep_text": "on"}
+        reverse("catalog:new_endpoint", args=[model.uuid]),
+        {"slug": "inbox", "environment": "production", "keep_text": "on"},
     )
     assert (made.status_code, Endpoint.objects.get().slug) == (302, "inbox")
 
@@ -67,7 +71,14 @@ def test_a_verification_shows_when(client_for, version, aida):
 
 
 URLS = [("model", "get"), ("register", "get"), ("new_endpoint", "get")]
-VERSION_URLS = [("version", "get"), ("edit_card", "get"), ("verify", "post"), ("quarantine", "post"), ("export", "get"), ("export", "post")]
+VERSION_URLS = [
+    ("version", "get"),
+    ("edit_card", "get"),
+    ("verify", "post"),
+    ("quarantine", "post"),
+    ("export", "get"),
+    ("export", "post"),
+]
 
 
 @pytest.mark.parametrize(("name", "method"), URLS + VERSION_URLS)
@@ -82,12 +93,21 @@ def test_strangers_find_nothing(client_for, version, otto, name, method):
 
 @pytest.mark.parametrize(
     ("name", "method"),
-    [("register", "get"), ("new_endpoint", "get"), ("edit_card", "get"), ("quarantine", "post"), ("export", "get"), ("export", "post")],
+    [
+        ("register", "get"),
+        ("new_endpoint", "get"),
+        ("edit_card", "get"),
+        ("quarantine", "post"),
+        ("export", "get"),
+        ("export", "post"),
+    ],
 )
 def test_an_auditor_may_look_but_not_do(client_for, version, aida, name, method):
     subject = version if (name, method) in VERSION_URLS else version.model
 
-    assert getattr(client_for(aida), method)(reverse(f"catalog:{name}", args=[subject.uuid])).status_code == 403
+    assert (
+        getattr(client_for(aida), method)(reverse(f"catalog:{name}", args=[subject.uuid])).status_code == 403
+    )
 
 
 @pytest.mark.postgres
@@ -127,7 +147,11 @@ def test_the_catalog_over_rest(version, mia, otto):
     assert [row["semver"] for row in listed["results"]] == ["1.0.0"]
     assert client.get(f"/api/v1/versions/{version.uuid}/").json()["root_digest"] == version.root_digest
     assert client.get(f"/api/v1/versions/{version.uuid}/card/").json()["revision"] == 1
-    again = client.post(f"/api/v1/models/{version.model.uuid}/versions/", {"run": str(version.run.uuid), "semver": "1.1.0"}, format="json")
+    again = client.post(
+        f"/api/v1/models/{version.model.uuid}/versions/",
+        {"run": str(version.run.uuid), "semver": "1.1.0"},
+        format="json",
+    )
     assert (again.status_code, again.json()["code"]) == (422, "refused")
     client.credentials()
     client.force_login(otto)

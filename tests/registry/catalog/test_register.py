@@ -53,13 +53,22 @@ def counts() -> tuple[int, int, int]:
 def test_a_version_is_sealed_with_its_thread(version, mia):
     run = version.run
 
-    assert (version.number, version.semver, version.registered_by, version.state) == (1, "1.0.0", mia, "active")
+    assert (version.number, version.semver, version.registered_by, version.state) == (
+        1,
+        "1.0.0",
+        mia,
+        "active",
+    )
     assert (version.root_digest, version.folder) == (run.artifact.root_digest, run.artifact)
     assert version.evaluation == queries.frozen_evaluation(run)
     assert version.facts["snapshot"]["digest"] == run.snapshot.digest
     assert version.facts["run"]["spec_digest"] == run.spec_digest
     assert Event.objects.filter(verb="catalog.registered", object_id=str(version.uuid)).count() == 1
-    assert [file.name for file in actions.verify(version).files] == ["adapter_model.safetensors", "lifecycle.json", "serving/model.onnx"]
+    assert [file.name for file in actions.verify(version).files] == [
+        "adapter_model.safetensors",
+        "lifecycle.json",
+        "serving/model.onnx",
+    ]
 
 
 @pytest.mark.postgres
@@ -88,7 +97,9 @@ def test_what_cannot_be_registered(version, project, mia, ravi):
     refused("isn't a semantic version", model=model, run=other, semver="v2", actor=mia)
     refused("have no field humour", model=model, run=other, semver="2.0.0", actor=mia, stated={"humour": "x"})
     unmeasured = registry.make_trained_run(version.run.snapshot, mia, evaluated=False)
-    refused("wasn't evaluated on the frozen test split", model=model, run=unmeasured, semver="2.0.0", actor=mia)
+    refused(
+        "wasn't evaluated on the frozen test split", model=model, run=unmeasured, semver="2.0.0", actor=mia
+    )
 
 
 def test_a_run_that_was_overtaken_while_waiting_is_refused_by_its_job(model, run, mia):
@@ -111,7 +122,9 @@ def test_nothing_is_signed_while_rows_are_locked(model, run, mia, monkeypatch):
 
 
 @pytest.mark.postgres
-def test_a_run_that_is_evaluated_again_while_its_card_is_signed_is_registered_by_what_is_newest(model, run, mia, monkeypatch):
+def test_a_run_that_is_evaluated_again_while_its_card_is_signed_is_registered_by_what_is_newest(
+    model, run, mia, monkeypatch
+):
     signed, again = signed_cards.signed, iter([True])
 
     def overtaken(*given, **options):
@@ -135,14 +148,20 @@ def test_a_run_that_is_evaluated_again_while_its_card_is_signed_is_registered_by
 def test_what_is_written_into_a_waiting_job_frees_no_one(project, ravi, mia, lee, omar, args):
     """Lee registers the run of Mia; the job says otherwise by the time it runs."""
     run = registry.make_trained_run(registry.make_snapshot(project, ravi), mia)
-    job = actions.register(model=registry.make_model(project, mia), run=run, semver="1.0.0", actor=lee, stated=registry.STATED)
+    job = actions.register(
+        model=registry.make_model(project, mia), run=run, semver="1.0.0", actor=lee, stated=registry.STATED
+    )
     actor_args = args if args.get("by_system") else {"actor": str(omar.uuid)}
     Job.objects.filter(pk=job.pk).update(args=job.args | actor_args, created_by=omar)
 
     run_ok("default")
 
     version = ModelVersion.objects.get()
-    assert (version.registered_by, version.cards.get().author, queries.card_authors(version)) == (lee, lee, {str(lee.uuid)})
+    assert (version.registered_by, version.cards.get().author, queries.card_authors(version)) == (
+        lee,
+        lee,
+        {str(lee.uuid)},
+    )
     request = registry.asked_request(version, registry.make_endpoint(version.model, mia), mia)
     before = counts()
     with pytest.raises(PermissionDenied):
@@ -164,7 +183,10 @@ def test_a_registration_that_no_one_asked_for_makes_no_version(model, run, mia, 
 
     [job] = run_jobs("default")
 
-    assert (job.state, job.error) == (State.FAILED, "The audit log doesn't say who requested this registration.")
+    assert (job.state, job.error) == (
+        State.FAILED,
+        "The audit log doesn't say who requested this registration.",
+    )
     assert (ModelVersion.objects.count(), Card.objects.count()) == (0, 0)
 
 
@@ -223,15 +245,27 @@ def test_the_card_shows_what_is_known_and_not_more(project, mia, ravi):
     assert head["library_name"] == "peft"
     assert head["base_model_relation"] == "adapter"
     assert head["license"] == "apache-2.0"
-    assert [metric["type"] for metric in head["model-index"][0]["results"][0]["metrics"]] == ["accuracy", "f1"]
+    assert [metric["type"] for metric in head["model-index"][0]["results"][0]["metrics"]] == [
+        "accuracy",
+        "f1",
+    ]
     assert "## Risks\n\n*not stated*" in text
     assert f"| Label protocol | {protocol.NOT_COUNTED} |\n| Agreement | {protocol.NOT_COUNTED} |" in text
     assert version.run.snapshot.digest in text
 
 
 def test_the_card_shows_of_labels_what_was_counted_when_they_were_frozen(version):
-    alpha = {"coefficient": "Krippendorff's alpha, nominal", "value": 0.867, "low": 0.802, "high": 0.914, "n": 150, "annotators": 3}
-    snapshot = version.facts["snapshot"] | {"label_protocol": {"decisions": {"imported": 80, "adjudicated": 10}, "agreement": alpha}}
+    alpha = {
+        "coefficient": "Krippendorff's alpha, nominal",
+        "value": 0.867,
+        "low": 0.802,
+        "high": 0.914,
+        "n": 150,
+        "annotators": 3,
+    }
+    snapshot = version.facts["snapshot"] | {
+        "label_protocol": {"decisions": {"imported": 80, "adjudicated": 10}, "agreement": alpha}
+    }
 
     text = card.write(version.facts | {"snapshot": snapshot}, {})
 
@@ -243,7 +277,11 @@ def test_the_card_shows_of_labels_what_was_counted_when_they_were_frozen(version
 def test_the_card_of_a_run_whose_training_broke_shows_it(version):
     run = version.run
     before = card.write(queries.facts(run, version.model, "1.1.0", version.evaluation), {})
-    run.error = {"code": "nan_loss", "message": "The loss became NaN at step 43.", "next_step": "Lower the rates."}
+    run.error = {
+        "code": "nan_loss",
+        "message": "The loss became NaN at step 43.",
+        "next_step": "Lower the rates.",
+    }
 
     after = card.write(queries.facts(run, version.model, "1.1.0", version.evaluation), {})
 
@@ -280,9 +318,20 @@ def test_a_card_is_edited_as_another_revision(version, mia):
 def test_an_export_is_verified_by_the_public_tool(version, mia, tmp_path):
     with registry.exported(version, mia) as packed, zipfile.ZipFile(packed) as archive:
         archive.extractall(tmp_path)
-    names = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file() and "var" not in path.parts)
+    names = sorted(
+        path.relative_to(tmp_path).as_posix()
+        for path in tmp_path.rglob("*")
+        if path.is_file() and "var" not in path.parts
+    )
 
-    assert {"card/README.md", "card/model.sig", "VERIFY.md", "signing.pub.pem", "model/model.sig", "model/lifecycle.json"} <= set(names)
+    assert {
+        "card/README.md",
+        "card/model.sig",
+        "VERIFY.md",
+        "signing.pub.pem",
+        "model/model.sig",
+        "model/lifecycle.json",
+    } <= set(names)
     assert {"README.md", "model.sig", "model/README.md"} <= set(names)
     assert (tmp_path / "model" / "README.md").read_text() == version.cards.get().text
     assert Event.objects.latest("pk").verb == "catalog.exported"
@@ -333,7 +382,11 @@ def test_a_damaged_copy_for_the_server_is_laid_out_again(version):
 def test_an_endpoint_has_its_own_address_and_nothing_live(version, mia):
     endpoint = registry.make_endpoint(version.model, mia, slug="inbox")
 
-    assert (endpoint.policy.name, Alias.objects.get().version, Alias.objects.get().moves) == ("standard", None, 0)
+    assert (endpoint.policy.name, Alias.objects.get().version, Alias.objects.get().moves) == (
+        "standard",
+        None,
+        0,
+    )
     with pytest.raises(Refused, match="already has an endpoint inbox"):
         registry.make_endpoint(registry.make_model(version.model.project, mia), mia, slug="inbox")
     assert Endpoint.objects.count() == 1
@@ -348,7 +401,9 @@ def test_a_freeze_has_an_owner_and_an_end(version, mia, lee):
         actions.freeze(endpoint_id=endpoint.uuid, reason="Audit.", until=now + timedelta(days=91), actor=lee)
     assert not Freeze.objects.exists()
 
-    made = actions.freeze(endpoint_id=endpoint.uuid, reason="Audit.", until=now + timedelta(days=1), actor=lee)
+    made = actions.freeze(
+        endpoint_id=endpoint.uuid, reason="Audit.", until=now + timedelta(days=1), actor=lee
+    )
     with pytest.raises(Conflict, match="already frozen"):
         actions.freeze(endpoint_id=endpoint.uuid, reason="Again.", until=now + timedelta(days=1), actor=lee)
     assert queries.freeze_of(endpoint) == made

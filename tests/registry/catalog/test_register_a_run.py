@@ -31,7 +31,10 @@ def test_several_models_are_a_choice(run, project, mia, client_for):
 
 @pytest.mark.parametrize(("who", "status"), [("ana", 403), ("gita", 403), ("otto", 404)])
 def test_others_do_not_register(run, request, client_for, who, status):
-    assert client_for(request.getfixturevalue(who)).get(f"/models/runs/{run.uuid}/register/").status_code == status
+    assert (
+        client_for(request.getfixturevalue(who)).get(f"/models/runs/{run.uuid}/register/").status_code
+        == status
+    )
     assert ModelVersion.objects.count() == 1
 
 

@@ -15,10 +15,16 @@ from tests.support.jobs import run_ok
 
 pytestmark = pytest.mark.django_db
 GATE = {
-    "passed": True, "reason": "int8 agrees with fp32 on 99.40 % of 3,080 validation rows; macro-F1 0.9264 against 0.9271.",
-    "rows": 3080, "agreement": 0.994, "fp32_macro_f1": 0.9271, "int8_macro_f1": 0.9264, "fp32_bytes": 90_900_000,
-    "int8_bytes": 23_100_000, "split": "validation",
-}  # fmt: skip
+    "passed": True,
+    "reason": "int8 agrees with fp32 on 99.40 % of 3,080 validation rows; macro-F1 0.9264 against 0.9271.",
+    "rows": 3080,
+    "agreement": 0.994,
+    "fp32_macro_f1": 0.9271,
+    "int8_macro_f1": 0.9264,
+    "fp32_bytes": 90_900_000,
+    "int8_bytes": 23_100_000,
+    "split": "validation",
+}
 
 
 @pytest.fixture
@@ -52,7 +58,11 @@ def test_the_page_and_the_api_show_both_figures_and_who_serves(client_for, make,
 
     html = client_for(aida).get(reverse("catalog:version", args=[version.uuid])).content.decode()
     _, secret = create_token(user=aida, name="robot", scopes=["read"], days=1)
-    found = APIClient().get(reverse("api-version", args=[version.uuid]), HTTP_AUTHORIZATION=f"Bearer {secret}").json()["serving"]
+    found = (
+        APIClient()
+        .get(reverse("api-version", args=[version.uuid]), HTTP_AUTHORIZATION=f"Bearer {secret}")
+        .json()["serving"]
+    )
 
     for text in (f"{engine} served", "0.9271", "0.9264", "99.40 %", "91 MB", "23 MB"):
         assert text in html.replace("\N{NO-BREAK SPACE}", " "), text

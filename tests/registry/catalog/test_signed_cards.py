@@ -1,4 +1,6 @@
-"""A model card is signed with its version's key: one altered byte is found on the page, by verification, at the gate and in an export."""
+"""A model card is signed with its version's key: one altered byte is found on the page, by verification, at
+the gate and in an export.
+"""
 
 from __future__ import annotations
 
@@ -53,15 +55,21 @@ def test_every_revision_carries_a_signature_that_holds(version, mia):
 
     second = actions.edit_card(version=version, stated={"purpose": "Other."}, seen=first.digest, actor=mia)
 
-    assert [card.key_fingerprint for card in (first, second)] == [bundle.fingerprint(keys.public_key_path())] * 2
+    assert [card.key_fingerprint for card in (first, second)] == [
+        bundle.fingerprint(keys.public_key_path())
+    ] * 2
     assert [signed_cards.problem(card) for card in (first, second)] == ["", ""]
     event = Event.objects.get(verb="catalog.card_changed")
-    assert json.loads(event.canonical)["payload"]["card_signature"] == signed_cards.digest_of(second.signature)
+    assert json.loads(event.canonical)["payload"]["card_signature"] == signed_cards.digest_of(
+        second.signature
+    )
     assert faults() == []
 
 
 @pytest.mark.postgres
-@pytest.mark.parametrize("column", ["text", "text and digest", "stated", "revision", "signature", "a card of another version"])
+@pytest.mark.parametrize(
+    "column", ["text", "text and digest", "stated", "revision", "signature", "a card of another version"]
+)
 def test_an_altered_card_is_found_by_its_signature_and_by_the_audit(version, request, column):
     card = queries.newest_card(version)
     text = one_byte(card.text)
@@ -79,7 +87,9 @@ def test_an_altered_card_is_found_by_its_signature_and_by_the_audit(version, req
         alter(card, **changes[column])
     card = queries.newest_card(version)
 
-    assert signed_cards.problem(card) == f"Revision {card.revision} of the model card was changed after signing."
+    assert (
+        signed_cards.problem(card) == f"Revision {card.revision} of the model card was changed after signing."
+    )
     with pytest.raises(Refused, match="was changed after signing"):
         actions.verify(version)
     assert {fault.where for fault in faults()} == {f"cards, {version.uuid}"}
@@ -114,7 +124,11 @@ def test_an_altered_card_is_shown_as_such_and_its_verification_fails(version, mi
     actions.ask_verification(version=version, actor=mia)
     run_jobs("default")
 
-    assert client.get(f"/models/versions/{version.uuid}/").context["card_problem"].startswith("Revision 1 of the model card was changed")
+    assert (
+        client.get(f"/models/versions/{version.uuid}/")
+        .context["card_problem"]
+        .startswith("Revision 1 of the model card was changed")
+    )
     assert Job.objects.get(kind="catalog.verify").state == State.FAILED
 
 
@@ -144,20 +158,34 @@ def test_no_card_is_written_from_facts_that_were_changed(version, mia):
         actions.verify(changed)
 
     assert [card.text for card in Card.objects.all()] == [first.text]
-    behind_its_back("UPDATE catalog_modelversion SET facts = %s WHERE id = %s", json.dumps(version.facts), version.pk)
+    behind_its_back(
+        "UPDATE catalog_modelversion SET facts = %s WHERE id = %s", json.dumps(version.facts), version.pk
+    )
     again = ModelVersion.objects.get(pk=version.pk)
-    assert actions.edit_card(version=again, stated={"purpose": "Other."}, seen=first.digest, actor=mia).revision == 2
+    assert (
+        actions.edit_card(version=again, stated={"purpose": "Other."}, seen=first.digest, actor=mia).revision
+        == 2
+    )
 
 
-def test_a_version_page_asks_the_same_for_many_revisions_and_verifies_the_newest_once(version, mia, client_for, monkeypatch):
+def test_a_version_page_asks_the_same_for_many_revisions_and_verifies_the_newest_once(
+    version, mia, client_for, monkeypatch
+):
     client, page = client_for(mia), f"/models/versions/{version.uuid}/"
     client.get(page)
     with CaptureQueriesContext(connection) as one:
         client.get(page)
     for at in range(3):
-        actions.edit_card(version=version, stated={"purpose": f"Purpose {at}."}, seen=queries.newest_card(version).digest, actor=mia)
+        actions.edit_card(
+            version=version,
+            stated={"purpose": f"Purpose {at}."},
+            seen=queries.newest_card(version).digest,
+            actor=mia,
+        )
     verified, holds = [], signed_cards.holds
-    monkeypatch.setattr(signed_cards, "holds", lambda content: verified.append(len(content)) or holds(content))
+    monkeypatch.setattr(
+        signed_cards, "holds", lambda content: verified.append(len(content)) or holds(content)
+    )
 
     with CaptureQueriesContext(connection) as four:
         client.get(page)

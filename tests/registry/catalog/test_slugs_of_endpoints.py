@@ -1,4 +1,6 @@
-"""A slug of an endpoint is taken within its project alone, and who makes one learns nothing of other projects."""
+"""A slug of an endpoint is taken within its project alone, and who makes one learns nothing of other
+projects.
+"""
 
 from __future__ import annotations
 
@@ -36,18 +38,24 @@ def model(project, mia) -> RegisteredModel:
 
 
 @pytest.mark.postgres
-def test_the_form_makes_one_whose_slug_another_project_has_and_refuses_only_ones_own(client_for, elsewhere, model, mia):
+def test_the_form_makes_one_whose_slug_another_project_has_and_refuses_only_ones_own(
+    client_for, elsewhere, model, mia
+):
     client, page = client_for(mia), reverse("catalog:new_endpoint", args=[model.uuid])
 
     made, again = client.post(page, GIVEN), client.post(page, GIVEN)
 
     found = Endpoint.objects.get(model=model)
     assert (made.status_code, found.full_name, found.project, elsewhere.full_name) == (
-        302, f"inbox/{SLUG}", model.project, f"claims/{SLUG}",
-    )  # fmt: skip
+        302,
+        f"inbox/{SLUG}",
+        model.project,
+        f"claims/{SLUG}",
+    )
     assert (again.status_code, again.context["form"].errors["slug"]) == (
-        422, ["The project already has an endpoint support-triage.", "Choose another short name."],
-    )  # fmt: skip
+        422,
+        ["The project already has an endpoint support-triage.", "Choose another short name."],
+    )
     html = again.content.decode() + client.get(page).content.decode()
     assert "claims" not in html.lower()
     assert "installation" not in html
@@ -57,12 +65,23 @@ def test_the_form_makes_one_whose_slug_another_project_has_and_refuses_only_ones
 @pytest.mark.postgres
 def test_the_api_makes_one_and_tells_its_project_and_full_name(elsewhere, model, mia):
     api = APIClient()
-    api.credentials(HTTP_AUTHORIZATION=f"Bearer {create_token(user=mia, name='t', scopes=['read', 'request'], days=1)[1]}")
+    api.credentials(
+        HTTP_AUTHORIZATION=f"Bearer {create_token(user=mia, name='t', scopes=['read', 'request'], days=1)[1]}"
+    )
 
-    made, again = (api.post(f"/api/v1/models/{model.uuid}/endpoints/", GIVEN, format="json") for _ in range(2))
+    made, again = (
+        api.post(f"/api/v1/models/{model.uuid}/endpoints/", GIVEN, format="json") for _ in range(2)
+    )
 
-    assert (made.status_code, made.json()["full_name"], made.json()["project"]) == (201, f"inbox/{SLUG}", str(model.project.uuid))
-    assert (again.status_code, again.json()["message"]) == (422, f"The project already has an endpoint {SLUG}.")
+    assert (made.status_code, made.json()["full_name"], made.json()["project"]) == (
+        201,
+        f"inbox/{SLUG}",
+        str(model.project.uuid),
+    )
+    assert (again.status_code, again.json()["message"]) == (
+        422,
+        f"The project already has an endpoint {SLUG}.",
+    )
     assert [each["full_name"] for each in api.get("/api/v1/endpoints/").json()] == [f"inbox/{SLUG}"]
 
 
@@ -73,7 +92,12 @@ def test_the_database_holds_a_slug_once_a_project_and_no_endpoint_leaves_its_own
 
     with pytest.raises(IntegrityError), transaction.atomic():
         Endpoint.objects.create(**copy)
-    for changes in ({"project": elsewhere.project}, {"model": elsewhere.model}, {"slug": "other"}, {"uuid": uuid.uuid4()}):
+    for changes in (
+        {"project": elsewhere.project},
+        {"model": elsewhere.model},
+        {"slug": "other"},
+        {"uuid": uuid.uuid4()},
+    ):
         with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
             Endpoint.objects.filter(pk=mine.pk).update(**changes)
     with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():

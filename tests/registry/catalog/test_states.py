@@ -1,4 +1,6 @@
-"""The database refuses a state of a version that cannot follow another: a quarantine is for good, no matter who writes."""
+"""The database refuses a state of a version that cannot follow another: a quarantine is for good, no matter
+who writes.
+"""
 
 import pytest
 from django.db import DatabaseError, connection, transaction
@@ -39,7 +41,11 @@ def test_only_the_moves_of_the_rules_can_be_written(version):
 
 
 def test_a_version_begins_active(version):
-    fields = {field.name: getattr(version, field.name) for field in ModelVersion._meta.concrete_fields if field.name not in ("id", "uuid")}
+    fields = {
+        field.name: getattr(version, field.name)
+        for field in ModelVersion._meta.concrete_fields
+        if field.name not in ("id", "uuid")
+    }
     other = fields | {"number": 2, "semver": "2.0.0", "root_digest": "f" * 64, "state": "quarantined"}
 
     with pytest.raises(DatabaseError, match="this state cannot follow that one"), transaction.atomic():

@@ -1,4 +1,6 @@
-"""The endpoint has two versions that went live one after the other; an approved 1.2.0 waits where a test asks for `request_`."""
+"""The endpoint has two versions that went live one after the other; an approved 1.2.0 waits where a test asks
+for `request_`.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ def live_endpoint(project, mia, ravi, lee, gita, omar) -> Endpoint:
 
 @pytest.fixture
 def request_(live_endpoint) -> PromotionRequest:
-    """The approved request for 1.2.0, from before requests named a plan: it goes live at once or as a canary."""
+    """The approved request for 1.2.0, from before requests named a plan: it goes live at once or as a
+    canary.
+    """
     return endpoints.with_approval(live_endpoint, registry.NO_PLAN)
 
 

@@ -1,4 +1,6 @@
-"""The endpoint's page with a canary, a shadow and a drill on it: what it shows, what its buttons do, what people see who may not."""
+"""The endpoint's page with a canary, a shadow and a drill on it: what it shows, what its buttons do, what
+people see who may not.
+"""
 
 import pytest
 from django.urls import reverse
@@ -75,9 +77,14 @@ def test_a_shadow_is_started_and_stopped_from_the_page(client_for, live_endpoint
     assert f'value="{version.uuid}"' in form
     assert str(live_endpoint.alias.version.uuid) not in form
 
-    assert browser.post(url("shadow", live_endpoint), {"version": version.uuid, "share": "0"}).status_code == 422
+    assert (
+        browser.post(url("shadow", live_endpoint), {"version": version.uuid, "share": "0"}).status_code == 422
+    )
     assert running(live_endpoint) == [("stable", "1.1.0", 10_000)]
-    assert browser.post(url("shadow", live_endpoint), {"version": version.uuid, "share": "12.5"}).status_code == 302
+    assert (
+        browser.post(url("shadow", live_endpoint), {"version": version.uuid, "share": "12.5"}).status_code
+        == 302
+    )
 
     assert running(live_endpoint)[1] == ("shadow", "1.2.0", 1_250)
     html = html_of(browser, live_endpoint)
@@ -93,14 +100,29 @@ def test_a_drill_is_injected_seen_by_everyone_and_lifted(client_for, live_endpoi
     endpoints.write_status(drills=True)
     browser = client_for(omar)
     assert "1.2.0, canary" in browser.get(url("drill", live_endpoint)).content.decode()
-    asked = {"deployment": canary.uuid, "kind": "slow", "share": "30", "delay_ms": "750", "minutes": "20", "reason": "Game day <b>"}
+    asked = {
+        "deployment": canary.uuid,
+        "kind": "slow",
+        "share": "30",
+        "delay_ms": "750",
+        "minutes": "20",
+        "reason": "Game day <b>",
+    }
     assert browser.post(url("drill", live_endpoint), asked | {"minutes": "0"}).status_code == 422
     assert Fault.objects.count() == 0
 
-    assert browser.post(url("drill", live_endpoint), asked, **HTMX)["HX-Redirect"] == url("detail", live_endpoint)
+    assert browser.post(url("drill", live_endpoint), asked, **HTMX)["HX-Redirect"] == url(
+        "detail", live_endpoint
+    )
 
     fault = Fault.objects.get()
-    assert (fault.deployment, fault.kind, fault.share, fault.delay_ms, fault.injected_by) == (canary, "slow", 3_000, 750, omar)
+    assert (fault.deployment, fault.kind, fault.share, fault.delay_ms, fault.injected_by) == (
+        canary,
+        "slow",
+        3_000,
+        750,
+        omar,
+    )
     html = html_of(client_for(aida), live_endpoint)
     assert "Fault injected: slow responses in 1.2.0" in html
     assert "Adds 750 ms to 30 % of requests to its canary arm" in html
@@ -132,7 +154,9 @@ def test_a_closed_canary_is_shown_at_the_top(client_for, live_endpoint, canary, 
     assert "10 of its last 12 requests failed. 1.1.0 serves its requests" in html
 
 
-@pytest.mark.parametrize(("name", "person"), [("shadow", "ana"), ("shadow", "gita"), ("drill", "mia"), ("drill", "gita")])
+@pytest.mark.parametrize(
+    ("name", "person"), [("shadow", "ana"), ("shadow", "gita"), ("drill", "mia"), ("drill", "gita")]
+)
 def test_people_who_may_not_see_which_role_may(client_for, request, live_endpoint, name, person):
     browser = client_for(request.getfixturevalue(person))
 
@@ -141,11 +165,15 @@ def test_people_who_may_not_see_which_role_may(client_for, request, live_endpoin
     assert f'href="{url(name, live_endpoint)}"' not in html_of(browser, live_endpoint)
 
 
-def test_the_timeline_shows_a_rollout_as_people_remember_it(live_endpoint, project, canary, version, mia, ravi, omar):
+def test_the_timeline_shows_a_rollout_as_people_remember_it(
+    live_endpoint, project, canary, version, mia, ravi, omar
+):
     wider = actions.set_share(deployment_id=canary.uuid, share=2_500, actor=omar, reason="It held.")
     actions.stop_canary(deployment_id=wider.uuid, reason="Errors.", actor=None)
     again = actions.deploy(
-        request_id=endpoints.approved(project, live_endpoint, version, plans.by_hand(1_000)).uuid, actor=omar, share=1_000
+        request_id=endpoints.approved(project, live_endpoint, version, plans.by_hand(1_000)).uuid,
+        actor=omar,
+        share=1_000,
     )
     actions.set_share(deployment_id=again.uuid, share=10_000, actor=None)
     actions.roll_back(endpoint_id=live_endpoint.uuid, actor=omar, reason="Slow.", typed="1.1.0", seen_moves=3)

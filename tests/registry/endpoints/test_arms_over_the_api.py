@@ -35,7 +35,9 @@ def test_a_canary_is_widened_and_stopped(api, live_endpoint, canary):
     status, wider = post(api, f"deployments/{canary}/share", share=2_500, reason="It held.", seen_moves=2)
     assert (status, wider["share"], wider["semver"]) == (201, 2_500, "1.2.0")
     assert post(api, f"deployments/{canary}/share", share=5_000, reason="More.")[0] == 409
-    assert post(api, f"deployments/{wider['uuid']}/share", share=5_000, reason="More.", seen_moves=0)[0] == 409
+    assert (
+        post(api, f"deployments/{wider['uuid']}/share", share=5_000, reason="More.", seen_moves=0)[0] == 409
+    )
     assert post(api, f"deployments/{wider['uuid']}/share", share=5_000)[0] == 422
     assert post(api, f"deployments/{wider['uuid']}/share", share=0)[0] == 400
     assert running(live_endpoint)[1] == ("canary", "1.2.0", 2_500)
@@ -69,7 +71,13 @@ def test_a_drill_is_injected_and_lifted(api, live_endpoint, canary):
     assert post(api, f"deployments/{canary}/inject-fault", kind="error", share=3_000)[0] == 422
     endpoints.write_status(drills=True)
     status, made = post(api, f"deployments/{canary}/inject-fault", kind="error", share=3_000, minutes=5)
-    assert (status, made["kind"], made["share"], made["delay_ms"], made["lifted_at"]) == (201, "error", 3_000, 0, None)
+    assert (status, made["kind"], made["share"], made["delay_ms"], made["lifted_at"]) == (
+        201,
+        "error",
+        3_000,
+        0,
+        None,
+    )
     assert post(api, f"deployments/{canary}/inject-fault", kind="crash", share=3_000)[0] == 400
 
     assert post(api, f"deployments/{canary}/remove-fault")[0] == 200
@@ -84,9 +92,14 @@ def test_the_endpoint_shows_what_runs(api, live_endpoint, canary, omar):
     arms = api.get(f"/api/v1/endpoints/{live_endpoint.uuid}/").json()["arms"]
 
     assert [(arm["arm"], arm["share"], arm["semver"], arm["closed"]) for arm in arms] == [
-        ("stable", 9_500, "1.1.0", False), ("canary", 500, "1.2.0", True),
-    ]  # fmt: skip
-    assert (arms[0]["fault"], arms[1]["fault"]["delay_ms"], arms[1]["fault"]["injected_by"]) == (None, 50, str(omar.uuid))
+        ("stable", 9_500, "1.1.0", False),
+        ("canary", 500, "1.2.0", True),
+    ]
+    assert (arms[0]["fault"], arms[1]["fault"]["delay_ms"], arms[1]["fault"]["injected_by"]) == (
+        None,
+        50,
+        str(omar.uuid),
+    )
 
 
 PATHS = ["share", "stop-canary", "stop-shadow", "inject-fault", "remove-fault"]
@@ -105,5 +118,7 @@ def test_others_change_nothing(path, person, status, request, api, live_endpoint
 def test_a_deployment_in_another_arm_is_refused_and_not_lost(api, live_endpoint):
     live = queries.live_deployment(live_endpoint)
 
-    assert [post(api, f"deployments/{live.uuid}/{path}", share=5_000, reason="x")[0] for path in PATHS[:3]] == [422] * 3
+    assert [
+        post(api, f"deployments/{live.uuid}/{path}", share=5_000, reason="x")[0] for path in PATHS[:3]
+    ] == [422] * 3
     assert running(live_endpoint) == [("stable", "1.1.0", 10_000)]

@@ -1,4 +1,6 @@
-"""A canary: beside the live version at a share, widened under the approval, stopped at any time, live at 100 %."""
+"""A canary: beside the live version at a share, widened under the approval, stopped at any time, live at 100
+%.
+"""
 
 from datetime import timedelta
 
@@ -27,12 +29,16 @@ def request_(live_endpoint):
 @pytest.fixture
 def next_request(canary, live_endpoint, project, mia, ravi, lee, gita):
     """While the canary runs, the approved request for 1.3.0."""
-    version = registry.make_version(project, mia, ravi, model=live_endpoint.model, snapshot=canary.version.run.snapshot, semver="1.3.0")
+    version = registry.make_version(
+        project, mia, ravi, model=live_endpoint.model, snapshot=canary.version.run.snapshot, semver="1.3.0"
+    )
     return endpoints.approved(project, live_endpoint, version, registry.NO_PLAN)
 
 
 def verbs(endpoint):
-    return list(Event.objects.filter(object_id=str(endpoint.uuid)).order_by("id").values_list("verb", flat=True))
+    return list(
+        Event.objects.filter(object_id=str(endpoint.uuid)).order_by("id").values_list("verb", flat=True)
+    )
 
 
 def served(endpoint):
@@ -46,13 +52,23 @@ def running(endpoint):
     return [(row.arm, row.version.semver, row.share) for row in queries.serving(endpoint).order_by("id")]
 
 
-def test_it_takes_its_share_and_the_live_version_the_rest(request_, live_endpoint, omar, django_capture_on_commit_callbacks):
+def test_it_takes_its_share_and_the_live_version_the_rest(
+    request_, live_endpoint, omar, django_capture_on_commit_callbacks
+):
     seen = []
     with django_capture_on_commit_callbacks(execute=True):
-        made = actions.deploy(request_id=request_.uuid, actor=omar, share=500, then=lambda new: seen.append((new.pk, new.share)))
+        made = actions.deploy(
+            request_id=request_.uuid, actor=omar, share=500, then=lambda new: seen.append((new.pk, new.share))
+        )
 
     assert seen == [(made.pk, 500)]
-    assert (made.arm, made.share, made.cause, made.approval, made.previous) == ("canary", 500, "promotion", request_, None)
+    assert (made.arm, made.share, made.cause, made.approval, made.previous) == (
+        "canary",
+        500,
+        "promotion",
+        request_,
+        None,
+    )
     alias = Alias.objects.get(endpoint=live_endpoint)
     assert (alias.version.semver, alias.moves) == ("1.1.0", 2)
     request_.refresh_from_db()
@@ -91,24 +107,39 @@ def test_a_share_is_of_ten_thousand(request_, live_endpoint, omar, share):
     assert running(live_endpoint) == [("stable", "1.1.0", 10000)]
 
 
-def test_widening_ends_the_interval_and_begins_another(canary, live_endpoint, lee, django_capture_on_commit_callbacks):
+def test_widening_ends_the_interval_and_begins_another(
+    canary, live_endpoint, lee, django_capture_on_commit_callbacks
+):
     with django_capture_on_commit_callbacks(execute=True):
         new = actions.set_share(deployment_id=canary.uuid, share=2500, actor=lee, reason="It held.", seen=2)
 
     canary.refresh_from_db()
     assert (canary.ended_by, canary.end_reason) == (lee, "It held.")
-    assert (new.arm, new.share, new.previous, new.approval, new.started_by) == ("canary", 2500, canary, canary.approval, lee)
+    assert (new.arm, new.share, new.previous, new.approval, new.started_by) == (
+        "canary",
+        2500,
+        canary,
+        canary.approval,
+        lee,
+    )
     assert served(live_endpoint)[0] == [("stable", 7500, "1.1.0"), ("canary", 2500, "1.2.0")]
     assert verbs(live_endpoint)[-1] == "endpoints.share_set"
 
 
-def test_the_system_widens_too_and_at_100_percent_it_is_live(canary, live_endpoint, django_capture_on_commit_callbacks):
+def test_the_system_widens_too_and_at_100_percent_it_is_live(
+    canary, live_endpoint, django_capture_on_commit_callbacks
+):
     with django_capture_on_commit_callbacks(execute=True):
         new = actions.set_share(deployment_id=canary.uuid, share=10_000, actor=None, reason="Non-inferior.")
 
     alias = Alias.objects.get(endpoint=live_endpoint)
     assert (alias.version.semver, alias.moves) == ("1.2.0", 3)
-    assert (new.arm, new.share, new.previous.version.semver, new.started_by) == ("stable", 10_000, "1.1.0", None)
+    assert (new.arm, new.share, new.previous.version.semver, new.started_by) == (
+        "stable",
+        10_000,
+        "1.1.0",
+        None,
+    )
     assert running(live_endpoint) == [("stable", "1.2.0", 10_000)]
     assert served(live_endpoint) == ([("stable", 10_000, "1.2.0")], ["1.1.0"])
     assert verbs(live_endpoint)[-1] == "endpoints.deployed"
@@ -144,7 +175,12 @@ def test_a_changed_card_holds_the_canary_and_lets_it_shrink(canary, live_endpoin
 
 
 def test_a_freeze_stops_starting_and_widening_and_nothing_else(canary, live_endpoint, lee, omar):
-    catalog.freeze(endpoint_id=live_endpoint.uuid, reason="Incident.", until=timezone.now() + timedelta(days=1), actor=lee)
+    catalog.freeze(
+        endpoint_id=live_endpoint.uuid,
+        reason="Incident.",
+        until=timezone.now() + timedelta(days=1),
+        actor=lee,
+    )
 
     with pytest.raises(Refused, match="is frozen until"):
         actions.set_share(deployment_id=canary.uuid, share=2500, actor=omar, reason="It held.")
@@ -153,7 +189,9 @@ def test_a_freeze_stops_starting_and_widening_and_nothing_else(canary, live_endp
     assert running(live_endpoint) == [("stable", "1.1.0", 10_000)]
 
 
-def test_stopping_needs_a_reason_and_leaves_the_live_version(canary, live_endpoint, omar, django_capture_on_commit_callbacks):
+def test_stopping_needs_a_reason_and_leaves_the_live_version(
+    canary, live_endpoint, omar, django_capture_on_commit_callbacks
+):
     with pytest.raises(Refused, match="needs a reason"):
         actions.stop_canary(deployment_id=canary.uuid, reason=" ", actor=omar)
     with django_capture_on_commit_callbacks(execute=True):
@@ -191,9 +229,13 @@ def test_only_engineers_leads_and_those_on_call_steer(person, request, canary, l
     assert running(live_endpoint)[1] == ("canary", "1.2.0", 500)
 
 
-def test_there_is_one_canary_at_a_time_and_no_plain_deployment_beside_it(canary, next_request, live_endpoint, omar):
+def test_there_is_one_canary_at_a_time_and_no_plain_deployment_beside_it(
+    canary, next_request, live_endpoint, omar
+):
     for share in (500, 10_000):
-        with pytest.raises(Conflict, match="1.2.0 is a canary on support-inbox-prod, and only one can run at a time"):
+        with pytest.raises(
+            Conflict, match="1.2.0 is a canary on support-inbox-prod, and only one can run at a time"
+        ):
             actions.deploy(request_id=next_request.uuid, actor=omar, share=share)
     next_request.refresh_from_db()
     assert next_request.status == Status.APPROVED
@@ -208,7 +250,9 @@ def test_a_stopped_canary_needs_a_new_approval(canary, request_, omar):
 
 
 def test_rolling_back_to_the_live_version_stops_the_canary(canary, live_endpoint, omar):
-    back = actions.roll_back(endpoint_id=live_endpoint.uuid, actor=omar, reason="Errors.", typed="1.1.0", seen_moves=2)
+    back = actions.roll_back(
+        endpoint_id=live_endpoint.uuid, actor=omar, reason="Errors.", typed="1.1.0", seen_moves=2
+    )
 
     assert (back.version.semver, back.ended_at) == ("1.1.0", None)
     assert Alias.objects.get(endpoint=live_endpoint).moves == 2
@@ -216,11 +260,15 @@ def test_rolling_back_to_the_live_version_stops_the_canary(canary, live_endpoint
     canary.refresh_from_db()
     assert (canary.ended_by, canary.end_reason) == (omar, "Errors.")
     with pytest.raises(Refused, match="1.1.0 already has all traffic"):
-        actions.roll_back(endpoint_id=live_endpoint.uuid, actor=omar, reason="Errors.", typed="1.1.0", seen_moves=2)
+        actions.roll_back(
+            endpoint_id=live_endpoint.uuid, actor=omar, reason="Errors.", typed="1.1.0", seen_moves=2
+        )
 
 
 def test_rolling_back_further_stops_the_canary_too(canary, live_endpoint, omar):
-    back = actions.roll_back(endpoint_id=live_endpoint.uuid, actor=omar, reason="Both fail.", typed="1.0.0", seen_moves=2)
+    back = actions.roll_back(
+        endpoint_id=live_endpoint.uuid, actor=omar, reason="Both fail.", typed="1.0.0", seen_moves=2
+    )
 
     assert (back.version.semver, back.cause) == ("1.0.0", "rollback")
     assert running(live_endpoint) == [("stable", "1.0.0", 10_000)]
@@ -245,7 +293,10 @@ def test_a_canary_that_a_server_closed_is_not_widened_and_is_stopped(canary, liv
     tasks.tend()
 
     canary.refresh_from_db()
-    assert (canary.ended_by, canary.end_reason) == (None, "The server's guard closed it: 10 of its last 13 requests failed.")
+    assert (canary.ended_by, canary.end_reason) == (
+        None,
+        "The server's guard closed it: 10 of its last 13 requests failed.",
+    )
 
 
 def test_a_wider_share_needs_a_reason_and_a_smaller_one_does_not(canary, live_endpoint, lee):
@@ -257,7 +308,9 @@ def test_a_wider_share_needs_a_reason_and_a_smaller_one_does_not(canary, live_en
     assert actions.set_share(deployment_id=canary.uuid, share=100, actor=lee).share == 100
 
 
-def test_the_keys_of_a_canary_are_its_own_and_stay_while_its_share_changes(canary, next_request, live_endpoint, omar):
+def test_the_keys_of_a_canary_are_its_own_and_stay_while_its_share_changes(
+    canary, next_request, live_endpoint, omar
+):
     def salt():
         actions.publish()
         return endpoints.routes()["endpoints"][live_endpoint.full_name]["salt"]

@@ -54,9 +54,14 @@ def test_drills_of_a_dead_server_are_over(live_endpoint, dead):
 
 
 @pytest.mark.parametrize(("is_left", "problem"), [(True, ""), (False, ""), (True, IGNORED)])
-def test_a_problem_stays_when_its_server_dies_until_the_server_runs_again(live_endpoint, dead, is_left, problem):
+def test_a_problem_stays_when_its_server_dies_until_the_server_runs_again(
+    live_endpoint, dead, is_left, problem
+):
     def raised():
-        return [row.payload["problem"] for row in Outbox.objects.filter(topic="endpoints.server_problem").order_by("pk")]
+        return [
+            row.payload["problem"]
+            for row in Outbox.objects.filter(topic="endpoints.server_problem").order_by("pk")
+        ]
 
     endpoints.write_status(name="2", problem=IGNORED)
     assert actions.check_problems() == 1
@@ -103,7 +108,9 @@ def test_the_epoch_of_a_dead_server_is_not_published_again(live_endpoint, dead):
     assert actions.publish() >= 70
 
 
-def test_the_page_names_a_server_that_fell_silent_within_the_hour_and_none_that_left_long_ago(live_endpoint, dead, client_for, omar):
+def test_the_page_names_a_server_that_fell_silent_within_the_hour_and_none_that_left_long_ago(
+    live_endpoint, dead, client_for, omar
+):
     dead(name="old")
     endpoints.write_status(name="new", at=(timezone.now() - timedelta(minutes=5)).isoformat())
 

@@ -39,7 +39,9 @@ def nothing_changed():
     return not Deployment.objects.exists() and not Alias.objects.filter(version__isnull=False).exists()
 
 
-def test_the_version_is_live_and_published_to_the_servers(request_, version, endpoint, omar, django_capture_on_commit_callbacks):
+def test_the_version_is_live_and_published_to_the_servers(
+    request_, version, endpoint, omar, django_capture_on_commit_callbacks
+):
     with django_capture_on_commit_callbacks(execute=True):
         deployment = actions.deploy(request_id=request_.uuid, actor=omar)
 
@@ -47,11 +49,21 @@ def test_the_version_is_live_and_published_to_the_servers(request_, version, end
     assert request_.status == Status.FULFILLED
     alias = Alias.objects.get(endpoint=endpoint)
     assert (alias.version, alias.moves) == (version, 1)
-    assert (deployment.cause, deployment.approval, deployment.started_by, deployment.previous) == ("promotion", request_, omar, None)
+    assert (deployment.cause, deployment.approval, deployment.started_by, deployment.previous) == (
+        "promotion",
+        request_,
+        omar,
+        None,
+    )
     document = endpoints.routes()
     assert document["epoch"] == deployment.epoch == 1
     route = document["endpoints"][endpoint.full_name]
-    served = {"version": str(version.uuid), "label": str(version), "root_digest": version.root_digest, "deployment": str(deployment.uuid)}
+    served = {
+        "version": str(version.uuid),
+        "label": str(version),
+        "root_digest": version.root_digest,
+        "deployment": str(deployment.uuid),
+    }
     assert route["arms"] == [{"arm": "stable", "share": 10000} | served]
     assert route["shadow"] is None
     assert route["standby"] == []
@@ -64,7 +76,9 @@ def test_the_files_lie_where_the_servers_look(request_, version, omar, settings)
     assert (settings.DATA_DIR / "serving" / "artifacts" / version.root_digest / "model.sig").is_file()
 
 
-def test_the_previous_version_ends_and_is_on_standby(endpoint, next_request, omar, django_capture_on_commit_callbacks):
+def test_the_previous_version_ends_and_is_on_standby(
+    endpoint, next_request, omar, django_capture_on_commit_callbacks
+):
     with django_capture_on_commit_callbacks(execute=True):
         actions.deploy(request_id=next_request.uuid, actor=omar)
 

@@ -19,7 +19,9 @@ from tests.support import endpoints
 @pytest.fixture
 def drills(live_endpoint):
     """A server reports that it obeys, and keeps reporting it however long the test takes."""
-    endpoints.write_status(drills=True, at=(timezone.now() + timedelta(hours=1)).isoformat(timespec="milliseconds"))
+    endpoints.write_status(
+        drills=True, at=(timezone.now() + timedelta(hours=1)).isoformat(timespec="milliseconds")
+    )
 
 
 @pytest.fixture
@@ -33,14 +35,23 @@ def document():
 
 def events(endpoint):
     return [
-        (event.verb, event.actor) for event in Event.objects.filter(object_id=str(endpoint.uuid), verb__contains="fault").order_by("id")
+        (event.verb, event.actor)
+        for event in Event.objects.filter(object_id=str(endpoint.uuid), verb__contains="fault").order_by("id")
     ]
 
 
-def test_injecting_publishes_a_document_that_servers_read(live, live_endpoint, omar, django_capture_on_commit_callbacks):
+def test_injecting_publishes_a_document_that_servers_read(
+    live, live_endpoint, omar, django_capture_on_commit_callbacks
+):
     with django_capture_on_commit_callbacks(execute=True):
         fault = actions.inject_fault(
-            deployment_id=live.uuid, share=2_500, kind="slow", delay_ms=800, minutes=30, actor=omar, reason="Game day."
+            deployment_id=live.uuid,
+            share=2_500,
+            kind="slow",
+            delay_ms=800,
+            minutes=30,
+            actor=omar,
+            reason="Game day.",
         )
 
     until = fault.until.isoformat(timespec="seconds")
@@ -81,7 +92,9 @@ def test_lifting_takes_it_out(live, live_endpoint, omar, lee, django_capture_on_
 )
 def test_what_no_server_could_obey_is_refused(live, omar, asked, message):
     with pytest.raises(Refused, match=message):
-        actions.inject_fault(**{"deployment_id": live.uuid, "share": 100, "kind": "error", "actor": omar} | asked)
+        actions.inject_fault(
+            **{"deployment_id": live.uuid, "share": 100, "kind": "error", "actor": omar} | asked
+        )
     assert Fault.objects.count() == 0
 
 
@@ -89,7 +102,9 @@ def test_without_a_server_for_drills_nothing_would_happen_so_nothing_is_injected
     endpoints.write_status(drills=False)
 
     with pytest.raises(Refused, match="No inference server is running with drills enabled"):
-        actions.inject_fault(deployment_id=queries.live_deployment(live_endpoint).uuid, share=100, kind="error", actor=omar)
+        actions.inject_fault(
+            deployment_id=queries.live_deployment(live_endpoint).uuid, share=100, kind="error", actor=omar
+        )
     assert Fault.objects.count() == 0
 
 
@@ -107,7 +122,9 @@ def test_only_leads_and_those_on_call_hold_drills(person, request, live, live_en
 
 def test_one_fault_a_deployment_and_none_in_what_has_ended_or_shadows(live, live_endpoint, version, omar):
     ended = queries.deployments(live_endpoint).exclude(ended_at=None).first()
-    shadow = actions.start_shadow(endpoint_id=live_endpoint.uuid, version_id=version.uuid, share=100, actor=omar)
+    shadow = actions.start_shadow(
+        endpoint_id=live_endpoint.uuid, version_id=version.uuid, share=100, actor=omar
+    )
     actions.inject_fault(deployment_id=live.uuid, share=100, kind="error", actor=omar)
 
     with pytest.raises(Conflict, match="This deployment already has a fault"):
@@ -119,7 +136,9 @@ def test_one_fault_a_deployment_and_none_in_what_has_ended_or_shadows(live, live
     assert [fault.share for fault in Fault.objects.all()] == [100]
 
 
-def test_it_ends_by_itself_when_its_time_has_come(live, live_endpoint, omar, monkeypatch, django_capture_on_commit_callbacks):
+def test_it_ends_by_itself_when_its_time_has_come(
+    live, live_endpoint, omar, monkeypatch, django_capture_on_commit_callbacks
+):
     with django_capture_on_commit_callbacks(execute=True):
         fault = actions.inject_fault(deployment_id=live.uuid, share=100, kind="error", minutes=1, actor=omar)
     tasks.tend()
@@ -137,7 +156,9 @@ def test_it_ends_by_itself_when_its_time_has_come(live, live_endpoint, omar, mon
 def test_it_ends_with_its_deployment(live, live_endpoint, omar, django_capture_on_commit_callbacks):
     with django_capture_on_commit_callbacks(execute=True):
         actions.inject_fault(deployment_id=live.uuid, share=100, kind="error", actor=omar)
-        actions.roll_back(endpoint_id=live_endpoint.uuid, actor=omar, reason="Errors.", typed="1.0.0", seen_moves=2)
+        actions.roll_back(
+            endpoint_id=live_endpoint.uuid, actor=omar, reason="Errors.", typed="1.0.0", seen_moves=2
+        )
     with django_capture_on_commit_callbacks(execute=True):
         tasks.tend()
 

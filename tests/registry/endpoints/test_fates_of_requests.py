@@ -43,7 +43,9 @@ def test_what_was_not_deployed_has_no_fate(request_):
 
 
 @pytest.mark.postgres
-def test_a_version_that_is_live_is_the_present_of_its_request_alone(live_endpoint, request_, omar, lee, client_for):
+def test_a_version_that_is_live_is_the_present_of_its_request_alone(
+    live_endpoint, request_, omar, lee, client_for
+):
     before = PromotionRequest.objects.filter(endpoint=live_endpoint, version__semver="1.1.0").get()
     assert fate_of(before) == ("Live", True, None)
 
@@ -57,7 +59,9 @@ def test_a_version_that_is_live_is_the_present_of_its_request_alone(live_endpoin
     ]
 
 
-def test_a_canary_that_the_rule_stopped_is_rolled_back_on_its_requests_page(canary, request_, lee, client_for):
+def test_a_canary_that_the_rule_stopped_is_rolled_back_on_its_requests_page(
+    canary, request_, lee, client_for
+):
     assert fate_of(request_) == ("Canary", True, None)
 
     actions.stop_canary(deployment_id=canary.uuid, actor=None, reason="Too many errors.")
@@ -70,15 +74,21 @@ def test_a_canary_that_the_rule_stopped_is_rolled_back_on_its_requests_page(cana
     assert "Too many errors." in page.context["fate"].text
 
 
-def test_the_api_shows_the_outcome_with_who_deployed_and_who_ended_it(live_endpoint, request_, omar, lee, client_for):
+def test_the_api_shows_the_outcome_with_who_deployed_and_who_ended_it(
+    live_endpoint, request_, omar, lee, client_for
+):
     first, second = PromotionRequest.objects.filter(endpoint=live_endpoint).order_by("pk")[:2]
     roll_back(live_endpoint, omar)
-    read = [client_for(lee).get(reverse("api-promotion", args=[each.uuid])).json()["fate"] for each in (request_, first, second)]
+    read = [
+        client_for(lee).get(reverse("api-promotion", args=[each.uuid])).json()["fate"]
+        for each in (request_, first, second)
+    ]
 
     assert read[0] is None
     assert [(each["word"], each["serves"], each["by"], each["deployed_by"]) for each in read[1:]] == [
-        ("Live", True, None, str(omar.uuid)), ("Rolled back", False, str(omar.uuid), str(omar.uuid)),
-    ]  # fmt: skip
+        ("Live", True, None, str(omar.uuid)),
+        ("Rolled back", False, str(omar.uuid), str(omar.uuid)),
+    ]
     assert read[2]["text"].startswith("All traffic went back to 1.0.0. ")
 
 
@@ -92,7 +102,9 @@ def test_a_later_request_for_the_same_version_has_a_fate_of_its_own(canary, requ
     assert fates.fate_of(request_).text == "Too many errors."
 
 
-def test_the_page_of_a_canary_shows_no_live_version_where_it_was_quarantined(canary, request_, live_endpoint, omar):
+def test_the_page_of_a_canary_shows_no_live_version_where_it_was_quarantined(
+    canary, request_, live_endpoint, omar
+):
     catalog.quarantine(version_id=live_endpoint.alias.version.uuid, reason="Leaks.", actor=omar)
 
     found = fates.fate_of(request_)

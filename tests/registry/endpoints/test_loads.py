@@ -1,4 +1,6 @@
-"""What servers refuse: noted once, notified to those on call, damaged versions quarantined; lost files are restored."""
+"""What servers refuse: noted once, notified to those on call, damaged versions quarantined; lost files are
+restored.
+"""
 
 import shutil
 
@@ -31,9 +33,13 @@ def damage(folder):
 
 
 @pytest.mark.postgres
-def test_a_damaged_version_is_quarantined_once_and_people_are_notified(version, folder, live_endpoint, omar, lee, mia):
+def test_a_damaged_version_is_quarantined_once_and_people_are_notified(
+    version, folder, live_endpoint, omar, lee, mia
+):
     damage(folder)
-    endpoints.write_status(refused={version.root_digest: "serving/model.onnx was changed after the model was signed."})
+    endpoints.write_status(
+        refused={version.root_digest: "serving/model.onnx was changed after the model was signed."}
+    )
 
     assert actions.check_loads() == 1
     assert actions.check_loads() == 0
@@ -46,14 +52,18 @@ def test_a_damaged_version_is_quarantined_once_and_people_are_notified(version, 
     assert Notice.objects.first().url == f"/endpoints/{live_endpoint.uuid}/"
 
 
-def test_a_damaged_live_version_is_rolled_back(version, folder, live_endpoint, django_capture_on_commit_callbacks):
+def test_a_damaged_live_version_is_rolled_back(
+    version, folder, live_endpoint, django_capture_on_commit_callbacks
+):
     damage(folder)
     endpoints.write_status(refused={version.root_digest: "damaged"})
     actions.check_loads()
     actions.publish()
 
     route = endpoints.routes()["endpoints"][live_endpoint.full_name]
-    assert [arm["label"] for arm in route["arms"]] == [str(live_endpoint.deployments.order_by("id").first().version)]
+    assert [arm["label"] for arm in route["arms"]] == [
+        str(live_endpoint.deployments.order_by("id").first().version)
+    ]
     assert route["withdrawn"] == [version.root_digest]
 
 
@@ -70,7 +80,11 @@ def test_a_version_that_verifies_is_noted_and_not_quarantined(version, live_endp
 @pytest.mark.postgres
 def test_a_version_that_all_servers_load_again_is_noted_once_and_refused_anew(version, live_endpoint):
     def logged():
-        return list(Outbox.objects.filter(topic__startswith="endpoints.load_").order_by("pk").values_list("topic", flat=True))
+        return list(
+            Outbox.objects.filter(topic__startswith="endpoints.load_")
+            .order_by("pk")
+            .values_list("topic", flat=True)
+        )
 
     digest, reason = version.root_digest, "The version couldn't be loaded: MemoryError."
     refused, recovered = "endpoints.load_refused", "endpoints.load_recovered"
@@ -119,7 +133,10 @@ def test_missing_files_are_no_damage(version, folder, live_endpoint):
 @pytest.mark.postgres
 def test_the_page_shows_what_the_servers_do_instead(client_for, version, live_endpoint, omar):
     before = live_endpoint.deployments.order_by("id").first().version
-    endpoints.write_status(refused={version.root_digest: "Damaged."}, endpoints={live_endpoint.full_name: {"versions": [str(before.uuid)]}})
+    endpoints.write_status(
+        refused={version.root_digest: "Damaged."},
+        endpoints={live_endpoint.full_name: {"versions": [str(before.uuid)]}},
+    )
 
     html = client_for(omar).get(f"/endpoints/{live_endpoint.uuid}/servers/").content.decode()
 
@@ -136,10 +153,14 @@ def test_a_status_that_cannot_be_read_is_left_out(live_endpoint, text, settings)
     assert actions.publish() >= 1
 
 
-def test_a_damaged_canary_is_quarantined_and_taken_out_and_the_live_one_stays(live_endpoint, canary, settings):
+def test_a_damaged_canary_is_quarantined_and_taken_out_and_the_live_one_stays(
+    live_endpoint, canary, settings
+):
     made = canary.version
     damage(settings.DATA_DIR / "serving" / "artifacts" / made.root_digest)
-    endpoints.write_status(refused={made.root_digest: "serving/model.onnx was changed after the model was signed."})
+    endpoints.write_status(
+        refused={made.root_digest: "serving/model.onnx was changed after the model was signed."}
+    )
 
     assert actions.check_loads() == 1
     tasks.tend()
@@ -150,7 +171,11 @@ def test_a_damaged_canary_is_quarantined_and_taken_out_and_the_live_one_stays(li
     assert canary.end_reason.startswith("1.2.0 was quarantined: A server refused to load it:")
     assert [(row.arm, row.version.semver) for row in queries.serving(live_endpoint)] == [("stable", "1.1.0")]
     row = Outbox.objects.get(topic="endpoints.load_refused")
-    assert (row.payload["arm"], row.payload["quarantined"], row.payload["version"]) == ("canary", True, str(made.uuid))
+    assert (row.payload["arm"], row.payload["quarantined"], row.payload["version"]) == (
+        "canary",
+        True,
+        str(made.uuid),
+    )
 
 
 @pytest.mark.postgres
@@ -174,7 +199,9 @@ def test_a_servers_problem_is_raised_once_and_once_more_when_it_is_resolved(live
     assert Notice.objects.count() == 2
 
 
-def test_a_problem_is_known_again_however_long_it_is_and_without_reading_what_happened(live_endpoint, django_assert_num_queries):
+def test_a_problem_is_known_again_however_long_it_is_and_without_reading_what_happened(
+    live_endpoint, django_assert_num_queries
+):
     endpoints.write_status(problem="The routes document was ignored. " * 20)
     assert actions.check_problems() == 1
 
@@ -197,13 +224,21 @@ def test_what_a_server_reports_of_an_endpoint_is_for_its_project_alone(client_fo
         "Endpoint inbox/support-inbox-prod: two stable arms.",
         "It rejected the config because of an endpoint in another project.",
     )
-    notices = {row.user: row.text for row in Notice.objects.filter(user__in=[omar, stranger], url="/endpoints/")}
+    notices = {
+        row.user: row.text for row in Notice.objects.filter(user__in=[omar, stranger], url="/endpoints/")
+    }
     assert notices[stranger] == f"Inference server default: {neutral} It stays on config v1."
     assert notices[omar] == f"Inference server default: {own} It stays on config v1."
-    for person, endpoint, shown, hidden in [(omar, live_endpoint, own, neutral), (stranger, elsewhere, neutral, own)]:
+    for person, endpoint, shown, hidden in [
+        (omar, live_endpoint, own, neutral),
+        (stranger, elsewhere, neutral, own),
+    ]:
         html = client_for(person).get(f"/endpoints/{endpoint.uuid}/servers/").content.decode()
         assert (shown in html, hidden in html) == (True, False)
-        assert client_for(person).get(f"/api/v1/endpoints/{endpoint.uuid}/").json()["servers"][0]["problem"] == shown
+        assert (
+            client_for(person).get(f"/api/v1/endpoints/{endpoint.uuid}/").json()["servers"][0]["problem"]
+            == shown
+        )
 
 
 def test_a_closed_canary_is_one_event_whichever_source_reports_it(live_endpoint, canary):
@@ -215,4 +250,7 @@ def test_a_closed_canary_is_one_event_whichever_source_reports_it(live_endpoint,
     rows = Event.objects.filter(object_id=str(live_endpoint.uuid), actor="system").order_by("id")
     assert [row.verb for row in rows] == ["endpoints.guard_tripped", "endpoints.canary_stopped"]
     canary.refresh_from_db()
-    assert (canary.ended_by, canary.end_reason) == (None, "The server's guard closed it: 10 of its last 14 requests failed.")
+    assert (canary.ended_by, canary.end_reason) == (
+        None,
+        "The server's guard closed it: 10 of its last 14 requests failed.",
+    )

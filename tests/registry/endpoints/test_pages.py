@@ -55,7 +55,10 @@ def test_rolling_back_with_and_without_htmx(client_for, live_endpoint, omar, htm
     assert Alias.objects.get(endpoint=live_endpoint).version.semver == "1.0.0"
 
 
-@pytest.mark.parametrize(("changed", "status"), [({"typed": "9"}, 422), ({"reason": ""}, 422), ({"seen": 1}, 409), ({"seen": "x"}, 422)])
+@pytest.mark.parametrize(
+    ("changed", "status"),
+    [({"typed": "9"}, 422), ({"reason": ""}, 422), ({"seen": 1}, 409), ({"seen": "x"}, 422)],
+)
 def test_a_refused_rollback_changes_nothing(client_for, live_endpoint, omar, changed, status):
     assert client_for(omar).post(url("roll_back", live_endpoint), WORDS | changed).status_code == status
     assert Alias.objects.get(endpoint=live_endpoint).version.semver == "1.1.0"
@@ -81,7 +84,9 @@ def test_deploying_from_the_page(client_for, live_endpoint, request_, omar):
 
 
 def test_an_approval_of_another_endpoint_is_refused(client_for, live_endpoint, project, mia, omar):
-    request = endpoints.approved(project, registry.make_endpoint(live_endpoint.model, mia), live_endpoint.alias.version)
+    request = endpoints.approved(
+        project, registry.make_endpoint(live_endpoint.model, mia), live_endpoint.alias.version
+    )
 
     assert client_for(omar).post(url("deploy", live_endpoint), {"request": request.uuid}).status_code == 422
     assert Deployment.objects.count() == 2
@@ -89,7 +94,11 @@ def test_an_approval_of_another_endpoint_is_refused(client_for, live_endpoint, p
 
 def test_every_page_is_hidden_from_strangers(client_for, live_endpoint, otto):
     deployment = Deployment.objects.first()
-    addresses = [url("detail", live_endpoint), url("servers", live_endpoint), reverse("endpoints:deployment", args=[deployment.uuid])]
+    addresses = [
+        url("detail", live_endpoint),
+        url("servers", live_endpoint),
+        reverse("endpoints:deployment", args=[deployment.uuid]),
+    ]
     addresses.append(reverse("endpoints:of_version", args=[deployment.version.uuid]))
 
     assert {client_for(otto).get(address).status_code for address in addresses} == {404}
@@ -119,15 +128,24 @@ def test_history_and_the_moment_question(client_for, live_endpoint, aida):
     assert "was live" in html
     assert "<html" not in html
     assert "<strong>1.0.0</strong>" in html
-    assert "Nothing was live" in client_for(aida).get(url("detail", live_endpoint), {"at": "2001-01-01T00:00"}).content.decode()
+    assert (
+        "Nothing was live"
+        in client_for(aida).get(url("detail", live_endpoint), {"at": "2001-01-01T00:00"}).content.decode()
+    )
     assert client_for(aida).get(url("detail", live_endpoint), {"at": "yesterday"}).status_code == 422
     page = client_for(aida).get(reverse("endpoints:deployment", args=[first.uuid])).content.decode()
     assert "Replaced by 1.1.0." in page
-    assert "request" in client_for(aida).get(reverse("endpoints:of_version", args=[first.version.uuid])).content.decode() or True
+    assert (
+        "request"
+        in client_for(aida).get(reverse("endpoints:of_version", args=[first.version.uuid])).content.decode()
+        or True
+    )
 
 
 @pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
-def test_a_moment_before_the_first_hour_or_after_the_last_is_refused_in_words(client_for, live_endpoint, aida, moment):
+def test_a_moment_before_the_first_hour_or_after_the_last_is_refused_in_words(
+    client_for, live_endpoint, aida, moment
+):
     page = client_for(aida).get(url("detail", live_endpoint), {"at": moment})
     api = client_for(aida).get(f"/api/v1/endpoints/{live_endpoint.uuid}/deployments/", {"as_of": moment})
 
@@ -160,12 +178,16 @@ def answering(status, body):
 @pytest.mark.postgres
 def test_trying_shows_the_answer(client_for, live_endpoint, ana, monkeypatch):
     body = {
-        "parameters": {"version_label": "Intents 1.1.0", "prediction_id": "8b9f9b5e-0000-4000-8000-000000000001"},
+        "parameters": {
+            "version_label": "Intents 1.1.0",
+            "prediction_id": "8b9f9b5e-0000-4000-8000-000000000001",
+        },
         "outputs": [
-            {"name": "LABEL", "data": ["refund"]}, {"name": "CONFIDENCE", "data": [0.75]},
+            {"name": "LABEL", "data": ["refund"]},
+            {"name": "CONFIDENCE", "data": [0.75]},
             {"name": "SCORES", "data": [0.25, 0.75], "parameters": {"labels": ["billing", "refund"]}},
         ],
-    }  # fmt: skip
+    }
     monkeypatch.setattr(client.httpx, "post", answering(200, body))
 
     html = client_for(ana).post(url("try", live_endpoint), {"text": "money back"}, **HTMX).content.decode()
@@ -206,5 +228,10 @@ def test_the_api_does_the_same(client_for, live_endpoint, omar, otto, mia):
     api.force_authenticate(otto)
     assert api.get(base).status_code == 404
     api.force_authenticate(mia)
-    assert api.post(base + "roll-back/", {"reason": "x", "typed": "1.1.0", "seen_moves": 3}, format="json").status_code == 403
+    assert (
+        api.post(
+            base + "roll-back/", {"reason": "x", "typed": "1.1.0", "seen_moves": 3}, format="json"
+        ).status_code
+        == 403
+    )
     assert json.dumps(history)

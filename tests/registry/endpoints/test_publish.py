@@ -1,4 +1,6 @@
-"""The routes document: signed, numbered above everything before it, written only when it would say something else."""
+"""The routes document: signed, numbered above everything before it, written only when it would say something
+else.
+"""
 
 from datetime import timedelta
 
@@ -49,10 +51,14 @@ def test_a_new_token_is_published_and_an_expired_one_goes(live_endpoint, ana, ai
     ]
     ApiToken.objects.filter(pk=token.pk).update(expires_at=timezone.now() - timedelta(seconds=1))
     actions.publish()
-    assert endpoints.routes()["endpoints"][live_endpoint.full_name]["tokens"] == [{"digest": own, "until": None}]
+    assert endpoints.routes()["endpoints"][live_endpoint.full_name]["tokens"] == [
+        {"digest": own, "until": None}
+    ]
 
 
-def test_the_routes_of_many_endpoints_are_read_in_as_many_statements_as_those_of_one(live_endpoint, ana, django_assert_num_queries):
+def test_the_routes_of_many_endpoints_are_read_in_as_many_statements_as_those_of_one(
+    live_endpoint, ana, django_assert_num_queries
+):
     create_token(user=ana, name="app", scopes=["infer"], days=7)
     with django_assert_num_queries(11):
         assert len(routes()) == 1
@@ -100,21 +106,32 @@ def test_the_web_token_is_a_file_of_its_owner(live_endpoint, settings):
     assert (settings.DATA_DIR / "keys" / "web_token").stat().st_mode & 0o777 == 0o600
 
 
-def test_the_server_reads_what_is_written(project, live_endpoint, request_, mia, ravi, omar, ana, django_capture_on_commit_callbacks):
+def test_the_server_reads_what_is_written(
+    project, live_endpoint, request_, mia, ravi, omar, ana, django_capture_on_commit_callbacks
+):
     snapshot = live_endpoint.alias.version.run.snapshot
-    third = registry.make_version(project, mia, ravi, model=live_endpoint.model, snapshot=snapshot, semver="1.3.0")
+    third = registry.make_version(
+        project, mia, ravi, model=live_endpoint.model, snapshot=snapshot, semver="1.3.0"
+    )
     token, _ = create_token(user=ana, name="app", scopes=["infer"], days=1)
     with django_capture_on_commit_callbacks(execute=True):
         canary = actions.deploy(request_id=request_.uuid, actor=omar, share=500)
-        shadow = actions.start_shadow(endpoint_id=live_endpoint.uuid, version_id=third.uuid, share=100, actor=omar)
+        shadow = actions.start_shadow(
+            endpoint_id=live_endpoint.uuid, version_id=third.uuid, share=100, actor=omar
+        )
 
     read = parse_routes(endpoints.routes()).endpoints[live_endpoint.full_name]
 
     live = queries.live_deployment(live_endpoint)
     assert [(arm.name, arm.share, arm.deployment) for arm in read.arms] == [
-        ("stable", 9_500, str(live.uuid)), ("canary", 500, str(canary.uuid)),
-    ]  # fmt: skip
-    assert (read.shadow.share, read.shadow.root_digest, read.shadow.deployment) == (100, third.root_digest, str(shadow.uuid))
+        ("stable", 9_500, str(live.uuid)),
+        ("canary", 500, str(canary.uuid)),
+    ]
+    assert (read.shadow.share, read.shadow.root_digest, read.shadow.deployment) == (
+        100,
+        third.root_digest,
+        str(shadow.uuid),
+    )
     assert {int(each.until) for each in read.tokens if each.until} == {int(token.expires_at.timestamp())}
 
 

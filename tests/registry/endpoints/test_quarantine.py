@@ -1,4 +1,6 @@
-"""A version in quarantine leaves all traffic at once: rolled back where it is live, or nothing answers; and it is not handed out."""
+"""A version in quarantine leaves all traffic at once: rolled back where it is live, or nothing answers; and
+it is not handed out.
+"""
 
 import pytest
 from django.urls import reverse
@@ -36,7 +38,9 @@ def newest_event():
 
 
 @pytest.mark.postgres
-def test_a_live_version_is_rolled_back_in_the_decision_that_quarantines_it(live_endpoint, live, gita, django_capture_on_commit_callbacks):
+def test_a_live_version_is_rolled_back_in_the_decision_that_quarantines_it(
+    live_endpoint, live, gita, django_capture_on_commit_callbacks
+):
     before = newest_event()
     with django_capture_on_commit_callbacks(execute=True):
         quarantine(live, gita)
@@ -46,7 +50,11 @@ def test_a_live_version_is_rolled_back_in_the_decision_that_quarantines_it(live_
     alias = Alias.objects.get(endpoint=live_endpoint)
     assert (alias.version.semver, alias.moves) == ("1.0.0", 3)
     now = queries.live_deployment(live_endpoint)
-    assert (now.cause, now.started_by, now.reason) == ("rollback", gita, "1.1.0 was quarantined: It leaks names.")
+    assert (now.cause, now.started_by, now.reason) == (
+        "rollback",
+        gita,
+        "1.1.0 was quarantined: It leaks names.",
+    )
     route = endpoints.routes()["endpoints"][live_endpoint.full_name]
     assert ([arm["version"] for arm in route["arms"]], route["standby"]) == ([str(now.version.uuid)], [])
     assert route["withdrawn"] == [live.root_digest]
@@ -63,7 +71,9 @@ def test_a_canary_ends_with_the_live_version_that_it_was_compared_with(canary, l
 
 
 @pytest.mark.postgres
-def test_without_an_earlier_version_nothing_answers_until_another_is_deployed(live_endpoint, live, lee, omar, project, client_for):
+def test_without_an_earlier_version_nothing_answers_until_another_is_deployed(
+    live_endpoint, live, lee, omar, project, client_for
+):
     first = queries.rollback_target(live_endpoint)
     quarantine(first, lee)
     assert running(live_endpoint) == [("stable", "1.1.0")]
@@ -107,7 +117,9 @@ def test_what_an_earlier_release_left_running_ends_with_the_next_look(live_endpo
 
 
 def test_who_may_not_quarantine_changes_no_traffic(live_endpoint, live, mia, client_for):
-    answer = client_for(mia).post(reverse("catalog:quarantine", args=[live.uuid]), {"reason": "x", "typed": "1.1.0"})
+    answer = client_for(mia).post(
+        reverse("catalog:quarantine", args=[live.uuid]), {"reason": "x", "typed": "1.1.0"}
+    )
 
     assert answer.status_code == 403
     assert running(live_endpoint) == [("stable", "1.1.0")]
@@ -115,7 +127,9 @@ def test_who_may_not_quarantine_changes_no_traffic(live_endpoint, live, mia, cli
 
 
 @pytest.mark.parametrize("before", [True, False])
-def test_the_page_shows_before_the_click_what_it_does_to_each_endpoint(live_endpoint, live, lee, client_for, before):
+def test_the_page_shows_before_the_click_what_it_does_to_each_endpoint(
+    live_endpoint, live, lee, client_for, before
+):
     if not before:
         quarantine(queries.rollback_target(live_endpoint), lee)
 
@@ -137,5 +151,8 @@ def test_it_is_not_handed_out_by_page_or_api(live, lee, client_for):
         answer = send(f"/api/v1/versions/{live.uuid}/export/")
         assert answer.status_code == 422
         assert "It leaks names." in answer.json()["message"]
-    assert reverse("catalog:export", args=[live.uuid]) not in browser.get(reverse("catalog:version", args=[live.uuid])).content.decode()
+    assert (
+        reverse("catalog:export", args=[live.uuid])
+        not in browser.get(reverse("catalog:version", args=[live.uuid])).content.decode()
+    )
     assert Event.objects.filter(verb="catalog.exported").count() == exported

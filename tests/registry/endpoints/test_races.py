@@ -43,7 +43,9 @@ def test_two_rollbacks_at_once_give_one(project, mia, ravi, lee, gita, omar):
     assert endpoints.routes()["endpoints"][endpoint.full_name]["arms"][0]["version"] == str(live.version.uuid)
 
 
-def test_a_version_that_is_quarantined_while_it_is_deployed_serves_nowhere(project, mia, ravi, lee, gita, omar):
+def test_a_version_that_is_quarantined_while_it_is_deployed_serves_nowhere(
+    project, mia, ravi, lee, gita, omar
+):
     version = registry.make_version(project, mia, ravi)
     endpoint = registry.make_endpoint(version.model, mia)
     request = endpoints.approved(project, endpoint, version)
@@ -57,4 +59,7 @@ def test_a_version_that_is_quarantined_while_it_is_deployed_serves_nowhere(proje
     version.refresh_from_db()
     assert version.state == "quarantined"
     assert not queries.running().exists()
-    assert [route["arms"] for route in (queries.published() or {"endpoints": {}})["endpoints"].values()] in ([], [[]])
+    assert [route["arms"] for route in (queries.published() or {"endpoints": {}})["endpoints"].values()] in (
+        [],
+        [[]],
+    )

@@ -31,9 +31,17 @@ def test_the_last_live_version_is_live_again(endpoint, omar, django_capture_on_c
         deployment = roll_back(endpoint, omar)
 
     assert live(endpoint) == "1.0.0"
-    assert (deployment.cause, deployment.approval, deployment.reason) == ("rollback", None, "Wrong answers on refunds.")
+    assert (deployment.cause, deployment.approval, deployment.reason) == (
+        "rollback",
+        None,
+        "Wrong answers on refunds.",
+    )
     ended = deployment.previous
-    assert (ended.version.semver, ended.ended_by, ended.end_reason) == ("1.1.0", omar, "Wrong answers on refunds.")
+    assert (ended.version.semver, ended.ended_by, ended.end_reason) == (
+        "1.1.0",
+        omar,
+        "Wrong answers on refunds.",
+    )
     route = endpoints.routes()["endpoints"][endpoint.full_name]
     assert route["arms"][0]["version"] == str(deployment.version.uuid)
     assert route["standby"] == []
@@ -52,7 +60,10 @@ def test_only_leads_and_those_on_call_roll_back(person, request, endpoint):
     assert live(endpoint) == "1.1.0"
 
 
-@pytest.mark.parametrize(("given", "field"), [({"typed": "1.1.0"}, "typed"), ({"typed": ""}, "typed"), ({"reason": "  "}, "reason")])
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [({"typed": "1.1.0"}, "typed"), ({"typed": ""}, "typed"), ({"reason": "  "}, "reason")],
+)
 def test_wrong_words_change_nothing(endpoint, omar, given, field):
     with pytest.raises(Refused) as refusal:
         roll_back(endpoint, omar, **given)

@@ -1,4 +1,6 @@
-"""A rollback goes to what is older than the approval in force, never to what is newer or was itself rolled back."""
+"""A rollback goes to what is older than the approval in force, never to what is newer or was itself rolled
+back.
+"""
 
 import pytest
 from django.db import transaction
@@ -12,7 +14,8 @@ from registry.endpoints.routes import standbys
 from registry.promotions.models import PromotionRequest
 from tests.support import endpoints
 
-# What was live, oldest first: the minor number, and p where a promotion made it live or r where a rollback did; - is in quarantine now.
+# What was live, oldest first: the minor number, and p where a promotion made it live or r where a rollback
+# did; - is in quarantine now.
 HISTORIES = {
     "0p": None,
     "0p 1p": "1.0.0",
@@ -45,15 +48,22 @@ def versions(live_endpoint):
 
 def lived(endpoint, versions, history, slug):
     """An endpoint of its own with these intervals as rows."""
-    fields = {name: getattr(endpoint, name) for name in ("model", "project", "environment", "policy", "created_by")}
+    fields = {
+        name: getattr(endpoint, name) for name in ("model", "project", "environment", "policy", "created_by")
+    }
     other, previous = Endpoint.objects.create(slug=slug, **fields), None
     approval, steps = PromotionRequest.objects.first(), history.split()
     for at, step in enumerate(steps):
         promoted = step.endswith("p")
         previous = Deployment.objects.create(
-            endpoint=other, version=versions[int(step[-2])], previous=previous, epoch=1, approval=approval if promoted else None,
-            cause="promotion" if promoted else "rollback", ended_at=timezone.now() if at < len(steps) - 1 else None,
-        )  # fmt: skip
+            endpoint=other,
+            version=versions[int(step[-2])],
+            previous=previous,
+            epoch=1,
+            approval=approval if promoted else None,
+            cause="promotion" if promoted else "rollback",
+            ended_at=timezone.now() if at < len(steps) - 1 else None,
+        )
     return other
 
 
@@ -63,7 +73,9 @@ def test_what_an_endpoint_goes_back_to_follows_from_its_history(live_endpoint, v
         bad = [int(step[1]) for step in history.split() if step.startswith("-")]
         with transaction.atomic():
             other = lived(live_endpoint, versions, history, f"e{at}")
-            ModelVersion.objects.filter(pk__in=[versions[each].pk for each in bad]).update(state="quarantined")
+            ModelVersion.objects.filter(pk__in=[versions[each].pk for each in bad]).update(
+                state="quarantined"
+            )
             target = queries.rollback_target(other)
             if (target.semver if target else None) != expected or standbys().get(other.pk) != target:
                 wrong.append((history, target))
@@ -92,7 +104,9 @@ def test_what_was_taken_back_comes_again_by_a_new_approval_alone(live_endpoint, 
 
 
 def test_the_page_shows_why_nothing_is_left_to_go_back_to(live_endpoint, omar, client_for):
-    actions.roll_back(endpoint_id=live_endpoint.uuid, actor=omar, reason="Wrong.", typed="1.0.0", seen_moves=2)
+    actions.roll_back(
+        endpoint_id=live_endpoint.uuid, actor=omar, reason="Wrong.", typed="1.0.0", seen_moves=2
+    )
 
     html = client_for(omar).get(f"/endpoints/{live_endpoint.uuid}/").content.decode()
 

@@ -1,4 +1,6 @@
-"""Two projects each have an endpoint of one slug: what one sees, and what is published and read of it, is not the other's."""
+"""Two projects each have an endpoint of one slug: what one sees, and what is published and read of it, is not
+the other's.
+"""
 
 from __future__ import annotations
 
@@ -35,8 +37,10 @@ def test_both_are_published_each_with_its_own_version_and_tokens(live_endpoint, 
     assert {name: [arm.version for arm in each.arms] for name, each in routes.items()} == {
         each.full_name: [str(each.alias.version.uuid)] for each in (live_endpoint, twin)
     }
-    opened = {digest: [name for name, each in routes.items() if digest in {token.digest for token in each.tokens}]
-              for digest in (token_digest(secret), token_digest(persons))}  # fmt: skip
+    opened = {
+        digest: [name for name, each in routes.items() if digest in {token.digest for token in each.tokens}]
+        for digest in (token_digest(secret), token_digest(persons))
+    }
     assert opened == {
         token_digest(secret): ["claims/support-inbox-prod"],
         token_digest(persons): ["claims/support-inbox-prod", "inbox/support-inbox-prod"],
@@ -46,7 +50,10 @@ def test_both_are_published_each_with_its_own_version_and_tokens(live_endpoint, 
 def test_what_a_server_answers_with_is_read_of_the_endpoint_that_it_names(live_endpoint, twin):
     mine, theirs = live_endpoint.alias.version, twin.alias.version
     endpoints.write_status(
-        endpoints={live_endpoint.full_name: {"versions": [str(mine.uuid)]}, twin.full_name: {"versions": [str(theirs.uuid)]}}
+        endpoints={
+            live_endpoint.full_name: {"versions": [str(mine.uuid)]},
+            twin.full_name: {"versions": [str(theirs.uuid)]},
+        }
     )
 
     (state,) = servers.server_states()
@@ -75,8 +82,14 @@ def test_the_page_asks_under_the_full_name(live_endpoint, twin, client_for, omar
     for each in (live_endpoint, twin):
         with pytest.raises(client.Refusal):
             client.ask(each, "I lost my card")
-        assert f"/v2/models/{each.full_name}/infer" in client_for(omar).get(f"/endpoints/{each.uuid}/").content.decode()
+        assert (
+            f"/v2/models/{each.full_name}/infer"
+            in client_for(omar).get(f"/endpoints/{each.uuid}/").content.decode()
+        )
 
-    assert asked == ["/v2/models/inbox/support-inbox-prod/infer", "/v2/models/claims/support-inbox-prod/infer"]
+    assert asked == [
+        "/v2/models/inbox/support-inbox-prod/infer",
+        "/v2/models/claims/support-inbox-prod/infer",
+    ]
     listed = client_for(omar).get("/endpoints/").content.decode()
     assert all(f">{each.full_name}</a>" in listed for each in (live_endpoint, twin))

@@ -17,12 +17,16 @@ from tests.support import endpoints, registry
 @pytest.fixture
 def version(project, live_endpoint, mia, ravi):
     snapshot = live_endpoint.alias.version.run.snapshot
-    return registry.make_version(project, mia, ravi, model=live_endpoint.model, snapshot=snapshot, semver="1.2.0")
+    return registry.make_version(
+        project, mia, ravi, model=live_endpoint.model, snapshot=snapshot, semver="1.2.0"
+    )
 
 
 @pytest.fixture
 def shadow(live_endpoint, version, omar):
-    return actions.start_shadow(endpoint_id=live_endpoint.uuid, version_id=version.uuid, share=2_500, actor=omar)
+    return actions.start_shadow(
+        endpoint_id=live_endpoint.uuid, version_id=version.uuid, share=2_500, actor=omar
+    )
 
 
 def start(endpoint, version, actor, share=2_500):
@@ -34,10 +38,14 @@ def running(endpoint):
 
 
 def verbs(endpoint):
-    return list(Event.objects.filter(object_id=str(endpoint.uuid)).order_by("id").values_list("verb", flat=True))
+    return list(
+        Event.objects.filter(object_id=str(endpoint.uuid)).order_by("id").values_list("verb", flat=True)
+    )
 
 
-def test_the_servers_get_it_and_no_client_is_affected(live_endpoint, version, mia, django_capture_on_commit_callbacks):
+def test_the_servers_get_it_and_no_client_is_affected(
+    live_endpoint, version, mia, django_capture_on_commit_callbacks
+):
     with django_capture_on_commit_callbacks(execute=True):
         made = start(live_endpoint, version, mia)
 
@@ -65,9 +73,13 @@ def test_stopping_takes_it_out(shadow, live_endpoint, lee, django_capture_on_com
 
 
 def test_there_is_one_at_a_time(shadow, project, live_endpoint, mia, ravi, omar):
-    other = registry.make_version(project, mia, ravi, model=live_endpoint.model, snapshot=shadow.version.run.snapshot, semver="1.3.0")
+    other = registry.make_version(
+        project, mia, ravi, model=live_endpoint.model, snapshot=shadow.version.run.snapshot, semver="1.3.0"
+    )
 
-    with pytest.raises(Conflict, match="1.2.0 is already the shadow on support-inbox-prod, and only one can run at a time"):
+    with pytest.raises(
+        Conflict, match="1.2.0 is already the shadow on support-inbox-prod, and only one can run at a time"
+    ):
         start(live_endpoint, other, omar)
     assert running(live_endpoint) == [("stable", "1.1.0", 10_000), ("shadow", "1.2.0", 2_500)]
 
@@ -96,7 +108,12 @@ def test_what_cannot_be_compared_is_refused(project, live_endpoint, version, mia
 
 @pytest.mark.postgres
 def test_a_frozen_endpoint_starts_none_and_stops_one(shadow, project, live_endpoint, mia, ravi, lee, omar):
-    catalog.freeze(endpoint_id=live_endpoint.uuid, reason="Incident.", until=timezone.now() + timedelta(days=1), actor=lee)
+    catalog.freeze(
+        endpoint_id=live_endpoint.uuid,
+        reason="Incident.",
+        until=timezone.now() + timedelta(days=1),
+        actor=lee,
+    )
 
     actions.stop_shadow(deployment_id=shadow.uuid, actor=omar, reason="Incident.")
     with pytest.raises(Refused, match="is frozen until"):

@@ -1,4 +1,6 @@
-"""A token of an endpoint belongs to a program, opens that endpoint alone, and is in the routes as long as it is live."""
+"""A token of an endpoint belongs to a program, opens that endpoint alone, and is in the routes as long as it
+is live.
+"""
 
 from datetime import timedelta
 
@@ -36,24 +38,34 @@ def test_it_opens_its_endpoint_and_no_other_and_nothing_of_the_product(live_endp
     assert opened(mine.digest) == {live_endpoint.full_name, "inbox/other"}
     assert Client().get("/api/v1/me/", headers={"Authorization": f"Bearer {secret}"}).status_code == 401
     made = Event.objects.get(verb=Verb.ENDPOINT_TOKEN_CREATED)
-    assert (made.actor, made.object_id, made.project) == (str(omar.uuid), str(token.uuid), live_endpoint.model.project.uuid)
+    assert (made.actor, made.object_id, made.project) == (
+        str(omar.uuid),
+        str(token.uuid),
+        live_endpoint.model.project.uuid,
+    )
     assert secret not in made.canonical
     assert token.digest == token_digest(secret)
 
 
 def test_a_persons_token_of_another_project_opens_no_endpoint_here(live_endpoint, ana):
     other = create_project(name="Other", slug="other", actor=None)
-    here, _ = create_token(user=ana, name="here", scopes=["infer"], days=1, project=live_endpoint.model.project)
+    here, _ = create_token(
+        user=ana, name="here", scopes=["infer"], days=1, project=live_endpoint.model.project
+    )
     there, _ = create_token(user=ana, name="there", scopes=["infer"], days=1, project=other)
 
     assert (opened(here.digest), opened(there.digest)) == ({live_endpoint.full_name}, set())
 
 
 @pytest.mark.postgres
-def test_it_ends_when_it_is_revoked_or_over_and_outlives_who_made_it(live_endpoint, omar, lee, django_capture_on_commit_callbacks):
+def test_it_ends_when_it_is_revoked_or_over_and_outlives_who_made_it(
+    live_endpoint, omar, lee, django_capture_on_commit_callbacks
+):
     with django_capture_on_commit_callbacks(execute=True):
         token, secret = make(live_endpoint, omar)
-    published = {each["digest"] for each in endpoints.routes()["endpoints"][live_endpoint.full_name]["tokens"]}
+    published = {
+        each["digest"] for each in endpoints.routes()["endpoints"][live_endpoint.full_name]["tokens"]
+    }
     assert token_digest(secret) in published
     omar.is_active = False
     omar.save()
@@ -63,7 +75,9 @@ def test_it_ends_when_it_is_revoked_or_over_and_outlives_who_made_it(live_endpoi
         actions.revoke_token(token_id=token.uuid, actor=lee)
         actions.revoke_token(token_id=token.uuid, actor=lee)
 
-    published = {each["digest"] for each in endpoints.routes()["endpoints"][live_endpoint.full_name]["tokens"]}
+    published = {
+        each["digest"] for each in endpoints.routes()["endpoints"][live_endpoint.full_name]["tokens"]
+    }
     assert token.digest not in published
     assert Event.objects.filter(verb=Verb.ENDPOINT_TOKEN_REVOKED, actor=str(lee.uuid)).count() == 1
     over, _ = make(live_endpoint, lee)
@@ -89,7 +103,10 @@ def test_others_make_and_end_none(live_endpoint, omar, who, request, client_for)
 def test_the_page_makes_one_for_who_confirms_and_shows_the_secret_once(live_endpoint, lee, client_for):
     client, page = client_for(lee), f"/endpoints/{live_endpoint.uuid}/tokens/"
     asked = client.post(f"{page}create/", {"name": "ticket sorter", "days": 30})
-    assert (asked["Location"].split("?")[0], EndpointToken.objects.count()) == ("/accounts/reauthenticate/", 0)
+    assert (asked["Location"].split("?")[0], EndpointToken.objects.count()) == (
+        "/accounts/reauthenticate/",
+        0,
+    )
 
     made = client.post(asked["Location"], {"password": PASSWORD}).content.decode()
 

@@ -1,4 +1,6 @@
-"""A rollback hashes nothing where the files are those that were hashed before; a touched file is hashed, and a changed one is out."""
+"""A rollback hashes nothing where the files are those that were hashed before; a touched file is hashed, and
+a changed one is out.
+"""
 
 import os
 from pathlib import Path
@@ -34,7 +36,11 @@ def hashed(monkeypatch):
     """The folders that were hashed from now on."""
     found = []
     verify = bundle.verify
-    monkeypatch.setattr(bundle, "verify", lambda folder, *given, **more: found.append(folder.name) or verify(folder, *given, **more))
+    monkeypatch.setattr(
+        bundle,
+        "verify",
+        lambda folder, *given, **more: found.append(folder.name) or verify(folder, *given, **more),
+    )
     return found
 
 
@@ -56,7 +62,9 @@ def test_a_rollback_to_files_that_were_hashed_before_hashes_none(live_endpoint, 
     assert (live(live_endpoint), hashed) == ("1.0.0", [])
 
 
-def test_files_that_were_never_hashed_are_hashed_by_the_rollback_and_remembered(live_endpoint, target, omar, hashed):
+def test_files_that_were_never_hashed_are_hashed_by_the_rollback_and_remembered(
+    live_endpoint, target, omar, hashed
+):
     assert not files.is_remembered(target)
 
     roll_back(live_endpoint, omar)
@@ -66,7 +74,9 @@ def test_files_that_were_never_hashed_are_hashed_by_the_rollback_and_remembered(
 
 
 @pytest.mark.parametrize("keep_times", [False, True])
-def test_a_changed_file_is_not_what_is_remembered_whatever_its_times(live_endpoint, target, weights, keep_times):
+def test_a_changed_file_is_not_what_is_remembered_whatever_its_times(
+    live_endpoint, target, weights, keep_times
+):
     actions.verify_in_use()
     assert files.is_remembered(target)
 
@@ -75,7 +85,9 @@ def test_a_changed_file_is_not_what_is_remembered_whatever_its_times(live_endpoi
     assert not files.is_remembered(target)
 
 
-def test_a_rollback_to_files_that_do_not_hold_is_refused_and_moves_nothing(live_endpoint, target, weights, omar):
+def test_a_rollback_to_files_that_do_not_hold_is_refused_and_moves_nothing(
+    live_endpoint, target, weights, omar
+):
     actions.verify_in_use()
     change(weights)
     for path in Path(storages["blobs"].location).rglob("*"):  # what the copy would be made of again
@@ -91,7 +103,9 @@ def test_a_rollback_to_files_that_do_not_hold_is_refused_and_moves_nothing(live_
     assert target.state == ModelVersion.State.QUARANTINED
 
 
-def test_what_is_added_or_missing_or_verified_with_another_key_is_not_what_is_remembered(live_endpoint, target, weights):
+def test_what_is_added_or_missing_or_verified_with_another_key_is_not_what_is_remembered(
+    live_endpoint, target, weights
+):
     actions.verify_in_use()
     for disturb in (
         lambda: (weights.parent / "more.bin").write_bytes(b"x"),
@@ -128,7 +142,9 @@ def test_a_file_that_is_missing_comes_back(live_endpoint, target, weights):
     assert files.is_remembered(target)
 
 
-def test_the_hourly_look_quarantines_what_no_longer_holds_and_the_endpoint_leaves_it(live_endpoint, target, weights):
+def test_the_hourly_look_quarantines_what_no_longer_holds_and_the_endpoint_leaves_it(
+    live_endpoint, target, weights
+):
     served = Alias.objects.get(endpoint=live_endpoint).version
     path = files.served_folder(served) / "serving" / "model.onnx"
     path.chmod(0o600)
@@ -174,7 +190,10 @@ def test_what_changes_while_it_is_hashed_is_not_remembered(live_endpoint, target
 
 def test_a_version_that_an_earlier_check_still_hashes_is_left_to_it(live_endpoint, target, hashed):
     with files.hashing_alone(target) as alone:
-        assert (alone, [actions.verify_in_use(changed=changed) for changed in (True, False)]) == (True, [1, 1])
+        assert (alone, [actions.verify_in_use(changed=changed) for changed in (True, False)]) == (
+            True,
+            [1, 1],
+        )
         assert target.root_digest not in hashed
 
     assert (actions.verify_in_use(), target.root_digest in hashed) == (2, True)

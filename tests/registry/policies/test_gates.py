@@ -29,7 +29,14 @@ def all_right(rows, groups=None):
 
 def against(value, low, high, rows=2_000, clusters=None):
     return Evidence(
-        live=Live("1.0.0", {"macro_f1": Measure(value, low, high)}, rows, source="l" * 64, clusters=clusters, effective_clusters=clusters)
+        live=Live(
+            "1.0.0",
+            {"macro_f1": Measure(value, low, high)},
+            rows,
+            source="l" * 64,
+            clusters=clusters,
+            effective_clusters=clusters,
+        )
     )
 
 
@@ -101,17 +108,25 @@ def test_gate(name, given, evidence, outcome, value):
 def test_a_split_that_is_too_small_is_distinguished_from_a_score_that_is_too_low():
     few, low = all_right(29), measured(0.75, 0.6, 0.85)
 
-    assert ["Not enough data" in gates.quality(Gate("quality", LOW), each).evidence for each in (few, low)] == [True, False]
+    assert [
+        "Not enough data" in gates.quality(Gate("quality", LOW), each).evidence for each in (few, low)
+    ] == [True, False]
 
 
 def test_a_calibration_error_that_chance_may_explain_is_distinguished_from_one_that_is_shown():
-    texts = [gates.calibration(Gate("calibration", ECE), measured(0.08, low, 0.1, name="ece_debiased")).evidence for low in (0.05, 0.051)]
+    texts = [
+        gates.calibration(Gate("calibration", ECE), measured(0.08, low, 0.1, name="ece_debiased")).evidence
+        for low in (0.05, 0.051)
+    ]
 
     assert ["Not enough data" in each for each in texts] == [True, False]
 
 
 def test_a_leak_that_is_neither_shown_nor_ruled_out_is_distinguished_from_one_that_is_shown():
-    texts = [gates.membership(Gate("membership", AUC), Evidence(membership=Measure(0.6, low, 0.65))).evidence for low in (0.55, 0.551)]
+    texts = [
+        gates.membership(Gate("membership", AUC), Evidence(membership=Measure(0.6, low, 0.65))).evidence
+        for low in (0.55, 0.551)
+    ]
 
     assert ["Not enough data" in each for each in texts] == [True, False]
 
@@ -120,21 +135,43 @@ def test_a_leak_that_is_neither_shown_nor_ruled_out_is_distinguished_from_one_th
     ("found", "ending"),
     [
         ((-0.04, -0.06, -0.011), "Shown to be worse than 1.0.0 by more than 0.010."),
-        ((-0.04, -0.06, -0.010), "Not enough data: whether it is worse by more than 0.010 is neither shown nor ruled out."),
-        ((0.0, -0.02, 0.02), "is neither shown nor ruled out. If the difference stays the same, about 17,000 test rows would rule it out."),
-        ((0.0, 0.0, 0.0, 300), "is neither shown nor ruled out. If the difference stays the same, about 390 test rows would rule it out."),
+        (
+            (-0.04, -0.06, -0.010),
+            "Not enough data: whether it is worse by more than 0.010 is neither shown nor ruled out.",
+        ),
+        (
+            (0.0, -0.02, 0.02),
+            (
+                "is neither shown nor ruled out. If the difference stays the same, about 17,000 test rows"
+                " would rule it out."
+            ),
+        ),
+        (
+            (0.0, 0.0, 0.0, 300),
+            (
+                "is neither shown nor ruled out. If the difference stays the same, about 390 test rows would"
+                " rule it out."
+            ),
+        ),
         (
             (0.0, 0.0, 0.0, 600, 120),
-            "is neither shown nor ruled out. If the difference stays the same, about 2,000 test rows would rule it out.",
+            (
+                "is neither shown nor ruled out. If the difference stays the same, about 2,000 test rows"
+                " would rule it out."
+            ),
         ),
     ],
 )
-def test_a_version_that_is_shown_to_be_worse_is_distinguished_from_one_of_which_too_little_is_known(found, ending):
+def test_a_version_that_is_shown_to_be_worse_is_distinguished_from_one_of_which_too_little_is_known(
+    found, ending
+):
     assert gates.live(Gate("live", LIVE_LOW), against(*found)).evidence.endswith(ending)
 
 
 def test_a_version_two_points_worse_hardly_ever_passes_and_an_equal_one_usually_does():
-    """By the standard policy, of 100 pairs of which 4 rows in 100 turned. The value at a margin of one point passed 25 and 9."""
+    """By the standard policy, of 100 pairs of which 4 rows in 100 turned. The value at a margin of one point
+    passed 25 and 9.
+    """
     for rows, equal in ((200, 0.2), (900, 0.8)):
         passed = {worse: passed_live(rows, worse, turned=0.04) for worse in (0.02, 0.0)}
 
@@ -148,7 +185,9 @@ def macro_f1(truth, *probabilities, count, seed=1):
 
 
 def passed_live(rows, worse, turned):
-    """The share of 150 pairs that passes. worse: broken rows less fixed ones, of all; turned: broken and fixed."""
+    """The share of 150 pairs that passes. worse: broken rows less fixed ones, of all; turned: broken and
+    fixed.
+    """
     random, labels, kept = np.random.default_rng(14), 4, []
     for _ in range(150):
         truth, kind = random.integers(labels, size=rows), random.random(rows)
@@ -156,29 +195,45 @@ def passed_live(rows, worse, turned):
         fixed = ~broken & (kind < turned)
         answers = [np.where(both | right, truth, (truth + 1) % labels) for right in (broken, fixed)]
         found = macro_f1(truth, *(np.eye(labels)[each] for each in answers), count=200)
-        finding = gates.live(Gate("live", RULES.gates["live"]), against(found["difference"], found["low"], found["high"], rows))
+        finding = gates.live(
+            Gate("live", RULES.gates["live"]), against(found["difference"], found["low"], found["high"], rows)
+        )
         kept.append(finding.outcome is gates.Outcome.PASSED)
     return np.mean(kept)
 
 
 def test_near_duplicates_count_as_one_row_of_the_score_test():
-    """Two versions that answer alike, at a margin of 2 points: 189 independent rows rule it out, 600 rows in 120 groups do not."""
+    """Two versions that answer alike, at a margin of 2 points: 189 independent rows rule it out, 600 rows in
+    120 groups do not.
+    """
     gate = Gate("live", LIVE_LOW | {"at_most_worse": 0.02})
-    found = [gates.live(gate, against(0.0, 0.0, 0.0, 600, clusters)) for clusters in (None, 600, 189, 188, 120)]
+    found = [
+        gates.live(gate, against(0.0, 0.0, 0.0, 600, clusters)) for clusters in (None, 600, 189, 188, 120)
+    ]
 
     assert [each.outcome.value for each in found] == ["passed", "passed", "passed", "failed", "failed"]
     assert "600 test rows in 120 groups of near duplicates, paired." in found[-1].evidence
 
 
 def test_macro_f1_counts_as_if_every_label_had_as_few_rows_as_the_rarest():
-    """Two versions that answer alike, at a margin of 2 points: of 1,000 rows of four labels 189 count from 48 rows of the rarest on."""
-    gate, by_rows = Gate("live", LIVE_LOW | {"at_most_worse": 0.02}), Gate("live", LIVE_LOW | {"metric": "accuracy", "at_most_worse": 0.02})
+    """Two versions that answer alike, at a margin of 2 points: of 1,000 rows of four labels 189 count from 48
+    rows of the rarest on.
+    """
+    gate, by_rows = (
+        Gate("live", LIVE_LOW | {"at_most_worse": 0.02}),
+        Gate("live", LIVE_LOW | {"metric": "accuracy", "at_most_worse": 0.02}),
+    )
     alike = {name: Measure(0.0, 0.0, 0.0) for name in ("macro_f1", "accuracy")}
 
     def found(which, rarest):
         return gates.live(which, Evidence(live=Live("1.0.0", alike, 1_000, labels=4, rarest=rarest)))
 
-    assert [found(gate, rarest).outcome.value for rarest in (250, 48, 47, 1)] == ["passed", "passed", "failed", "failed"]
+    assert [found(gate, rarest).outcome.value for rarest in (250, 48, 47, 1)] == [
+        "passed",
+        "passed",
+        "failed",
+        "failed",
+    ]
     assert found(by_rows, 1).outcome.value == "passed"
     finding = found(gate, 40).evidence
     assert "All 4 labels count equally, and the rarest has 40 test rows." in finding
@@ -186,7 +241,9 @@ def test_macro_f1_counts_as_if_every_label_had_as_few_rows_as_the_rarest():
 
 
 def test_a_version_that_loses_two_points_by_its_rarest_label_hardly_ever_passes():
-    """400 rows, 40 of the rarer of two labels, of which it loses 8 in 100: 4 points of its F1, 2 of the mean. As rows 7 in 100 passed."""
+    """400 rows, 40 of the rarer of two labels, of which it loses 8 in 100: 4 points of its F1, 2 of the mean.
+    As rows 7 in 100 passed.
+    """
     random, passed = np.random.default_rng(1), {True: 0, False: 0}
     for seed in range(150):
         truth = (random.random(400) < 0.1).astype(int)
@@ -197,7 +254,9 @@ def test_a_version_that_loses_two_points_by_its_rarest_label_hardly_ever_passes(
         differences = {"macro_f1": Measure(found["difference"], found["low"], found["high"])}
         for known in passed:
             counts = {"labels": 2, "rarest": int(truth.sum())} if known else {}
-            finding = gates.live(Gate("live", RULES.gates["live"]), Evidence(live=Live("1.0.0", differences, 400, **counts)))
+            finding = gates.live(
+                Gate("live", RULES.gates["live"]), Evidence(live=Live("1.0.0", differences, 400, **counts))
+            )
             passed[known] += finding.outcome is gates.Outcome.PASSED
 
     assert passed[True] <= 4 < 8 <= passed[False]
@@ -217,7 +276,10 @@ def test_a_gate_that_does_not_block_still_fails():
 
 
 def test_a_first_version_has_nothing_to_compare_with():
-    assert gates.CHECKS["live"](Gate("live", LIVE_POINT), Evidence(live=Live())).evidence == "First version, nothing to compare."
+    assert (
+        gates.CHECKS["live"](Gate("live", LIVE_POINT), Evidence(live=Live())).evidence
+        == "First version, nothing to compare."
+    )
 
 
 @pytest.mark.parametrize(

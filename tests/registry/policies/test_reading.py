@@ -1,4 +1,6 @@
-"""A policy says exactly what is known here; every refusal names the entry. Published policies never change."""
+"""A policy says exactly what is known here; every refusal names the entry. Published policies never
+change.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,10 @@ TEXT = queries.STANDARD.read_text()
 def test_the_standard_policy_has_two_steps_and_two_terms():
     found = rules.read(TEXT)
 
-    assert [(step.name, step.role.value) for step in found.steps] == [("technical", "lead"), ("governance", "governance")]
+    assert [(step.name, step.role.value) for step in found.steps] == [
+        ("technical", "lead"),
+        ("governance", "governance"),
+    ]
     assert (found.days_to_decide, found.days_valid) == (14, 7)
     assert list(found.gates) == ["quality", "live", "calibration", "leakage", "labels", "signature", "card"]
 
@@ -27,9 +32,21 @@ def test_the_standard_policy_has_two_steps_and_two_terms():
 WRONG = [
     ("at_least: 0.70", "at_least: high", "gates.quality.at_least must be a number from 0 to 1"),
     ("at_least: 0.70", "at_least: 1.70", "gates.quality.at_least must be a number from 0 to 1"),
-    ("at_least: 0.70", "at_least: 0.70\n    at_least_rows: 0", "gates.quality.at_least_rows must be a whole number of rows"),
-    ("at_least: 0.70", "at_least: 0.70\n    at_least_rows: true", "gates.quality.at_least_rows must be a whole number of rows"),
-    ("at_most: 0.10", "at_most: 0.10\n    at_least_rows: 50", "gates.calibration: at_least_rows isn't a known key"),
+    (
+        "at_least: 0.70",
+        "at_least: 0.70\n    at_least_rows: 0",
+        "gates.quality.at_least_rows must be a whole number of rows",
+    ),
+    (
+        "at_least: 0.70",
+        "at_least: 0.70\n    at_least_rows: true",
+        "gates.quality.at_least_rows must be a whole number of rows",
+    ),
+    (
+        "at_most: 0.10",
+        "at_most: 0.10\n    at_least_rows: 50",
+        "gates.calibration: at_least_rows isn't a known key",
+    ),
     ("at_least: 0.70", "at_leest: 0.70", "gates.quality: at_leest isn't a known key"),
     ("    at_least: 0.70", "", "gates.quality: at_least is missing"),
     ("    metric: ece", "    metric: accuracy", "gates.calibration.metric must be one of ece"),
@@ -90,12 +107,21 @@ def test_the_operator_publishes_a_policy_at_the_machine(tmp_path, capsys):
 
     call_command("publish_policy", stricter)
     for given in (stricter, broken, tmp_path / "none.yaml"):
-        with pytest.raises(CommandError, match=r"already version 2 of standard|wasn't accepted|couldn't be read"):
+        with pytest.raises(
+            CommandError, match=r"already version 2 of standard|wasn't accepted|couldn't be read"
+        ):
             call_command("publish_policy", given)
     call_command("publish_policy")
 
-    assert list(Policy.objects.order_by("version").values_list("version", "text")) == [(1, TEXT), (2, stricter.read_text()), (3, TEXT)]
-    assert capsys.readouterr().out.splitlines() == ["Published standard, version 2.", "Published standard, version 3."]
+    assert list(Policy.objects.order_by("version").values_list("version", "text")) == [
+        (1, TEXT),
+        (2, stricter.read_text()),
+        (3, TEXT),
+    ]
+    assert capsys.readouterr().out.splitlines() == [
+        "Published standard, version 2.",
+        "Published standard, version 3.",
+    ]
 
 
 def test_the_page_shows_what_counts_against_the_live_version(client_for, aida, project):

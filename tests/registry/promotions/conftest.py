@@ -1,4 +1,6 @@
-"""One version whose promotion waits for its reviewers: trained and asked for by Mia, its test labels accepted by Ravi."""
+"""One version whose promotion waits for its reviewers: trained and asked for by Mia, its test labels accepted
+by Ravi.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""I1, I2, I3, I5, I6, T20: who may approve what, in which order, bound to what they saw. A refusal changes nothing."""
+"""I1, I2, I3, I5, I6, T20: who may approve what, in which order, bound to what they saw. A refusal changes
+nothing.
+"""
 
 from __future__ import annotations
 
@@ -42,12 +44,17 @@ def test_gates_that_pass_move_it_into_review(request_):
     gates = {row.gate: row.status for row in request_.gates.all()}
 
     assert request_.status == Status.IN_REVIEW
-    assert gates == dict.fromkeys(["quality", "live", "calibration", "leakage", "labels", "signature", "card"], "passed")
+    assert gates == dict.fromkeys(
+        ["quality", "live", "calibration", "leakage", "labels", "signature", "card"], "passed"
+    )
     assert request_.subject["people"] == {
-        "requester": [str(request_.requester.uuid)], "trained": [str(User.objects.get(username="mia").uuid)],
-        "registered": [str(User.objects.get(username="mia").uuid)], "decided": [str(User.objects.get(username="ravi").uuid)],
-        "froze": [str(User.objects.get(username="ravi").uuid)], "card": [str(User.objects.get(username="mia").uuid)],
-    }  # fmt: skip
+        "requester": [str(request_.requester.uuid)],
+        "trained": [str(User.objects.get(username="mia").uuid)],
+        "registered": [str(User.objects.get(username="mia").uuid)],
+        "decided": [str(User.objects.get(username="ravi").uuid)],
+        "froze": [str(User.objects.get(username="ravi").uuid)],
+        "card": [str(User.objects.get(username="mia").uuid)],
+    }
 
 
 def test_lead_then_governance_approve(request_, lee, gita):
@@ -58,8 +65,13 @@ def test_lead_then_governance_approve(request_, lee, gita):
 
     assert second.status == Status.APPROVED
     assert (second.expires_at - Verdict.objects.get(reviewer=gita).created_at).days in (6, 7)
-    verdicts = Verdict.objects.order_by("pk").values_list("step", "reviewer__username", "approves", "subject_digest")
-    assert list(verdicts) == [("technical", "lee", True, second.subject_digest), ("governance", "gita", True, second.subject_digest)]
+    verdicts = Verdict.objects.order_by("pk").values_list(
+        "step", "reviewer__username", "approves", "subject_digest"
+    )
+    assert list(verdicts) == [
+        ("technical", "lee", True, second.subject_digest),
+        ("governance", "gita", True, second.subject_digest),
+    ]
 
 
 @pytest.mark.usefixtures("unchanged")
@@ -79,11 +91,21 @@ def test_the_requester_cannot_approve_whatever_their_role(version, endpoint, lee
 
 
 def test_people_who_took_part_cannot_approve(project, mia, ravi):
-    people = {part: make_person(part, project=project, role=Role.LEAD) for part in ("trained", "registered", "decided", "froze", "card")}
+    people = {
+        part: make_person(part, project=project, role=Role.LEAD)
+        for part in ("trained", "registered", "decided", "froze", "card")
+    }
     snapshot = registry.make_snapshot(project, people["decided"], frozen_by=people["froze"])
-    version = registry.make_version(project, people["trained"], ravi, registrar=people["registered"], snapshot=snapshot)
+    version = registry.make_version(
+        project, people["trained"], ravi, registrar=people["registered"], snapshot=snapshot
+    )
     card = catalog.newest_card(version)
-    edit_card(version=version, stated=registry.STATED | {"limits": "None known."}, seen=card.digest, actor=people["card"])
+    edit_card(
+        version=version,
+        stated=registry.STATED | {"limits": "None known."},
+        seen=card.digest,
+        actor=people["card"],
+    )
     request = registry.asked_request(version, registry.make_endpoint(version.model, mia), mia)
     before = state(request)
 
@@ -91,26 +113,41 @@ def test_people_who_took_part_cannot_approve(project, mia, ravi):
         with pytest.raises(PermissionDenied, match=PARTS[part]):
             registry.approve(request, person)
         took_part = {name for name, uuids in request.subject["people"].items() if str(person.uuid) in uuids}
-        assert took_part == {part} | ({"card"} if part == "registered" else set())  # who registers writes the first revision
+        # who registers writes the first revision
+        assert took_part == {part} | ({"card"} if part == "registered" else set())
 
     assert state(request) == before
 
 
 @pytest.mark.parametrize("decision", [actions.approve, actions.reject])
-def test_a_role_that_is_taken_while_a_decision_waits_for_its_lock_does_not_count(monkeypatch, request_, lee, adam, decision):
+def test_a_role_that_is_taken_while_a_decision_waits_for_its_lock_does_not_count(
+    monkeypatch, request_, lee, adam, decision
+):
     Needs(f"promotions.{decision.__name__}", PromotionRequest, see="promotions.view").check(
         lee, {"uuid": request_.uuid}
     )  # as the view does first
     before, lock = state(request_), PromotionRequest.locked
 
     def last_to_come(uuid):
-        access.revoke(user=User.objects.get(pk=lee.pk), role=Role.LEAD, root=request_.endpoint.model.project, actor=adam, password=PASSWORD)
+        access.revoke(
+            user=User.objects.get(pk=lee.pk),
+            role=Role.LEAD,
+            root=request_.endpoint.model.project,
+            actor=adam,
+            password=PASSWORD,
+        )
         return lock(uuid)
 
     monkeypatch.setattr(PromotionRequest, "locked", last_to_come)
 
     with pytest.raises(PermissionDenied, match="Only an ML lead or a governance reviewer"):
-        decision(request_id=request_.uuid, actor=lee, reason="Good.", password=PASSWORD, seen=request_.subject_digest)
+        decision(
+            request_id=request_.uuid,
+            actor=lee,
+            reason="Good.",
+            password=PASSWORD,
+            seen=request_.subject_digest,
+        )
 
     assert state(request_) == before
 
@@ -169,7 +206,14 @@ def test_one_person_of_both_roles_decides_once(request_, lee, gita, project):
 def test_the_database_refuses_a_second_vote_and_any_change(request_, lee):
     registry.approve(request_, lee)
     vote = Verdict.objects.get()
-    values = {"request": request_, "step": "other", "reviewer": lee, "approves": True, "reason": "x", "subject_digest": "x"}
+    values = {
+        "request": request_,
+        "step": "other",
+        "reviewer": lee,
+        "approves": True,
+        "reason": "x",
+        "subject_digest": "x",
+    }
 
     with pytest.raises(DatabaseError), transaction.atomic():
         Verdict.objects.create(**values)
@@ -191,7 +235,13 @@ def test_an_approval_needs_the_password(request_, lee):
     before = state(request_)
 
     with pytest.raises(Refused, match="Wrong password"):
-        actions.approve(request_id=request_.uuid, actor=lee, reason="Good.", password="wrong", seen=request_.subject_digest)
+        actions.approve(
+            request_id=request_.uuid,
+            actor=lee,
+            reason="Good.",
+            password="wrong",
+            seen=request_.subject_digest,
+        )
 
     assert state(request_) == (before[0], before[1], before[2] + 1)
     assert Event.objects.latest("pk").verb == "access.sign_in_failed"
@@ -209,7 +259,9 @@ def test_nothing_is_decided_twice(request_, lee, gita):
     before = state(request_)
 
     with pytest.raises(Conflict, match="is approved, so there's nothing to decide"):
-        registry.approve(request_, make_person("lena", project=request_.endpoint.model.project, role=Role.LEAD))
+        registry.approve(
+            request_, make_person("lena", project=request_.endpoint.model.project, role=Role.LEAD)
+        )
 
     assert state(request_)[:2] == before[:2]
 
@@ -232,7 +284,9 @@ def test_who_froze_or_wrote_in_the_card_is_read_from_the_audit_log_not_the_rows(
         record(lee, Verb.SNAPSHOT_CREATED, snapshot, project=project.uuid)
     version = registry.make_version(project, mia, ravi, snapshot=snapshot)
     card = catalog.newest_card(version)
-    edit_card(version=version, stated=registry.STATED | {"limits": "None known."}, seen=card.digest, actor=lena)
+    edit_card(
+        version=version, stated=registry.STATED | {"limits": "None known."}, seen=card.digest, actor=lena
+    )
     behind_its_back("UPDATE catalog_card SET author_id = %s", mia.pk)
     request = registry.asked_request(version, registry.make_endpoint(version.model, mia), mia)
     events = Event.objects.count()
@@ -246,6 +300,8 @@ def test_who_froze_or_wrote_in_the_card_is_read_from_the_audit_log_not_the_rows(
 def test_an_endpoint_without_an_event_is_governed_by_no_policy(project, mia):
     endpoint = registry.make_endpoint(registry.make_model(project, mia), mia)
     assert catalog.is_governed(endpoint)
-    behind_its_back("UPDATE ledger_event SET object_id = %s WHERE object_id = %s", "another", str(endpoint.uuid))
+    behind_its_back(
+        "UPDATE ledger_event SET object_id = %s WHERE object_id = %s", "another", str(endpoint.uuid)
+    )
 
     assert not catalog.is_governed(endpoint)

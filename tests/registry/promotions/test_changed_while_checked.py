@@ -1,4 +1,6 @@
-"""An approval binds what the gates judged: what changes while they are checked sends the request back, and the next check judges it."""
+"""An approval binds what the gates judged: what changes while they are checked sends the request back, and
+the next check judges it.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ pytestmark = pytest.mark.django_db
 
 
 def empty_the_card(version, endpoint, mia):
-    catalog.edit_card(version=version, stated={"purpose": ""}, seen=queries.newest_card(version).digest, actor=mia)
+    catalog.edit_card(
+        version=version, stated={"purpose": ""}, seen=queries.newest_card(version).digest, actor=mia
+    )
 
 
 def ask_for_more(version, endpoint, mia):
@@ -36,7 +40,13 @@ def overrule_a_test_label(version, endpoint, mia):
     first = Decision.objects.filter(item__assignment__split="test").order_by("pk").first()
     other = Label.objects.filter(schema=first.label.schema).exclude(pk=first.label_id).first()
     Decision.objects.create(
-        item=first.item, label=other, how=Decision.How.ADJUDICATED, by=mia, reason="Wrong.", supersedes=first, digest=digest_of("new")
+        item=first.item,
+        label=other,
+        how=Decision.How.ADJUDICATED,
+        by=mia,
+        reason="Wrong.",
+        supersedes=first,
+        digest=digest_of("new"),
     )
 
 
@@ -61,7 +71,9 @@ def quarantine(version, endpoint, mia):
         (quarantine, "the version's state"),
     ],
 )
-def test_a_change_before_or_after_the_gates_read_it_sends_the_request_back(monkeypatch, version, endpoint, mia, step, change, words):
+def test_a_change_before_or_after_the_gates_read_it_sends_the_request_back(
+    monkeypatch, version, endpoint, mia, step, change, words
+):
     room = gates if step == "check" else actions.checks.evidence
     real = getattr(room, step)
 

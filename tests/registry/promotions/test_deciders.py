@@ -1,4 +1,6 @@
-"""Who answers for the labels that judge a model, and for its training: everyone behind them, however indirectly."""
+"""Who answers for the labels that judge a model, and for its training: everyone behind them, however
+indirectly.
+"""
 
 import csv
 import io
@@ -33,7 +35,8 @@ from tests.support.snapshots import freeze
 from tests.support.trail import behind_its_back
 
 pytestmark = pytest.mark.django_db
-ROWS = [(f"text {n}", ("billing", "card", "lost")[n % 3]) for n in range(12)]  # of each class some in every split
+# of each class some in every split
+ROWS = [(f"text {n}", ("billing", "card", "lost")[n % 3]) for n in range(12)]
 SHARES = {"train": 60, "validation": 20, "test": 20}
 
 
@@ -77,7 +80,9 @@ def adjudicated(project, mia, ana, ben, ravi) -> Snapshot:
     dataset = make_dataset(project, mia)
     import_texts(dataset, [text for text, _ in ROWS], mia)
     queue = make_queue(dataset, mia, schema=["billing", "card", "lost"], overlap=2)
-    label_items(queue, {ana: [label for _, label in ROWS], ben: [label.replace("lost", "card") for _, label in ROWS]})
+    label_items(
+        queue, {ana: [label for _, label in ROWS], ben: [label.replace("lost", "card") for _, label in ROWS]}
+    )
     card = says(queue.schema.labels.get(name="card"))
     for dispute in queue.disputes.select_related("item"):
         decide(queue_id=queue.uuid, item_id=dispute.item.uuid, actor=ravi, value=card)
@@ -85,7 +90,9 @@ def adjudicated(project, mia, ana, ben, ravi) -> Snapshot:
 
 
 @pytest.mark.postgres
-def test_who_adjudicated_is_one_also_where_the_table_names_another_by_now(adjudicated, mia, ana, ben, ravi, gita):
+def test_who_adjudicated_is_one_also_where_the_table_names_another_by_now(
+    adjudicated, mia, ana, ben, ravi, gita
+):
     assert makers.deciders(adjudicated) == uuids(mia, ana, ben, ravi)
 
     behind_its_back("UPDATE queues_decision SET by_id = %s WHERE how = 'adjudicated'", gita.pk)
@@ -102,7 +109,9 @@ def test_who_uploaded_corrections_is_one_beside_who_accepted_them(project, mia, 
     run_ok("default")
     with artifacts.open_blob(Export.objects.latest("id").blob.digest) as file:
         rows = list(csv.DictReader(io.StringIO(file.read().decode(), newline="")))
-    corrected = csv_bytes([({**row, "label": "card"} if row["split"] == "test" else row).values() for row in rows], rows[0])
+    corrected = csv_bytes(
+        [({**row, "label": "card"} if row["split"] == "test" else row).values() for row in rows], rows[0]
+    )
     assert makers.deciders(snapshot) == uuids(ana)
 
     made = upload_corrections(dataset=dataset, actor=rosa, content=[corrected], file_name="fixed.csv")
@@ -131,7 +140,9 @@ def test_who_trained_what_a_run_comes_from_answers_for_it_too(project, mia, ravi
     snapshot = make_snapshot(project, ravi)
     first, copied, last = (make_trained_run(snapshot, person, evaluated=False) for person in (lee, omar, mia))
     Run.objects.filter(pk=copied.pk).update(reproduces=first)
-    base = BaseModel.objects.create(project=project, name="Run 2", kind=BaseModel.Kind.FOLDER, source="run", run=copied)
+    base = BaseModel.objects.create(
+        project=project, name="Run 2", kind=BaseModel.Kind.FOLDER, source="run", run=copied
+    )
     Run.objects.filter(pk=last.pk).update(base=base)
     make_trained_run(snapshot, gita, evaluated=False)  # of the same base, and no part of it
 
@@ -145,7 +156,9 @@ def test_who_merged_classes_of_test_rows_answers_for_their_labels(labeled, mia, 
     before = subject.test_labels(snapshot)
     assert makers.deciders(snapshot) == uuids(ana)
 
-    change_classes(dataset_id=labeled.uuid, actor=lee, wanted=[Change(labels["lost"].stable_id, "merge", ("card",))])
+    change_classes(
+        dataset_id=labeled.uuid, actor=lee, wanted=[Change(labels["lost"].stable_id, "merge", ("card",))]
+    )
     run_ok()
 
     assert makers.deciders(snapshot) == uuids(ana, lee)
@@ -160,13 +173,20 @@ def test_who_merged_classes_of_test_rows_answers_for_their_labels(labeled, mia, 
 def slices(project, mia, ana, lee) -> tuple[Snapshot, Snapshot]:
     """Long texts, which Lee labeled and froze, and short ones, which Ana labeled and Mia froze."""
     dataset = make_dataset(project, mia)
-    import_texts(dataset, [(f"{text}, told at such length that nobody calls it short", label) for text, label in ROWS], lee)
+    import_texts(
+        dataset,
+        [(f"{text}, told at such length that nobody calls it short", label) for text, label in ROWS],
+        lee,
+    )
     import_texts(dataset, ROWS, ana)
     kept = [
         datasets.save_slice(dataset_id=dataset.uuid, actor=mia, name=name, filters=filters, shared=True)
         for name, filters in (("Long", {"length_from": "30"}), ("Short", {"length_to": "29"}))
     ]
-    return tuple(freeze(dataset, who, shares=SHARES, slice_id=each.uuid) for who, each in zip((lee, mia), kept, strict=True))
+    return tuple(
+        freeze(dataset, who, shares=SHARES, slice_id=each.uuid)
+        for who, each in zip((lee, mia), kept, strict=True)
+    )
 
 
 def test_of_a_slice_only_who_labeled_and_divided_its_own_rows_answers(slices, mia, ana, lee):
@@ -182,7 +202,15 @@ def test_a_decision_on_a_row_of_another_slice_changes_nothing_for_a_request(slic
     before = [subject.test_labels(each) for each in slices]
 
     known = Decision.objects.filter(item__assignment__split="test", item__assignment__snapshot=long).first()
-    Decision.objects.create(item=known.item, label=known.label, how=known.how, by=mia, digest="0" * 64, reason="Again.", supersedes=known)
+    Decision.objects.create(
+        item=known.item,
+        label=known.label,
+        how=known.how,
+        by=mia,
+        digest="0" * 64,
+        reason="Again.",
+        supersedes=known,
+    )
 
     assert [subject.test_labels(each) for each in slices][1] == before[1]
     assert subject.test_labels(long) != before[0]
@@ -202,7 +230,9 @@ def test_who_put_rows_into_the_test_split_by_a_file_is_one_no_matter_who_labels_
 
 def test_a_row_that_is_missing_from_the_database_leaves_open_whose_work_it_was(adjudicated):
     behind_its_back(
-        "UPDATE datasets_item SET uuid = %s WHERE id = %s", uuid4().hex, adjudicated.assignments.filter(split="test").first().item_id
+        "UPDATE datasets_item SET uuid = %s WHERE id = %s",
+        uuid4().hex,
+        adjudicated.assignments.filter(split="test").first().item_id,
     )
 
     with pytest.raises(Refused):

@@ -1,4 +1,6 @@
-"""I5, I7, I16: an approval is used once, while it lasts, for what it was given; and what the room of endpoints gets."""
+"""I5, I7, I16: an approval is used once, while it lasts, for what it was given; and what the room of
+endpoints gets.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +60,9 @@ def test_no_one_decides_after_the_time_to_decide(request_, lee):
 
 @pytest.mark.postgres
 def test_a_frozen_endpoint_takes_no_deployment_and_no_decision(approved, version, endpoint, lee, mia):
-    freeze = catalog.freeze(endpoint_id=endpoint.uuid, reason="Audit.", until=timezone.now() + timedelta(days=2), actor=lee)
+    freeze = catalog.freeze(
+        endpoint_id=endpoint.uuid, reason="Audit.", until=timezone.now() + timedelta(days=2), actor=lee
+    )
 
     with pytest.raises(Refused, match="is frozen until"):
         actions.ready_to_deploy(approved.uuid)
@@ -113,6 +117,9 @@ def test_the_version_is_laid_out_for_the_server_and_verified(approved, settings)
 
     assert folder == settings.DATA_DIR / "serving" / "artifacts" / approved.version.root_digest
     assert sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()) == [
-        "adapter_model.safetensors", "lifecycle.json", "model.sig", "serving/model.onnx",
-    ]  # fmt: skip
+        "adapter_model.safetensors",
+        "lifecycle.json",
+        "model.sig",
+        "serving/model.onnx",
+    ]
     assert catalog.materialise(approved.version) == folder

@@ -1,5 +1,6 @@
-"""A version's page and the API show the last verification of its stored files, whatever made it, and apart from it that of the copy that is
-served: the two are different bytes."""
+"""A version's page and the API show the last verification of its stored files, whatever made it, and apart
+from it that of the copy that is served: the two are different bytes.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +41,9 @@ def api(client_for, mia, version):
 
 
 def served(version, at):
-    VerifiedCopy.objects.create(version=version, stamps=[], key_fingerprint=version.key_fingerprint, verified_at=at)
+    VerifiedCopy.objects.create(
+        version=version, stamps=[], key_fingerprint=version.key_fingerprint, verified_at=at
+    )
 
 
 def test_nothing_is_shown_of_files_that_were_not_verified_yet(version, page, api):
@@ -58,9 +61,17 @@ def test_the_gates_of_a_request_count(request_, page):
 
 
 @pytest.mark.parametrize(("value", "problem"), [("refused", "model.onnx was changed."), ("", "")])
-def test_gates_that_refused_the_signature_show_why_and_those_that_hashed_nothing_verified_nothing(request_, version, value, problem):
+def test_gates_that_refused_the_signature_show_why_and_those_that_hashed_nothing_verified_nothing(
+    request_, version, value, problem
+):
     GateResult.objects.create(
-        request=request_, check_number=2, gate="signature", title="Files", status="failed", value=value, evidence="model.onnx was changed."
+        request=request_,
+        check_number=2,
+        gate="signature",
+        title="Files",
+        status="failed",
+        value=value,
+        evidence="model.onnx was changed.",
     )
 
     assert verifications.of_stored(version).problem == problem
@@ -74,9 +85,16 @@ def test_stored_files_and_the_served_copy_have_a_line_each(version, mia, page, a
 
     shown = page()
 
-    assert (shown.context["checked"].by, shown.context["checked"].problem, shown.context["served"].at) == ("by a job", "", at)
+    assert (shown.context["checked"].by, shown.context["checked"].problem, shown.context["served"].at) == (
+        "by a job",
+        "",
+        at,
+    )
     assert shown.content.decode().count("Signature valid") == 2
-    assert [(each["by"], each["problem"]) for each in api()] == [("by a job", ""), ("on the inference servers", "")]
+    assert [(each["by"], each["problem"]) for each in api()] == [
+        ("by a job", ""),
+        ("on the inference servers", ""),
+    ]
 
 
 def test_a_served_copy_that_holds_does_not_make_lost_files_valid(version, mia, page, api):
@@ -98,7 +116,9 @@ def test_a_worker_that_died_verified_nothing_and_refused_nothing(version, mia, p
     before = page().context["checked"]
     actions.ask_verification(version=version, actor=mia)
     job = jobs.claim("default")
-    Job.objects.filter(pk=job.pk).update(attempt=job.max_attempts, lease_until=timezone.now() - timedelta(hours=1))
+    Job.objects.filter(pk=job.pk).update(
+        attempt=job.max_attempts, lease_until=timezone.now() - timedelta(hours=1)
+    )
 
     assert jobs.reap() == 1
 

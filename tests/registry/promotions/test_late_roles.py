@@ -25,7 +25,11 @@ pytestmark = pytest.mark.django_db
 
 
 def state():
-    return list(PromotionRequest.objects.values_list("status", flat=True)), Verdict.objects.count(), Event.objects.count()
+    return (
+        list(PromotionRequest.objects.values_list("status", flat=True)),
+        Verdict.objects.count(),
+        Event.objects.count(),
+    )
 
 
 def seen_by(user, request):
@@ -43,7 +47,13 @@ def test_a_lead_who_was_made_one_since_neither_approves_nor_rejects(request_, le
 
     for decide in (actions.approve, actions.reject):
         with pytest.raises(PermissionDenied, match=LATE):
-            decide(request_id=request_.uuid, actor=lena, reason="Good.", password=PASSWORD, seen=request_.subject_digest)
+            decide(
+                request_id=request_.uuid,
+                actor=lena,
+                reason="Good.",
+                password=PASSWORD,
+                seen=request_.subject_digest,
+            )
 
     assert state() == before
 
@@ -51,7 +61,11 @@ def test_a_lead_who_was_made_one_since_neither_approves_nor_rejects(request_, le
 def test_the_request_shows_who_decides_and_why_a_new_lead_does_not(request_, lee, lena, client_for):
     seat = queries.seats(queries.full(lee, request_.uuid))[0]
     assert (seat.may, seat.barred) == ((lee,), ((lena, "got the role after this request was opened"),))
-    assert (seen_by(lena, request_).may, seen_by(lena, request_).why, seen_by(lena, request_).may_reject) == (False, LATE, False)
+    assert (seen_by(lena, request_).may, seen_by(lena, request_).why, seen_by(lena, request_).may_reject) == (
+        False,
+        LATE,
+        False,
+    )
     assert seen_by(lee, request_).may
 
     page = unescape(client_for(lena).get(f"/promotions/{request_.uuid}/").content.decode())

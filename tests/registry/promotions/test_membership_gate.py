@@ -1,4 +1,6 @@
-"""A policy may require that training rows can't be identified; the result for the version's evaluation is read."""
+"""A policy may require that training rows can't be identified; the result for the version's evaluation is
+read.
+"""
 
 from __future__ import annotations
 

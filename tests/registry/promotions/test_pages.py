@@ -1,4 +1,6 @@
-"""The pages and the API: queue, request form, decision; with and without htmx; strangers see nothing, tokens decide nothing."""
+"""The pages and the API: queue, request form, decision; with and without htmx; strangers see nothing, tokens
+decide nothing.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,12 @@ def url(name, request):
 
 
 def decision(request, prefix="", **changes):
-    given = {"seen": request.subject_digest, "reason": "Good.", "password": PASSWORD, "consent": "on"} | changes
+    given = {
+        "seen": request.subject_digest,
+        "reason": "Good.",
+        "password": PASSWORD,
+        "consent": "on",
+    } | changes
     return {f"{prefix}{name}": value for name, value in given.items()}
 
 
@@ -46,7 +53,9 @@ def test_the_page_shows_gates_and_who_decides(client_for, request_, lee, headers
     assert ("<html" in html) is not bool(headers)
 
 
-def test_the_user_name_is_shown_beside_the_name_of_everyone_who_requests_or_decides(client_for, request_, lee, gita, mia):
+def test_the_user_name_is_shown_beside_the_name_of_everyone_who_requests_or_decides(
+    client_for, request_, lee, gita, mia
+):
     before = client_for(mia).get(url("detail", request_)).content.decode()
     registry.approve(request_, lee)
     after = client_for(mia).get(url("detail", request_)).content.decode()
@@ -60,7 +69,9 @@ def test_the_user_name_is_shown_beside_the_name_of_everyone_who_requests_or_deci
 def test_people_who_may_not_approve_see_it_before_reading(client_for, request_, mia):
     html = client_for(mia).get(url("detail", request_)).content.decode()
 
-    assert html.index("You requested this promotion, so you can&#x27;t approve it.") < html.index("What changes")
+    assert html.index("You requested this promotion, so you can&#x27;t approve it.") < html.index(
+        "What changes"
+    )
     assert 'aria-disabled="true"' in html
     assert 'name="password"' not in html
 
@@ -115,7 +126,12 @@ def test_who_has_an_authenticator_app_is_asked_for_its_code(client_for, request_
 
 def test_a_change_while_reading_answers_409_with_a_note(client_for, request_, lee, mia):
     version = request_.version
-    catalog.edit_card(version=version, stated={"limits": "None."}, seen=catalog_queries.newest_card(version).digest, actor=mia)
+    catalog.edit_card(
+        version=version,
+        stated={"limits": "None."},
+        seen=catalog_queries.newest_card(version).digest,
+        actor=mia,
+    )
 
     answer = client_for(lee).post(url("approve", request_), decision(request_))
 
@@ -139,7 +155,11 @@ def test_a_request_is_made_and_withdrawn_on_the_page(client_for, version, endpoi
 
     answer = client.post(reverse("promotions:new"), form)
     made = PromotionRequest.objects.get(version=version)
-    assert (answer.status_code, answer["Location"], made.status) == (302, url("detail", made), Status.CHECKING)
+    assert (answer.status_code, answer["Location"], made.status) == (
+        302,
+        url("detail", made),
+        Status.CHECKING,
+    )
     assert client.get(url("detail", made)).status_code == 200
 
     again = client.post(reverse("promotions:new"), form)
@@ -168,7 +188,11 @@ def test_strangers_find_nothing(client_for, request_, otto, name):
     before = Event.objects.count()
     client = client_for(otto)
 
-    answer = client.get(url(name, request_)) if name == "detail" else client.post(url(name, request_), decision(request_))
+    answer = (
+        client.get(url(name, request_))
+        if name == "detail"
+        else client.post(url(name, request_), decision(request_))
+    )
 
     assert answer.status_code == 404
     assert Event.objects.count() == before
@@ -176,7 +200,14 @@ def test_strangers_find_nothing(client_for, request_, otto, name):
 
 @pytest.mark.parametrize(
     ("name", "username"),
-    [("approve", "mia"), ("approve", "omar"), ("reject", "ana"), ("withdraw", "gita"), ("check", "gita"), ("comment", "aida")],
+    [
+        ("approve", "mia"),
+        ("approve", "omar"),
+        ("reject", "ana"),
+        ("withdraw", "gita"),
+        ("check", "gita"),
+        ("comment", "aida"),
+    ],
 )
 def test_a_wrong_role_sees_which_one_may(request, client_for, request_, name, username):
     client = client_for(request.getfixturevalue(username))
@@ -209,9 +240,14 @@ def test_the_queue_asks_the_same_for_one_and_for_thirty(client_for, request_, le
     one = queue_queries(client)
     for number, endpoint in enumerate(registry.endpoint_rows(request_.endpoint, 29), 2):
         PromotionRequest.objects.create(
-            number=number, version=request_.version, endpoint=endpoint, policy=request_.policy, requester=mia,
-            subject=request_.subject, subject_digest=request_.subject_digest,
-        )  # fmt: skip
+            number=number,
+            version=request_.version,
+            endpoint=endpoint,
+            policy=request_.policy,
+            requester=mia,
+            subject=request_.subject,
+            subject_digest=request_.subject_digest,
+        )
     for status in (Status.CHECKING, Status.IN_REVIEW):
         PromotionRequest.objects.exclude(pk=request_.pk).update(status=status)
 
@@ -244,7 +280,9 @@ def test_a_signed_in_person_decides_over_rest(request_, lee):
     answer = client.post(f"/api/v1/promotions/{request_.uuid}/approve/", given, format="json")
     assert (answer.status_code, answer.json()["verdicts"][0]["step"]) == (200, "technical")
 
-    stale = client.post(f"/api/v1/promotions/{request_.uuid}/reject/", given | {"seen": "0" * 64}, format="json")
+    stale = client.post(
+        f"/api/v1/promotions/{request_.uuid}/reject/", given | {"seen": "0" * 64}, format="json"
+    )
     assert (stale.status_code, stale.json()["code"]) == (409, "conflict")
 
 
@@ -254,10 +292,14 @@ def test_programs_ask_and_withdraw(request_, version, mia):
     _, secret = create_token(user=mia, name="robot", scopes=["read", "request"], days=1)
     client = api(secret)
 
-    made = client.post("/api/v1/promotions/", {"version": str(version.uuid), "endpoint": str(endpoint.uuid)}, format="json")
+    made = client.post(
+        "/api/v1/promotions/", {"version": str(version.uuid), "endpoint": str(endpoint.uuid)}, format="json"
+    )
     assert (made.status_code, made.json()["status"]) == (201, "checking")
 
-    ended = client.post(f"/api/v1/promotions/{made.json()['uuid']}/withdraw/", {"reason": "Too early."}, format="json")
+    ended = client.post(
+        f"/api/v1/promotions/{made.json()['uuid']}/withdraw/", {"reason": "Too early."}, format="json"
+    )
     assert ended.json()["status"] == "withdrawn"
     found = client.get("/api/v1/promotions/").json()["results"]
     assert {each["uuid"] for each in found} == {made.json()["uuid"], str(request_.uuid)}

@@ -1,4 +1,6 @@
-"""A request names its rollout plan; reviewers approve it with the version, and no other plan can use their approval."""
+"""A request names its rollout plan; reviewers approve it with the version, and no other plan can use their
+approval.
+"""
 
 from __future__ import annotations
 
@@ -71,7 +73,10 @@ def by_hand(endpoint, version):
         ({"kind": "at_once"}, plans.AT_ONCE),
         ({"kind": "share", "share": 500}, {"kind": "share", "share": 500}),
         ({"kind": "canary"}, plans.canary(Plan())),
-        ({"kind": "canary", "steps": [1_000, 10_000], "min_minutes": 0}, plans.canary(Plan(steps=(1_000, 10_000), min_minutes=0))),
+        (
+            {"kind": "canary", "steps": [1_000, 10_000], "min_minutes": 0},
+            plans.canary(Plan(steps=(1_000, 10_000), min_minutes=0)),
+        ),
     ],
 )
 def test_a_plan_is_stored_complete_and_in_one_spelling(given, stored):
@@ -80,7 +85,14 @@ def test_a_plan_is_stored_complete_and_in_one_spelling(given, stored):
 
 
 @pytest.mark.parametrize(
-    "given", [{}, {"kind": "later"}, {"kind": "share"}, {"kind": "share", "share": 10_000}, {"kind": "share", "share": 0}]
+    "given",
+    [
+        {},
+        {"kind": "later"},
+        {"kind": "share"},
+        {"kind": "share", "share": 10_000},
+        {"kind": "share", "share": 0},
+    ],
 )
 def test_what_is_no_plan_is_refused(given):
     with pytest.raises(Refused) as refused:
@@ -97,8 +109,12 @@ def test_the_plan_is_part_of_what_is_approved(asked):
 
 @pytest.mark.postgres
 @pytest.mark.parametrize("plan", [plans.AT_ONCE, {}])
-def test_a_plan_that_is_changed_in_the_database_voids_the_approval_and_is_named_by_the_audit(ruled, omar, plan):
-    behind_its_back("UPDATE promotions_promotionrequest SET plan = %s WHERE id = %s", json.dumps(plan), ruled.pk)
+def test_a_plan_that_is_changed_in_the_database_voids_the_approval_and_is_named_by_the_audit(
+    ruled, omar, plan
+):
+    behind_its_back(
+        "UPDATE promotions_promotionrequest SET plan = %s WHERE id = %s", json.dumps(plan), ruled.pk
+    )
 
     named = {(str(fault.rule), fault.where) for fault in faults()}
     actions.review_open()
@@ -112,7 +128,9 @@ SOMEONE = "5f1c8b1e-3d0a-4f59-9a63-0c7b7e2d9d11"
 
 
 @pytest.mark.parametrize("forged", [{"plan": {}}, {"by_system": True}, {"behind": [SOMEONE]}])
-def test_the_event_of_a_request_counts_and_not_its_row_when_it_is_used(endpoint, version, mia, lee, gita, omar, forged):
+def test_the_event_of_a_request_counts_and_not_its_row_when_it_is_used(
+    endpoint, version, mia, lee, gita, omar, forged
+):
     """Written into the row before the gates are checked, so that the approvals are bound to it."""
     asked = actions.request(version=version, endpoint=endpoint, note="", actor=mia, plan=plans.by_hand(500))
     PromotionRequest.objects.filter(pk=asked.pk).update(**forged)
@@ -125,11 +143,16 @@ def test_the_event_of_a_request_counts_and_not_its_row_when_it_is_used(endpoint,
     with pytest.raises(Conflict, match="Changed since the last gate check"):
         endpoints_actions.deploy(request_id=asked.uuid, actor=omar, share=500)
 
-    assert (Deployment.objects.count(), PromotionRequest.objects.get(pk=asked.pk).status == "fulfilled") == (rows, False)
+    assert (Deployment.objects.count(), PromotionRequest.objects.get(pk=asked.pk).status == "fulfilled") == (
+        rows,
+        False,
+    )
 
 
 @pytest.mark.parametrize("struck", [False, True])
-def test_whom_the_event_of_an_older_request_names_as_behind_it_does_not_approve_it(endpoint, version, mia, lee, gita, struck):
+def test_whom_the_event_of_an_older_request_names_as_behind_it_does_not_approve_it(
+    endpoint, version, mia, lee, gita, struck
+):
     named = [str(lee.uuid)]
     with mock.patch.object(requests, "record", partial(requests.record, behind=named)):
         asked = actions.request(version=version, endpoint=endpoint, note="", actor=mia)
@@ -211,7 +234,10 @@ def test_the_page_asks_for_a_plan_of_each_kind(endpoint, version, mia, client_fo
     for fields, stored in (
         ({"kind": "at_once"}, plans.AT_ONCE),
         ({"kind": "share", "share": "12.5"}, plans.by_hand(1_250)),
-        ({"kind": "canary", "steps": "10, 100", "min_minutes": "0", "margin": "5", "min_requests": "200"}, RULE),
+        (
+            {"kind": "canary", "steps": "10, 100", "min_minutes": "0", "margin": "5", "min_requests": "200"},
+            RULE,
+        ),
     ):
         answer = client.post(reverse("promotions:new"), form | fields)
         made = PromotionRequest.objects.latest("pk")
@@ -219,7 +245,9 @@ def test_the_page_asks_for_a_plan_of_each_kind(endpoint, version, mia, client_fo
         actions.withdraw(request_id=made.uuid, actor=mia, reason="Next.")
 
 
-@pytest.mark.parametrize("fields", [{}, {"kind": "share"}, {"kind": "share", "share": "95"}, {"kind": "canary", "steps": "100"}])
+@pytest.mark.parametrize(
+    "fields", [{}, {"kind": "share"}, {"kind": "share", "share": "95"}, {"kind": "canary", "steps": "100"}]
+)
 def test_an_incomplete_plan_on_the_page_makes_no_request(endpoint, version, mia, client_for, fields):
     form = {"version": version.uuid, "endpoint": endpoint.uuid, "share": "", "note": ""}
 
@@ -227,7 +255,9 @@ def test_an_incomplete_plan_on_the_page_makes_no_request(endpoint, version, mia,
     assert PromotionRequest.objects.count() == 1
 
 
-def test_over_the_api_the_plan_is_at_once_where_none_is_given_and_fields_of_another_kind_are_refused(endpoint, version, mia, client_for):
+def test_over_the_api_the_plan_is_at_once_where_none_is_given_and_fields_of_another_kind_are_refused(
+    endpoint, version, mia, client_for
+):
     client, body = client_for(mia), {"version": str(version.uuid), "endpoint": str(endpoint.uuid)}
 
     wrong = {
@@ -236,7 +266,9 @@ def test_over_the_api_the_plan_is_at_once_where_none_is_given_and_fields_of_anot
     }
     for status, given in wrong.items():
         for plan in given:
-            answer = client.post("/api/v1/promotions/", body | {"plan": plan}, content_type="application/json")
+            answer = client.post(
+                "/api/v1/promotions/", body | {"plan": plan}, content_type="application/json"
+            )
             assert answer.status_code == status, plan
     made = client.post("/api/v1/promotions/", body, content_type="application/json")
 

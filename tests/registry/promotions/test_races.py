@@ -1,4 +1,6 @@
-"""T18: decisions at the same moment, in real threads. PostgreSQL alone, since SQLite runs one writer at a time anyway."""
+"""T18: decisions at the same moment, in real threads. PostgreSQL alone, since SQLite runs one writer at a
+time anyway.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +52,13 @@ def test_two_people_for_the_last_step_give_one_approval(version, endpoint, mia, 
 
 def test_approve_against_reject_ends_in_one_of_both(request_, lee, gita):
     def reject():
-        actions.reject(request_id=request_.uuid, actor=gita, reason="No.", password=PASSWORD, seen=request_.subject_digest)
+        actions.reject(
+            request_id=request_.uuid,
+            actor=gita,
+            reason="No.",
+            password=PASSWORD,
+            seen=request_.subject_digest,
+        )
 
     ended = at_once(approving(request_, lee), reject)
 

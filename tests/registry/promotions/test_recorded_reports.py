@@ -1,5 +1,6 @@
-"""The gates judge what was recorded or what they compute: what was replaced or made up in the database passes none, whatever its digest
-says."""
+"""The gates judge what was recorded or what they compute: what was replaced or made up in the database passes
+none, whatever its digest says.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +25,9 @@ pytestmark = pytest.mark.django_db
 
 
 def under_its_digest(worse: Evaluation, better: Evaluation) -> None:
-    behind_its_back("UPDATE evaluation_evaluation SET report = %s WHERE id = %s", json.dumps(better.report), worse.pk)
+    behind_its_back(
+        "UPDATE evaluation_evaluation SET report = %s WHERE id = %s", json.dumps(better.report), worse.pk
+    )
 
 
 def with_a_digest_that_fits(worse: Evaluation, better: Evaluation) -> None:
@@ -43,25 +46,36 @@ def with_the_others_predictions(worse: Evaluation, better: Evaluation) -> None:
 @pytest.mark.parametrize("replaced", [under_its_digest, with_a_digest_that_fits, with_the_others_predictions])
 def test_a_report_that_was_replaced_passes_no_gate(project, endpoint, version, mia, ravi, replaced):
     snapshot = version.run.snapshot
-    worse = registry.make_version(project, mia, ravi, model=version.model, snapshot=snapshot, semver="2.0.0", wrong=140)
+    worse = registry.make_version(
+        project, mia, ravi, model=version.model, snapshot=snapshot, semver="2.0.0", wrong=140
+    )
     replaced(worse.evaluation, version.evaluation)
 
     request = actions.request(version=worse, endpoint=endpoint, note="", actor=mia)
     (job,) = run_jobs("default")
 
     request.refresh_from_db()
-    assert (Job.objects.get(pk=job.pk).state, request.status, request.gates.count()) == (State.FAILED, Status.DRAFT, 0)
+    assert (Job.objects.get(pk=job.pk).state, request.status, request.gates.count()) == (
+        State.FAILED,
+        Status.DRAFT,
+        0,
+    )
     assert f"The evaluation of {worse.run}" in request.reason
 
 
 def test_a_comparison_that_was_made_up_passes_no_gate(project, endpoint, version, mia, ravi, monkeypatch):
     Alias.objects.filter(endpoint=endpoint).update(version=version, moves=1)
     snapshot = version.run.snapshot
-    worse = registry.make_version(project, mia, ravi, model=version.model, snapshot=snapshot, semver="2.0.0", wrong=23)
+    worse = registry.make_version(
+        project, mia, ravi, model=version.model, snapshot=snapshot, semver="2.0.0", wrong=23
+    )
     monkeypatch.setattr(compare, "LARGE", 0)
     made_up = compare.computed(version.evaluation, version.evaluation)
-    Comparison.objects.create(a=version.evaluation, b=worse.evaluation, report=compare.kept_as(made_up), changed=[])
-    assert compare.paired_report(version.evaluation, worse.evaluation)["changes"]["broken"] == 0  # as its page has it
+    Comparison.objects.create(
+        a=version.evaluation, b=worse.evaluation, report=compare.kept_as(made_up), changed=[]
+    )
+    # as its page has it
+    assert compare.paired_report(version.evaluation, worse.evaluation)["changes"]["broken"] == 0
 
     request = registry.asked_request(worse, endpoint, mia)
 
@@ -72,9 +86,14 @@ def test_a_comparison_that_was_made_up_passes_no_gate(project, endpoint, version
 @pytest.mark.postgres
 @pytest.mark.parametrize("column", ["report", "evaluation_id"])
 def test_a_membership_inference_that_was_replaced_is_judged_by_no_gate(project, version, mia, ravi, column):
-    other = registry.make_version(project, mia, ravi, model=version.model, snapshot=version.run.snapshot, semver="2.0.0")
+    other = registry.make_version(
+        project, mia, ravi, model=version.model, snapshot=version.run.snapshot, semver="2.0.0"
+    )
     found = registry.make_membership(other, {"auc": 0.62, "low": 0.58, "high": 0.66})
-    values = {"report": json.dumps({"auc": 0.5, "low": 0.45, "high": 0.55}), "evaluation_id": version.evaluation_id}
+    values = {
+        "report": json.dumps({"auc": 0.5, "low": 0.45, "high": 0.55}),
+        "evaluation_id": version.evaluation_id,
+    }
     behind_its_back(f"UPDATE evaluation_analysis SET {column} = %s WHERE id = %s", values[column], found.pk)
 
     with pytest.raises(Refused, match="isn't the one in the audit log"):
@@ -92,8 +111,14 @@ def test_a_membership_inference_that_was_made_up_is_judged_by_no_gate(version):
 @pytest.mark.postgres
 def test_numbers_that_a_database_spells_otherwise_are_kept_as_it_gives_them_back(version):
     report = rules.finite({"log_loss": -0.0, "perplexity": 1e300, "small": 1e-7, "nan": float("nan")})
-    behind_its_back("UPDATE evaluation_evaluation SET report = %s WHERE id = %s", json.dumps(report), version.evaluation_id)
+    behind_its_back(
+        "UPDATE evaluation_evaluation SET report = %s WHERE id = %s",
+        json.dumps(report),
+        version.evaluation_id,
+    )
 
     kept = Evaluation.objects.get(pk=version.evaluation_id)
     assert kept.computed_digest == Evaluation(report=report, predictions=kept.predictions).computed_digest
-    assert json.dumps(report) == f'{{"log_loss": 0.0, "perplexity": {int(1e300)}, "small": 1e-07, "nan": null}}'
+    assert (
+        json.dumps(report) == f'{{"log_loss": 0.0, "perplexity": {int(1e300)}, "small": 1e-07, "nan": null}}'
+    )

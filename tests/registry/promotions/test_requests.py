@@ -49,14 +49,18 @@ def test_a_fixed_draft_is_checked_again_and_the_first_results_stay(project, mia,
     version = registry.make_version(project, mia, ravi, stated={})
     request = registry.asked_request(version, registry.make_endpoint(version.model, mia), mia)
     assert (request.status, request.gates.get(gate="card").status) == (Status.DRAFT, "failed")
-    catalog.edit_card(version=version, stated=registry.STATED, seen=queries.newest_card(version).digest, actor=mia)
+    catalog.edit_card(
+        version=version, stated=registry.STATED, seen=queries.newest_card(version).digest, actor=mia
+    )
 
     actions.check_again(request_id=request.uuid, actor=mia)
     run_ok("default")
 
     request.refresh_from_db()
     assert (request.status, request.checks) == (Status.IN_REVIEW, 2)
-    assert list(GateResult.objects.filter(gate="card").order_by("pk").values_list("check_number", "status")) == [
+    assert list(
+        GateResult.objects.filter(gate="card").order_by("pk").values_list("check_number", "status")
+    ) == [
         (1, "failed"),
         (2, "passed"),
     ]
@@ -90,7 +94,9 @@ def live(version, endpoint):
 def asked_with(live, ravi, mia, wrong: int) -> PromotionRequest:
     """A request for 1.1.0, wrong on so many of the same rows."""
     old = live.version
-    new = registry.make_version(old.model.project, mia, ravi, model=old.model, snapshot=old.run.snapshot, semver="1.1.0", wrong=wrong)
+    new = registry.make_version(
+        old.model.project, mia, ravi, model=old.model, snapshot=old.run.snapshot, semver="1.1.0", wrong=wrong
+    )
     return registry.asked_request(new, live.endpoint, mia)
 
 
@@ -104,10 +110,17 @@ def test_a_better_version_is_compared_on_the_same_rows(better, live):
     request = better
 
     assert (request.status, request.baseline, request.baseline_moves) == (Status.IN_REVIEW, live.version, 1)
-    assert (request.comparison["rows"], request.comparison["left_out"], request.comparison["baseline_semver"]) == (200, 0, "1.0.0")
+    assert (
+        request.comparison["rows"],
+        request.comparison["left_out"],
+        request.comparison["baseline_semver"],
+    ) == (200, 0, "1.0.0")
     assert "clusters" not in request.comparison
     rows_of_labels = request.comparison["evenness"]
-    assert (rows_of_labels["labels"] > 1, 0 < rows_of_labels["rarest"] <= 200 / rows_of_labels["labels"]) == (True, True)
+    assert (rows_of_labels["labels"] > 1, 0 < rows_of_labels["rarest"] <= 200 / rows_of_labels["labels"]) == (
+        True,
+        True,
+    )
     accuracy = request.comparison["measures"]["accuracy"]
     assert (accuracy["baseline"], accuracy["candidate"], accuracy["difference"]) == (0.985, 1.0, 0.015)
     assert request.gates.get(gate="live").status == "passed"
@@ -143,7 +156,11 @@ def test_a_large_comparison_is_kept_by_the_check_for_its_page(live, mia, ravi, m
     request = asked_with(live, ravi, mia, 9)
 
     kept = Comparison.objects.get()
-    assert (kept.a, kept.b, kept.report["digest"]) == (live.version.evaluation, request.version.evaluation, request.comparison["digest"])
+    assert (kept.a, kept.b, kept.report["digest"]) == (
+        live.version.evaluation,
+        request.version.evaluation,
+        request.comparison["digest"],
+    )
 
 
 def test_a_live_version_on_other_data_fails_the_gate_with_what_to_do(live, project, mia, ravi):
@@ -172,7 +189,9 @@ def test_what_cannot_be_asked_for(project, version, endpoint, mia, ravi, lee):
     refused("open request for 1.0.0", version=version, endpoint=endpoint, actor=lee)
 
     staging = registry.make_endpoint(version.model, mia, environment="staging")
-    freeze = catalog.freeze(endpoint_id=staging.uuid, reason="Audit.", until=timezone.now() + timedelta(days=1), actor=lee)
+    freeze = catalog.freeze(
+        endpoint_id=staging.uuid, reason="Audit.", until=timezone.now() + timedelta(days=1), actor=lee
+    )
     refused("is frozen until", version=version, endpoint=staging, actor=mia)
     catalog.lift_freeze(freeze_id=freeze.uuid, actor=lee)
 
@@ -180,7 +199,12 @@ def test_what_cannot_be_asked_for(project, version, endpoint, mia, ravi, lee):
     refused("is already live on", version=version, endpoint=staging, actor=mia)
 
     catalog.quarantine(version_id=version.uuid, reason="Found a fault.", actor=lee)
-    refused("1.0.0 is quarantined: Found a fault.", version=version, endpoint=registry.make_endpoint(version.model, mia), actor=mia)
+    refused(
+        "1.0.0 is quarantined: Found a fault.",
+        version=version,
+        endpoint=registry.make_endpoint(version.model, mia),
+        actor=mia,
+    )
 
 
 @pytest.mark.parametrize("username", ["ana", "ravi", "gita", "omar", "aida", "otto", "adam"])
@@ -195,14 +219,18 @@ def test_who_may_not_ask(request, version, endpoint, username):
 
 
 def reject(request, reviewer, reason="Refunds got worse."):
-    return actions.reject(request_id=request.uuid, actor=reviewer, reason=reason, password=PASSWORD, seen=request.subject_digest)
+    return actions.reject(
+        request_id=request.uuid, actor=reviewer, reason=reason, password=PASSWORD, seen=request.subject_digest
+    )
 
 
 def test_a_reviewer_rejects_with_a_reason(request_, gita):
     rejected = reject(request_, gita)
 
     assert (rejected.status, rejected.reason) == (Status.REJECTED, "Refunds got worse.")
-    assert list(request_.verdicts.values_list("step", "reviewer__username", "approves")) == [("governance", "gita", False)]
+    assert list(request_.verdicts.values_list("step", "reviewer__username", "approves")) == [
+        ("governance", "gita", False)
+    ]
 
 
 def test_a_rejection_needs_a_reason(request_, gita):
@@ -227,7 +255,9 @@ def asked_of_two_leads(lena, version, endpoint, mia, lee, gita):
     return registry.asked_request(version, endpoint, mia)
 
 
-def test_an_approval_can_be_taken_back_by_another_reviewer_but_not_by_who_gave_it(asked_of_two_leads, lena, lee, gita):
+def test_an_approval_can_be_taken_back_by_another_reviewer_but_not_by_who_gave_it(
+    asked_of_two_leads, lena, lee, gita
+):
     request_ = asked_of_two_leads
     registry.approve(request_, lee)
     registry.approve(request_, gita)
@@ -244,10 +274,17 @@ def test_the_requester_or_a_lead_withdraws(request_, mia, lee, project):
     from tests.support.people import make_person
 
     with pytest.raises(PermissionDenied, match="Only the requester or an ML lead"):
-        actions.withdraw(request_id=request_.uuid, actor=make_person("max", project=project, role=Role.ENGINEER), reason="No.")
+        actions.withdraw(
+            request_id=request_.uuid,
+            actor=make_person("max", project=project, role=Role.ENGINEER),
+            reason="No.",
+        )
     assert PromotionRequest.objects.get().status == Status.IN_REVIEW
 
-    assert actions.withdraw(request_id=request_.uuid, actor=mia, reason="A better one comes.").status == Status.WITHDRAWN
+    assert (
+        actions.withdraw(request_id=request_.uuid, actor=mia, reason="A better one comes.").status
+        == Status.WITHDRAWN
+    )
     with pytest.raises(Conflict):
         actions.withdraw(request_id=request_.uuid, actor=lee, reason="Again.")
 
@@ -277,4 +314,9 @@ def test_every_step_of_a_request_is_in_the_trail(request_, lee, gita):
     registry.approve(request_, gita)
 
     verbs = Event.objects.filter(object_id=str(request_.uuid)).order_by("seq").values_list("verb", flat=True)
-    assert list(verbs) == ["promotions.requested", "promotions.checked", "promotions.approved", "promotions.approved"]
+    assert list(verbs) == [
+        "promotions.requested",
+        "promotions.checked",
+        "promotions.approved",
+        "promotions.approved",
+    ]

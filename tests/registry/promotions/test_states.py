@@ -26,16 +26,23 @@ def written(request: PromotionRequest, status: Status) -> bool:
     """Whether the database takes this state of the request."""
     try:
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("UPDATE promotions_promotionrequest SET status = %s WHERE id = %s", [status, request.pk])
+            cursor.execute(
+                "UPDATE promotions_promotionrequest SET status = %s WHERE id = %s", [status, request.pk]
+            )
     except DatabaseError:
         return False
     return True
 
 
 def test_only_the_moves_of_the_rules_can_be_written(request_):
-    given = {name: getattr(request_, name) for name in ("version", "policy", "requester", "subject", "subject_digest")}
+    given = {
+        name: getattr(request_, name)
+        for name in ("version", "policy", "requester", "subject", "subject_digest")
+    }
     wrong = []
-    for number, (old, endpoint) in enumerate(zip(Status, endpoint_rows(request_.endpoint, len(Status)), strict=True), 2):
+    for number, (old, endpoint) in enumerate(
+        zip(Status, endpoint_rows(request_.endpoint, len(Status)), strict=True), 2
+    ):
         row = PromotionRequest.objects.create(number=number, endpoint=endpoint, **given)
         assert all(written(row, step) for step in path_to(old)), old
         for new in Status:

@@ -1,4 +1,6 @@
-"""I4, T19: whatever an approval rests on may change; then the request is void, in the transaction that noticed, and 409 is the answer."""
+"""I4, T19: whatever an approval rests on may change; then the request is void, in the transaction that
+noticed, and 409 is the answer.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,12 @@ pytestmark = pytest.mark.django_db
 
 def change_card(request, mia):
     version = request.version
-    catalog.edit_card(version=version, stated={"purpose": "Another purpose."}, seen=queries.newest_card(version).digest, actor=mia)
+    catalog.edit_card(
+        version=version,
+        stated={"purpose": "Another purpose."},
+        seen=queries.newest_card(version).digest,
+        actor=mia,
+    )
 
 
 def change_policy(request, mia):
@@ -34,7 +41,12 @@ def change_policy(request, mia):
 
 def change_baseline(request, mia):
     other = registry.make_version(
-        request.endpoint.model.project, mia, mia, model=request.version.model, snapshot=request.version.run.snapshot, semver="0.9.0"
+        request.endpoint.model.project,
+        mia,
+        mia,
+        model=request.version.model,
+        snapshot=request.version.run.snapshot,
+        semver="0.9.0",
     )
     Alias.objects.filter(endpoint=request.endpoint).update(version=other, moves=1)
 
@@ -43,7 +55,13 @@ def change_label(request, mia):
     first = Decision.objects.filter(item__assignment__split="test").order_by("pk").first()
     other = Label.objects.filter(schema=first.label.schema).exclude(pk=first.label_id).first()
     Decision.objects.create(
-        item=first.item, label=other, how=Decision.How.ADJUDICATED, by=mia, reason="Wrong.", supersedes=first, digest=digest_of("new")
+        item=first.item,
+        label=other,
+        how=Decision.How.ADJUDICATED,
+        by=mia,
+        reason="Wrong.",
+        supersedes=first,
+        digest=digest_of("new"),
     )
 
 
@@ -52,9 +70,12 @@ def change_state(request, mia):
 
 
 CHANGES = [
-    (change_card, "the model card"), (change_policy, "the policy"), (change_baseline, "the live version"),
-    (change_label, "a label in the test split"), (change_state, "the version's state"),
-]  # fmt: skip
+    (change_card, "the model card"),
+    (change_policy, "the policy"),
+    (change_baseline, "the live version"),
+    (change_label, "a label in the test split"),
+    (change_state, "the version's state"),
+]
 
 
 @pytest.mark.parametrize(("change", "words"), CHANGES)

@@ -59,9 +59,15 @@ def test_no_second_step_is_built_on_a_vote_that_fell(request_, project, lee, git
         registry.approve(request_, gita)
 
     request_.refresh_from_db()
-    assert (request_.status, list(Verdict.objects.values_list("reviewer__username", flat=True))) == (Status.VOIDED, ["lee"])
+    assert (request_.status, list(Verdict.objects.values_list("reviewer__username", flat=True))) == (
+        Status.VOIDED,
+        ["lee"],
+    )
     event = Event.objects.latest("pk")
-    assert (event.verb, json.loads(event.canonical)["payload"]["lost"]) == ("promotions.voided", [str(lee.uuid)])
+    assert (event.verb, json.loads(event.canonical)["payload"]["lost"]) == (
+        "promotions.voided",
+        [str(lee.uuid)],
+    )
 
 
 @pytest.mark.parametrize("loss", LOSSES)
@@ -77,10 +83,15 @@ def test_an_approval_whose_reviewer_left_is_not_deployed(approved, project, lee,
     assert PromotionRequest.objects.get().status == Status.VOIDED
 
 
-def test_the_page_shows_that_a_vote_fell_and_the_sweep_ends_its_request(approved, client_for, project, lee, mia, adam):
+def test_the_page_shows_that_a_vote_fell_and_the_sweep_ends_its_request(
+    approved, client_for, project, lee, mia, adam
+):
     lose_role(lee, project, adam)
 
-    assert "Technical review no longer counts" in client_for(mia).get(f"/promotions/{approved.uuid}/").content.decode()
+    assert (
+        "Technical review no longer counts"
+        in client_for(mia).get(f"/promotions/{approved.uuid}/").content.decode()
+    )
     assert actions.review_open() == 1
     assert PromotionRequest.objects.get().status == Status.VOIDED
 
@@ -142,7 +153,9 @@ def test_an_approval_by_a_policy_that_no_one_published_is_not_deployed(approved)
 
 
 def publish_in_the_database(endpoint):
-    Policy.objects.create(name="standard", version=99, text=registry.LAX, digest=sha256(registry.LAX.encode()).hexdigest())
+    Policy.objects.create(
+        name="standard", version=99, text=registry.LAX, digest=sha256(registry.LAX.encode()).hexdigest()
+    )
 
 
 def move_to_a_policy_of_others(endpoint):
@@ -151,21 +164,31 @@ def move_to_a_policy_of_others(endpoint):
 
 
 @pytest.mark.parametrize("forge", [publish_in_the_database, move_to_a_policy_of_others])
-def test_no_gate_is_checked_by_a_policy_that_the_trail_does_not_know(project, endpoint, version, mia, ravi, forge):
-    worse = registry.make_version(project, mia, ravi, model=version.model, snapshot=version.run.snapshot, semver="2.0.0", wrong=190)
+def test_no_gate_is_checked_by_a_policy_that_the_trail_does_not_know(
+    project, endpoint, version, mia, ravi, forge
+):
+    worse = registry.make_version(
+        project, mia, ravi, model=version.model, snapshot=version.run.snapshot, semver="2.0.0", wrong=190
+    )
     forge(endpoint)
 
     request = actions.request(version=worse, endpoint=endpoint, note="", actor=mia)
     (job,) = run_jobs("default")
 
     request.refresh_from_db()
-    assert (Job.objects.get(pk=job.pk).state, request.status, request.gates.count()) == (State.FAILED, Status.DRAFT, 0)
+    assert (Job.objects.get(pk=job.pk).state, request.status, request.gates.count()) == (
+        State.FAILED,
+        Status.DRAFT,
+        0,
+    )
     assert f"governed by {Policy.objects.latest('pk')}" in request.reason
 
 
 def test_who_was_struck_from_the_people_of_a_request_is_found_again_when_they_approve(project, mia, ravi):
     access.grant(user=ravi, role=Role.LEAD, root=project, actor=None)
-    version = registry.make_version(project, mia, ravi, snapshot=registry.make_snapshot(project, ravi, frozen_by=mia))
+    version = registry.make_version(
+        project, mia, ravi, snapshot=registry.make_snapshot(project, ravi, frozen_by=mia)
+    )
     request = registry.asked_request(version, registry.make_endpoint(version.model, mia), mia)
     people = request.subject["people"]
     assert people["decided"] == [str(ravi.uuid)]
@@ -179,14 +202,20 @@ def test_who_was_struck_from_the_people_of_a_request_is_found_again_when_they_ap
     assert state(request) == before
 
 
-def test_a_subject_that_is_not_the_one_of_its_digest_is_void_and_who_was_struck_from_it_gives_no_vote(version, endpoint, lee, client_for):
+def test_a_subject_that_is_not_the_one_of_its_digest_is_void_and_who_was_struck_from_it_gives_no_vote(
+    version, endpoint, lee, client_for
+):
     request = registry.asked_request(version, endpoint, lee)
     strike(request, "requester", "trained", "registered")
     events = Event.objects.count()
 
-    assert "the check&#x27;s own record" in client_for(lee).get(f"/promotions/{request.uuid}/").content.decode()
+    assert (
+        "the check&#x27;s own record" in client_for(lee).get(f"/promotions/{request.uuid}/").content.decode()
+    )
     body = {"reason": "Good.", "password": PASSWORD, "seen": request.subject_digest}
-    answer = client_for(lee).post(f"/api/v1/promotions/{request.uuid}/approve/", body, content_type="application/json")
+    answer = client_for(lee).post(
+        f"/api/v1/promotions/{request.uuid}/approve/", body, content_type="application/json"
+    )
 
     assert (answer.status_code, state(request)) == (409, (Status.VOIDED, 0, events + 1))
     assert Event.objects.latest("pk").verb == "promotions.voided"
@@ -199,7 +228,9 @@ def strike(request, *parts):
 
 def test_a_shorter_policy_in_the_subject_and_the_row_approves_nothing(request_, lee):
     registry.approve(request_, lee)
-    text = yaml.safe_dump((read := yaml.safe_load(request_.policy.text)) | {"name": "short", "steps": read["steps"][:1]})
+    text = yaml.safe_dump(
+        (read := yaml.safe_load(request_.policy.text)) | {"name": "short", "steps": read["steps"][:1]}
+    )
     digest = sha256(text.encode()).hexdigest()
     short = Policy.objects.create(name="short", version=1, text=text, digest=digest)
     forged = {"policy": short, "status": Status.APPROVED, "subject": {**request_.subject, "policy": digest}}
@@ -215,14 +246,19 @@ def test_a_shorter_policy_in_the_subject_and_the_row_approves_nothing(request_, 
     assert state(request_)[0] == Status.VOIDED
 
 
-def test_a_vote_of_someone_who_took_part_is_none_however_it_came_about(project, version, endpoint, ravi, mia, gita, monkeypatch):
+def test_a_vote_of_someone_who_took_part_is_none_however_it_came_about(
+    project, version, endpoint, ravi, mia, gita, monkeypatch
+):
     access.grant(user=ravi, role=Role.LEAD, root=project, actor=None)
     request = registry.asked_request(version, endpoint, mia)
     monkeypatch.setattr(rules, "check_separation", lambda person, people: None)
     registry.approve(request, ravi)  # who decided the labels of its test split
     registry.approve(request, gita)
 
-    for status, use in ((Status.APPROVED, actions.ready_to_deploy), (Status.FULFILLED, actions.check_still_holds)):
+    for status, use in (
+        (Status.APPROVED, actions.ready_to_deploy),
+        (Status.FULFILLED, actions.check_still_holds),
+    ):
         PromotionRequest.objects.filter(pk=request.pk).update(status=status)
         before = state(request)
         with pytest.raises(Conflict, match="lacks approvals that its policy requires"), transaction.atomic():
@@ -234,7 +270,9 @@ def test_what_was_lost_is_asked_once_for_all_votes(request_, lee, gita):
     asked = []
     for person in (lee, gita):
         registry.approve(request_, person)
-        fresh = PromotionRequest.objects.select_related("endpoint__model__project", "policy").get(pk=request_.pk)
+        fresh = PromotionRequest.objects.select_related("endpoint__model__project", "policy").get(
+            pk=request_.pk
+        )
         with CaptureQueriesContext(connection) as statements:
             assert subject.lost(fresh) == []
         asked.append(statements.captured_queries)
@@ -242,4 +280,5 @@ def test_what_was_lost_is_asked_once_for_all_votes(request_, lee, gita):
     with CaptureQueriesContext(connection) as one_role:
         list(policy.holders(Role.GOVERNANCE, fresh))
     counts = [sum("ledger_event" in each["sql"] for each in statements) for statements in asked]
-    assert (counts[0], len(asked[1]) - len(asked[0])) == (counts[1], len(one_role))  # one more role, and nothing more for the second vote
+    # one more role, and nothing more for the second vote
+    assert (counts[0], len(asked[1]) - len(asked[0])) == (counts[1], len(one_role))

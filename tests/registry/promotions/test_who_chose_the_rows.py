@@ -1,4 +1,6 @@
-"""Who had a say in which rows test a model, and in what their classes are called, answers for the test split as who labeled it does."""
+"""Who had a say in which rows test a model, and in what their classes are called, answers for the test split
+as who labeled it does.
+"""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -32,9 +34,12 @@ from tests.support.snapshots import freeze
 from tests.support.trail import behind_its_back
 
 pytestmark = pytest.mark.django_db
-ROWS = [(f"text {n}", ("billing", "card", "lost")[n % 3]) for n in range(12)]  # of each class some in every split
+# of each class some in every split
+ROWS = [(f"text {n}", ("billing", "card", "lost")[n % 3]) for n in range(12)]
 SHARES = {"train": 60, "validation": 20, "test": 20}
-LONG = "the parcel that I ordered three weeks ago has still not come and nobody answers the phone in your shop"
+LONG = (
+    "the parcel that I ordered three weeks ago has still not come and nobody answers the phone in your shop"
+)
 
 
 def uuids(*people: User) -> list[str]:
@@ -73,8 +78,20 @@ def meanwhile(monkeypatch) -> Callable[[Callable[[], None]], None]:
 def alike(project, mia, ana, lee) -> Dataset:
     """Ana's labels of ten pairs of texts that are nearly the same, for which Lee had it scanned."""
     dataset = make_dataset(project, mia)
-    words = [f"{LONG} since number {chr(97 + n) * 9} was {chr(98 + n) * 7} by {chr(99 + n) * 8} at {chr(100 + n) * 6}" for n in range(10)]
-    import_texts(dataset, [(text + end, ("billing", "card")[at % 2]) for at, text in enumerate(words) for end in ("", " today")], ana)
+    words = [
+        f"{LONG} since number {chr(97 + n) * 9} was {chr(98 + n) * 7} by {chr(99 + n) * 8} at"
+        f" {chr(100 + n) * 6}"
+        for n in range(10)
+    ]
+    import_texts(
+        dataset,
+        [
+            (text + end, ("billing", "card")[at % 2])
+            for at, text in enumerate(words)
+            for end in ("", " today")
+        ],
+        ana,
+    )
     scan(dataset, lee)
     return dataset
 
@@ -135,7 +152,10 @@ def test_who_gave_one_class_the_name_of_another_answers_for_the_labels(labeled, 
 
 
 def test_who_publishes_other_words_about_the_same_classes_does_not(labeled, mia, ana, lee):
-    labels = [replace(spec_of(label), definition="As agreed.") for label in labels_by_name(latest_schema(labeled)).values()]
+    labels = [
+        replace(spec_of(label), definition="As agreed.")
+        for label in labels_by_name(latest_schema(labeled)).values()
+    ]
 
     publish_schema(dataset_id=labeled.uuid, actor=lee, labels=labels, guideline="Read twice.")
 
@@ -157,7 +177,9 @@ def answered(project, mia, ana, ben) -> Queue:
     """Mia's texts, about which Ana and Ben agree: they wait for a reviewer to accept that."""
     dataset = make_dataset(project, mia)
     import_texts(dataset, [text for text, _ in ROWS], mia)
-    queue = make_queue(dataset, mia, schema=["billing", "card", "lost", "other"], overlap=2, acceptance="reviewer")
+    queue = make_queue(
+        dataset, mia, schema=["billing", "card", "lost", "other"], overlap=2, acceptance="reviewer"
+    )
     label_items(queue, {person: [label for _, label in ROWS] for person in (ana, ben)})
     return queue
 
@@ -172,18 +194,30 @@ def accept(queue: Queue, by: User) -> None:
     run_ok("default")
 
 
-def test_who_swaps_the_names_of_classes_before_answers_are_accepted_is_one(answered, mia, ana, ben, lee, ravi):
+def test_who_swaps_the_names_of_classes_before_answers_are_accepted_is_one(
+    answered, mia, ana, ben, lee, ravi
+):
     swap_names(answered.dataset, lee)
     accept(answered, ravi)
 
     assert makers.deciders(frozen(answered.dataset, mia)) == uuids(mia, ana, ben, lee, ravi)
 
 
-def test_who_merges_a_class_before_answers_that_lead_to_it_are_accepted_is_one(project, answered, mia, ana, ben, lee, ravi):
+def test_who_merges_a_class_before_answers_that_lead_to_it_are_accepted_is_one(
+    project, answered, mia, ana, ben, lee, ravi
+):
     lena = make_person("lena", project=project, role=Role.LEAD)
     labels = labels_by_name(answered.schema)
-    change_classes(dataset_id=answered.dataset.uuid, actor=lee, wanted=[Change(labels["lost"].stable_id, "merge", ("other",))])
-    change_classes(dataset_id=answered.dataset.uuid, actor=lena, wanted=[Change(labels["other"].stable_id, "merge", ("card",))])
+    change_classes(
+        dataset_id=answered.dataset.uuid,
+        actor=lee,
+        wanted=[Change(labels["lost"].stable_id, "merge", ("other",))],
+    )
+    change_classes(
+        dataset_id=answered.dataset.uuid,
+        actor=lena,
+        wanted=[Change(labels["other"].stable_id, "merge", ("card",))],
+    )
     accept(answered, ravi)
 
     snapshot = frozen(answered.dataset, mia)
@@ -195,7 +229,9 @@ def test_who_merges_a_class_before_answers_that_lead_to_it_are_accepted_is_one(p
 def test_who_retires_a_class_that_is_then_left_out_of_answers_is_one(project, mia, ana, ben, lee, ravi):
     dataset = make_dataset(project, mia, task="multi_label")
     import_texts(dataset, [text for text, _ in ROWS], mia)
-    queue = make_queue(dataset, mia, schema=["billing", "card", "lost", "other"], overlap=2, acceptance="reviewer")
+    queue = make_queue(
+        dataset, mia, schema=["billing", "card", "lost", "other"], overlap=2, acceptance="reviewer"
+    )
     say_items(queue, {person: [{"labels": [label, "other"]} for _, label in ROWS] for person in (ana, ben)})
     other = labels_by_name(queue.schema)["other"]
     change_classes(dataset_id=dataset.uuid, actor=lee, wanted=[Change(other.stable_id, "retire")])
@@ -207,7 +243,9 @@ def test_who_retires_a_class_that_is_then_left_out_of_answers_is_one(project, mi
 
 def test_who_merges_classes_that_no_answer_names_is_none(answered, mia, ana, ben, lee, ravi):
     other = labels_by_name(answered.schema)["other"]
-    change_classes(dataset_id=answered.dataset.uuid, actor=lee, wanted=[Change(other.stable_id, "merge", ("card",))])
+    change_classes(
+        dataset_id=answered.dataset.uuid, actor=lee, wanted=[Change(other.stable_id, "merge", ("card",))]
+    )
     accept(answered, ravi)
 
     assert makers.deciders(frozen(answered.dataset, mia)) == uuids(mia, ana, ben, ravi)
@@ -222,12 +260,15 @@ def test_who_took_decided_rows_out_by_their_class_is_one(labeled, mia, ana, lee,
     run_ok("default")
 
     assert str(lee.uuid) in makers.deciders(frozen(labeled, mia))
-    assert (kind == "split") == (str(lee.uuid) in makers.deciders(before))  # whose rows it withdrew, and so decided, since
+    # whose rows it withdrew, and so decided, since
+    assert (kind == "split") == (str(lee.uuid) in makers.deciders(before))
 
 
 def test_who_retired_a_class_that_no_row_had_is_none(labeled, mia, ana, lee):
     labels = [spec_of(label) for label in labels_by_name(latest_schema(labeled)).values()]
-    publish_schema(dataset_id=labeled.uuid, actor=lee, labels=[*labels, replace(labels[0], name="other", stable_id=None)])
+    publish_schema(
+        dataset_id=labeled.uuid, actor=lee, labels=[*labels, replace(labels[0], name="other", stable_id=None)]
+    )
     other = labels_by_name(latest_schema(labeled))["other"]
 
     change_classes(dataset_id=labeled.uuid, actor=lee, wanted=[Change(other.stable_id, "retire")])
@@ -235,29 +276,48 @@ def test_who_retired_a_class_that_no_row_had_is_none(labeled, mia, ana, lee):
     assert makers.deciders(frozen(labeled, mia)) == uuids(ana)
 
 
-def test_who_changes_classes_between_the_request_of_a_snapshot_and_its_job_leaves_no_row_out(project, labeled, mia, ana, lee):
+def test_who_changes_classes_between_the_request_of_a_snapshot_and_its_job_leaves_no_row_out(
+    project, labeled, mia, ana, lee
+):
     lena = make_person("lena", project=project, role=Role.LEAD)
     labels = labels_by_name(latest_schema(labeled))
 
     asked = freezing.freeze(dataset=labeled, actor=mia, shares=SHARES)
-    change_classes(dataset_id=labeled.uuid, actor=lee, wanted=[Change(labels["lost"].stable_id, "merge", ("card",))])
+    change_classes(
+        dataset_id=labeled.uuid, actor=lee, wanted=[Change(labels["lost"].stable_id, "merge", ("card",))]
+    )
     merged = run_jobs("default")
     asked_again = freezing.freeze(dataset=labeled, actor=mia, shares=SHARES)
-    change_classes(dataset_id=labeled.uuid, actor=lena, wanted=[Change(labels["card"].stable_id, "split", ("visa", "debit"))])
+    change_classes(
+        dataset_id=labeled.uuid,
+        actor=lena,
+        wanted=[Change(labels["card"].stable_id, "split", ("visa", "debit"))],
+    )
     split = run_jobs("default")
 
     assert [(each.uuid, each.state, each.refusal) for each in (merged[0], split[0])] == [
-        (asked.uuid, "failed", "conflict"), (asked_again.uuid, "failed", "conflict"),
-    ]  # fmt: skip
+        (asked.uuid, "failed", "conflict"),
+        (asked_again.uuid, "failed", "conflict"),
+    ]
     assert [(each.kind, each.state) for each in (merged[1], split[1])] == 2 * [(MOVE, "succeeded")]
     assert not Snapshot.objects.exists()
 
 
-def test_who_retires_one_of_several_classes_before_the_job_of_a_snapshot_begins_leaves_no_row_out(project, mia, ana, lee):
+def test_who_retires_one_of_several_classes_before_the_job_of_a_snapshot_begins_leaves_no_row_out(
+    project, mia, ana, lee
+):
     dataset = make_dataset(project, mia, task="multi_label")
     import_texts(dataset, [text for text, _ in ROWS], mia)
     queue = make_queue(dataset, mia, schema=["billing", "card", "lost", "other"], overlap=1)
-    say_items(queue, {ana: [{"labels": [label, "other"] if number < 3 else [label]} for number, (_, label) in enumerate(ROWS)]})
+    say_items(
+        queue,
+        {
+            ana: [
+                {"labels": [label, "other"] if number < 3 else [label]}
+                for number, (_, label) in enumerate(ROWS)
+            ]
+        },
+    )
     other = labels_by_name(queue.schema)["other"]
 
     freezing.freeze(dataset=dataset, actor=mia, shares=SHARES)
@@ -265,8 +325,9 @@ def test_who_retires_one_of_several_classes_before_the_job_of_a_snapshot_begins_
     ended = run_jobs("default")
 
     assert [(each.kind, each.state, each.refusal) for each in ended] == [
-        ("snapshots.freeze", "failed", "conflict"), (MOVE, "succeeded", ""),
-    ]  # fmt: skip
+        ("snapshots.freeze", "failed", "conflict"),
+        (MOVE, "succeeded", ""),
+    ]
     assert not Snapshot.objects.exists()
     assert frozen(dataset, mia).counts["rows"] == len(ROWS)
 
@@ -297,7 +358,9 @@ def test_who_withdrew_decisions_is_one_whatever_becomes_of_their_rows_later(retu
     assert makers.deciders(snapshot) == uuids(ana, ben, rosa)
 
 
-def test_who_withdrew_decisions_is_one_though_others_decide_while_the_snapshot_is_made(returned, mia, ana, ben, rosa, meanwhile):
+def test_who_withdrew_decisions_is_one_though_others_decide_while_the_snapshot_is_made(
+    returned, mia, ana, ben, rosa, meanwhile
+):
     meanwhile(lambda: label_again(returned, ben))
 
     snapshot = frozen(returned.dataset, mia)

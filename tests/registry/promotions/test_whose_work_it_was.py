@@ -1,4 +1,6 @@
-"""Who uploaded, corrected, suggested or labeled what judges a model answers for it, whatever its rows say by now."""
+"""Who uploaded, corrected, suggested or labeled what judges a model answers for it, whatever its rows say by
+now.
+"""
 
 import csv
 import io
@@ -28,7 +30,8 @@ from tests.support.tools import annotation, as_json, choice, task
 from tests.support.trail import behind_its_back
 
 pytestmark = pytest.mark.django_db
-ROWS = [(f"text {n}", ("billing", "card", "lost")[n % 3]) for n in range(12)]  # of each class some in every split
+# of each class some in every split
+ROWS = [(f"text {n}", ("billing", "card", "lost")[n % 3]) for n in range(12)]
 SHARES = {"train": 60, "validation": 20, "test": 20}
 
 
@@ -66,7 +69,9 @@ def corrected(project, mia, ana, ravi, rosa) -> Correction:
     run_ok("default")
     with artifacts.open_blob(Export.objects.latest("id").blob.digest) as file:
         rows = list(csv.DictReader(io.StringIO(file.read().decode(), newline="")))
-    content = csv_bytes([({**row, "label": "card"} if row["split"] == "test" else row).values() for row in rows], rows[0])
+    content = csv_bytes(
+        [({**row, "label": "card"} if row["split"] == "test" else row).values() for row in rows], rows[0]
+    )
     made = upload_corrections(dataset=dataset, actor=rosa, content=[content], file_name="fixed.csv")
     run_ok("default")
     accept_corrections(correction_id=made.uuid, actor=ravi)
@@ -75,7 +80,11 @@ def corrected(project, mia, ana, ravi, rosa) -> Correction:
 
 
 def refused(statement: str, *params: object) -> None:
-    with pytest.raises(DatabaseError, match="append-only"), transaction.atomic(), connection.cursor() as cursor:
+    with (
+        pytest.raises(DatabaseError, match="append-only"),
+        transaction.atomic(),
+        connection.cursor() as cursor,
+    ):
         cursor.execute(statement, params)
 
 
@@ -88,7 +97,9 @@ def test_whose_a_file_is_never_changes(uploaded, corrected, mia, rosa, omar):
     assert Correction.objects.get().uploaded_by == rosa
 
 
-def test_who_uploaded_and_who_accepted_labels_answer_for_them_beside_whom_the_rows_name(uploaded, mia, ana, omar, lee, gita):
+def test_who_uploaded_and_who_accepted_labels_answer_for_them_beside_whom_the_rows_name(
+    uploaded, mia, ana, omar, lee, gita
+):
     snapshot = freeze(uploaded.dataset, mia, shares=SHARES)
     behind_its_back("UPDATE datasets_upload SET uploaded_by_id = %s, accepted_by_id = %s", lee.pk, gita.pk)
     behind_its_back("UPDATE queues_decision SET by_id = %s", omar.pk)
@@ -96,9 +107,13 @@ def test_who_uploaded_and_who_accepted_labels_answer_for_them_beside_whom_the_ro
     assert makers.deciders(snapshot) == uuids(mia, ana, omar, lee, gita)
 
 
-def test_who_uploaded_corrections_answers_for_them_beside_whom_the_rows_name(corrected, mia, ana, ravi, rosa, omar, lee, gita):
+def test_who_uploaded_corrections_answers_for_them_beside_whom_the_rows_name(
+    corrected, mia, ana, ravi, rosa, omar, lee, gita
+):
     snapshot = corrected.dataset.snapshots.get()
-    behind_its_back("UPDATE exchange_correction SET uploaded_by_id = %s, accepted_by_id = %s", lee.pk, gita.pk)
+    behind_its_back(
+        "UPDATE exchange_correction SET uploaded_by_id = %s, accepted_by_id = %s", lee.pk, gita.pk
+    )
     behind_its_back("UPDATE queues_decision SET by_id = %s", omar.pk)
 
     assert makers.deciders(snapshot) == uuids(ana, ravi, rosa, omar, lee, gita)
@@ -116,10 +131,14 @@ def send(dataset: Dataset, actor: User) -> None:
     """The labels of all rows, as the suggestions of one model elsewhere."""
     content = dict(ROWS)
     rows = [{"item": item.uuid, "label": content[item.text]} for item in dataset.items.all()]
-    assert receiving.receive(dataset_id=dataset.uuid, actor=actor, name="a model elsewhere", digest="a" * 64, rows=rows) == len(ROWS)
+    assert receiving.receive(
+        dataset_id=dataset.uuid, actor=actor, name="a model elsewhere", digest="a" * 64, rows=rows
+    ) == len(ROWS)
 
 
-def test_who_sent_suggestions_that_others_accepted_answers_for_the_labels_and_who_sends_some_later_does_not(project, mia, ana, lee):
+def test_who_sent_suggestions_that_others_accepted_answers_for_the_labels_and_who_sends_some_later_does_not(
+    project, mia, ana, lee
+):
     dataset = make_dataset(project, mia)
     import_texts(dataset, [text for text, _ in ROWS], mia)
     queue = make_queue(dataset, mia, schema=["billing", "card", "lost"], overlap=1)
@@ -145,7 +164,9 @@ def test_who_accepted_a_file_whose_import_was_cancelled_does_not(project, mia, a
 
 def test_who_had_a_file_of_someone_else_read_otherwise_answers_for_its_labels(project, mia, ana, lee):
     upload = receive(make_dataset(project, mia), mia, csv_bytes(ROWS, ("text", "label")))
-    datasets.set_mapping(upload_id=upload.uuid, actor=lee, mapping=upload.mapping, label_values={"lost": "card"})
+    datasets.set_mapping(
+        upload_id=upload.uuid, actor=lee, mapping=upload.mapping, label_values={"lost": "card"}
+    )
     datasets.accept_upload(upload_id=upload.uuid, actor=ana)
     run_ok("default")
 
@@ -154,7 +175,11 @@ def test_who_had_a_file_of_someone_else_read_otherwise_answers_for_its_labels(pr
 
 def test_who_dropped_how_a_file_of_someone_else_was_to_be_read_answers_for_its_labels(project, mia, ana, lee):
     columns = ("text", "label", "category")
-    upload = receive(make_dataset(project, mia), mia, csv_bytes([(text, label, label[::-1]) for text, label in ROWS], columns))
+    upload = receive(
+        make_dataset(project, mia),
+        mia,
+        csv_bytes([(text, label, label[::-1]) for text, label in ROWS], columns),
+    )
     datasets.set_mapping(upload_id=upload.uuid, actor=mia, mapping={"text": "text", "category": "label"})
     datasets.inspect(upload_id=upload.uuid, actor=lee)
     datasets.accept_upload(upload_id=upload.uuid, actor=ana)
@@ -163,7 +188,9 @@ def test_who_dropped_how_a_file_of_someone_else_was_to_be_read_answers_for_its_l
     assert makers.deciders(freeze(upload.dataset, mia, shares=SHARES)) == uuids(mia, ana, lee)
 
 
-def test_who_chose_the_split_of_a_file_whose_import_was_cancelled_answers_for_its_rows(project, mia, ana, lee):
+def test_who_chose_the_split_of_a_file_whose_import_was_cancelled_answers_for_its_rows(
+    project, mia, ana, lee
+):
     dataset = make_dataset(project, mia)
     import_texts(dataset, ROWS, mia)
     upload = receive(dataset, ana, csv_bytes([(f"other {n}", "card") for n in range(6)], ("text", "label")))

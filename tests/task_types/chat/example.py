@@ -25,15 +25,24 @@ EXAMPLE = Example(
     good=[
         (each, each)
         for each in (
-            OWN, OTHER, dialogue(ASKED, FIRST | {"content": "Hey."}, MORE, LAST), dialogue(ASKED, MORE, LAST),
-            dialogue(ASKED, {"role": "assistant", "content": "Hey."}, MORE, LAST), dialogue(ASKED, FIRST, MORE, FIRST, LAST),
+            OWN,
+            OTHER,
+            dialogue(ASKED, FIRST | {"content": "Hey."}, MORE, LAST),
+            dialogue(ASKED, MORE, LAST),
+            dialogue(ASKED, {"role": "assistant", "content": "Hey."}, MORE, LAST),
+            dialogue(ASKED, FIRST, MORE, FIRST, LAST),
         )
     ],
     bad=[
-        (None, "shape"), ({"messages": "x"}, "shape"), (OWN | {"more": 1}, "shape"), (dialogue("x"), "turn"),
-        (dialogue(ASKED, {"role": "boss", "content": "x"}), "turn"), (dialogue(MORE, LAST), "turn_changed"),
+        (None, "shape"),
+        ({"messages": "x"}, "shape"),
+        (OWN | {"more": 1}, "shape"),
+        (dialogue("x"), "turn"),
+        (dialogue(ASKED, {"role": "boss", "content": "x"}), "turn"),
+        (dialogue(MORE, LAST), "turn_changed"),
         (dialogue(LAST), "turn_changed"),
-        (dialogue(ASKED, FIRST, MORE | {"content": "Ho?"}, LAST), "turn_changed"), (dialogue(ASKED, FIRST, MORE), "no_answer"),
+        (dialogue(ASKED, FIRST, MORE | {"content": "Ho?"}, LAST), "turn_changed"),
+        (dialogue(ASKED, FIRST, MORE), "no_answer"),
         (dialogue(ASKED, FIRST, MORE, LAST | {"content": " "}), "blank"),
         (dialogue(ASKED, FIRST, MORE, LAST | {"content": 1}), "blank"),
         (dialogue(ASKED, FIRST, MORE, LAST | {"mood": "kind"}), "turn_keys"),
@@ -41,13 +50,20 @@ EXAMPLE = Example(
         (dialogue(ASKED, FIRST, MORE, LAST | {"content": "\ud83d"}), "unstorable_text"),
     ],
     cells=[
-        (cell(ASKED, FIRST, MORE, EDITED), OTHER), (column(""), None), (column("null"), None),
+        (cell(ASKED, FIRST, MORE, EDITED), OTHER),
+        (column(""), None),
+        (column("null"), None),
         (cell(ASKED, FIRST, MORE, EDITED | {"x": None}), OTHER),
         (cell(ASKED, FIRST, MORE, {"from": "gpt", "value": "Anna."}), OTHER),
     ],
     bad_cells=[
-        (column("[]"), "messages"), (column("x"), "not_json"), (cell(LAST), "first_turn"), (cell({"role": "boss"}), "turn"),
-        (cell(ASKED, LAST | {"content": ""}), "turn"), (cell(ASKED, MORE), "no_answer"), (cell(MORE, LAST), "turn_changed"),
+        (column("[]"), "messages"),
+        (column("x"), "not_json"),
+        (cell(LAST), "first_turn"),
+        (cell({"role": "boss"}), "turn"),
+        (cell(ASKED, LAST | {"content": ""}), "turn"),
+        (cell(ASKED, MORE), "no_answer"),
+        (cell(MORE, LAST), "turn_changed"),
         (cell(ASKED, FIRST, MORE, LAST | {"mood": "kind"}), "turn_keys"),
         (column('[{"role": "user", "content": "x", "n": 1e999}]'), "not_json"),
     ],
@@ -57,4 +73,4 @@ EXAMPLE = Example(
     row=lambda number: {"messages": [ASKED, FIRST | {"content": f"Hello {number}."}, MORE, LAST]},
     snapshot=chat_snapshot,
     flipped=("", "as it was before", ""),
-)  # fmt: skip
+)

@@ -30,7 +30,9 @@ class NumberAnswerer(GraphAnswerer[Numbers]):
     has_int8 = False
 
     def explain(self, opened: Predictor, text: str, payload: dict[str, Any]) -> dict[str, Any]:
-        """occlusion.Explanation of the number: the effect is its decrease without a word, instead of log-odds."""
+        """occlusion.Explanation of the number: the effect is its decrease without a word, instead of
+        log-odds.
+        """
         found, end = spans(text), read_end(opened, text)
         taken = [each for each in found if each[0] < end][:MOST_WORDS]
         numbers = DECODING.decode(opened.answer(left_out(text, taken)).logits)
@@ -44,13 +46,25 @@ class NumberAnswerer(GraphAnswerer[Numbers]):
         """Score by distance."""
         return ScoredNumbers(LEARNER.truth(rows.targets, 0), np.array(answers))
 
-    def compare(self, info: ArtifactInfo, rows: Rows, clean: Sequence[float], disturbed: Rows, answers: Sequence[float]) -> Sides:
-        """A row's score is its nearness. A prediction counts as changed if it differs when rounded to a tenth."""
+    def compare(
+        self,
+        info: ArtifactInfo,
+        rows: Rows,
+        clean: Sequence[float],
+        disturbed: Rows,
+        answers: Sequence[float],
+    ) -> Sides:
+        """A row's score is its nearness. A prediction counts as changed if it differs when rounded to a
+        tenth.
+        """
         before, after = self.score(info, rows, clean), self.score(info, rows, answers)
         words = [[in_words(each) for each in given] for given in (clean, answers)]
         changed = np.array([one != two for one, two in zip(*words, strict=True)], dtype=np.bool_)
         changed_rows = np.flatnonzero(changed).tolist()
-        changes = [ChangedRow(in_words(before.truth[at]), words[0][at], None, words[1][at], None) for at in changed_rows]
+        changes = [
+            ChangedRow(in_words(before.truth[at]), words[0][at], None, words[1][at], None)
+            for at in changed_rows
+        ]
         own: Floats = np.stack([nearness(each.truth, each.predicted) for each in (before, after)])
         return Sides(before, after, own, changed, changes)
 

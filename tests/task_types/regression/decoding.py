@@ -24,7 +24,9 @@ class NumberDecoding(Decoding[Numbers]):
         """The numbers, clipped to the range."""
         return np.clip(np.asarray(logits, dtype=np.float64)[:, 0], LOW, HIGH)
 
-    def predicted(self, decoded: Floats, truth: Floats, ids: Sequence[str], card: Card, clusters: Ints | None = None) -> Numbers:
+    def predicted(
+        self, decoded: Floats, truth: Floats, ids: Sequence[str], card: Card, clusters: Ints | None = None
+    ) -> Numbers:
         """With the annotated numbers."""
         return Numbers(tuple(ids), truth, decoded, clusters)
 

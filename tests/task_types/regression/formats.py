@@ -33,7 +33,9 @@ class NumberFormats(Formats):
 
     def hub(self, labels: Sequence[str]) -> HubColumns | Lines:
         """The number."""
-        return HubColumns({"number": {"dtype": "float64", "_type": "Value"}}, lambda entry, tally: {"number": entry.label})
+        return HubColumns(
+            {"number": {"dtype": "float64", "_type": "Value"}}, lambda entry, tally: {"number": entry.label}
+        )
 
 
 ENTRY = NumberFormats()

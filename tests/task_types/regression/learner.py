@@ -48,7 +48,8 @@ class NumberLearner(EncoderLearner[float]):
         if len(set(targets)) < 2:
             raise EngineFault(
                 "one_class",
-                f"All {len(targets)} training rows have the number {targets[0]:g}, so there is nothing to learn.",
+                f"All {len(targets)} training rows have the number {targets[0]:g}, so there is nothing to"
+                " learn.",
                 "Annotate texts with different numbers, create a new dataset version, and start a new run.",
             )
 
@@ -76,10 +77,14 @@ class NumberLearner(EncoderLearner[float]):
         """Score the decoded numbers."""
         return ScoredNumbers(truth, DECODING.decode(outputs))
 
-    def sample(self, outputs: Floats, truth: Floats, rows: Sequence[int], labels: tuple[str, ...]) -> list[dict[str, Any]]:
+    def sample(
+        self, outputs: Floats, truth: Floats, rows: Sequence[int], labels: tuple[str, ...]
+    ) -> list[dict[str, Any]]:
         """The annotated and the predicted number, rounded to a tenth."""
         found = DECODING.decode(outputs)
-        return [{"truth": in_words(truth[at]), "answer": in_words(found[at]), "confidence": None} for at in rows]
+        return [
+            {"truth": in_words(truth[at]), "answer": in_words(found[at]), "confidence": None} for at in rows
+        ]
 
 
 ENTRY = NumberLearner()

@@ -24,7 +24,12 @@ METRICS = Metrics(
         MSE,
         Metric("mae", "MAE", meaning="mean distance from the annotated number", lower_is_better=True),
         Metric("spearman", "Spearman", words="Spearman's correlation", meaning="rank correlation, −1 to 1"),
-        Metric("nearness", "Nearness", meaning="1 at the annotated number, 0 at the other end of the range", is_share=True),
+        Metric(
+            "nearness",
+            "Nearness",
+            meaning="1 at the annotated number, 0 at the other end of the range",
+            is_share=True,
+        ),
     ),
     leading=MSE,
     trained=MSE,
@@ -75,7 +80,9 @@ class ScoredNumbers:
             "mse": weights @ self.loss / total,
             "mae": weights @ np.abs(self.predicted - self.truth) / total,
             "nearness": weights @ nearness(self.truth, self.predicted) / total,
-            "spearman": correlation(weighted_ranks(self.truth, weights), weighted_ranks(self.predicted, weights), weights),
+            "spearman": correlation(
+                weighted_ranks(self.truth, weights), weighted_ranks(self.predicted, weights), weights
+            ),
         }
 
     def binned(self) -> None:

@@ -10,7 +10,14 @@ from lifecycle.modeling.evaluation import queries, rules
 from lifecycle.modeling.evaluation.models import Evaluation
 from lifecycle.modeling.evaluation.parts import beside, may_read
 from lifecycle.modeling.evaluation.rules import Answer
-from lifecycle.modeling.evaluation.task_types.page import AttributionTexts, Line, ReportPage, held_against, line_of, why
+from lifecycle.modeling.evaluation.task_types.page import (
+    AttributionTexts,
+    Line,
+    ReportPage,
+    held_against,
+    line_of,
+    why,
+)
 from lifecycle.ui.marks import Figure
 from lifecycle.ui.numbers import count
 from registry.ground.access.models import User
@@ -37,9 +44,12 @@ class NumberPage(ReportPage[NumberRow]):
     loss = "the squared distance between the predicted and the annotated number"
     heads = {"text": "Text", "true": "People"}
     flips = (
-        "Changed predictions are shown with their nearness before and after: 1 at the annotated number, 0 at the other end of the range."
+        "Changed predictions are shown with their nearness before and after: 1 at the annotated number, 0 at"
+        " the other end of the range."
     )
-    attribution = AttributionTexts(part="the number", true="Annotators", given="Model", scale="the number", sure=False, judged=False)
+    attribution = AttributionTexts(
+        part="the number", true="Annotators", given="Model", scale="the number", sure=False, judged=False
+    )
 
     def summary(self, evaluation: Evaluation) -> dict[str, Any]:
         """Baselines."""
@@ -66,11 +76,16 @@ class NumberPage(ReportPage[NumberRow]):
 
     def lines(self, viewer: User, evaluation: Evaluation, rows: Sequence[NumberRow]) -> list[NumberLine]:
         """Rows with the texts of their items."""
-        items, readable = queries.items_by_digest(evaluation, [row.item for row in rows]), may_read(viewer, evaluation)
+        items, readable = (
+            queries.items_by_digest(evaluation, [row.item for row in rows]),
+            may_read(viewer, evaluation),
+        )
         found = []
         for row in rows:
             line = line_of(evaluation, items.get(row.item), row.item, readable)
-            found.append(NumberLine(**line | {"why": why(evaluation, row.item) if line["text"] else ""}, row=row))
+            found.append(
+                NumberLine(**line | {"why": why(evaluation, row.item) if line["text"] else ""}, row=row)
+            )
         return found
 
     def answered(self, row: NumberRow, text: str) -> Answer:

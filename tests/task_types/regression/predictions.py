@@ -17,14 +17,22 @@ class NumberFile(PredictionsFile[Numbers]):
     """The annotated and the predicted number."""
 
     schema = pa.schema(
-        [("id", pa.string()), ("number", pa.float64()), ("predicted", pa.float64()), ("split", pa.string()), (CLUSTER, pa.int32())]
+        [
+            ("id", pa.string()),
+            ("number", pa.float64()),
+            ("predicted", pa.float64()),
+            ("split", pa.string()),
+            (CLUSTER, pa.int32()),
+        ]
     )
 
     def columns(self, rows: Numbers) -> Mapping[str, Any]:
         """Both numbers."""
         return {"number": rows.truth, "predicted": rows.predicted}
 
-    def read(self, path: Path, rows: Sequence[int] | None = None, only: Sequence[str] | None = None) -> Numbers:
+    def read(
+        self, path: Path, rows: Sequence[int] | None = None, only: Sequence[str] | None = None
+    ) -> Numbers:
         """All columns."""
         table = read_table(path, ["id", "number", "predicted"], rows, only)
         truth, predicted = (table[name].to_numpy() for name in ("number", "predicted"))

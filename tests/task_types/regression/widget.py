@@ -13,7 +13,9 @@ from tests.task_types.regression.answers import HIGH, LOW
 
 
 class SliderWidget(Widget):
-    """A slider and a field with the same number; the field is submitted, so either works without JavaScript."""
+    """A slider and a field with the same number; the field is submitted, so either works without
+    JavaScript.
+    """
 
     merged = ("Median", "The number in the middle.")
     scripts = ("js/queues/task_types/regression.js",)

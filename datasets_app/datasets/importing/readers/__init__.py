@@ -1,7 +1,14 @@
-"""Reading a file row by row in constant memory. All cells stay text; unreadable parts are reported with their position."""
+"""Reading a file row by row in constant memory. All cells stay text; unreadable parts are reported with their
+position.
+"""
 
 from datasets_app.datasets.importing.readers.archives import find_fault
-from datasets_app.datasets.importing.readers.encodings import ENCODINGS, Misfit, find_encoding, first_unreadable
+from datasets_app.datasets.importing.readers.encodings import (
+    ENCODINGS,
+    Misfit,
+    find_encoding,
+    first_unreadable,
+)
 from datasets_app.datasets.importing.readers.files import about_rows, header, read_rows
 from datasets_app.datasets.importing.readers.shapes import (
     BINARY,

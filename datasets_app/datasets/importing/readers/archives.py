@@ -1,4 +1,6 @@
-"""Whether a file may be stored: its type, and whether an archive is harmless. Nothing is unpacked to a path from the archive."""
+"""Whether a file may be stored: its type, and whether an archive is harmless. Nothing is unpacked to a path
+from the archive.
+"""
 
 from __future__ import annotations
 
@@ -13,23 +15,62 @@ from pathlib import Path
 from typing import NamedTuple
 
 from datasets_app.datasets.importing.readers.encodings import MARKS, looks_utf16
-from datasets_app.datasets.importing.readers.sources import CHUNK, COMPANIONS, WORKBOOK, Member, is_link, open_source, shown
+from datasets_app.datasets.importing.readers.sources import (
+    CHUNK,
+    COMPANIONS,
+    WORKBOOK,
+    Member,
+    is_link,
+    open_source,
+    shown,
+)
 
 ENTRIES_LIMIT = 1_000
 RATIO_LIMIT, RATIO_FROM = 250, 20_000_000  # unpacked bytes per packed byte, checked above RATIO_FROM bytes
 WORKBOOK_LIMIT = 400_000_000  # bytes of an unpacked workbook: its shared texts are held in memory
 KINDS = {
-    "csv": "CSV", "tsv": "TSV", "tab": "TSV", "jsonl": "JSONL", "ndjson": "JSONL", "json": "JSON", "txt": "text", "ft": "text",
-    "conll": "CoNLL", "iob": "CoNLL", "bio": "CoNLL", "parquet": "Parquet", "xlsx": "Excel",
-}  # fmt: skip
+    "csv": "CSV",
+    "tsv": "TSV",
+    "tab": "TSV",
+    "jsonl": "JSONL",
+    "ndjson": "JSONL",
+    "json": "JSON",
+    "txt": "text",
+    "ft": "text",
+    "conll": "CoNLL",
+    "iob": "CoNLL",
+    "bio": "CoNLL",
+    "parquet": "Parquet",
+    "xlsx": "Excel",
+}
 PACKED = ("zip", "gz", "tgz", "tar", "bz2", "xz", "7z", "rar", "zst", "jar", "whl")
 MAGIC = {
-    b"PK\x03\x04": "a ZIP archive", b"\x1f\x8b": "a gzip file", b"%PDF": "a PDF", b"\x89PNG": "a picture",
-    b"\xff\xd8\xff": "a picture", b"GIF8": "a picture", b"\xd0\xcf\x11\xe0": "an old Excel or Word file", b"SQLite format 3": "a database",
-    b"\x7fELF": "a program", b"7z\xbc\xaf": "a 7z archive", b"BZh": "a bzip2 file", b"\xff\xfe\x00\x00": "a UTF-32 file",
-    b"Rar!": "a RAR archive", b"\xfd7zXZ": "an xz file", b"\x28\xb5\x2f\xfd": "a Zstandard file",
-}  # fmt: skip
-DAMAGED = (EOFError, OSError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, NotImplementedError, RuntimeError, ValueError)
+    b"PK\x03\x04": "a ZIP archive",
+    b"\x1f\x8b": "a gzip file",
+    b"%PDF": "a PDF",
+    b"\x89PNG": "a picture",
+    b"\xff\xd8\xff": "a picture",
+    b"GIF8": "a picture",
+    b"\xd0\xcf\x11\xe0": "an old Excel or Word file",
+    b"SQLite format 3": "a database",
+    b"\x7fELF": "a program",
+    b"7z\xbc\xaf": "a 7z archive",
+    b"BZh": "a bzip2 file",
+    b"\xff\xfe\x00\x00": "a UTF-32 file",
+    b"Rar!": "a RAR archive",
+    b"\xfd7zXZ": "an xz file",
+    b"\x28\xb5\x2f\xfd": "a Zstandard file",
+}
+DAMAGED = (
+    EOFError,
+    OSError,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+)
 READABLE = "CSV, TSV, JSONL, JSON, text, CoNLL, Parquet, or Excel"
 SAVE_AS = "Export it as CSV (UTF-8) or JSONL, then upload that file."
 
@@ -50,7 +91,9 @@ class Unfit(Exception):
 
 
 def find_fault(path: Path, limit: int) -> Fault | None:
-    """Why the file is refused, or None. limit: bytes that an archive may unpack to; it's unpacked completely, without storing anything."""
+    """Why the file is refused, or None. limit: bytes that an archive may unpack to; it's unpacked completely,
+    without storing anything.
+    """
     with path.open("rb") as file:
         head = file.read(4096)
     try:
@@ -93,21 +136,32 @@ def check_gzip(path: Path, limit: int) -> None:
 
 
 def check_zip(path: Path, packed: int, limit: int, total: int = 0) -> int:
-    """Raises Unfit for an archive, or a workbook, that is damaged, hostile, a bomb, or holds no data of one kind.
+    """Raises Unfit for an archive, or a workbook, that is damaged, hostile, a bomb, or holds no data of one
+    kind.
 
-    packed: bytes of the file that was uploaded, which may hold this workbook; total: bytes unpacked before. Returns the new total.
+    packed: bytes of the file that was uploaded, which may hold this workbook; total: bytes unpacked before.
+    Returns the new total.
     """
     if count_entries(path) > 2 * ENTRIES_LIMIT:
         raise Unfit(f"The archive has more than {ENTRIES_LIMIT:,} files.", "Put the rows into fewer files.")
     with refuse_damaged("The archive"), zipfile.ZipFile(path) as archive:
         infos = archive.infolist()
         if len(infos) > ENTRIES_LIMIT:
-            raise Unfit(f"The archive has {len(infos):,} files; the limit is {ENTRIES_LIMIT:,}.", "Put the rows into fewer files.")
+            raise Unfit(
+                f"The archive has {len(infos):,} files; the limit is {ENTRIES_LIMIT:,}.",
+                "Put the rows into fewer files.",
+            )
         workbook = any(info.filename == WORKBOOK for info in infos)
         for info in infos:
             check_entry(info)
         if not workbook:
-            check_kinds([info.filename for info in infos if not info.is_dir() and not COMPANIONS.search(info.filename)])
+            check_kinds(
+                [
+                    info.filename
+                    for info in infos
+                    if not info.is_dir() and not COMPANIONS.search(info.filename)
+                ]
+            )
         total = check_sizes(archive, infos, packed, limit, total, WORKBOOK_LIMIT if workbook else limit)
     if not workbook:
         for member in open_source(path).members:
@@ -153,11 +207,22 @@ def check_kinds(entries: list[str]) -> None:
         kinds.setdefault(KINDS[ending], shown(entry))
     if len(kinds) > 1:
         (first, one), (second, other) = list(kinds.items())[:2]
-        raise Unfit(f"The archive mixes {first} ({one}) and {second} ({other}).", "Use files of one type only.")
+        raise Unfit(
+            f"The archive mixes {first} ({one}) and {second} ({other}).", "Use files of one type only."
+        )
 
 
-def check_sizes(archive: zipfile.ZipFile, infos: list[zipfile.ZipInfo], packed: int, limit: int, total: int, own_limit: int) -> int:
-    """Raises Unfit if the archive unpacks to too many bytes, whatever its headers state. own_limit: of this archive alone."""
+def check_sizes(
+    archive: zipfile.ZipFile,
+    infos: list[zipfile.ZipInfo],
+    packed: int,
+    limit: int,
+    total: int,
+    own_limit: int,
+) -> int:
+    """Raises Unfit if the archive unpacks to too many bytes, whatever its headers state. own_limit: of this
+    archive alone.
+    """
     most = min(limit, total + own_limit)
     for info in infos:
         if not info.is_dir():
@@ -179,7 +244,9 @@ def measure(read: Callable[[int], bytes], packed: int, limit: int, total: int = 
 
 
 def check_member(member: Member, packed: int, limit: int, total: int) -> int:
-    """Raises Unfit for a file inside an archive that doesn't match its name. Workbooks count towards the archive's limits."""
+    """Raises Unfit for a file inside an archive that doesn't match its name. Workbooks count towards the
+    archive's limits.
+    """
     head = member.head(4096)
     if member.name.lower().endswith(".xlsx") and head.startswith(b"PK"):
         with member.local() as path:

@@ -37,8 +37,16 @@ def rows(member: Member, reading: Reading) -> Iterator[Row | Problem]:
             elif isinstance(cells, Problem):
                 yield cells
             elif len(cells) != width:
-                sentence = f"Line {line:,} has {len(cells):,} {'cell' if len(cells) == 1 else 'cells'}; there are {width:,} columns."
-                yield Problem(line, "ragged", sentence, "Quote cells that contain the delimiter, or choose another delimiter.")
+                sentence = (
+                    f"Line {line:,} has {len(cells):,} {'cell' if len(cells) == 1 else 'cells'}; there are"
+                    f" {width:,} columns."
+                )
+                yield Problem(
+                    line,
+                    "ragged",
+                    sentence,
+                    "Quote cells that contain the delimiter, or choose another delimiter.",
+                )
             else:
                 yield checked(Row(line, dict(zip(columns, cells, strict=True))))
 
@@ -71,7 +79,14 @@ def quoting_problem(first: int, last: int, error: str) -> Problem:
         sentence = f"{where} has a cell of more than {CELL_LIMIT:,} characters; a quote may be unclosed."
         return Problem(first, "long_cell", sentence, "Close the quote, or shorten the cell.")
     if "unexpected end" in error:
-        return Problem(first, "quoting", f"The quote opened in line {first:,} isn't closed.", "Close the quote.")
+        return Problem(
+            first, "quoting", f"The quote opened in line {first:,} isn't closed.", "Close the quote."
+        )
     if "new-line" in error:
         return Problem(first, "quoting", f"{where} has a carriage return outside quotes.", "Quote the cell.")
-    return Problem(first, "quoting", f"{where} has an unescaped quote inside a quoted cell.", 'Write "" for a quote inside quotes.')
+    return Problem(
+        first,
+        "quoting",
+        f"{where} has an unescaped quote inside a quoted cell.",
+        'Write "" for a quote inside quotes.',
+    )

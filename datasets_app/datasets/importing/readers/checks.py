@@ -22,11 +22,15 @@ def first_fault(row: Row, where: str) -> Problem | None:
             sentence = f"{where} has a NUL character in column {column!r}."
             return Problem(row.line, "nul", sentence, "Remove it, or choose another encoding.")
         if len(cell) > CELL_LIMIT:
-            sentence = f"{where} has {len(cell):,} characters in column {column!r}; the limit is {CELL_LIMIT:,}."
+            sentence = (
+                f"{where} has {len(cell):,} characters in column {column!r}; the limit is {CELL_LIMIT:,}."
+            )
             return Problem(row.line, "long_cell", sentence, "Shorten the cell, or remove the column.")
         if not (whole(cell) and whole(column)):
             sentence = f"{where} has an unpaired surrogate in column {ascii(column)}."
-            return Problem(row.line, "surrogate", sentence, r"Write the character itself, or both halves (\ud83d\ude00).")
+            return Problem(
+                row.line, "surrogate", sentence, r"Write the character itself, or both halves (\ud83d\ude00)."
+            )
     return None
 
 

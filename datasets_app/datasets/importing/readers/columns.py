@@ -1,4 +1,6 @@
-"""Parquet: row groups are streamed, nested columns flattened, and class numbers replaced by the file's class names."""
+"""Parquet: row groups are streamed, nested columns flattened, and class numbers replaced by the file's class
+names.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,9 @@ def header(member: Member, reading: Reading) -> Header:
         dropped = [name for name, kind in found if is_bytes(kind)]
     problems = []
     if dropped:
-        sentence = f"{named_list(dropped)} {'has' if len(dropped) == 1 else 'have'} bytes, which aren't supported."
+        sentence = (
+            f"{named_list(dropped)} {'has' if len(dropped) == 1 else 'have'} bytes, which aren't supported."
+        )
         problems.append(Problem(0, "header", sentence, "No action needed if you only use texts."))
     if len(columns) > COLUMNS_LIMIT:
         sentence = f"The file has {len(columns):,} columns; the limit is {COLUMNS_LIMIT}."
@@ -87,7 +91,9 @@ def opened(path: Path) -> Iterator[pq.ParquetFile | None]:
         texts = [
             each.path
             for at, each in enumerate(columns_of(found.schema))
-            if each.physical_type == "BYTE_ARRAY" and each.logical_type.type == "STRING" and not has_deltas(found, at)
+            if each.physical_type == "BYTE_ARRAY"
+            and each.logical_type.type == "STRING"
+            and not has_deltas(found, at)
         ]
         # pre_buffer would keep all data in memory until the end
         file = pq.ParquetFile(path, metadata=found, read_dictionary=texts, pre_buffer=False, buffer_size=READ)
@@ -119,7 +125,10 @@ def chunks(file: pq.ParquetFile) -> Iterator[pq.ColumnChunkMetaData]:
 
 def too_large(file: pq.ParquetFile, packed: int) -> str:
     """Why the file is rejected by its metadata, or empty. packed: its size in bytes."""
-    found, sizes = file.metadata, [file.metadata.row_group(at).total_byte_size for at in range(file.metadata.num_row_groups)]
+    found, sizes = (
+        file.metadata,
+        [file.metadata.row_group(at).total_byte_size for at in range(file.metadata.num_row_groups)],
+    )
     if found.num_rows > ROWS_LIMIT:
         return f"The file has {found.num_rows:,} rows; the limit is {ROWS_LIMIT:,}."
     if sizes and max(sizes) > GROUP_LIMIT:
@@ -127,7 +136,11 @@ def too_large(file: pq.ParquetFile, packed: int) -> str:
     if sum(sizes) > max(RATIO_FROM, RATIO_LIMIT * packed):
         return f"The file expands to more than {RATIO_LIMIT} times its size, so it's rejected."
     values = max((each.num_values for each in chunks(file)), default=0)
-    return f"A row group has {values:,} values in one column; the limit is {ROWS_LIMIT:,}." if values > ROWS_LIMIT else ""
+    return (
+        f"A row group has {values:,} values in one column; the limit is {ROWS_LIMIT:,}."
+        if values > ROWS_LIMIT
+        else ""
+    )
 
 
 def batch_size(file: pq.ParquetFile) -> int:
@@ -137,7 +150,9 @@ def batch_size(file: pq.ParquetFile) -> int:
 
 
 def one_by_one(batch: pa.RecordBatch) -> Iterator[dict[str, Any]]:
-    """The rows of a batch. Repeated texts share one object, and lists are unpacked one row at a time, to save memory."""
+    """The rows of a batch. Repeated texts share one object, and lists are unpacked one row at a time, to save
+    memory.
+    """
     columns = [shared(column) if pa.types.is_dictionary(column.type) else column for column in batch.columns]
     for at in range(batch.num_rows):
         yield {
@@ -167,7 +182,9 @@ def is_bytes(kind: pa.DataType) -> bool:
     """Whether values are binary."""
     if pa.types.is_dictionary(kind):
         return is_bytes(kind.value_type)
-    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind))
+    return bool(
+        pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind)
+    )
 
 
 def row_of(number: int, values: dict[str, Any], names: Names) -> Row | Problem:
@@ -175,7 +192,9 @@ def row_of(number: int, values: dict[str, Any], names: Names) -> Row | Problem:
     flat: dict[str, str] = {}
     for column, value in values.items():
         flatten(column, value, flat)
-    return checked(Row(number, flat if not names else {c: class_name(v, names.get(c)) for c, v in flat.items()}), "Row")
+    return checked(
+        Row(number, flat if not names else {c: class_name(v, names.get(c)) for c, v in flat.items()}), "Row"
+    )
 
 
 def flatten(name: str, value: Any, flat: dict[str, str]) -> None:
@@ -210,7 +229,9 @@ def plain(value: Any) -> str:
 
 
 def class_names(schema: pa.Schema) -> Names:
-    """The class names that Hugging Face's `datasets` stores in a file for ClassLabel columns and lists of them."""
+    """The class names that Hugging Face's `datasets` stores in a file for ClassLabel columns and lists of
+    them.
+    """
     try:
         found = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
         features = found["info"]["features"]
@@ -220,7 +241,9 @@ def class_names(schema: pa.Schema) -> Names:
 
 
 def names_of(feature: Any) -> list[str]:
-    """The names of one feature: a ClassLabel, or a Sequence, List or plain list of them; empty for any other."""
+    """The names of one feature: a ClassLabel, or a Sequence, List or plain list of them; empty for any
+    other.
+    """
     if isinstance(feature, list) and len(feature) == 1:
         return names_of(feature[0])
     if not isinstance(feature, dict):
@@ -233,7 +256,10 @@ def names_of(feature: Any) -> list[str]:
 def class_name(cell: str, names: list[str] | None) -> str:
     """The names behind a class number or a list of them; -1 means none. Other values stay unchanged."""
     if names and cell.startswith("[") and re.fullmatch(r"\[[\d\s,-]*\]", cell):
-        return json.dumps([class_name(each.strip(), names) for each in cell[1:-1].split(",") if each.strip()], ensure_ascii=False)
+        return json.dumps(
+            [class_name(each.strip(), names) for each in cell[1:-1].split(",") if each.strip()],
+            ensure_ascii=False,
+        )
     if not names or len(cell) > 9 or not cell.removeprefix("-").isdecimal():
         return cell
     number = int(cell)

@@ -1,4 +1,6 @@
-"""Parquet and Excel, read by a separate process with a memory limit: their unpacked size is only known after unpacking."""
+"""Parquet and Excel, read by a separate process with a memory limit: their unpacked size is only known after
+unpacking.
+"""
 
 from __future__ import annotations
 
@@ -31,14 +33,18 @@ WAIT_MS = 50  # between two measurements of the other process's CPU time
 PROGRAM = (sys.executable, "-m", "datasets_app.datasets.importing.confinement")
 LEAN = {"MALLOC_ARENA_MAX": "1", "OMP_NUM_THREADS": "1", "ARROW_DEFAULT_MEMORY_POOL": "system"}
 FIX = {
-    "parquet": "Write it again with pyarrow, polars, or datasets, in smaller row groups, or export CSV or JSONL.",
+    "parquet": (
+        "Write it again with pyarrow, polars, or datasets, in smaller row groups, or export CSV or JSONL."
+    ),
     "xlsx": "Save it as CSV (UTF-8), or split it.",
 }
 Message = dict[str, Any]
 
 
 class Server:
-    """The process that forks the readers of this process; started on demand, again after it exited or this process forked."""
+    """The process that forks the readers of this process; started on demand, again after it exited or this
+    process forked.
+    """
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -70,9 +76,13 @@ class Server:
             self.control, there = socket.socketpair()
             with there:
                 self.process = subprocess.Popen(
-                    [*PROGRAM, str(there.fileno())], pass_fds=[there.fileno()], cwd=ROOT, stdin=subprocess.DEVNULL,
-                    env=scrubbed(os.environ, threads=1, extra=LEAN), start_new_session=True,
-                )  # fmt: skip
+                    [*PROGRAM, str(there.fileno())],
+                    pass_fds=[there.fileno()],
+                    cwd=ROOT,
+                    stdin=subprocess.DEVNULL,
+                    env=scrubbed(os.environ, threads=1, extra=LEAN),
+                    start_new_session=True,
+                )
         return self.control
 
     def stop(self) -> None:
@@ -171,7 +181,9 @@ def refused(end: str, kind: str, last: int) -> Problem:
 
 
 def read_messages(path: Path, reading: Reading, what: str) -> Generator[Message, None, None]:
-    """The messages of a child that reads the file, the last with its end. Each wait is a step that may raise."""
+    """The messages of a child that reads the file, the last with its end. Each wait is a step that may
+    raise.
+    """
     request = {"path": str(path), "reading": asdict(reading), "what": what, "memory": MEMORY}
     for attempt in range(2):
         with server.connect() as line, suppress(BrokenPipeError):

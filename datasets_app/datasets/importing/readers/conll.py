@@ -1,4 +1,5 @@
-"""CoNLL: one token per line with its tag in the last column, a blank line after each sentence. Tags: IOB1, IOB2, BIOES or BILOU.
+"""CoNLL: one token per line with its tag in the last column, a blank line after each sentence. Tags: IOB1,
+IOB2, BIOES or BILOU.
 
 The format has no spacing: a sentence is its tokens joined by blanks, and its spans are offsets into that.
 """
@@ -49,7 +50,10 @@ def rows(member: Member, reading: Reading) -> Iterator[Row | Problem]:
                 length += len(found[1]) + 1
             if length > TEXT_LIMIT:
                 sentence, length = [], 0
-                reason = f"The sentence that starts before line {number:,} has more than {TEXT_LIMIT:,} characters."
+                reason = (
+                    f"The sentence that starts before line {number:,} has more than {TEXT_LIMIT:,}"
+                    " characters."
+                )
                 broken = Problem(number, "long_text", reason, "Add a blank line after each sentence.")
         yield from ended(sentence, broken)
 
@@ -64,7 +68,12 @@ def token(number: int, text: str) -> Token | Problem:
     parts = text.split("\t") if "\t" in text else text.split()
     word, tag = parts[0].strip(), parts[-1].strip()
     if len(parts) < 2 or not word or not TAG.fullmatch(tag):
-        return Problem(number, "tag", f"Line {number:,} isn't a token with a tag such as O or B-PER.", "Put the tag in the last column.")
+        return Problem(
+            number,
+            "tag",
+            f"Line {number:,} isn't a token with a tag such as O or B-PER.",
+            "Put the tag in the last column.",
+        )
     return number, word, tag
 
 
@@ -74,11 +83,21 @@ def ended(sentence: list[Token], broken: Problem | None) -> Iterator[Row | Probl
         yield broken
     elif sentence:
         spans = json.dumps(spans_of([(word, tag) for _, word, tag in sentence]), ensure_ascii=False)
-        yield checked(Row(sentence[0][0], {"text": " ".join(word for _, word, _ in sentence), "spans": spans}))
+        yield checked(
+            Row(sentence[0][0], {"text": " ".join(word for _, word, _ in sentence), "spans": spans})
+        )
 
 
 def looks_tagged(sample: str) -> bool:
     """Whether nearly every line that is not blank is a token with a tag."""
-    lines = [line for line in sample.splitlines() if line.strip() and not line.startswith(DOCUMENT) and not is_remark(line)][:200]
+    lines = [
+        line
+        for line in sample.splitlines()
+        if line.strip() and not line.startswith(DOCUMENT) and not is_remark(line)
+    ][:200]
     fitting = sum(bool(TAGGED.fullmatch(line)) for line in lines)
-    return len(lines) >= 2 and fitting >= 0.95 * len(lines) and any("-" in line.split()[-1] or "\n\n" in sample for line in lines)
+    return (
+        len(lines) >= 2
+        and fitting >= 0.95 * len(lines)
+        and any("-" in line.split()[-1] or "\n\n" in sample for line in lines)
+    )

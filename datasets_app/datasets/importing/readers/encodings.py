@@ -46,7 +46,9 @@ def looks_utf16(head: bytes) -> bool:
 
 
 def find_encoding(path: Path) -> tuple[str, Misfit | None]:
-    """The encoding of the file, or of all files of an archive; empty if a person has to choose, with the first invalid line."""
+    """The encoding of the file, or of all files of an archive; empty if a person has to choose, with the
+    first invalid line.
+    """
     found: dict[str, Misfit | None] = {}
     for member in open_source(path).members:
         name, line = encoding_of(member)
@@ -61,7 +63,9 @@ def find_encoding(path: Path) -> tuple[str, Misfit | None]:
 
 
 def encoding_of(member: Member) -> tuple[str, int | None]:
-    """The encoding by byte order mark, else strict UTF-8, else the empty text. With the first invalid line."""
+    """The encoding by byte order mark, else strict UTF-8, else the empty text. With the first invalid
+    line.
+    """
     head = member.head(4096)
     marked = next((name for mark, name in MARKS if head.startswith(mark)), "")
     if not marked and looks_utf16(head):

@@ -29,11 +29,21 @@ class Parser(Protocol):
 
 CONFINED = Confined()
 PARSER_OF: dict[str, Parser] = {
-    "csv": cells, "tsv": cells, "jsonl": jsons, "json": jsons, "json_columns": json_columns, "txt": texts, "fasttext": texts,
+    "csv": cells,
+    "tsv": cells,
+    "jsonl": jsons,
+    "json": jsons,
+    "json_columns": json_columns,
+    "txt": texts,
+    "fasttext": texts,
     "conll": conll,
-    "parquet": CONFINED, "xlsx": CONFINED,
-    "doccano": tools, "labelstudio": tools, "prodigy": tools, "argilla": tools,
-}  # fmt: skip
+    "parquet": CONFINED,
+    "xlsx": CONFINED,
+    "doccano": tools,
+    "labelstudio": tools,
+    "prodigy": tools,
+    "argilla": tools,
+}
 
 
 def about_rows(path: Path, reading: Reading) -> int | None:
@@ -41,7 +51,10 @@ def about_rows(path: Path, reading: Reading) -> int | None:
     if reading.parser in ("json", "json_columns", "xlsx"):
         return None
     members = open_source(path).members
-    return sum(CONFINED.count_rows(member, reading) if reading.parser == "parquet" else count_lines(member) for member in members)
+    return sum(
+        CONFINED.count_rows(member, reading) if reading.parser == "parquet" else count_lines(member)
+        for member in members
+    )
 
 
 def count_lines(member: Member) -> int:
@@ -57,7 +70,11 @@ def header(path: Path, reading: Reading) -> Header:
     found = [(member, parser.header(member, reading)) for member in source.members]
     names = dict.fromkeys(name for _, each in found for name in each.columns)
     problems = [replace(problem, member=member.name) for member, each in found for problem in each.problems]
-    problems += [missing(member, each, names) for member, each in found if len(each.columns) < len(names) and not each.problems]
+    problems += [
+        missing(member, each, names)
+        for member, each in found
+        if len(each.columns) < len(names) and not each.problems
+    ]
     if any(member.split for member in source.members) and SPLIT not in names:
         names[SPLIT] = None
     if len(names) > COLUMNS_LIMIT:
@@ -74,7 +91,9 @@ def missing(member: Member, found: Header, names: dict[str, None]) -> Problem:
 
 
 def read_rows(path: Path, reading: Reading) -> Iterator[Row | Problem]:
-    """Every row of the file in order, with a Problem in place of each unreadable one; `header` has those of the header."""
+    """Every row of the file in order, with a Problem in place of each unreadable one; `header` has those of
+    the header.
+    """
     source = open_source(path)
     parser = PARSER_OF[reading.parser]
     for member in source.members:

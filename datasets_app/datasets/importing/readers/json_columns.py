@@ -1,9 +1,10 @@
-"""One JSON object of columns: lists of values, or objects of values by row, as pandas and `datasets` write them.
+"""One JSON object of columns: lists of values, or objects of values by row, as pandas and `datasets` write
+them.
 
     {"text": ["a", "b"], "label": [0, 1]}        {"text": {"0": "a", "1": "b"}, "label": {"0": 0, "1": 1}}
 
-The columns follow one another, so each is written to its own file with one value per line, and these are read in parallel:
-memory contains one value of each column, not the columns.
+The columns follow one another, so each is written to its own file with one value per line, and these are read
+in parallel: memory contains one value of each column, not the columns.
 """
 
 from __future__ import annotations
@@ -34,7 +35,9 @@ CLOSING = {"[": "]", "{": "}"}
 class Columns:
     """The columns of a file, in a folder that is deleted with this object. fault: why they can't be read."""
 
-    folder: tempfile.TemporaryDirectory[str] = field(default_factory=lambda: tempfile.TemporaryDirectory(prefix="columns-"))
+    folder: tempfile.TemporaryDirectory[str] = field(
+        default_factory=lambda: tempfile.TemporaryDirectory(prefix="columns-")
+    )
     names: list[str] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
     fault: Problem | None = None
@@ -56,7 +59,8 @@ def header(member: Member, reading: Reading) -> Header:
         found = keys(row for row in side_by_side(columns))
         sentence = "{!r} isn't a list with one value per row, so it's ignored."
         ignored = tuple(
-            Problem(0, "left_out", sentence.format(name), "No action needed if that's right.", notice=True) for name in columns.ignored
+            Problem(0, "left_out", sentence.format(name), "No action needed if that's right.", notice=True)
+            for name in columns.ignored
         )
         return Header(found.columns, (*found.problems, *ignored))
 
@@ -148,12 +152,18 @@ def expect(window: Window, sign: str) -> None:
     """Skip a character. Raises Broken if another one follows."""
     found = window.peek()
     if found != sign:
-        raise Broken(f"The file ends where {sign} was expected." if not found else f"The file has {found!r} where {sign} was expected.")
+        raise Broken(
+            f"The file ends where {sign} was expected."
+            if not found
+            else f"The file has {found!r} where {sign} was expected."
+        )
     window.at += 1
 
 
 def write_column(window: Window, path: Path) -> tuple[int, bytes]:
-    """Write the values of a list or an object, one per line. Returns their number, and a digest of the keys, empty for a list."""
+    """Write the values of a list or an object, one per line. Returns their number, and a digest of the keys,
+    empty for a list.
+    """
     opening = window.peek()
     window.at += 1
     closing, count, digest = CLOSING[opening], 0, hashlib.blake2b(digest_size=16)
@@ -164,7 +174,9 @@ def write_column(window: Window, path: Path) -> tuple[int, bytes]:
                 expect(window, ":")
                 window.peek()
             value = window.value()
-            file.write(f"{json.dumps(value, ensure_ascii=False) if type(value) is str else json_text(value)}\n")
+            file.write(
+                f"{json.dumps(value, ensure_ascii=False) if type(value) is str else json_text(value)}\n"
+            )
             count += 1
             if window.peek() == ",":
                 window.at += 1
@@ -177,7 +189,10 @@ def write_column(window: Window, path: Path) -> tuple[int, bytes]:
 def side_by_side(columns: Columns) -> Iterator[Row | Problem]:
     """The rows of columns on disk."""
     with ExitStack() as stack:
-        files = [stack.enter_context(columns.path(at).open(encoding="utf-8", errors="surrogatepass")) for at in range(len(columns.names))]
+        files = [
+            stack.enter_context(columns.path(at).open(encoding="utf-8", errors="surrogatepass"))
+            for at in range(len(columns.names))
+        ]
         for number, lines in enumerate(zip(*files, strict=True), start=1):
             step()
             flat: dict[str, str] = {}
@@ -192,7 +207,9 @@ def side_by_side(columns: Columns) -> Iterator[Row | Problem]:
 
 # ── Detection ───────────────────────────────────────────────────────────────
 def looks_like_columns(sample: str, *, whole: bool) -> bool:
-    """Whether a sample starts one object of columns, rather than one object per line. whole: the sample is the entire file."""
+    """Whether a sample starts one object of columns, rather than one object per line. whole: the sample is
+    the entire file.
+    """
     text = sample.lstrip()
     first, _, rest = text.partition("\n")
     try:
@@ -204,7 +221,9 @@ def looks_like_columns(sample: str, *, whole: bool) -> bool:
     if any(isinstance(inner, Pairs) for each in found.values() if isinstance(each, list) for inner in each):
         return False  # messages or spans of one row
     sizes = {len(each) if isinstance(each, list | Pairs) else -1 for each in found.values()}
-    return len(sizes) == 1 and -1 not in sizes and (sizes != {1} or all(plain(each) for each in found.values()))
+    return (
+        len(sizes) == 1 and -1 not in sizes and (sizes != {1} or all(plain(each) for each in found.values()))
+    )
 
 
 def plain(value: object) -> bool:

@@ -1,7 +1,7 @@
 """JSON, one object a line or a list of objects: flat columns, numbers as they were written.
 
-The list is decoded object by object with the standard library. ijson would stream it too, but it turns half a surrogate pair into a
-question mark, keeps the last of two equal keys and rewrites numbers, all silently.
+The list is decoded object by object with the standard library. ijson would stream it too, but it turns half a
+surrogate pair into a question mark, keeps the last of two equal keys and rewrites numbers, all silently.
 """
 
 from __future__ import annotations
@@ -44,8 +44,12 @@ class Number(str):
     __slots__ = ()
 
 
-DECODER = json.JSONDecoder(object_pairs_hook=unique_pairs, parse_int=Number, parse_float=Number, parse_constant=Number)
-LENIENT = json.JSONDecoder(object_pairs_hook=Pairs, parse_int=Number, parse_float=Number, parse_constant=Number)
+DECODER = json.JSONDecoder(
+    object_pairs_hook=unique_pairs, parse_int=Number, parse_float=Number, parse_constant=Number
+)
+LENIENT = json.JSONDecoder(
+    object_pairs_hook=Pairs, parse_int=Number, parse_float=Number, parse_constant=Number
+)
 Found = tuple[int, Pairs | Problem]
 
 
@@ -62,7 +66,9 @@ def rows(member: Member, reading: Reading) -> Iterator[Row | Problem]:
 
 
 def objects(member: Member, encoding: str, *, as_list: bool) -> Iterator[Found]:
-    """The objects of a file with their lines, or their places in the list; a Problem in the place of each that cannot be read."""
+    """The objects of a file with their lines, or their places in the list; a Problem in the place of each
+    that cannot be read.
+    """
     with open_text(member, encoding) as file:
         yield from listed(file) if as_list else lined(file)
 
@@ -90,9 +96,17 @@ def one_line(text: str, line: int) -> Pairs | Problem:
     except json.JSONDecodeError as error:
         if line == 1 and text.startswith("["):
             return Problem(
-                line, "json", "The file is one JSON list, not one object per line.", "Choose the parser JSON: a list of objects."
+                line,
+                "json",
+                "The file is one JSON list, not one object per line.",
+                "Choose the parser JSON: a list of objects.",
             )
-        return Problem(line, "json", f"Line {line:,} isn't valid JSON: {error.msg.lower()} at character {error.pos + 1:,}.", WHOLE)
+        return Problem(
+            line,
+            "json",
+            f"Line {line:,} isn't valid JSON: {error.msg.lower()} at character {error.pos + 1:,}.",
+            WHOLE,
+        )
     except RecursionError:
         return Problem(line, "json", f"Line {line:,} is nested too deeply.", WHOLE)
     except ValueError as error:
@@ -100,7 +114,10 @@ def one_line(text: str, line: int) -> Pairs | Problem:
     if not isinstance(value, Pairs):
         if line == 1 and isinstance(value, list):
             return Problem(
-                line, "json", "The file is one JSON list, not one object per line.", "Choose the parser JSON: a list of objects."
+                line,
+                "json",
+                "The file is one JSON list, not one object per line.",
+                "Choose the parser JSON: a list of objects.",
             )
         return Problem(line, "json", f"Line {line:,} is JSON, but not an object.", WHOLE)
     return value
@@ -131,7 +148,9 @@ class Window:
                 return ""
 
     def value(self) -> Any:
-        """The next value. Raises JSONDecodeError, RecursionError or OverflowError (too long); ValueError after skipping it."""
+        """The next value. Raises JSONDecodeError, RecursionError or OverflowError (too long); ValueError
+        after skipping it.
+        """
         decoder, fault = DECODER, None
         while True:
             try:
@@ -158,7 +177,16 @@ def listed(file: io.TextIOBase) -> Iterator[Found]:
     """The objects of one list. A syntax error blocks the file: nothing after it can be parsed."""
     window = Window(file)
     if window.peek() != "[":
-        yield 0, Problem(0, "json", "The file isn't one JSON list.", "If it has one object per line, choose the parser JSONL.", blocks=True)
+        yield (
+            0,
+            Problem(
+                0,
+                "json",
+                "The file isn't one JSON list.",
+                "If it has one object per line, choose the parser JSONL.",
+                blocks=True,
+            ),
+        )
         return
     window.at += 1
     number = 0
@@ -177,7 +205,11 @@ def listed(file: io.TextIOBase) -> Iterator[Found]:
         elif window.peek() != "]":
             break
     if window.peek() != "]":
-        sentence = f"The list is truncated after object {number:,}." if number else "The list is truncated at its start."
+        sentence = (
+            f"The list is truncated after object {number:,}."
+            if number
+            else "The list is truncated at its start."
+        )
         yield number, Problem(number, "json", sentence, LIST, blocks=True)
 
 
@@ -185,21 +217,39 @@ def object_of(value: Any, number: int) -> Pairs | Problem:
     """An entry of a list, which has to be an object."""
     if isinstance(value, Pairs):
         return value
-    return Problem(number, "json", f"Entry {number:,} of the list isn't an object.", "Make every entry an object.")
+    return Problem(
+        number, "json", f"Entry {number:,} of the list isn't an object.", "Make every entry an object."
+    )
 
 
 def broken(number: int, error: Exception) -> Problem:
     """The problem that ended the list."""
     if isinstance(error, OverflowError):
-        return Problem(number, "long_line", f"Object {number:,} is longer than {LINE_LIMIT:,} characters.", "Shorten it.", blocks=True)
+        return Problem(
+            number,
+            "long_line",
+            f"Object {number:,} is longer than {LINE_LIMIT:,} characters.",
+            "Shorten it.",
+            blocks=True,
+        )
     if isinstance(error, RecursionError):
-        return Problem(number, "json", f"Object {number:,} is nested too deeply.", "Flatten the objects.", blocks=True)
+        return Problem(
+            number, "json", f"Object {number:,} is nested too deeply.", "Flatten the objects.", blocks=True
+        )
     reason = error.msg.lower() if isinstance(error, json.JSONDecodeError) else "broken"
-    return Problem(number, "json", f"Object {number:,} isn't valid JSON ({reason}); nothing after it can be read.", LIST, blocks=True)
+    return Problem(
+        number,
+        "json",
+        f"Object {number:,} isn't valid JSON ({reason}); nothing after it can be read.",
+        LIST,
+        blocks=True,
+    )
 
 
 def flatten(prefix: str, value: Any, flat: dict[str, str]) -> None:
-    """Put a JSON value under its dotted name: numbers as they were written, lists as JSON text, null as the empty text."""
+    """Put a JSON value under its dotted name: numbers as they were written, lists as JSON text, null as the
+    empty text.
+    """
     if isinstance(value, Pairs):
         for key, inner in value.items():
             flatten(f"{prefix}.{key}" if prefix else key, inner, flat)
@@ -223,7 +273,13 @@ def json_text(value: Any) -> str:
     if isinstance(value, Number):
         return str(value)
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{json.dumps(key, ensure_ascii=False)}: {json_text(inner)}" for key, inner in value.items()) + "}"
+        return (
+            "{"
+            + ", ".join(
+                f"{json.dumps(key, ensure_ascii=False)}: {json_text(inner)}" for key, inner in value.items()
+            )
+            + "}"
+        )
     if isinstance(value, list):
         return "[" + ", ".join(map(json_text, value)) + "]"
     return json.dumps(value, ensure_ascii=False)

@@ -15,7 +15,9 @@ LINE_LIMIT = 4_000_000  # characters of one physical line
 
 
 class Lines:
-    """The physical lines of a text file, counted from 1. A line over the limit raises OverflowError once and is then skipped."""
+    """The physical lines of a text file, counted from 1. A line over the limit raises OverflowError once and
+    is then skipped.
+    """
 
     def __init__(self, file: io.TextIOBase) -> None:
         self._file = file
@@ -38,10 +40,15 @@ class Lines:
 
 @contextmanager
 def open_text(member: Member, encoding: str) -> Iterator[io.TextIOWrapper]:
-    """The file as text with unchanged line ends. Only a file without any newline is split at carriage returns."""
+    """The file as text with unchanged line ends. Only a file without any newline is split at carriage
+    returns.
+    """
     head = member.head(HEAD).decode(encoding, "ignore")
     newline = "\r" if "\r" in head and "\n" not in head else "\n"
-    with member.open() as raw, io.TextIOWrapper(cast("IO[bytes]", raw), encoding=encoding, newline=newline) as file:
+    with (
+        member.open() as raw,
+        io.TextIOWrapper(cast("IO[bytes]", raw), encoding=encoding, newline=newline) as file,
+    ):
         yield file
 
 
@@ -62,4 +69,6 @@ def numbered_lines(file: io.TextIOBase) -> Iterator[tuple[int, str | Problem]]:
 
 def too_long(line: int) -> Problem:
     """A problem for a physical line over the limit."""
-    return Problem(line, "long_line", f"Line {line:,} is longer than {LINE_LIMIT:,} characters.", "Shorten it.")
+    return Problem(
+        line, "long_line", f"Line {line:,} is longer than {LINE_LIMIT:,} characters.", "Shorten it."
+    )

@@ -33,7 +33,9 @@ COLUMNS_LIMIT = 200
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How a file is read. encoding: none for Parquet and Excel. delimiter: of csv alone. has_header: the first row names the columns."""
+    """How a file is read. encoding: none for Parquet and Excel. delimiter: of csv alone. has_header: the
+    first row names the columns.
+    """
 
     encoding: str
     parser: str
@@ -45,8 +47,9 @@ class Reading:
 class Answer:
     """An annotation or prediction of a row in its source tool. cells: by column of the question.
 
-    person: an e-mail address, a name or a number, or the model's name; empty if not given. score: of a model, 0 to 1.
-    gold: marked as ground truth in the tool. seconds, at: how long it took and when, as the file writes them.
+    person: an e-mail address, a name or a number, or the model's name; empty if not given. score: of a model,
+    0 to 1. gold: marked as ground truth in the tool. seconds, at: how long it took and when, as the file
+    writes them.
     """
 
     person: str
@@ -67,10 +70,11 @@ class RawLabeling:
 
 
 class Row(NamedTuple):
-    """One row. line: its first physical line, or its number where the format has no lines; from 1. values: text by column.
+    """One row. line: its first physical line, or its number where the format has no lines; from 1. values:
+    text by column.
 
-    member: the file inside an archive that contains it. raw: its annotations and predictions in another labeling tool; the columns of
-    its questions show them in `values`, for review.
+    member: the file inside an archive that contains it. raw: its annotations and predictions in another
+    labeling tool; the columns of its questions show them in `values`, for review.
     """
 
     line: int
@@ -94,14 +98,22 @@ def named(cells: list[str], at: str = "Line 1") -> Header:
     for number, cell in enumerate(cells, start=1):
         name = cell.strip().replace("\0", "")[:200] or f"column {number}"
         if name in columns:
-            fresh = next(f"{name} ({count})" for count in range(2, len(cells) + 2) if f"{name} ({count})" not in columns)
+            fresh = next(
+                f"{name} ({count})"
+                for count in range(2, len(cells) + 2)
+                if f"{name} ({count})" not in columns
+            )
             sentence = f"{at} has two columns named {name!r}; the second is called {fresh!r} here."
-            problems.append(Problem(1, "header", sentence, "Check which one is mapped, or rename one in the file."))
+            problems.append(
+                Problem(1, "header", sentence, "Check which one is mapped, or rename one in the file.")
+            )
             name = fresh
         columns.append(name)
     if len(columns) > COLUMNS_LIMIT:
         sentence = f"{at} has {len(columns):,} columns; the limit is {COLUMNS_LIMIT}."
-        problems.append(Problem(1, "header", sentence, "Choose another delimiter, or remove columns.", blocks=True))
+        problems.append(
+            Problem(1, "header", sentence, "Choose another delimiter, or remove columns.", blocks=True)
+        )
     return Header(tuple(columns[:COLUMNS_LIMIT]), tuple(problems))
 
 

@@ -15,14 +15,32 @@ import openpyxl
 from openpyxl.utils.exceptions import InvalidFileException
 
 from datasets_app.datasets.importing.readers.checks import checked
-from datasets_app.datasets.importing.readers.shapes import COLUMNS_LIMIT, Header, Reading, Row, named, numbered, unreadable
+from datasets_app.datasets.importing.readers.shapes import (
+    COLUMNS_LIMIT,
+    Header,
+    Reading,
+    Row,
+    named,
+    numbered,
+    unreadable,
+)
 from datasets_app.datasets.importing.readers.sources import Member
 from datasets_app.datasets.importing.readers.watching import Watched, step
 from datasets_app.datasets.importing.report import Problem
 
 ROWS_LIMIT = 1_048_576  # of one sheet, whatever its row numbers
 WIDTH = COLUMNS_LIMIT + 1  # cells of a row that are read
-DAMAGED = (InvalidFileException, zipfile.BadZipFile, ParseError, KeyError, ValueError, TypeError, OSError, EOFError, IndexError)
+DAMAGED = (
+    InvalidFileException,
+    zipfile.BadZipFile,
+    ParseError,
+    KeyError,
+    ValueError,
+    TypeError,
+    OSError,
+    EOFError,
+    IndexError,
+)
 FIX = "Open it in a spreadsheet program and save it again as .xlsx or CSV (UTF-8)."
 Cells = list[str]
 
@@ -40,8 +58,15 @@ def header(member: Member, reading: Reading) -> Header:
         found = named(cells, f"Row {number:,}") if reading.has_header else numbered(len(cells))
         if others:
             titles = ", ".join(repr(other.title) for other in others[:5])
-            sentence = f"Only sheet {sheet.title!r} is read; {titles} {'is' if len(others) == 1 else 'are'} ignored."
-            note = Problem(0, "header", sentence, "To read another sheet, move it to the front and upload the file again.")
+            sentence = (
+                f"Only sheet {sheet.title!r} is read; {titles} {'is' if len(others) == 1 else 'are'} ignored."
+            )
+            note = Problem(
+                0,
+                "header",
+                sentence,
+                "To read another sheet, move it to the front and upload the file again.",
+            )
             found = Header(found.columns, (note, *found.problems))
         return found
 
@@ -78,7 +103,9 @@ def opened(path: Path) -> Iterator[openpyxl.Workbook | None]:
 
 
 def filled(sheet: Any) -> Iterator[tuple[int, Cells]]:
-    """The rows that aren't empty, with their numbers, without trailing empty cells; ignores the sheet's stated size."""
+    """The rows that aren't empty, with their numbers, without trailing empty cells; ignores the sheet's
+    stated size.
+    """
     sheet.reset_dimensions()
     for number, row in enumerate(sheet.iter_rows(max_row=ROWS_LIMIT, values_only=True), start=1):
         step()

@@ -1,4 +1,6 @@
-"""The bytes to read: a file, the content of a gzip file, or the files of a ZIP archive, which count as one logical file."""
+"""The bytes to read: a file, the content of a gzip file, or the files of a ZIP archive, which count as one
+logical file.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,8 @@ import yaml
 from datasets_app.datasets.importing.readers.watching import Watched
 
 CHUNK = 1 << 20
-LOCAL_HEADER, LENGTHS = 30, struct.Struct("<HH")  # the bytes before a packed file; they end in the lengths of two more fields
+# the bytes before a packed file; they end in the lengths of two more fields
+LOCAL_HEADER, LENGTHS = 30, struct.Struct("<HH")
 CARD_LIMIT = 1_000_000  # bytes of a README that are read
 WORKBOOK = "xl/workbook.xml"
 # Files next to the data that aren't data: read-me files, licences, lists of classes, system files.
@@ -33,14 +36,16 @@ COMPANIONS = re.compile(
     re.IGNORECASE,
 )
 CONFIG = re.compile(r"(^|/)[^/.]*config[^/]*\.xml$", re.IGNORECASE)
-SPLIT_NAMES = re.compile(r"(?:^|[/_.-])(train|training|validation|valid|val|dev|test)(?=[/_.-]|$)", re.IGNORECASE)
+SPLIT_NAMES = re.compile(
+    r"(?:^|[/_.-])(train|training|validation|valid|val|dev|test)(?=[/_.-]|$)", re.IGNORECASE
+)
 Names = dict[str, list[str]]
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One file to be read. packing: empty, gz or zip. name: of a file inside an archive, as shown; entry: its row in the archive's
-    directory. split: from its name.
+    """One file to be read. packing: empty, gz or zip. name: of a file inside an archive, as shown; entry: its
+    row in the archive's directory. split: from its name.
     """
 
     path: Path
@@ -80,7 +85,9 @@ class Member:
 
 
 def unpacked(archive: IO[bytes], entry: zipfile.ZipInfo) -> IO[bytes]:
-    """Open a file inside an archive that was checked on upload. The directory, which may have a thousand rows, isn't read again."""
+    """Open a file inside an archive that was checked on upload. The directory, which may have a thousand
+    rows, isn't read again.
+    """
     archive.seek(entry.header_offset)
     name, extra = LENGTHS.unpack_from(archive.read(LOCAL_HEADER), LOCAL_HEADER - LENGTHS.size)
     archive.seek(name + extra, io.SEEK_CUR)
@@ -122,7 +129,8 @@ def read_source(path: Path, _changed: int, _size: int) -> Source:
         data = [entry for entry in entries if not COMPANIONS.search(entry)]
         splits = splits_of(data)
         members = tuple(
-            Member(path, "zip", shown(entry), archive.getinfo(entry), splits.get(entry, "")) for entry in sorted(data, key=order)
+            Member(path, "zip", shown(entry), archive.getinfo(entry), splits.get(entry, ""))
+            for entry in sorted(data, key=order)
         )
         return Source(
             members,
@@ -148,7 +156,9 @@ def order(entry: str) -> tuple[int, str]:
 
 def shown(entry: str) -> str:
     """A name inside an archive as it may be shown and kept: printable, its last 200 characters."""
-    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in entry)[-200:]
+    return "".join(
+        character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in entry
+    )[-200:]
 
 
 def config_text(archive: zipfile.ZipFile, entries: list[str]) -> str:
@@ -191,12 +201,20 @@ def features_names(info: object) -> Names:
     names: Names = {}
     for feature in features if isinstance(features, list) else []:
         parts = feature if isinstance(feature, dict) else {}
-        dtype = next((parts[name] for name in ("dtype", "sequence", "list") if isinstance(parts.get(name), dict)), None)
+        dtype = next(
+            (parts[name] for name in ("dtype", "sequence", "list") if isinstance(parts.get(name), dict)), None
+        )
         classes = dtype.get("class_label") if isinstance(dtype, dict) else None
         listed = classes.get("names") if isinstance(classes, dict) else None
         if isinstance(listed, dict):
-            listed = [listed[key] for key in sorted(listed, key=lambda key: int(key) if str(key).isdigit() else 0)]
-        if isinstance(listed, list) and listed and all(isinstance(name, str | int | float) for name in listed):
+            listed = [
+                listed[key] for key in sorted(listed, key=lambda key: int(key) if str(key).isdigit() else 0)
+            ]
+        if (
+            isinstance(listed, list)
+            and listed
+            and all(isinstance(name, str | int | float) for name in listed)
+        ):
             names[str(parts.get("name", ""))[:200]] = [str(name) for name in listed]
     return names
 

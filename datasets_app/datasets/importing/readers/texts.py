@@ -27,7 +27,9 @@ def rows(member: Member, reading: Reading) -> Iterator[Row | Problem]:
                 yield line
                 continue
             text = line.removesuffix("\n").removesuffix("\r").removeprefix("\ufeff")
-            yield checked(labeled(number, text) if reading.parser == "fasttext" else Row(number, {"text": text}))
+            yield checked(
+                labeled(number, text) if reading.parser == "fasttext" else Row(number, {"text": text})
+            )
 
 
 def labeled(number: int, line: str) -> Row:
@@ -39,4 +41,10 @@ def labeled(number: int, line: str) -> Row:
         labels.append(label.removeprefix(PREFIX))
         rest = rest.lstrip()
     plain = len(labels) == 1 and not set(labels[0]) & set("|;")
-    return Row(number, {"label": labels[0] if plain else json.dumps(labels, ensure_ascii=False) if labels else "", "text": rest})
+    return Row(
+        number,
+        {
+            "label": labels[0] if plain else json.dumps(labels, ensure_ascii=False) if labels else "",
+            "text": rest,
+        },
+    )

@@ -1,6 +1,7 @@
 """Reading with a time limit: checked between steps, it ends when it takes too long or is no longer wanted.
 
-A file's size doesn't predict its reading time: 30 kB of Parquet can hold five million rows. So readers check a limit at every step.
+A file's size doesn't predict its reading time: 30 kB of Parquet can hold five million rows. So readers check
+a limit at every step.
 """
 
 from __future__ import annotations
@@ -46,7 +47,9 @@ def watched(check: Check) -> Iterator[None]:
 
 @contextmanager
 def within(seconds: float) -> Iterator[None]:
-    """Limit reading: raises TooSlow after so many seconds of CPU time of this thread and of processes that read for it."""
+    """Limit reading: raises TooSlow after so many seconds of CPU time of this thread and of processes that
+    read for it.
+    """
     end = time.thread_time() + seconds
     others: deque[float] = deque()
 

@@ -1,5 +1,6 @@
-"""Ranking: annotators order responses. Needs JavaScript. Each annotator sees them in a random order, which is submitted with the
-annotation."""
+"""Ranking: annotators order responses. Needs JavaScript. Each annotator sees them in a random order, which is
+submitted with the annotation.
+"""
 
 from __future__ import annotations
 

@@ -21,7 +21,13 @@ class SpanWidget(Widget):
 
     def fields(self, value: Value | None, text: str, names: Mapping[str, str]) -> dict[str, Any]:
         """The data for the script."""
-        return {"editor": {"text": text, "previous": value, "classes": [{"id": key, "name": name} for key, name in names.items()]}}
+        return {
+            "editor": {
+                "text": text,
+                "previous": value,
+                "classes": [{"id": key, "name": name} for key, name in names.items()],
+            }
+        }
 
 
 ENTRY = SpanWidget("spans")

@@ -25,7 +25,8 @@ from registry.ground.ledger.verbs import Verb
 
 @dataclass(frozen=True, slots=True)
 class Computation:
-    """One kind of analysis. needs: the permission of the actor. check: raises Refused. compute: returns the result, in a job of the queue.
+    """One kind of analysis. needs: the permission of the actor. check: raises Refused. compute: returns the
+    result, in a job of the queue.
 
     Both get the evaluation and the digest of its item; "" for the whole evaluation.
     """
@@ -38,14 +39,22 @@ class Computation:
 
 
 COMPUTATIONS = {
-    Analysis.Kind.CLUSTERS: Computation("Cluster errors", "evaluation.evaluate", clustering.check, clustering.compute),
+    Analysis.Kind.CLUSTERS: Computation(
+        "Cluster errors", "evaluation.evaluate", clustering.check, clustering.compute
+    ),
     Analysis.Kind.MEMBERSHIP: Computation(
-        "Run membership-inference test", "evaluation.evaluate", leaking.check, leaking.compute, Queue.EVALUATION
+        "Run membership-inference test",
+        "evaluation.evaluate",
+        leaking.check,
+        leaking.compute,
+        Queue.EVALUATION,
     ),
     Analysis.Kind.ROBUSTNESS: Computation(
         "Run robustness test", "evaluation.evaluate", disturbing.check, disturbing.compute, Queue.EVALUATION
     ),
-    Analysis.Kind.WORDS: Computation("Explain prediction", "datasets.read_samples", explaining.check, explaining.compute),
+    Analysis.Kind.WORDS: Computation(
+        "Explain prediction", "datasets.read_samples", explaining.check, explaining.compute
+    ),
 }
 
 
@@ -53,24 +62,35 @@ COMPUTATIONS = {
 def analyse(*, evaluation: Evaluation, kind: Analysis.Kind, actor: User, item: str = "") -> Job:
     """Queue an analysis. If the same one is queued, return that job.
 
-    item: digest of an item; "" for the whole evaluation. Raises PermissionDenied, Conflict (it exists already), or Refused (it can't be
-    computed).
+    item: digest of an item; "" for the whole evaluation. Raises PermissionDenied, Conflict (it exists
+    already), or Refused (it can't be computed).
     """
     computation = COMPUTATIONS[kind]
     require(actor, computation.needs, evaluation)
     computation.check(evaluation, item)
     if queries.analysis(evaluation, kind, item) is not None:
-        raise Conflict(f"The {kind.label} of {evaluation.run} on {evaluation.split} already exists and never changes.")
+        raise Conflict(
+            f"The {kind.label} of {evaluation.run} on {evaluation.split} already exists and never changes."
+        )
     key = f"analyse:{evaluation.uuid}:{kind.value}:{item}"
     if not Job.objects.filter(key=key, state__in=[State.QUEUED, State.RUNNING]).exists():
-        record(actor, Verb.ANALYSIS_REQUESTED, evaluation, project=evaluation.run.project.uuid, kind=kind.value, item=item or None)
+        record(
+            actor,
+            Verb.ANALYSIS_REQUESTED,
+            evaluation,
+            project=evaluation.run.project.uuid,
+            kind=kind.value,
+            item=item or None,
+        )
     args = {"evaluation": str(evaluation.uuid), "item": item}
     name = job_kind(kind, written=evaluation.task_type.writes_text)
     return enqueue(name, actor=actor, project=evaluation.run.project, args=args, subject=evaluation, key=key)
 
 
 def job_kind(kind: Analysis.Kind, *, written: bool = False) -> str:
-    """The job kind of an analysis. written: of a decoder, whose word attribution takes minutes and a training worker."""
+    """The job kind of an analysis. written: of a decoder, whose word attribution takes minutes and a training
+    worker.
+    """
     return queries.WRITTEN_WORDS if written and kind == Analysis.Kind.WORDS else f"evaluation.{kind.value}"
 
 
@@ -89,15 +109,27 @@ def runner(kind: Analysis.Kind) -> Callable[[JobContext], None]:
 
 
 @transaction.atomic
-def keep_finding(evaluation: Evaluation, kind: Analysis.Kind, finding: Finding, *, item: str = "", actor: User | None) -> Analysis:
+def keep_finding(
+    evaluation: Evaluation, kind: Analysis.Kind, finding: Finding, *, item: str = "", actor: User | None
+) -> Analysis:
     """Store a result permanently. If there is one already, that stays."""
     report = rules.finite(finding.report)
     found, created = Analysis.objects.get_or_create(
-        evaluation=evaluation, kind=kind, item=item, defaults={"report": report, "rows": finding.rows, "created_by": actor}
+        evaluation=evaluation,
+        kind=kind,
+        item=item,
+        defaults={"report": report, "rows": finding.rows, "created_by": actor},
     )
     if created:
         record(
-            actor, Verb.ANALYSIS_RECORDED, found, project=evaluation.run.project.uuid, evaluation=evaluation.uuid, kind=kind.value,
-            item=item or None, report_digest=digest_of(report), rows_digest=finding.rows.digest if finding.rows else None,
-        )  # fmt: skip
+            actor,
+            Verb.ANALYSIS_RECORDED,
+            found,
+            project=evaluation.run.project.uuid,
+            evaluation=evaluation.uuid,
+            kind=kind.value,
+            item=item or None,
+            report_digest=digest_of(report),
+            rows_digest=finding.rows.digest if finding.rows else None,
+        )
     return found

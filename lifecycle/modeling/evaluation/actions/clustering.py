@@ -25,17 +25,19 @@ def check(evaluation: Evaluation, item: str) -> None:
     errors = rules.errors(evaluation.report)
     if errors < rules.LEAST_ERRORS:
         raise Refused(
-            f"The model made {errors} error{'s' * (errors != 1)} on these rows; clustering needs at least {rules.LEAST_ERRORS}.",
+            f"The model made {errors} error{'s' * (errors != 1)} on these rows; clustering needs at least"
+            f" {rules.LEAST_ERRORS}.",
             next_step="Review them one by one.",
         )
 
 
 def compute(ctx: JobContext, evaluation: Evaluation, item: str) -> Finding:
-    """{"errors", "taken", "silhouette", "groups": [{"items": digests, nearest to the centre first, "kind", "true", "predicted",
-    "pair_rows"}]}.
+    """{"errors", "taken", "silhouette", "groups": [{"items": digests, nearest to the centre first, "kind",
+    "true", "predicted", "pair_rows"}]}.
 
-    taken: the number of clustered errors; the rest are the least confident ones, or their texts were erased. kind, true, predicted: the
-    most frequent error of a group, as in `Slip`; pair_rows: the number of its rows.
+    taken: the number of clustered errors; the rest are the least confident ones, or their texts were erased.
+    kind, true, predicted: the most frequent error of a group, as in `Slip`; pair_rows: the number of its
+    rows.
     """
     rows = rows_for(evaluation)
     wrong = {row.item: list(rows.slips(row)) for row in rows.first(evaluation, MOST)}  # the errors of each
@@ -52,7 +54,8 @@ def compute(ctx: JobContext, evaluation: Evaluation, item: str) -> Finding:
     ctx.progress(len(texts), stage="Clustering")
     found = clusters.group(np.asarray(vectors))
     groups = [
-        {"items": [kept[at] for at in group]} | most_frequent(wrong[kept[at]] for at in group) for group in found.groups
-    ]  # fmt: skip
+        {"items": [kept[at] for at in group]} | most_frequent(wrong[kept[at]] for at in group)
+        for group in found.groups
+    ]
     counts = {"errors": rules.errors(evaluation.report), "taken": len(kept)}
     return Finding(counts | {"silhouette": round(found.silhouette, 6), "groups": groups})

@@ -21,7 +21,8 @@ from registry.ground.access.policy import require
 def start_comparison(*, a: Evaluation, b: Evaluation, actor: User) -> Job:
     """Queue the comparison of two evaluations. If the same one is queued or running, return that job.
 
-    Raises PermissionDenied, Conflict (it needs no job, or exists already), or Refused (different datasets or tasks).
+    Raises PermissionDenied, Conflict (it needs no job, or exists already), or Refused (different datasets or
+    tasks).
     """
     for each in (a, b):
         require(actor, "evaluation.view", each)
@@ -34,7 +35,9 @@ def start_comparison(*, a: Evaluation, b: Evaluation, actor: User) -> Job:
 
 
 def run_comparison(ctx: JobContext) -> None:
-    """The job: compute, then store. The figures are bit-identical to those computed in a request; running it twice stores one."""
+    """The job: compute, then store. The figures are bit-identical to those computed in a request; running it
+    twice stores one.
+    """
     a, b = queries.whole(ctx.args["a"]), queries.whole(ctx.args["b"])
 
     def report_progress(done: int, total: int) -> None:
@@ -52,9 +55,10 @@ def run_comparison(ctx: JobContext) -> None:
 
 
 def compare_uncached(a: Evaluation, b: Evaluation) -> dict[str, Any]:
-    """The comparison, as `compare.computed` returns it, for decisions: nothing stored or cached is read, since anyone who can write to the
-    database may have forged it. A comparison too large for a request is stored for its page, unless one exists. Raises Refused if the two
-    can't be compared."""
+    """The comparison, as `compare.computed` returns it, for decisions: nothing stored or cached is read,
+    since anyone who can write to the database may have forged it. A comparison too large for a request is
+    stored for its page, unless one exists. Raises Refused if the two can't be compared.
+    """
     report = compare.computed(a, b)
     if not compare.is_ready(a, b):
         Comparison.objects.get_or_create(a=a, b=b, defaults=columns(a, b, report))

@@ -28,4 +28,6 @@ def compute(ctx: JobContext, evaluation: Evaluation, item: str) -> Finding:
         return RobustnessSpec(artifact="artifact", base=base, rows=rows_for(evaluation).probed)
 
     with carried_out(ctx, "robustness", evaluation.run, prepare) as (folder, found):
-        return Finding(rules.report_of(found), artifacts.put_file(folder / "flips.parquet", media_type=PARQUET))
+        return Finding(
+            rules.report_of(found), artifacts.put_file(folder / "flips.parquet", media_type=PARQUET)
+        )

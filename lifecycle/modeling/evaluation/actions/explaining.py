@@ -21,12 +21,16 @@ def check(evaluation: Evaluation, item: str) -> None:
 
 
 def compute(ctx: JobContext, evaluation: Evaluation, item: str) -> Finding:
-    """Word attribution of a prediction, as in `ReportRows.explain` and the engine's verb `explain`: offsets only, no text."""
+    """Word attribution of a prediction, as in `ReportRows.explain` and the engine's verb `explain`: offsets
+    only, no text.
+    """
     if evaluation.task_type.writes_text:
         return of_written(ctx, evaluation, item)
     ctx.progress(0, stage="Computing word effects")
     rows = rows_for(evaluation)
-    return Finding(rows.explain(local_folder("artifacts", evaluation.run.artifact), rows.explain_row(evaluation, item)))
+    return Finding(
+        rows.explain(local_folder("artifacts", evaluation.run.artifact), rows.explain_row(evaluation, item))
+    )
 
 
 def of_written(ctx: JobContext, evaluation: Evaluation, item: str) -> Finding:

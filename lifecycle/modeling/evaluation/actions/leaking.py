@@ -42,10 +42,12 @@ def refuse_few(rows: int) -> None:
 
 
 def compute(ctx: JobContext, evaluation: Evaluation, item: str) -> Finding:
-    """The report of the attack, with "duplicates" (held-out rows excluded because their normalised text was trained on) and mean losses.
+    """The report of the attack, with "duplicates" (held-out rows excluded because their normalised text was
+    trained on) and mean losses.
 
-    As many training rows as evaluated ones are sampled with a seed, without those that have no loss; the losses of evaluated rows are the
-    stored ones. Rows that were split together, such as near duplicates, are one cluster.
+    As many training rows as evaluated ones are sampled with a seed, without those that have no loss; the
+    losses of evaluated rows are the stored ones. Rows that were split together, such as near duplicates, are
+    one cluster.
     """
     ctx.progress(0, stage="Sampling rows")
     run, answered = evaluation.run, queries.losses_of(evaluation)
@@ -55,20 +57,32 @@ def compute(ctx: JobContext, evaluation: Evaluation, item: str) -> Finding:
     ctx.raise_if_cancelled()
     cluster_of = {row.item: row.cluster for row in measured(evaluation.snapshot, evaluation.split)}
     ctx.raise_if_cancelled()
-    fresh = [digest for digest in answered if digest in cluster_of and digest in normal and normal[digest] not in known]
+    fresh = [
+        digest
+        for digest in answered
+        if digest in cluster_of and digest in normal and normal[digest] not in known
+    ]
     train_rows = [row for row in measured(run.snapshot, "train") if row.item in normal]
     rows = min(len(train_rows), len(fresh), rows_for(evaluation).compared)
     refuse_few(rows)
     random = np.random.default_rng(SEED)
     others = {fresh[at]: answered[fresh[at]] for at in sorted(random.choice(len(fresh), rows, replace=False))}
-    members = losses(ctx, run, [train_rows[at] for at in sorted(random.choice(len(train_rows), rows, replace=False))])
+    members = losses(
+        ctx, run, [train_rows[at] for at in sorted(random.choice(len(train_rows), rows, replace=False))]
+    )
     refuse_few(len(members))
     cluster_in_train = {row.item: row.cluster for row in train_rows}
-    clusters = [clustered.numbered(groups[item] for item in side) for groups, side in ((cluster_in_train, members), (cluster_of, others))]
+    clusters = [
+        clustered.numbered(groups[item] for item in side)
+        for groups, side in ((cluster_in_train, members), (cluster_of, others))
+    ]
     ctx.progress(len(members), len(members), stage="Comparing losses", unit="rows")
     about = {
         "duplicates": sum(normal.get(digest) in known for digest in answered),
-        "mean_losses": {name: float(np.mean(list(side.values()))) for name, side in (("members", members), ("others", others))},
+        "mean_losses": {
+            name: float(np.mean(list(side.values())))
+            for name, side in (("members", members), ("others", others))
+        },
     }
     return Finding(membership.attack(list(members.values()), list(others.values()), *clusters) | about)
 
@@ -84,7 +98,9 @@ def measured(snapshot: Snapshot, split: str) -> list[ManifestRow]:
 
 
 def losses(ctx: JobContext, run: Run, rows: Sequence[ManifestRow]) -> dict[str, float]:
-    """The loss of each of these training rows that has one, by item digest, from the graph used in the evaluation."""
+    """The loss of each of these training rows that has one, by item digest, from the graph used in the
+    evaluation.
+    """
 
     def prepare(folder: Path, base: Base) -> PredictSpec:
         snapshots.write_split(run.snapshot, "train", folder / "data.jsonl", rows)

@@ -29,26 +29,36 @@ PARQUET = "application/vnd.apache.parquet"
 
 @transaction.atomic
 def export_rows(*, evaluation: Evaluation, form: str, actor: User) -> None:
-    """Record in the audit log that a person exports all predictions. Raises PermissionDenied, as for reading texts."""
+    """Record in the audit log that a person exports all predictions. Raises PermissionDenied, as for reading
+    texts.
+    """
     require(actor, "datasets.read_samples", evaluation)
     record(
-        actor, Verb.PREDICTIONS_EXPORTED, evaluation, project=evaluation.run.project.uuid, form=form,
-        digest=evaluation.predictions.digest, rows=evaluation.rows,
-    )  # fmt: skip
+        actor,
+        Verb.PREDICTIONS_EXPORTED,
+        evaluation,
+        project=evaluation.run.project.uuid,
+        form=form,
+        digest=evaluation.predictions.digest,
+        rows=evaluation.rows,
+    )
 
 
 @transaction.atomic
 def evaluate(*, run: Run, split: str, actor: User | None, snapshot: Snapshot | None = None) -> Job:
-    """Queue the evaluation of a run's artifact and of the baselines on one split. If one is queued, return that job.
+    """Queue the evaluation of a run's artifact and of the baselines on one split. If one is queued, return
+    that job.
 
-    actor: None is the system itself. snapshot: a later version of the same dataset, for comparison with another run; by default the run's
-    own. Raises PermissionDenied, Conflict (the run has no artifact), or Refused (no such split, no rows in it, unknown labels).
+    actor: None is the system itself. snapshot: a later version of the same dataset, for comparison with
+    another run; by default the run's own. Raises PermissionDenied, Conflict (the run has no artifact), or
+    Refused (no such split, no rows in it, unknown labels).
     """
     if actor is not None:
         require(actor, "evaluation.evaluate", run)
     if run.state != RunState.SUCCEEDED or run.artifact_id is None:
         raise Conflict(
-            f"{run} has no model to evaluate because it is {run.get_state_display().lower()}.", next_step="Wait until it finishes."
+            f"{run} has no model to evaluate because it is {run.get_state_display().lower()}.",
+            next_step="Wait until it finishes.",
         )
     if split not in SPLITS:
         raise Refused("Unknown split.", fields={"split": [f"Choose one of {', '.join(SPLITS)}."]})
@@ -56,13 +66,24 @@ def evaluate(*, run: Run, split: str, actor: User | None, snapshot: Snapshot | N
     measured = other or run.snapshot
     if not measured.counts["splits"].get(split):
         text = f"{measured} has no {split} rows."
-        raise Refused(text, next_step="Create a dataset version with this split and train on it.", fields={"split": [text]})
+        raise Refused(
+            text,
+            next_step="Create a dataset version with this split and train on it.",
+            fields={"split": [text]},
+        )
     if other is not None:
         check_measurable(run, other)
     if waiting := waiting_for(run, split, other):
         return waiting
     if actor is not None:
-        record(actor, Verb.EVALUATION_REQUESTED, run, project=run.project.uuid, split=split, snapshot=measured.uuid)
+        record(
+            actor,
+            Verb.EVALUATION_REQUESTED,
+            run,
+            project=run.project.uuid,
+            split=split,
+            snapshot=measured.uuid,
+        )
     return queue(run, [split], actor, other)
 
 
@@ -70,7 +91,10 @@ def waiting_for(run: Run, split: str, snapshot: Snapshot | None) -> Job | None:
     """The unfinished job that evaluates a run on this split. snapshot: one other than the run's."""
     unfinished = jobs.of_subject(run).filter(kind="evaluation.evaluate", state__in=["queued", "running"])
     wanted = str(snapshot.uuid) if snapshot else None
-    return next((job for job in unfinished if split in job.args["splits"] and job.args.get("snapshot") == wanted), None)
+    return next(
+        (job for job in unfinished if split in job.args["splits"] and job.args.get("snapshot") == wanted),
+        None,
+    )
 
 
 def queue(run: Run, splits: list[str], actor: User | None, snapshot: Snapshot | None = None) -> Job:
@@ -81,13 +105,19 @@ def queue(run: Run, splits: list[str], actor: User | None, snapshot: Snapshot | 
 
 
 def check_measurable(run: Run, snapshot: Snapshot) -> None:
-    """Raise Refused if a run can't be evaluated on a dataset version: another dataset, or labels it wasn't trained on."""
+    """Raise Refused if a run can't be evaluated on a dataset version: another dataset, or labels it wasn't
+    trained on.
+    """
     if snapshot.dataset_id != run.snapshot.dataset_id:
         raise Refused(
-            f"{run} was trained on a different dataset than {snapshot}.", fields={"snapshot": ["Choose a version of its dataset."]}
+            f"{run} was trained on a different dataset than {snapshot}.",
+            fields={"snapshot": ["Choose a version of its dataset."]},
         )
     if fresh := sorted(set(training.labels_of(snapshot)) - set(run.spec["labels"])):
-        text = f"{run} wasn't trained on {', '.join(fresh[:3])}{' and others' if len(fresh) > 3 else ''}, which {snapshot} contains."
+        text = (
+            f"{run} wasn't trained on {', '.join(fresh[:3])}{' and others' if len(fresh) > 3 else ''}, which"
+            f" {snapshot} contains."
+        )
         raise Refused(text, next_step="Compare on labels that both know.", fields={"snapshot": [text]})
 
 
@@ -98,11 +128,18 @@ def after_success(run: Run) -> None:
 
 
 def keep(
-    *, run: Run, split: str, result: dict[str, Any], predictions: Path, actor: User | None, snapshot: Snapshot | None = None
+    *,
+    run: Run,
+    split: str,
+    result: dict[str, Any],
+    predictions: Path,
+    actor: User | None,
+    snapshot: Snapshot | None = None,
 ) -> Evaluation:
     """Store a finished evaluation permanently; the same result again is the same evaluation.
 
-    result: the engine's result.json. predictions: its Parquet file. snapshot: the version of the predicted rows; by default the run's own.
+    result: the engine's result.json. predictions: its Parquet file. snapshot: the version of the predicted
+    rows; by default the run's own.
     """
     measured = snapshot or run.snapshot
     blob = artifacts.put_file(predictions, media_type=PARQUET)
@@ -121,7 +158,15 @@ def keep(
         )
         if created:
             record(
-                actor, Verb.EVALUATION_RECORDED, evaluation, project=run.project.uuid, run=run.uuid, split=split, rows=evaluation.rows,
-                root_digest=evaluation.root_digest, report_digest=evaluation.report_digest, snapshot_digest=measured.digest,
-            )  # fmt: skip
+                actor,
+                Verb.EVALUATION_RECORDED,
+                evaluation,
+                project=run.project.uuid,
+                run=run.uuid,
+                split=split,
+                rows=evaluation.rows,
+                root_digest=evaluation.root_digest,
+                report_digest=evaluation.report_digest,
+                snapshot_digest=measured.digest,
+            )
     return evaluation

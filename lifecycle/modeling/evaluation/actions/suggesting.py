@@ -39,24 +39,40 @@ TIMEOUT_SECONDS = 900.0
 def suggest(*, dataset: Dataset, model: ports.Model, actor: User, queue: Queue | None = None) -> Job:
     """Pre-label the open items of a queue, or all items of a dataset. If such a job is queued, return it.
 
-    model: from a source in `ports`, for this actor. Raises PermissionDenied, Conflict (a closed queue, or no open items), or Refused
-    (another task, another project, no common label).
+    model: from a source in `ports`, for this actor. Raises PermissionDenied, Conflict (a closed queue, or no
+    open items), or Refused (another task, another project, no common label).
     """
     require(actor, "labeling.manage", dataset)
     if queue is not None and queue.dataset_id != dataset.pk:
-        raise Refused(f"{queue.name} is a queue of another dataset.", fields={"queue": ["Choose a queue of this dataset."]})
+        raise Refused(
+            f"{queue.name} is a queue of another dataset.",
+            fields={"queue": ["Choose a queue of this dataset."]},
+        )
     if queue is not None and (queue.state == Queue.State.CLOSED or queue.slots_done >= queue.slots_total):
-        raise Conflict(f"{queue.name} has no open items.", next_step="Choose a queue with open items, or all items of the dataset.")
+        raise Conflict(
+            f"{queue.name} has no open items.",
+            next_step="Choose a queue with open items, or all items of the dataset.",
+        )
     check(dataset, model)
     key = f"{KIND}:{dataset.uuid}:{queue.uuid if queue else 'all'}:{model.digest}"
     args = {
-        "dataset": str(dataset.uuid), "kind": model.kind, "model": str(model.uuid), "queue": str(queue.uuid) if queue else None,
-    }  # fmt: skip
+        "dataset": str(dataset.uuid),
+        "kind": model.kind,
+        "model": str(model.uuid),
+        "queue": str(queue.uuid) if queue else None,
+    }
     if not Job.objects.filter(key=key, state__in=[State.QUEUED, State.RUNNING]).exists():
         record(
-            actor, Verb.PRELABELS_REQUESTED, dataset, project=dataset.project.uuid, model=model.name, kind=model.kind,
-            uuid=model.uuid, digest=model.digest, queue=queue.uuid if queue else None,
-        )  # fmt: skip
+            actor,
+            Verb.PRELABELS_REQUESTED,
+            dataset,
+            project=dataset.project.uuid,
+            model=model.name,
+            kind=model.kind,
+            uuid=model.uuid,
+            digest=model.digest,
+            queue=queue.uuid if queue else None,
+        )
     return enqueue(KIND, actor=actor, project=dataset.project, args=args, subject=dataset, key=key)
 
 
@@ -65,19 +81,27 @@ def check(dataset: Dataset, model: ports.Model) -> suggested.Match:
     if not dataset.task_type.prelabels:
         raise Refused(suggesters.OTHER_TASK, next_step=suggesters.OTHER_TASK_STEP)
     if model.run.project_id != dataset.project_id:
-        raise Refused(f"{model.name} belongs to another project.", fields={"model": ["Choose a model of this project."]})
+        raise Refused(
+            f"{model.name} belongs to another project.", fields={"model": ["Choose a model of this project."]}
+        )
     if model.run.task != dataset.task:
         text = f"{model.name} was trained for another task than {dataset}: {dataset.task_type.title.lower()}."
-        raise Refused(text, next_step="Choose a model that was trained for this task.", fields={"model": [text]})
+        raise Refused(
+            text, next_step="Choose a model that was trained for this task.", fields={"model": [text]}
+        )
     match = suggesters.matches(dataset, [model])[0]
     if not match.fits:
         text = f"{model.name} knows none of the labels of {dataset}."
-        raise Refused(text, next_step="Choose a model that was trained on these labels.", fields={"model": [text]})
+        raise Refused(
+            text, next_step="Choose a model that was trained on these labels.", fields={"model": [text]}
+        )
     return match
 
 
 def run_suggest(ctx: JobContext) -> None:
-    """The job. Each batch commits with its checkpoint; items that the model has pre-labeled already are skipped."""
+    """The job. Each batch commits with its checkpoint; items that the model has pre-labeled already are
+    skipped.
+    """
     dataset = Dataset.objects.select_related("project").get(uuid=ctx.args["dataset"])
     queue = Queue.objects.get(uuid=ctx.args["queue"]) if ctx.args["queue"] else None
     shelf = ports.shelves()[ctx.args["kind"]]
@@ -97,7 +121,9 @@ def run_suggest(ctx: JobContext) -> None:
         for at in range(0, len(items), written):
             keys = [item for item, _ in items[at : at + written]]
             state = {"after": keys[-1], "done": state["done"] + len(keys)}
-            rows = [(item, *each) for item, scored in zip(keys, answers[at:], strict=False) for each in scored]
+            rows = [
+                (item, *each) for item, scored in zip(keys, answers[at:], strict=False) for each in scored
+            ]
             with transaction.atomic():
                 ctx.hold()
                 keep(dataset, model, rows)
@@ -115,7 +141,13 @@ def answered(task: str, folder: Path, texts: list[str], known: Mapping[str, str]
 
 def keep(dataset: Dataset, model: ports.Model, rows: Sequence[tuple[int, Value, float | None]]) -> None:
     """Write up to 1,000 pre-labels in the caller's transaction."""
-    suggest_values(dataset=dataset, rows=rows, source=Suggestion.Source.RUN, source_digest=model.digest, source_name=model.name)
+    suggest_values(
+        dataset=dataset,
+        rows=rows,
+        source=Suggestion.Source.RUN,
+        source_digest=model.digest,
+        source_name=model.name,
+    )
 
 
 def put_in_order(queue: Queue | None, actor: User | None) -> None:

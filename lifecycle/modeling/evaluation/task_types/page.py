@@ -1,4 +1,6 @@
-"""Base class of evaluation pages: the report, its summary on the run page, rows, comparisons, and word attribution."""
+"""Base class of evaluation pages: the report, its summary on the run page, rows, comparisons, and word
+attribution.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,9 @@ PAGE = 30
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A finding. kind: ok, warn, or bad. fact: the headline; text: details. wash: highlighted, as it blocks the next step."""
+    """A finding. kind: ok, warn, or bad. fact: the headline; text: details. wash: highlighted, as it blocks
+    the next step.
+    """
 
     kind: str
     fact: str
@@ -40,8 +44,9 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A row with its item. text: the model's input, or its prompt; empty if erased or hidden from the viewer. url, uuid: of the item; empty
-    if erased. why: URL of the word attribution; empty if unavailable."""
+    """A row with its item. text: the model's input, or its prompt; empty if erased or hidden from the viewer.
+    url, uuid: of the item; empty if erased. why: URL of the word attribution; empty if unavailable.
+    """
 
     item: str
     url: str
@@ -78,9 +83,11 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class AttributionTexts:
-    """Wording of the word attribution page. part: what a word's effect is measured on; choice, how: heading and hint of the tabs; true,
-    given: headings of the true and predicted value. scale: what effects are differences of; empty: log-odds of the part. sure: whether the
-    prediction has a confidence. judged: whether it is right or wrong."""
+    """Wording of the word attribution page. part: what a word's effect is measured on; choice, how: heading
+    and hint of the tabs; true, given: headings of the true and predicted value. scale: what effects are
+    differences of; empty: log-odds of the part. sure: whether the prediction has a confidence. judged:
+    whether it is right or wrong.
+    """
 
     part: str = "the prediction"
     choice: str = ""
@@ -94,13 +101,13 @@ class AttributionTexts:
 
 @dataclass(frozen=True)
 class ReportPage(ABC, Generic[R]):
-    """The evaluation pages of one task. rows: its row reader. templates: its folder below task_types. words, changes: templates of word
-    attribution and of predictions that differ between two models.
+    """The evaluation pages of one task. rows: its row reader. templates: its folder below task_types. words,
+    changes: templates of word attribution and of predictions that differ between two models.
 
-    unit: what is counted in the header. name, address: of the page that lists rows. heads: column headings. wrong: what an error cluster
-    counts as an error. turned: note on the comparison by label (of, meant). loss: definition of a row's loss. disturbed: what robustness
-    tests perturb; slow: note on the sample size; flips: note on the numbers beside changed predictions. threshold: None if the task has
-    none.
+    unit: what is counted in the header. name, address: of the page that lists rows. heads: column headings.
+    wrong: what an error cluster counts as an error. turned: note on the comparison by label (of, meant).
+    loss: definition of a row's loss. disturbed: what robustness tests perturb; slow: note on the sample size;
+    flips: note on the numbers beside changed predictions. threshold: None if the task has none.
     """
 
     rows: ReportRows[Any, R]
@@ -153,7 +160,9 @@ class ReportPage(ABC, Generic[R]):
 
     # ── Rows ────────────────────────────────────────────────────────────────
     def items(self, viewer: User, evaluation: Evaluation, given: Mapping[str, str]) -> dict[str, Any]:
-        """A page of rows behind a figure or in an error cluster, or of all rows with errors; PAGE at a time, in a stable order."""
+        """A page of rows behind a figure or in an error cluster, or of all rows with errors; PAGE at a time,
+        in a stable order.
+        """
         group, start, cell = given.get("group", ""), whole(given.get("from", "")) or 0, self.cell(given)
         digests = queries.group_of_errors(evaluation, group) if group else None
         with self.rows.opened(evaluation) as opened:
@@ -184,7 +193,9 @@ class ReportPage(ABC, Generic[R]):
     def heading(self, cell: Mapping[str, str]) -> dict[str, Any]:
         """The context of items.html for a filter."""
 
-    def listed(self, viewer: User, evaluation: Evaluation, opened: Any, rows: Sequence[int]) -> dict[str, Any]:
+    def listed(
+        self, viewer: User, evaluation: Evaluation, opened: Any, rows: Sequence[int]
+    ) -> dict[str, Any]:
         """The context of lines.html for some rows. opened: from `ReportRows.opened`."""
         return {"lines": self.lines(viewer, evaluation, self.rows.at(opened, rows))}
 
@@ -218,13 +229,17 @@ class ReportPage(ABC, Generic[R]):
         return Read((row["text"],), (disturb(flip.probe, row["text"], seed=seed, name=flip.id).text,))
 
     def names(self, kept: str, read: Read) -> tuple[str, ...]:
-        """The labels of a stored prediction; empty if it has none or may not be shown. kept: as stored in a flip."""
+        """The labels of a stored prediction; empty if it has none or may not be shown. kept: as stored in a
+        flip.
+        """
         return (kept,)
 
     # ── Word attribution ────────────────────────────────────────────────────
     def explained(self, evaluation: Evaluation, digest: str, chosen: str = "") -> dict[str, Any]:
-        """The context of words.html: the item with its words shaded, or how to request that. chosen: the part of the prediction to explain;
-        the first by default. Raises Http404 for an item that isn't in the evaluation."""
+        """The context of words.html: the item with its words shaded, or how to request that. chosen: the part
+        of the prediction to explain; the first by default. Raises Http404 for an item that isn't in the
+        evaluation.
+        """
         row = self.rows.one(evaluation, digest)
         if row is None:
             raise missing()
@@ -238,22 +253,30 @@ class ReportPage(ABC, Generic[R]):
             "answer": self.answered(row, text),
             "named": self.part(report, text) if report else "",
             "report": report,
-            "tabs": [
-                {
-                    "label": self.part(each, text) if each.get("given", True) else f"{self.part(each, text)} (not predicted)",
-                    "url": f"{address}&{urlencode({'for': self.key(each)})}",
-                    "current": each is report,
-                }
-                for each in every
-            ]
-            if len(every) > 1
-            else [],
+            "tabs": (
+                [
+                    {
+                        "label": (
+                            self.part(each, text)
+                            if each.get("given", True)
+                            else f"{self.part(each, text)} (not predicted)"
+                        ),
+                        "url": f"{address}&{urlencode({'for': self.key(each)})}",
+                        "current": each is report,
+                    }
+                    for each in every
+                ]
+                if len(every) > 1
+                else []
+            ),
             "parts": cut,
             "words": strongest(cut),
         }
 
     def explanations(self, kept: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-        """The explanations, one for each part of a prediction. kept: the stored result; {} if there is none."""
+        """The explanations, one for each part of a prediction. kept: the stored result; {} if there is
+        none.
+        """
         return [kept] if kept else []
 
     def key(self, each: Mapping[str, Any]) -> str:
@@ -271,9 +294,17 @@ class ReportPage(ABC, Generic[R]):
 
 
 def line_of(evaluation: Evaluation, item: Item | None, digest: str, readable: bool) -> dict[str, str]:
-    """The fields of every line, without a link to word attribution. readable: whether the viewer may read samples."""
+    """The fields of every line, without a link to word attribution. readable: whether the viewer may read
+    samples.
+    """
     url, uuid = (find_url("datasets:item", uuid=item.uuid), str(item.uuid)) if item else ("", "")
-    return {"item": digest, "url": url, "uuid": uuid, "text": item.text if item and readable else "", "why": ""}
+    return {
+        "item": digest,
+        "url": url,
+        "uuid": uuid,
+        "text": item.text if item and readable else "",
+        "why": "",
+    }
 
 
 def why(evaluation: Evaluation, digest: str) -> str:
@@ -282,8 +313,9 @@ def why(evaluation: Evaluation, digest: str) -> str:
 
 
 def asked(evaluation: Evaluation, digest: str) -> dict[str, Any]:
-    """The context that word attribution pages of all tasks share: the item, the stored result ("kept", empty if none), and its job. Raises
-    Http404."""
+    """The context that word attribution pages of all tasks share: the item, the stored result ("kept", empty
+    if none), and its job. Raises Http404.
+    """
     item = queries.items_by_digest(evaluation, [digest]).get(digest)
     if item is None:
         raise missing()
@@ -308,12 +340,16 @@ def missing() -> Http404:
 def held_against(evaluation: Evaluation) -> str:
     """The score compared with baselines row by row; empty if there is no such comparison."""
     report = evaluation.report
-    known = not queries.is_flattering(evaluation) and any(rules.paired(report, name) for name in report.get("baselines") or {})
+    known = not queries.is_flattering(evaluation) and any(
+        rules.paired(report, name) for name in report.get("baselines") or {}
+    )
     return rules.leading_of(report).heading if known else ""
 
 
 def pick_url(user: User, evaluation: Evaluation) -> str:
-    """URL for adding selected items to a queue; empty if the viewer may not open one or rows aren't right or wrong."""
+    """URL for adding selected items to a queue; empty if the viewer may not open one or rows aren't right or
+    wrong.
+    """
     dataset = evaluation.snapshot.dataset
     opens = evaluation.task_type.has_gold and can(user, "labeling.manage", dataset)
     return find_url("queues:open", uuid=dataset.uuid) if opens else ""
@@ -321,13 +357,19 @@ def pick_url(user: User, evaluation: Evaluation) -> str:
 
 def matrix(labels: Sequence[str], counts: Sequence[Sequence[int]]) -> dict[str, Any]:
     """A small confusion matrix with clickable cells."""
-    top = max((value for row, line in enumerate(counts) for column, value in enumerate(line) if row != column), default=0)
+    top = max(
+        (value for row, line in enumerate(counts) for column, value in enumerate(line) if row != column),
+        default=0,
+    )
     return {
         "labels": labels,
         "rows": [
             {
                 "label": labels[row],
-                "cells": [Cell(value, depth(value, top, row == column), labels[row], labels[column]) for column, value in enumerate(line)],
+                "cells": [
+                    Cell(value, depth(value, top, row == column), labels[row], labels[column])
+                    for column, value in enumerate(line)
+                ],
             }
             for row, line in enumerate(counts)
         ],
@@ -342,8 +384,11 @@ def depth(value: int, top: int, diagonal: bool) -> int:
 
 
 def by_label(report: Mapping[str, Any], sorts: Mapping[str, bool], requested: str) -> dict[str, Any]:
-    """Labels sorted by `requested`: names from A, counts from the highest, scores from the lowest. sorts: by key, whether the highest come
-    first."""
+    """Labels sorted by `requested`: names from A, counts from the highest, scores from the lowest. sorts: by
+    key, whether the highest come first.
+    """
     sort = requested if requested in sorts else "f1"
-    rows = sorted(report["per_class"], key=lambda each: (-each[sort] if sorts[sort] else each[sort], each["label"]))
+    rows = sorted(
+        report["per_class"], key=lambda each: (-each[sort] if sorts[sort] else each[sort], each["label"])
+    )
     return {"per_class": rows, "sort": sort}

@@ -1,5 +1,6 @@
-"""Reading an evaluation's rows for pages and jobs: filters, predictions, differences between two models, and explanations. No requests or
-charts."""
+"""Reading an evaluation's rows for pages and jobs: filters, predictions, differences between two models, and
+explanations. No requests or charts.
+"""
 
 from __future__ import annotations
 
@@ -37,8 +38,9 @@ R = TypeVar("R", bound=Row)
 
 
 class Slip(NamedTuple):
-    """One error of a row. kind: missed, invented (predicted but not true), class (wrong label), or boundary (wrong place only). true,
-    predicted: labels, "" if there is none."""
+    """One error of a row. kind: missed, invented (predicted but not true), class (wrong label), or boundary
+    (wrong place only). true, predicted: labels, "" if there is none.
+    """
 
     kind: str
     true: str
@@ -49,9 +51,10 @@ class Slip(NamedTuple):
 class ReportRows(ABC, Generic[P, R]):
     """The row reader of one task. task: its key.
 
-    probed: maximum number of perturbed rows. compared: maximum per side in membership inference. kinds: of changes, worst first. does,
-    measures: for tasks without labels, what their models do and what the report measures, as parts of sentences. ungrouped: why errors
-    can't be clustered, continuing `does`; instead: what to do about it.
+    probed: maximum number of perturbed rows. compared: maximum per side in membership inference. kinds: of
+    changes, worst first. does, measures: for tasks without labels, what their models do and what the report
+    measures, as parts of sentences. ungrouped: why errors can't be clustered, continuing `does`; instead:
+    what to do about it.
     """
 
     task: str
@@ -71,7 +74,9 @@ class ReportRows(ABC, Generic[P, R]):
 
     @abstractmethod
     def find(self, opened: Any, cell: Mapping[str, str]) -> list[int]:
-        """Row numbers for a filter, most confident errors first, in a stable order. {}: all rows with errors."""
+        """Row numbers for a filter, most confident errors first, in a stable order. {}: all rows with
+        errors.
+        """
 
     @abstractmethod
     def at(self, opened: Any, rows: Sequence[int]) -> list[R]:
@@ -115,25 +120,39 @@ class ReportRows(ABC, Generic[P, R]):
         return (each.true == each.predicted for each in answers)
 
     def changes(self, one: P, two: P) -> list[Change]:
-        """Items with the same true value and different predictions, by kind; two correct predictions don't differ."""
+        """Items with the same true value and different predictions, by kind; two correct predictions don't
+        differ.
+        """
         measures = measures_of(self.task)
         first, second = measures.shared(one, two)
         sides = measures.some(one, first), measures.under(measures.some(two, second), one.labels)
         before, after = map(self.answers, sides)
-        right = [list(self.right(rows, answers)) for rows, answers in zip(sides, (before, after), strict=True)]
+        right = [
+            list(self.right(rows, answers)) for rows, answers in zip(sides, (before, after), strict=True)
+        ]
         found = [
-            Change(old.item, old.true, old.predicted, new.predicted, "other" if was == now else "fixed" if now else "broken")
+            Change(
+                old.item,
+                old.true,
+                old.predicted,
+                new.predicted,
+                "other" if was == now else "fixed" if now else "broken",
+            )
             for old, new, was, now in zip(before, after, *right, strict=True)
             if old.predicted != new.predicted and not (was and now)
         ]
         return sorted(found, key=lambda change: (self.kinds.index(change.kind), change.item))
 
     def turned(self, one: P, two: P, changed: Sequence[Change]) -> Mapping[str, Turned]:
-        """For each label, the items that only one of the two models gets right; {} for tasks without labels."""
+        """For each label, the items that only one of the two models gets right; {} for tasks without
+        labels.
+        """
         return {}
 
     def moved(self, counts: Mapping[str, Any], second: str) -> str:
-        """How many predictions changed, as a sentence. counts: of each kind, and p. second: the name of the second model."""
+        """How many predictions changed, as a sentence. counts: of each kind, and p. second: the name of the
+        second model.
+        """
         if not (turned := counts["fixed"] + counts["broken"]):
             return "Both models are correct on the same items."
         sides = f"{second} fixed {count(counts['fixed'])} and broke {count(counts['broken'])}"
@@ -141,8 +160,9 @@ class ReportRows(ABC, Generic[P, R]):
 
     # ── Word attribution ────────────────────────────────────────────────────
     def explain_row(self, evaluation: Evaluation, item: str) -> dict[str, Any]:
-        """The input to explain for an item. Raises Refused if the evaluation has no prediction for it, the prediction is empty, or the text
-        is erased or has no words."""
+        """The input to explain for an item. Raises Refused if the evaluation has no prediction for it, the
+        prediction is empty, or the text is erased or has no words.
+        """
         if self.one(evaluation, item) is None:
             raise unanswered()
         found = queries.items_by_digest(evaluation, [item]).get(item)
@@ -153,8 +173,9 @@ class ReportRows(ABC, Generic[P, R]):
         return {"text": text}
 
     def explain(self, artifact: Path, row: Mapping[str, Any]) -> dict[str, Any]:
-        """The effect of each word on the prediction: offsets only, no text. row: from `explain_row`. Raises Refused if there is no
-        prediction any more."""
+        """The effect of each word on the prediction: offsets only, no text. row: from `explain_row`. Raises
+        Refused if there is no prediction any more.
+        """
         return warm.explain(artifact, row["text"])
 
 
@@ -171,7 +192,9 @@ def turned_by_label(changed: Sequence[Change]) -> dict[str, Turned]:
 def most_frequent(rows: Iterable[Iterable[Slip]]) -> dict[str, Any]:
     """The most frequent error and its number of rows, as stored in a report; ties by label names."""
     counts = Counter(slip for row in rows for slip in set(row))
-    slip, number = min(counts.items(), key=lambda each: (-each[1], each[0].true, each[0].predicted, each[0].kind))
+    slip, number = min(
+        counts.items(), key=lambda each: (-each[1], each[0].true, each[0].predicted, each[0].kind)
+    )
     return slip._asdict() | {"pair_rows": number}
 
 
@@ -182,7 +205,10 @@ def chance(p: float) -> str:
 
 def unanswered() -> Refused:
     """The error for an item without a prediction in the evaluation."""
-    return Refused("This evaluation has no prediction for that item.", fields={"item": ["Choose an item of this evaluation."]})
+    return Refused(
+        "This evaluation has no prediction for that item.",
+        fields={"item": ["Choose an item of this evaluation."]},
+    )
 
 
 def refuse_wordless(texts: Iterable[str]) -> None:

@@ -46,8 +46,14 @@ def add_folder_base(*, project: Project, actor: User, path: str, name: str = "")
         folder = facts.allowed_folder(path.strip(), settings.BASE_MODEL_DIRS)
         facts.check_folder(folder, name or folder.name)
     except Refused as error:
-        raise Refused(error.message, next_step=error.next_step, fields={"path": [str(error), *filter(None, [error.next_step])]}) from error
-    return _add(project, actor, name=name.strip() or folder.name, kind=BaseModel.Kind.FOLDER, source=str(folder))
+        raise Refused(
+            error.message,
+            next_step=error.next_step,
+            fields={"path": [str(error), *filter(None, [error.next_step])]},
+        ) from error
+    return _add(
+        project, actor, name=name.strip() or folder.name, kind=BaseModel.Kind.FOLDER, source=str(folder)
+    )
 
 
 def add_hub_base(*, project: Project, actor: User, hub_id: str, revision: str) -> BaseModel:
@@ -61,14 +67,18 @@ def add_hub_base(*, project: Project, actor: User, hub_id: str, revision: str) -
         text = "A hub ID has the form owner/name, such as sentence-transformers/all-MiniLM-L6-v2."
         raise Refused(text, fields={"hub_id": [text]})
     if not COMMIT.fullmatch(revision):
-        text = "Enter the full commit hash (40 hexadecimal digits). You find it on the model's page under Files and versions."
+        text = (
+            "Enter the full commit hash (40 hexadecimal digits). You find it on the model's page under Files"
+            " and versions."
+        )
         raise Refused(text, fields={"revision": [text]})
     check_online()
     return _add(project, actor, name=hub_id, kind=BaseModel.Kind.HUB, source=hub_id, revision=revision)
 
 
 def add_run_base(*, run: Run, actor: User) -> BaseModel:
-    """A run's model as a base for another run; a job merges its trained weights into those of its base. Adding it twice gives the same one.
+    """A run's model as a base for another run; a job merges its trained weights into those of its base.
+    Adding it twice gives the same one.
 
     Raises PermissionDenied, Conflict (the run hasn't succeeded), or Refused (its weights can't be merged).
     """
@@ -76,7 +86,10 @@ def add_run_base(*, run: Run, actor: User) -> BaseModel:
     if run.state != RunState.SUCCEEDED or run.artifact is None:
         raise Conflict(f"{run} produced no model to start from.", next_step="Choose a run that succeeded.")
     if run.spec["strategy"]["kind"] not in MERGED:
-        text = f"{run.get_strategy_display()} doesn't change the base weights, so another run can't start from {run}."
+        text = (
+            f"{run.get_strategy_display()} doesn't change the base weights, so another run can't start from"
+            f" {run}."
+        )
         raise Refused(text, next_step="Choose a run that used full fine-tuning, LoRA, IA3, or head only.")
     return _add(run.project, actor, name=str(run), kind=BaseModel.Kind.RUN, source=str(run.uuid), run=run)
 
@@ -85,28 +98,62 @@ def check_online() -> None:
     """Raise NotReady if downloads are disabled."""
     if settings.HF_HUB_OFFLINE:
         raise NotReady(
-            "This installation is offline (HF_HUB_OFFLINE), so models can't be downloaded from the Hugging Face Hub.",
-            next_step="Copy the model into a folder under BASE_MODEL_DIRS and add the folder, or unset HF_HUB_OFFLINE.",
+            "This installation is offline (HF_HUB_OFFLINE), so models can't be downloaded from the Hugging"
+            " Face Hub.",
+            next_step=(
+                "Copy the model into a folder under BASE_MODEL_DIRS and add the folder, or unset"
+                " HF_HUB_OFFLINE."
+            ),
         )
 
 
 @transaction.atomic
 def _add(
-    project: Project, actor: User | None, *, name: str, kind: str, source: str, revision: str = "", run: Run | None = None
+    project: Project,
+    actor: User | None,
+    *,
+    name: str,
+    kind: str,
+    source: str,
+    revision: str = "",
+    run: Run | None = None,
 ) -> BaseModel:
-    """The row, its event, and the import job; for an existing source, only a new job if the files are missing."""
+    """The row, its event, and the import job; for an existing source, only a new job if the files are
+    missing.
+    """
     if actor is not None:
         require(actor, "training.add_base", project)
     base, created = BaseModel.objects.get_or_create(
-        project=project, name=name[:120], revision=revision, defaults={"kind": kind, "source": source, "added_by": actor, "run": run}
+        project=project,
+        name=name[:120],
+        revision=revision,
+        defaults={"kind": kind, "source": source, "added_by": actor, "run": run},
     )
     if not created and (base.kind, base.source) != (kind, source):
-        raise Conflict(f"This project already has a base model called {base.name}.", next_step="Choose another name.")
+        raise Conflict(
+            f"This project already has a base model called {base.name}.", next_step="Choose another name."
+        )
     if created:
         more = {"root_digest": run.artifact.root_digest} if run and run.artifact else {}
-        record(actor, Verb.BASE_MODEL_ADDED, base, project=project.uuid, kind=kind, source=source, revision=revision, **more)
+        record(
+            actor,
+            Verb.BASE_MODEL_ADDED,
+            base,
+            project=project.uuid,
+            kind=kind,
+            source=source,
+            revision=revision,
+            **more,
+        )
     if base.folder_id is None:
-        enqueue("training.keep_base", actor=actor, project=project, args={"base": str(base.uuid)}, subject=base, key=f"base:{base.uuid}")
+        enqueue(
+            "training.keep_base",
+            actor=actor,
+            project=project,
+            args={"base": str(base.uuid)},
+            subject=base,
+            key=f"base:{base.uuid}",
+        )
     return base
 
 

@@ -33,7 +33,9 @@ def locked(run_id: UUID) -> Run:
 
 
 def move(run: Run, state: RunState, **values: Any) -> None:
-    """Change a locked run's state and its consequences; if it is a trial that ends, its sweep continues. Raises Conflict."""
+    """Change a locked run's state and its consequences; if it is a trial that ends, its sweep continues.
+    Raises Conflict.
+    """
     check_move("run", rules.MOVES, RunState(run.state), state)
     run.state = state
     for name, value in values.items():
@@ -78,7 +80,9 @@ def pause(*, run_id: UUID, actor: User) -> Run:
 
 def locked_with_job(run_id: UUID) -> Run:
     """The run and its job, locked; always the job first."""
-    Job.objects.select_for_update(no_key=True).filter(pk__in=Run.objects.filter(uuid=run_id).values("job")).first()
+    Job.objects.select_for_update(no_key=True).filter(
+        pk__in=Run.objects.filter(uuid=run_id).values("job")
+    ).first()
     return locked(run_id)
 
 
@@ -94,11 +98,11 @@ def release_worker(run: Run, actor: User) -> Run:
 
 @transaction.atomic
 def resume(*, run_id: UUID, actor: User) -> Run:
-    """Queue a paused, stopped, or failed run again from its last checkpoint, on its device and with its priority; the weights are as if it
-    had never been interrupted.
+    """Queue a paused, stopped, or failed run again from its last checkpoint, on its device and with its
+    priority; the weights are as if it had never been interrupted.
 
-    Raises PermissionDenied, Conflict (neither paused, stopped, nor failed), or NotReady (the base model's files are missing, or its old job
-    hasn't ended and would stop it again).
+    Raises PermissionDenied, Conflict (neither paused, stopped, nor failed), or NotReady (the base model's
+    files are missing, or its old job hasn't ended and would stop it again).
     """
     run = locked_with_job(run_id)
     require(actor, "training.launch", run)
@@ -119,12 +123,16 @@ def resume(*, run_id: UUID, actor: User) -> Run:
 def prioritise(*, run_id: UUID, priority: Priority, actor: User, seen: Priority | None = None) -> Run:
     """Raise or lower the priority of a queued run. Idempotent.
 
-    seen: the priority shown to the user. Raises PermissionDenied or Conflict (it isn't queued, or its priority has changed).
+    seen: the priority shown to the user. Raises PermissionDenied or Conflict (it isn't queued, or its
+    priority has changed).
     """
     run = locked_with_job(run_id)
     require(actor, "training.launch", run)
     if run.job is None or run.job.state != State.QUEUED:
-        raise Conflict(f"{run} is {RunState(run.state).label.lower()}, so it isn't in the queue.", next_step="Reload the page.")
+        raise Conflict(
+            f"{run} is {RunState(run.state).label.lower()}, so it isn't in the queue.",
+            next_step="Reload the page.",
+        )
     jobs.prioritise(run.job.uuid, priority, actor, seen=seen)
     run.refresh_from_db()
     return run
@@ -133,7 +141,9 @@ def prioritise(*, run_id: UUID, priority: Priority, actor: User, seen: Priority 
 # ── By the run's job ────────────────────────────────────────────────────────
 @transaction.atomic
 def begin(run_id: UUID) -> Run:
-    """Its job starts the run; after a crash, a run in training is started again. Raises Conflict if it has ended."""
+    """Its job starts the run; after a crash, a run in training is started again. Raises Conflict if it has
+    ended.
+    """
     run = locked(run_id)
     if run.state not in (RunState.TRAINING, RunState.PAUSING, RunState.STOPPING):
         move(run, RunState.TRAINING, started_at=run.started_at or timezone.now())
@@ -141,22 +151,30 @@ def begin(run_id: UUID) -> Run:
 
 
 def record_events(run: Run, events: Sequence[dict[str, Any]]) -> None:
-    """Store the engine's events. Idempotent: only a step's last value, a diagnosis's last state, and each log line count."""
+    """Store the engine's events. Idempotent: only a step's last value, a diagnosis's last state, and each log
+    line count.
+    """
     values: dict[tuple[str, int], float] = {}
     step, total = run.step, run.total_steps
     for event in events:
         if event["kind"] == "metric":
             step, total = int(event["step"]), int(event["total_steps"])
-            values |= {(name, step): float(value) for name, value in event["values"].items() if value is not None}
+            values |= {
+                (name, step): float(value) for name, value in event["values"].items() if value is not None
+            }
         elif event["kind"] == "finding":
             keep_finding(run, event)
         elif event["kind"] == "samples":
             keep_samples(run, event)
     MetricPoint.objects.bulk_create(
         [MetricPoint(run=run, name=name[:40], step=at, value=value) for (name, at), value in values.items()],
-        update_conflicts=True, unique_fields=["run", "name", "step"], update_fields=["value"],
-    )  # fmt: skip
-    RunLog.objects.bulk_create([line for event in events if (line := log_line(run, event))], ignore_conflicts=True)
+        update_conflicts=True,
+        unique_fields=["run", "name", "step"],
+        update_fields=["value"],
+    )
+    RunLog.objects.bulk_create(
+        [line for event in events if (line := log_line(run, event))], ignore_conflicts=True
+    )
     if (step, total) != (run.step, run.total_steps):
         run.step, run.total_steps = step, total
         run.save(update_fields=["step", "total_steps"])
@@ -168,10 +186,14 @@ def keep_finding(run: Run, event: dict[str, Any]) -> None:
         run=run,
         code=event["code"][:40],
         defaults={
-            "severity": event["severity"], "title": event["title"][:200], "detail": event.get("detail") or "",
-            "next_step": (event.get("next_step") or "")[:300], "from_step": event.get("from_step"), "to_step": event.get("to_step"),
+            "severity": event["severity"],
+            "title": event["title"][:200],
+            "detail": event.get("detail") or "",
+            "next_step": (event.get("next_step") or "")[:300],
+            "from_step": event.get("from_step"),
+            "to_step": event.get("to_step"),
         },
-    )  # fmt: skip
+    )
 
 
 def keep_samples(run: Run, event: dict[str, Any]) -> None:
@@ -180,24 +202,39 @@ def keep_samples(run: Run, event: dict[str, Any]) -> None:
     RunSample.objects.bulk_create(
         [
             RunSample(
-                run=run, step=int(event["step"]), place=place, item=each["id"][:64], truth=each["truth"], answer=short(each["answer"]),
+                run=run,
+                step=int(event["step"]),
+                place=place,
+                item=each["id"][:64],
+                truth=each["truth"],
+                answer=short(each["answer"]),
                 confidence=each["confidence"],
             )
             for place, each in enumerate(event["rows"])
         ],
-        update_conflicts=True, unique_fields=["run", "step", "place"], update_fields=fields,
-    )  # fmt: skip
+        update_conflicts=True,
+        unique_fields=["run", "step", "place"],
+        update_fields=fields,
+    )
 
 
 def short(answer: Any) -> Any:
-    """A prediction as stored: for generated text the first characters, without NUL, which PostgreSQL doesn't accept."""
+    """A prediction as stored: for generated text the first characters, without NUL, which PostgreSQL doesn't
+    accept.
+    """
     return answer[:SAMPLE_LENGTH].replace("\0", "\ufffd") if isinstance(answer, str) else answer
 
 
 def log_line(run: Run, event: dict[str, Any]) -> RunLog | None:
     """The log line of an event, or None if people don't see it."""
-    text = event.get("message") or (f"Checkpoint at step {event['step']}." if event["kind"] == "checkpoint" else "")
-    return RunLog(run=run, seq=event["seq"], at=datetime.fromisoformat(event["at"]), text=text[:500]) if text else None
+    text = event.get("message") or (
+        f"Checkpoint at step {event['step']}." if event["kind"] == "checkpoint" else ""
+    )
+    return (
+        RunLog(run=run, seq=event["seq"], at=datetime.fromisoformat(event["at"]), text=text[:500])
+        if text
+        else None
+    )
 
 
 @transaction.atomic
@@ -210,14 +247,29 @@ def succeed(run_id: UUID, result: dict[str, Any], artifact: Folder) -> Run:
     """
     run = locked(run_id)
     move(
-        run, RunState.SUCCEEDED, result=result, metrics=result["metrics"], best_step=result["best_step"], artifact=artifact,
-        step=result.get("last_step") or run.step, finished_at=timezone.now(), error=result.get("error"),
-    )  # fmt: skip
+        run,
+        RunState.SUCCEEDED,
+        result=result,
+        metrics=result["metrics"],
+        best_step=result["best_step"],
+        artifact=artifact,
+        step=result.get("last_step") or run.step,
+        finished_at=timezone.now(),
+        error=result.get("error"),
+    )
     early = {"code": run.error["code"]} if run.error else {}
     record(
-        None, Verb.RUN_ENDED, run, project=run.project.uuid, state=run.state, artifact=artifact.root_digest, spec_digest=run.spec_digest,
-        best_step=run.best_step, metrics=run.metrics, **early,
-    )  # fmt: skip
+        None,
+        Verb.RUN_ENDED,
+        run,
+        project=run.project.uuid,
+        state=run.state,
+        artifact=artifact.root_digest,
+        spec_digest=run.spec_digest,
+        best_step=run.best_step,
+        metrics=run.metrics,
+        **early,
+    )
     if run.sweep is None or run.sweep.state != SweepState.RUNNING:
         ports.succeeded(run)
     return run
@@ -225,7 +277,9 @@ def succeed(run_id: UUID, result: dict[str, Any], artifact: Folder) -> Run:
 
 @transaction.atomic
 def prune(run_id: UUID, reason: str, result: dict[str, Any] | None = None) -> Run:
-    """The sweep gives up the run. reason: a sentence. It can't be resumed. No effect on a run that has ended."""
+    """The sweep gives up the run. reason: a sentence. It can't be resumed. No effect on a run that has
+    ended.
+    """
     run = locked(run_id)
     if run.state in rules.FINISHED:
         return run
@@ -237,7 +291,9 @@ def prune(run_id: UUID, reason: str, result: dict[str, Any] | None = None) -> Ru
 
 @transaction.atomic
 def stopped(run_id: UUID, result: dict[str, Any] | None = None) -> Run:
-    """Record that the run released its worker on request, paused or stopped; its checkpoint is kept for a resume."""
+    """Record that the run released its worker on request, paused or stopped; its checkpoint is kept for a
+    resume.
+    """
     run = locked(run_id)
     if run.state in (*rules.FINISHED, RunState.PAUSED):
         return run
@@ -251,8 +307,9 @@ def stopped(run_id: UUID, result: dict[str, Any] | None = None) -> Run:
 
 @transaction.atomic
 def fail(run_id: UUID, code: str, message: str, next_step: str, result: dict[str, Any] | None = None) -> Run:
-    """Record that the run failed. message, next_step: sentences for people. result: from the engine, if any. No effect on a run that has
-    ended."""
+    """Record that the run failed. message, next_step: sentences for people. result: from the engine, if any.
+    No effect on a run that has ended.
+    """
     run = locked(run_id)
     if run.state in rules.FINISHED:
         return run

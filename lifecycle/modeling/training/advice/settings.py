@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import math
 
-from lifecycle.modeling.training.advice.shapes import MEMBERSHIP, THIS, Answers, Candidate, Data, Lengths, Setting
+from lifecycle.modeling.training.advice.shapes import (
+    MEMBERSHIP,
+    THIS,
+    Answers,
+    Candidate,
+    Data,
+    Lengths,
+    Setting,
+)
 from lifecycle.runtime.engine.task_types.encoder_settings import IMBALANCE, LENGTHS
 from lifecycle.runtime.engine.task_types.settings import Suggestion
 
@@ -21,9 +29,13 @@ SMOOTH = "Lukasik et al. 2020: smoothing helps with noisy labels"
 DEFAULT = "The product's default"
 
 
-def choose_settings(answers: Answers, data: Data, lengths: Lengths, base: Candidate, suggestion: Suggestion) -> list[Setting]:
+def choose_settings(
+    answers: Answers, data: Data, lengths: Lengths, base: Candidate, suggestion: Suggestion
+) -> list[Setting]:
     """Fields of the spec, in display order."""
-    usual = {name: Setting(name, each.value, each.reason, DEFAULT) for name, each in suggestion.choices.items()}
+    usual = {
+        name: Setting(name, each.value, each.reason, DEFAULT) for name, each in suggestion.choices.items()
+    }
     longest = choose_max_tokens(lengths, base)
     batch, accumulation = choose_batch(usual["batch_size"], longest.value)
     patience = usual["patience"]
@@ -34,19 +46,36 @@ def choose_settings(answers: Answers, data: Data, lengths: Lengths, base: Candid
             "Sensitive data: training stops when validation stops improving, before texts are memorised.",
             MEMBERSHIP,
         )
-    rates = [usual[name] for name in ("learning_rate", "head_learning_rate") if name in usual]  # head only has no encoder rate
+    # head only has no encoder rate
+    rates = [usual[name] for name in ("learning_rate", "head_learning_rate") if name in usual]
     return [longest, batch, *accumulation, *rates, usual["epochs"], patience, *choose_loss(data)]
 
 
 def choose_max_tokens(lengths: Lengths, base: Candidate) -> Setting:
-    """The 99th percentile, in steps of 8; at least 64, or 128 if tokens are estimated from characters; at most the base's limit."""
+    """The 99th percentile, in steps of 8; at least 64, or 128 if tokens are estimated from characters; at
+    most the base's limit.
+    """
     needed = lengths.percentile(99)
     value = max(SHORTEST if lengths.counted else LENGTHS[0], math.ceil(needed / STEP) * STEP)
-    how = f"counted by the tokenizer of {base.name}" if lengths.counted else "estimated at 4.5 characters per token"
-    known = f"95 % of texts have up to {lengths.percentile(95)} tokens, 99 % up to {needed}, {how} on {len(lengths.tokens):,} texts"
+    how = (
+        f"counted by the tokenizer of {base.name}"
+        if lengths.counted
+        else "estimated at 4.5 characters per token"
+    )
+    known = (
+        f"95 % of texts have up to {lengths.percentile(95)} tokens, 99 % up to {needed}, {how} on"
+        f" {len(lengths.tokens):,} texts"
+    )
     if base.max_tokens and value > base.max_tokens:
-        return Setting("max_tokens", base.max_tokens, f"{known}. {base.name} accepts no more than this.", THIS)
-    return Setting("max_tokens", value, f"{known}. Batches are padded to their longest text only, so a high limit costs nothing.", THIS)
+        return Setting(
+            "max_tokens", base.max_tokens, f"{known}. {base.name} accepts no more than this.", THIS
+        )
+    return Setting(
+        "max_tokens",
+        value,
+        f"{known}. Batches are padded to their longest text only, so a high limit costs nothing.",
+        THIS,
+    )
 
 
 def choose_batch(usual: Setting, longest: int) -> tuple[Setting, list[Setting]]:
@@ -58,11 +87,13 @@ def choose_batch(usual: Setting, longest: int) -> tuple[Setting, list[Setting]]:
         return usual, []
     rows = usual.value // parts
     reason = (
-        f"{usual.value} texts of {longest} tokens are {usual.value * longest:,} tokens; memory grows with tokens, and the default batch "
-        f"has {BATCH_TOKENS:,}."
+        f"{usual.value} texts of {longest} tokens are {usual.value * longest:,} tokens; memory grows with"
+        f" tokens, and the default batch has {BATCH_TOKENS:,}."
     )
     source = "Gradient accumulation: the same step with less memory"
-    return Setting("batch_size", rows, reason, source), [Setting("accumulation", parts, f"Keeps {usual.value} texts per step.", source)]
+    return Setting("batch_size", rows, reason, source), [
+        Setting("accumulation", parts, f"Keeps {usual.value} texts per step.", source)
+    ]
 
 
 def choose_loss(data: Data) -> list[Setting]:
@@ -94,4 +125,8 @@ def smoothing_reason(data: Data, *, focal: bool) -> str:
     """Why labels aren't smoothed."""
     if focal:
         return "Off: it can't be combined with focal loss."
-    return "Off: labels haven't been scanned for errors." if data.doubted is None else "Off: scans found few possible label errors."
+    return (
+        "Off: labels haven't been scanned for errors."
+        if data.doubted is None
+        else "Off: scans found few possible label errors."
+    )

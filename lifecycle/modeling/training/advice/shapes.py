@@ -32,7 +32,9 @@ class Answers:
 
 @dataclass(frozen=True, slots=True)
 class Lengths:
-    """Tokens of a sample of the training texts, ascending. counted: with the base's tokenizer; else estimated from characters."""
+    """Tokens of a sample of the training texts, ascending. counted: with the base's tokenizer; else estimated
+    from characters.
+    """
 
     tokens: tuple[int, ...]
     counted: bool
@@ -50,8 +52,8 @@ class Lengths:
 class Data:
     """Facts of the dataset version and its scans. labels: rows by class and split.
 
-    leaked: test rows whose text or group is also in train. scanned: whether near duplicates were searched before the split. doubted: items
-    whose label a scan doubts; None without a scan.
+    leaked: test rows whose text or group is also in train. scanned: whether near duplicates were searched
+    before the split. doubted: items whose label a scan doubts; None without a scan.
     """
 
     splits: Mapping[str, int]
@@ -73,7 +75,9 @@ class Data:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A base model. bytes: of its weights. layers, width: of its encoder, 0 if unknown; max_tokens: the longest text, 0 for no limit."""
+    """A base model. bytes: of its weights. layers, width: of its encoder, 0 if unknown; max_tokens: the
+    longest text, 0 for no limit.
+    """
 
     uuid: str
     name: str
@@ -83,10 +87,11 @@ class Candidate:
     max_tokens: int = 0
 
     def latency_ms(self, tokens: int) -> float | None:
-        """The estimated time for a text of this many tokens on one core in fp32; None if the shape is unknown.
+        """The estimated time for a text of this many tokens on one core in fp32; None if the shape is
+        unknown.
 
-        Per layer, 12 × width² weights are multiplied and added once per token. This gives 5 ms for all-MiniLM-L6-v2 at 16 tokens; its ONNX
-        graph took 4.6 to 5.1.
+        Per layer, 12 × width² weights are multiplied and added once per token. This gives 5 ms for
+        all-MiniLM-L6-v2 at 16 tokens; its ONNX graph took 4.6 to 5.1.
         """
         if not self.layers or not self.width:
             return None
@@ -127,7 +132,9 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """The whole advice. settings: base and strategy first, then fields of the spec; others stay as suggested."""
+    """The whole advice. settings: base and strategy first, then fields of the spec; others stay as
+    suggested.
+    """
 
     verdict: Verdict
     settings: tuple[Setting, ...]

@@ -20,8 +20,13 @@ noun = Noun()
 @noun.verb
 def login(
     session: Session,
-    url: Annotated[str, Argument(metavar="URL", help="address of the site, such as https://lifecycle.example.org")] = "",
-    inference: Annotated[str, Option(metavar="URL", help="address of the inference server; port 8001 on this machine by default")] = "",
+    url: Annotated[
+        str, Argument(metavar="URL", help="address of the site, such as https://lifecycle.example.org")
+    ] = "",
+    inference: Annotated[
+        str,
+        Option(metavar="URL", help="address of the inference server; port 8001 on this machine by default"),
+    ] = "",
 ) -> None:
     """Save a server and a token.
 

@@ -28,7 +28,12 @@ def export(
     parent = find.dataset(session, dataset)
     only = find.queue(session, queue, {"dataset": parent})["uuid"] if queue else None
     where = f"/datasets/{parent['uuid']}/annotation-exports/"
-    made = ordered(session, where, {"format": format, "queue": only}, lambda row: (row["format"], row["queue"]) == (format, only))
+    made = ordered(
+        session,
+        where,
+        {"format": format, "queue": only},
+        lambda row: (row["format"], row["queue"]) == (format, only),
+    )
     path = fetch(session, f"/annotation-files/{made['uuid']}/", made, to)
     held = f"{count(made['items'], 'item')}, {count(made['answers'], 'annotation')}"
     dropped = [f"{text} {number:,}" for text, number in made["dropped"].items()]

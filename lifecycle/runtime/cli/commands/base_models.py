@@ -17,4 +17,7 @@ def created(words: Words, found: dict[str, Any]) -> list[str | Table]:
     """When and how a run can start from it."""
     ready = "" if found["root_digest"] else " once its weights are merged"
     name = json.dumps(found["name"], ensure_ascii=False)
-    return [f"{found['name']} is a base model{ready}.", f"Start from it: lifecycle runs launch DATASET@NUMBER --base {name}"]
+    return [
+        f"{found['name']} is a base model{ready}.",
+        f"Start from it: lifecycle runs launch DATASET@NUMBER --base {name}",
+    ]

@@ -8,21 +8,32 @@ from typer import Option
 
 from lifecycle.runtime.cli import find, plans, watching
 from lifecycle.runtime.cli.arguments import Endpoint, Request
-from lifecycle.runtime.cli.plans import ByHand, MaxHours, MinMinutes, MinRequests, Points, ShadowDisagreement, Steps, WrongMargin, part
+from lifecycle.runtime.cli.plans import (
+    ByHand,
+    MaxHours,
+    MinMinutes,
+    MinRequests,
+    Points,
+    ShadowDisagreement,
+    Steps,
+    WrongMargin,
+    part,
+)
 from lifecycle.runtime.cli.screen import Table, count
 from lifecycle.runtime.cli.session import Session
 from lifecycle.runtime.cli.verbs import FAILED, INTERRUPTED, Noun
 from lifecycle.runtime.cli.wording import Words
 
 ABOUT = (
-    "canary={semver} beside {baseline_semver} on {newest_rollout.full_name}; state={state:plainly}, {share:share} of the requests; "
-    "because=reason; the rule says={decision:decision}: {why}; next step={next_share:share}; page"
+    "canary={semver} beside {baseline_semver} on {newest_rollout.full_name}; state={state:plainly},"
+    " {share:share} of the requests; because=reason; the rule says={decision:decision}: {why}; next"
+    " step={next_share:share}; page"
 )
 SIDES = "at this step=name; requests; errors; slow; wrong"
 RULE = "rule=title; now; =word"
 noun = Noun(
-    "A canary is an approved version that answers a share of the requests beside the live one. A rule widens it step by step, or rolls it "
-    "back."
+    "A canary is an approved version that answers a share of the requests beside the live one. A rule widens"
+    " it step by step, or rolls it back."
 )
 
 
@@ -38,15 +49,25 @@ def start(
     wrong_margin: WrongMargin = None,
     shadow_disagreement: ShadowDisagreement = None,
     by_hand: ByHand = False,
-    forecast: Annotated[bool, Option("--forecast", help="start nothing; forecast how long it takes at the current traffic")] = False,
+    forecast: Annotated[
+        bool, Option("--forecast", help="start nothing; forecast how long it takes at the current traffic")
+    ] = False,
 ) -> int | None:
     """Give an approved version its first share."""
     promotion = find.request(session, request)
     wanted = plans.planned(
-        by_hand=by_hand, steps=steps, min_requests=min_requests, min_minutes=min_minutes, max_hours=max_hours, margin=margin,
-        wrong_margin=wrong_margin, shadow_disagreement=shadow_disagreement,
-    )  # fmt: skip
-    return plans.begin(session, promotion, find.endpoint(session, promotion["endpoint"]), wanted, forecast_only=forecast)
+        by_hand=by_hand,
+        steps=steps,
+        min_requests=min_requests,
+        min_minutes=min_minutes,
+        max_hours=max_hours,
+        margin=margin,
+        wrong_margin=wrong_margin,
+        shadow_disagreement=shadow_disagreement,
+    )
+    return plans.begin(
+        session, promotion, find.endpoint(session, promotion["endpoint"]), wanted, forecast_only=forecast
+    )
 
 
 @noun.verb

@@ -14,18 +14,29 @@ ABOUT = (
     "reviewed={right:,} correct, {wrong:,} wrong, {left:,} to go; review on=review; accept"
 )
 noun = Noun(
-    "Sample checks, for queues whose agreed annotations wait for an adjudicator. A sample is drawn, its items are reviewed on their page, "
-    "and then all that waited is accepted, if few enough of the sample were wrong."
+    "Sample checks, for queues whose agreed annotations wait for an adjudicator. A sample is drawn, its items"
+    " are reviewed on their page, and then all that waited is accepted, if few enough of the sample were"
+    " wrong."
 )
 
 
 @noun.draws("show")
 def show(words: Words, found: Row) -> list[str | Table]:
     """What is pending, and the sample's progress."""
-    waits = f"{count(found['waiting'], 'agreed item')} {'waits' if found['waiting'] == 1 else 'wait'} to be accepted."
+    waits = (
+        f"{count(found['waiting'], 'agreed item')} {'waits' if found['waiting'] == 1 else 'wait'} to be"
+        " accepted."
+    )
     if found["check"]:
         return [waits, "", *drawn(words, found["check"])]
-    return [waits, *([f"Draw a sample: lifecycle checks draw {words.known['queue']['uuid']}"] if found["waiting"] else [])]
+    return [
+        waits,
+        *(
+            [f"Draw a sample: lifecycle checks draw {words.known['queue']['uuid']}"]
+            if found["waiting"]
+            else []
+        ),
+    ]
 
 
 @noun.draws("draw")
@@ -36,9 +47,11 @@ def drawn(words: Words, check: Row) -> list[str | Table]:
         "size": check["right"] + check["wrong"] + left,
         "left": left,
         "accepts": accepts(check),
-        "earlier": f"{check['earlier_wrong']:,} of {check['earlier_judged']:,} wrong in samples that also count"
-        if check["earlier_judged"]
-        else None,
+        "earlier": (
+            f"{check['earlier_wrong']:,} of {check['earlier_judged']:,} wrong in samples that also count"
+            if check["earlier_judged"]
+            else None
+        ),
         "review": words.session.page(f"/labeling/{queue}/review/?order=sample") if left else None,
         "accept": None if left else f"lifecycle checks accept {queue}",
     }
@@ -50,7 +63,10 @@ def accepts(check: Row) -> str | None:
     if check["accepted_in_95"] is None:
         return "none: too many items of earlier samples were wrong" if check["allowed"] < 0 else None
     good, bad = check["accepted_in_95"] * 100, check["accepted_in_10"] * 100
-    return f"with {check['allowed']:,} wrong or fewer: a lot with {good:.1f} % wrong 95 times in 100, one with {bad:.1f} % 10 times"
+    return (
+        f"with {check['allowed']:,} wrong or fewer: a lot with {good:.1f} % wrong 95 times in 100, one with"
+        f" {bad:.1f} % 10 times"
+    )
 
 
 @noun.draws("accept")

@@ -9,7 +9,8 @@ from lifecycle.runtime.cli.verbs import Noun
 from lifecycle.runtime.cli.wording import Words
 
 noun = Noun(
-    "Comments on items of a queue. Before you have annotated an item, you see only what was written to you about it, as on the pages."
+    "Comments on items of a queue. Before you have annotated an item, you see only what was written to you"
+    " about it, as on the pages."
 )
 
 
@@ -19,7 +20,10 @@ def listed(words: Words, found: list[dict[str, Any]]) -> list[str | Table]:
     return [
         line
         for row in found
-        for line in (f"{row['uuid']}  about item {row['item']}", *map(comment, filter(None, (row["first"], *row["answers"]))))
+        for line in (
+            f"{row['uuid']}  about item {row['item']}",
+            *map(comment, filter(None, (row["first"], *row["answers"]))),
+        )
     ]
 
 

@@ -19,7 +19,11 @@ from lifecycle.runtime.refusals import Refused
 PROBLEMS_SHOWN = 10
 LABELS_SHOWN = 12
 SCANS = {"duplicates": "near_duplicates", "labels": "label_errors"}
-WORDS = {"near_duplicate": "near duplicates", "label_conflict": "label conflicts", "label_error": "label errors"}
+WORDS = {
+    "near_duplicate": "near duplicates",
+    "label_conflict": "label conflicts",
+    "label_error": "label errors",
+}
 noun = Noun("Datasets: create, upload files, and scan for data issues.")
 
 
@@ -29,21 +33,37 @@ def upload(
     file: Annotated[str, Argument(metavar="FILE", help="a file, or the uuid of an earlier dry run")],
     dataset: Annotated[str, Option(metavar="SLUG", help="the file's dataset, by slug or uuid")] = "",
     origin: Annotated[str, Option(help="where the file comes from, saved with it")] = "",
-    labels_as: Annotated[Literal["decisions", "suggestions"], Option(help="what its labels become: labels, or pre-labels")] = "decisions",
-    map: Annotated[list[str], Option(metavar="COLUMN=ROLE", help="how a column is used, such as worker=annotator; repeatable")] = [],  # noqa: A002, B006
+    labels_as: Annotated[
+        Literal["decisions", "suggestions"], Option(help="what its labels become: labels, or pre-labels")
+    ] = "decisions",
+    map: Annotated[
+        list[str],
+        Option(metavar="COLUMN=ROLE", help="how a column is used, such as worker=annotator; repeatable"),
+    ] = [],  # noqa: B006
     value: Annotated[
         list[str],
-        Option(metavar="VALUE=LABEL", help="the label of a value of the label column; VALUE= imports its rows unlabeled; repeatable"),
+        Option(
+            metavar="VALUE=LABEL",
+            help="the label of a value of the label column; VALUE= imports its rows unlabeled; repeatable",
+        ),
     ] = [],  # noqa: B006
     contradicting: Annotated[
         Literal["first", "undecided"] | None,
-        Option(help="keep the first of conflicting labels, or leave these texts unlabeled; for files without an annotator column"),
+        Option(
+            help=(
+                "keep the first of conflicting labels, or leave these texts unlabeled; for files without an"
+                " annotator column"
+            )
+        ),
     ] = None,
-    accept: Annotated[bool, Option("--accept", help="import it, unless the dry run found something that forbids it")] = False,
+    accept: Annotated[
+        bool, Option("--accept", help="import it, unless the dry run found something that forbids it")
+    ] = False,
 ) -> None:
     """Upload a file: a dry run first, the import with --accept.
 
-    Nothing is imported before it is accepted: at once with --accept, or later by the uuid that the dry run prints.
+    Nothing is imported before it is accepted: at once with --accept, or later by the uuid that the dry run
+    prints.
     """
     found = (
         sent(session, file, dataset, "/datasets/{}/uploads/", origin=origin)
@@ -55,17 +75,30 @@ def upload(
     blocked = looked(found).get("blocked")
     lines = dry_run(found)
     if not accept:
-        next_steps = ["Nothing is imported yet.", f"Accept it with: lifecycle datasets upload {found['uuid']} --accept", f"Or on {page}"]
-        next_steps = [f"It can't be imported as it is parsed now. Choose how to parse it on {page}"] if blocked else next_steps
+        next_steps = [
+            "Nothing is imported yet.",
+            f"Accept it with: lifecycle datasets upload {found['uuid']} --accept",
+            f"Or on {page}",
+        ]
+        next_steps = (
+            [f"It can't be imported as it is parsed now. Choose how to parse it on {page}"]
+            if blocked
+            else next_steps
+        )
         return session.screen.show(found, *lines, "", *next_steps)
     if blocked:
         session.screen.info(*lines)
-        raise Refused("The file can't be imported as it is parsed now.", next_step=f"Fix it, or choose how to parse it on {page}")
+        raise Refused(
+            "The file can't be imported as it is parsed now.",
+            next_step=f"Fix it, or choose how to parse it on {page}",
+        )
     body = {"labels_as": labels_as, "seen": found["seen"]} | ({"origin": origin} if origin else {})
     watching.follow_job(session, session.api.post(f"/uploads/{found['uuid']}/accept/", body)["uuid"])
     done = session.api.get(f"/uploads/{found['uuid']}/")
     there, out = f"{done['rows_duplicate']:,} duplicates", f"{done['rows_failed']:,} rejected rows"
-    return session.screen.show(done, *lines, "", f"Imported {count(done['rows_new'], 'new item')}; {there}, {out}.")
+    return session.screen.show(
+        done, *lines, "", f"Imported {count(done['rows_new'], 'new item')}; {there}, {out}."
+    )
 
 
 def inspected(session: Session, found: dict[str, Any]) -> dict[str, Any]:
@@ -76,11 +109,16 @@ def inspected(session: Session, found: dict[str, Any]) -> dict[str, Any]:
         found = session.api.get(f"/uploads/{found['uuid']}/")
     session.screen.close()
     if found["state"] != "inspected":
-        raise Refused(f"This upload is {found['state']}.", next_step=f"See {session.page('/datasets/uploads/' + found['uuid'] + '/')}")
+        raise Refused(
+            f"This upload is {found['state']}.",
+            next_step=f"See {session.page('/datasets/uploads/' + found['uuid'] + '/')}",
+        )
     return found
 
 
-def chosen(session: Session, found: dict[str, Any], mapped: list[str], values: list[str], contradicting: str | None) -> dict[str, Any]:
+def chosen(
+    session: Session, found: dict[str, Any], mapped: list[str], values: list[str], contradicting: str | None
+) -> dict[str, Any]:
     """The upload after a dry run with the options of the command."""
     pairs = dict(each.rpartition("=")[::2] for each in mapped)
     if "" in pairs:
@@ -91,8 +129,14 @@ def chosen(session: Session, found: dict[str, Any], mapped: list[str], values: l
         raise Usage("Write --value as VALUE=LABEL, such as --value pos=positive.")
     if not pairs and not contradicting and not values:
         return found
-    reading = {name: found[name] for name in ("encoding", "parser", "delimiter", "has_header") if found[name] != ""}
-    body = reading | {"mapping": found["mapping"] | pairs, "default_split": found["default_split"], "contradicting": contradicting}
+    reading = {
+        name: found[name] for name in ("encoding", "parser", "delimiter", "has_header") if found[name] != ""
+    }
+    body = reading | {
+        "mapping": found["mapping"] | pairs,
+        "default_split": found["default_split"],
+        "contradicting": contradicting,
+    }
     if values:
         body["label_values"] = found["label_values"] | dict(each.rpartition("=")[::2] for each in values)
     return inspected(session, session.api.post(f"/uploads/{found['uuid']}/inspect/", body))
@@ -110,18 +154,51 @@ def dry_run(found: dict[str, Any]) -> list[str | Table]:
     labels = sorted(report.get("labels", {}).items(), key=lambda each: (-each[1], each[0]))
     shown = ", ".join(f"{name} {number:,}" for name, number in labels[:LABELS_SHOWN])
     more = f" and {len(labels) - LABELS_SHOWN:,} more" if len(labels) > LABELS_SHOWN else ""
-    lines: list[str | Table] = [facts([
-        ("File", f"{found['file_name']}, {found['size']:,} bytes, {found['encoding']}"),
-        ("Rows", f"{report.get('rows', 0):,}: {report.get('ok', 0):,} usable, {report.get('failed', 0):,} rejected"),
-        ("Duplicates", f"{count(report.get('repeated') or 0, 'row')} with a text that is there already" if report.get("repeated") else ""),
-        ("Columns", ", ".join(f"{name} → {role}" for name, role in found["mapping"].items())),
-        ("Labels", f"{shown}{more}" if labels else "none"),
-        ("Values", ", ".join(f"{value} → {name or 'no label'}" for value, name in list(found["label_values"].items())[:LABELS_SHOWN])),
-        ("By", f"{count(len(people), 'annotator')}, {count(sum(people.values()), 'annotation')}" if people else ""),
-    ])]  # fmt: skip
+    lines: list[str | Table] = [
+        facts(
+            [
+                ("File", f"{found['file_name']}, {found['size']:,} bytes, {found['encoding']}"),
+                (
+                    "Rows",
+                    (
+                        f"{report.get('rows', 0):,}: {report.get('ok', 0):,} usable,"
+                        f" {report.get('failed', 0):,} rejected"
+                    ),
+                ),
+                (
+                    "Duplicates",
+                    (
+                        f"{count(report.get('repeated') or 0, 'row')} with a text that is there already"
+                        if report.get("repeated")
+                        else ""
+                    ),
+                ),
+                ("Columns", ", ".join(f"{name} → {role}" for name, role in found["mapping"].items())),
+                ("Labels", f"{shown}{more}" if labels else "none"),
+                (
+                    "Values",
+                    ", ".join(
+                        f"{value} → {name or 'no label'}"
+                        for value, name in list(found["label_values"].items())[:LABELS_SHOWN]
+                    ),
+                ),
+                (
+                    "By",
+                    (
+                        f"{count(len(people), 'annotator')}, {count(sum(people.values()), 'annotation')}"
+                        if people
+                        else ""
+                    ),
+                ),
+            ]
+        )
+    ]
     problems = report.get("problems", [])
     for each in problems[:PROBLEMS_SHOWN]:
-        lines.append(f"{'Line ' + format(each['line'], ',') if each['line'] else 'File'}: {plain(each['sentence'])} {plain(each['fix'])}")
+        lines.append(
+            f"{'Line ' + format(each['line'], ',') if each['line'] else 'File'}: {plain(each['sentence'])}"
+            f" {plain(each['fix'])}"
+        )
     rest = sum(report.get("counts", {}).values()) - len(problems[:PROBLEMS_SHOWN])
     return [*lines, f"… and {count(rest, 'more problem')}."] if rest > 0 else lines
 
@@ -130,7 +207,9 @@ def dry_run(found: dict[str, Any]) -> list[str | Table]:
 def scan(
     session: Session,
     dataset: Dataset,
-    kind: Annotated[Literal["duplicates", "labels"], Option("--for", help="near duplicates, or label errors")] = "duplicates",
+    kind: Annotated[
+        Literal["duplicates", "labels"], Option("--for", help="near duplicates, or label errors")
+    ] = "duplicates",
 ) -> None:
     """Scan a dataset for near duplicates or label errors."""
     uuid = find.dataset(session, dataset)["uuid"]
@@ -140,10 +219,19 @@ def scan(
     report = done["report"]
     session.screen.show(
         done,
-        f"{count(report['rows'], 'text')}: {count(report['new'], 'new data issue')}; {report['again']:,} known, {report['gone']:,} gone.",
-        *([f"The model agrees with {percent(report['agreement'])} of the labels."] if "agreement" in report else []),
+        f"{count(report['rows'], 'text')}: {count(report['new'], 'new data issue')}; {report['again']:,}"
+        f" known, {report['gone']:,} gone.",
+        *(
+            [f"The model agrees with {percent(report['agreement'])} of the labels."]
+            if "agreement" in report
+            else []
+        ),
         *([f"Features: {report['encoder'] or 'TF-IDF of words'}."] if "encoder" in report else []),
-        *([f"Skipped: {report['left_out_rows']:,} of labels with too few texts."] if report.get("left_out_rows") else []),
+        *(
+            [f"Skipped: {report['left_out_rows']:,} of labels with too few texts."]
+            if report.get("left_out_rows")
+            else []
+        ),
         "Open: " + ", ".join(f"{WORDS[each['kind']]} {each['open']:,}" for each in found["findings"]),
         "Page: " + session.page(f"/data-issues/dataset/{uuid}/"),
     )

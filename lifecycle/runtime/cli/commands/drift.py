@@ -13,8 +13,8 @@ WORDS_SHOWN = 8
 HIDDEN = "hidden: your role can't read the texts that they come from"
 SPAN = "{window_start} to {window_end} UTC, {rows:#prediction}, against {semver}"
 ABOUT = (
-    "endpoint={endpoint.full_name}; window={window|'not measured yet'}; result; accuracy; texts={texts_checked|'not measured yet'}; "
-    "new words; missing words; open={open_monitors|'none'}; page"
+    "endpoint={endpoint.full_name}; window={window|'not measured yet'}; result; accuracy;"
+    " texts={texts_checked|'not measured yet'}; new words; missing words; open={open_monitors|'none'}; page"
 )
 MONITORS = "monitor={name:monitor}; result={mark:mark}; value; limit; unit={unit|''}; senders; =why"
 HISTORY = (
@@ -30,21 +30,32 @@ def described(words: Words, found: Row) -> list[str | Table]:
     report, texts = found["report"], found["texts"]
     about = {
         "window": words.cell(SPAN, report) if report else "",
-        "result": ": ".join(filter(None, (words.cell("{state:mark}", report), report["why"]))) if report else None,
+        "result": (
+            ": ".join(filter(None, (words.cell("{state:mark}", report), report["why"]))) if report else None
+        ),
         "accuracy": (accuracy(report) or None) if report else None,
         "texts_checked": words.cell(SPAN + ": {state:mark}", texts) if texts else "",
         "new words": distinctive(texts, "new_words"),
         "missing words": distinctive(texts, "missing_words"),
-        "open_monitors": "; ".join(words.cell("{monitor:monitor} since {opened_at}", each) for each in found["open"]),
+        "open_monitors": "; ".join(
+            words.cell("{monitor:monitor} since {opened_at}", each) for each in found["open"]
+        ),
     }
-    results = [{"name": name} | each for part in (report, texts) if part for name, each in part["results"].items()]
-    return [words.facts(ABOUT, about), *words.tables((MONITORS, [row | {"senders": senders(row)} for row in results]))]
+    results = [
+        {"name": name} | each for part in (report, texts) if part for name, each in part["results"].items()
+    ]
+    return [
+        words.facts(ABOUT, about),
+        *words.tables((MONITORS, [row | {"senders": senders(row)} for row in results])),
+    ]
 
 
 @noun.draws("measure")
 def measured(words: Words, found: Row) -> list[str | Table]:
     """The measurement just made; `show` has the scheduled windows, and only those open and close monitors."""
-    return described(words, found | {"report": found["requested"], "texts": found["requested_texts"] or found["texts"]})
+    return described(
+        words, found | {"report": found["requested"], "texts": found["requested_texts"] or found["texts"]}
+    )
 
 
 @noun.draws("history")
@@ -58,7 +69,9 @@ def accuracy(report: Row) -> str:
     estimate, known = report["estimate"], report["realised"]
     parts = [f"{band(estimate['accuracy'])} expected"] if estimate else []
     by = f" from at least {count(known['senders'], 'sender')}" if known and known["senders"] else ""
-    return "; ".join(parts + ([f"{band(known)} by feedback on {count(known['rows'], 'prediction')}{by}"] if known else []))
+    return "; ".join(
+        parts + ([f"{band(known)} by feedback on {count(known['rows'], 'prediction')}{by}"] if known else [])
+    )
 
 
 def band(part: Row) -> str:
@@ -70,7 +83,11 @@ def distinctive(texts: Row | None, name: str) -> str | None:
     """The most distinctive words; hidden from roles that don't read texts."""
     if texts is None:
         return None
-    return HIDDEN if texts[name] is None else ", ".join(each["word"] for each in texts[name][:WORDS_SHOWN]) or None
+    return (
+        HIDDEN
+        if texts[name] is None
+        else ", ".join(each["word"] for each in texts[name][:WORDS_SHOWN]) or None
+    )
 
 
 def senders(row: Row) -> str:

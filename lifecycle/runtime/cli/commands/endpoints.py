@@ -23,11 +23,11 @@ Row = dict[str, Any]
 LIVE = "endpoint={full_name} ({environment}); live={live|'nothing yet':version}"
 TARGETS = "rolls back to=rollback_to; to deploy={waiting:request}; config=v{published_epoch}"
 TRAFFIC = (
-    "endpoint={endpoint.full_name}, {total.since} to {total.until} UTC; arm={given.arm|'all'}; "
-    "requests={total.requests:,}: {total.answers:,} predictions, {total.errors:,} errors, {total.refused:,} refused, {total.shed:,} shed; "
-    "availability={total.availability|'not measured':%2}; "
-    "latency={total.p50_ms|'–':ms} median, {total.p95_ms|'–':ms} p95, {total.p99_ms|'–':ms} p99; "
-    "confidence={total.mean_confidence|'not measured':%}; feedback; cost"
+    "endpoint={endpoint.full_name}, {total.since} to {total.until} UTC; arm={given.arm|'all'};"
+    " requests={total.requests:,}: {total.answers:,} predictions, {total.errors:,} errors, {total.refused:,}"
+    " refused, {total.shed:,} shed; availability={total.availability|'not measured':%2};"
+    " latency={total.p50_ms|'–':ms} median, {total.p95_ms|'–':ms} p95, {total.p99_ms|'–':ms} p99;"
+    " confidence={total.mean_confidence|'not measured':%}; feedback; cost"
 )
 noun = Noun("Endpoints: deploy, status, roll back, predict, traffic.")
 
@@ -37,7 +37,8 @@ def deploy(
     session: Session,
     request: Request,
     share: Annotated[
-        int | None, plans.opt(plans.share, "PERCENT", "for a request without a plan: begin as a canary with this share")
+        int | None,
+        plans.opt(plans.share, "PERCENT", "for a request without a plan: begin as a canary with this share"),
     ] = None,
 ) -> int | None:
     """Deploy an approved request by its approved plan: all traffic at once, or a canary."""
@@ -47,13 +48,19 @@ def deploy(
     if share is None and kind == "canary":
         return plans.begin(session, promotion, endpoint, {})
     if share is not None and share < WHOLE:
-        return plans.begin(session, promotion, endpoint, {"steps": [share, *(step for step in USUAL_STEPS if step > share)]})
+        return plans.begin(
+            session, promotion, endpoint, {"steps": [share, *(step for step in USUAL_STEPS if step > share)]}
+        )
     by_hand = {"share": promotion["plan"]["share"]} if kind == "share" else {}
-    made = session.api.post(f"/endpoints/{endpoint['uuid']}/deploy/", {"request": promotion["uuid"]} | by_hand)
+    made = session.api.post(
+        f"/endpoints/{endpoint['uuid']}/deploy/", {"request": promotion["uuid"]} | by_hand
+    )
     endpoint = find.endpoint(session, endpoint["uuid"])
     name, target = endpoint["full_name"], endpoint["rollback_to"]
     if by_hand:
-        session.screen.show(made, f"{made['semver']} answers {part(made['share'])} of the requests on {name}.")
+        session.screen.show(
+            made, f"{made['semver']} answers {part(made['share'])} of the requests on {name}."
+        )
         return None
     back = f"Roll back: lifecycle endpoints roll-back {name} --to {target} --reason …" if target else ""
     session.screen.show(made, f"{made['semver']} is live on {name}. {back}".rstrip())
@@ -63,9 +70,14 @@ def deploy(
 @noun.verb
 def predict(
     session: Session,
-    endpoint: Annotated[str, Argument(metavar="ENDPOINT", help="slug, or PROJECT/SLUG where the token opens several of that slug")],
+    endpoint: Annotated[
+        str,
+        Argument(metavar="ENDPOINT", help="slug, or PROJECT/SLUG where the token opens several of that slug"),
+    ],
     text: Annotated[str, Argument(metavar="TEXT", help="a text, or - for one text per line of stdin")],
-    route_key: Annotated[str, Option(metavar="KEY", help="keeps one user on one version while two share the traffic")] = "",
+    route_key: Annotated[
+        str, Option(metavar="KEY", help="keeps one user on one version while two share the traffic")
+    ] = "",
 ) -> None:
     """Predict the labels of texts; needs a token with the scope infer."""
     texts = [line.rstrip("\r\n") for line in sys.stdin] if text == "-" else [text]
@@ -110,7 +122,10 @@ def status(words: Words, found: Row) -> list[str | Table]:
         *words.lines(LIVE, found),
         *((each["arm"].capitalize(), arm(each)) for each in found["arms"] if each["arm"] != "stable"),
         *words.lines(TARGETS, found),
-        *((f"Server {each['name']}".rstrip(), server(each, found["published_epoch"])) for each in found["servers"]),
+        *(
+            (f"Server {each['name']}".rstrip(), server(each, found["published_epoch"]))
+            for each in found["servers"]
+        ),
         ("Page", words.known["page"]),
     ]
     return [facts(lines)]
@@ -119,7 +134,9 @@ def status(words: Words, found: Row) -> list[str | Table]:
 def arm(row: Row) -> str:
     """1.1.0, 5 % of the requests; stopped by a server's guard."""
     copies = "copies of " if row["arm"] == "shadow" else ""
-    notes = ("; stopped by a server's guard" if row["closed"] else "") + ("; with an injected fault" if row["fault"] else "")
+    notes = ("; stopped by a server's guard" if row["closed"] else "") + (
+        "; with an injected fault" if row["fault"] else ""
+    )
     return f"{row['semver']}, {copies}{part(row['share'])} of the requests{notes}"
 
 
@@ -135,9 +152,12 @@ def traffic(words: Words, found: Row) -> list[str | Table]:
     total = found["total"]
     judged, cost = total["right"] + total["wrong"], total["cost_per_million"]
     about = {
-        "feedback": f"{total['right']:,} correct, {total['wrong']:,} wrong ({percent(total['right'] / judged)} correct)"
-        if judged
-        else "none",
+        "feedback": (
+            f"{total['right']:,} correct, {total['wrong']:,} wrong ({percent(total['right'] / judged)}"
+            " correct)"
+            if judged
+            else "none"
+        ),
         "cost": "not measured" if cost is None else f"{cost:,.2f} {found['currency']} per 1 M predictions",
     }
     return [words.facts(TRAFFIC, found | about)]

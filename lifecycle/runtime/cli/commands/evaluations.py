@@ -27,10 +27,22 @@ def download(
 ) -> None:
     """Download the predictions of every row of a run's newest evaluation."""
     parent = find.run(session, run)
-    found = next((row for row in session.api.get("/evaluations/", run=parent["uuid"])["results"] if row["split"] == split), None)
+    found = next(
+        (
+            row
+            for row in session.api.get("/evaluations/", run=parent["uuid"])["results"]
+            if row["split"] == split
+        ),
+        None,
+    )
     if found is None:
-        raise Refused(f"Run {parent['number']} has no evaluation on {split}.", next_step=f"See: lifecycle evaluations list {run}")
-    digest = session.api.get(f"/evaluations/{found['uuid']}/")["predictions_digest"] if format == "parquet" else ""
+        raise Refused(
+            f"Run {parent['number']} has no evaluation on {split}.",
+            next_step=f"See: lifecycle evaluations list {run}",
+        )
+    digest = (
+        session.api.get(f"/evaluations/{found['uuid']}/")["predictions_digest"] if format == "parquet" else ""
+    )
     made = {"file_name": f"run-{parent['number']}-{split}-predictions.{format}", "sha256": digest}
     path = fetch(session, f"/evaluations/{found['uuid']}/predictions.{format}", made, to)
     session.screen.show(found | {"path": str(path)}, f"{path}: {count(found['rows'], 'row')}.")

@@ -16,7 +16,8 @@ from lifecycle.runtime.cli.verbs import Noun
 from lifecycle.runtime.refusals import Refusal
 
 Kind = Annotated[
-    Literal["review", "override", "truth"], Option(help="a person reviewed it, a person acted otherwise, or the true label is known")
+    Literal["review", "override", "truth"],
+    Option(help="a person reviewed it, a person acted otherwise, or the true label is known"),
 ]
 noun = Noun("Feedback on predictions; needs a token with the scope feedback.")
 
@@ -52,12 +53,16 @@ def send(
 ) -> None:
     """Send a file of JSON lines.
 
-    A line is {"prediction": "…", "right": false, "label": "refund"}, with "kind" where it isn't a review. The same line twice counts once.
+    A line is {"prediction": "…", "right": false, "label": "refund"}, with "kind" where it isn't a review. The
+    same line twice counts once.
     """
     sent = batches.send(
-        session, file, start, lambda line: {"kind": kind} | shaped(line),
+        session,
+        file,
+        start,
+        lambda line: {"kind": kind} | shaped(line),
         lambda rows: session.api.post("/feedback/", {"feedback": rows}, twice=True),
-    )  # fmt: skip
+    )
     session.screen.show({"sent": sent}, f"Feedback on {count(sent, 'prediction')} is saved.")
 
 

@@ -17,8 +17,13 @@ from lifecycle.runtime.cli.verbs import Noun
 
 Search = Annotated[str, Option(metavar="WORDS", help='card transfer, "a phrase", -without, begin*')]
 Filter = Annotated[list[str], Option("--filter", metavar="NAME=VALUE", help="repeatable")]
-Slice = Annotated[str, Option(metavar="SLICE", help="the filters of a slice, by name or uuid, to which others are added")]
-noun = Noun("Items of a dataset. Filters have the names that they have in the address of the items page, such as decided_how=unanimous.")
+Slice = Annotated[
+    str, Option(metavar="SLICE", help="the filters of a slice, by name or uuid, to which others are added")
+]
+noun = Noun(
+    "Items of a dataset. Filters have the names that they have in the address of the items page, such as"
+    " decided_how=unanimous."
+)
 
 
 @noun.verb
@@ -32,13 +37,18 @@ def export(
 ) -> None:
     """Export the items that match as CSV, with their labels."""
     uuid, wanted = query(session, dataset, search, filters, slice)
-    body = {"filters": {name: value for name, value in wanted.items() if name != "slice"}, "slice": wanted.get("slice")}
+    body = {
+        "filters": {name: value for name, value in wanted.items() if name != "slice"},
+        "slice": wanted.get("slice"),
+    }
     made = ordered(session, f"/datasets/{uuid}/item-exports/", body, lambda row: True)
     fetch(session, f"/item-files/{made['uuid']}/", made, to)
     session.screen.show(made, f"{count(made['items'], 'item')} in {to}", f"sha256  {made['sha256']}")
 
 
-def query(session: Session, dataset: str, search: str, filters: list[str], slice_: str) -> tuple[str, dict[str, str]]:
+def query(
+    session: Session, dataset: str, search: str, filters: list[str], slice_: str
+) -> tuple[str, dict[str, str]]:
     """The dataset, and the filters as the API takes them. Raises Usage for one without a value."""
     named = dict(each.partition("=")[::2] for each in filters)
     if without := [name for name, value in named.items() if not name or not value]:

@@ -31,8 +31,12 @@ def register(
     if not slug or not semver:
         raise Usage(f"{version!r} isn't a version. Write MODEL@VERSION, such as support-inbox@1.2.0.")
     source, model = find.run(session, run), find.model(session, slug)
-    stated = {name: text for name, text in (("purpose", purpose), ("limits", limits), ("risks", risks)) if text}
-    job = session.api.post(f"/models/{model['uuid']}/versions/", {"run": source["uuid"], "semver": semver, "stated": stated})
+    stated = {
+        name: text for name, text in (("purpose", purpose), ("limits", limits), ("risks", risks)) if text
+    }
+    job = session.api.post(
+        f"/models/{model['uuid']}/versions/", {"run": source["uuid"], "semver": semver, "stated": stated}
+    )
     watching.follow_job(session, job["uuid"])
     made = find.version(session, semver, {"model": model["uuid"]})
     session.screen.show(
@@ -46,8 +50,13 @@ def register(
 @noun.verb
 def verify(
     session: Session,
-    version: Annotated[str, Argument(metavar="VERSION", help="MODEL@VERSION or uuid; without it give --file")] = "",
-    key: Annotated[Path | None, Option(metavar="PEM", help="the installation's public key (signing.pub.pem), from its operator")] = None,
+    version: Annotated[
+        str, Argument(metavar="VERSION", help="MODEL@VERSION or uuid; without it give --file")
+    ] = "",
+    key: Annotated[
+        Path | None,
+        Option(metavar="PEM", help="the installation's public key (signing.pub.pem), from its operator"),
+    ] = None,
     file: Annotated[Path | None, Option(metavar="FILE", help="a local .zip export of a version")] = None,
     save: Annotated[Path | None, Option(metavar="FILE", help="save the download")] = None,
 ) -> None:

@@ -9,8 +9,8 @@ from lifecycle.runtime.cli.verbs import Noun
 from lifecycle.runtime.cli.wording import Words
 
 LIST = (
-    "objective=what; target={target:%2}; days=window_days; state=now; budget left=budget_left; burn rate={budget.burn:,.2f}; "
-    "measured=measured_at"
+    "objective=what; target={target:%2}; days=window_days; state=now; budget left=budget_left; burn"
+    " rate={budget.burn:,.2f}; measured=measured_at"
 )
 noun = Noun("Service-level objectives of an endpoint.")
 

@@ -28,9 +28,15 @@ def show(
     figure: Annotated[str, Option(metavar="NAME", help="only this business figure, by name or uuid")] = "",
     days: Annotated[int, Option(min=1, help="how far back")] = 90,
 ) -> None:
-    """Show the business figures of an endpoint with the model and without it, the difference, and its interval."""
+    """Show the business figures of an endpoint with the model and without it, the difference, and its
+    interval.
+    """
     row = find.endpoint(session, endpoint)
-    known = session.api.get(f"/endpoints/{row['uuid']}/kpis/")["results"] if not figure else [find.kpi(session, figure, {"endpoint": row})]
+    known = (
+        session.api.get(f"/endpoints/{row['uuid']}/kpis/")["results"]
+        if not figure
+        else [find.kpi(session, figure, {"endpoint": row})]
+    )
     since = (datetime.now(UTC) - timedelta(days=days)).isoformat()
     found = [session.api.get(f"/kpis/{kpi['uuid']}/", since=since) for kpi in known]
     none = f"{row['full_name']} has no business figures yet. An ML lead defines one."
@@ -40,15 +46,25 @@ def show(
 def compared(each: Row) -> tuple[object, ...]:
     """One figure."""
     between = each["difference"] or {}
-    interval = f"{worth(between['low'], each, '+')} to {worth(between['high'], each, '+')}" if between else None
+    interval = (
+        f"{worth(between['low'], each, '+')} to {worth(between['high'], each, '+')}" if between else None
+    )
     return (
-        each["kpi"]["name"], worth(each["model_mean"], each), each["model_cases"], worth(each["holdout_mean"], each), each["holdout_cases"],
-        worth(between.get("value"), each, "+"), interval, each["reading"],
-    )  # fmt: skip
+        each["kpi"]["name"],
+        worth(each["model_mean"], each),
+        each["model_cases"],
+        worth(each["holdout_mean"], each),
+        each["holdout_cases"],
+        worth(between.get("value"), each, "+"),
+        interval,
+        each["reading"],
+    )
 
 
 def worth(value: float | None, each: Row, sign: str = "") -> str | None:
-    """A value with its unit. sign: "+" for a difference, which is in points for a share and has the page's digits for a number."""
+    """A value with its unit. sign: "+" for a difference, which is in points for a share and has the page's
+    digits for a number.
+    """
     if value is None:
         return None
     if each["kpi"]["kind"] == "share":
@@ -67,15 +83,22 @@ def send(
 ) -> None:
     """Send the outcomes of cases; needs a token with the scope feedback.
 
-    A line is {"uuid": "…", "arm": "model", "value": 1, "at": "2026-11-25T10:00:00Z"}, with "prediction" and "subject" where they are known:
-    cases of one subject count as a cluster. A uuid that is sent twice counts once.
+    A line is {"uuid": "…", "arm": "model", "value": 1, "at": "2026-11-25T10:00:00Z"}, with "prediction" and
+    "subject" where they are known: cases of one subject count as a cluster. A uuid that is sent twice counts
+    once.
     """
     parent = find.endpoint(session, endpoint)
     kpi = find.kpi(session, figure, {"endpoint": parent})
     sent = batches.send(
-        session, file, start, shaped, lambda lines: session.api.post(f"/kpis/{kpi['uuid']}/outcomes/", {"outcomes": lines}, twice=True)
+        session,
+        file,
+        start,
+        shaped,
+        lambda lines: session.api.post(f"/kpis/{kpi['uuid']}/outcomes/", {"outcomes": lines}, twice=True),
     )
-    session.screen.show({"sent": sent}, f"{count(sent, 'outcome')} of {kpi['name']} {'is' if sent == 1 else 'are'} saved.")
+    session.screen.show(
+        {"sent": sent}, f"{count(sent, 'outcome')} of {kpi['name']} {'is' if sent == 1 else 'are'} saved."
+    )
 
 
 def shaped(line: Row) -> Row:

@@ -9,8 +9,8 @@ from lifecycle.runtime.cli.verbs import Noun
 from lifecycle.runtime.cli.wording import Words
 
 ABOUT = (
-    "since={since}, {weeks} weeks; promotions={governance.requested:,} requested, {governance.approved:,} approved, "
-    "{governance.waiting:,} in review; page"
+    "since={since}, {weeks} weeks; promotions={governance.requested:,} requested, {governance.approved:,}"
+    " approved, {governance.waiting:,} in review; page"
 )
 MODELS = "endpoint; version; health; correct={right:%}; requests; p95 ms={p95_ms:,.1f}; drift={drift:mark}"
 LIFTS = "figure=name; endpoint; cases=n; reading"

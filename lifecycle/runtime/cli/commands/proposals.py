@@ -29,7 +29,10 @@ def accept(
     """Publish a version that accepts proposals; their authors are notified."""
     parent = find.dataset(session, dataset)
     made = published(session, parent, file, proposals, retire=retire)
-    session.screen.show(made, f"Version {made['version']} of {parent['slug']} accepts {count(len(set(proposals)), 'proposal')}.")
+    session.screen.show(
+        made,
+        f"Version {made['version']} of {parent['slug']} accepts {count(len(set(proposals)), 'proposal')}.",
+    )
 
 
 @noun.draws("list")
@@ -42,6 +45,8 @@ def described(words: Words, row: dict[str, Any]) -> list[str | Table]:
     """One proposal."""
     on = "on version {version}" if row["version"] else "before any version"
     about = ", about {classes:label}" if row["classes"] else ""
-    answer = {"declined": "  Declined: {answer}", "accepted": "  Accepted in version {accepted_in}."}.get(row["state"])
+    answer = {"declined": "  Declined: {answer}", "accepted": "  Accepted in version {accepted_in}."}.get(
+        row["state"]
+    )
     lines = [f"{{uuid}}  {{created_at}}, {{by}} {on}{about}", "  {text}", *([answer] if answer else [])]
     return [words.vformat(line, (), row) for line in lines]

@@ -12,17 +12,25 @@ Row = dict[str, Any]
 CONFUSED = 10  # pairs of labels that are shown
 FEWEST = 20  # gold items that an annotator must have labeled for a share
 ABOUT = (
-    "queue={queue.name}; measured=as_of; compared={answers:,} annotations of {items:,} items with two or more; "
-    "left={left:#annotation}. {days_left_why|ahead}; page"
+    "queue={queue.name}; measured=as_of; compared={answers:,} annotations of {items:,} items with two or"
+    " more; left={left:#annotation}. {days_left_why|ahead}; page"
 )
-AGREEMENT = "agreement={name:coefficient}; value={value:.2f}; 95 % interval={low:.2f} to {high:.2f}; items={n}; ={why}"
+AGREEMENT = (
+    "agreement={name:coefficient}; value={value:.2f}; 95 % interval={low:.2f} to {high:.2f}; items={n};"
+    " ={why}"
+)
 PEOPLE = (
-    "annotator=name; annotations=done; skipped; median={median_seconds:s}; correct; gold; est. accuracy=likely; returned=sent_back; "
-    "=warning"
+    "annotator=name; annotations=done; skipped; median={median_seconds:s}; correct; gold; est."
+    " accuracy=likely; returned=sent_back; =warning"
 )
-GOLD = "gold label=name; annotations=done; correct=right; accuracy={share:%}; 95 % interval={low:%} to {high:%}"
+GOLD = (
+    "gold label=name; annotations=done; correct=right; accuracy={share:%}; 95 % interval={low:%} to {high:%}"
+)
 LABELS = "label={first:label}; confused with={second:label}; items"
-noun = Noun("Agreement and quality of a queue's annotators. You see everyone's figures if you may assess them, otherwise your own.")
+noun = Noun(
+    "Agreement and quality of a queue's annotators. You see everyone's figures if you may assess them,"
+    " otherwise your own."
+)
 
 
 @noun.draws("show", "measure")

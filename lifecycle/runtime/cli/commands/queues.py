@@ -10,26 +10,35 @@ from lifecycle.runtime.cli.wording import Words
 
 Row = dict[str, Any]
 ABOUT = (
-    "queue={name}, {state}; dataset={dataset:dataset}; annotations={slots_done:,} of {slots_total:,}, {overlap} per item; "
-    "decided={items_decided:,} of {items_total:,} items; to adjudicate={items_disputed:#item}; to accept={waiting:#item}; "
-    "items={source:source}; order={order:order}; acceptance={acceptance:acceptance}; assigned to={people|'all annotators'}; "
-    "hidden=pre-labels of {hidden_share} % of the items; gold; due=due_on; page"
+    "queue={name}, {state}; dataset={dataset:dataset}; annotations={slots_done:,} of {slots_total:,},"
+    " {overlap} per item; decided={items_decided:,} of {items_total:,} items; to"
+    " adjudicate={items_disputed:#item}; to accept={waiting:#item}; items={source:source};"
+    " order={order:order}; acceptance={acceptance:acceptance}; assigned to={people|'all annotators'};"
+    " hidden=pre-labels of {hidden_share} % of the items; gold; due=due_on; page"
 )
-noun = Noun("Labeling queues. A queue is called by its name, by DATASET/NAME where several datasets have one of that name, or by its uuid.")
+noun = Noun(
+    "Labeling queues. A queue is called by its name, by DATASET/NAME where several datasets have one of that"
+    " name, or by its uuid."
+)
 
 
 @noun.draws("show", "change")
 def described(words: Words, found: Row) -> list[str | Table]:
     """The queue's settings and progress."""
     waits = found["items_agreed"] or found["acceptance"] == "reviewer"
-    return [words.facts(ABOUT, found | {"waiting": found["items_agreed"] if waits else None, "gold": gold(found)})]
+    return [
+        words.facts(ABOUT, found | {"waiting": found["items_agreed"] if waits else None, "gold": gold(found)})
+    ]
 
 
 @noun.draws("open")
 def opened(words: Words, found: Row) -> list[str | Table]:
     """The number of items and annotations."""
     counts = f"{count(found['items_total'], 'item')}, {count(found['slots_total'], 'annotation')} to give"
-    return [f"{found['name']} is open: {counts if found['items_total'] else 'a job adds its items'}.", *described(words, found)]
+    return [
+        f"{found['name']} is open: {counts if found['items_total'] else 'a job adds its items'}.",
+        *described(words, found),
+    ]
 
 
 def gold(found: Row) -> str:

@@ -13,14 +13,18 @@ from lifecycle.runtime.cli.wording import Words
 from lifecycle.runtime.refusals import Refused
 
 Row = dict[str, Any]
-LIST = "no.={number:d}; endpoint={endpoint:endpoint}; state=ended; by={trigger|'a person'}; next={step|''}; proposed=created_at"
+LIST = (
+    "no.={number:d}; endpoint={endpoint:endpoint}; state=ended; by={trigger|'a person'}; next={step|''};"
+    " proposed=created_at"
+)
 ABOUT = (
-    "proposal={number:d}, {ended}; proposed={created_at} by {trigger|'a person'}; note; next; failed=failure; "
-    "new labels={labels_new:,} of {min_labels:,}; compared={comparison.why}; page"
+    "proposal={number:d}, {ended}; proposed={created_at} by {trigger|'a person'}; note; next; failed=failure;"
+    " new labels={labels_new:,} of {min_labels:,}; compared={comparison.why}; page"
 )
 noun = Noun(
-    "A proposal lists the reasons for and against retraining. When a lead approves it, labels are collected, a run is launched and "
-    "measured beside the live version, and promotion is requested. It never promotes automatically."
+    "A proposal lists the reasons for and against retraining. When a lead approves it, labels are collected,"
+    " a run is launched and measured beside the live version, and promotion is requested. It never promotes"
+    " automatically."
 )
 
 
@@ -68,12 +72,22 @@ def proposed(words: Words, found: Row) -> list[str | Table]:
 def considered(words: Words, found: Row) -> list[str | Table]:
     """The reasons, and whether it can be proposed."""
     name = words.known["endpoint"]["full_name"]
-    return [*reasons(found), f"Propose it: lifecycle retraining propose {name}" if found["possible"] else "It can't be proposed now."]
+    return [
+        *reasons(found),
+        (
+            f"Propose it: lifecycle retraining propose {name}"
+            if found["possible"]
+            else "It can't be proposed now."
+        ),
+    ]
 
 
 def reasons(found: Row) -> list[str | Table]:
     """The reasons with their facts."""
-    against = (f"Against  {reason(each)}" + (" (blocks it)" if each["stops"] else "") for each in found["reasons_against"])
+    against = (
+        f"Against  {reason(each)}" + (" (blocks it)" if each["stops"] else "")
+        for each in found["reasons_against"]
+    )
     return [*(f"For      {reason(each)}" for each in found["reasons_for"]), *against]
 
 

@@ -9,7 +9,16 @@ from uuid import uuid4
 from typer import Option
 
 from lifecycle.runtime.cli import find, watching
-from lifecycle.runtime.cli.arguments import Base, DatasetVersion, Key, Place, Priority, Run, Settings, Strategy
+from lifecycle.runtime.cli.arguments import (
+    Base,
+    DatasetVersion,
+    Key,
+    Place,
+    Priority,
+    Run,
+    Settings,
+    Strategy,
+)
 from lifecycle.runtime.cli.commands.jobs import move
 from lifecycle.runtime.cli.errors import ApiRefusal, Usage
 from lifecycle.runtime.cli.screen import facts, figure, moment, seconds, table
@@ -30,7 +39,9 @@ def on(session: Session, version: str, base: str) -> Row:
 
 
 def options(given: list[str]) -> Row:
-    """Settings as fields of a request: numbers and booleans are parsed; all else, and the name of a label, is text."""
+    """Settings as fields of a request: numbers and booleans are parsed; all else, and the name of a label, is
+    text.
+    """
     found = {}
     for each in given:
         name, equals, value = each.partition("=")
@@ -57,7 +68,9 @@ def create(session: Session, path: str, body: Row) -> Row:
     except ApiRefusal as error:
         if error.status != 404:  # the version and the base exist, so the role lacks the permission
             raise
-        raise Refused("You can see this dataset version, but not train on it.", next_step="Your roles: lifecycle whoami") from error
+        raise Refused(
+            "You can see this dataset version, but not train on it.", next_step="Your roles: lifecycle whoami"
+        ) from error
 
 
 @noun.verb
@@ -67,7 +80,9 @@ def advise(
     base: Base = "",
     sensitive: Annotated[bool, Option("--sensitive", help="the texts are sensitive")] = False,
     baseline_does: Annotated[bool, Option("--baseline-does", help="something simpler would do")] = False,
-    latency_ms: Annotated[float | None, Option(metavar="MS", help="longest time per text, on one core")] = None,
+    latency_ms: Annotated[
+        float | None, Option(metavar="MS", help="longest time per text, on one core")
+    ] = None,
     size_mb: Annotated[float | None, Option(metavar="MB", help="largest model")] = None,
     minutes: Annotated[float | None, Option(metavar="MIN", help="longest training")] = None,
 ) -> None:
@@ -75,20 +90,32 @@ def advise(
     fields = on(session, version, base)
     flags = {"sensitive": "true" if sensitive else "", "baseline_does": "true" if baseline_does else ""}
     limits = {"latency_ms": latency_ms, "size_mb": size_mb, "minutes": minutes}
-    found = session.api.get(f"/dataset-versions/{fields['snapshot']}/advice/", base=fields["base"], **flags, **limits)
+    found = session.api.get(
+        f"/dataset-versions/{fields['snapshot']}/advice/", base=fields["base"], **flags, **limits
+    )
     session.screen.show(
         found,
         f"{found['verdict']['title']} {found['verdict']['reason']}",
-        *(f"{each['severity']}: {each['title']} {each['detail']} {each['next_step']}".rstrip() for each in found["warnings"]),
+        *(
+            f"{each['severity']}: {each['title']} {each['detail']} {each['next_step']}".rstrip()
+            for each in found["warnings"]
+        ),
         "",
-        table(("SETTING", "PROPOSED", "WHY"), [(each["name"], str(each["value"]), each["reason"]) for each in found["settings"]]),
+        table(
+            ("SETTING", "PROPOSED", "WHY"),
+            [(each["name"], str(each["value"]), each["reason"]) for each in found["settings"]],
+        ),
     )
 
 
 @noun.verb
 def estimate(
-    session: Session, version: DatasetVersion, strategy: Strategy = "lora", base: Base = "", given: Settings = []  # noqa: B006
-) -> int | None:  # fmt: skip
+    session: Session,
+    version: DatasetVersion,
+    strategy: Strategy = "lora",
+    base: Base = "",
+    given: Settings = [],  # noqa: B006
+) -> int | None:
     """Estimate a run's time, memory, disk, and cost by a dry run of ten steps."""
     body = on(session, version, base) | {"strategy": strategy, "options": options(given)}
     found = session.api.post("/estimates/", body, twice=True)
@@ -101,14 +128,38 @@ def estimate(
         return INTERRUPTED
     found = session.api.get(f"/estimates/{found['uuid']}/")
     known = found["figures"]
-    session.screen.show(found, facts([
-        ("Whole run", f"{seconds(known['seconds'])} ({seconds(known['shortest'])} to {seconds(known['longest'])})"),
-        ("Step", f"{known['step_seconds']:.3f} s, {known['steps']:,} steps, {known['evaluations']:,} evaluations"),
-        ("Peak memory", f"{known['peak_memory_mb']:,.0f} MiB"),
-        ("Disk", f"{known['disk_bytes'] / 1e6:,.1f} MB at most"),
-        ("Model", f"{known['artifact_bytes'] / 1e6:,.1f} MB"),
-        ("Cost", "no price per core-hour is set" if found["price"] is None else f"{found['price']:.4g} {found['currency']}"),
-    ]))  # fmt: skip
+    session.screen.show(
+        found,
+        facts(
+            [
+                (
+                    "Whole run",
+                    (
+                        f"{seconds(known['seconds'])} ({seconds(known['shortest'])} to"
+                        f" {seconds(known['longest'])})"
+                    ),
+                ),
+                (
+                    "Step",
+                    (
+                        f"{known['step_seconds']:.3f} s, {known['steps']:,} steps, {known['evaluations']:,}"
+                        " evaluations"
+                    ),
+                ),
+                ("Peak memory", f"{known['peak_memory_mb']:,.0f} MiB"),
+                ("Disk", f"{known['disk_bytes'] / 1e6:,.1f} MB at most"),
+                ("Model", f"{known['artifact_bytes'] / 1e6:,.1f} MB"),
+                (
+                    "Cost",
+                    (
+                        "no price per core-hour is set"
+                        if found["price"] is None
+                        else f"{found['price']:.4g} {found['currency']}"
+                    ),
+                ),
+            ]
+        ),
+    )
     return None
 
 
@@ -119,7 +170,9 @@ def launch(
     strategy: Strategy = "lora",
     base: Base = "",
     given: Settings = [],  # noqa: B006
-    device: Annotated[Literal["auto", "cpu", "cuda"] | None, Option(help="cuda is a GPU, auto whichever is free first")] = None,
+    device: Annotated[
+        Literal["auto", "cpu", "cuda"] | None, Option(help="cuda is a GPU, auto whichever is free first")
+    ] = None,
     priority: Priority = "normal",
     note: Annotated[str, Option(help="what is tried, in a line")] = "",
     key: Key = "",
@@ -147,23 +200,31 @@ def watched(session: Session, run: Row) -> int | None:
     try:
         run = watching.follow_run(session, run["uuid"])
     except KeyboardInterrupt:
-        session.screen.info(f"Run {run['number']} continues. Watch it: lifecycle runs watch {find.called(session, run)}")
+        session.screen.info(
+            f"Run {run['number']} continues. Watch it: lifecycle runs watch {find.called(session, run)}"
+        )
         return INTERRUPTED
     session.screen.show(run, *watching.run_result(run))
     return None if run["state"] == "succeeded" and not run["error"] else 1
 
 
 @noun.verb
-def reproduce(session: Session, run: Run, priority: Priority = "normal", key: Key = "", watch: Watch = False) -> int | None:
+def reproduce(
+    session: Session, run: Run, priority: Priority = "normal", key: Key = "", watch: Watch = False
+) -> int | None:
     """Run a run's spec again and compare the weights; with --watch 1 unless they are equal."""
     first = find.run(session, run)
-    made = session.api.post(f"/runs/{first['uuid']}/reproduce/", {"key": keyed(key), "priority": priority}, twice=True)
+    made = session.api.post(
+        f"/runs/{first['uuid']}/reproduce/", {"key": keyed(key), "priority": priority}, twice=True
+    )
     code = launched(session, made, f"Run {made['number']} repeats run {first['number']}", watch=watch)
     if code or not watch:
         return code
     repeat = session.api.get(f"/runs/{made['uuid']}/")["repeat"]
     session.screen.info(
-        "The same weights, bit for bit." if repeat["is_same"] else f"Different weights in {', '.join(repeat['differing'])}."
+        "The same weights, bit for bit."
+        if repeat["is_same"]
+        else f"Different weights in {', '.join(repeat['differing'])}."
     )
     return None if repeat["is_same"] else 1
 
@@ -188,13 +249,23 @@ def list_(session: Session) -> None:
         ["RUN", "PROJECT", "STATE", "STRATEGY", "STEP", "OF", "SCORE", "METRIC", "LAUNCHED", "NOTE"],
         [
             (
-                str(row["number"]), projects[row["project"]], row["state"], row["strategy"], row["step"], row["total_steps"],
-                figure(row["metrics"].get(row["leading"])), watching.SCORES[row["leading"]], moment(row["created_at"]), row["note"],
+                str(row["number"]),
+                projects[row["project"]],
+                row["state"],
+                row["strategy"],
+                row["step"],
+                row["total_steps"],
+                figure(row["metrics"].get(row["leading"])),
+                watching.SCORES[row["leading"]],
+                moment(row["created_at"]),
+                row["note"],
             )
             for row in rows
         ],
-    )  # fmt: skip
-    session.screen.show(rows, lines if rows else "No runs yet. Launch one: lifecycle runs launch DATASET@NUMBER")
+    )
+    session.screen.show(
+        rows, lines if rows else "No runs yet. Launch one: lifecycle runs launch DATASET@NUMBER"
+    )
 
 
 @noun.verb

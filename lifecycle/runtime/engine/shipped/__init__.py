@@ -1,4 +1,6 @@
-"""Modules that are shipped with an exported model and work without this product: each is copied unchanged as one file."""
+"""Modules that are shipped with an exported model and work without this product: each is copied unchanged as
+one file.
+"""
 
 from __future__ import annotations
 

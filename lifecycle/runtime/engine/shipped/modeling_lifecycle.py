@@ -1,7 +1,9 @@
-"""A text encoder whose token vectors are pooled and read by one linear head, for transformers with trust_remote_code=True.
+"""A text encoder whose token vectors are pooled and read by one linear head, for transformers with
+trust_remote_code=True.
 
-It is beside the weights that it reads, since no class of the library's own computes the same: those of BERT and its kin send the first
-token's vector through a layer that this model does not have. It needs torch and transformers and asks nothing of a network.
+It is beside the weights that it reads, since no class of the library's own computes the same: those of BERT
+and its kin send the first token's vector through a layer that this model does not have. It needs torch and
+transformers and asks nothing of a network.
 """
 
 from __future__ import annotations
@@ -15,15 +17,27 @@ from transformers.modeling_outputs import SequenceClassifierOutput
 
 
 class LifecycleConfig(PretrainedConfig):  # type: ignore[misc]
-    """encoder: the configuration of the text encoder. pooling: mean or cls. adapter_width: of the bottleneck adapters behind its layers,
-    0 where it has none. reads_pairs: two texts are distinguished by their separator alone. Labels and problem type are the library's."""
+    """encoder: the configuration of the text encoder. pooling: mean or cls. adapter_width: of the bottleneck
+    adapters behind its layers, 0 where it has none. reads_pairs: two texts are distinguished by their
+    separator alone. Labels and problem type are the library's.
+    """
 
     model_type = "lifecycle"
 
     def __init__(
-        self, encoder: dict[str, Any] | None = None, pooling: str = "mean", adapter_width: int = 0, reads_pairs: bool = False, **more: Any
+        self,
+        encoder: dict[str, Any] | None = None,
+        pooling: str = "mean",
+        adapter_width: int = 0,
+        reads_pairs: bool = False,
+        **more: Any,
     ) -> None:
-        self.encoder, self.pooling, self.adapter_width, self.reads_pairs = dict(encoder or {}), pooling, adapter_width, reads_pairs
+        self.encoder, self.pooling, self.adapter_width, self.reads_pairs = (
+            dict(encoder or {}),
+            pooling,
+            adapter_width,
+            reads_pairs,
+        )
         super().__init__(**more)
 
 
@@ -45,8 +59,9 @@ def _through(layer: Any, _: Any, output: Any) -> Any:
 
 
 class LifecycleForSequenceClassification(PreTrainedModel):  # type: ignore[misc]
-    """Softmax of its logits, or sigmoid where a text may have several labels, gives calibrated probabilities: the temperature is in the
-    head's weights."""
+    """Softmax of its logits, or sigmoid where a text may have several labels, gives calibrated probabilities:
+    the temperature is in the head's weights.
+    """
 
     config_class = LifecycleConfig
     _supports_sdpa = True
@@ -59,7 +74,9 @@ class LifecycleForSequenceClassification(PreTrainedModel):  # type: ignore[misc]
             self.encoder.pooler = None
         if config.adapter_width:
             layers = next(
-                each for each in self.encoder.modules() if isinstance(each, nn.ModuleList) and len(each) == inner.num_hidden_layers
+                each
+                for each in self.encoder.modules()
+                if isinstance(each, nn.ModuleList) and len(each) == inner.num_hidden_layers
             )
             for layer in layers:
                 layer.adapter = Bottleneck(inner.hidden_size, config.adapter_width)
@@ -79,7 +96,9 @@ class LifecycleForSequenceClassification(PreTrainedModel):  # type: ignore[misc]
         mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
         given = {"input_ids": input_ids, "attention_mask": mask}
         if token_type_ids is not None:
-            given["token_type_ids"] = torch.zeros_like(input_ids) if self.config.reads_pairs else token_type_ids
+            given["token_type_ids"] = (
+                torch.zeros_like(input_ids) if self.config.reads_pairs else token_type_ids
+            )
         output = self.encoder(**given)
         if self.config.pooling == "pooler":
             pooled = output.pooler_output

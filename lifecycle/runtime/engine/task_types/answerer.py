@@ -1,10 +1,13 @@
-"""What a task contributes to answering: how a run's artifact is written, measured, explained, perturbed, and built upon.
+"""What a task contributes to answering: how a run's artifact is written, measured, explained, perturbed, and
+built upon.
 
 finish               from trained weights to the artifact that serves, measured as it will serve
 open                 the artifact, ready to answer; what follows is given it
-ask, predicted, beside   an evaluation: what a model gives, the same as it is measured and kept, and what the report has beside its measures
+ask, predicted, beside   an evaluation: what a model gives, the same as it is measured and kept, and what the
+                         report has beside its measures
 losses, remembered   losses of rows under it, and its scores on earlier rows
-reads … compare      robustness: how rows are disturbed, answered, and compared with the answers to the undisturbed rows
+reads … compare      robustness: how rows are disturbed, answered, and compared with the answers to the
+                     undisturbed rows
 """
 
 from __future__ import annotations
@@ -44,7 +47,9 @@ class Trained:
 
 
 class Finished(NamedTuple):
-    """Scores of validation by name, the artifact's description, and by graph what answering these rows took: rows, seconds, cpu_seconds."""
+    """Scores of validation by name, the artifact's description, and by graph what answering these rows took:
+    rows, seconds, cpu_seconds.
+    """
 
     values: dict[str, float]
     info: ArtifactInfo
@@ -82,9 +87,11 @@ class ChangedRow:
 
 @dataclass(frozen=True)
 class Sides:
-    """N rows before and after they were disturbed. before, after: ready for scoring; own: (2, N), each row's own score, 0 to 1, on both
-    sides; changed: (N,), whether the answer is another; changes: the changed rows, in order. lost: how many spans are not scored
-    because they were cut off, and in how many rows; None where there are no spans."""
+    """N rows before and after they were disturbed. before, after: ready for scoring; own: (2, N), each row's
+    own score, 0 to 1, on both sides; changed: (N,), whether the answer is another; changes: the changed rows,
+    in order. lost: how many spans are not scored because they were cut off, and in how many rows; None where
+    there are no spans.
+    """
 
     before: Countable
     after: Countable
@@ -95,8 +102,9 @@ class Sides:
 
 
 class Answerer(ABC, Generic[A, S, P]):
-    """probed: scores that a robustness test reports, the leading one first. at_once: rows predicted between two checks for
-    cancellation; lost_at_once: the same where losses are measured."""
+    """probed: scores that a robustness test reports, the leading one first. at_once: rows predicted between
+    two checks for cancellation; lost_at_once: the same where losses are measured.
+    """
 
     probed: ClassVar[tuple[str, ...]]
     at_once: ClassVar[int] = 256
@@ -111,12 +119,16 @@ class Answerer(ABC, Generic[A, S, P]):
         """Write the merged weights and the tokenizer as a base that another run can start from."""
 
     @abstractmethod
-    def open(self, artifact: Path, base: Path | None, *, threads: int, batch_size: int, cancelled: Cancelled) -> A:
+    def open(
+        self, artifact: Path, base: Path | None, *, threads: int, batch_size: int, cancelled: Cancelled
+    ) -> A:
         """Raises EngineFault `base_missing` where it needs a base that is not given, or is another."""
 
     @abstractmethod
     def ask(self, opened: A, asked: Evaluation) -> S:
-        """What the model gives to the rows, and, where the report needs them, the models that it is compared with."""
+        """What the model gives to the rows, and, where the report needs them, the models that it is compared
+        with.
+        """
 
     @abstractmethod
     def predicted(self, given: S, asked: Evaluation) -> P:
@@ -124,7 +136,9 @@ class Answerer(ABC, Generic[A, S, P]):
 
     @abstractmethod
     def beside(self, opened: A, given: S, predicted: P, asked: Evaluation) -> dict[str, Any]:
-        """What the report has beside its measures: baselines, where they are asked for, and what only this task reports."""
+        """What the report has beside its measures: baselines, where they are asked for, and what only this
+        task reports.
+        """
 
     @abstractmethod
     def losses(self, opened: A, rows: Rows) -> Floats:
@@ -132,7 +146,9 @@ class Answerer(ABC, Generic[A, S, P]):
 
     @abstractmethod
     def remembered(self, run: Trained, rows: Rows, labels: tuple[str, ...]) -> tuple[Countable, Countable]:
-        """The run's base and its artifact on rows of these labels that the base was measured on, ready for scoring."""
+        """The run's base and its artifact on rows of these labels that the base was measured on, ready for
+        scoring.
+        """
 
     def reads(self, rows: Rows) -> Sequence[Any]:
         """What the model reads of each row: where that is equal, so is the answer."""
@@ -143,8 +159,13 @@ class Answerer(ABC, Generic[A, S, P]):
         """The answers to rows, also to disturbed ones."""
 
     def disturb(self, probe: str, rows: Rows, seed: int) -> Rows:
-        """The rows under one of perturb.PROBES, each by its id. By default only the texts: the truth stays."""
-        texts = (disturb(probe, text, seed=seed, name=name).text for name, text in zip(rows.ids, rows.texts, strict=True))
+        """The rows under one of perturb.PROBES, each by its id. By default only the texts: the truth
+        stays.
+        """
+        texts = (
+            disturb(probe, text, seed=seed, name=name).text
+            for name, text in zip(rows.ids, rows.texts, strict=True)
+        )
         return replace(rows, texts=tuple(texts))
 
     @abstractmethod
@@ -152,5 +173,7 @@ class Answerer(ABC, Generic[A, S, P]):
         """Answers to the undisturbed rows, ready for scoring."""
 
     @abstractmethod
-    def compare(self, info: ArtifactInfo, rows: Rows, clean: Sequence[Any], disturbed: Rows, answers: Sequence[Any]) -> Sides:
+    def compare(
+        self, info: ArtifactInfo, rows: Rows, clean: Sequence[Any], disturbed: Rows, answers: Sequence[Any]
+    ) -> Sides:
         """Answers to disturbed rows beside those to the undisturbed rows."""

@@ -1,5 +1,6 @@
-"""Settings shared by all tasks with encoders: defaults for this data, each with its reason, and the estimated time of the run. No
-torch."""
+"""Settings shared by all tasks with encoders: defaults for this data, each with its reason, and the estimated
+time of the run. No torch.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +13,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from lifecycle.runtime.engine.base import MINILM
 from lifecycle.runtime.engine.document import SpecError, shown
 from lifecycle.runtime.engine.strategy import DECODER_STRATEGIES, Strategy
-from lifecycle.runtime.engine.task_types.settings import Choice, Facts, Lengths, Settings, Suggestion, shared_choices, tokens
+from lifecycle.runtime.engine.task_types.settings import (
+    Choice,
+    Facts,
+    Lengths,
+    Settings,
+    Suggestion,
+    shared_choices,
+    tokens,
+)
 
 if TYPE_CHECKING:
     from lifecycle.runtime.engine.spec import TrainSpec
@@ -22,11 +31,13 @@ LEARNING_LAYERS = 2  # of fast_lora, the upper ones
 MAX_LABELS = 1000
 
 SPECIAL_TOKENS = 2
-LENGTHS = (128, 256, 512)  # the tokens of a text are guessed by its characters: slang and names have twice as many
+# the tokens of a text are guessed by its characters: slang and names have twice as many
+LENGTHS = (128, 256, 512)
 FULL_STEPS = 250
 IMBALANCE = 10.0
 
-# Examples a second on 2 cores at 16 tokens a text with bf16 (banking77, all-MiniLM-L6-v2); a measured rate of this machine replaces it.
+# Examples a second on 2 cores at 16 tokens a text with bf16 (banking77, all-MiniLM-L6-v2); a measured rate of
+# this machine replaces it.
 RATES = {"lora": 170.0, "fast_lora": 460.0, "full": 145.0, "ia3": 160.0, "adapter": 170.0, "head": 15_000.0}
 FORWARD_RATE = 450.0
 RATE_TOKENS = 16
@@ -41,12 +52,16 @@ RATE_REASONS = {
     "fast_lora": "Adapters start at zero and need about ten times the learning rate of full fine-tuning.",
     "full": "All weights are trained, so small steps preserve what the base model learned.",
     "ia3": "Only scaling vectors are trained, starting at one; they need a high learning rate.",
-    "adapter": "Adapters start as the identity and need about five times the learning rate of full fine-tuning.",
+    "adapter": (
+        "Adapters start as the identity and need about five times the learning rate of full fine-tuning."
+    ),
 }
 
 
 class EncoderSettings(Settings):
-    """Labels of texts and of their parts, and responses in order. least_steps: that a run should make, where rows are few."""
+    """Labels of texts and of their parts, and responses in order. least_steps: that a run should make, where
+    rows are few.
+    """
 
     decoder = False
     other_base = f"is a decoder, which only attends to earlier tokens. Choose an encoder, such as {MINILM}."
@@ -92,22 +107,36 @@ class EncoderSettings(Settings):
         choices = {
             "epochs": epochs,
             "batch_size": batch_size,
-            **({"learning_rate": Choice(ENCODER_RATE[strategy], RATE_REASONS[strategy])} if strategy != "head" else {}),
-            "head_learning_rate": Choice(HEAD_RATE, "The head starts from random weights and must train faster than the encoder."),
+            **(
+                {"learning_rate": Choice(ENCODER_RATE[strategy], RATE_REASONS[strategy])}
+                if strategy != "head"
+                else {}
+            ),
+            "head_learning_rate": Choice(
+                HEAD_RATE, "The head starts from random weights and must train faster than the encoder."
+            ),
             "max_tokens": _max_tokens(facts.lengths.long),
-            "pooling": Choice("mean", "Sentence encoders are trained with mean pooling; their [CLS] vector adapts slowly."),
+            "pooling": Choice(
+                "mean", "Sentence encoders are trained with mean pooling; their [CLS] vector adapts slowly."
+            ),
             "weight_decay": Choice(0.01, "The default; it hardly matters for short runs."),
-            "warmup_fraction": Choice(0.06, "The learning rate rises over the first 6 % of steps, which stabilises the start."),
+            "warmup_fraction": Choice(
+                0.06, "The learning rate rises over the first 6 % of steps, which stabilises the start."
+            ),
             "evaluations_per_epoch": _evaluations(epochs.value),
             "patience": _patience(epochs.value),
             "class_weights": _class_weights(facts.counts),
-            "label_smoothing": Choice(0.0, "Off: 0.1 makes the model less confident, which helps with noisy labels."),
+            "label_smoothing": Choice(
+                0.0, "Off: 0.1 makes the model less confident, which helps with noisy labels."
+            ),
             "focal_gamma": Choice(0.0, "Off: 2 down-weights easy rows, which helps with rare, hard labels."),
             **shared_choices(strategy),
             **self.inner(strategy, base.get("layers") or 0),
         }
         asked = epochs.value * choices["evaluations_per_epoch"].value
-        return Suggestion(self.own(choices, facts, strategy), *estimate_seconds(facts, epochs.value, asked, strategy))
+        return Suggestion(
+            self.own(choices, facts, strategy), *estimate_seconds(facts, epochs.value, asked, strategy)
+        )
 
     def batch_size(self, facts: Facts) -> Choice:
         """Rows of a step."""
@@ -123,32 +152,50 @@ class EncoderSettings(Settings):
         plain, choices = Strategy(), {}
         if strategy in ("lora", "fast_lora"):
             choices = {
-                "rank": Choice(plain.rank, "Rank 8 on query and value weights is within one point of full fine-tuning on banking77."),
+                "rank": Choice(
+                    plain.rank,
+                    "Rank 8 on query and value weights is within one point of full fine-tuning on banking77.",
+                ),
                 "alpha": Choice(plain.alpha, "Twice the rank, the usual scaling."),
                 "dora": Choice(
-                    False, "Off: DoRA trains magnitude and direction of weights separately; slightly better at low ranks, and slower."
+                    False,
+                    "Off: DoRA trains magnitude and direction of weights separately; slightly better at low"
+                    " ranks, and slower.",
                 ),
-                "rank_stabilised": Choice(False, "Off: if on, adapters are scaled by the square root of the rank, which helps high ranks."),
+                "rank_stabilised": Choice(
+                    False,
+                    "Off: if on, adapters are scaled by the square root of the rank, which helps high ranks.",
+                ),
             }
         if strategy == "adapter":
-            choices = {"width": Choice(plain.width, "Narrow enough for few rows; doubling it rarely helps classification.")}
+            choices = {
+                "width": Choice(
+                    plain.width, "Narrow enough for few rows; doubling it rarely helps classification."
+                )
+            }
         if strategy in ("lora", "fast_lora", "adapter"):
             choices["dropout"] = Choice(plain.dropout, "Drops 10 % of adapter inputs to reduce overfitting.")
         if strategy == "fast_lora":
             kept = max(1, layers - LEARNING_LAYERS)
             choices["frozen_layers"] = Choice(
-                kept, f"The output of this many of {layers} layers, from the bottom, is cached; training only runs the others."
+                kept,
+                f"The output of this many of {layers} layers, from the bottom, is cached; training only runs"
+                " the others.",
             )
         elif strategy != "head":
-            choices["frozen_layers"] = Choice(0, "All layers are trained; freezing the lowest saves time and helps with few rows.")
+            choices["frozen_layers"] = Choice(
+                0, "All layers are trained; freezing the lowest saves time and helps with few rows."
+            )
         return choices
 
-    def trainable(self, strategy: str, base: Mapping[str, Any], labels: int, inner: Mapping[str, Any]) -> int | None:
+    def trainable(
+        self, strategy: str, base: Mapping[str, Any], labels: int, inner: Mapping[str, Any]
+    ) -> int | None:
         """By the shapes of an encoder.
 
-        LoRA: query and value of each layer, two matrices of hidden x rank each. IA3: keys, values and what enters both dense parts, of
-        which the inner one is taken to be four times as wide. Adapters: down and up with their biases. The head: hidden x outputs and a
-        bias.
+        LoRA: query and value of each layer, two matrices of hidden x rank each. IA3: keys, values and what
+        enters both dense parts, of which the inner one is taken to be four times as wide. Adapters: down and
+        up with their biases. The head: hidden x outputs and a bias.
         """
         hidden, layers, parameters = base.get("hidden_size"), base.get("layers"), base.get("parameters")
         if not hidden or not layers or not parameters:
@@ -170,7 +217,9 @@ class EncoderSettings(Settings):
         """Logits of the head: one a label."""
         return labels
 
-    def continuing(self, name: str, before: Mapping[str, Any], labels: Sequence[str], choices: Mapping[str, Choice]) -> dict[str, Choice]:
+    def continuing(
+        self, name: str, before: Mapping[str, Any], labels: Sequence[str], choices: Mapping[str, Choice]
+    ) -> dict[str, Choice]:
         """Rehearsal, and the head if it has outputs of the task."""
         both, every, known = self.inherited(labels, before["labels"])
         found = super().continuing(name, before, labels, choices)
@@ -181,11 +230,15 @@ class EncoderSettings(Settings):
             found["pooling"] = Choice(before["pooling"], f"Same as the head of {name}.")
         if both == every and "head_learning_rate" in choices:
             rate = KEPT_HEAD_SHARE * choices["head_learning_rate"].value
-            found["head_learning_rate"] = Choice(rate, "The head is already trained, so it needs a low learning rate.")
+            found["head_learning_rate"] = Choice(
+                rate, "The head is already trained, so it needs a low learning rate."
+            )
         return found
 
     def inherited(self, labels: Sequence[str], known: Collection[str]) -> tuple[int, int, str]:
-        """How many of its outputs a head shares with these labels, of how many, and a text that names them."""
+        """How many of its outputs a head shares with these labels, of how many, and a text that names
+        them.
+        """
         both = sum(label in known for label in labels)
         some = f"{both} of these {len(labels)} labels; the others start from random weights."
         return both, len(labels), some if both < len(labels) else "all of these labels."
@@ -212,7 +265,10 @@ def _large_batch(rows: int) -> Choice:
 def _epochs(rows: int, batch_size: int, strategy: str, least_steps: int) -> Choice:
     steps = math.ceil(rows / batch_size)
     if strategy == "head":
-        return Choice(min(60, max(20, math.ceil(1000 / steps))), "Frozen embeddings are cached, so epochs cost almost nothing.")
+        return Choice(
+            min(60, max(20, math.ceil(1000 / steps))),
+            "Frozen embeddings are cached, so epochs cost almost nothing.",
+        )
     if rows > 200_000:
         return Choice(1, f"One pass over {rows:,} rows is {steps:,} steps, enough.")
     if rows > 50_000:
@@ -221,15 +277,21 @@ def _epochs(rows: int, batch_size: int, strategy: str, least_steps: int) -> Choi
     if epochs > 4:
         return Choice(
             epochs,
-            f"{rows:,} rows make {steps} step{'s' * (steps != 1)} per epoch; {epochs} epochs make {epochs * steps}"
-            f" (at least {least_steps} steps, up to 20 epochs).",
+            f"{rows:,} rows make {steps} step{'s' * (steps != 1)} per epoch; {epochs} epochs make"
+            f" {epochs * steps} (at least {least_steps} steps, up to 20 epochs).",
         )
-    return Choice(4, f"{4 * steps:,} steps. On data like this, the best step is usually in the third or fourth epoch.")
+    return Choice(
+        4, f"{4 * steps:,} steps. On data like this, the best step is usually in the third or fourth epoch."
+    )
 
 
 def _max_tokens(long: float) -> Choice:
     value = next((each for each in LENGTHS if each >= long), LENGTHS[-1])
-    tail = "longer ones are truncated" if long > value else "batches are padded to their longest text only, so a high limit costs nothing"
+    tail = (
+        "longer ones are truncated"
+        if long > value
+        else "batches are padded to their longest text only, so a high limit costs nothing"
+    )
     return Choice(value, f"99 % of texts have up to {long:.0f} tokens; {tail}.")
 
 
@@ -251,23 +313,43 @@ def _class_weights(class_counts: Sequence[int]) -> Choice:
         return Choice(False, "Off: all rows have equal weight.")
     ratio = max(counts) / min(counts)
     if ratio > IMBALANCE:
-        return Choice(True, f"The largest label has {ratio:.0f} times the rows of the smallest, which would otherwise be ignored.")
-    return Choice(False, f"Off: the largest label has {ratio:.1f} times the rows of the smallest, which needs no weighting.")
+        return Choice(
+            True,
+            f"The largest label has {ratio:.0f} times the rows of the smallest, which would otherwise be"
+            " ignored.",
+        )
+    return Choice(
+        False,
+        f"Off: the largest label has {ratio:.1f} times the rows of the smallest, which needs no weighting.",
+    )
 
 
 def estimate_seconds(facts: Facts, epochs: int, evaluations: int, strategy: str) -> tuple[float, str]:
     """About how long a run takes, and the basis of the estimate."""
     rows, validation_rows = facts.rows, facts.validation_rows
-    scale = (facts.cores or os.cpu_count() or RATE_CORES) / RATE_CORES * RATE_TOKENS / max(facts.lengths.median, 4)
+    scale = (
+        (facts.cores or os.cpu_count() or RATE_CORES)
+        / RATE_CORES
+        * RATE_TOKENS
+        / max(facts.lengths.median, 4)
+    )
     forward, rate = FORWARD_RATE * scale, facts.rate or RATES[strategy] * scale
     if strategy == "head":
         seconds = START_SECONDS + (rows + validation_rows) / forward + epochs * rows / RATES["head"]
     elif strategy == "fast_lora":
         once, faster = (rows + validation_rows) / forward, RATES[strategy] / RATES["lora"]
-        seconds = START_SECONDS + once + epochs * rows / rate + evaluations * validation_rows / (forward * faster)
+        seconds = (
+            START_SECONDS + once + epochs * rows / rate + evaluations * validation_rows / (forward * faster)
+        )
     else:
         seconds = START_SECONDS + epochs * rows / rate + evaluations * validation_rows / forward
     if facts.rate:
-        return seconds, f"From {facts.rate:.0f} examples per second, measured in an earlier run on this machine."
-    measured = f"From {RATES['lora']:.0f} examples per second, measured with LoRA on two cores at {RATE_TOKENS} tokens"
+        return (
+            seconds,
+            f"From {facts.rate:.0f} examples per second, measured in an earlier run on this machine.",
+        )
+    measured = (
+        f"From {RATES['lora']:.0f} examples per second, measured with LoRA on two cores at {RATE_TOKENS}"
+        " tokens"
+    )
     return seconds, f"{measured}, scaled to this machine and data; other load slows it."

@@ -35,7 +35,9 @@ Array = NDArray[Any]
 
 
 class GraphAnswerer(Answerer[Predictor, Any, P], Generic[P]):
-    """What the graph gives is decoded. has_int8: whether its graph is rounded to int8 where that passes the gate, which measures labels."""
+    """What the graph gives is decoded. has_int8: whether its graph is rounded to int8 where that passes the
+    gate, which measures labels.
+    """
 
     learner: ClassVar[EncoderLearner[Any]]
     decoding: ClassVar[Decoding[Any]]
@@ -43,10 +45,17 @@ class GraphAnswerer(Answerer[Predictor, Any, P], Generic[P]):
     has_int8: ClassVar[bool] = True
 
     def finish(self, run: Trained) -> Finished:
-        """Write the artifact, choose its graph, fit on validation what turns logits into answers, and measure it as it will serve."""
-        from lifecycle.runtime.engine.quantise import try_int8  # quantisation is imported only where a run ends
+        """Write the artifact, choose its graph, fit on validation what turns logits into answers, and measure
+        it as it will serve.
+        """
+        # quantisation is imported only where a run ends
+        from lifecycle.runtime.engine.quantise import try_int8
 
-        artifact, rows, truth = run.folder / "artifact", run.prepared.validation, run.trainer.eval_dataset.encoded.truth
+        artifact, rows, truth = (
+            run.folder / "artifact",
+            run.prepared.validation,
+            run.trainer.eval_dataset.encoded.truth,
+        )
         model: Any = run.trainer.accelerator.unwrap_model(run.trainer.model, keep_fp32_wrapper=False)
         info = described(run)
         write_artifact(artifact, model, run.prepared.tokenizer, info)
@@ -54,18 +63,23 @@ class GraphAnswerer(Answerer[Predictor, Any, P], Generic[P]):
         logits, paces = answered.logits, {"fp32": answered.pace}
         info = self.decoding.fit(info, logits, truth, rows.codes)
         if self.has_int8:
-            run.events.write("stage", name="int8", message=f"Comparing int8 with fp32 on {len(rows):,} validation rows.")
+            run.events.write(
+                "stage", name="int8", message=f"Comparing int8 with fp32 on {len(rows):,} validation rows."
+            )
             info, rounded = try_int8(artifact, info, rows, logits, run.spec.threads)
             if rounded is not None:
                 logits, paces["int8"] = rounded.logits, rounded.pace
                 info = self.decoding.fit(info, logits, truth, rows.codes)
         set_info(artifact, info)
         if info.operating and info.operating.missed:
-            run.events.write("finding", **diagnosis.operating_point_missed(info.operating, info.labels).to_json())
+            run.events.write(
+                "finding", **diagnosis.operating_point_missed(info.operating, info.labels).to_json()
+            )
         if info.deciding and not info.deciding.is_met:
             run.events.write("finding", **diagnosis.threshold_missed(info.deciding).to_json())
         values, before = (
-            metrics.point_estimates(self.scored(logits, truth, card)) for card in (info, replace(info, temperature=1.0, deciding=None))
+            metrics.point_estimates(self.scored(logits, truth, card))
+            for card in (info, replace(info, temperature=1.0, deciding=None))
         )
         measured = {"validation_loss": before[self.measures.metrics.loss]}
         if "ece" in before:
@@ -74,7 +88,9 @@ class GraphAnswerer(Answerer[Predictor, Any, P], Generic[P]):
 
     def scored(self, logits: Any, truth: Any, info: ArtifactInfo) -> Countable:
         """Rows as the artifact would predict them, ready for scoring, which needs no ids."""
-        return self.measures.score(self.decoding.predicted(self.decoding.decode(logits, info.temperature), truth, (), info))
+        return self.measures.score(
+            self.decoding.predicted(self.decoding.decode(logits, info.temperature), truth, (), info)
+        )
 
     def merge(self, artifact: Path, base: Path | None, info: ArtifactInfo, target: Path) -> None:
         """With the head beside them."""
@@ -82,7 +98,9 @@ class GraphAnswerer(Answerer[Predictor, Any, P], Generic[P]):
         shutil.copyfile(artifact / HEAD, target / HEAD)
         load_tokenizer(artifact).save_pretrained(target)
 
-    def open(self, artifact: Path, base: Path | None, *, threads: int, batch_size: int, cancelled: Cancelled) -> Predictor:
+    def open(
+        self, artifact: Path, base: Path | None, *, threads: int, batch_size: int, cancelled: Cancelled
+    ) -> Predictor:
         """As `open_predictor`."""
         return open_predictor(artifact, base, threads, batch_size)
 
@@ -106,7 +124,9 @@ class GraphAnswerer(Answerer[Predictor, Any, P], Generic[P]):
     def beside(self, opened: Predictor, given: Any, predicted: P, asked: Evaluation) -> dict[str, Any]:
         """temperature, the graph that answered, and baselines."""
         found = {"temperature": asked.info.temperature, "graph": "int8" if opened.alone else "fp32"}
-        return found | (baselines.against(predicted, asked) if asked.spec.baselines and not asked.cancelled() else {})
+        return found | (
+            baselines.against(predicted, asked) if asked.spec.baselines and not asked.cancelled() else {}
+        )
 
     def losses(self, opened: Predictor, rows: Rows) -> Floats:
         """As the task's measures have them."""
@@ -114,9 +134,14 @@ class GraphAnswerer(Answerer[Predictor, Any, P], Generic[P]):
 
     def remembered(self, run: Trained, rows: Rows, labels: tuple[str, ...]) -> tuple[Countable, Countable]:
         """The base through torch, as it has no graph, and the artifact as it serves."""
-        base, predictor = run.folder / run.spec.base.path, Predictor(run.folder / "artifact", run.spec.threads)
+        base, predictor = (
+            run.folder / run.spec.base.path,
+            Predictor(run.folder / "artifact", run.spec.threads),
+        )
         before, after = ArtifactInfo.read(base), predictor.info
-        encoded = self.learner.encode(run.prepared.tokenizer, rows, len(labels), before.max_tokens, before.unit)
+        encoded = self.learner.encode(
+            run.prepared.tokenizer, rows, len(labels), before.max_tokens, before.unit
+        )
         batches, at_once = run.trainer.data_collator, memory.EVALUATION_BATCH
         logits = self.learner.observe(load_classifier(base, None), EncodedRows(encoded), batches, at_once)
         truth, new = self.learner.truth(rows.targets, len(labels)), self.learner.meanings(labels)
@@ -137,14 +162,25 @@ def described(run: Trained) -> ArtifactInfo:
     inputs = tuple(name for name in INPUTS if name in prepared.tokenizer.model_input_names)
     by, target, of = spec.operating_point, spec.operating_target, spec.operating_class
     return ArtifactInfo(
-        spec.labels, prepared.limit(spec), spec.pooling, 1.0, spec.strategy.kind, spec.base.name, prepared.base.digest, inputs, spec.task,
-        operating=None if by == "f1" or of else Operating(by, target), deciding=Deciding(of, by, target) if of else None,
+        spec.labels,
+        prepared.limit(spec),
+        spec.pooling,
+        1.0,
+        spec.strategy.kind,
+        spec.base.name,
+        prepared.base.digest,
+        inputs,
+        spec.task,
+        operating=None if by == "f1" or of else Operating(by, target),
+        deciding=Deciding(of, by, target) if of else None,
         unit=prepared.unit,
-    )  # fmt: skip
+    )
 
 
 def rearranged(logits: Any, old: Sequence[str], new: Sequence[str]) -> Any:
-    """Logits in another order of what they represent; NEVER for the rest. logits: (N, K), or those of tokens."""
+    """Logits in another order of what they represent; NEVER for the rest. logits: (N, K), or those of
+    tokens.
+    """
     if list(old) == list(new):
         return logits
     if isinstance(logits, Tokens):

@@ -1,10 +1,13 @@
-"""What a task contributes to training. All else (strategies, checkpoints, events, rates) is the same for every task.
+"""What a task contributes to training. All else (strategies, checkpoints, events, rates) is the same for
+every task.
 
 read, check, truth   a row's target, whether it can be learned, and all targets in the form that scores read
 encode, stack, pad   rows to token ids with what the loss reads of them, and both as tensors of a batch
-build, loss          the network that learns, and what it minimises; `frozen` is what it reads where only its head learns
+build, loss          the network that learns, and what it minimises; `frozen` is what it reads where only its
+                     head learns
 meanings             what each logit represents, by which a head is carried over to other labels
-observe, validate    a model's outputs for the validation rows during training, and their scores: `metrics.trained` selects the best
+observe, validate    a model's outputs for the validation rows during training, and their scores:
+                     `metrics.trained` selects the best
 sample               truth and prediction of a few of these rows
 """
 
@@ -37,7 +40,8 @@ T = TypeVar("T")  # the target of one row
 class Learner(ABC, Generic[T]):
     """Rows are N, labels C, in the order of the spec; `labels` is C, or the labels' names.
 
-    metrics: the best step is the best by its `trained`. network: what `build` builds, and an artifact is loaded as.
+    metrics: the best step is the best by its `trained`. network: what `build` builds, and an artifact is
+    loaded as.
     """
 
     metrics: ClassVar[Metrics]
@@ -68,7 +72,9 @@ class Learner(ABC, Generic[T]):
         return ""
 
     @abstractmethod
-    def encode(self, tokenizer: Any, rows: Rows, labels: int, max_tokens: int, unit: Unit = Unit.PIECE) -> Encoded:
+    def encode(
+        self, tokenizer: Any, rows: Rows, labels: int, max_tokens: int, unit: Unit = Unit.PIECE
+    ) -> Encoded:
         """The rows as a model reads them, cut at max_tokens. unit: what has a tag."""
 
     def outputs(self, labels: int) -> int:
@@ -90,25 +96,34 @@ class Learner(ABC, Generic[T]):
 
     @abstractmethod
     def loss(self, spec: TrainSpec, labels: Any) -> nn.Module:
-        """Of logits and a batch's labels. labels: of the training rows. Its `weight(labels)` is the weight of rows in its mean, so that the
-        parts of a batch add up to the batch."""
+        """Of logits and a batch's labels. labels: of the training rows. Its `weight(labels)` is the weight of
+        rows in its mean, so that the parts of a batch add up to the batch.
+        """
 
     @abstractmethod
     def build(self, base: Path, spec: TrainSpec, loss: nn.Module) -> Network:
-        """The network over the base's folder, with gradients only where the strategy trains. Random parts come from torch's seed."""
+        """The network over the base's folder, with gradients only where the strategy trains. Random parts
+        come from torch's seed.
+        """
 
-    def frozen(self, model: Any, encoded: Encoded, batches: Collate, cache: Path, at_once: int) -> Tensor | Activations:
-        """What the head reads of each row, of a frozen encoder; read from the cache file where it is whole. Raises
-        NotImplementedError where no strategy trains a head alone."""
+    def frozen(
+        self, model: Any, encoded: Encoded, batches: Collate, cache: Path, at_once: int
+    ) -> Tensor | Activations:
+        """What the head reads of each row, of a frozen encoder; read from the cache file where it is whole.
+        Raises NotImplementedError where no strategy trains a head alone.
+        """
         raise NotImplementedError
 
     @abstractmethod
     def observe(self, model: Any, rows: EncodedRows, batches: Collate, at_once: int) -> Any:
-        """The model's outputs for all rows in order, without dropout, at_once rows at a time: what `validate` reads."""
+        """The model's outputs for all rows in order, without dropout, at_once rows at a time: what `validate`
+        reads.
+        """
 
     def vectors(self, base: Path, pooling: str, max_tokens: int, unit: Unit, folder: Path) -> Vectors | None:
-        """Features of rows from an untuned base for the task's baselines; None where these read only texts. folder: for what does not
-        fit in memory."""
+        """Features of rows from an untuned base for the task's baselines; None where these read only texts.
+        folder: for what does not fit in memory.
+        """
         return None
 
     @abstractmethod
@@ -120,15 +135,19 @@ class Learner(ABC, Generic[T]):
         """loss, `metrics.watched` and how many different answers are given, of a model in training."""
 
     @abstractmethod
-    def sample(self, outputs: Any, truth: Any, rows: Sequence[int], labels: tuple[str, ...]) -> list[dict[str, Any]]:
-        """Of these rows, of what `observe` gave: {"truth", "answer", "confidence"}. truth and answer: a label's name or a list of names,
-        equal where the answer is right; of generated texts, None and the text. confidence: 0 to 1 before calibration, None
-        where there is none."""
+    def sample(
+        self, outputs: Any, truth: Any, rows: Sequence[int], labels: tuple[str, ...]
+    ) -> list[dict[str, Any]]:
+        """Of these rows, of what `observe` gave: {"truth", "answer", "confidence"}. truth and answer: a
+        label's name or a list of names, equal where the answer is right; of generated texts, None and the
+        text. confidence: 0 to 1 before calibration, None where there is none.
+        """
 
 
 class EncoderLearner(Learner[T]):
-    """An encoder's vectors, and a linear head on them. Without more, the pooled vector of each text, and the rows' truth is also what the
-    loss reads of them."""
+    """An encoder's vectors, and a linear head on them. Without more, the pooled vector of each text, and the
+    rows' truth is also what the loss reads of them.
+    """
 
     network: ClassVar[type[Classifier]] = Classifier
 
@@ -140,7 +159,9 @@ class EncoderLearner(Learner[T]):
         """The answers to `ask` as they are decoded."""
         return logits
 
-    def encode(self, tokenizer: Any, rows: Rows, labels: int, max_tokens: int, unit: Unit = Unit.PIECE) -> Encoded:
+    def encode(
+        self, tokenizer: Any, rows: Rows, labels: int, max_tokens: int, unit: Unit = Unit.PIECE
+    ) -> Encoded:
         """Texts as token ids, with special tokens."""
         truth = self.truth(rows.targets, labels)
         return Encoded(encode(tokenizer, rows.texts, max_tokens), truth, truth)
@@ -148,9 +169,19 @@ class EncoderLearner(Learner[T]):
     def build(self, base: Path, spec: TrainSpec, loss: nn.Module) -> Classifier:
         """As `strategies.build`."""
         outputs, checkpointing = self.outputs(len(spec.labels)), spec.gradient_checkpointing
-        return build(base, spec.strategy, spec.pooling, outputs, loss, checkpointing=checkpointing, network=self.network)
+        return build(
+            base,
+            spec.strategy,
+            spec.pooling,
+            outputs,
+            loss,
+            checkpointing=checkpointing,
+            network=self.network,
+        )
 
-    def frozen(self, model: Any, encoded: Encoded, batches: Collate, cache: Path, at_once: int) -> Tensor | Activations:
+    def frozen(
+        self, model: Any, encoded: Encoded, batches: Collate, cache: Path, at_once: int
+    ) -> Tensor | Activations:
         """Pooled vectors (N, H)."""
         return frozen_features(model, encoded.ids, batches, cache, at_once)
 
@@ -172,11 +203,16 @@ class EncoderLearner(Learner[T]):
         """The rows ready for scoring, from the outputs of `observe`."""
 
     def variety(self, scored: Any) -> dict[str, float]:
-        """How many different answers are given, under the name that findings read; empty where no finding does."""
+        """How many different answers are given, under the name that findings read; empty where no finding
+        does.
+        """
         return {}
 
     def validate(self, outputs: Any, truth: Any) -> dict[str, float]:
         """As `score` counts them."""
         scored = self.score(outputs, truth)
         values = metrics.point_estimates(scored)
-        return {"loss": values[self.metrics.loss], **{name: values[name] for name in self.metrics.watched}} | self.variety(scored)
+        return {
+            "loss": values[self.metrics.loss],
+            **{name: values[name] for name in self.metrics.watched},
+        } | self.variety(scored)

@@ -13,10 +13,17 @@ from lifecycle.runtime.task_types.ranking import baselines as ranking
 from lifecycle.runtime.task_types.single_label import baselines as single_label
 from lifecycle.runtime.task_types.spans import baselines as spans
 
-BASELINES: Mapping[str, Learn] = with_plugins("baselines", {
-    "single_label": single_label.ENTRY, "multi_label": multi_label.ENTRY, "spans": spans.ENTRY, "generation": generation.ENTRY,
-    "preference": ranking.ENTRY, "ranking": ranking.ENTRY,
-})  # fmt: skip
+BASELINES: Mapping[str, Learn] = with_plugins(
+    "baselines",
+    {
+        "single_label": single_label.ENTRY,
+        "multi_label": multi_label.ENTRY,
+        "spans": spans.ENTRY,
+        "generation": generation.ENTRY,
+        "preference": ranking.ENTRY,
+        "ranking": ranking.ENTRY,
+    },
+)
 
 
 def baselines_of(task: str) -> Learn:

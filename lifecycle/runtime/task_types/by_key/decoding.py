@@ -13,10 +13,16 @@ from lifecycle.runtime.task_types.ranking import decoding as ranking
 from lifecycle.runtime.task_types.single_label import decoding as single_label
 from lifecycle.runtime.task_types.spans import decoding as spans
 
-DECODING: Mapping[str, Decoding[Any]] = with_plugins("decoding", {
-    "single_label": single_label.ENTRY, "multi_label": multi_label.ENTRY, "spans": spans.ENTRY, "preference": ranking.ENTRY,
-    "ranking": ranking.ENTRY,
-})  # fmt: skip
+DECODING: Mapping[str, Decoding[Any]] = with_plugins(
+    "decoding",
+    {
+        "single_label": single_label.ENTRY,
+        "multi_label": multi_label.ENTRY,
+        "spans": spans.ENTRY,
+        "preference": ranking.ENTRY,
+        "ranking": ranking.ENTRY,
+    },
+)
 
 
 def decoding_of(task: str) -> Decoding[Any]:

@@ -14,10 +14,18 @@ from lifecycle.runtime.task_types.ranking import formats as ranking
 from lifecycle.runtime.task_types.single_label import formats as single_label
 from lifecycle.runtime.task_types.spans import formats as spans
 
-FORMATS: Mapping[str, Formats] = with_plugins("formats", {
-    "single_label": single_label.ENTRY, "multi_label": multi_label.ENTRY, "spans": spans.ENTRY, "generation": generation.ENTRY,
-    "chat": chat.ENTRY, "preference": preference.ENTRY, "ranking": ranking.ENTRY,
-})  # fmt: skip
+FORMATS: Mapping[str, Formats] = with_plugins(
+    "formats",
+    {
+        "single_label": single_label.ENTRY,
+        "multi_label": multi_label.ENTRY,
+        "spans": spans.ENTRY,
+        "generation": generation.ENTRY,
+        "chat": chat.ENTRY,
+        "preference": preference.ENTRY,
+        "ranking": ranking.ENTRY,
+    },
+)
 
 
 def formats_of(task: str) -> Formats:

@@ -14,10 +14,17 @@ from lifecycle.runtime.task_types.ranking import loading as ranking
 from lifecycle.runtime.task_types.single_label import loading as single_label
 from lifecycle.runtime.task_types.spans import loading as spans
 
-LOADING: Mapping[str, Loading] = with_plugins("loading", {
-    "single_label": single_label.ENTRY, "multi_label": multi_label.ENTRY, "spans": spans.ENTRY, "generation": generation.ENTRY,
-    "preference": preference.ENTRY, "ranking": ranking.ENTRY,
-})  # fmt: skip
+LOADING: Mapping[str, Loading] = with_plugins(
+    "loading",
+    {
+        "single_label": single_label.ENTRY,
+        "multi_label": multi_label.ENTRY,
+        "spans": spans.ENTRY,
+        "generation": generation.ENTRY,
+        "preference": preference.ENTRY,
+        "ranking": ranking.ENTRY,
+    },
+)
 
 
 def loading_of(task: str) -> Loading:

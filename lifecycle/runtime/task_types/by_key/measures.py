@@ -15,12 +15,21 @@ from lifecycle.runtime.task_types.ranking import measures as ranking
 from lifecycle.runtime.task_types.single_label import measures as single_label
 from lifecycle.runtime.task_types.spans import measures as spans
 
-MEASURES: Mapping[str, Measures[Any]] = with_plugins("measures", {
-    "single_label": single_label.ENTRY, "multi_label": multi_label.ENTRY, "spans": spans.ENTRY, "generation": generation.ENTRY,
-    "preference": preference.ENTRY, "ranking": ranking.ENTRY,
-})  # fmt: skip
+MEASURES: Mapping[str, Measures[Any]] = with_plugins(
+    "measures",
+    {
+        "single_label": single_label.ENTRY,
+        "multi_label": multi_label.ENTRY,
+        "spans": spans.ENTRY,
+        "generation": generation.ENTRY,
+        "preference": preference.ENTRY,
+        "ranking": ranking.ENTRY,
+    },
+)
 # Every metric by name, as defined by the first task that has it, for lookups without a task.
-NAMED: Mapping[str, Metric] = {name: each for found in [*MEASURES.values()][::-1] for name, each in found.metrics.by_name.items()}
+NAMED: Mapping[str, Metric] = {
+    name: each for found in [*MEASURES.values()][::-1] for name, each in found.metrics.by_name.items()
+}
 
 
 def measures_of(task: str) -> Measures[Any]:

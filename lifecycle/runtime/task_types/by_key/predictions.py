@@ -15,10 +15,17 @@ from lifecycle.runtime.task_types.ranking import predictions as ranking
 from lifecycle.runtime.task_types.single_label import predictions as single_label
 from lifecycle.runtime.task_types.spans import predictions as spans
 
-FILES: Mapping[str, PredictionsFile[Any]] = with_plugins("predictions", {
-    "single_label": single_label.ENTRY, "multi_label": multi_label.ENTRY, "spans": spans.ENTRY, "generation": generation.ENTRY,
-    "preference": preference.ENTRY, "ranking": ranking.ENTRY,
-})  # fmt: skip
+FILES: Mapping[str, PredictionsFile[Any]] = with_plugins(
+    "predictions",
+    {
+        "single_label": single_label.ENTRY,
+        "multi_label": multi_label.ENTRY,
+        "spans": spans.ENTRY,
+        "generation": generation.ENTRY,
+        "preference": preference.ENTRY,
+        "ranking": ranking.ENTRY,
+    },
+)
 
 
 def file_of(task: str) -> PredictionsFile[Any]:

@@ -11,9 +11,14 @@ from lifecycle.runtime.task_types.single_label import suggestions as single_labe
 from lifecycle.runtime.task_types.spans import suggestions as spans
 from lifecycle.runtime.task_types.suggestions import Suggestions
 
-SUGGESTIONS: Mapping[str, Suggestions] = with_plugins("suggestions", {
-    "single_label": single_label.ENTRY, "multi_label": multi_label.ENTRY, "spans": spans.ENTRY,
-})  # fmt: skip
+SUGGESTIONS: Mapping[str, Suggestions] = with_plugins(
+    "suggestions",
+    {
+        "single_label": single_label.ENTRY,
+        "multi_label": multi_label.ENTRY,
+        "spans": spans.ENTRY,
+    },
+)
 WHOLE = Suggestions()  # for every other task: pre-labels only from files and the API
 
 

@@ -14,10 +14,18 @@ from lifecycle.runtime.task_types.single_label import task_type as single_label
 from lifecycle.runtime.task_types.spans import task_type as spans
 from lifecycle.runtime.task_types.task_type import TaskType
 
-TYPES: Mapping[str, TaskType] = with_plugins("task_type", {
-    "single_label": single_label.ENTRY, "multi_label": multi_label.ENTRY, "spans": spans.ENTRY, "generation": generation.ENTRY,
-    "chat": chat.ENTRY, "preference": preference.ENTRY, "ranking": ranking.ENTRY,
-})  # fmt: skip
+TYPES: Mapping[str, TaskType] = with_plugins(
+    "task_type",
+    {
+        "single_label": single_label.ENTRY,
+        "multi_label": multi_label.ENTRY,
+        "spans": spans.ENTRY,
+        "generation": generation.ENTRY,
+        "chat": chat.ENTRY,
+        "preference": preference.ENTRY,
+        "ranking": ranking.ENTRY,
+    },
+)
 DEFAULT = "single_label"  # for new datasets, and for runs, reports, and files that name no task
 LEARNED = tuple(key for key, each in TYPES.items() if not each.learns_as)  # types that models are trained for
 

@@ -14,12 +14,21 @@ from lifecycle.runtime.task_types.exports import Entry, Export, Lines, Object, T
 from lifecycle.runtime.task_types.formats import Formats, Remark, Unlearnable
 from lifecycle.runtime.task_types.hub import HubColumns
 from lifecycle.runtime.task_types.inputs import CellKind
-from lifecycle.runtime.task_types.layouts import ALPACA, INSTRUCTIONS, MESSAGES, PROMPTS, SHARE_GPT, SPOKEN_PROMPTS
+from lifecycle.runtime.task_types.layouts import (
+    ALPACA,
+    INSTRUCTIONS,
+    MESSAGES,
+    PROMPTS,
+    SHARE_GPT,
+    SPOKEN_PROMPTS,
+)
 from lifecycle.runtime.task_types.tools import STUDIO, Outgoing, Tool
 
 SPEAKERS = {"user": "human", ASSISTANT: "gpt"}  # ShareGPT's names of roles
-ROLES = {"system": "system", "developer": "system", "user": "user", ASSISTANT: ASSISTANT}  # roles in prompts by role in the file
-MOST_TURNS = 200  # the chat template is rendered for every prefix, so its cost grows with the cube of the turns
+# roles in prompts by role in the file
+ROLES = {"system": "system", "developer": "system", "user": "user", ASSISTANT: ASSISTANT}
+# the chat template is rendered for every prefix, so its cost grows with the cube of the turns
+MOST_TURNS = 200
 TOOLS = ("tool_calls", "function_call", "tool_call_id")
 
 
@@ -68,10 +77,11 @@ class ChatFormats(Formats):
     optional = (Role.CONTEXT,)
     columns = {Role.LABEL: (), Role.PROMPT: ()}
     layouts = {
-        MESSAGES: (Role.MESSAGES,), SHARE_GPT: (Role.MESSAGES,),
+        MESSAGES: (Role.MESSAGES,),
+        SHARE_GPT: (Role.MESSAGES,),
         ALPACA: (Role.PROMPT, Role.CONTEXT, Role.COMPLETION),
         **dict.fromkeys((SPOKEN_PROMPTS, INSTRUCTIONS, PROMPTS), (Role.PROMPT, Role.COMPLETION)),
-    }  # fmt: skip
+    }
     tools = {STUDIO: Tool(regions, fields=lambda item: {"messages": item.content["messages"]})}
     tags = ("Chat",)
     rows_in_words = "each with a response"
@@ -82,7 +92,11 @@ class ChatFormats(Formats):
         if Role.MESSAGES in cells:
             return {"messages": dialogue.read(cells[Role.MESSAGES])}
         prompt, context = cells.get(Role.PROMPT, ""), cells.get(Role.CONTEXT, "").strip()
-        return {"messages": dialogue.conversation(prompt + (BELOW + context if context else ""), cells.get(Role.COMPLETION, ""))}
+        return {
+            "messages": dialogue.conversation(
+                prompt + (BELOW + context if context else ""), cells.get(Role.COMPLETION, "")
+            )
+        }
 
     def content_in(self, raw: Mapping[str, Any]) -> dict[str, Any] | None:
         """Messages."""
@@ -111,8 +125,9 @@ class ChatFormats(Formats):
         return chat
 
     def engine_row(self, item: ItemContent, value: Value) -> Mapping[str, Any]:
-        """{"text": everything before the last response, as readable text; "answer": that response; "messages": every turn with role,
-        content, and weight 0 if it is excluded from the loss}. Other keys are dropped.
+        """{"text": everything before the last response, as readable text; "answer": that response;
+        "messages": every turn with role, content, and weight 0 if it is excluded from the loss}. Other keys
+        are dropped.
 
         Chats with tool calls, non-text content, or too many turns are excluded from training.
         """
@@ -127,7 +142,11 @@ class ChatFormats(Formats):
             raise Unlearnable(f"with more than {MOST_TURNS} turns")
         if all(is_quiet(each) for each in messages if each["role"] == ASSISTANT):
             raise Unlearnable("with weight 0 for every response")
-        turns = [{"role": ROLES[each["role"]], "content": each["content"]} | ({"weight": 0} if is_quiet(each) else {}) for each in messages]
+        turns = [
+            {"role": ROLES[each["role"]], "content": each["content"]}
+            | ({"weight": 0} if is_quiet(each) else {})
+            for each in messages
+        ]
         return {"text": as_read(turns[:-1]), "answer": turns[-1]["content"], "messages": turns}
 
 

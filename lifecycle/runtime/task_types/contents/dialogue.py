@@ -15,9 +15,12 @@ SPEAKERS = ("role", "author", "speaker", "from", "sender", "name", "user")
 WORDS = ("content", "text", "utterance", "message", "value", "body")
 ROLE_OF = {
     **dict.fromkeys(("user", "human", "customer", "client", "visitor", "caller", "guest", "patient"), "user"),
-    **dict.fromkeys(("assistant", "ai", "bot", "chatbot", "model", "gpt", "agent", "operator", "support", "advisor"), "assistant"),
+    **dict.fromkeys(
+        ("assistant", "ai", "bot", "chatbot", "model", "gpt", "agent", "operator", "support", "advisor"),
+        "assistant",
+    ),
     "system": "system",
-}  # fmt: skip
+}
 Turn = tuple[str, str]
 Passage = str | list[dict[str, Any]]  # a text, or messages
 
@@ -42,11 +45,15 @@ def turns(raw: Any) -> list[Turn]:
 
 
 def with_roles(raw: Any) -> Any:
-    """A chat as messages with role and content; returned unchanged if it already is one, or isn't a chat of one or two speakers.
+    """A chat as messages with role and content; returned unchanged if it already is one, or isn't a chat of
+    one or two speakers.
 
-    A speaker whose name isn't a role gets the role the other one leaves; of two such speakers, the first is the user.
+    A speaker whose name isn't a role gets the role the other one leaves; of two such speakers, the first is
+    the user.
     """
-    if not isinstance(raw, list) or all(isinstance(each, Mapping) and (each.keys() >= {"from", "value"} or "role" in each) for each in raw):
+    if not isinstance(raw, list) or all(
+        isinstance(each, Mapping) and (each.keys() >= {"from", "value"} or "role" in each) for each in raw
+    ):
         return raw
     found = turns(raw)
     speakers = list(dict.fromkeys(speaker for speaker, _ in found))
@@ -57,7 +64,11 @@ def with_roles(raw: Any) -> Any:
         return raw
     roles |= dict(zip(unknown, left, strict=False))
     return [
-        {"role": roles[speaker], "content": words, **({"name": speaker} if speaker in unknown and speaker.strip() else {})}
+        {
+            "role": roles[speaker],
+            "content": words,
+            **({"name": speaker} if speaker in unknown and speaker.strip() else {}),
+        }
         for speaker, words in found
     ]
 
@@ -91,7 +102,8 @@ def place(raw: Any, paragraph: int, offset: int) -> int | None:
 
 # ── Chats in items ──────────────────────────────────────────────────────────
 def read(cell: str) -> list[dict[str, Any]]:
-    """Messages with role and content (OpenAI, TRL) or from and value (ShareGPT), other keys kept; or author and text.
+    """Messages with role and content (OpenAI, TRL) or from and value (ShareGPT), other keys kept; or author
+    and text.
 
     Raises BadInput.
     """
@@ -104,7 +116,9 @@ def messages(raw: Any) -> list[dict[str, Any]]:
         raise BadContent("messages", "The dialogue has no messages.")
     found = [message(each) for each in with_roles(raw)]
     if found[0]["role"] not in ("system", "developer", "user"):
-        raise BadContent("first_turn", f"The dialogue starts with {found[0]['role']}. Start it with system or user.")
+        raise BadContent(
+            "first_turn", f"The dialogue starts with {found[0]['role']}. Start it with system or user."
+        )
     return found
 
 
@@ -122,8 +136,9 @@ def message(raw: Any) -> dict[str, Any]:
 
 
 def conversation(prompt: str, completion: str) -> list[dict[str, Any]]:
-    """A chat from a prompt and a completion, each text or messages; without a completion, a response is still to be written. Raises
-    BadInput."""
+    """A chat from a prompt and a completion, each text or messages; without a completion, a response is still
+    to be written. Raises BadInput.
+    """
     found = turns_by(passage(prompt), "user")
     return messages(found + (turns_by(passage(completion), ASSISTANT) if completion.strip() else []))
 
@@ -144,7 +159,11 @@ def turns_by(found: Passage, role: str) -> list[dict[str, Any]]:
 
 def as_read(found: Passage) -> str:
     """Text, or messages with one turn per line, as one text for display and search."""
-    return found if isinstance(found, str) else "\n".join(f"{each['role']}: {each.get('content') or 'a tool call'}" for each in found)
+    return (
+        found
+        if isinstance(found, str)
+        else "\n".join(f"{each['role']}: {each.get('content') or 'a tool call'}" for each in found)
+    )
 
 
 def remarks(content: Mapping[str, Any]) -> list[str]:
@@ -164,5 +183,7 @@ def is_quiet(message: Mapping[str, Any]) -> bool:
 
 
 def turns_before(row: Mapping[str, Any]) -> tuple[dict[str, str], ...]:
-    """The turns before the last response of a training row, with role and content; empty for a single prompt."""
+    """The turns before the last response of a training row, with role and content; empty for a single
+    prompt.
+    """
     return tuple({name: turn[name] for name in ("role", "content")} for turn in row.get("messages", [])[:-1])

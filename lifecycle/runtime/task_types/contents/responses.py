@@ -29,7 +29,10 @@ def pair(prompt: str, first: str, second: str) -> dict[str, Any]:
 
 def common(one: Sequence[Mapping[str, Any]], other: Sequence[Mapping[str, Any]]) -> list[Any]:
     """The messages that both start with."""
-    count = next((at for at, (left, right) in enumerate(zip(one, other, strict=False)) if left != right), min(len(one), len(other)))
+    count = next(
+        (at for at, (left, right) in enumerate(zip(one, other, strict=False)) if left != right),
+        min(len(one), len(other)),
+    )
     return list(one[:count])
 
 
@@ -64,7 +67,11 @@ def two(raw: Any) -> list[Passage]:
 
 def several(raw: Any) -> list[str]:
     """Two to five texts. Raises BadContent."""
-    if not isinstance(raw, list) or len(raw) not in COUNT or not all(isinstance(each, str) and each.strip() for each in raw):
+    if (
+        not isinstance(raw, list)
+        or len(raw) not in COUNT
+        or not all(isinstance(each, str) and each.strip() for each in raw)
+    ):
         raise BadContent("responses", "The responses must be a list of two to five texts.")
     return raw
 
@@ -81,10 +88,16 @@ def given(raw: Any) -> Passage:
 def as_read(content: Mapping[str, Any]) -> str:
     """The prompt and the responses, numbered from 1, as one text for display and search."""
     parts = [dialogue.as_read(content["prompt"])] if content.get("prompt") else []
-    parts += [f"{number}: {dialogue.as_read(each)}" for number, each in enumerate(content["responses"], start=1)]
+    parts += [
+        f"{number}: {dialogue.as_read(each)}" for number, each in enumerate(content["responses"], start=1)
+    ]
     return "\n\n".join(parts)
 
 
 def plain(found: Passage) -> str:
     """A prompt or response as text; for a single message, only its content."""
-    return str(found[0].get("content") or "") if isinstance(found, list) and len(found) == 1 else dialogue.as_read(found)
+    return (
+        str(found[0].get("content") or "")
+        if isinstance(found, list) and len(found) == 1
+        else dialogue.as_read(found)
+    )

@@ -9,7 +9,9 @@ BELOW = "\n\n"  # between a text and its context
 
 
 def with_context(text: str, context: str) -> dict[str, Any] | None:
-    """A text and its context; None without a context. Text that already ends with its context stays distinguishable."""
+    """A text and its context; None without a context. Text that already ends with its context stays
+    distinguishable.
+    """
     if not context.strip():
         return None
     return {"text": text.removesuffix(BELOW + context), "context": context}

@@ -1,5 +1,7 @@
-"""Baselines of text generation: the completion of the most similar training prompt (cosine of word TF-IDF), and the most frequent training
-completion. The base before fine-tuning gets the same prompts and needs no fitting."""
+"""Baselines of text generation: the completion of the most similar training prompt (cosine of word TF-IDF),
+and the most frequent training completion. The base before fine-tuning gets the same prompts and needs no
+fitting.
+"""
 
 from __future__ import annotations
 
@@ -25,11 +27,15 @@ def learn(train: Rows, classes: int, seed: int, vectors: Vectors | None) -> dict
 
 def scored(answers: list[str], rows: Rows) -> ScoredTexts:
     """Score against the references."""
-    return score_texts(answers, [each.answer for each in rows.targets], [each.context for each in rows.targets])
+    return score_texts(
+        answers, [each.answer for each in rows.targets], [each.context for each in rows.targets]
+    )
 
 
 def nearest(train: Rows, rows: Rows) -> list[str]:
-    """For each row, the completion of the training prompt with the highest TF-IDF cosine; ties go to the first."""
+    """For each row, the completion of the training prompt with the highest TF-IDF cosine; ties go to the
+    first.
+    """
     vectors = TfidfVectorizer(sublinear_tf=True, token_pattern=WORDS)
     try:
         known = vectors.fit_transform(train.texts)

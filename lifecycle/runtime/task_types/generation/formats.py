@@ -44,16 +44,25 @@ class TextFormats(Formats):
     optional = (Role.CONTEXT, Role.CONTENT)
     columns = {
         Role.TEXT: ("prompt", "instruction", "article", "document", "dialogue", *NAMES[Role.TEXT]),
-        Role.LABEL: ("completion", "output", "summary", "highlights", "response", "answer", *NAMES[Role.LABEL]),
+        Role.LABEL: (
+            "completion",
+            "output",
+            "summary",
+            "highlights",
+            "response",
+            "answer",
+            *NAMES[Role.LABEL],
+        ),
     }
     layouts = {
         ALPACA: (Role.TEXT, Role.CONTEXT, Role.LABEL),
         **dict.fromkeys((INSTRUCTIONS, *SUMMARIES, PROMPTS), (Role.TEXT, Role.LABEL)),
     }
     tools = {
-        STUDIO: Tool(lambda given: [("textarea", {"text": [given.value["text"]]})]), DOCCANO: Tool(lambda given: [given.value["text"]]),
+        STUDIO: Tool(lambda given: [("textarea", {"text": [given.value["text"]]})]),
+        DOCCANO: Tool(lambda given: [given.value["text"]]),
         ARGILLA: Tool(lambda given: given.value["text"]),
-    }  # fmt: skip
+    }
     tags = ("TextArea",)
     rows_in_words = "each with a response"
     exports = {"prompts": Export(prompts), "alpaca": Export(alpaca), "summaries": Export(summaries)}
@@ -64,7 +73,9 @@ class TextFormats(Formats):
 
     def hub(self, labels: Sequence[str]) -> HubColumns | Lines:
         """Prompt and completion."""
-        return HubColumns({"completion": TEXT}, lambda entry, tally: {"completion": entry.label}, text="prompt")
+        return HubColumns(
+            {"completion": TEXT}, lambda entry, tally: {"completion": entry.label}, text="prompt"
+        )
 
     def engine_row(self, item: ItemContent, value: Value) -> Mapping[str, Any]:
         """{"text", "answer"}, and "context" if the item has one."""

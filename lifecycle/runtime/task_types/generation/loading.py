@@ -28,10 +28,10 @@ for _ in range(about.get("max_new_tokens", 128)):  # greedy decoding without a c
     if token.item() in ends:
         break
     ids, mask = torch.cat((ids, token), 1), torch.cat((mask, torch.ones_like(token)), 1)
-print(tokenizer.decode(ids[0, inputs["input_ids"].shape[1]:], skip_special_tokens=True))"""
+print(tokenizer.decode(ids[0, inputs["input_ids"].shape[1]:], skip_special_tokens=True))"""  # noqa: E501
 WHOLE = 'model = AutoModelForCausalLM.from_pretrained("model").eval()'
 ADDED = """from peft import PeftModel
-model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained("base"), "model").eval()  # base: folder of the base model"""
+model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained("base"), "model").eval()  # base: folder of the base model"""  # noqa: E501
 
 
 class TextLoading(Loading):

@@ -1,13 +1,16 @@
-"""Scores of generated responses against references, with bootstrap intervals and the paired comparison over rows.
+"""Scores of generated responses against references, with bootstrap intervals and the paired comparison over
+rows.
 
-perplexity      e to the mean token loss of the references, including each end-of-text token: longer rows count more (Jelinek et al.
-                1977). Two models are comparable if they tokenize alike.
+perplexity      e to the mean token loss of the references, including each end-of-text token: longer rows
+                count more (Jelinek et al. 1977). Two models are comparable if they tokenize alike.
 loss            its logarithm, in nats per token
 exact_match, token_f1, rouge_1, rouge_2, rouge_l     means over rows of the scores in `words`, 0 to 1
-chrf, bleu      over the whole corpus, 0 to 100, by sacrebleu with its defaults (Popović 2015; Papineni et al. 2002, Post 2018)
+chrf, bleu      over the whole corpus, 0 to 100, by sacrebleu with its defaults (Popović 2015; Papineni et al.
+                2002, Post 2018)
 groundedness    mean over the rows with a context, as in `words.groundedness`
-answer_words, empty_answers, length_ratio            mean number of words per response, share of empty ones, total words of responses
-                divided by total words of references
+answer_words, empty_answers, length_ratio            mean number of words per response, share of empty ones,
+                                                     total words of responses divided by total words of
+                                                     references
 """
 
 from __future__ import annotations
@@ -24,18 +27,55 @@ from lifecycle.runtime.statistics.metrics import ByClass, Countable, Floats, Int
 from lifecycle.runtime.task_types.generation import verbatim
 from lifecycle.runtime.task_types.measures import Measures, Metric, Metrics, chosen
 
-ROUGE_L = Metric("rouge_l", "ROUGE-L", meaning="F1 of the longest common subsequence of words", hub="rouge", is_share=True)
-PERPLEXITY = Metric("perplexity", "Perplexity", meaning="of all reference tokens", digits=2, hub="perplexity", lower_is_better=True)
+ROUGE_L = Metric(
+    "rouge_l", "ROUGE-L", meaning="F1 of the longest common subsequence of words", hub="rouge", is_share=True
+)
+PERPLEXITY = Metric(
+    "perplexity",
+    "Perplexity",
+    meaning="of all reference tokens",
+    digits=2,
+    hub="perplexity",
+    lower_is_better=True,
+)
 METRICS = Metrics(
     known=(
         ROUGE_L,
         Metric("rouge_1", "ROUGE-1", is_share=True),
         Metric("rouge_2", "ROUGE-2", is_share=True),
-        Metric("token_f1", "Token F1", meaning="F1 of shared words, ignoring case, punctuation, and articles", is_share=True),
-        Metric("exact_match", "Exact match", meaning="with the same normalisation", hub="exact_match", is_share=True),
-        Metric("chrf", "chrF", meaning="character n-grams up to 6, over the whole split, 0 to 100", digits=1, hub="chrf"),
-        Metric("bleu", "BLEU", meaning="word n-grams up to 4, over the whole split, 0 to 100", digits=1, hub="bleu"),
-        Metric("groundedness", "Groundedness", meaning="share of a response's content words that occur in its context", is_share=True),
+        Metric(
+            "token_f1",
+            "Token F1",
+            meaning="F1 of shared words, ignoring case, punctuation, and articles",
+            is_share=True,
+        ),
+        Metric(
+            "exact_match",
+            "Exact match",
+            meaning="with the same normalisation",
+            hub="exact_match",
+            is_share=True,
+        ),
+        Metric(
+            "chrf",
+            "chrF",
+            meaning="character n-grams up to 6, over the whole split, 0 to 100",
+            digits=1,
+            hub="chrf",
+        ),
+        Metric(
+            "bleu",
+            "BLEU",
+            meaning="word n-grams up to 4, over the whole split, 0 to 100",
+            digits=1,
+            hub="bleu",
+        ),
+        Metric(
+            "groundedness",
+            "Groundedness",
+            meaning="share of a response's content words that occur in its context",
+            is_share=True,
+        ),
         PERPLEXITY,
         Metric("loss", "Loss per token", meaning="nats", lower_is_better=True),
         Metric("answer_words", "Words per response", digits=1),
@@ -47,7 +87,16 @@ METRICS = Metrics(
     listed=PERPLEXITY,  # e to the loss, so it ranks runs identically
     strip=("rouge_l", "token_f1", "exact_match", "groundedness", "perplexity"),
     beside=("rouge_l", "token_f1", "exact_match", "chrf", "bleu", "groundedness", "perplexity"),
-    compared=("rouge_l", "token_f1", "exact_match", "chrf", "bleu", "groundedness", "perplexity", "empty_answers"),
+    compared=(
+        "rouge_l",
+        "token_f1",
+        "exact_match",
+        "chrf",
+        "bleu",
+        "groundedness",
+        "perplexity",
+        "empty_answers",
+    ),
     watched=("perplexity",),
     drawn=("perplexity",),
     registered=("rouge_l", "token_f1", "exact_match", "chrf", "bleu", "groundedness", "perplexity"),
@@ -65,7 +114,8 @@ BETA = 2  # chrF2: recall has twice the weight
 class ScoredTexts:
     """Rows ready for scoring, all (N,) except bleu (N, 10) and chrf (N, 18), sacrebleu's segment statistics.
 
-    nats, tokens: of the references under the model; NaN if it gives no probabilities. grounded: NaN if undefined.
+    nats, tokens: of the references under the model; NaN if it gives no probabilities. grounded: NaN if
+    undefined.
     """
 
     nats: Floats
@@ -86,24 +136,36 @@ class ScoredTexts:
 
     def some(self, order: Sequence[int]) -> ScoredTexts:
         """Only these rows, in this order."""
-        return ScoredTexts(**{each.name: chosen(getattr(self, each.name), order) for each in fields(ScoredTexts)})
+        return ScoredTexts(
+            **{each.name: chosen(getattr(self, each.name), order) for each in fields(ScoredTexts)}
+        )
 
     def aggregate(self, weights: Floats) -> dict[str, Floats]:
-        """Every score under each weighting of the rows. weights: (B, N), row counts. Returns (B,) arrays, NaN if undefined."""
+        """Every score under each weighting of the rows. weights: (B, N), row counts. Returns (B,) arrays, NaN
+        if undefined.
+        """
         total, known = weights.sum(axis=1), ~np.isnan(self.grounded)
         with np.errstate(over="ignore"):
             loss = weights @ self.nats / (weights @ self.tokens)
             perplexity = np.exp(loss)
         grounds = weights[:, known].sum(axis=1)
         grounded = weights[:, known] @ self.grounded[known]
-        means = {"exact_match": self.exact, "token_f1": self.f1, "rouge_1": self.rouge_1, "rouge_2": self.rouge_2, "rouge_l": self.rouge_l}
+        means = {
+            "exact_match": self.exact,
+            "token_f1": self.f1,
+            "rouge_1": self.rouge_1,
+            "rouge_2": self.rouge_2,
+            "rouge_l": self.rouge_l,
+        }
         return {
             "loss": loss,
             "perplexity": perplexity,
             **{name: weights @ values / total for name, values in means.items()},
             "chrf": chrf_of(weights @ self.chrf),
             "bleu": np.array([bleu_of(each) for each in weights @ self.bleu]),
-            "groundedness": np.divide(grounded, grounds, out=np.full(len(weights), np.nan), where=grounds > 0),
+            "groundedness": np.divide(
+                grounded, grounds, out=np.full(len(weights), np.nan), where=grounds > 0
+            ),
             "answer_words": weights @ self.length / total,
             "empty_answers": weights @ (self.length == 0) / total,
             "length_ratio": metrics.ratio(weights @ self.length, weights @ self.wanted),
@@ -118,16 +180,22 @@ class ScoredTexts:
 
 
 def bleu_of(statistics: Floats) -> float:
-    """BLEU, 0 to 100, from summed segment statistics (10,): lengths of responses and references, then matching and total n-grams."""
-    from sacrebleu.metrics import BLEU  # imported here: few processes score text, and the rest start faster without it
+    """BLEU, 0 to 100, from summed segment statistics (10,): lengths of responses and references, then
+    matching and total n-grams.
+    """
+    # imported here: few processes score text, and the rest start faster without it
+    from sacrebleu.metrics import BLEU
 
     right, of = statistics[2:6].tolist(), statistics[6:10].tolist()
-    found = BLEU.compute_bleu(right, of, int(statistics[0]), int(statistics[1]), smooth_method="exp", max_ngram_order=4)
+    found = BLEU.compute_bleu(
+        right, of, int(statistics[0]), int(statistics[1]), smooth_method="exp", max_ngram_order=4
+    )
     return float(found.score)
 
 
 def chrf_of(statistics: Floats) -> Floats:
-    """chrF2, 0 to 100, from summed statistics (B, 18): for each n-gram order the counts of responses, references, and matches.
+    """chrF2, 0 to 100, from summed statistics (B, 18): for each n-gram order the counts of responses,
+    references, and matches.
 
     Precision and recall are averaged over the orders that both sides have, as in sacrebleu.
     """
@@ -146,12 +214,15 @@ def score_texts(
     nats: NDArray[Any] | None = None,
     tokens: NDArray[Any] | None = None,
 ) -> ScoredTexts:
-    """Statistics of each row. contexts: empty if a row has none. nats, tokens: as in Losses, if the model gives probabilities."""
+    """Statistics of each row. contexts: empty if a row has none. nats, tokens: as in Losses, if the model
+    gives probabilities.
+    """
     from sacrebleu.metrics import BLEU, CHRF
 
     if not answers or not len(answers) == len(references) == len(contexts):
         raise ValueError(
-            f"The number of responses, references, and contexts must be equal and at least 1; got {len(answers)}, {len(references)}."
+            "The number of responses, references, and contexts must be equal and at least 1; got"
+            f" {len(answers)}, {len(references)}."
         )
     rouges = [words.rouge(one, two) for one, two in zip(answers, references, strict=True)]
     unknown = np.full(len(answers), np.nan)
@@ -182,19 +253,37 @@ def _statistics(metric: Any, answers: Sequence[str], references: Sequence[str]) 
 
 
 def paired(
-    one: ScoredTexts, two: ScoredTexts, *, count: int = metrics.RESAMPLES, seed: int = 1, clusters: Ints | None = None, swaps: int = 0
+    one: ScoredTexts,
+    two: ScoredTexts,
+    *,
+    count: int = metrics.RESAMPLES,
+    seed: int = 1,
+    clusters: Ints | None = None,
+    swaps: int = 0,
 ) -> dict[str, dict[str, Any]]:
-    """Improvement of `two` over `one` on the same rows, for each metric in METRICS.compared that both have; as metrics.paired_rows."""
+    """Improvement of `two` over `one` on the same rows, for each metric in METRICS.compared that both have;
+    as metrics.paired_rows.
+    """
     return metrics.paired_rows(
-        one, two, ENTRY.compared(one, two), labels=None, count=count, seed=seed, lower=METRICS.lower, clusters=clusters, swaps=swaps
+        one,
+        two,
+        ENTRY.compared(one, two),
+        labels=None,
+        count=count,
+        seed=seed,
+        lower=METRICS.lower,
+        clusters=clusters,
+        swaps=swaps,
     )
 
 
 @dataclass(frozen=True)
 class TextAnswers:
-    """A model's responses. targets: digest of each reference with its context. base_answers: responses before fine-tuning; None if not
-    generated. copied: the longest run of words shared with a training completion. cut: whether a response was truncated at the maximum
-    length; None in files from before it was stored. clusters: as in `Predicted`."""
+    """A model's responses. targets: digest of each reference with its context. base_answers: responses before
+    fine-tuning; None if not generated. copied: the longest run of words shared with a training completion.
+    cut: whether a response was truncated at the maximum length; None in files from before it was stored.
+    clusters: as in `Predicted`.
+    """
 
     ids: tuple[str, ...]
     targets: tuple[str, ...]

@@ -1,6 +1,7 @@
 """predictions.parquet of a model that generates text: its response to each row, with counts.
 
-References and contexts stay in the dataset. `target` is a digest of both, so that two evaluations can tell whether their rows match.
+References and contexts stay in the dataset. `target` is a digest of both, so that two evaluations can tell
+whether their rows match.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from lifecycle.runtime.task_types.predictions import CLUSTER, PredictionsFile, c
 
 NESTED = ("bleu", "chrf")
 FLAT = tuple(each.name for each in fields(ScoredTexts) if each.name not in NESTED)
-MEASURED = {"rouge_l": "rouge_l", "token_f1": "f1", "exact_match": "exact", "groundedness": "grounded"}  # metric → its column
+# metric → its column
+MEASURED = {"rouge_l": "rouge_l", "token_f1": "f1", "exact_match": "exact", "groundedness": "grounded"}
 COPIED = ("copied_words", "copied_row", "copied_text")
 
 
@@ -48,16 +50,29 @@ class TextsFile(PredictionsFile[TextAnswers]):
             "answer": list(rows.answers),
             "base_answer": list(rows.base_answers or [None] * count),
             "cut": list(rows.cut or [None] * count),
-            **dict(zip(COPIED, map(list, zip(*((each.words, each.row, each.text) for each in rows.copied), strict=True)), strict=True)),
+            **dict(
+                zip(
+                    COPIED,
+                    map(list, zip(*((each.words, each.row, each.text) for each in rows.copied), strict=True)),
+                    strict=True,
+                )
+            ),
             **{name: getattr(rows.scored, name) for name in FLAT},
             **{name: list(getattr(rows.scored, name)) for name in NESTED},
         }
 
-    def read(self, path: Path, rows: Sequence[int] | None = None, only: Sequence[str] | None = None) -> TextAnswers:
+    def read(
+        self, path: Path, rows: Sequence[int] | None = None, only: Sequence[str] | None = None
+    ) -> TextAnswers:
         """All columns."""
         cut = ["cut"] if "cut" in pq.read_schema(path).names else []
-        table = read_table(path, ["id", "target", "answer", "base_answer", *cut, *COPIED, *FLAT, *NESTED], rows, only)
-        column = {name: tuple(table[name].to_pylist()) for name in ("id", "target", "answer", "base_answer", *cut, *COPIED, *NESTED)}
+        table = read_table(
+            path, ["id", "target", "answer", "base_answer", *cut, *COPIED, *FLAT, *NESTED], rows, only
+        )
+        column = {
+            name: tuple(table[name].to_pylist())
+            for name in ("id", "target", "answer", "base_answer", *cut, *COPIED, *NESTED)
+        }
         numbers = {name: table[name].to_numpy().astype(np.float64) for name in FLAT}
         numbers |= {name: np.array(column[name], dtype=np.float64) for name in NESTED}
         runs = zip(*(column[name] for name in COPIED), strict=True)
@@ -75,14 +90,19 @@ class TextsFile(PredictionsFile[TextAnswers]):
     def losses(self, path: Path) -> dict[str, float]:
         """Mean over the reference's tokens given all previous ones; in a chat, over its last response."""
         table = pq.read_table(path, columns=["id", "nats", "tokens"])
-        return known(table["id"].to_pylist(), metrics.mean_loss(table["nats"].to_numpy(), table["tokens"].to_numpy()))
+        return known(
+            table["id"].to_pylist(), metrics.mean_loss(table["nats"].to_numpy(), table["tokens"].to_numpy())
+        )
 
     def measured(self, path: Path) -> Grouped:
         """Averages of the values that exist."""
         table = pq.read_table(path, columns=["id", *MEASURED.values()])
         values = {name: table[column].to_numpy().astype(np.float64) for name, column in MEASURED.items()}
         known = {name: each for name, each in values.items() if not np.isnan(each).all()}
-        measures = tuple(share(name, each > 0) if name == "exact_match" else mean(name, each) for name, each in known.items())
+        measures = tuple(
+            share(name, each > 0) if name == "exact_match" else mean(name, each)
+            for name, each in known.items()
+        )
         return Grouped(tuple(table["id"].to_pylist()), measures, None, np.zeros(table.num_rows))
 
 
@@ -100,5 +120,7 @@ def target_of(reference: str, context: str) -> str:
 
 
 def cut_report(own: list[bool], base: list[bool] | None) -> dict[str, Any]:
-    """rows: responses truncated at the maximum length, and their share; base_rows: of the base, None if not generated."""
+    """rows: responses truncated at the maximum length, and their share; base_rows: of the base, None if not
+    generated.
+    """
     return {"rows": sum(own), "share": sum(own) / len(own), "base_rows": None if base is None else sum(base)}

@@ -1,7 +1,8 @@
 """Verbatim copying: the longest run of words that a response shares with a training completion.
 
-Words are those of `words.words`. Runs that also occur in the row's prompt aren't counted, as the prompt gave them away. Carlini et al. 2021
-(arXiv:2012.07805) search for such runs with known texts; here the known texts are the training completions.
+Words are those of `words.words`. Runs that also occur in the row's prompt aren't counted, as the prompt gave
+them away. Carlini et al. 2021 (arXiv:2012.07805) search for such runs with known texts; here the known texts
+are the training completions.
 """
 
 from __future__ import annotations
@@ -13,13 +14,16 @@ from typing import Any
 from lifecycle.runtime.statistics.words import words
 
 COPIED = 12  # minimum number of consecutive words for a response to count as copied
-PLACES = 200  # how many places with the same SEED words are followed; with more, only the first ones are searched
+# how many places with the same SEED words are followed; with more, only the first ones are searched
+PLACES = 200
 SEED = 4  # shorter runs aren't searched: they are common
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run of words shared with a training row. row: its number; -1 if no run of SEED or more words is shared."""
+    """A run of words shared with a training row. row: its number; -1 if no run of SEED or more words is
+    shared.
+    """
 
     words: int
     row: int
@@ -32,12 +36,14 @@ NONE = Run(0, -1, "")
 class CopyIndex:
     """An index of training completions for a given set of responses.
 
-    It contains only passages that start like part of these responses: indexing every place in 100,000 long completions would take
-    gigabytes.
+    It contains only passages that start like part of these responses: indexing every place in 100,000 long
+    completions would take gigabytes.
     """
 
     def __init__(self, completions: Iterable[str], answers: Iterable[str]) -> None:
-        self.places: dict[tuple[str, ...], list[tuple[int, int]]] = {seed: [] for each in answers for seed in _seeds(words(each))}
+        self.places: dict[tuple[str, ...], list[tuple[int, int]]] = {
+            seed: [] for each in answers for seed in _seeds(words(each))
+        }
         self.rows: dict[int, list[str]] = {}
         for number, completion in enumerate(completions):
             row = words(completion)
@@ -47,7 +53,8 @@ class CopyIndex:
                     self.rows[number] = row
 
     def longest(self, answer: str, prompt: str) -> Run:
-        """The longest run that a response shares with a completion but not with its prompt; ties go to the first.
+        """The longest run that a response shares with a completion but not with its prompt; ties go to the
+        first.
 
         Raises KeyError for other responses, which aren't indexed.
         """
@@ -56,10 +63,18 @@ class CopyIndex:
         for start, seed in enumerate(_seeds(response)):
             for number, at in self.places[seed]:
                 row = self.rows[number]
-                if best.words and response[start + best.words : start + best.words + 1] != row[at + best.words : at + best.words + 1]:
+                if (
+                    best.words
+                    and response[start + best.words : start + best.words + 1]
+                    != row[at + best.words : at + best.words + 1]
+                ):
                     continue  # can't be longer than the best
                 length = SEED
-                while start + length < len(response) and at + length < len(row) and response[start + length] == row[at + length]:
+                while (
+                    start + length < len(response)
+                    and at + length < len(row)
+                    and response[start + length] == row[at + length]
+                ):
                     length += 1
                 text = " ".join(response[start : start + length])
                 if length > best.words and f" {text} " not in asked:
@@ -83,7 +98,9 @@ def share_copied(found: Sequence[Run]) -> float:
 
 
 def report(answers: list[Run], references: list[Run]) -> dict[str, Any]:
-    """words: minimum length of a copied run; share: of responses and of references with one; longest: in words."""
+    """words: minimum length of a copied run; share: of responses and of references with one; longest: in
+    words.
+    """
     return {
         "words": COPIED,
         "share": share_copied(answers),

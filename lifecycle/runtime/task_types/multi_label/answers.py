@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from lifecycle.runtime.task_types.answers import DROPPED, NO_LABELS, BadAnswer, ItemContent, LabelAnswers, Labels, Part, Read, Value, listed
+from lifecycle.runtime.task_types.answers import (
+    DROPPED,
+    NO_LABELS,
+    BadAnswer,
+    ItemContent,
+    LabelAnswers,
+    Labels,
+    Part,
+    Read,
+    Value,
+    listed,
+)
 from lifecycle.runtime.task_types.inputs import Cell, CellKind, clean, loaded
 
 
@@ -19,7 +30,9 @@ class MultiLabelAnswers(LabelAnswers):
         return self.join(labels.resolve(each) for each in listed(raw, self.name))
 
     def from_cell(self, cell: Cell, item: ItemContent, read: Read = clean) -> Any:
-        """A JSON list of names, or names separated by a bar or semicolon; a labeling tool's word is one name."""
+        """A JSON list of names, or names separated by a bar or semicolon; a labeling tool's word is one
+        name.
+        """
         if cell.is_empty:
             return None
         found: Any = [cell.text]
@@ -27,7 +40,9 @@ class MultiLabelAnswers(LabelAnswers):
             text = cell.text.strip()
             found = loaded(text, "labels") if text.startswith("[") else text.replace("|", ";").split(";")
         if not all(isinstance(each, str) for each in found):
-            raise BadAnswer("names", "The labels must be a list of names.", 'Write them as ["one", "other"] or one;other.')
+            raise BadAnswer(
+                "names", "The labels must be a list of names.", 'Write them as ["one", "other"] or one;other.'
+            )
         names = (read(each) for each in sorted({clean(each) for each in found} - {""}))
         return {self.name: sorted({name for name in names if name})}
 

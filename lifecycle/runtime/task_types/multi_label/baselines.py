@@ -1,5 +1,7 @@
-"""Baselines of multi-label classification: the most frequent label set, and a logistic regression per label. Its threshold is chosen like
-the model's: on a fifth of the training rows held out before the final fit on all of them."""
+"""Baselines of multi-label classification: the most frequent label set, and a logistic regression per label.
+Its threshold is chosen like the model's: on a fifth of the training rows held out before the final fit on all
+of them.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ Decisions = tuple[Floats, tuple[float, ...]]  # probabilities (N, C), and thresh
 def learn(train: Rows, classes: int, seed: int, vectors: Vectors | None) -> dict[str, Answer]:
     """Each baseline by name. vectors: embeddings (N, H) of the rows."""
     found = {"majority": frequent_set(train, classes)}
-    found |= of_texts(train, lambda known, strength: each_label(known, train, classes, seed, strength=strength), vectors)
+    found |= of_texts(
+        train, lambda known, strength: each_label(known, train, classes, seed, strength=strength), vectors
+    )
     return {name: scored_by(answer, classes) for name, answer in found.items()}
 
 
@@ -47,7 +51,9 @@ def frequent_set(train: Rows, classes: int) -> Callable[[Any], Decisions]:
     return lambda rows: (np.tile(shares, (len(rows), 1)), thresholds)
 
 
-def each_label(known: Any, train: Rows, classes: int, seed: int, *, strength: float) -> Callable[[Any], Decisions]:
+def each_label(
+    known: Any, train: Rows, classes: int, seed: int, *, strength: float
+) -> Callable[[Any], Decisions]:
     """A logistic regression per label on features (N, F), with its threshold."""
     truth = truth_of(train.targets, classes)
     held = np.arange(len(truth)) % HELD_OUT == 0
@@ -56,13 +62,17 @@ def each_label(known: Any, train: Rows, classes: int, seed: int, *, strength: fl
         warnings.filterwarnings("ignore", "Label not .* is present in all training examples")
         thresholds = (0.5,) * classes
         if held.any() and not held.all():
-            thresholds = calibration.choose_thresholds(_yes(model.fit(known[~held], truth[~held]), known[held], classes), truth[held])
+            thresholds = calibration.choose_thresholds(
+                _yes(model.fit(known[~held], truth[~held]), known[held], classes), truth[held]
+            )
         model.fit(known, truth)
     return lambda asked: (_yes(model, asked, classes), thresholds)
 
 
 def _yes(model: OneVsRestClassifier, asked: Any, classes: int) -> Floats:
-    """The probability of each label (N, C). For a single label scikit-learn returns two columns: absent, present."""
+    """The probability of each label (N, C). For a single label scikit-learn returns two columns: absent,
+    present.
+    """
     probabilities: Floats = model.predict_proba(asked)[:, -classes:]
     return probabilities
 

@@ -19,11 +19,17 @@ class SetDecoding(Decoding[SetPredictions]):
     def fit(self, card: C, logits: Floats, truth: Bools, clusters: Ints | None = None) -> C:
         """Fit the temperature to log loss, and each label's threshold to the best F1 or the card's target."""
         loss_rows = calibration.smoothed_decision_loss_rows
-        temperature = calibration.fit_temperature(logits, truth, decode=calibration.sigmoid, loss_rows=loss_rows)
+        temperature = calibration.fit_temperature(
+            logits, truth, decode=calibration.sigmoid, loss_rows=loss_rows
+        )
         probabilities = self.decode(logits, temperature)
         if card.operating is None:
-            return fitted(card, temperature=temperature, thresholds=calibration.choose_thresholds(probabilities, truth))
-        chosen = operating.choose_for(card.operating.by, card.operating.target, probabilities, truth, clusters=clusters)
+            return fitted(
+                card, temperature=temperature, thresholds=calibration.choose_thresholds(probabilities, truth)
+            )
+        chosen = operating.choose_for(
+            card.operating.by, card.operating.target, probabilities, truth, clusters=clusters
+        )
         missed = tuple(label for label, each in zip(card.labels, chosen, strict=True) if not each.is_met)
         promised = tuple(label for label, each in zip(card.labels, chosen, strict=True) if each.promised)
         thresholds = tuple(each.threshold for each in chosen)
@@ -34,7 +40,9 @@ class SetDecoding(Decoding[SetPredictions]):
         """A sigmoid per label."""
         return calibration.sigmoid(logits, temperature)
 
-    def predicted(self, decoded: Floats, truth: Bools, ids: Sequence[str], card: Card, clusters: Ints | None = None) -> SetPredictions:
+    def predicted(
+        self, decoded: Floats, truth: Bools, ids: Sequence[str], card: Card, clusters: Ints | None = None
+    ) -> SetPredictions:
         """With the labels' thresholds."""
         return SetPredictions(card.labels, tuple(ids), truth, decoded, thresholds_of(card), clusters)
 

@@ -35,7 +35,8 @@ class MultiLabelFormats(Formats):
         """Label numbers."""
         numbers = numbered(labels)
         return HubColumns(
-            {"labels": sequence(class_label(labels))}, lambda entry, tally: {"labels": [numbers[name] for name in entry.label]}
+            {"labels": sequence(class_label(labels))},
+            lambda entry, tally: {"labels": [numbers[name] for name in entry.label]},
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from lifecycle.runtime.task_types.loading import Loading, of_graph
 
 SEVERAL = """shares = 1 / (1 + numpy.exp(-scores))
-print([(label, share) for label, share, least in zip(about["labels"], shares, about["thresholds"]) if share >= least])"""
+print([(label, share) for label, share, least in zip(about["labels"], shares, about["thresholds"]) if share >= least])"""  # noqa: E501
 
 
 class MultiLabelLoading(Loading):

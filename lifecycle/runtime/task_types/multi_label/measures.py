@@ -1,7 +1,9 @@
-"""Scores of label sets, from each label's probability and threshold. Only numpy; the counterpart of `metrics`.
+"""Scores of label sets, from each label's probability and threshold. Only numpy; the counterpart of
+`metrics`.
 
-Macro averages cover all labels, as in scikit-learn for indicator matrices: a label that never occurs and is never predicted counts as 0.
-Calibration covers every label decision: bins of a label's probability against the share of rows that have it.
+Macro averages cover all labels, as in scikit-learn for indicator matrices: a label that never occurs and is
+never predicted counts as 0. Calibration covers every label decision: bins of a label's probability against
+the share of rows that have it.
 """
 
 from __future__ import annotations
@@ -16,7 +18,15 @@ from numpy.typing import NDArray
 from lifecycle.runtime.statistics import calibration, metrics
 from lifecycle.runtime.statistics.calibration import Binned
 from lifecycle.runtime.statistics.metrics import ByClass, Floats, Ints
-from lifecycle.runtime.task_types.measures import BRIER, CALIBRATION, LOG_LOSS, OF_LABELS, Measures, Metric, Metrics
+from lifecycle.runtime.task_types.measures import (
+    BRIER,
+    CALIBRATION,
+    LOG_LOSS,
+    OF_LABELS,
+    Measures,
+    Metric,
+    Metrics,
+)
 
 Bools = NDArray[np.bool_]
 
@@ -40,7 +50,18 @@ METRICS = Metrics(
     watched=("macro_f1", "micro_f1", "subset_accuracy", "ece"),
     drawn=("macro_f1", "subset_accuracy", "micro_f1", "ece"),
     registered=(
-        *("subset_accuracy", "macro_f1", "micro_f1", "hamming_loss", "lrap", "weighted_f1", "log_loss", "brier", "ece", "ece_debiased"),
+        *(
+            "subset_accuracy",
+            "macro_f1",
+            "micro_f1",
+            "hamming_loss",
+            "lrap",
+            "weighted_f1",
+            "log_loss",
+            "brier",
+            "ece",
+            "ece_debiased",
+        ),
     ),
 )
 BASELINES = {
@@ -52,8 +73,9 @@ BASELINES = {
 
 @dataclass(frozen=True)
 class ScoredSets:
-    """Rows ready for scoring. truth, decided: (N, C); lrap, loss, brier: (N,); counts, held, sums: (N, bins), a row's label decisions per
-    bin of probability, how many are true, and the sum of their probabilities."""
+    """Rows ready for scoring. truth, decided: (N, C); lrap, loss, brier: (N,); counts, held, sums: (N, bins),
+    a row's label decisions per bin of probability, how many are true, and the sum of their probabilities.
+    """
 
     truth: Bools
     decided: Bools
@@ -74,7 +96,9 @@ class ScoredSets:
         return same
 
     def aggregate(self, weights: Floats) -> dict[str, Floats]:
-        """Every score under each weighting of the rows. weights: (B, N), how often each row counts. Returns (B,) arrays."""
+        """Every score under each weighting of the rows. weights: (B, N), how often each row counts. Returns
+        (B,) arrays.
+        """
         total, labels = weights.sum(axis=1), self.truth.shape[1]
         found = self.by_class(weights)
         gap = np.abs(weights @ (self.held - self.sums))
@@ -115,11 +139,16 @@ def decide(probabilities: NDArray[Any], thresholds: Sequence[float]) -> Bools:
     return decided
 
 
-def score_sets(probabilities: NDArray[Any], truth: NDArray[Any], thresholds: Sequence[float], bins: int = 15) -> ScoredSets:
+def score_sets(
+    probabilities: NDArray[Any], truth: NDArray[Any], thresholds: Sequence[float], bins: int = 15
+) -> ScoredSets:
     """Statistics of each row from probabilities (N, C), true sets (N, C), and each label's threshold."""
     probabilities, truth = np.asarray(probabilities, dtype=np.float64), np.asarray(truth, dtype=np.bool_)
     if probabilities.ndim != 2 or probabilities.shape != truth.shape or not truth.size:
-        raise ValueError(f"Scores need probabilities and true sets of shape (N, C), N > 0; got {probabilities.shape} and {truth.shape}.")
+        raise ValueError(
+            f"Scores need probabilities and true sets of shape (N, C), N > 0; got {probabilities.shape} and"
+            f" {truth.shape}."
+        )
     rows = np.arange(len(truth))[:, None] * bins
     place = (rows + calibration.bin_of(probabilities, bins)).ravel()
 
@@ -140,8 +169,10 @@ def score_sets(probabilities: NDArray[Any], truth: NDArray[Any], thresholds: Seq
 
 
 def ranking_precision_rows(probabilities: Floats, truth: Bools) -> Floats:
-    """For each row, the share of true labels among those ranked at or above a true one, averaged over its true labels (N,); 1 if none or
-    all are true. The mean over rows is label-ranking average precision (Tsoumakas et al. 2010)."""
+    """For each row, the share of true labels among those ranked at or above a true one, averaged over its
+    true labels (N,); 1 if none or all are true. The mean over rows is label-ranking average precision
+    (Tsoumakas et al. 2010).
+    """
     found = np.ones(len(truth))
     block = max(1, metrics.BLOCK_CELLS // truth.shape[1] ** 2)
     for start in range(0, len(truth), block):
@@ -149,7 +180,9 @@ def ranking_precision_rows(probabilities: Floats, truth: Bools) -> Floats:
         above = scores[:, None, :] >= scores[:, :, None]  # (n, C, C): label k is ranked at or above label j
         share = (above & true[:, None, :]).sum(axis=2) / above.sum(axis=2)
         some = true.any(axis=1) & ~true.all(axis=1)
-        found[start : start + block][some] = ((share * true).sum(axis=1) / np.maximum(true.sum(axis=1), 1))[some]
+        found[start : start + block][some] = ((share * true).sum(axis=1) / np.maximum(true.sum(axis=1), 1))[
+            some
+        ]
     return found
 
 
@@ -164,9 +197,13 @@ def average_precision(scores: Floats, truth: Bools) -> float | None:
     return float((gained * hits[ends] / (ends + 1)).sum() / hits[-1])
 
 
-def per_class(rows: ScoredSets, probabilities: NDArray[Any], labels: Sequence[str], thresholds: Sequence[float]) -> list[dict[str, Any]]:
-    """One entry per label: support, predicted, precision, recall, f1, average_precision, threshold, and its contingency table: hits, missed
-    (true, not predicted), extra (predicted, not true), rest. Ratios with a zero denominator are 0."""
+def per_class(
+    rows: ScoredSets, probabilities: NDArray[Any], labels: Sequence[str], thresholds: Sequence[float]
+) -> list[dict[str, Any]]:
+    """One entry per label: support, predicted, precision, recall, f1, average_precision, threshold, and its
+    contingency table: hits, missed (true, not predicted), extra (predicted, not true), rest. Ratios with a
+    zero denominator are 0.
+    """
     entries = []
     for at, label in enumerate(labels):
         true, given = rows.truth[:, at], rows.decided[:, at]
@@ -191,8 +228,9 @@ def per_class(rows: ScoredSets, probabilities: NDArray[Any], labels: Sequence[st
 
 
 def confusion(rows: ScoredSets) -> Ints:
-    """Counts (C, C). Off the diagonal: rows that miss the row's label and wrongly get the column's. On it: rows that correctly get the
-    label. A row that misses or adds several labels is in several cells."""
+    """Counts (C, C). Off the diagonal: rows that miss the row's label and wrongly get the column's. On it:
+    rows that correctly get the label. A row that misses or adds several labels is in several cells.
+    """
     missed, extra = rows.truth & ~rows.decided, rows.decided & ~rows.truth
     counts: Ints = missed.T.astype(np.int64) @ extra.astype(np.int64)
     np.fill_diagonal(counts, (rows.truth & rows.decided).sum(axis=0))
@@ -201,8 +239,9 @@ def confusion(rows: ScoredSets) -> Ints:
 
 @dataclass(frozen=True)
 class SetPredictions:
-    """A model's predictions for N rows. truth: whether a row has each label (N, C); probabilities: (N, C) in label order. thresholds: one
-    per label. clusters: as in `Predicted`."""
+    """A model's predictions for N rows. truth: whether a row has each label (N, C); probabilities: (N, C) in
+    label order. thresholds: one per label. clusters: as in `Predicted`.
+    """
 
     labels: tuple[str, ...]
     ids: tuple[str, ...]
@@ -236,21 +275,35 @@ class MultiLabel(Measures[SetPredictions]):
         order = [rows.labels.index(label) for label in labels]
         thresholds = tuple(rows.thresholds[at] for at in order)
         truth = np.ascontiguousarray(rows.truth[:, order])
-        return replace(rows, labels=labels, truth=truth, probabilities=rows.probabilities[:, order], thresholds=thresholds)
+        return replace(
+            rows,
+            labels=labels,
+            truth=truth,
+            probabilities=rows.probabilities[:, order],
+            thresholds=thresholds,
+        )
 
     def parts(self, rows: SetPredictions, scored: ScoredSets, bins: int) -> dict[str, Any]:
-        """Adds macro_ap over labels that occur (without an interval, as every resample would need a new ranking), and the mean number of
-        true and predicted labels per row."""
+        """Adds macro_ap over labels that occur (without an interval, as every resample would need a new
+        ranking), and the mean number of true and predicted labels per row.
+        """
         classes = per_class(scored, rows.probabilities, rows.labels, rows.thresholds)
         ranked = [each["average_precision"] for each in classes if each["average_precision"] is not None]
-        texts = np.repeat(np.arange(len(scored)) if rows.clusters is None else rows.clusters, len(rows.labels))
+        texts = np.repeat(
+            np.arange(len(scored)) if rows.clusters is None else rows.clusters, len(rows.labels)
+        )
         return {
             "macro_ap": float(np.mean(ranked)) if ranked else None,
             "wrong_rows": int((~scored.exact).sum()),
-            "labels_per_row": {"true": float(scored.truth.sum(axis=1).mean()), "given": float(scored.decided.sum(axis=1).mean())},
+            "labels_per_row": {
+                "true": float(scored.truth.sum(axis=1).mean()),
+                "given": float(scored.decided.sum(axis=1).mean()),
+            },
             "per_class": classes,
             "confusion": {"labels": list(rows.labels), "counts": confusion(scored).tolist()},
-            "reliability": calibration.reliability(rows.probabilities.ravel(), scored.truth.ravel(), bins, texts),
+            "reliability": calibration.reliability(
+                rows.probabilities.ravel(), scored.truth.ravel(), bins, texts
+            ),
         }
 
 

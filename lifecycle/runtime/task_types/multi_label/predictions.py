@@ -42,8 +42,9 @@ class Sets:
 
 
 class SetsFile(PredictionsFile[SetPredictions]):
-    """True and predicted labels by name, with the probability of each label. loss: mean over labels of the negative log-probability of
-    their true value."""
+    """True and predicted labels by name, with the probability of each label. loss: mean over labels of the
+    negative log-probability of their true value.
+    """
 
     schema = pa.schema(
         [
@@ -60,14 +61,25 @@ class SetsFile(PredictionsFile[SetPredictions]):
     def columns(self, rows: SetPredictions) -> dict[str, Any]:
         """Sets by name, probabilities, losses."""
         scored = MEASURES.score(rows)
-        named = ([[rows.labels[at] for at in np.flatnonzero(row)] for row in sets] for sets in (scored.truth, scored.decided))
-        return dict(zip(("labels", "predicted"), named, strict=True)) | {"probabilities": list(rows.probabilities), "loss": scored.loss}
+        named = (
+            [[rows.labels[at] for at in np.flatnonzero(row)] for row in sets]
+            for sets in (scored.truth, scored.decided)
+        )
+        return dict(zip(("labels", "predicted"), named, strict=True)) | {
+            "probabilities": list(rows.probabilities),
+            "loss": scored.loss,
+        }
 
     def kept(self, rows: SetPredictions) -> dict[str, str]:
         """Labels in order, and their thresholds."""
-        return {"labels": json.dumps(rows.labels, ensure_ascii=False), "thresholds": json.dumps(rows.thresholds)}
+        return {
+            "labels": json.dumps(rows.labels, ensure_ascii=False),
+            "thresholds": json.dumps(rows.thresholds),
+        }
 
-    def read(self, path: Path, rows: Sequence[int] | None = None, only: Sequence[str] | None = None) -> SetPredictions:
+    def read(
+        self, path: Path, rows: Sequence[int] | None = None, only: Sequence[str] | None = None
+    ) -> SetPredictions:
         """With all probabilities."""
         table = read_table(path, ["id", "labels", "probabilities"], rows, only)
         labels = labels_in(table.schema)
@@ -92,10 +104,15 @@ class SetsFile(PredictionsFile[SetPredictions]):
     def measured(self, path: Path) -> Grouped:
         """Rows with all labels correct, and micro-F1; the highest losses weigh most."""
         found = read_sets(path)
-        hits, held, given = (each.sum(axis=1).astype(np.float64) for each in (found.truth & found.decided, found.truth, found.decided))
+        hits, held, given = (
+            each.sum(axis=1).astype(np.float64)
+            for each in (found.truth & found.decided, found.truth, found.decided)
+        )
         right = (found.truth == found.decided).all(axis=1)
         measures = share("subset_accuracy", right), Quotient("micro_f1", 2 * hits, held + given)
-        return Grouped(found.ids, measures, ~right, found.loss, Classes(found.labels, found.truth, found.decided))
+        return Grouped(
+            found.ids, measures, ~right, found.loss, Classes(found.labels, found.truth, found.decided)
+        )
 
 
 ENTRY = SetsFile("multi_label")
@@ -119,8 +136,9 @@ def read_sets(path: Path) -> Sets:
 
 
 def read_sureness(path: Path, sets: Sets) -> NDArray[np.float64]:
-    """The confidence of each row's most confident wrong label decision, or of its least confident one if all are correct (N,). sets: of the
-    same file."""
+    """The confidence of each row's most confident wrong label decision, or of its least confident one if all
+    are correct (N,). sets: of the same file.
+    """
     parts, start = [], 0
     for some in probabilities(path):
         rows = slice(start, start := start + len(some))
@@ -131,5 +149,7 @@ def read_sureness(path: Path, sets: Sets) -> NDArray[np.float64]:
 def sureness(values: NDArray[np.float64], truth: Bools, decided: Bools) -> NDArray[np.float64]:
     """The same for arrays (N, C)."""
     wrong, sure = truth != decided, np.where(decided, values, 1 - values)
-    found: NDArray[np.float64] = np.where(wrong.any(axis=1), np.where(wrong, sure, 0.0).max(axis=1), sure.min(axis=1))
+    found: NDArray[np.float64] = np.where(
+        wrong.any(axis=1), np.where(wrong, sure, 0.0).max(axis=1), sure.min(axis=1)
+    )
     return found

@@ -17,12 +17,19 @@ class MultiLabelSuggestions(Suggestions):
     offered = "every label whose probability reaches its threshold, or none"
 
     def from_model(self, prediction: Mapping[str, Any], known: Mapping[str, str]) -> list[Scored]:
-        """Every label that reaches its threshold. Of labels mapped to the same one, the most likely counts."""
+        """Every label that reaches its threshold. Of labels mapped to the same one, the most likely
+        counts.
+        """
         found: dict[str, float] = {}
-        for label, probability, threshold in zip(prediction["labels"], prediction["probabilities"], prediction["thresholds"], strict=True):
+        for label, probability, threshold in zip(
+            prediction["labels"], prediction["probabilities"], prediction["thresholds"], strict=True
+        ):
             if label in known and probability >= threshold:
                 found[known[label]] = max(found.get(known[label], 0.0), round(probability, 6))
-        return [Scored({"labels": [key]}, score) for key, score in sorted(found.items(), key=lambda pair: -pair[1])]
+        return [
+            Scored({"labels": [key]}, score)
+            for key, score in sorted(found.items(), key=lambda pair: -pair[1])
+        ]
 
     def of_label(self, label: str, places: Sequence[Place] = (), score: float | None = None) -> Value:
         """The label."""
@@ -30,7 +37,9 @@ class MultiLabelSuggestions(Suggestions):
 
     def combine(self, scored: Sequence[Scored]) -> Value | None:
         """Labels with a score of at least 0.5, and those without a score."""
-        likely = {label for value, score in scored if score is None or score >= HALF for label in value["labels"]}
+        likely = {
+            label for value, score in scored if score is None or score >= HALF for label in value["labels"]
+        }
         return {"labels": sorted(likely)} if scored else None
 
 

@@ -1,5 +1,6 @@
-"""Annotations of the better of two responses: {"choice": "first" | "second" | "tie" | "neither"}, in the item's order, not the display
-order."""
+"""Annotations of the better of two responses: {"choice": "first" | "second" | "tie" | "neither"}, in the
+item's order, not the display order.
+"""
 
 from __future__ import annotations
 
@@ -13,19 +14,29 @@ from lifecycle.runtime.task_types.inputs import Cell, clean, only
 SIDES = {  # synonyms in other files, normalised; no digits, as some start at 0 and others at 1
     **dict.fromkeys(("a", "a1", "left", "responsea", "response1", "modela", "answera"), "first"),
     **dict.fromkeys(("b", "a2", "right", "responseb", "response2", "modelb", "answerb"), "second"),
-    **dict.fromkeys(("equal", "same", "draw", "both", "bothgood"), "tie"), **dict.fromkeys(("none", "bothbad", "tiebothbad"), "neither"),
-}  # fmt: skip
+    **dict.fromkeys(("equal", "same", "draw", "both", "bothgood"), "tie"),
+    **dict.fromkeys(("none", "bothbad", "tiebothbad"), "neither"),
+}
 
 
 class PreferenceAnswers(Answers):
     """One of four words."""
 
     name = "choice"
-    choices = {"first": "the first response", "second": "the second response", "tie": "about the same", "neither": "both are bad"}
+    choices = {
+        "first": "the first response",
+        "second": "the second response",
+        "tie": "about the same",
+        "neither": "both are bad",
+    }
 
     def parse(self, raw: Any, item: ItemContent, labels: Labels) -> Value:
         """The choice."""
-        if not isinstance(raw, Mapping) or set(raw) != {self.name} or raw[self.name] not in list(self.choices):
+        if (
+            not isinstance(raw, Mapping)
+            or set(raw) != {self.name}
+            or raw[self.name] not in list(self.choices)
+        ):
             message = f"An annotation of this dataset is one of {', '.join(self.choices)}."
             raise BadAnswer("choice", message, "Choose the better response, a tie, or neither.")
         return {self.name: raw[self.name]}
@@ -38,7 +49,11 @@ class PreferenceAnswers(Answers):
     def meant(self, word: str) -> str:
         """The choice that a word means; the word itself if none."""
         folded = word.casefold()
-        return folded if folded in self.choices else SIDES.get(re.sub(r"[\W_]", "", folded.removeprefix("data.")), word)
+        return (
+            folded
+            if folded in self.choices
+            else SIDES.get(re.sub(r"[\W_]", "", folded.removeprefix("data.")), word)
+        )
 
     def words(self, value: Value, names: Mapping[str, str], text: str = "") -> str:
         """The choice."""

@@ -43,7 +43,10 @@ def as_messages(pair: Pair, tally: Tally) -> Pair:
     """A pair as messages, of the user or the assistant."""
     tally.losses["wrapped"] += any(isinstance(each, str) and each != "" for each in pair)
     roles = ("user", "assistant", "assistant")
-    turns = [[{"role": role, "content": each}] if isinstance(each, str) and each else each for role, each in zip(roles, pair, strict=True)]
+    turns = [
+        [{"role": role, "content": each}] if isinstance(each, str) and each else each
+        for role, each in zip(roles, pair, strict=True)
+    ]
     return Pair(*turns)
 
 
@@ -55,12 +58,18 @@ def trl(entry: Entry, tally: Tally) -> Iterator[Object]:
         return
     if any(isinstance(each, list) for each in pair):
         pair = as_messages(pair, tally)
-    yield {**({"prompt": pair.prompt} if pair.prompt else {}), "chosen": pair.chosen, "rejected": pair.rejected}
+    yield {
+        **({"prompt": pair.prompt} if pair.prompt else {}),
+        "chosen": pair.chosen,
+        "rejected": pair.rejected,
+    }
 
 
 @json_lines
 def openai(entry: Entry, tally: Tally) -> Iterator[Object]:
-    """{"input": {"messages"}, "preferred_output", "non_preferred_output"}, with other keys of the input, such as tools."""
+    """{"input": {"messages"}, "preferred_output", "non_preferred_output"}, with other keys of the input, such
+    as tools.
+    """
     pair = pair_of(entry, tally)
     if pair is None:
         return
@@ -68,8 +77,16 @@ def openai(entry: Entry, tally: Tally) -> Iterator[Object]:
         tally.losses["no_prompt"] += 1
         return
     pair = as_messages(pair, tally)
-    more = {name.removeprefix("input."): structure(cell) for name, cell in entry.metadata.items() if name.startswith("input.")}
-    yield {"input": {**more, "messages": pair.prompt}, "preferred_output": pair.chosen, "non_preferred_output": pair.rejected}
+    more = {
+        name.removeprefix("input."): structure(cell)
+        for name, cell in entry.metadata.items()
+        if name.startswith("input.")
+    }
+    yield {
+        "input": {**more, "messages": pair.prompt},
+        "preferred_output": pair.chosen,
+        "non_preferred_output": pair.rejected,
+    }
 
 
 @json_lines
@@ -84,7 +101,9 @@ def unpaired(entry: Entry, tally: Tally) -> Iterator[Object]:
         yield {**prompt, "completion": each, "label": entry.label == side}
 
 
-UNDECIDED = "Annotations without a preferred response: Label Studio's Pairwise control only supports left and right."
+UNDECIDED = (
+    "Annotations without a preferred response: Label Studio's Pairwise control only supports left and right."
+)
 SIDES = {"first": "left", "second": "right"}
 
 

@@ -1,4 +1,6 @@
-"""Annotations of two to five ranked responses: {"ranking": [2, 0, 1]}, their numbers in the item from 0, best first."""
+"""Annotations of two to five ranked responses: {"ranking": [2, 0, 1]}, their numbers in the item from 0, best
+first.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,10 @@ class RankingAnswers(Answers):
             return None
         found = loaded(cell.text, "ranks")
         if isinstance(found, list):
-            found = [int(each) if isinstance(each, str) and each.isdecimal() and len(each) < 3 else each for each in found]
+            found = [
+                int(each) if isinstance(each, str) and each.isdecimal() and len(each) < 3 else each
+                for each in found
+            ]
         return {self.name: found}
 
     def words(self, value: Value, names: Mapping[str, str], text: str = "") -> str:

@@ -30,7 +30,9 @@ Strengths = Callable[[Rows], Floats]  # (N, M) of the responses
 
 def by_place(test: Rows) -> Floats:
     """Scores (N, M) that decrease with position."""
-    return ranking.padded([[-SURE * at for at in range(len(each.responses))] for each in test.targets], np.nan)
+    return ranking.padded(
+        [[-SURE * at for at in range(len(each.responses))] for each in test.targets], np.nan
+    )
 
 
 def by_length(test: Rows) -> Floats:
@@ -61,7 +63,8 @@ def differences(train: Sequence[Ranked], seed: int) -> tuple[Any, Any]:
 
 
 def regression(known: Any, train: Rows, seed: int, *, strength: float) -> Callable[[Any, Rows], Floats]:
-    """Scores (N, M) of rows: a linear score per response, from logistic regression without intercept on differences in both directions.
+    """Scores (N, M) of rows: a linear score per response, from logistic regression without intercept on
+    differences in both directions.
 
     known, asked: features (S, F) of all rows' responses, concatenated.
     """
@@ -97,8 +100,9 @@ def frozen_base(train: Rows, seed: int, vectors: Vectors) -> Strengths:
 
 
 def learn(train: Rows, classes: int, seed: int, vectors: Vectors | None) -> dict[str, Answer]:
-    """Each baseline by name, without regressions if the training rows contain no preference. vectors: embeddings (S, H) of the prompt with
-    each response, concatenated over rows."""
+    """Each baseline by name, without regressions if the training rows contain no preference. vectors:
+    embeddings (S, H) of the prompt with each response, concatenated over rows.
+    """
     found: dict[str, Strengths] = {"first": by_place, "longer": by_length}
     teaches = any(len(set(each.ranks)) > 1 for each in train.targets)
     if teaches:

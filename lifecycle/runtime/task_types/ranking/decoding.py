@@ -1,4 +1,6 @@
-"""Decoding of rankings: responses' logits divided by the temperature are scores; their differences are log-odds."""
+"""Decoding of rankings: responses' logits divided by the temperature are scores; their differences are
+log-odds.
+"""
 
 from __future__ import annotations
 
@@ -29,15 +31,24 @@ class RankDecoding(Decoding[RankedAnswers]):
         return np.asarray(logits, dtype=np.float64) / temperature
 
     def predicted(
-        self, decoded: Floats, truth: Sequence[Ranked], ids: Sequence[str], card: Card, clusters: Ints | None = None
+        self,
+        decoded: Floats,
+        truth: Sequence[Ranked],
+        ids: Sequence[str],
+        card: Card,
+        clusters: Ints | None = None,
     ) -> RankedAnswers:
         """As in `RankedAnswers.of`."""
         return RankedAnswers.of(ids, decoded, truth, clusters)
 
     def predictions(self, decoded: Floats, card: Card) -> list[dict[str, Any]]:
-        """order: response numbers from 0, best first; strengths: the score of each response in its original order."""
+        """order: response numbers from 0, best first; strengths: the score of each response in its original
+        order.
+        """
         known = [each[~np.isnan(each)] for each in decoded]
-        return [{"order": np.argsort(-each, kind="stable").tolist(), "strengths": each.tolist()} for each in known]
+        return [
+            {"order": np.argsort(-each, kind="stable").tolist(), "strengths": each.tolist()} for each in known
+        ]
 
     def identity(self, prediction: Mapping[str, Any]) -> Any:
         """The full ranking."""

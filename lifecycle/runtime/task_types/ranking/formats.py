@@ -32,13 +32,19 @@ def ranker(given: Outgoing) -> list[tuple[str, Any]]:
 
 def options_of(item: ItemContent) -> dict[str, Any]:
     """The responses for Label Studio's Ranker control."""
-    options = [{"id": str(at), "title": f"Response {at + 1}", "body": each} for at, each in enumerate(item.content["responses"])]
+    options = [
+        {"id": str(at), "title": f"Response {at + 1}", "body": each}
+        for at, each in enumerate(item.content["responses"])
+    ]
     return {**prompt_of(item), "responses": options}
 
 
 def ranks(given: Outgoing) -> list[dict[str, Any]]:
     """Argilla's response names, each with its rank from 1."""
-    return [{"value": f"response-{place + 1}", "rank": at} for at, place in enumerate(given.value["ranking"], start=1)]
+    return [
+        {"value": f"response-{place + 1}", "rank": at}
+        for at, place in enumerate(given.value["ranking"], start=1)
+    ]
 
 
 def responses_of(item: ItemContent) -> dict[str, Any]:
@@ -95,7 +101,11 @@ class RankingFormats(Formats):
             return None
         order = self.order(value)
         ranks = [order.index(at) if order else 0 for at in range(len(found))]
-        return {"text": responses.plain(item.content.get("prompt", "")), "responses": list(map(responses.plain, found)), "ranks": ranks}
+        return {
+            "text": responses.plain(item.content.get("prompt", "")),
+            "responses": list(map(responses.plain, found)),
+            "ranks": ranks,
+        }
 
     def order(self, value: Value) -> Sequence[int]:
         """Response numbers, best first; empty if all are equal."""

@@ -25,7 +25,7 @@ for response in responses:
     inputs = {name: numpy.array([columns[name]], dtype=numpy.int64) for name in about["inputs"]}
     strengths.append(float(session.run(["logits"], inputs)[0][0, 0]) / about["temperature"])
 print([responses[at] for at in numpy.argsort(strengths)[::-1]])
-print(1 / (1 + numpy.exp(strengths[1] - strengths[0])))  # probability that the first is better"""
+print(1 / (1 + numpy.exp(strengths[1] - strengths[0])))  # probability that the first is better"""  # noqa: E501
 
 
 class RankingLoading(Loading):

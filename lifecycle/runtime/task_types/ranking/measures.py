@@ -1,14 +1,16 @@
 """Agreement of a model's ranking of responses with annotators'. Only numpy; N rows, at most M responses each.
 
-A model gives each response a score ("strength"). The difference of two scores gives the probability that the first is better: 1 / (1 +
-e^-difference) (Bradley and Terry 1952).
+A model gives each response a score ("strength"). The difference of two scores gives the probability that the
+first is better: 1 / (1 + e^-difference) (Bradley and Terry 1952).
 
-pair_accuracy   share of pairs with a preference in which the preferred response has the higher score; 0.5 for equal scores
+pair_accuracy   share of pairs with a preference in which the preferred response has the higher score; 0.5 for
+                equal scores
 best_first      share of rows whose highest-scored response is ranked first
 kendall_tau     mean over rows of Kendall's tau-b (1945), -1 to 1; 0 if all scores of a row are equal
 log_loss        nats per pair; the target of a tie is 0.5, so it contributes at least ln 2
 ece             over pairs, of the probability that the higher-scored response is better
-accuracy_longer, accuracy_shorter    pair_accuracy where the longer or the shorter response (in characters) is preferred
+accuracy_longer, accuracy_shorter    pair_accuracy where the longer or the shorter response (in characters) is
+                                     preferred
 longer_preferred  share of the pairs of different length in which the model prefers the longer
 longer_surplus  longer_preferred minus the same share of annotators, on the same pairs
 
@@ -39,8 +41,18 @@ PAIR_ACCURACY = Metric(
 METRICS = Metrics(
     known=(
         PAIR_ACCURACY,
-        Metric("best_first", "Best response first", meaning="rows whose highest-scored response is ranked first", is_share=True),
-        Metric("kendall_tau", "Kendall's tau", words="Kendall's tau", meaning="rank correlation of whole rankings, −1 to 1"),
+        Metric(
+            "best_first",
+            "Best response first",
+            meaning="rows whose highest-scored response is ranked first",
+            is_share=True,
+        ),
+        Metric(
+            "kendall_tau",
+            "Kendall's tau",
+            words="Kendall's tau",
+            meaning="rank correlation of whole rankings, −1 to 1",
+        ),
         replace(LOG_LOSS, meaning="nats per pair; ln 2 = 0.693 is chance"),
         replace(ECE, meaning="of the probability that the higher-scored response is preferred"),
         Metric(
@@ -56,7 +68,10 @@ METRICS = Metrics(
             is_share=True,
         ),
         Metric(
-            "longer_preferred", "Longer response preferred", meaning="pairs in which the model prefers the longer response", is_share=True
+            "longer_preferred",
+            "Longer response preferred",
+            meaning="pairs in which the model prefers the longer response",
+            is_share=True,
         ),
         ECE_DEBIASED,
     ),
@@ -81,7 +96,9 @@ NONE = -1  # rank of a missing response
 
 @dataclass(frozen=True)
 class Ranked:
-    """Annotated ranks of a row's responses. ranks: 0 is best; ties equal. lengths: characters of each. responses: their texts, if kept."""
+    """Annotated ranks of a row's responses. ranks: 0 is best; ties equal. lengths: characters of each.
+    responses: their texts, if kept.
+    """
 
     ranks: tuple[int, ...]
     lengths: tuple[int, ...]
@@ -95,8 +112,10 @@ class Ranked:
 
 @dataclass(frozen=True)
 class Pairs:
-    """All pairs of responses, concatenated over rows, all (P,). rows: row numbers. order: 1 if the first is preferred, -1 the second, 0
-    neither. difference: of scores, first minus second. longer: 1, -1, or 0 if the first is longer, shorter, or equal."""
+    """All pairs of responses, concatenated over rows, all (P,). rows: row numbers. order: 1 if the first is
+    preferred, -1 the second, 0 neither. difference: of scores, first minus second. longer: 1, -1, or 0 if the
+    first is longer, shorter, or equal.
+    """
 
     rows: Ints
     order: Ints
@@ -151,7 +170,12 @@ def pairs_of(strengths: Floats, truth: Sequence[Ranked]) -> Pairs:
         rows = np.flatnonzero((ranks[:, one] != NONE) & (ranks[:, two] != NONE))
         first, second = (rows, one), (rows, two)
         found.append(
-            (rows, np.sign(ranks[second] - ranks[first]), strengths[first] - strengths[second], np.sign(lengths[first] - lengths[second]))
+            (
+                rows,
+                np.sign(ranks[second] - ranks[first]),
+                strengths[first] - strengths[second],
+                np.sign(lengths[first] - lengths[second]),
+            )
         )
     rows, order, difference, longer = (np.concatenate(each) for each in zip(*found, strict=True))
     return Pairs(rows.astype(np.int64), order.astype(np.int64), difference, longer.astype(np.int64))
@@ -159,9 +183,11 @@ def pairs_of(strengths: Floats, truth: Sequence[Ranked]) -> Pairs:
 
 @dataclass(frozen=True)
 class ScoredRanks:
-    """Rows ready for scoring: sums over each row's pairs (N,), and of calibration (N, bins); bins: over all rows.
+    """Rows ready for scoring: sums over each row's pairs (N,), and of calibration (N, bins); bins: over all
+    rows.
 
-    best, tau: NaN for rows of ties. longer, shorter: (correct, pairs) where the longer or the shorter response is preferred.
+    best, tau: NaN for rows of ties. longer, shorter: (correct, pairs) where the longer or the shorter
+    response is preferred.
     """
 
     right: Floats
@@ -182,7 +208,9 @@ class ScoredRanks:
         return len(self.pairs)
 
     def aggregate(self, weights: Floats) -> dict[str, Floats]:
-        """Every score under each weighting of the rows. weights: (B, N), how often each row counts. Returns (B,), NaN if undefined."""
+        """Every score under each weighting of the rows. weights: (B, N), how often each row counts. Returns
+        (B,), NaN if undefined.
+        """
         known = ~np.isnan(self.best)
 
         def share(above: Floats, below: Floats) -> Floats:
@@ -214,10 +242,13 @@ def _quotient(above: Floats, below: Floats) -> Floats:
 
 
 def score(strengths: Floats, truth: Sequence[Ranked], bins: int = 15) -> ScoredRanks:
-    """Statistics of each row. strengths: (N, M), calibrated, NaN for missing responses. Raises ValueError without rows."""
+    """Statistics of each row. strengths: (N, M), calibrated, NaN for missing responses. Raises ValueError
+    without rows.
+    """
     if not len(truth) or len(strengths) != len(truth):
         raise ValueError(
-            f"The number of rows with scores and with truth must be equal and at least 1; got {len(strengths)} and {len(truth)}."
+            "The number of rows with scores and with truth must be equal and at least 1; got"
+            f" {len(strengths)} and {len(truth)}."
         )
     pairs, rows = pairs_of(strengths, truth), len(truth)
 
@@ -227,7 +258,9 @@ def score(strengths: Floats, truth: Sequence[Ranked], bins: int = 15) -> ScoredR
 
     decided, one = pairs.decided, np.ones(len(pairs.rows))
     cell = pairs.rows * bins + calibration.bin_of(pairs.confidence, bins)
-    gap = np.bincount(cell, weights=decided * (pairs.right - pairs.confidence), minlength=rows * bins).astype(np.float64)
+    gap = np.bincount(cell, weights=decided * (pairs.right - pairs.confidence), minlength=rows * bins).astype(
+        np.float64
+    )
     apart = decided & (pairs.longer != 0)
     longer, shorter = apart & (pairs.order == pairs.longer), apart & (pairs.order == -pairs.longer)
     chosen = (np.sign(pairs.difference) == pairs.longer) + 0.5 * (pairs.difference == 0)
@@ -260,8 +293,9 @@ def score(strengths: Floats, truth: Sequence[Ranked], bins: int = 15) -> ScoredR
 
 @dataclass(frozen=True)
 class RankedAnswers:
-    """A model's scores for annotated rankings, one per response. lengths: characters of the responses, whose texts aren't kept. clusters:
-    as in `Predicted`."""
+    """A model's scores for annotated rankings, one per response. lengths: characters of the responses, whose
+    texts aren't kept. clusters: as in `Predicted`.
+    """
 
     ids: tuple[str, ...]
     ranks: tuple[tuple[int, ...], ...]
@@ -270,10 +304,20 @@ class RankedAnswers:
     clusters: Ints | None = field(default=None, compare=False)
 
     @classmethod
-    def of(cls, ids: Sequence[str], strengths: Floats, truth: Sequence[Ranked], clusters: Ints | None = None) -> RankedAnswers:
+    def of(
+        cls, ids: Sequence[str], strengths: Floats, truth: Sequence[Ranked], clusters: Ints | None = None
+    ) -> RankedAnswers:
         """From a model's scores (N, M)."""
-        known = tuple(tuple(row[: len(each.ranks)].tolist()) for row, each in zip(strengths, truth, strict=True))
-        return cls(tuple(ids), tuple(each.ranks for each in truth), tuple(each.lengths for each in truth), known, clusters)
+        known = tuple(
+            tuple(row[: len(each.ranks)].tolist()) for row, each in zip(strengths, truth, strict=True)
+        )
+        return cls(
+            tuple(ids),
+            tuple(each.ranks for each in truth),
+            tuple(each.lengths for each in truth),
+            known,
+            clusters,
+        )
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -330,7 +374,8 @@ class Ranking(Measures[RankedAnswers]):
     def parts(self, rows: RankedAnswers, scored: ScoredRanks, bins: int) -> dict[str, Any]:
         """The number of pairs, wrong_rows, reliability, and length preference.
 
-        longer_preferred_by_people: share of the pairs of different length whose longer response annotators prefer; None without such pairs.
+        longer_preferred_by_people: share of the pairs of different length whose longer response annotators
+        prefer; None without such pairs.
         """
         pairs = pairs_of(rows.matrix, rows.truth)
         decided = pairs.decided
@@ -341,8 +386,12 @@ class Ranking(Measures[RankedAnswers]):
             "ties": int((~decided).sum()),
             "apart": int(apart.sum()),
             "wrong_rows": int((scored.right < scored.decided).sum()),
-            "longer_preferred_by_people": float((pairs.order == pairs.longer)[apart].mean()) if apart.any() else None,
-            "reliability": calibration.reliability(pairs.confidence[decided], pairs.right[decided], bins, together[pairs.rows[decided]]),
+            "longer_preferred_by_people": (
+                float((pairs.order == pairs.longer)[apart].mean()) if apart.any() else None
+            ),
+            "reliability": calibration.reliability(
+                pairs.confidence[decided], pairs.right[decided], bins, together[pairs.rows[decided]]
+            ),
         }
 
 

@@ -35,7 +35,9 @@ class RankingFile(PredictionsFile[RankedAnswers]):
         """The lists of each row."""
         return {name: list(getattr(rows, name)) for name in LISTS}
 
-    def read(self, path: Path, rows: Sequence[int] | None = None, only: Sequence[str] | None = None) -> RankedAnswers:
+    def read(
+        self, path: Path, rows: Sequence[int] | None = None, only: Sequence[str] | None = None
+    ) -> RankedAnswers:
         """All columns."""
         table = read_table(path, ["id", *LISTS], rows, only)
         ranks, lengths, strengths = (tuple(map(tuple, table[name].to_pylist())) for name in LISTS)
@@ -47,7 +49,9 @@ class RankingFile(PredictionsFile[RankedAnswers]):
         return known(found.ids, MEASURES.losses(found))
 
     def measured(self, path: Path) -> Grouped:
-        """Correctly ordered pairs, and rows whose best response is correct; the most confident errors weigh most."""
+        """Correctly ordered pairs, and rows whose best response is correct; the most confident errors weigh
+        most.
+        """
         found = self.read(path)
         scored = found.scored
         measures = Quotient("pair_accuracy", scored.right, scored.decided), mean("best_first", scored.best)

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from lifecycle.runtime.task_types.answers import DROPPED, BadAnswer, ItemContent, LabelAnswers, Labels, Part, Read, Value
+from lifecycle.runtime.task_types.answers import (
+    DROPPED,
+    BadAnswer,
+    ItemContent,
+    LabelAnswers,
+    Labels,
+    Part,
+    Read,
+    Value,
+)
 from lifecycle.runtime.task_types.inputs import BadInput, Cell, CellKind, clean, names_of
 
 
@@ -18,7 +27,9 @@ class SingleLabelAnswers(LabelAnswers):
     def parse(self, raw: Any, item: ItemContent, labels: Labels) -> Value:
         """The label."""
         if not isinstance(raw, Mapping) or set(raw) != {self.name}:
-            raise BadAnswer("shape", "An annotation of this dataset is one label.", "Choose a label from the list.")
+            raise BadAnswer(
+                "shape", "An annotation of this dataset is one label.", "Choose a label from the list."
+            )
         return {self.name: labels.resolve(raw[self.name])}
 
     def from_cell(self, cell: Cell, item: ItemContent, read: Read = clean) -> Any:
@@ -27,7 +38,9 @@ class SingleLabelAnswers(LabelAnswers):
         names = [name for each in found if (name := read(each))]
         if len(names) > 1 or cell.kind is CellKind.NAMES and not found:
             message = f"There are {len(found)} labels, but this dataset has one label per text."
-            raise BadAnswer("labels", message, "Keep the most important one, or import the text without a label.")
+            raise BadAnswer(
+                "labels", message, "Keep the most important one, or import the text without a label."
+            )
         return {self.name: names[0]} if names else None
 
     def parts(self, value: Value) -> tuple[Part, ...]:
@@ -51,6 +64,8 @@ class SingleLabelAnswers(LabelAnswers):
 def column_names(cell: str) -> list[str]:
     """The names in a cell; a JSON list of texts is parsed, so that several can be reported."""
     try:
-        return names_of(Cell(CellKind.NAMES, cell), "labels") if cell.startswith('["') else [cell] * bool(cell)
+        return (
+            names_of(Cell(CellKind.NAMES, cell), "labels") if cell.startswith('["') else [cell] * bool(cell)
+        )
     except BadInput:
         return [cell]

@@ -1,4 +1,6 @@
-"""Baselines of single-label classification: the most frequent label, and logistic regression on TF-IDF and on the base's embeddings."""
+"""Baselines of single-label classification: the most frequent label, and logistic regression on TF-IDF and on
+the base's embeddings.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ Probabilities = Callable[[Any], Floats]  # (N, C)
 def learn(train: Rows, classes: int, seed: int, vectors: Vectors | None) -> dict[str, Answer]:
     """Each baseline by name. vectors: embeddings (N, H) of the rows."""
     found = {"majority": majority(train, classes)}
-    found |= of_texts(train, lambda known, strength: one_label(known, train, classes, seed, strength=strength), vectors)
+    found |= of_texts(
+        train, lambda known, strength: one_label(known, train, classes, seed, strength=strength), vectors
+    )
     return {name: scored_by(answer) for name, answer in found.items()}
 
 

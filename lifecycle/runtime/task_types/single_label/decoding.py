@@ -20,9 +20,13 @@ class LabelDecoding(Decoding[Predictions]):
         if card.deciding is None:
             return found
         probabilities = self.decode(logits, found.temperature)
-        return fitted(found, deciding=deciding.choose(card.deciding, card.labels, probabilities, truth, clusters))
+        return fitted(
+            found, deciding=deciding.choose(card.deciding, card.labels, probabilities, truth, clusters)
+        )
 
-    def predicted(self, decoded: Floats, truth: Ints, ids: Sequence[str], card: Card, clusters: Ints | None = None) -> Predictions:
+    def predicted(
+        self, decoded: Floats, truth: Ints, ids: Sequence[str], card: Card, clusters: Ints | None = None
+    ) -> Predictions:
         """With the threshold of the label that has one."""
         return Predictions(card.labels, tuple(ids), truth, decoded, card.cut, clusters, card.deciding)
 
@@ -30,7 +34,10 @@ class LabelDecoding(Decoding[Predictions]):
         """label and its confidence."""
         decided = deciding.decide(decoded, card.cut)
         confidence = deciding.confidence(decoded, decided)
-        return [{"label": card.labels[at], "confidence": float(sure)} for at, sure in zip(decided, confidence, strict=True)]
+        return [
+            {"label": card.labels[at], "confidence": float(sure)}
+            for at, sure in zip(decided, confidence, strict=True)
+        ]
 
 
 ENTRY = LabelDecoding()

@@ -46,7 +46,9 @@ class SingleLabelFormats(Formats):
     def hub(self, labels: Sequence[str]) -> HubColumns | Lines:
         """A label number."""
         numbers = numbered(labels)
-        return HubColumns({"label": class_label(labels)}, lambda entry, tally: {"label": numbers[entry.label]})
+        return HubColumns(
+            {"label": class_label(labels)}, lambda entry, tally: {"label": numbers[entry.label]}
+        )
 
 
 ENTRY = SingleLabelFormats()

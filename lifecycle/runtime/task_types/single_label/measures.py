@@ -11,11 +11,26 @@ import numpy as np
 from lifecycle.runtime.statistics import calibration, deciding, metrics
 from lifecycle.runtime.statistics.deciding import Cut, Deciding
 from lifecycle.runtime.statistics.metrics import Floats, Ints, Scored
-from lifecycle.runtime.task_types.measures import BRIER, CALIBRATION, LOG_LOSS, OF_LABELS, Measures, Metric, Metrics
+from lifecycle.runtime.task_types.measures import (
+    BRIER,
+    CALIBRATION,
+    LOG_LOSS,
+    OF_LABELS,
+    Measures,
+    Metric,
+    Metrics,
+)
 
 MACRO_F1 = Metric("macro_f1", "Macro-F1", hub="f1", is_share=True)
 METRICS = Metrics(
-    known=(MACRO_F1, Metric("accuracy", "Accuracy", hub="accuracy", is_share=True), *OF_LABELS, LOG_LOSS, BRIER, *CALIBRATION),
+    known=(
+        MACRO_F1,
+        Metric("accuracy", "Accuracy", hub="accuracy", is_share=True),
+        *OF_LABELS,
+        LOG_LOSS,
+        BRIER,
+        *CALIBRATION,
+    ),
     leading=MACRO_F1,
     trained=MACRO_F1,
     listed=MACRO_F1,
@@ -37,8 +52,8 @@ BASELINES = {
 class Predictions:
     """A model's predictions for N rows. truth: label numbers (N,); probabilities: (N, C) in label order.
 
-    cut: the label with a threshold; None if the most likely label is predicted. clusters: as in `Predicted`. deciding: the threshold's
-    target, which files don't store.
+    cut: the label with a threshold; None if the most likely label is predicted. clusters: as in `Predicted`.
+    deciding: the threshold's target, which files don't store.
     """
 
     labels: tuple[str, ...]
@@ -77,13 +92,22 @@ class SingleLabel(Measures[Predictions]):
         """With reordered columns."""
         order = [rows.labels.index(label) for label in labels]
         cut = rows.cut and Cut(order.index(rows.cut.index), rows.cut.threshold)
-        return replace(rows, labels=labels, truth=np.argsort(order)[rows.truth], probabilities=rows.probabilities[:, order], cut=cut)
+        return replace(
+            rows,
+            labels=labels,
+            truth=np.argsort(order)[rows.truth],
+            probabilities=rows.probabilities[:, order],
+            cut=cut,
+        )
 
     def parts(self, rows: Predictions, scored: Scored, bins: int) -> dict[str, Any]:
-        """per_class, confusion, and reliability as in `metrics`; wrong_rows; and deciding as in `deciding.with_measured` if a label was to
-        have a threshold."""
+        """per_class, confusion, and reliability as in `metrics`; wrong_rows; and deciding as in
+        `deciding.with_measured` if a label was to have a threshold.
+        """
         asked = rows.deciding
-        decided = asked and deciding.with_measured(asked, scored.predicted, rows.truth, rows.labels.index(asked.label), rows.clusters)
+        decided = asked and deciding.with_measured(
+            asked, scored.predicted, rows.truth, rows.labels.index(asked.label), rows.clusters
+        )
         return {
             "wrong_rows": int((scored.truth != scored.predicted).sum()),
             "per_class": metrics.per_class(scored, rows.labels),

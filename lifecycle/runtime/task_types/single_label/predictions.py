@@ -45,7 +45,9 @@ class Answers:
 
 
 class LabelFile(PredictionsFile[Predictions]):
-    """True and predicted label by name, with the probability of each label in order. loss: negative log-probability of the true one."""
+    """True and predicted label by name, with the probability of each label in order. loss: negative
+    log-probability of the true one.
+    """
 
     schema = pa.schema(
         [
@@ -76,7 +78,9 @@ class LabelFile(PredictionsFile[Predictions]):
         cut = {"cut": json.dumps(asdict(rows.cut))} if rows.cut else {}
         return {"labels": json.dumps(rows.labels, ensure_ascii=False), **cut}
 
-    def read(self, path: Path, rows: Sequence[int] | None = None, only: Sequence[str] | None = None) -> Predictions:
+    def read(
+        self, path: Path, rows: Sequence[int] | None = None, only: Sequence[str] | None = None
+    ) -> Predictions:
         """With all probabilities."""
         table = read_table(path, ["id", "label", "probabilities"], rows, only)
         labels, cut = labels_in(table.schema), table.schema.metadata.get(b"cut")
@@ -91,15 +95,18 @@ class LabelFile(PredictionsFile[Predictions]):
         )
 
     def scores(self, path: Path, label: str = "") -> Scores:
-        """The rows for one label; if empty, by confidence: whether the prediction is correct. Probabilities of other labels are read in
-        batches and not kept."""
+        """The rows for one label; if empty, by confidence: whether the prediction is correct. Probabilities
+        of other labels are read in batches and not kept.
+        """
         if not label:
             answers = read_answers(path)
             right = answers.truth == answers.predicted
             return Scores(answers.confidence, right, np.ones(len(right), dtype=np.bool_), read_clusters(path))
         number = labels_in(pq.read_schema(path)).index(label)
         table = pq.read_table(path, columns=["label", "predicted"])
-        positive, called = (np.asarray(pc.equal(column.combine_chunks(), label), dtype=np.bool_) for column in table.columns)
+        positive, called = (
+            np.asarray(pc.equal(column.combine_chunks(), label), dtype=np.bool_) for column in table.columns
+        )
         found = [each[:, number].copy() for each in probabilities(path)]
         return Scores(np.concatenate(found) if found else np.empty(0), positive, called, read_clusters(path))
 
@@ -108,7 +115,9 @@ class LabelFile(PredictionsFile[Predictions]):
         found = read_answers(path)
         right = found.truth == found.predicted
         measures = share("accuracy", right), MacroF1(found.truth, found.predicted, len(found.labels))
-        return Grouped(found.ids, measures, ~right, found.confidence, Classes(found.labels, found.truth, found.predicted))
+        return Grouped(
+            found.ids, measures, ~right, found.confidence, Classes(found.labels, found.truth, found.predicted)
+        )
 
 
 ENTRY = LabelFile("single_label")
@@ -125,4 +134,11 @@ def read_answers(path: Path) -> Answers:
     table = pq.read_table(path, columns=["id", "label", "predicted", "confidence", "loss"])
     labels = labels_in(table.schema)
     truth, predicted = (_numbers(table[name], labels) for name in ("label", "predicted"))
-    return Answers(labels, tuple(table["id"].to_pylist()), truth, predicted, table["confidence"].to_numpy(), table["loss"].to_numpy())
+    return Answers(
+        labels,
+        tuple(table["id"].to_pylist()),
+        truth,
+        predicted,
+        table["confidence"].to_numpy(),
+        table["loss"].to_numpy(),
+    )

@@ -1,7 +1,8 @@
-"""Annotations of spans in a text, each with a label: {"spans": [{"start", "end", "label"}, …]}, by place. Spans may overlap; no duplicates.
+"""Annotations of spans in a text, each with a label: {"spans": [{"start", "end", "label"}, …]}, by place.
+Spans may overlap; no duplicates.
 
-Offsets count Unicode code points, as in Python: "👨🏻‍🚒" is four of them. A span has at least one character and doesn't start or end with
-white space, which token formats can't represent.
+Offsets count Unicode code points, as in Python: "👨🏻‍🚒" is four of them. A span has at least one character
+and doesn't start or end with white space, which token formats can't represent.
 """
 
 from __future__ import annotations
@@ -10,7 +11,17 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from lifecycle.runtime.task_types.answers import DROPPED, BadAnswer, ItemContent, LabelAnswers, Labels, Part, Read, Value, listed
+from lifecycle.runtime.task_types.answers import (
+    DROPPED,
+    BadAnswer,
+    ItemContent,
+    LabelAnswers,
+    Labels,
+    Part,
+    Read,
+    Value,
+    listed,
+)
 from lifecycle.runtime.task_types.inputs import Cell, clean, loaded
 from lifecycle.runtime.task_types.spans.tags import TAG, spans_of
 
@@ -47,7 +58,11 @@ class SpanAnswers(LabelAnswers):
 
     def join(self, parts: Iterable[Any]) -> Value:
         """The spans in the order of their places."""
-        return {self.name: [{"start": start, "end": end, "label": label} for start, end, label in sorted(set(parts))]}
+        return {
+            self.name: [
+                {"start": start, "end": end, "label": label} for start, end, label in sorted(set(parts))
+            ]
+        }
 
     def label_of(self, part: Any) -> str:
         """The label of a span."""
@@ -59,14 +74,21 @@ class SpanAnswers(LabelAnswers):
 
     def words(self, value: Value, names: Mapping[str, str], text: str = "") -> str:
         """The spans with their labels; quoted if the text is given."""
-        places = ((each["start"], each["end"], names.get(each["label"], DROPPED)) for each in value[self.name])
-        return ", ".join((f"“{text[start:end]}” " if text else "") + name for start, end, name in places) or "no spans"
+        places = (
+            (each["start"], each["end"], names.get(each["label"], DROPPED)) for each in value[self.name]
+        )
+        return (
+            ", ".join((f"“{text[start:end]}” " if text else "") + name for start, end, name in places)
+            or "no spans"
+        )
 
 
 def check_count(found: Sequence[Any]) -> None:
     """Raise BadAnswer for too many spans."""
     if len(found) > LIMIT:
-        raise BadAnswer("too_many_spans", f"An annotation has at most {LIMIT:,} spans; this one has {len(found):,}.")
+        raise BadAnswer(
+            "too_many_spans", f"An annotation has at most {LIMIT:,} spans; this one has {len(found):,}."
+        )
 
 
 def checked(raw: Any, text: str, labels: Labels) -> Place:
@@ -75,25 +97,35 @@ def checked(raw: Any, text: str, labels: Labels) -> Place:
         raise BadAnswer("span", "A span is an object with start, end, and label.", "Reload the page.")
     start, end = raw["start"], raw["end"]
     if type(start) is not int or type(end) is not int:
-        raise BadAnswer("offsets", f"Span {str(start)[:20]}–{str(end)[:20]}: start and end must be whole numbers.", UNITS)
+        raise BadAnswer(
+            "offsets", f"Span {str(start)[:20]}–{str(end)[:20]}: start and end must be whole numbers.", UNITS
+        )
     if not 0 <= start < end <= len(text):
         raise outside(start, end, text)
     inner = text[start:end]
     if inner != inner.strip():
-        raise BadAnswer("white_space", f"Span {start}–{end} starts or ends with white space: {inner!r}.", "Leave the white space out.")
+        raise BadAnswer(
+            "white_space",
+            f"Span {start}–{end} starts or ends with white space: {inner!r}.",
+            "Leave the white space out.",
+        )
     check_words(start, end, inner, raw.get("text", inner))
     return start, end, labels.resolve(raw["label"])
 
 
 def outside(start: int, end: int, text: str) -> BadAnswer:
     """The error for a span outside the text."""
-    return BadAnswer("outside", f"Span {start}–{end} isn't in the text, which has {len(text):,} characters.", UNITS)
+    return BadAnswer(
+        "outside", f"Span {start}–{end} isn't in the text, which has {len(text):,} characters.", UNITS
+    )
 
 
 def check_words(start: int, end: int, there: str, words: Any) -> None:
     """Raise BadAnswer if a span's text doesn't match the item."""
     if words != there:
-        message = f"Span {start}–{end} has the text {str(words)[:80]!r}, but the item has {there[:80]!r} there."
+        message = (
+            f"Span {start}–{end} has the text {str(words)[:80]!r}, but the item has {there[:80]!r} there."
+        )
         raise BadAnswer("other_text", message, UNITS)
 
 
@@ -108,10 +140,11 @@ class Raw(NamedTuple):
 
 
 def marked(cell: str, text: str) -> list[Place]:
-    """Spans: [[start, end, label], …], or objects with start (start_offset), end (end_offset), label (labels: [one]), and text.
+    """Spans: [[start, end, label], …], or objects with start (start_offset), end (end_offset), label (labels:
+    [one]), and text.
 
-    If every span has its text and the offsets don't match, they are read as UTF-16 units, then as grapheme clusters. White space around a
-    span is trimmed. Raises BadInput.
+    If every span has its text and the offsets don't match, they are read as UTF-16 units, then as grapheme
+    clusters. White space around a span is trimmed. Raises BadInput.
     """
     raw = loaded(cell, "spans")
     if not isinstance(raw, list):
@@ -136,7 +169,10 @@ def one_span(raw: Any) -> Raw:
         raise BadAnswer("span", "A span must be [start, end, label] or an object.")
     if isinstance(label, list) and len(label) == 1:
         label = label[0]
-    start, end = (int(each) if isinstance(each, str) and each.isdecimal() and len(each) < 10 else each for each in (start, end))
+    start, end = (
+        int(each) if isinstance(each, str) and each.isdecimal() and len(each) < 10 else each
+        for each in (start, end)
+    )
     if type(start) is not int or type(end) is not int or not isinstance(label, str) or not label.strip():
         raise BadAnswer("span", "A span needs a start, an end, and a label.")
     return Raw(start, end, clean(label), words if isinstance(words, str) else None)
@@ -151,13 +187,18 @@ def utf16(text: str) -> list[int]:
 
 
 def graphemes(text: str) -> list[int]:
-    """The code point at each approximate grapheme cluster: marks, joined emoji, and modifiers stay with the character before them."""
+    """The code point at each approximate grapheme cluster: marks, joined emoji, and modifiers stay with the
+    character before them.
+    """
     found: list[int] = []
     for at, character in enumerate(text):
         joins = at > 0 and (
-            unicodedata.category(character) in ("Mn", "Me", "Mc") or character == "\u200d" or text[at - 1] == "\u200d"
-            or 0x1F3FB <= ord(character) <= 0x1F3FF or (text[at - 1] == "\r" and character == "\n")
-        )  # fmt: skip
+            unicodedata.category(character) in ("Mn", "Me", "Mc")
+            or character == "\u200d"
+            or text[at - 1] == "\u200d"
+            or 0x1F3FB <= ord(character) <= 0x1F3FF
+            or (text[at - 1] == "\r" and character == "\n")
+        )
         if not joins:
             found.append(at)
     return [*found, len(text)]
@@ -182,10 +223,16 @@ def resolved(span: Raw, units: Sequence[int], text: str) -> Place:
 
 
 def tagged(cell: str, text: str) -> list[Place]:
-    """Token tags such as O and B-PER, from a JSON list; text: the tokens separated by spaces. Raises BadInput."""
+    """Token tags such as O and B-PER, from a JSON list; text: the tokens separated by spaces. Raises
+    BadInput.
+    """
     tags, tokens = loaded(cell, "tags"), text.split(" ")
     if len(tags) != len(tokens) or not all(isinstance(each, str) and TAG.fullmatch(each) for each in tags):
-        raise BadAnswer("tags", f"There are {len(tags):,} tags such as O or B-PER for {len(tokens):,} tokens.", "Write one tag per token.")
+        raise BadAnswer(
+            "tags",
+            f"There are {len(tags):,} tags such as O or B-PER for {len(tokens):,} tokens.",
+            "Write one tag per token.",
+        )
     return spans_of(list(zip(tokens, tags, strict=True)))
 
 

@@ -1,4 +1,6 @@
-"""Baselines of spans: predicting none, a dictionary of training spans, and logistic regression on the base's embeddings."""
+"""Baselines of spans: predicting none, a dictionary of training spans, and logistic regression on the base's
+embeddings.
+"""
 
 from __future__ import annotations
 
@@ -41,20 +43,28 @@ def dictionary(train: Rows) -> Marks:
         words = WORD.findall(text)
         for at in range(len(words)):
             seen.update(_standing(words, at, known, lengths))
-    kept = {some: labels.most_common(1)[0][0] for some, labels in known.items() if some and labels.total() >= MOSTLY * seen[some]}
+    kept = {
+        some: labels.most_common(1)[0][0]
+        for some, labels in known.items()
+        if some and labels.total() >= MOSTLY * seen[some]
+    }
     lengths = lengths_by_first(kept)
     return lambda rows: [_look_up(text, kept, lengths) for text in rows.texts]
 
 
 def lengths_by_first(known: Iterable[tuple[str, ...]]) -> Lengths:
-    """For the first word of known spans, their lengths in words, longest first: only these need to be tried."""
+    """For the first word of known spans, their lengths in words, longest first: only these need to be
+    tried.
+    """
     found: dict[str, set[int]] = defaultdict(set)
     for some in filter(None, known):
         found[some[0]].add(len(some))
     return {first: sorted(each, reverse=True) for first, each in found.items()}
 
 
-def _standing(words: Sequence[str], at: int, known: Container[tuple[str, ...]], lengths: Lengths) -> Iterator[tuple[str, ...]]:
+def _standing(
+    words: Sequence[str], at: int, known: Container[tuple[str, ...]], lengths: Lengths
+) -> Iterator[tuple[str, ...]]:
     """The known spans that start at a word, longest first."""
     for length in lengths.get(words[at], ()):
         if at + length <= len(words) and (some := tuple(words[at : at + length])) in known:
@@ -74,10 +84,14 @@ def _look_up(text: str, kept: Mapping[tuple[str, ...], int], lengths: Lengths) -
 
 
 def frozen_base_logreg(train: Rows, classes: int, seed: int, vectors: Vectors) -> Marks:
-    """Logistic regression of each token's tag on the base's embedding, decoded to the most likely valid spans."""
+    """Logistic regression of each token's tag on the base's embedding, decoded to the most likely valid
+    spans.
+    """
     some = _drawn(train, seed)
     known = list(vectors(some))
-    tags = np.concatenate([tagging.tag(each.spans, places) for each, (_, places) in zip(some.targets, known, strict=True)])
+    tags = np.concatenate(
+        [tagging.tag(each.spans, places) for each, (_, places) in zip(some.targets, known, strict=True)]
+    )
     model = regression(seed).fit(np.concatenate([each for each, _ in known]), tags)
 
     def answer(rows: Rows) -> list[list[Found]]:
@@ -102,7 +116,9 @@ def _drawn(train: Rows, seed: int) -> Rows:
 
 
 def learn(train: Rows, classes: int, seed: int, vectors: Vectors | None) -> dict[str, Answer]:
-    """Each baseline by name. vectors: embeddings (T, H) of each row's tagged tokens, with their places (T, 2)."""
+    """Each baseline by name. vectors: embeddings (T, H) of each row's tagged tokens, with their places (T,
+    2).
+    """
     found: dict[str, Marks] = {"majority": nothing, "dictionary": dictionary(train)}
     if vectors is not None:
         found["frozen_base_logreg"] = frozen_base_logreg(train, classes, seed, vectors)

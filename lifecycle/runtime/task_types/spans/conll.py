@@ -1,6 +1,7 @@
 """Spans as IOB2 token tags in CoNLL files: one token and tag per line, and a blank line after each text.
 
-The format has no spacing, ids, spaces in label names (they become _), or overlapping spans: the longer of two is kept, the other counted.
+The format has no spacing, ids, spaces in label names (they become _), or overlapping spans: the longer of two
+is kept, the other counted.
 """
 
 from __future__ import annotations
@@ -41,7 +42,9 @@ def without_overlap(spans: Sequence[Span]) -> list[Span]:
 
 
 def tagged(text: str, spans: Sequence[Span]) -> Iterator[tuple[str, str]]:
-    """(token, IOB2 tag) of a text: runs without white space, cut at span boundaries. spans: sorted, without overlaps."""
+    """(token, IOB2 tag) of a text: runs without white space, cut at span boundaries. spans: sorted, without
+    overlaps.
+    """
     cuts = sorted({0, len(text), *(at for start, end, _ in spans for at in (start, end))})
     inside = {start: (end, label) for start, end, label in spans}
     for start, end in zip(cuts, cuts[1:], strict=False):

@@ -22,15 +22,32 @@ class SpanDecoding(Decoding[SpanPredictions]):
     def fit(self, card: C, logits: Tokens, truth: Sequence[Marked], clusters: Ints | None = None) -> C:
         """Fit the temperature to the log loss over all tokens."""
         tags = [tagging.tag(each.spans, at) for each, at in zip(truth, logits.offsets, strict=True)]
-        flat = np.concatenate([each for each in logits.values if len(each)] or [np.zeros((0, tagging.tags(len(card.labels))))])
-        return fitted(card, temperature=calibration.fit_temperature(flat, np.concatenate([*tags, np.zeros(0, dtype=np.int64)])))
+        flat = np.concatenate(
+            [each for each in logits.values if len(each)] or [np.zeros((0, tagging.tags(len(card.labels))))]
+        )
+        return fitted(
+            card,
+            temperature=calibration.fit_temperature(
+                flat, np.concatenate([*tags, np.zeros(0, dtype=np.int64)])
+            ),
+        )
 
     def decode(self, logits: Tokens, temperature: float = 1.0) -> Tokens:
         """Softmax over each token's tags."""
-        return replace(logits, values=tuple(calibration.softmax(each, temperature) if len(each) else each for each in logits.values))
+        return replace(
+            logits,
+            values=tuple(
+                calibration.softmax(each, temperature) if len(each) else each for each in logits.values
+            ),
+        )
 
     def predicted(
-        self, decoded: Tokens, truth: Sequence[Marked], ids: Sequence[str], card: Card, clusters: Ints | None = None
+        self,
+        decoded: Tokens,
+        truth: Sequence[Marked],
+        ids: Sequence[str],
+        card: Card,
+        clusters: Ints | None = None,
     ) -> SpanPredictions:
         """As in `SpanPredictions.of`."""
         return SpanPredictions.of(card.labels, ids, decoded, truth, clusters)
@@ -38,7 +55,17 @@ class SpanDecoding(Decoding[SpanPredictions]):
     def predictions(self, decoded: Tokens, card: Card) -> list[dict[str, Any]]:
         """spans: {"start", "end", "label", "confidence"}, by place."""
         return [
-            {"spans": [{"start": one.start, "end": one.end, "label": card.labels[one.label], "confidence": one.confidence} for one in some]}
+            {
+                "spans": [
+                    {
+                        "start": one.start,
+                        "end": one.end,
+                        "label": card.labels[one.label],
+                        "confidence": one.confidence,
+                    }
+                    for one in some
+                ]
+            }
             for some in tagging.find(decoded)
         ]
 

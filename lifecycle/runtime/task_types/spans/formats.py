@@ -15,14 +15,31 @@ from lifecycle.runtime.task_types.spans import conll
 from lifecycle.runtime.task_types.spans.answers import tokens_text
 from lifecycle.runtime.task_types.tools import ARGILLA, DOCCANO, PRODIGY, STUDIO, TEXT_TAG, Outgoing, Tool
 
-NOTE = "In `spans`: the final annotations, as code points. `tokens` and `ner_tags` omit spans that overlap a longer one."
+NOTE = (
+    "In `spans`: the final annotations, as code points. `tokens` and `ner_tags` omit spans that overlap a"
+    " longer one."
+)
 
-COLOURS = ("#4c72b0", "#dd8452", "#55a868", "#c44e52", "#8172b3", "#937860", "#da8bc3", "#8c8c8c", "#ccb974", "#64b5cd")
+COLOURS = (
+    "#4c72b0",
+    "#dd8452",
+    "#55a868",
+    "#c44e52",
+    "#8172b3",
+    "#937860",
+    "#da8bc3",
+    "#8c8c8c",
+    "#ccb974",
+    "#64b5cd",
+)
 
 
 def regions(given: Outgoing) -> list[tuple[str, Any]]:
     """One Label Studio region per span."""
-    return [("labels", region(each["start"], each["end"], each["label"], given.text)) for each in given.value["spans"]]
+    return [
+        ("labels", region(each["start"], each["end"], each["label"], given.text))
+        for each in given.value["spans"]
+    ]
 
 
 def region(start: int, end: int, label: str, text: str) -> dict[str, Any]:
@@ -40,7 +57,9 @@ class SpanFormats(Formats):
     }
     tools = {
         STUDIO: Tool(regions),
-        DOCCANO: Tool(lambda given: [[each["start"], each["end"], each["label"]] for each in given.value["spans"]]),
+        DOCCANO: Tool(
+            lambda given: [[each["start"], each["end"], each["label"]] for each in given.value["spans"]]
+        ),
         PRODIGY: Tool(lambda given: {"spans": given.value["spans"]}),
         ARGILLA: Tool(lambda given: given.value["spans"]),
     }
@@ -53,7 +72,10 @@ class SpanFormats(Formats):
 
     def label_config(self, labels: Sequence[str]) -> Sequence[str]:
         """Label Studio's Labels control, with a colour per label."""
-        lines = "\n".join(f'  <Label value={quoteattr(name)} background="{COLOURS[at % len(COLOURS)]}"/>' for at, name in enumerate(labels))
+        lines = "\n".join(
+            f'  <Label value={quoteattr(name)} background="{COLOURS[at % len(COLOURS)]}"/>'
+            for at, name in enumerate(labels)
+        )
         return TEXT_TAG, f'<Labels name="label" toName="text">\n{lines}\n</Labels>'
 
     def hub(self, labels: Sequence[str]) -> HubColumns | Lines:
@@ -61,15 +83,21 @@ class SpanFormats(Formats):
         tags = conll.tags_of(labels)
         numbers = numbered(tags)
         features = {
-            "tokens": sequence(TEXT), "ner_tags": sequence(class_label(tags)), "spans": [{"start": PLACE, "end": PLACE, "label": TEXT}],
-        }  # fmt: skip
+            "tokens": sequence(TEXT),
+            "ner_tags": sequence(class_label(tags)),
+            "spans": [{"start": PLACE, "end": PLACE, "label": TEXT}],
+        }
 
         def row(entry: Entry, tally: Tally) -> Mapping[str, Any]:
             spans = conll.spans_of(entry)
             kept = conll.without_overlap(spans)
             tally.losses["tags"] += len(spans) - len(kept)
             tagged = list(conll.tagged(entry.text, kept))
-            return {"tokens": [word for word, _ in tagged], "ner_tags": [numbers[tag] for _, tag in tagged], "spans": entry.label}
+            return {
+                "tokens": [word for word, _ in tagged],
+                "ner_tags": [numbers[tag] for _, tag in tagged],
+                "spans": entry.label,
+            }
 
         return HubColumns(features, row, note=NOTE)
 

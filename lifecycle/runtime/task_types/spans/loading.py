@@ -57,7 +57,7 @@ for (start, end), tag in zip(where, reversed(tags)):
         spans.append([start, end, about["labels"][tag // 2]])
     elif tag:
         spans[-1][1] = end
-print(spans)"""
+print(spans)"""  # noqa: E501
 )
 
 

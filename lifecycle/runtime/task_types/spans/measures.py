@@ -1,7 +1,9 @@
-"""Scores of predicted spans; a span is correct if its place and label match. Only numpy; the counterpart of `metrics`.
+"""Scores of predicted spans; a span is correct if its place and label match. Only numpy; the counterpart of
+`metrics`.
 
-Precision, recall, and F1 follow seqeval's strict IOB2. Macro averages cover the labels in truth or predictions. Intervals resample texts.
-Confidence is that of predicted spans, which are right or wrong; log loss is that of every token's tag.
+Precision, recall, and F1 follow seqeval's strict IOB2. Macro averages cover the labels in truth or
+predictions. Intervals resample texts. Confidence is that of predicted spans, which are right or wrong; log
+loss is that of every token's tag.
 """
 
 from __future__ import annotations
@@ -38,7 +40,17 @@ METRICS = Metrics(
     watched=("micro_f1", "micro_precision", "micro_recall", "macro_f1", "exact_texts", "ece"),
     drawn=("micro_f1", "macro_f1", "ece"),
     registered=(
-        *("macro_f1", "micro_f1", "micro_precision", "micro_recall", "exact_texts", "weighted_f1", "log_loss", "ece", "ece_debiased"),
+        *(
+            "macro_f1",
+            "micro_f1",
+            "micro_precision",
+            "micro_recall",
+            "exact_texts",
+            "weighted_f1",
+            "log_loss",
+            "ece",
+            "ece_debiased",
+        ),
     ),
 )
 BASELINES = {
@@ -51,8 +63,10 @@ KINDS = ("exact", "boundary", "class", "both", "missed", "invented")
 
 @dataclass(frozen=True)
 class Match:
-    """A true span with the one predicted for it. kind: exact; boundary (right label, overlapping place); class (right place, wrong label);
-    both (overlapping, wrong label); missed (found is None); invented (true is None)."""
+    """A true span with the one predicted for it. kind: exact; boundary (right label, overlapping place);
+    class (right place, wrong label); both (overlapping, wrong label); missed (found is None); invented (true
+    is None).
+    """
 
     kind: str
     true: Span | None
@@ -60,11 +74,22 @@ class Match:
 
 
 def matches(true: Sequence[Span], found: Sequence[Found]) -> list[Match]:
-    """Match every true and predicted span once: exact matches first, then same place, then largest overlap with the same label, then
-    largest overlap with another; ties go to the first."""
+    """Match every true and predicted span once: exact matches first, then same place, then largest overlap
+    with the same label, then largest overlap with another; ties go to the first.
+    """
     open_true, open_found, done = list(true), list(found), []
-    for kind, fits in (("exact", _same), ("class", _same_place), ("boundary", _overlap_of_one_class), ("both", _overlap)):
-        pairs = [(-size, one, at) for one in open_true for at, other in enumerate(open_found) if (size := fits(one, other.span))]
+    for kind, fits in (
+        ("exact", _same),
+        ("class", _same_place),
+        ("boundary", _overlap_of_one_class),
+        ("both", _overlap),
+    ):
+        pairs = [
+            (-size, one, at)
+            for one in open_true
+            for at, other in enumerate(open_found)
+            if (size := fits(one, other.span))
+        ]
         taken: set[int] = set()
         for _, one, at in sorted(pairs):
             if one in open_true and at not in taken:
@@ -72,7 +97,9 @@ def matches(true: Sequence[Span], found: Sequence[Found]) -> list[Match]:
                 taken.add(at)
                 done.append(Match(kind, one, open_found[at]))
         open_found = [each for at, each in enumerate(open_found) if at not in taken]
-    done += [Match("missed", each, None) for each in open_true] + [Match("invented", None, each) for each in open_found]
+    done += [Match("missed", each, None) for each in open_true] + [
+        Match("invented", None, each) for each in open_found
+    ]
     return sorted(done, key=_place)
 
 
@@ -98,9 +125,10 @@ def _overlap_of_one_class(one: Span, other: Span) -> int:
 
 @dataclass(frozen=True)
 class ScoredSpans:
-    """Texts ready for scoring. hits, held, called: (N, C), spans of each label that are correct, true, and predicted; loss, tokens: (N,),
-    summed token losses in nats, and token counts; counts, right, sums: (N, bins), predicted spans per bin of confidence, how many are
-    correct, and the sum of their confidences."""
+    """Texts ready for scoring. hits, held, called: (N, C), spans of each label that are correct, true, and
+    predicted; loss, tokens: (N,), summed token losses in nats, and token counts; counts, right, sums: (N,
+    bins), predicted spans per bin of confidence, how many are correct, and the sum of their confidences.
+    """
 
     hits: Floats
     held: Floats
@@ -117,11 +145,15 @@ class ScoredSpans:
     @property
     def exact(self) -> NDArray[np.bool_]:
         """Texts with exactly the right spans (N,)."""
-        same: NDArray[np.bool_] = (self.hits == self.held).all(axis=1) & (self.hits == self.called).all(axis=1)
+        same: NDArray[np.bool_] = (self.hits == self.held).all(axis=1) & (self.hits == self.called).all(
+            axis=1
+        )
         return same
 
     def aggregate(self, weights: Floats) -> dict[str, Floats]:
-        """Every score under each weighting of the texts. weights: (B, N), how often each text counts. Returns (B,) arrays."""
+        """Every score under each weighting of the texts. weights: (B, N), how often each text counts. Returns
+        (B,) arrays.
+        """
         found = self.by_class(weights)
         shown = found.occurs.sum(axis=1).astype(np.float64)
         every, all_held, all_called = (each.sum(axis=1) for each in found)
@@ -149,9 +181,13 @@ class ScoredSpans:
 
 
 def token_losses(probabilities: Tokens, truth: Sequence[Marked]) -> tuple[Floats, Floats]:
-    """Negative log-probability of each token's true tag, summed over a text, in nats, and its number of tokens: (N,) each."""
+    """Negative log-probability of each token's true tag, summed over a text, in nats, and its number of
+    tokens: (N,) each.
+    """
     losses, counts = np.zeros(len(truth)), np.zeros(len(truth))
-    for row, (values, offsets, marked) in enumerate(zip(probabilities.values, probabilities.offsets, truth, strict=True)):
+    for row, (values, offsets, marked) in enumerate(
+        zip(probabilities.values, probabilities.offsets, truth, strict=True)
+    ):
         if len(values):
             losses[row] = calibration.log_loss_rows(values, tag(marked.spans, offsets)).sum()
             counts[row] = len(values)
@@ -159,12 +195,21 @@ def token_losses(probabilities: Tokens, truth: Sequence[Marked]) -> tuple[Floats
 
 
 def score_spans(
-    found: Sequence[Sequence[Found]], truth: Sequence[Sequence[Span]], loss: Floats, tokens: Floats, classes: int, bins: int = 15
+    found: Sequence[Sequence[Found]],
+    truth: Sequence[Sequence[Span]],
+    loss: Floats,
+    tokens: Floats,
+    classes: int,
+    bins: int = 15,
 ) -> ScoredSpans:
-    """Texts with predicted and true spans, and the losses of their tokens. Raises ValueError without texts."""
+    """Texts with predicted and true spans, and the losses of their tokens. Raises ValueError without
+    texts.
+    """
     rows = len(truth)
     if not rows or len(found) != rows:
-        raise ValueError(f"Scores need predicted and true spans of the same N texts, N > 0; got {len(found)} and {rows}.")
+        raise ValueError(
+            f"Scores need predicted and true spans of the same N texts, N > 0; got {len(found)} and {rows}."
+        )
     hits, held, called = (np.zeros((rows, classes)) for _ in range(3))
     counts, right, sums = (np.zeros((rows, bins)) for _ in range(3))
     for row, (some, true) in enumerate(zip(found, truth, strict=True)):
@@ -184,12 +229,19 @@ def score_spans(
 
 def score(probabilities: Tokens, truth: Sequence[Marked], classes: int, bins: int = 15) -> ScoredSpans:
     """As in `score_spans`, from a model's token outputs."""
-    return score_spans(find(probabilities), [each.spans for each in truth], *token_losses(probabilities, truth), classes, bins)
+    return score_spans(
+        find(probabilities),
+        [each.spans for each in truth],
+        *token_losses(probabilities, truth),
+        classes,
+        bins,
+    )
 
 
 def confusion(every: Sequence[Match], classes: int) -> Ints:
-    """Counts (C + 1, C + 1): a row is a true label, a column the predicted one; the last row counts spurious spans, the last column missed
-    ones. Spans with the right label and wrong boundaries are on the diagonal."""
+    """Counts (C + 1, C + 1): a row is a true label, a column the predicted one; the last row counts spurious
+    spans, the last column missed ones. Spans with the right label and wrong boundaries are on the diagonal.
+    """
     counts = np.zeros((classes + 1, classes + 1), dtype=np.int64)
     for each in every:
         counts[each.true[2] if each.true else classes, each.found.label if each.found else classes] += 1
@@ -197,8 +249,10 @@ def confusion(every: Sequence[Match], classes: int) -> Ints:
 
 
 def per_class(rows: ScoredSpans, every: Sequence[Match], labels: Sequence[str]) -> list[dict[str, Any]]:
-    """One entry per label: support, predicted, precision, recall, f1, and its spans by kind of match; spurious spans count for the
-    predicted label, all others for the true one. Ratios with a zero denominator are 0."""
+    """One entry per label: support, predicted, precision, recall, f1, and its spans by kind of match;
+    spurious spans count for the predicted label, all others for the true one. Ratios with a zero denominator
+    are 0.
+    """
     kinds = [dict.fromkeys(KINDS, 0) for _ in labels]
     for each in every:
         kinds[each.true[2] if each.true else each.found.label if each.found else 0][each.kind] += 1
@@ -219,8 +273,9 @@ def per_class(rows: ScoredSpans, every: Sequence[Match], labels: Sequence[str]) 
 
 @dataclass(frozen=True)
 class Lost:
-    """True spans that can't be found: beyond the maximum length (and in how many texts), or not aligned with tokens; and those excluded
-    because they overlap a longer one."""
+    """True spans that can't be found: beyond the maximum length (and in how many texts), or not aligned with
+    tokens; and those excluded because they overlap a longer one.
+    """
 
     beyond: int = 0
     texts_beyond: int = 0
@@ -231,15 +286,22 @@ class Lost:
 def lost(probabilities: Tokens, truth: Sequence[Marked]) -> Lost:
     """Over all texts."""
     cut = probabilities.cut or (False,) * len(truth)
-    some = [unreachable(each.spans, at, cut=is_cut) for each, at, is_cut in zip(truth, probabilities.offsets, cut, strict=True)]
+    some = [
+        unreachable(each.spans, at, cut=is_cut)
+        for each, at, is_cut in zip(truth, probabilities.offsets, cut, strict=True)
+    ]
     beyond, inexact = [each[0] for each in some], [each[1] for each in some]
-    return Lost(sum(beyond), sum(each > 0 for each in beyond), sum(inexact), sum(each.overlapping for each in truth))
+    return Lost(
+        sum(beyond), sum(each > 0 for each in beyond), sum(inexact), sum(each.overlapping for each in truth)
+    )
 
 
 @dataclass(frozen=True)
 class SpanPredictions:
-    """A model's spans in N texts. truth, found: of each text. loss, tokens: (N,), summed token losses in nats, and token counts. clusters:
-    as in `Predicted`. lost: spans that can't be found, which files don't store."""
+    """A model's spans in N texts. truth, found: of each text. loss, tokens: (N,), summed token losses in
+    nats, and token counts. clusters: as in `Predicted`. lost: spans that can't be found, which files don't
+    store.
+    """
 
     labels: tuple[str, ...]
     ids: tuple[str, ...]
@@ -252,11 +314,24 @@ class SpanPredictions:
 
     @classmethod
     def of(
-        cls, labels: tuple[str, ...], ids: Sequence[str], probabilities: Tokens, truth: Sequence[Marked], clusters: Ints | None = None
+        cls,
+        labels: tuple[str, ...],
+        ids: Sequence[str],
+        probabilities: Tokens,
+        truth: Sequence[Marked],
+        clusters: Ints | None = None,
     ) -> SpanPredictions:
         """From a model's token outputs."""
         found, true = tuple(map(tuple, find(probabilities))), tuple(each.spans for each in truth)
-        return cls(labels, tuple(ids), true, found, *token_losses(probabilities, truth), clusters, lost(probabilities, truth))
+        return cls(
+            labels,
+            tuple(ids),
+            true,
+            found,
+            *token_losses(probabilities, truth),
+            clusters,
+            lost(probabilities, truth),
+        )
 
 
 class Spans(Measures[SpanPredictions]):
@@ -292,7 +367,9 @@ class Spans(Measures[SpanPredictions]):
         return [name for name in self.metrics.compared if alike or name != "log_loss"]
 
     def parts(self, rows: SpanPredictions, scored: ScoredSpans, bins: int) -> dict[str, Any]:
-        """The number of spans, per_class, confusion, kinds of matches, reliability of predicted spans, and `lost`."""
+        """The number of spans, per_class, confusion, kinds of matches, reliability of predicted spans, and
+        `lost`.
+        """
         together = [matches(true, some) for true, some in zip(rows.truth, rows.found, strict=True)]
         every = [match for some in together for match in some]
         sure, right = _certainty(every)
@@ -312,7 +389,9 @@ class Spans(Measures[SpanPredictions]):
 def _certainty(every: Sequence[Match]) -> tuple[Floats, Floats]:
     """Confidence of each predicted span, and 1.0 if it is correct."""
     some = [(each.found.confidence, each.kind == "exact") for each in every if each.found]
-    return np.array([sure for sure, _ in some], dtype=np.float64), np.array([right for _, right in some], dtype=np.float64)
+    return np.array([sure for sure, _ in some], dtype=np.float64), np.array(
+        [right for _, right in some], dtype=np.float64
+    )
 
 
 ENTRY = Spans("spans")

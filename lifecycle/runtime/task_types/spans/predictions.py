@@ -1,7 +1,9 @@
-"""predictions.parquet of spans: one row per item, in file order, with true and predicted spans and their matches.
+"""predictions.parquet of spans: one row per item, in file order, with true and predicted spans and their
+matches.
 
-matches: each true and predicted span once, with its kind and both labels, null if there is no span on that side; surest: the highest
-confidence of a wrong predicted span, 0 if none; wrong: number of incorrect matches. Filters read only these columns.
+matches: each true and predicted span once, with its kind and both labels, null if there is no span on that
+side; surest: the highest confidence of a wrong predicted span, 0 if none; wrong: number of incorrect matches.
+Filters read only these columns.
 """
 
 from __future__ import annotations
@@ -20,7 +22,15 @@ from lifecycle.runtime.statistics import metrics
 from lifecycle.runtime.statistics.groups import Quotient, added
 from lifecycle.runtime.statistics.operating import UNSCORED, Scores
 from lifecycle.runtime.task_types.grouped import Grouped, share
-from lifecycle.runtime.task_types.predictions import CLUSTER, PredictionsFile, clusters_in, known, labels_in, read_clusters, read_table
+from lifecycle.runtime.task_types.predictions import (
+    CLUSTER,
+    PredictionsFile,
+    clusters_in,
+    known,
+    labels_in,
+    read_clusters,
+    read_table,
+)
 from lifecycle.runtime.task_types.spans.measures import Match, SpanPredictions, matches
 from lifecycle.runtime.task_types.spans.tagging import Found
 
@@ -39,7 +49,10 @@ class SpansFile(PredictionsFile[SpanPredictions]):
             ("loss", pa.float64()),
             ("tokens", pa.int32()),
             ("split", pa.string()),
-            ("matches", pa.list_(pa.struct([("kind", pa.string()), ("true", pa.string()), ("found", pa.string())]))),
+            (
+                "matches",
+                pa.list_(pa.struct([("kind", pa.string()), ("true", pa.string()), ("found", pa.string())])),
+            ),
             ("surest", pa.float64()),
             ("wrong", pa.int32()),
             (CLUSTER, pa.int32()),
@@ -52,15 +65,28 @@ class SpansFile(PredictionsFile[SpanPredictions]):
         every = [matches(true, found) for true, found in zip(rows.truth, rows.found, strict=True)]
         mistakes = [[each for each in some if each.kind != EXACT] for some in every]
         return {
-            "spans": [[{"start": start, "end": end, "label": names[label]} for start, end, label in some] for some in rows.truth],
+            "spans": [
+                [{"start": start, "end": end, "label": names[label]} for start, end, label in some]
+                for some in rows.truth
+            ],
             "predicted": [
-                [{"start": each.start, "end": each.end, "label": names[each.label], "confidence": each.confidence} for each in some]
+                [
+                    {
+                        "start": each.start,
+                        "end": each.end,
+                        "label": names[each.label],
+                        "confidence": each.confidence,
+                    }
+                    for each in some
+                ]
                 for some in rows.found
             ],
             "loss": rows.loss,
             "tokens": rows.tokens.astype(np.int32),
             "matches": [[_match_names(each, names) for each in some] for some in every],
-            "surest": [max((each.found.confidence for each in some if each.found), default=0.0) for some in mistakes],
+            "surest": [
+                max((each.found.confidence for each in some if each.found), default=0.0) for some in mistakes
+            ],
             "wrong": [len(some) for some in mistakes],
         }
 
@@ -68,7 +94,9 @@ class SpansFile(PredictionsFile[SpanPredictions]):
         """The labels in their order."""
         return {"labels": json.dumps(rows.labels, ensure_ascii=False)}
 
-    def read(self, path: Path, rows: Sequence[int] | None = None, only: Sequence[str] | None = None) -> SpanPredictions:
+    def read(
+        self, path: Path, rows: Sequence[int] | None = None, only: Sequence[str] | None = None
+    ) -> SpanPredictions:
         """Without the matches."""
         table = read_table(path, ["id", "spans", "predicted", "loss", "tokens"], rows, only)
         labels = labels_in(table.schema)
@@ -76,9 +104,15 @@ class SpansFile(PredictionsFile[SpanPredictions]):
         return SpanPredictions(
             labels=labels,
             ids=tuple(table["id"].to_pylist()),
-            truth=tuple(tuple((each["start"], each["end"], index[each["label"]]) for each in some) for some in table["spans"].to_pylist()),
+            truth=tuple(
+                tuple((each["start"], each["end"], index[each["label"]]) for each in some)
+                for some in table["spans"].to_pylist()
+            ),
             found=tuple(
-                tuple(Found(each["start"], each["end"], index[each["label"]], each["confidence"]) for each in some)
+                tuple(
+                    Found(each["start"], each["end"], index[each["label"]], each["confidence"])
+                    for each in some
+                )
                 for some in table["predicted"].to_pylist()
             ),
             loss=table["loss"].to_numpy(),
@@ -87,16 +121,24 @@ class SpansFile(PredictionsFile[SpanPredictions]):
         )
 
     def find(self, path: Path, *, kind: str = "", true: str | None = "", found: str | None = "") -> list[int]:
-        """The numbers of rows with a match of this kind, true label, and predicted label ("": any, None: no span); without any filter, rows
-        with errors. Most confident errors first, then by number of errors, then by id."""
+        """The numbers of rows with a match of this kind, true label, and predicted label ("": any, None: no
+        span); without any filter, rows with errors. Most confident errors first, then by number of errors,
+        then by id.
+        """
         table = pq.read_table(path, columns=["id", "matches", "surest", "wrong"])
         every = table["matches"].combine_chunks()
         flat = every.flatten()
-        fits = pc.not_equal(flat.field("kind"), EXACT) if (kind, true, found) == ("", "", "") else pa.array(np.ones(len(flat), dtype=bool))
+        fits = (
+            pc.not_equal(flat.field("kind"), EXACT)
+            if (kind, true, found) == ("", "", "")
+            else pa.array(np.ones(len(flat), dtype=bool))
+        )
         for name, wanted in (("kind", kind), ("true", true), ("found", found)):
             if wanted != "":
                 side = flat.field(name)
-                fits = pc.and_(fits, pc.is_null(side) if wanted is None else pc.fill_null(pc.equal(side, wanted), False))
+                fits = pc.and_(
+                    fits, pc.is_null(side) if wanted is None else pc.fill_null(pc.equal(side, wanted), False)
+                )
         rows = np.unique(pc.list_parent_indices(every).filter(fits).to_numpy())
         some = table.take(rows)
         ids = np.array(some["id"].to_pylist(), dtype=object)
@@ -104,10 +146,14 @@ class SpansFile(PredictionsFile[SpanPredictions]):
         return [int(row) for row in rows[order]]
 
     def scores(self, path: Path, label: str = "") -> Scores:
-        """Each predicted span, with whether place and label are correct, followed by each missed true span as UNSCORED. label: only its
-        spans; any by default. The model itself keeps all predicted spans. Spans of one text form a cluster."""
+        """Each predicted span, with whether place and label are correct, followed by each missed true span as
+        UNSCORED. label: only its spans; any by default. The model itself keeps all predicted spans. Spans of
+        one text form a cluster.
+        """
         table = pq.read_table(path, columns=["spans", "predicted"])
-        (true, _), (found, sure) = (_placed(table[name].combine_chunks(), label) for name in ("spans", "predicted"))
+        (true, _), (found, sure) = (
+            _placed(table[name].combine_chunks(), label) for name in ("spans", "predicted")
+        )
         there = set(true)
         right = np.fromiter((each in there for each in found), dtype=np.bool_, count=len(found))
         missed, clusters = there.difference(found), read_clusters(path)
@@ -115,20 +161,30 @@ class SpansFile(PredictionsFile[SpanPredictions]):
             np.concatenate([sure.field("confidence").to_numpy(), np.full(len(missed), UNSCORED)]),
             np.concatenate([right, np.ones(len(missed), dtype=np.bool_)]),
             np.repeat([True, False], [len(found), len(missed)]),
-            None if clusters is None else clusters[np.array([row for row, *_ in (*found, *missed)], dtype=np.int64)],
+            (
+                None
+                if clusters is None
+                else clusters[np.array([row for row, *_ in (*found, *missed)], dtype=np.int64)]
+            ),
         )
 
     def losses(self, path: Path) -> dict[str, float]:
         """Mean over the tags of the text's words or their pieces."""
         table = pq.read_table(path, columns=["id", "loss", "tokens"])
-        return known(table["id"].to_pylist(), metrics.mean_loss(table["loss"].to_numpy(), table["tokens"].to_numpy()))
+        return known(
+            table["id"].to_pylist(), metrics.mean_loss(table["loss"].to_numpy(), table["tokens"].to_numpy())
+        )
 
     def measured(self, path: Path) -> Grouped:
         """Micro-F1 over spans, and texts with every span correct; the most confident errors weigh most."""
         table = pq.read_table(path, columns=["id", "matches", "surest", "wrong"])
         every, rows = table["matches"].combine_chunks(), table.num_rows
         flat, parents = every.flatten(), pc.list_parent_indices(every).to_numpy()
-        sides = pc.equal(flat.field("kind"), EXACT), pc.is_valid(flat.field("true")), pc.is_valid(flat.field("found"))
+        sides = (
+            pc.equal(flat.field("kind"), EXACT),
+            pc.is_valid(flat.field("true")),
+            pc.is_valid(flat.field("found")),
+        )
         hits, held, called = (added(each.to_numpy(zero_copy_only=False), parents, rows) for each in sides)
         wrong = table["wrong"].to_numpy() > 0
         measures = Quotient("micro_f1", 2 * hits, held + called), share("exact_texts", ~wrong)

@@ -17,7 +17,12 @@ class SpanSuggestions(Suggestions):
     def from_model(self, prediction: Mapping[str, Any], known: Mapping[str, str]) -> list[Scored]:
         """All spans, scored by the least confident one; none without spans."""
         found = [
-            {"start": each["start"], "end": each["end"], "label": known[each["label"]], "score": round(each["confidence"], 6)}
+            {
+                "start": each["start"],
+                "end": each["end"],
+                "label": known[each["label"]],
+                "score": round(each["confidence"], 6),
+            }
             for each in prediction["spans"]
             if each["label"] in known
         ]
@@ -31,7 +36,10 @@ class SpanSuggestions(Suggestions):
     def contradict(self, one: Value, other: Value) -> bool:
         """Different labels at the same place."""
         labels = {(each["start"], each["end"]): each["label"] for each in one["spans"]}
-        return any(labels.get((each["start"], each["end"]), each["label"]) != each["label"] for each in other["spans"])
+        return any(
+            labels.get((each["start"], each["end"]), each["label"]) != each["label"]
+            for each in other["spans"]
+        )
 
     def unscored(self, raw: Any) -> Any:
         """Spans without scores. Raises BadAnswer for a score that isn't from 0 to 1."""
@@ -39,14 +47,25 @@ class SpanSuggestions(Suggestions):
             return raw
         for each in spans:
             score = each.get("score") if isinstance(each, Mapping) else None
-            if score is not None and (isinstance(score, bool) or not isinstance(score, int | float) or not 0 <= score <= 1):
-                raise BadAnswer("score", "A span's score must be a number from 0 to 1.", "Correct it, or leave it out.")
-        bare = [{name: each[name] for name in each if name != "score"} if isinstance(each, Mapping) else each for each in spans]
+            if score is not None and (
+                isinstance(score, bool) or not isinstance(score, int | float) or not 0 <= score <= 1
+            ):
+                raise BadAnswer(
+                    "score", "A span's score must be a number from 0 to 1.", "Correct it, or leave it out."
+                )
+        bare = [
+            {name: each[name] for name in each if name != "score"} if isinstance(each, Mapping) else each
+            for each in spans
+        ]
         return {**raw, "spans": bare}
 
     def rename(self, value: Value, names: Mapping[str, str]) -> Value:
         """The same places."""
-        return {"spans": [{**each, "label": names[each["label"]]} for each in value["spans"] if each["label"] in names]}
+        return {
+            "spans": [
+                {**each, "label": names[each["label"]]} for each in value["spans"] if each["label"] in names
+            ]
+        }
 
     def combine(self, scored: Sequence[Scored]) -> Value | None:
         """All spans without duplicates, each with its best score."""

@@ -1,10 +1,12 @@
 """Converting between spans and token tags. Only numpy.
 
-Tags are IOB2: 0 is O, 1 + 2c starts a span of label c, 2 + 2c continues it. Every token of a span has a tag, so decoded spans consist of
-whole tokens with exact places in the text. Spans are (start, end, label), in code points.
+Tags are IOB2: 0 is O, 1 + 2c starts a span of label c, 2 + 2c continues it. Every token of a span has a tag,
+so decoded spans consist of whole tokens with exact places in the text. Spans are (start, end, label), in code
+points.
 
-If spans align with words, each word has one tag, predicted at its first piece (Devlin et al. 2019, §5.3), so later pieces can't contradict
-it. The largest aligned unit is used, so that an address or a hyphenated name has one tag.
+If spans align with words, each word has one tag, predicted at its first piece (Devlin et al. 2019, §5.3), so
+later pieces can't contradict it. The largest aligned unit is used, so that an address or a hyphenated name
+has one tag.
 """
 
 from __future__ import annotations
@@ -36,8 +38,9 @@ CLOSING = QUOTES + ")]}>.,:;!?…。，、！？：；।،؛؟"
 
 
 class Unit(StrEnum):
-    """The unit with its own tag. PIECE: a token of the tokenizer. WORD: a run of letters, with their marks, and digits. SPACED: text
-    between spaces without surrounding brackets, quotes, and trailing punctuation."""
+    """The unit with its own tag. PIECE: a token of the tokenizer. WORD: a run of letters, with their marks,
+    and digits. SPACED: text between spaces without surrounding brackets, quotes, and trailing punctuation.
+    """
 
     PIECE = "piece"
     WORD = "word"
@@ -48,8 +51,14 @@ class Unit(StrEnum):
         """A description for users."""
         return {
             Unit.PIECE: "Spans are predicted by the tokenizer's word pieces.",
-            Unit.WORD: "Spans are predicted by runs of letters and digits: almost all of them start and end at their boundaries.",
-            Unit.SPACED: "Spans are predicted by text between spaces: almost all of them start and end at its boundaries.",
+            Unit.WORD: (
+                "Spans are predicted by runs of letters and digits: almost all of them start and end at their"
+                " boundaries."
+            ),
+            Unit.SPACED: (
+                "Spans are predicted by text between spaces: almost all of them start and end at its"
+                " boundaries."
+            ),
         }[self]
 
     @classmethod
@@ -60,8 +69,10 @@ class Unit(StrEnum):
 
 @dataclass(frozen=True)
 class Tokens:
-    """A model's outputs for the tokens of texts, without special tokens. values: (T, K) of each text, K tags; offsets: int64 (T, 2), start
-    and end of each token without surrounding white space. cut: whether a text exceeds the maximum length; empty: none does."""
+    """A model's outputs for the tokens of texts, without special tokens. values: (T, K) of each text, K tags;
+    offsets: int64 (T, 2), start and end of each token without surrounding white space. cut: whether a text
+    exceeds the maximum length; empty: none does.
+    """
 
     values: tuple[NDArray[Any], ...]
     offsets: tuple[Ints, ...]
@@ -73,7 +84,9 @@ class Tokens:
 
 @dataclass(frozen=True)
 class Marked:
-    """The spans of a text, in order and without overlaps. overlapping: how many were left out because they overlap a longer one."""
+    """The spans of a text, in order and without overlaps. overlapping: how many were left out because they
+    overlap a longer one.
+    """
 
     spans: tuple[Span, ...]
     overlapping: int = 0
@@ -144,8 +157,11 @@ def is_of_word(letter: str) -> bool:
     return letter.isalnum() or unicodedata.category(letter)[0] == "M"
 
 
-def places(text: str, offsets: Sequence[Sequence[int]], special: Sequence[int], unit: Unit = Unit.PIECE) -> tuple[NDArray[np.bool_], Ints]:
-    """Which tokens represent text (T,), and their places (T', 2), without the white space that some tokenizers add.
+def places(
+    text: str, offsets: Sequence[Sequence[int]], special: Sequence[int], unit: Unit = Unit.PIECE
+) -> tuple[NDArray[np.bool_], Ints]:
+    """Which tokens represent text (T,), and their places (T', 2), without the white space that some
+    tokenizers add.
 
     The first piece of a unit represents all of it that is read.
     """
@@ -160,7 +176,8 @@ def places(text: str, offsets: Sequence[Sequence[int]], special: Sequence[int], 
         if end <= start or is_special:
             continue
         last = found[-1][1] if found and unit is not Unit.PIECE else 0
-        if last and all(inner[last : start + 1]):  # several pieces may represent parts of one letter, and none a soft hyphen
+        # several pieces may represent parts of one letter, and none a soft hyphen
+        if last and all(inner[last : start + 1]):
             found[-1] = (found[-1][0], max(last, end))
         else:
             counted[at] = True
@@ -180,8 +197,9 @@ def tag(spans: Sequence[Span], offsets: Ints) -> Ints:
 
 
 def unreachable(spans: Sequence[Span], offsets: Ints, *, cut: bool) -> tuple[int, int]:
-    """(beyond, inexact): spans that end after the last token of a truncated text, and others that start or end within a token, or at white
-    space or characters that the tokenizer drops."""
+    """(beyond, inexact): spans that end after the last token of a truncated text, and others that start or
+    end within a token, or at white space or characters that the tokenizer drops.
+    """
     last = int(offsets[-1, 1]) if len(offsets) else 0
     starts, ends = set(offsets[:, 0].tolist()), set(offsets[:, 1].tolist())
     beyond = [cut and end > last for _, end, _ in spans]
@@ -190,7 +208,9 @@ def unreachable(spans: Sequence[Span], offsets: Ints, *, cut: bool) -> tuple[int
 
 
 def likeliest(probabilities: Sequence[Floats]) -> list[Ints]:
-    """The most likely valid tags of each text (T,): no span continues without a start (Viterbi). probabilities: (T, K) of each."""
+    """The most likely valid tags of each text (T,): no span continues without a start (Viterbi).
+    probabilities: (T, K) of each.
+    """
     found: list[Ints] = [np.zeros(0, dtype=np.int64)] * len(probabilities)
     order = sorted(range(len(probabilities)), key=lambda row: -len(probabilities[row]))
     start = 0
@@ -241,5 +261,7 @@ def _read(chosen: Ints, values: Floats, offsets: Ints) -> list[Found]:
         label, last = int(chosen[first]) // 2, int(first) + 1
         while last < len(chosen) and chosen[last] == 2 + 2 * label:
             last += 1
-        found.append(Found(int(offsets[first, 0]), int(offsets[last - 1, 1]), label, float(sure[first:last].min())))
+        found.append(
+            Found(int(offsets[first, 0]), int(offsets[last - 1, 1]), label, float(sure[first:last].min()))
+        )
     return found

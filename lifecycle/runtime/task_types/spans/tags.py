@@ -10,7 +10,9 @@ ENDS = "ESLU"  # prefixes after which a span has ended
 
 
 def spans_of(tokens: Sequence[tuple[str, str]]) -> list[tuple[int, int, str]]:
-    """(start, end, label) of each span, in code points of the tokens joined by spaces. tokens: (word, tag)."""
+    """(start, end, label) of each span, in code points of the tokens joined by spaces. tokens: (word,
+    tag).
+    """
     found: list[tuple[int, int, str]] = []
     at, open_label = 0, ""
     for word, tag in tokens:

@@ -17,7 +17,9 @@ class Command(BaseCommand):
     help = "Verify the audit log: hashes, names, signed checkpoints, and the database against the log."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """--checkpoint FILE, several times: files that you kept elsewhere, read beside those of AUDIT_CHECKPOINT_DIR."""
+        """--checkpoint FILE, several times: files that you kept elsewhere, read beside those of
+        AUDIT_CHECKPOINT_DIR.
+        """
         parser.add_argument("--checkpoint", action="append", type=Path, default=[])
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -31,6 +33,8 @@ class Command(BaseCommand):
                 faults += isinstance(found, Fault)
                 (self.stderr if isinstance(found, Fault) else self.stdout).write(str(found))
         except Refused as refusal:
-            raise CommandError(f"The audit log wasn't verified: {refusal} {refusal.next_step}".strip()) from refusal
+            raise CommandError(
+                f"The audit log wasn't verified: {refusal} {refusal.next_step}".strip()
+            ) from refusal
         if faults:
             raise CommandError(f"Audit log verification failed: {counted(faults, 'fault')}.")

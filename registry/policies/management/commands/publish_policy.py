@@ -14,11 +14,20 @@ from registry.policies import actions, queries
 class Command(BaseCommand):
     """Publishes a text as the next version of the policy that it names. What was published stays as it is."""
 
-    help = "Publish a policy: a YAML file, or this release's standard policy. Voids open requests under the previous version."
+    help = (
+        "Publish a policy: a YAML file, or this release's standard policy. Voids open requests under the"
+        " previous version."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         """The file."""
-        parser.add_argument("file", type=Path, nargs="?", default=queries.STANDARD, help="default: this release's standard policy")
+        parser.add_argument(
+            "file",
+            type=Path,
+            nargs="?",
+            default=queries.STANDARD,
+            help="default: this release's standard policy",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Publish it and print its version."""

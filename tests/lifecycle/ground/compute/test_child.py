@@ -114,8 +114,15 @@ def test_result_of_the_engine_is_what_people_read(ctx, tmp_path):
 def test_crash_without_result_reports_its_exit_status(ctx, tmp_path):
     result = run(ctx, tmp_path, "crash")
 
-    assert (result.status, result.code, result.message) == ("failed", "crashed", "The process exited without a result (exit status 3).")
-    assert result.next_step == "Check the end of its log, then resume. The run continues from its last checkpoint."
+    assert (result.status, result.code, result.message) == (
+        "failed",
+        "crashed",
+        "The process exited without a result (exit status 3).",
+    )
+    assert (
+        result.next_step
+        == "Check the end of its log, then resume. The run continues from its last checkpoint."
+    )
 
 
 def test_kill_from_outside_is_reported_as_lack_of_memory(ctx, tmp_path):
@@ -134,10 +141,17 @@ def test_only_killed_and_crashed_children_are_logged(ctx, tmp_path, caplog):
         logged[script] = [re.sub(r"pid=\d+", "pid=N", record.getMessage()) for record in caplog.records]
 
     start = f"child_died job={ctx.job.uuid} verb=train pid=N by="
-    assert logged == {"event": [], "fail": [], "die": [f"{start}signal SIGKILL"], "crash": [f"{start}exit status 3"]}
+    assert logged == {
+        "event": [],
+        "fail": [],
+        "die": [f"{start}signal SIGKILL"],
+        "crash": [f"{start}exit status 3"],
+    }
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="Only Linux shows the priority of another process in this way.")
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="Only Linux shows the priority of another process in this way."
+)
 def test_what_trains_gives_way_to_what_computes_beside_it(ctx, tmp_path):
     found = {}
 
@@ -169,7 +183,13 @@ def test_child_that_did_enough_leaves_as_if_cancelled_and_its_job_is_not(ctx, tm
 
 
 def test_deaf_child_is_killed_after_the_grace_and_cancelled_all_the_same(ctx, tmp_path, mia):
-    result = run(ctx, tmp_path, "event deaf", lambda events: actions.cancel(ctx.job.uuid, _owner(ctx, mia)), grace_seconds=0.3)
+    result = run(
+        ctx,
+        tmp_path,
+        "event deaf",
+        lambda events: actions.cancel(ctx.job.uuid, _owner(ctx, mia)),
+        grace_seconds=0.3,
+    )
 
     assert (result.status, result.data) == ("cancelled", {})
     assert children() == []
@@ -207,14 +227,26 @@ def test_leaving_worker_releases_the_job(ctx, tmp_path, monkeypatch):
 
 
 def test_secrets_of_the_parent_are_not_in_the_child(ctx, tmp_path, monkeypatch):
-    for name in ("SECRET_KEY", "DATABASE_URL", "BROKER_URL", "AWS_SECRET_ACCESS_KEY", "HF_TOKEN", "HTTPS_PROXY", "DJANGO_SETTINGS_MODULE"):
+    for name in (
+        "SECRET_KEY",
+        "DATABASE_URL",
+        "BROKER_URL",
+        "AWS_SECRET_ACCESS_KEY",
+        "HF_TOKEN",
+        "HTTPS_PROXY",
+        "DJANGO_SETTINGS_MODULE",
+    ):
         monkeypatch.setenv(name, "hidden-from-the-child")
 
     run(ctx, tmp_path, "environment", threads=1)
 
     environment = json.loads((tmp_path / "environment.json").read_text())
     assert "hidden-from-the-child" not in environment.values()
-    assert (environment["HF_HUB_OFFLINE"], environment["OMP_WAIT_POLICY"], environment["OMP_NUM_THREADS"]) == ("1", "PASSIVE", "1")
+    assert (
+        environment["HF_HUB_OFFLINE"],
+        environment["OMP_WAIT_POLICY"],
+        environment["OMP_NUM_THREADS"],
+    ) == ("1", "PASSIVE", "1")
 
 
 def test_environment_is_a_list_of_what_is_allowed():

@@ -47,10 +47,13 @@ def test_result_of_the_engine_comes_back(engine, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("code", "kind"), [("bad_spec", Refused), ("base_missing", Refused), ("crashed", NotReady), ("out_of_memory", NotReady)]
+    ("code", "kind"),
+    [("bad_spec", Refused), ("base_missing", Refused), ("crashed", NotReady), ("out_of_memory", NotReady)],
 )
 def test_fault_becomes_a_refusal_with_the_engines_sentence(engine, tmp_path, code, kind):
-    engine({"ok": False, "error": {"code": code, "message": "The base is missing.", "next_step": "Fetch it."}})
+    engine(
+        {"ok": False, "error": {"code": code, "message": "The base is missing.", "next_step": "Fetch it."}}
+    )
 
     with pytest.raises(kind) as refusal:
         warm.predict(tmp_path, ["hello"])
@@ -70,7 +73,8 @@ def test_socket_of_a_long_data_folder_is_elsewhere_and_private(settings, tmp_pat
 def test_tests_leave_no_socket_to_later_ones(settings, tmp_path):
     settings.DATA_DIR = tmp_path / ("long" * 30)
 
-    assert warm.socket_path().is_relative_to(os.environ["DATA_DIR"])  # a folder of this process, which goes with it
+    # a folder of this process, which goes with it
+    assert warm.socket_path().is_relative_to(os.environ["DATA_DIR"])
 
 
 def test_engine_is_started_with_a_scrubbed_environment(monkeypatch):
@@ -96,8 +100,13 @@ def test_real_engine_starts_at_the_first_question(cold, monkeypatch):
     try:
         facts = warm.probe()
 
-        found = [each for each in psutil.process_iter(["cmdline", "ppid"]) if str(warm.socket_path()) in (each.info["cmdline"] or [])]
-        (engine,) = (each for each in found if each.info["ppid"] not in {other.pid for other in found})  # its forks may be leaving still
+        found = [
+            each
+            for each in psutil.process_iter(["cmdline", "ppid"])
+            if str(warm.socket_path()) in (each.info["cmdline"] or [])
+        ]
+        # its forks may be leaving still
+        (engine,) = (each for each in found if each.info["ppid"] not in {other.pid for other in found})
         assert json.dumps(facts)
         assert "hidden" not in engine.environ().values()
         assert warm.socket_path().stat().st_mode & 0o077 == 0

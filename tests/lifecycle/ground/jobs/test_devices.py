@@ -1,4 +1,6 @@
-"""Which worker takes which job, with a GPU or without; worker heartbeats; and the GPUs that child processes see."""
+"""Which worker takes which job, with a GPU or without; worker heartbeats; and the GPUs that child processes
+see.
+"""
 
 from __future__ import annotations
 
@@ -60,7 +62,9 @@ def test_a_worker_without_a_gpu_never_takes_a_job_that_asks_for_one(work):
     assert gpu.state == State.QUEUED
 
 
-def test_a_worker_with_a_gpu_takes_what_asks_for_one_and_what_is_open_in_their_line_and_never_what_asks_for_the_cpu(work):
+def test_a_worker_with_a_gpu_takes_gpu_jobs_and_open_ones_in_order_and_never_cpu_jobs(
+    work,
+):
     cpu, open_, gpu = queue(CPU), queue(ANY), queue(GPU)
     places = queries.line_up([open_, gpu]).places
 
@@ -98,7 +102,8 @@ def test_a_worker_that_lost_its_job_binds_it_to_nothing(work):
 
 
 def test_the_drain_of_a_worker_takes_what_its_device_may(work, serve, monkeypatch):
-    monkeypatch.setattr(tasks, "close_old_connections", lambda: None)  # in which this test's transaction is open
+    # in which this test's transaction is open
+    monkeypatch.setattr(tasks, "close_old_connections", lambda: None)
     queue(GPU)
     open_ = queue(ANY)
 
@@ -126,7 +131,9 @@ def test_workers_with_a_gpu_listen_to_a_bell_of_their_own(name, device, queues):
     assert rules.bells(name, device) == queues
 
 
-def test_no_bell_rings_for_a_gpu_without_a_gpu_worker_that_would_take_it(work, bells, django_capture_on_commit_callbacks):
+def test_no_bell_rings_for_a_gpu_without_a_gpu_worker_that_would_take_it(
+    work, bells, django_capture_on_commit_callbacks
+):
     with django_capture_on_commit_callbacks(execute=True):
         queue(ANY)
         queue(GPU)
@@ -198,13 +205,19 @@ def test_heartbeats_last_until_the_worker_ends_and_then_it_counts_as_dead(work, 
     ("wanted", "there", "sentence"),
     [
         (GPU, CPU, "No worker with a GPU is running for the queue training. The job waits until one starts."),
-        (CPU, GPU, "No worker for the CPU is running for the queue training. The job waits until one starts."),
+        (
+            CPU,
+            GPU,
+            "No worker for the CPU is running for the queue training. The job waits until one starts.",
+        ),
         (ANY, None, "No worker is running for the queue training. The job waits until one starts."),
         (ANY, GPU, ""),
         (GPU, GPU, ""),
     ],
 )
-def test_a_page_shows_that_no_worker_could_take_a_job(work, project, mia, client_for, wanted, there, sentence):
+def test_a_page_shows_that_no_worker_could_take_a_job(
+    work, project, mia, client_for, wanted, there, sentence
+):
     if there is not None:
         actions.announce(["training"], there)
     job = queue(wanted, project=project, actor=mia)
@@ -245,12 +258,15 @@ def test_a_device_is_read_among_those_that_the_worker_itself_may_see(text, visib
 
 @pytest.mark.parametrize("text", ["", "gpu", "cuda:", "cuda:x", "cuda:-1", "cuda:0,0", "cpu:0", "cuda:1,"])
 def test_what_is_no_device_is_refused_by_name(text):
-    with pytest.raises(ValueError, match="The device must be cpu, cuda, cuda:N, or cuda:N,N with GPU numbers from 0, got"):
+    with pytest.raises(
+        ValueError, match="The device must be cpu, cuda, cuda:N, or cuda:N,N with GPU numbers from 0, got"
+    ):
         devices.read(text, None)
 
 
 @pytest.mark.parametrize(
-    ("text", "visible", "number"), [("cuda:2", "0,1", "2 not found: CUDA_VISIBLE_DEVICES lists 2"), ("cuda", "", "0 not found")]
+    ("text", "visible", "number"),
+    [("cuda:2", "0,1", "2 not found: CUDA_VISIBLE_DEVICES lists 2"), ("cuda", "", "0 not found")],
 )
 def test_a_gpu_that_the_worker_may_not_see_is_refused(text, visible, number):
     with pytest.raises(ValueError, match=f"GPU {number}"):
@@ -283,7 +299,11 @@ def test_a_worker_serves_the_cpu_by_default(started, settings):
     call_command("worker", "default", "scans")
 
     assert (first, second, devices.serving()) == (Serving(), Serving(GPU, ("0",)), Serving())
-    assert [each[each.index("--queues") + 1] for each in started] == ["training", "training-cuda", "default,scans"]
+    assert [each[each.index("--queues") + 1] for each in started] == [
+        "training",
+        "training-cuda",
+        "default,scans",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -306,7 +326,9 @@ def test_a_worker_that_could_only_fail_runs_does_not_start(started, given, sente
 
 
 def test_gpus_are_counted_by_torch_in_a_process_of_its_own(monkeypatch):
-    monkeypatch.setattr(devices, "COUNT", "import os; print(len(os.environ['CUDA_VISIBLE_DEVICES'].split(',')))")
+    monkeypatch.setattr(
+        devices, "COUNT", "import os; print(len(os.environ['CUDA_VISIBLE_DEVICES'].split(',')))"
+    )
 
     assert devices.count_gpus(Serving(GPU, ("0", "3"))) == 2
 

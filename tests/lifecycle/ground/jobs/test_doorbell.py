@@ -12,7 +12,11 @@ from lifecycle.ground.jobs import doorbell
 @pytest.fixture
 def channel(tmp_path: Path):
     doorbell.install()
-    options = {"data_folder_in": str(tmp_path), "data_folder_out": str(tmp_path), "control_folder": str(tmp_path / "control")}
+    options = {
+        "data_folder_in": str(tmp_path),
+        "data_folder_out": str(tmp_path),
+        "control_folder": str(tmp_path / "control"),
+    }
     with Connection("filesystem://localhost//", transport_options=options) as connection:
         made = connection.channel()
         assert isinstance(made, doorbell.Channel)

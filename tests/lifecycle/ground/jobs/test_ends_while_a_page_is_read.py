@@ -1,5 +1,7 @@
-"""A job that ends while a page is being read: the page shows what it shows afterwards, since it asked for the job before all else. A page
-that had read "importing" first, and then that the job has ended, would stay so and ask no more."""
+"""A job that ends while a page is being read: the page shows what it shows afterwards, since it asked for the
+job before all else. A page that had read "importing" first, and then that the job has ended, would stay so
+and ask no more.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +52,11 @@ def body_during(client: Client, url: str) -> str:
 @pytest.fixture
 def dataset(project, mia):
     made = make_dataset(project, mia, "Inbox")
-    import_texts(made, [(f"A message about {word}, number {n}", word) for n in range(6) for word in ("card", "billing")], mia)
+    import_texts(
+        made,
+        [(f"A message about {word}, number {n}", word) for n in range(6) for word in ("card", "billing")],
+        mia,
+    )
     return made
 
 
@@ -80,7 +86,9 @@ def test_a_snapshot_that_is_frozen(dataset, mia, client_for):
 
 
 def test_corrections_that_are_looked_through(dataset, ravi, client_for):
-    row = upload_corrections(dataset=dataset, actor=ravi, content=[b"item,decision,label\n"], file_name="corrected.csv")
+    row = upload_corrections(
+        dataset=dataset, actor=ravi, content=[b"item,decision,label\n"], file_name="corrected.csv"
+    )
 
     shows_the_end(client_for(ravi), reverse("exchange:correction", args=[row.uuid]))
 

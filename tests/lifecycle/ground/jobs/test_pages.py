@@ -24,7 +24,10 @@ HTMX = {"HTTP_HX_REQUEST": "true"}
 @pytest.fixture
 def job(project, mia):
     with kind(
-        "test.work", lambda ctx: ctx.progress(3, 12, stage="Reading", unit="rows"), label="Import an upload", url=lambda job: "/somewhere/"
+        "test.work",
+        lambda ctx: ctx.progress(3, 12, stage="Reading", unit="rows"),
+        label="Import an upload",
+        url=lambda job: "/somewhere/",
     ):
         yield actions.enqueue("test.work", actor=mia, project=project, args={})
 
@@ -60,7 +63,9 @@ def test_same_address_is_a_page_without_javascript(job, client_for, mia):
 
 
 def test_failed_job_shows_its_sentence_inert(job, client_for, mia):
-    Job.objects.filter(pk=job.pk).update(state=State.FAILED, error="<b>1</b> row is bad.", next_step="Mend it.", finished_at=job.created_at)
+    Job.objects.filter(pk=job.pk).update(
+        state=State.FAILED, error="<b>1</b> row is bad.", next_step="Mend it.", finished_at=job.created_at
+    )
 
     text = client_for(mia).get(reverse("jobs:progress", args=[job.uuid]), **HTMX).content.decode()
 
@@ -136,10 +141,14 @@ def test_analyst_sees_but_does_not_cancel_the_job_of_another(job, client_for, an
 
 @pytest.mark.postgres
 @pytest.mark.parametrize("door", ["page", "api"])
-def test_who_left_the_project_neither_sees_nor_stops_the_job_that_they_started(job, client_for, mia, project, door):
+def test_who_left_the_project_neither_sees_nor_stops_the_job_that_they_started(
+    job, client_for, mia, project, door
+):
     revoke(user=mia, role=Role.ENGINEER, root=project, actor=None)
     client, events = client_for(mia), Event.objects.count()
-    one, every = (f"/jobs/{job.uuid}/", "/jobs/") if door == "page" else (f"/api/v1/jobs/{job.uuid}/", "/api/v1/jobs/")
+    one, every = (
+        (f"/jobs/{job.uuid}/", "/jobs/") if door == "page" else (f"/api/v1/jobs/{job.uuid}/", "/api/v1/jobs/")
+    )
 
     assert client.get(one).status_code == 404
     assert client.post(f"{one}cancel/").status_code == 404
@@ -151,7 +160,12 @@ def test_who_left_the_project_neither_sees_nor_stops_the_job_that_they_started(j
             stop(job.uuid, mia)
 
     job.refresh_from_db()
-    assert (job.state, job.cancel_requested_at, job.priority, Event.objects.count()) == (State.QUEUED, None, Priority.NORMAL, events)
+    assert (job.state, job.cancel_requested_at, job.priority, Event.objects.count()) == (
+        State.QUEUED,
+        None,
+        Priority.NORMAL,
+        events,
+    )
     assert queries.open_count(mia) == 0
 
 
@@ -196,7 +210,9 @@ def test_list_shows_running_and_ended_by_keyset(job, client_for, mia, project, m
     assert "Older" in page.content.decode()
 
 
-def test_list_takes_few_queries_whatever_its_length(job, client_for, mia, project, django_assert_max_num_queries):
+def test_list_takes_few_queries_whatever_its_length(
+    job, client_for, mia, project, django_assert_max_num_queries
+):
     for _ in range(5):
         actions.enqueue("test.work", actor=mia, project=project, args={})
     client = client_for(mia)

@@ -26,16 +26,26 @@ URGENT, NORMAL, LATER = Priority
 def done():
     """A kind of work of the training queue that notes each execution."""
     seen: list[str] = []
-    with kind("test.train", lambda ctx: seen.append(ctx.args["name"]), label="Train a test", queue="training"):
+    with kind(
+        "test.train", lambda ctx: seen.append(ctx.args["name"]), label="Train a test", queue="training"
+    ):
         yield seen
 
 
 def queue(name, priority=NORMAL, project=None, actor=None, **options) -> Job:
-    return actions.enqueue("test.train", actor=actor, project=project, args={"name": name}, priority=priority, **options)
+    return actions.enqueue(
+        "test.train", actor=actor, project=project, args={"name": name}, priority=priority, **options
+    )
 
 
 def test_the_urgent_go_first_and_among_equals_the_one_that_waited_longest(done):
-    for name, priority in (("late", LATER), ("one", NORMAL), ("two", NORMAL), ("now", URGENT), ("last", LATER)):
+    for name, priority in (
+        ("late", LATER),
+        ("one", NORMAL),
+        ("two", NORMAL),
+        ("now", URGENT),
+        ("last", LATER),
+    ):
         queue(name, priority)
 
     run_jobs("training")
@@ -53,7 +63,12 @@ def test_a_job_that_was_made_urgent_is_the_next_and_the_trail_knows_who_did_it(d
     assert done == ["second", "first"]
     event = Event.objects.get(verb="jobs.prioritised")
     payload = json.loads(event.canonical)["payload"]
-    assert (event.object_id, event.actor, payload["old"], payload["new"]) == (str(moved.uuid), str(mia.uuid), "normal", "urgent")
+    assert (event.object_id, event.actor, payload["old"], payload["new"]) == (
+        str(moved.uuid),
+        str(mia.uuid),
+        "normal",
+        "urgent",
+    )
 
 
 def test_changing_it_twice_is_idempotent(done, project, mia):
@@ -71,7 +86,9 @@ def test_a_page_that_is_out_of_date_changes_nothing(done, project, mia):
     job = queue("one", project=project, actor=mia)
     actions.prioritise(job.uuid, URGENT, mia)
 
-    with pytest.raises(Conflict, match="Someone else set this job's priority to urgent while you had it open"):
+    with pytest.raises(
+        Conflict, match="Someone else set this job's priority to urgent while you had it open"
+    ):
         actions.prioritise(job.uuid, LATER, mia, seen=NORMAL)
 
     job.refresh_from_db()
@@ -158,7 +175,12 @@ def test_places_take_two_statements_for_any_number_of_jobs(done, django_assert_n
 
 @pytest.mark.parametrize(
     ("place", "priority", "text"),
-    [(1, NORMAL, "1st in queue"), (2, LATER, "2nd in queue, later"), (11, URGENT, "11th in queue, urgent"), (None, URGENT, "")],
+    [
+        (1, NORMAL, "1st in queue"),
+        (2, LATER, "2nd in queue, later"),
+        (11, URGENT, "11th in queue, urgent"),
+        (None, URGENT, ""),
+    ],
 )
 def test_the_place_is_shown_in_words(place, priority, text):
     assert queries.standing(Job(priority=priority), place) == text
@@ -181,10 +203,17 @@ def test_who_may_not_move_a_job_is_offered_nothing(done, project, mia, ana, clie
     job = queue("one", project=project, actor=mia)
 
     page = client_for(ana).get(reverse("jobs:progress", args=[job.uuid]), **HTMX).content.decode()
-    answer = client_for(ana).post(reverse("jobs:priority", args=[job.uuid]), {"priority": "urgent", "seen": "normal"})
+    answer = client_for(ana).post(
+        reverse("jobs:priority", args=[job.uuid]), {"priority": "urgent", "seen": "normal"}
+    )
 
     job.refresh_from_db()
-    assert ("1st in queue" in page, "Raise priority" in page, answer.status_code, job.priority) == (True, False, 403, NORMAL)
+    assert ("1st in queue" in page, "Raise priority" in page, answer.status_code, job.priority) == (
+        True,
+        False,
+        403,
+        NORMAL,
+    )
 
 
 @pytest.mark.postgres
@@ -192,7 +221,9 @@ def test_who_may_not_move_a_job_is_offered_nothing(done, project, mia, ana, clie
 def test_a_button_moves_it_with_and_without_a_script(done, project, mia, client_for, headers, status):
     job = queue("one", project=project, actor=mia)
 
-    answer = client_for(mia).post(reverse("jobs:priority", args=[job.uuid]), {"priority": "later", "seen": "normal"}, **headers)
+    answer = client_for(mia).post(
+        reverse("jobs:priority", args=[job.uuid]), {"priority": "later", "seen": "normal"}, **headers
+    )
 
     job.refresh_from_db()
     assert (answer.status_code, job.priority) == (status, LATER)
@@ -212,8 +243,12 @@ def test_the_api_shows_and_changes_it(done, project, mia, client_for):
     client, job = client_for(mia), queue("one", project=project, actor=mia)
 
     before = client.get(f"/api/v1/jobs/{job.uuid}/").json()
-    after = client.post(f"/api/v1/jobs/{job.uuid}/priority/", {"priority": "urgent", "seen": "normal"}, "application/json")
-    stale = client.post(f"/api/v1/jobs/{job.uuid}/priority/", {"priority": "later", "seen": "normal"}, "application/json")
+    after = client.post(
+        f"/api/v1/jobs/{job.uuid}/priority/", {"priority": "urgent", "seen": "normal"}, "application/json"
+    )
+    stale = client.post(
+        f"/api/v1/jobs/{job.uuid}/priority/", {"priority": "later", "seen": "normal"}, "application/json"
+    )
     wrong = client.post(f"/api/v1/jobs/{job.uuid}/priority/", {"priority": 1}, "application/json")
 
     assert (before["priority"], before["device"], before["place"]) == ("normal", "any", 1)

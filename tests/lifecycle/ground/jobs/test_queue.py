@@ -92,7 +92,11 @@ def test_database_refuses_two_unfinished_jobs_with_one_key(counting):
 @pytest.mark.postgres
 def test_bell_rings_only_after_commit(counting, monkeypatch, django_capture_on_commit_callbacks):
     rung = []
-    monkeypatch.setattr(celery.app, "send_task", lambda name, **options: rung.append((name, options["args"], options["queue"])))
+    monkeypatch.setattr(
+        celery.app,
+        "send_task",
+        lambda name, **options: rung.append((name, options["args"], options["queue"])),
+    )
 
     with django_capture_on_commit_callbacks() as callbacks:
         queue()
@@ -136,7 +140,11 @@ def test_refusal_of_a_handler_is_what_people_read():
         actions.enqueue("test.refuse", actor=None, project=None, args={})
         (job,) = run_jobs()
 
-    assert (job.state, job.error, job.next_step) == (State.FAILED, "The file holds one class.", "Add rows of a second class.")
+    assert (job.state, job.error, job.next_step) == (
+        State.FAILED,
+        "The file holds one class.",
+        "Add rows of a second class.",
+    )
     assert job.refusal == "refused"
     assert failed == [(State.FAILED, "The file holds one class.")]
 
@@ -198,7 +206,14 @@ def test_progress_and_checkpoint_are_kept():
         actions.enqueue("test.work", actor=None, project=None, args={})
         (job,) = run_jobs()
 
-    assert (job.stage, job.done, job.total, job.unit, job.percent, job.checkpoint) == ("Reading rows", 3, 10, "rows", 30, {"row": 3})
+    assert (job.stage, job.done, job.total, job.unit, job.percent, job.checkpoint) == (
+        "Reading rows",
+        3,
+        10,
+        "rows",
+        30,
+        {"row": 3},
+    )
 
 
 def test_new_stage_forgets_the_total():

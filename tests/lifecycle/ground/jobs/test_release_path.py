@@ -1,4 +1,6 @@
-"""What a release waits for never waits behind training: it is in another queue, which another worker serves."""
+"""What a release waits for never waits behind training: it is in another queue, which another worker
+serves.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,10 @@ def test_a_queued_evaluation_starts_while_one_run_trains_and_others_wait(project
 
 
 def test_in_the_queue_of_training_is_nothing_but_training():
-    assert {name for name, kind in registry._kinds.items() if kind.queue == Queue.TRAINING} == {"training.train", "training.estimate"}
+    assert {name for name, kind in registry._kinds.items() if kind.queue == Queue.TRAINING} == {
+        "training.train",
+        "training.estimate",
+    }
 
 
 def test_a_worker_that_trains_serves_no_other_queue_and_every_queue_is_served():

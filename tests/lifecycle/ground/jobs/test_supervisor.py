@@ -96,7 +96,11 @@ def test_deaf_process_is_killed_with_its_children(tmp_path, capfd):
 
     child = int((tmp_path / "pid").read_text())
     deadline = time.monotonic() + 5
-    while psutil.pid_exists(child) and psutil.Process(child).status() != psutil.STATUS_ZOMBIE and time.monotonic() < deadline:
+    while (
+        psutil.pid_exists(child)
+        and psutil.Process(child).status() != psutil.STATUS_ZOMBIE
+        and time.monotonic() < deadline
+    ):
         time.sleep(0.05)
     assert not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE
 
@@ -105,7 +109,8 @@ def test_orphan_in_a_session_of_its_own_ends_too(tmp_path, capfd):
     script = tmp_path / "starter.py"
     script.write_text(
         "import subprocess, sys, time, pathlib\n"
-        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'], start_new_session=True)\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'],"
+        " start_new_session=True)\n"
         f"pathlib.Path({str(tmp_path / 'pid')!r}).write_text(str(child.pid))\n"
         "time.sleep(60)\n"
     )
@@ -122,7 +127,10 @@ def test_port_in_use_is_reported_in_a_sentence():
         taken.listen()
         port = taken.getsockname()[1]
 
-        with pytest.raises(CommandError, match=rf"Port {port} is in use .* or choose another port: PORT={port + 10} make run\."):
+        with pytest.raises(
+            CommandError,
+            match=rf"Port {port} is in use .* or choose another port: PORT={port + 10} make run\.",
+        ):
             check_port("PORT", port)
 
 
@@ -142,11 +150,15 @@ def test_processes_find_this_python_first():
 
 @pytest.mark.postgres
 @pytest.mark.django_db
-def test_prepare_makes_keys_that_only_the_owner_reads_and_fills_an_empty_database_once(settings, tmp_path, monkeypatch, capsys):
+def test_prepare_makes_keys_that_only_the_owner_reads_and_fills_an_empty_database_once(
+    settings, tmp_path, monkeypatch, capsys
+):
     settings.STATIC_ROOT = tmp_path / "static"
     filled = []
     monkeypatch.setattr("lifecycle.ground.jobs.startup._steps", [lambda: filled.append(1)])
-    monkeypatch.setattr("lifecycle.ground.jobs.management.commands.prepare.Command.collect_static", lambda self: None)
+    monkeypatch.setattr(
+        "lifecycle.ground.jobs.management.commands.prepare.Command.collect_static", lambda self: None
+    )
 
     call_command("prepare")
 
@@ -159,8 +171,12 @@ def test_prepare_makes_keys_that_only_the_owner_reads_and_fills_an_empty_databas
 def test_prepare_runs_the_migrations_that_are_missing(settings, tmp_path, monkeypatch, capsys):
     ran = []
     monkeypatch.setattr("lifecycle.ground.jobs.startup._steps", [])
-    monkeypatch.setattr("lifecycle.ground.jobs.management.commands.prepare.Command.collect_static", lambda self: None)
-    monkeypatch.setattr("django.core.management.commands.migrate.Command.handle", lambda self, *args, **options: ran.append(1))
+    monkeypatch.setattr(
+        "lifecycle.ground.jobs.management.commands.prepare.Command.collect_static", lambda self: None
+    )
+    monkeypatch.setattr(
+        "django.core.management.commands.migrate.Command.handle", lambda self, *args, **options: ran.append(1)
+    )
     call_command("prepare")
     assert ran == []
 
@@ -187,7 +203,9 @@ def test_prepare_collects_what_pages_need_and_not_what_notebooks_do(settings, tm
 def test_prepare_leaves_a_filled_database_alone(settings, project, tmp_path, monkeypatch):
     filled = []
     monkeypatch.setattr("lifecycle.ground.jobs.startup._steps", [lambda: filled.append(1)])
-    monkeypatch.setattr("lifecycle.ground.jobs.management.commands.prepare.Command.collect_static", lambda self: None)
+    monkeypatch.setattr(
+        "lifecycle.ground.jobs.management.commands.prepare.Command.collect_static", lambda self: None
+    )
 
     call_command("prepare")
 
@@ -197,7 +215,14 @@ def test_prepare_leaves_a_filled_database_alone(settings, project, tmp_path, mon
 def test_procfile_names_what_up_starts():
     lines = (Path(__file__).parents[4] / "Procfile").read_text().splitlines()
 
-    assert [line.split(":")[0] for line in lines] == ["web", "worker-training", "worker-evaluation", "worker-default", "beat", "inference"]
+    assert [line.split(":")[0] for line in lines] == [
+        "web",
+        "worker-training",
+        "worker-evaluation",
+        "worker-default",
+        "beat",
+        "inference",
+    ]
 
 
 @pytest.mark.journey
@@ -210,13 +235,19 @@ def test_no_process_outlives_a_killed_up(tmp_path):
         f"s = Supervisor({f'one: {SLEEPER}'!r}, os.environ)\n"
         "s.run(lambda: print(s.programs[0].process.pid, flush=True))\n"
     )
-    parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[4])
+    parent = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[4]
+    )
     child = int(next(line for line in parent.stdout if line.strip().isdigit()))
 
     parent.kill()
     parent.wait()
 
     deadline = time.monotonic() + 10
-    while psutil.pid_exists(child) and psutil.Process(child).status() != psutil.STATUS_ZOMBIE and time.monotonic() < deadline:
+    while (
+        psutil.pid_exists(child)
+        and psutil.Process(child).status() != psutil.STATUS_ZOMBIE
+        and time.monotonic() < deadline
+    ):
         time.sleep(0.05)
     assert not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE

@@ -41,9 +41,13 @@ class Installation:
         self.steps = folder / "steps"
         self.log = (folder / "log").open("ab")
         self.running: list[subprocess.Popen] = []
-        self.environment = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "BROKER_URL")} | {
-            "DATA_DIR": str(folder), "JOB_LEASE_SECONDS": "4", "STEPS": str(self.steps),
-        }  # fmt: skip
+        self.environment = {
+            name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "BROKER_URL")
+        } | {
+            "DATA_DIR": str(folder),
+            "JOB_LEASE_SECONDS": "4",
+            "STEPS": str(self.steps),
+        }
         self.hand: Hand | None = None
         shutil.copy(migrated, self.database)
 
@@ -81,14 +85,18 @@ class Installation:
     def training(self, run: str) -> dict:
         """A run, beside its job."""
         return self.row(
-            "SELECT r.state, r.step, r.best_step, f.root_digest, j.state AS job_state, j.attempt, j.lease_token FROM training_run r"
-            " JOIN jobs_job j ON j.id = r.job_id LEFT JOIN artifacts_folder f ON f.id = r.artifact_id WHERE r.uuid = ?",
+            "SELECT r.state, r.step, r.best_step, f.root_digest, j.state AS job_state, j.attempt,"
+            " j.lease_token FROM training_run r JOIN jobs_job j ON j.id = r.job_id LEFT JOIN artifacts_folder"
+            " f ON f.id = r.artifact_id WHERE r.uuid = ?",
             UUID(run).hex,
         )
 
     def signs(self) -> dict:
         """The log of the workers."""
-        return self.row("SELECT count(*) AS n, max(queues) AS queues, max(device) AS device, max(seen_at) AS at FROM jobs_worker")
+        return self.row(
+            "SELECT count(*) AS n, max(queues) AS queues, max(device) AS device, max(seen_at) AS at FROM"
+            " jobs_worker"
+        )
 
     def until(self, true, seconds: float = 60.0, look=None) -> dict:
         deadline = time.monotonic() + seconds
@@ -124,10 +132,16 @@ def test_an_evaluation_is_done_while_one_run_trains_and_another_waits(installati
 
     def states():
         return installation.row(
-            "SELECT group_concat(state) AS found FROM (SELECT state FROM jobs_job WHERE queue = 'training' ORDER BY id)"
+            "SELECT group_concat(state) AS found FROM (SELECT state FROM jobs_job WHERE queue = 'training'"
+            " ORDER BY id)"
         )
 
-    assert [evaluated[name] for name in ("kind", "attempt", "stage", "done")] == ["test.evaluate", 1, "Done at once", 1]
+    assert [evaluated[name] for name in ("kind", "attempt", "stage", "done")] == [
+        "test.evaluate",
+        1,
+        "Done at once",
+        1,
+    ]
     assert installation.until(lambda row: row["found"] == "running,queued", look=states)
 
 
@@ -175,7 +189,9 @@ def test_worker_that_is_asked_to_leave_hands_its_job_back_at_once(installation):
     assert len(installation.steps.read_text().split()) == 10
 
 
-def test_training_that_is_preempted_goes_on_with_another_worker_to_the_weights_of_an_undisturbed_run(installation):
+def test_training_that_is_preempted_goes_on_with_another_worker_to_the_weights_of_an_undisturbed_run(
+    installation,
+):
     run = installation.run("launch(60)")
     look = partial(installation.training, run)
     first = installation.worker("training")
@@ -188,9 +204,16 @@ def test_training_that_is_preempted_goes_on_with_another_worker_to_the_weights_o
     assert (there["n"], there["queues"], there["device"]) == (1, '["training"]', "cpu")
     assert installation.signs()["at"] < there["at"]  # it has left
     waiting = look()
-    assert (waiting["state"], waiting["job_state"], waiting["attempt"], waiting["lease_token"]) == ("training", "queued", 0, None)
+    assert (waiting["state"], waiting["job_state"], waiting["attempt"], waiting["lease_token"]) == (
+        "training",
+        "queued",
+        0,
+        None,
+    )
     checkpoints = Path(installation.environment["DATA_DIR"]) / "runs" / run / "checkpoints"
-    assert max(int(each.name.removeprefix("checkpoint-")) for each in checkpoints.iterdir()) >= waiting["step"]
+    assert (
+        max(int(each.name.removeprefix("checkpoint-")) for each in checkpoints.iterdir()) >= waiting["step"]
+    )
     installation.worker("training")
     ended = installation.until(lambda found: found["job_state"] == "succeeded", 300, look)
     assert (ended["state"], ended["attempt"]) == ("succeeded", 1)
@@ -208,14 +231,25 @@ def process_of(run: str, worker: subprocess.Popen) -> psutil.Process | None:
 
 
 def strike(
-    folder: Path, step: int, moment: float, process: Callable[[], psutil.Process | None], look: Callable[[], dict], *, writing: bool
+    folder: Path,
+    step: int,
+    moment: float,
+    process: Callable[[], psutil.Process | None],
+    look: Callable[[], dict],
+    *,
+    writing: bool,
 ) -> bool | None:
-    """Kill a process `seconds` after the run's diary has this step, or with the first file of the next checkpoint
-    (writing) where one comes within a second. Returns whether a checkpoint was left half written; None where the run ended before, which a
-    busy machine may do between two looks. The diary is read, as the database is behind."""
+    """Kill a process `seconds` after the run's diary has this step, or with the first file of the next
+    checkpoint (writing) where one comes within a second. Returns whether a checkpoint was left half written;
+    None where the run ended before, which a busy machine may do between two looks. The diary is read, as the
+    database is behind.
+    """
     diary, checkpoints = folder / "events.jsonl", folder / "checkpoints"
     deadline = time.monotonic() + 300
-    while not (found := process()) or max((point.step for point in points(read_events(diary)[0])), default=0) < step:
+    while (
+        not (found := process())
+        or max((point.step for point in points(read_events(diary)[0])), default=0) < step
+    ):
         now = look()
         if now["job_state"] in ("succeeded", "failed"):
             return None
@@ -236,8 +270,11 @@ def strike(
 
 
 @pytest.mark.skipif("KILLS" not in os.environ, reason="Each kill takes some ten seconds: set KILLS=20.")
-def test_runs_whose_process_and_worker_are_killed_at_random_moments_end_with_the_weights_of_an_undisturbed_one(installation):
-    """Two kills for each run: of its process and of its worker, in either order, half of them while a checkpoint is written.
+def test_runs_whose_process_and_worker_are_killed_at_random_end_with_the_weights_of_an_undisturbed_one(
+    installation,
+):
+    """Two kills for each run: of its process and of its worker, in either order, half of them while a
+    checkpoint is written.
 
     A journey of test_survival kills both once in any case.
     """
@@ -246,21 +283,28 @@ def test_runs_whose_process_and_worker_are_killed_at_random_moments_end_with_the
     installation.worker()  # which finds jobs of a dead worker
     worker = installation.worker("training")
     calm = installation.run("launch(30)")
-    wanted = installation.until(lambda found: found["job_state"] == "succeeded", 300, partial(installation.training, calm))
+    wanted = installation.until(
+        lambda found: found["job_state"] == "succeeded", 300, partial(installation.training, calm)
+    )
     draw, kills, middle = random.Random(1), [], wanted["step"] // 3
 
     for number in count():
         if len(kills) >= int(os.environ["KILLS"]):
             break
         run = installation.run(f"reproduce({calm!r})")
-        look, folder = partial(installation.training, run), Path(installation.environment["DATA_DIR"]) / "runs" / run
+        look, folder = (
+            partial(installation.training, run),
+            Path(installation.environment["DATA_DIR"]) / "runs" / run,
+        )
         mine = []
         for turn, step in enumerate((draw.randint(1, middle), draw.randint(middle + 1, 2 * middle))):
             is_worker, moment, writing = turn == number % 2, draw.uniform(0, 0.2), draw.random() < 0.5
             target = partial(psutil.Process, worker.pid) if is_worker else partial(process_of, run, worker)
             torn = strike(folder, step, moment, target, look, writing=writing)
             if torn is not None:
-                mine.append(("worker" if is_worker else "process") + (", a checkpoint half written" if torn else ""))
+                mine.append(
+                    ("worker" if is_worker else "process") + (", a checkpoint half written" if torn else "")
+                )
             if worker.poll() is not None:
                 worker = installation.worker("training")
         ended = installation.until(lambda found: found["job_state"] in ("succeeded", "failed"), 300, look)
@@ -270,4 +314,6 @@ def test_runs_whose_process_and_worker_are_killed_at_random_moments_end_with_the
         kills += mine
         print(f"{wanted['step']} steps, killed: {'; '.join(mine)}")
 
-    print(f"{len(kills)} kills, {sum('half' in each for each in kills)} of them left a checkpoint half written")
+    print(
+        f"{len(kills)} kills, {sum('half' in each for each in kills)} of them left a checkpoint half written"
+    )

@@ -1,4 +1,6 @@
-"""Outgoing messages: signed, deduplicated, retried, and never sent into a private network unless that is allowed."""
+"""Outgoing messages: signed, deduplicated, retried, and never sent into a private network unless that is
+allowed.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,9 @@ def mail_is_set(settings):
 
 @pytest.fixture
 def receiver():
-    """A server on this machine that keeps what it gets; `answers` are the statuses it gives, the last one for ever."""
+    """A server on this machine that keeps what it gets; `answers` are the statuses it gives, the last one for
+    ever.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self):
@@ -59,12 +63,16 @@ def receiver():
 def hook(project, lee, receiver, settings):
     settings.WEBHOOK_ALLOW_PRIVATE = True
     address = f"http://127.0.0.1:{receiver.server_port}/in?team=ml"
-    return delivery.add_channel(project=project, kind="webhook", name="Duty", address=address, wants=["page"], actor=lee)
+    return delivery.add_channel(
+        project=project, kind="webhook", name="Duty", address=address, wants=["page"], actor=lee
+    )
 
 
 def post(channel, key="k", at=NOON):
     data = {"event": "alert", "severity": "page"}
-    return delivery.post(channel, key=key, subject="Errors burn", text="14 of 100 failed.", url="/alerts/", data=data, now=at)
+    return delivery.post(
+        channel, key=key, subject="Errors burn", text="14 of 100 failed.", url="/alerts/", data=data, now=at
+    )
 
 
 def test_a_webhook_is_signed_over_its_time_and_its_bytes(hook, receiver):
@@ -76,13 +84,22 @@ def test_a_webhook_is_signed_over_its_time_and_its_bytes(hook, receiver):
     stamp = headers["Lifecycle-Timestamp"]
     secret = sending.secret_of(hook)
     assert secret.startswith("whsec_")
-    assert headers["Lifecycle-Signature"] == "v1=" + hmac.new(secret.encode(), stamp.encode() + b"." + body, hashlib.sha256).hexdigest()
+    assert (
+        headers["Lifecycle-Signature"]
+        == "v1=" + hmac.new(secret.encode(), stamp.encode() + b"." + body, hashlib.sha256).hexdigest()
+    )
     assert headers["Lifecycle-Delivery"] == str(made.uuid)
     assert headers["Host"] == f"127.0.0.1:{receiver.server_port}"
     assert json.loads(body) == {
-        "at": "2026-11-24T12:00:00+00:00", "delivery": str(made.uuid), "event": "alert", "project": "inbox", "severity": "page",
-        "subject": "Errors burn", "text": "14 of 100 failed.", "url": "http://localhost:8000/alerts/",
-    }  # fmt: skip
+        "at": "2026-11-24T12:00:00+00:00",
+        "delivery": str(made.uuid),
+        "event": "alert",
+        "project": "inbox",
+        "severity": "page",
+        "subject": "Errors burn",
+        "text": "14 of 100 failed.",
+        "url": "http://localhost:8000/alerts/",
+    }
     assert (Delivery.objects.get().state, Delivery.objects.get().sent_at) == ("sent", NOON)
 
 
@@ -91,7 +108,10 @@ def test_the_published_vector_of_the_signature():
     body = rules.body_of({"b": "ü", "a": 1})
 
     assert body == '{"a":1,"b":"ü"}'.encode()
-    assert rules.signature("whsec_test", 1764000000, body) == hmac.new(b"whsec_test", b"1764000000." + body, "sha256").hexdigest()
+    assert (
+        rules.signature("whsec_test", 1764000000, body)
+        == hmac.new(b"whsec_test", b"1764000000." + body, "sha256").hexdigest()
+    )
 
 
 def test_the_same_message_is_sent_once(hook, receiver):
@@ -172,7 +192,9 @@ def test_a_lease_begins_when_its_message_is_sent_however_long_the_one_before_too
 )
 def test_an_address_that_is_not_allowed_is_refused(project, lee, url, message):
     with pytest.raises(Refused, match=message):
-        delivery.add_channel(project=project, kind="webhook", name="Duty", address=url, wants=["page"], actor=lee)
+        delivery.add_channel(
+            project=project, kind="webhook", name="Duty", address=url, wants=["page"], actor=lee
+        )
 
     assert Channel.objects.count() == 0
 
@@ -180,7 +202,9 @@ def test_an_address_that_is_not_allowed_is_refused(project, lee, url, message):
 @pytest.mark.parametrize("name", ["A\x0cBcc: x", "A\x7f", "\u202eA", " ", "A" * 61])
 def test_a_name_that_is_no_line_of_text_is_refused(project, lee, name):
     with pytest.raises(Refused, match="The channel's name"):
-        delivery.add_channel(project=project, kind="webhook", name=name, address=HOOK, wants=["page"], actor=lee)
+        delivery.add_channel(
+            project=project, kind="webhook", name=name, address=HOOK, wants=["page"], actor=lee
+        )
 
     assert Channel.objects.count() == 0
 
@@ -193,9 +217,15 @@ def test_a_name_that_is_no_line_of_text_is_refused(project, lee, name):
         ({"kind": "email", "address": "\x0c@example.org"}, "Couldn't be sent (HeaderParseError)."),
     ],
 )
-def test_a_message_that_cannot_be_sent_keeps_no_other_from_arriving(project, hook, receiver, mail_is_set, monkeypatch, fields, error):
-    monkeypatch.setattr(sending, "email", lambda _: (_ for _ in ()).throw(HeaderParseError("as a broken header is refused")))
-    bad = Channel.objects.create(**{"project": project, "kind": "webhook", "name": "Bad", "wants": ["page"]} | fields)
+def test_a_message_that_cannot_be_sent_keeps_no_other_from_arriving(
+    project, hook, receiver, mail_is_set, monkeypatch, fields, error
+):
+    monkeypatch.setattr(
+        sending, "email", lambda _: (_ for _ in ()).throw(HeaderParseError("as a broken header is refused"))
+    )
+    bad = Channel.objects.create(
+        **{"project": project, "kind": "webhook", "name": "Bad", "wants": ["page"]} | fields
+    )
     post(bad, at=NOON - timedelta(minutes=1))
     post(hook)
 
@@ -234,12 +264,43 @@ def test_the_deadline_ends_before_the_lease_does():
 
 @pytest.mark.parametrize(
     "address",
-    ["127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "::1", "fe80::1", "fc00::1",
-     "::ffff:127.0.0.1", "::ffff:10.0.0.1", "2002:7f00:1::", "224.0.0.1", "64:ff9b::7f00:1",
-     "64:ff9b:1::1", "::8.8.8.8", "fec0::1", "192.0.0.9", "192.88.99.1", "240.0.0.1", "255.255.255.255",
-     "::ffff:192.0.0.9", "::ffff:0:127.0.0.1", "::ffff:0:8.8.8.8", "100:0:0:1::1", "3fff::1", "5f00::1", "4000::1", "e000::1", "ff0e::1",
-     "2001:4860::5efe:7f00:1", "2001:4860::200:5efe:a00:1", "2001:0:4136:e378:8000:63bf:3fff:fdd2"],
-)  # fmt: skip
+    [
+        "127.0.0.1",
+        "10.1.2.3",
+        "172.16.0.1",
+        "192.168.1.1",
+        "169.254.169.254",
+        "100.64.0.1",
+        "0.0.0.0",
+        "::1",
+        "fe80::1",
+        "fc00::1",
+        "::ffff:127.0.0.1",
+        "::ffff:10.0.0.1",
+        "2002:7f00:1::",
+        "224.0.0.1",
+        "64:ff9b::7f00:1",
+        "64:ff9b:1::1",
+        "::8.8.8.8",
+        "fec0::1",
+        "192.0.0.9",
+        "192.88.99.1",
+        "240.0.0.1",
+        "255.255.255.255",
+        "::ffff:192.0.0.9",
+        "::ffff:0:127.0.0.1",
+        "::ffff:0:8.8.8.8",
+        "100:0:0:1::1",
+        "3fff::1",
+        "5f00::1",
+        "4000::1",
+        "e000::1",
+        "ff0e::1",
+        "2001:4860::5efe:7f00:1",
+        "2001:4860::200:5efe:a00:1",
+        "2001:0:4136:e378:8000:63bf:3fff:fdd2",
+    ],
+)
 def test_a_name_that_leads_into_a_private_network_is_not_called(monkeypatch, address):
     answers = [(2, 1, 6, "", ("93.184.216.34", 443)), (2, 1, 6, "", (address, 443))]
     monkeypatch.setattr(rules.socket, "getaddrinfo", lambda *_, **__: answers)
@@ -251,7 +312,15 @@ def test_a_name_that_leads_into_a_private_network_is_not_called(monkeypatch, add
 
 
 @pytest.mark.parametrize(
-    "address", ["8.8.8.8", "::ffff:8.8.8.8", "64:ff9b::808:808", "2002:808:808::1", "2001:4860::5efe:808:808", "2001:4860:4860::8888"]
+    "address",
+    [
+        "8.8.8.8",
+        "::ffff:8.8.8.8",
+        "64:ff9b::808:808",
+        "2002:808:808::1",
+        "2001:4860::5efe:808:808",
+        "2001:4860:4860::8888",
+    ],
 )
 def test_an_address_on_the_open_internet_may_be_called_however_it_is_written(address):
     assert rules.is_public(ipaddress.ip_address(address))
@@ -283,13 +352,22 @@ def test_what_is_called_is_the_address_that_was_looked_up(monkeypatch):
     with pytest.raises(sending.httpx.ConnectError):
         sending.post(HOOK, b"{}", {})
 
-    assert asked == [("POST", "https://93.184.216.34/services/T0/abc", "hooks.example.org", {"sni_hostname": "hooks.example.org"})]
+    assert asked == [
+        (
+            "POST",
+            "https://93.184.216.34/services/T0/abc",
+            "hooks.example.org",
+            {"sni_hostname": "hooks.example.org"},
+        )
+    ]
 
 
 @pytest.mark.postgres
 def test_a_private_address_is_refused_at_sending_and_nothing_is_called(project, lee, receiver, settings):
     address = f"https://127.0.0.1:{receiver.server_port}/"
-    channel = Channel.objects.create(project=project, kind="webhook", name="Duty", address=address, wants=["page"])
+    channel = Channel.objects.create(
+        project=project, kind="webhook", name="Duty", address=address, wants=["page"]
+    )
     post(channel)
 
     delivery.deliver_due(NOON)
@@ -300,21 +378,34 @@ def test_a_private_address_is_refused_at_sending_and_nothing_is_called(project, 
 
 def test_an_email_goes_to_all_addresses_of_its_channel_with_a_link(project, lee, mail_is_set):
     channel = delivery.add_channel(
-        project=project, kind="email", name="Duty", address="duty@example.org,lead@example.org", wants=["page"], actor=lee
+        project=project,
+        kind="email",
+        name="Duty",
+        address="duty@example.org,lead@example.org",
+        wants=["page"],
+        actor=lee,
     )
     made = post(channel)
 
     assert delivery.deliver_due(NOON) == 1
 
     (message,) = mail.outbox
-    assert (message.subject, message.to, message.bcc) == ("[Lifecycle] Errors burn", [], ["duty@example.org", "lead@example.org"])
+    assert (message.subject, message.to, message.bcc) == (
+        "[Lifecycle] Errors burn",
+        [],
+        ["duty@example.org", "lead@example.org"],
+    )
     assert message.body == "14 of 100 failed.\n\nhttp://localhost:8000/alerts/"
     assert message.extra_headers["Message-ID"] == f"<{made.uuid}@lifecycle>"
 
 
 def test_a_subject_is_one_line_whatever_it_is_made_of(project, lee, mail_is_set):
-    channel = delivery.add_channel(project=project, kind="email", name="Duty", address="duty@example.org", wants=["page"], actor=lee)
-    delivery.post(channel, key="k", subject="A\x0cBcc: x\x0by\r\nz\u2028", text="T", url="", data={}, now=NOON)
+    channel = delivery.add_channel(
+        project=project, kind="email", name="Duty", address="duty@example.org", wants=["page"], actor=lee
+    )
+    delivery.post(
+        channel, key="k", subject="A\x0cBcc: x\x0by\r\nz\u2028", text="T", url="", data={}, now=NOON
+    )
 
     assert delivery.deliver_due(NOON) == 1
 
@@ -324,28 +415,43 @@ def test_a_subject_is_one_line_whatever_it_is_made_of(project, lee, mail_is_set)
 
 def test_without_a_mail_server_an_email_channel_is_refused(project, lee):
     with pytest.raises(Refused, match="no mail server is configured"):
-        delivery.add_channel(project=project, kind="email", name="Duty", address="duty@example.org", wants=["page"], actor=lee)
+        delivery.add_channel(
+            project=project, kind="email", name="Duty", address="duty@example.org", wants=["page"], actor=lee
+        )
 
     assert Channel.objects.count() == 0
 
 
 def test_an_email_address_that_is_none_is_named(project, lee, mail_is_set):
     with pytest.raises(Refused, match="'lead@' isn't an e-mail address."):
-        delivery.add_channel(project=project, kind="email", name="Duty", address="duty@example.org, lead@", wants=["page"], actor=lee)
+        delivery.add_channel(
+            project=project,
+            kind="email",
+            name="Duty",
+            address="duty@example.org, lead@",
+            wants=["page"],
+            actor=lee,
+        )
 
 
 @pytest.mark.postgres
 def test_only_leads_and_on_call_set_channels(project, mia, omar):
     with pytest.raises(PermissionDenied):
-        delivery.add_channel(project=project, kind="webhook", name="Duty", address=HOOK, wants=["page"], actor=mia)
+        delivery.add_channel(
+            project=project, kind="webhook", name="Duty", address=HOOK, wants=["page"], actor=mia
+        )
     assert Channel.objects.count() == 0
 
-    made = delivery.add_channel(project=project, kind="webhook", name="Duty", address=HOOK, wants=["ticket", "page"], actor=omar)
+    made = delivery.add_channel(
+        project=project, kind="webhook", name="Duty", address=HOOK, wants=["ticket", "page"], actor=omar
+    )
 
     assert made.wants == ["page", "ticket"]
     assert "hooks.example.org" not in Event.objects.get(verb="alerts.channel_set").canonical
     with pytest.raises(Conflict, match="A channel named Duty already exists."):
-        delivery.add_channel(project=project, kind="webhook", name="Duty", address=HOOK, wants=["page"], actor=omar)
+        delivery.add_channel(
+            project=project, kind="webhook", name="Duty", address=HOOK, wants=["page"], actor=omar
+        )
     assert Channel.objects.count() == 1
 
 
@@ -366,7 +472,10 @@ def test_what_waits_on_a_channel_that_is_switched_off_is_not_sent(hook, lee, rec
     delivery.change_channel(channel_id=hook.uuid, actor=lee, is_on=False)
     delivery.deliver_due(NOON)
 
-    assert (Delivery.objects.get().state, Delivery.objects.get().error) == ("failed", "The channel was turned off.")
+    assert (Delivery.objects.get().state, Delivery.objects.get().error) == (
+        "failed",
+        "The channel was turned off.",
+    )
     assert receiver.got == []
     with pytest.raises(Refused, match="Duty is off."):
         delivery.send_test(channel_id=hook.uuid, actor=lee, once="1")
@@ -377,7 +486,9 @@ def test_a_test_is_sent_once_for_a_double_click(hook, lee, receiver):
         delivery.send_test(channel_id=hook.uuid, actor=lee, once="form-1")
     delivery.deliver_due()
 
-    assert json.loads(receiver.got[0][1])["text"] == "A test of the channel Duty, sent by Lee. No action needed."
+    assert (
+        json.loads(receiver.got[0][1])["text"] == "A test of the channel Duty, sent by Lee. No action needed."
+    )
     assert len(receiver.got) == 1
     assert Event.objects.filter(verb="alerts.channel_tested").count() == 1
 
@@ -420,7 +531,9 @@ def test_a_test_gets_one_try(hook, lee, receiver):
 
 def test_a_broadcast_reaches_the_channels_that_want_it(project, hook):
     Channel.objects.create(project=project, kind="webhook", name="Quiet", address=HOOK, wants=["digest"])
-    Channel.objects.create(project=project, kind="webhook", name="Off", address=HOOK, wants=["page"], is_on=False)
+    Channel.objects.create(
+        project=project, kind="webhook", name="Off", address=HOOK, wants=["page"], is_on=False
+    )
 
     count = delivery.broadcast(project, "page", key="k", subject="S", text="T", url="", data={}, now=NOON)
 
@@ -449,7 +562,12 @@ def test_old_messages_are_forgotten(hook):
 def test_the_mail_server_is_one_address(url, host, port, tls, ssl):
     found = mail_settings(url)
 
-    assert (found["EMAIL_HOST"], found["EMAIL_PORT"], found["EMAIL_USE_TLS"], found["EMAIL_USE_SSL"]) == (host, port, tls, ssl)
+    assert (found["EMAIL_HOST"], found["EMAIL_PORT"], found["EMAIL_USE_TLS"], found["EMAIL_USE_SSL"]) == (
+        host,
+        port,
+        tls,
+        ssl,
+    )
     assert found["EMAIL_HOST_PASSWORD"] == ("p@ss" if "me" in url.split("@")[0] and "@" in url else "")
 
 

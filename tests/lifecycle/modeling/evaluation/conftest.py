@@ -1,4 +1,6 @@
-"""Shared fixtures of evaluation tests. They depend only on the project and its users, so they are cached (tests/support/kept.py)."""
+"""Shared fixtures of evaluation tests. They depend only on the project and its users, so they are cached
+(tests/support/kept.py).
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,9 @@ def measured(snapshot, mia) -> Evaluation:
 
 @pytest.fixture
 def of_each_task(project, mia) -> dict[str, UUID]:
-    """An evaluation on test of every task, by task; a test starts with all of them, without copying their reports."""
+    """An evaluation on test of every task, by task; a test starts with all of them, without copying their
+    reports.
+    """
     return {task: probes.measured(task, project, mia).uuid for task in TRAINED}
 
 

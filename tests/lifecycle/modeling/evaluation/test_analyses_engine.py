@@ -32,7 +32,13 @@ def measured(project, mia):
     """An evaluation on test of a tiny, barely trained model."""
     snapshot = make_snapshot(project, mia, copies=8, shares={"train": 40, "validation": 20, "test": 40})
     base = make_real_base(project, mia)
-    options = {"epochs": 1, "batch_size": 32, "learning_rate": 1e-6, "head_learning_rate": 1e-6, "precision": "fp32"}
+    options = {
+        "epochs": 1,
+        "batch_size": 32,
+        "learning_rate": 1e-6,
+        "head_learning_rate": 1e-6,
+        "precision": "fp32",
+    }
     run = training.launch(snapshot=snapshot, base=base, strategy="full", actor=mia, options=options)
     run_ok("training", "evaluation")
     return queries.latest_evaluation(run, "test")
@@ -55,13 +61,30 @@ def test_the_words_of_an_item_are_found(measured, mia, warm_engine):
 
     report = queries.analysis(measured, Analysis.Kind.WORDS, item).report
     assert (report["answer"],) == LABELS.one(measured, item).predicted
-    assert len(report["words"]) == report["found"] == len(queries.items_by_digest(measured, [item])[item].text.split())
+    assert (
+        len(report["words"])
+        == report["found"]
+        == len(queries.items_by_digest(measured, [item])[item].text.split())
+    )
 
 
 def test_the_words_of_responses_in_order_are_found(project, mia, warm_engine):
     base = make_real_base(project, mia)
-    options = {"epochs": 4, "batch_size": 8, "learning_rate": 5e-3, "head_learning_rate": 0.02, "precision": "fp32", "patience": 0}
-    run = training.launch(snapshot=ranking_snapshot(project, mia, "ranking"), base=base, strategy="full", actor=mia, options=options)
+    options = {
+        "epochs": 4,
+        "batch_size": 8,
+        "learning_rate": 5e-3,
+        "head_learning_rate": 0.02,
+        "precision": "fp32",
+        "patience": 0,
+    }
+    run = training.launch(
+        snapshot=ranking_snapshot(project, mia, "ranking"),
+        base=base,
+        strategy="full",
+        actor=mia,
+        options=options,
+    )
     run_ok("training", "evaluation")
     evaluation = queries.latest_evaluation(run, "test")
     item = queries.rows_of(evaluation).ids[0]
@@ -101,7 +124,11 @@ ENCODED = {
 def trained(project, mia, task):
     """An evaluation on test of a tiny, briefly trained model of a task."""
     if task in ENCODED:
-        snapshot, base, options = ENCODED[task](project, mia), make_real_base(project, mia), {"head_learning_rate": 1e-3}
+        snapshot, base, options = (
+            ENCODED[task](project, mia),
+            make_real_base(project, mia),
+            {"head_learning_rate": 1e-3},
+        )
     else:
         make_texts = chat_snapshot if task == "chat" else generation_snapshot
         snapshot, options = make_texts(project, mia, copies=15, shares=SHARES), {"max_new_tokens": 4}
@@ -140,13 +167,22 @@ def attack(evaluation, mia, client_for):
     actions.analyse(evaluation=evaluation, kind=Analysis.Kind.MEMBERSHIP, actor=mia)
     run_ok("training", "evaluation")
 
-    report, job = queries.analysis(evaluation, Analysis.Kind.MEMBERSHIP).report, Job.objects.get(kind="evaluation.membership")
+    report, job = (
+        queries.analysis(evaluation, Analysis.Kind.MEMBERSHIP).report,
+        Job.objects.get(kind="evaluation.membership"),
+    )
     assert report["members"] == report["others"] >= 50
-    assert report["mean_losses"]["others"] == pytest.approx(np.mean(list(queries.losses_of(evaluation).values())), rel=0.1)
-    assert report["mean_losses"]["members"] == pytest.approx(report["mean_losses"]["others"], rel=0.5)  # it is barely trained
+    assert report["mean_losses"]["others"] == pytest.approx(
+        np.mean(list(queries.losses_of(evaluation).values())), rel=0.1
+    )
+    # it is barely trained
+    assert report["mean_losses"]["members"] == pytest.approx(report["mean_losses"]["others"], rel=0.5)
     assert report["low"] < 0.5 + 0.1
     assert (job.unit, job.total) == ("rows", report["members"])
-    assert rules.leak(report).fact in client_for(mia).get(f"/evaluations/{evaluation.uuid}/membership/").content.decode()
+    assert (
+        rules.leak(report).fact
+        in client_for(mia).get(f"/evaluations/{evaluation.uuid}/membership/").content.decode()
+    )
 
 
 def test_multi_label_errors_are_grouped(several, mia, warm_engine, client_for):
@@ -166,7 +202,9 @@ def group(evaluation, mia, client_for):
     assert sum(len(group["items"]) for group in report["groups"]) == report["taken"]
     assert {group["kind"] for group in report["groups"]} <= {"missed", "invented", "class", "boundary"}
     page = client_for(mia).get(f"/evaluations/{evaluation.uuid}/clusters/")
-    assert [len(group.lines) for group in page.context["groups"]] == [min(3, len(group["items"])) for group in report["groups"]]
+    assert [len(group.lines) for group in page.context["groups"]] == [
+        min(3, len(group["items"])) for group in report["groups"]
+    ]
 
 
 def test_a_cancelled_attack_stores_nothing(several, mia, monkeypatch):

@@ -46,7 +46,11 @@ def test(run):
 def test_single_predictions_use_the_threshold_everywhere():
     found = ROWS.answers(MADE)
 
-    assert [(each.predicted[0], each.confidence) for each in found] == [("fraud", 0.3), ("fraud", 0.3), ("ham", 0.6)]
+    assert [(each.predicted[0], each.confidence) for each in found] == [
+        ("fraud", 0.3),
+        ("fraud", 0.3),
+        ("ham", 0.6),
+    ]
     assert [each.item for each in found if each.true != each.predicted] == ["b"]
     plain = Predictions(MADE.labels, MADE.ids, MADE.truth, SHARES)
     assert [(each.item, each.kind) for each in ROWS.changes(plain, MADE)] == [("b", "broken"), ("a", "fixed")]
@@ -81,7 +85,11 @@ def test_scores_and_stored_predictions_use_the_same_decisions(test):
     counts = np.array(test.report["confusion"]["counts"])
 
     assert found.cut == Cut(index, test.report["deciding"]["threshold"])
-    assert counts[:, index].sum() == (found.predicted == index).sum() > (found.probabilities.argmax(axis=1) == index).sum()
+    assert (
+        counts[:, index].sum()
+        == (found.predicted == index).sum()
+        > (found.probabilities.argmax(axis=1) == index).sum()
+    )
     with ROWS.opened(test) as columns:
         assert (columns.predicted == deciding.decide(found.probabilities, found.cut)).all()
 
@@ -89,7 +97,10 @@ def test_scores_and_stored_predictions_use_the_same_decisions(test):
 def test_the_form_starts_with_the_models_class_and_goal_and_says_it_changes_nothing(client_for, test, mia):
     client = client_for(mia)
 
-    own, other = (client.get(f"/evaluations/{test.uuid}/threshold/", asked) for asked in ({}, {"class": "refund", "goal": "precision"}))
+    own, other = (
+        client.get(f"/evaluations/{test.uuid}/threshold/", asked)
+        for asked in ({}, {"class": "refund", "goal": "precision"})
+    )
 
     form = own.context["form"]
     assert (form.label, form.goal, form.cleaned_data["target"]) == ("card", "recall", 1.0)
@@ -102,7 +113,10 @@ def test_the_form_starts_with_the_models_class_and_goal_and_says_it_changes_noth
     assert (other.context["form"].label, other.context["form"].goal) == ("refund", "precision")
     page = own.content.decode()
     assert "Against its own threshold" in page
-    assert f"the model continues predicting card from {test.report['deciding']['threshold']:.3f}, as trained." in page
+    assert (
+        f"the model continues predicting card from {test.report['deciding']['threshold']:.3f}, as trained."
+        in page
+    )
     assert confidence.own(test) == test.report["deciding"]
 
 
@@ -114,9 +128,9 @@ def test_a_threshold_chosen_on_other_rows_names_them(client_for, run, test, mia)
 
     assert (report["reached"], report["same_rows"]) == (True, False)
     assert report["chosen_on"]["uuid"] == str(validation.uuid)
-    assert confidence.operating_point(LabelThresholds(), validation, "card", "recall", 1.0, Costs(1.0))["measured_on"]["uuid"] == str(
-        test.uuid
-    )
+    assert confidence.operating_point(LabelThresholds(), validation, "card", "recall", 1.0, Costs(1.0))[
+        "measured_on"
+    ]["uuid"] == str(test.uuid)
 
 
 def test_a_goal_missed_by_the_models_threshold_is_not_reached(test):
@@ -134,7 +148,10 @@ def test_the_version_and_its_card_show_it_and_the_cards_code_applies_it(project,
     run_ok("default")
     version = ModelVersion.objects.get(model=model)
 
-    text, page = version.cards.get().text, client_for(mia).get(f"/models/versions/{version.uuid}/").content.decode()
+    text, page = (
+        version.cards.get().text,
+        client_for(mia).get(f"/models/versions/{version.uuid}/").content.decode(),
+    )
 
     assert "| Threshold | card is predicted from" in text
     assert 'about["deciding"]["threshold"]' in text

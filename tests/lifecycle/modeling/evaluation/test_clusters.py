@@ -65,7 +65,9 @@ def test_the_api_starts_it_and_returns_it(measured, engine, client_for, mia, aid
     (found,) = client_for(aida).get(address).json()
     assert (found["kind"], found["item"]) == ("clusters", "")
     assert found["report"] == queries.analysis(measured, CLUSTERS).report
-    assert client_for(mia).post(address, {"kind": "words"}, content_type="application/json").status_code == 400
+    assert (
+        client_for(mia).post(address, {"kind": "words"}, content_type="application/json").status_code == 400
+    )
 
 
 @pytest.mark.postgres
@@ -77,7 +79,10 @@ def test_a_known_result_is_not_computed_again_and_a_queued_one_is_one_job(measur
     with pytest.raises(Conflict, match="never change"):
         actions.analyse(evaluation=measured, kind=CLUSTERS, actor=mia)
     assert Analysis.objects.count() == 1
-    assert json.loads(Event.objects.get(verb="evaluation.analysis_requested").canonical)["payload"]["kind"] == "clusters"
+    assert (
+        json.loads(Event.objects.get(verb="evaluation.analysis_requested").canonical)["payload"]["kind"]
+        == "clusters"
+    )
     assert Job.objects.filter(kind="evaluation.clusters").count() == 1
 
 

@@ -31,7 +31,9 @@ SHARES = {"train": 30, "validation": 20, "test": 50}
 
 # ── Errors of a row ─────────────────────────────────────────────────────────
 def test_single_label_errors_are_the_true_and_the_predicted_class():
-    assert list(LABELS.slips(Answer("one", ("card",), ("refund",), 0.9, 1.0))) == [("class", "card", "refund")]
+    assert list(LABELS.slips(Answer("one", ("card",), ("refund",), 0.9, 1.0))) == [
+        ("class", "card", "refund")
+    ]
 
 
 def test_multi_label_errors_are_counted_per_label():
@@ -42,15 +44,28 @@ def test_multi_label_errors_are_counted_per_label():
 
 def test_span_errors_count_a_wrong_class_in_any_place():
     thing, wish = Found(0, 4, 0, 0.9), Found(3, 9, 1, 0.8)
-    row = SpanRow("one", ("thing", "wish"), (), (), (
-        Match("exact", (0, 4, 0), thing), Match("boundary", (0, 5, 0), thing), Match("class", (0, 4, 1), thing),
-        Match("both", (0, 9, 0), wish), Match("missed", (12, 14, 1), None), Match("invented", None, wish),
-    ))  # fmt: skip
+    row = SpanRow(
+        "one",
+        ("thing", "wish"),
+        (),
+        (),
+        (
+            Match("exact", (0, 4, 0), thing),
+            Match("boundary", (0, 5, 0), thing),
+            Match("class", (0, 4, 1), thing),
+            Match("both", (0, 9, 0), wish),
+            Match("missed", (12, 14, 1), None),
+            Match("invented", None, wish),
+        ),
+    )
 
     assert list(SPANS.slips(row)) == [
-        ("boundary", "thing", "thing"), ("class", "wish", "thing"), ("class", "thing", "wish"), ("missed", "wish", ""),
+        ("boundary", "thing", "thing"),
+        ("class", "wish", "thing"),
+        ("class", "thing", "wish"),
+        ("missed", "wish", ""),
         ("invented", "", "wish"),
-    ]  # fmt: skip
+    ]
 
 
 def test_a_row_counts_once_per_error_and_ties_go_to_the_first_by_class():
@@ -68,7 +83,10 @@ def near(folder, texts):
 @pytest.fixture
 def of_each_task(project, mia):
     """Evaluations with many wrong rows, by task."""
-    runs = {task: make_run(EXAMPLES[task].snapshot(project, mia, copies=12, shares=SHARES), mia, accuracy=0.5) for task in LABELED}
+    runs = {
+        task: make_run(EXAMPLES[task].snapshot(project, mia, copies=12, shares=SHARES), mia, accuracy=0.5)
+        for task in LABELED
+    }
     return {task: queries.latest_evaluation(run, "test").uuid for task, run in runs.items()}
 
 
@@ -96,12 +114,18 @@ def mistook(measured) -> dict[str, set[tuple[str, str, str]]]:
     found: dict[str, set[tuple[str, str, str]]] = {}
     if measured.report.get("task", "single_label") == "single_label":
         for answer in LABELS.answers(queries.rows_of(measured)):
-            found[answer.item] = {("class", *answer.true, *answer.predicted)} if answer.true != answer.predicted else set()
+            found[answer.item] = (
+                {("class", *answer.true, *answer.predicted)} if answer.true != answer.predicted else set()
+            )
     elif measured.report["task"] == "multi_label":
         kept = queries.rows_of(measured)
         for item, true, given in zip(kept.ids, kept.truth, kept.decided, strict=True):
             sides = zip(kept.labels, true, given, strict=True)
-            found[item] = {("missed", label, "") if held else ("invented", "", label) for label, held, given in sides if held != given}
+            found[item] = {
+                ("missed", label, "") if held else ("invented", "", label)
+                for label, held, given in sides
+                if held != given
+            }
     else:
         from lifecycle.runtime.task_types.spans.measures import matches
 
@@ -131,12 +155,18 @@ def test_every_wrong_row_is_in_one_group_named_by_its_most_frequent_error(groupe
     with_card = {digest for digest in wrong if "card" in items[digest].text}
 
     assert report["errors"] == report["taken"] == len(wrong) == rules.errors(measured.report) >= 20
-    assert sorted(map(set, (group["items"] for group in report["groups"])), key=len) == sorted([with_card, set(wrong) - with_card], key=len)
+    assert sorted(map(set, (group["items"] for group in report["groups"])), key=len) == sorted(
+        [with_card, set(wrong) - with_card], key=len
+    )
     assert report["silhouette"] == 1.0
     for group in report["groups"]:
         counts = Counter(each for item in group["items"] for each in wrong[item])
         assert group["pair_rows"] >= len(group["items"]) / 6
-        assert group["pair_rows"] == counts[group["kind"], group["true"], group["predicted"]] == max(counts.values())
+        assert (
+            group["pair_rows"]
+            == counts[group["kind"], group["true"], group["predicted"]]
+            == max(counts.values())
+        )
         assert sorted(group) == ["items", "kind", "pair_rows", "predicted", "true"]
 
 
@@ -161,15 +191,17 @@ def test_the_report_links_to_the_groups_and_texts_need_permission(grouped, measu
 @pytest.mark.parametrize(
     ("measured", "slip", "text"),
     [
-        ("multi_label", ("missed", "card", ""), "card is missed"), ("multi_label", ("invented", "", "card"), "card is predicted wrongly"),
-        ("spans", ("missed", "card", ""), "card is missed"), ("spans", ("invented", "", "card"), "card is spurious"),
+        ("multi_label", ("missed", "card", ""), "card is missed"),
+        ("multi_label", ("invented", "", "card"), "card is predicted wrongly"),
+        ("spans", ("missed", "card", ""), "card is missed"),
+        ("spans", ("invented", "", "card"), "card is spurious"),
         ("spans", ("class", "card", "wish"), "card is predicted as wish"),
         ("spans", ("boundary", "wish", "wish"), "wish is predicted with a different boundary"),
     ],
     indirect=["measured"],
-)  # fmt: skip
+)
 def test_errors_are_described_in_the_tasks_terms(measured, slip, text, client_for, mia):
-    (item, *_) = mistook(measured)
+    item, *_ = mistook(measured)
     group = {"items": [item], **Slip(*slip)._asdict(), "pair_rows": 1}
     report = {"errors": 1, "taken": 1, "silhouette": 0.0, "groups": [group]}
     Analysis.objects.create(evaluation=measured, kind=CLUSTERS, report=report, created_by=mia)
@@ -180,7 +212,9 @@ def test_errors_are_described_in_the_tasks_terms(measured, slip, text, client_fo
 
 
 @pytest.mark.django_db
-def test_the_rows_of_a_group_open_in_order_and_can_be_queued(grouped, measured, client_for, mia, django_assert_max_num_queries):
+def test_the_rows_of_a_group_open_in_order_and_can_be_queued(
+    grouped, measured, client_for, mia, django_assert_max_num_queries
+):
     address, groups = f"/evaluations/{measured.uuid}/items/", grouped.report["groups"]
 
     with django_assert_max_num_queries(40) as first:

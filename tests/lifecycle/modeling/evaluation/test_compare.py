@@ -17,18 +17,22 @@ from tests.support.snapshots import freeze
 from tests.support.training import labeled_dataset, make_evaluation, make_run, make_snapshot
 
 CHANGED = [
-    rules.Change("1", "a", "b", "a", "fixed"), rules.Change("2", "a", "a", "b", "broken"),
-    rules.Change("3", "a", "b", "c", "other"), rules.Change("4", "c", "b", "c", "fixed"),
-]  # fmt: skip
+    rules.Change("1", "a", "b", "a", "fixed"),
+    rules.Change("2", "a", "a", "b", "broken"),
+    rules.Change("3", "a", "b", "c", "other"),
+    rules.Change("4", "c", "b", "c", "fixed"),
+]
 
 
 def report(difference=0.019, low=0.006, high=0.032, verdict="better", fixed=68, broken=28, needed=None):
     """The parts of a report that its summary needs."""
     p = compare.significance.mcnemar(fixed, broken)
     return {
-        "rows": 1000, "rows_needed": needed, "changes": {"fixed": fixed, "broken": broken, "other": 3, "p": p},
+        "rows": 1000,
+        "rows_needed": needed,
+        "changes": {"fixed": fixed, "broken": broken, "other": 3, "p": p},
         "metrics": {"macro_f1": {"difference": difference, "low": low, "high": high, "verdict": verdict}},
-    }  # fmt: skip
+    }
 
 
 def words(**values) -> tuple[str, str]:
@@ -44,10 +48,14 @@ def test_the_better_one_is_named_with_its_interval_and_what_changed():
 
 
 def test_without_a_significant_difference_the_rows_needed_are_named():
-    assert words(difference=0.004, low=-0.012, high=0.02, verdict="unclear", fixed=3, broken=2, needed=31_372) == (
+    assert words(
+        difference=0.004, low=-0.012, high=0.02, verdict="unclear", fixed=3, broken=2, needed=31_372
+    ) == (
         "No clear difference between Run 1 and Run 2: +0.4 points macro-F1 (95 % −1.2 to 2.0).",
-        "Of 5 items that only one model gets right, Run 2 fixed 3 and broke 2; p = 1.0. "
-        "Detecting a difference this size needs about 31,000 rows; this test set has 1,000.",
+        (
+            "Of 5 items that only one model gets right, Run 2 fixed 3 and broke 2; p = 1.0. "
+            "Detecting a difference this size needs about 31,000 rows; this test set has 1,000."
+        ),
     )
 
 
@@ -56,22 +64,40 @@ def test_a_worse_model_and_two_equal_ones_are_described():
         "Run 2 is worse: −30.0 points macro-F1 (95 % −40.0 to −20.0).",
         "Of 200 items that only one model gets right, Run 2 fixed 0 and broke 200; p < 0.00001.",
     )
-    assert words(difference=0.0, low=0.0, high=0.0, verdict="unclear", fixed=0, broken=0)[1] == "Both models are correct on the same items."
+    assert (
+        words(difference=0.0, low=0.0, high=0.0, verdict="unclear", fixed=0, broken=0)[1]
+        == "Both models are correct on the same items."
+    )
 
 
 def test_a_metric_has_a_verdict_only_if_significant_among_all_metrics():
     """The interval of each metric excludes 0."""
-    rows = {"accuracy": (0.02, 0.001, 0.039), "macro_f1": (0.03, 0.001, 0.059), "brier": (0.05, 0.03, 0.07), "log_loss": (None, None, None)}
-    metrics = {name: dict(zip(("difference", "low", "high"), each, strict=True)) | {"verdict": "better"} for name, each in rows.items()}
+    rows = {
+        "accuracy": (0.02, 0.001, 0.039),
+        "macro_f1": (0.03, 0.001, 0.059),
+        "brier": (0.05, 0.03, 0.07),
+        "log_loss": (None, None, None),
+    }
+    metrics = {
+        name: dict(zip(("difference", "low", "high"), each, strict=True)) | {"verdict": "better"}
+        for name, each in rows.items()
+    }
 
     found = compare.judged({"rows": 500, "rows_needed": None, "metrics": metrics}, "macro_f1")
 
     assert {name: each["verdict"] for name, each in found["metrics"].items()} == {
-        "accuracy": "unclear", "macro_f1": "unclear", "brier": "better", "log_loss": "not_measured",
-    }  # fmt: skip
+        "accuracy": "unclear",
+        "macro_f1": "unclear",
+        "brier": "better",
+        "log_loss": "not_measured",
+    }
     p = {name: each["p"] for name, each in found["metrics"].items()}
     assert p["accuracy"] < p["macro_f1"] < 0.05
-    assert found["metrics"]["accuracy"]["p_holm"] == found["metrics"]["macro_f1"]["p_holm"] == pytest.approx(2 * p["accuracy"])
+    assert (
+        found["metrics"]["accuracy"]["p_holm"]
+        == found["metrics"]["macro_f1"]["p_holm"]
+        == pytest.approx(2 * p["accuracy"])
+    )
     assert found["rows_needed"] == 955
     assert compare.judged(found, "macro_f1") == found  # also if it was stored
 
@@ -82,8 +108,13 @@ def test_equal_models_are_rarely_called_better_on_any_metric():
     for _ in range(150):
         truth = random.integers(labels, size=200)
         logits = random.normal(size=(200, labels)) + 2 * np.eye(labels)[truth]
-        rows = (score_rows(softmax(logits + 0.8 * random.normal(size=logits.shape), axis=1), truth) for _ in range(2))
-        found = paired_rows(*rows, COMPARED, labels=None, count=200, seed=1, lower={"log_loss", "brier"}, swaps=199)
+        rows = (
+            score_rows(softmax(logits + 0.8 * random.normal(size=logits.shape), axis=1), truth)
+            for _ in range(2)
+        )
+        found = paired_rows(
+            *rows, COMPARED, labels=None, count=200, seed=1, lower={"log_loss", "brier"}, swaps=199
+        )
         judged = compare.judged({"rows": 200, "rows_needed": None, "metrics": found}, "macro_f1")["metrics"]
         for name, metrics in (("interval", found), ("rule", judged)):
             by[name] += any(each["verdict"] != "unclear" for each in metrics.values())
@@ -93,8 +124,10 @@ def test_equal_models_are_rarely_called_better_on_any_metric():
 
 def test_a_changed_prediction_counts_for_the_old_and_the_new_class():
     assert turned_by_label(CHANGED) == {
-        "a": {"1": 1, "2": -1}, "b": {"1": 1, "2": -1, "3": 1, "4": 1}, "c": {"3": -1, "4": 1},
-    }  # fmt: skip
+        "a": {"1": 1, "2": -1},
+        "b": {"1": 1, "2": -1, "3": 1, "4": 1},
+        "c": {"3": -1, "4": 1},
+    }
 
 
 def test_a_class_has_a_verdict_only_if_significant_among_all_classes():
@@ -110,16 +143,27 @@ def test_a_class_no_longer_predicted_is_not_better_for_its_fewer_errors():
 
 def test_near_duplicates_that_change_together_are_one_event_for_mcnemars_test():
     changed = [rules.Change(str(at), ("a",), ("b",), ("a",), "fixed") for at in range(25)]
-    alone = {"metrics": {"macro_f1": {"verdict": "better"}}, "per_class": {"a": {"difference": 0.2}}, "rows": 60}
+    alone = {
+        "metrics": {"macro_f1": {"verdict": "better"}},
+        "per_class": {"a": {"difference": 0.2}},
+        "rows": 60,
+    }
 
     by_rows, by_clusters = (
         compare.tests(alone, ROWS.kinds, changed, turned_by_label(changed), "macro_f1", clusters)
         for clusters in ({}, {str(at): at // 5 for at in range(25)})
     )
 
-    assert (by_rows["changes"]["p"], by_rows["per_class"]["a"]["verdict"]) == (compare.significance.mcnemar(25, 0), "better")
+    assert (by_rows["changes"]["p"], by_rows["per_class"]["a"]["verdict"]) == (
+        compare.significance.mcnemar(25, 0),
+        "better",
+    )
     assert by_clusters["changes"] == {"fixed": 25, "broken": 0, "other": 0, "p": 2 / 2**5}
-    assert [by_clusters["per_class"]["a"][name] for name in ("fixed", "p", "verdict")] == [25, 2 / 2**5, "unclear"]
+    assert [by_clusters["per_class"]["a"][name] for name in ("fixed", "p", "verdict")] == [
+        25,
+        2 / 2**5,
+        "unclear",
+    ]
 
 
 def test_items_have_clusters_if_either_file_has_them_and_some_are_shared():
@@ -128,18 +172,30 @@ def test_items_have_clusters_if_either_file_has_them_and_some_are_shared():
         return Predictions(("a", "b"), ("x", "y"), np.array([0, 1]), np.eye(2), clusters=known)
 
     assert compare.clusters_of(answered(None), answered([0, 0])) == {"x": 0, "y": 0}
-    assert compare.clusters_of(answered([0, 1]), answered([0, 0])) == compare.clusters_of(answered(None), answered(None)) == {}
+    assert (
+        compare.clusters_of(answered([0, 1]), answered([0, 0]))
+        == compare.clusters_of(answered(None), answered(None))
+        == {}
+    )
 
 
 def test_stored_comparisons_without_clusters_have_one_per_row():
     kept = {"rows": 7, "metrics": {"macro_f1": {}}, "order": ["macro_f1"]}
 
-    assert compare.in_order(kept) == {"clusters": 7, "effective_clusters": 7, "rows": 7, "metrics": {"macro_f1": {}}}
+    assert compare.in_order(kept) == {
+        "clusters": 7,
+        "effective_clusters": 7,
+        "rows": 7,
+        "metrics": {"macro_f1": {}},
+    }
     assert compare.in_order(kept | {"clusters": 3})["clusters"] == 3
 
 
 def test_the_page_shows_the_number_of_near_duplicate_clusters():
-    assert (in_groups(1800, 1650), in_groups(2, 1)) == (" in 1,650 groups of near duplicates", " in 1 group of near duplicates")
+    assert (in_groups(1800, 1650), in_groups(2, 1)) == (
+        " in 1,650 groups of near duplicates",
+        " in 1 group of near duplicates",
+    )
     assert in_groups(8, 8) == in_groups(8, None) == ""
 
 
@@ -149,13 +205,21 @@ def test_the_page_and_the_api_agree(client_for, project, mia):
     a, b = (queries.latest_evaluation(run, "test") for run in runs)
     client, query = client_for(mia), f"?a={a.uuid}&b={b.uuid}"
 
-    page, found = client.get(f"/evaluations/compare/{query}"), client.get(f"/api/v1/evaluations/compare/{query}").json()
+    page, found = (
+        client.get(f"/evaluations/compare/{query}"),
+        client.get(f"/api/v1/evaluations/compare/{query}").json(),
+    )
 
     assert found["summary"]["fact"].startswith("Run 2 is better: +")
     assert found["summary"]["fact"] in page.content.decode()
     answers = queries.rows_of(a)
     wrong = int((answers.probabilities.argmax(axis=1) != answers.truth).sum())
-    assert found["changes"] == {"fixed": wrong, "broken": 0, "other": 0, "p": compare.significance.mcnemar(wrong, 0)}
+    assert found["changes"] == {
+        "fixed": wrong,
+        "broken": 0,
+        "other": 0,
+        "p": compare.significance.mcnemar(wrong, 0),
+    }
     assert (found["same_snapshot"], found["rows_needed"]) == (True, None)
     assert {row["verdict"] for row in found["per_class"].values()} == {"better"}
     assert all(row["p"] <= row["p_holm"] < 0.05 for row in found["per_class"].values())

@@ -1,4 +1,6 @@
-"""The verdict on a difference of two models agrees with McNemar's test, and more evidence never weakens it."""
+"""The verdict on a difference of two models agrees with McNemar's test, and more evidence never weakens
+it.
+"""
 
 from __future__ import annotations
 
@@ -10,20 +12,34 @@ from lifecycle.runtime.statistics import metrics, significance
 
 
 def compared(fixed: int, broken: int = 0, rows: int = 100, only: str = "") -> dict:
-    """A comparison of two models with the same confidence. only: a single metric to compare; all by default."""
+    """A comparison of two models with the same confidence. only: a single metric to compare; all by
+    default.
+    """
     truth = np.arange(rows) % 2
     one, two = np.ones((2, rows), dtype=bool)
     one[:fixed], two[fixed : fixed + broken] = False, False
-    scored = [metrics.score_rows(np.where(np.eye(2)[np.where(right, truth, 1 - truth)] == 1, 0.8, 0.2), truth) for right in (one, two)]
+    scored = [
+        metrics.score_rows(np.where(np.eye(2)[np.where(right, truth, 1 - truth)] == 1, 0.8, 0.2), truth)
+        for right in (one, two)
+    ]
     names = [only] if only else metrics.COMPARED
-    found = metrics.paired_rows(*scored, names, labels=None, count=200, seed=1, lower={"log_loss", "brier"}, swaps=999)
+    found = metrics.paired_rows(
+        *scored, names, labels=None, count=200, seed=1, lower={"log_loss", "brier"}, swaps=999
+    )
     changes = {"fixed": fixed, "broken": broken, "other": 0, "p": significance.mcnemar(fixed, broken)}
-    return judged({"metrics": found, "rows_needed": None, "rows": rows, "changes": changes}, "macro_f1")["metrics"]
+    return judged({"metrics": found, "rows_needed": None, "rows": rows, "changes": changes}, "macro_f1")[
+        "metrics"
+    ]
 
 
 @pytest.mark.parametrize(
     ("fixed", "broken", "p", "verdict"),
-    [(4, 0, 0.125, "unclear"), (5, 0, 0.0625, "unclear"), (6, 0, 0.03125, "better"), (0, 6, 0.03125, "worse")],
+    [
+        (4, 0, 0.125, "unclear"),
+        (5, 0, 0.0625, "unclear"),
+        (6, 0, 0.03125, "better"),
+        (0, 6, 0.03125, "worse"),
+    ],
 )
 def test_an_accuracy_alone_has_the_p_of_mcnemars_test(fixed, broken, p, verdict):
     found = compared(fixed, broken, only="accuracy")["accuracy"]
@@ -42,7 +58,9 @@ def test_more_fixed_rows_never_turn_better_into_unclear():
 def test_other_scores_have_a_permutation_p_that_matches_mcnemars():
     for fixed, broken in ((6, 0), (8, 2), (9, 4)):
         each = compared(fixed, broken)
-        assert [each[name]["p"] for name in ("log_loss", "brier")] == pytest.approx([significance.mcnemar(fixed, broken)] * 2, abs=0.02)
+        assert [each[name]["p"] for name in ("log_loss", "brier")] == pytest.approx(
+            [significance.mcnemar(fixed, broken)] * 2, abs=0.02
+        )
 
 
 def test_swapped_predictions_are_scored_as_one_models():
@@ -63,7 +81,10 @@ def test_whole_clusters_are_swapped():
     wrong = np.eye(2)[np.where(clusters < 5, 1, 0)]
     scored = metrics.score_rows(wrong, truth), metrics.score_rows(np.eye(2)[truth], truth)
 
-    alone, together = (metrics.swapped(*scored, ["accuracy"], count=1999, seed=1, clusters=each)["accuracy"] for each in (None, clusters))
+    alone, together = (
+        metrics.swapped(*scored, ["accuracy"], count=1999, seed=1, clusters=each)["accuracy"]
+        for each in (None, clusters)
+    )
 
     assert alone == 1 / 2000
     assert together == pytest.approx(2 / 2**5, abs=0.02)
@@ -77,7 +98,15 @@ def test_a_score_that_does_not_differ_has_a_p_of_1():
 
 def test_stored_comparisons_have_mcnemars_p_and_that_of_the_interval():
     row = {"difference": 0.04, "low": 0.01, "high": 0.07}
-    found = judged({"metrics": {"accuracy": row, "macro_f1": row}, "rows_needed": None, "rows": 100, "changes": {"p": 0.125}}, "macro_f1")
+    found = judged(
+        {
+            "metrics": {"accuracy": row, "macro_f1": row},
+            "rows_needed": None,
+            "rows": 100,
+            "changes": {"p": 0.125},
+        },
+        "macro_f1",
+    )
 
     assert found["metrics"]["accuracy"]["p"] == 0.125
     assert found["metrics"]["macro_f1"]["p"] == pytest.approx(0.00895, abs=1e-4)

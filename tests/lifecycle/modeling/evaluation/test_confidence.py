@@ -1,4 +1,6 @@
-"""The effect of temperature scaling is reported, and an operating point is chosen on validation and measured on test."""
+"""The effect of temperature scaling is reported, and an operating point is chosen on validation and measured
+on test.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,8 @@ OTHER = {"card": "refund", "refund": "card"}
 
 
 def answer(item: Item, label: str) -> dict[str, float]:
-    """Correct from a confidence of 0.75 on, in validation ("learn card 5") and in test ("text number 25 of refund").
+    """Correct from a confidence of 0.75 on, in validation ("learn card 5") and in test ("text number 25 of
+    refund").
 
     Below that, all are wrong in validation, and those with an even number are wrong in test.
     """
@@ -65,9 +68,15 @@ def test_the_report_shows_the_temperature_and_its_effect(client_for, test, mia):
     right = untempered.argmax(axis=1) == found.truth
     before = calibration.ece(untempered.max(axis=1), right)
     assert (api["temperature"], api["fitted_on_these_rows"]) == (2.0, False)
-    assert (api["before"]["ece"], api["after"]["ece"]) == (pytest.approx(before, abs=1e-9), test.report["ece"])
+    assert (api["before"]["ece"], api["after"]["ece"]) == (
+        pytest.approx(before, abs=1e-9),
+        test.report["ece"],
+    )
     assert "Logits are divided by a temperature of 2.000" in page
-    assert f'<th scope="row">ECE</th><td class="num">{before:.3f}</td><td class="num">{test.report["ece"]:.3f}</td>' in page
+    assert (
+        f'<th scope="row">ECE</th><td class="num">{before:.3f}</td><td'
+        f' class="num">{test.report["ece"]:.3f}</td>' in page
+    )
     assert "It was fitted on these rows, so the figures are optimistic" not in page
 
 
@@ -92,16 +101,30 @@ def test_a_threshold_is_chosen_on_validation_and_measured_on_test(client_for, ru
     for evaluation in (test, validation):
         found = get_threshold(client_for, mia, evaluation, goal="precision", target="0.9").json()
 
-        assert (found["chosen_on"]["split"], found["measured_on"]["split"], found["same_rows"]) == ("validation", "test", False)
+        assert (found["chosen_on"]["split"], found["measured_on"]["split"], found["same_rows"]) == (
+            "validation",
+            "test",
+            False,
+        )
         assert (found["low"], found["high"], found["promised"]) == (0.0, 0.75, False)  # too few rows
-        counts = {"hit": 230, "false": 0, "missed": 0, "passed": 0, "person": 250, "positives": 350, "unscored": 0}
+        counts = {
+            "hit": 230,
+            "false": 0,
+            "missed": 0,
+            "passed": 0,
+            "person": 250,
+            "positives": 350,
+            "unscored": 0,
+        }
         assert found["outcome"]["counts"] == counts
         assert found["outcome"]["person"]["value"] == 250 / 480
         assert found["outcome"]["cost"]["value"] == pytest.approx(1000 * 0.2 * 250 / 480)
         assert found["likeliest"]["cost"]["value"] == pytest.approx(1000 * 130 / 480)
     page = asked(client_for, mia, test, goal="precision", target="0.9").content.decode()
     assert "Answer with a confidence of at least 0.750, and hand over the other rows." in page
-    assert "Estimated: 0.900 isn’t guaranteed for new rows. The interval on test shows what to expect." in page
+    assert (
+        "Estimated: 0.900 isn’t guaranteed for new rows. The interval on test shows what to expect." in page
+    )
     assert "flatters" not in page
     assert "the model continues predicting the most likely label" in page
 
@@ -115,25 +138,41 @@ def test_a_threshold_chosen_and_measured_on_the_same_rows_has_a_warning(client_f
 
 def test_costs_hand_over_rows_whose_expected_error_costs_more(client_for, test, mia):
     cheap, dear = (
-        get_threshold(client_for, mia, test, **{"goal": "cost", "class": "card", "false": 4, "missed": 4, "person": person}).json()
+        get_threshold(
+            client_for,
+            mia,
+            test,
+            **{"goal": "cost", "class": "card", "false": 4, "missed": 4, "person": person},
+        ).json()
         for person in (0.5, 100)
     )
 
-    assert cheap["outcome"]["counts"]["person"] == 250  # half of them are wrong, so each would cost 2 on average
+    # half of them are wrong, so each would cost 2 on average
+    assert cheap["outcome"]["counts"]["person"] == 250
     assert cheap["outcome"]["counts"]["false"] == cheap["outcome"]["counts"]["missed"] == 0
     assert cheap["outcome"]["cost"]["value"] == pytest.approx(1000 * 0.5 * 250 / 480)
     assert dear["outcome"]["counts"]["person"] == 0
     assert dear["low"] == dear["high"]
-    page = asked(client_for, mia, test, **{"goal": "cost", "class": "card", "false": "4", "missed": "4", "person": "0.5"}).content.decode()
+    page = asked(
+        client_for,
+        mia,
+        test,
+        **{"goal": "cost", "class": "card", "false": "4", "missed": "4", "person": "0.5"},
+    ).content.decode()
     assert "Predict card from 0.755, hand over from" in page
 
 
 def test_unreachable_targets_and_invalid_parameters_are_reported(client_for, test, mia):
     unused = get_threshold(client_for, mia, test, goal="cost", target="0.9")
-    wrong = get_threshold(client_for, mia, test, **{"class": "zoo", "goal": "luck", "target": "2", "false": "-1"})
+    wrong = get_threshold(
+        client_for, mia, test, **{"class": "zoo", "goal": "luck", "target": "2", "false": "-1"}
+    )
     page = asked(client_for, mia, test, target="many")
 
-    assert (unused.status_code, unused.json()["fields"]) == (400, {"target": ["It isn't used for this label and goal. Leave it out."]})
+    assert (unused.status_code, unused.json()["fields"]) == (
+        400,
+        {"target": ["It isn't used for this label and goal. Leave it out."]},
+    )
     assert sorted(wrong.json()["fields"]) == ["class", "false", "goal", "target"]
     assert page.status_code == 422
     assert b"Enter a number." in page.content
@@ -143,13 +182,16 @@ def test_a_precision_that_230_rows_out_of_230_have_is_promised(client_for, test,
     found = get_threshold(client_for, mia, test, goal="precision", target="0.9").json()
     page = asked(client_for, mia, test, goal="precision", target="0.9").content.decode()
 
-    assert (found["high"], found["promised"]) == (0.735, True)  # the next ten rows are wrong, and the ten after them right
+    # the next ten rows are wrong, and the ten after them right
+    assert (found["high"], found["promised"]) == (0.735, True)
     assert "Guaranteed: new rows like those of test reach 0.900 too, with 95" in page
 
 
 def test_few_near_duplicate_clusters_give_no_guarantee(client_for, test, mia, monkeypatch):
     real = queries.scores_of
-    monkeypatch.setattr(queries, "scores_of", lambda *asked: real(*asked)._replace(clusters=np.arange(480) // 24))
+    monkeypatch.setattr(
+        queries, "scores_of", lambda *asked: real(*asked)._replace(clusters=np.arange(480) // 24)
+    )
 
     found = get_threshold(client_for, mia, test, goal="precision", target="0.9").json()
 
@@ -163,16 +205,27 @@ def test_no_threshold_is_a_valid_result(client_for, run, mia):
     cost = get_threshold(client_for, mia, never, goal="cost").json()
 
     assert (found["reached"], found["promised"], found["outcome"], found["high"]) == (False, None, None, None)
-    assert b"No threshold reaches 0.500 on test." in asked(client_for, mia, never, goal="precision", target="0.5").content
-    assert (cost["reached"], cost["promised"], cost["high"], cost["outcome"]["counts"]["person"]) == (True, None, None, 480)
+    assert (
+        b"No threshold reaches 0.500 on test."
+        in asked(client_for, mia, never, goal="precision", target="0.5").content
+    )
+    assert (cost["reached"], cost["promised"], cost["high"], cost["outcome"]["counts"]["person"]) == (
+        True,
+        None,
+        None,
+        480,
+    )
     assert b"Handing over every row costs least." in asked(client_for, mia, never, goal="cost").content
 
 
 def test_another_goal_has_other_fields(client_for, test, mia):
     names = {
-        (label, goal): list(asked(client_for, mia, test, **{"class": label, "goal": goal}).context["form"].fields)
-        for label in ("", "card") for goal in ("precision", "cost")
-    }  # fmt: skip
+        (label, goal): list(
+            asked(client_for, mia, test, **{"class": label, "goal": goal}).context["form"].fields
+        )
+        for label in ("", "card")
+        for goal in ("precision", "cost")
+    }
 
     assert names == {
         ("", "precision"): ["class", "goal", "target", "false", "person"],

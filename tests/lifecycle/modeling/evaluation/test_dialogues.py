@@ -25,7 +25,10 @@ def snapshot(project, mia):
 @pytest.fixture
 def runs(snapshot, project, mia):
     base = make_decoder(project, mia)
-    return [make_generation_run(snapshot, mia, base, quality=quality, seed=seed) for quality, seed in ((0.0, 1), (1.0, 2))]
+    return [
+        make_generation_run(snapshot, mia, base, quality=quality, seed=seed)
+        for quality, seed in ((0.0, 1), (1.0, 2))
+    ]
 
 
 @pytest.fixture
@@ -38,10 +41,14 @@ def test_the_report_shows_the_last_question_with_earlier_turns_folded(found, mia
 
     assert page.count("3 turns earlier</summary>") == 6
     assert page.count('<p class="written"><b>system</b> <bdi>please</bdi></p>') == 6
-    assert "Not measured: the facts a chat response relies on aren't separate from its turns" in unescape(page)
+    assert "Not measured: the facts a chat response relies on aren't separate from its turns" in unescape(
+        page
+    )
     omitted = found.report["left_out"]["with tool calls"]
     assert omitted + found.rows == found.snapshot.counts["splits"]["test"]
-    assert f"{omitted} dialogues are excluded from training and evaluation: {omitted} with tool calls." in page
+    assert (
+        f"{omitted} dialogues are excluded from training and evaluation: {omitted} with tool calls." in page
+    )
 
 
 def test_the_api_returns_the_turns_of_rows(found, mia, aida, client_for):
@@ -96,10 +103,16 @@ def test_annotators_see_the_chat_as_the_prompt(runs, mia, ana, client_for):
     ("report", "text"),
     [
         ({}, ""),
-        ({"left_out": {"with tool calls": 1}}, "1 dialogue is excluded from training and evaluation: 1 with tool calls."),
+        (
+            {"left_out": {"with tool calls": 1}},
+            "1 dialogue is excluded from training and evaluation: 1 with tool calls.",
+        ),
         (
             {"left_out": {"with tool calls": 1, "with non-text content": 2}},
-            "3 dialogues are excluded from training and evaluation: 2 with non-text content, 1 with tool calls.",
+            (
+                "3 dialogues are excluded from training and evaluation: 2 with non-text content, 1 with tool"
+                " calls."
+            ),
         ),
     ],
 )
@@ -108,9 +121,18 @@ def test_excluded_rows_are_described_in_a_sentence(report, text):
 
 
 def test_truncated_turns_are_reported():
-    cut = {"rows": 9, "limit": 64, "prompts": 2, "prompt_tokens": 30, "answers": 0, "answer_tokens": 0, "turns": 4}
+    cut = {
+        "rows": 9,
+        "limit": 64,
+        "prompts": 2,
+        "prompt_tokens": 30,
+        "answers": 0,
+        "answer_tokens": 0,
+        "turns": 4,
+    }
 
-    assert notes.cut({"truncation": cut}) == (
-        "2 prompts were truncated by 30 tokens (4 turns of dialogues, the oldest first; then a context at its end, a prompt without one at "
-        "its beginning): a row has at most 64 tokens."
+    assert (
+        notes.cut({"truncation": cut})
+        == "2 prompts were truncated by 30 tokens (4 turns of dialogues, the oldest first; then a context at"
+        " its end, a prompt without one at its beginning): a row has at most 64 tokens."
     )

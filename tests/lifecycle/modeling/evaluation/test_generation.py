@@ -17,7 +17,12 @@ from lifecycle.runtime.task_types.generation import measures as text_scores
 from lifecycle.runtime.task_types.generation import predictions as text_answers
 from lifecycle.runtime.task_types.generation import verbatim
 from lifecycle.ui.numbers import GAP, percent
-from tests.support.generation import generation_snapshot, make_decoder, make_generation_evaluation, make_generation_run
+from tests.support.generation import (
+    generation_snapshot,
+    make_decoder,
+    make_generation_evaluation,
+    make_generation_run,
+)
 
 
 @pytest.fixture
@@ -55,10 +60,16 @@ def test_the_report_page_shows_scores_baselines_copies_and_the_worst_rows(found,
         assert text in page
     assert " rows with a context." in page
     assert "shares 12 or more consecutive words" in page
-    assert "2 prompts were truncated by 9 tokens (a context at its end, a prompt without one at its beginning)" in page
+    assert (
+        "2 prompts were truncated by 9 tokens (a context at its end, a prompt without one at its beginning)"
+        in page
+    )
     cut, of, longest = sum(queries.rows_of(found).cut), found.report["rows"], found.report["max_new_tokens"]
     assert cut > 0
-    assert f"{cut} of {of} responses ({percent(cut / of)}) were truncated at {longest} tokens without an end token." in page
+    assert (
+        f"{cut} of {of} responses ({percent(cut / of)}) were truncated at {longest} tokens without an end"
+        " token." in page
+    )
     assert page.count("truncated at the maximum length") == min(cut, 6)
     assert "please look again" in page
     assert "than this run." not in page
@@ -71,8 +82,14 @@ def test_the_report_page_shows_scores_baselines_copies_and_the_worst_rows(found,
 def test_complete_or_uncounted_responses_are_not_reported_as_truncated():
     none, one = {"rows": 0, "share": 0.0, "base_rows": None}, {"rows": 1, "share": 0.1, "base_rows": 1}
 
-    assert notes.unended({"rows": 9, "max_new_tokens": 64, "cut_answers": none}) == notes.unended({"rows": 9}) == ""
-    assert " Before fine-tuning, 1 of the base's responses was. " in notes.unended({"rows": 10, "max_new_tokens": 64, "cut_answers": one})
+    assert (
+        notes.unended({"rows": 9, "max_new_tokens": 64, "cut_answers": none})
+        == notes.unended({"rows": 9})
+        == ""
+    )
+    assert " Before fine-tuning, 1 of the base's responses was. " in notes.unended(
+        {"rows": 10, "max_new_tokens": 64, "cut_answers": one}
+    )
 
 
 def test_stored_responses_without_truncation_are_read(found, tmp_path):
@@ -91,7 +108,9 @@ def test_a_run_no_better_than_its_base_is_reported_first(run, mia, client_for):
 
     assert not rival.is_ahead  # 0.17 compared with 0.07, but on few rows: the interval includes 0
     assert rival.own == weak.report["rouge_l"]
-    assert unescape(page).index("This run isn't clearly better than a baseline.") < unescape(page).index("Against baselines")
+    assert unescape(page).index("This run isn't clearly better than a baseline.") < unescape(page).index(
+        "Against baselines"
+    )
     answer = client_for(mia).get(f"/api/v1/evaluations/{weak.uuid}/").json()
     assert answer["rival"]["metric"] == "rouge_l"
     assert answer["rival"]["is_ahead"] is False
@@ -99,20 +118,33 @@ def test_a_run_no_better_than_its_base_is_reported_first(run, mia, client_for):
 
 def test_the_comparison_with_the_base_is_shown_with_a_stronger_baseline():
     def of(baseline, candidate, verdict):
-        return {"rouge_l": {"baseline": baseline, "candidate": candidate, "low": -0.1, "high": 0.25, "verdict": verdict}}
+        return {
+            "rouge_l": {
+                "baseline": baseline,
+                "candidate": candidate,
+                "low": -0.1,
+                "high": 0.25,
+                "verdict": verdict,
+            }
+        }
 
     interval = f"95{GAP}% interval of the difference on the same rows:"
     base = f"Base before fine-tuning, same prompt reaches a ROUGE-L of 0.300, this run 0.500; {interval}"
-    near = f"Response to the most similar training prompt reaches a ROUGE-L of 0.450, this run 0.500; {interval}"
+    near = (
+        f"Response to the most similar training prompt reaches a ROUGE-L of 0.450, this run 0.500; {interval}"
+    )
     ends = "\u22120.100 to +0.250."
     better, unclear = of(0.3, 0.5, "better"), of(0.45, 0.5, "unclear")
 
     leads = [
         notes.lead({"against": against})
         for against in (
-            {"prompted_base": better, "nearest": unclear}, {"prompted_base": better}, {"prompted_base": of(0.6, 0.5, "worse")}, {},
+            {"prompted_base": better, "nearest": unclear},
+            {"prompted_base": better},
+            {"prompted_base": of(0.6, 0.5, "worse")},
+            {},
         )
-    ]  # fmt: skip
+    ]
 
     kinds = [(each.kind, each.fact) for each in leads[:3]]
     assert kinds == [
@@ -130,7 +162,11 @@ def test_a_response_links_to_the_training_item_it_copies(found, snapshot, mia, c
     row = next(at for at, each in enumerate(texts.copied) if each.words >= 4)
     train = [each["id"] for each in snapshots.learned_rows(snapshot, "train")]
 
-    listed = client_for(mia).get(f"/api/v1/evaluations/{found.uuid}/predictions/?sort=copied_words").json()["results"]
+    listed = (
+        client_for(mia)
+        .get(f"/api/v1/evaluations/{found.uuid}/predictions/?sort=copied_words")
+        .json()["results"]
+    )
     page = client_for(mia).get(f"/evaluations/{found.uuid}/predictions/?sort=copied_words").content.decode()
 
     line = next(each for each in listed if each["item"] == texts.ids[row])
@@ -140,22 +176,34 @@ def test_a_response_links_to_the_training_item_it_copies(found, snapshot, mia, c
     assert all(each["copied_from"] == "" for each in listed if not each["copied"])
 
 
-def test_a_response_has_no_link_after_training_rows_were_renumbered(found, snapshot, mia, client_for, monkeypatch):
+def test_a_response_has_no_link_after_training_rows_were_renumbered(
+    found, snapshot, mia, client_for, monkeypatch
+):
     texts = queries.rows_of(found)
     row = next(at for at, each in enumerate(texts.copied) if each.words >= 4)
     other = next(
-        each["id"] for each in snapshots.learned_rows(snapshot, "train") if not verbatim.has_run(each["answer"], texts.copied[row].text)
+        each["id"]
+        for each in snapshots.learned_rows(snapshot, "train")
+        if not verbatim.has_run(each["answer"], texts.copied[row].text)
     )
     monkeypatch.setattr(snapshots, "items_at", lambda *_: {texts.copied[row].row: other})
 
-    listed = client_for(mia).get(f"/api/v1/evaluations/{found.uuid}/predictions/?sort=copied_words").json()["results"]
+    listed = (
+        client_for(mia)
+        .get(f"/api/v1/evaluations/{found.uuid}/predictions/?sort=copied_words")
+        .json()["results"]
+    )
 
     line = next(each for each in listed if each["item"] == texts.ids[row])
     assert (line["copied"], line["copied_from"]) == (texts.copied[row].text, "")
 
 
 def test_correct_responses_in_russian_beat_the_baselines():
-    references = ["откройте настройки и нажмите сброс", "посмотрите заказы в вашем кабинете", "да в течение тридцати дней"] * 10
+    references = [
+        "откройте настройки и нажмите сброс",
+        "посмотрите заказы в вашем кабинете",
+        "да в течение тридцати дней",
+    ] * 10
     own = text_scores.score_texts(references, references, [""] * 30)
     frequent = text_scores.score_texts(references[:1] * 30, references, [""] * 30)
 
@@ -163,7 +211,9 @@ def test_correct_responses_in_russian_beat_the_baselines():
 
     assert (against["rouge_l"]["candidate"], against["rouge_l"]["verdict"]) == (1.0, "better")
     report = {"task": "generation", "rouge_l": 1.0, "against": {"frequent": against}}
-    assert rules.rival(report | {"baselines": {"frequent": {"rouge_l": against["rouge_l"]["baseline"]}}}) is None
+    assert (
+        rules.rival(report | {"baselines": {"frequent": {"rouge_l": against["rouge_l"]["baseline"]}}}) is None
+    )
 
 
 def test_rows_come_worst_first_by_any_score_and_in_a_range(found, mia, client_for):
@@ -172,7 +222,9 @@ def test_rows_come_worst_first_by_any_score_and_in_a_range(found, mia, client_fo
     values = [texts.scored.rouge_l[row] for row in worst]
 
     assert values == sorted(values)
-    assert [(each.item, *each.predicted) for each in ROWS.answers(texts)] == list(zip(texts.ids, texts.answers, strict=True))
+    assert [(each.item, *each.predicted) for each in ROWS.answers(texts)] == list(
+        zip(texts.ids, texts.answers, strict=True)
+    )
     assert ROWS.find(texts, {"sort": "loss"})[0] == int((texts.scored.nats / texts.scored.tokens).argmax())
     exact = ROWS.find(texts, {"sort": "rouge_l", "best": "1", "low": "1.0"})
     assert sorted(exact) == [row for row in range(len(texts)) if texts.scored.rouge_l[row] >= 1.0]
@@ -183,7 +235,9 @@ def test_rows_come_worst_first_by_any_score_and_in_a_range(found, mia, client_fo
     losses = [row["scores"]["loss"] for row in listed["results"]]
     assert losses == sorted(losses)
     assert all(row["prompt"] and row["reference"] and row["answer"] for row in listed["results"])
-    assert {row["item"] for row in listed["results"] if row["cut"]} == {each for each, cut in zip(texts.ids, texts.cut, strict=True) if cut}
+    assert {row["item"] for row in listed["results"] if row["cut"]} == {
+        each for each, cut in zip(texts.ids, texts.cut, strict=True) if cut
+    }
 
 
 def test_texts_are_hidden_without_permission_to_read_samples(found, aida, client_for):
@@ -194,9 +248,10 @@ def test_texts_are_hidden_without_permission_to_read_samples(found, aida, client
 
     assert "hidden from your role" in page
     assert "please look again" not in page
-    assert {(row["prompt"], row["reference"], row["answer"], row["base"], row["copied"]) for row in listed["results"]} == {
-        ("", "", "", None, "")
-    }
+    assert {
+        (row["prompt"], row["reference"], row["answer"], row["base"], row["copied"])
+        for row in listed["results"]
+    } == {("", "", "", None, "")}
 
 
 def test_the_run_page_shows_sample_responses_and_the_baselines(run, mia, aida, client_for):

@@ -19,7 +19,15 @@ from tests.support.generation import generation_snapshot, make_decoder
 from tests.support.jobs import run_jobs, run_ok
 
 pytestmark = [pytest.mark.engine, pytest.mark.django_db]
-QUICK = {"epochs": 15, "batch_size": 8, "learning_rate": 2e-2, "precision": "fp32", "patience": 0, "max_new_tokens": 12, "threads": 1}
+QUICK = {
+    "epochs": 15,
+    "batch_size": 8,
+    "learning_rate": 2e-2,
+    "precision": "fp32",
+    "patience": 0,
+    "max_new_tokens": 12,
+    "threads": 1,
+}
 
 
 @pytest.fixture
@@ -27,7 +35,9 @@ def measured(project, mia):
     """An evaluation on test of a briefly trained decoder."""
     with TemporaryDirectory() as scratch:
         base = make_decoder(project, mia, Path(scratch))
-    run = actions.launch(snapshot=generation_snapshot(project, mia), base=base, strategy="lora", actor=mia, options=QUICK)
+    run = actions.launch(
+        snapshot=generation_snapshot(project, mia), base=base, strategy="lora", actor=mia, options=QUICK
+    )
     run_ok("training", "evaluation")
     return evaluations.latest_evaluation(run, "test")
 
@@ -42,11 +52,17 @@ def test_prompt_attribution_runs_in_a_separate_process(measured, mia, client_for
 
     report = evaluations.analysis(measured, Analysis.Kind.WORDS, item).report
     assert [text[each["start"] : each["end"]] for each in report["words"]] == text.split()
-    assert (report["unit"], report["taken"], report["found"]) == ("words", len(text.split()), len(text.split()))
+    assert (report["unit"], report["taken"], report["found"]) == (
+        "words",
+        len(text.split()),
+        len(text.split()),
+    )
     assert report["log_probability"] < 0
     assert (job.done, job.total, job.unit) == (len(text.split()) + 2, len(text.split()) + 2, "prompts")
     page = client_for(mia).get(f"/evaluations/{measured.uuid}/attribution/?item={item}")
-    assert [part.text for turn in page.context["turns"] for part in turn.parts if part.effect is not None] == text.split()
+    assert [
+        part.text for turn in page.context["turns"] for part in turn.parts if part.effect is not None
+    ] == text.split()
     assert list((Path(settings.DATA_DIR) / "scratch").iterdir()) == []
 
 

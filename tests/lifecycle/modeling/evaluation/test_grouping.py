@@ -29,7 +29,10 @@ def test_one_number_written_in_many_ways_is_one_group():
 
 
 def test_few_numbers_are_groups_and_many_are_binned_at_quantiles():
-    few, many = grouped([str(each % 12) for each in range(100)]), grouped([str(each) for each in range(1, 101)] + [None])
+    few, many = (
+        grouped([str(each % 12) for each in range(100)]),
+        grouped([str(each) for each in range(1, 101)] + [None]),
+    )
 
     assert (len(few.names), few.has_missing) == (12, False)
     assert many.names == ("Up to 20", "Over 20 to 40", "Over 40 to 60", "Over 60 to 80", "Over 80", NO_VALUE)

@@ -23,8 +23,10 @@ PHONE = {
     "multi_label": {"subset_accuracy": 0.5, "micro_f1": 0.8},  # 40 of 60 labels, none extra
     "spans": {"micro_f1": 6 / 7, "exact_texts": 0.5},  # 60 of 80 spans, none extra
     "preference": {"pair_accuracy": 0.5, "best_first": 0.5},
-    "ranking": {"pair_accuracy": 5 / 6, "best_first": 0.5},  # one of three pairs per row is in the wrong order
-    "generation": {"rouge_l": 0.5, "token_f1": 0.5, "exact_match": 0.5, "groundedness": 0.0},  # the wrong rows have the contexts
+    # one of three pairs per row is in the wrong order
+    "ranking": {"pair_accuracy": 5 / 6, "best_first": 0.5},
+    # the wrong rows have the contexts
+    "generation": {"rouge_l": 0.5, "token_f1": 0.5, "exact_match": 0.5, "groundedness": 0.0},
 }
 SHARES = {"multi_label": "subset_accuracy", "spans": "exact_texts", "generation": "exact_match"}
 COLUMN = "metadata:channel"
@@ -37,7 +39,9 @@ def task(request):
 
 @pytest.fixture
 def of_each_task(project, mia):
-    """The evaluation of every task, by task; a test starts with all of them, without copying their reports."""
+    """The evaluation of every task, by task; a test starts with all of them, without copying their
+    reports.
+    """
     return {task: grouped_evaluation(project, mia, task).uuid for task in TASKS}
 
 
@@ -69,15 +73,30 @@ def test_a_slice_that_is_worse_than_the_rest_is_found(task, measured, client_for
     found = named(report)
     assert {name: group["rows"] for name, group in found.items()} == {"mail": 60, "phone": 40, "app": 10}
     assert report["measures"] == list(PHONE[task])
-    assert {name: score["value"] for name, score in found["phone"]["scores"].items()} == pytest.approx(PHONE[task])
+    assert {name: score["value"] for name, score in found["phone"]["scores"].items()} == pytest.approx(
+        PHONE[task]
+    )
     assert {score["value"] for score in found["mail"]["scores"].values()} == {1.0}
     assert found["app"]["scores"] == dict.fromkeys(PHONE[task])
-    assert {name: group["verdict"] for name, group in found.items()} == {"mail": "better", "phone": "worse", "app": "insufficient"}
+    assert {name: group["verdict"] for name, group in found.items()} == {
+        "mail": "better",
+        "phone": "worse",
+        "app": "insufficient",
+    }
     first = next(iter(PHONE[task]))
-    assert (report["measure"], report["test"]) == (first, "fisher" if SHARES.get(task) == first else "permutation")
+    assert (report["measure"], report["test"]) == (
+        first,
+        "fisher" if SHARES.get(task) == first else "permutation",
+    )
     assert found["phone"]["difference"] == pytest.approx(PHONE[task][first] - 1)
-    assert found["phone"]["scores"][first]["low"] < PHONE[task][first] < found["phone"]["scores"][first]["high"]
-    assert (report["worst"], report["worse"], report["compared"]) == (found["phone"]["number"], [found["phone"]["number"]], 2)
+    assert (
+        found["phone"]["scores"][first]["low"] < PHONE[task][first] < found["phone"]["scores"][first]["high"]
+    )
+    assert (report["worst"], report["worse"], report["compared"]) == (
+        found["phone"]["number"],
+        [found["phone"]["number"]],
+        2,
+    )
     assert [found[name]["wrong"] for name in found] == ([None] * 3 if task == "generation" else [0, 20, 0])
 
 
@@ -107,15 +126,26 @@ def test_the_page_starts_with_the_worst_slice_and_its_test(task, measured, clien
     page = page_of(client_for(mia), measured).content.decode()
 
     first = {
-        "multi_label": "subset accuracy 0.500", "spans": "micro-F1 0.857", "preference": "pairwise accuracy 0.500",
-        "ranking": "pairwise accuracy 0.833", "generation": "ROUGE-L 0.500",
-    }  # fmt: skip
+        "multi_label": "subset accuracy 0.500",
+        "spans": "micro-F1 0.857",
+        "preference": "pairwise accuracy 0.500",
+        "ranking": "pairwise accuracy 0.833",
+        "generation": "ROUGE-L 0.500",
+    }
     assert f"phone is below the rest: {first[task]} (" in page
     assert page.index("phone is below the rest") < page.index("Scores by slice")
     assert "significant after correction for 2 slices (p" in page
     summary = get_slices(client_for(mia), measured)["summary"]
-    assert (summary["verdict"], summary["fact"] in page, summary["text"] in unescape(page)) == ("worse", True, True)
-    assert ("by Fisher&#x27;s exact test" if SHARES.get(task) == next(iter(PHONE[task])) else "by a permutation test") in page
+    assert (summary["verdict"], summary["fact"] in page, summary["text"] in unescape(page)) == (
+        "worse",
+        True,
+        True,
+    )
+    assert (
+        "by Fisher&#x27;s exact test"
+        if SHARES.get(task) == next(iter(PHONE[task]))
+        else "by a permutation test"
+    ) in page
     assert "Not enough data: fewer than 20 rows" in page
     assert ("Fairness for label" in page) is (task == "multi_label")
     assert (">Errors</th>" in page) is (task != "generation")
@@ -135,7 +165,9 @@ def test_the_rows_of_a_group_open_the_worst_first(task, measured, client_for, mi
 
     every, errors = (client.get(shown["phone"]["url"] + more) for more in ("", "&errors=1"))
 
-    wrong = {item.digest for item in Item.objects.filter(dataset=measured.snapshot.dataset_id) if is_wrong(item)}
+    wrong = {
+        item.digest for item in Item.objects.filter(dataset=measured.snapshot.dataset_id) if is_wrong(item)
+    }
     assert every.context["total"] == 40
     assert set(digests(every)[:20]) == wrong
     assert set(digests(every)[20:]).isdisjoint(wrong)
@@ -164,7 +196,9 @@ def test_texts_are_hidden_from_roles_that_may_not_read_them(measured, client_for
 
     assert "Your role can't view texts. Items are identified by digest." in rows
     assert "card with refund" not in rows
-    assert client.get(f"/evaluations/{measured.uuid}/slices/items/?column={COLUMN}&group=0").status_code == 404
+    assert (
+        client.get(f"/evaluations/{measured.uuid}/slices/items/?column={COLUMN}&group=0").status_code == 404
+    )
 
 
 def test_the_query_count_grows_neither_with_slices_nor_with_rows(measured, client_for, mia):
@@ -172,7 +206,12 @@ def test_the_query_count_grows_neither_with_slices_nor_with_rows(measured, clien
     shown, rows = (f"/evaluations/{measured.uuid}/slices/{path}?column=" for path in ("", "items/"))
     for column in (COLUMN, "fact:file"):  # slices are cached for an hour
         client.get(shown + column)
-    urls = {"three": shown + COLUMN, "one": f"{shown}fact:file", "mail": f"{rows}{COLUMN}&group=0", "app": f"{rows}{COLUMN}&group=2"}
+    urls = {
+        "three": shown + COLUMN,
+        "one": f"{shown}fact:file",
+        "mail": f"{rows}{COLUMN}&group=0",
+        "app": f"{rows}{COLUMN}&group=2",
+    }
     for name, url in urls.items():
         with CaptureQueriesContext(connection) as captured:
             assert client.get(url).status_code == 200
@@ -187,10 +226,17 @@ def test_the_query_count_grows_neither_with_slices_nor_with_rows(measured, clien
 def test_multi_label_fairness_is_measured_per_class(measured, mia, client_for):
     found = get_slices(client_for(mia), measured, **{"class": "refund"})["fairness"]
 
-    rates = {each["number"]: (each["selection"], each["true_positive"], each["false_positive"]) for each in found["rates"]}
+    rates = {
+        each["number"]: (each["selection"], each["true_positive"], each["false_positive"])
+        for each in found["rates"]
+    }
     assert rates == {0: (0.5, 1.0, 0.0), 1: (0.0, 0.0, 0.0)}
     values = {each["name"]: each["value"] for each in found["measures"]}
-    assert values == {"demographic_parity_difference": 0.5, "equal_opportunity_difference": 1.0, "equalized_odds_difference": 1.0}
+    assert values == {
+        "demographic_parity_difference": 0.5,
+        "equal_opportunity_difference": 1.0,
+        "equalized_odds_difference": 1.0,
+    }
     card = named(get_slices(client_for(mia), measured, **{"class": "card"}))
     assert card["phone"]["verdict"] == "worse"
 
@@ -204,13 +250,17 @@ def test_fairness_is_refused_for_rows_without_labels(measured, mia, client_for):
 
 @pytest.mark.parametrize("task", ["generation"])
 def test_rows_without_a_context_do_not_count_for_groundedness(measured, mia, client_for, monkeypatch):
-    monkeypatch.setattr(groups, "LEAST", 26)  # 20 of the 40 rows by phone have a context, 30 of those by mail, 5 in the app
+    # 20 of the 40 rows by phone have a context, 30 of those by mail, 5 in the app
+    monkeypatch.setattr(groups, "LEAST", 26)
 
     report = get_slices(client_for(mia), measured, measure="groundedness")
     page = page_of(client_for(mia), measured, measure="groundedness").content.decode()
 
     found = named(report)
-    assert [(found[name]["counted"], found[name]["verdict"]) for name in ("mail", "phone")] == [(30, ""), (20, "insufficient")]
+    assert [(found[name]["counted"], found[name]["verdict"]) for name in ("mail", "phone")] == [
+        (30, ""),
+        (20, "insufficient"),
+    ]
     assert found["phone"]["scores"]["groundedness"] is None
     assert found["phone"]["scores"]["rouge_l"]["value"] == 0.5
     assert found["mail"]["difference"] is None is found["mail"]["p"]
@@ -229,5 +279,9 @@ def test_a_group_whose_rest_is_too_small_gets_no_verdict(measured, mia, client_f
     page = page_of(client_for(mia), measured)
 
     mail = named(page.context["report"])["mail"]
-    assert (mail["verdict"], mail["difference"], mail["scores"]["subset_accuracy"]["value"]) == ("", None, 1.0)
+    assert (mail["verdict"], mail["difference"], mail["scores"]["subset_accuracy"]["value"]) == (
+        "",
+        None,
+        1.0,
+    )
     assert "not enough data in the rest" in page.content.decode()

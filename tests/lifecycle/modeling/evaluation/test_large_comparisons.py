@@ -40,13 +40,21 @@ def of(a, b):
 def test_a_job_computes_the_same_figures_and_stores_them(client_for, large, mia):
     a, b, at_once, changed = large
     client = client_for(mia)
-    assert (client.get(PAGE, of(a, b)).context["large"], Job.objects.filter(kind="evaluation.compare").count()) == (True, 0)
+    assert (
+        client.get(PAGE, of(a, b)).context["large"],
+        Job.objects.filter(kind="evaluation.compare").count(),
+    ) == (True, 0)
 
     assert client.post(PAGE, of(a, b)).headers["Location"] == f"{PAGE}?a={a.uuid}&b={b.uuid}"
     assert client.get(PAGE, of(a, b)).context["waits"] is True
     (job,) = run_ok()
 
-    assert (job.kind, job.stage, job.subject_uuid, job.created_by) == ("evaluation.compare", "Listing changed items", b.uuid, mia)
+    assert (job.kind, job.stage, job.subject_uuid, job.created_by) == (
+        "evaluation.compare",
+        "Listing changed items",
+        b.uuid,
+        mia,
+    )
     kept = Comparison.objects.get()
     assert (kept.a, kept.b, kept.created_by) == (a, b, mia)
     assert compare.paired_report(a, b) == at_once
@@ -70,13 +78,21 @@ def test_the_api_returns_the_next_step(client_for, large, mia):
     client = client_for(mia)
 
     def ask(method):
-        answer = getattr(client, method)(API, of(a, b), **({"content_type": "application/json"} if method == "post" else {}))
+        answer = getattr(client, method)(
+            API, of(a, b), **({"content_type": "application/json"} if method == "post" else {})
+        )
         return answer.status_code, answer.json()
 
-    assert (ask("get")[0], ask("get")[1]["code"], Job.objects.filter(kind="evaluation.compare").count()) == (422, "refused", 0)
+    assert (ask("get")[0], ask("get")[1]["code"], Job.objects.filter(kind="evaluation.compare").count()) == (
+        422,
+        "refused",
+        0,
+    )
     status, started = ask("post")
     assert (status, started["kind"]) == (202, "evaluation.compare")
-    assert [(status, job["uuid"]) for status, job in (ask("get"), ask("post"))] == [(202, started["uuid"])] * 2
+    assert [(status, job["uuid"]) for status, job in (ask("get"), ask("post"))] == [
+        (202, started["uuid"])
+    ] * 2
     run_ok()
     assert ask("get") == (200, at_once)
     assert ask("post")[0] == 409
@@ -117,7 +133,10 @@ def test_progress_is_reported_in_resamples(two):
 def test_a_small_comparison_needs_no_job(client_for, two, mia):
     a, b, _, _ = two
 
-    answers = [client_for(mia).post(PAGE, of(a, b)), client_for(mia).post(API, of(a, b), content_type="application/json")]
+    answers = [
+        client_for(mia).post(PAGE, of(a, b)),
+        client_for(mia).post(API, of(a, b), content_type="application/json"),
+    ]
 
     assert [answer.status_code for answer in answers] == [409, 409]
     assert not Job.objects.filter(kind="evaluation.compare").exists()
@@ -127,7 +146,11 @@ def test_hidden_evaluations_cannot_be_compared(client_for, large, otto):
     a, b, _, _ = large
     client = client_for(otto)
 
-    found = [client.post(PAGE, of(a, b)), client.post(API, of(a, b), content_type="application/json"), client.post(PAGE, {"a": "x"})]
+    found = [
+        client.post(PAGE, of(a, b)),
+        client.post(API, of(a, b), content_type="application/json"),
+        client.post(PAGE, {"a": "x"}),
+    ]
 
     assert [answer.status_code for answer in found] == [404, 404, 404]
     assert not Job.objects.filter(kind="evaluation.compare").exists()
@@ -164,13 +187,21 @@ def test_an_old_stored_comparison_has_no_ece_verdict(large):
 
 def test_an_old_stored_comparison_gets_verdicts_for_all_metrics(large):
     a, b, at_once, _ = large
-    before = {name: {key: value for key, value in row.items() if key not in ("p", "p_holm")} for name, row in at_once["metrics"].items()}
+    before = {
+        name: {key: value for key, value in row.items() if key not in ("p", "p_holm")}
+        for name, row in at_once["metrics"].items()
+    }
     Comparison.objects.create(a=a, b=b, report=compare.kept_as(at_once | {"metrics": before}), changed=[])
 
     found, p = compare.paired_report(a, b)["metrics"], at_once["changes"]["p"]
 
-    assert {name: each["verdict"] for name, each in found.items()} == {name: each["verdict"] for name, each in at_once["metrics"].items()}
-    assert (found["accuracy"]["p"], found["macro_f1"]["p"]) == (p, p_value(Interval(*(found["macro_f1"][at] for at in ENDS))))
+    assert {name: each["verdict"] for name, each in found.items()} == {
+        name: each["verdict"] for name, each in at_once["metrics"].items()
+    }
+    assert (found["accuracy"]["p"], found["macro_f1"]["p"]) == (
+        p,
+        p_value(Interval(*(found["macro_f1"][at] for at in ENDS))),
+    )
 
 
 def test_a_small_comparison_is_not_stored(two):

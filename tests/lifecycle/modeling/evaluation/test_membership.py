@@ -36,42 +36,73 @@ def engine(monkeypatch):
 
 def test_rows_that_were_split_together_are_one_cluster_of_the_interval(measured, engine, mia, monkeypatch):
     real = snapshots.rows_of
-    clusters = {row.item: str(at // 4) for split in ("train", "test") for at, row in enumerate(real(measured.snapshot, split))}
-    monkeypatch.setattr(snapshots, "rows_of", lambda *asked: (row._replace(cluster=clusters[row.item]) for row in real(*asked)))
+    clusters = {
+        row.item: str(at // 4)
+        for split in ("train", "test")
+        for at, row in enumerate(real(measured.snapshot, split))
+    }
+    monkeypatch.setattr(
+        snapshots,
+        "rows_of",
+        lambda *asked: (row._replace(cluster=clusters[row.item]) for row in real(*asked)),
+    )
 
     actions.analyse(evaluation=measured, kind=MEMBERSHIP, actor=mia)
     run_ok("training", "evaluation")
 
     report, answered = queries.analysis(measured, MEMBERSHIP).report, queries.losses_of(measured)
     sides = [-np.log(SURE[row["label"]]) for row in engine], list(answered.values())
-    codes = [clustered.numbered(clusters[item] for item in side) for side in ([row["id"] for row in engine], answered)]
+    codes = [
+        clustered.numbered(clusters[item] for item in side)
+        for side in ([row["id"] for row in engine], answered)
+    ]
     wanted, by_rows = membership.attack(*sides, *codes), membership.attack(*sides)
-    assert [report[name] for name in ("auc", "low", "high")] == pytest.approx([wanted[name] for name in ("auc", "low", "high")])
+    assert [report[name] for name in ("auc", "low", "high")] == pytest.approx(
+        [wanted[name] for name in ("auc", "low", "high")]
+    )
     assert abs(report["high"] - by_rows["high"]) > 0.001
 
 
-def test_held_out_rows_with_the_normalised_text_of_a_training_row_are_excluded(measured, engine, mia, monkeypatch):
+def test_held_out_rows_with_the_normalised_text_of_a_training_row_are_excluded(
+    measured, engine, mia, monkeypatch
+):
     """Splitting keeps such rows in one split; an evaluation on a later version may include them."""
-    held_out, trained = queries.rows_of(measured).ids, next(snapshots.rows_of(measured.run.snapshot, "train")).item
+    held_out, trained = (
+        queries.rows_of(measured).ids,
+        next(snapshots.rows_of(measured.run.snapshot, "train")).item,
+    )
     real = queries.normal_digests
-    monkeypatch.setattr(queries, "normal_digests", lambda *args: real(*args) | dict.fromkeys(held_out[:3], real(*args)[trained]))
+    monkeypatch.setattr(
+        queries,
+        "normal_digests",
+        lambda *args: real(*args) | dict.fromkeys(held_out[:3], real(*args)[trained]),
+    )
 
     actions.analyse(evaluation=measured, kind=MEMBERSHIP, actor=mia)
     run_ok("training", "evaluation")
 
     report = queries.analysis(measured, MEMBERSHIP).report
-    assert (report["duplicates"], report["others"], report["members"]) == (3, len(held_out) - 3, len(held_out) - 3)
+    assert (report["duplicates"], report["others"], report["members"]) == (
+        3,
+        len(held_out) - 3,
+        len(held_out) - 3,
+    )
 
 
 @pytest.mark.parametrize(
     ("low", "high", "kind", "fact"),
     [
-        (0.56, 0.64, "bad", "Training rows can be identified by their loss."), (0.55, 0.64, "warn", "Not enough data"),
-        (0.45, 0.56, "warn", "Not enough data"), (0.51, 0.55, "warn", "slightly better than by guessing"),
-        (0.5, 0.55, "ok", "no leak"), (0.45, 0.5, "ok", "no leak"),
+        (0.56, 0.64, "bad", "Training rows can be identified by their loss."),
+        (0.55, 0.64, "warn", "Not enough data"),
+        (0.45, 0.56, "warn", "Not enough data"),
+        (0.51, 0.55, "warn", "slightly better than by guessing"),
+        (0.5, 0.55, "ok", "no leak"),
+        (0.45, 0.5, "ok", "no leak"),
     ],
-)  # fmt: skip
-def test_a_leak_is_found_by_the_lower_end_of_the_interval_and_ruled_out_by_the_upper_one(low, high, kind, fact):
+)
+def test_a_leak_is_found_by_the_lower_end_of_the_interval_and_ruled_out_by_the_upper_one(
+    low, high, kind, fact
+):
     found = rules.leak(REPORT | {"low": low, "high": high})
 
     assert (found.kind, fact in found.fact) == (kind, True)
@@ -80,8 +111,9 @@ def test_a_leak_is_found_by_the_lower_end_of_the_interval_and_ruled_out_by_the_u
 def test_the_finding_explains_the_number():
     text = rules.leak(REPORT).text.replace("\u00a0", " ")
 
-    assert text == (
-        "AUC 0.60 (95 % 0.56 to 0.64): a training row has a lower loss than another row in 60 % of pairs. "
+    assert (
+        text
+        == "AUC 0.60 (95 % 0.56 to 0.64): a training row has a lower loss than another row in 60 % of pairs. "
         "0.50 is guessing. This is a lower bound: a stronger attack may find more."
     )
 
@@ -92,8 +124,9 @@ def test_the_evaluations_page_offers_it_then_shows_it(measured, engine, client_f
     assert "Run membership-inference test" in before
     assert 'value="membership"' not in asked_by_auditor
     assert (
-        "Not measured. A row’s loss may reveal that the model was trained on it, which matters for confidential texts."
-    ) in asked_by_auditor
+        "Not measured. A row’s loss may reveal that the model was trained on it, which matters for"
+        " confidential texts." in asked_by_auditor
+    )
 
     client_for(mia).post(f"{address}analyze/", {"kind": "membership"})
     waiting = client_for(mia).get(address).content.decode()
@@ -104,7 +137,13 @@ def test_the_evaluations_page_offers_it_then_shows_it(measured, engine, client_f
     found = rules.leak(queries.analysis(measured, MEMBERSHIP).report)
     assert found.fact in page
     assert "Too few rows: needs 1,000 other rows." in page
-    assert client_for(aida).get(f"{address}membership/", HTTP_HX_REQUEST="true").content.decode().count("<section") == 1
+    assert (
+        client_for(aida)
+        .get(f"{address}membership/", HTTP_HX_REQUEST="true")
+        .content.decode()
+        .count("<section")
+        == 1
+    )
 
 
 def test_too_few_rows_and_other_roles_are_refused_and_nothing_is_queued(project, mia, gita):

@@ -37,7 +37,9 @@ def _few_are_enough(monkeypatch):
 
 @pytest.fixture
 def before(of_each_task, mia) -> dict[str, int]:
-    """Start membership inference from the page of each evaluation. Returns the query count of that page before, by task."""
+    """Start membership inference from the page of each evaluation. Returns the query count of that page
+    before, by task.
+    """
     client, before = Client(), {}
     client.force_login(mia)
     client.get("/evaluations/")
@@ -70,22 +72,37 @@ def test_stored_losses_are_compared_with_as_many_training_rows(task, measure, mi
     report = queries.analysis(evaluation, MEMBERSHIP).report
     others = queries.losses_of(evaluation)
     members = [int(row["id"][:4], 16) / 65_536 for row in asked]
-    assert report["members"] == report["others"] == len(others) == len(asked) == len({row["id"] for row in asked}) == evaluation.rows
+    assert (
+        report["members"]
+        == report["others"]
+        == len(others)
+        == len(asked)
+        == len({row["id"] for row in asked})
+        == evaluation.rows
+    )
     assert {row["id"] for row in asked} <= trained
     assert all(row["text"] for row in asked)
-    assert report["mean_losses"] == pytest.approx({"members": np.mean(members), "others": np.mean(list(others.values()))})
+    assert report["mean_losses"] == pytest.approx(
+        {"members": np.mean(members), "others": np.mean(list(others.values()))}
+    )
     wanted = membership.attack(members, list(others.values()))
-    assert [report[name] for name in ("auc", "low", "high")] == [wanted[name] for name in ("auc", "low", "high")]
+    assert [report[name] for name in ("auc", "low", "high")] == [
+        wanted[name] for name in ("auc", "low", "high")
+    ]
     assert (report["duplicates"], [each["rate"] for each in report["rates"]]) == (0, [None, None])
     assert sorted(report) == ["auc", "duplicates", "high", "low", "mean_losses", "members", "others", "rates"]
-    assert not (Path(settings.DATA_DIR) / "scratch" / str(Job.objects.get(kind="evaluation.membership").uuid)).exists()
+    assert not (
+        Path(settings.DATA_DIR) / "scratch" / str(Job.objects.get(kind="evaluation.membership").uuid)
+    ).exists()
 
 
 @pytest.mark.parametrize("task", ["single_label", "multi_label"])
 def test_where_a_row_counts_as_one_the_mean_is_the_log_loss_of_the_report(task, measure):
     evaluation = measure(task)
 
-    assert np.mean(list(queries.losses_of(evaluation).values())) == pytest.approx(evaluation.report["log_loss"])
+    assert np.mean(list(queries.losses_of(evaluation).values())) == pytest.approx(
+        evaluation.report["log_loss"]
+    )
 
 
 @pytest.mark.parametrize("task", ["spans", "preference", "ranking", "generation", "chat"])
@@ -102,14 +119,18 @@ def test_where_a_row_is_a_mean_of_parts_the_parts_give_the_loss_of_the_report(ta
         kept = queries.rows_of(evaluation)
         parts = dict(zip(kept.ids, kept.scored.tokens, strict=True))
 
-    assert np.average(list(losses.values()), weights=[parts[item] for item in losses]) == pytest.approx(in_the_report(evaluation))
+    assert np.average(list(losses.values()), weights=[parts[item] for item in losses]) == pytest.approx(
+        in_the_report(evaluation)
+    )
 
 
 @pytest.mark.parametrize("task", TASKS)
 def test_the_report_offers_it_in_the_tasks_terms(task, measure, client_for, mia, aida):
     evaluation = measure(task)
 
-    before, others = (client_for(person).get(f"/evaluations/{evaluation.uuid}/").content.decode() for person in (mia, aida))
+    before, others = (
+        client_for(person).get(f"/evaluations/{evaluation.uuid}/").content.decode() for person in (mia, aida)
+    )
 
     loss = page_of(evaluation).loss
     most = "1,000" if task in ("generation", "chat") else "10,000"
@@ -124,7 +145,9 @@ def test_the_report_offers_it_in_the_tasks_terms(task, measure, client_for, mia,
 def test_the_report_shows_the_finding(task, measure, before, client_for, aida):
     evaluation, client = measure(task), client_for(aida)
 
-    after, alone = (client.get(f"/evaluations/{evaluation.uuid}/{path}").content.decode() for path in ("", "membership/"))
+    after, alone = (
+        client.get(f"/evaluations/{evaluation.uuid}/{path}").content.decode() for path in ("", "membership/")
+    )
 
     fact = rules.leak(queries.analysis(evaluation, MEMBERSHIP).report).fact
     for page in (after, alone):
@@ -133,7 +156,9 @@ def test_the_report_shows_the_finding(task, measure, before, client_for, aida):
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_the_finding_adds_no_queries_to_the_report(task, measure, before, client_for, mia, django_assert_max_num_queries):
+def test_the_finding_adds_no_queries_to_the_report(
+    task, measure, before, client_for, mia, django_assert_max_num_queries
+):
     client, address = client_for(mia), f"/evaluations/{measure(task).uuid}/"
 
     with django_assert_max_num_queries(before[task] + 1):  # the job that made it
@@ -155,11 +180,21 @@ def test_fewer_rows_are_compared_for_generated_text(measure, mia, monkeypatch):
 
 def test_chats_whose_last_response_is_not_trained_on_are_excluded(project, mia, monkeypatch):
     quiet = [
-        [{"role": "user", "content": f"hello {at}"}, {"role": "assistant", "content": "yes"}, {"role": "user", "content": "my card"},
-         {"role": "assistant", "content": "no", "weight": 0}]
+        [
+            {"role": "user", "content": f"hello {at}"},
+            {"role": "assistant", "content": "yes"},
+            {"role": "user", "content": "my card"},
+            {"role": "assistant", "content": "no", "weight": 0},
+        ]
         for at in range(20)
-    ]  # fmt: skip
-    called = [[{"role": "user", "content": f"call {at}"}, {"role": "assistant", "tool_calls": [{}], "content": None}] for at in range(10)]
+    ]
+    called = [
+        [
+            {"role": "user", "content": f"call {at}"},
+            {"role": "assistant", "tool_calls": [{}], "content": None},
+        ]
+        for at in range(10)
+    ]
     snapshot = chat_snapshot(project, mia, more=[*quiet, *called])
     run = make_generation_run(snapshot, mia, make_decoder(project, mia))
     evaluation = Evaluation.objects.get(run=run, split="test")
@@ -191,7 +226,9 @@ def test_too_few_rows_are_refused_and_nothing_is_queued(task, measure, mia, monk
     monkeypatch.setattr(rules, "LEAST_ROWS", 50)
     evaluation = measure(task)
 
-    with pytest.raises(Refused, match=f"Only {evaluation.rows} rows per set can be compared; the test needs 50"):
+    with pytest.raises(
+        Refused, match=f"Only {evaluation.rows} rows per set can be compared; the test needs 50"
+    ):
         actions.analyse(evaluation=evaluation, kind=MEMBERSHIP, actor=mia)
 
     assert not Job.objects.filter(kind="evaluation.membership").exists()
@@ -201,7 +238,12 @@ def test_too_few_rows_are_refused_and_nothing_is_queued(task, measure, mia, monk
 @pytest.mark.postgres
 def test_an_engine_failure_stores_nothing_and_gives_the_reason(measure, client_for, mia, monkeypatch):
     evaluation = measure("generation")
-    broken = Result("failed", "nan_loss", "The model returns NaN for some rows.", "Train again with a lower learning rate.")
+    broken = Result(
+        "failed",
+        "nan_loss",
+        "The model returns NaN for some rows.",
+        "Train again with a lower learning rate.",
+    )
     monkeypatch.setattr("lifecycle.modeling.evaluation.child.run_child", lambda *_: broken)
 
     client_for(mia).post(f"/evaluations/{evaluation.uuid}/analyze/", {"kind": "membership"})
@@ -209,5 +251,8 @@ def test_an_engine_failure_stores_nothing_and_gives_the_reason(measure, client_f
 
     assert (job.state, job.next_step) == ("failed", "Train again with a lower learning rate.")
     assert not Analysis.objects.exists()
-    assert "The model returns NaN for some rows." in client_for(mia).get(f"/evaluations/{evaluation.uuid}/").content.decode()
+    assert (
+        "The model returns NaN for some rows."
+        in client_for(mia).get(f"/evaluations/{evaluation.uuid}/").content.decode()
+    )
     assert list((Path(settings.DATA_DIR) / "scratch").iterdir()) == []

@@ -29,9 +29,11 @@ REPORT = label_sets.ENTRY.report(FOUR, count=0)
 
 def test_a_prediction_has_its_classes_and_the_confidence_of_its_worst_error():
     assert [(answer.true, answer.predicted, answer.confidence) for answer in ROWS.answers(FOUR)] == [
-        (("a",), ("b", "c"), pytest.approx(0.9)), (("a", "b"), ("a", "b"), pytest.approx(0.6)), ((), ("a",), pytest.approx(0.6)),
+        (("a",), ("b", "c"), pytest.approx(0.9)),
+        (("a", "b"), ("a", "b"), pytest.approx(0.6)),
+        ((), ("a",), pytest.approx(0.6)),
         (("c",), (), pytest.approx(0.55)),
-    ]  # fmt: skip
+    ]
 
 
 @pytest.mark.parametrize(
@@ -74,7 +76,9 @@ def test_pairs_are_what_was_missed_and_given_with_the_rows_of_the_missed_class()
 
 def test_changes_compare_whole_sets_whatever_the_order_of_the_labels():
     order = [2, 0, 1]
-    other = SetPredictions(("c", "a", "b"), FOUR.ids, TRUTH[:, order], np.where(TRUTH, 0.9, 0.1)[:, order], (0.5,) * 3)
+    other = SetPredictions(
+        ("c", "a", "b"), FOUR.ids, TRUTH[:, order], np.where(TRUTH, 0.9, 0.1)[:, order], (0.5,) * 3
+    )
 
     assert [(change.item, change.kind) for change in ROWS.changes(FOUR, other)] == [
         ("four", "fixed"),
@@ -131,7 +135,9 @@ def test_each_number_on_the_page_opens_that_many_rows(measured, mia):
     pairs = rules.confused(measured.report)
     assert pairs
     for pair in pairs:
-        assert PAGE.items(mia, measured, {"true": pair.true, "predicted": pair.predicted})["total"] == pair.count
+        assert (
+            PAGE.items(mia, measured, {"true": pair.true, "predicted": pair.predicted})["total"] == pair.count
+        )
     assert PAGE.items(mia, measured, {})["total"] == measured.report["wrong_rows"]
 
 
@@ -145,7 +151,11 @@ def test_rows_are_titled_in_words(measured, client_for, mia):
 
 
 def test_thresholds_chosen_on_the_same_rows_exclude_baselines(run, client_for, mia):
-    validation = run.evaluations.get(split="validation") if run.evaluations.filter(split="validation").exists() else None
+    validation = (
+        run.evaluations.get(split="validation")
+        if run.evaluations.filter(split="validation").exists()
+        else None
+    )
     validation = validation or make_evaluation(run, "validation")
 
     page = client_for(mia).get(f"/evaluations/{validation.uuid}/").content.decode()
@@ -163,7 +173,9 @@ def engine(monkeypatch):
     def predict(folder, texts, timeout_seconds=0.0):
         rows = [[0.7 if "card" in text else 0.2, 0.1, 0.45 if "money" in text else 0.3] for text in texts]
         names, least = ["card", "login", "refund"], [0.5, 0.5, 0.4]
-        given = [[name for name, each, at in zip(names, row, least, strict=True) if each >= at] for row in rows]
+        given = [
+            [name for name, each, at in zip(names, row, least, strict=True) if each >= at] for row in rows
+        ]
         answers = [{"labels": some, "probabilities": row} for some, row in zip(given, rows, strict=True)]
         return {"labels": names, "thresholds": least, "answers": answers}
 
@@ -174,12 +186,16 @@ def test_only_classes_that_reach_their_threshold_are_pre_labeled(snapshot, run, 
     add_items(snapshot.dataset, mia, ["a card and money", "money alone now", "nothing of either"])
     queue = make_queue(snapshot.dataset, mia)
 
-    actions.suggest(dataset=snapshot.dataset, model=suggesters.get_model(mia, "run", run.uuid), actor=mia, queue=queue)
+    actions.suggest(
+        dataset=snapshot.dataset, model=suggesters.get_model(mia, "run", run.uuid), actor=mia, queue=queue
+    )
     run_ok("default")
 
     rows = Suggestion.objects.filter(item__in=queue_items(queue)).order_by("item", "-score")
     assert list(rows.values_list("item__text", "label__name", "score")) == [
-        ("a card and money", "card", 0.7), ("a card and money", "refund", 0.45), ("money alone now", "refund", 0.45),
-    ]  # fmt: skip
+        ("a card and money", "card", 0.7),
+        ("a card and money", "refund", 0.45),
+        ("money alone now", "refund", 0.45),
+    ]
     page = client_for(mia).get(f"/evaluations/pre-label/{snapshot.dataset.uuid}/").content.decode()
     assert "every label whose probability reaches" in page

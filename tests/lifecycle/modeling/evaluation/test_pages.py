@@ -13,7 +13,9 @@ from tests.support.training import make_run
 HTMX = {"HTTP_HX_REQUEST": "true"}
 
 
-def test_an_evaluation_shows_its_metrics_with_intervals_and_links_each_cell_to_its_rows(client_for, measured, mia):
+def test_an_evaluation_shows_its_metrics_with_intervals_and_links_each_cell_to_its_rows(
+    client_for, measured, mia
+):
     page = client_for(mia).get(f"/evaluations/{measured.uuid}/").content.decode()
 
     report = measured.report
@@ -38,10 +40,16 @@ def test_a_split_being_evaluated_is_shown_and_loaded_next_to_the_finished_one(cl
     assert f'hx-get="{url}" hx-trigger="job-ended from:body" hx-target="#evaluation"' in page
     assert f'id="job-{job.uuid}"' in page
     assert "Evaluate on test" not in page
-    Job.objects.filter(pk=job.pk).update(state="failed", error="The base is gone.", next_step="Fetch it again.", finished_at=timezone.now())
+    Job.objects.filter(pk=job.pk).update(
+        state="failed", error="The base is gone.", next_step="Fetch it again.", finished_at=timezone.now()
+    )
     page = client.get(url, **HTMX).content.decode()
     assert "job-ended" not in page
-    assert page.index("Evaluation on validation") < page.index("The base is gone.") < page.index("Evaluate on test")
+    assert (
+        page.index("Evaluation on validation")
+        < page.index("The base is gone.")
+        < page.index("Evaluate on test")
+    )
 
 
 def test_a_stranger_gets_404(client_for, measured, otto):
@@ -50,7 +58,9 @@ def test_a_stranger_gets_404(client_for, measured, otto):
     assert client.get(f"/evaluations/{measured.uuid}/").status_code == 404
     assert client.get(f"/evaluations/{measured.uuid}/items/").status_code == 404
     assert client.get(f"/evaluations/run/{measured.run.uuid}/").status_code == 404
-    assert client.post(f"/evaluations/run/{measured.run.uuid}/evaluate/", {"split": "test"}).status_code == 404
+    assert (
+        client.post(f"/evaluations/run/{measured.run.uuid}/evaluate/", {"split": "test"}).status_code == 404
+    )
     assert str(measured.uuid) not in client.get("/evaluations/").content.decode()
 
 
@@ -80,7 +90,10 @@ def test_a_comparison_with_a_hidden_evaluation_shows_nothing_of_it(client_for, r
 @pytest.fixture
 def runs(snapshot, mia) -> list[Evaluation]:
     """The test evaluations of four runs, oldest first."""
-    return [queries.latest_evaluation(make_run(snapshot, mia, splits=("test",), seed=seed), "test") for seed in range(1, 5)]
+    return [
+        queries.latest_evaluation(make_run(snapshot, mia, splits=("test",), seed=seed), "test")
+        for seed in range(1, 5)
+    ]
 
 
 def test_the_list_and_the_api_read_only_what_they_show(client_for, runs, mia):
@@ -93,10 +106,16 @@ def test_the_list_and_the_api_read_only_what_they_show(client_for, runs, mia):
     assert {name for line in lines for name in line["row"].get_deferred_fields()} == {"report"}
     for line, row, each in zip(lines, rows, runs[::-1], strict=True):
         score = line["score"]
-        assert (score["value"], score["low"], score["high"]) == (each.report["macro_f1"], *each.report["intervals"]["macro_f1"].values())
+        assert (score["value"], score["low"], score["high"]) == (
+            each.report["macro_f1"],
+            *each.report["intervals"]["macro_f1"].values(),
+        )
         assert (row["macro_f1"], row["accuracy"], row["ece"], row["rouge_l"]) == (
-            each.report["macro_f1"], each.report["accuracy"], each.report["ece"], None,
-        )  # fmt: skip
+            each.report["macro_f1"],
+            each.report["accuracy"],
+            each.report["ece"],
+            None,
+        )
 
 
 @pytest.fixture
@@ -106,7 +125,9 @@ def four(runs, monkeypatch) -> list[Evaluation]:
     return runs
 
 
-def test_evaluations_missing_from_the_picker_are_compared_by_url(client_for, four, mia, django_assert_num_queries):
+def test_evaluations_missing_from_the_picker_are_compared_by_url(
+    client_for, four, mia, django_assert_num_queries
+):
     with django_assert_num_queries(3):
         page = pages.comparison(mia, {"a": str(four[0].uuid)})
     assert [each.uuid for each in page["all"]] == [four[3].uuid, four[2].uuid, four[0].uuid]

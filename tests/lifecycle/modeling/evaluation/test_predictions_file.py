@@ -1,4 +1,6 @@
-"""All predictions can be downloaded with permission to read texts, and reproduce the report to the last digit shown."""
+"""All predictions can be downloaded with permission to read texts, and reproduce the report to the last digit
+shown.
+"""
 
 from __future__ import annotations
 
@@ -77,7 +79,9 @@ def test_every_task_has_both_files(of_each_task, mia, client_for):
                 assert cell == value or (json.loads(cell) == value if is_there else cell == ""), (task, name)
 
 
-def test_an_export_is_in_the_audit_log_and_needs_permission_to_read_texts(measured, mia, lee, otto, client_for):
+def test_an_export_is_in_the_audit_log_and_needs_permission_to_read_texts(
+    measured, mia, lee, otto, client_for
+):
     for person, status in ((lee, 403), (otto, 404)):
         assert client_for(person).get(f"/evaluations/{measured.uuid}/predictions.csv").status_code == status
         assert b"predictions.csv" not in client_for(person).get(f"/evaluations/{measured.uuid}/").content
@@ -87,8 +91,15 @@ def test_an_export_is_in_the_audit_log_and_needs_permission_to_read_texts(measur
 
     event = Event.objects.get(verb="evaluation.exported")
     payload = json.loads(event.canonical)["payload"]
-    assert (payload["form"], payload["digest"], payload["rows"]) == ("parquet", measured.predictions.digest, measured.rows)
-    assert f"/evaluations/{measured.uuid}/predictions.csv" in client_for(mia).get(f"/evaluations/{measured.uuid}/").content.decode()
+    assert (payload["form"], payload["digest"], payload["rows"]) == (
+        "parquet",
+        measured.predictions.digest,
+        measured.rows,
+    )
+    assert (
+        f"/evaluations/{measured.uuid}/predictions.csv"
+        in client_for(mia).get(f"/evaluations/{measured.uuid}/").content.decode()
+    )
 
 
 def test_a_cell_that_looks_like_a_formula_is_none_and_numbers_stay_numbers(tmp_path):
@@ -98,7 +109,17 @@ def test_a_cell_that_looks_like_a_formula_is_none_and_numbers_stay_numbers(tmp_p
 
     header, first, second = csv.reader(io.StringIO("".join(rows_file.lines(tmp_path / "rows.parquet"))))
 
-    assert header == ["id", "label", "predicted", "confidence", "loss", "split", "cluster", f"probability: {labels[0]}", "probability: -1"]
+    assert header == [
+        "id",
+        "label",
+        "predicted",
+        "confidence",
+        "loss",
+        "split",
+        "cluster",
+        f"probability: {labels[0]}",
+        "probability: -1",
+    ]
     assert (first[1], second[2]) == (f"'{labels[0]}", "'-1")
     assert [float(each) for each in second[-2:]] == [0.1, 0.9]
     assert not any(cell.startswith("'") for cell in (*first[3:5], *first[6:]))

@@ -65,7 +65,9 @@ def test_rows_come_with_the_most_confident_errors_or_the_closest_first(found, mi
     close = ROWS.find(answers, {"sort": CLOSE})
 
     surest = answers.surest_error
-    assert [float(surest[row]) for row in wrong] == sorted((float(each) for each in surest if each), reverse=True)
+    assert [float(surest[row]) for row in wrong] == sorted(
+        (float(each) for each in surest if each), reverse=True
+    )
     gaps = [abs(answers.strengths[row][0] - answers.strengths[row][1]) for row in close]
     assert gaps == sorted(gaps)
     assert len(close) == found.rows
@@ -76,10 +78,19 @@ def test_rows_come_with_the_most_confident_errors_or_the_closest_first(found, mi
 
 
 def test_changes_name_the_first_response_of_each_model():
-    truth = (Ranked.of(("a", "b"), (0, 1)), Ranked.of(("a", "b", "c"), (0, 1, 2)), Ranked.of(("a", "b"), (0, 1)))
+    truth = (
+        Ranked.of(("a", "b"), (0, 1)),
+        Ranked.of(("a", "b", "c"), (0, 1, 2)),
+        Ranked.of(("a", "b"), (0, 1)),
+    )
 
     def answers(*strengths):
-        return RankedAnswers(("x", "y", "z"), tuple(each.ranks for each in truth), tuple(each.lengths for each in truth), strengths)
+        return RankedAnswers(
+            ("x", "y", "z"),
+            tuple(each.ranks for each in truth),
+            tuple(each.lengths for each in truth),
+            strengths,
+        )
 
     one = answers((2.0, 1.0), (1.0, 3.0, 2.0), (1.0, 1.0))
     two = answers((1.0, 2.0), (3.0, 2.0, 1.0), (1.0, 1.0))
@@ -111,9 +122,11 @@ def test_two_that_differ_about_equal_responses_alone_are_both_right():
 )
 def test_a_significant_length_bias_is_reported(low, high, kind, fact):
     report = {
-        "longer_preferred_by_people": 0.5, "longer_preferred": 0.6, "apart": 200,
+        "longer_preferred_by_people": 0.5,
+        "longer_preferred": 0.6,
+        "apart": 200,
         "intervals": {"longer_surplus": {"low": low, "high": high}},
-    }  # fmt: skip
+    }
 
     found = ranking_page.length(report)
 
@@ -124,13 +137,21 @@ def test_a_significant_length_bias_is_reported(low, high, kind, fact):
 @pytest.mark.postgres
 def test_two_evaluations_of_equal_responses_alone_cannot_be_compared(project, mia, client_for):
     dataset = make_dataset(project, mia, task="preference")
-    rows = [(f"card {at}", "help", "late", "tie") for at in range(20)] + [(f"order {at}", "help", "late", "first") for at in range(20)]
+    rows = [(f"card {at}", "help", "late", "tie") for at in range(20)] + [
+        (f"order {at}", "help", "late", "first") for at in range(20)
+    ]
     splits = ["test"] * 10 + ["train", "validation"] * 5 + ["train", "validation"] * 10
-    import_texts(dataset, [(*row, split) for row, split in zip(rows, splits, strict=True)], mia, header=HEADER)
+    import_texts(
+        dataset, [(*row, split) for row, split in zip(rows, splits, strict=True)], mia, header=HEADER
+    )
     snapshot = freeze(dataset, mia)
-    one, two = (Evaluation.objects.get(run=make_run(snapshot, mia, seed=seed), split="test") for seed in (1, 2))
+    one, two = (
+        Evaluation.objects.get(run=make_run(snapshot, mia, seed=seed), split="test") for seed in (1, 2)
+    )
 
-    with pytest.raises(Refused, match="No shared row has a preferred response, so the evaluations can't be compared."):
+    with pytest.raises(
+        Refused, match="No shared row has a preferred response, so the evaluations can't be compared."
+    ):
         compare.paired_report(one, two)
 
     page = client_for(mia).get(f"/evaluations/compare/?a={one.uuid}&b={two.uuid}")
@@ -140,7 +161,11 @@ def test_two_evaluations_of_equal_responses_alone_cannot_be_compared(project, mi
 
 
 def test_the_position_of_a_response_is_no_rival():
-    report = {"task": "preference", "pair_accuracy": 0.95, "intervals": {"pair_accuracy": {"low": 0.9, "high": 0.98}}}
+    report = {
+        "task": "preference",
+        "pair_accuracy": 0.95,
+        "intervals": {"pair_accuracy": {"low": 0.9, "high": 0.98}},
+    }
     place = {"pair_accuracy": 1.0, "intervals": {"pair_accuracy": {"low": 1.0, "high": 1.0}}}
 
     assert rules.rival(report | {"baselines": {"first": place}}) is None

@@ -47,15 +47,23 @@ def test_a_queued_test_is_not_queued_again(client_for, evaluation, mia):
 
     answers = [
         client.post(f"/evaluations/{evaluation.uuid}/analyze/", KIND),
-        client.post(f"/api/v1/evaluations/{evaluation.uuid}/analyses/", KIND, content_type="application/json"),
+        client.post(
+            f"/api/v1/evaluations/{evaluation.uuid}/analyses/", KIND, content_type="application/json"
+        ),
     ]
 
     assert [answer.status_code for answer in answers] == [302, 202]
     job = Job.objects.get(kind="evaluation.robustness")
-    assert (job.state, job.queue, job.args) == ("queued", "evaluation", {"evaluation": str(evaluation.uuid), "item": ""})
+    assert (job.state, job.queue, job.args) == (
+        "queued",
+        "evaluation",
+        {"evaluation": str(evaluation.uuid), "item": ""},
+    )
     event = Event.objects.get(verb="evaluation.analysis_requested")
     assert json.loads(event.canonical)["payload"] == KIND | {"item": None}
-    assert 'value="robustness"' not in client.get(f"/evaluations/{evaluation.uuid}/robustness/").content.decode()
+    assert (
+        'value="robustness"' not in client.get(f"/evaluations/{evaluation.uuid}/robustness/").content.decode()
+    )
 
 
 def test_robustness_tests_need_permission_to_evaluate(client_for, evaluation, gita):
@@ -65,7 +73,10 @@ def test_robustness_tests_need_permission_to_evaluate(client_for, evaluation, gi
     assert client_for(gita).post(f"/evaluations/{evaluation.uuid}/analyze/", KIND).status_code == 403
     assert not Job.objects.filter(kind="evaluation.robustness").exists()
     assert not Event.objects.filter(verb="evaluation.analysis_requested").exists()
-    assert 'value="robustness"' not in client_for(gita).get(f"/evaluations/{evaluation.uuid}/robustness/").content.decode()
+    assert (
+        'value="robustness"'
+        not in client_for(gita).get(f"/evaluations/{evaluation.uuid}/robustness/").content.decode()
+    )
 
 
 def test_the_first_result_is_stored_with_its_digests(evaluation, probed, flips, mia):
@@ -76,8 +87,11 @@ def test_the_first_result_is_stored_with_its_digests(evaluation, probed, flips, 
     assert (probed.report, probed.rows) == (report, rows)
     payload = json.loads(Event.objects.get(verb="evaluation.analysis_recorded").canonical)["payload"]
     assert payload == KIND | {
-        "evaluation": str(evaluation.uuid), "item": None, "report_digest": digest_of(report), "rows_digest": rows.digest,
-    }  # fmt: skip
+        "evaluation": str(evaluation.uuid),
+        "item": None,
+        "report_digest": digest_of(report),
+        "rows_digest": rows.digest,
+    }
 
 
 def test_a_known_finding_is_not_computed_again(client_for, evaluation, probed, mia):
@@ -100,7 +114,10 @@ def test_each_probe_is_a_row_and_its_worst_flips_open(client_for, evaluation, pr
     assert table.content.count(b'<a href="?probe=') == 1
     worst = Item.objects.get(dataset=evaluation.snapshot.dataset, digest=flips[1].id)
     first = opened.context["flips"][0]
-    assert (first.text, first.disturbed) == ((worst.text,), (disturb("upper", worst.text, seed=1, name=worst.digest).text,))
+    assert (first.text, first.disturbed) == (
+        (worst.text,),
+        (disturb("upper", worst.text, seed=1, name=worst.digest).text,),
+    )
     assert worst.text.upper() in opened.content.decode()
 
 

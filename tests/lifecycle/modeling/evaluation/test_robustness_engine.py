@@ -1,4 +1,6 @@
-"""Robustness tests with the real engine and a tiny model: a trained run is tested, and nothing stored changes."""
+"""Robustness tests with the real engine and a tiny model: a trained run is tested, and nothing stored
+changes.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,14 @@ pytestmark = [pytest.mark.engine, pytest.mark.django_db]
 def test_a_trained_run_is_probed_by_its_job(project, mia, tmp_path):
     snapshot = make_snapshot(project, mia)
     base = make_base(project, mia, folder=make_tiny_base(tmp_path / "base"))
-    options = {"epochs": 12, "batch_size": 8, "learning_rate": 5e-3, "head_learning_rate": 0.02, "precision": "fp32", "patience": 0}
+    options = {
+        "epochs": 12,
+        "batch_size": 8,
+        "learning_rate": 5e-3,
+        "head_learning_rate": 0.02,
+        "precision": "fp32",
+        "patience": 0,
+    }
     run = training.launch(snapshot=snapshot, base=base, strategy="full", actor=mia, options=options)
     run_ok("training", "evaluation")
     run.refresh_from_db()
@@ -50,8 +59,17 @@ def test_a_trained_run_is_probed_by_its_job(project, mia, tmp_path):
 
 def test_a_span_run_is_probed_and_its_job_reports_progress(project, mia, tmp_path, client_for):
     base = make_base(project, mia, folder=make_tiny_base(tmp_path / "base"))
-    options = {"epochs": 12, "batch_size": 8, "learning_rate": 5e-3, "head_learning_rate": 0.02, "precision": "fp32", "patience": 0}
-    run = training.launch(snapshot=spans_snapshot(project, mia), base=base, strategy="full", actor=mia, options=options)
+    options = {
+        "epochs": 12,
+        "batch_size": 8,
+        "learning_rate": 5e-3,
+        "head_learning_rate": 0.02,
+        "precision": "fp32",
+        "patience": 0,
+    }
+    run = training.launch(
+        snapshot=spans_snapshot(project, mia), base=base, strategy="full", actor=mia, options=options
+    )
     run_ok("training", "evaluation")
     run.refresh_from_db()
     evaluation = queries.latest_evaluation(run, "test")
@@ -71,7 +89,13 @@ def test_a_span_run_is_probed_and_its_job_reports_progress(project, mia, tmp_pat
 
 def test_a_job_cancelled_while_predicting_stores_nothing(project, mia, tmp_path, monkeypatch):
     base = make_base(project, mia, folder=make_tiny_base(tmp_path / "base"))
-    run = training.launch(snapshot=multi_label_snapshot(project, mia), base=base, strategy="full", actor=mia, options={"epochs": 1})
+    run = training.launch(
+        snapshot=multi_label_snapshot(project, mia),
+        base=base,
+        strategy="full",
+        actor=mia,
+        options={"epochs": 1},
+    )
     run_ok("training", "evaluation")
     run.refresh_from_db()
     evaluation = queries.latest_evaluation(run, "test")
@@ -98,9 +122,18 @@ def test_a_job_cancelled_while_predicting_stores_nothing(project, mia, tmp_path,
 
 
 def test_a_generation_run_is_probed_by_its_prompts(project, mia, tmp_path, client_for):
-    options = {"epochs": 30, "batch_size": 8, "learning_rate": 2e-2, "precision": "fp32", "patience": 0, "max_new_tokens": 8}
+    options = {
+        "epochs": 30,
+        "batch_size": 8,
+        "learning_rate": 2e-2,
+        "precision": "fp32",
+        "patience": 0,
+        "max_new_tokens": 8,
+    }
     base = make_decoder(project, mia, tmp_path)
-    run = training.launch(snapshot=generation_snapshot(project, mia), base=base, strategy="full", actor=mia, options=options)
+    run = training.launch(
+        snapshot=generation_snapshot(project, mia), base=base, strategy="full", actor=mia, options=options
+    )
     run_ok("training", "evaluation")
     run.refresh_from_db()
     evaluation = queries.latest_evaluation(run, "test")

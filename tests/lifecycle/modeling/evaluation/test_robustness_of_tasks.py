@@ -1,4 +1,6 @@
-"""Robustness tests for every task: pages and API show its scores and describe changed predictions in its terms."""
+"""Robustness tests for every task: pages and API show its scores and describe changed predictions in its
+terms.
+"""
 
 from __future__ import annotations
 
@@ -19,11 +21,20 @@ from tests.task_types.examples import TRAINED as TASKS
 
 pytestmark = pytest.mark.django_db
 NAMED = {
-    "single_label": ("Accuracy", "Macro-F1"), "multi_label": ("Micro-F1", "Subset accuracy"),
-    "spans": ("Micro-F1", "Texts with every span correct"), "preference": ("Pairwise accuracy", "Best response first"),
-    "ranking": ("Pairwise accuracy", "Best response first"), "generation": ("ROUGE-L", "Exact match"), "chat": ("ROUGE-L", "Exact match"),
-}  # fmt: skip
-HEADS = {"preference": "Prompt and responses", "ranking": "Prompt and responses", "generation": "Prompt", "chat": "Prompt"}
+    "single_label": ("Accuracy", "Macro-F1"),
+    "multi_label": ("Micro-F1", "Subset accuracy"),
+    "spans": ("Micro-F1", "Texts with every span correct"),
+    "preference": ("Pairwise accuracy", "Best response first"),
+    "ranking": ("Pairwise accuracy", "Best response first"),
+    "generation": ("ROUGE-L", "Exact match"),
+    "chat": ("ROUGE-L", "Exact match"),
+}
+HEADS = {
+    "preference": "Prompt and responses",
+    "ranking": "Prompt and responses",
+    "generation": "Prompt",
+    "chat": "Prompt",
+}
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -31,7 +42,10 @@ def test_a_model_of_each_task_can_be_probed(task, measure, client_for, mia):
     evaluation, client = measure(task), client_for(mia)
     address = f"/evaluations/{evaluation.uuid}/robustness/"
 
-    report, page = client.get(f"/evaluations/{evaluation.uuid}/").content.decode(), client.get(address).content.decode()
+    report, page = (
+        client.get(f"/evaluations/{evaluation.uuid}/").content.decode(),
+        client.get(address).content.decode(),
+    )
     answer = client.post(f"/evaluations/{evaluation.uuid}/analyze/", {"kind": "robustness"})
 
     assert f'href="{address}"' in report
@@ -45,14 +59,19 @@ def test_a_model_of_each_task_can_be_probed(task, measure, client_for, mia):
 def test_its_scores_are_shown_and_a_finding_only_if_significant(task, measure, client_for, mia):
     evaluation = measure(task)
     items = items_of(evaluation)
-    probed = made_probes(evaluation, mia, [flip(task, item, probe) for item in items[:2] for probe in ("typos", "upper")])
+    probed = made_probes(
+        evaluation, mia, [flip(task, item, probe) for item in items[:2] for probe in ("typos", "upper")]
+    )
 
     page = client_for(mia).get(f"/evaluations/{evaluation.uuid}/robustness/")
     (found,) = client_for(mia).get(f"/api/v1/evaluations/{evaluation.uuid}/analyses/").json()
 
     first, second = NAMED[task]
     html = page.content.decode()
-    for text in (f'<th scope="col" class="num">{first}</th><th scope="col" class="num">{second}</th>', f"Change of {first}"):
+    for text in (
+        f'<th scope="col" class="num">{first}</th><th scope="col" class="num">{second}</th>',
+        f"Change of {first}",
+    ):
         assert text in html
     assert [line["name"] for line in page.context["lines"]] == list(PROBES)
     assert [line["name"] for line in page.context["harmed"]] == ["typos"]
@@ -74,7 +93,14 @@ def test_without_a_significant_change_the_page_has_a_note(measure, client_for, m
 def test_without_preferences_the_page_shows_not_measured(measure, client_for, mia):
     evaluation = measure("preference")
     probed = made_probes(evaluation, mia, [], harmed="")
-    nothing = {"baseline": None, "candidate": None, "difference": None, "low": None, "high": None, "verdict": "unclear"}
+    nothing = {
+        "baseline": None,
+        "candidate": None,
+        "difference": None,
+        "low": None,
+        "high": None,
+        "verdict": "unclear",
+    }
     probed.report["probes"]["typos"]["change"]["pair_accuracy"] = nothing
     probed.report["probes"]["typos"].pop("pair_accuracy")
     with patch.object(robustness_page.queries, "analysis", lambda *given: probed):
@@ -103,9 +129,10 @@ def test_changed_predictions_are_described_and_link_to_the_item(task, measure, c
     if task in ("single_label", "multi_label", "spans"):
         assert worst.text == (item.text,)
     expected = {
-        "single_label": (("card",), ("card",), ("refund",)), "multi_label": (("card",), ("card",), ("card", "refund")),
+        "single_label": (("card",), ("card",), ("refund",)),
+        "multi_label": (("card",), ("card",), ("card", "refund")),
         "spans": ((f"“{text[:2].upper()}” thing",), (f"“{text[:2].upper()}” thing",), ()),
-    }  # fmt: skip
+    }
     if task in expected:
         assert (worst.true, worst.before, worst.after) == expected[task]
     elif task in ("preference", "ranking"):
@@ -137,7 +164,9 @@ def test_without_permission_neither_texts_nor_responses_are_shown(task, measure,
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_the_query_count_does_not_depend_on_flips(task, measure, client_for, mia, django_assert_max_num_queries):
+def test_the_query_count_does_not_depend_on_flips(
+    task, measure, client_for, mia, django_assert_max_num_queries
+):
     evaluation, client = measure(task), client_for(mia)
     items = items_of(evaluation)
     made_probes(evaluation, mia, [flip(task, items[0])] + [flip(task, item, "half") for item in items])

@@ -32,7 +32,9 @@ from tests.support.training import make_run, make_snapshot
 
 def answers(responses: dict[str, str], targets: dict[str, str] | None = None) -> TextAnswers:
     ids = tuple(responses)
-    return TextAnswers(ids, tuple((targets or {}).get(each, "same") for each in ids), tuple(responses.values()), None, ())
+    return TextAnswers(
+        ids, tuple((targets or {}).get(each, "same") for each in ids), tuple(responses.values()), None, ()
+    )
 
 
 @pytest.fixture
@@ -44,7 +46,10 @@ def snapshot(project, mia):
 def pair(snapshot, project, mia):
     """The test evaluations of two runs."""
     base = make_decoder(project, mia)
-    runs = [make_generation_run(snapshot, mia, base, quality=quality, seed=seed) for quality, seed in ((0.3, 1), (0.9, 2))]
+    runs = [
+        make_generation_run(snapshot, mia, base, quality=quality, seed=seed)
+        for quality, seed in ((0.3, 1), (0.9, 2))
+    ]
     return [queries.latest_evaluation(run, "test") for run in runs]
 
 
@@ -67,9 +72,14 @@ def choose(side: SideBySide, person, better: str, *, most: int = 100) -> int:
             swapped = slot.item.external_id in side.swapped
             choice = side_by_side.OTHER[better] if swapped and better in side_by_side.OTHER else better
             submit(
-                queue_id=side.queue.uuid, actor=person, slot_id=slot.pk, token=slot.lease_token, value={"choice": choice},
-                client_key=uuid4(), seconds=3.0,
-            )  # fmt: skip
+                queue_id=side.queue.uuid,
+                actor=person,
+                slot_id=slot.pk,
+                token=slot.lease_token,
+                value={"choice": choice},
+                client_key=uuid4(),
+                seconds=3.0,
+            )
             done += 1
     return done
 
@@ -81,7 +91,10 @@ def test_pairs_are_different_responses_to_the_same_prompt():
 
     pairs, same = side_by_side.pairs_of(first, second, most=10, seed=1)
 
-    assert [(each.item, each.first, each.second) for each in pairs] == [("a", "yes", "maybe"), ("c", "so", "not so")]
+    assert [(each.item, each.first, each.second) for each in pairs] == [
+        ("a", "yes", "maybe"),
+        ("c", "so", "not so"),
+    ]
     assert same == 1
     assert side_by_side.pairs_of(first, second, most=10, seed=1) == (pairs, same)
 
@@ -98,7 +111,14 @@ def test_about_half_of_the_pairs_are_swapped():
 
 
 def test_choices_are_counted_by_model_in_either_order():
-    choices = [("a", "first"), ("b", "first"), ("c", "second"), ("d", "second"), ("e", "tie"), ("f", "neither")]
+    choices = [
+        ("a", "first"),
+        ("b", "first"),
+        ("c", "second"),
+        ("d", "second"),
+        ("e", "tie"),
+        ("f", "neither"),
+    ]
 
     found = side_by_side.tally(choices, ["b", "c"])
 
@@ -107,13 +127,20 @@ def test_choices_are_counted_by_model_in_either_order():
     assert found.verdict == "unclear"
 
 
-@pytest.mark.parametrize(("first", "second", "verdict"), [(2, 18, "second"), (18, 2, "first"), (8, 12, "unclear"), (0, 0, "unclear")])
+@pytest.mark.parametrize(
+    ("first", "second", "verdict"),
+    [(2, 18, "second"), (18, 2, "first"), (8, 12, "unclear"), (0, 0, "unclear")],
+)
 def test_a_model_is_preferred_only_if_significant(first, second, verdict):
-    found = side_by_side.tally([(str(at), "first" if at < first else "second") for at in range(first + second)], [])
+    found = side_by_side.tally(
+        [(str(at), "first" if at < first else "second") for at in range(first + second)], []
+    )
 
     assert found.verdict == verdict
     fact = side_by_side.summary_of(found, "Run 1", "Run 2")["fact"]
-    assert {"second": "Annotators prefer Run 2.", "first": "Annotators prefer Run 1."}.get(verdict, fact) == fact
+    assert {"second": "Annotators prefer Run 2.", "first": "Annotators prefer Run 1."}.get(
+        verdict, fact
+    ) == fact
 
 
 def test_ties_alone_are_inconclusive():
@@ -121,8 +148,9 @@ def test_ties_alone_are_inconclusive():
 
     assert found == Tally(0, 0, 1, 1, None, 0.0, 1.0, 1.0)
     assert side_by_side.summary_of(found, "Run 1", "Run 2") == {
-        "fact": "Neither was preferred in any pair.", "text": "1 about the same, 1 both bad.",
-    }  # fmt: skip
+        "fact": "Neither was preferred in any pair.",
+        "text": "1 about the same, 1 both bad.",
+    }
 
 
 # ── From start to result ────────────────────────────────────────────────────
@@ -159,16 +187,28 @@ def test_the_result_is_shown_once_every_pair_is_decided(opened, mia, ana, client
 
 
 def test_pairs_that_others_add_to_the_dataset_do_not_count(opened, mia, ana):
-    body = json.dumps({"id": "more", "content": json.dumps({"prompt": "p", "responses": ["a", "b"]})}).encode()
-    upload = datasets.receive_upload(dataset=opened.dataset, actor=mia, file=io.BytesIO(body), file_name="more.jsonl")
+    body = json.dumps(
+        {"id": "more", "content": json.dumps({"prompt": "p", "responses": ["a", "b"]})}
+    ).encode()
+    upload = datasets.receive_upload(
+        dataset=opened.dataset, actor=mia, file=io.BytesIO(body), file_name="more.jsonl"
+    )
     datasets.inspect(upload_id=upload.uuid, actor=mia, encoding="utf-8", parser="jsonl")
     datasets.set_mapping(upload_id=upload.uuid, actor=mia, mapping={"id": "id", "content": "content"})
     datasets.accept_upload(upload_id=upload.uuid, actor=mia)
     run_ok("default")
-    queue = open_queue(dataset_id=opened.dataset.uuid, actor=mia, name="More", source="upload", upload_id=upload.uuid)
+    queue = open_queue(
+        dataset_id=opened.dataset.uuid, actor=mia, name="More", source="upload", upload_id=upload.uuid
+    )
     (slot,) = claim(queue_id=queue.uuid, actor=ana)
     submit(
-        queue_id=queue.uuid, actor=ana, slot_id=slot.pk, token=slot.lease_token, value={"choice": "first"}, client_key=uuid4(), seconds=3.0
+        queue_id=queue.uuid,
+        actor=ana,
+        slot_id=slot.pk,
+        token=slot.lease_token,
+        value={"choice": "first"},
+        client_key=uuid4(),
+        seconds=3.0,
     )
 
     assert queries.choices_of(queries.get_side(mia, opened.uuid)) == []
@@ -180,7 +220,12 @@ def test_a_queue_closed_early_shows_partial_results(opened, mia, ana):
 
     found = side_by_side_page.shown(mia, queries.get_side(mia, opened.uuid))
 
-    assert (found["ended"], found["decided"], found["tally"].first, found["tally"].verdict) == (True, 6, 6, "first")
+    assert (found["ended"], found["decided"], found["tally"].first, found["tally"].verdict) == (
+        True,
+        6,
+        6,
+        "first",
+    )
 
 
 def test_opening_needs_imported_pairs_and_happens_once(asked, mia):
@@ -225,7 +270,9 @@ def test_classification_models_are_refused(project, mia):
 
 
 def test_models_of_different_data_are_refused(pair, project, mia):
-    other = make_generation_run(generation_snapshot(project, mia, name="other"), mia, make_decoder(project, mia, name="second"))
+    other = make_generation_run(
+        generation_snapshot(project, mia, name="other"), mia, make_decoder(project, mia, name="second")
+    )
 
     with pytest.raises(Refused, match="The two evaluations are on different datasets"):
         actions.ask_people(first=pair[0], second=queries.latest_evaluation(other, "test"), actor=mia)
@@ -240,7 +287,10 @@ def test_the_same_form_sent_twice_starts_one_test(pair, mia, client_for):
 
     assert one.url == two.url
     assert (SideBySide.objects.count(), Dataset.objects.filter(task="preference").count()) == (1, 1)
-    assert client.post("/evaluations/side-by-side/", form | {"a": pair[1].uuid, "b": pair[0].uuid}).status_code == 409
+    assert (
+        client.post("/evaluations/side-by-side/", form | {"a": pair[1].uuid, "b": pair[0].uuid}).status_code
+        == 409
+    )
     assert SideBySide.objects.count() == 1
 
 
@@ -258,7 +308,9 @@ def test_a_preference_test_starts_from_the_comparison(pair, mia, client_for):
     client, address = client_for(mia), f"/evaluations/compare/?a={pair[0].uuid}&b={pair[1].uuid}"
     assert "Start preference test" in client.get(address).content.decode()
 
-    sent = client.post("/evaluations/side-by-side/", {"key": uuid4(), "a": pair[0].uuid, "b": pair[1].uuid, "pairs": 15})
+    sent = client.post(
+        "/evaluations/side-by-side/", {"key": uuid4(), "a": pair[0].uuid, "b": pair[1].uuid, "pairs": 15}
+    )
 
     side = SideBySide.objects.get()
     assert sent.url == f"/evaluations/side-by-side/{side.uuid}/"
@@ -268,7 +320,10 @@ def test_a_preference_test_starts_from_the_comparison(pair, mia, client_for):
     assert client.post(f"{sent.url}open/", {"overlap": 1}).status_code == 302
     assert "0 of 15 pairs decided" in client.get(sent.url).content.decode()
     assert "15 pairs, started by Mia" in client.get(address).content.decode()
-    assert "15 pairs, started by Mia" in client.get(f"/evaluations/compare/?a={pair[1].uuid}&b={pair[0].uuid}").content.decode()
+    assert (
+        "15 pairs, started by Mia"
+        in client.get(f"/evaluations/compare/?a={pair[1].uuid}&b={pair[0].uuid}").content.decode()
+    )
 
 
 def test_an_empty_form_starts_no_test(pair, mia, client_for):
@@ -286,7 +341,9 @@ def test_the_api_starts_opens_and_reports_a_test(pair, mia, ana, client_for):
 
     made = client.post("/api/v1/side-by-side/", body, content_type="application/json").json()
     run_ok("default")
-    opened = client.post(f"/api/v1/side-by-side/{made['uuid']}/open/", {"overlap": 1}, content_type="application/json").json()
+    opened = client.post(
+        f"/api/v1/side-by-side/{made['uuid']}/open/", {"overlap": 1}, content_type="application/json"
+    ).json()
     assert (made["queue"], opened["chosen"], opened["decided"]) == (None, None, 0)
     choose(queries.get_side(mia, made["uuid"]), ana, "second")
     side = client.get(f"/api/v1/side-by-side/{made['uuid']}/").json()
@@ -306,7 +363,12 @@ def test_strangers_find_nothing(asked, otto, client_for):
 def test_seeds_draw_different_pairs():
     many = {f"{at:03d}": "left" for at in range(100)}
     drawn = [
-        tuple(each.item for each in side_by_side.pairs_of(answers(many), answers(dict.fromkeys(many, "right")), most=20, seed=seed)[0])
+        tuple(
+            each.item
+            for each in side_by_side.pairs_of(
+                answers(many), answers(dict.fromkeys(many, "right")), most=20, seed=seed
+            )[0]
+        )
         for seed in (1, 1, 2)
     ]
 

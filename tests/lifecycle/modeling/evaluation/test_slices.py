@@ -37,13 +37,29 @@ def test_each_group_has_its_scores_and_the_worst_is_named_first(client_for, meas
     page = asked(client_for, mia, measured, column="metadata:channel")
 
     found = {group["name"]: group for group in page.context["report"]["groups"]}
-    assert {name: group["rows"] for name, group in found.items()} == {"mail": 239, "phone": 120, "No value": 120, "app": 1}
-    assert [found[name]["scores"]["accuracy"] and found[name]["scores"]["accuracy"]["value"] for name in ("phone", "mail", "app")] == [
-        0.5, 1.0, None,
-    ]  # fmt: skip
+    assert {name: group["rows"] for name, group in found.items()} == {
+        "mail": 239,
+        "phone": 120,
+        "No value": 120,
+        "app": 1,
+    }
+    assert [
+        found[name]["scores"]["accuracy"] and found[name]["scores"]["accuracy"]["value"]
+        for name in ("phone", "mail", "app")
+    ] == [
+        0.5,
+        1.0,
+        None,
+    ]
     truth = [int(at % 2) for at in range(120)]
-    assert found["phone"]["scores"]["macro_f1"]["value"] == pytest.approx(f1_score(truth, [0] * 120, average="macro"))
-    assert (found["phone"]["difference"], found["phone"]["verdict"], found["app"]["verdict"]) == (-0.5, "worse", "insufficient")
+    assert found["phone"]["scores"]["macro_f1"]["value"] == pytest.approx(
+        f1_score(truth, [0] * 120, average="macro")
+    )
+    assert (found["phone"]["difference"], found["phone"]["verdict"], found["app"]["verdict"]) == (
+        -0.5,
+        "worse",
+        "insufficient",
+    )
     content = page.content.decode()
     assert "phone is below the rest: accuracy 0.500 (" in content
     assert content.index("phone is below the rest") < content.index("Scores by slice")
@@ -68,13 +84,25 @@ def test_the_api_returns_the_same(client_for, measured, mia):
 
     assert {"key": "metadata:age", "name": "age"} in found["columns"]
     assert [group["scores"] for group in found["groups"]] == [group["scores"] for group in page["groups"]]
-    assert (found["fairness"], found["worst"], found["worse"]) == (page["fairness"], page["worst"], page["worse"])
-    assert (found["measures"], found["measure"], found["test"]) == (["accuracy", "macro_f1"], "accuracy", "fisher")
+    assert (found["fairness"], found["worst"], found["worse"]) == (
+        page["fairness"],
+        page["worst"],
+        page["worse"],
+    )
+    assert (found["measures"], found["measure"], found["test"]) == (
+        ["accuracy", "macro_f1"],
+        "accuracy",
+        "fisher",
+    )
     assert get_slices(client_for, mia, measured)["groups"] is None
 
 
 def test_invalid_parameters_are_refused(client_for, measured, mia):
-    asked_for = {"column": "secret"}, {"column": "fact:length", "class": "zoo"}, {"column": "fact:length", "measure": "macro_f1"}
+    asked_for = (
+        {"column": "secret"},
+        {"column": "fact:length", "class": "zoo"},
+        {"column": "fact:length", "measure": "macro_f1"},
+    )
     column, label, measure = (get_slices(client_for, mia, measured, **each) for each in asked_for)
 
     assert column["fields"]["column"][0].startswith("Choose one of fact:length, fact:file, metadata:age")
@@ -86,10 +114,17 @@ def test_invalid_parameters_are_refused(client_for, measured, mia):
 
 def test_numbers_are_binned_and_text_facts_are_columns(client_for, measured, mia):
     ages, lengths, files = (
-        get_slices(client_for, mia, measured, column=column)["groups"] for column in ("metadata:age", "fact:length", "fact:file")
+        get_slices(client_for, mia, measured, column=column)["groups"]
+        for column in ("metadata:age", "fact:length", "fact:file")
     )
 
-    assert [group["name"] for group in ages] == ["Up to 23", "Over 23 to 47", "Over 47 to 71", "Over 71 to 95", "Over 95"]
+    assert [group["name"] for group in ages] == [
+        "Up to 23",
+        "Over 23 to 47",
+        "Over 47 to 71",
+        "Over 71 to 95",
+        "Over 95",
+    ]
     assert [group["rows"] for group in ages] == [96] * 5
     assert sum(group["rows"] for group in lengths) == 480
     assert [group["name"] for group in files] == ["rows.csv"]
@@ -108,21 +143,28 @@ def test_the_rows_of_a_group_open_errors_first(client_for, measured, mia):
     texts = Item.objects.filter(metadata__channel="phone").values_list("text", flat=True)
     assert {line.text for line in errors.context["lines"]} < set(texts)
     following = client_for(mia).get(errors.request["PATH_INFO"] + errors.context["pager"]["next"])
-    assert {line.answer.item for line in following.context["lines"]}.isdisjoint(line.answer.item for line in errors.context["lines"])
+    assert {line.answer.item for line in following.context["lines"]}.isdisjoint(
+        line.answer.item for line in errors.context["lines"]
+    )
 
 
 def test_wide_metadata_offers_some_columns_and_truncates_long_values(client_for, measured, mia, monkeypatch):
     monkeypatch.setattr(slices, "COLUMNS", 1)
     offered = [column.name for column in asked(client_for, mia, measured).context["columns"]]
     monkeypatch.setattr(slices, "READ", 3)
-    values = slices.values(measured, slices.Column("metadata:channel", "channel"), queries.grouped_of(measured).ids)
+    values = slices.values(
+        measured, slices.Column("metadata:channel", "channel"), queries.grouped_of(measured).ids
+    )
 
     assert offered[2:] == ["age"]
     assert {value for value in values if value} <= {"pho", "mai", "app", "web", "cha"}
     assert "pho" in values
 
 
-@pytest.mark.parametrize("query", ["", "?column=metadata:channel", "?column=metadata:channel&group=4", "?column=metadata:channel&group=²"])
+@pytest.mark.parametrize(
+    "query",
+    ["", "?column=metadata:channel", "?column=metadata:channel&group=4", "?column=metadata:channel&group=²"],
+)
 def test_an_unknown_slice_is_404(client_for, measured, mia, query):
     assert client_for(mia).get(f"/evaluations/{measured.uuid}/slices/items/{query}").status_code == 404
 

@@ -38,7 +38,10 @@ ONE = SpanPredictions(
 def test_every_span_is_shown_with_its_prediction():
     first, second = every(ONE)
 
-    assert [(each.kind, each.true, each.true_text, each.found, each.found_text) for each in span_page.mistakes(TEXT, first)] == [
+    assert [
+        (each.kind, each.true, each.true_text, each.found, each.found_text)
+        for each in span_page.mistakes(TEXT, first)
+    ] == [
         ("boundary", "PER", "Anna Bell", "PER", "Anna"),
         ("invented", "", "", "LOC", "met"),
         ("class", "PER", "Carl", "LOC", "Carl"),
@@ -52,8 +55,12 @@ def test_the_text_is_cut_where_spans_begin_and_end():
 
     assert "".join(piece.text for piece in pieces) == TEXT
     assert [(piece.text, piece.true, piece.found) for piece in pieces if piece.true or piece.found] == [
-        ("Anna", "PER", "PER"), (" Bell", "PER", ""), ("met", "", "LOC"), ("Carl", "PER", "LOC"), ("York", "LOC", ""),
-    ]  # fmt: skip
+        ("Anna", "PER", "PER"),
+        (" Bell", "PER", ""),
+        ("met", "", "LOC"),
+        ("Carl", "PER", "LOC"),
+        ("York", "LOC", ""),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -82,23 +89,39 @@ def test_texts_are_sorted_by_most_confident_error_then_count_then_digest(tmp_pat
     def found(*sure):
         return tuple(Found(at, at + 1, 0, confidence) for at, confidence in enumerate(sure))
 
-    rows = {"d": found(0.5), "c": found(0.9, 0.1), "b": found(0.9), "a": found(0.9), "right": (), "missed": ()}
+    rows = {
+        "d": found(0.5),
+        "c": found(0.9, 0.1),
+        "b": found(0.9),
+        "a": found(0.9),
+        "right": (),
+        "missed": (),
+    }
     truth = tuple(((0, 4, 1),) if name == "missed" else () for name in rows)
     given = SpanPredictions(("LOC", "PER"), tuple(rows), truth, tuple(rows.values()), np.zeros(6), np.ones(6))
     span_predictions.ENTRY.write(tmp_path / "rows.parquet", given, "test")
 
-    order = span_predictions.ENTRY.read(tmp_path / "rows.parquet", span_predictions.ENTRY.find(tmp_path / "rows.parquet")).ids
+    order = span_predictions.ENTRY.read(
+        tmp_path / "rows.parquet", span_predictions.ENTRY.find(tmp_path / "rows.parquet")
+    ).ids
 
     assert order == ("c", "a", "b", "d", "missed")
 
 
 def test_changes_compare_all_spans_of_a_text_whatever_the_order_of_the_classes():
     right = SpanPredictions(
-        ("PER", "LOC"), ("two", "one"), (((0, 4, 1),), tuple((start, end, 1 - label) for start, end, label in TRUTH)),
-        ((), tuple(Found(start, end, 1 - label, 0.9) for start, end, label in TRUTH)), np.zeros(2), np.ones(2),
-    )  # fmt: skip
+        ("PER", "LOC"),
+        ("two", "one"),
+        (((0, 4, 1),), tuple((start, end, 1 - label) for start, end, label in TRUTH)),
+        ((), tuple(Found(start, end, 1 - label, 0.9) for start, end, label in TRUTH)),
+        np.zeros(2),
+        np.ones(2),
+    )
 
-    assert [(each.item, each.kind) for each in ROWS.changes(ONE, right)] == [("two", "broken"), ("one", "fixed")]
+    assert [(each.item, each.kind) for each in ROWS.changes(ONE, right)] == [
+        ("two", "broken"),
+        ("one", "fixed"),
+    ]
     assert ROWS.changes(ONE, ONE) == []
     assert ROWS.turned(ONE, right, ()) == {"LOC": {"one": 1, "two": -1}, "PER": {"one": 1}}
 
@@ -143,7 +166,9 @@ def test_texts_show_both_spans_and_can_be_queued(measured, client_for, mia):
     assert "Label selected items" in page
 
 
-def test_losses_in_different_units_are_not_compared_and_the_page_explains(snapshot, measured, client_for, mia, monkeypatch):
+def test_losses_in_different_units_are_not_compared_and_the_page_explains(
+    snapshot, measured, client_for, mia, monkeypatch
+):
     other = queries.latest_evaluation(make_run(snapshot, mia, accuracy=1.0, seed=2), "test")
 
     def by_pieces(evaluation, through=queries.rows_of):
@@ -168,7 +193,12 @@ def engine(monkeypatch):
             here = [{"start": at, "end": at + 4, "label": "thing", "confidence": 0.75}] if at >= 0 else []
             return {"spans": here, "tokens": 4}
 
-        return {"task": "spans", "labels": ["thing", "wish"], "thresholds": None, "answers": [found(text) for text in texts]}
+        return {
+            "task": "spans",
+            "labels": ["thing", "wish"],
+            "thresholds": None,
+            "answers": [found(text) for text in texts],
+        }
 
     monkeypatch.setattr(warm, "predict", predict)
 
@@ -178,7 +208,9 @@ def test_spans_are_pre_labeled_by_stable_ids_and_texts_without_any_get_none(snap
     add_items(snapshot.dataset, mia, ["a card and money", "nothing of either"])
     queue = make_queue(snapshot.dataset, mia)
 
-    actions.suggest(dataset=snapshot.dataset, model=suggesters.get_model(mia, "run", run.uuid), actor=mia, queue=queue)
+    actions.suggest(
+        dataset=snapshot.dataset, model=suggesters.get_model(mia, "run", run.uuid), actor=mia, queue=queue
+    )
     run_ok("default")
 
     (suggestion,) = Suggestion.objects.filter(source="run").select_related("item")

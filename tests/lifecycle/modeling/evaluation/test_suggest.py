@@ -30,7 +30,8 @@ from tests.support.training import make_run
 
 pytestmark = pytest.mark.django_db
 FRESH = ["my card is gone", "give me the money back", "the password is wrong"]
-SURE = {"card": [0.9, 0.06, 0.04], "money": [0.02, 0.38, 0.6], "password": [0.32, 0.28, 0.4]}  # card, login, refund
+# card, login, refund
+SURE = {"card": [0.9, 0.06, 0.04], "money": [0.02, 0.38, 0.6], "password": [0.32, 0.28, 0.4]}
 
 
 @pytest.fixture
@@ -52,7 +53,10 @@ def engine(monkeypatch):
     def predict(folder, texts, timeout_seconds=0.0):
         assert (folder / "lifecycle.json").is_file()
         asked.append(texts)
-        rows = [next((shares for word, shares in SURE.items() if word in text), [0.34, 0.33, 0.33]) for text in texts]
+        rows = [
+            next((shares for word, shares in SURE.items() if word in text), [0.34, 0.33, 0.33])
+            for text in texts
+        ]
         return {"labels": ["card", "login", "refund"], "answers": [{"probabilities": row} for row in rows]}
 
     monkeypatch.setattr(warm, "predict", predict)
@@ -76,10 +80,12 @@ def test_a_run_pre_labels_the_open_items_of_a_queue(queue, run, engine, mia, ana
     run_ok("default")
 
     assert suggestions_in(queue) == [
-        ("give me the money back", "refund", 0.6, "Run 1"), ("give me the money back", "login", 0.38, "Run 1"),
-        ("the password is wrong", "refund", 0.4, "Run 1"), ("the password is wrong", "card", 0.32, "Run 1"),
+        ("give me the money back", "refund", 0.6, "Run 1"),
+        ("give me the money back", "login", 0.38, "Run 1"),
+        ("the password is wrong", "refund", 0.4, "Run 1"),
+        ("the password is wrong", "card", 0.32, "Run 1"),
         ("the password is wrong", "login", 0.28, "Run 1"),
-    ]  # fmt: skip
+    ]
     row = Suggestion.objects.filter(item__in=queue_items(queue)).first()
     assert (row.source, row.source_digest) == ("run", run.artifact.root_digest)
     event = Event.objects.get(verb="evaluation.prelabels_requested")
@@ -106,7 +112,9 @@ def test_pre_labeled_items_are_not_predicted_again(queue, run, engine, mia):
     assert len(suggestions_in(queue)) == 7
 
 
-def test_pre_labels_of_several_models_are_stored_and_the_newest_is_shown(queue, snapshot, run, engine, mia, ana):
+def test_pre_labels_of_several_models_are_stored_and_the_newest_is_shown(
+    queue, snapshot, run, engine, mia, ana
+):
     close_queue(queue_id=queue.uuid, actor=mia)
     queue = make_queue(queue.dataset, mia, name="all seen", hidden_share=0)
     other = make_run(snapshot, mia, splits=(), seed=2)
@@ -127,16 +135,27 @@ def test_a_registered_version_suggests_after_its_bytes_were_verified(project, mi
     dataset = version.run.snapshot.dataset
     names = [label.name for label in latest_schema(dataset).labels.all()][:3]
     type(version.run).objects.filter(pk=version.run_id).update(spec={"labels": names})
-    monkeypatch.setattr(warm, "predict", lambda folder, texts, _: {
-        "labels": names, "answers": [{"probabilities": [0.7, 0.2, 0.1]} for _ in texts] if (folder / "model.sig").is_file() else [],
-    })  # fmt: skip
+    monkeypatch.setattr(
+        warm,
+        "predict",
+        lambda folder, texts, _: {
+            "labels": names,
+            "answers": (
+                [{"probabilities": [0.7, 0.2, 0.1]} for _ in texts]
+                if (folder / "model.sig").is_file()
+                else []
+            ),
+        },
+    )
     add_items(dataset, mia, FRESH)
     queue = make_queue(dataset, mia)
 
     actions.suggest(dataset=dataset, model=model_of(version, mia, "version"), actor=mia, queue=queue)
     run_ok("default")
 
-    assert {(row[1], row[2], row[3]) for row in suggestions_in(queue) if row[2] > 0.5} == {(names[0], 0.7, str(version))}
+    assert {(row[1], row[2], row[3]) for row in suggestions_in(queue) if row[2] > 0.5} == {
+        (names[0], 0.7, str(version))
+    }
     assert Suggestion.objects.filter(item__in=queue_items(queue)).first().source_digest == version.root_digest
 
 
@@ -175,7 +194,12 @@ def test_labels_match_by_stable_id_through_merges_and_otherwise_by_name():
     card, login, refund, other = (uuid4() for _ in range(4))
     classes = {card: "Card", login: "login", other: "other"}
 
-    matched = suggested.match(["card", "refund", "gone"], {"card": card, "refund": refund, "gone": uuid4()}, classes, {refund: login})
+    matched = suggested.match(
+        ["card", "refund", "gone"],
+        {"card": card, "refund": refund, "gone": uuid4()},
+        classes,
+        {refund: login},
+    )
     elsewhere = suggested.match(["card", "login"], {}, classes, {})
 
     assert matched == suggested.Match({"card": "Card", "refund": "login"}, ("gone",), ("other",))
@@ -185,7 +209,10 @@ def test_labels_match_by_stable_id_through_merges_and_otherwise_by_name():
 def test_labels_that_do_not_match_are_shown(queue, snapshot, run, mia, client_for):
     dataset = queue.dataset
     names = labels_by_name(latest_schema(dataset))
-    specs = [LabelSpec("Cards", stable_id=names["card"].stable_id), LabelSpec("refund", stable_id=names["refund"].stable_id)]
+    specs = [
+        LabelSpec("Cards", stable_id=names["card"].stable_id),
+        LabelSpec("refund", stable_id=names["refund"].stable_id),
+    ]
     publish_schema(dataset_id=dataset.uuid, actor=mia, labels=[*specs, LabelSpec("fraud")])
 
     page = client_for(mia).get(f"/evaluations/pre-label/{dataset.uuid}/").content.decode()
@@ -199,7 +226,9 @@ def test_a_renamed_class_is_suggested_by_its_new_name(queue, run, engine, mia):
     names = labels_by_name(latest_schema(dataset))
     renamed = {"card": "Cards", "login": "login", "refund": "refund"}
     publish_schema(
-        dataset_id=dataset.uuid, actor=mia, labels=[LabelSpec(new, stable_id=names[old].stable_id) for old, new in renamed.items()]
+        dataset_id=dataset.uuid,
+        actor=mia,
+        labels=[LabelSpec(new, stable_id=names[old].stable_id) for old, new in renamed.items()],
     )
 
     actions.suggest(dataset=dataset, model=model_of(run, mia), actor=mia, queue=queue)
@@ -225,7 +254,9 @@ def test_other_tasks_are_refused_with_an_alternative(project, run, mia, client_f
     for task in ("generation", "chat", "preference", "ranking"):
         dataset = make_dataset(project, mia, (), name=task, slug=task.replace("_", "-"), task=task)
 
-        with pytest.raises(Refused, match="Pre-labeling with models isn't available for this dataset's task."):
+        with pytest.raises(
+            Refused, match="Pre-labeling with models isn't available for this dataset's task."
+        ):
             actions.suggest(dataset=dataset, model=model_of(run, mia), actor=mia)
 
         page = client_for(mia).get(f"/evaluations/pre-label/{dataset.uuid}/").content.decode()
@@ -291,7 +322,9 @@ def test_an_unknown_model_is_refused_on_the_page(queue, mia, client_for):
     assert not Job.objects.filter(kind="evaluation.suggest").exists()
 
 
-def test_the_query_count_does_not_grow_with_models(queue, snapshot, run, mia, client_for, django_assert_max_num_queries):
+def test_the_query_count_does_not_grow_with_models(
+    queue, snapshot, run, mia, client_for, django_assert_max_num_queries
+):
     client, url = client_for(mia), f"/evaluations/pre-label/{queue.dataset.uuid}/"
     client.get(url)
     with CaptureQueriesContext(connection) as few:
@@ -308,7 +341,11 @@ def test_the_api_lists_models_and_pre_labels_with_one(queue, run, engine, mia, c
     client, url = client_for(mia), f"/api/v1/datasets/{queue.dataset.uuid}/pre-label/"
 
     found = client.get(url).json()
-    started = client.post(url, {"kind": "run", "model": str(run.uuid), "queue": str(queue.uuid)}, content_type="application/json")
+    started = client.post(
+        url,
+        {"kind": "run", "model": str(run.uuid), "queue": str(queue.uuid)},
+        content_type="application/json",
+    )
 
     assert found == [
         {

@@ -28,7 +28,10 @@ def get_threshold(client, evaluation, **asked):
 
 def both(run):
     """Evaluations of a run on validation and test."""
-    return [queries.latest_evaluation(run, split) or make_evaluation(run, split, accuracy=0.6) for split in ("validation", "test")]
+    return [
+        queries.latest_evaluation(run, split) or make_evaluation(run, split, accuracy=0.6)
+        for split in ("validation", "test")
+    ]
 
 
 # ── Multi-label ─────────────────────────────────────────────────────────────
@@ -55,20 +58,32 @@ def test_it_is_chosen_on_validation_and_measured_on_test_by_class_probability(se
     validation, test = several
     here, there = (queries.rows_of(each) for each in several)
     number = here.labels.index("card")
-    precision, recall, thresholds = precision_recall_curve(here.truth[:, number], here.probabilities[:, number])
+    precision, recall, thresholds = precision_recall_curve(
+        here.truth[:, number], here.probabilities[:, number]
+    )
     enough = [at for at in range(len(thresholds)) if recall[at] >= 0.7]
     best = max(enough, key=lambda at: (precision[at], thresholds[at]))
 
     for evaluation in several:
-        found = get_threshold(client_for(mia), evaluation, **{"class": "card", "goal": "recall", "target": 0.7}).json()
+        found = get_threshold(
+            client_for(mia), evaluation, **{"class": "card", "goal": "recall", "target": 0.7}
+        ).json()
 
-        assert (found["chosen_on"]["uuid"], found["measured_on"]["uuid"]) == (str(validation.uuid), str(test.uuid))
+        assert (found["chosen_on"]["uuid"], found["measured_on"]["uuid"]) == (
+            str(validation.uuid),
+            str(test.uuid),
+        )
         assert found["low"] == found["high"] == thresholds[best]
     given, true = there.probabilities[:, number] >= thresholds[best], there.truth[:, number]
     assert found["outcome"]["counts"] == {
-        "hit": int((given & true).sum()), "false": int((given & ~true).sum()), "missed": int((~given & true).sum()),
-        "passed": int((~given & ~true).sum()), "person": 0, "positives": int(true.sum()), "unscored": 0,
-    }  # fmt: skip
+        "hit": int((given & true).sum()),
+        "false": int((given & ~true).sum()),
+        "missed": int((~given & true).sum()),
+        "passed": int((~given & ~true).sum()),
+        "person": 0,
+        "positives": int(true.sum()),
+        "unscored": 0,
+    }
 
 
 def test_it_is_compared_with_the_models_threshold_and_its_origin_is_shown(several, client_for, mia):
@@ -82,7 +97,10 @@ def test_it_is_compared_with_the_models_threshold_and_its_origin_is_shown(severa
     assert (counts["hit"], counts["missed"], counts["false"]) == (card["hits"], card["missed"], card["extra"])
     few = test.run.snapshot.counts["labels"]["card"]["validation"]
     assert few < 20
-    effect = "None: the model continues predicting card from 0.500, because fewer than 20 rows of validation of v1 have the label."
+    effect = (
+        "None: the model continues predicting card from 0.500, because fewer than 20 rows of validation of v1"
+        " have the label."
+    )
     assert effect in found["effect"]
     assert effect in page
     assert "Against its own thresholds" in page
@@ -96,7 +114,12 @@ def test_the_goal_of_its_threshold_is_that_of_the_run(several):
     test.run.spec |= {"operating_point": "recall", "operating_target": 0.95}
     asked = []
     for promised, missed in (([], []), (["card"], []), ([], ["card"])):
-        test.run.result["operating"] = {"by": "recall", "target": 0.95, "missed": missed, "promised": promised}
+        test.run.result["operating"] = {
+            "by": "recall",
+            "target": 0.95,
+            "missed": missed,
+            "promised": promised,
+        }
         asked.append(thresholds_of(test).effect(test, "card"))
     del test.run.result["operating"]  # an old run without a guarantee
     asked.append(thresholds_of(test).effect(test, "card"))
@@ -114,7 +137,10 @@ def test_costs_hand_over_multi_label_rows(several, client_for, mia):
     page = page_of(client_for(mia), test, **asked).content.decode()
 
     assert found["low"] < found["high"]
-    assert f"Assign card from {found['high']:.3f}, hand over from {found['low']:.3f}, and don&#x27;t assign it below." in page
+    assert (
+        f"Assign card from {found['high']:.3f}, hand over from {found['low']:.3f}, and don&#x27;t assign it"
+        " below." in page
+    )
 
 
 def test_the_api_refuses_multi_label_without_a_class(several, client_for, mia):
@@ -150,16 +176,28 @@ def counted(evaluation, label, threshold):
 def test_spans_of_a_class_or_any_are_kept_above_a_confidence(spans, client_for, mia, label):
     validation, test = spans
 
-    found = get_threshold(client_for(mia), test, **{"class": label, "goal": "precision", "target": 0.7}).json()
+    found = get_threshold(
+        client_for(mia), test, **{"class": label, "goal": "precision", "target": 0.7}
+    ).json()
 
-    assert (found["chosen_on"]["uuid"], found["measured_on"]["uuid"]) == (str(validation.uuid), str(test.uuid))
+    assert (found["chosen_on"]["uuid"], found["measured_on"]["uuid"]) == (
+        str(validation.uuid),
+        str(test.uuid),
+    )
     confidences = sorted({one.confidence for some in queries.rows_of(validation).found for one in some})
     shares = {each: counted(validation, label, each) for each in confidences}
-    lowest = next(each for each, (hit, false, _) in shares.items() if hit + false and hit / (hit + false) >= 0.7)
+    lowest = next(
+        each for each, (hit, false, _) in shares.items() if hit + false and hit / (hit + false) >= 0.7
+    )
     assert counted(validation, label, found["high"]) == counted(validation, label, lowest)
     hit, false, true = counted(test, label, found["high"])
     counts = found["outcome"]["counts"]
-    assert (counts["hit"], counts["false"], counts["positives"], counts["hit"] + counts["missed"]) == (hit, false, true, true)
+    assert (counts["hit"], counts["false"], counts["positives"], counts["hit"] + counts["missed"]) == (
+        hit,
+        false,
+        true,
+        true,
+    )
     assert found["outcome"]["recall"]["value"] == hit / true
     kept, wrong, _ = counted(test, label, 0)
     assert found["outcome"]["called"]["value"] == (hit + false) / (kept + wrong)
@@ -170,7 +208,10 @@ def test_keeping_all_spans_equals_the_report(spans, client_for, mia):
     _, test = spans
     found = get_threshold(client_for(mia), test).json()["likeliest"]
 
-    assert (found["precision"]["value"], found["recall"]["value"]) == (test.report["micro_precision"], test.report["micro_recall"])
+    assert (found["precision"]["value"], found["recall"]["value"]) == (
+        test.report["micro_precision"],
+        test.report["micro_recall"],
+    )
     assert (found["called"]["value"], found["person"]["value"]) == (1, 0)
     for each in test.report["per_class"]:
         own = get_threshold(client_for(mia), test, **{"class": each["label"]}).json()["likeliest"]
@@ -182,14 +223,25 @@ def test_the_page_refers_to_spans(spans, client_for, mia):
     client = client_for(mia)
 
     kept = page_of(client, test, goal="precision", target="0.7").content.decode()
-    cost = page_of(client, test, **{"class": "wish", "goal": "cost", "false": "4", "missed": "4", "person": "0.1"})
+    cost = page_of(
+        client, test, **{"class": "wish", "goal": "cost", "false": "4", "missed": "4", "person": "0.1"}
+    )
 
     assert "Keep a span from" in kept
     assert "and drop it below." in kept
-    for words in ("Spans kept", "Cost per 1,000 spans", "Cost of a missed span", "Against keeping all predicted spans", "spans of"):
+    for words in (
+        "Spans kept",
+        "Cost per 1,000 spans",
+        "Cost of a missed span",
+        "Against keeping all predicted spans",
+        "spans of",
+    ):
         assert words in kept, words
     assert "the model continues predicting all spans" in kept
-    assert "Keep a wish span from" in cost.content.decode() or "Keeping no wish spans costs least." in cost.content.decode()
+    assert (
+        "Keep a wish span from" in cost.content.decode()
+        or "Keeping no wish spans costs least." in cost.content.decode()
+    )
     report = cost.context["report"]
     counts = report["outcome"]["counts"]
     found = sum(counts[name] for name in ("hit", "false", "missed", "passed", "person")) - counts["unscored"]
@@ -204,18 +256,32 @@ def test_an_unreachable_recall_shows_that_of_keeping_all_spans(spans, client_for
 
     assert (found["reached"], found["outcome"]) == (False, None)
     assert "No threshold reaches 1.000 on validation." in page
-    assert f"on validation, keeping all predicted spans gives a recall of {validation.report['micro_recall']:.3f}" in page
+    assert (
+        "on validation, keeping all predicted spans gives a recall of"
+        f" {validation.report['micro_recall']:.3f}" in page
+    )
 
 
 def test_a_class_without_rows_has_no_threshold(several, client_for, mia, monkeypatch):
     _, test = several
     whole = queries.scores_of
-    monkeypatch.setattr(queries, "scores_of", lambda *asked: whole(*asked)._replace(positive=np.zeros(len(whole(*asked).score), bool)))
+    monkeypatch.setattr(
+        queries,
+        "scores_of",
+        lambda *asked: whole(*asked)._replace(positive=np.zeros(len(whole(*asked).score), bool)),
+    )
 
     found = get_threshold(client_for(mia), test, **{"class": "card", "goal": "recall", "target": 0.9}).json()
-    page = page_of(client_for(mia), test, **{"class": "card", "goal": "recall", "target": "0.9"}).content.decode()
+    page = page_of(
+        client_for(mia), test, **{"class": "card", "goal": "recall", "target": "0.9"}
+    ).content.decode()
 
-    assert (found["reached"], found["positives"], found["most_recall"], found["high"]) == (False, 0, None, None)
+    assert (found["reached"], found["positives"], found["most_recall"], found["high"]) == (
+        False,
+        0,
+        None,
+        None,
+    )
     assert "No row of validation has the label card, so no threshold can be chosen." in page
 
 
@@ -240,7 +306,10 @@ def test_the_tab_exists_for_labels_and_the_query_count_stays_constant(spans, cli
     _, test = spans
     client = client_for(mia)
 
-    assert f'href="/evaluations/{test.uuid}/threshold/"' in client.get(f"/evaluations/{test.uuid}/").content.decode()
+    assert (
+        f'href="/evaluations/{test.uuid}/threshold/"'
+        in client.get(f"/evaluations/{test.uuid}/").content.decode()
+    )
     page_of(client, test)
     counts = []
     for asked in ({}, {"class": "wish"}, {"goal": "cost"}):

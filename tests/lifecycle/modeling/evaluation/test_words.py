@@ -32,7 +32,10 @@ def engine(monkeypatch):
         assert (folder / "lifecycle.json").is_file()
         asked.append(text)
         first = len(text.split()[0])
-        words = [{"start": 0, "end": first, "effect": 1.5}, {"start": first + 1, "end": first + 2, "effect": -0.6}]
+        words = [
+            {"start": 0, "end": first, "effect": 1.5},
+            {"start": first + 1, "end": first + 2, "effect": -0.6},
+        ]
         return {"answer": "card", "log_odds": 2.0, "empty": 0.25, "words": words, "found": 4}
 
     monkeypatch.setattr(warm, "explain", explain)
@@ -46,12 +49,23 @@ def item(measured):
 
 def test_the_parts_of_a_text_are_the_text_and_shades_are_thirds_of_the_strongest_effect():
     text = "Où est – ma 😀 carte?"
-    words = [{"start": 0, "end": 2, "effect": 0.5}, {"start": 3, "end": 6, "effect": -0.005}, {"start": 14, "end": 19, "effect": -3.0}]
+    words = [
+        {"start": 0, "end": 2, "effect": 0.5},
+        {"start": 3, "end": 6, "effect": -0.005},
+        {"start": 14, "end": 19, "effect": -3.0},
+    ]
 
     found = parts(text, words)
 
     assert "".join(part.text for part in found) == text
-    assert found == [Part("Où", 0.5, 1), Part(" "), Part("est", -0.005, 0), Part(" – ma 😀 "), Part("carte", -3.0, -3), Part("?")]
+    assert found == [
+        Part("Où", 0.5, 1),
+        Part(" "),
+        Part("est", -0.005, 0),
+        Part(" – ma 😀 "),
+        Part("carte", -3.0, -3),
+        Part("?"),
+    ]
     assert [depth(effect, 3.0) for effect in (0.99, 1.01, 2.01, 3.0, -1.5, 0.009)] == [1, 2, 3, 3, -2, 0]
     assert parts("", []) == []
 
@@ -91,7 +105,14 @@ def each_class(monkeypatch):
 
         def one(answer, given, effect):
             words = [{"start": 0, "end": end, "effect": effect}]
-            return {"answer": answer, "given": given, "log_odds": 2.0 * effect, "empty": 0.25, "words": words, "found": 4}
+            return {
+                "answer": answer,
+                "given": given,
+                "log_odds": 2.0 * effect,
+                "empty": 0.25,
+                "words": words,
+                "found": 4,
+            }
 
         return {"classes": [one("card", True, 1.5), one("refund", False, -0.6)]}
 
@@ -99,7 +120,10 @@ def each_class(monkeypatch):
 
 
 def test_each_label_has_its_words(several, each_class, client_for, mia):
-    client, item = client_for(mia), next(iter(queries.items_by_digest(several, queries.rows_of(several).ids).values()))
+    client, item = (
+        client_for(mia),
+        next(iter(queries.items_by_digest(several, queries.rows_of(several).ids).values())),
+    )
     address = f"/evaluations/{several.uuid}/attribution/?item={item.digest}"
     assert b"Explain this prediction" in client.get(address).content
 
@@ -116,9 +140,14 @@ def test_each_label_has_its_words(several, each_class, client_for, mia):
     assert "which wasn't predicted" in refund.content.decode()
     assert "which wasn't predicted" not in card.content.decode()
     assert other.context["report"] == card.context["report"]
-    assert card.context["answer"] == next(each for each in SETS.answers(queries.rows_of(several)) if each.item == item.digest)
+    assert card.context["answer"] == next(
+        each for each in SETS.answers(queries.rows_of(several)) if each.item == item.digest
+    )
     found = client.get(f"/api/v1/evaluations/{several.uuid}/attribution/", {"item": item.digest}).json()
-    assert [(each["answer"], each["given"]) for each in found["report"]["classes"]] == [("card", True), ("refund", False)]
+    assert [(each["answer"], each["given"]) for each in found["report"]["classes"]] == [
+        ("card", True),
+        ("refund", False),
+    ]
 
 
 # ── Spans ───────────────────────────────────────────────────────────────────
@@ -152,7 +181,12 @@ def test_each_span_has_the_words_around_it(marked, monkeypatch, client_for, mia)
     label, found = queries.rows_of(marked).labels, row.found[0]
     assert page.context["answer"].predicted[0] == f"“{text[found.start : found.end]}” {label[found.label]}"
     assert {line.why for line in listed} == {
-        f"/evaluations/{marked.uuid}/attribution/?item={line.item}" if any(each.found for each in line.mistakes) else "" for line in listed
+        (
+            f"/evaluations/{marked.uuid}/attribution/?item={line.item}"
+            if any(each.found for each in line.mistakes)
+            else ""
+        )
+        for line in listed
     }
 
 
@@ -171,7 +205,9 @@ def test_a_text_without_spans_has_no_attribution(marked, client_for, mia):
     assert not Event.objects.filter(verb="evaluation.analysis_requested").exists()
 
 
-def test_if_the_engine_predicts_no_span_the_job_fails_and_stores_nothing(marked, monkeypatch, client_for, mia):
+def test_if_the_engine_predicts_no_span_the_job_fails_and_stores_nothing(
+    marked, monkeypatch, client_for, mia
+):
     row = rows_of(marked, found=True)[0]
     monkeypatch.setattr(warm, "explain", lambda *_: {"parts": []})
     client, address = client_for(mia), f"/evaluations/{marked.uuid}/attribution/?item={row.item}"

@@ -23,12 +23,16 @@ WORDS = Analysis.Kind.WORDS
 
 @pytest.fixture
 def measured(project, mia):
-    return queries.latest_evaluation(make_run(ranking_snapshot(project, mia, "ranking"), mia, accuracy=0.1), "test")
+    return queries.latest_evaluation(
+        make_run(ranking_snapshot(project, mia, "ranking"), mia, accuracy=0.1), "test"
+    )
 
 
 @pytest.fixture
 def engine(monkeypatch):
-    """An engine in which the first word of the prompt and of each response matters; its inputs are recorded."""
+    """An engine in which the first word of the prompt and of each response matters; its inputs are
+    recorded.
+    """
     asked = []
 
     def explain(folder, prompt, responses, timeout_seconds=0.0):
@@ -37,11 +41,15 @@ def engine(monkeypatch):
         first = len(prompt.split()[0])
         return [
             {
-                "answer": at, "log_odds": 1.25 - each, "empty": 0.5, "prompt": [{"start": 0, "end": first, "effect": -0.5}],
-                "words": [{"start": 0, "end": len(responses[at].split()[0]), "effect": 1.5 - each}], "found": 9,
+                "answer": at,
+                "log_odds": 1.25 - each,
+                "empty": 0.5,
+                "prompt": [{"start": 0, "end": first, "effect": -0.5}],
+                "words": [{"start": 0, "end": len(responses[at].split()[0]), "effect": 1.5 - each}],
+                "found": 9,
             }
             for each, at in enumerate((2, 0, 1))
-        ]  # fmt: skip
+        ]
 
     monkeypatch.setattr(warm, "explain_responses", explain)
     return asked
@@ -69,8 +77,10 @@ def test_each_response_has_its_words_strongest_first(measured, engine, row, clie
 
     assert engine == [(row["text"], row["responses"])]
     assert [(tab["label"], tab["current"]) for tab in page.context["tabs"]] == [
-        ("Response 3", True), ("Response 1", False), ("Response 2", False),
-    ]  # fmt: skip
+        ("Response 3", True),
+        ("Response 1", False),
+        ("Response 2", False),
+    ]
     prompt, responses = row["text"].split()[0], [each.split()[0] for each in row["responses"]]
     assert f'<mark class="for f3" title="+1.50">{responses[2]}</mark>' in page.content.decode()
     assert f'<mark class="against a2" title="−0.50">{prompt}</mark>' in page.content.decode()
@@ -81,7 +91,10 @@ def test_each_response_has_its_words_strongest_first(measured, engine, row, clie
     assert "Response 1 leads by 0.250" in other.content.decode()
     assert "Response 2 is 0.750 behind" in client.get(page.context["tabs"][2]["url"]).content.decode()
     assert none.context["report"] == page.context["report"]
-    assert [(word.part.text, word.where) for word in page.context["words"]] == [(responses[2], "response"), (prompt, "prompt")]
+    assert [(word.part.text, word.where) for word in page.context["words"]] == [
+        (responses[2], "response"),
+        (prompt, "prompt"),
+    ]
 
 
 def test_the_page_shows_the_predicted_and_the_annotated_order(measured, row, client_for, mia):
@@ -99,7 +112,9 @@ def test_the_page_shows_the_predicted_and_the_annotated_order(measured, row, cli
 
 def test_tied_responses_are_not_called_first_or_best(measured, row, client_for, mia, monkeypatch):
     found = ROWS.one(measured, row["id"])
-    monkeypatch.setattr(RankedRows, "one", lambda *asked: replace(found, strengths=(0.5, 0.5, 0.5), ranks=(0, 0, 0)))
+    monkeypatch.setattr(
+        RankedRows, "one", lambda *asked: replace(found, strengths=(0.5, 0.5, 0.5), ranks=(0, 0, 0))
+    )
 
     page = client_for(mia).get(address_of(measured, row)).content.decode()
 

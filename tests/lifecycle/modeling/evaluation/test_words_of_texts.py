@@ -15,17 +15,33 @@ from lifecycle.modeling.evaluation.task_types.generation.rows import ENTRY as RO
 from lifecycle.modeling.evaluation.task_types.generation.rows import TextRows
 from lifecycle.modeling.training.folders import scratch
 from lifecycle.runtime.engine.spec import ExplainSpec
-from tests.support.generation import chat_snapshot, generation_snapshot, make_decoder, make_generation_evaluation, make_generation_run
+from tests.support.generation import (
+    chat_snapshot,
+    generation_snapshot,
+    make_decoder,
+    make_generation_evaluation,
+    make_generation_run,
+)
 from tests.support.jobs import run_ok
 from tests.support.unchanged import refused
 
 pytestmark = pytest.mark.django_db
 WORDS = Analysis.Kind.WORDS
-FOUND = {"log_probability": -3.5, "empty": -9.25, "tokens": 7, "unit": "words", "size": 1, "found": 4, "taken": 2}
+FOUND = {
+    "log_probability": -3.5,
+    "empty": -9.25,
+    "tokens": 7,
+    "unit": "words",
+    "size": 1,
+    "found": 4,
+    "taken": 2,
+}
 
 
 def measured_on(snapshot, project, mia):
-    return Evaluation.objects.get(run=make_generation_run(snapshot, mia, make_decoder(project, mia)), split="test")
+    return Evaluation.objects.get(
+        run=make_generation_run(snapshot, mia, make_decoder(project, mia)), split="test"
+    )
 
 
 @pytest.fixture
@@ -35,7 +51,9 @@ def measured(project, mia):
 
 @pytest.fixture
 def engine(monkeypatch):
-    """A child in which only the first two words of a prompt (in a chat, of its last turn) matter; its inputs are recorded."""
+    """A child in which only the first two words of a prompt (in a chat, of its last turn) matter; its inputs
+    are recorded.
+    """
     seen = []
 
     def run_child(ctx, verb, folder, on_events):
@@ -49,7 +67,12 @@ def engine(monkeypatch):
             {"turn": turn, "start": 0, "end": len(one), "effect": 4.0},
             {"turn": turn, "start": len(one) + 1, "end": len(one) + 1 + len(two), "effect": -2.5},
         ]
-        return Result("succeeded", data={"format": 1, "status": "succeeded", "error": None, "seconds": 0.1} | FOUND | {"words": words})
+        return Result(
+            "succeeded",
+            data={"format": 1, "status": "succeeded", "error": None, "seconds": 0.1}
+            | FOUND
+            | {"words": words},
+        )
 
     monkeypatch.setattr("lifecycle.modeling.evaluation.child.run_child", run_child)
     return seen
@@ -76,7 +99,10 @@ def test_the_page_shades_the_prompt_and_shows_the_response(measured, engine, cli
     page = client.get(address)
 
     one, two, *_ = row["text"].split()
-    assert f'<mark class="for f3" title="+4.00">{one}</mark> <mark class="against a2" title="−2.50">{two}</mark>' in page.content.decode()
+    assert (
+        f'<mark class="for f3" title="+4.00">{one}</mark> <mark class="against a2" title="−2.50">{two}</mark>'
+        in page.content.decode()
+    )
     assert "2 of 4 words left out in turn" in page.content.decode()
     assert "−3.500 for its 7 tokens" in page.content.decode()
     assert page.context["answer"] == ROWS.one(measured, row["id"]).answer
@@ -112,7 +138,12 @@ def test_each_turn_of_a_chat_is_separate(project, mia, engine, client_for):
     assert ["".join(part.text for part in turn.parts) for turn in page.context["turns"]] == [
         each["content"] for each in row["messages"][:-1]
     ]
-    assert [[part.effect for part in turn.parts if part.effect] for turn in page.context["turns"]] == [[], [], [], [4.0, -2.5]]
+    assert [[part.effect for part in turn.parts if part.effect] for turn in page.context["turns"]] == [
+        [],
+        [],
+        [],
+        [4.0, -2.5],
+    ]
     assert "or is an earlier response, which isn't left out" in page.content.decode()
 
 
@@ -125,7 +156,9 @@ def test_each_turn_of_a_chat_is_separate(project, mia, engine, client_for):
         ({}, "they're beyond the model's maximum length"),
     ],
 )
-def test_the_page_names_the_unit_that_was_left_out(measured, engine, client_for, mia, monkeypatch, found, text):
+def test_the_page_names_the_unit_that_was_left_out(
+    measured, engine, client_for, mia, monkeypatch, found, text
+):
     monkeypatch.setitem(globals(), "FOUND", FOUND | found)
     row = row_of(measured)
     actions.analyse(evaluation=measured, kind=WORDS, actor=mia, item=row["id"])
@@ -137,7 +170,10 @@ def test_the_page_names_the_unit_that_was_left_out(measured, engine, client_for,
 def test_compared_responses_link_to_their_attributions(measured, client_for, mia, aida):
     other = make_generation_evaluation(measured.run, "test", quality=0.0, seed=5)
 
-    mine, theirs = (client_for(each).get(f"/evaluations/compare/?a={measured.uuid}&b={other.uuid}") for each in (mia, aida))
+    mine, theirs = (
+        client_for(each).get(f"/evaluations/compare/?a={measured.uuid}&b={other.uuid}")
+        for each in (mia, aida)
+    )
 
     line = mine.context["changed"][0]
     for evaluation, why in ((measured, line["first"].why), (other, line["second"].why)):

@@ -1,4 +1,6 @@
-"""Shared fixtures of run tests. They depend only on the project and its users, so they are cached (tests/support/kept.py)."""
+"""Shared fixtures of run tests. They depend only on the project and its users, so they are cached
+(tests/support/kept.py).
+"""
 
 from __future__ import annotations
 

@@ -45,7 +45,11 @@ def test_few_sensitive_rows_are_advised_adapters_and_nothing_is_started(client_f
     assert "Near duplicates haven&#x27;t been checked." in text
     assert "The texts are sensitive." in text
     assert (answer.context["form"]["max_tokens"].value(), answer.context["strategy"]) == (64, "lora")
-    assert (Run.objects.count(), Job.objects.filter(kind__startswith="training").count(), Event.objects.count()) == (0, 0, events)
+    assert (
+        Run.objects.count(),
+        Job.objects.filter(kind__startswith="training").count(),
+        Event.objects.count(),
+    ) == (0, 0, events)
 
 
 def test_apply_puts_the_proposal_into_the_form_and_starts_nothing(client_for, mia, snapshot, base):
@@ -65,7 +69,11 @@ def test_the_applied_settings_start_the_run_that_was_advised(client_for, mia, sn
     client = client_for(mia)
     asked = page(client, "/runs/launch/?advice=1&ask-sensitive=on")
     form = page(client, asked.context["apply_url"].partition("#")[0]).context["form"]
-    values = {name: form[name].value() for name in form.fields if not (form[name].value() is None or form[name].value() is False)}
+    values = {
+        name: form[name].value()
+        for name in form.fields
+        if not (form[name].value() is None or form[name].value() is False)
+    }
     chosen = {"snapshot": str(snapshot.uuid), "base": str(base.uuid), "strategy": "lora"}
 
     client.post("/runs/launch/", {**values, **chosen, "advice": "1", "ask-sensitive": "on", "apply": "1"})
@@ -97,7 +105,9 @@ def test_a_limit_that_no_base_meets_has_a_warning(client_for, mia, base):
 def test_lengths_are_counted_by_the_tokenizer_of_the_base_once(snapshot, project, mia, tmp_path):
     words = Tokenizer(models.WordLevel({"[UNK]": 0, "[CLS]": 1, "[SEP]": 2}, unk_token="[UNK]"))
     words.pre_tokenizer = pre_tokenizers.Whitespace()
-    words.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 1), ("[SEP]", 2)])
+    words.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 1), ("[SEP]", 2)]
+    )
     words.save(str(write_base(tmp_path / "real") / "tokenizer.json"))
     base = make_base(project, mia, folder=tmp_path / "real", name="real")
 
@@ -115,7 +125,9 @@ def test_without_a_tokenizer_that_can_be_read_lengths_are_estimated(snapshot, ba
 
     lengths = advising.lengths_of(snapshot, base)
 
-    assert lengths == Lengths(tuple(sorted(tokens_from_characters(len(text)) for text in texts)), counted=False)
+    assert lengths == Lengths(
+        tuple(sorted(tokens_from_characters(len(text)) for text in texts)), counted=False
+    )
 
 
 @pytest.mark.postgres
@@ -136,8 +148,15 @@ def test_the_api_gives_what_a_launch_takes(client_for, mia, snapshot, base):
     body = {"snapshot": str(snapshot.uuid), **{name: found[name] for name in ("base", "strategy", "options")}}
     launched = client.post("/api/v1/runs/", body, content_type="application/json")
 
-    assert (found["verdict"]["code"], found["base"], found["strategy"]) == ("adapters", str(base.uuid), "lora")
-    assert (found["lengths"]["texts"], found["lengths"]["counted"]) == (snapshot.counts["splits"]["train"], False)
+    assert (found["verdict"]["code"], found["base"], found["strategy"]) == (
+        "adapters",
+        str(base.uuid),
+        "lora",
+    )
+    assert (found["lengths"]["texts"], found["lengths"]["counted"]) == (
+        snapshot.counts["splits"]["train"],
+        False,
+    )
     assert [each["code"] for each in found["warnings"]] == ["not_scanned", "small_test", "sensitive"]
     assert launched.status_code == 201
     assert launched.json()["spec"]["patience"] == 2
@@ -146,7 +165,9 @@ def test_the_api_gives_what_a_launch_takes(client_for, mia, snapshot, base):
 def test_the_api_refuses_nonsense_and_a_foreign_base(client_for, mia, ana, otto, snapshot, base):
     address = f"/api/v1/dataset-versions/{snapshot.uuid}/advice/"
 
-    assert client_for(mia).get(address, {"minutes": "soon"}).json()["fields"] == {"minutes": ["A valid number is required."]}
+    assert client_for(mia).get(address, {"minutes": "soon"}).json()["fields"] == {
+        "minutes": ["A valid number is required."]
+    }
     foreign = client_for(mia).get(address, {"base": str(snapshot.uuid)})
     assert (foreign.status_code, list(foreign.json()["fields"])) == (422, ["base"])
     assert [client_for(each).get(address).status_code for each in (ana, otto)] == [403, 404]
@@ -167,17 +188,25 @@ def written(marked, project, mia):
     return generation_snapshot(project, mia)
 
 
-def test_advice_is_refused_and_not_offered_for_tasks_without_labels(client_for, mia, marked, written, base, decoder):
+def test_advice_is_refused_and_not_offered_for_tasks_without_labels(
+    client_for, mia, marked, written, base, decoder
+):
     for snapshot, fitting in {marked: base, written: decoder}.items():
         client, address = client_for(mia), f"/api/v1/dataset-versions/{snapshot.uuid}/advice/"
         shown = client.get(f"/runs/launch/?snapshot={snapshot.uuid}&advice=1")
         refused = client.get(address)
 
-        assert (shown.status_code, shown.context["base"], b'id="advice"' in shown.content) == (200, fitting, False)
+        assert (shown.status_code, shown.context["base"], b'id="advice"' in shown.content) == (
+            200,
+            fitting,
+            False,
+        )
         assert (refused.status_code, refused.json()["code"]) == (422, "refused")
 
 
-def test_ten_steps_of_a_base_that_does_not_fit_are_refused_and_nothing_is_queued(mia, marked, written, base, decoder):
+def test_ten_steps_of_a_base_that_does_not_fit_are_refused_and_nothing_is_queued(
+    mia, marked, written, base, decoder
+):
     for snapshot, other in ((marked, decoder), (written, base)):
         with pytest.raises(Refused) as refusal:
             actions.estimate(snapshot=snapshot, base=other, strategy="lora", actor=mia)

@@ -7,7 +7,12 @@ import pytest
 from lifecycle.modeling.training import advice
 from lifecycle.modeling.training.advice import Answers, Candidate, Data, Lengths, concerns
 from lifecycle.modeling.training.advice.choosing import choose_base, choose_strategy, judge
-from lifecycle.modeling.training.advice.settings import choose_batch, choose_loss, choose_max_tokens, choose_settings
+from lifecycle.modeling.training.advice.settings import (
+    choose_batch,
+    choose_loss,
+    choose_max_tokens,
+    choose_settings,
+)
 from lifecycle.modeling.training.advice.shapes import Setting
 from lifecycle.runtime.engine.task_types.by_key.settings import settings_of
 from lifecycle.runtime.engine.task_types.settings import Facts
@@ -53,7 +58,10 @@ def test_whether_to_fine_tune_rests_on_rows_of_the_middle_class_and_of_all(found
 
 
 def test_too_few_rows_show_how_many_are_missing():
-    assert "5 more, spread over the small ones, would give each 8" in judge(Answers(), data({"a": 5, "b": 6, "c": 90})).reason
+    assert (
+        "5 more, spread over the small ones, would give each 8"
+        in judge(Answers(), data({"a": 5, "b": 6, "c": 90})).reason
+    )
 
 
 # ── Base ────────────────────────────────────────────────────────────────────
@@ -86,7 +94,9 @@ def test_the_largest_base_within_the_limits_is_chosen_with_a_reason():
     base, reason, _ = choose_base(Answers(size_mb=100), LARGE, [tiny, MINI], tokens=16)
 
     assert base == MINI
-    assert reason.reason.startswith("large is 440 MB; your limit is 100 MB. This one: 90 MB in fp32, about 5.0 ms")
+    assert reason.reason.startswith(
+        "large is 440 MB; your limit is 100 MB. This one: 90 MB in fp32, about 5.0 ms"
+    )
 
 
 # ── Strategy ────────────────────────────────────────────────────────────────
@@ -114,7 +124,9 @@ def test_the_strategy_rests_on_rows_sensitivity_and_time(found, answers, strateg
 
 
 def test_if_no_strategy_is_fast_enough_the_fastest_has_a_warning():
-    setting, (warning,) = choose_strategy(Answers(minutes=0.1), even(4000), judge(Answers(), even(4000)), SECONDS)
+    setting, (warning,) = choose_strategy(
+        Answers(minutes=0.1), even(4000), judge(Answers(), even(4000)), SECONDS
+    )
 
     assert (setting.value, warning.code) == ("head", "too_long")
     assert warning.detail == "The fastest, head, takes about 30 s."
@@ -123,7 +135,10 @@ def test_if_no_strategy_is_fast_enough_the_fastest_has_a_warning():
 def test_a_base_without_known_layers_has_no_fast_lora():
     seconds = {name: SECONDS[name] for name in ("full", "lora", "head")}
 
-    assert choose_strategy(Answers(minutes=9), even(4000), judge(Answers(), even(4000)), seconds)[0].value == "head"
+    assert (
+        choose_strategy(Answers(minutes=9), even(4000), judge(Answers(), even(4000)), seconds)[0].value
+        == "head"
+    )
 
 
 # ── Settings ────────────────────────────────────────────────────────────────
@@ -142,7 +157,9 @@ def test_percentiles_are_lengths_that_occur():
         ([700] * 100, Candidate("3", "any"), 704),
     ],
 )
-def test_the_longest_text_is_the_99th_percentile_in_steps_of_8_within_what_the_base_reads(tokens, base, value):
+def test_the_longest_text_is_the_99th_percentile_in_steps_of_8_within_what_the_base_reads(
+    tokens, base, value
+):
     assert choose_max_tokens(Lengths(tuple(sorted(tokens)), counted=True), base).value == value
 
 
@@ -151,7 +168,9 @@ def test_estimated_token_counts_leave_room_for_128():
     assert choose_max_tokens(Lengths((200,) * 100, counted=False), MINI).value == 200
 
 
-@pytest.mark.parametrize(("longest", "rows", "parts"), [(128, 32, 1), (256, 32, 1), (264, 16, 2), (512, 16, 2), (520, 8, 4)])
+@pytest.mark.parametrize(
+    ("longest", "rows", "parts"), [(128, 32, 1), (256, 32, 1), (264, 16, 2), (512, 16, 2), (520, 8, 4)]
+)
 def test_long_texts_take_smaller_batches_of_the_same_step(longest, rows, parts):
     batch, accumulation = choose_batch(Setting("batch_size", 32, "", ""), longest)
 
@@ -179,7 +198,9 @@ def test_the_loss_follows_imbalance_and_doubted_labels(train, doubted, weights, 
 def test_sensitive_texts_end_training_early_and_all_else_is_as_suggested():
     found = suggestion(4000)
 
-    settings = {each.name: each for each in choose_settings(Answers(sensitive=True), even(4000), LENGTHS, MINI, found)}
+    settings = {
+        each.name: each for each in choose_settings(Answers(sensitive=True), even(4000), LENGTHS, MINI, found)
+    }
 
     assert (settings["patience"].value, found.choices["patience"].value) == (2, 0)
     assert [settings[name].value for name in ("epochs", "batch_size", "learning_rate")] == [
@@ -201,8 +222,10 @@ def test_tiny_classes_are_named_the_smallest_first():
     (warning,) = concerns.look(Answers(), data({"big": 900, "seven": 7, "two": 2, "eight": 8}))
 
     assert (warning.code, warning.title, warning.detail) == (
-        "tiny_classes", "2 of 4 labels have fewer than 8 training rows.", "two (2), seven (7).",
-    )  # fmt: skip
+        "tiny_classes",
+        "2 of 4 labels have fewer than 8 training rows.",
+        "two (2), seven (7).",
+    )
 
 
 def test_more_than_five_names_are_counted():
@@ -241,10 +264,14 @@ def test_sensitive_texts_warn_of_an_unscanned_dataset():
     assert warning.detail.startswith("Personal data hasn't been scanned for.")
 
 
-@pytest.mark.parametrize(("rows", "expected"), [(1960, ["small_test"]), (1964, []), (2000, []), (0, ["no_test"])])
+@pytest.mark.parametrize(
+    ("rows", "expected"), [(1960, ["small_test"]), (1964, []), (2000, []), (0, ["no_test"])]
+)
 def test_a_test_split_that_cannot_detect_two_points_is_too_small(rows, expected):
     """n = (1.96 + 0.8416)² · 0.1 / 0.02² = 1,962 rows."""
-    found = Data({"train": 1000, "test": rows}, {"a": {"train": 500, "test": rows}, "b": {"train": 500, "test": rows}})
+    found = Data(
+        {"train": 1000, "test": rows}, {"a": {"train": 500, "test": rows}, "b": {"train": 500, "test": rows}}
+    )
 
     assert codes(found) == expected
 
@@ -252,7 +279,9 @@ def test_a_test_split_that_cannot_detect_two_points_is_too_small(rows, expected)
 def test_a_small_test_split_shows_the_rows_needed():
     (warning,) = concerns.small_test(even(1000, test=200))
 
-    assert warning.detail.startswith("Detecting a difference of 2 points needs about 1,963 rows, if two versions disagree on 10 % of them.")
+    assert warning.detail.startswith(
+        "Detecting a difference of 2 points needs about 1,963 rows, if two versions disagree on 10 % of them."
+    )
 
 
 def test_truncated_texts_are_reported_from_one_percent_on():
@@ -270,7 +299,14 @@ def test_the_whole_advice_names_base_and_strategy_first_and_gives_options_for_a_
     assert [each.name for each in found.settings][:3] == ["base", "strategy", "max_tokens"]
     assert (found.verdict.code, found.value("strategy"), found.warnings) == ("fine_tune", "lora", ())
     assert found.options() == {
-        "max_tokens": 104, "batch_size": 32, "learning_rate": 0.002, "head_learning_rate": 0.01, "epochs": 8, "patience": 4,
-        "class_weights": False, "focal_gamma": 0.0, "label_smoothing": 0.0,
-    }  # fmt: skip
+        "max_tokens": 104,
+        "batch_size": 32,
+        "learning_rate": 0.002,
+        "head_learning_rate": 0.01,
+        "epochs": 8,
+        "patience": 4,
+        "class_weights": False,
+        "focal_gamma": 0.0,
+        "label_smoothing": 0.0,
+    }
     assert all(each.reason and each.source for each in found.settings)

@@ -17,7 +17,13 @@ JSON = {"content_type": "application/json"}
 @pytest.mark.postgres
 def test_a_run_is_launched_read_stopped_and_resumed(client_for, snapshot, base, mia):
     client, key = client_for(mia), str(uuid.uuid4())
-    body = {"snapshot": str(snapshot.uuid), "base": str(base.uuid), "strategy": "head", "options": {"epochs": 3}, "key": key}
+    body = {
+        "snapshot": str(snapshot.uuid),
+        "base": str(base.uuid),
+        "strategy": "head",
+        "options": {"epochs": 3},
+        "key": key,
+    }
 
     made = client.post("/api/v1/runs/", body, **JSON)
     again = client.post("/api/v1/runs/", body, **JSON)

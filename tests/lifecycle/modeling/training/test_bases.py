@@ -37,7 +37,12 @@ def test_a_local_folder_is_kept_by_digest_with_its_facts(root, project, mia):
 
     base.refresh_from_db()
     assert base.name == "tiny"
-    assert {file["name"] for file in base.folder.files} == {"README.md", "config.json", "model.safetensors", "tokenizer.json"}
+    assert {file["name"] for file in base.folder.files} == {
+        "README.md",
+        "config.json",
+        "model.safetensors",
+        "tokenizer.json",
+    }
     assert base.facts["parameters"] == 32
     assert base.facts["hidden_size"] == 8
     assert base.facts["licence"] == "apache-2.0"
@@ -66,7 +71,16 @@ def test_adding_twice_gives_one_base_and_one_job(root, project, mia):
 
 
 @pytest.mark.parametrize(
-    "path", ["{outside}", "{root}/../secret", "{root}", "relative/path", "{root}/missing", "{root}/link", "{root}/nul\0"]
+    "path",
+    [
+        "{outside}",
+        "{root}/../secret",
+        "{root}",
+        "relative/path",
+        "{root}/missing",
+        "{root}/link",
+        "{root}/nul\0",
+    ],
 )
 def test_a_folder_outside_or_behind_a_link_is_refused(root, project, mia, tmp_path, path):
     outside = write_base(tmp_path / "secret")
@@ -103,7 +117,11 @@ def test_a_model_with_code_is_refused(root, project, mia):
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("config.json", '{"model_type": "bert", "hidden_size": "big"}', "hidden_size in config.json must be a whole number, got 'big'"),
+        (
+            "config.json",
+            '{"model_type": "bert", "hidden_size": "big"}',
+            "hidden_size in config.json must be a whole number, got 'big'",
+        ),
         (
             "config.json",
             '{"model_type": "bert", "max_position_embeddings": -1}',
@@ -119,7 +137,9 @@ def test_a_model_with_code_is_refused(root, project, mia):
         ("tokenizer_config.json", "5", "tokenizer_config.json isn't a JSON object"),
     ],
 )
-def test_a_folder_with_an_invalid_configuration_is_refused_with_the_reason(root, project, mia, name, text, message):
+def test_a_folder_with_an_invalid_configuration_is_refused_with_the_reason(
+    root, project, mia, name, text, message
+):
     folder = write_base(root / "tiny")
     (folder / name).write_text(text)
 
@@ -133,15 +153,33 @@ def test_a_folder_with_an_invalid_configuration_is_refused_with_the_reason(root,
     ("config", "message"),
     [
         ({"model_type": "vit", "image_size": 224, "patch_size": 16}, "vit models work on images, not text."),
-        ({"model_type": "clip", "vision_config": {"image_size": 224}, "text_config": {}}, "clip models work on images, not text."),
-        ({"model_type": "wav2vec2", "conv_dim": [512], "vocab_size": 32}, "wav2vec2 models work on sound, not text."),
-        ({"model_type": "whisper", "num_mel_bins": 80, "is_encoder_decoder": True}, "whisper models work on sound, not text."),
-        ({"model_type": "t5", "is_encoder_decoder": True}, "t5 models are encoder-decoders, which aren't supported."),
-        ({"model_type": "t5"}, "t5 models are encoder-decoders, which aren't supported."),  # as transformers reads missing values
-        ({"model_type": "t5", "architectures": ["T5EncoderModel"], "is_encoder_decoder": False}, "t5 models are encoder-decoders"),
+        (
+            {"model_type": "clip", "vision_config": {"image_size": 224}, "text_config": {}},
+            "clip models work on images, not text.",
+        ),
+        (
+            {"model_type": "wav2vec2", "conv_dim": [512], "vocab_size": 32},
+            "wav2vec2 models work on sound, not text.",
+        ),
+        (
+            {"model_type": "whisper", "num_mel_bins": 80, "is_encoder_decoder": True},
+            "whisper models work on sound, not text.",
+        ),
+        (
+            {"model_type": "t5", "is_encoder_decoder": True},
+            "t5 models are encoder-decoders, which aren't supported.",
+        ),
+        # as transformers reads missing values
+        ({"model_type": "t5"}, "t5 models are encoder-decoders, which aren't supported."),
+        (
+            {"model_type": "t5", "architectures": ["T5EncoderModel"], "is_encoder_decoder": False},
+            "t5 models are encoder-decoders",
+        ),
     ],
 )
-def test_an_unsupported_model_is_refused_with_its_kind_and_the_supported_ones(root, project, mia, config, message):
+def test_an_unsupported_model_is_refused_with_its_kind_and_the_supported_ones(
+    root, project, mia, config, message
+):
     folder = write_base(root / "other")
     (folder / "config.json").write_text(json.dumps(config))
     (folder / "tokenizer.json").unlink()
@@ -153,15 +191,22 @@ def test_an_unsupported_model_is_refused_with_its_kind_and_the_supported_ones(ro
     assert not BaseModel.objects.exists()
 
 
-@pytest.mark.parametrize("conf", [{"tokenizer_class": "PreTrainedTokenizerFast"}, {"tokenizer_class": "GPT2Tokenizer", "eos_token": None}])
+@pytest.mark.parametrize(
+    "conf",
+    [{"tokenizer_class": "PreTrainedTokenizerFast"}, {"tokenizer_class": "GPT2Tokenizer", "eos_token": None}],
+)
 def test_a_decoder_without_an_end_token_is_refused(root, project, mia, conf):
     folder = write_decoder(root / "decoder")
     (folder / "tokenizer_config.json").write_text(json.dumps(conf))
 
-    with pytest.raises(Refused, match="its tokenizer has no end-of-text token, so generation would never stop") as refused:
+    with pytest.raises(
+        Refused, match="its tokenizer has no end-of-text token, so generation would never stop"
+    ) as refused:
         actions.add_folder_base(project=project, actor=mia, path=str(folder))
 
-    assert refused.value.next_step.startswith("Set eos_token in tokenizer_config.json, or choose an instruction-tuned decoder.")
+    assert refused.value.next_step.startswith(
+        "Set eos_token in tokenizer_config.json, or choose an instruction-tuned decoder."
+    )
     assert not BaseModel.objects.exists()
     (folder / "special_tokens_map.json").write_text(json.dumps({"eos_token": {"content": "</s>"}}))
     assert actions.add_folder_base(project=project, actor=mia, path=str(folder)).name == "decoder"

@@ -13,7 +13,9 @@ VALIDATION = [(10, 1.5), (20, 1.0), (30, 1.2)]
 
 
 def test_the_loss_chart_draws_train_in_graphite_validation_in_blue_and_marks_the_kept_step():
-    chart = charts.loss(TRAIN, VALIDATION, total=40, kept_step=20, by="macro-F1", live=True, updates="/points/")
+    chart = charts.loss(
+        TRAIN, VALIDATION, total=40, kept_step=20, by="macro-F1", live=True, updates="/points/"
+    )
 
     train, validation, kept = chart.figure["data"]
     assert (train["y"], train["line"]["color"]) == ([2.0, 1.0, 0.5], "$c2")
@@ -28,7 +30,12 @@ def test_the_loss_chart_draws_train_in_graphite_validation_in_blue_and_marks_the
 def test_the_table_has_the_validation_of_steps_at_which_no_training_loss_was_written():
     chart = charts.loss(TRAIN, [(15, 1.5), (30, 1.2)], total=40, live=False)
 
-    assert chart.rows == [[10, "2.0000", ""], [15, "", "1.5000"], [20, "1.0000", ""], [30, "0.5000", "1.2000"]]
+    assert chart.rows == [
+        [10, "2.0000", ""],
+        [15, "", "1.5000"],
+        [20, "1.0000", ""],
+        [30, "0.5000", "1.2000"],
+    ]
 
 
 def test_a_loss_of_zero_is_noted_at_the_bottom_of_a_log_axis():
@@ -41,7 +48,13 @@ def test_a_loss_of_zero_is_noted_at_the_bottom_of_a_log_axis():
 @pytest.mark.parametrize(
     ("validation", "kept", "overfit", "live", "caption"),
     [
-        (VALIDATION, 20, 20, False, "Validation loss has been rising since step 20 while training loss is still falling."),
+        (
+            VALIDATION,
+            20,
+            20,
+            False,
+            "Validation loss has been rising since step 20 while training loss is still falling.",
+        ),
         (VALIDATION, None, None, True, "Validation loss is lowest, 1.000, at step 20."),
         (VALIDATION, 20, None, True, "Step 20 is the best so far (macro-F1); validation loss 1.000."),
         (VALIDATION, 20, None, False, "Step 20 selected (best macro-F1); validation loss 1.000."),
@@ -56,11 +69,18 @@ def test_a_loss_of_zero_is_noted_at_the_bottom_of_a_log_axis():
     ],
 )
 def test_the_caption_names_the_score_of_the_kept_step(validation, kept, overfit, live, caption):
-    assert charts.loss(TRAIN, validation, total=40, kept_step=kept, by="macro-F1", overfit_from=overfit, live=live).alt == caption
+    assert (
+        charts.loss(
+            TRAIN, validation, total=40, kept_step=kept, by="macro-F1", overfit_from=overfit, live=live
+        ).alt
+        == caption
+    )
 
 
 def test_an_overfitting_range_is_shaded_to_the_last_point():
-    (shape,) = charts.loss(TRAIN, VALIDATION, total=40, overfit_from=20, live=False).figure["layout"]["shapes"]
+    (shape,) = charts.loss(TRAIN, VALIDATION, total=40, overfit_from=20, live=False).figure["layout"][
+        "shapes"
+    ]
 
     assert (shape["x0"], shape["x1"], shape["fillcolor"]) == (20, 30, "$warn/9")
 

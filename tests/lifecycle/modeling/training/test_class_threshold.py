@@ -39,7 +39,11 @@ def form(snapshot, base, mia):
 @pytest.fixture
 def shown(form, snapshot, base):
     """The form's data as the browser sends it."""
-    values = {name: form[name].value() for name in form.fields if not (form[name].value() is None or form[name].value() is False)}
+    values = {
+        name: form[name].value()
+        for name in form.fields
+        if not (form[name].value() is None or form[name].value() is False)
+    }
     return {**values, "snapshot": str(snapshot.uuid), "base": str(base.uuid), "strategy": "lora"}
 
 
@@ -55,7 +59,12 @@ def test_the_form_offers_the_classes_and_a_run_stores_the_choice(form, shown, mi
     client.post("/runs/launch/", shown | {name: str(value) for name, value in WANTED.items()})
 
     run = Run.objects.get()
-    assert form.fields["operating_class"].choices == [("", "None"), ("card", "card"), ("login", "login"), ("refund", "refund")]
+    assert form.fields["operating_class"].choices == [
+        ("", "None"),
+        ("card", "card"),
+        ("login", "login"),
+        ("refund", "refund"),
+    ]
     assert {name: run.spec[name] for name in WANTED} == WANTED
     page = client.get(f"/runs/{run.uuid}/").content.decode()
     assert "for card, recall of at least 0.95; chosen after training" in page
@@ -78,25 +87,48 @@ def test_multi_label_tasks_neither_offer_nor_accept_it(project, mia, client_for)
         actions.launch(snapshot=snapshot, base=base, strategy="lora", actor=mia, options=WANTED)
 
     assert "operating_class" not in client_for(mia).get("/runs/launch/").context["form"].fields
-    assert refused.value.fields == {"operating_class": ["Must be empty for multi_label: it applies to single-label classification only."]}
+    assert refused.value.fields == {
+        "operating_class": ["Must be empty for multi_label: it applies to single-label classification only."]
+    }
     assert not Run.objects.exists()
 
 
 @pytest.mark.parametrize(
     ("options", "field", "message"),
     [
-        ({"operating_class": "spam"}, "operating_class", 'Must be empty or one of card, login, refund, got "spam".'),
-        ({"operating_class": ""}, "operating_class", "Must be the label with the target recall of 0.95: one of card, login, refund."),
-        ({"operating_point": "f1"}, "operating_point", 'Must be precision or recall if "card" has a threshold.'),
+        (
+            {"operating_class": "spam"},
+            "operating_class",
+            'Must be empty or one of card, login, refund, got "spam".',
+        ),
+        (
+            {"operating_class": ""},
+            "operating_class",
+            "Must be the label with the target recall of 0.95: one of card, login, refund.",
+        ),
+        (
+            {"operating_point": "f1"},
+            "operating_point",
+            'Must be precision or recall if "card" has a threshold.',
+        ),
         ({"operating_target": 0}, "operating_target", "Must be from 0.01 to 1, got 0."),
     ],
 )
-def test_an_impossible_threshold_is_refused_at_its_field_by_page_and_api(shown, mia, snapshot, base, client_for, options, field, message):
+def test_an_impossible_threshold_is_refused_at_its_field_by_page_and_api(
+    shown, mia, snapshot, base, client_for, options, field, message
+):
     client = client_for(mia)
-    body = {"snapshot": str(snapshot.uuid), "base": str(base.uuid), "strategy": "lora", "options": WANTED | options}
+    body = {
+        "snapshot": str(snapshot.uuid),
+        "base": str(base.uuid),
+        "strategy": "lora",
+        "options": WANTED | options,
+    }
 
     response = client.post("/api/v1/runs/", body, content_type="application/json")
-    page = client.post("/runs/launch/", shown | {name: str(each) for name, each in (WANTED | options).items()})
+    page = client.post(
+        "/runs/launch/", shown | {name: str(each) for name, each in (WANTED | options).items()}
+    )
 
     assert (response.status_code, page.status_code) == (422, 422)
     assert list(response.json()["fields"]) == [field]
@@ -112,7 +144,9 @@ def test_a_class_with_few_validation_rows_is_refused_and_nothing_is_queued(proje
     with pytest.raises(Refused) as run:
         actions.launch(snapshot=few, base=base, strategy="lora", actor=mia, options=WANTED)
     with pytest.raises(Refused) as sweep:
-        actions.start_sweep(snapshot=few, base=base, strategy="lora", actor=mia, space=SPACE, trials=2, options=WANTED)
+        actions.start_sweep(
+            snapshot=few, base=base, strategy="lora", actor=mia, space=SPACE, trials=2, options=WANTED
+        )
 
     assert rows < 20
     assert run.value.message == f"card has {rows} validation rows in {few}; choosing its threshold needs 20."
@@ -122,7 +156,9 @@ def test_a_class_with_few_validation_rows_is_refused_and_nothing_is_queued(proje
 
 
 def test_a_sweep_keeps_it_the_same_in_every_trial(mia, snapshot, base):
-    sweep = actions.start_sweep(snapshot=snapshot, base=base, strategy="lora", actor=mia, space=SPACE, trials=2, options=WANTED)
+    sweep = actions.start_sweep(
+        snapshot=snapshot, base=base, strategy="lora", actor=mia, space=SPACE, trials=2, options=WANTED
+    )
 
     assert {name: sweep.options[name] for name in WANTED} == WANTED
 
@@ -134,7 +170,10 @@ def test_a_trained_run_shows_its_threshold_and_its_validation_result(run, mia, c
 
     assert chosen["is_met"]
     assert f"card is predicted from {chosen['threshold']:.3f}; below it, the most likely other label." in page
-    assert f"{chosen['validation']['value']:.3f} on validation ({chosen['validation']['hits']} of {chosen['validation']['of']} rows" in page
+    assert (
+        f"{chosen['validation']['value']:.3f} on validation ({chosen['validation']['hits']} of"
+        f" {chosen['validation']['of']} rows" in page
+    )
 
 
 # ── The class in other versions ─────────────────────────────────────────────
@@ -153,8 +192,15 @@ def test_a_class_that_was_renamed_is_followed_by_retraining_and_by_the_form(run,
 
     assert suggesting.threshold_settings(run.spec, snapshot, renamed) == {"operating_class": "Cards"}
     assert {name: recipe_of(run, renamed)[name] for name in WANTED} == WANTED | {"operating_class": "Cards"}
-    assert (form["operating_class"].value(), form["operating_point"].value(), form["operating_target"].value()) == ("Cards", "recall", 0.95)
-    assert make_run(renamed, mia, splits=(), **WANTED | {"operating_class": "Cards"}).result["deciding"]["label"] == "Cards"
+    assert (
+        form["operating_class"].value(),
+        form["operating_point"].value(),
+        form["operating_target"].value(),
+    ) == ("Cards", "recall", 0.95)
+    assert (
+        make_run(renamed, mia, splits=(), **WANTED | {"operating_class": "Cards"}).result["deciding"]["label"]
+        == "Cards"
+    )
 
 
 def test_a_merged_class_is_followed_to_its_target(run, mia, ravi, snapshot):
@@ -183,14 +229,23 @@ def test_a_retraining_with_too_few_rows_of_the_class_has_no_threshold(run, proje
     assert 0 < few.counts["labels"]["card"]["validation"] < 20
     assert (again.spec["operating_class"], again.spec["operating_point"]) == ("", "f1")
     with pytest.raises(Refused, match="choosing its threshold needs"):
-        actions.launch(snapshot=few, base=run.base, strategy=run.strategy, actor=mia, options=options | WANTED)
+        actions.launch(
+            snapshot=few, base=run.base, strategy=run.strategy, actor=mia, options=options | WANTED
+        )
 
 
 def test_data_without_the_class_uses_the_most_likely_class(run, project, mia, snapshot):
     texts = {"bill": ["the bill is wrong", "a bill late"], "other": ["hello there", "good day"]}
-    other = freeze(labeled_dataset(project, mia, texts=texts, name="Other"), mia, shares={"train": 60, "validation": 20, "test": 20})
+    other = freeze(
+        labeled_dataset(project, mia, texts=texts, name="Other"),
+        mia,
+        shares={"train": 60, "validation": 20, "test": 20},
+    )
 
-    assert suggesting.threshold_settings(run.spec, snapshot, other) == {"operating_class": "", "operating_point": "f1"}
+    assert suggesting.threshold_settings(run.spec, snapshot, other) == {
+        "operating_class": "",
+        "operating_point": "f1",
+    }
     assert suggesting.threshold_settings(run.spec | {"operating_class": ""}, snapshot, other) == {}
 
 
@@ -198,7 +253,11 @@ def test_data_without_the_class_uses_the_most_likely_class(run, project, mia, sn
 def test_the_form_of_a_sweep_offers_it_too(mia, snapshot, base, client_for):
     client = client_for(mia)
     form = client.get("/runs/sweeps/new/", {"snapshot": snapshot.uuid}).context["form"]
-    shown = {name: value for name in form.fields if (value := form[name].value()) is not None and value is not False}
+    shown = {
+        name: value
+        for name in form.fields
+        if (value := form[name].value()) is not None and value is not False
+    }
     asked = {"snapshot": snapshot.uuid, "base": base.uuid, "strategy": "lora", **shown, "trials": 2}
 
     refused = client.post("/runs/sweeps/new/", asked | WANTED | {"operating_class": "spam"})

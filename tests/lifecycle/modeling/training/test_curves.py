@@ -17,7 +17,9 @@ def run(waiting):
 
 
 def put(run, name, steps, value=float):
-    MetricPoint.objects.bulk_create([MetricPoint(run=run, name=name, step=step, value=value(step)) for step in steps])
+    MetricPoint.objects.bulk_create(
+        [MetricPoint(run=run, name=name, step=step, value=value(step)) for step in steps]
+    )
 
 
 @pytest.mark.parametrize(("step", "stride"), [(1, 1), (2, 2), (6, 2), (40, 8), (1024, 1024), (0, 2**30)])
@@ -31,7 +33,9 @@ def test_a_short_curve_is_read_whole_and_in_order(run):
     put(run, "train_loss", [30, 10, 20])
     put(run, "accuracy", [20])
 
-    assert queries.curves(run, ["train_loss", "memory_mb"]) == {"train_loss": [(10, 10.0), (20, 20.0), (30, 30.0)]}
+    assert queries.curves(run, ["train_loss", "memory_mb"]) == {
+        "train_loss": [(10, 10.0), (20, 20.0), (30, 30.0)]
+    }
 
 
 def test_a_long_curve_is_thinned_evenly_and_keeps_its_ends(run, monkeypatch):
@@ -81,7 +85,8 @@ def test_a_line_of_a_list_reads_a_bounded_number_of_losses(run):
     with CaptureQueriesContext(connection) as captured:
         found = queries.validation_losses([run, other])
 
-    steps = [*range(0, 321, 80), 370, *range(400, 4321, 80), 4330]  # 434 points: every eighth, the best, and the last
+    # 434 points: every eighth, the best, and the last
+    steps = [*range(0, 321, 80), 370, *range(400, 4321, 80), 4330]
     assert found == {run.pk: [float(abs(step - 370)) for step in steps], other.pk: [10.0, 20.0, 30.0]}
     assert len(captured) == 1
 
@@ -99,7 +104,9 @@ def test_a_whole_page_of_runs_is_one_statement(run):
 
 
 @pytest.mark.parametrize(("kept", "statements"), [(100, 1), (99, 2)])
-def test_one_statement_reads_all_curves_of_a_page_and_another_one_thins_them(run, monkeypatch, kept, statements):
+def test_one_statement_reads_all_curves_of_a_page_and_another_one_thins_them(
+    run, monkeypatch, kept, statements
+):
     monkeypatch.setattr(queries, "POINTS", kept)
     put(run, "train_loss", range(100))
 

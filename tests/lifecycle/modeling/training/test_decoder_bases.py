@@ -43,7 +43,11 @@ def test_the_page_distinguishes_encoders_and_decoders(project, mia, client_for):
     encoder, decoder = make_base(project, mia), make_decoder(project, mia)
 
     assert (encoder.facts["decoder"], decoder.facts["decoder"]) == (False, True)
-    assert (decoder.facts["kv_size"], decoder.facts["inner_size"], decoder.facts["max_tokens"]) == (32, 64, 128)
+    assert (decoder.facts["kv_size"], decoder.facts["inner_size"], decoder.facts["max_tokens"]) == (
+        32,
+        64,
+        128,
+    )
     page = client_for(mia).get("/runs/bases/").content.decode()
     assert '<td data-l="kind">decoder</td>' in page
     assert '<td data-l="kind">encoder</td>' in page

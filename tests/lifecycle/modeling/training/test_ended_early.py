@@ -38,13 +38,25 @@ def test_its_page_and_the_list_show_that_it_ended_early_and_it_can_be_registered
 def test_its_end_is_recorded_with_the_reason(broken):
     run = broken
 
-    payload = json.loads(Event.objects.get(verb="training.ended", object_id=str(run.uuid)).canonical)["payload"]
+    payload = json.loads(Event.objects.get(verb="training.ended", object_id=str(run.uuid)).canonical)[
+        "payload"
+    ]
 
-    assert (run.state, payload["state"], payload["code"], payload["best_step"]) == ("succeeded", "succeeded", "nan_loss", 40)
+    assert (run.state, payload["state"], payload["code"], payload["best_step"]) == (
+        "succeeded",
+        "succeeded",
+        "nan_loss",
+        40,
+    )
 
 
 def test_a_run_that_made_all_its_steps_has_no_reason(finished):
     run = finished
 
     assert (run.standing, run.error) == ("Succeeded", None)
-    assert "code" not in json.loads(Event.objects.get(verb="training.ended", object_id=str(run.uuid)).canonical)["payload"]
+    assert (
+        "code"
+        not in json.loads(Event.objects.get(verb="training.ended", object_id=str(run.uuid)).canonical)[
+            "payload"
+        ]
+    )

@@ -65,7 +65,11 @@ def nothing_happened() -> bool:
 # ── Starting ────────────────────────────────────────────────────────────────
 def test_trying_writes_a_spec_a_job_and_an_event_and_starts_no_run(tried, snapshot, base, mia):
     assert (tried.spec["epochs"], tried.strategy, tried.asked_by) == (3, "lora", mia)
-    assert (tried.job.kind, tried.job.queue, tried.job.args) == ("training.estimate", "training", {"estimate": str(tried.uuid)})
+    assert (tried.job.kind, tried.job.queue, tried.job.args) == (
+        "training.estimate",
+        "training",
+        {"estimate": str(tried.uuid)},
+    )
     assert tried.spec_digest in Event.objects.get(verb="training.estimated").canonical
     assert not Run.objects.exists()
 
@@ -104,7 +108,9 @@ def test_the_folder_is_an_ordinary_runs_of_ten_steps_and_goes_away(tried, child,
 
     def look(folder: Path) -> None:
         seen["spec"] = TrainSpec.read(folder / "spec.json")
-        seen["rows"] = {name: len((folder / f"{name}.jsonl").read_text().splitlines()) for name in ("train", "validation")}
+        seen["rows"] = {
+            name: len((folder / f"{name}.jsonl").read_text().splitlines()) for name in ("train", "validation")
+        }
         seen["data"] = sorted(path.name for path in folder.glob("*.jsonl"))
         seen["base"] = (folder / "base" / "config.json").exists()
 
@@ -113,7 +119,8 @@ def test_the_folder_is_an_ordinary_runs_of_ten_steps_and_goes_away(tried, child,
     (job,) = run_jobs("training")
 
     spec = TrainSpec.from_json(tried.spec)
-    assert seen["rows"] == {name: snapshot.counts["splits"][name] for name in ("train", "validation")}  # few enough to use all
+    # few enough to use all
+    assert seen["rows"] == {name: snapshot.counts["splits"][name] for name in ("train", "validation")}
     assert seen["data"] == ["train.jsonl", "validation.jsonl"]
     assert (seen["spec"].epochs, seen["spec"].patience, seen["base"]) == (4, 0, True)  # 3 steps an epoch
     assert (seen["spec"].batch_size, seen["spec"].learning_rate) == (spec.batch_size, spec.learning_rate)
@@ -129,7 +136,8 @@ def test_what_was_measured_is_kept_with_the_whole_run_scaled_from_it(tried, chil
 
     tried.refresh_from_db()
     assert Profile.from_json(tried.profile) == MEASURED
-    assert (tried.figures["steps"], tried.figures["evaluations"]) == (9, 3)  # 3 epochs of 3 steps, each evaluated
+    # 3 epochs of 3 steps, each evaluated
+    assert (tried.figures["steps"], tried.figures["evaluations"]) == (9, 3)
     assert tried.error is None
     assert tried.finished_at is not None
 
@@ -140,7 +148,10 @@ def test_what_was_measured_is_kept_with_the_whole_run_scaled_from_it(tried, chil
     [
         (
             "out_of_memory",
-            "Choose a smaller batch size, a lower max sequence length, or a strategy with fewer trainable parameters, and try again.",
+            (
+                "Choose a smaller batch size, a lower max sequence length, or a strategy with fewer trainable"
+                " parameters, and try again."
+            ),
         ),
         ("one_class", "Label more."),
     ],
@@ -185,12 +196,27 @@ def row(at: int, label: str) -> ManifestRow:
 def test_a_sample_is_the_first_rows_with_a_second_class_replacing_the_last():
     rows = [row(at, "a") for at in range(5)] + [row(9, "b")]
 
-    assert [each.item for each in estimate_task.sample(rows, 3, ["a", "b"], "single_label")] == ["000", "001", "009"]
-    assert [each.item for each in estimate_task.sample(rows, 9, ["a", "b"], "single_label")] == ["000", "001", "002", "003", "004", "009"]
+    assert [each.item for each in estimate_task.sample(rows, 3, ["a", "b"], "single_label")] == [
+        "000",
+        "001",
+        "009",
+    ]
+    assert [each.item for each in estimate_task.sample(rows, 9, ["a", "b"], "single_label")] == [
+        "000",
+        "001",
+        "002",
+        "003",
+        "004",
+        "009",
+    ]
 
 
 def test_a_sample_of_sets_has_each_class_and_its_absence():
-    rows = [row(at, json.dumps(["a"])) for at in range(5)] + [row(7, json.dumps(["a", "b"])), row(8, "[]"), row(9, "[]")]
+    rows = [row(at, json.dumps(["a"])) for at in range(5)] + [
+        row(7, json.dumps(["a", "b"])),
+        row(8, "[]"),
+        row(9, "[]"),
+    ]
 
     found = estimate_task.sample(rows, 3, ["a", "b"], "multi_label")
 
@@ -201,7 +227,10 @@ def test_multi_label_rows_are_laid_out(project, mia, child):
     snapshot = multi_label_snapshot(project, mia)
     actions.estimate(snapshot=snapshot, base=make_base(project, mia), strategy="head", actor=mia)
     rows = []
-    child(succeeded(), look=lambda folder: rows.extend(map(json.loads, (folder / "train.jsonl").read_text().splitlines())))
+    child(
+        succeeded(),
+        look=lambda folder: rows.extend(map(json.loads, (folder / "train.jsonl").read_text().splitlines())),
+    )
 
     run_jobs("training")
 
@@ -254,7 +283,11 @@ def test_the_page_shows_what_the_whole_run_takes_and_starts_exactly_that(client_
 
     answer = client.get(f"/runs/estimates/{tried.uuid}/")
     form = answer.context["form"]
-    values = {name: form[name].value() for name in form.fields if not (form[name].value() is None or form[name].value() is False)}
+    values = {
+        name: form[name].value()
+        for name in form.fields
+        if not (form[name].value() is None or form[name].value() is False)
+    }
     chosen = {"snapshot": str(tried.snapshot.uuid), "base": str(tried.base.uuid), "strategy": tried.strategy}
     client.post("/runs/launch/", values | chosen)
 
@@ -270,7 +303,10 @@ def test_without_a_price_it_is_not_measured(client_for, mia, tried, settings):
     settings.PRICE_PER_CORE_HOUR = None
     measured(tried)
 
-    strip = {each.label: (each.value, each.sub) for each in client_for(mia).get(f"/runs/estimates/{tried.uuid}/").context["figures"]}
+    strip = {
+        each.label: (each.value, each.sub)
+        for each in client_for(mia).get(f"/runs/estimates/{tried.uuid}/").context["figures"]
+    }
 
     assert strip["Price"] == (None, "PRICE_PER_CORE_HOUR isn't set")
 
@@ -299,7 +335,9 @@ def test_the_estimate_is_shown_next_to_the_run(client_for, mia, tried, snapshot,
     measured(tried)
     run = actions.launch(snapshot=snapshot, base=base, strategy="lora", actor=mia, options={"epochs": 3})
     client = client_for(mia)
-    waiting = {each["label"]: each["real"] for each in client.get(f"/runs/{run.uuid}/").context["expected"]["lines"]}
+    waiting = {
+        each["label"]: each["real"] for each in client.get(f"/runs/{run.uuid}/").context["expected"]["lines"]
+    }
     finish_run(run)
 
     lines = {each["label"]: each for each in client.get(f"/runs/{run.uuid}/").context["expected"]["lines"]}
@@ -326,20 +364,32 @@ def test_a_run_with_other_settings_shows_no_estimate(client_for, mia, tried, sna
 @pytest.mark.postgres
 def test_the_api_tries_reads_and_cancels(client_for, mia, ana, otto, snapshot, base):
     client = client_for(mia)
-    body = {"snapshot": str(snapshot.uuid), "base": str(base.uuid), "strategy": "head", "options": {"epochs": 5}}
+    body = {
+        "snapshot": str(snapshot.uuid),
+        "base": str(base.uuid),
+        "strategy": "head",
+        "options": {"epochs": 5},
+    }
 
     made = client.post("/api/v1/estimates/", body, content_type="application/json")
     address = f"/api/v1/estimates/{made.json()['uuid']}/"
-    refused = client.post("/api/v1/estimates/", body | {"options": {"rank": 4}}, content_type="application/json")
+    refused = client.post(
+        "/api/v1/estimates/", body | {"options": {"rank": 4}}, content_type="application/json"
+    )
 
     assert (made.status_code, made.json()["figures"], made.json()["spec"]["epochs"]) == (201, None, 5)
     assert (refused.status_code, list(refused.json()["fields"])) == (422, ["rank"])
     assert [client_for(each).get(address).status_code for each in (ana, otto)] == [200, 404]
-    assert client_for(ana).post("/api/v1/estimates/", body, content_type="application/json").status_code == 404
+    assert (
+        client_for(ana).post("/api/v1/estimates/", body, content_type="application/json").status_code == 404
+    )
     assert client_for(ana).post(f"{address}cancel/").status_code == 403
     assert client.post(f"{address}cancel/").json()["error"]["code"] == "cancelled"
     found = measured(actions.estimate(snapshot=snapshot, base=base, strategy="head", actor=mia))
-    assert client.get(f"/api/v1/estimates/{found.uuid}/").json()["figures"]["seconds"] == found.figures["seconds"]
+    assert (
+        client.get(f"/api/v1/estimates/{found.uuid}/").json()["figures"]["seconds"]
+        == found.figures["seconds"]
+    )
 
 
 # ── Bounds ──────────────────────────────────────────────────────────────────
@@ -351,7 +401,11 @@ def test_one_person_has_three_open_at_a_time_and_another_one_has_as_many(snapsho
     with pytest.raises(Conflict, match="You already have 3 dry runs"):
         actions.estimate(**asked, actor=mia, options={"epochs": 4})
 
-    assert (Estimate.objects.count(), Job.objects.count(), Event.objects.count()) == before == (3, before[1], before[2])
+    assert (
+        (Estimate.objects.count(), Job.objects.count(), Event.objects.count())
+        == before
+        == (3, before[1], before[2])
+    )
     assert actions.estimate(**asked, actor=mia, options={"epochs": 2}) == open_ones[1]
     actions.estimate(**asked, actor=lee, options={"epochs": 5})
     actions.cancel_estimate(estimate_id=open_ones[0].uuid, actor=mia)
@@ -359,7 +413,9 @@ def test_one_person_has_three_open_at_a_time_and_another_one_has_as_many(snapsho
     assert Estimate.objects.count() == 5
 
 
-def test_ten_steps_that_would_take_too_many_rows_are_refused_at_the_batch_size(snapshot, base, mia, monkeypatch):
+def test_ten_steps_that_would_take_too_many_rows_are_refused_at_the_batch_size(
+    snapshot, base, mia, monkeypatch
+):
     monkeypatch.setattr("lifecycle.modeling.training.actions.estimates.ROWS_MAX", 30)
 
     with pytest.raises(Refused) as refusal:
@@ -367,6 +423,8 @@ def test_ten_steps_that_would_take_too_many_rows_are_refused_at_the_batch_size(s
 
     rows = min(snapshot.counts["splits"]["train"], 40)
     assert refusal.value.fields == {
-        "batch_size": [f"Ten steps with this batch size need {rows} rows; the limit is 30. Choose a smaller batch size."]
+        "batch_size": [
+            f"Ten steps with this batch size need {rows} rows; the limit is 30. Choose a smaller batch size."
+        ]
     }
     assert nothing_happened()

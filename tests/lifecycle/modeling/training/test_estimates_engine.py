@@ -18,7 +18,10 @@ pytestmark = pytest.mark.engine
 
 
 def test_a_dry_run_is_measured_and_compared_with_its_run(project, mia, tmp_path):
-    snapshot, base = make_snapshot(project, mia), make_base(project, mia, folder=make_tiny_base(tmp_path / "tiny"))
+    snapshot, base = (
+        make_snapshot(project, mia),
+        make_base(project, mia, folder=make_tiny_base(tmp_path / "tiny")),
+    )
     options = {"epochs": 5, "batch_size": 4, "precision": "fp32", "patience": 0}
     tried = actions.estimate(snapshot=snapshot, base=base, strategy="full", actor=mia, options=options)
 
@@ -46,7 +49,10 @@ def test_dry_runs_of_spans_and_generation_are_measured(project, mia, tmp_path):
         (spans_snapshot(project, mia), encoder, "lora"),
         (generation_snapshot(project, mia), make_decoder(project, mia, tmp_path), "prefix"),
     ]
-    tried = [actions.estimate(snapshot=snapshot, base=base, strategy=name, actor=mia, options=options) for snapshot, base, name in kinds]
+    tried = [
+        actions.estimate(snapshot=snapshot, base=base, strategy=name, actor=mia, options=options)
+        for snapshot, base, name in kinds
+    ]
 
     run_ok("training")
 
@@ -56,6 +62,7 @@ def test_dry_runs_of_spans_and_generation_are_measured(project, mia, tmp_path):
         assert one.figures["artifact_bytes"] > 0
     marked, written = tried
     assert marked.profile["sampling_seconds"] == 0
-    assert 0 < written.profile["sampling_seconds"] <= written.profile["evaluation_seconds"] + 0.002  # reported in milliseconds
+    # reported in milliseconds
+    assert 0 < written.profile["sampling_seconds"] <= written.profile["evaluation_seconds"] + 0.002
     labels = [each["label"] for each in estimate_page.detail(mia, written.uuid)["parts"]]
     assert "Saving the artifact and measuring its validation loss" in labels

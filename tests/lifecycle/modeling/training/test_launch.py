@@ -17,8 +17,14 @@ from tests.support.training import finish_run, make_base, make_snapshot
 
 # defaults of a strategy
 REST = {
-    "target_modules": None, "dora": False, "rank_stabilised": False, "width": 48, "frozen_layers": 0, "cached": False, "virtual_tokens": 20,
-}  # fmt: skip
+    "target_modules": None,
+    "dora": False,
+    "rank_stabilised": False,
+    "width": 48,
+    "frozen_layers": 0,
+    "cached": False,
+    "virtual_tokens": 20,
+}
 
 
 def nothing_happened() -> bool:
@@ -30,7 +36,9 @@ def nothing_happened() -> bool:
 
 
 def test_a_launch_writes_a_spec_a_job_and_an_event(snapshot, base, mia):
-    run = actions.launch(snapshot=snapshot, base=base, strategy="lora", actor=mia, options={"epochs": 2, "rank": 4})
+    run = actions.launch(
+        snapshot=snapshot, base=base, strategy="lora", actor=mia, options={"epochs": 2, "rank": 4}
+    )
 
     assert run.number == 1
     assert run.spec["labels"] == queries.labels_of(snapshot)
@@ -47,7 +55,10 @@ def test_the_same_form_is_one_run(snapshot, base, mia):
     key = uuid.uuid4()
 
     first, second = (
-        actions.launch(snapshot=snapshot, base=base, strategy="lora", actor=mia, options={"epochs": 2}, key=key) for _ in range(2)
+        actions.launch(
+            snapshot=snapshot, base=base, strategy="lora", actor=mia, options={"epochs": 2}, key=key
+        )
+        for _ in range(2)
     )
 
     assert first == second
@@ -58,14 +69,26 @@ def test_the_same_form_is_one_run(snapshot, base, mia):
 def others(snapshot, base, project, mia):
     """Settings that a form can change."""
     return {
-        "strategy": "full", "options": {"learning_rate": 0.001}, "base": make_base(project, mia, name="other-base"),
+        "strategy": "full",
+        "options": {"learning_rate": 0.001},
+        "base": make_base(project, mia, name="other-base"),
         "snapshot": make_snapshot(project, mia, name="Other"),
-    }  # fmt: skip
+    }
 
 
 @pytest.mark.parametrize("changed", ["strategy", "options", "base", "snapshot"])
-def test_the_same_form_with_other_settings_is_a_conflict_that_names_the_run(snapshot, base, others, mia, changed):
-    key, asked = uuid.uuid4(), {"snapshot": snapshot, "base": base, "strategy": "lora", "options": {"learning_rate": 0.002}}
+def test_the_same_form_with_other_settings_is_a_conflict_that_names_the_run(
+    snapshot, base, others, mia, changed
+):
+    key, asked = (
+        uuid.uuid4(),
+        {
+            "snapshot": snapshot,
+            "base": base,
+            "strategy": "lora",
+            "options": {"learning_rate": 0.002},
+        },
+    )
     first = actions.launch(**asked, actor=mia, key=key)
     events = Event.objects.count()
 
@@ -78,14 +101,21 @@ def test_the_same_form_with_other_settings_is_a_conflict_that_names_the_run(snap
 
 
 def test_runs_are_numbered_in_their_project(snapshot, base, mia):
-    numbers = [actions.launch(snapshot=snapshot, base=base, strategy="head", actor=mia).number for _ in range(3)]
+    numbers = [
+        actions.launch(snapshot=snapshot, base=base, strategy="head", actor=mia).number for _ in range(3)
+    ]
 
     assert numbers == [1, 2, 3]
 
 
 @pytest.mark.parametrize(
     ("options", "field"),
-    [({"epochs": 0}, "epochs"), ({"rank": 1000}, "rank"), ({"learning_rate": "fast"}, "learning_rate"), ({"nonsense": 1}, "nonsense")],
+    [
+        ({"epochs": 0}, "epochs"),
+        ({"rank": 1000}, "rank"),
+        ({"learning_rate": "fast"}, "learning_rate"),
+        ({"nonsense": 1}, "nonsense"),
+    ],
 )
 def test_a_setting_out_of_range_is_named(snapshot, base, mia, options, field):
     with pytest.raises(Refused) as refusal:
@@ -98,7 +128,11 @@ def test_a_setting_out_of_range_is_named(snapshot, base, mia, options, field):
 @pytest.mark.parametrize(
     ("strategy", "options", "expected"),
     [
-        ("lora", {"dora": True, "rank_stabilised": True}, {"kind": "lora", "dora": True, "rank_stabilised": True}),
+        (
+            "lora",
+            {"dora": True, "rank_stabilised": True},
+            {"kind": "lora", "dora": True, "rank_stabilised": True},
+        ),
         ("fast_lora", {"rank": 4}, {"kind": "lora", "rank": 4, "frozen_layers": 1, "cached": True}),
         ("ia3", {}, {"kind": "ia3", "frozen_layers": 0}),
         ("adapter", {"width": 12}, {"kind": "adapter", "width": 12}),
@@ -121,7 +155,11 @@ def test_each_strategy_is_written_as_the_engine_expects(strategy, options, expec
         ("head", {"frozen_layers": 1}, "frozen_layers isn't a setting of Head only."),
         ("lora", {"frozen_layers": 2}, "tiny-base has 2 layers. Freeze fewer than 2."),
         ("lora", {"schedule": "sawtooth"}, "schedule must be one of linear, cosine, constant"),
-        ("lora", {"label_smoothing": 0.1, "focal_gamma": 2.0}, "label_smoothing must be 0 if focal_gamma is set"),
+        (
+            "lora",
+            {"label_smoothing": 0.1, "focal_gamma": 2.0},
+            "label_smoothing must be 0 if focal_gamma is set",
+        ),
         ("fast_lora", {"frozen_layers": 0}, "cached needs at least 1 frozen layer"),
         (
             "lora",
@@ -144,10 +182,16 @@ def test_settings_that_a_strategy_does_not_read_are_refused(strategy, option, me
     [
         ("fast_lora", {"layers": 0}, "The layers of tiny-base"),
         ("fast_lora", {"layers": 1}, "The layers of tiny-base"),
-        ("ia3", {"architecture": "mpnet"}, "IA3 supports bert, roberta, deberta, deberta-v2; the architecture of tiny-base is"),
+        (
+            "ia3",
+            {"architecture": "mpnet"},
+            "IA3 supports bert, roberta, deberta, deberta-v2; the architecture of tiny-base is",
+        ),
     ],
 )
-def test_an_unsupported_strategy_is_refused_at_launch_and_not_offered(strategy, facts, message, snapshot, base, mia, client_for):
+def test_an_unsupported_strategy_is_refused_at_launch_and_not_offered(
+    strategy, facts, message, snapshot, base, mia, client_for
+):
     base.facts |= facts
     base.save(update_fields=["facts"])
 
@@ -179,7 +223,10 @@ def test_texts_longer_than_the_base_reads_are_refused(snapshot, base, mia):
 
 
 def test_one_class_is_refused(snapshot, base, mia):
-    snapshot.counts = {"splits": {"train": 9, "validation": 3}, "labels": {"card": {"train": 9}, "refund": {"validation": 3}}}
+    snapshot.counts = {
+        "splits": {"train": 9, "validation": 3},
+        "labels": {"card": {"train": 9}, "refund": {"validation": 3}},
+    }
 
     with pytest.raises(Refused, match="all its training rows carry the label card"):
         actions.launch(snapshot=snapshot, base=base, strategy="lora", actor=mia)
@@ -188,7 +235,10 @@ def test_one_class_is_refused(snapshot, base, mia):
 
 
 def test_no_validation_rows_is_refused(snapshot, base, mia):
-    snapshot.counts = {"splits": {"train": 9, "test": 3}, "labels": {"card": {"train": 5}, "refund": {"train": 4}}}
+    snapshot.counts = {
+        "splits": {"train": 9, "test": 3},
+        "labels": {"card": {"train": 5}, "refund": {"train": 4}},
+    }
 
     with pytest.raises(Refused, match="has no validation rows, which are needed to choose the best step."):
         actions.launch(snapshot=snapshot, base=base, strategy="lora", actor=mia)

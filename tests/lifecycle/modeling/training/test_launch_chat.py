@@ -14,12 +14,27 @@ from lifecycle.runtime.refusals import Refused
 from lifecycle.runtime.task_types.answers import ItemContent
 from lifecycle.runtime.task_types.by_key.formats import formats_of
 from lifecycle.runtime.task_types.formats import Unlearnable
-from tests.support.generation import chat_snapshot, generation_snapshot, make_decoder, make_generation_run, write_decoder
+from tests.support.generation import (
+    chat_snapshot,
+    generation_snapshot,
+    make_decoder,
+    make_generation_run,
+    write_decoder,
+)
 
-CALL = {"role": "assistant", "content": None, "tool_calls": [{"id": "1", "function": {"name": "look", "arguments": "{}"}}]}
+CALL = {
+    "role": "assistant",
+    "content": None,
+    "tool_calls": [{"id": "1", "function": {"name": "look", "arguments": "{}"}}],
+}
 SPLITS = ("train", "validation", "test")
 ASKED = {"role": "user", "content": "where is it"}
-TOOLS = [ASKED, CALL, {"role": "tool", "tool_call_id": "1", "content": "there"}, {"role": "assistant", "content": "there"}]
+TOOLS = [
+    ASKED,
+    CALL,
+    {"role": "tool", "tool_call_id": "1", "content": "there"},
+    {"role": "assistant", "content": "there"},
+]
 
 
 @pytest.fixture
@@ -51,31 +66,49 @@ def test_chats_with_tool_calls_are_excluded_with_the_reason(project, mia, tmp_pa
         assert count == sum("left_out" not in row for row in rows)
         found |= {row["id"]: row.get("left_out") for row in rows}
 
-    assert sorted(each for each in found.values() if each) == ["with tool calls", "with weight 0 for every response"]
+    assert sorted(each for each in found.values() if each) == [
+        "with tool calls",
+        "with weight 0 for every response",
+    ]
     assert len(found) == 34
-    assert set(snapshots.learned_rows_of(snapshot, list(found))) == {item for item, reason in found.items() if not reason}
+    assert set(snapshots.learned_rows_of(snapshot, list(found))) == {
+        item for item, reason in found.items() if not reason
+    }
 
 
 def test_a_developer_turn_becomes_a_system_turn_and_a_weight_of_0_is_kept(project, mia, tmp_path):
     talk = [
-        {"role": "developer", "content": "please"}, ASKED, {"role": "assistant", "content": "no", "weight": 0}, ASKED,
+        {"role": "developer", "content": "please"},
+        ASKED,
+        {"role": "assistant", "content": "no", "weight": 0},
+        ASKED,
         {"role": "assistant", "content": "there", "weight": 1, "name": "anna"},
-    ]  # fmt: skip
+    ]
     snapshot = chat_snapshot(project, mia, more=[talk])
 
     rows = [row for split in SPLITS for row in rows_in(snapshot, split, tmp_path)[1]]
 
     (row,) = [row for row in rows if row["messages"][0]["role"] == "system" and row["answer"] == "there"]
     assert row["messages"] == [
-        {"role": "system", "content": "please"}, ASKED, {"role": "assistant", "content": "no", "weight": 0}, ASKED,
+        {"role": "system", "content": "please"},
+        ASKED,
+        {"role": "assistant", "content": "no", "weight": 0},
+        ASKED,
         {"role": "assistant", "content": "there"},
-    ]  # fmt: skip
+    ]
 
 
 def test_a_version_with_nothing_to_train_on_is_refused(project, base, mia):
-    snapshot = chat_snapshot(project, mia, copies=0, more=[[{"role": "user", "content": f"where {n}"}, *TOOLS[1:]] for n in range(12)])
+    snapshot = chat_snapshot(
+        project,
+        mia,
+        copies=0,
+        more=[[{"role": "user", "content": f"where {n}"}, *TOOLS[1:]] for n in range(12)],
+    )
 
-    with pytest.raises(Refused, match="dialogues would all be rejected, for example one with tool calls") as refused:
+    with pytest.raises(
+        Refused, match="dialogues would all be rejected, for example one with tool calls"
+    ) as refused:
         actions.launch(snapshot=snapshot, base=base, strategy="lora", actor=mia)
 
     assert set(refused.value.fields) == {"snapshot"}
@@ -101,11 +134,17 @@ def test_advice_is_refused_with_a_message(snapshot, base, mia, client_for):
     assert (refused.status_code, refused.json()["code"]) == (422, "refused")
 
 
-def test_a_chat_run_continues_from_a_prompt_run_and_rehearses_its_rows(snapshot, base, project, mia, tmp_path):
+def test_a_chat_run_continues_from_a_prompt_run_and_rehearses_its_rows(
+    snapshot, base, project, mia, tmp_path
+):
     before = make_generation_run(generation_snapshot(project, mia), mia, base, splits=())
-    decoder = actions.keep_base(actions.add_run_base(run=before, actor=mia), write_decoder(tmp_path / "again"))
+    decoder = actions.keep_base(
+        actions.add_run_base(run=before, actor=mia), write_decoder(tmp_path / "again")
+    )
 
-    run = actions.launch(snapshot=snapshot, base=decoder, strategy="lora", actor=mia, options={"rehearsal": 0.2})
+    run = actions.launch(
+        snapshot=snapshot, base=decoder, strategy="lora", actor=mia, options={"rehearsal": 0.2}
+    )
 
     folders.prepare_earlier(before, run.snapshot, folders.TrainSpec.from_json(run.spec), tmp_path)
     rehearsed = [json.loads(line) for line in (tmp_path / "rehearsal.jsonl").read_text().splitlines()]

@@ -34,7 +34,12 @@ def test_without_a_decoder_the_form_explains_how_to_add_one(snapshot, project, m
 
 
 def test_the_api_launches_it(snapshot, base, mia, client_for):
-    sent = {"snapshot": str(snapshot.uuid), "base": str(base.uuid), "strategy": "prefix", "options": {"virtual_tokens": 4}}
+    sent = {
+        "snapshot": str(snapshot.uuid),
+        "base": str(base.uuid),
+        "strategy": "prefix",
+        "options": {"virtual_tokens": 4},
+    }
 
     answer = client_for(mia).post("/api/v1/runs/", sent, content_type="application/json")
 

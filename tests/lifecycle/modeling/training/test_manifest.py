@@ -17,7 +17,9 @@ from lifecycle.modeling.training.models import MetricPoint, Run
 from tests.support.training import make_run
 
 UUID = "9a3cb1a2-6a35-4ad0-93f1-6d3c4ab0f001"
-PLACE = manifest.Place("registry.example.org/lifecycle:1.4", "shared-data", PurePosixPath("/var/lib/lifecycle"))
+PLACE = manifest.Place(
+    "registry.example.org/lifecycle:1.4", "shared-data", PurePosixPath("/var/lib/lifecycle")
+)
 pytestmark = pytest.mark.django_db
 
 
@@ -32,7 +34,9 @@ def run(waiting) -> Run:
 
 
 def job(**given):
-    return manifest.job(PLACE, **{"uuid": UUID, "base_digest": "ab12", "threads": 2, "peak_mb": 412.3} | given)
+    return manifest.job(
+        PLACE, **{"uuid": UUID, "base_digest": "ab12", "threads": 2, "peak_mb": 412.3} | given
+    )
 
 
 def test_the_job_starts_the_engine_on_the_folder_and_gives_it_time_for_a_checkpoint():
@@ -40,16 +44,35 @@ def test_the_job_starts_the_engine_on_the_folder_and_gives_it_time_for_a_checkpo
     pod = made["spec"]["template"]["spec"]
     (container,) = pod["containers"]
 
-    assert (made["apiVersion"], made["kind"], made["metadata"]["name"]) == ("batch/v1", "Job", f"lifecycle-run-{UUID}")
+    assert (made["apiVersion"], made["kind"], made["metadata"]["name"]) == (
+        "batch/v1",
+        "Job",
+        f"lifecycle-run-{UUID}",
+    )
     assert len(made["metadata"]["name"]) <= 63
-    assert (made["spec"]["backoffLimit"], pod["restartPolicy"], pod["terminationGracePeriodSeconds"]) == (4, "OnFailure", 60)
-    assert (container["image"], container["command"]) == (PLACE.image, ["python", "-m", "lifecycle.runtime.engine", "train", "/run"])
+    assert (made["spec"]["backoffLimit"], pod["restartPolicy"], pod["terminationGracePeriodSeconds"]) == (
+        4,
+        "OnFailure",
+        60,
+    )
+    assert (container["image"], container["command"]) == (
+        PLACE.image,
+        ["python", "-m", "lifecycle.runtime.engine", "train", "/run"],
+    )
     assert container["volumeMounts"] == [
         {"name": "data", "mountPath": "/run", "subPath": f"runs/{UUID}"},
-        {"name": "data", "mountPath": "/var/lib/lifecycle/bases/ab12", "subPath": "bases/ab12", "readOnly": True},
+        {
+            "name": "data",
+            "mountPath": "/var/lib/lifecycle/bases/ab12",
+            "subPath": "bases/ab12",
+            "readOnly": True,
+        },
         {"name": "scratch", "mountPath": "/tmp"},
     ]
-    assert pod["volumes"] == [{"name": "data", "persistentVolumeClaim": {"claimName": "shared-data"}}, {"name": "scratch", "emptyDir": {}}]
+    assert pod["volumes"] == [
+        {"name": "data", "persistentVolumeClaim": {"claimName": "shared-data"}},
+        {"name": "scratch", "emptyDir": {}},
+    ]
 
 
 def test_the_job_may_do_nothing_but_compute():
@@ -58,8 +81,10 @@ def test_the_job_may_do_nothing_but_compute():
     assert pod["automountServiceAccountToken"] is False
     assert pod["securityContext"] == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
     assert pod["containers"][0]["securityContext"] == {
-        "allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]},
-    }  # fmt: skip
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
     names = {each["name"] for each in pod["containers"][0]["env"]}
     assert names == {"HOME", "PYTHONHASHSEED", "PYTHONUNBUFFERED", "OMP_NUM_THREADS", "MKL_NUM_THREADS"}
 
@@ -73,7 +98,10 @@ def test_the_job_may_do_nothing_but_compute():
     ],
 )
 def test_it_requests_measured_resources_only(threads, peak, resources):
-    assert job(threads=threads, peak_mb=peak)["spec"]["template"]["spec"]["containers"][0]["resources"] == resources
+    assert (
+        job(threads=threads, peak_mb=peak)["spec"]["template"]["spec"]["containers"][0]["resources"]
+        == resources
+    )
 
 
 def test_the_yaml_has_the_same_content_and_notes_unknown_values():
@@ -85,7 +113,8 @@ def test_the_yaml_has_the_same_content_and_notes_unknown_values():
     assert "# Memory: 25 % more than the measured peak of 412 MiB.\n" in measured
     assert "# Memory: not measured yet, so no request is set." in unknown
     assert all(
-        ("# Not measured: training time on your cluster, and whether its processors give bit-identical weights.") in text
+        "# Not measured: training time on your cluster, and whether its processors give bit-identical"
+        " weights." in text
         for text in (measured, unknown)
     )
 
@@ -96,7 +125,10 @@ def test_it_is_downloaded_from_the_page_and_read_over_the_api(client_for, run, m
     manifest = client_for(mia).get(f"/api/v1/runs/{run.uuid}/manifest/").json()["yaml"]
 
     assert f'href="/runs/{run.uuid}/manifest/"' in page
-    assert (answer["Content-Type"], answer["Content-Disposition"]) == ("application/yaml", 'attachment; filename="run-1.yaml"')
+    assert (answer["Content-Type"], answer["Content-Disposition"]) == (
+        "application/yaml",
+        'attachment; filename="run-1.yaml"',
+    )
     assert answer.content.decode() == manifest
     mounts = yaml.safe_load(manifest)["spec"]["template"]["spec"]["containers"][0]["volumeMounts"]
     assert mounts[1]["mountPath"] == f"{conf.DATA_DIR}/bases/{run.base.folder.root_digest}"
@@ -123,7 +155,9 @@ def test_peak_memory_is_from_the_result_the_points_or_the_reproduced_run(finishe
     again = actions.reproduce(run_id=finished.uuid, actor=mia)
     assert queries.peak_memory_mb(again) == queries.peak_memory_mb(finished) == 300.0
 
-    MetricPoint.objects.bulk_create([MetricPoint(run=again, name="memory_mb", step=at, value=100.0 + at) for at in (1, 3, 2)])
+    MetricPoint.objects.bulk_create(
+        [MetricPoint(run=again, name="memory_mb", step=at, value=100.0 + at) for at in (1, 3, 2)]
+    )
 
     assert queries.peak_memory_mb(again) == 103.0
 
@@ -140,7 +174,12 @@ def test_a_paused_run_is_laid_out_and_a_queued_one_is_not(run, mia):
 
     folder = conf.DATA_DIR / "runs" / str(run.uuid)
     assert output.getvalue() == f"{folder}\n"
-    assert {each.name for each in folder.iterdir()} == {"spec.json", "train.jsonl", "validation.jsonl", "base"}
+    assert {each.name for each in folder.iterdir()} == {
+        "spec.json",
+        "train.jsonl",
+        "validation.jsonl",
+        "base",
+    }
     assert str((folder / "base").readlink()) == f"{conf.DATA_DIR}/bases/{run.base.folder.root_digest}"
 
 

@@ -18,10 +18,16 @@ def snapshot(project, mia):
 def test_multi_label_tasks_offer_it_and_the_run_page_shows_it(snapshot, base, mia, client_for):
     client = client_for(mia)
     form = client.get("/runs/launch/").context["form"]
-    values = {name: form[name].value() for name in form.fields if not (form[name].value() is None or form[name].value() is False)}
+    values = {
+        name: form[name].value()
+        for name in form.fields
+        if not (form[name].value() is None or form[name].value() is False)
+    }
     chosen = {"snapshot": str(snapshot.uuid), "base": str(base.uuid), "strategy": "lora"}
 
-    client.post("/runs/launch/", {**values, **chosen, "operating_point": "recall", "operating_target": "0.95"})
+    client.post(
+        "/runs/launch/", {**values, **chosen, "operating_point": "recall", "operating_target": "0.95"}
+    )
 
     run = Run.objects.get()
     assert (values["operating_point"], values["operating_target"]) == ("f1", 0.9)
@@ -33,7 +39,9 @@ def test_the_page_shows_the_default_of_best_f1(finished, mia, client_for):
     assert "best F1 per label" in client_for(mia).get(f"/runs/{finished.uuid}/").content.decode()
 
 
-@pytest.mark.parametrize(("field", "value"), [("operating_point", "accuracy"), ("operating_target", 0), ("operating_target", 1.1)])
+@pytest.mark.parametrize(
+    ("field", "value"), [("operating_point", "accuracy"), ("operating_target", 0), ("operating_target", 1.1)]
+)
 def test_values_out_of_range_are_errors_of_their_fields(snapshot, base, mia, field, value):
     with pytest.raises(Refused) as refused:
         actions.launch(snapshot=snapshot, base=base, strategy="lora", actor=mia, options={field: value})

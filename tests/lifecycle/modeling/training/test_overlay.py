@@ -23,7 +23,9 @@ def runs(finished, snapshot, base, mia):
 
 
 def address(*runs, **more):
-    return "/runs/overlay/?" + "&".join([*(f"run={run.uuid}" for run in runs), *(f"{name}={value}" for name, value in more.items())])
+    return "/runs/overlay/?" + "&".join(
+        [*(f"run={run.uuid}" for run in runs), *(f"{name}={value}" for name, value in more.items())]
+    )
 
 
 def test_the_curves_of_each_run_are_drawn_in_the_requested_order(client_for, mia, runs):
@@ -32,7 +34,10 @@ def test_the_curves_of_each_run_are_drawn_in_the_requested_order(client_for, mia
     context = client_for(mia).get(address(second, first, metric="macro_f1")).context
 
     assert [line["run"] for line in context["runs"]] == [second, first]
-    assert [(trace["name"], trace["x"]) for trace in context["chart"].figure["data"]] == [("Run 2", [20, 40, 60]), ("Run 1", [20, 40, 60])]
+    assert [(trace["name"], trace["x"]) for trace in context["chart"].figure["data"]] == [
+        ("Run 2", [20, 40, 60]),
+        ("Run 1", [20, 40, 60]),
+    ]
     assert [trace["line"]["color"] for trace in context["chart"].figure["data"]] == ["$c1", "$c2"]
     assert context["chart"].lead == "Run 2 reaches the highest value,"
 
@@ -57,7 +62,9 @@ def test_missing_results_are_shown_as_not_measured(client_for, mia, runs, waitin
 
 
 def test_only_what_the_tasks_of_the_runs_have_is_shown(client_for, mia, project, runs):
-    written = make_generation_run(generation_snapshot(project, mia), mia, make_decoder(project, mia), splits=())
+    written = make_generation_run(
+        generation_snapshot(project, mia), mia, make_decoder(project, mia), splits=()
+    )
     marked = make_run(spans_snapshot(project, mia), mia, splits=())
     client = client_for(mia)
 
@@ -67,7 +74,10 @@ def test_only_what_the_tasks_of_the_runs_have_is_shown(client_for, mia, project,
         return [name for name, _ in context["reached"][1:-4]], curves
 
     assert scores(written) == (["Perplexity, best", "Validation loss"], ["perplexity"])
-    assert scores(marked) == (["Micro-F1, best", "Macro-F1", "ECE", "Validation loss"], ["macro_f1", "micro_f1"])
+    assert scores(marked) == (
+        ["Micro-F1, best", "Macro-F1", "ECE", "Validation loss"],
+        ["macro_f1", "micro_f1"],
+    )
     assert scores(runs[0]) == (["Macro-F1, best", "Accuracy", "ECE", "Validation loss"], ["macro_f1"])
     both = dict(client.get(address(written, runs[0])).context["reached"])
     assert both["Perplexity, best"] == [f"{written.metrics['perplexity']:.3f}", "Not measured"]
@@ -115,11 +125,16 @@ def test_six_runs_are_the_maximum_and_take_as_many_queries_as_two(client_for, mi
 
 
 def test_a_chart_without_values_has_a_note():
-    assert charts.overlay("Accuracy", [("Run 1", [])]).alt == "No values yet. They appear with the first steps of these runs."
+    assert (
+        charts.overlay("Accuracy", [("Run 1", [])]).alt
+        == "No values yet. They appear with the first steps of these runs."
+    )
 
 
 def test_losses_have_a_log_axis_and_the_caption_names_the_lowest():
-    chart = charts.overlay("Validation loss", [("Run 1", [(1, 2.0), (2, 1.0)]), ("Run 2", [(1, 0.5)])], lower_is_better=True)
+    chart = charts.overlay(
+        "Validation loss", [("Run 1", [(1, 2.0), (2, 1.0)]), ("Run 2", [(1, 0.5)])], lower_is_better=True
+    )
 
     assert chart.alt == "Run 2 reaches the lowest value, 0.500."
     assert chart.figure["layout"]["yaxis"]["type"] == "log"
@@ -127,7 +142,11 @@ def test_losses_have_a_log_axis_and_the_caption_names_the_lowest():
 
 
 def test_the_caption_names_the_lowest_perplexity():
-    chart = charts.overlay("Perplexity, validation", [("Run 1", [(1, 9.0), (2, 8.0)]), ("Run 2", [(1, 12.0)])], lower_is_better=True)
+    chart = charts.overlay(
+        "Perplexity, validation",
+        [("Run 1", [(1, 9.0), (2, 8.0)]), ("Run 2", [(1, 12.0)])],
+        lower_is_better=True,
+    )
 
     assert chart.alt == "Run 1 reaches the lowest value, 8.000."
     assert chart.figure["layout"]["yaxis"].get("type") != "log"

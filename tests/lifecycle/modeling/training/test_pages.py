@@ -80,7 +80,13 @@ def test_points_come_after_a_step_and_name_the_next_address_while_the_run_is_on(
     actions.begin(run.uuid)
     run.refresh_from_db()
     event = {"seq": 0, "at": "2026-11-24T12:00:00+00:00", "kind": "metric", "total_steps": 9, "epoch": 1.0}
-    actions.record_events(run, [event | {"step": step, "values": {"train_loss": 1 / step, "validation_loss": 2.0}} for step in (1, 2, 3)])
+    actions.record_events(
+        run,
+        [
+            event | {"step": step, "values": {"train_loss": 1 / step, "validation_loss": 2.0}}
+            for step in (1, 2, 3)
+        ],
+    )
 
     answer = client_for(mia).get(f"/runs/{run.uuid}/points/?chart=loss&after=1").json()
 
@@ -88,8 +94,11 @@ def test_points_come_after_a_step_and_name_the_next_address_while_the_run_is_on(
     assert (drawn["lead"], drawn["figure"]["data"][0]["x"]) == ("Validation loss is", [1, 2, 3])
     assert drawn["figure"]["layout"]["xaxis"]["range"] == [0, 9]
     assert answer == {
-        "traces": [0, 1], "x": [[2, 3], [2, 3]], "y": [[0.5, 1 / 3], [2.0, 2.0]], "next": f"/runs/{run.uuid}/points/?chart=loss&after=3",
-    }  # fmt: skip
+        "traces": [0, 1],
+        "x": [[2, 3], [2, 3]],
+        "y": [[0.5, 1 / 3], [2.0, 2.0]],
+        "next": f"/runs/{run.uuid}/points/?chart=loss&after=3",
+    }
     assert client_for(mia).get(f"/runs/{run.uuid}/points/?chart=nothing").status_code == 404
 
 
@@ -125,13 +134,37 @@ def test_the_list_pages_by_key(client_for, waiting, mia):
 # ── Launch form ─────────────────────────────────────────────────────────────
 def form_data(snapshot, base, **changes):
     values = {
-        "snapshot": snapshot.uuid, "base": base.uuid, "strategy": "lora", "key": uuid.uuid4(), "epochs": 4, "batch_size": 16, "rank": 8,
-        "learning_rate": 0.002, "head_learning_rate": 0.01, "max_tokens": 64, "pooling": "mean", "weight_decay": 0.01,
-        "warmup_fraction": 0.06, "processes": 1,
-        "evaluations_per_epoch": 1, "patience": 0, "precision": "auto", "alpha": 16, "dropout": 0.1, "seed": 1, "note": "first",
-        "frozen_layers": 0, "schedule": "linear", "accumulation": 1, "max_gradient_norm": 1, "label_smoothing": 0, "focal_gamma": 0,
-        "operating_class": "", "operating_point": "f1", "operating_target": 0.9,
-    }  # fmt: skip
+        "snapshot": snapshot.uuid,
+        "base": base.uuid,
+        "strategy": "lora",
+        "key": uuid.uuid4(),
+        "epochs": 4,
+        "batch_size": 16,
+        "rank": 8,
+        "learning_rate": 0.002,
+        "head_learning_rate": 0.01,
+        "max_tokens": 64,
+        "pooling": "mean",
+        "weight_decay": 0.01,
+        "warmup_fraction": 0.06,
+        "processes": 1,
+        "evaluations_per_epoch": 1,
+        "patience": 0,
+        "precision": "auto",
+        "alpha": 16,
+        "dropout": 0.1,
+        "seed": 1,
+        "note": "first",
+        "frozen_layers": 0,
+        "schedule": "linear",
+        "accumulation": 1,
+        "max_gradient_norm": 1,
+        "label_smoothing": 0,
+        "focal_gamma": 0,
+        "operating_class": "",
+        "operating_point": "f1",
+        "operating_target": 0.9,
+    }
     return values | changes
 
 
@@ -155,7 +188,11 @@ def test_the_form_gives_a_reason_for_each_setting_and_the_size_of_each_strategy(
     ],
 )
 def test_the_form_has_the_settings_of_the_strategy(strategy, names, client_for, snapshot, base, mia):
-    form = client_for(mia).get("/runs/launch/", {"snapshot": snapshot.uuid, "base": base.uuid, "strategy": strategy}).context["form"]
+    form = (
+        client_for(mia)
+        .get("/runs/launch/", {"snapshot": snapshot.uuid, "base": base.uuid, "strategy": strategy})
+        .context["form"]
+    )
 
     assert [name for name in form.fields if name in INNER] == names
 
@@ -175,7 +212,11 @@ def test_a_run_page_shows_the_reduced_batch_after_running_out_of_memory(client_f
 
 def test_a_run_page_shows_which_base_weights_are_unchanged(client_for, snapshot, base, mia):
     run = actions.launch(
-        snapshot=snapshot, base=base, strategy="fast_lora", actor=mia, options={"dora": True, "accumulation": 2, "schedule": "cosine"}
+        snapshot=snapshot,
+        base=base,
+        strategy="fast_lora",
+        actor=mia,
+        options={"dora": True, "accumulation": 2, "schedule": "cosine"},
     )
 
     page = client_for(mia).get(f"/runs/{run.uuid}/").content.decode()
@@ -196,7 +237,9 @@ def test_the_form_starts_one_run_however_often_it_is_sent(client_for, snapshot, 
     assert Run.objects.get().note == "first"
 
 
-def test_a_form_resent_with_other_settings_warns_and_starts_on_the_next_submit(client_for, snapshot, base, mia):
+def test_a_form_resent_with_other_settings_warns_and_starts_on_the_next_submit(
+    client_for, snapshot, base, mia
+):
     data, client = form_data(snapshot, base), client_for(mia)
     client.post("/runs/launch/", data)
 
@@ -204,7 +247,9 @@ def test_a_form_resent_with_other_settings_warns_and_starts_on_the_next_submit(c
 
     form = back.context["form"]
     assert back.status_code == 422
-    assert form.non_field_errors() == ["This form already started Run 1 with other settings. Reload the form, or send another key."]
+    assert form.non_field_errors() == [
+        "This form already started Run 1 with other settings. Reload the form, or send another key."
+    ]
     assert form["key"].value() != str(data["key"])
     assert f'name="key" value="{form["key"].value()}"' in back.content.decode()
     assert (form["learning_rate"].value(), Run.objects.count()) == ("0.001", 1)
@@ -241,9 +286,14 @@ def test_base_models_are_listed_with_their_facts(client_for, base, mia):
 def test_a_hub_model_is_refused_with_a_message_while_offline(client_for, project, mia, settings):
     settings.HF_HUB_OFFLINE = True
 
-    answer = client_for(mia).post(f"/runs/bases/{project.uuid}/hub/", {"hub_id": "owner/name", "revision": "a" * 40})
+    answer = client_for(mia).post(
+        f"/runs/bases/{project.uuid}/hub/", {"hub_id": "owner/name", "revision": "a" * 40}
+    )
 
     assert answer.status_code == 422
-    assert ("This installation is offline (HF_HUB_OFFLINE), so models can&#x27;t be downloaded") in answer.content.decode()
+    assert (
+        "This installation is offline (HF_HUB_OFFLINE), so models can&#x27;t be downloaded"
+        in answer.content.decode()
+    )
     assert BaseModel.objects.count() == 0
     assert run_jobs() == []

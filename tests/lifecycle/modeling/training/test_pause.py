@@ -22,7 +22,9 @@ def run(waiting) -> Run:
 
 @pytest.fixture
 def interrupted(monkeypatch):
-    """Train until `during` is called, like a child that writes its checkpoint and exits: interrupted(during)."""
+    """Train until `during` is called, like a child that writes its checkpoint and exits:
+    interrupted(during).
+    """
 
     def set_up(during):
         def run_child(ctx, verb, folder, on_events, **options):
@@ -50,7 +52,12 @@ def test_a_running_run_is_paused_when_its_process_has_left_and_its_worker_is_fre
 
     run.refresh_from_db()
     assert seen == ["pausing"]
-    assert (run.state, run.finished_at, run.job.state, run.job.lease_token) == ("paused", None, "cancelled", None)
+    assert (run.state, run.finished_at, run.job.state, run.job.lease_token) == (
+        "paused",
+        None,
+        "cancelled",
+        None,
+    )
     assert verbs_of(run) == ["training.launched", "training.paused"]
     assert claim("training") is None
 

@@ -1,4 +1,6 @@
-"""A trial below the median is pruned while it trains: its process exits, no checkpoint is kept, and the reason is shown."""
+"""A trial below the median is pruned while it trains: its process exits, no checkpoint is kept, and the
+reason is shown.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,10 @@ from tests.support.jobs import run_jobs
 from tests.support.sweeps import make_sweep, run_trials
 from tests.support.trail import behind_its_back
 
-REASON = "Pruned at evaluation 1: its best macro-F1 so far, 0.500, is below 0.800, the median of 2 trials at that evaluation."
+REASON = (
+    "Pruned at evaluation 1: its best macro-F1 so far, 0.500, is below 0.800, the median of 2 trials at that"
+    " evaluation."
+)
 
 
 @pytest.fixture
@@ -38,7 +43,9 @@ def trial(sweep) -> Run:
 
 @pytest.fixture
 def child(monkeypatch):
-    """Replace the engine's process by one that reports these scores and exits when asked to; returns the list of its starts."""
+    """Replace the engine's process by one that reports these scores and exits when asked to; returns the list
+    of its starts.
+    """
     starts = []
 
     def scoring(*values: float, result: Result | None = None, meanwhile=lambda: None):
@@ -50,7 +57,11 @@ def child(monkeypatch):
             meanwhile()
             asked = enough() or ctx.cancelled
             return result or Result(
-                "cancelled" if asked else "failed", "crashed", "It ended.", "", {"status": "cancelled", "last_step": 20}
+                "cancelled" if asked else "failed",
+                "crashed",
+                "It ended.",
+                "",
+                {"status": "cancelled", "last_step": 20},
             )
 
         monkeypatch.setattr(tasks, "run_child", run_child)
@@ -83,11 +94,17 @@ def test_as_many_evaluations_of_other_trials_are_read_as_the_trial_has(sweep, tr
     put_scores(trial, 0.85, 0.6, 0.5)
     asked = []
     pure = search.find_cut
-    monkeypatch.setattr(search, "find_cut", lambda own, others, **named: asked.append((own, others)) or pure(own, others, **named))
+    monkeypatch.setattr(
+        search,
+        "find_cut",
+        lambda own, others, **named: asked.append((own, others)) or pure(own, others, **named),
+    )
 
     cut = sweep_queries.find_cut(trial)
 
-    assert [(own, [each.evaluations for each in others]) for own, others in asked] == [((0.85, 0.6, 0.5), [(0.7, 0.6, 0.95), (0.9, 0.8)])]
+    assert [(own, [each.evaluations for each in others]) for own, others in asked] == [
+        ((0.85, 0.6, 0.5), [(0.7, 0.6, 0.95), (0.9, 0.8)])
+    ]
     whole = sweep_queries.ended_trials(sweep, [first, second])
     assert [each.evaluations for each in whole] == [(0.7, 0.6, 0.95, 0.9, 0.9), (0.9, 0.8)]
     assert cut == pure((0.85, 0.6, 0.5), whole, warmup=2) == search.Cut(3, 0.85, 0.95, 1)
@@ -97,7 +114,8 @@ def put_scores(run: Run, *values: float) -> None:
     """Replace the evaluations of a run; each run has them at different steps."""
     run.points.filter(name="macro_f1").delete()
     MetricPoint.objects.bulk_create(
-        MetricPoint(run=run, name="macro_f1", step=(10 + (run.trial or 0)) * at, value=value) for at, value in enumerate(values, 1)
+        MetricPoint(run=run, name="macro_f1", step=(10 + (run.trial or 0)) * at, value=value)
+        for at, value in enumerate(values, 1)
     )
 
 
@@ -111,7 +129,9 @@ def test_a_trial_below_the_median_ends_without_a_checkpoint_and_the_next_starts(
     assert trial.error == {"code": "pruned", "message": REASON, "next_step": ""}
     assert not (folder_of(trial) / "checkpoints").exists()
     assert not (folder_of(trial) / "train.jsonl").exists()
-    payload = json.loads(Event.objects.get(object_id=str(trial.uuid), verb="training.ended").canonical)["payload"]
+    payload = json.loads(Event.objects.get(object_id=str(trial.uuid), verb="training.ended").canonical)[
+        "payload"
+    ]
     assert (payload["state"], payload["reason"]) == ("pruned", REASON)
     assert not Event.objects.filter(verb__in=["training.stopped", "jobs.cancelled"]).exists()
     run_jobs("default")
@@ -158,7 +178,11 @@ def test_a_process_that_finished_before_it_was_pruned_keeps_its_model(trial, chi
         (folder_of(trial) / "artifact").mkdir(parents=True)
         (folder_of(trial) / "artifact" / "head.safetensors").write_bytes(b"weights")
 
-    child(0.5, result=Result("succeeded", data={"metrics": {"macro_f1": 0.5}, "best_step": 10}), meanwhile=laid_out)
+    child(
+        0.5,
+        result=Result("succeeded", data={"metrics": {"macro_f1": 0.5}, "best_step": 10}),
+        meanwhile=laid_out,
+    )
     run_jobs("training")
 
     trial.refresh_from_db()

@@ -34,9 +34,19 @@ def test_the_spec_is_copied_unchanged(first, mia):
     run = actions.reproduce(run_id=first.uuid, actor=mia)
 
     assert (run.reproduces, run.spec, run.spec_digest, run.snapshot, run.base, run.strategy) == (
-        first, first.spec, first.spec_digest, first.snapshot, first.base, "fast_lora",
-    )  # fmt: skip
-    assert (run.number, run.note, run.state, run.job.args) == (2, "Run 1 again", "queued", {"run": str(run.uuid)})
+        first,
+        first.spec,
+        first.spec_digest,
+        first.snapshot,
+        first.base,
+        "fast_lora",
+    )
+    assert (run.number, run.note, run.state, run.job.args) == (
+        2,
+        "Run 1 again",
+        "queued",
+        {"run": str(run.uuid)},
+    )
     event = Event.objects.get(verb="training.launched", object_id=str(run.uuid))
     assert json.loads(event.canonical)["payload"]["reproduces"] == str(first.uuid)
 
@@ -83,13 +93,19 @@ def test_equal_weights_are_reported_as_equal(first, client_for, mia):
     for run in (first, again):
         page = client_for(mia).get(f"/runs/{run.uuid}/").content.decode()
         assert "Bit-identical weights." in page
-    assert client_for(mia).get(f"/api/v1/runs/{again.uuid}/").json()["repeat"] == {"is_same": True, "differing": [], "changed": []}
+    assert client_for(mia).get(f"/api/v1/runs/{again.uuid}/").json()["repeat"] == {
+        "is_same": True,
+        "differing": [],
+        "changed": [],
+    }
 
 
 def test_different_weights_are_reported_with_changed_conditions(first, client_for, mia):
     other = actions.reproduce(run_id=first.uuid, actor=mia)
     environment = first.result["environment"] | {"threads": 4, "cpu": "another"}
-    other = ended(other, finish_run(actions.reproduce(run_id=first.uuid, actor=mia)).artifact, environment=environment)
+    other = ended(
+        other, finish_run(actions.reproduce(run_id=first.uuid, actor=mia)).artifact, environment=environment
+    )
 
     assert queries.repeat_of(other) == Repeat(("head.safetensors",), ("cpu", "threads"))
     page = client_for(mia).get(f"/runs/{other.uuid}/").content.decode()
@@ -98,7 +114,11 @@ def test_different_weights_are_reported_with_changed_conditions(first, client_fo
 
 @pytest.mark.postgres
 def test_a_reproduction_with_a_reduced_batch_reports_it(first, mia):
-    whole = ended(actions.reproduce(run_id=first.uuid, actor=mia), first.artifact, batch={"batch_size": first.spec["batch_size"]})
+    whole = ended(
+        actions.reproduce(run_id=first.uuid, actor=mia),
+        first.artifact,
+        batch={"batch_size": first.spec["batch_size"]},
+    )
     parts = ended(actions.reproduce(run_id=first.uuid, actor=mia), first.artifact, batch={"batch_size": 1})
 
     assert (queries.repeat_of(whole), queries.repeat_of(parts)) == (Repeat((), ()), Repeat((), ("rows",)))
@@ -110,20 +130,29 @@ def test_an_unfinished_reproduction_is_not_compared(first, client_for, mia):
     data = client_for(mia).get(f"/api/v1/runs/{again.uuid}/").json()
 
     assert (data["reproduces"], data["repeat"]) == (str(first.uuid), None)
-    assert "Queued: weights are compared after it succeeds." in client_for(mia).get(f"/runs/{first.uuid}/").content.decode()
+    assert (
+        "Queued: weights are compared after it succeeds."
+        in client_for(mia).get(f"/runs/{first.uuid}/").content.decode()
+    )
 
 
 @pytest.mark.postgres
 def test_over_the_api_the_same_key_gives_the_same_run(first, client_for, mia):
     client, key = client_for(mia), str(uuid.uuid4())
 
-    answers = [client.post(f"/api/v1/runs/{first.uuid}/reproduce/", {"key": key}, content_type="application/json") for _ in range(2)]
+    answers = [
+        client.post(f"/api/v1/runs/{first.uuid}/reproduce/", {"key": key}, content_type="application/json")
+        for _ in range(2)
+    ]
 
     assert [answer.status_code for answer in answers] == [201, 201]
     assert answers[0].json()["uuid"] == answers[1].json()["uuid"]
 
 
 def test_a_file_missing_from_one_run_differs():
-    one, two = Attempt({"head": "a", "adapter": "b"}, {"cpu": "x"}), Attempt({"head": "a"}, {"cpu": "x", "threads": 2})
+    one, two = (
+        Attempt({"head": "a", "adapter": "b"}, {"cpu": "x"}),
+        Attempt({"head": "a"}, {"cpu": "x", "threads": 2}),
+    )
 
     assert compare_repeat(one, two) == Repeat(("adapter",), ("threads",))

@@ -1,4 +1,6 @@
-"""Reproducing a run with the real engine and a tiny model: launch, train in a child, evaluate on both splits."""
+"""Reproducing a run with the real engine and a tiny model: launch, train in a child, evaluate on both
+splits.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ def tiny(tmp_path_factory) -> Path:
 
 def test_a_reproduced_run_has_the_same_weights(project, mia, tiny):
     snapshot, base = make_snapshot(project, mia), make_base(project, mia, folder=tiny)
-    first = actions.launch(snapshot=snapshot, base=base, strategy="fast_lora", actor=mia, options=QUICK | {"epochs": 2})
+    first = actions.launch(
+        snapshot=snapshot, base=base, strategy="fast_lora", actor=mia, options=QUICK | {"epochs": 2}
+    )
     run_ok("training", "evaluation")
     first.refresh_from_db()
     found = evaluations.latest_evaluation(first, "test")
@@ -40,7 +44,8 @@ def test_a_reproduced_run_has_the_same_weights(project, mia, tiny):
 
     again.refresh_from_db()
     reports = [evaluations.latest_evaluation(again, split).report for split in ("validation", "test")]
-    assert [each["baselines"]["majority"]["accuracy"] == 0.123 for each in reports] == [False, True]  # not fitted again on the same rows
+    # not fitted again on the same rows
+    assert [each["baselines"]["majority"]["accuracy"] == 0.123 for each in reports] == [False, True]
     assert set(reports[0]["baselines"]) == {"majority", "tfidf_logreg", "frozen_base_logreg"}
     assert queries.repeat_of(again) == Repeat((), ())
     assert queries.cost_of(again)["cpu_seconds"] > 0

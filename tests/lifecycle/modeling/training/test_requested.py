@@ -1,4 +1,6 @@
-"""A form is for the requested data, base, and strategy; if one is missing, it shows which and starts nothing."""
+"""A form is for the requested data, base, and strategy; if one is missing, it shows which and starts
+nothing.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,12 @@ from tests.support.people import make_person, make_project
 from tests.support.training import make_base, make_run, make_snapshot
 
 HTMX = {"HTTP_HX_REQUEST": "true"}
-FORMS = {"/runs/launch/": "/runs/launch/", "/runs/estimates/": "/runs/launch/", "/runs/sweeps/new/": "/runs/sweeps/new/"}  # shown at
+# shown at
+FORMS = {
+    "/runs/launch/": "/runs/launch/",
+    "/runs/estimates/": "/runs/launch/",
+    "/runs/sweeps/new/": "/runs/sweeps/new/",
+}
 EVERY_FORM = pytest.mark.parametrize("address", list(FORMS))
 
 
@@ -58,8 +65,16 @@ def shown(newer, base, mia) -> dict[str, dict[str, object]]:
     for address, page in FORMS.items():
         context = client.get(page).context
         form = context["form"]
-        values = {name: value for name in form.fields if (value := form[name].value()) is not None and value is not False}
-        chosen = {"snapshot": str(context["snapshot"].uuid), "base": str(context["base"].uuid), "strategy": str(context["strategy"])}
+        values = {
+            name: value
+            for name in form.fields
+            if (value := form[name].value()) is not None and value is not False
+        }
+        chosen = {
+            "snapshot": str(context["snapshot"].uuid),
+            "base": str(context["base"].uuid),
+            "strategy": str(context["strategy"]),
+        }
         found[address] = values | chosen
     return found
 
@@ -69,16 +84,22 @@ def made() -> list[Run | Estimate | Sweep]:
 
 
 @EVERY_FORM
-def test_a_version_and_a_base_older_than_those_listed_are_accepted(client_for, mia, project, older, base, shown, few, address):
+def test_a_version_and_a_base_older_than_those_listed_are_accepted(
+    client_for, mia, project, older, base, shown, few, address
+):
     make_base(project, mia, name="newer-base")
 
-    answer = client_for(mia).post(address, shown[address] | {"snapshot": str(older.uuid), "base": str(base.uuid)})
+    answer = client_for(mia).post(
+        address, shown[address] | {"snapshot": str(older.uuid), "base": str(base.uuid)}
+    )
 
     assert answer.status_code == 302
     assert [(each.snapshot, each.base) for each in made()] == [(older, base)]
 
 
-def test_the_form_lists_the_requested_rows_after_the_newest(client_for, mia, project, older, newer, base, few):
+def test_the_form_lists_the_requested_rows_after_the_newest(
+    client_for, mia, project, older, newer, base, few
+):
     latest = make_base(project, mia, name="newer-base")
 
     context = client_for(mia).get(f"/runs/launch/?snapshot={older.uuid}&base={base.uuid}").context
@@ -99,7 +120,13 @@ def test_the_settings_of_a_run_on_an_older_version_keep_that_version(client_for,
 @EVERY_FORM
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("snapshot", uuid.UUID(int=7)), ("snapshot", "newest"), ("base", uuid.UUID(int=7)), ("strategy", "prompt"), ("strategy", "magic")],
+    [
+        ("snapshot", uuid.UUID(int=7)),
+        ("snapshot", "newest"),
+        ("base", uuid.UUID(int=7)),
+        ("strategy", "prompt"),
+        ("strategy", "magic"),
+    ],
 )
 def test_a_missing_object_is_refused_and_not_replaced(client_for, mia, shown, address, name, value):
     jobs, events = Job.objects.count(), Event.objects.count()
@@ -136,7 +163,9 @@ def test_a_base_that_does_not_fit_the_data_is_refused(client_for, mia, project, 
 
 @pytest.mark.parametrize("address", ["/runs/launch/", "/runs/sweeps/new/"])
 @pytest.mark.parametrize("name", ["like", "snapshot", "base", "strategy"])
-def test_the_page_names_the_missing_object_and_shows_the_first(client_for, mia, older, newer, base, address, name):
+def test_the_page_names_the_missing_object_and_shows_the_first(
+    client_for, mia, older, newer, base, address, name
+):
     answer = client_for(mia).get(address, {name: uuid.UUID(int=7)})
 
     context = answer.context
@@ -148,7 +177,9 @@ def test_the_page_names_the_missing_object_and_shows_the_first(client_for, mia, 
 
 @EVERY_FORM
 def test_by_default_the_first_is_selected(client_for, mia, newer, base, shown, address):
-    given = {name: value for name, value in shown[address].items() if name not in ("snapshot", "base", "strategy")}
+    given = {
+        name: value for name, value in shown[address].items() if name not in ("snapshot", "base", "strategy")
+    }
 
     answer = client_for(mia).post(address, given)
 

@@ -54,7 +54,14 @@ def folder_of(run: Run) -> Path:
     return Path(settings.DATA_DIR) / "runs" / str(run.uuid)
 
 
-DONE = {"format": 1, "status": "succeeded", "error": None, "best_step": 4, "last_step": 6, "metrics": {"macro_f1": 0.5}}
+DONE = {
+    "format": 1,
+    "status": "succeeded",
+    "error": None,
+    "best_step": 4,
+    "last_step": 6,
+    "metrics": {"macro_f1": 0.5},
+}
 KILLED = Result("failed", "out_of_memory", "The process was killed from outside.", "Resume it.")
 
 
@@ -118,7 +125,9 @@ def test_a_run_waits_for_the_process_of_a_lost_worker_and_takes_its_result(run, 
 def test_a_run_that_is_cancelled_while_another_process_works_in_its_folder_ends(run, child, monkeypatch, mia):
     child(Result("failed", "crashed", "It must not be started.", ""))
     folder_of(run).mkdir(parents=True)
-    monkeypatch.setattr("lifecycle.ground.compute.child.time.sleep", lambda seconds: jobs.cancel(run.job.uuid, actor=mia))
+    monkeypatch.setattr(
+        "lifecycle.ground.compute.child.time.sleep", lambda seconds: jobs.cancel(run.job.uuid, actor=mia)
+    )
     with (folder_of(run) / "lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         runner.execute(jobs.claim("training"), beating=False)
@@ -137,8 +146,14 @@ def test_a_crashed_process_is_retried_unchanged(run, child):
 
 def test_a_process_that_reported_its_failure_is_not_retried(run, child):
     tries = []
-    result = {"status": "failed", "error": {"code": "nan_loss", "message": "The loss is not a number.", "next_step": "Lower the rate."}}
-    child(Result("failed", "nan_loss", "The loss is not a number.", "Lower the rate.", result), look=lambda folder: tries.append(1))
+    result = {
+        "status": "failed",
+        "error": {"code": "nan_loss", "message": "The loss is not a number.", "next_step": "Lower the rate."},
+    }
+    child(
+        Result("failed", "nan_loss", "The loss is not a number.", "Lower the rate.", result),
+        look=lambda folder: tries.append(1),
+    )
 
     run_jobs("training")
 
@@ -165,13 +180,20 @@ def test_the_process_finds_spec_rows_and_base_in_its_folder(run, child):
 
 
 def test_a_failure_ends_the_run_with_a_sentence_and_a_next_step(run, child):
-    child(Result("failed", "nan_loss", "The loss is not a number since step 4.", "Halve the learning rate."), events=curve_events()[:2])
+    child(
+        Result("failed", "nan_loss", "The loss is not a number since step 4.", "Halve the learning rate."),
+        events=curve_events()[:2],
+    )
 
     (job,) = run_jobs("training")
 
     run.refresh_from_db()
     assert run.state == Run.State.FAILED
-    assert run.error == {"code": "nan_loss", "message": "The loss is not a number since step 4.", "next_step": "Halve the learning rate."}
+    assert run.error == {
+        "code": "nan_loss",
+        "message": "The loss is not a number since step 4.",
+        "next_step": "Halve the learning rate.",
+    }
     assert (job.state, job.error, job.next_step) == ("failed", run.error["message"], run.error["next_step"])
     assert run.points.filter(name="train_loss").count() == 2
     assert not (folder_of(run) / "train.jsonl").exists()
@@ -238,7 +260,9 @@ def test_the_job_of_a_worker_lost_after_recording_a_success_succeeds(run, child,
 def test_the_job_of_a_worker_lost_after_recording_a_failure_has_its_reason(run, child, monkeypatch):
     child(Result("failed", "nan_loss", "The loss is not a number.", "Lower the rate.", {"status": "failed"}))
     fail = jobs.fail
-    monkeypatch.setattr(jobs, "fail", lambda *args, **kwargs: monkeypatch.setattr(jobs, "fail", fail) or killed())
+    monkeypatch.setattr(
+        jobs, "fail", lambda *args, **kwargs: monkeypatch.setattr(jobs, "fail", fail) or killed()
+    )
 
     job = executed_twice(run)
 
@@ -261,7 +285,10 @@ def test_a_run_that_waits_stops_at_once_and_resumes_with_a_new_job(run, mia, lee
     assert run.job != first
     assert queries.workers_of(run).trained == {mia.uuid, lee.uuid}
     verbs = ["training.launched", "training.stopped", "training.ended", "training.resumed"]
-    assert list(Event.objects.filter(object_id=str(run.uuid)).order_by("seq").values_list("verb", flat=True)) == verbs
+    assert (
+        list(Event.objects.filter(object_id=str(run.uuid)).order_by("seq").values_list("verb", flat=True))
+        == verbs
+    )
 
 
 def test_a_running_run_stops_when_its_process_has_left(run, child, mia):
@@ -300,10 +327,19 @@ def test_only_engineers_and_leads_stop(request, run, person):
 
 
 def test_events_twice_are_one_point_with_the_last_value(run):
-    event = {"seq": 0, "at": "2026-11-24T12:00:00+00:00", "kind": "metric", "step": 5, "total_steps": 10, "epoch": 1.0}
+    event = {
+        "seq": 0,
+        "at": "2026-11-24T12:00:00+00:00",
+        "kind": "metric",
+        "step": 5,
+        "total_steps": 10,
+        "epoch": 1.0,
+    }
 
     actions.record_events(run, [event | {"values": {"train_loss": 2.0, "gradient_norm": None}}])
-    actions.record_events(run, [event | {"values": {"train_loss": 1.5}}, event | {"values": {"train_loss": 1.0}}])
+    actions.record_events(
+        run, [event | {"values": {"train_loss": 1.5}}, event | {"values": {"train_loss": 1.0}}]
+    )
 
     assert list(MetricPoint.objects.values_list("name", "step", "value")) == [("train_loss", 5, 1.0)]
     run.refresh_from_db()
@@ -312,7 +348,14 @@ def test_events_twice_are_one_point_with_the_last_value(run):
 
 @pytest.mark.postgres
 def test_an_updated_diagnosis_replaces_the_earlier_one(run):
-    finding = {"seq": 0, "at": "2026-11-24T12:00:00+00:00", "kind": "finding", "code": "overfitting", "title": "Overfitting.", "detail": ""}
+    finding = {
+        "seq": 0,
+        "at": "2026-11-24T12:00:00+00:00",
+        "kind": "finding",
+        "code": "overfitting",
+        "title": "Overfitting.",
+        "detail": "",
+    }
 
     actions.record_events(run, [finding | {"severity": "watch", "from_step": 1, "to_step": 2}])
     actions.record_events(run, [finding | {"severity": "bad", "from_step": 1, "to_step": 9}])
@@ -329,7 +372,10 @@ def test_a_worker_that_lost_its_job_records_nothing(run, child, status):
         write_artifact(folder / "artifact", run)
         Job.objects.filter(kind="training.train").update(lease_token=uuid4())
 
-    child(Result(status, "nan_loss", "The loss was no longer a number.", "Lower it.", {"metrics": {}}), look=taken_over)
+    child(
+        Result(status, "nan_loss", "The loss was no longer a number.", "Lower it.", {"metrics": {}}),
+        look=taken_over,
+    )
     run_jobs("training")
 
     run.refresh_from_db()

@@ -1,4 +1,6 @@
-"""Sample predictions on a run's page and over the API: the newest evaluation and the one before, with texts only if permitted."""
+"""Sample predictions on a run's page and over the API: the newest evaluation and the one before, with texts
+only if permitted.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,12 @@ def run(waiting):
 @pytest.fixture
 def rows(run):
     return [
-        each for each, _ in zip(snapshots.with_items(run.snapshot, snapshots.rows_of(run.snapshot, "validation")), range(3), strict=False)
+        each
+        for each, _ in zip(
+            snapshots.with_items(run.snapshot, snapshots.rows_of(run.snapshot, "validation")),
+            range(3),
+            strict=False,
+        )
     ]
 
 
@@ -61,12 +68,19 @@ def test_a_repeated_step_replaces_its_samples(run, rows):
     actions.record_events(run, [event(rows, 10, "card", "card", "card")])
     actions.record_events(run, [event(rows, 10, "login", "card", "card")])
 
-    assert list(RunSample.objects.order_by("place").values_list("answer", flat=True)) == ["login", "card", "card"]
+    assert list(RunSample.objects.order_by("place").values_list("answer", flat=True)) == [
+        "login",
+        "card",
+        "card",
+    ]
 
 
 def test_a_run_without_an_evaluation_shows_when_samples_appear(run, mia, client_for):
     assert sample_page.samples(mia, run) is None
-    assert "Sample predictions appear after the first evaluation." in client_for(mia).get(f"/runs/{run.uuid}/").content.decode()
+    assert (
+        "Sample predictions appear after the first evaluation."
+        in client_for(mia).get(f"/runs/{run.uuid}/").content.decode()
+    )
 
 
 def test_texts_need_permission_to_read_them(run, rows, lee, client_for):
@@ -121,18 +135,29 @@ def test_the_api_returns_rows_and_none_before_the_first_evaluation(run, rows, mi
 
     assert empty == {"step": None, "results": []}
     assert data["results"][0] == {
-        "item": rows[0].row.item, "text": rows[0].item.text, "turns": [], "truth": [rows[0].row.label], "answer": ["card"],
-        "confidence": 0.75, "before": None,
-    }  # fmt: skip
+        "item": rows[0].row.item,
+        "text": rows[0].item.text,
+        "turns": [],
+        "truth": [rows[0].row.label],
+        "answer": ["card"],
+        "confidence": 0.75,
+        "before": None,
+    }
     assert client_for(otto).get(address).status_code == 404
 
 
 def test_the_api_describes_the_predictions_of_each_task(mia, client_for):
     answer = client_for(mia).get(reverse("api-schema"), {"format": "json"})
 
-    description = " ".join(json.loads(answer.content)["components"]["schemas"]["SampleOut"]["description"].split())
+    description = " ".join(
+        json.loads(answer.content)["components"]["schemas"]["SampleOut"]["description"].split()
+    )
 
-    for text in ("the name of its class", "of marked parts class and place of each", "of written texts one text"):
+    for text in (
+        "the name of its class",
+        "of marked parts class and place of each",
+        "of written texts one text",
+    ):
         assert text in description
 
 

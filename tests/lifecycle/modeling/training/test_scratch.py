@@ -1,4 +1,6 @@
-"""A job's scratch folder holds texts; it is removed with the job, even if the worker was lost before cleaning up."""
+"""A job's scratch folder holds texts; it is removed with the job, even if the worker was lost before cleaning
+up.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ def left_behind(job: Job):
 @pytest.mark.django_db
 def test_a_job_of_a_lost_worker_leaves_no_texts(measured, snapshot, base, mia):
     tried = actions.estimate(snapshot=snapshot, base=base, strategy="lora", actor=mia)
-    robustness = evaluation.analyse(evaluation=queries.latest_evaluation(measured, "test"), kind=Analysis.Kind.ROBUSTNESS, actor=mia)
+    robustness = evaluation.analyse(
+        evaluation=queries.latest_evaluation(measured, "test"), kind=Analysis.Kind.ROBUSTNESS, actor=mia
+    )
     folders = [left_behind(job) for job in (tried.job, robustness)]
 
     actions.cancel_estimate(estimate_id=tried.uuid, actor=mia)
@@ -37,8 +41,12 @@ def test_a_job_of_a_lost_worker_leaves_no_texts(measured, snapshot, base, mia):
 
 @pytest.mark.postgres
 @pytest.mark.django_db
-@pytest.mark.parametrize("room", ["lifecycle.modeling.training.estimate_task", "lifecycle.modeling.evaluation.child"])
-def test_a_worker_that_lost_its_job_leaves_the_folder_to_the_next_one(measured, snapshot, base, mia, monkeypatch, room):
+@pytest.mark.parametrize(
+    "room", ["lifecycle.modeling.training.estimate_task", "lifecycle.modeling.evaluation.child"]
+)
+def test_a_worker_that_lost_its_job_leaves_the_folder_to_the_next_one(
+    measured, snapshot, base, mia, monkeypatch, room
+):
     if room == "lifecycle.modeling.training.estimate_task":
         job = actions.estimate(snapshot=snapshot, base=base, strategy="lora", actor=mia).job
     else:

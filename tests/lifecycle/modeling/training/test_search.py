@@ -1,4 +1,6 @@
-"""Search spaces are parsed exactly, suggestions follow from seed and number, and pruning and importance equal Optuna's."""
+"""Search spaces are parsed exactly, suggestions follow from seed and number, and pruning and importance equal
+Optuna's.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,11 @@ from lifecycle.runtime.engine.task_types.by_key.settings import settings_of
 from lifecycle.runtime.engine.task_types.settings import Facts, Lengths
 from lifecycle.runtime.refusals import Refused
 
-SPACE = {"learning_rate": Range(0.0001, 0.01, log=True), "batch_size": Choices((16, 32)), "rank": Range(2, 16)}
+SPACE = {
+    "learning_rate": Range(0.0001, 0.01, log=True),
+    "batch_size": Choices((16, 32)),
+    "rank": Range(2, 16),
+}
 
 
 def trial(score: float | None, *evaluations: float, outcome: Outcome = Outcome.SCORED, **params) -> Trial:
@@ -34,10 +40,18 @@ def walk(number: int, sampler: str = "tpe", seed: int = 3) -> list[Trial]:
 # ── Spaces ──────────────────────────────────────────────────────────────────
 def test_a_space_is_read_in_one_order_with_rates_on_a_log_scale():
     space = search.read_space(
-        {"rank": {"low": 2, "high": 16}, "learning_rate": {"low": 0.0001, "high": 0.01}, "dora": {"choices": [True, False]}}
+        {
+            "rank": {"low": 2, "high": 16},
+            "learning_rate": {"low": 0.0001, "high": 0.01},
+            "dora": {"choices": [True, False]},
+        }
     )
 
-    assert list(space.items()) == [("learning_rate", SPACE["learning_rate"]), ("rank", Range(2, 16)), ("dora", Choices((True, False)))]
+    assert list(space.items()) == [
+        ("learning_rate", SPACE["learning_rate"]),
+        ("rank", Range(2, 16)),
+        ("dora", Choices((True, False))),
+    ]
     assert search.read_space({name: domain.to_json() for name, domain in space.items()}) == space
 
 
@@ -47,10 +61,18 @@ def test_a_space_is_read_in_one_order_with_rates_on_a_log_scale():
         ("patience", {"choices": [1, 2]}, "patience can't be searched."),
         ("rank", 8, "Enter low and high, or choices."),
         ("rank", {"low": 2}, "Enter low and high (optionally log), or choices only."),
-        ("rank", {"low": 2, "high": 4, "choices": [2]}, "Enter low and high (optionally log), or choices only."),
+        (
+            "rank",
+            {"low": 2, "high": 4, "choices": [2]},
+            "Enter low and high (optionally log), or choices only.",
+        ),
         ("rank", {"low": True, "high": 4}, "low and high must be numbers, log true or false."),
         ("dropout", {"low": 0.0, "high": math.inf}, "low and high must be numbers, log true or false."),
-        ("dropout", {"low": 0.0, "high": 0.2, "log": "yes"}, "low and high must be numbers, log true or false."),
+        (
+            "dropout",
+            {"low": 0.0, "high": 0.2, "log": "yes"},
+            "low and high must be numbers, log true or false.",
+        ),
         ("pooling", {"low": 1, "high": 2}, "It has no range."),
         ("rank", {"choices": [8]}, "Enter 2 to 20 values."),
         ("rank", {"choices": "8, 16"}, "Enter 2 to 20 values."),
@@ -89,8 +111,19 @@ def test_a_setting_is_one_value_a_range_or_several_values(name, text, expected):
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("rank", "2.5", "“2.5” isn't a whole number. Enter one value, a range such as 1 to 4, or several such as 1, 2, 4."),
-        ("dropout", "0.1 to some", "“some” isn't a number. Enter one value, a range such as 1 to 4, or several such as 1, 2, 4."),
+        (
+            "rank",
+            "2.5",
+            (
+                "“2.5” isn't a whole number. Enter one value, a range such as 1 to 4, or several such as 1,"
+                " 2, 4."
+            ),
+        ),
+        (
+            "dropout",
+            "0.1 to some",
+            "“some” isn't a number. Enter one value, a range such as 1 to 4, or several such as 1, 2, 4.",
+        ),
         ("dora", "maybe", "Enter on, off, or both: on, off."),
     ],
 )
@@ -125,12 +158,22 @@ def test_rates_are_searched_within_five_times_of_what_is_suggested():
 def test_corners_hold_each_end_alone_and_all_last_ends_together():
     space = {"rank": Range(2, 16), "batch_size": Choices((8, 16, 32))}
 
-    assert [tuple(each.values()) for each in search.corners(space)] == [(2, 8), (16, 8), (2, 16), (2, 32), (16, 32)]
+    assert [tuple(each.values()) for each in search.corners(space)] == [
+        (2, 8),
+        (16, 8),
+        (2, 16),
+        (2, 32),
+        (16, 32),
+    ]
 
 
 @pytest.mark.parametrize(
     ("space", "expected"),
-    [({"rank": Range(2, 5), "dora": Choices((True, False))}, 8), (SPACE, None), ({"dropout": Range(0.0, 0.3), "rank": Range(1, 2)}, None)],
+    [
+        ({"rank": Range(2, 5), "dora": Choices((True, False))}, 8),
+        (SPACE, None),
+        ({"dropout": Range(0.0, 0.3), "rank": Range(1, 2)}, None),
+    ],
 )
 def test_finite_combinations_are_counted(space, expected):
     assert search.size(space) == expected
@@ -160,7 +203,9 @@ def test_a_suggestion_equals_optunas():
         "rank": optuna.distributions.IntDistribution(2, 16),
     }
     for each in trials:
-        study.add_trial(optuna.create_trial(params=dict(each.params), distributions=distributions, value=each.score))
+        study.add_trial(
+            optuna.create_trial(params=dict(each.params), distributions=distributions, value=each.score)
+        )
 
     assert search.suggest(SPACE, trials, sampler="tpe", seed=3, number=15) == study.ask(distributions).params
 
@@ -175,19 +220,28 @@ def test_no_settings_are_tried_twice_until_all_were():
     space = {"batch_size": Choices((8, 16)), "dora": Choices((True, False))}
     trials: list[Trial] = []
     for number in range(1, 5):
-        trials.append(Trial(Outcome.FAILED, search.suggest(space, trials, sampler="tpe", seed=1, number=number)))
+        trials.append(
+            Trial(Outcome.FAILED, search.suggest(space, trials, sampler="tpe", seed=1, number=number))
+        )
 
     assert len({tuple(each.params.values()) for each in trials}) == 4
 
 
 def test_all_settings_of_a_space_are_suggested_and_then_none():
     space = {"batch_size": Choices((8, 16, 32, 64)), "rank": Range(1, 10)}
-    tried = [Trial(Outcome.SCORED, params, 0.5) for params in search.combinations(space) if params != {"batch_size": 32, "rank": 7}]
+    tried = [
+        Trial(Outcome.SCORED, params, 0.5)
+        for params in search.combinations(space)
+        if params != {"batch_size": 32, "rank": 7}
+    ]
 
     last = search.suggest(space, tried, sampler="random", seed=1, number=40)
 
     assert last == {"batch_size": 32, "rank": 7}
-    assert search.suggest(space, [*tried, Trial(Outcome.SCORED, last, 0.5)], sampler="tpe", seed=1, number=41) is None
+    assert (
+        search.suggest(space, [*tried, Trial(Outcome.SCORED, last, 0.5)], sampler="tpe", seed=1, number=41)
+        is None
+    )
 
 
 def test_a_range_without_further_numbers_is_exhausted():
@@ -209,8 +263,10 @@ def test_pruned_and_failed_trials_have_their_states():
     study = search.study(SPACE, [trial(0.8, 0.7, 0.8), pruned, failed])
 
     assert [(each.state.name, each.value, each.intermediate_values) for each in study.trials] == [
-        ("COMPLETE", 0.8, {1: 0.7, 2: 0.8}), ("PRUNED", 0.3, {1: 0.2, 2: 0.3}), ("FAIL", None, {}),
-    ]  # fmt: skip
+        ("COMPLETE", 0.8, {1: 0.7, 2: 0.8}),
+        ("PRUNED", 0.3, {1: 0.2, 2: 0.3}),
+        ("FAIL", None, {}),
+    ]
 
 
 # ── Pruning ─────────────────────────────────────────────────────────────────
@@ -223,7 +279,9 @@ def test_a_trial_below_the_median_is_cut_at_the_first_such_evaluation():
     assert search.find_cut([0.1], OTHERS, warmup=4) is None
     assert search.find_cut([], OTHERS, warmup=1) is None
     assert search.find_cut([0.1], [], warmup=1) is None
-    assert search.find_cut([0.9, 0.8, 0.1], OTHERS, warmup=3) is None, "nothing is known of the third evaluation, and its best is above"
+    assert search.find_cut([0.9, 0.8, 0.1], OTHERS, warmup=3) is None, (
+        "nothing is known of the third evaluation, and its best is above"
+    )
 
 
 def test_the_rule_is_that_of_optunas_median_pruner():
@@ -235,11 +293,17 @@ def test_the_rule_is_that_of_optunas_median_pruner():
         for _ in range(numbers.integers(0, 8)):
             seen = tuple(numbers.choice([0.2, 0.4, 0.5, 0.6, 0.8], size=numbers.integers(1, 5)).tolist())
             trials.append(trial(seen[-1], *seen, outcome=outcomes[numbers.integers(4)]))
-        own, warmup = numbers.choice([0.2, 0.4, 0.5, 0.6, 0.8], size=numbers.integers(1, 5)).tolist(), int(numbers.integers(1, 5))
+        own, warmup = (
+            numbers.choice([0.2, 0.4, 0.5, 0.6, 0.8], size=numbers.integers(1, 5)).tolist(),
+            int(numbers.integers(1, 5)),
+        )
         pruner, study = optuna.pruners.MedianPruner(n_startup_trials=warmup), search.study(SPACE, trials)
         verdicts = [
             pruner.prune(
-                study, optuna.create_trial(state=optuna.trial.TrialState.RUNNING, intermediate_values=dict(enumerate(own[:at], 1)))
+                study,
+                optuna.create_trial(
+                    state=optuna.trial.TrialState.RUNNING, intermediate_values=dict(enumerate(own[:at], 1))
+                ),
             )
             for at in range(1, len(own) + 1)
         ]

@@ -1,4 +1,6 @@
-"""Sharding a model across the processes of a run: requested on the form, by the API, and in a shell; shown on the run's page."""
+"""Sharding a model across the processes of a run: requested on the form, by the API, and in a shell; shown on
+the run's page.
+"""
 
 from __future__ import annotations
 
@@ -23,9 +25,12 @@ def nothing_was_queued():
 
 
 @pytest.mark.parametrize(
-    ("strategy", "asks"), [("lora", True), ("full", True), ("ia3", True), ("adapter", True), ("head", False), ("fast_lora", False)]
+    ("strategy", "asks"),
+    [("lora", True), ("full", True), ("ia3", True), ("adapter", True), ("head", False), ("fast_lora", False)],
 )
-def test_the_form_offers_sharding_after_processes_if_the_strategy_supports_it(strategy, asks, client_for, snapshot, base, mia):
+def test_the_form_offers_sharding_after_processes_if_the_strategy_supports_it(
+    strategy, asks, client_for, snapshot, base, mia
+):
     asked = {"snapshot": snapshot.uuid, "base": base.uuid, "strategy": strategy}
 
     form = client_for(mia).get("/runs/launch/", asked).context["form"]

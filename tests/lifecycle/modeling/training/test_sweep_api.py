@@ -15,7 +15,13 @@ def post(client, path, body):
 
 def test_a_sweep_is_started_read_and_cancelled(client_for, snapshot, base, mia):
     client = client_for(mia)
-    body = {"snapshot": str(snapshot.uuid), "base": str(base.uuid), "space": SPACE, "trials": 5, "key": str(uuid.uuid4())}
+    body = {
+        "snapshot": str(snapshot.uuid),
+        "base": str(base.uuid),
+        "space": SPACE,
+        "trials": 5,
+        "key": str(uuid.uuid4()),
+    }
 
     made, again = (post(client, "/api/v1/sweeps/", body) for _ in range(2))
     sweep = run_trials(Sweep.objects.get(), 0.7, "pruned", 0.9)
@@ -23,12 +29,22 @@ def test_a_sweep_is_started_read_and_cancelled(client_for, snapshot, base, mia):
     cancelled = post(client, f"/api/v1/sweeps/{sweep.uuid}/cancel/", {}).json()
 
     assert (made.status_code, made.json()["uuid"]) == (201, again.json()["uuid"])
-    assert (made.json()["state"], made.json()["trials"], made.json()["ended"], made.json()["best"]) == ("running", 5, 0, None)
+    assert (made.json()["state"], made.json()["trials"], made.json()["ended"], made.json()["best"]) == (
+        "running",
+        5,
+        0,
+        None,
+    )
     assert (read["ended"], read["best"], read["importance"]) == (3, 0.9, None)
     assert [(row["trial"], row["state"], row["macro_f1"]) for row in read["results"]] == [
-        (1, "succeeded", 0.7), (2, "pruned", None), (3, "succeeded", 0.9), (4, "queued", None),
-    ]  # fmt: skip
-    assert read["results"][0]["settings"] == search.suggest(search.read_space(SPACE), [], sampler="tpe", seed=1, number=1)
+        (1, "succeeded", 0.7),
+        (2, "pruned", None),
+        (3, "succeeded", 0.9),
+        (4, "queued", None),
+    ]
+    assert read["results"][0]["settings"] == search.suggest(
+        search.read_space(SPACE), [], sampler="tpe", seed=1, number=1
+    )
     assert read["results"][1]["evaluations"] == [0.2]
     assert (cancelled["state"], Run.objects.get(trial=4).state) == ("cancelled", "stopped")
 
@@ -39,7 +55,10 @@ def test_invalid_settings_are_named_and_start_nothing(client_for, snapshot, base
     wrong = post(client_for(mia), "/api/v1/sweeps/", body)
     reader = post(client_for(ana), "/api/v1/sweeps/", body | {"space": SPACE})
 
-    assert (wrong.status_code, wrong.json()["fields"]) == (422, {"rank": ["Must be from 1 to 256, got 1000."]})
+    assert (wrong.status_code, wrong.json()["fields"]) == (
+        422,
+        {"rank": ["Must be from 1 to 256, got 1000."]},
+    )
     assert reader.status_code == 404
     assert not Sweep.objects.exists()
 
@@ -49,7 +68,10 @@ def test_runs_are_listed_without_trials_unless_filtered_by_sweep(client_for, sna
     client = client_for(mia)
 
     def listed(**query) -> list:
-        return [(row["number"], row["sweep"], row["trial"]) for row in client.get("/api/v1/runs/", query).json()["results"]]
+        return [
+            (row["number"], row["sweep"], row["trial"])
+            for row in client.get("/api/v1/runs/", query).json()["results"]
+        ]
 
     assert listed() == [(alone.number, None, None)]
     assert listed(sweep=str(sweep.uuid)) == [(3, str(sweep.uuid), 2), (2, str(sweep.uuid), 1)]

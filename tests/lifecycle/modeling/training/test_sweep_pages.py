@@ -24,7 +24,9 @@ HTMX = {"HTTP_HX_REQUEST": "true"}
 @pytest.fixture
 def going(snapshot, base, mia) -> Sweep:
     """Sweep 1, with four of nine trials finished."""
-    return run_trials(make_sweep(snapshot, mia, base=base, trials=9, warmup_trials=1), 0.7, "pruned", 0.9, "failed")
+    return run_trials(
+        make_sweep(snapshot, mia, base=base, trials=9, warmup_trials=1), 0.7, "pruned", 0.9, "failed"
+    )
 
 
 @pytest.fixture
@@ -49,25 +51,45 @@ def shown(snapshot, base, mia) -> dict[str, object]:
     client = Client()
     client.force_login(mia)
     form = client.get("/runs/sweeps/new/", {"snapshot": snapshot.uuid, "strategy": "lora"}).context["form"]
-    values = {name: value for name in form.fields if (value := form[name].value()) is not None and value is not False}
+    values = {
+        name: value
+        for name in form.fields
+        if (value := form[name].value()) is not None and value is not False
+    }
     return {"snapshot": snapshot.uuid, "base": base.uuid, "strategy": "lora"} | values
 
 
 # ── The form ────────────────────────────────────────────────────────────────
 def test_the_default_form_starts_one_sweep_if_sent_twice(client_for, shown, mia):
     client = client_for(mia)
-    data = shown | {"epochs": "2", "trials": 7, "minutes": 90, "sampler": "random", "seed": 5, "note": "First"}
+    data = shown | {
+        "epochs": "2",
+        "trials": 7,
+        "minutes": 90,
+        "sampler": "random",
+        "seed": 5,
+        "note": "First",
+    }
 
     first, second = (client.post("/runs/sweeps/new/", data) for _ in range(2))
 
     sweep = Sweep.objects.get()
     assert first["Location"] == second["Location"] == f"/runs/sweeps/{sweep.uuid}/"
     assert sweep.space == {
-        "learning_rate": {"low": 0.0004, "high": 0.01, "log": True}, "head_learning_rate": {"low": 0.002, "high": 0.05, "log": True},
-        "batch_size": {"choices": [8, 16, 32]}, "rank": {"choices": [4, 8, 16]},
-    }  # fmt: skip
+        "learning_rate": {"low": 0.0004, "high": 0.01, "log": True},
+        "head_learning_rate": {"low": 0.002, "high": 0.05, "log": True},
+        "batch_size": {"choices": [8, 16, 32]},
+        "rank": {"choices": [4, 8, 16]},
+    }
     assert (sweep.options["epochs"], sweep.options["dora"], sweep.options["pooling"]) == (2, False, "mean")
-    assert (sweep.trials_wanted, sweep.minutes, sweep.sampler, sweep.seed, sweep.prunes, sweep.note) == (7, 90, "random", 5, True, "First")
+    assert (sweep.trials_wanted, sweep.minutes, sweep.sampler, sweep.seed, sweep.prunes, sweep.note) == (
+        7,
+        90,
+        "random",
+        5,
+        True,
+        "First",
+    )
 
 
 def test_a_form_resent_with_other_settings_warns_and_starts_on_the_next_submit(client_for, shown, mia):
@@ -95,7 +117,9 @@ def test_errors_are_shown_at_their_fields_and_start_nothing(client_for, shown, m
     for name, (value, message) in cases.items():
         answer = client.post("/runs/sweeps/new/", shown | {name: value}, **HTMX)
         assert answer.status_code == 422
-        assert message in " ".join(answer.context["form"].errors.get(name, [])), dict(answer.context["form"].errors)
+        assert message in " ".join(answer.context["form"].errors.get(name, [])), dict(
+            answer.context["form"].errors
+        )
 
     assert not Sweep.objects.exists()
 
@@ -104,7 +128,8 @@ def test_each_strategy_offers_its_search_space(client_for, base, mia):
     client = client_for(mia)
 
     offered = {
-        strategy: list(client.get("/runs/sweeps/new/", {"strategy": strategy}).context["form"].space) for strategy in Run.Strategy.values
+        strategy: list(client.get("/runs/sweeps/new/", {"strategy": strategy}).context["form"].space)
+        for strategy in Run.Strategy.values
     }
 
     assert offered["full"] == ["learning_rate", "head_learning_rate", "batch_size", "warmup_fraction"]
@@ -113,7 +138,9 @@ def test_each_strategy_offers_its_search_space(client_for, base, mia):
 
 
 def test_an_analyst_has_no_data_to_search_on(client_for, snapshot, base, ana):
-    answer = client_for(ana).post("/runs/sweeps/new/", {"snapshot": snapshot.uuid, "base": base.uuid, "key": uuid.uuid4()})
+    answer = client_for(ana).post(
+        "/runs/sweeps/new/", {"snapshot": snapshot.uuid, "base": base.uuid, "key": uuid.uuid4()}
+    )
 
     assert "No dataset version to train on" in answer.content.decode()
     assert not Sweep.objects.exists()
@@ -153,16 +180,23 @@ def test_trials_are_sorted_by_score(client_for, going, mia):
     lines = client_for(mia).get(f"/runs/sweeps/{going.uuid}/").context["lines"]
 
     assert [(line.run.trial, line.score, line.best) for line in lines] == [
-        (3, 0.9, True), (1, 0.7, False), (2, None, False), (4, None, False), (5, None, False),
-    ]  # fmt: skip
+        (3, 0.9, True),
+        (1, 0.7, False),
+        (2, None, False),
+        (4, None, False),
+        (5, None, False),
+    ]
     spec = lines[0].run.spec
     assert lines[0].settings == [
-        ("Learning rate (encoder)", search.format_value(spec["learning_rate"])), ("Batch size", search.format_value(spec["batch_size"])),
+        ("Learning rate (encoder)", search.format_value(spec["learning_rate"])),
+        ("Batch size", search.format_value(spec["batch_size"])),
         ("LoRA rank", search.format_value(spec["strategy"]["rank"])),
-    ]  # fmt: skip
+    ]
 
 
-def test_an_ended_or_failed_sweep_shows_the_reason_and_stops_polling(client_for, finished, snapshot, base, mia):
+def test_an_ended_or_failed_sweep_shows_the_reason_and_stops_polling(
+    client_for, finished, snapshot, base, mia
+):
     failed = run_trials(make_sweep(snapshot, mia, base=base, trials=9), "failed", "failed", "failed")
     client = client_for(mia)
 
@@ -176,23 +210,32 @@ def test_an_ended_or_failed_sweep_shows_the_reason_and_stops_polling(client_for,
         assert "/live/" not in page
         assert "Cancel sweep</button></div></div>" in page
         assert 'id="cancel-sweep"' not in page
-    assert client.get(f"/runs/sweeps/{finished.uuid}/live/?ended=2", **HTMX)["HX-Redirect"] == f"/runs/sweeps/{finished.uuid}/"
+    assert (
+        client.get(f"/runs/sweeps/{finished.uuid}/live/?ended=2", **HTMX)["HX-Redirect"]
+        == f"/runs/sweeps/{finished.uuid}/"
+    )
 
 
 def test_importance_is_drawn_from_ten_scored_trials_on(client_for, ten, mia):
     charts = client_for(mia).get(f"/runs/sweeps/{ten.uuid}/").context["charts"]
 
     assert sum(charts["importance"].figure["data"][0]["x"]) == pytest.approx(1)
-    assert charts["importance"].caption == "PED-ANOVA importance for reaching the best 5 of 10 scored trials, as shares."
+    assert (
+        charts["importance"].caption
+        == "PED-ANOVA importance for reaching the best 5 of 10 scored trials, as shares."
+    )
 
 
-def test_the_query_count_of_the_page_does_not_grow_with_trials(client_for, going, finished, ten, snapshot, base, mia):
+def test_the_query_count_of_the_page_does_not_grow_with_trials(
+    client_for, going, finished, ten, snapshot, base, mia
+):
     client = client_for(mia)
     few = run_trials(make_sweep(snapshot, mia, base=base, trials=9, warmup_trials=1), 0.7)
     live = "/runs/sweeps/{}/live/?ended={}"
     pairs = [
-        [f"/runs/sweeps/{sweep.uuid}/" for sweep in (finished, ten)], [live.format(few.uuid, 1), live.format(going.uuid, 4)],
-    ]  # fmt: skip
+        [f"/runs/sweeps/{sweep.uuid}/" for sweep in (finished, ten)],
+        [live.format(few.uuid, 1), live.format(going.uuid, 4)],
+    ]
     for addresses in pairs:
         counts = []
         headers = HTMX if "live" in addresses[0] else {}
@@ -229,14 +272,19 @@ def test_a_sweep_is_cancelled_from_its_page(client_for, snapshot, mia):
 
 
 # ── Lists, runs and the launch form ─────────────────────────────────────────
-def test_trials_are_listed_under_their_sweep_and_not_among_runs(client_for, going, finished, snapshot, base, mia):
+def test_trials_are_listed_under_their_sweep_and_not_among_runs(
+    client_for, going, finished, snapshot, base, mia
+):
     alone = make_run(snapshot, mia, base=base, succeeded=False)
     client = client_for(mia)
 
     runs, sweeps = (client.get(path) for path in ("/runs/", "/runs/sweeps/"))
 
     assert [line.run for line in runs.context["lines"]] == [alone]
-    assert [(each, each.ended, each.best) for each, _ in sweeps.context["lines"]] == [(finished, 2, 0.8), (going, 4, 0.9)]
+    assert [(each, each.ended, each.best) for each, _ in sweeps.context["lines"]] == [
+        (finished, 2, 0.8),
+        (going, 4, 0.9),
+    ]
 
 
 def test_the_query_count_of_the_list_does_not_grow_with_sweeps(client_for, snapshot, mia):
@@ -267,7 +315,11 @@ def test_the_page_of_a_trial_links_to_its_sweep(client_for, going, mia):
 
 def test_the_settings_of_a_run_prefill_the_launch_form(client_for, snapshot, base, mia):
     run = actions.launch(
-        snapshot=snapshot, base=base, strategy="adapter", actor=mia, options={"width": 12, "learning_rate": 0.003, "epochs": 3}
+        snapshot=snapshot,
+        base=base,
+        strategy="adapter",
+        actor=mia,
+        options={"width": 12, "learning_rate": 0.003, "epochs": 3},
     )
     client = client_for(mia)
 
@@ -275,7 +327,11 @@ def test_the_settings_of_a_run_prefill_the_launch_form(client_for, snapshot, bas
     other = client.get("/runs/launch/", {"like": run.uuid, "strategy": "full"}).context
     unknown = client.get("/runs/launch/", {"like": "nothing"}).context
 
-    assert (like["strategy"], like["form"]["width"].value(), like["form"]["learning_rate"].value()) == ("adapter", 12, 0.003)
+    assert (like["strategy"], like["form"]["width"].value(), like["form"]["learning_rate"].value()) == (
+        "adapter",
+        12,
+        0.003,
+    )
     assert like["form"].fields["epochs"].help_text == "As in Run 1."
     assert (other["strategy"], other["form"]["learning_rate"].value()) == ("full", 0.0002)
     assert unknown["strategy"] == "lora"
@@ -286,11 +342,18 @@ SPACE = {"learning_rate": Range(0.0001, 0.01, log=True), "rank": Range(2, 10), "
 LABELS = {"learning_rate": "Learning rate", "rank": "Rank", "dora": "DoRA"}
 
 
-def mark(number: int, value: float, scored: bool = True, rate: float = 0.001, rank: int = 6, dora: bool = True) -> Mark:
+def mark(
+    number: int, value: float, scored: bool = True, rate: float = 0.001, rank: int = 6, dora: bool = True
+) -> Mark:
     return Mark(number, {"learning_rate": rate, "rank": rank, "dora": dora}, value, scored)
 
 
-MARKS = [mark(1, 0.6), mark(2, 0.3, scored=False), mark(3, 0.9, rate=0.0001, rank=10, dora=False), mark(4, 0.8)]
+MARKS = [
+    mark(1, 0.6),
+    mark(2, 0.3, scored=False),
+    mark(3, 0.9, rate=0.0001, rank=10, dora=False),
+    mark(4, 0.8),
+]
 
 
 def test_the_history_shows_each_score_and_the_best_so_far():
@@ -317,7 +380,16 @@ def test_parallel_coordinates_place_each_value_on_its_own_axis():
     assert lines["lower half"] == pytest.approx([0.5, 0.5, 1.0, 0.5, None])
     assert lines["pruned"] == pytest.approx([0.5, 0.5, 1.0, 0.0, None])
     assert chart.lead == "Best: Rate 0.0001; Rank 10; DoRA off."
-    assert [note["text"] for note in chart.figure["layout"]["annotations"]] == ["0.0001", "0.01", "2", "10", "off", "on", "0.300", "0.900"]
+    assert [note["text"] for note in chart.figure["layout"]["annotations"]] == [
+        "0.0001",
+        "0.01",
+        "2",
+        "10",
+        "off",
+        "on",
+        "0.300",
+        "0.900",
+    ]
     assert chart.rows[0] == [1, "0.001", "6", "on", "0.6000"]
 
 

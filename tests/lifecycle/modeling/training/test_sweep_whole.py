@@ -27,7 +27,16 @@ def test_a_sweep_trains_its_trials_and_has_the_best_evaluated(project, mia, tiny
     base = make_base(project, mia, folder=tiny)
     space = {"head_learning_rate": {"choices": [0.02, 0.0]}, "batch_size": {"choices": [4, 8]}}
 
-    sweep = make_sweep(make_snapshot(project, mia), mia, base=base, space=space, trials=4, options=QUICK, warmup_trials=1, sampler="random")
+    sweep = make_sweep(
+        make_snapshot(project, mia),
+        mia,
+        base=base,
+        space=space,
+        trials=4,
+        options=QUICK,
+        warmup_trials=1,
+        sampler="random",
+    )
     run_ok()
 
     sweep.refresh_from_db()
@@ -35,7 +44,12 @@ def test_a_sweep_trains_its_trials_and_has_the_best_evaluated(project, mia, tiny
     best = sweep_queries.best_trial(trials)
     assert (sweep.state, sweep.ending["message"]) == ("finished", "4 of 4 trials finished.")
     assert [run.trial for run in trials] == [1, 2, 3, 4]
-    assert {tuple(sweep_queries.params_of(sweep, run).values()) for run in trials} == {(0.02, 4), (0.02, 8), (0.0, 4), (0.0, 8)}
+    assert {tuple(sweep_queries.params_of(sweep, run).values()) for run in trials} == {
+        (0.02, 4),
+        (0.02, 8),
+        (0.0, 4),
+        (0.0, 8),
+    }
     assert best is not None
     assert best.metrics["macro_f1"] == max(run.metrics.get("macro_f1", 0) for run in trials)
     assert {run.state for run in trials} <= {"succeeded", "pruned"}

@@ -32,12 +32,24 @@ def sweep(snapshot, base, mia) -> Sweep:
 
 
 def nothing_happened() -> bool:
-    return not Sweep.objects.exists() and not Job.objects.filter(kind="training.next_trial").exists() and not Run.objects.exists()
+    return (
+        not Sweep.objects.exists()
+        and not Job.objects.filter(kind="training.next_trial").exists()
+        and not Run.objects.exists()
+    )
 
 
 def started(snapshot, base, actor, **changes) -> Sweep:
     return actions.start_sweep(
-        **{"snapshot": snapshot, "base": base, "strategy": "lora", "space": SPACE, "trials": 4, "actor": actor} | changes
+        **{
+            "snapshot": snapshot,
+            "base": base,
+            "strategy": "lora",
+            "space": SPACE,
+            "trials": 4,
+            "actor": actor,
+        }
+        | changes
     )
 
 
@@ -45,10 +57,19 @@ def started(snapshot, base, actor, **changes) -> Sweep:
 def test_a_sweep_stores_its_space_and_fixed_settings(snapshot, base, mia):
     sweep = started(snapshot, base, mia, options={"epochs": 2}, note=" Which rate? ")
 
-    assert (sweep.number, sweep.note, sweep.state, sweep.sampler, sweep.seed, sweep.prunes) == (1, "Which rate?", "running", "tpe", 1, True)
+    assert (sweep.number, sweep.note, sweep.state, sweep.sampler, sweep.seed, sweep.prunes) == (
+        1,
+        "Which rate?",
+        "running",
+        "tpe",
+        1,
+        True,
+    )
     assert sweep.space == {
-        "learning_rate": {"low": 0.0001, "high": 0.01, "log": True}, "batch_size": {"choices": [8, 16]}, "rank": {"choices": [2, 4]},
-    }  # fmt: skip
+        "learning_rate": {"low": 0.0001, "high": 0.01, "log": True},
+        "batch_size": {"choices": [8, 16]},
+        "rank": {"choices": [2, 4]},
+    }
     assert sweep.options["epochs"] == 2
     assert sweep.options["seed"] == 1
     assert not sweep.options.keys() & sweep.space.keys()
@@ -99,14 +120,38 @@ def test_starting_a_sweep_needs_permission_to_launch(snapshot, base, ana, ravi, 
 
 REFUSED = [
     ({"space": {"rank": {"choices": [8, 1000]}}}, "rank", "Must be from 1 to 256, got 1000."),
-    ({"space": {"learning_rate": {"low": 0.1, "high": 2.0}}}, "learning_rate", "Must be from 0 to 1, got 2.0."),
-    ({"space": {"learning_rate": {"low": 0.0, "high": 0.1}}}, "learning_rate", "low must be above 0 on a log scale, got 0."),
-    ({"space": {"learning_rate": {"low": 2, "high": 1}}}, "learning_rate", "low must be less than high, got 2 to 1."),
+    (
+        {"space": {"learning_rate": {"low": 0.1, "high": 2.0}}},
+        "learning_rate",
+        "Must be from 0 to 1, got 2.0.",
+    ),
+    (
+        {"space": {"learning_rate": {"low": 0.0, "high": 0.1}}},
+        "learning_rate",
+        "low must be above 0 on a log scale, got 0.",
+    ),
+    (
+        {"space": {"learning_rate": {"low": 2, "high": 1}}},
+        "learning_rate",
+        "low must be less than high, got 2 to 1.",
+    ),
     ({"space": {"width": {"choices": [8, 16]}}}, "width", "width isn't a setting of LoRA."),
     ({"space": {"epochs": {"low": 1.5, "high": 3}}}, "epochs", "low and high must be whole numbers."),
-    ({"space": {"schedule": {"choices": ["linear", "step"]}}}, "schedule", 'Must be one of linear, cosine, constant, got "step".'),
-    ({"space": {"frozen_layers": {"low": 0, "high": 2}}}, "frozen_layers", "tiny-base has 2 layers. Freeze fewer than 2."),
-    ({"space": {"seed": {"low": 1, "high": 9}}}, "seed", f"seed can't be searched. Searchable settings: {', '.join(search.SEARCHED)}."),
+    (
+        {"space": {"schedule": {"choices": ["linear", "step"]}}},
+        "schedule",
+        'Must be one of linear, cosine, constant, got "step".',
+    ),
+    (
+        {"space": {"frozen_layers": {"low": 0, "high": 2}}},
+        "frozen_layers",
+        "tiny-base has 2 layers. Freeze fewer than 2.",
+    ),
+    (
+        {"space": {"seed": {"low": 1, "high": 9}}},
+        "seed",
+        f"seed can't be searched. Searchable settings: {', '.join(search.SEARCHED)}.",
+    ),
     (
         {"space": {"label_smoothing": {"low": 0.0, "high": 0.1}, "focal_gamma": {"low": 0.0, "high": 2.0}}},
         "label_smoothing",
@@ -118,12 +163,24 @@ REFUSED = [
         "learning_rate has no effect with Head only on this data.",
     ),
     (
-        {"strategy": "head", "space": {"epochs": {"choices": [2, 4]}}, "options": {"gradient_checkpointing": True}},
+        {
+            "strategy": "head",
+            "space": {"epochs": {"choices": [2, 4]}},
+            "options": {"gradient_checkpointing": True},
+        },
         "gradient_checkpointing",
         "gradient_checkpointing has no effect with Head only on this data.",
     ),
-    ({"options": {"max_new_tokens": 8}}, "max_new_tokens", "max_new_tokens has no effect with LoRA on this data."),
-    ({"options": {"batch_size": 8}}, "batch_size", "batch_size is in the search space, so it can't be fixed too."),
+    (
+        {"options": {"max_new_tokens": 8}},
+        "max_new_tokens",
+        "max_new_tokens has no effect with LoRA on this data.",
+    ),
+    (
+        {"options": {"batch_size": 8}},
+        "batch_size",
+        "batch_size is in the search space, so it can't be fixed too.",
+    ),
     ({"options": {"epochs": 0}}, "epochs", "Must be from 1 to 1000, got 0."),
     ({"trials": 0}, "trials", "Must be from 1 to 200, got 0."),
     (
@@ -136,7 +193,7 @@ REFUSED = [
     ({"warmup_trials": 0}, "warmup_trials", "Must be from 1 to 200, got 0."),
     ({"minutes": 0}, "minutes", "Must be from 1 to 43,200, got 0."),
     ({"strategy": "prompt"}, "strategy", "Prompt tuning is only available for generation. Choose LoRA."),
-]  # fmt: skip
+]
 
 
 def test_invalid_settings_are_refused_at_their_fields_before_queueing(snapshot, base, mia):
@@ -173,11 +230,19 @@ def test_trials_are_ordinary_runs_one_after_the_other(sweep, mia):
     first = Run.objects.get()
     run_jobs("default")
 
-    assert (first.sweep, first.trial, first.launched_by, first.state, first.job.queue) == (sweep, 1, mia, "queued", "training")
+    assert (first.sweep, first.trial, first.launched_by, first.state, first.job.queue) == (
+        sweep,
+        1,
+        mia,
+        "queued",
+        "training",
+    )
     assert Run.objects.count() == 1
     params = search.suggest(search.read_space(SPACE), [], sampler="tpe", seed=1, number=1)
     assert sweep_queries.params_of(sweep, first) == params
-    assert {name: first.spec[name] for name in ("epochs", "seed")} == {name: sweep.options[name] for name in ("epochs", "seed")}
+    assert {name: first.spec[name] for name in ("epochs", "seed")} == {
+        name: sweep.options[name] for name in ("epochs", "seed")
+    }
     payload = json.loads(Event.objects.get(verb="training.launched").canonical)["payload"]
     assert (payload["sweep"], payload["trial"]) == (str(sweep.uuid), 1)
 
@@ -187,7 +252,9 @@ def test_trials_are_ordinary_runs_one_after_the_other(sweep, mia):
     second = Run.objects.get(trial=2)
     trials = [search.Trial(search.Outcome.SCORED, params, 0.8, (0.8, 0.8))]
     assert sweep_queries.ended_trials(sweep, [first]) == trials
-    assert sweep_queries.params_of(sweep, second) == search.suggest(search.read_space(SPACE), trials, sampler="tpe", seed=1, number=2)
+    assert sweep_queries.params_of(sweep, second) == search.suggest(
+        search.read_space(SPACE), trials, sampler="tpe", seed=1, number=2
+    )
 
 
 def test_a_sweep_ends_after_its_trials_and_has_its_best_evaluated_alone(sweep):
@@ -198,10 +265,15 @@ def test_a_sweep_ends_after_its_trials_and_has_its_best_evaluated_alone(sweep):
 
     sweep.refresh_from_db()
     best = Run.objects.get(trial=2)
-    assert (sweep.state, sweep.ending) == ("finished", {"message": "3 of 3 trials finished.", "next_step": ""})
+    assert (sweep.state, sweep.ending) == (
+        "finished",
+        {"message": "3 of 3 trials finished.", "next_step": ""},
+    )
     assert sweep_queries.best_trial(sweep.trials.all()) == best
     assert Run.objects.count() == 3
-    assert set(Job.objects.filter(kind="evaluation.evaluate").values_list("subject_uuid", flat=True)) == {best.uuid}
+    assert set(Job.objects.filter(kind="evaluation.evaluate").values_list("subject_uuid", flat=True)) == {
+        best.uuid
+    }
     payload = json.loads(Event.objects.get(verb="training.sweep_ended").canonical)["payload"]
     assert (payload["state"], payload["best"], payload["macro_f1"]) == ("finished", str(best.uuid), 0.9)
 
@@ -250,7 +322,10 @@ def test_three_failures_in_a_row_stop_it_with_a_reason(snapshot, base, mia):
     run_jobs("default")
 
     sweep.refresh_from_db()
-    assert (sweep.state, sweep.ending["message"]) == ("failed", "3 trials in a row failed, so the sweep stopped.")
+    assert (sweep.state, sweep.ending["message"]) == (
+        "failed",
+        "3 trials in a row failed, so the sweep stopped.",
+    )
     assert Run.objects.count() == 3
 
 
@@ -272,7 +347,10 @@ def test_a_trial_after_the_time_limit_is_not_started(snapshot, base, mia):
     run_jobs("default")
 
     sweep.refresh_from_db()
-    assert (sweep.state, sweep.ending["message"]) == ("finished", "The time limit of 30 min was reached after 1 of 3 trials.")
+    assert (sweep.state, sweep.ending["message"]) == (
+        "finished",
+        "The time limit of 30 min was reached after 1 of 3 trials.",
+    )
     assert Run.objects.count() == 1
 
 
@@ -296,7 +374,10 @@ def test_an_exception_in_the_job_ends_the_sweep_with_its_message(sweep, monkeypa
     run_jobs("default")
 
     sweep.refresh_from_db()
-    assert (sweep.state, sweep.ending["message"]) == ("failed", "The job failed with an internal error (ZeroDivisionError).")
+    assert (sweep.state, sweep.ending["message"]) == (
+        "failed",
+        "The job failed with an internal error (ZeroDivisionError).",
+    )
 
 
 # ── Cancelling ──────────────────────────────────────────────────────────────
@@ -333,7 +414,10 @@ def test_a_sweep_ends_when_its_space_is_exhausted(sweep, monkeypatch):
     run_jobs("default")
 
     sweep.refresh_from_db()
-    assert (sweep.state, sweep.ending["message"]) == ("finished", "0 of 3 trials finished: every combination has been tried.")
+    assert (sweep.state, sweep.ending["message"]) == (
+        "finished",
+        "0 of 3 trials finished: every combination has been tried.",
+    )
 
 
 def test_a_trial_that_ends_while_its_sweep_is_cancelled_keeps_its_state(sweep, mia, monkeypatch):
@@ -396,7 +480,10 @@ def test_cancelling_the_job_of_a_sweep_cancels_the_sweep(sweep, mia):
     jobs.cancel(Job.objects.get(kind="training.next_trial").uuid, mia)
 
     sweep.refresh_from_db()
-    assert (sweep.state, sweep.ending["message"]) == ("cancelled", "The job that starts its next trial was cancelled.")
+    assert (sweep.state, sweep.ending["message"]) == (
+        "cancelled",
+        "The job that starts its next trial was cancelled.",
+    )
 
 
 # ── Rules ───────────────────────────────────────────────────────────────────
@@ -424,12 +511,15 @@ def test_when_a_sweep_ends(states, minutes, expected):
 
 def test_a_sweep_without_a_model_has_failed():
     assert find_ending([BAD], trials=1, minutes=0, limit=None) == Ending(
-        SweepState.FAILED, "1 of 1 trials finished. None produced a model.", "See their pages for the reasons."
+        SweepState.FAILED,
+        "1 of 1 trials finished. None produced a model.",
+        "See their pages for the reasons.",
     )
 
 
 @pytest.mark.parametrize(
-    ("ended", "since", "expected"), [(0, 5.0, None), (2, 0.0, 200.0), (2, 30.0, 170.0), (2, 900.0, 150.0), (6, 9.0, 0.0)]
+    ("ended", "since", "expected"),
+    [(0, 5.0, None), (2, 0.0, 200.0), (2, 30.0, 170.0), (2, 900.0, 150.0), (6, 9.0, 0.0)],
 )
 def test_the_time_left_follows_the_pace_of_ended_trials(ended, since, expected):
     assert seconds_left(ended=ended, trials=6, seconds=100.0, since_last=since) == expected

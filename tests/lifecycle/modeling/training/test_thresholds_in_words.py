@@ -8,10 +8,18 @@ from lifecycle.modeling.training.thresholds import promises, threshold_of
 from lifecycle.ui.numbers import GAP
 
 CHOSEN = {
-    "label": "fraud", "by": "recall", "target": 0.95, "threshold": 0.31, "is_met": True, "positives": 23,
+    "label": "fraud",
+    "by": "recall",
+    "target": 0.95,
+    "threshold": 0.31,
+    "is_met": True,
+    "positives": 23,
     "validation": {"value": 22 / 23, "low": 0.79, "high": 0.992, "hits": 22, "of": 23},
-}  # fmt: skip
-REACHED = {"precision": {"value": 0.61, "low": 0.5, "high": 0.71}, "recall": {"value": 0.93, "low": 0.85, "high": 0.97}}
+}
+REACHED = {
+    "precision": {"value": 0.61, "low": 0.5, "high": 0.71},
+    "recall": {"value": 0.93, "low": 0.85, "high": 0.97},
+}
 MISSED = REACHED | {"recall": {"value": 0.8, "low": 0.7, "high": 0.88}}
 
 
@@ -20,10 +28,11 @@ def test_the_threshold_is_shown_with_its_interval_and_the_test_result():
 
     assert found.kind == "info"
     assert found.fact == "fraud is predicted from 0.310; below it, the most likely other label."
-    assert found.text == (
-        f"Chosen for a recall of at least 0.95: 0.957 on validation (22 of 23 rows, 95{GAP}% 0.790 to 0.992). "
-        f"Guaranteed: new rows reach the target too, with 95{GAP}% confidence. "
-        "On test: recall 0.930 (0.850 to 0.970), with precision 0.610 (0.500 to 0.710)."
+    assert (
+        found.text
+        == f"Chosen for a recall of at least 0.95: 0.957 on validation (22 of 23 rows, 95{GAP}% 0.790 to"
+        f" 0.992). Guaranteed: new rows reach the target too, with 95{GAP}% confidence. On test: recall"
+        " 0.930 (0.850 to 0.970), with precision 0.610 (0.500 to 0.710)."
     )
     assert found.line == f"{found.fact} {found.text}"
 
@@ -74,11 +83,14 @@ def test_an_unreachable_target_is_shown_with_its_replacement():
 
 
 def test_a_class_with_few_rows_has_no_threshold():
-    found = threshold_of(CHOSEN | {"threshold": None, "is_met": False, "positives": 7, "measured": REACHED}, "test")
+    found = threshold_of(
+        CHOSEN | {"threshold": None, "is_met": False, "positives": 7, "measured": REACHED}, "test"
+    )
 
     assert (found.kind, found.fact) == ("warn", "fraud has no threshold for the target recall of 0.95.")
     assert found.text.startswith(
-        "7 validation rows have it; choosing a threshold needs 20. The most likely label is predicted. On test: recall 0.930"
+        "7 validation rows have it; choosing a threshold needs 20. The most likely label is predicted. On"
+        " test: recall 0.930"
     )
 
 

@@ -27,7 +27,8 @@ from tests.support.people import make_person
 from tests.support.snapshots import freeze
 from tests.support.training import TEXTS, labeled_dataset, make_run, write_base
 
-launching = import_module("lifecycle.modeling.training.actions.launch")  # the package has a function with this name
+# the package has a function with this name
+launching = import_module("lifecycle.modeling.training.actions.launch")
 SHARES = {"train": 60, "validation": 20, "test": 20}
 OTHERS = {
     "card": ["a new card please", "my card again"],
@@ -52,7 +53,9 @@ def second(first, project, mia):
 def ready(first, second, mia) -> BaseModel:
     """The first run's model as an imported base."""
     with tempfile.TemporaryDirectory() as folder:
-        return actions.keep_base(actions.add_run_base(run=first, actor=mia), write_base(Path(folder) / "merged"))
+        return actions.keep_base(
+            actions.add_run_base(run=first, actor=mia), write_base(Path(folder) / "merged")
+        )
 
 
 @pytest.fixture
@@ -86,7 +89,9 @@ def test_a_model_becomes_one_base_by_one_job_and_one_event(first, mia):
     assert again == base
     assert (base.name, base.kind, base.run, base.folder) == ("Run 1", "run", first, None)
     assert Job.objects.filter(kind="training.keep_base", subject_uuid=base.uuid).count() == 1
-    event = json.loads(Event.objects.get(verb="training.base_model_added", object_id=str(base.uuid)).canonical)["payload"]
+    event = json.loads(
+        Event.objects.get(verb="training.base_model_added", object_id=str(base.uuid)).canonical
+    )["payload"]
     assert event["root_digest"] == first.artifact.root_digest
 
 
@@ -127,7 +132,10 @@ def test_the_settings_begin_with_rehearsal_and_the_head(ready, second, project, 
     found = suggesting.suggestion(second, ready, "lora").choices
 
     assert (found["rehearsal"].value, found["keep_head"].value) == (0.5, True)
-    assert found["keep_head"].reason == "The head of Run 1 was trained on 2 of these 3 labels; the others start from random weights."
+    assert (
+        found["keep_head"].reason
+        == "The head of Run 1 was trained on 2 of these 3 labels; the others start from random weights."
+    )
     assert found["head_learning_rate"].value == 1e-2
     run = actions.launch(snapshot=second, base=ready, strategy="lora", actor=mia)
     assert (run.spec["rehearsal"], run.spec["keep_head"], run.spec["base"]["name"]) == (0.5, True, "Run 1")
@@ -147,7 +155,9 @@ def test_an_external_base_has_nothing_to_rehearse(first, second, mia):
     with pytest.raises(Refused) as refused:
         actions.launch(snapshot=second, base=outside, strategy="lora", actor=mia, options={"rehearsal": 0.2})
 
-    assert refused.value.fields == {"rehearsal": ["rehearsal needs a base that was trained here for the same task; tiny-base wasn't."]}
+    assert refused.value.fields == {
+        "rehearsal": ["rehearsal needs a base that was trained here for the same task; tiny-base wasn't."]
+    }
     assert Run.objects.count() == 1
 
 
@@ -155,14 +165,18 @@ def test_a_head_of_another_pooling_is_refused(ready, second, mia):
     with pytest.raises(Refused) as refused:
         actions.launch(snapshot=second, base=ready, strategy="lora", actor=mia, options={"pooling": "cls"})
 
-    assert refused.value.fields == {"keep_head": ["The head of Run 1 uses mean pooling. Choose that pooling, or start with a new head."]}
+    assert refused.value.fields == {
+        "keep_head": ["The head of Run 1 uses mean pooling. Choose that pooling, or start with a new head."]
+    }
     assert Run.objects.count() == 1
 
 
 def test_starting_from_a_run_needs_permission_to_train_on_its_data(ready, second, project, mia, monkeypatch):
     other = make_person("otto2", project=project, role=Role.ENGINEER)
     asked = []
-    monkeypatch.setattr(launching, "can", lambda user, action, thing: asked.append((user, action, thing)) or False)
+    monkeypatch.setattr(
+        launching, "can", lambda user, action, thing: asked.append((user, action, thing)) or False
+    )
 
     with pytest.raises(Refused) as refused:
         actions.launch(snapshot=second, base=ready, strategy="lora", actor=other)
@@ -183,7 +197,9 @@ def test_rehearsed_rows_are_earlier_training_rows_of_current_classes(ready, firs
     assert ids(tmp_path / "run" / "rehearsal.jsonl") == known[:wanted]
     assert 0 < wanted < len(known)
     assert ids(tmp_path / "run" / "earlier.jsonl") == in_split(first.snapshot, "test", {"card", "login"})
-    assert set(ids(tmp_path / "run" / "train.jsonl")) == {row.item for row in snapshots.rows_of(second, "train")}
+    assert set(ids(tmp_path / "run" / "train.jsonl")) == {
+        row.item for row in snapshots.rows_of(second, "train")
+    }
 
 
 def test_rows_of_the_new_snapshot_are_neither_rehearsed_nor_measured(ready, first, project, mia, tmp_path):
@@ -196,7 +212,10 @@ def test_rows_of_the_new_snapshot_are_neither_rehearsed_nor_measured(ready, firs
 
     assert not (tmp_path / "run" / "rehearsal.jsonl").exists()  # every earlier row is in the new version
     used = {row.item for split in ("train", "validation") for row in snapshots.rows_of(grown, split)}
-    assert set(ids(tmp_path / "run" / "earlier.jsonl")) == set(in_split(first.snapshot, "test", set(TEXTS))) - used
+    assert (
+        set(ids(tmp_path / "run" / "earlier.jsonl"))
+        == set(in_split(first.snapshot, "test", set(TEXTS))) - used
+    )
 
 
 def test_ten_steps_count_the_rows_that_are_rehearsed(ready, second, mia, monkeypatch):
@@ -215,7 +234,12 @@ def test_ten_steps_count_the_rows_that_are_rehearsed(ready, second, mia, monkeyp
 def test_nothing_is_laid_out_for_an_external_base(first, tmp_path):
     folders.prepare(first, tmp_path / "run")
 
-    assert {path.name for path in (tmp_path / "run").iterdir()} == {"base", "spec.json", "train.jsonl", "validation.jsonl"}
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {
+        "base",
+        "spec.json",
+        "train.jsonl",
+        "validation.jsonl",
+    }
 
 
 def test_earlier_texts_are_removed_while_the_run_is_paused(ready, second, mia, tmp_path):
@@ -239,16 +263,48 @@ def test_unknown_rows_are_found_in_two_sorted_lists():
 
 # ── Pages and API ───────────────────────────────────────────────────────────
 REPORT = {
-    "rows": 40, "labels": 2, "by": "macro_f1",
+    "rows": 40,
+    "labels": 2,
+    "by": "macro_f1",
     "metrics": {
-        "macro_f1": {"baseline": 0.91, "candidate": 0.8, "difference": -0.11, "low": -0.2, "high": -0.02, "verdict": "worse"},
-        "accuracy": {"baseline": 0.9, "candidate": 0.88, "difference": -0.02, "low": -0.1, "high": 0.05, "verdict": "unclear"},
+        "macro_f1": {
+            "baseline": 0.91,
+            "candidate": 0.8,
+            "difference": -0.11,
+            "low": -0.2,
+            "high": -0.02,
+            "verdict": "worse",
+        },
+        "accuracy": {
+            "baseline": 0.9,
+            "candidate": 0.88,
+            "difference": -0.02,
+            "low": -0.1,
+            "high": 0.05,
+            "verdict": "unclear",
+        },
     },
     "per_class": {
-        "card": {"baseline": 0.9, "candidate": 0.95, "difference": 0.05, "low": 0.0, "high": 0.1, "verdict": "unclear", "support": 25},
-        "login": {"baseline": 0.92, "candidate": 0.65, "difference": -0.27, "low": -0.4, "high": -0.1, "verdict": "worse", "support": 15},
+        "card": {
+            "baseline": 0.9,
+            "candidate": 0.95,
+            "difference": 0.05,
+            "low": 0.0,
+            "high": 0.1,
+            "verdict": "unclear",
+            "support": 25,
+        },
+        "login": {
+            "baseline": 0.92,
+            "candidate": 0.65,
+            "difference": -0.27,
+            "low": -0.4,
+            "high": -0.1,
+            "verdict": "worse",
+            "support": 15,
+        },
     },
-}  # fmt: skip
+}
 
 
 def test_the_page_shows_forgetting(continued, ready, mia, client_for):
@@ -262,16 +318,33 @@ def test_the_page_shows_forgetting(continued, ready, mia, client_for):
     assert "50% of the training rows at most" in page.replace("\u202f", "").replace("\xa0", "")
 
 
-@pytest.mark.parametrize(("low", "high", "interval"), [(-0.2, -0.02, "0.02 to 0.20"), (None, None, f"not{GAP}known")])
+@pytest.mark.parametrize(
+    ("low", "high", "interval"), [(-0.2, -0.02, "0.02 to 0.20"), (None, None, f"not{GAP}known")]
+)
 def test_a_difference_is_what_is_now_minus_what_was_before(continued, low, high, interval):
     """The engine's difference is positive if the run is better, also for perplexity."""
-    found = {"baseline": 8.0, "candidate": 8.11, "difference": -0.11, "low": low, "high": high, "verdict": "worse"}
+    found = {
+        "baseline": 8.0,
+        "candidate": 8.11,
+        "difference": -0.11,
+        "low": low,
+        "high": high,
+        "verdict": "worse",
+    }
     report = {"rows": 40, "labels": 0, "by": "perplexity", "metrics": {"perplexity": found}, "per_class": {}}
-    continued.result, continued.spec = continued.result | {"forgetting": report}, continued.spec | {"task": "generation"}
+    continued.result, continued.spec = (
+        continued.result | {"forgetting": report},
+        continued.spec | {"task": "generation"},
+    )
 
     (line,) = forgetting_page.shown(continued)["lines"]
 
-    assert (line["before"], line["after"], line["difference"], line["interval"]) == ("8.00", "8.11", "+0.11", interval)
+    assert (line["before"], line["after"], line["difference"], line["interval"]) == (
+        "8.00",
+        "8.11",
+        "+0.11",
+        interval,
+    )
 
 
 @pytest.mark.postgres
@@ -299,7 +372,12 @@ def test_a_run_is_started_from_a_runs_page(first, mia, client_for, tmp_path):
     waiting = client.get(sent.url).content.decode()
     assert "Run 1 is being prepared" in waiting
     assert "Start run" not in waiting
-    key = {"key": "7b0a3a4e-58f7-4c5e-8f1e-111111111111", "snapshot": str(first.snapshot.uuid), "base": str(base.uuid), "strategy": "lora"}
+    key = {
+        "key": "7b0a3a4e-58f7-4c5e-8f1e-111111111111",
+        "snapshot": str(first.snapshot.uuid),
+        "base": str(base.uuid),
+        "strategy": "lora",
+    }
     assert "Run 1 is being prepared" in client.post("/runs/launch/", key).content.decode()
     assert Run.objects.count() == 1  # no other base replaces it
     actions.keep_base(base, write_base(tmp_path / "merged"))

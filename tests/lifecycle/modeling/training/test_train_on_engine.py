@@ -19,7 +19,11 @@ QUICK = {"epochs": 6, "batch_size": 8, "precision": "fp32", "patience": 0}
 def test_a_run_continues_from_another_model_and_reports_forgetting(project, mia, tmp_path, client_for):
     base = make_base(project, mia, folder=make_tiny_base(tmp_path / "base"))
     first = actions.launch(
-        snapshot=make_snapshot(project, mia), base=base, strategy="lora", actor=mia, options=QUICK | {"head_learning_rate": 0.02}
+        snapshot=make_snapshot(project, mia),
+        base=base,
+        strategy="lora",
+        actor=mia,
+        options=QUICK | {"head_learning_rate": 0.02},
     )
     run_ok()
     first.refresh_from_db()
@@ -28,7 +32,9 @@ def test_a_run_continues_from_another_model_and_reports_forgetting(project, mia,
     run_ok("default")
     merged.refresh_from_db()
     second = freeze(labeled_dataset(project, mia, texts=OTHERS, name="second", copies=6), mia, shares=SHARES)
-    run = actions.launch(snapshot=second, base=merged, strategy="full", actor=mia, options=QUICK | {"rehearsal": 0.4})
+    run = actions.launch(
+        snapshot=second, base=merged, strategy="full", actor=mia, options=QUICK | {"rehearsal": 0.4}
+    )
     run_ok()
 
     run.refresh_from_db()

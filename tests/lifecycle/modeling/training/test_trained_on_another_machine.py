@@ -1,4 +1,6 @@
-"""Resuming a paused run whose folder another machine trained imports the result with its curves and trains nothing."""
+"""Resuming a paused run whose folder another machine trained imports the result with its curves and trains
+nothing.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ def test_the_result_of_another_machine_is_imported(project, mia, tmp_path, monke
     actions.pause(run_id=run.uuid, actor=mia)
     call_command("lay_out_run", str(run.uuid), verbosity=0)
     place = manifest.Place("image", "claim", settings.DATA_DIR)
-    job = manifest.job(place, uuid=str(run.uuid), base_digest=base.folder.root_digest, threads=1, peak_mb=None)
+    job = manifest.job(
+        place, uuid=str(run.uuid), base_digest=base.folder.root_digest, threads=1, peak_mb=None
+    )
     command = job["spec"]["template"]["spec"]["containers"][0]["command"]
     folder = settings.DATA_DIR / "runs" / str(run.uuid)
 

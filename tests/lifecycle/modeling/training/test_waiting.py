@@ -142,12 +142,19 @@ def test_the_api_accepts_and_returns_a_priority_and_a_device(snapshot, base, mia
     client = client_for(mia)
     body = {"snapshot": str(snapshot.uuid), "base": str(base.uuid), "strategy": "head"}
 
-    made = client.post("/api/v1/runs/", {**body, "priority": "urgent", "options": {"device": "cuda"}}, **JSON).json()
+    made = client.post(
+        "/api/v1/runs/", {**body, "priority": "urgent", "options": {"device": "cuda"}}, **JSON
+    ).json()
     usual = client.post("/api/v1/runs/", body, **JSON).json()
     wrong = client.post("/api/v1/runs/", {**body, "priority": "now"}, **JSON)
     unknown = client.post("/api/v1/runs/", {**body, "options": {"device": "tpu"}}, **JSON)
 
-    assert (made["priority"], made["spec"]["device"], usual["priority"], usual["spec"]["device"]) == ("urgent", "cuda", "normal", "auto")
+    assert (made["priority"], made["spec"]["device"], usual["priority"], usual["spec"]["device"]) == (
+        "urgent",
+        "cuda",
+        "normal",
+        "auto",
+    )
     assert client.get(f"/api/v1/jobs/{made['job']}/").json()["device"] == "cuda"
     assert (wrong.status_code, unknown.status_code, Run.objects.count()) == (400, 422, 2)
     assert unknown.json()["fields"] == {"device": ['Must be one of auto, cpu, cuda, got "tpu".']}
@@ -167,7 +174,11 @@ def test_trials_wait_behind_single_runs_by_default(snapshot, base, mia):
     run = launch(snapshot, base, mia)
 
     assert [each.trials.get().job.priority for each in (sweep, urgent)] == [LATER, NORMAL]
-    assert [jobs.claim("training") for _ in range(3)] == [urgent.trials.get().job, run.job, sweep.trials.get().job]
+    assert [jobs.claim("training") for _ in range(3)] == [
+        urgent.trials.get().job,
+        run.job,
+        sweep.trials.get().job,
+    ]
 
 
 @pytest.mark.postgres
@@ -185,7 +196,12 @@ def test_changing_a_trials_priority_changes_the_following_ones(snapshot, base, m
 
 @pytest.mark.postgres
 def test_a_sweep_over_the_api_keeps_its_priority(snapshot, base, mia, client_for):
-    body = {"snapshot": str(snapshot.uuid), "base": str(base.uuid), "space": {"rank": {"choices": [2, 4]}}, "trials": 2}
+    body = {
+        "snapshot": str(snapshot.uuid),
+        "base": str(base.uuid),
+        "space": {"rank": {"choices": [2, 4]}},
+        "trials": 2,
+    }
 
     usual = client_for(mia).post("/api/v1/sweeps/", body, **JSON).json()
     soon = client_for(mia).post("/api/v1/sweeps/", {**body, "priority": "urgent"}, **JSON).json()
@@ -207,9 +223,12 @@ def test_the_launch_form_has_a_device_only_with_a_gpu_worker(snapshot, base, mia
     assert "device" not in before
     assert [choice for choice, _ in there.choices] == ["auto", "cpu", "cuda"]
     assert there.help_text.startswith("A GPU worker is running.")
-    assert left.help_text.startswith("No GPU worker is running: a run that needs one stays queued until one starts.")
+    assert left.help_text.startswith(
+        "No GPU worker is running: a run that needs one stays queued until one starts."
+    )
     assert "device" not in client.get(url).context["form"].fields
-    assert "device" in client.get(f"{url}&device=cuda").context["form"].fields  # as submitted from an old page
+    # as submitted from an old page
+    assert "device" in client.get(f"{url}&device=cuda").context["form"].fields
 
 
 def test_copied_gpu_settings_are_kept_and_the_form_warns_of_waiting(snapshot, base, mia, client_for):
@@ -257,7 +276,10 @@ def test_a_run_is_resumed_on_its_device(snapshot, base, mia, given, monkeypatch)
     assert (again.job.device, jobs.claim("training", Device.CPU)) == (Device.GPU, None)
 
 
-@pytest.mark.parametrize(("environment", "device"), [({"device": "cpu"}, "cpu"), ({}, "cpu"), ({"device": "NVIDIA L4, CUDA 12.8"}, "cuda")])
+@pytest.mark.parametrize(
+    ("environment", "device"),
+    [({"device": "cpu"}, "cpu"), ({}, "cpu"), ({"device": "NVIDIA L4, CUDA 12.8"}, "cuda")],
+)
 def test_a_reproduction_trains_on_the_original_device(environment, device, finished, mia):
     run = finished
     run.result["environment"] = environment
@@ -270,7 +292,11 @@ def test_a_reproduction_trains_on_the_original_device(environment, device, finis
 
 @pytest.mark.parametrize(
     ("kept", "device"),
-    [({}, None), ({"precision.json": {"precision": "fp32"}}, "cpu"), ({"precision.json": {}, "device.json": {"device": "cuda"}}, "cuda")],
+    [
+        ({}, None),
+        ({"precision.json": {"precision": "fp32"}}, "cpu"),
+        ({"precision.json": {}, "device.json": {"device": "cuda"}}, "cuda"),
+    ],
 )
 def test_a_folder_stores_the_device_of_its_run(kept, device, tmp_path):
     for name, content in kept.items():

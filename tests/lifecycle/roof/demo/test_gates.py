@@ -48,5 +48,7 @@ def test_a_cancelled_check_is_no_failed_gate_and_is_repeated_when_the_demo_conti
     with pytest.raises(Refused) as refused:
         seed.promote(Cancelling(None, project), *asked[1:])
 
-    assert str(refused.value) == "The demo stopped: the gates of 1.0.0 weren't checked. The check was cancelled."
+    assert (
+        str(refused.value) == "The demo stopped: the gates of 1.0.0 weren't checked. The check was cancelled."
+    )
     assert seed.promote(Stage(None, project), *asked[1:]).status == Status.IN_REVIEW

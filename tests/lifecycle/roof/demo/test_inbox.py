@@ -9,7 +9,10 @@ from lifecycle.roof.demo import inbox
 def test_the_same_seed_gives_the_same_messages():
     joined = "\n".join(message.text for message in inbox.messages(2_500))
 
-    assert hashlib.sha256(joined.encode()).hexdigest() == "898072e3e6b11de9bbb7cee646a9326573248cb91b2347c71aa3f0c67a6e28dc"
+    assert (
+        hashlib.sha256(joined.encode()).hexdigest()
+        == "898072e3e6b11de9bbb7cee646a9326573248cb91b2347c71aa3f0c67a6e28dc"
+    )
 
 
 def test_no_message_comes_twice():

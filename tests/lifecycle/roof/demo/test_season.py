@@ -1,4 +1,6 @@
-"""Twelve weeks of messages: the same on every machine, calm for eight weeks, then speaking more and more of the holidays."""
+"""Twelve weeks of messages: the same on every machine, calm for eight weeks, then speaking more and more of
+the holidays.
+"""
 
 import hashlib
 import random
@@ -9,7 +11,10 @@ from lifecycle.roof.demo import inbox, season
 def test_the_same_seed_gives_the_same_past():
     joined = "\n".join(f"{sent.message.text} {sent.ago}" for sent in season.past())
 
-    assert hashlib.sha256(joined.encode()).hexdigest() == "0e6a939ac4d2024451fb9c1c86006c4f0646f7448a36dc390da9208f6cdadd1a"
+    assert (
+        hashlib.sha256(joined.encode()).hexdigest()
+        == "0e6a939ac4d2024451fb9c1c86006c4f0646f7448a36dc390da9208f6cdadd1a"
+    )
 
 
 def test_every_week_has_its_messages_and_all_of_them_lie_in_the_past():
@@ -34,6 +39,9 @@ def test_seasonal_messages_keep_the_intents_that_the_model_knows():
 
 def test_a_case_on_the_right_desk_is_settled_at_once_more_often():
     draw = random.Random(1)
-    shares = {right: sum(season.settled(draw, right=right) for _ in range(4_000)) / 4_000 for right in (True, None, False)}
+    shares = {
+        right: sum(season.settled(draw, right=right) for _ in range(4_000)) / 4_000
+        for right in (True, None, False)
+    }
 
     assert shares[True] > shares[None] > shares[False]

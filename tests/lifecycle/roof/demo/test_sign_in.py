@@ -60,13 +60,16 @@ def test_the_sign_in_page_offers_it(demo, client):
     assert "Gita Rao" in client.get("/accounts/login/").content.decode()
 
 
-@pytest.mark.parametrize("extra", [
-    {"REMOTE_ADDR": "192.0.2.7"},
-    {"HTTP_X_FORWARDED_FOR": "127.0.0.1"},
-    {"HTTP_X_REAL_IP": "127.0.0.1"},
-    {"HTTP_VIA": "1.1 proxy"},
-    {"HTTP_HOST": "lifecycle.example"},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "extra",
+    [
+        {"REMOTE_ADDR": "192.0.2.7"},
+        {"HTTP_X_FORWARDED_FOR": "127.0.0.1"},
+        {"HTTP_X_REAL_IP": "127.0.0.1"},
+        {"HTTP_VIA": "1.1 proxy"},
+        {"HTTP_HOST": "lifecycle.example"},
+    ],
+)
 def test_from_elsewhere_there_is_nothing(demo, client, settings, extra):
     settings.ALLOWED_HOSTS = ["localhost", "testserver", "lifecycle.example"]
 
@@ -157,7 +160,9 @@ def test_the_token_is_random_stays_and_is_readable_by_its_owner_alone(demo):
     assert len(start_token.token()) == 43
     assert start_token.token() == start_token.token()
     assert stat.S_IMODE(start_token.token_path().stat().st_mode) == 0o600
-    assert [path.name for path in start_token.token_path().parent.glob("demo-start-token*")] == ["demo-start-token"]
+    assert [path.name for path in start_token.token_path().parent.glob("demo-start-token*")] == [
+        "demo-start-token"
+    ]
 
 
 def test_a_forged_cookie_opens_nothing(demo, fresh):

@@ -44,7 +44,14 @@ def test_attempts_in_both_are_added_up(processes, monkeypatch, rf):
     for at in range(6):
         monkeypatch.setattr(ratelimit, "cache", processes[at % 2])
         allowed.append(
-            ratelimit.consume(rf.post("/"), app="allauth.account", action="step_up", config={"step_up": "5/m/key"}, key="mia") is not None
+            ratelimit.consume(
+                rf.post("/"),
+                app="allauth.account",
+                action="step_up",
+                config={"step_up": "5/m/key"},
+                key="mia",
+            )
+            is not None
         )
 
     assert allowed == [True] * 5 + [False]

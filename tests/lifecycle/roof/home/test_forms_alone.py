@@ -11,12 +11,16 @@ def test_the_address_of_a_form_alone_is_a_page_that_explains_it(mia, client_for)
 
 
 def test_a_form_sent_after_signing_out_leads_back_to_its_page(client, db):
-    answer = client.post("/access/tokens/create/", headers={"Referer": "http://testserver/access/profile/?tab=tokens"})
+    answer = client.post(
+        "/access/tokens/create/", headers={"Referer": "http://testserver/access/profile/?tab=tokens"}
+    )
 
     assert answer["Location"] == "/accounts/login/?next=/access/profile/%3Ftab%3Dtokens"
 
 
 def test_a_form_sent_from_another_site_leads_home(client, db):
-    answer = client.post("/access/tokens/create/", headers={"Referer": "https://elsewhere.example/access/profile/"})
+    answer = client.post(
+        "/access/tokens/create/", headers={"Referer": "https://elsewhere.example/access/profile/"}
+    )
 
     assert answer["Location"] == "/accounts/login/?next=/"

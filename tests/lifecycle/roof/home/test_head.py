@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 
 
-@pytest.mark.parametrize("path", ["/", "/healthz", "/alerts/", "/alerts/silences/", "/alerts/channels/", "/datasets/", "/rollouts/"])
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/healthz", "/alerts/", "/alerts/silences/", "/alerts/channels/", "/datasets/", "/rollouts/"],
+)
 def test_head_is_answered_like_get_without_the_body(path, omar, client_for):
     client = client_for(omar)
 

@@ -28,7 +28,10 @@ def test_a_visitor_is_sent_to_sign_in(client, db):
 
 
 def test_a_person_without_a_role_sees_who_assigns_one(otto, client_for):
-    assert "An organisation admin or an ML lead can assign you one." in client_for(otto).get("/").content.decode()
+    assert (
+        "An organisation admin or an ML lead can assign you one."
+        in client_for(otto).get("/").content.decode()
+    )
 
 
 @pytest.mark.postgres
@@ -115,7 +118,9 @@ def test_a_full_disk_is_named(client, well, monkeypatch):
 @pytest.mark.django_db
 def test_asking_again_at_once_runs_no_check_and_asking_writes_nothing(client, well, monkeypatch, settings):
     runs = []
-    monkeypatch.setattr(health, "CHECKS", [*health.CHECKS, lambda: runs.append(1) or health.Check("mine", True, "")])
+    monkeypatch.setattr(
+        health, "CHECKS", [*health.CHECKS, lambda: runs.append(1) or health.Check("mine", True, "")]
+    )
     before = sorted(settings.DATA_DIR.rglob("*"))
 
     with CaptureQueriesContext(connection) as found:
@@ -127,7 +132,9 @@ def test_asking_again_at_once_runs_no_check_and_asking_writes_nothing(client, we
 
 
 @pytest.mark.django_db
-def test_reading_the_probe_raises_no_alert(client, settings, monkeypatch, project, mia, ravi, lee, gita, omar):
+def test_reading_the_probe_raises_no_alert(
+    client, settings, monkeypatch, project, mia, ravi, lee, gita, omar
+):
     endpoints.deployed_endpoint(project)
     monkeypatch.setattr(health.httpx, "get", lambda *_, **__: httpx.Response(200))
     monkeypatch.setattr(watching, "STARTED", timezone.now() - timedelta(hours=1))
@@ -149,7 +156,9 @@ def test_reading_the_probe_raises_no_alert(client, settings, monkeypatch, projec
         ("10.0.0.7", {"authorization": "Bearer secret-of-prometheus"}, True),
     ],
 )
-def test_details_are_for_this_machine_and_for_holders_of_the_token(client, well, settings, peer, headers, detailed):
+def test_details_are_for_this_machine_and_for_holders_of_the_token(
+    client, well, settings, peer, headers, detailed
+):
     settings.METRICS_TOKEN = "secret-of-prometheus"
 
     answer = client.get("/readyz", headers=headers, REMOTE_ADDR=peer)
@@ -159,7 +168,9 @@ def test_details_are_for_this_machine_and_for_holders_of_the_token(client, well,
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize(("name", "detailed"), [("omar", True), ("lee", True), ("adam", True), ("mia", False), ("aida", False)])
+@pytest.mark.parametrize(
+    ("name", "detailed"), [("omar", True), ("lee", True), ("adam", True), ("mia", False), ("aida", False)]
+)
 def test_details_are_also_for_people_who_get_alerts_behind_a_proxy(client_for, well, project, name, detailed):
     person = make_person(name, project=project, role=PEOPLE.get(name))
     type(person).objects.filter(username="adam").update(is_organisation_admin=True)

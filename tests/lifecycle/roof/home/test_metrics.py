@@ -33,7 +33,9 @@ def scrape(client, **headers):
     assert answer.status_code == 200
     found = text_string_to_metric_families(answer.content.decode())
     return {
-        (sample.name.removeprefix("lifecycle_"), *sorted(sample.labels.items())): sample.value for each in found for sample in each.samples
+        (sample.name.removeprefix("lifecycle_"), *sorted(sample.labels.items())): sample.value
+        for each in found
+        for sample in each.samples
     }
 
 
@@ -41,13 +43,19 @@ def job(queue, state, now, **fields):
     ended = {"finished_at": now} if state in (State.SUCCEEDED, State.FAILED) else {}
     leased = {"lease_token": "0" * 32, "lease_until": now} if state == State.RUNNING else {}
     failed = {"error": "It failed."} if state == State.FAILED else {}
-    return Job.objects.create(kind="test.kind", queue=queue, state=state, **({"available_at": now} | ended | leased | failed | fields))
+    return Job.objects.create(
+        kind="test.kind",
+        queue=queue,
+        state=state,
+        **({"available_at": now} | ended | leased | failed | fields),
+    )
 
 
 def test_jobs_and_workers_come_from_the_database(client):
     now = timezone.now()
     job("default", State.QUEUED, now, available_at=now - timedelta(seconds=300))
-    job("default", State.QUEUED, now, available_at=now + timedelta(hours=1))  # not due yet: no one waits for it
+    # not due yet: no one waits for it
+    job("default", State.QUEUED, now, available_at=now + timedelta(hours=1))
     job("training", State.RUNNING, now, heartbeat_at=now - timedelta(seconds=40))
     job("scans", State.FAILED, now)
     job("scans", State.SUCCEEDED, now)
@@ -92,13 +100,17 @@ def test_a_segment_that_is_taken_in_while_it_is_counted_is_passed_over(client, s
 
 
 def test_burn_rates_and_heartbeats_are_exported(client, monkeypatch):
-    Heartbeat.objects.update_or_create(name=Heartbeat.EVALUATION, defaults={"at": timezone.now() - timedelta(seconds=33)})
+    Heartbeat.objects.update_or_create(
+        name=Heartbeat.EVALUATION, defaults={"at": timezone.now() - timedelta(seconds=33)}
+    )
     row = {"endpoint": "inbox-prod", "slo": "availability", "window": "1h", "value": 14.4}
     monkeypatch.setattr(metrics, "burn_rates", lambda: [row])
 
     found = scrape(client)
 
-    assert found["slo_burn_rate", ("endpoint", "inbox-prod"), ("slo", "availability"), ("window", "1h")] == 14.4
+    assert (
+        found["slo_burn_rate", ("endpoint", "inbox-prod"), ("slo", "availability"), ("window", "1h")] == 14.4
+    )
     assert found["heartbeat_age_seconds", ("name", "evaluation")] == pytest.approx(33, abs=20)
     assert found["alerts_open", ("severity", "page")] == 0
     assert list(queries.burn_rates()) == []
@@ -170,7 +182,9 @@ def test_with_a_token_set_only_that_token_reads_them(client, settings):
 
     for given in ("", "Bearer secret", "Basic secret-of-prometheus"):
         assert client.get("/metrics", headers={"authorization": given}).status_code == 401
-    answer = client.get("/metrics", headers={"authorization": "Bearer secret-of-prometheus"}, REMOTE_ADDR="10.0.0.7")
+    answer = client.get(
+        "/metrics", headers={"authorization": "Bearer secret-of-prometheus"}, REMOTE_ADDR="10.0.0.7"
+    )
     assert answer.status_code == 200
     assert answer["Content-Type"].startswith("text/plain; version=0.0.4")
 
@@ -187,7 +201,9 @@ def test_several_processes_add_up_through_one_folder(tmp_path):
     for _ in range(2):
         subprocess.run([sys.executable, "-c", count], env=environment, check=True)
 
-    done = subprocess.run([sys.executable, "-c", script], env=environment, check=True, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environment, check=True, capture_output=True, text=True
+    )
 
     assert done.stdout.strip() == "[4.0]"
 

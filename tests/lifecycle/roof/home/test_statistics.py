@@ -32,13 +32,27 @@ What *each* is.
 def test_a_table_of_numbers_becomes_entries_with_what_is_known_of_each():
     beginning, verdicts, evaluation = statistics.sections(TEXT)
 
-    assert (beginning.anchor, beginning.text, beginning.entries) == ("", "<p>What <em>each</em> is.</p>\n", [])
+    assert (beginning.anchor, beginning.text, beginning.entries) == (
+        "",
+        "<p>What <em>each</em> is.</p>\n",
+        [],
+    )
     assert (verdicts.anchor, verdicts.entries) == ("verdicts", [])
-    assert '<div class="tw" tabindex="0" role="region" aria-label="Verdicts, table 1"><table class="tbl">' in verdicts.text
-    assert (evaluation.anchor, evaluation.title, evaluation.text) == ("model-evaluation", "Model evaluation", "")
+    assert (
+        '<div class="tw" tabindex="0" role="region" aria-label="Verdicts, table 1"><table class="tbl">'
+        in verdicts.text
+    )
+    assert (evaluation.anchor, evaluation.title, evaluation.text) == (
+        "model-evaluation",
+        "Model evaluation",
+        "",
+    )
     ece, scores = evaluation.entries
     assert (ece.anchor, ece.name) == ("ece", "ECE")
-    assert ece.facts == [("What it is", "mean of |accuracy − confidence|"), ("Assumptions", 'as <a href="#scores">scores</a>')]
+    assert ece.facts == [
+        ("What it is", "mean of |accuracy − confidence|"),
+        ("Assumptions", 'as <a href="#scores">scores</a>'),
+    ]
     assert scores.name == "<code>macro</code> &lt;b&gt;"
     assert [head for head, _ in scores.facts] == ["What it is", "Assumptions", "Source"]
 
@@ -47,10 +61,15 @@ def test_a_link_leads_to_the_line_of_one_number_and_names_several():
     def shown(anchors):
         return Template("{% load lifecycle %}{% how_known " + anchors + " %}").render(Context())
 
-    assert shown('"text-drift"') == ('<a class="how" href="/statistics/#text-drift">Method<span class="vh">: text drift</span></a>')
-    assert shown('"ece" "gate-live" "gate-quality"') == (
-        '<span class="how">Method: <a href="/statistics/#ece">ECE</a>, '
-        '<a href="/statistics/#gate-live">not worse than live</a>, <a href="/statistics/#gate-quality">quality</a></span>'
+    assert (
+        shown('"text-drift"')
+        == '<a class="how" href="/statistics/#text-drift">Method<span class="vh">: text drift</span></a>'
+    )
+    assert (
+        shown('"ece" "gate-live" "gate-quality"')
+        == '<span class="how">Method: <a href="/statistics/#ece">ECE</a>, <a'
+        ' href="/statistics/#gate-live">not worse than live</a>, <a'
+        ' href="/statistics/#gate-quality">quality</a></span>'
     )
 
 

@@ -34,14 +34,18 @@ def split_queue(project, ana, ravi):
 
 
 def test_an_adjudicator_sees_disagreements(split_queue, ravi):
-    assert tasks_of(ravi) == [("2 disagreements in November inbox", "Adjudicate items", f"/labeling/{split_queue.uuid}/review/")]
+    assert tasks_of(ravi) == [
+        ("2 disagreements in November inbox", "Adjudicate items", f"/labeling/{split_queue.uuid}/review/")
+    ]
 
 
 def test_an_analyst_sees_only_queues_with_annotations_left_for_them(split_queue, ana):
     ben = make_person("ben")
 
     assert tasks_of(ana) == []
-    assert tasks_of(ben) == [("1 annotation left in November inbox", "Label items", f"/labeling/{split_queue.uuid}/bench/")]
+    assert tasks_of(ben) == [
+        ("1 annotation left in November inbox", "Label items", f"/labeling/{split_queue.uuid}/bench/")
+    ]
 
 
 def test_nothing_waits_in_a_closed_queue(split_queue, ravi):
@@ -54,17 +58,34 @@ def test_an_old_page_does_not_vanish_behind_newer_tickets(project, omar):
     now = timezone.now()
     for at in range(26):
         Alert.objects.create(
-            fingerprint=str(at), project=project, group="g", source="drill", severity="ticket" if at else "page", title=f"Alert {at}",
-            text="Look.", first_at=now, last_at=now,
-        )  # fmt: skip
+            fingerprint=str(at),
+            project=project,
+            group="g",
+            source="drill",
+            severity="ticket" if at else "page",
+            title=f"Alert {at}",
+            text="Look.",
+            first_at=now,
+            last_at=now,
+        )
 
-    assert [fact for fact, _, _ in tasks_of(omar)] == ["Alert 0", "Alert 25", "Alert 24", "Alert 23", "Alert 22"]
+    assert [fact for fact, _, _ in tasks_of(omar)] == [
+        "Alert 0",
+        "Alert 25",
+        "Alert 24",
+        "Alert 23",
+        "Alert 22",
+    ]
 
 
 def test_an_uploader_sees_files_to_accept(project, ana, mia):
-    upload = files.receive(files.make_dataset(project, ana), ana, files.csv_bytes([["hello"]], ["text"]), "rows.csv")
+    upload = files.receive(
+        files.make_dataset(project, ana), ana, files.csv_bytes([["hello"]], ["text"]), "rows.csv"
+    )
 
-    assert tasks_of(ana) == [("rows.csv is ready to import", "Review import", f"/datasets/uploads/{upload.uuid}/")]
+    assert tasks_of(ana) == [
+        ("rows.csv is ready to import", "Review import", f"/datasets/uploads/{upload.uuid}/")
+    ]
     assert tasks_of(mia) == []
 
 
@@ -74,7 +95,9 @@ def trained(project, mia, ravi):
 
 
 def test_an_engineer_sees_unregistered_runs(trained, mia, lee):
-    assert tasks_of(mia) == [(f"{trained} isn't registered", "Evaluate and register", f"/runs/{trained.uuid}/")]
+    assert tasks_of(mia) == [
+        (f"{trained} isn't registered", "Evaluate and register", f"/runs/{trained.uuid}/")
+    ]
     assert tasks_of(lee) == []
 
 
@@ -85,8 +108,14 @@ def request_in_review(project, mia, lee, ravi, gita):
     return registry.asked_request(version, registry.make_endpoint(model, lee), mia)
 
 
-def test_a_request_waits_first_for_the_lead_then_for_governance_then_for_on_call(request_in_review, mia, lee, gita, omar):
-    ask = (f"Request {request_in_review.number} needs your approval", "Review request", f"/promotions/{request_in_review.uuid}/")
+def test_a_request_waits_first_for_the_lead_then_for_governance_then_for_on_call(
+    request_in_review, mia, lee, gita, omar
+):
+    ask = (
+        f"Request {request_in_review.number} needs your approval",
+        "Review request",
+        f"/promotions/{request_in_review.uuid}/",
+    )
 
     assert (tasks_of(lee), tasks_of(gita), tasks_of(omar)) == ([ask], [], [])
 
@@ -95,9 +124,10 @@ def test_a_request_waits_first_for_the_lead_then_for_governance_then_for_on_call
 
     registry.approve(request_in_review, gita)
     deploy = (
-        f"Request {request_in_review.number} is approved but not deployed", "Deploy version",
+        f"Request {request_in_review.number} is approved but not deployed",
+        "Deploy version",
         f"/endpoints/{request_in_review.endpoint.uuid}/",
-    )  # fmt: skip
+    )
     assert (tasks_of(gita), tasks_of(omar), tasks_of(mia)) == ([], [deploy], [deploy])
 
 

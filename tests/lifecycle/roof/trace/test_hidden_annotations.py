@@ -17,7 +17,9 @@ pytestmark = pytest.mark.django_db
         ("generation", [], {"text": "She owes money."}, b"owes money", b""),
     ],
 )
-def test_spans_and_responses_are_hidden_with_the_texts(project, mia, ana, lee, client_for, task, schema, annotation, secret, class_name):
+def test_spans_and_responses_are_hidden_with_the_texts(
+    project, mia, ana, lee, client_for, task, schema, annotation, secret, class_name
+):
     queue = make_queue(make_dataset(project, mia, ["Anna works here."], task=task), mia, schema=schema)
     (item,) = queue_items(queue)
     say(queue, ana, item, annotation)

@@ -27,7 +27,9 @@ def prediction(live_endpoint) -> Prediction:
     label = live_endpoint.alias.version.run.snapshot.schema.labels.first().name
     write_segment(spool_line(live_endpoint, ("Where is my refund", label, 0.9)))
     assert ingest() == 1
-    return Prediction.objects.select_related("endpoint", "version__run__snapshot__dataset", "version__model").get()
+    return Prediction.objects.select_related(
+        "endpoint", "version__run__snapshot__dataset", "version__model"
+    ).get()
 
 
 def train_items(prediction: Prediction, count: int) -> list[Item]:
@@ -37,13 +39,22 @@ def train_items(prediction: Prediction, count: int) -> list[Item]:
 
 def keep(prediction: Prediction, item: Item, rank: int = 1) -> None:
     learned = actions.decisions_in(prediction.version.run.snapshot, [item])
-    Neighbour.objects.create(prediction=prediction, item=item, decision=learned[str(item.uuid)], rank=rank, similarity=0.9)
+    Neighbour.objects.create(
+        prediction=prediction, item=item, decision=learned[str(item.uuid)], rank=rank, similarity=0.9
+    )
 
 
 def test_the_chain_runs_from_the_answer_to_the_snapshot_without_a_gap(prediction):
     chain = queries.prediction_chain(prediction)
 
-    assert [link.kind for link in chain] == ["Prediction", "Deployment", "Approval", "Version", "Run", "Dataset version"]
+    assert [link.kind for link in chain] == [
+        "Prediction",
+        "Deployment",
+        "Approval",
+        "Version",
+        "Run",
+        "Dataset version",
+    ]
     assert not any(link.missing for link in chain)
     version = prediction.version
     digests = {link.kind: link.digest for link in chain}
@@ -69,19 +80,35 @@ def test_a_prediction_outside_every_deployment_shows_a_missing_link(prediction):
     assert "Approval" not in {link.kind for link in chain}
 
 
-def test_an_answer_of_a_canary_keeps_the_deployment_and_the_approval_that_its_server_named(project, live_endpoint):
+def test_an_answer_of_a_canary_keeps_the_deployment_and_the_approval_that_its_server_named(
+    project, live_endpoint
+):
     """Whatever moment it is dated: demo traffic and replays are dated back."""
     request = with_approval(live_endpoint, plans.by_hand(500))
     canary = endpoints.deploy(request_id=request.uuid, share=500, actor=User.objects.get(username="omar"))
     for named, at in ((str(canary.uuid), "2020-01-01T00:00:00.000+00:00"), (None, "")):
-        more = {"version": str(request.version.uuid), "root_digest": request.version.root_digest, "arm": "canary", "deployment": named}
+        more = {
+            "version": str(request.version.uuid),
+            "root_digest": request.version.root_digest,
+            "arm": "canary",
+            "deployment": named,
+        }
         write_segment(spool_line(live_endpoint, at=at, **more), name=f"20260101-{len(at):04}.jsonl")
     assert ingest() == 2
 
-    for each in Prediction.objects.select_related("endpoint", "version__run__snapshot__dataset", "version__model", "deployment"):
+    for each in Prediction.objects.select_related(
+        "endpoint", "version__run__snapshot__dataset", "version__model", "deployment"
+    ):
         chain = queries.prediction_chain(each)
 
-        assert [link.kind for link in chain] == ["Prediction", "Deployment", "Approval", "Version", "Run", "Dataset version"]
+        assert [link.kind for link in chain] == [
+            "Prediction",
+            "Deployment",
+            "Approval",
+            "Version",
+            "Run",
+            "Dataset version",
+        ]
         assert (chain[1].at, chain[2].digest) == (canary.started_at, request.subject_digest)
 
 
@@ -89,13 +116,21 @@ def test_an_answer_of_a_canary_keeps_the_deployment_and_the_approval_that_its_se
 def test_the_nearest_training_items_come_with_the_decision_the_model_learned(prediction, mia, monkeypatch):
     near = train_items(prediction, 3)
     monkeypatch.setattr(actions, "materialise", lambda version: None)
-    monkeypatch.setattr(actions.neighbours, "find", lambda *_, **__: [(str(item.uuid), 0.9 - at / 10) for at, item in enumerate(near)])
+    monkeypatch.setattr(
+        actions.neighbours,
+        "find",
+        lambda *_, **__: [(str(item.uuid), 0.9 - at / 10) for at, item in enumerate(near)],
+    )
 
     actions.find_neighbours(prediction=prediction, actor=mia)
     run_ok()
 
     found = queries.neighbours(mia, prediction)
-    assert [(row.item, round(row.similarity, 1)) for row in found] == [(near[0], 0.9), (near[1], 0.8), (near[2], 0.7)]
+    assert [(row.item, round(row.similarity, 1)) for row in found] == [
+        (near[0], 0.9),
+        (near[1], 0.8),
+        (near[2], 0.7),
+    ]
     assert all(row.decision and row.label == row.decision.label.name for row in found)
     assert [row.text for row in found] == [item.text for item in near]
 
@@ -145,7 +180,9 @@ def test_an_item_knows_every_snapshot_run_version_and_deployment_above_it(predic
     touched = queries.item_touched(mia, item)
 
     version = prediction.version
-    assert [(snapshot, split) for snapshot, split, _ in touched.snapshots] == [(version.run.snapshot, "train")]
+    assert [(snapshot, split) for snapshot, split, _ in touched.snapshots] == [
+        (version.run.snapshot, "train")
+    ]
     assert touched.runs == [version.run]
     assert touched.versions == [version]
     assert touched.deployments == [Deployment.objects.get()]
@@ -153,7 +190,9 @@ def test_an_item_knows_every_snapshot_run_version_and_deployment_above_it(predic
 
 def test_an_item_lists_runs_that_start_from_a_model_trained_on_it(project, mia, tmp_path):
     first = make_run(make_snapshot(project, mia, name="firsts"), mia, splits=())
-    item = Item.objects.get(dataset=first.snapshot.dataset, digest=next(snapshots.rows_of(first.snapshot, "train")).item)
+    item = Item.objects.get(
+        dataset=first.snapshot.dataset, digest=next(snapshots.rows_of(first.snapshot, "train")).item
+    )
     others, later = make_snapshot(project, mia, name="others", copies=5), first
     for name in ("second", "third"):
         base = training.keep_base(training.add_run_base(run=later, actor=mia), write_base(tmp_path / name))
@@ -174,7 +213,11 @@ def test_a_dataset_version_lists_its_runs_versions_and_deployments(prediction, m
     for thing in (version.run, version, prediction.endpoint):
         assert f"/{thing.uuid}/" in page
     deployment = Deployment.objects.get()
-    assert response == {"runs": [str(version.run.uuid)], "versions": [str(version.uuid)], "deployments": [str(deployment.uuid)]}
+    assert response == {
+        "runs": [str(version.run.uuid)],
+        "versions": [str(version.uuid)],
+        "deployments": [str(deployment.uuid)],
+    }
 
 
 def test_the_queries_of_what_was_made_of_a_snapshot_do_not_grow(prediction, mia, ravi, client_for):
@@ -196,7 +239,9 @@ def test_a_snapshot_of_others_and_what_was_made_of_it_stay_hidden(prediction, ot
         assert client_for(otto).get(path.format(prediction.version.run.snapshot.uuid)).status_code == 404
 
 
-@pytest.mark.parametrize("path", ["/trace/predictions/{}/", "/trace/predictions/{}/neighbors/", "/api/v1/trace/predictions/{}/"])
+@pytest.mark.parametrize(
+    "path", ["/trace/predictions/{}/", "/trace/predictions/{}/neighbors/", "/api/v1/trace/predictions/{}/"]
+)
 def test_a_stranger_finds_nothing_and_starts_nothing(prediction, otto, client_for, path):
     client = client_for(otto)
     method = client.post if "neighbors" in path else client.get
@@ -233,4 +278,11 @@ def test_the_pages_queries_do_not_grow_with_neighbours(prediction, mia, client_f
 def test_the_api_gives_the_same_chain(prediction, mia, client_for):
     answer = client_for(mia).get(f"/api/v1/trace/predictions/{prediction.uuid}/").json()
 
-    assert [link["kind"] for link in answer] == ["Prediction", "Deployment", "Approval", "Version", "Run", "Dataset version"]
+    assert [link["kind"] for link in answer] == [
+        "Prediction",
+        "Deployment",
+        "Approval",
+        "Version",
+        "Run",
+        "Dataset version",
+    ]

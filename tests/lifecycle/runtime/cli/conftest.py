@@ -53,7 +53,9 @@ def _no_login_but_ours(tmp_path, monkeypatch):
 
 
 class SharedConnection(ThreadedWSGIServer):
-    """Serves within the test's transaction, so that no table has to be emptied afterwards. One request at a time."""
+    """Serves within the test's transaction, so that no table has to be emptied afterwards. One request at a
+    time.
+    """
 
     busy = threading.Lock()
 
@@ -82,14 +84,16 @@ def _server(django_db_setup):
 
 @pytest.fixture
 def site(db, _server):
-    """The address of a live server on the test's own connection. The command waits for each response, so two threads never use it.
+    """The address of a live server on the test's own connection. The command waits for each response, so two
+    threads never use it.
 
     The connection is set again: an earlier test with its own processes may have replaced it.
     """
     connection = connections["default"]
     connection.inc_thread_sharing()
     _server.httpd.connections_override = {"default": connection}
-    for signal in (request_started, request_finished):  # as Django's own test client: a request within a transaction leaves it open
+    # as Django's own test client: a request within a transaction leaves it open
+    for signal in (request_started, request_finished):
         signal.disconnect(close_old_connections)
     yield f"http://127.0.0.1:{_server.port}"
     for signal in (request_started, request_finished):
@@ -99,12 +103,18 @@ def site(db, _server):
 
 @pytest.fixture
 def token():
-    """Returns a function that creates a user's token as a row and returns its secret; `tests/registry/ground/access` tests the page."""
+    """Returns a function that creates a user's token as a row and returns its secret;
+    `tests/registry/ground/access` tests the page.
+    """
 
     def make(user: User, *scopes: str) -> str:
         secret, until = TOKEN_PREFIX + secrets.token_urlsafe(32), timezone.now() + timedelta(days=1)
         ApiToken.objects.create(
-            user=user, name="command", scopes=sorted(scopes or ApiToken.Scope.values), digest=token_digest(secret), expires_at=until
+            user=user,
+            name="command",
+            scopes=sorted(scopes or ApiToken.Scope.values),
+            digest=token_digest(secret),
+            expires_at=until,
         )
         return secret
 

@@ -38,10 +38,19 @@ def test_advice_without_the_role_names_the_role(as_person, snapshot, ana):
 def test_an_estimate_runs_ten_steps_and_prints_the_figures(as_person, snapshot, mia, settings):
     settings.PRICE_PER_CORE_HOUR, settings.CURRENCY = 0.08, "EUR"
 
-    result = as_person(mia)("runs", "estimate", "inbox@1", "--set", "epochs=3", during=lambda: measured(Estimate.objects.get()))
+    result = as_person(mia)(
+        "runs", "estimate", "inbox@1", "--set", "epochs=3", during=lambda: measured(Estimate.objects.get())
+    )
 
     found = Estimate.objects.get()
     assert (result.code, found.spec["epochs"], Run.objects.exists()) == (0, 3, False)
     assert result.err.startswith("Running ten steps: ")
-    assert [line.split("  ")[0] for line in result.out.splitlines()] == ["Whole run", "Step", "Peak memory", "Disk", "Model", "Cost"]
+    assert [line.split("  ")[0] for line in result.out.splitlines()] == [
+        "Whole run",
+        "Step",
+        "Peak memory",
+        "Disk",
+        "Model",
+        "Cost",
+    ]
     assert "0.200 s, 9 steps, 3 evaluations" in result.out

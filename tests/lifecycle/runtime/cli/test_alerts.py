@@ -25,9 +25,15 @@ def raised(endpoint):
 
     def make(key: str = "a", severity: str = "page", title: str = "Errors burn") -> Alert:
         return actions.raise_alert(
-            endpoint=endpoint, source="drill", key={"n": key}, severity=severity, title=title, text="14 of 100 requests failed.",
-            url=f"/endpoints/{endpoint.uuid}/", now=NOON,
-        )  # fmt: skip
+            endpoint=endpoint,
+            source="drill",
+            key={"n": key},
+            severity=severity,
+            title=title,
+            text="14 of 100 requests failed.",
+            url=f"/endpoints/{endpoint.uuid}/",
+            now=NOON,
+        )
 
     return make
 
@@ -110,14 +116,29 @@ def test_an_unknown_or_too_short_id_is_refused(as_person, omar, raised):
     raised()
     command = as_person(omar)
 
-    assert command("alerts", "ack", "ab").err == "'ab' is too short. Give at least four letters of the uuid.\n"
-    assert command("alerts", "ack", "zzzzzzzz").err.startswith("There is no open alert zzzzzzzz, or you don't have access.")
+    assert (
+        command("alerts", "ack", "ab").err == "'ab' is too short. Give at least four letters of the uuid.\n"
+    )
+    assert command("alerts", "ack", "zzzzzzzz").err.startswith(
+        "There is no open alert zzzzzzzz, or you don't have access."
+    )
 
 
 def test_a_silence_of_an_endpoint_starts_and_ends(as_person, omar, endpoint):
     command = as_person(omar)
 
-    result = command("silences", "create", "--endpoint", endpoint.slug, "--for", "2h", "--reason", "Load test.", "--rule", "drift")
+    result = command(
+        "silences",
+        "create",
+        "--endpoint",
+        endpoint.slug,
+        "--for",
+        "2h",
+        "--reason",
+        "Load test.",
+        "--rule",
+        "drift",
+    )
 
     made = Silence.objects.get()
     assert result.code == 0, result.err
@@ -127,7 +148,12 @@ def test_a_silence_of_an_endpoint_starts_and_ends(as_person, omar, endpoint):
     ]
     assert abs(made.until - datetime.now(UTC) - timedelta(hours=2)) < timedelta(minutes=2)
     assert (made.source, made.reason) == ("drift", "Load test.")
-    assert command("silences", "list").out.splitlines()[1].split()[:4] == [str(made.uuid), "inbox/support-inbox-prod", "inbox", "drift"]
+    assert command("silences", "list").out.splitlines()[1].split()[:4] == [
+        str(made.uuid),
+        "inbox/support-inbox-prod",
+        "inbox",
+        "drift",
+    ]
 
     assert command("silences", "end", start(made)).out == "Alerts notify again.\n"
     made.refresh_from_db()
@@ -162,23 +188,48 @@ def test_an_invalid_silence_silences_nothing(as_person, omar, endpoint, words, c
 
 def test_objectives_show_not_measured_before_the_first_measurement(as_person, omar, endpoint):
     command = as_person(omar)
-    assert command("objectives", "list", endpoint.slug).out == ("inbox/support-inbox-prod has no objectives yet. Set them on its page.\n")
+    assert (
+        command("objectives", "list", endpoint.slug).out
+        == "inbox/support-inbox-prod has no objectives yet. Set them on its page.\n"
+    )
 
     actions.set_objective(
-        endpoint_id=endpoint.uuid, kind="availability", target=0.995, window_days=30, threshold_ms=None, actor=omar, seen=0
+        endpoint_id=endpoint.uuid,
+        kind="availability",
+        target=0.995,
+        window_days=30,
+        threshold_ms=None,
+        actor=omar,
+        seen=0,
     )
     result = command("objectives", "list", endpoint.slug)
 
-    assert result.out.splitlines()[1].split() == ["availability", "99.50", "%", "30", "not", "measured", "not", "measured", "–", "–"]
+    assert result.out.splitlines()[1].split() == [
+        "availability",
+        "99.50",
+        "%",
+        "30",
+        "not",
+        "measured",
+        "not",
+        "measured",
+        "–",
+        "–",
+    ]
 
 
 @pytest.mark.parametrize(
     ("left", "days", "words"),
-    [(-1.85, 0.0, "overspent by 185\u00a0%"), (0.0004, 0.004, "0.04\u00a0% left, 0.004 days at the current rate")],
+    [
+        (-1.85, 0.0, "overspent by 185\u00a0%"),
+        (0.0004, 0.004, "0.04\u00a0% left, 0.004 days at the current rate"),
+    ],
 )
 def test_a_budget_reads_as_on_the_pages(as_person, omar, endpoint, left, days, words):
     budget = {"bad": 57, "total": 1000, "allowed": 20.0, "left": left, "burn": 3.0, "days_left": days}
-    row = Objective.objects.create(endpoint=endpoint, kind="quality", target=0.98, reading={"budget": budget}, read_at=timezone.now())
+    row = Objective.objects.create(
+        endpoint=endpoint, kind="quality", target=0.98, reading={"budget": budget}, read_at=timezone.now()
+    )
 
     result = as_person(omar)("objectives", "list", endpoint.slug)
 

@@ -26,7 +26,10 @@ def test_a_shadow_is_started_and_stopped(as_person, omar, endpoint, version):
 
     assert begun.code == 0, begun.err
     assert begun.out.splitlines() == [
-        "1.2.0 answers copies of 20 % of the requests on inbox/support-inbox-prod. No client gets its answers.",
+        (
+            "1.2.0 answers copies of 20 % of the requests on inbox/support-inbox-prod. No client gets its"
+            " answers."
+        ),
         "Stop it: lifecycle shadow stop inbox/support-inbox-prod",
     ]
     shadow = Deployment.objects.get(arm="shadow")
@@ -35,10 +38,15 @@ def test_a_shadow_is_started_and_stopped(as_person, omar, endpoint, version):
     ended = command("shadow", "stop", endpoint.slug, "--reason", "Seen enough.")
 
     shadow.refresh_from_db()
-    assert (ended.code, ended.out) == (0, "1.2.0 gets no more copies of requests on inbox/support-inbox-prod.\n")
+    assert (ended.code, ended.out) == (
+        0,
+        "1.2.0 gets no more copies of requests on inbox/support-inbox-prod.\n",
+    )
     assert shadow.end_reason == "Seen enough."
-    assert command("shadow", "stop", endpoint.slug).err == (
-        "No shadow version runs on inbox/support-inbox-prod. See what runs: lifecycle endpoints status inbox/support-inbox-prod\n"
+    assert (
+        command("shadow", "stop", endpoint.slug).err
+        == "No shadow version runs on inbox/support-inbox-prod. See what runs: lifecycle endpoints status"
+        " inbox/support-inbox-prod\n"
     )
 
 
@@ -53,12 +61,17 @@ def test_a_fault_is_injected_and_removed(as_person, omar, endpoint):
     endpoints.write_status(drills=True)
     command = as_person(omar)
 
-    injected = command("drill", "inject", endpoint.slug, "stable", "--kind", "error", "--share", "5", "--minutes", "15")
+    injected = command(
+        "drill", "inject", endpoint.slug, "stable", "--kind", "error", "--share", "5", "--minutes", "15"
+    )
 
     fault = Fault.objects.get()
     assert injected.code == 0, injected.err
     assert injected.out.splitlines() == [
-        f"5 % of the requests to 1.0.0 on inbox/support-inbox-prod fail until {fault.until:%Y-%m-%d %H:%M} UTC.",
+        (
+            "5 % of the requests to 1.0.0 on inbox/support-inbox-prod fail until"
+            f" {fault.until:%Y-%m-%d %H:%M} UTC."
+        ),
         "Stop it: lifecycle drill stop inbox/support-inbox-prod stable",
     ]
     assert (fault.kind, fault.share) == ("error", 500)
@@ -66,7 +79,10 @@ def test_a_fault_is_injected_and_removed(as_person, omar, endpoint):
     lifted = command("drill", "stop", endpoint.slug, "stable")
 
     fault.refresh_from_db()
-    assert (lifted.code, lifted.out) == (0, "1.0.0 on inbox/support-inbox-prod has no injected fault anymore.\n")
+    assert (lifted.code, lifted.out) == (
+        0,
+        "1.0.0 on inbox/support-inbox-prod has no injected fault anymore.\n",
+    )
     assert fault.lifted_at is not None
 
 

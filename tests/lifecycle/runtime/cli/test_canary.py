@@ -28,14 +28,18 @@ def endpoint(approved):
     """1.0.0 is live, with 6,000 requests in the last hour."""
     made = approved.endpoint
     start = timezone.now().replace(second=0, microsecond=0) - timedelta(minutes=30)
-    MinuteRollup.objects.create(endpoint=made, version=made.alias.version, arm="stable", start=start, requests=6_000, errors=0)
+    MinuteRollup.objects.create(
+        endpoint=made, version=made.alias.version, arm="stable", start=start, requests=6_000, errors=0
+    )
     return made
 
 
 @pytest.fixture
 def running(approved, endpoint, omar):
     """The canary, as `lifecycle canary start` with EASY starts it."""
-    return actions.start(request_id=approved.uuid, actor=omar, plan=Plan(min_requests=100, min_minutes=0, margin=0.2))
+    return actions.start(
+        request_id=approved.uuid, actor=omar, plan=Plan(min_requests=100, min_minutes=0, margin=0.2)
+    )
 
 
 def canary(endpoint):
@@ -75,7 +79,9 @@ def test_a_forecast_starts_nothing_and_is_1_where_it_could_not_start(as_person, 
     command = as_person(omar)
 
     good = command("canary", "start", str(approved.number), *EASY, "--forecast")
-    bad = command("canary", "start", str(approved.number), "--max-hours", "8", "--min-requests", "5000", "--forecast")
+    bad = command(
+        "canary", "start", str(approved.number), "--max-hours", "8", "--min-requests", "5000", "--forecast"
+    )
 
     assert (good.code, good.err, bad.code) == (0, "", 1)
     assert bad.out.splitlines()[-1].startswith("At 5 % the canary gets 300 requests an hour: ")
@@ -84,14 +90,19 @@ def test_a_forecast_starts_nothing_and_is_1_where_it_could_not_start(as_person, 
 
 def test_a_forecast_warns_of_few_returning_customers(as_person, omar, endpoint, approved):
     for at in range(8):
-        Prediction.objects.create(endpoint=endpoint, key=f"{at % 4:016x}", at=timezone.now(), code=200, latency_ms=5.0)
+        Prediction.objects.create(
+            endpoint=endpoint, key=f"{at % 4:016x}", at=timezone.now(), code=200, latency_ms=5.0
+        )
 
     result = as_person(omar)("canary", "start", str(approved.number), *EASY, "--forecast")
 
     assert result.code == 1
     warnings = result.out.splitlines()[-2:]
     assert all(line.startswith("About 4 returning customers send 100") for line in warnings)
-    assert ("it would never widen" in warnings[0], "too few for the rule to roll it back" in warnings[1]) == (True, True)
+    assert ("it would never widen" in warnings[0], "too few for the rule to roll it back" in warnings[1]) == (
+        True,
+        True,
+    )
 
 
 def test_a_plan_that_cannot_decide_is_refused_and_nothing_starts(as_person, omar, endpoint, approved):
@@ -100,7 +111,9 @@ def test_a_plan_that_cannot_decide_is_refused_and_nothing_starts(as_person, omar
     result = as_person(omar)("canary", "start", str(approved.number), *EASY)
 
     assert (result.code, result.out) == (1, "")
-    assert result.err.splitlines()[-1].startswith("No requests in the last 24 hours, so a canary can't be evaluated.")
+    assert result.err.splitlines()[-1].startswith(
+        "No requests in the last 24 hours, so a canary can't be evaluated."
+    )
     assert (canary(endpoint), Rollout.objects.count()) == (None, 0)
 
 
@@ -115,8 +128,9 @@ def test_status_shows_the_rule_and_both_arms(as_person, omar, endpoint, running,
     assert lines[3] == "Next step      25 %"
     assert lines[4] == f"Page           {site}/rollouts/{running.uuid}/"
     assert [line.split() for line in lines if line.startswith(("canary ", "stable "))] == [
-        ["canary", "0", "0", "0", "0"], ["stable", "0", "0", "0", "0"],
-    ]  # fmt: skip
+        ["canary", "0", "0", "0", "0"],
+        ["stable", "0", "0", "0", "0"],
+    ]
     assert next(line.split() for line in lines if line.startswith("RULE")) == ["RULE", "NOW"]
     assert as_person(omar)("canary", "status", endpoint.slug, "--json").json["decision"] == "continue"
 
@@ -131,11 +145,17 @@ def test_pause_resume_and_widen(as_person, omar, endpoint, running):
     command = as_person(omar)
 
     paused = command("canary", "pause", endpoint.slug)
-    assert (paused.code, paused.out) == (0, "1.1.0 stays at 5 % on inbox/support-inbox-prod. It's still rolled back if it fails.\n")
+    assert (paused.code, paused.out) == (
+        0,
+        "1.1.0 stays at 5 % on inbox/support-inbox-prod. It's still rolled back if it fails.\n",
+    )
     assert Rollout.objects.get().state == "paused"
 
     resumed = command("canary", "resume", endpoint.slug)
-    assert (resumed.code, resumed.out) == (0, "The rule widens 1.1.0 on inbox/support-inbox-prod again; it's at 5 %.\n")
+    assert (resumed.code, resumed.out) == (
+        0,
+        "The rule widens 1.1.0 on inbox/support-inbox-prod again; it's at 5 %.\n",
+    )
 
     widened = command("canary", "widen", endpoint.slug, "--reason", "Checked by hand.")
     assert (widened.code, widened.out) == (0, "1.1.0 answers 25 % on inbox/support-inbox-prod.\n")
@@ -151,22 +171,37 @@ def test_widening_before_the_rule_would_needs_a_reason(as_person, omar, endpoint
 
 
 def test_aborting_gives_all_traffic_to_the_other(as_person, omar, endpoint, running):
-    result = as_person(omar)("canary", "abort", endpoint.slug, "--to", "1.0.0", "--reason", "Customers complain.")
+    result = as_person(omar)(
+        "canary", "abort", endpoint.slug, "--to", "1.0.0", "--reason", "Customers complain."
+    )
 
-    assert (result.code, result.out) == (0, "1.0.0 answers all requests on inbox/support-inbox-prod again; 1.1.0 is stopped.\n")
+    assert (result.code, result.out) == (
+        0,
+        "1.0.0 answers all requests on inbox/support-inbox-prod again; 1.1.0 is stopped.\n",
+    )
     assert (canary(endpoint), Rollout.objects.get().state) == (None, "aborted")
 
 
 def test_the_wrong_version_typed_aborts_nothing(as_person, omar, endpoint, running):
-    result = as_person(omar)("canary", "abort", endpoint.slug, "--to", "1.1.0", "--reason", "Customers complain.")
+    result = as_person(omar)(
+        "canary", "abort", endpoint.slug, "--to", "1.1.0", "--reason", "Customers complain."
+    )
 
     assert (result.code, result.out) == (1, "")
     assert canary(endpoint) == 500
 
 
-def test_watching_ends_with_the_canary_and_is_1_where_it_was_stopped(as_person, token, omar, endpoint, running):
+def test_watching_ends_with_the_canary_and_is_1_where_it_was_stopped(
+    as_person, token, omar, endpoint, running
+):
     def stopped():
-        actions.abort(rollout_id=running.uuid, actor=omar, seen=Rollout.objects.get().moves, reason="Customers complain.", typed="1.0.0")
+        actions.abort(
+            rollout_id=running.uuid,
+            actor=omar,
+            seen=Rollout.objects.get().moves,
+            reason="Customers complain.",
+            typed="1.0.0",
+        )
 
     result = as_person(omar)("canary", "watch", endpoint.slug, during=stopped)
 
@@ -186,12 +221,17 @@ def test_ctrl_c_leaves_it_running(as_person, omar, endpoint, running):
     result = as_person(omar)("canary", "watch", endpoint.slug, during=interrupt)
 
     assert (result.code, result.out) == (130, "")
-    assert result.err.splitlines()[-1] == "The canary continues. Watch it: lifecycle canary watch inbox/support-inbox-prod"
+    assert (
+        result.err.splitlines()[-1]
+        == "The canary continues. Watch it: lifecycle canary watch inbox/support-inbox-prod"
+    )
     assert canary(endpoint) == 500
 
 
 def test_an_engineer_aborts_one_too(as_person, mia, endpoint, running):
-    result = as_person(mia)("canary", "abort", endpoint.slug, "--to", "1.0.0", "--reason", "Customers complain.")
+    result = as_person(mia)(
+        "canary", "abort", endpoint.slug, "--to", "1.0.0", "--reason", "Customers complain."
+    )
 
     assert result.code == 0, result.err
     assert (canary(endpoint), Rollout.objects.get().state) == (None, "aborted")
@@ -201,8 +241,9 @@ def test_without_a_canary_the_commands_are_refused(as_person, omar, endpoint):
     for word in ("status", "watch", "pause", "resume", "widen"):
         result = as_person(omar)("canary", word, endpoint.slug)
         assert (result.code, result.err) == (
-            1, "No canary runs on inbox/support-inbox-prod. Start one: lifecycle canary start REQUEST\n"
-        )  # fmt: skip
+            1,
+            "No canary runs on inbox/support-inbox-prod. Start one: lifecycle canary start REQUEST\n",
+        )
 
 
 @pytest.mark.parametrize("share", ["0", "101", "five", "0.001", "-5", ""])
@@ -210,4 +251,7 @@ def test_an_invalid_share_is_a_usage_error(as_person, omar, share, project):
     result = as_person(omar)("endpoints", "deploy", "1", "--share", share)
 
     assert (result.code, result.out) == (2, "")
-    assert "Write a percentage from 0.01 to 100, such as 5 or 0.5%." in result.err or "expected one argument" in result.err
+    assert (
+        "Write a percentage from 0.01 to 100, such as 5 or 0.5%." in result.err
+        or "expected one argument" in result.err
+    )

@@ -9,7 +9,9 @@ from lifecycle.ground.notices.models import Channel, Delivery
 
 @pytest.fixture
 def channel(project):
-    return Channel.objects.create(project=project, kind="webhook", name="Duty", address="https://example.org/T0/secret", wants=["page"])
+    return Channel.objects.create(
+        project=project, kind="webhook", name="Duty", address="https://example.org/T0/secret", wants=["page"]
+    )
 
 
 def test_channels_are_listed_by_host(as_person, omar, project, channel):
@@ -29,12 +31,16 @@ def test_one_is_tested_by_name_and_not_again_at_once(as_person, omar, channel, s
 
     result = command("channels", "test", "Duty")
 
-    assert (result.code, result.out) == (0, f"A test message is on its way over Duty. See how it went: {site}/alerts/channels/\n")
+    assert (result.code, result.out) == (
+        0,
+        f"A test message is on its way over Duty. See how it went: {site}/alerts/channels/\n",
+    )
     assert Delivery.objects.get().channel == channel
     again = command("channels", "test", "Duty")
     assert (again.code, again.err) == (
-        1, "A test of Duty was just sent. Check its result, and try again in a minute.\n"
-    )  # fmt: skip
+        1,
+        "A test of Duty was just sent. Check its result, and try again in a minute.\n",
+    )
     assert Delivery.objects.count() == 1
 
 
@@ -46,4 +52,7 @@ def test_sending_a_test_message_needs_the_role(as_person, mia, channel):
 
 
 def test_without_a_channel_the_list_names_who_adds_one(as_person, omar, project):
-    assert as_person(omar)("channels", "list").out == "No channels. An ML lead or on-call adds one on the alerts page.\n"
+    assert (
+        as_person(omar)("channels", "list").out
+        == "No channels. An ML lead or on-call adds one on the alerts page.\n"
+    )

@@ -15,7 +15,9 @@ from tests.support.labeling import label_items, make_dataset, make_queue, says
 
 @pytest.fixture
 def queue(project, mia, ana, ben):
-    made = make_queue(make_dataset(project, mia, [f"text {n}" for n in range(6)]), mia, overlap=2, acceptance="reviewer")
+    made = make_queue(
+        make_dataset(project, mia, [f"text {n}" for n in range(6)]), mia, overlap=2, acceptance="reviewer"
+    )
     label_items(made, {ana: ["card"] * 6, ben: ["card"] * 6})
     return made
 
@@ -41,11 +43,17 @@ def test_a_check_shows_what_is_pending_draws_a_sample_and_accepts_the_rest(as_pe
         f"Review on  {site}/labeling/{queue.uuid}/review/?order=sample",
     ]
     early = command("checks", "accept", "Batch 1")
-    assert (early.code, early.err) == (1, "2 of the sample's 2 items haven't been reviewed. Resolve them first.\n")
+    assert (early.code, early.err) == (
+        1,
+        "2 of the sample's 2 items haven't been reviewed. Resolve them first.\n",
+    )
     look_through(queue, ravi)
 
     shown = command("checks", "show", "Batch 1").out.splitlines()
-    assert shown[4:] == ["Reviewed  2 correct, 0 wrong, 0 to go", f"Accept    lifecycle checks accept {queue.uuid}"]
+    assert shown[4:] == [
+        "Reviewed  2 correct, 0 wrong, 0 to go",
+        f"Accept    lifecycle checks accept {queue.uuid}",
+    ]
     result = command("checks", "accept", "Batch 1")
     assert (result.code, result.out) == (0, "4 items of Batch 1 get their agreed label.\n")
     assert Decision.objects.filter(how="accepted").count() == 4
@@ -56,8 +64,9 @@ def test_a_check_is_dropped_and_nothing_is_accepted(as_person, queue, ravi):
     command = as_person(ravi)
     none = command("checks", "drop", "Batch 1")
     assert (none.code, none.err) == (
-        1, f"Batch 1 has no sample check. Draw a sample: lifecycle checks draw {queue.uuid}\n"
-    )  # fmt: skip
+        1,
+        f"Batch 1 has no sample check. Draw a sample: lifecycle checks draw {queue.uuid}\n",
+    )
     command("checks", "draw", "Batch 1")
 
     result = command("checks", "drop", "Batch 1")

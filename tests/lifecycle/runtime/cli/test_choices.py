@@ -1,4 +1,6 @@
-"""Choices of the command's hand-written verbs match the server's; plain verbs take theirs from the API's schema."""
+"""Choices of the command's hand-written verbs match the server's; plain verbs take theirs from the API's
+schema.
+"""
 
 from __future__ import annotations
 
@@ -28,12 +30,19 @@ OWN = {
 KNOWN = OWN | {
     "datasets upload labels_as": Upload.Labels.values,
     "datasets upload contradicting": set(Upload.Contradicting.values) - {Upload.Contradicting.ASK},
-    "dataset-versions export format": ExportFormat.values, "annotations export format": AnswerFormat.values,
-    "runs launch device": DEVICES, "runs launch priority": PRIORITIES, "runs reproduce priority": PRIORITIES,
+    "dataset-versions export format": ExportFormat.values,
+    "annotations export format": AnswerFormat.values,
+    "runs launch device": DEVICES,
+    "runs launch priority": PRIORITIES,
+    "runs reproduce priority": PRIORITIES,
     "runs prioritize priority": PRIORITIES,
-    "jobs prioritize priority": PRIORITIES, "sweeps start sampler": Sampler.values, "sweeps start priority": PRIORITIES,
-    "feedback give kind": FeedbackKind.values, "feedback send kind": FeedbackKind.values, "alerts list severity": Severity.values,
-}  # fmt: skip
+    "jobs prioritize priority": PRIORITIES,
+    "sweeps start sampler": Sampler.values,
+    "sweeps start priority": PRIORITIES,
+    "feedback give kind": FeedbackKind.values,
+    "feedback send kind": FeedbackKind.values,
+    "alerts list severity": Severity.values,
+}
 
 
 def options() -> Iterator[tuple[str, set[str]]]:

@@ -31,7 +31,12 @@ def test_a_comment_is_added_answered_listed_and_resolved(as_person, queue, ana, 
 
     result = command("comments", "write", "Batch 1", "m-1", "@ana which one?")
     first = Comment.objects.get()
-    assert (result.code, result.out, first.item, list(first.mentioned.all())) == (0, f"Comment {first.uuid} added.\n", item, [ana])
+    assert (result.code, result.out, first.item, list(first.mentioned.all())) == (
+        0,
+        f"Comment {first.uuid} added.\n",
+        item,
+        [ana],
+    )
     as_person(ana)("comments", "write", "Batch 1", "m-1", "The first.", "--reply-to", str(first.uuid))
 
     listed = as_person(mia)("comments", "list", "Batch 1", "--item", "m-1")
@@ -42,8 +47,13 @@ def test_a_comment_is_added_answered_listed_and_resolved(as_person, queue, ana, 
     ]
     assert command("comments", "list", "Batch 1", "--flags").out == "No such conversations.\n"
     assert command("comments", "resolve", "Batch 1", str(first.uuid)).out == "The conversation is resolved.\n"
-    assert command("comments", "list", "Batch 1", "--state", "resolved", "--field", "0.is_resolved").out == "true\n"
-    assert command("comments", "reopen", "Batch 1", str(first.uuid)).out == "The conversation is open again.\n"
+    assert (
+        command("comments", "list", "Batch 1", "--state", "resolved", "--field", "0.is_resolved").out
+        == "true\n"
+    )
+    assert (
+        command("comments", "reopen", "Batch 1", str(first.uuid)).out == "The conversation is open again.\n"
+    )
     first.refresh_from_db()
     assert first.resolved_at is None
 

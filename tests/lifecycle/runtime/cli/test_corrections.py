@@ -67,10 +67,15 @@ def test_a_dry_run_changes_no_label(as_person, inbox, sheet, ravi, site):
     assert (result.code, result.waits) == (0, [2.0])
     assert lines[0].split() == ["File", "corrected.csv,", "looked"]
     assert [line.split() for line in lines if line.startswith(("Rows", "Changed", "Unknown label"))] == [
-        ["Rows", "12"], ["Changed", "1"], ["Unknown", "label", "1"],
-    ]  # fmt: skip
+        ["Rows", "12"],
+        ["Changed", "1"],
+        ["Unknown", "label", "1"],
+    ]
     assert "feez: not a label, 1 row. Did you mean fees?" in lines
-    assert lines[-2:] == ["No label changed yet.", f"Accept it with: lifecycle corrections upload {made.uuid} --accept"]
+    assert lines[-2:] == [
+        "No label changed yet.",
+        f"Accept it with: lifecycle corrections upload {made.uuid} --accept",
+    ]
     assert (made.state, Decision.objects.count()) == ("looked", decided)
     assert as_person(ravi)("corrections", "list", inbox.slug).out.splitlines()[1].split()[:4] == [
         str(made.uuid),
@@ -94,7 +99,10 @@ def test_an_earlier_dry_run_is_accepted_once(as_person, inbox, sheet, ravi):
     new = Decision.objects.get(file=made.blob)
     assert (new.by, new.how, value_of(new) != value_of(new.supersedes)) == (ravi, "adjudicated", True)
     again = command("corrections", "upload", str(made.uuid), "--accept")
-    assert (again.code, again.err) == (1, f"This file is written already. See: lifecycle corrections show {made.uuid}\n")
+    assert (again.code, again.err) == (
+        1,
+        f"This file is written already. See: lifecycle corrections show {made.uuid}\n",
+    )
     assert command("corrections", "show", str(made.uuid)).out.splitlines()[-1].startswith("1 label saved.")
 
 

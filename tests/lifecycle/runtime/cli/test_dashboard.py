@@ -11,7 +11,10 @@ def test_the_models_and_what_needs_a_person(as_person, live_endpoint, lee, site)
     assert result.code == 0, result.err
     lines = result.out.splitlines()
     assert lines[0].endswith(", 4 weeks")
-    assert lines[1:3] == ["Promotions  1 requested, 1 approved, 0 in review", f"Page        {site}/dashboard/"]
+    assert lines[1:3] == [
+        "Promotions  1 requested, 1 approved, 0 in review",
+        f"Page        {site}/dashboard/",
+    ]
     assert lines[4].split() == ["ENDPOINT", "VERSION", "HEALTH", "CORRECT", "REQUESTS", "P95", "MS", "DRIFT"]
     assert lines[5].split() == ["inbox/support-inbox-prod", "1.0.0", "no", "traffic", "–", "0", "–", "–"]
     assert lines[-1] == "No open alerts or pending decisions."

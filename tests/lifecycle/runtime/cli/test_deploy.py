@@ -31,8 +31,8 @@ def test_deploying_goes_live_and_prints_how_to_roll_back(as_person, omar, endpoi
     result = as_person(omar)("endpoints", "deploy", str(approved.number))
 
     assert (result.code, result.err) == (0, "")
-    assert result.out == (
-        "1.2.0 is live on inbox/support-inbox-prod. "
+    assert (
+        result.out == "1.2.0 is live on inbox/support-inbox-prod. "
         "Roll back: lifecycle endpoints roll-back inbox/support-inbox-prod --to 1.1.0 --reason …\n"
     )
     assert live(endpoint) == "1.2.0"
@@ -57,7 +57,9 @@ def test_an_approval_is_used_once(as_person, omar, endpoint, approved):
 
 
 def test_an_unapproved_request_is_not_deployed(as_person, omar, project, mia, ravi, endpoint):
-    version = registry.make_version(project, mia, ravi, model=endpoint.model, semver="1.2.0", snapshot=endpoint.alias.version.run.snapshot)
+    version = registry.make_version(
+        project, mia, ravi, model=endpoint.model, semver="1.2.0", snapshot=endpoint.alias.version.run.snapshot
+    )
     request = registry.asked_request(version, endpoint, mia)
 
     result = as_person(omar)("endpoints", "deploy", str(request.number))
@@ -102,15 +104,23 @@ def test_status_as_json_has_the_live_version(as_person, omar, endpoint):
 
 
 def test_rolling_back_takes_the_typed_version_and_keeps_the_reason(as_person, omar, endpoint):
-    result = as_person(omar)("endpoints", "roll-back", endpoint.slug, "--to", "1.0.0", "--reason", "Refunds are misread.")
+    result = as_person(omar)(
+        "endpoints", "roll-back", endpoint.slug, "--to", "1.0.0", "--reason", "Refunds are misread."
+    )
 
     now = Deployment.objects.get(endpoint=endpoint, ended_at=None)
-    assert (result.code, result.out, result.err) == (0, "1.0.0 is live on inbox/support-inbox-prod again.\n", "")
+    assert (result.code, result.out, result.err) == (
+        0,
+        "1.0.0 is live on inbox/support-inbox-prod again.\n",
+        "",
+    )
     assert (now.version.semver, now.cause, now.reason) == ("1.0.0", "rollback", "Refunds are misread.")
 
 
 def test_the_wrong_version_typed_changes_nothing(as_person, omar, endpoint):
-    result = as_person(omar)("endpoints", "roll-back", endpoint.slug, "--to", "1.1.0", "--reason", "Refunds are misread.")
+    result = as_person(omar)(
+        "endpoints", "roll-back", endpoint.slug, "--to", "1.1.0", "--reason", "Refunds are misread."
+    )
 
     assert (result.code, result.out) == (1, "")
     assert "1.0.0" in result.err
@@ -126,7 +136,9 @@ def test_a_roll_back_without_a_reason_is_a_usage_error(as_person, omar, endpoint
 
 
 def test_an_engineer_rolls_nothing_back(as_person, mia, endpoint):
-    result = as_person(mia)("endpoints", "roll-back", endpoint.slug, "--to", "1.0.0", "--reason", "Refunds are misread.")
+    result = as_person(mia)(
+        "endpoints", "roll-back", endpoint.slug, "--to", "1.0.0", "--reason", "Refunds are misread."
+    )
 
     assert (result.code, result.err) == (1, "Only an ML lead or an on-call can do this.\n")
     assert live(endpoint) == "1.1.0"
@@ -136,5 +148,9 @@ def test_an_endpoint_of_others_is_one_that_is_not_there(as_person, otto, endpoin
     result = as_person(otto)("endpoints", "status", endpoint.slug)
 
     assert (result.code, result.err) == (
-        1, "There is no endpoint support-inbox-prod, or you don't have access. Check its name, and whose token this is: lifecycle whoami\n"
-    )  # fmt: skip
+        1,
+        (
+            "There is no endpoint support-inbox-prod, or you don't have access. Check its name, and whose"
+            " token this is: lifecycle whoami\n"
+        ),
+    )

@@ -52,8 +52,9 @@ def test_not_measured_is_not_shown_as_good(as_person, omar, endpoint, site):
         "Open      none",
         f"Page      {site}/drift/endpoints/{endpoint.uuid}/",
     ]
-    assert as_person(omar)("drift", "history", endpoint.slug).out == (
-        "Not measured yet. Measure it: lifecycle drift measure inbox/support-inbox-prod\n"
+    assert (
+        as_person(omar)("drift", "history", endpoint.slug).out
+        == "Not measured yet. Measure it: lifecycle drift measure inbox/support-inbox-prod\n"
     )
 
 
@@ -62,7 +63,10 @@ def test_show_has_a_line_for_every_monitor(as_person, omar, endpoint, measured):
 
     found = rows(result.out)
     assert result.code == 0, result.err
-    assert "Window    2026-03-03 00:00 to 2026-03-04 00:00 UTC, 600 predictions, against 1.0.0" in result.out.splitlines()
+    assert (
+        "Window    2026-03-03 00:00 to 2026-03-04 00:00 UTC, 600 predictions, against 1.0.0"
+        in result.out.splitlines()
+    )
     assert float(found["predicted label"][1]) > float(found["predicted label"][2])  # PSI, and its limit
     assert found["predicted label"][3].strip() == "PSI"
     as_json = as_person(omar)("drift", "show", endpoint.slug, "--json").json
@@ -85,11 +89,19 @@ def test_measuring_waits_for_the_job_and_prints_the_result(as_person, omar, endp
 
 def test_check_is_1_while_something_is_open(as_person, omar, endpoint):
     Episode.objects.create(
-        endpoint=endpoint, version=endpoint.alias.version, monitor="label", value=0.6, limit=0.1, opened_at="2026-03-19T00:00Z"
+        endpoint=endpoint,
+        version=endpoint.alias.version,
+        monitor="label",
+        value=0.6,
+        limit=0.1,
+        opened_at="2026-03-19T00:00Z",
     )
     command = as_person(omar)
 
-    checked, shown = command("drift", "show", endpoint.slug, "--check"), command("drift", "show", endpoint.slug)
+    checked, shown = (
+        command("drift", "show", endpoint.slug, "--check"),
+        command("drift", "show", endpoint.slug),
+    )
 
     assert (checked.code, shown.code) == (1, 0)
     assert "Open      predicted label since 2026-03-19 00:00" in checked.out.splitlines()
@@ -99,7 +111,14 @@ def test_history_is_a_line_a_window(as_person, omar, endpoint, measured):
     result = as_person(omar)("drift", "history", endpoint.slug)
 
     assert result.code == 0
-    assert result.out.splitlines()[1].split()[:6] == ["2026-03-03", "00:00", "2026-03-04", "00:00", "1.0.0", "600"]
+    assert result.out.splitlines()[1].split()[:6] == [
+        "2026-03-03",
+        "00:00",
+        "2026-03-04",
+        "00:00",
+        "1.0.0",
+        "600",
+    ]
 
 
 def test_measuring_without_the_role_names_the_role(as_person, ana, endpoint):
@@ -111,9 +130,15 @@ def test_measuring_without_the_role_names_the_role(as_person, ana, endpoint):
 
 def test_words_are_hidden_from_people_who_may_not_read_texts(as_person, omar, mia, endpoint, measured):
     TextCheck.objects.create(
-        endpoint=endpoint, version=endpoint.alias.version, window_start="2026-03-03T00:00Z", window_end="2026-03-04T00:00Z", rows=60,
-        reference_rows=60, state="ok", new_words=[{"word": "zebulon", "reference": 0.0, "current": 0.4}],
-    )  # fmt: skip
+        endpoint=endpoint,
+        version=endpoint.alias.version,
+        window_start="2026-03-03T00:00Z",
+        window_end="2026-03-04T00:00Z",
+        rows=60,
+        reference_rows=60,
+        state="ok",
+        new_words=[{"word": "zebulon", "reference": 0.0, "current": 0.4}],
+    )
 
     def new_words(person) -> list[str]:
         lines = as_person(person)("drift", "show", endpoint.slug).out.splitlines()

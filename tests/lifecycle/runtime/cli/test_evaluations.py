@@ -20,7 +20,10 @@ def test_they_are_listed_and_their_rows_fetched_whole(as_person, mia, run, tmp_p
     command, evaluation = as_person(mia), queries.latest_evaluation(run, "test")
 
     listed = command("evaluations", "list", "1")
-    parquet, table = command("evaluations", "download", "1"), command("evaluations", "download", "1", "--format", "csv", "--to", "rows.csv")
+    parquet, table = (
+        command("evaluations", "download", "1"),
+        command("evaluations", "download", "1", "--format", "csv", "--to", "rows.csv"),
+    )
 
     assert {line.split()[0] for line in listed.out.splitlines()[1:]} == {"validation", "test"}
     assert parquet.out == f"run-1-test-predictions.parquet: {evaluation.rows} rows.\n"
@@ -35,5 +38,8 @@ def test_what_is_not_there_or_not_theirs_writes_no_file(as_person, mia, lee, run
     absent = as_person(mia)("evaluations", "download", "1", "--split", "train", "--to", target)
     hidden = as_person(lee)("evaluations", "download", "1", "--format", "csv", "--to", target)
 
-    assert (absent.code, absent.err) == (1, "Run 1 has no evaluation on train. See: lifecycle evaluations list 1\n")
+    assert (absent.code, absent.err) == (
+        1,
+        "Run 1 has no evaluation on train. See: lifecycle evaluations list 1\n",
+    )
     assert (hidden.code, list(tmp_path.glob("*rows*"))) == (1, [])

@@ -1,4 +1,6 @@
-"""Dataset versions and annotations are exported by a job, downloaded, and checked by digest; losses of the format are listed."""
+"""Dataset versions and annotations are exported by a job, downloaded, and checked by digest; losses of the
+format are listed.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +47,9 @@ def test_annotations_of_a_queue_are_exported_in_every_format(as_person, queue, m
     ]
     assert (made.queue, hashlib.sha256(content).hexdigest()) == (queue, made.blob.digest)
     losses = [f"  {text} {number}" for text, number in made.dropped.items()]
-    assert result.out.splitlines()[2:] == (["The format can't hold:", *losses] if losses else ["Nothing was left out."])
+    assert result.out.splitlines()[2:] == (
+        ["The format can't hold:", *losses] if losses else ["Nothing was left out."]
+    )
     assert [path.name for path in here.iterdir()] == [made.file_name]
 
 
@@ -60,7 +64,9 @@ def test_an_existing_file_is_not_overwritten_unless_it_is_named(as_person, queue
         "inbox-prodigy.jsonl exists here already. Name the file: --to inbox-prodigy.jsonl, to replace it.",
     )
     assert (here / "inbox-prodigy.jsonl").read_text() == "mine"
-    result = command("annotations", "export", "inbox", "--format", "prodigy", "--to", "inbox-prodigy.jsonl", "--json")
+    result = command(
+        "annotations", "export", "inbox", "--format", "prodigy", "--to", "inbox-prodigy.jsonl", "--json"
+    )
     assert (result.code, result.json["path"], result.json["queue"]) == (0, "inbox-prodigy.jsonl", None)
     assert (here / "inbox-prodigy.jsonl").read_text() != "mine"
 
@@ -78,7 +84,12 @@ def test_a_file_with_another_digest_is_not_kept(as_person, queue, mia, here, mon
 
 def test_a_dataset_version_export_lists_what_its_format_loses(as_person, project, mia, here):
     inbox = make_dataset(project, mia, "Inbox")
-    import_texts(inbox, [(f"text {n}", ("card", "cash")[n % 2], f"m-{n}") for n in range(12)], mia, header=("text", "label", "id"))
+    import_texts(
+        inbox,
+        [(f"text {n}", ("card", "cash")[n % 2], f"m-{n}") for n in range(12)],
+        mia,
+        header=("text", "label", "id"),
+    )
     freeze(inbox, mia)
 
     result = as_person(mia)("dataset-versions", "export", f"{inbox.slug}@1", "--format", "fasttext")

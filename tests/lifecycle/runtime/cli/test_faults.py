@@ -33,7 +33,9 @@ class Stub(ThreadingHTTPServer):
 
     def respond(self, status: int, body: object = b"", **headers: str) -> None:
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-        self.responses.append((status, {name.replace("_", "-"): value for name, value in headers.items()}, raw))
+        self.responses.append(
+            (status, {name.replace("_", "-"): value for name, value in headers.items()}, raw)
+        )
 
 
 class Answers(BaseHTTPRequestHandler):
@@ -84,27 +86,56 @@ def test_an_unreachable_server_is_reported(command, monkeypatch):
     result = command("whoami")
 
     assert (result.code, result.out, result.waits) == (3, "", [0.5, 1.0, 2.0, 4.0])
-    assert result.err == f"http://127.0.0.1:{port} doesn't respond: Connection refused. Is it running, and is the address right?\n"
+    assert (
+        result.err
+        == f"http://127.0.0.1:{port} doesn't respond: Connection refused. Is it running, and is the address"
+        " right?\n"
+    )
 
 
 def test_a_request_that_may_not_be_repeated_is_not_sent_twice_without_a_response(command, stub):
     stub.respond(
-        200, [{"uuid": "4f1ae4a8-0000-4000-8000-000000000000", "project": "p", "slug": "inbox-prod", "full_name": "inbox/inbox-prod"}]
+        200,
+        [
+            {
+                "uuid": "4f1ae4a8-0000-4000-8000-000000000000",
+                "project": "p",
+                "slug": "inbox-prod",
+                "full_name": "inbox/inbox-prod",
+            }
+        ],
     )
-    stub.respond(200, {"uuid": "4f1ae4a8-0000-4000-8000-000000000000", "slug": "inbox-prod", "full_name": "inbox/inbox-prod", "moves": 3})
+    stub.respond(
+        200,
+        {
+            "uuid": "4f1ae4a8-0000-4000-8000-000000000000",
+            "slug": "inbox-prod",
+            "full_name": "inbox/inbox-prod",
+            "moves": 3,
+        },
+    )
     stub.respond(502, b"<html>Bad Gateway</html>")
 
     result = command("endpoints", "roll-back", "inbox-prod", "--to", "1.0.0", "--reason", "Wrong.")
 
     assert (result.code, result.out, result.waits) == (3, "", [])
-    assert result.err == (
-        f"{stub.url} doesn't respond: its proxy returned 502. It may have been done anyway: check before you send it again.\n"
+    assert (
+        result.err
+        == f"{stub.url} doesn't respond: its proxy returned 502. It may have been done anyway: check before"
+        " you send it again.\n"
     )
     assert [method for method, _ in stub.requests] == ["GET", "GET", "POST"]
 
 
 def test_401_asks_for_a_new_login(command, stub):
-    stub.respond(401, {"code": "authentication_failed", "message": "The token is unknown, expired, or revoked.", "fields": {}})
+    stub.respond(
+        401,
+        {
+            "code": "authentication_failed",
+            "message": "The token is unknown, expired, or revoked.",
+            "fields": {},
+        },
+    )
 
     result = command("whoami")
 
@@ -121,7 +152,14 @@ def test_403_is_the_servers_own_sentence(command, stub):
 
 
 def test_409_is_the_servers_own_sentence_with_the_fields(command, stub):
-    stub.respond(409, {"code": "conflict", "message": "It moved meanwhile. Look again.", "fields": {"seen": ["It is 4 now."]}})
+    stub.respond(
+        409,
+        {
+            "code": "conflict",
+            "message": "It moved meanwhile. Look again.",
+            "fields": {"seen": ["It is 4 now."]},
+        },
+    )
 
     result = command("whoami")
 
@@ -140,7 +178,9 @@ def test_429_waits_as_long_as_the_server_asks_and_continues(command, stub):
 
 
 def test_a_date_in_retry_after_is_read_too(command, stub):
-    stub.respond(503, b"", Retry_After=format_datetime(datetime.now(UTC) + timedelta(seconds=20), usegmt=True))
+    stub.respond(
+        503, b"", Retry_After=format_datetime(datetime.now(UTC) + timedelta(seconds=20), usegmt=True)
+    )
     stub.respond(200, ME)
     stub.respond(200, [])
 
@@ -151,7 +191,11 @@ def test_a_date_in_retry_after_is_read_too(command, stub):
 
 
 def test_no_wait_is_longer_than_a_minute_and_the_fifth_refusal_is_the_last(command, stub):
-    stub.respond(429, {"code": "throttled", "message": "Request was throttled. Expected available in 3,600 seconds."}, Retry_After="3600")
+    stub.respond(
+        429,
+        {"code": "throttled", "message": "Request was throttled. Expected available in 3,600 seconds."},
+        Retry_After="3600",
+    )
 
     result = command("whoami")
 
@@ -166,7 +210,9 @@ def test_an_html_error_page_is_one_sentence(command, stub):
     result = command("whoami")
 
     assert (result.code, result.out, result.waits) == (1, "", [])
-    assert result.err == f"{stub.url} failed (500) without a reason. Its operator finds the reason in the log.\n"
+    assert (
+        result.err == f"{stub.url} failed (500) without a reason. Its operator finds the reason in the log.\n"
+    )
 
 
 def test_an_address_of_another_server(command, stub):
@@ -174,7 +220,10 @@ def test_an_address_of_another_server(command, stub):
 
     result = command("whoami")
 
-    assert (result.code, result.err) == (3, f"{stub.url} responds, but isn't a Lifecycle server. Check the address: lifecycle login\n")
+    assert (result.code, result.err) == (
+        3,
+        f"{stub.url} responds, but isn't a Lifecycle server. Check the address: lifecycle login\n",
+    )
 
 
 def test_unexpected_json_gives_no_traceback(command, stub):
@@ -193,8 +242,9 @@ def test_a_redirect_is_not_followed_with_the_token(command, stub):
     result = command("whoami")
 
     assert (result.code, result.err) == (
-        3, f"{stub.url} redirects to https://elsewhere.example.org. Log in with that address: lifecycle login\n"
-    )  # fmt: skip
+        3,
+        f"{stub.url} redirects to https://elsewhere.example.org. Log in with that address: lifecycle login\n",
+    )
     assert len(stub.requests) == 1
 
 
@@ -204,14 +254,22 @@ def test_a_truncated_response_is_reported(command, stub):
     result = command("whoami")
 
     assert result.code == 3
-    assert result.err == (
-        f"{stub.url} broke off its response: peer closed connection without sending complete message body "
+    assert (
+        result.err
+        == f"{stub.url} broke off its response: peer closed connection without sending complete message body "
         "(received 9 bytes, expected 5000). Check what was done, then try again.\n"
     )
 
 
 def test_server_text_cannot_move_the_cursor(command, stub):
-    stub.respond(403, {"code": "x", "message": "No.\u001b[2J\u001b[1;1HAll is well\r\nDone.", "fields": {"\u001b[1A": ["\u0007"]}})
+    stub.respond(
+        403,
+        {
+            "code": "x",
+            "message": "No.\u001b[2J\u001b[1;1HAll is well\r\nDone.",
+            "fields": {"\u001b[1A": ["\u0007"]},
+        },
+    )
 
     result = command("whoami")
 
@@ -219,12 +277,18 @@ def test_server_text_cannot_move_the_cursor(command, stub):
 
 
 def test_with_json_a_refusal_is_json_on_stderr(command, stub):
-    stub.respond(409, {"code": "conflict", "message": "It moved meanwhile.", "fields": {"seen": ["It is 4 now."]}})
+    stub.respond(
+        409, {"code": "conflict", "message": "It moved meanwhile.", "fields": {"seen": ["It is 4 now."]}}
+    )
 
     result = command("whoami", "--json")
 
     assert (result.code, result.out) == (1, "")
-    assert json.loads(result.err) == {"code": "conflict", "message": "It moved meanwhile.", "fields": {"seen": ["It is 4 now."]}}
+    assert json.loads(result.err) == {
+        "code": "conflict",
+        "message": "It moved meanwhile.",
+        "fields": {"seen": ["It is 4 now."]},
+    }
 
 
 @pytest.mark.parametrize("words", [["--json"], ["--field", "user"]])

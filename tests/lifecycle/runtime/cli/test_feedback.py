@@ -22,7 +22,11 @@ def endpoint(live_endpoint):
 def answered(endpoint):
     """Three requests: of one text, of two, of one. Returns the uuids of the requests."""
     two = (("where is it", "delivery", 0.8), ("too dear", "billing", 0.6))
-    lines = [endpoints.spool_line(endpoint), endpoints.spool_line(endpoint, *two), endpoints.spool_line(endpoint)]
+    lines = [
+        endpoints.spool_line(endpoint),
+        endpoints.spool_line(endpoint, *two),
+        endpoints.spool_line(endpoint),
+    ]
     endpoints.write_segment(*lines)
     actions.ingest()
     assert Prediction.objects.count() == 4
@@ -33,7 +37,9 @@ def answered(endpoint):
 def file(tmp_path):
     def write(*lines: object):
         path = tmp_path / "feedback.jsonl"
-        path.write_text("".join((line if isinstance(line, str) else json.dumps(line)) + "\n" for line in lines))
+        path.write_text(
+            "".join((line if isinstance(line, str) else json.dumps(line)) + "\n" for line in lines)
+        )
         return path
 
     return write
@@ -44,7 +50,12 @@ def test_a_wrong_prediction_with_the_right_label(as_person, ana, answered):
 
     kept = Feedback.objects.get()
     assert (result.code, result.out, result.err) == (0, "Saved: wrong, refund.\n", "")
-    assert (str(kept.prediction.uuid), kept.right, kept.label, kept.user) == (answered[0], False, "refund", ana)
+    assert (str(kept.prediction.uuid), kept.right, kept.label, kept.user) == (
+        answered[0],
+        False,
+        "refund",
+        ana,
+    )
 
 
 def test_the_second_text_of_a_request_is_named_as_predict_prints_it(as_person, ana, answered):
@@ -84,9 +95,11 @@ def test_the_wait_for_a_prediction_is_limited(as_person, ana, endpoint):
 
 def test_a_file_sent_twice_counts_once(as_person, ana, answered, file):
     path = file(
-        {"prediction": answered[0], "right": False, "label": "refund"}, "", {"prediction": f"{answered[1]}:1", "right": True},
+        {"prediction": answered[0], "right": False, "label": "refund"},
+        "",
+        {"prediction": f"{answered[1]}:1", "right": True},
         {"prediction": answered[1], "index": 0, "right": True},
-    )  # fmt: skip
+    )
 
     result = [as_person(ana)("feedback", "send", str(path)) for _ in range(2)]
 
@@ -94,12 +107,16 @@ def test_a_file_sent_twice_counts_once(as_person, ana, answered, file):
     assert Feedback.objects.count() == 3
 
 
-def test_many_lines_go_in_batches_and_a_stop_prints_where_to_continue(as_person, ana, answered, file, monkeypatch):
+def test_many_lines_go_in_batches_and_a_stop_prints_where_to_continue(
+    as_person, ana, answered, file, monkeypatch
+):
     monkeypatch.setattr(batches, "BATCH", 2)
     path = file(
-        {"prediction": answered[0], "right": True}, {"prediction": answered[1], "right": True},
-        {"prediction": answered[2], "right": True}, {"prediction": answered[1] + ":1", "right": False, "label": "nothing"},
-    )  # fmt: skip
+        {"prediction": answered[0], "right": True},
+        {"prediction": answered[1], "right": True},
+        {"prediction": answered[2], "right": True},
+        {"prediction": answered[1] + ":1", "right": False, "label": "nothing"},
+    )
     command = as_person(ana)
 
     stopped = command("feedback", "send", str(path))
@@ -118,7 +135,10 @@ def test_many_lines_go_in_batches_and_a_stop_prints_where_to_continue(as_person,
     [
         ("{", "Line 2 isn't JSON. Each line is one object."),
         ("[1]", "Line 2 isn't a JSON object."),
-        ('{"prediction": "7", "right": true}', "Line 2: '7' isn't a prediction. Write it as `lifecycle endpoints predict` prints it."),
+        (
+            '{"prediction": "7", "right": true}',
+            "Line 2: '7' isn't a prediction. Write it as `lifecycle endpoints predict` prints it.",
+        ),
         ('{"right": "yes"}', 'Line 2: "right" must be true or false.'),
     ],
 )
@@ -133,7 +153,12 @@ def test_an_unreadable_line_is_named_by_its_number(as_person, ana, answered, fil
 
 
 def test_server_errors_are_named_by_line(as_person, ana, answered, file):
-    path = file("", {"prediction": answered[0], "right": True}, "", {"prediction": answered[1], "right": True, "label": "x" * 200})
+    path = file(
+        "",
+        {"prediction": answered[0], "right": True},
+        "",
+        {"prediction": answered[1], "right": True, "label": "x" * 200},
+    )
 
     result = as_person(ana)("feedback", "send", str(path))
 
@@ -142,7 +167,10 @@ def test_server_errors_are_named_by_line(as_person, ana, answered, file):
     assert not Feedback.objects.exists()
 
 
-@pytest.mark.parametrize("words", [[], ["5d0c"], ["5d0c", "right", "--file", "x"], ["--file", "nothing.jsonl"], ["5d0c", "perhaps"]])
+@pytest.mark.parametrize(
+    "words",
+    [[], ["5d0c"], ["5d0c", "right", "--file", "x"], ["--file", "nothing.jsonl"], ["5d0c", "perhaps"]],
+)
 def test_contradicting_options_are_a_usage_error(as_person, ana, project, words):
     result = as_person(ana)("feedback", "give", *words)
 
@@ -161,6 +189,10 @@ def test_feedback_needs_its_own_scope(as_person, ana, answered):
     result = as_person(ana, "read", "label")("feedback", "give", answered[0], "right")
 
     assert (result.code, result.err) == (
-        1, "This token lacks the scope feedback. Create a token with that scope in your profile, then: lifecycle login\n"
-    )  # fmt: skip
+        1,
+        (
+            "This token lacks the scope feedback. Create a token with that scope in your profile, then:"
+            " lifecycle login\n"
+        ),
+    )
     assert not Feedback.objects.exists()

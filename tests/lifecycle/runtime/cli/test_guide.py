@@ -32,7 +32,9 @@ from tests.support.jobs import run_jobs
 ROOT = Path(__file__).parents[4]
 GUIDE = (ROOT / "docs" / "guide" / "command-line.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```sh\n(.+?)```", GUIDE, re.DOTALL)
-CALLS = [line for block in BLOCKS for line in re.findall(r"(?:^|\$\()(lifecycle .+?)(?:\)?$)", block, re.MULTILINE)]
+CALLS = [
+    line for block in BLOCKS for line in re.findall(r"(?:^|\$\()(lifecycle .+?)(?:\)?$)", block, re.MULTILINE)
+]
 LONGEST_SECONDS = 240
 HASTE = "import time\nreal = time.sleep\ntime.sleep = lambda seconds: real(min(seconds, 0.1))\n"
 
@@ -47,7 +49,9 @@ def test_every_call_in_the_guide_is_one_that_the_command_takes(line):
 
 
 def test_the_guide_has_every_command_and_no_other():
-    rows = re.findall(r"^\| (`.+?) \|", GUIDE.partition("## All commands")[2].partition("```")[0], re.MULTILINE)
+    rows = re.findall(
+        r"^\| (`.+?) \|", GUIDE.partition("## All commands")[2].partition("```")[0], re.MULTILINE
+    )
     documented = {}
     for row in rows:
         for part in row.split(";"):
@@ -64,7 +68,9 @@ def test_the_exit_codes_of_the_guide_are_those_of_the_help():
 
 
 class Shell:
-    """A script of the guide as a build server runs it, with the command of this environment. Its pauses are short ones."""
+    """A script of the guide as a build server runs it, with the command of this environment. Its pauses are
+    short ones.
+    """
 
     def __init__(self, folder: Path, **environment: str) -> None:
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
@@ -75,10 +81,18 @@ class Shell:
         self.folder, self.environment = folder, os.environ | more | environment
 
     def run(self, name: str, meanwhile) -> tuple[int, str]:
-        """Run the script that begins with `# ci: name`; `meanwhile` plays workers and people. Returns its exit code and output."""
+        """Run the script that begins with `# ci: name`; `meanwhile` plays workers and people. Returns its
+        exit code and output.
+        """
         script = next(block for block in BLOCKS if block.startswith(f"# ci: {name}\n"))
         with (self.folder / "out.txt").open("w+") as out:
-            process = subprocess.Popen(["bash", "-c", script], cwd=self.folder, env=self.environment, stdout=out, stderr=subprocess.STDOUT)
+            process = subprocess.Popen(
+                ["bash", "-c", script],
+                cwd=self.folder,
+                env=self.environment,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+            )
             until = time.monotonic() + LONGEST_SECONDS
             try:
                 while process.poll() is None:
@@ -102,7 +116,9 @@ def shell(tmp_path, site, token):
 def test_the_nightly_build_ends_with_a_request_in_review(shell, project, mia, lee, gita, tmp_path):
     make_dataset(project, mia, "Inbox")
     training.make_base(project, mia)
-    model = catalog.create_model(project=project, name="Support inbox", slug="support-inbox", purpose="Route messages.", actor=mia)
+    model = catalog.create_model(
+        project=project, name="Support inbox", slug="support-inbox", purpose="Route messages.", actor=mia
+    )
     registry.make_endpoint(model, mia, slug="support-inbox-prod")
     texts = [f"{text} {at}" for some in training.TEXTS.values() for text in some for at in range(20)]
     rows = [f"{text},{registry.LABELS[at % len(registry.LABELS)]}" for at, text in enumerate(texts)]
@@ -130,12 +146,18 @@ def approved(live_endpoint):
 def test_the_deployment_waits_for_the_canary_and_for_alerts(shell, live_endpoint, approved, mia, omar):
     endpoint = live_endpoint
     MinuteRollup.objects.create(
-        endpoint=endpoint, version=endpoint.alias.version, arm="stable", requests=600_000, start=timezone.now() - timedelta(minutes=30)
+        endpoint=endpoint,
+        version=endpoint.alias.version,
+        arm="stable",
+        requests=600_000,
+        start=timezone.now() - timedelta(minutes=30),
     )
 
     def widen():
         for rollout in Rollout.objects.filter(state="running"):
-            rollouts.widen(rollout_id=rollout.uuid, actor=omar, seen=rollout.moves, reason="The numbers are good.")
+            rollouts.widen(
+                rollout_id=rollout.uuid, actor=omar, seen=rollout.moves, reason="The numbers are good."
+            )
 
     code, out = shell(mia, "read", "deploy", REQUEST=str(approved.number)).run("deploy", widen)
 

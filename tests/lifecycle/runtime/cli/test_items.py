@@ -14,7 +14,12 @@ from tests.support.datasets import import_texts, make_dataset
 @pytest.fixture
 def texts(project, mia):
     inbox = make_dataset(project, mia, "Inbox")
-    import_texts(inbox, [(f"card number {n}", f"m-{n}") for n in range(40)] + [("a transfer", "m-40")], mia, header=("text", "id"))
+    import_texts(
+        inbox,
+        [(f"card number {n}", f"m-{n}") for n in range(40)] + [("a transfer", "m-40")],
+        mia,
+        header=("text", "id"),
+    )
     return inbox
 
 
@@ -25,12 +30,20 @@ def test_items_are_found_over_several_pages_up_to_the_limit(as_person, mia, text
     assert result.code == 0, result.err
     lines = result.out.splitlines()
     assert [line.split()[:4] for line in (lines[1], lines[-1])] == [
-        ["m-39", "card", "number", "39"], ["m-5", "card", "number", "5"],
-    ]  # fmt: skip
+        ["m-39", "card", "number", "39"],
+        ["m-5", "card", "number", "5"],
+    ]
     assert len(lines) == 1 + 35
-    assert command("items", "list", texts.slug, "--external-id", "m-40").out.splitlines()[1].split()[:3] == ["m-40", "a", "transfer"]
+    assert command("items", "list", texts.slug, "--external-id", "m-40").out.splitlines()[1].split()[:3] == [
+        "m-40",
+        "a",
+        "transfer",
+    ]
     assert command("items", "list", texts.slug, "--search", "nowhere").out == "No item matches.\n"
-    assert [row["external_id"] for row in command("items", "list", texts.slug, "--search", '"number 7"', "--json").json] == ["m-7"]
+    assert [
+        row["external_id"]
+        for row in command("items", "list", texts.slug, "--search", '"number 7"', "--json").json
+    ] == ["m-7"]
 
 
 def test_an_invalid_filter_is_refused(as_person, mia, texts):
@@ -48,8 +61,19 @@ def test_slices_are_listed_and_used(as_person, mia, texts):
     assert command("slices", "list", texts.slug).out == "No slices yet, or none that are shared with you.\n"
     row = actions.save_slice(dataset_id=texts.uuid, actor=mia, name="Transfers", filters={"q": "transfer"})
 
-    assert command("slices", "list", texts.slug).out.splitlines()[1].split() == ["Transfers", "not", "counted", "–", "no", str(row.uuid)]
-    assert command("items", "list", texts.slug, "--slice", "Transfers").out.splitlines()[1].split()[:3] == ["m-40", "a", "transfer"]
+    assert command("slices", "list", texts.slug).out.splitlines()[1].split() == [
+        "Transfers",
+        "not",
+        "counted",
+        "–",
+        "no",
+        str(row.uuid),
+    ]
+    assert command("items", "list", texts.slug, "--slice", "Transfers").out.splitlines()[1].split()[:3] == [
+        "m-40",
+        "a",
+        "transfer",
+    ]
 
 
 def test_matching_items_are_exported_to_a_file(as_person, mia, ana, texts, tmp_path):

@@ -42,12 +42,20 @@ def interrupt():
 
 
 def test_launching_prints_how_to_follow_it(as_person, mia, snapshot, base, site):
-    result = as_person(mia)("runs", "launch", "inbox@1", "--strategy", "full", "--set", "epochs=3", "--note", "a wider head")
+    result = as_person(mia)(
+        "runs", "launch", "inbox@1", "--strategy", "full", "--set", "epochs=3", "--note", "a wider head"
+    )
 
     run = Run.objects.get()
     assert (result.code, result.err) == (0, "")
     assert result.out == f"Run 1 launched: {site}/runs/{run.uuid}/\nFollow it: lifecycle runs watch 1\n"
-    assert (run.snapshot, run.base, run.strategy, run.note, run.spec["epochs"]) == (snapshot, base, "full", "a wider head", 3)
+    assert (run.snapshot, run.base, run.strategy, run.note, run.spec["epochs"]) == (
+        snapshot,
+        base,
+        "full",
+        "a wider head",
+        3,
+    )
 
 
 def test_the_same_key_again_gives_the_same_run(as_person, mia, snapshot, base):
@@ -64,24 +72,41 @@ def test_watching_shows_progress_and_ends_with_the_scores(as_person, mia, run):
         actions.begin(run.uuid)
         actions.record_events(Run.objects.get(), training.curve_events()[:4])
 
-    result = as_person(mia)("runs", "watch", "1", during=stages(trains, lambda: training.finish_run(Run.objects.get())))
+    result = as_person(mia)(
+        "runs", "watch", "1", during=stages(trains, lambda: training.finish_run(Run.objects.get()))
+    )
 
     assert (result.code, result.waits) == (0, [2.0, 2.0])
-    assert result.err.splitlines() == ["Run 1 queued", "Run 1 training: step 40 of 60, loss 0.4000, validation 1.0000"]
-    assert result.out.startswith("Run 1 succeeded after 60 steps, best at step 40. On validation: macro F1 0.")
+    assert result.err.splitlines() == [
+        "Run 1 queued",
+        "Run 1 training: step 40 of 60, loss 0.4000, validation 1.0000",
+    ]
+    assert result.out.startswith(
+        "Run 1 succeeded after 60 steps, best at step 40. On validation: macro F1 0."
+    )
 
 
 def test_a_run_that_ended_early_fails_with_the_reason(as_person, mia, run):
-    broke = {"code": "nan_loss", "message": "The loss became NaN at step 43.", "next_step": "Lower both learning rates."}
+    broke = {
+        "code": "nan_loss",
+        "message": "The loss became NaN at step 43.",
+        "next_step": "Lower both learning rates.",
+    }
 
-    result = as_person(mia)("runs", "watch", "1", during=lambda: training.finish_run(Run.objects.get(), error=broke))
+    result = as_person(mia)(
+        "runs", "watch", "1", during=lambda: training.finish_run(Run.objects.get(), error=broke)
+    )
 
     assert result.code == 1
-    assert result.out.endswith(" It ended early: The loss became NaN at step 43. Lower both learning rates.\n")
+    assert result.out.endswith(
+        " It ended early: The loss became NaN at step 43. Lower both learning rates.\n"
+    )
 
 
 def test_the_model_is_divided_among_processes_by_two_settings(as_person, mia, snapshot, base, site):
-    result = as_person(mia)("runs", "launch", "inbox@1", "--strategy", "full", "--set", "processes=2", "--set", "sharded=true")
+    result = as_person(mia)(
+        "runs", "launch", "inbox@1", "--strategy", "full", "--set", "processes=2", "--set", "sharded=true"
+    )
 
     assert result.code == 0, result.error
     assert (Run.objects.get().spec["processes"], Run.objects.get().spec["sharded"]) == (2, True)
@@ -95,7 +120,14 @@ def test_the_name_of_a_class_stays_a_text_though_it_reads_as_a_number():
 
 
 def test_launch_with_watch_is_both(as_person, mia, snapshot, base, site):
-    result = as_person(mia)("runs", "launch", "inbox@1", "--watch", "--json", during=lambda: training.finish_run(Run.objects.get()))
+    result = as_person(mia)(
+        "runs",
+        "launch",
+        "inbox@1",
+        "--watch",
+        "--json",
+        during=lambda: training.finish_run(Run.objects.get()),
+    )
 
     assert (result.code, result.err) == (0, "")
     assert (result.json["number"], result.json["state"], result.json["best_step"]) == (1, "succeeded", 40)
@@ -117,9 +149,14 @@ def test_sigint_to_the_real_process_only_ends_the_watching(site, token, mia, run
     environment = os.environ | {"LIFECYCLE_URL": site, "LIFECYCLE_TOKEN": token(mia), "PYTHONUNBUFFERED": "1"}
     command = [sys.executable, "-m", "lifecycle.runtime.cli", "runs", "watch", "1"]
     watching = subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # in a script's background it would be ignored
-    )  # fmt: skip
+        command,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # in a script's background it would be ignored
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     assert watching.stderr is not None
     assert watching.stderr.readline() == "Run 1 training\n"
 
@@ -153,8 +190,10 @@ def test_nothing_of_others_is_watched(as_person, otto, run):
     result = as_person(otto)("runs", "watch", str(run.uuid))
 
     assert result.code == 1
-    assert result.err == (
-        f"There is no run {run.uuid}, or you don't have access. Check its name, and whose token this is: lifecycle whoami\n"
+    assert (
+        result.err
+        == f"There is no run {run.uuid}, or you don't have access. Check its name, and whose token this is:"
+        " lifecycle whoami\n"
     )
 
 
@@ -165,7 +204,18 @@ def test_runs_are_listed_newest_first_as_a_table(as_person, mia, snapshot, base)
     result = as_person(mia)("runs", "list")
 
     rows = result.out.splitlines()
-    assert rows[0].split() == ["RUN", "PROJECT", "STATE", "STRATEGY", "STEP", "OF", "SCORE", "METRIC", "LAUNCHED", "NOTE"]
+    assert rows[0].split() == [
+        "RUN",
+        "PROJECT",
+        "STATE",
+        "STRATEGY",
+        "STEP",
+        "OF",
+        "SCORE",
+        "METRIC",
+        "LAUNCHED",
+        "NOTE",
+    ]
     assert rows[1].split()[:4] == ["2", "inbox", "queued", "full"]
     assert rows[2].split()[:6] == ["1", "inbox", "succeeded", "lora", "60", "60"]
     assert [row["number"] for row in as_person(mia)("runs", "list", "--json").json] == [2, 1]
@@ -180,13 +230,24 @@ def test_no_runs_prints_how_to_launch_one(as_person, mia):
 @pytest.mark.parametrize(
     ("words", "code", "error"),
     [
-        (["inbox"], 2, "'inbox' isn't a dataset version. Write DATASET@NUMBER, such as inbox@3, or its uuid.\n"),
+        (
+            ["inbox"],
+            2,
+            "'inbox' isn't a dataset version. Write DATASET@NUMBER, such as inbox@3, or its uuid.\n",
+        ),
         (
             ["inbox@7"],
             1,
-            "There is no version 7 of dataset inbox, or you don't have access. Check its name, and whose token this is: lifecycle whoami\n",
+            (
+                "There is no version 7 of dataset inbox, or you don't have access. Check its name, and whose"
+                " token this is: lifecycle whoami\n"
+            ),
         ),
-        (["inbox@1", "--set", "epochs"], 2, "--set epochs has no value. Write NAME=VALUE, such as epochs=3.\n"),
+        (
+            ["inbox@1", "--set", "epochs"],
+            2,
+            "--set epochs has no value. Write NAME=VALUE, such as epochs=3.\n",
+        ),
         (["inbox@1", "--key", "7"], 2, "--key takes a uuid, not '7'.\n"),
         (["inbox@1", "--base", "gpt"], 1, "The project has no imported base model gpt. It has: tiny-base.\n"),
     ],
@@ -210,7 +271,9 @@ def test_launching_without_the_role_names_the_role(as_person, ana, snapshot, bas
     result = as_person(ana)("runs", "launch", "inbox@1")
 
     assert (result.code, result.out) == (1, "")
-    assert result.err == "You can see this dataset version, but not train on it. Your roles: lifecycle whoami\n"
+    assert (
+        result.err == "You can see this dataset version, but not train on it. Your roles: lifecycle whoami\n"
+    )
     assert not Run.objects.exists()
 
 
@@ -231,7 +294,11 @@ def test_a_queued_run_is_reprioritized_by_any_of_its_names(as_person, mia, run, 
     result = as_person(mia)(noun, "prioritize", one, "urgent")
 
     run.job.refresh_from_db()
-    assert (result.code, result.out, run.job.priority_word) == (0, "Urgent, place 1 in the queue.\n", "urgent")
+    assert (result.code, result.out, run.job.priority_word) == (
+        0,
+        "Urgent, place 1 in the queue.\n",
+        "urgent",
+    )
 
 
 def test_a_run_that_is_no_longer_queued_is_not_reprioritized(as_person, mia, run):

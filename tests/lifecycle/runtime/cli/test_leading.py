@@ -25,7 +25,10 @@ def test_sweeps_of_marked_parts_go_by_micro_f1(as_person, marked, mia):
 
     shown, listed = command("sweeps", "show", "1"), command("sweeps", "list")
 
-    assert [line.split()[3] for line in shown.out.splitlines() if line.strip()[:1].isdigit()] == ["0.900", "0.700"]
+    assert [line.split()[3] for line in shown.out.splitlines() if line.strip()[:1].isdigit()] == [
+        "0.900",
+        "0.700",
+    ]
     assert "MICRO F1" in shown.out
     assert listed.out.splitlines()[1].split()[6:9] == ["0.900", "micro", "F1"]
 

@@ -12,7 +12,10 @@ from tests.support.operations import described
 
 
 def test_the_committed_table_is_made_from_the_present_description():
-    rows = [f"{json.dumps(call)}: {json.dumps(about, ensure_ascii=False)}" for call, about in sorted(described().items())]
+    rows = [
+        f"{json.dumps(call)}: {json.dumps(about, ensure_ascii=False)}"
+        for call, about in sorted(described().items())
+    ]
     made = "{\n" + ",\n".join(rows) + "\n}\n"  # an operation a line
     if os.environ.get("GOLDEN") == "write":
         OPERATIONS.write_text(made, encoding="utf-8")
@@ -27,7 +30,10 @@ def test_no_verb_leaves_out_what_its_operation_requires():
     for verb in VERBS:
         operation = operations[verb.call]
         required = {name for name, field in operation["body"].items() if field.get("required")}
-        assert required <= offered(verb, operation).keys() | {"project"} | dict(verb.sets).keys() or verb.name in ADJUSTS, verb.name
+        assert (
+            required <= offered(verb, operation).keys() | {"project"} | dict(verb.sets).keys()
+            or verb.name in ADJUSTS
+        ), verb.name
 
 
 def test_each_verb_has_a_name_and_a_sentence_of_its_own():

@@ -21,7 +21,14 @@ def endpoint(live_endpoint):
 
 @pytest.fixture
 def figure(endpoint, lee):
-    return actions.define_kpi(endpoint_id=endpoint.uuid, name="Solved at once", direction="up", kind="share", holdout_share=0.5, actor=lee)
+    return actions.define_kpi(
+        endpoint_id=endpoint.uuid,
+        name="Solved at once",
+        direction="up",
+        kind="share",
+        holdout_share=0.5,
+        actor=lee,
+    )
 
 
 @pytest.fixture
@@ -30,8 +37,9 @@ def file(tmp_path):
     at = (datetime.now(UTC) - timedelta(days=2)).isoformat()
     rows = [
         {"uuid": str(uuid4()), "arm": arm, "value": int(n < solved), "at": at, "subject": f"case {arm} {n}"}
-        for arm, solved in (("model", 160), ("holdout", 80)) for n in range(200)
-    ]  # fmt: skip
+        for arm, solved in (("model", 160), ("holdout", 80))
+        for n in range(200)
+    ]
     path = tmp_path / "outcomes.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return path
@@ -40,21 +48,39 @@ def file(tmp_path):
 def test_cases_are_sent_once_however_often_and_shown_as_a_difference(as_person, mia, endpoint, figure, file):
     command = as_person(mia)
 
-    result = [command("outcomes", "send", endpoint.slug, str(file), "--figure", "Solved at once") for _ in range(2)]
+    result = [
+        command("outcomes", "send", endpoint.slug, str(file), "--figure", "Solved at once") for _ in range(2)
+    ]
     shown = command("outcomes", "show", endpoint.slug)
 
-    assert [(each.code, each.out) for each in result] == [(0, "400 outcomes of Solved at once are saved.\n")] * 2, result[0].err
+    assert [(each.code, each.out) for each in result] == [
+        (0, "400 outcomes of Solved at once are saved.\n")
+    ] * 2, result[0].err
     assert Outcome.objects.count() == 400
     cells = [cell.strip() for cell in shown.out.splitlines()[1].split("  ") if cell.strip()]
     assert cells[:6] == ["Solved at once", "80.0 %", "200", "40.0 %", "200", "+40.0 points"]
     low, high = (float(part.removesuffix(" points")) for part in cells[6].split(" to "))
     assert 20 < low < 40 < high < 60
     assert cells[7:] == ["better"]
-    assert command("outcomes", "show", endpoint.slug, "--figure", "Solved at once", "--json").json[0]["reading"] == "better"
+    assert (
+        command("outcomes", "show", endpoint.slug, "--figure", "Solved at once", "--json").json[0]["reading"]
+        == "better"
+    )
 
 
 def test_a_figure_is_defined(as_person, lee, endpoint):
-    result = as_person(lee)("outcomes", "define", endpoint.slug, "Solved at once", "--kind", "share", "--better", "up", "--hold-out", "10%")
+    result = as_person(lee)(
+        "outcomes",
+        "define",
+        endpoint.slug,
+        "Solved at once",
+        "--kind",
+        "share",
+        "--better",
+        "up",
+        "--hold-out",
+        "10%",
+    )
 
     made = Kpi.objects.get()
     assert result.code == 0, result.err
@@ -66,7 +92,9 @@ def test_a_figure_is_defined(as_person, lee, endpoint):
 
 
 def test_defining_a_figure_needs_the_role(as_person, omar, endpoint):
-    result = as_person(omar)("outcomes", "define", endpoint.slug, "Solved", "--kind", "share", "--better", "up", "--hold-out", "10")
+    result = as_person(omar)(
+        "outcomes", "define", endpoint.slug, "Solved", "--kind", "share", "--better", "up", "--hold-out", "10"
+    )
 
     assert (result.code, result.out) == (1, "")
     assert not Kpi.objects.exists()
@@ -111,7 +139,9 @@ def test_an_unknown_figure_is_named(as_person, mia, endpoint, figure, file):
     result = as_person(mia)("outcomes", "send", endpoint.slug, str(file), "--figure", "Sales")
 
     assert (result.code, result.out) == (1, "")
-    assert result.err.startswith("There is no business figure Sales of inbox/support-inbox-prod, or you don't have access.")
+    assert result.err.startswith(
+        "There is no business figure Sales of inbox/support-inbox-prod, or you don't have access."
+    )
 
 
 def test_traffic_is_summed(as_person, mia, endpoint):
@@ -150,7 +180,9 @@ def test_no_traffic_is_not_shown_as_good(as_person, mia, endpoint):
     assert "Cost          not measured" in result.out.splitlines()
 
 
-@pytest.mark.parametrize(("kind", "shown"), [("number", ["-0.008 EUR", "-0.0001 EUR"]), ("share", ["-0.8 points", "-0.0 points"])])
+@pytest.mark.parametrize(
+    ("kind", "shown"), [("number", ["-0.008 EUR", "-0.0001 EUR"]), ("share", ["-0.8 points", "-0.0 points"])]
+)
 def test_a_difference_has_the_digits_of_its_page(kind, shown):
     each = {"kpi": {"kind": kind, "unit": "EUR"}}
 

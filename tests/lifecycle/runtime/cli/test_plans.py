@@ -21,7 +21,9 @@ RULE = plans.canary(Plan(steps=(1_000, 10_000), min_requests=100, min_minutes=0,
 @pytest.fixture
 def version(live_endpoint, project, mia, ravi):
     snapshot = live_endpoint.alias.version.run.snapshot
-    return registry.make_version(project, mia, ravi, model=live_endpoint.model, snapshot=snapshot, semver="1.1.0")
+    return registry.make_version(
+        project, mia, ravi, model=live_endpoint.model, snapshot=snapshot, semver="1.1.0"
+    )
 
 
 @pytest.mark.parametrize(
@@ -42,14 +44,18 @@ def test_promote_names_the_plan(as_person, mia, live_endpoint, version, options,
 
 
 def test_two_plans_are_a_usage_error(as_person, mia, live_endpoint, version):
-    result = as_person(mia)("promotions", "request", "1.1.0", "--endpoint", live_endpoint.slug, "--canary", "--share", "5")
+    result = as_person(mia)(
+        "promotions", "request", "1.1.0", "--endpoint", live_endpoint.slug, "--canary", "--share", "5"
+    )
 
     assert (result.code, PromotionRequest.objects.count()) == (2, 1)
 
 
 def test_deploy_goes_by_the_approved_plan(as_person, omar, project, live_endpoint, version):
     start = timezone.now().replace(second=0, microsecond=0) - timedelta(minutes=30)
-    MinuteRollup.objects.create(endpoint=live_endpoint, version=live_endpoint.alias.version, arm="stable", start=start, requests=6_000)
+    MinuteRollup.objects.create(
+        endpoint=live_endpoint, version=live_endpoint.alias.version, arm="stable", start=start, requests=6_000
+    )
     request = endpoints.approved(project, live_endpoint, version, RULE)
     command = as_person(omar)
 

@@ -28,7 +28,9 @@ def test_one_text_gives_one_line(predict_command):
 
 
 def test_stdin_is_one_text_a_line_and_each_answer_has_its_own_name(predict_command):
-    result = predict_command("endpoints", "predict", "support", "-", "--json", stdin="card lost\n\nmoney late\n")
+    result = predict_command(
+        "endpoints", "predict", "support", "-", "--json", stdin="card lost\n\nmoney late\n"
+    )
 
     first, second = result.json
     assert (result.code, first["label"], second["label"]) == (0, "card", "money")
@@ -39,14 +41,22 @@ def test_stdin_is_one_text_a_line_and_each_answer_has_its_own_name(predict_comma
 def test_many_texts_go_in_requests_of_64(predict_command):
     result = predict_command("endpoints", "predict", "support", "-", "--json", stdin="card lost\n" * 130)
 
-    assert [each["prediction"].partition(":")[2] for each in result.json] == [*["", *map(str, range(1, 64))] * 2, "", "1"]
+    assert [each["prediction"].partition(":")[2] for each in result.json] == [
+        *["", *map(str, range(1, 64))] * 2,
+        "",
+        "1",
+    ]
     assert len({each["prediction"].partition(":")[0] for each in result.json}) == 3
 
 
 def test_no_text_is_a_usage_error(predict_command):
     result = predict_command("endpoints", "predict", "support", "-", stdin="\n")
 
-    assert (result.code, result.out, result.err) == (2, "", "There is no text. Give one, or one per line on stdin with -.\n")
+    assert (result.code, result.out, result.err) == (
+        2,
+        "",
+        "There is no text. Give one, or one per line on stdin with -.\n",
+    )
 
 
 def test_an_invalid_token_is_reported(predict_command, monkeypatch):
@@ -64,4 +74,8 @@ def test_an_inference_server_that_does_not_answer_is_named(predict_command, monk
     result = predict_command("endpoints", "predict", "support", "card lost", during=lambda: None)
 
     assert (result.code, result.out) == (3, "")
-    assert result.err == "http://127.0.0.1:9 doesn't respond: Connection refused. Is it running, and is the address right?\n"
+    assert (
+        result.err
+        == "http://127.0.0.1:9 doesn't respond: Connection refused. Is it running, and is the address"
+        " right?\n"
+    )

@@ -76,11 +76,18 @@ def test_a_taken_version_number_is_refused(as_person, mia, model, version, snaps
 def test_a_version_is_written_with_its_model(as_person, mia):
     result = as_person(mia)("models", "register", "1", "1.2.0")
 
-    assert (result.code, result.err) == (2, "'1.2.0' isn't a version. Write MODEL@VERSION, such as support-inbox@1.2.0.\n")
+    assert (result.code, result.err) == (
+        2,
+        "'1.2.0' isn't a version. Write MODEL@VERSION, such as support-inbox@1.2.0.\n",
+    )
 
 
-def test_promoting_waits_for_the_gates_and_prints_who_decides(as_person, mia, lee, gita, version, endpoint, site):
-    result = as_person(mia)("promotions", "request", "1.0.0", "--endpoint", endpoint.slug, "--note", "Better on refunds.")
+def test_promoting_waits_for_the_gates_and_prints_who_decides(
+    as_person, mia, lee, gita, version, endpoint, site
+):
+    result = as_person(mia)(
+        "promotions", "request", "1.0.0", "--endpoint", endpoint.slug, "--note", "Better on refunds."
+    )
 
     request = PromotionRequest.objects.get()
     lines = result.out.splitlines()
@@ -88,13 +95,18 @@ def test_promoting_waits_for_the_gates_and_prints_who_decides(as_person, mia, le
     assert lines[0] == f"Request {request.number}: 1.0.0 to inbox/support-inbox-prod"
     assert lines[1].split() == ["GATE", "STATUS", "VALUE", "LIMIT"]
     assert lines[-2:] == [
-        f"Approvals are given by people with their password, never by a token. They review it on {site}/promotions/{request.uuid}/",
+        (
+            "Approvals are given by people with their password, never by a token. They review it on"
+            f" {site}/promotions/{request.uuid}/"
+        ),
         f"Then: lifecycle endpoints deploy {request.number}",
     ]
     assert (request.status, request.note, request.requester) == ("in_review", "Better on refunds.", mia)
 
 
-def test_gates_that_are_not_met_are_1(as_person, mia, project, ravi, lee, gita, model, snapshot, endpoint, site):
+def test_gates_that_are_not_met_are_1(
+    as_person, mia, project, ravi, lee, gita, model, snapshot, endpoint, site
+):
     registry.make_version(project, mia, ravi, model=model, snapshot=snapshot, semver="1.1.0", wrong=140)
 
     result = as_person(mia)("promotions", "request", f"{model.slug}@1.1.0", "--endpoint", endpoint.slug)
@@ -102,7 +114,10 @@ def test_gates_that_are_not_met_are_1(as_person, mia, project, ravi, lee, gita, 
     request = PromotionRequest.objects.get()
     assert result.code == 1
     assert " failed " in result.out.splitlines()[2]  # failed gates first
-    assert result.out.splitlines()[-1] == f"Fix the failures, then re-run the gates on {site}/promotions/{request.uuid}/"
+    assert (
+        result.out.splitlines()[-1]
+        == f"Fix the failures, then re-run the gates on {site}/promotions/{request.uuid}/"
+    )
     assert request.status == "draft"
 
 
@@ -119,8 +134,10 @@ def test_no_token_decides_and_the_command_prints_where_a_person_does(as_person, 
 
     promotion.refresh_from_db()
     assert (result.code, result.out) == (1, "")
-    assert result.err == (
-        "Approvals and rejections are given by people, signed in and with their password, never by a token. "
+    assert (
+        result.err
+        == "Approvals and rejections are given by people, signed in and with their password, never by a"
+        " token. "
         f"Decide on {site}/promotions/{promotion.uuid}/\n"
     )
     assert (promotion.status, promotion.verdicts.count()) == ("in_review", 0)

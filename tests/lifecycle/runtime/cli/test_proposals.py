@@ -34,19 +34,36 @@ def test_a_proposal_is_made_once_and_listed_with_its_labels(as_person, inbox, an
     made = GuidelineProposal.objects.get()
     assert result.out == again.out == f"Proposed: {made.uuid}. Someone who manages the labels answers it.\n"
     listed = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d", "WHEN", as_person(mia)("proposals", "list", "inbox").out)
-    assert listed.splitlines() == [f"{made.uuid}  WHEN, ana on version 1, about card", "  Say what a card is."]
+    assert listed.splitlines() == [
+        f"{made.uuid}  WHEN, ana on version 1, about card",
+        "  Say what a card is.",
+    ]
 
 
 def test_a_version_accepts_proposals(as_person, inbox, mia, proposal, tmp_path):
     command, path = as_person(mia), tmp_path / "classes.json"
-    path.write_text(json.dumps({"guideline": "A card is plastic.", "labels": [{"name": name} for name in ("billing", "card", "transfer")]}))
+    path.write_text(
+        json.dumps(
+            {
+                "guideline": "A card is plastic.",
+                "labels": [{"name": name} for name in ("billing", "card", "transfer")],
+            }
+        )
+    )
 
     result = command("proposals", "accept", "inbox", str(proposal.uuid), "--file", str(path))
 
     assert (result.code, result.out) == (0, "Version 2 of inbox accepts 1 proposal.\n")
     proposal.refresh_from_db()
-    assert (proposal.state, proposal.accepted_in.version, proposal.accepted_in.guideline) == ("accepted", 2, "A card is plastic.")
-    assert command("proposals", "list", "inbox", "--state", "accepted").out.splitlines()[-1] == "  Accepted in version 2."
+    assert (proposal.state, proposal.accepted_in.version, proposal.accepted_in.guideline) == (
+        "accepted",
+        2,
+        "A card is plastic.",
+    )
+    assert (
+        command("proposals", "list", "inbox", "--state", "accepted").out.splitlines()[-1]
+        == "  Accepted in version 2."
+    )
     assert command("proposals", "list", "inbox").out == "No such proposals.\n"
 
 
@@ -56,7 +73,10 @@ def test_a_proposal_is_declined_with_a_sentence(as_person, inbox, mia, proposal)
     result = command("proposals", "decline", str(proposal.uuid), "--answer", "It says so already.")
 
     assert result.out == "Declined; ana sees your answer.\n"
-    assert command("proposals", "list", "inbox", "--state", "declined").out.splitlines()[-1] == "  Declined: It says so already."
+    assert (
+        command("proposals", "list", "inbox", "--state", "declined").out.splitlines()[-1]
+        == "  Declined: It says so already."
+    )
     again = command("proposals", "decline", str(proposal.uuid), "--answer", "No.")
     assert (again.code, again.err) == (1, "This proposal is already declined. Reload the page.\n")
 

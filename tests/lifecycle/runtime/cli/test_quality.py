@@ -24,8 +24,9 @@ def test_coefficients_are_called_as_on_the_page():
 
 def test_a_measure_is_followed_and_its_figures_are_shown_with_intervals(as_person, queue, lee, site):
     command = as_person(lee)
-    assert command("quality", "show", "Batch 1").out == (
-        f"Batch 1 isn't measured yet. Measure it: lifecycle quality measure {queue.uuid}\n"
+    assert (
+        command("quality", "show", "Batch 1").out
+        == f"Batch 1 isn't measured yet. Measure it: lifecycle quality measure {queue.uuid}\n"
     )
 
     result = command("quality", "measure", "Batch 1")
@@ -40,7 +41,10 @@ def test_a_measure_is_followed_and_its_figures_are_shown_with_intervals(as_perso
     assert rows["AGREEMENT"][0] == "VALUE"
     assert (rows["Pairwise agreement"][0], rows["Pairwise agreement"][-1]) == ("0.83", "24")
     assert float(rows["Pairwise agreement"][1]) < 0.83 < float(rows["Pairwise agreement"][3])
-    assert [line.split()[:3] for line in lines if line.startswith(("Ana", "Ben"))] == [["Ana", "24", "0"], ["Ben", "24", "0"]]
+    assert [line.split()[:3] for line in lines if line.startswith(("Ana", "Ben"))] == [
+        ["Ana", "24", "0"],
+        ["Ben", "24", "0"],
+    ]
     assert lines[-1].split() == ["billing", "card", "4"]
     shown = command("quality", "show", "Batch 1", "--json")
     assert (shown.json["edition"], [each["name"] for each in shown.json["people"]]) == (1, ["Ana", "Ben"])
@@ -79,5 +83,8 @@ def test_estimated_accuracy_has_its_interval_or_a_reason_for_none():
 
     assert quality.likely(found) == "87 %, 61 to 97 %"
     assert quality.likely(found | {"likely_interval": None}) == "87 %, interval not measured"
-    assert quality.likely({"likely_right": None, "likely_why": "Not enough data: fewer than 26 annotations."}) == "not enough data"
+    assert (
+        quality.likely({"likely_right": None, "likely_why": "Not enough data: fewer than 26 annotations."})
+        == "not enough data"
+    )
     assert quality.likely({"likely_right": None, "likely_why": ""}) is None

@@ -1,4 +1,6 @@
-"""Queues are listed with their progress, opened with every option, paused, resumed, and closed from a shell."""
+"""Queues are listed with their progress, opened with every option, paused, resumed, and closed from a
+shell.
+"""
 
 from __future__ import annotations
 
@@ -71,10 +73,15 @@ def test_one_queue_is_shown_by_name_by_dataset_and_name_and_by_uuid(as_person, p
     ]
     assert (unclear.code, unclear.err) == (
         2,
-        f"There is more than one queue Batch 1. Write DATASET/Batch 1, or give its uuid: {other.uuid}, {queue.uuid}.\n",
+        (
+            f"There is more than one queue Batch 1. Write DATASET/Batch 1, or give its uuid: {other.uuid},"
+            f" {queue.uuid}.\n"
+        ),
     )
     assert command("queues", "show", str(other.uuid), "--field", "slots_total").out == "1\n"
-    assert command("queues", "show", "Batch 9").err.startswith("There is no queue Batch 9, or you don't have access.")
+    assert command("queues", "show", "Batch 9").err.startswith(
+        "There is no queue Batch 9, or you don't have access."
+    )
 
 
 def test_a_queue_is_opened_with_all_that_the_api_takes(as_person, inbox, mia, ana, ben, site):
@@ -82,16 +89,48 @@ def test_a_queue_is_opened_with_all_that_the_api_takes(as_person, inbox, mia, an
     chosen = datasets.save_slice(dataset_id=inbox.uuid, actor=mia, name="Short", filters={"q": "two"})
 
     result = as_person(mia)(
-        "queues", "open", "inbox", "Batch 7", "--slice", "Short", "--overlap", "2", "--order", "random", "--person", "ana",
-        "--person", "ben", "--acceptance", "reviewer", "--hidden-share", "50", "--due", "2026-12-24", "--gold-rate", "5",
-        "--gold-feedback", "--gold-minimum", "75", "--gold-holds",
-    )  # fmt: skip
+        "queues",
+        "open",
+        "inbox",
+        "Batch 7",
+        "--slice",
+        "Short",
+        "--overlap",
+        "2",
+        "--order",
+        "random",
+        "--person",
+        "ana",
+        "--person",
+        "ben",
+        "--acceptance",
+        "reviewer",
+        "--hidden-share",
+        "50",
+        "--due",
+        "2026-12-24",
+        "--gold-rate",
+        "5",
+        "--gold-feedback",
+        "--gold-minimum",
+        "75",
+        "--gold-holds",
+    )
 
     made = Queue.objects.get()
     assert (result.code, result.err) == (0, "")
     lines = result.out.splitlines()
-    assert (lines[0], lines[-1]) == ("Batch 7 is open: 1 item, 2 annotations to give.", f"Page           {site}/labeling/{made.uuid}/")
-    assert (made.source, made.filters, made.overlap, made.order, made.acceptance) == ("slice", chosen.filters, 2, "random", "reviewer")
+    assert (lines[0], lines[-1]) == (
+        "Batch 7 is open: 1 item, 2 annotations to give.",
+        f"Page           {site}/labeling/{made.uuid}/",
+    )
+    assert (made.source, made.filters, made.overlap, made.order, made.acceptance) == (
+        "slice",
+        chosen.filters,
+        2,
+        "random",
+        "reviewer",
+    )
     assert (made.hidden_share, made.due_on, set(made.people.all())) == (50, date(2026, 12, 24), {ana, ben})
     assert (made.gold_rate, made.gold_feedback, made.gold_minimum, made.gold_holds) == (5, True, 75, True)
 
@@ -102,7 +141,10 @@ def test_a_queue_assigned_to_a_non_annotator_is_not_opened(as_person, inbox, mia
 
     result = command("queues", "open", "inbox", "Batch 1", "--person", "aida")
 
-    assert (result.code, result.err.splitlines()[0].partition(". ")[0]) == (1, "There is no annotator aida, or you don't have access")
+    assert (result.code, result.err.splitlines()[0].partition(". ")[0]) == (
+        1,
+        "There is no annotator aida, or you don't have access",
+    )
     assert (Queue.objects.count(), Event.objects.count()) == (0, before)
 
 
@@ -124,7 +166,10 @@ def test_a_queue_is_paused_resumed_and_closed(as_person, inbox, mia, ana):
 
     assert result == ["Batch 1 is paused.\n", "Batch 1 is open again.\n", "Batch 1 is closed.\n"]
     again = command("queues", "resume", "Batch 1")
-    assert (again.code, again.err) == (1, "This queue is closed and can no longer become open. Reload the page.\n")
+    assert (again.code, again.err) == (
+        1,
+        "This queue is closed and can no longer become open. Reload the page.\n",
+    )
     refused = as_person(ana)("queues", "pause", "Batch 1")
     assert (refused.code, "Only" in refused.err) == (1, True)
     queue.refresh_from_db()

@@ -40,25 +40,41 @@ def test_considering_while_one_is_open_fails_with_the_reason(as_person, mia, end
 
 def test_triggers_are_shown_as_they_are_set(as_person, lee, endpoint):
     command = as_person(lee)
-    assert command("retraining", "triggers", endpoint.slug).out == (
-        "No trigger proposes a retraining of inbox/support-inbox-prod. Set one on its page.\n"
+    assert (
+        command("retraining", "triggers", endpoint.slug).out
+        == "No trigger proposes a retraining of inbox/support-inbox-prod. Set one on its page.\n"
     )
-    made = Trigger.objects.create(endpoint=endpoint, kind="drift", enabled=True, threshold=3, author=lee, set_at=timezone.now())
+    made = Trigger.objects.create(
+        endpoint=endpoint, kind="drift", enabled=True, threshold=3, author=lee, set_at=timezone.now()
+    )
 
     result = command("retraining", "triggers", endpoint.slug)
 
-    assert result.out.splitlines()[1].split()[:5] == ["drift", "on", "3", str(made.cooldown_days), str(made.min_labels)]
+    assert result.out.splitlines()[1].split()[:5] == [
+        "drift",
+        "on",
+        "3",
+        str(made.cooldown_days),
+        str(made.min_labels),
+    ]
 
 
 def test_proposing_prints_who_decides(as_person, mia, endpoint, site):
-    result = as_person(mia)("retraining", "propose", endpoint.slug, "--note", "Refunds are misread.", "--min-labels", "8")
+    result = as_person(mia)(
+        "retraining", "propose", endpoint.slug, "--note", "Refunds are misread.", "--min-labels", "8"
+    )
 
     made = Proposal.objects.get()
     assert (result.code, result.err) == (0, "")
     assert result.out.splitlines()[0] == "Proposal 1 for inbox/support-inbox-prod waits for an ML lead."
     assert result.out.splitlines()[-1] == f"Page: {site}/retraining/{made.uuid}/"
     assert [line for line in result.out.splitlines()[1:-1] if line.startswith("Against ")]
-    assert (made.state, made.note, made.min_labels, made.proposed_by) == ("open", "Refunds are misread.", 8, mia)
+    assert (made.state, made.note, made.min_labels, made.proposed_by) == (
+        "open",
+        "Refunds are misread.",
+        8,
+        mia,
+    )
 
 
 def test_a_second_one_for_the_same_endpoint_is_refused(as_person, mia, endpoint, proposed):
@@ -72,7 +88,10 @@ def test_a_second_one_for_the_same_endpoint_is_refused(as_person, mia, endpoint,
 def test_they_are_listed_and_shown(as_person, mia, endpoint, proposed, site):
     command = as_person(mia)
 
-    listed, shown = command("retraining", "list", "--endpoint", endpoint.slug), command("retraining", "show", "1")
+    listed, shown = (
+        command("retraining", "list", "--endpoint", endpoint.slug),
+        command("retraining", "show", "1"),
+    )
 
     assert listed.out.splitlines()[0].split() == ["NO.", "ENDPOINT", "STATE", "BY", "NEXT", "PROPOSED"]
     assert listed.out.splitlines()[1].split()[:5] == ["1", "inbox/support-inbox-prod", "open", "a", "person"]
@@ -88,8 +107,9 @@ def test_no_token_decides_and_the_command_prints_where_a_lead_does(as_person, le
 
     proposed.refresh_from_db()
     assert (result.code, result.out) == (1, "")
-    assert result.err == (
-        f"An ML lead who is signed in decides on a proposal, never a token. Decide on {site}/retraining/{proposed.uuid}/\n"
+    assert (
+        result.err == "An ML lead who is signed in decides on a proposal, never a token. Decide on"
+        f" {site}/retraining/{proposed.uuid}/\n"
     )
     assert proposed.state == "open"
 
@@ -117,4 +137,8 @@ def test_nothing_of_others_is_shown(as_person, otto, proposed):
     result = as_person(otto)("retraining", "show", "1")
 
     assert (result.code, result.out) == (1, "")
-    assert result.err == "There is no proposal 1, or you don't have access. Check its name, and whose token this is: lifecycle whoami\n"
+    assert (
+        result.err
+        == "There is no proposal 1, or you don't have access. Check its name, and whose token this is:"
+        " lifecycle whoami\n"
+    )

@@ -17,7 +17,9 @@ def inbox(project, mia):
 
 
 def test_a_pattern_is_tried_and_nothing_is_kept(as_person, inbox, mia):
-    result = as_person(mia)("rules", "try", "inbox", "--word", "card", "--word", "lost", "--mode", "all", "--label", "card")
+    result = as_person(mia)(
+        "rules", "try", "inbox", "--word", "card", "--word", "lost", "--mode", "all", "--label", "card"
+    )
 
     assert (result.code, result.err) == (0, "")
     assert result.out.splitlines() == [
@@ -33,10 +35,18 @@ def test_the_precision_of_a_pattern_comes_with_its_interval(as_person, project, 
     rows = [(f"card {n}", "card" if n < 19 else "billing") for n in range(20)]
     decided_dataset(project, ana, rows, manager=mia)
 
-    result = as_person(mia)("rules", "try", "inbox", "--kind", "regex", "--word", r"card \d+", "--label", "card", "--json")
-    words = as_person(mia)("rules", "try", "inbox", "--kind", "regex", "--word", r"card \d+", "--label", "card").out.splitlines()
+    result = as_person(mia)(
+        "rules", "try", "inbox", "--kind", "regex", "--word", r"card \d+", "--label", "card", "--json"
+    )
+    words = as_person(mia)(
+        "rules", "try", "inbox", "--kind", "regex", "--word", r"card \d+", "--label", "card"
+    ).out.splitlines()
 
-    assert (result.json["measured"]["right"], result.json["measured"]["decided"], result.json["measured"]["precision"]) == (19, 20, 0.95)
+    assert (
+        result.json["measured"]["right"],
+        result.json["measured"]["decided"],
+        result.json["measured"]["precision"],
+    ) == (19, 20, 0.95)
     assert words[1] == "19 of 20 labeled matches are card: 95.0 %, 95 % interval 76.4 to 99.1 %."
 
 
@@ -49,7 +59,12 @@ def test_a_rule_is_published_listed_changed_applied_and_retired(as_person, inbox
         "Cards version 1 is active and pre-labels card.",
         "Apply it: lifecycle rules apply inbox",
     ]
-    assert command("rules", "publish", "inbox", "Cards", "--label", "card", "--word", "card", "--changes", "Cards").code == 0
+    assert (
+        command(
+            "rules", "publish", "inbox", "Cards", "--label", "card", "--word", "card", "--changes", "Cards"
+        ).code
+        == 0
+    )
     assert [line.split() for line in command("rules", "list", "inbox").out.splitlines()] == [
         ["RULE", "VERSION", "LABEL", "KIND", "PATTERN", "UUID"],
         ["Cards", "2", "card", "any", "word", "card", str(Rule.objects.get(version=2).uuid)],
@@ -61,7 +76,10 @@ def test_a_rule_is_published_listed_changed_applied_and_retired(as_person, inbox
     again = command("rules", "apply", "inbox")
     assert (again.code, again.err) == (
         1,
-        "Every labeling function has been applied to every item. Import a file, or create another labeling function.\n",
+        (
+            "Every labeling function has been applied to every item. Import a file, or create another"
+            " labeling function.\n"
+        ),
     )
     assert command("rules", "retire", "inbox", "Cards").out == "Cards is retired.\n"
     assert command("rules", "list", "inbox").out == "No active rules.\n"
@@ -71,8 +89,17 @@ def test_mistakes_are_named_and_no_rule_is_made(as_person, inbox, mia, ana):
     command = as_person(mia)
 
     assert command("rules", "try", "inbox").code == 2
-    assert command("rules", "publish", "inbox", "Cards", "--label", "cheque", "--word", "card").err.startswith("There is no label cheque.")
-    assert command("rules", "publish", "inbox", "Cards", "--label", "card", "--kind", "regex", "--word", "(").code == 1
-    assert command("rules", "retire", "inbox", "Cards").err.startswith("There is no active rule Cards, or you don't have access.")
+    assert command(
+        "rules", "publish", "inbox", "Cards", "--label", "cheque", "--word", "card"
+    ).err.startswith("There is no label cheque.")
+    assert (
+        command(
+            "rules", "publish", "inbox", "Cards", "--label", "card", "--kind", "regex", "--word", "("
+        ).code
+        == 1
+    )
+    assert command("rules", "retire", "inbox", "Cards").err.startswith(
+        "There is no active rule Cards, or you don't have access."
+    )
     refused = as_person(ana)("rules", "publish", "inbox", "Cards", "--label", "card", "--word", "card")
     assert (refused.code, Rule.objects.count()) == (1, 0)

@@ -34,7 +34,17 @@ def test_findings_are_listed_by_kind_and_status(as_person, ravi, inbox):
     result = command("data-issues", "list", inbox.slug, "--kind", "label_conflict")
     found = Finding.objects.get(kind="label_conflict")
 
-    assert result.out.splitlines()[1].split() == [str(found.uuid), "0.500", "2", "card", "1,", "cash", "1", "–", "open"]
+    assert result.out.splitlines()[1].split() == [
+        str(found.uuid),
+        "0.500",
+        "2",
+        "card",
+        "1,",
+        "cash",
+        "1",
+        "–",
+        "open",
+    ]
     nothing = command("data-issues", "list", inbox.slug, "--kind", "label_error", "--status", "dismissed")
     assert (nothing.code, nothing.out) == (0, "No such data issues.\n")
 

@@ -1,4 +1,6 @@
-"""Each project numbers its own runs, so a number alone is ambiguous: lists show the project, and PROJECT/NUMBER finds one."""
+"""Each project numbers its own runs, so a number alone is ambiguous: lists show the project, and
+PROJECT/NUMBER finds one.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ def runs(project, mia):
     made = []
     for each in (project, make_project("claims", "Claims")):
         crew(each, "mia")
-        made.append(training.make_run(training.make_snapshot(each, mia, name=each.name), mia, succeeded=False))
+        made.append(
+            training.make_run(training.make_snapshot(each, mia, name=each.name), mia, succeeded=False)
+        )
     return made
 
 
@@ -34,7 +38,10 @@ def test_a_number_that_two_projects_have_is_refused_with_names_that_work(as_pers
 
     assert (unclear.code, unclear.err) == (2, "2 projects have a run 1. Choose one of claims/1, inbox/1.\n")
     assert by_name.out == by_option.out == "Run 1 failed: All rows have one label. Label more.\n"
-    assert (missing.code, missing.err.startswith("There is no project other, or you don't have access.")) == (1, True)
+    assert (missing.code, missing.err.startswith("There is no project other, or you don't have access.")) == (
+        1,
+        True,
+    )
 
 
 def test_lists_name_the_project_and_what_is_printed_next_finds_the_run(as_person, mia, runs):
@@ -42,7 +49,11 @@ def test_lists_name_the_project_and_what_is_printed_next_finds_the_run(as_person
 
     listed, launched = command("runs", "list"), command("runs", "launch", "claims@1")
 
-    assert {tuple(line.split()[:2]) for line in listed.out.splitlines()} == {("RUN", "PROJECT"), ("1", "inbox"), ("1", "claims")}
+    assert {tuple(line.split()[:2]) for line in listed.out.splitlines()} == {
+        ("RUN", "PROJECT"),
+        ("1", "inbox"),
+        ("1", "claims"),
+    }
     assert launched.out.splitlines()[1] == "Follow it: lifecycle runs watch claims/2"
 
 
@@ -50,7 +61,9 @@ def test_a_model_is_created_in_the_project_that_is_named(as_person, mia, runs):
     command = as_person(mia)
 
     unclear = command("models", "create", "support")
-    made = command("models", "create", "support", "--project", "claims", "--purpose", "Route messages", "--field", "slug")
+    made = command(
+        "models", "create", "support", "--project", "claims", "--purpose", "Route messages", "--field", "slug"
+    )
     twice = command("models", "create", "support", "--project", "claims")
 
     assert (unclear.code, unclear.err) == (2, "Choose a project with --project: claims, inbox.\n")
@@ -65,21 +78,33 @@ def test_the_only_project_needs_no_name(as_person, project, mia):
     assert RegisteredModel.objects.get().project == project
 
 
-def test_a_slug_of_an_endpoint_that_two_projects_have_is_refused_with_names_that_work(as_person, mia, project):
+def test_a_slug_of_an_endpoint_that_two_projects_have_is_refused_with_names_that_work(
+    as_person, mia, project
+):
     for each in (project, make_project("claims", "Claims")):
         crew(each, "mia")
         registry.make_endpoint(registry.make_model(each, mia), mia, slug="support-triage")
     command = as_person(mia)
 
-    unclear, by_name = command("endpoints", "status", "support-triage"), command("endpoints", "status", "claims/support-triage")
+    unclear, by_name = (
+        command("endpoints", "status", "support-triage"),
+        command("endpoints", "status", "claims/support-triage"),
+    )
     by_option, missing = (
         command("endpoints", "status", "support-triage", "--project", "claims"),
         command("endpoints", "status", "other/support-triage"),
     )
 
     assert (unclear.code, unclear.err) == (
-        2, "2 projects have an endpoint support-triage. Choose one of claims/support-triage, inbox/support-triage.\n",
-    )  # fmt: skip
+        2,
+        (
+            "2 projects have an endpoint support-triage. Choose one of claims/support-triage,"
+            " inbox/support-triage.\n"
+        ),
+    )
     assert by_name.out == by_option.out
     assert by_name.out.splitlines()[0].split() == ["Endpoint", "claims/support-triage", "(production)"]
-    assert (missing.code, missing.err.startswith("There is no endpoint other/support-triage, or you don't have access.")) == (1, True)
+    assert (
+        missing.code,
+        missing.err.startswith("There is no endpoint other/support-triage, or you don't have access."),
+    ) == (1, True)

@@ -31,10 +31,21 @@ def test_every_strategy_of_the_server_is_launched_and_tried(as_person, mia, clas
     taken = set()
 
     for name in Strategy.values:
-        snapshot, base = ("inbox@1", "tiny-base") if name in settings_of("single_label").strategies else (texts, "tiny-decoder")
+        snapshot, base = (
+            ("inbox@1", "tiny-base")
+            if name in settings_of("single_label").strategies
+            else (texts, "tiny-decoder")
+        )
         for word in ("launch", "estimate"):
             result = command(
-                "runs", word, snapshot, "--base", base, "--strategy", name, during=lambda: measured(Estimate.objects.latest("id"))
+                "runs",
+                word,
+                snapshot,
+                "--base",
+                base,
+                "--strategy",
+                name,
+                during=lambda: measured(Estimate.objects.latest("id")),
             )
             assert result.code == 0, (word, name, result.err)
         taken.add(name)
@@ -44,7 +55,12 @@ def test_every_strategy_of_the_server_is_launched_and_tried(as_person, mia, clas
 
 
 @pytest.mark.parametrize(
-    "words", [["runs", "launch", "inbox@1"], ["runs", "estimate", "inbox@1"], ["sweeps", "start", "inbox@1", "--search", "epochs=1,2"]]
+    "words",
+    [
+        ["runs", "launch", "inbox@1"],
+        ["runs", "estimate", "inbox@1"],
+        ["sweeps", "start", "inbox@1", "--search", "epochs=1,2"],
+    ],
 )
 def test_a_strategy_that_is_not_known_is_refused_with_all_that_are(as_person, mia, classed, words):
     result = as_person(mia)(*words, "--strategy", "lorra")

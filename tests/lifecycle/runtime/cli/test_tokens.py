@@ -29,7 +29,9 @@ def test_an_admin_lists_everyones(as_person, adam, mia):
 
 
 def test_a_programs_token_is_listed_and_ended(as_person, live_endpoint, omar):
-    token, secret = create_endpoint_token(endpoint_id=live_endpoint.uuid, name="mail router", days=9, actor=omar)
+    token, secret = create_endpoint_token(
+        endpoint_id=live_endpoint.uuid, name="mail router", days=9, actor=omar
+    )
     command = as_person(omar)
 
     listed = command("endpoints", "tokens", live_endpoint.slug)

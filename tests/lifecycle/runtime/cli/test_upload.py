@@ -41,20 +41,29 @@ def test_without_accept_nothing_is_imported_and_the_dry_run_is_printed(as_person
 
 
 def test_accept_imports_it_and_stays_until_the_job_is_done(as_person, mia, inbox, file):
-    result = as_person(mia)("datasets", "upload", str(file), "--dataset", inbox.slug, "--accept", "--origin", "help desk")
+    result = as_person(mia)(
+        "datasets", "upload", str(file), "--dataset", inbox.slug, "--accept", "--origin", "help desk"
+    )
 
     upload = Upload.objects.get()
     assert (result.code, result.waits) == (0, [2.0])
     assert result.err == "Waiting for a worker\n"
     assert result.out.splitlines()[-1] == "Imported 3 new items; 0 duplicates, 0 rejected rows."
-    assert (upload.state, upload.labels_as, upload.origin, Item.objects.count()) == ("imported", "decisions", "help desk", 3)
+    assert (upload.state, upload.labels_as, upload.origin, Item.objects.count()) == (
+        "imported",
+        "decisions",
+        "help desk",
+        3,
+    )
 
 
 def test_an_earlier_dry_run_is_accepted_by_its_uuid(as_person, mia, inbox, file):
     command = as_person(mia)
     command("datasets", "upload", str(file), "--dataset", inbox.slug)
 
-    result = command("datasets", "upload", str(Upload.objects.get().uuid), "--accept", "--labels-as", "suggestions")
+    result = command(
+        "datasets", "upload", str(Upload.objects.get().uuid), "--accept", "--labels-as", "suggestions"
+    )
 
     assert result.code == 0
     assert (Upload.objects.get().state, Upload.objects.get().labels_as) == ("imported", "suggestions")
@@ -64,7 +73,11 @@ def test_json_is_the_upload_as_the_api_gives_it(as_person, mia, inbox, file):
     result = as_person(mia)("datasets", "upload", str(file), "--dataset", inbox.slug, "--accept", "--json")
 
     assert (result.code, result.err) == (0, "")
-    assert (result.json["state"], result.json["rows_new"], result.json["rows_duplicate"]) == ("imported", 3, 0)
+    assert (result.json["state"], result.json["rows_new"], result.json["rows_duplicate"]) == (
+        "imported",
+        3,
+        0,
+    )
 
 
 def test_row_errors_are_printed_line_by_line(as_person, mia, inbox, tmp_path):
@@ -86,8 +99,10 @@ def test_a_file_that_cannot_be_read_is_refused_with_what_to_do(as_person, mia, i
 
     upload = Upload.objects.get()
     assert (result.code, result.out) == (1, "")
-    assert result.err.splitlines()[-1] == (
-        f"The file can't be imported as it is parsed now. Fix it, or choose how to parse it on {site}/datasets/uploads/{upload.uuid}/"
+    assert (
+        result.err.splitlines()[-1]
+        == "The file can't be imported as it is parsed now. Fix it, or choose how to parse it on"
+        f" {site}/datasets/uploads/{upload.uuid}/"
     )
     assert (upload.state, Item.objects.count()) == ("inspected", 0)
 
@@ -113,8 +128,12 @@ def test_a_dataset_of_others_is_one_that_is_not_there(as_person, otto, inbox, fi
     result = as_person(otto)("datasets", "upload", str(file), "--dataset", inbox.slug)
 
     assert (result.code, result.err) == (
-        1, f"There is no dataset {inbox.slug}, or you don't have access. Check its name, and whose token this is: lifecycle whoami\n"
-    )  # fmt: skip
+        1,
+        (
+            f"There is no dataset {inbox.slug}, or you don't have access. Check its name, and whose token"
+            " this is: lifecycle whoami\n"
+        ),
+    )
     assert not Upload.objects.exists()
 
 
@@ -122,14 +141,21 @@ def test_a_token_without_the_scope_gets_an_error_naming_it(as_person, mia, inbox
     result = as_person(mia, "read")("datasets", "upload", str(file), "--dataset", inbox.slug)
 
     assert (result.code, result.err) == (
-        1, "This token lacks the scope label. Create a token with that scope in your profile, then: lifecycle login\n"
-    )  # fmt: skip
+        1,
+        (
+            "This token lacks the scope label. Create a token with that scope in your profile, then:"
+            " lifecycle login\n"
+        ),
+    )
     assert not Upload.objects.exists()
 
 
 def test_creating_a_dataset_version_prints_how_to_train_on_it(as_person, mia, inbox, tmp_path):
     path = tmp_path / "many.csv"
-    path.write_text("text,label\n" + "".join(f"message {at} about cards,{'card' if at % 2 else 'refund'}\n" for at in range(40)))
+    path.write_text(
+        "text,label\n"
+        + "".join(f"message {at} about cards,{'card' if at % 2 else 'refund'}\n" for at in range(40))
+    )
     command = as_person(mia)
     command("datasets", "upload", str(path), "--dataset", inbox.slug, "--accept")
 
@@ -165,19 +191,37 @@ def test_a_column_of_annotators_and_what_contradicts_are_chosen_in_the_call(as_p
 
     assert command("datasets", "upload", str(upload.uuid), "--map", "who=annotator", "--accept").code == 0
     upload.refresh_from_db()
-    assert (upload.state, upload.mapping["who"], upload.report["dry_run"]["people"]) == ("imported", "annotator", {"w1": 1, "w2": 1})
+    assert (upload.state, upload.mapping["who"], upload.report["dry_run"]["people"]) == (
+        "imported",
+        "annotator",
+        {"w1": 1, "w2": 1},
+    )
 
 
 def test_a_column_that_the_file_does_not_have_is_named(as_person, mia, inbox, file):
-    result = as_person(mia)("datasets", "upload", str(file), "--dataset", inbox.slug, "--map", "who=annotator")
+    result = as_person(mia)(
+        "datasets", "upload", str(file), "--dataset", inbox.slug, "--map", "who=annotator"
+    )
 
     assert (result.code, result.err) == (2, "The file has no column who; it has text, label.\n")
 
 
 def test_values_of_the_label_column_are_mapped_from_the_command(as_person, mia, inbox, file):
-    result = as_person(mia)("datasets", "upload", str(file), "--dataset", inbox.slug, "--value", "card=lost card", "--value", "refund=")
+    result = as_person(mia)(
+        "datasets",
+        "upload",
+        str(file),
+        "--dataset",
+        inbox.slug,
+        "--value",
+        "card=lost card",
+        "--value",
+        "refund=",
+    )
 
     assert result.code == 0
     assert "Values   card → lost card, refund → no label" in result.out.splitlines()
     assert Upload.objects.get().label_values == {"card": "lost card", "refund": ""}
-    assert as_person(mia)("datasets", "upload", str(file), "--dataset", inbox.slug, "--value", "card").code == 2
+    assert (
+        as_person(mia)("datasets", "upload", str(file), "--dataset", inbox.slug, "--value", "card").code == 2
+    )

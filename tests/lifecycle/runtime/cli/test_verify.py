@@ -1,4 +1,6 @@
-"""The audit log and a version are verified offline, from files, with a key that doesn't come from the server."""
+"""The audit log and a version are verified offline, from files, with a key that doesn't come from the
+server.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +59,9 @@ def test_a_downloaded_version_is_valid(as_person, mia, version, name, key):
     assert lines[3] == f"Signed with  {version.key_fingerprint}"
 
 
-def test_an_export_is_verified_with_no_server_at_all(as_person, command, mia, version, name, key, tmp_path, monkeypatch):
+def test_an_export_is_verified_with_no_server_at_all(
+    as_person, command, mia, version, name, key, tmp_path, monkeypatch
+):
     kept = tmp_path / "version.zip"
     as_person(mia)("models", "verify", name, "--key", str(key), "--save", str(kept))
     monkeypatch.delenv("LIFECYCLE_URL")
@@ -75,7 +79,9 @@ def test_one_flipped_byte_is_invalid(as_person, command, mia, name, key, tmp_pat
     with zipfile.ZipFile(kept) as source, zipfile.ZipFile(bad, "w", zipfile.ZIP_STORED) as target:
         for entry in source.infolist():
             data = source.read(entry)
-            target.writestr(entry.filename, data[:-1] + bytes([data[-1] ^ 1]) if entry.filename.endswith(inside) else data)
+            target.writestr(
+                entry.filename, data[:-1] + bytes([data[-1] ^ 1]) if entry.filename.endswith(inside) else data
+            )
 
     result = command("models", "verify", "--file", str(bad), "--key", str(key))
 
@@ -107,7 +113,9 @@ def test_another_key_is_invalid(as_person, mia, name, tmp_path):
 
     bundle.generate_key(tmp_path / "other.pem")
 
-    result = as_person(mia)("models", "verify", name, "--key", str(bundle.public_path(tmp_path / "other.pem")))
+    result = as_person(mia)(
+        "models", "verify", name, "--key", str(bundle.public_path(tmp_path / "other.pem"))
+    )
 
     assert (result.code, result.out) == (1, "")
     assert result.err
@@ -125,7 +133,10 @@ def test_without_a_key_the_output_warns_that_no_signature_was_checked(as_person,
     result = as_person(lee)("audit", "verify")
 
     assert result.code == 0
-    assert result.out.splitlines()[-1] == "Signatures aren't checked: give the installation's public key with --key."
+    assert (
+        result.out.splitlines()[-1]
+        == "Signatures aren't checked: give the installation's public key with --key."
+    )
 
 
 def test_an_altered_event_is_invalid(command, trail):
@@ -139,7 +150,9 @@ def test_an_altered_event_is_invalid(command, trail):
 
     assert result.code == 1
     assert result.json["holds"] is False
-    assert [chain["fault"] for chain in result.json["chains"].values() if chain["fault"]][0].endswith("It was altered.")
+    assert [chain["fault"] for chain in result.json["chains"].values() if chain["fault"]][0].endswith(
+        "It was altered."
+    )
 
 
 def test_a_removed_event_is_detected_in_a_whole_chain(command, trail):
@@ -181,11 +194,16 @@ def test_a_truncated_log_is_detected_by_saved_checkpoints(command, trail, key, t
 @pytest.mark.parametrize(
     "content",
     [
-        "", "{}\n", "not json\n", '{"hash": 1}\n', "[]\n", '{"hash": "a", "canonical": "{}"}\n',
+        "",
+        "{}\n",
+        "not json\n",
+        '{"hash": 1}\n',
+        "[]\n",
+        '{"hash": "a", "canonical": "{}"}\n',
         json.dumps({"hash": "a", "canonical": '{"chain": "a", "seq": 1e999, "previous": ""}'}),
         json.dumps({"hash": "a", "canonical": '{"chain": "\ud800", "seq": 1, "previous": ""}'}),
     ],
-)  # fmt: skip
+)
 def test_an_invalid_export_gives_no_traceback(command, tmp_path, content):
     path = tmp_path / "trail.jsonl"
     path.write_text(content)

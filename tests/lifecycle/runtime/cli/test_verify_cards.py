@@ -1,4 +1,6 @@
-"""`lifecycle models verify` checks the model card of an export with the key, offline: altered, missing and foreign cards are refused."""
+"""`lifecycle models verify` checks the model card of an export with the key, offline: altered, missing and
+foreign cards are refused.
+"""
 
 from __future__ import annotations
 
@@ -38,8 +40,9 @@ def kept(export, tmp_path):
 
 
 def rewritten(kept, change, *, signed=True):
-    """The export with other bytes. change: returns those of an entry, None to leave it out. signed: the whole is signed again, so that a
-    change inside is found by its own signature."""
+    """The export with other bytes. change: returns those of an entry, None to leave it out. signed: the whole
+    is signed again, so that a change inside is found by its own signature.
+    """
     folder = kept.with_name("changed")
     with zipfile.ZipFile(kept) as source:
         for entry in source.infolist():
@@ -66,7 +69,9 @@ def test_the_card_of_an_export_is_valid(command, kept, key):
 
 @pytest.mark.parametrize("name", ["card/README.md", "card/card.json", "card/model.sig"])
 def test_one_altered_byte_of_the_card_is_invalid(command, kept, key, name):
-    changed = rewritten(kept, lambda entry, data: data[:-2] + bytes([data[-2] ^ 1]) + data[-1:] if entry == name else data)
+    changed = rewritten(
+        kept, lambda entry, data: data[:-2] + bytes([data[-2] ^ 1]) + data[-1:] if entry == name else data
+    )
 
     assert verified(command, changed, key).code == 1
 
@@ -92,14 +97,18 @@ def test_a_signed_card_of_another_model_is_invalid(command, kept, key, tmp_path)
     (folder / "README.md").write_text("# Another model\n")
     (folder / "card.json").write_bytes(bundle.canonical_json({"root_digest": "0" * 64, "revision": 1}))
     bundle.sign(folder, keys.private_key_path())
-    changed = rewritten(kept, lambda entry, data: (folder / entry[5:]).read_bytes() if entry.startswith("card/") else data)
+    changed = rewritten(
+        kept, lambda entry, data: (folder / entry[5:]).read_bytes() if entry.startswith("card/") else data
+    )
 
     result = verified(command, changed, key)
 
     assert (result.code, "describes another model" in result.err) == (1, True)
 
 
-@pytest.mark.parametrize("name", ["code/lifecycle_model.py", "transformers/modeling_lifecycle.py", "MLmodel", "requirements.txt"])
+@pytest.mark.parametrize(
+    "name", ["code/lifecycle_model.py", "transformers/modeling_lifecycle.py", "MLmodel", "requirements.txt"]
+)
 def test_unsigned_files_beside_signed_folders_are_invalid(command, kept, key, name):
     changed = rewritten(kept, lambda entry, data: b"import os" if entry == name else data, signed=False)
     with zipfile.ZipFile(changed, "a", zipfile.ZIP_STORED) as forged:

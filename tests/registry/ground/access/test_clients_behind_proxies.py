@@ -1,4 +1,6 @@
-"""Attempts are counted by the client's address: behind a trusted proxy the one that it names, else never what a client says of itself."""
+"""Attempts are counted by the client's address: behind a trusted proxy the one that it names, else never what
+a client says of itself.
+"""
 
 import runpy
 
@@ -33,7 +35,9 @@ def proxies(settings):
 )
 def test_whom_an_attempt_is_counted_against(proxies, count, forwarded, counted):
     proxies(count)
-    request = RequestFactory().get("/", REMOTE_ADDR=PROXY, **({"HTTP_X_FORWARDED_FOR": forwarded} if forwarded else {}))
+    request = RequestFactory().get(
+        "/", REMOTE_ADDR=PROXY, **({"HTTP_X_FORWARDED_FOR": forwarded} if forwarded else {})
+    )
 
     assert (get_adapter().get_client_ip(request), AnonRateThrottle().get_ident(request)) == (counted, counted)
 
@@ -54,7 +58,9 @@ def test_who_guesses_behind_a_proxy_ends_their_own_attempts_alone(db, proxies, s
 
     def guess(forwarded):
         sent = {"login": "nobody", "password": "wrong wrong wrong"}
-        return client.post(address, sent, REMOTE_ADDR=PROXY, HTTP_X_FORWARDED_FOR=forwarded).status_code == 429
+        return (
+            client.post(address, sent, REMOTE_ADDR=PROXY, HTTP_X_FORWARDED_FOR=forwarded).status_code == 429
+        )
 
     assert [guess("192.0.2.1") for _ in range(4)] == [False, False, False, True]
     assert guess("192.0.2.2") is ends_all
@@ -64,7 +70,9 @@ def test_no_proxy_is_trusted_unless_a_setting_names_it(settings):
     assert (settings.ALLAUTH_TRUSTED_PROXY_COUNT, settings.REST_FRAMEWORK["NUM_PROXIES"]) == (0, 0)
 
 
-@pytest.mark.parametrize(("names", "trusted"), [({"TRUSTED_PROXIES": "2"}, 2), ({"BEHIND_PROXY": "1"}, 1), ({}, 0)])
+@pytest.mark.parametrize(
+    ("names", "trusted"), [({"TRUSTED_PROXIES": "2"}, 2), ({"BEHIND_PROXY": "1"}, 1), ({}, 0)]
+)
 def test_as_many_are_trusted_as_the_environment_sets(monkeypatch, settings, names, trusted):
     for name in ("TRUSTED_PROXIES", "BEHIND_PROXY"):
         monkeypatch.delenv(name, raising=False)
@@ -73,4 +81,7 @@ def test_as_many_are_trusted_as_the_environment_sets(monkeypatch, settings, name
 
     found = runpy.run_path(str(settings.BASE_DIR / "lifecycle" / "settings.py"))
 
-    assert (found["ALLAUTH_TRUSTED_PROXY_COUNT"], found["REST_FRAMEWORK"]["NUM_PROXIES"]) == (trusted, trusted)
+    assert (found["ALLAUTH_TRUSTED_PROXY_COUNT"], found["REST_FRAMEWORK"]["NUM_PROXIES"]) == (
+        trusted,
+        trusted,
+    )

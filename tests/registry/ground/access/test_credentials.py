@@ -1,4 +1,6 @@
-"""A session is not the password: what opens an account changes only for who shows the password or code again, and is in the trail."""
+"""A session is not the password: what opens an account changes only for who shows the password or code again,
+and is in the trail.
+"""
 
 import json
 import re
@@ -52,7 +54,10 @@ def payload(event: Event) -> dict[str, object]:
 
 def verbs() -> list[str]:
     return list(
-        Event.objects.filter(verb__startswith="access.").exclude(verb=Verb.USER_CREATED).order_by("pk").values_list("verb", flat=True)
+        Event.objects.filter(verb__startswith="access.")
+        .exclude(verb=Verb.USER_CREATED)
+        .order_by("pk")
+        .values_list("verb", flat=True)
     )
 
 
@@ -65,7 +70,9 @@ def test_a_session_alone_adds_no_address(session, nora):
     answer = session.post("/accounts/email/", {"action_add": "", "email": NEW})
 
     assert answer["Location"].startswith("/accounts/reauthenticate/")
-    assert list(EmailAddress.objects.filter(user=nora).values_list("email", "verified", "primary")) == [(OLD, True, True)]
+    assert list(EmailAddress.objects.filter(user=nora).values_list("email", "verified", "primary")) == [
+        (OLD, True, True)
+    ]
     assert mail.outbox == []
 
 
@@ -82,7 +89,9 @@ def test_a_session_alone_neither_promotes_nor_removes_an_address(session, nora, 
 
 
 @pytest.mark.postgres
-def test_an_address_counts_once_its_link_was_opened_and_the_old_one_is_notified(session, nora, django_capture_on_commit_callbacks):
+def test_an_address_counts_once_its_link_was_opened_and_the_old_one_is_notified(
+    session, nora, django_capture_on_commit_callbacks
+):
     with django_capture_on_commit_callbacks(execute=True):
         confirmed(session, session.post("/accounts/email/", {"action_add": "", "email": NEW}))
     nora.refresh_from_db()
@@ -93,14 +102,21 @@ def test_an_address_counts_once_its_link_was_opened_and_the_old_one_is_notified(
 
     nora.refresh_from_db()
     assert nora.email == NEW
-    assert list(EmailAddress.objects.filter(user=nora).values_list("email", "verified", "primary")) == [(NEW, True, True)]
+    assert list(EmailAddress.objects.filter(user=nora).values_list("email", "verified", "primary")) == [
+        (NEW, True, True)
+    ]
     assert [message.to for message in mail.outbox] == [[OLD]]
     event = Event.objects.get(verb=Verb.EMAIL_CHANGED)
-    assert (event.actor, payload(event)) == (str(nora.uuid), {"old": digest("address", OLD), "new": digest("address", NEW)})
+    assert (event.actor, payload(event)) == (
+        str(nora.uuid),
+        {"old": digest("address", OLD), "new": digest("address", NEW)},
+    )
     assert "example.test" not in event.canonical
 
 
-def test_an_address_that_was_only_typed_in_gets_no_link_to_a_new_password(nora, client, django_capture_on_commit_callbacks):
+def test_an_address_that_was_only_typed_in_gets_no_link_to_a_new_password(
+    nora, client, django_capture_on_commit_callbacks
+):
     EmailAddress.objects.create(user=nora, email=NEW)
 
     with django_capture_on_commit_callbacks(execute=True):
@@ -119,19 +135,26 @@ def test_a_reset_ends_sessions_and_tokens(session, nora, client, django_capture_
         client.post("/accounts/password/reset/", {"email": OLD})
     page = client.get(link_in(mail.outbox.pop()))
     with django_capture_on_commit_callbacks(execute=True):
-        client.post(page["Location"], {"password1": "another long phrase", "password2": "another long phrase"})
+        client.post(
+            page["Location"], {"password1": "another long phrase", "password2": "another long phrase"}
+        )
 
     assert session.get("/access/profile/").status_code == 302
     token.refresh_from_db()
     assert token.revoked_at is not None
     assert verbs() == [Verb.TOKEN_CREATED, Verb.TOKEN_REVOKED, Verb.PASSWORD_RESET]
-    assert payload(Event.objects.get(verb=Verb.TOKEN_REVOKED)) == {"user": str(nora.uuid), "reason": "password reset"}
+    assert payload(Event.objects.get(verb=Verb.TOKEN_REVOKED)) == {
+        "user": str(nora.uuid),
+        "reason": "password reset",
+    }
     assert [message.to for message in mail.outbox] == [[OLD]]
     nora.refresh_from_db()
     assert nora.check_password("another long phrase")
 
 
-def test_a_new_password_takes_the_old_one_and_leaves_tokens(session, nora, django_capture_on_commit_callbacks):
+def test_a_new_password_takes_the_old_one_and_leaves_tokens(
+    session, nora, django_capture_on_commit_callbacks
+):
     create_token(user=nora, name="nightly", scopes=["read"], days=1)
     other, form = Client(), {"password1": "another long phrase", "password2": "another long phrase"}
     sign_in(other, nora)
@@ -141,7 +164,10 @@ def test_a_new_password_takes_the_old_one_and_leaves_tokens(session, nora, djang
     with django_capture_on_commit_callbacks(execute=True):
         session.post("/accounts/password/change/", form | {"oldpassword": PASSWORD})
 
-    assert (session.get("/access/profile/").status_code, other.get("/access/profile/").status_code) == (200, 302)
+    assert (session.get("/access/profile/").status_code, other.get("/access/profile/").status_code) == (
+        200,
+        302,
+    )
     assert verbs() == [Verb.TOKEN_CREATED, Verb.PASSWORD_CHANGED]
     assert ApiToken.objects.get().revoked_at is None
     assert [message.to for message in mail.outbox] == [[OLD]]
@@ -158,7 +184,9 @@ def test_a_session_alone_makes_no_token_and_what_was_asked_goes_on_once_confirme
     assert ApiToken.objects.get().name == "nightly"
 
 
-@pytest.mark.parametrize("address", ["/accounts/2fa/totp/activate/", "/accounts/2fa/recovery-codes/generate/"])
+@pytest.mark.parametrize(
+    "address", ["/accounts/2fa/totp/activate/", "/accounts/2fa/recovery-codes/generate/"]
+)
 def test_a_session_alone_sets_up_no_second_factor(session, address):
     for method in (session.get, session.post):
         assert method(address)["Location"].startswith("/accounts/reauthenticate/")
@@ -175,8 +203,12 @@ def test_a_second_factor_is_added_with_the_password_and_removed_with_itself(sess
 
     thief = Client()
     sign_in(thief, nora)
-    assert thief.post("/accounts/2fa/totp/deactivate/")["Location"].startswith("/accounts/2fa/reauthenticate/")
-    assert thief.post("/accounts/reauthenticate/", {"password": PASSWORD})["Location"].startswith("/accounts/2fa/reauthenticate/")
+    assert thief.post("/accounts/2fa/totp/deactivate/")["Location"].startswith(
+        "/accounts/2fa/reauthenticate/"
+    )
+    assert thief.post("/accounts/reauthenticate/", {"password": PASSWORD})["Location"].startswith(
+        "/accounts/2fa/reauthenticate/"
+    )
     assert Authenticator.objects.filter(user=nora).count() == 2
 
     session.post("/accounts/2fa/totp/deactivate/")
@@ -213,7 +245,9 @@ def test_signing_in_is_an_event_with_what_was_shown(nora, client):
     client.post("/accounts/2fa/authenticate/", {"code": code()})
 
     assert client.get("/access/profile/").status_code == 200
-    assert payload(Event.objects.filter(verb=Verb.SIGNED_IN).order_by("-pk")[0]) == {"methods": ["password", "mfa"]}
+    assert payload(Event.objects.filter(verb=Verb.SIGNED_IN).order_by("-pk")[0]) == {
+        "methods": ["password", "mfa"]
+    }
     refused = Event.objects.get(verb=Verb.SIGN_IN_REFUSED)
     assert (refused.actor, refused.object_id, payload(refused)) == ("system", str(nora.uuid), {"how": "code"})
 
@@ -226,7 +260,9 @@ def test_guessing_passwords_is_in_the_trail_and_does_not_fill_it(nora, gita):
             Client().post("/accounts/login/", {"login": login, "password": "guess"})
 
     refused = Event.objects.filter(verb=Verb.SIGN_IN_REFUSED)
-    assert [(event.object_id, payload(event)) for event in refused] == [(str(nora.uuid), {"how": "password"})] * 5
+    assert [(event.object_id, payload(event)) for event in refused] == [
+        (str(nora.uuid), {"how": "password"})
+    ] * 5
     step_up.confirm_password(nora, PASSWORD)  # guesses of strangers keep no one from deciding
 
 

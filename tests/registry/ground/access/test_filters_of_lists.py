@@ -31,8 +31,13 @@ def test_a_snapshot_is_found_by_its_dataset_and_number(client_for, version, ravi
     snapshot = version.run.snapshot
     second = registry.make_snapshot(snapshot.dataset.project, ravi, dataset=snapshot.dataset)
 
-    assert found(client_for(mia), f"dataset-versions/?dataset={snapshot.dataset.uuid}") == [str(second.uuid), str(snapshot.uuid)]
-    assert found(client_for(mia), f"dataset-versions/?dataset={snapshot.dataset.uuid}&number=2") == [str(second.uuid)]
+    assert found(client_for(mia), f"dataset-versions/?dataset={snapshot.dataset.uuid}") == [
+        str(second.uuid),
+        str(snapshot.uuid),
+    ]
+    assert found(client_for(mia), f"dataset-versions/?dataset={snapshot.dataset.uuid}&number=2") == [
+        str(second.uuid)
+    ]
 
 
 def test_a_run_is_found_by_its_number_and_project(client_for, version, mia):
@@ -44,7 +49,9 @@ def test_a_run_is_found_by_its_number_and_project(client_for, version, mia):
 
 
 def test_a_version_is_found_by_its_semver(client_for, version, mia):
-    assert found(client_for(mia), f"models/{version.model.uuid}/versions/?semver=1.0.0") == [str(version.uuid)]
+    assert found(client_for(mia), f"models/{version.model.uuid}/versions/?semver=1.0.0") == [
+        str(version.uuid)
+    ]
     assert found(client_for(mia), f"models/{version.model.uuid}/versions/?semver=1.0.1") == []
 
 
@@ -81,7 +88,15 @@ def test_a_filter_shows_nothing_that_is_hidden(client_for, version):
 
 # Filters and places that cannot be read or are not offered, by the address of a list.
 LISTS = {
-    "/audit/": ["since=yesterday", "until=2026-02-30", "verb=all", "room=cellar", "project={other}", "before=x", f"text={'x' * 201}"],
+    "/audit/": [
+        "since=yesterday",
+        "until=2026-02-30",
+        "verb=all",
+        "room=cellar",
+        "project={other}",
+        "before=x",
+        f"text={'x' * 201}",
+    ],
     "/api/v1/audit/events/": ["since=yesterday", "verb=all", "project=1", "before=x"],
     "/dashboard/": ["weeks=5", "project={other}", "project=x", "kpi=x"],
     "/api/v1/dashboard/": ["weeks=all", "project={other}"],

@@ -1,4 +1,6 @@
-"""Lead, governance, audit and organisation admin are given by admins without a part in the project: by two where there are two."""
+"""Lead, governance, audit and organisation admin are given by admins without a part in the project: by two
+where there are two.
+"""
 
 from __future__ import annotations
 
@@ -35,11 +37,20 @@ def waiting(project, adam, adele, otto) -> RoleProposal:
 
 def state() -> tuple:
     groups = sorted(User.objects.values_list("username", "groups__name", "is_organisation_admin"), key=str)
-    return groups, list(RoleProposal.objects.values_list("state", "closed_by")), Event.objects.count(), Project.objects.count()
+    return (
+        groups,
+        list(RoleProposal.objects.values_list("state", "closed_by")),
+        Event.objects.count(),
+        Project.objects.count(),
+    )
 
 
 def events_about(user: User) -> list[tuple[str, str, dict]]:
-    rows = Event.objects.filter(object_id=str(user.uuid)).order_by("pk").values_list("verb", "actor", "canonical")
+    rows = (
+        Event.objects.filter(object_id=str(user.uuid))
+        .order_by("pk")
+        .values_list("verb", "actor", "canonical")
+    )
     return [(verb, actor, json.loads(canonical)["payload"]) for verb, actor, canonical in rows]
 
 
@@ -91,7 +102,9 @@ ROOTS = pytest.mark.parametrize("root", [whole, model, dataset])
 
 
 @ROOTS
-def test_an_admin_with_a_part_in_the_project_changes_none_of_its_governing_roles(project, adam, adele, lee, otto, waiting, root):
+def test_an_admin_with_a_part_in_the_project_changes_none_of_its_governing_roles(
+    project, adam, adele, lee, otto, waiting, root
+):
     actions.grant(user=adele, role=Role.ANALYST, root=root(project, lee), actor=None)
     before = state()
 
@@ -108,12 +121,17 @@ def test_an_admin_with_a_part_in_the_project_changes_none_of_its_governing_roles
 def test_without_the_right_password_nothing_changes_but_the_trail(project, adele, otto, waiting):
     groups, proposals, events, projects = state()
 
-    for at, attempt in enumerate((
-        lambda: actions.grant(user=otto, role=Role.LEAD, root=project, actor=adele, password="guess"),
-        lambda: governing.confirm(proposal_id=waiting.uuid, actor=adele, password=""),
-        lambda: governing.change(person=otto, role=ADMIN, project=None, gives=True, actor=adele, password="guess"),
-        lambda: actions.create_project(name="New", slug="new", lead=otto, actor=adele, password="guess"),
-    ), start=1):  # fmt: skip
+    for at, attempt in enumerate(
+        (
+            lambda: actions.grant(user=otto, role=Role.LEAD, root=project, actor=adele, password="guess"),
+            lambda: governing.confirm(proposal_id=waiting.uuid, actor=adele, password=""),
+            lambda: governing.change(
+                person=otto, role=ADMIN, project=None, gives=True, actor=adele, password="guess"
+            ),
+            lambda: actions.create_project(name="New", slug="new", lead=otto, actor=adele, password="guess"),
+        ),
+        start=1,
+    ):
         with pytest.raises(Refused, match="Wrong password"):
             attempt()
         assert state() == (groups, proposals, events + at, projects)
@@ -127,11 +145,17 @@ def test_of_two_admins_one_proposes_and_the_other_confirms(project, adam, adele,
 
     assert roles_of(otto, project) == [Role.GOVERNANCE]
     assert (done.state, done.closed_by, done.proposed_by) == ("confirmed", adele, adam)
-    payload, group = {"role": "governance", "proposal": str(waiting.uuid)}, f"access.project:{project.uuid}:governance"
+    payload, group = (
+        {
+            "role": "governance",
+            "proposal": str(waiting.uuid),
+        },
+        f"access.project:{project.uuid}:governance",
+    )
     assert events_about(otto) == [
         ("access.role_proposed", str(adam.uuid), payload | {"gives": True}),
         ("access.role_granted", str(adele.uuid), payload | {"root": group, "proposed_by": str(adam.uuid)}),
-    ]  # fmt: skip
+    ]
 
 
 def test_a_role_is_taken_by_two_as_it_is_given_by_two(project, adam, adele, gita):
@@ -147,7 +171,10 @@ def test_no_one_confirms_their_own_proposal_nor_a_role_for_themself(project, ada
     own = actions.grant(user=adele, role=Role.AUDITOR, root=project, actor=adam, password=PASSWORD)
     before = state()
 
-    for proposal, actor, sentence in ((waiting, adam, "You proposed this"), (own, adele, "You can't give yourself a role")):
+    for proposal, actor, sentence in (
+        (waiting, adam, "You proposed this"),
+        (own, adele, "You can't give yourself a role"),
+    ):
         with pytest.raises(PermissionDenied, match=sentence):
             governing.confirm(proposal_id=proposal.uuid, actor=actor, password=PASSWORD)
 
@@ -155,7 +182,9 @@ def test_no_one_confirms_their_own_proposal_nor_a_role_for_themself(project, ada
 
 
 def test_a_proposal_that_someone_wrote_into_the_database_is_not_confirmed(project, adam, adele, otto):
-    forged = RoleProposal.objects.create(project=project, person=otto, role=Role.LEAD, gives=True, proposed_by=adele)
+    forged = RoleProposal.objects.create(
+        project=project, person=otto, role=Role.LEAD, gives=True, proposed_by=adele
+    )
 
     with pytest.raises(Conflict, match="no such open proposal"):
         governing.confirm(proposal_id=forged.uuid, actor=adam, password=PASSWORD)
@@ -187,7 +216,9 @@ def confirm_and_take_back(project, adam, adele, otto, waiting):
     ],
     ids=["withdrawn", "rejected", "confirmed"],
 )
-def test_a_proposal_that_has_ended_is_not_confirmed_though_someone_set_it_back(project, adam, adele, otto, waiting, finish):
+def test_a_proposal_that_has_ended_is_not_confirmed_though_someone_set_it_back(
+    project, adam, adele, otto, waiting, finish
+):
     finish(project, adam, adele, otto, waiting)
     RoleProposal.objects.update(state="open", closed_by=None, closed_at=None)
 
@@ -207,12 +238,17 @@ def test_an_admin_does_not_leave_a_project_to_govern_it_at_once(project, adam, o
 
 
 @pytest.mark.parametrize(("who", "ended"), [("adam", "withdrawn"), ("adele", "rejected")])
-def test_a_proposal_is_withdrawn_by_its_author_and_refused_by_another(project, otto, waiting, request, who, ended):
+def test_a_proposal_is_withdrawn_by_its_author_and_refused_by_another(
+    project, otto, waiting, request, who, ended
+):
     actor = request.getfixturevalue(who)
 
     assert governing.end(proposal_id=waiting.uuid, actor=actor).state == ended
 
-    assert (roles_of(otto, project), events_about(otto)[-1][:2]) == ([], (f"access.role_proposal_{ended}", str(actor.uuid)))
+    assert (roles_of(otto, project), events_about(otto)[-1][:2]) == (
+        [],
+        (f"access.role_proposal_{ended}", str(actor.uuid)),
+    )
     before = state()
     with pytest.raises(Conflict, match=f"is already {ended}"):
         governing.confirm(proposal_id=waiting.uuid, actor=make_admin("agnes"), password=PASSWORD)
@@ -267,16 +303,26 @@ def test_one_change_is_proposed_once(project, adam, adele, otto, waiting):
 def test_who_is_an_organisation_admin_is_changed_by_two_as_well(adam, adele, otto):
     made = governing.change(person=otto, role=ADMIN, project=None, gives=True, actor=adam, password=PASSWORD)
     governing.confirm(proposal_id=made.uuid, actor=adele, password=PASSWORD)
-    assert sorted(policy.organisation_admins().values_list("username", flat=True)) == ["adam", "adele", "otto"]
+    assert sorted(policy.organisation_admins().values_list("username", flat=True)) == [
+        "adam",
+        "adele",
+        "otto",
+    ]
 
-    removal = governing.change(person=adele, role=ADMIN, project=None, gives=False, actor=adam, password=PASSWORD)
+    removal = governing.change(
+        person=adele, role=ADMIN, project=None, gives=False, actor=adam, password=PASSWORD
+    )
     with pytest.raises(Refused, match="is an organisation admin"):
         actions.deactivate_user(user_id=adele.uuid, actor=adam)
     governing.confirm(proposal_id=removal.uuid, actor=User.objects.get(pk=otto.pk), password=PASSWORD)
     actions.deactivate_user(user_id=adele.uuid, actor=adam)
 
     assert sorted(policy.organisation_admins().values_list("username", flat=True)) == ["adam", "otto"]
-    assert [verb for verb, _, _ in events_about(adele)] == ["access.role_proposed", "access.admin_revoked", "access.user_deactivated"]
+    assert [verb for verb, _, _ in events_about(adele)] == [
+        "access.role_proposed",
+        "access.admin_revoked",
+        "access.user_deactivated",
+    ]
 
 
 def test_the_last_admin_stays_one_and_no_admin_is_made_with_the_account(adam):
@@ -285,13 +331,17 @@ def test_the_last_admin_stays_one_and_no_admin_is_made_with_the_account(adam):
     with pytest.raises(Refused, match="the only organisation admin"):
         governing.change(person=adam, role=ADMIN, project=None, gives=False, actor=adam, password=PASSWORD)
     with pytest.raises(PermissionDenied):
-        actions.create_user(username="eve", display_name="Eve", email="", password=PASSWORD, actor=adam, admin=True)
+        actions.create_user(
+            username="eve", display_name="Eve", email="", password=PASSWORD, actor=adam, admin=True
+        )
 
     assert state() == before
 
 
 @ROOTS
-def test_an_admin_with_a_part_in_a_project_deactivates_none_of_those_who_govern_it(project, adam, gita, lee, ana, root):
+def test_an_admin_with_a_part_in_a_project_deactivates_none_of_those_who_govern_it(
+    project, adam, gita, lee, ana, root
+):
     actions.grant(user=adam, role=Role.ENGINEER, root=root(project, lee), actor=None)
     before = state()
 
@@ -315,7 +365,9 @@ def test_who_makes_a_project_names_its_lead_and_is_not_it(adam, otto, client_for
 
     made = Project.objects.get(slug="new")
     assert roles_of(otto, made) == ([] if second else [Role.LEAD])
-    assert list(RoleProposal.objects.values_list("project", "role", "person")) == ([(made.pk, "lead", otto.pk)] if second else [])
+    assert list(RoleProposal.objects.values_list("project", "role", "person")) == (
+        [(made.pk, "lead", otto.pk)] if second else []
+    )
 
 
 @pytest.mark.postgres
@@ -331,8 +383,12 @@ def test_the_pages_propose_show_confirm_and_end(project, adam, adele, otto, gita
     for path in (about, "/access/people/"):
         assert "Otto becomes Auditor" in second.get(path).content.decode()
     assert "Otto becomes Auditor" in client_for(lee).get(about).content.decode()
-    assert second.post(f"/access/proposals/{proposal.uuid}/confirm/", {"password": "guess"}).status_code == 422
-    assert second.post(f"/access/proposals/{proposal.uuid}/confirm/", {"password": PASSWORD}).status_code == 302
+    assert (
+        second.post(f"/access/proposals/{proposal.uuid}/confirm/", {"password": "guess"}).status_code == 422
+    )
+    assert (
+        second.post(f"/access/proposals/{proposal.uuid}/confirm/", {"password": PASSWORD}).status_code == 302
+    )
     assert roles_of(otto, project) == [Role.AUDITOR]
 
     removal = form | {"governing-user": "gita", "governing-role": "governance"}
@@ -341,8 +397,10 @@ def test_the_pages_propose_show_confirm_and_end(project, adam, adele, otto, gita
     admin = {"admin-user": "otto", "admin-password": PASSWORD, "admin-gives": "1"}
     assert first.post("/access/people/admins/", admin).status_code == 302
     assert list(RoleProposal.objects.order_by("pk").values_list("role", "gives", "state")) == [
-        ("auditor", True, "confirmed"), ("governance", False, "rejected"), ("admin", True, "open"),
-    ]  # fmt: skip
+        ("auditor", True, "confirmed"),
+        ("governance", False, "rejected"),
+        ("admin", True, "open"),
+    ]
 
 
 def test_a_lead_is_refused_by_every_door(project, lee, otto, gita, client_for):
@@ -351,9 +409,24 @@ def test_a_lead_is_refused_by_every_door(project, lee, otto, gita, client_for):
     api = {"user": str(otto.uuid), "role": "governance", "password": PASSWORD}
 
     assert client.post(f"/access/projects/{project.uuid}/grant/", page).status_code == 403
-    assert client.post(f"/access/projects/{project.uuid}/grant/", {"user": "otto", "role": "governance"}).status_code == 422
-    assert client.post(f"/api/v1/projects/{project.uuid}/members/", api, content_type="application/json").status_code == 403
-    assert client.delete(f"/api/v1/projects/{project.uuid}/members/", api, content_type="application/json").status_code == 403
+    assert (
+        client.post(
+            f"/access/projects/{project.uuid}/grant/", {"user": "otto", "role": "governance"}
+        ).status_code
+        == 422
+    )
+    assert (
+        client.post(
+            f"/api/v1/projects/{project.uuid}/members/", api, content_type="application/json"
+        ).status_code
+        == 403
+    )
+    assert (
+        client.delete(
+            f"/api/v1/projects/{project.uuid}/members/", api, content_type="application/json"
+        ).status_code
+        == 403
+    )
 
     assert state() == before
 
@@ -364,10 +437,20 @@ def test_the_api_proposes_lists_confirms_and_ends(project, adam, adele, otto, cl
     path = f"/api/v1/projects/{project.uuid}/members/"
 
     made = first.post(path, body, **kind)
-    assert (made.status_code, made.json()["state"], made.json()["project"]) == (202, "open", str(project.uuid))
+    assert (made.status_code, made.json()["state"], made.json()["project"]) == (
+        202,
+        "open",
+        str(project.uuid),
+    )
     assert [row["uuid"] for row in second.get("/api/v1/role-proposals/").json()] == [made.json()["uuid"]]
-    done = second.post(f"/api/v1/role-proposals/{made.json()['uuid']}/confirm/", {"password": PASSWORD}, **kind)
-    assert (done.status_code, done.json()["state"], roles_of(otto, project)) == (200, "confirmed", [Role.LEAD])
+    done = second.post(
+        f"/api/v1/role-proposals/{made.json()['uuid']}/confirm/", {"password": PASSWORD}, **kind
+    )
+    assert (done.status_code, done.json()["state"], roles_of(otto, project)) == (
+        200,
+        "confirmed",
+        [Role.LEAD],
+    )
     taken = first.delete(path, body, **kind).json()
     assert first.post(f"/api/v1/role-proposals/{taken['uuid']}/end/").json()["state"] == "withdrawn"
 
@@ -376,7 +459,13 @@ def test_a_lead_is_offered_the_people_of_their_projects_and_an_admin_all(project
     make_person("zoe", project=make_project("other"), role=Role.ANALYST)
 
     assert list(known_people(lee).values_list("username", flat=True)) == ["ana", "lee"]
-    assert list(known_people(adam).values_list("username", flat=True)) == ["adam", "ana", "lee", "otto", "zoe"]
+    assert list(known_people(adam).values_list("username", flat=True)) == [
+        "adam",
+        "ana",
+        "lee",
+        "otto",
+        "zoe",
+    ]
     assert not known_people(otto).exists()
 
 

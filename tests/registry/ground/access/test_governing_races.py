@@ -1,4 +1,6 @@
-"""Admins who act at the same moment, in real threads. PostgreSQL alone, since SQLite runs one writer at a time anyway."""
+"""Admins who act at the same moment, in real threads. PostgreSQL alone, since SQLite runs one writer at a
+time anyway.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,9 @@ def test_two_admins_who_confirm_that_the_other_goes_leave_one(adam):
 
 def test_a_proposal_that_is_confirmed_and_refused_at_once_ends_in_one_of_both(adam):
     adele, anna = make_admin("adele"), make_admin("anna")
-    wanted = governing.change(person=anna, role=ADMIN, project=None, gives=False, actor=adam, password=PASSWORD)
+    wanted = governing.change(
+        person=anna, role=ADMIN, project=None, gives=False, actor=adam, password=PASSWORD
+    )
 
     ended = at_once(
         lambda: governing.confirm(proposal_id=wanted.uuid, actor=adele, password=PASSWORD),
@@ -43,4 +47,8 @@ def test_a_proposal_that_is_confirmed_and_refused_at_once_ends_in_one_of_both(ad
     )
 
     state = RoleProposal.objects.get().state
-    assert (ended["done"], sum(ended.values()), policy.organisation_admins().count()) == (1, 2, 2 if state == "confirmed" else 3)
+    assert (ended["done"], sum(ended.values()), policy.organisation_admins().count()) == (
+        1,
+        2,
+        2 if state == "confirmed" else 3,
+    )

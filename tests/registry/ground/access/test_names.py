@@ -1,4 +1,6 @@
-"""No two people read the same; who changes a name is in the audit log; the user name is beside it where people approve."""
+"""No two people read the same; who changes a name is in the audit log; the user name is beside it where
+people approve.
+"""
 
 import json
 
@@ -116,12 +118,15 @@ class Late:
         return getattr(self.manager, name)
 
 
-def test_a_name_that_reads_like_a_user_name_is_found_in_as_many_statements_however_many_accounts_there_are(db):
+def test_a_name_that_reads_like_a_user_name_is_found_in_as_many_statements_however_many_accounts_there_are(
+    db,
+):
     eve = create_user(username="eve", display_name="Eve", email="", password=None, actor=None)
     counted = []
     for number in (1, 30):
         User.objects.bulk_create(
-            User(username=f"person-{number}-{at}", username_key=names.key(f"person-{number}-{at}")) for at in range(number)
+            User(username=f"person-{number}-{at}", username_key=names.key(f"person-{number}-{at}"))
+            for at in range(number)
         )
         with CaptureQueriesContext(connection) as asked, pytest.raises(Refused):
             rename(actor=eve, name=f"Person-{number}-0")

@@ -30,13 +30,17 @@ def test_others_give_no_roles(project, client_for, request, who, status):
     person, otto = request.getfixturevalue(who), request.getfixturevalue("otto")
     before = roles_of(otto, project)
 
-    answer = client_for(person).post(f"/access/projects/{project.uuid}/grant/", {"user": "otto", "role": "analyst"})
+    answer = client_for(person).post(
+        f"/access/projects/{project.uuid}/grant/", {"user": "otto", "role": "analyst"}
+    )
 
     assert answer.status_code == status
     assert roles_of(otto, project) == before
 
 
-def test_an_organisation_admin_manages_people_of_any_project_but_sees_no_role_of_their_own(project, adam, otto, client_for):
+def test_an_organisation_admin_manages_people_of_any_project_but_sees_no_role_of_their_own(
+    project, adam, otto, client_for
+):
     client_for(adam).post(f"/access/projects/{project.uuid}/grant/", {"user": "otto", "role": "engineer"})
 
     assert roles_of(otto, project) == [Role.ENGINEER]
@@ -81,12 +85,17 @@ def test_a_deactivated_person_is_out_at_once(adam, mia, client_for):
 
 @pytest.mark.postgres
 def test_only_an_admin_creates_projects(lee, client_for):
-    assert client_for(lee).post("/access/projects/create/", {"name": "Mine", "slug": "mine"}).status_code == 403
+    assert (
+        client_for(lee).post("/access/projects/create/", {"name": "Mine", "slug": "mine"}).status_code == 403
+    )
     assert not Project.objects.filter(slug="mine").exists()
 
 
 def test_no_one_signs_up_alone(client, db):
-    client.post("/accounts/signup/", {"username": "eve", "email": "eve@example.org", "password1": "a long enough phrase"})
+    client.post(
+        "/accounts/signup/",
+        {"username": "eve", "email": "eve@example.org", "password1": "a long enough phrase"},
+    )
 
     assert not User.objects.filter(username="eve").exists()
 
@@ -116,7 +125,9 @@ def test_the_theme_is_kept(mia, client_for):
     assert mia.theme == "dark"
 
 
-@pytest.mark.parametrize("target", ["//evil.example", "/\\evil.example", "https:evil.example", "https://evil.example"])
+@pytest.mark.parametrize(
+    "target", ["//evil.example", "/\\evil.example", "https:evil.example", "https://evil.example"]
+)
 def test_signing_in_never_leads_away_from_the_site(client, mia, target):
     answer = client.post("/accounts/login/", {"login": "mia", "password": PASSWORD, "next": target})
 

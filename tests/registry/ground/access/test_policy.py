@@ -36,15 +36,30 @@ def test_the_page_of_a_project_lists_who_may_do_what(project, mia, client_for):
     assert list(shown) == [action.label for action in roles.ACTIONS.values()]
 
 
-@pytest.mark.parametrize(("action", "allowed"), [
-    ("promotions.approve", {"lee", "gita"}),
-    ("endpoints.roll_back", {"lee", "omar"}),
-    ("labeling.decide", {"ravi"}),
-    ("datasets.read_samples", {"ana", "ravi", "mia", "gita"}),
-    ("training.launch", {"mia", "lee"}),
-])  # fmt: skip
-def test_a_role_allows_what_the_table_lists(project, ana, ravi, mia, lee, gita, omar, aida, otto, adam, action, allowed):
-    everyone = {"ana": ana, "ravi": ravi, "mia": mia, "lee": lee, "gita": gita, "omar": omar, "aida": aida, "otto": otto, "adam": adam}
+@pytest.mark.parametrize(
+    ("action", "allowed"),
+    [
+        ("promotions.approve", {"lee", "gita"}),
+        ("endpoints.roll_back", {"lee", "omar"}),
+        ("labeling.decide", {"ravi"}),
+        ("datasets.read_samples", {"ana", "ravi", "mia", "gita"}),
+        ("training.launch", {"mia", "lee"}),
+    ],
+)
+def test_a_role_allows_what_the_table_lists(
+    project, ana, ravi, mia, lee, gita, omar, aida, otto, adam, action, allowed
+):
+    everyone = {
+        "ana": ana,
+        "ravi": ravi,
+        "mia": mia,
+        "lee": lee,
+        "gita": gita,
+        "omar": omar,
+        "aida": aida,
+        "otto": otto,
+        "adam": adam,
+    }
 
     assert {name for name, person in everyone.items() if policy.can(person, action, project)} == allowed
     assert {person.username for person in policy.who_can(action, project)} == allowed
@@ -125,7 +140,9 @@ def hold(person: User, role: Role, root: Model) -> None:
 
 
 class Agreement(TestCase):
-    """For any people, roles and objects: an object is in the list exactly when the single question says yes."""
+    """For any people, roles and objects: an object is in the list exactly when the single question says
+    yes.
+    """
 
     @classmethod
     def setUpTestData(cls):
@@ -136,7 +153,14 @@ class Agreement(TestCase):
 
     @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
     @given(
-        st.lists(st.tuples(st.integers(0, 2), st.sampled_from(list(Role)), st.sampled_from(["project", "dataset"]), st.integers(0, 1))),
+        st.lists(
+            st.tuples(
+                st.integers(0, 2),
+                st.sampled_from(list(Role)),
+                st.sampled_from(["project", "dataset"]),
+                st.integers(0, 1),
+            )
+        ),
         st.sampled_from(sorted(set(roles.ACTIONS))),
     )
     def test_lists_questions_and_people_agree(self, grants, action):
@@ -153,4 +177,8 @@ class Agreement(TestCase):
                 named = set(policy.who_can(action, subject))
                 assert each[subject.pk] == {person.pk for person in named}
                 for person in people:
-                    assert (subject in listed[person]) == policy.can(person, action, subject) == (person in named)
+                    assert (
+                        (subject in listed[person])
+                        == policy.can(person, action, subject)
+                        == (person in named)
+                    )

@@ -1,4 +1,6 @@
-"""What a view was asked for and allowed its page need not ask again; actions, and all else, ask the database."""
+"""What a view was asked for and allowed its page need not ask again; actions, and all else, ask the
+database.
+"""
 
 from uuid import uuid4
 
@@ -10,7 +12,14 @@ from django.test.utils import CaptureQueriesContext
 
 from datasets_app.datasets.models import Dataset
 from registry.ground.access import policy
-from registry.ground.access.actions import create_token, create_user, deactivate_user, grant, revoke, revoke_token
+from registry.ground.access.actions import (
+    create_token,
+    create_user,
+    deactivate_user,
+    grant,
+    revoke,
+    revoke_token,
+)
 from registry.ground.access.decorators import Needs
 from registry.ground.access.models import ApiToken, User
 from registry.ground.access.policy import roles_of
@@ -37,7 +46,8 @@ def test_the_page_of_a_checked_request_asks_for_no_permission_again(dataset, mia
 
 def test_an_action_asks_anew_whether_the_role_is_still_there(project, dataset, mia, lee):
     MANAGE.check(mia, {"uuid": dataset.uuid})
-    revoke(user=User.objects.get(pk=mia.pk), role=Role.ENGINEER, root=project, actor=lee)  # in another request, at the same time
+    # in another request, at the same time
+    revoke(user=User.objects.get(pk=mia.pk), role=Role.ENGINEER, root=project, actor=lee)
 
     with pytest.raises(PermissionDenied):
         policy.require(mia, "labeling.manage", dataset)
@@ -69,7 +79,8 @@ def test_another_person_another_row_and_another_action_are_asked_for(project, da
 
 
 @pytest.mark.parametrize(
-    ("person", "uuid", "refusal"), [("ana", None, PermissionDenied), ("otto", None, Http404), ("mia", uuid4(), Http404)]
+    ("person", "uuid", "refusal"),
+    [("ana", None, PermissionDenied), ("otto", None, Http404), ("mia", uuid4(), Http404)],
 )
 def test_what_was_refused_is_not_remembered(dataset, person, uuid, refusal, request):
     user, uuid = request.getfixturevalue(person), uuid or dataset.uuid
@@ -93,16 +104,21 @@ CHANGES = {
         username="nora", display_name="Nora", email="", password=PASSWORD, actor=admin
     ),
     "deactivate": lambda project, ana, admin: deactivate_user(user_id=ana.uuid, actor=admin),
-    "end a token of another": lambda project, ana, admin: revoke_token(token_id=ApiToken.objects.get().uuid, actor=admin),
+    "end a token of another": lambda project, ana, admin: revoke_token(
+        token_id=ApiToken.objects.get().uuid, actor=admin
+    ),
     "give a role": lambda project, ana, admin: grant(user=ana, role=Role.ENGINEER, root=project, actor=admin),
     "take a role": lambda project, ana, admin: revoke(user=ana, role=Role.ANALYST, root=project, actor=admin),
 }
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_who_was_an_organisation_admin_when_the_request_began_and_is_none_now_changes_nothing(project, ana, adam, change):
+def test_who_was_an_organisation_admin_when_the_request_began_and_is_none_now_changes_nothing(
+    project, ana, adam, change
+):
     create_token(user=ana, name="nightly", scopes=["read"], days=1)
-    User.objects.filter(pk=adam.pk).update(is_organisation_admin=False)  # in another request, at the same time
+    # in another request, at the same time
+    User.objects.filter(pk=adam.pk).update(is_organisation_admin=False)
     before = Event.objects.count(), roles_of(ana, project)
 
     with pytest.raises(PermissionDenied):

@@ -32,11 +32,17 @@ def test_no_one_gives_a_role_to_themself(project, request, client_for, who, held
     client = client_for(person)
 
     if by == "page":
-        form = {"governing-user": person.username, "governing-role": "governance", "governing-password": PASSWORD}
+        form = {
+            "governing-user": person.username,
+            "governing-role": "governance",
+            "governing-password": PASSWORD,
+        }
         answer = client.post(f"/access/projects/{project.uuid}/grant/", form)
     else:
         form = {"user": str(person.uuid), "role": "governance", "password": PASSWORD}
-        answer = client.post(f"/api/v1/projects/{project.uuid}/members/", form, content_type="application/json")
+        answer = client.post(
+            f"/api/v1/projects/{project.uuid}/members/", form, content_type="application/json"
+        )
 
     assert answer.status_code == 403
     assert roles_of(person, project) == held
@@ -55,7 +61,9 @@ def test_a_token_for_asking_endpoints_reads_nothing_of_the_product(project, mia,
     _, secret = create_token(user=mia, name="client", scopes=[scope], days=1)
 
     for address in ("datasets/", "me/", "jobs/", "audit/events/", f"projects/{project.uuid}/members/"):
-        assert client.get(f"/api/v1/{address}", headers={"Authorization": f"Bearer {secret}"}).status_code == 403
+        assert (
+            client.get(f"/api/v1/{address}", headers={"Authorization": f"Bearer {secret}"}).status_code == 403
+        )
 
 
 def test_a_token_opens_no_page(mia, client):
@@ -67,7 +75,9 @@ def test_a_token_opens_no_page(mia, client):
     assert answer["Location"].startswith("/accounts/login/")
 
 
-def test_a_lead_reads_no_events_of_the_installation_while_an_auditor_does(project, lee, aida, ana, client_for):
+def test_a_lead_reads_no_events_of_the_installation_while_an_auditor_does(
+    project, lee, aida, ana, client_for
+):
     create_token(user=ana, name="nightly", scopes=["read"], days=1)
     made = Event.objects.get(verb=Verb.TOKEN_CREATED)
 

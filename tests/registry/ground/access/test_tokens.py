@@ -65,7 +65,11 @@ def test_a_token_that_ended_is_refused(mia, spoil):
     answer = ask("lc_nonsense" if spoil == "unknown" else secret)
 
     assert answer.status_code == 401
-    assert answer.json() == {"code": "authentication_failed", "message": "The token is unknown, expired, or revoked.", "fields": {}}
+    assert answer.json() == {
+        "code": "authentication_failed",
+        "message": "The token is unknown, expired, or revoked.",
+        "fields": {},
+    }
 
 
 def test_a_token_without_the_scope_changes_nothing(mia):
@@ -80,7 +84,12 @@ def test_a_token_without_the_scope_changes_nothing(mia):
 def test_a_token_cannot_give_roles(project, lee, otto):
     _, secret = create_token(user=lee, name="all", scopes=ApiToken.Scope.values, days=1)
 
-    answer = ask(secret, f"/api/v1/projects/{project.uuid}/members/", "post", data={"user": str(otto.uuid), "role": "lead"})
+    answer = ask(
+        secret,
+        f"/api/v1/projects/{project.uuid}/members/",
+        "post",
+        data={"user": str(otto.uuid), "role": "lead"},
+    )
 
     assert answer.status_code == 403
     assert not otto.groups.exists()

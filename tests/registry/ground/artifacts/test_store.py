@@ -1,4 +1,6 @@
-"""Bytes are kept once, under their digest; what is damaged is refused, and a folder is laid out whole or not at all."""
+"""Bytes are kept once, under their digest; what is damaged is refused, and a folder is laid out whole or not
+at all.
+"""
 
 import hashlib
 import os
@@ -43,7 +45,12 @@ def test_the_same_bytes_are_kept_once():
     first = actions.put_bytes(TEXT, media_type="text/plain")
     second = actions.put_bytes(TEXT, media_type="application/json")
 
-    assert (first.pk, first.digest, first.size, second.media_type) == (second.pk, DIGEST, len(TEXT), "text/plain")
+    assert (first.pk, first.digest, first.size, second.media_type) == (
+        second.pk,
+        DIGEST,
+        len(TEXT),
+        "text/plain",
+    )
     assert Blob.objects.count() == 1
     assert files_in_store() == [DIGEST]
 
@@ -119,7 +126,9 @@ def test_a_folder_is_noted_in_as_many_statements_however_many_files_it_has(model
         kept = actions.put_folder(model)
 
     assert len(kept.files) == 23
-    assert set(Blob.objects.values_list("digest", "size")) == {(file["sha256"], file["size"]) for file in kept.files}
+    assert set(Blob.objects.values_list("digest", "size")) == {
+        (file["sha256"], file["size"]) for file in kept.files
+    }
     assert sorted(Blob.objects.values_list("digest", flat=True)) == files_in_store()
 
 
@@ -228,7 +237,9 @@ def ends_in_a_dot(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "trick", [link, linked_folder, pipe, hidden, backslash, line_break, ends_in_a_dot], ids=lambda trick: trick.__name__
+    "trick",
+    [link, linked_folder, pipe, hidden, backslash, line_break, ends_in_a_dot],
+    ids=lambda trick: trick.__name__,
 )
 def test_a_name_or_link_that_leads_elsewhere_is_refused_and_nothing_is_kept(model, trick):
     trick(model)

@@ -17,26 +17,20 @@ pytestmark = pytest.mark.postgres
 
 # Adding or removing a table here changes what the product promises: give the reason in the commit.
 IMMUTABLE = {
-    "access.project",
-    "artifacts.blob", "artifacts.folder",
-    "catalog.card", "catalog.endpoint", "catalog.freeze", "catalog.modelversion", "catalog.registeredmodel",
-    "datasets.export", "datasets.item", "datasets.upload",
-    "drift.baseline", "drift.driftreport", "drift.episode", "drift.textcheck",
-    "endpoints.deployment", "endpoints.fault",
-    "evaluation.analysis", "evaluation.comparison", "evaluation.evaluation",
-    "queues.annotation", "queues.comment", "queues.comment_mentioned", "exchange.correction", "queues.decision",
-    "queues.decision_annotations", "exchange.export", "assist.fit", "queues.gold",
-    "schemas.guidelineproposal", "schemas.label", "schemas.labelchange", "schemas.labelschema", "quality.qualityreport",
-    "prelabels.retiredsource", "assist.rule", "queues.slotskip", "prelabels.suggestion",
-    "ledger.checkpoint", "ledger.event",
-    "notices.outbox",
-    "policies.policy",
-    "promotions.gateresult", "promotions.promotioncomment", "promotions.verdict",
-    "retraining.pick", "retraining.proposal",
-    "rollouts.look", "rollouts.rollout", "rollouts.segment",
-    "scanning.duplicategroup", "scanning.groupmember", "snapshots.export", "snapshots.snapshot", "snapshots.splitassignment",
-    "trace.neighbour", "training.basemodel", "training.sweep",
-    "traffic.feedback", "traffic.guardtrip", "traffic.outcome", "traffic.prediction", "traffic.shadowanswer",
+    "access.project", "artifacts.blob", "artifacts.folder", "catalog.card", "catalog.endpoint",
+    "catalog.freeze", "catalog.modelversion", "catalog.registeredmodel", "datasets.export", "datasets.item",
+    "datasets.upload", "drift.baseline", "drift.driftreport", "drift.episode", "drift.textcheck",
+    "endpoints.deployment", "endpoints.fault", "evaluation.analysis", "evaluation.comparison",
+    "evaluation.evaluation", "queues.annotation", "queues.comment", "queues.comment_mentioned",
+    "exchange.correction", "queues.decision", "queues.decision_annotations", "exchange.export", "assist.fit",
+    "queues.gold", "schemas.guidelineproposal", "schemas.label", "schemas.labelchange", "schemas.labelschema",
+    "quality.qualityreport", "prelabels.retiredsource", "assist.rule", "queues.slotskip",
+    "prelabels.suggestion", "ledger.checkpoint", "ledger.event", "notices.outbox", "policies.policy",
+    "promotions.gateresult", "promotions.promotioncomment", "promotions.verdict", "retraining.pick",
+    "retraining.proposal", "rollouts.look", "rollouts.rollout", "rollouts.segment", "scanning.duplicategroup",
+    "scanning.groupmember", "snapshots.export", "snapshots.snapshot", "snapshots.splitassignment",
+    "trace.neighbour", "training.basemodel", "training.sweep", "traffic.feedback", "traffic.guardtrip",
+    "traffic.outcome", "traffic.prediction", "traffic.shadowanswer",
 }  # fmt: skip
 
 
@@ -46,7 +40,9 @@ def test_every_immutable_table_is_named_here():
 
 @pytest.mark.django_db
 def test_every_immutable_table_has_its_triggers():
-    wanted = {f"{model._meta.db_table}_no_{event}" for model in protected_models() for event in ("update", "delete")}
+    wanted = {
+        f"{model._meta.db_table}_no_{event}" for model in protected_models() for event in ("update", "delete")
+    }
     if connection.vendor == "postgresql":
         wanted |= {f"{model._meta.db_table}_no_truncate" for model in protected_models()}
         query = "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal"
@@ -123,9 +119,21 @@ def test_a_table_that_lacks_its_newest_columns_is_protected_by_the_others():
     protect_tables()
 
     columns = fixed_columns(connection, apps.get_model("queues", "Gold"))
-    assert columns == ['"id"', '"uuid"', '"dataset_id"', '"item_id"', '"label_id"', '"value"', '"place"', '"set_by_id"', '"created_at"']
+    assert columns == [
+        '"id"',
+        '"uuid"',
+        '"dataset_id"',
+        '"item_id"',
+        '"label_id"',
+        '"value"',
+        '"place"',
+        '"set_by_id"',
+        '"created_at"',
+    ]
     with connection.cursor() as cursor:
-        query = {"postgresql": "SELECT tgname FROM pg_trigger", "sqlite": "SELECT name FROM sqlite_master"}[connection.vendor]
+        query = {"postgresql": "SELECT tgname FROM pg_trigger", "sqlite": "SELECT name FROM sqlite_master"}[
+            connection.vendor
+        ]
         cursor.execute(query)
         assert {"queues_gold_no_update", "queues_gold_no_delete"} <= {name for (name,) in cursor.fetchall()}
 

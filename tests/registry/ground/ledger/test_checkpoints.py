@@ -1,4 +1,6 @@
-"""What was signed stays: rows and files say the same, none is missing, none contradicts, and no tail waits longer than its interval."""
+"""What was signed stays: rows and files say the same, none is missing, none contradicts, and no tail waits
+longer than its interval.
+"""
 
 import json
 from datetime import timedelta
@@ -77,7 +79,9 @@ def test_a_row_that_contradicts_the_files_is_found(chain, file):
 @pytest.mark.postgres
 def test_altered_columns_of_a_row_are_found(chain):
     row = Checkpoint.objects.latest("pk")
-    behind_its_back("UPDATE ledger_checkpoint SET at = %s WHERE id = %s", timezone.now() - timedelta(days=1), row.pk)
+    behind_its_back(
+        "UPDATE ledger_checkpoint SET at = %s WHERE id = %s", timezone.now() - timedelta(days=1), row.pk
+    )
 
     assert found() == [("checkpoint-altered", f"checkpoint {row.uuid}")]
 
@@ -92,14 +96,19 @@ def test_a_row_without_a_signature_is_found(chain):
 def test_a_deleted_file_is_found(chain, file):
     file.unlink()
 
-    assert faults()[0].detail == "The file is missing, with it 2 checkpoints with a row in the database, the first at event 1."
+    assert (
+        faults()[0].detail
+        == "The file is missing, with it 2 checkpoints with a row in the database, the first at event 1."
+    )
     assert found() == [("checkpoint-not-on-disk", str(file))]
 
 
 def test_a_deleted_line_is_found(chain, file):
     file.write_text(file.read_text().splitlines()[1] + "\n")
 
-    assert faults()[0].detail == "The file lacks 1 checkpoint with a row in the database, the first at event 1."
+    assert (
+        faults()[0].detail == "The file lacks 1 checkpoint with a row in the database, the first at event 1."
+    )
 
 
 def test_a_deleted_row_is_found(chain, file):
@@ -115,7 +124,10 @@ def test_a_row_and_a_line_that_are_both_missing_are_found_by_a_kept_copy(chain, 
     behind_its_back("DELETE FROM ledger_checkpoint WHERE chain = %s", chain)
 
     assert found() == []  # nothing here says that there ever was one; ten minutes later the tail is late
-    assert found([kept]) == [("checkpoint-not-in-database", f"{kept}, line 1"), ("checkpoint-not-in-database", f"{kept}, line 2")]
+    assert found([kept]) == [
+        ("checkpoint-not-in-database", f"{kept}, line 1"),
+        ("checkpoint-not-in-database", f"{kept}, line 2"),
+    ]
 
 
 @pytest.mark.parametrize("line", ["{}", "no json", '{"document": {}, "signature": {}}'])
@@ -160,7 +172,10 @@ class Died(BaseException):
     """The process ended here."""
 
 
-STEPS = {"after the marker": "registry.ground.ledger.models.Checkpoint.save", "after the row": "registry.ground.ledger.checkpoints.append"}
+STEPS = {
+    "after the marker": "registry.ground.ledger.models.Checkpoint.save",
+    "after the row": "registry.ground.ledger.checkpoints.append",
+}
 
 
 @pytest.mark.parametrize("died", STEPS)
@@ -195,7 +210,10 @@ def test_a_marker_excuses_the_newest_checkpoint_alone(chain, file):
     for row in Checkpoint.objects.all():
         checkpoints.marker(row.uuid).touch()
 
-    assert faults()[0].detail == "The file is missing, with it 1 checkpoint with a row in the database, the first at event 1."
+    assert (
+        faults()[0].detail
+        == "The file is missing, with it 1 checkpoint with a row in the database, the first at event 1."
+    )
 
 
 @pytest.mark.parametrize("name", ["!", "../../elsewhere", "00000000-0000-0000-0000-000000000000"])
@@ -207,7 +225,11 @@ def test_a_chain_without_events_is_not_signed_and_does_not_block_others(project,
     assert [row.chain for row in checkpoints.sign_checkpoints()] == [chain]
     assert found() == [("head-differs", f"chain {name}, event 1")]
     Chain.objects.filter(name=name).delete()
-    assert (checkpoints.sign_checkpoints(), found(), list(checkpoints.folder().glob("*.pending"))) == ([], [], [])
+    assert (checkpoints.sign_checkpoints(), found(), list(checkpoints.folder().glob("*.pending"))) == (
+        [],
+        [],
+        [],
+    )
 
 
 def test_a_head_that_is_no_event_is_not_signed(project, chain):
@@ -223,14 +245,19 @@ def test_a_head_that_is_no_event_is_not_signed(project, chain):
 
 
 def test_a_marker_of_what_has_no_file_is_taken_away_and_its_row_is_a_fault(project, chain):
-    row = Checkpoint.objects.create(chain="!", seq=1, hash="f" * 64, at=timezone.now(), document=signed(chain="!"))
+    row = Checkpoint.objects.create(
+        chain="!", seq=1, hash="f" * 64, at=timezone.now(), document=signed(chain="!")
+    )
     checkpoints.marker(row.uuid).touch()
     with transaction.atomic():
         record(None, Verb.DATASET_CREATED, project, project=project.uuid)
 
     assert [row.chain for row in checkpoints.sign_checkpoints()] == [chain]
     assert list(checkpoints.folder().glob("*.pending")) == []
-    assert found() == [("checkpoint-unreadable", f"checkpoint {row.uuid}"), ("checkpoint-not-on-disk", "chain !")]
+    assert found() == [
+        ("checkpoint-unreadable", f"checkpoint {row.uuid}"),
+        ("checkpoint-not-on-disk", "chain !"),
+    ]
 
 
 @pytest.mark.django_db(transaction=True)

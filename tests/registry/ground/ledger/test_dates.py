@@ -1,4 +1,6 @@
-"""No event is dated before it could be recorded, by the events and signings around it; a clock that was set back dates nothing back."""
+"""No event is dated before it could be recorded, by the events and signings around it; a clock that was set
+back dates nothing back.
+"""
 
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -48,7 +50,8 @@ def where(event):
     [
         (NOON, NOON + HOUR, [], NOON),  # the event before
         (NOON - DAY, NOON, [NOON - HOUR], NOON - HOUR),  # a signing that did not find it there
-        (NOON - DAY, NOON, [NOON - HOUR, NOON - CLOCKS], NOON - HOUR),  # one of the same turn, as far as clocks tell
+        # one of the same turn, as far as clocks tell
+        (NOON - DAY, NOON, [NOON - HOUR, NOON - CLOCKS], NOON - HOUR),
         (NOON + DAY, NOON, [NOON + DAY], NOON),  # a clock that was set back
     ],
 )

@@ -1,4 +1,6 @@
-"""A name is bound to its events: it can be erased, but not altered; renamed people keep their former name there."""
+"""A name is bound to its events: it can be erased, but not altered; renamed people keep their former name
+there.
+"""
 
 import json
 
@@ -64,8 +66,12 @@ ANOTHER = "(SELECT MIN(id) FROM ledger_event)"
 FORGERIES = {
     "the text": "UPDATE ledger_name SET text = 'Lee' WHERE subject = %s",
     "text and event": f"UPDATE ledger_name SET text = 'Lee', event_id = {ANOTHER} WHERE subject = %s",
-    "text, event and salt": f"UPDATE ledger_name SET text = 'Lee', event_id = {ANOTHER}, salt = '' WHERE subject = %s",
-    "a name more": f"INSERT INTO ledger_name (subject, text, salt, event_id) VALUES (%s, 'Lee', '', {ANOTHER})",
+    "text, event and salt": (
+        f"UPDATE ledger_name SET text = 'Lee', event_id = {ANOTHER}, salt = '' WHERE subject = %s"
+    ),
+    "a name more": (
+        f"INSERT INTO ledger_name (subject, text, salt, event_id) VALUES (%s, 'Lee', '', {ANOTHER})"
+    ),
 }
 
 

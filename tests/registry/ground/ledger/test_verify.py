@@ -1,4 +1,6 @@
-"""Whatever is done to a chain behind its back, verification names the rule that was broken and the first event that does not fit."""
+"""Whatever is done to a chain behind its back, verification names the rule that was broken and the first
+event that does not fit.
+"""
 
 import io
 
@@ -36,7 +38,11 @@ def test_an_untouched_chain_is_whole(chain):
 
 def test_an_altered_payload_is_found(chain):
     event = Event.objects.get(chain=chain, seq=3)
-    behind_its_back("UPDATE ledger_event SET canonical = %s WHERE id = %s", event.canonical.replace('"number":1', '"number":9'), event.pk)
+    behind_its_back(
+        "UPDATE ledger_event SET canonical = %s WHERE id = %s",
+        event.canonical.replace('"number":1', '"number":9'),
+        event.pk,
+    )
 
     assert found() == [("event-altered", at(chain, 3))]
 
@@ -50,7 +56,12 @@ def test_an_altered_column_is_found_though_the_bytes_are_whole(chain):
 def test_an_altered_event_whose_hash_was_recomputed_breaks_the_next_one(chain):
     event = Event.objects.get(chain=chain, seq=3)
     forged = event.canonical.replace('"number":1', '"number":9')
-    behind_its_back("UPDATE ledger_event SET canonical = %s, hash = %s WHERE id = %s", forged, rules.event_hash(forged), event.pk)
+    behind_its_back(
+        "UPDATE ledger_event SET canonical = %s, hash = %s WHERE id = %s",
+        forged,
+        rules.event_hash(forged),
+        event.pk,
+    )
 
     assert found() == [("event-out-of-order", at(chain, 4))]
 
@@ -117,13 +128,28 @@ def test_a_replaced_chain_is_found_by_a_signed_checkpoint(chain, project):
 def write_event(chain: str, *, project: str | None, **payload: object) -> None:
     """The first event of a chain, as written into the tables by someone who knows how it is hashed."""
     document = {
-        "chain": chain, "seq": 1, "at": timezone.now().isoformat(timespec="microseconds"), "verb": Verb.DATASET_CREATED, "actor": "system",
-        "object_type": "datasets.dataset", "object_id": chain, "project": project, "payload": {}, "names": {},
-        "form": rules.FORM, "previous": rules.GENESIS, **payload,
-    }  # fmt: skip
+        "chain": chain,
+        "seq": 1,
+        "at": timezone.now().isoformat(timespec="microseconds"),
+        "verb": Verb.DATASET_CREATED,
+        "actor": "system",
+        "object_type": "datasets.dataset",
+        "object_id": chain,
+        "project": project,
+        "payload": {},
+        "names": {},
+        "form": rules.FORM,
+        "previous": rules.GENESIS,
+        **payload,
+    }
     canonical = bundle.canonical_json(document).decode()
-    columns = {name: document[name] for name in ("chain", "seq", "at", "verb", "actor", "object_type", "object_id", "project")}
-    made = Event.objects.create(**columns, canonical=canonical, previous_hash=rules.GENESIS, hash=rules.event_hash(canonical))
+    columns = {
+        name: document[name]
+        for name in ("chain", "seq", "at", "verb", "actor", "object_type", "object_id", "project")
+    }
+    made = Event.objects.create(
+        **columns, canonical=canonical, previous_hash=rules.GENESIS, hash=rules.event_hash(canonical)
+    )
     Chain.objects.create(name=chain, seq=1, hash=made.hash)
 
 
@@ -150,7 +176,8 @@ def test_an_event_in_a_chain_that_is_not_its_projects_is_found(chain, about):
 
 
 @pytest.mark.parametrize(
-    ("form", "rule"), [(0, "event-of-unknown-form"), (rules.FORM + 1, "event-of-unknown-form"), (True, "event-altered")]
+    ("form", "rule"),
+    [(0, "event-of-unknown-form"), (rules.FORM + 1, "event-of-unknown-form"), (True, "event-altered")],
 )
 def test_an_event_of_another_form_is_found(chain, project, form, rule):
     """It may state less, and would vouch for whatever a row says."""
@@ -169,7 +196,10 @@ def test_an_event_without_form_or_names_is_none(chain, project, part):
 def test_an_event_that_is_no_event_is_found_though_its_hash_fits(chain):
     for text in ("no JSON", "[]", '{"at": "never"}', "[" * 10_000):
         behind_its_back(
-            "UPDATE ledger_event SET canonical = %s, hash = %s WHERE chain = %s AND seq = 3", text, rules.event_hash(text), chain
+            "UPDATE ledger_event SET canonical = %s, hash = %s WHERE chain = %s AND seq = 3",
+            text,
+            rules.event_hash(text),
+            chain,
         )
 
         assert found() == [("event-altered", at(chain, 3))]
@@ -179,7 +209,9 @@ def test_a_date_at_the_beginning_of_time_is_a_fault_and_no_end_of_the_verificati
     """Of the second event, where nothing was signed, and with another one after it."""
     first = "0001-01-01T00:00:00.000000+00:00"
     rewrite(chain, lambda document: document | ({"at": first} if document["seq"] == 2 else {}))
-    behind_its_back("UPDATE ledger_event SET at = %s WHERE chain = %s AND seq = 2", first.replace("T", " "), chain)
+    behind_its_back(
+        "UPDATE ledger_event SET at = %s WHERE chain = %s AND seq = 2", first.replace("T", " "), chain
+    )
     checkpoints.sign_checkpoints()
 
     assert found() == [("dated-back", at(chain, 2))]
@@ -194,26 +226,46 @@ ALTERED = [("event-altered", "chain {chain}, event 3")]
     [
         ("UPDATE ledger_event SET canonical = CAST(x'ff' AS TEXT) WHERE seq = 3 AND chain = %s", ALTERED),
         ("UPDATE ledger_event SET canonical = x'7b7d' WHERE seq = 3 AND chain = %s", ALTERED),
-        ("UPDATE ledger_event SET at = 'never' WHERE chain = %s AND seq = 3", [("row-unreadable", "{chain}")]),
+        (
+            "UPDATE ledger_event SET at = 'never' WHERE chain = %s AND seq = 3",
+            [("row-unreadable", "{chain}")],
+        ),
         ("UPDATE ledger_chain SET seq = 'many' WHERE name = %s", [("row-unreadable", "{chain}")]),
-        ("UPDATE ledger_checkpoint SET at = 'never' WHERE chain = %s", [("checkpoint-altered", "checkpoint {uuid}")]),
-        ("UPDATE ledger_checkpoint SET uuid = 'none' WHERE chain = %s", [("row-unreadable", "checkpoints, row {checkpoint}")]),
-        ("UPDATE ledger_name SET text = x'ff' WHERE subject = %s", [("name-altered", "name {name} of {chain}")]),
+        (
+            "UPDATE ledger_checkpoint SET at = 'never' WHERE chain = %s",
+            [("checkpoint-altered", "checkpoint {uuid}")],
+        ),
+        (
+            "UPDATE ledger_checkpoint SET uuid = 'none' WHERE chain = %s",
+            [("row-unreadable", "checkpoints, row {checkpoint}")],
+        ),
+        (
+            "UPDATE ledger_name SET text = x'ff' WHERE subject = %s",
+            [("name-altered", "name {name} of {chain}")],
+        ),
         (
             "UPDATE access_project SET uuid = 'none' WHERE 'x' <> %s",
             [("not-in-database", "projects, {chain}"), ("row-unreadable", "projects, row {project}")],
         ),
     ],
-)  # fmt: skip
+)
 def test_one_damaged_value_is_one_fault_and_all_else_is_verified(chain, project, damage, expected):
     checkpoints.sign_checkpoints()
     signed, name = Checkpoint.objects.get(chain=chain), Name.objects.get(subject=chain)
-    places = {"chain": chain, "project": project.pk, "name": name.pk, "checkpoint": signed.pk, "uuid": signed.uuid}
+    places = {
+        "chain": chain,
+        "project": project.pk,
+        "name": name.pk,
+        "checkpoint": signed.pk,
+        "uuid": signed.uuid,
+    }
     elsewhere = ("head-differs", at("installation", Chain.objects.get(name="installation").seq + 1))
     Chain.objects.filter(name="installation").update(seq=99)
     behind_its_back(damage, chain)
 
-    assert sorted(found()) == sorted([elsewhere, *((rule, where.format(**places)) for rule, where in expected)])
+    assert sorted(found()) == sorted(
+        [elsewhere, *((rule, where.format(**places)) for rule, where in expected)]
+    )
 
 
 @pytest.mark.postgres

@@ -1,6 +1,7 @@
 """What labeling tools export as JSON: doccano, Label Studio, Prodigy, Argilla; annotations and predictions.
 
-Each conversion flattens an object: the text is named "text", everything else keeps its name and becomes metadata.
+Each conversion flattens an object: the text is named "text", everything else keeps its name and becomes
+metadata.
 """
 
 from __future__ import annotations
@@ -21,9 +22,11 @@ TOOLS = ("labelstudio", "doccano", "prodigy", "argilla")
 FIX = "Export it from the tool again, or remove the object."
 STAYS = "No action needed: it stays in the file and is included in exports in the same format."
 CONVERT: dict[str, Callable[[Pairs, Member], Parsed]] = {
-    "doccano": from_doccano, "labelstudio": lambda found, member: from_label_studio(found),
-    "prodigy": lambda found, member: from_prodigy(found), "argilla": lambda found, member: from_argilla(found),
-}  # fmt: skip
+    "doccano": from_doccano,
+    "labelstudio": lambda found, member: from_label_studio(found),
+    "prodigy": lambda found, member: from_prodigy(found),
+    "argilla": lambda found, member: from_argilla(found),
+}
 
 
 def header(member: Member, reading: Reading) -> Header:
@@ -65,14 +68,22 @@ def rows(member: Member, reading: Reading) -> Iterator[Row | Problem]:
 
 def recognise(found: Pairs) -> str:
     """The tool that wrote an object, or the empty text."""
-    if is_short(found) or isinstance(found.get("data"), Pairs) and any(
-        isinstance(found.get(key), list) for key in ("annotations", "completions", "predictions")
-    ):  # fmt: skip
+    if (
+        is_short(found)
+        or isinstance(found.get("data"), Pairs)
+        and any(isinstance(found.get(key), list) for key in ("annotations", "completions", "predictions"))
+    ):
         return "labelstudio"
     if "text" in found and ("answer" in found or "_task_hash" in found or "_input_hash" in found):
         return "prodigy"
-    nested = isinstance(found.get("fields"), Pairs) and any(isinstance(found.get(key), Pairs) for key in ("responses", "suggestions"))
+    nested = isinstance(found.get("fields"), Pairs) and any(
+        isinstance(found.get(key), Pairs) for key in ("responses", "suggestions")
+    )
     if nested or any(key.endswith(".responses") for key in found):
         return "argilla"
     lists = ("label", "labels", "cats", "entities")
-    return "doccano" if ("text" in found or "data" in found) and any(isinstance(found.get(key), list) for key in lists) else ""
+    return (
+        "doccano"
+        if ("text" in found or "data" in found) and any(isinstance(found.get(key), list) for key in lists)
+        else ""
+    )

@@ -1,6 +1,7 @@
 """Label Studio: tasks with all annotations and the predictions of models, and its short form, JSON_MIN.
 
-    {"id", "data": {…}, "meta": {…}, "annotations": [{"completed_by", "result": [region, …], …}], "predictions": [{"model_version", …}]}
+    {"id", "data": {…}, "meta": {…}, "annotations": [{"completed_by", "result": [region, …], …}],
+    "predictions": [{"model_version", …}]}
 
 A region answers the question named by its from_name. Unsupported types of regions are ignored.
 """
@@ -25,11 +26,12 @@ from datasets_app.datasets.importing.readers.tools.parts import (
     share,
     spans_cell,
     texts_cell,
-)  # fmt: skip
+)
 from lifecycle.runtime.task_types.contents import dialogue
 from lifecycle.runtime.task_types.inputs import Cell, CellKind
 
-TASK_KEYS = ("id", "meta", "annotations", "completions", "predictions")  # next to the data; a bare task is all data
+# next to the data; a bare task is all data
+TASK_KEYS = ("id", "meta", "annotations", "completions", "predictions")
 MIN_KEYS = ("id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time")
 SPEAKER_KEYS = {"role", "author", "speaker"}  # keys of a chat message, not of a response to rank
 SPAN_TYPES = ("labels", "hypertextlabels")
@@ -41,10 +43,16 @@ def from_label_studio(found: Pairs) -> Parsed:
     """One task, or one row of JSON_MIN."""
     if is_short(found):
         return from_short(found)
-    data = found["data"] if "data" in found else Pairs((key, value) for key, value in found.items() if key not in TASK_KEYS)
+    data = (
+        found["data"]
+        if "data" in found
+        else Pairs((key, value) for key, value in found.items() if key not in TASK_KEYS)
+    )
     if not isinstance(data, Pairs) or not data:
         raise Unfit("json", "has no data, which Label Studio tasks have.")
-    annotations = [each for each in listed(found.get("annotations", found.get("completions"))) if isinstance(each, Pairs)]
+    annotations = [
+        each for each in listed(found.get("annotations", found.get("completions"))) if isinstance(each, Pairs)
+    ]
     data = with_dialogue(data, annotations)
     values = Pairs({"id": cell_of(found.get("id"))})
     values |= data_columns(data)
@@ -55,7 +63,9 @@ def from_label_studio(found: Pairs) -> Parsed:
     predictions = listed(found.get("predictions"))
     if any(not isinstance(each, Pairs) for each in predictions):
         ignored.append(BARE)
-    guesses = [guess_of(each, data, values, places, ignored) for each in predictions if isinstance(each, Pairs)]
+    guesses = [
+        guess_of(each, data, values, places, ignored) for each in predictions if isinstance(each, Pairs)
+    ]
     return parsed(values, number_unknown(answers), guesses, ignored)
 
 
@@ -66,7 +76,9 @@ def with_dialogue(data: Pairs, annotations: Sequence[Pairs]) -> Pairs:
         return data
     for annotation in annotations:
         regions = [each for each in listed(annotation.get("result")) if isinstance(each, Pairs)]
-        found = [read for each in regions if (read := read_region(each, {}, data)) and read[0] == CellKind.MESSAGES]
+        found = [
+            read for each in regions if (read := read_region(each, {}, data)) and read[0] == CellKind.MESSAGES
+        ]
         messages = [message for _, part in found for message in part]
         if any(message.get("role") == "user" for message in messages):
             return Pairs(data | {empty: messages})
@@ -78,8 +90,14 @@ def data_columns(data: Pairs) -> Pairs:
     columns = Pairs()
     for key, value in data.items():
         items = [each for each in listed(value) if isinstance(each, Pairs)]
-        options = items and len(items) == len(value) and all("id" in each and not each.keys() & SPEAKER_KEYS for each in items)
-        columns["text" if key == "text" else f"data.{key}"] = [option_text(each) for each in items] if options else value
+        options = (
+            items
+            and len(items) == len(value)
+            and all("id" in each and not each.keys() & SPEAKER_KEYS for each in items)
+        )
+        columns["text" if key == "text" else f"data.{key}"] = (
+            [option_text(each) for each in items] if options else value
+        )
     return columns
 
 
@@ -90,27 +108,47 @@ def option_text(option: Mapping[str, Any]) -> str:
 
 def option_places(data: Mapping[str, Any]) -> dict[str, int]:
     """The position of each response to rank, by its id."""
-    lists = [each for value in data.values() if (each := [option for option in listed(value) if isinstance(option, Pairs)])]
-    return {cell_of(option["id"]): place for options in lists for place, option in enumerate(options) if "id" in option}
+    lists = [
+        each
+        for value in data.values()
+        if (each := [option for option in listed(value) if isinstance(option, Pairs)])
+    ]
+    return {
+        cell_of(option["id"]): place
+        for options in lists
+        for place, option in enumerate(options)
+        if "id" in option
+    }
 
 
-def answer_of(annotation: Pairs, data: Pairs, columns: Pairs, places: Mapping[str, int], ignored: list[str]) -> Answer:
+def answer_of(
+    annotation: Pairs, data: Pairs, columns: Pairs, places: Mapping[str, int], ignored: list[str]
+) -> Answer:
     """One annotation as an answer."""
     by = annotation.get("completed_by")
     person = (
-        next((name for key in ("email", "username", "id") if (name := name_of(by.get(key)))), "") if isinstance(by, Pairs) else name_of(by)
+        next((name for key in ("email", "username", "id") if (name := name_of(by.get(key)))), "")
+        if isinstance(by, Pairs)
+        else name_of(by)
     )
     return Answer(
-        person or UNKNOWN, cells_of(listed(annotation.get("result")), data, columns, places, ignored),
-        skipped=flag(annotation, "was_cancelled"), gold=flag(annotation, "ground_truth"), seconds=cell_of(annotation.get("lead_time")),
+        person or UNKNOWN,
+        cells_of(listed(annotation.get("result")), data, columns, places, ignored),
+        skipped=flag(annotation, "was_cancelled"),
+        gold=flag(annotation, "ground_truth"),
+        seconds=cell_of(annotation.get("lead_time")),
         at=cell_of(annotation.get("created_at")),
-    )  # fmt: skip
+    )
 
 
-def guess_of(prediction: Pairs, data: Pairs, columns: Pairs, places: Mapping[str, int], ignored: list[str]) -> Answer:
+def guess_of(
+    prediction: Pairs, data: Pairs, columns: Pairs, places: Mapping[str, int], ignored: list[str]
+) -> Answer:
     """One prediction as an answer."""
     cells = cells_of(listed(prediction.get("result")), data, columns, places, ignored)
-    return Answer(name_of(prediction.get("model_version")) or "a model", cells, score=share(prediction.get("score")))
+    return Answer(
+        name_of(prediction.get("model_version")) or "a model", cells, score=share(prediction.get("score"))
+    )
 
 
 def number_unknown(answers: Sequence[Answer]) -> Iterator[Answer]:
@@ -119,13 +157,19 @@ def number_unknown(answers: Sequence[Answer]) -> Iterator[Answer]:
     for each in answers:
         seen[each.person] += 1
         if each.person == UNKNOWN and seen[UNKNOWN] > 1:
-            yield Answer(f"{UNKNOWN} {seen[UNKNOWN]}", each.cells, each.skipped, each.gold, each.seconds, each.at)
+            yield Answer(
+                f"{UNKNOWN} {seen[UNKNOWN]}", each.cells, each.skipped, each.gold, each.seconds, each.at
+            )
         else:
             yield each
 
 
-def cells_of(result: Sequence[Any], data: Pairs, columns: Pairs, places: Mapping[str, int], ignored: list[str]) -> dict[str, Cell]:
-    """The answers in the regions of one result, by question. ignored: appended to for each unsupported region."""
+def cells_of(
+    result: Sequence[Any], data: Pairs, columns: Pairs, places: Mapping[str, int], ignored: list[str]
+) -> dict[str, Cell]:
+    """The answers in the regions of one result, by question. ignored: appended to for each unsupported
+    region.
+    """
     regions: dict[str, list[tuple[CellKind, Any]]] = {}
     for region in result:
         read = read_region(region, places, data) if isinstance(region, Pairs) else None
@@ -169,22 +213,31 @@ def spans_of(kind: str, value: Pairs) -> tuple[CellKind, Any] | None:
     if not isinstance(where, Pairs) or not labels or not isinstance(where.get("start"), Number):
         return None
     words = {"text": value["text"]} if isinstance(value.get("text"), str) else {}
-    return CellKind.SPANS, [Pairs({"start": where.get("start"), "end": where.get("end"), "label": label} | words) for label in labels]
+    return CellKind.SPANS, [
+        Pairs({"start": where.get("start"), "end": where.get("end"), "label": label} | words)
+        for label in labels
+    ]
 
 
 def in_text(value: Pairs, data: Pairs) -> Pairs:
     """A region of a dialogue with offsets into the dialogue's text; unchanged if it has none."""
     turns: list[Any] = next((each for each in data.values() if dialogue.turns(each)), [])
     try:
-        first, last, start, end = (int(str(value.get(key))) for key in ("start", "end", "startOffset", "endOffset"))
+        first, last, start, end = (
+            int(str(value.get(key))) for key in ("start", "end", "startOffset", "endOffset")
+        )
     except ValueError:
         return value
     found = dialogue.place(turns, first, start), dialogue.place(turns, last, end)
-    rest = {key: each for key, each in value.items() if key not in ("startOffset", "endOffset", "globalOffsets")}
+    rest = {
+        key: each for key, each in value.items() if key not in ("startOffset", "endOffset", "globalOffsets")
+    }
     if None in found:
         return value
     words = {"text": value["text"]} if first == last and "text" in value else {}
-    return Pairs(rest | {"text": None} | words | {"start": Number(str(found[0])), "end": Number(str(found[1]))})
+    return Pairs(
+        rest | {"text": None} | words | {"start": Number(str(found[0])), "end": Number(str(found[1]))}
+    )
 
 
 def ranking_of(ranker: Any, places: Mapping[str, int]) -> tuple[CellKind, Any] | None:
@@ -192,7 +245,11 @@ def ranking_of(ranker: Any, places: Mapping[str, int]) -> tuple[CellKind, Any] |
     if isinstance(ranker, Pairs) and len(ranker) == 1:
         (ranker,) = ranker.values()
     ids = [cell_of(each) for each in listed(ranker)]
-    return (CellKind.RANKING, [places[each] for each in ids]) if ids and all(each in places for each in ids) else None
+    return (
+        (CellKind.RANKING, [places[each] for each in ids])
+        if ids and all(each in places for each in ids)
+        else None
+    )
 
 
 def joined(found: Sequence[tuple[CellKind, Any]], data: Pairs) -> Cell:
@@ -207,8 +264,20 @@ def joined(found: Sequence[tuple[CellKind, Any]], data: Pairs) -> Cell:
     if kind == CellKind.SPANS:
         return spans_cell(flat)
     if kind == CellKind.MESSAGES and not any(one.get("role") in ("user", "system") for one in flat):
-        flat = [*next((dialogue.with_roles(value) for value in data.values() if dialogue.turns(value)), []), *flat]
-    return Cell(kind, cell_of(flat[-1]) if kind == CellKind.CHOICE else json_text(flat) if kind == CellKind.MESSAGES else str(flat))
+        flat = [
+            *next((dialogue.with_roles(value) for value in data.values() if dialogue.turns(value)), []),
+            *flat,
+        ]
+    return Cell(
+        kind,
+        (
+            cell_of(flat[-1])
+            if kind == CellKind.CHOICE
+            else json_text(flat)
+            if kind == CellKind.MESSAGES
+            else str(flat)
+        ),
+    )
 
 
 # ── JSON_MIN ────────────────────────────────────────────────────────────────
@@ -218,22 +287,33 @@ def is_short(found: Pairs) -> bool:
 
 
 def from_short(found: Pairs) -> Parsed:
-    """A row of JSON_MIN is one annotation. Data and annotations can only be distinguished by their form, or by a person."""
+    """A row of JSON_MIN is one annotation. Data and annotations can only be distinguished by their form, or
+    by a person.
+    """
     rest = {key: value for key, value in found.items() if key not in MIN_KEYS}
     cells = {key: short_cell(value) for key, value in rest.items()}
-    values = Pairs({"id": cell_of(found.get("id"))} | {key: value for key, value in rest.items() if cells[key].kind == CellKind.PLAIN})
+    values = Pairs(
+        {"id": cell_of(found.get("id"))}
+        | {key: value for key, value in rest.items() if cells[key].kind == CellKind.PLAIN}
+    )
     values |= {key: found[key] for key in MIN_KEYS[1:] if key in found and not isinstance(found[key], Pairs)}
     by = found.get("annotator")
     person = name_of(by.get("email", by.get("id"))) if isinstance(by, Pairs) else name_of(by)
-    answer = Answer(person or UNKNOWN, cells, seconds=cell_of(found.get("lead_time")), at=cell_of(found.get("created_at")))
+    answer = Answer(
+        person or UNKNOWN, cells, seconds=cell_of(found.get("lead_time")), at=cell_of(found.get("created_at"))
+    )
     return parsed(values, [answer])
 
 
 def short_cell(value: Any) -> Cell:
-    """An answer by its form: several choices, regions with labels; anything else may be data or one choice."""
+    """An answer by its form: several choices, regions with labels; anything else may be data or one
+    choice.
+    """
     if isinstance(value, Pairs) and isinstance(value.get("choices"), list):
         return names_cell(value["choices"])
-    regions = [each for each in listed(value) if isinstance(each, Pairs) and isinstance(each.get("labels"), list)]
+    regions = [
+        each for each in listed(value) if isinstance(each, Pairs) and isinstance(each.get("labels"), list)
+    ]
     if regions and len(regions) == len(value):
         spans = [spans_of("labels", each) for each in regions]
         return spans_cell([one for each in spans if each for one in each[1]])

@@ -1,4 +1,6 @@
-"""Shared by the readers of labeling tools: an object of the file becomes flat values, annotations, and predictions."""
+"""Shared by the readers of labeling tools: an object of the file becomes flat values, annotations, and
+predictions.
+"""
 
 from __future__ import annotations
 
@@ -25,21 +27,27 @@ class Unfit(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """An object as a row. ignored: descriptions of content that isn't imported, each reported once per file."""
+    """An object as a row. ignored: descriptions of content that isn't imported, each reported once per
+    file.
+    """
 
     values: Pairs
     raw: RawLabeling
     ignored: tuple[str, ...] = ()
 
 
-def parsed(values: Pairs, answers: Iterable[Answer], guesses: Iterable[Answer] = (), ignored: Iterable[str] = ()) -> Parsed:
+def parsed(
+    values: Pairs, answers: Iterable[Answer], guesses: Iterable[Answer] = (), ignored: Iterable[str] = ()
+) -> Parsed:
     """A parsed object, with a column for each question that shows its answers."""
     raw = RawLabeling(tuple(answers), tuple(guesses))
     shown: dict[str, list[str]] = {}
     for each in (*raw.answers, *raw.guesses):
         for column, cell in each.cells.items():
             if cell.kind != CellKind.PLAIN:
-                shown.setdefault(column, []).append(f"{each.person}: {cell.text}" if each.person else cell.text)
+                shown.setdefault(column, []).append(
+                    f"{each.person}: {cell.text}" if each.person else cell.text
+                )
     values = Pairs(values)
     values |= {column: "; ".join(cells)[:SHOWN] for column, cells in shown.items()}
     return Parsed(values, raw, tuple(ignored))

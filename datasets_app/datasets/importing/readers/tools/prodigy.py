@@ -1,6 +1,8 @@
-"""Prodigy: {"text", "spans": […], "accept": [names] or "label": name, "answer", "_session_id", …}, one object a line.
+"""Prodigy: {"text", "spans": […], "accept": [names] or "label": name, "answer", "_session_id", …}, one object
+a line.
 
-Accepted examples are annotations, ignored ones are skips. Rejected ones aren't annotations: their proposed labels become metadata.
+Accepted examples are annotations, ignored ones are skips. Rejected ones aren't annotations: their proposed
+labels become metadata.
 """
 
 from __future__ import annotations
@@ -9,7 +11,14 @@ from typing import Any
 
 from datasets_app.datasets.importing.readers.jsons import Pairs, cell_of
 from datasets_app.datasets.importing.readers.shapes import Answer
-from datasets_app.datasets.importing.readers.tools.parts import Parsed, listed, name_of, names_cell, parsed, spans_cell
+from datasets_app.datasets.importing.readers.tools.parts import (
+    Parsed,
+    listed,
+    name_of,
+    names_cell,
+    parsed,
+    spans_cell,
+)
 from lifecycle.runtime.task_types.inputs import Cell
 
 KNOWN = ("text", "label", "accept", "options", "tokens", "spans")
@@ -37,8 +46,9 @@ def cells_of(found: Pairs) -> dict[str, Cell]:
     if (spans := found.get("spans")) is not None:
         cells["spans"] = spans_cell(
             Pairs({key: each[key] for key in ("start", "end", "label", "text") if key in each})
-            for each in listed(spans) if isinstance(each, Pairs)
-        )  # fmt: skip
+            for each in listed(spans)
+            if isinstance(each, Pairs)
+        )
     if "accept" in found or "label" in found:
         cells["label"] = names_cell(names_in(found))
     return cells

@@ -18,7 +18,8 @@ from lifecycle.ground.jobs import startup
 from registry.ground.access.models import Project
 from registry.ground.ledger.keys import private_key_path
 
-UNUSED = ["widgetbundle.js"]  # of the chart library, for notebooks: as large as itself, and compressed as long
+# of the chart library, for notebooks: as large as itself, and compressed as long
+UNUSED = ["widgetbundle.js"]
 
 
 class Command(BaseCommand):
@@ -38,7 +39,8 @@ class Command(BaseCommand):
         if not Project.objects.exists():
             for step in startup.steps():
                 step()
-        if "publish_routes" in get_commands():  # so that an inference server that starts first has something to read
+        # so that an inference server that starts first has something to read
+        if "publish_routes" in get_commands():
             call_command("publish_routes", verbosity=0, stdout=StringIO())
 
     def collect_static(self) -> None:

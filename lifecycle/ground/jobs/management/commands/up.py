@@ -35,8 +35,10 @@ class Command(BaseCommand):
         lock = hold_data_dir(settings.DATA_DIR)
         servers = Shared(*inference_servers(inference.from_environment()))
         supervisor = Supervisor(
-            (settings.BASE_DIR / "Procfile").read_text(encoding="utf-8"), environment(), shared={"inference": servers}
-        )  # fmt: skip
+            (settings.BASE_DIR / "Procfile").read_text(encoding="utf-8"),
+            environment(),
+            shared={"inference": servers},
+        )
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, supervisor.stop)
         os.chdir(settings.BASE_DIR)
@@ -59,13 +61,15 @@ class Announcer:
         self._next = time.monotonic() + 0.5
         if answers(settings.PORT):
             self._announced = True
-            self._supervisor.write(f"Lifecycle is ready at http://localhost:{settings.PORT}/{entrance()} (Ctrl-C stops it).")
+            self._supervisor.write(
+                f"Lifecycle is ready at http://localhost:{settings.PORT}/{entrance()} (Ctrl-C stops it)."
+            )
 
 
 def answers(port: int) -> bool:
     """Whether an HTTP server answers there, with whatever status."""
     try:
-        urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=2).close()  # noqa: S310  our own address
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=2).close()
     except urllib.error.HTTPError:
         return True
     except OSError:
@@ -81,8 +85,8 @@ def check_port(name: str, port: int) -> None:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
             raise CommandError(
-                f"Port {port} is in use ({error.strerror}). Stop the program that uses it, or choose another port: {name}={port + 10} "
-                "make run."
+                f"Port {port} is in use ({error.strerror}). Stop the program that uses it, or choose another"
+                f" port: {name}={port + 10} make run."
             ) from error
 
 
@@ -95,22 +99,27 @@ def hold_data_dir(data_dir: Path) -> IO[str]:
     except OSError as error:
         lock.close()
         raise CommandError(
-            f"Lifecycle is already running on {data_dir}. Stop it, or choose another folder: DATA_DIR=… make run."
+            f"Lifecycle is already running on {data_dir}. Stop it, or choose another folder: DATA_DIR=… make"
+            " run."
         ) from error
     return lock
 
 
 def inference_servers(config: inference.Config) -> tuple[socket.socket, dict[str, dict[str, str]]]:
-    """The socket on which clients reach all inference servers, and what each of them has in its environment, by the name of its process.
+    """The socket on which clients reach all inference servers, and what each of them has in its environment,
+    by the name of its process.
 
-    One server keeps its INFERENCE_NAME; of several each has a number too, for its status and its counts. Raises CommandError.
+    One server keeps its INFERENCE_NAME; of several each has a number too, for its status and its counts.
+    Raises CommandError.
     """
     family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
     try:
         listening = socket.create_server((config.host, config.port), family=family, backlog=BACKLOG)
     except OSError as error:
         where = f"INFERENCE_HOST={config.host}, INFERENCE_PORT={config.port}"
-        raise CommandError(f"The inference servers can't listen at {where}: {error.strerror}. Choose another address.") from error
+        raise CommandError(
+            f"The inference servers can't listen at {where}: {error.strerror}. Choose another address."
+        ) from error
     handed = {"INFERENCE_SOCKET": str(listening.fileno())}
     if config.processes == 1:
         return listening, {"inference": handed}

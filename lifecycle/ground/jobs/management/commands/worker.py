@@ -38,7 +38,9 @@ def ring_all(queues: list[str], device: Device) -> None:
 
 
 def give_signs(queues: list[str], device: Device, end: threading.Event) -> None:
-    """Write a heartbeat every 15 s until the worker ends; if the database is down, the next one is written."""
+    """Write a heartbeat every 15 s until the worker ends; if the database is down, the next one is
+    written.
+    """
     while True:
         try:
             actions.announce(queues, device)
@@ -53,35 +55,46 @@ def give_signs(queues: list[str], device: Device, end: threading.Event) -> None:
 
 
 def chosen_device(text: str) -> Serving:
-    """What this worker serves. Raises CommandError where the machine has no such GPU: it would take runs and fail every one."""
+    """What this worker serves. Raises CommandError where the machine has no such GPU: it would take runs and
+    fail every one.
+    """
     try:
         wanted = devices.read(text, os.environ.get("CUDA_VISIBLE_DEVICES"))
     except ValueError as error:
         raise CommandError(f"{error} Check --device or TRAINING_DEVICE.") from error
     if wanted.device == Device.GPU and (found := devices.count_gpus(wanted)) < len(wanted.gpus):
         raise CommandError(
-            f"This worker should use {wanted}, but torch finds {found}. Check nvidia-smi and whether torch is a CUDA "
-            "build (python -c 'import torch; print(torch.version.cuda)'), or start it with --device cpu."
+            f"This worker should use {wanted}, but torch finds {found}. Check nvidia-smi and whether torch is"
+            " a CUDA build (python -c 'import torch; print(torch.version.cuda)'), or start it with --device"
+            " cpu."
         )
     return wanted
 
 
 def quiet() -> None:
-    """Keep the log to what jobs write: no banner, no line for each bell, no warning to containers that run as root."""
+    """Keep the log to what jobs write: no banner, no line for each bell, no warning to containers that run as
+    root.
+    """
     for name in ("celery.worker.strategy", "celery.app.trace", "celery.worker.consumer.connection"):
         logging.getLogger(name).setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", category=SecurityWarning)
 
 
 class Command(BaseCommand):
-    """Uses threads, since child processes do the heavy work; so a SIGTERM reaches the handlers, which release their jobs."""
+    """Uses threads, since child processes do the heavy work; so a SIGTERM reaches the handlers, which release
+    their jobs.
+    """
 
     help = "Run jobs of one or more queues until SIGTERM, then requeue resumable jobs."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """QUEUE … --device DEVICE"""
         parser.add_argument("queues", nargs="+", choices=Queue.values)
-        parser.add_argument("--device", default=None, help="training device: cpu, cuda, cuda:N, or cuda:N,N; defaults to TRAINING_DEVICE")
+        parser.add_argument(
+            "--device",
+            default=None,
+            help="training device: cpu, cuda, cuda:N, or cuda:N,N; defaults to TRAINING_DEVICE",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Ring once for what waits, then listen."""
@@ -92,7 +105,9 @@ class Command(BaseCommand):
         serving = chosen_device(options["device"] or settings.TRAINING_DEVICE) if trains else Serving()
         devices.serve(serving)
         end = threading.Event()
-        signs = threading.Thread(target=give_signs, args=[queues, serving.device, end], name="signs", daemon=True)
+        signs = threading.Thread(
+            target=give_signs, args=[queues, serving.device, end], name="signs", daemon=True
+        )
         signals.worker_shutting_down.connect(lambda **_: stopping.set(), weak=False)
         signals.worker_ready.connect(lambda **_: signs.start(), weak=False)
         signals.worker_ready.connect(lambda **_: ring_all(queues, serving.device), weak=False)
@@ -101,9 +116,24 @@ class Command(BaseCommand):
         bell_queues = ",".join(bell_queue(queue, serving.device) for queue in queues)
         try:
             app.start(
-                ["--quiet", "worker", "--queues", bell_queues, "--pool", "threads", "--concurrency", str(threads), "--loglevel", "INFO",
-                 "--hostname", f"{'-'.join(queues)}-{os.getpid()}@%h", "--without-gossip", "--without-mingle", "--without-heartbeat"]
-            )  # fmt: skip
+                [
+                    "--quiet",
+                    "worker",
+                    "--queues",
+                    bell_queues,
+                    "--pool",
+                    "threads",
+                    "--concurrency",
+                    str(threads),
+                    "--loglevel",
+                    "INFO",
+                    "--hostname",
+                    f"{'-'.join(queues)}-{os.getpid()}@%h",
+                    "--without-gossip",
+                    "--without-mingle",
+                    "--without-heartbeat",
+                ]
+            )
         finally:
             end.set()
             if signs.is_alive():

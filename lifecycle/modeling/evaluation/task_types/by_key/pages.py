@@ -17,10 +17,17 @@ from lifecycle.modeling.evaluation.task_types.spans import page as spans
 from lifecycle.modeling.evaluation.threshold_words import Thresholds
 from lifecycle.runtime.task_types.plugins import with_plugins
 
-PAGES: Mapping[str, ReportPage[Any]] = with_plugins("page", {
-    "single_label": single_label.ENTRY, "multi_label": multi_label.ENTRY, "spans": spans.ENTRY, "generation": generation.ENTRY,
-    "preference": preference.ENTRY, "ranking": ranking.ENTRY,
-})  # fmt: skip
+PAGES: Mapping[str, ReportPage[Any]] = with_plugins(
+    "page",
+    {
+        "single_label": single_label.ENTRY,
+        "multi_label": multi_label.ENTRY,
+        "spans": spans.ENTRY,
+        "generation": generation.ENTRY,
+        "preference": preference.ENTRY,
+        "ranking": ranking.ENTRY,
+    },
+)
 
 
 def page_of(evaluation: Evaluation) -> ReportPage[Any]:

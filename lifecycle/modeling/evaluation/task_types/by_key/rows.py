@@ -16,10 +16,17 @@ from lifecycle.modeling.evaluation.task_types.spans import rows as spans
 from lifecycle.runtime.refusals import Refused
 from lifecycle.runtime.task_types.plugins import with_plugins
 
-ROWS: Mapping[str, ReportRows[Any, Any]] = with_plugins("rows", {
-    "single_label": single_label.ENTRY, "multi_label": multi_label.ENTRY, "spans": spans.ENTRY, "generation": generation.ENTRY,
-    "preference": preference.ENTRY, "ranking": ranking.ENTRY,
-})  # fmt: skip
+ROWS: Mapping[str, ReportRows[Any, Any]] = with_plugins(
+    "rows",
+    {
+        "single_label": single_label.ENTRY,
+        "multi_label": multi_label.ENTRY,
+        "spans": spans.ENTRY,
+        "generation": generation.ENTRY,
+        "preference": preference.ENTRY,
+        "ranking": ranking.ENTRY,
+    },
+)
 
 
 def rows_for(evaluation: Evaluation) -> ReportRows[Any, Any]:
@@ -44,4 +51,7 @@ def check_groupable(evaluation: Evaluation) -> None:
 def check_written(evaluation: Evaluation) -> None:
     """Raise Refused if the model doesn't generate text."""
     if not evaluation.task_type.writes_text:
-        raise Refused("This model predicts labels and generates no responses.", next_step="See the report for its predictions.")
+        raise Refused(
+            "This model predicts labels and generates no responses.",
+            next_step="See the report for its predictions.",
+        )

@@ -16,7 +16,11 @@ UNTUNED = "prompted_base"
 
 def against(report: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     """The paired difference of the main score from each measured baseline."""
-    return {name: each[LEADING.name] for name, each in (report.get("against") or {}).items() if name in BASELINES and LEADING.name in each}
+    return {
+        name: each[LEADING.name]
+        for name, each in (report.get("against") or {}).items()
+        if name in BASELINES and LEADING.name in each
+    }
 
 
 def unbeaten(found: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
@@ -30,8 +34,9 @@ def strongest(found: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def lead(report: Mapping[str, Any]) -> Note | None:
-    """The lead finding: whether the fine-tuned model beats its baselines, always including the base before fine-tuning. None without
-    baselines."""
+    """The lead finding: whether the fine-tuned model beats its baselines, always including the base before
+    fine-tuning. None without baselines.
+    """
     found = against(report)
     if not found:
         return None
@@ -45,12 +50,19 @@ def lead(report: Mapping[str, Any]) -> Note | None:
     if found[name]["verdict"] == "worse":
         step = "Use the baseline, or check data, learning rate, and epochs before you continue."
         return Note("bad", "A baseline is better than this run.", f"{text}{base} {step}", wash=True)
-    return Note("warn", "This run isn't clearly better than a baseline.", f"{text}{base} A larger split would give a clearer answer.")
+    return Note(
+        "warn",
+        "This run isn't clearly better than a baseline.",
+        f"{text}{base} A larger split would give a clearer answer.",
+    )
 
 
 def comparison_text(name: str, found: Mapping[str, Any]) -> str:
     """The comparison with one baseline as a sentence."""
-    reached = f"{BASELINES[name]} reaches {LEADING.one} of {decimals(found['baseline'], 3)}, this run {decimals(found['candidate'], 3)}"
+    reached = (
+        f"{BASELINES[name]} reaches {LEADING.one} of {decimals(found['baseline'], 3)}, this run"
+        f" {decimals(found['candidate'], 3)}"
+    )
     low, high = (signed(found[end] or 0.0, 3) for end in ("low", "high"))
     return f"{reached}; 95{GAP}% interval of the difference on the same rows: {low} to {high}."
 
@@ -62,8 +74,9 @@ def copied(report: Mapping[str, Any]) -> Note | None:
         return None
     words, rows, total = found["words"], found["rows"], report["rows"]
     beside = (
-        f"{percent(found['reference_share'])} of this split's references do too, although no model wrote them; their longest match is "
-        f"{count(found['reference_longest'])} words. Text that also occurs in the row's prompt isn't counted."
+        f"{percent(found['reference_share'])} of this split's references do too, although no model wrote"
+        f" them; their longest match is {count(found['reference_longest'])} words. Text that also occurs in"
+        " the row's prompt isn't counted."
     )
     if not rows:
         fact = f"No response shares {words} or more consecutive words with a training response."
@@ -81,7 +94,8 @@ def grounds(report: Mapping[str, Any]) -> str:
         return "Not measured: the facts a chat response relies on aren't separate from its turns."
     if not rows:
         return (
-            "Not measured: no row of this split has a context. Import one with each prompt, such as the passage that contains the answer."
+            "Not measured: no row of this split has a context. Import one with each prompt, such as the"
+            " passage that contains the answer."
         )
     reached = f" The references reach {decimals(own, 2)}." if own is not None else ""
     return f"Measured on the {count(rows)} of {count(report['rows'])} rows with a context.{reached}"
@@ -92,9 +106,15 @@ def cut(report: Mapping[str, Any]) -> str:
     found, parts = report.get("truncation") or {}, []
     if found.get("prompts"):
         where = where_lost(found.get("turns", 0))
-        parts.append(f"{count(found['prompts'])} prompts were truncated by {count(found['prompt_tokens'])} tokens ({where})")
+        parts.append(
+            f"{count(found['prompts'])} prompts were truncated by {count(found['prompt_tokens'])} tokens"
+            f" ({where})"
+        )
     if found.get("answers"):
-        parts.append(f"{count(found['answers'])} references at their end ({count(found['answer_tokens'])} tokens), for the loss only")
+        parts.append(
+            f"{count(found['answers'])} references at their end ({count(found['answer_tokens'])} tokens), for"
+            " the loss only"
+        )
     return f"{', '.join(parts)}: a row has at most {count(found['limit'])} tokens." if parts else ""
 
 
@@ -104,20 +124,35 @@ def left_out(report: Mapping[str, Any]) -> str:
     if not found:
         return ""
     number = sum(found.values())
-    kinds = ", ".join(f"{count(each)} {reason}" for reason, each in sorted(found.items(), key=lambda pair: (-pair[1], pair[0])))
-    return f"{count(number)} {'dialogue is' if number == 1 else 'dialogues are'} excluded from training and evaluation: {kinds}."
+    kinds = ", ".join(
+        f"{count(each)} {reason}"
+        for reason, each in sorted(found.items(), key=lambda pair: (-pair[1], pair[0]))
+    )
+    return (
+        f"{count(number)} {'dialogue is' if number == 1 else 'dialogues are'} excluded from training and"
+        f" evaluation: {kinds}."
+    )
 
 
 def unended(report: Mapping[str, Any]) -> str:
-    """How many responses were truncated at the maximum length, as a sentence; empty if none were or this wasn't recorded."""
+    """How many responses were truncated at the maximum length, as a sentence; empty if none were or this
+    wasn't recorded.
+    """
     found = report.get("cut_answers") or {}
     if not found.get("rows"):
         return ""
     n, longest = count(report["rows"]), count(report["max_new_tokens"])
-    text = f"{count(found['rows'])} of {n} responses ({percent(found['share'])}) were truncated at {longest} tokens without an end token."
+    text = (
+        f"{count(found['rows'])} of {n} responses ({percent(found['share'])}) were truncated at {longest}"
+        " tokens without an end token."
+    )
     if found.get("base_rows") is not None:
         base = found["base_rows"]
-        text += f" Before fine-tuning, {count(base) if base else 'none'} of the base's responses {'was' if base == 1 else 'were'}."
+        text += (
+            f" Before fine-tuning, {count(base) if base else 'none'} of the base's responses"
+            f" {'was' if base == 1 else 'were'}."
+        )
     return (
-        f"{text} If references are longer, train with a higher maximum response length; if they aren't, the model hasn't learned to stop."
+        f"{text} If references are longer, train with a higher maximum response length; if they aren't, the"
+        " model hasn't learned to stop."
     )

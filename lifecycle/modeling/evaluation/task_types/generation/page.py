@@ -1,4 +1,6 @@
-"""Evaluation pages of models that generate text: scores, copying and groundedness, responses by score, and the largest changes."""
+"""Evaluation pages of models that generate text: scores, copying and groundedness, responses by score, and
+the largest changes.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,18 @@ from lifecycle.modeling.evaluation.shading import Part, parts, strongest, strong
 from lifecycle.modeling.evaluation.task_types.generation import notes
 from lifecycle.modeling.evaluation.task_types.generation.rows import ENTRY as ROWS
 from lifecycle.modeling.evaluation.task_types.generation.rows import LEADING, SORTS, TextRow, column
-from lifecycle.modeling.evaluation.task_types.page import PAGE, Line, Note, Read, ReportPage, asked, held_against, line_of, missing, why
+from lifecycle.modeling.evaluation.task_types.page import (
+    PAGE,
+    Line,
+    Note,
+    Read,
+    ReportPage,
+    asked,
+    held_against,
+    line_of,
+    missing,
+    why,
+)
 from lifecycle.runtime.engine.flips import Flip
 from lifecycle.runtime.engine.perturb import disturb
 from lifecycle.runtime.statistics.words import ungrounded
@@ -46,10 +59,10 @@ class Score:
 class TextLine(Line):
     """A prompt with its response. reference, answer, base, copied: empty if the prompt may not be shown.
 
-    turns: those before the response in a chat; empty for a single prompt. scores: by the names in SORTS; None if missing. ungrounded:
-    content words of the response that aren't in its context. copied: the longest run of words shared with a training response; copied_from,
-    copied_url: digest and page of that item, empty if it is no longer known. cut: the response was truncated at the maximum length. cells:
-    the scores shown.
+    turns: those before the response in a chat; empty for a single prompt. scores: by the names in SORTS; None
+    if missing. ungrounded: content words of the response that aren't in its context. copied: the longest run
+    of words shared with a training response; copied_from, copied_url: digest and page of that item, empty if
+    it is no longer known. cut: the response was truncated at the maximum length. cells: the scores shown.
     """
 
     reference: str
@@ -84,8 +97,14 @@ class TextPage(ReportPage[TextRow]):
     heads = {"text": "Prompt", "true": "Reference"}
     disturbed = "prompts"
     slow = " Generation is slow, so the sample is limited."
-    flips = "Changed responses are shown with their ROUGE-L before and after. In a chat, only the last turn is perturbed."
-    loss = "its mean token loss on the reference given all previous tokens; in a chat, on the last human-written response"
+    flips = (
+        "Changed responses are shown with their ROUGE-L before and after. In a chat, only the last turn is"
+        " perturbed."
+    )
+    loss = (
+        "its mean token loss on the reference given all previous tokens; in a chat, on the last human-written"
+        " response"
+    )
     address = "evaluation:answers"
 
     def summary(self, evaluation: Evaluation) -> dict[str, Any]:
@@ -99,23 +118,38 @@ class TextPage(ReportPage[TextRow]):
         report = evaluation.report
         with self.rows.opened(evaluation) as opened:
             shown = self.listed(viewer, evaluation, opened, self.rows.find(opened, {})[:WORST])
-        return super().report(viewer, evaluation, given) | shown | {"grounds": notes.grounds(report), "findings": findings(report)}
+        return (
+            super().report(viewer, evaluation, given)
+            | shown
+            | {
+                "grounds": notes.grounds(report),
+                "findings": findings(report),
+            }
+        )
 
     def figures(self, evaluation: Evaluation) -> list[Figure]:
         """Adds why groundedness wasn't measured."""
         grounded = METRICS["groundedness"].title
         return [
-            replace(each, sub="no row has a context") if each.label == grounded and each.value is None else each
+            (
+                replace(each, sub="no row has a context")
+                if each.label == grounded and each.value is None
+                else each
+            )
             for each in super().figures(evaluation)
         ]
 
     def counted(self, report: Mapping[str, Any]) -> Figure:
         """Rows."""
-        return Figure("Rows", count(report["rows"]), sub=f"up to {count(report['max_new_tokens'])} tokens per response")
+        return Figure(
+            "Rows", count(report["rows"]), sub=f"up to {count(report['max_new_tokens'])} tokens per response"
+        )
 
     def cell(self, given: Mapping[str, str]) -> dict[str, str]:
         """The score to sort by, the order, and a range."""
-        ends = {name: str(value) for name in ("low", "high") if (value := number(given.get(name))) is not None}
+        ends = {
+            name: str(value) for name in ("low", "high") if (value := number(given.get(name))) is not None
+        }
         sort = given.get("sort", "") if given.get("sort") in SORTS else LEADING.name
         return {"sort": sort} | ({"best": "1"} if given.get("best") == "1" else {}) | ends
 
@@ -123,13 +157,24 @@ class TextPage(ReportPage[TextRow]):
         """The filters as the form shows them."""
         low, high = (number(cell.get(name)) for name in ("low", "high"))
         sort = cell["sort"]
-        return {"choice": True, "sort": sort, "sort_label": SORTS[sort][0], "best": "best" in cell, "low": low, "high": high}
+        return {
+            "choice": True,
+            "sort": sort,
+            "sort_label": SORTS[sort][0],
+            "best": "best" in cell,
+            "low": low,
+            "high": high,
+        }
 
-    def listed(self, viewer: User, evaluation: Evaluation, opened: TextAnswers, rows: Sequence[int]) -> dict[str, Any]:
+    def listed(
+        self, viewer: User, evaluation: Evaluation, opened: TextAnswers, rows: Sequence[int]
+    ) -> dict[str, Any]:
         """Adds a column for each score that some row has."""
         shown = [name for name in SORTS if not all(math.isnan(value) for value in column(opened, name))]
         lines = [
-            replace(line, cells=tuple(Score(SORTS[name][0], line.scores[name], PLACES[name]) for name in shown))
+            replace(
+                line, cells=tuple(Score(SORTS[name][0], line.scores[name], PLACES[name]) for name in shown)
+            )
             for line in self.lines(viewer, evaluation, self.rows.at(opened, rows))
         ]
         return {"columns": [{"key": name, "label": SORTS[name][0]} for name in shown], "lines": lines}
@@ -137,17 +182,27 @@ class TextPage(ReportPage[TextRow]):
     def lines(self, viewer: User, evaluation: Evaluation, rows: Sequence[TextRow]) -> list[TextLine]:
         """Rows with prompts, references, and the training responses that they copy."""
         readable = may_read(viewer, evaluation)
-        train_items = snapshots.items_at(evaluation.snapshot, "train", {row.copied.row for row in rows}) if readable else {}
+        train_items = (
+            snapshots.items_at(evaluation.snapshot, "train", {row.copied.row for row in rows})
+            if readable
+            else {}
+        )
         digests = [row.item for row in rows] + list(train_items.values())
         items = queries.items_by_digest(evaluation, digests)
         contents = snapshots.learned_rows_of(evaluation.snapshot, digests) if readable else {}
-        return [text_line(evaluation, row, items, contents, train_items.get(row.copied.row, "")) for row in rows]
+        return [
+            text_line(evaluation, row, items, contents, train_items.get(row.copied.row, "")) for row in rows
+        ]
 
     def changed(self, viewer: User, a: Evaluation, b: Evaluation) -> list[Any]:
         """The rows that changed most, worse ones first, with the text of both models."""
         one, two = queries.rows_of(a), queries.rows_of(b)
         every = ROWS.changes(one, two)
-        some = [each for kind in ("worse", "better") for each in [each for each in every if each.kind == kind][: PAGE // 2]]
+        some = [
+            each
+            for kind in ("worse", "better")
+            for each in [each for each in every if each.kind == kind][: PAGE // 2]
+        ]
         sides = [
             self.lines(viewer, evaluation, ROWS.at(found, ROWS.places(found, [each.item for each in some])))
             for evaluation, found in ((a, one), (b, two))
@@ -174,7 +229,10 @@ class TextPage(ReportPage[TextRow]):
         own = self.rows.one(evaluation, digest)
         if own is None:
             raise missing()
-        context, row = asked(evaluation, digest), snapshots.learned_rows_of(evaluation.snapshot, [digest]).get(digest)
+        context, row = (
+            asked(evaluation, digest),
+            snapshots.learned_rows_of(evaluation.snapshot, [digest]).get(digest),
+        )
         report = context["kept"] if row else {}
         words = report.get("words", [])
         top = strongest_effect(words)
@@ -198,12 +256,17 @@ def prompt_of(row: Mapping[str, Any]) -> Sequence[Mapping[str, str]]:
     return turns_before(row) or ({"role": "", "content": row["text"]},)
 
 
-def text_line(evaluation: Evaluation, row: TextRow, items: Mapping[str, Item], contents: Mapping[str, Any], source: str) -> TextLine:
-    """One row. contents: readable prompts and references by digest. source: the training item that it may copy."""
+def text_line(
+    evaluation: Evaluation, row: TextRow, items: Mapping[str, Item], contents: Mapping[str, Any], source: str
+) -> TextLine:
+    """One row. contents: readable prompts and references by digest. source: the training item that it may
+    copy.
+    """
     content = contents.get(row.item, {})
     answer = row.answer if content else ""  # responses to erased items aren't shown either
     copied = row.copied.text if content else ""
-    if not verbatim.has_run(contents.get(source, {}).get("answer", ""), copied):  # row numbers shift when a training row is erased
+    # row numbers shift when a training row is erased
+    if not verbatim.has_run(contents.get(source, {}).get("answer", ""), copied):
         source = ""
     line = line_of(evaluation, items.get(row.item), row.item, readable=False)
     return TextLine(

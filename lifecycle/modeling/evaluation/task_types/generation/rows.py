@@ -13,7 +13,13 @@ from numpy.typing import NDArray
 from datasets_app.snapshots import queries as snapshots
 from lifecycle.modeling.evaluation.models import Evaluation
 from lifecycle.modeling.evaluation.rules import Answer, Change
-from lifecycle.modeling.evaluation.task_types.rows import ERASED, ReportRows, chance, refuse_wordless, unanswered
+from lifecycle.modeling.evaluation.task_types.rows import (
+    ERASED,
+    ReportRows,
+    chance,
+    refuse_wordless,
+    unanswered,
+)
 from lifecycle.runtime.refusals import Refused
 from lifecycle.runtime.task_types.contents.dialogue import ASSISTANT, turns_before
 from lifecycle.runtime.task_types.generation.measures import METRICS, TextAnswers
@@ -35,8 +41,10 @@ SORTS = {
 
 @dataclass(frozen=True, slots=True)
 class TextRow:
-    """One row. item: digest. base: the response before fine-tuning; None if not measured. cut: truncated at the maximum length. scores: by
-    the names in SORTS; None if missing. copied: the longest run of words shared with a training response."""
+    """One row. item: digest. base: the response before fine-tuning; None if not measured. cut: truncated at
+    the maximum length. scores: by the names in SORTS; None if missing. copied: the longest run of words
+    shared with a training response.
+    """
 
     item: str
     answer: str
@@ -47,8 +55,10 @@ class TextRow:
 
 
 class TextRows(ReportRows[TextAnswers, TextRow]):
-    """Rows aren't right or wrong but closer to or further from their reference. Generation is slow, so fewer rows are perturbed; so is
-    scoring by a decoder, and 1,000 rows per side are enough to estimate a rate at 1 % false alarms."""
+    """Rows aren't right or wrong but closer to or further from their reference. Generation is slow, so fewer
+    rows are perturbed; so is scoring by a decoder, and 1,000 rows per side are enough to estimate a rate at 1
+    % false alarms.
+    """
 
     probed = 100
     compared = 1_000
@@ -59,8 +69,9 @@ class TextRows(ReportRows[TextAnswers, TextRow]):
     instead = "Sort the responses by a score and read the worst ones."
 
     def find(self, opened: TextAnswers, cell: Mapping[str, str]) -> list[int]:
-        """Rows sorted by a score (`sort`), worst first (`best`: best first), ties by item; with `low` or `high`, only rows in that range.
-        Rows without the score come last, and are left out of ranges."""
+        """Rows sorted by a score (`sort`), worst first (`best`: best first), ties by item; with `low` or
+        `high`, only rows in that range. Rows without the score come last, and are left out of ranges.
+        """
         sort = cell.get("sort", LEADING.name)
         low, high = (float(cell[name]) if name in cell else None for name in ("low", "high"))
         values, sign = column(opened, sort), SORTS[sort][1] * (-1 if cell.get("best") else 1)
@@ -70,7 +81,13 @@ class TextRows(ReportRows[TextAnswers, TextRow]):
             inside &= values >= low if low is not None else True
             inside &= values <= high if high is not None else True
         rows = np.flatnonzero(inside)
-        order = np.lexsort((np.array(opened.ids)[rows], np.where(known, sign * np.nan_to_num(values), 0.0)[rows], ~known[rows]))
+        order = np.lexsort(
+            (
+                np.array(opened.ids)[rows],
+                np.where(known, sign * np.nan_to_num(values), 0.0)[rows],
+                ~known[rows],
+            )
+        )
         return [int(row) for row in rows[order]]
 
     def at(self, opened: TextAnswers, rows: Sequence[int]) -> list[TextRow]:
@@ -78,37 +95,61 @@ class TextRows(ReportRows[TextAnswers, TextRow]):
         values = {name: column(opened, name) for name in SORTS}
         return [
             TextRow(
-                opened.ids[row], opened.answers[row], opened.base_answers[row] if opened.base_answers else None,
+                opened.ids[row],
+                opened.answers[row],
+                opened.base_answers[row] if opened.base_answers else None,
                 bool(opened.cut and opened.cut[row]),
-                {name: None if math.isnan(value[row]) else float(value[row]) for name, value in values.items()}, opened.copied[row],
+                {
+                    name: None if math.isnan(value[row]) else float(value[row])
+                    for name, value in values.items()
+                },
+                opened.copied[row],
             )
             for row in rows
-        ]  # fmt: skip
+        ]
 
     def answers(self, rows: TextAnswers) -> list[Answer]:
         """Texts as generated. true is empty, confidence 0, loss that per token in nats."""
         loss = column(rows, "loss")
-        return [Answer(item, (), (text,), 0.0, float(loss[at])) for at, (item, text) in enumerate(zip(rows.ids, rows.answers, strict=True))]
+        return [
+            Answer(item, (), (text,), 0.0, float(loss[at]))
+            for at, (item, text) in enumerate(zip(rows.ids, rows.answers, strict=True))
+        ]
 
     def changes(self, one: TextAnswers, two: TextAnswers) -> list[Change]:
-        """Items with a response from both models to the same reference, by the change in ROUGE-L, largest first. Contains no text."""
+        """Items with a response from both models to the same reference, by the change in ROUGE-L, largest
+        first. Contains no text.
+        """
         theirs = {item: row for row, item in enumerate(two.ids)}
         moved = [
             (float(two.scored.rouge_l[theirs[item]] - one.scored.rouge_l[row]), item)
             for row, item in enumerate(one.ids)
             if item in theirs and two.targets[theirs[item]] == one.targets[row]
         ]
-        found = [(Change(item, (), (), (), "worse" if by < 0 else "better" if by else "same"), by) for by, item in moved]
-        return [each for each, _ in sorted(found, key=lambda pair: (self.kinds.index(pair[0].kind), -abs(pair[1]), pair[0].item))]
+        found = [
+            (Change(item, (), (), (), "worse" if by < 0 else "better" if by else "same"), by)
+            for by, item in moved
+        ]
+        return [
+            each
+            for each, _ in sorted(
+                found, key=lambda pair: (self.kinds.index(pair[0].kind), -abs(pair[1]), pair[0].item)
+            )
+        ]
 
     def moved(self, counts: Mapping[str, Any], second: str) -> str:
         """How many responses are closer to their reference."""
         better, worse, same = (count(counts[name]) for name in ("better", "worse", "same"))
         test = f"; sign test {chance(counts['p'])}" if counts["better"] + counts["worse"] else ""
-        return f"{better} responses are closer to their reference, {worse} further away, {same} equally close{test}."
+        return (
+            f"{better} responses are closer to their reference, {worse} further away, {same} equally"
+            f" close{test}."
+        )
 
     def explain_row(self, evaluation: Evaluation, item: str) -> dict[str, Any]:
-        """The prompt with the model's response in place of the reference, and whether that response was truncated."""
+        """The prompt with the model's response in place of the reference, and whether that response was
+        truncated.
+        """
         own = self.one(evaluation, item)
         if own is None:
             raise unanswered()
@@ -119,7 +160,9 @@ class TextRows(ReportRows[TextAnswers, TextRow]):
         if row is None:
             raise Refused(ERASED)
         turns = turns_before(row)
-        refuse_wordless([each["content"] for each in turns if each["role"] != ASSISTANT] if turns else [row["text"]])
+        refuse_wordless(
+            [each["content"] for each in turns if each["role"] != ASSISTANT] if turns else [row["text"]]
+        )
         if turns:
             row["messages"][-1] = {"role": ASSISTANT, "content": own.answer}
         return row | {"answer": own.answer, "cut": own.cut}
@@ -133,9 +176,12 @@ def column(found: TextAnswers, name: str) -> NDArray[Any]:
     if name == "copied_words":
         return np.array([float(each.words) for each in found.copied])
     return {
-        "rouge_l": scored.rouge_l, "token_f1": scored.f1, "exact_match": scored.exact, "groundedness": scored.grounded,
+        "rouge_l": scored.rouge_l,
+        "token_f1": scored.f1,
+        "exact_match": scored.exact,
+        "groundedness": scored.grounded,
         "answer_words": scored.length,
-    }[name]  # fmt: skip
+    }[name]
 
 
 ENTRY = TextRows("generation")

@@ -18,8 +18,12 @@ from lifecycle.runtime.statistics.calibration import THRESHOLD_ROWS
 from lifecycle.ui.numbers import decimals
 
 SEVERAL = replace(
-    LABEL, called="Predicted positive", act="Assign {label}", below="don't assign it", never="Never assigning {label} costs least."
-)  # fmt: skip
+    LABEL,
+    called="Predicted positive",
+    act="Assign {label}",
+    below="don't assign it",
+    never="Never assigning {label} costs least.",
+)
 
 
 class SetThresholds(Thresholds):
@@ -50,7 +54,11 @@ class SetThresholds(Thresholds):
             why = f"chosen on {there} for the best F1"
         else:
             operating_point = evaluation.run.result.get("operating") or {}
-            basis = "missed" if label in operating_point.get("missed", ()) else words_of(label in operating_point.get("promised", ()))
+            basis = (
+                "missed"
+                if label in operating_point.get("missed", ())
+                else words_of(label in operating_point.get("promised", ()))
+            )
             wanted = f"a {spec['operating_point']} of {decimals(spec['operating_target'], 2)} or more"
             why = f"chosen on {there} for {wanted} ({basis})"
         return f"predicting {label} from {decimals(found[label])}, {why}"
@@ -58,7 +66,9 @@ class SetThresholds(Thresholds):
 
 def most_mistaken(report: Mapping[str, Any]) -> str:
     """The label with most misses and false positives; ties go to the first by name."""
-    return str(min(report["per_class"], key=lambda each: (-each["missed"] - each["extra"], each["label"]))["label"])
+    return str(
+        min(report["per_class"], key=lambda each: (-each["missed"] - each["extra"], each["label"]))["label"]
+    )
 
 
 class SetPage(LabelPage):
@@ -66,18 +76,28 @@ class SetPage(LabelPage):
 
     templates = "multi_label"
     loss = "the mean over all labels of the negative log-probability of their true value"
-    flips = "Changed predictions are shown with their F1 before and after, and with the confidence of the most confident changed label."
+    flips = (
+        "Changed predictions are shown with their F1 before and after, and with the confidence of the most"
+        " confident changed label."
+    )
     threshold = SetThresholds()
     wrong = "Texts with any wrong label count."
     attribution = AttributionTexts(
-        "a label", "Label", "Each label is explained separately: a word can support one and oppose another.", "True labels", sure=False
+        "a label",
+        "Label",
+        "Each label is explained separately: a word can support one and oppose another.",
+        "True labels",
+        sure=False,
     )
     read_as = "replaced by"
     lines_are = "rows are missed labels, columns labels predicted instead"
     confusion = charts.Confusion(
-        true="missed label", read_as="replaced by", predicted="given", errors="{rows} with a wrong label.",
+        true="missed label",
+        read_as="replaced by",
+        predicted="given",
+        errors="{rows} with a wrong label.",
         caption="A row counts for each missed label and each label predicted instead.",
-    )  # fmt: skip
+    )
     reliability = charts.Reliability(sure="probability", right="true", counted="decisions")
 
     def summary(self, evaluation: Evaluation) -> dict[str, Any]:

@@ -23,7 +23,9 @@ KEPT_SECONDS = 3_600
 
 @dataclass(frozen=True, slots=True)
 class Sureness:
-    """Confidence of predictions. confidence: as in `Answer` (N,); order: rows by confidence, highest first, then by item (N,)."""
+    """Confidence of predictions. confidence: as in `Answer` (N,); order: rows by confidence, highest first,
+    then by item (N,).
+    """
 
     confidence: NDArray[np.float64]
     order: NDArray[np.int64]
@@ -43,7 +45,9 @@ class Opened:
 
 
 class SetRows(ReportRows[SetPredictions, Answer]):
-    """The confidence of a row is that of its most confident wrong label decision, or of its least confident one if all are correct."""
+    """The confidence of a row is that of its most confident wrong label decision, or of its least confident
+    one if all are correct.
+    """
 
     @contextmanager
     def opened(self, evaluation: Evaluation) -> Iterator[Opened]:
@@ -62,15 +66,24 @@ class SetRows(ReportRows[SetPredictions, Answer]):
         return opened.sets.ids
 
     def find(self, opened: Opened, cell: Mapping[str, str]) -> list[int]:
-        """Rows of one cell. true and predicted: rows that miss the first label and wrongly get the second; with `wrong` and only one of
-        them, rows that miss it or wrongly get it."""
-        found, order, true, predicted = opened.sets, opened.sure.order, cell.get("true", ""), cell.get("predicted", "")
+        """Rows of one cell. true and predicted: rows that miss the first label and wrongly get the second;
+        with `wrong` and only one of them, rows that miss it or wrongly get it.
+        """
+        found, order, true, predicted = (
+            opened.sets,
+            opened.sure.order,
+            cell.get("true", ""),
+            cell.get("predicted", ""),
+        )
         if not true and not predicted:
             inside = (found.truth != found.decided).any(axis=1)
         else:
             strict = bool(cell.get("wrong")) or (bool(true) and bool(predicted) and true != predicted)
             inside = np.ones(len(found.ids), dtype=np.bool_)
-            for name, has, has_not in ((true, found.truth, found.decided), (predicted, found.decided, found.truth)):
+            for name, has, has_not in (
+                (true, found.truth, found.decided),
+                (predicted, found.decided, found.truth),
+            ):
                 if name:
                     at = [number for number, label in enumerate(found.labels) if label == name]
                     inside &= (has[:, at] & ~(has_not[:, at] & strict)).any(axis=1)
@@ -81,11 +94,14 @@ class SetRows(ReportRows[SetPredictions, Answer]):
         sets, sure = opened.sets, opened.sure.confidence
         return [
             Answer(
-                sets.ids[row], named(sets.labels, sets.truth[row]), named(sets.labels, sets.decided[row]), float(sure[row]),
+                sets.ids[row],
+                named(sets.labels, sets.truth[row]),
+                named(sets.labels, sets.decided[row]),
+                float(sure[row]),
                 float(sets.loss[row]),
             )
             for row in rows
-        ]  # fmt: skip
+        ]
 
     def slips(self, row: Answer) -> Iterator[Slip]:
         """Each missed and each extra label."""
@@ -97,11 +113,19 @@ class SetRows(ReportRows[SetPredictions, Answer]):
         confidence = sureness(rows.probabilities, rows.truth, rows.decided)
         loss, decided = calibration.decision_loss_rows(rows.probabilities, rows.truth), rows.decided
         return [
-            Answer(item, named(rows.labels, rows.truth[at]), named(rows.labels, decided[at]), float(confidence[at]), float(loss[at]))
+            Answer(
+                item,
+                named(rows.labels, rows.truth[at]),
+                named(rows.labels, decided[at]),
+                float(confidence[at]),
+                float(loss[at]),
+            )
             for at, item in enumerate(rows.ids)
         ]
 
-    def turned(self, one: SetPredictions, two: SetPredictions, changed: Sequence[Change]) -> dict[str, Turned]:
+    def turned(
+        self, one: SetPredictions, two: SetPredictions, changed: Sequence[Change]
+    ) -> dict[str, Turned]:
         """Grouped by label."""
         return turned_by_label(changed)
 

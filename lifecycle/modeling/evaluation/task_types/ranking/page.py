@@ -14,7 +14,17 @@ from lifecycle.modeling.evaluation import charts, queries, rules
 from lifecycle.modeling.evaluation.models import Evaluation
 from lifecycle.modeling.evaluation.parts import beside, may_read
 from lifecycle.modeling.evaluation.shading import Part, parts, strongest_effect
-from lifecycle.modeling.evaluation.task_types.page import Line, Note, Read, ReportPage, asked, held_against, line_of, missing, why
+from lifecycle.modeling.evaluation.task_types.page import (
+    Line,
+    Note,
+    Read,
+    ReportPage,
+    asked,
+    held_against,
+    line_of,
+    missing,
+    why,
+)
 from lifecycle.modeling.evaluation.task_types.ranking.rows import CLOSE, WRONG, RankedRow, by_model
 from lifecycle.modeling.evaluation.task_types.ranking.rows import ENTRY as ROWS
 from lifecycle.runtime.engine.flips import Flip
@@ -31,8 +41,10 @@ FEW = 6  # rows with the most confident errors in the report
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """One response of a row. place: by annotators, from 1, ties equal; model: by the model, from 1. chance: probability of being the row's
-    best by the model, 0 to 1 (Plackett and Luce). text: empty if it may not be read."""
+    """One response of a row. place: by annotators, from 1, ties equal; model: by the model, from 1. chance:
+    probability of being the row's best by the model, 0 to 1 (Plackett and Luce). text: empty if it may not be
+    read.
+    """
 
     place: int
     model: int
@@ -42,8 +54,9 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class RankedLine(Line):
-    """A prompt with its responses. sure: confidence of the most confident misranked pair, 0.5 to 1; 0 if all pairs are correct. readable:
-    whether texts are shown, even if there is no prompt."""
+    """A prompt with its responses. sure: confidence of the most confident misranked pair, 0.5 to 1; 0 if all
+    pairs are correct. readable: whether texts are shown, even if there is no prompt.
+    """
 
     responses: list[Response]
     sure: float
@@ -68,16 +81,24 @@ class RankedPage(ReportPage[RankedRow]):
     heads = {"text": "Prompt and responses", "true": "Annotators"}
     disturbed = "prompts and responses"
     flips = (
-        "Changed rankings are shown with the share of correctly ordered pairs before and after, and with the probability that the first "
-        "response beats the second."
+        "Changed rankings are shown with the share of correctly ordered pairs before and after, and with the"
+        " probability that the first response beats the second."
     )
-    loss = "the mean over its pairs of the negative log-probability of the preferred response; for ties, the mean of both"
+    loss = (
+        "the mean over its pairs of the negative log-probability of the preferred response; for ties, the"
+        " mean of both"
+    )
 
     def summary(self, evaluation: Evaluation) -> dict[str, Any]:
         """Baselines and length bias."""
         report = evaluation.report
         note = length(report)
-        return {"rival": rules.rival(report), "length": [note] if note else [], **beside(report), "against": held_against(evaluation)}
+        return {
+            "rival": rules.rival(report),
+            "length": [note] if note else [],
+            **beside(report),
+            "against": held_against(evaluation),
+        }
 
     def report(self, viewer: User, evaluation: Evaluation, given: Mapping[str, str]) -> dict[str, Any]:
         """Adds metrics with a description, reliability, and the most confident errors."""
@@ -85,11 +106,15 @@ class RankedPage(ReportPage[RankedRow]):
         with self.rows.opened(evaluation) as opened:
             wrong = self.rows.find(opened, {})
             shown = self.listed(viewer, evaluation, opened, wrong[:FEW])
-        return context | shown | {
-            "metrics": [each for each in context["metrics"] if each["meant"]],
-            "reliability": charts.reliability(evaluation.report, charts.Reliability(counted="pairs")),
-            "wrong": len(wrong),
-        }  # fmt: skip
+        return (
+            context
+            | shown
+            | {
+                "metrics": [each for each in context["metrics"] if each["meant"]],
+                "reliability": charts.reliability(evaluation.report, charts.Reliability(counted="pairs")),
+                "wrong": len(wrong),
+            }
+        )
 
     def counted(self, report: Mapping[str, Any]) -> Figure:
         """Pairs."""
@@ -108,7 +133,9 @@ class RankedPage(ReportPage[RankedRow]):
         """Rows with their responses in the annotated order."""
         digests = [row.item for row in rows]
         items = queries.items_by_digest(evaluation, digests)
-        contents = snapshots.learned_rows_of(evaluation.snapshot, digests) if may_read(viewer, evaluation) else {}
+        contents = (
+            snapshots.learned_rows_of(evaluation.snapshot, digests) if may_read(viewer, evaluation) else {}
+        )
         found = []
         for row in rows:
             content = contents.get(row.item)
@@ -130,57 +157,100 @@ class RankedPage(ReportPage[RankedRow]):
         return Read((row["text"], *numbered(row["responses"])), (again, *numbered(others)))
 
     def explained(self, evaluation: Evaluation, digest: str, chosen: str = "") -> dict[str, Any]:
-        """The prompt and responses of an item with one response shaded. chosen: its number from 1; by default the model's first."""
+        """The prompt and responses of an item with one response shaded. chosen: its number from 1; by default
+        the model's first.
+        """
         found = self.rows.one(evaluation, digest)
         if found is None:
             raise missing()
-        context, row = asked(evaluation, digest), snapshots.learned_rows_of(evaluation.snapshot, [digest]).get(digest)
+        context, row = (
+            asked(evaluation, digest),
+            snapshots.learned_rows_of(evaluation.snapshot, [digest]).get(digest),
+        )
         best = max(found.strengths)
         first = found.strengths.index(best)
         every = context["kept"].get("responses", []) if row else []
-        report = next((each for each in every if str(each["answer"] + 1) == chosen), every[0] if every else {})
+        report = next(
+            (each for each in every if str(each["answer"] + 1) == chosen), every[0] if every else {}
+        )
         shown = report["answer"] if report else first
         address = why(evaluation, digest)
-        return context | shaded(row, report) | {
-            "first": first + 1,
-            "by_model": by_model(found.strengths),
-            "by_people": in_order(found.ranks),
-            "shared": found.strengths.count(best) > 1,
-            "right": found.ranks[first] == min(found.ranks) if len(set(found.ranks)) > 1 else None,
-            "row": row,
-            "report": report,
-            "shown": shown + 1,
-            "gap": abs(report.get("log_odds", 0.0)),
-            "tabs": [
-                {"label": f"Response {each['answer'] + 1}", "url": f"{address}&for={each['answer'] + 1}", "current": each is report}
-                for each in every
-            ],
-            "others": [(at + 1, text) for at, text in enumerate(row["responses"]) if at != shown or not report] if row else [],
-        }  # fmt: skip
+        return (
+            context
+            | shaded(row, report)
+            | {
+                "first": first + 1,
+                "by_model": by_model(found.strengths),
+                "by_people": in_order(found.ranks),
+                "shared": found.strengths.count(best) > 1,
+                "right": found.ranks[first] == min(found.ranks) if len(set(found.ranks)) > 1 else None,
+                "row": row,
+                "report": report,
+                "shown": shown + 1,
+                "gap": abs(report.get("log_odds", 0.0)),
+                "tabs": [
+                    {
+                        "label": f"Response {each['answer'] + 1}",
+                        "url": f"{address}&for={each['answer'] + 1}",
+                        "current": each is report,
+                    }
+                    for each in every
+                ],
+                "others": (
+                    [(at + 1, text) for at, text in enumerate(row["responses"]) if at != shown or not report]
+                    if row
+                    else []
+                ),
+            }
+        )
 
 
 def shaded(row: Mapping[str, Any] | None, report: Mapping[str, Any]) -> dict[str, Any]:
-    """The prompt and response of an explanation, shaded on one scale, and their words by effect; empty without one."""
+    """The prompt and response of an explanation, shaded on one scale, and their words by effect; empty
+    without one.
+    """
     prompt, response = [], []
     if row and report:
         top = strongest_effect([*report["prompt"], *report["words"]])
-        prompt, response = parts(row["text"], report["prompt"], top), parts(row["responses"][report["answer"]], report["words"], top)
-    words = [Word(part, name) for name, some in (("prompt", prompt), ("response", response)) for part in some if part.effect is not None]
-    return {"prompt": prompt, "response": response, "words": sorted(words, key=lambda word: -abs(word.part.effect or 0))}
+        prompt, response = (
+            parts(row["text"], report["prompt"], top),
+            parts(row["responses"][report["answer"]], report["words"], top),
+        )
+    words = [
+        Word(part, name)
+        for name, some in (("prompt", prompt), ("response", response))
+        for part in some
+        if part.effect is not None
+    ]
+    return {
+        "prompt": prompt,
+        "response": response,
+        "words": sorted(words, key=lambda word: -abs(word.part.effect or 0)),
+    }
 
 
 def length(report: Mapping[str, Any]) -> Note | None:
-    """Whether the model prefers longer responses more often than annotators; None if no responses differ in length."""
+    """Whether the model prefers longer responses more often than annotators; None if no responses differ in
+    length.
+    """
     people, model = report.get("longer_preferred_by_people"), report.get("longer_preferred")
     if people is None or model is None:
         return None
     interval = (report.get("intervals") or {}).get("longer_surplus") or {}
     low, high = interval.get("low") or 0.0, interval.get("high") or 0.0
-    shares = f"In {count(report['apart'])} pairs of different length, annotators prefer the longer response in {percent(people)}"
-    text = f"{shares}, the model in {percent(model)}; 95{GAP}% interval of the difference: {points(low)} to {points(high)} points."
+    shares = (
+        f"In {count(report['apart'])} pairs of different length, annotators prefer the longer response in"
+        f" {percent(people)}"
+    )
+    text = (
+        f"{shares}, the model in {percent(model)}; 95{GAP}% interval of the difference: {points(low)} to"
+        f" {points(high)} points."
+    )
     if low > 0:
         step = "Label more pairs whose shorter response is better, or check the scores of short responses."
-        return Note("warn", "The model prefers longer responses more often than annotators do.", f"{text} {step}")
+        return Note(
+            "warn", "The model prefers longer responses more often than annotators do.", f"{text} {step}"
+        )
     if high < 0:
         return Note("warn", "The model prefers shorter responses more often than annotators do.", text)
     return Note("ok", "The model prefers longer responses about as often as annotators do.", text)

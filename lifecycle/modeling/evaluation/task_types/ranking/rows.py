@@ -22,8 +22,9 @@ WRONG, CLOSE = "wrong", "close"
 
 @dataclass(frozen=True, slots=True)
 class RankedRow:
-    """One item's responses. item: digest. ranks: by annotators, ties equal; strengths: scores of the model. surest: confidence of the most
-    confident misranked pair, 0.5 to 1; 0 if all pairs are correct."""
+    """One item's responses. item: digest. ranks: by annotators, ties equal; strengths: scores of the model.
+    surest: confidence of the most confident misranked pair, 0.5 to 1; 0 if all pairs are correct.
+    """
 
     item: str
     ranks: tuple[int, ...]
@@ -40,7 +41,9 @@ class RankedRows(ReportRows[RankedAnswers, RankedRow]):
     instead = "See the rows with errors, most confident first."
 
     def find(self, opened: RankedAnswers, cell: Mapping[str, str]) -> list[int]:
-        """Rows with a misranked pair, most confident first; with `sort` close, all rows, smallest margin first."""
+        """Rows with a misranked pair, most confident first; with `sort` close, all rows, smallest margin
+        first.
+        """
         if cell.get("sort") == CLOSE:
             top = np.sort(np.nan_to_num(opened.matrix, nan=-np.inf), axis=1)
             return [int(row) for row in np.argsort(top[:, -1] - top[:, -2], kind="stable")]
@@ -51,12 +54,18 @@ class RankedRows(ReportRows[RankedAnswers, RankedRow]):
     def at(self, opened: RankedAnswers, rows: Sequence[int]) -> list[RankedRow]:
         """The annotated and the predicted order."""
         surest = opened.surest_error
-        return [RankedRow(opened.ids[row], opened.ranks[row], opened.strengths[row], float(surest[row])) for row in rows]
+        return [
+            RankedRow(opened.ids[row], opened.ranks[row], opened.strengths[row], float(surest[row]))
+            for row in rows
+        ]
 
     def answers(self, rows: RankedAnswers) -> list[Answer]:
         """Rankings as text, responses numbered from 1. confidence: of the most confident error; loss: 0."""
         sides = zip(rows.ids, rows.ranks, rows.strengths, rows.surest_error, strict=True)
-        return [Answer(item, (in_order(ranks),), (by_model(strengths),), float(sure), 0.0) for item, ranks, strengths, sure in sides]
+        return [
+            Answer(item, (in_order(ranks),), (by_model(strengths),), float(sure), 0.0)
+            for item, ranks, strengths, sure in sides
+        ]
 
     def right(self, rows: RankedAnswers, answers: Sequence[Answer]) -> Iterable[bool]:
         """Whether every pair is ordered correctly; true for rows that annotators rate as ties."""

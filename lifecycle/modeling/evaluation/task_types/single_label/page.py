@@ -23,14 +23,28 @@ SORTS = {"label": False, "support": True, "precision": False, "recall": False, "
 KEPT_SECONDS = 3_600
 
 LABEL = Question(
-    GOALS, "Precision", "Recall", "Predicted positive", "Cost of a false positive", "Cost of a missed row",
-    "Predict {label}", "predict another label", "Never predicting {label} costs least.",
-)  # fmt: skip
+    GOALS,
+    "Precision",
+    "Recall",
+    "Predicted positive",
+    "Cost of a false positive",
+    "Cost of a missed row",
+    "Predict {label}",
+    "predict another label",
+    "Never predicting {label} costs least.",
+)
 ANY = Question(
     {"precision": "Target accuracy", "recall": "Target coverage", "cost": "Lowest cost"},
-    "Accuracy of answered rows", "Coverage", "Answered", "Cost of a wrong prediction", "",
-    "Answer", "", "Handing over every row costs least.", divides=False,
-)  # fmt: skip
+    "Accuracy of answered rows",
+    "Coverage",
+    "Answered",
+    "Cost of a wrong prediction",
+    "",
+    "Answer",
+    "",
+    "Handing over every row costs least.",
+    divides=False,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +70,11 @@ class LabelThresholds(Thresholds):
 
     def beside(self, evaluation: Evaluation) -> tuple[str, str]:
         """The most likely label, or the model's own threshold if it has one."""
-        return ("its own threshold", "Own threshold") if confidence.own(evaluation) else ("the most likely label", "Most likely label")
+        return (
+            ("its own threshold", "Own threshold")
+            if confidence.own(evaluation)
+            else ("the most likely label", "Most likely label")
+        )
 
     def answers(self, evaluation: Evaluation, label: str) -> str:
         """How the model decides: the most likely label, or its own threshold."""
@@ -66,7 +84,9 @@ class LabelThresholds(Thresholds):
 
 
 class LabelPage(ReportPage[Answer]):
-    """read_as: the phrase between the true and the predicted label of a pair. lines_are: meaning of the matrix's rows and columns."""
+    """read_as: the phrase between the true and the predicted label of a pair. lines_are: meaning of the
+    matrix's rows and columns.
+    """
 
     templates = "single_label"
     loss = "the negative log-probability of its label"
@@ -100,9 +120,13 @@ class LabelPage(ReportPage[Answer]):
         worst = rules.worst(report, WORST)
         return super().report(viewer, evaluation, given) | {
             "calibration": calibration,
-            "reliability": charts.reliability(report, self.reliability, calibration["before"]["reliability"] if calibration else ()),
+            "reliability": charts.reliability(
+                report, self.reliability, calibration["before"]["reliability"] if calibration else ()
+            ),
             "every": every,
-            "matrix_caption": f"Confusion matrix of the {len(worst)} labels with most errors: {self.lines_are}",
+            "matrix_caption": (
+                f"Confusion matrix of the {len(worst)} labels with most errors: {self.lines_are}"
+            ),
             "matrix": matrix(*rules.matrix(report, worst)) if worst and not every else None,
             "all_chart": charts.confusion(report, self.confusion, limit=None) if every else None,
             "all_pairs": rules.confused(report, charts.TABLE) if every else [],
@@ -121,7 +145,9 @@ class LabelPage(ReportPage[Answer]):
 
     def counted(self, report: Mapping[str, Any]) -> Figure:
         """Number of rows and labels."""
-        return Figure("Rows", count(report["rows"]), sub=f"{count(len(report['confusion']['labels']))} labels")
+        return Figure(
+            "Rows", count(report["rows"]), sub=f"{count(len(report['confusion']['labels']))} labels"
+        )
 
     def cell(self, given: Mapping[str, str]) -> dict[str, str]:
         """A cell, row, or column of the matrix."""
@@ -133,11 +159,16 @@ class LabelPage(ReportPage[Answer]):
 
     def lines(self, viewer: User, evaluation: Evaluation, rows: Sequence[Answer]) -> list[LabelLine]:
         """Predictions with the texts of their items."""
-        items, readable = queries.items_by_digest(evaluation, [row.item for row in rows]), may_read(viewer, evaluation)
+        items, readable = (
+            queries.items_by_digest(evaluation, [row.item for row in rows]),
+            may_read(viewer, evaluation),
+        )
         found = []
         for row in rows:
             line = line_of(evaluation, items.get(row.item), row.item, readable)
-            found.append(LabelLine(**line | {"why": why(evaluation, row.item) if line["text"] else ""}, answer=row))
+            found.append(
+                LabelLine(**line | {"why": why(evaluation, row.item) if line["text"] else ""}, answer=row)
+            )
         return found
 
 

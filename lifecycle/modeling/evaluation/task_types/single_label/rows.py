@@ -27,9 +27,15 @@ class LabelRows(ReportRows[Predictions, Answer]):
             yield read_answers(path)
 
     def find(self, opened: Answers, cell: Mapping[str, str]) -> list[int]:
-        """Rows of one cell of the confusion matrix, most confident first, then by item. true, predicted: labels; empty for any."""
+        """Rows of one cell of the confusion matrix, most confident first, then by item. true, predicted:
+        labels; empty for any.
+        """
         true, predicted = cell.get("true", ""), cell.get("predicted", "")
-        inside = opened.truth != opened.predicted if not true and not predicted else np.ones(len(opened.ids), dtype=bool)
+        inside = (
+            opened.truth != opened.predicted
+            if not true and not predicted
+            else np.ones(len(opened.ids), dtype=bool)
+        )
         for name, numbers in ((true, opened.truth), (predicted, opened.predicted)):
             if name:
                 inside &= numbers == (opened.labels.index(name) if name in opened.labels else -1)
@@ -42,11 +48,14 @@ class LabelRows(ReportRows[Predictions, Answer]):
         name = opened.labels
         return [
             Answer(
-                opened.ids[row], (name[opened.truth[row]],), (name[opened.predicted[row]],), float(opened.confidence[row]),
+                opened.ids[row],
+                (name[opened.truth[row]],),
+                (name[opened.predicted[row]],),
+                float(opened.confidence[row]),
                 float(opened.loss[row]),
             )
             for row in rows
-        ]  # fmt: skip
+        ]
 
     def slips(self, row: Answer) -> Iterator[Slip]:
         """The wrong label."""
@@ -55,7 +64,9 @@ class LabelRows(ReportRows[Predictions, Answer]):
     def answers(self, rows: Predictions) -> list[Answer]:
         """Labels by name."""
         name, best, confidence = rows.labels, rows.predicted, rows.confidence
-        loss = -np.log(np.maximum(rows.probabilities[np.arange(len(rows.ids)), rows.truth], LEAST_PROBABILITY))
+        loss = -np.log(
+            np.maximum(rows.probabilities[np.arange(len(rows.ids)), rows.truth], LEAST_PROBABILITY)
+        )
         return [
             Answer(item, (name[rows.truth[at]],), (name[best[at]],), float(confidence[at]), float(loss[at]))
             for at, item in enumerate(rows.ids)

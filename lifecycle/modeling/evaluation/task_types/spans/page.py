@@ -11,7 +11,17 @@ from lifecycle.modeling.evaluation import charts, queries, rules
 from lifecycle.modeling.evaluation.models import Evaluation
 from lifecycle.modeling.evaluation.parts import may_read
 from lifecycle.modeling.evaluation.rules import Answer, Change
-from lifecycle.modeling.evaluation.task_types.page import AttributionTexts, Line, Note, Read, ReportPage, by_label, line_of, matrix, why
+from lifecycle.modeling.evaluation.task_types.page import (
+    AttributionTexts,
+    Line,
+    Note,
+    Read,
+    ReportPage,
+    by_label,
+    line_of,
+    matrix,
+    why,
+)
 from lifecycle.modeling.evaluation.task_types.spans.rows import ENTRY as ROWS
 from lifecycle.modeling.evaluation.task_types.spans.rows import NOTHING, NOTHING_FOUND, SpanRow, answer
 from lifecycle.modeling.evaluation.threshold_words import GOALS, Question, Thresholds
@@ -41,9 +51,18 @@ FEW = 5  # texts with the most confident errors in the report
 MOST = 12  # maximum number of labels in the confusion matrix
 
 SPANS = Question(
-    GOALS, "Precision", "Recall", "Spans kept", "Cost of a wrong span", "Cost of a missed span",
-    "Keep a span", "drop it", "Keeping no spans costs least.", unit="spans", in_texts=True,
-)  # fmt: skip
+    GOALS,
+    "Precision",
+    "Recall",
+    "Spans kept",
+    "Cost of a wrong span",
+    "Cost of a missed span",
+    "Keep a span",
+    "drop it",
+    "Keeping no spans costs least.",
+    unit="spans",
+    in_texts=True,
+)
 SPANS_OF_LABEL = replace(SPANS, act="Keep a {label} span", never="Keeping no {label} spans costs least.")
 
 
@@ -69,7 +88,9 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """A true span and the prediction for it, as text. kind: of KINDS. confidence: None if nothing was predicted."""
+    """A true span and the prediction for it, as text. kind: of KINDS. confidence: None if nothing was
+    predicted.
+    """
 
     kind: str
     true: str
@@ -119,11 +140,22 @@ class SpanPage(ReportPage[SpanRow]):
     wrong = "Texts with any wrong span count."
     turned = {
         "of": "Spans",
-        "meant": "Fixed and broken count texts in which only one of the two models gets exactly the right spans of the label.",
+        "meant": (
+            "Fixed and broken count texts in which only one of the two models gets exactly the right spans of"
+            " the label."
+        ),
     }
-    attribution = AttributionTexts("a span", "Span", "Each span is explained in its place; its own words aren't left out.", "True spans")
-    loss = "the mean negative log-probability of the tags of its words, or of their pieces where spans end within words"
-    flips = "Changed predictions are shown with their F1 before and after, and with the confidence of the most confident changed span."
+    attribution = AttributionTexts(
+        "a span", "Span", "Each span is explained in its place; its own words aren't left out.", "True spans"
+    )
+    loss = (
+        "the mean negative log-probability of the tags of its words, or of their pieces where spans end"
+        " within words"
+    )
+    flips = (
+        "Changed predictions are shown with their F1 before and after, and with the confidence of the most"
+        " confident changed span."
+    )
     threshold = SpanThresholds()
 
     def summary(self, evaluation: Evaluation) -> dict[str, Any]:
@@ -160,24 +192,44 @@ class SpanPage(ReportPage[SpanRow]):
 
     def heading(self, cell: Mapping[str, str]) -> dict[str, Any]:
         """The result with its meaning, and the labels."""
-        return {**cell, "kind": NAMES.get(cell["kind"], ""), "meant": MEANT.get(cell["kind"], ""), "nothing": NOTHING}
+        return {
+            **cell,
+            "kind": NAMES.get(cell["kind"], ""),
+            "meant": MEANT.get(cell["kind"], ""),
+            "nothing": NOTHING,
+        }
 
     def lines(self, viewer: User, evaluation: Evaluation, rows: Sequence[SpanRow]) -> list[SpanLine]:
         """Texts with their spans marked."""
-        items, readable = queries.items_by_digest(evaluation, [row.item for row in rows]), may_read(viewer, evaluation)
+        items, readable = (
+            queries.items_by_digest(evaluation, [row.item for row in rows]),
+            may_read(viewer, evaluation),
+        )
         found = []
         for row in rows:
             line = line_of(evaluation, items.get(row.item), row.item, readable)
             text = line["text"]
             line["why"] = why(evaluation, row.item) if text and row.found else ""
-            found.append(SpanLine(**line, pieces=pieces(text, row), mistakes=mistakes(text, row) if text else [], wrong=row.wrong))
+            found.append(
+                SpanLine(
+                    **line,
+                    pieces=pieces(text, row),
+                    mistakes=mistakes(text, row) if text else [],
+                    wrong=row.wrong,
+                )
+            )
         return found
 
     def quoted(self, change: Change, text: str) -> Change:
         """Spans quoted instead of numbered."""
         if not text:
             return change
-        return replace(change, true=in_words(change.true, text), first=in_words(change.first, text), second=in_words(change.second, text))
+        return replace(
+            change,
+            true=in_words(change.true, text),
+            first=in_words(change.first, text),
+            second=in_words(change.second, text),
+        )
 
     def names(self, kept: str, read: Read) -> tuple[str, ...]:
         """Each span quoted, or its place if the text may not be read."""
@@ -212,7 +264,10 @@ class SpanPage(ReportPage[SpanRow]):
 def kinds(report: Mapping[str, Any]) -> list[Kind]:
     """Counts in the order of KINDS."""
     total = sum(report["kinds"].values()) or 1
-    return [Kind(name, NAMES[name], MEANT[name], report["kinds"][name], report["kinds"][name] / total) for name in KINDS]
+    return [
+        Kind(name, NAMES[name], MEANT[name], report["kinds"][name], report["kinds"][name] / total)
+        for name in KINDS
+    ]
 
 
 def beyond(report: Mapping[str, Any]) -> Note | None:
@@ -220,7 +275,9 @@ def beyond(report: Mapping[str, Any]) -> Note | None:
     lost = report["lost"]
     if not lost["beyond"]:
         return None
-    fact = f"{things(lost['beyond'], 'true span')} in {things(lost['texts_beyond'], 'text')} couldn't be found."
+    fact = (
+        f"{things(lost['beyond'], 'true span')} in {things(lost['texts_beyond'], 'text')} couldn't be found."
+    )
     text = "They're beyond the model's maximum length and count as missed."
     return Note("warn", fact, f"{text} Train with a larger max_tokens, or split long texts.")
 
@@ -233,12 +290,21 @@ def confusion(report: Mapping[str, Any]) -> tuple[list[str], list[list[int]]]:
 def pieces(text: str, row: SpanRow) -> list[Piece]:
     """The text cut at every boundary of a true or predicted span; joined, the pieces are the text."""
     found = [each.span for each in row.found]
-    cuts = sorted({0, len(text), *(at for start, end, _ in (*row.true, *found) for at in (start, end) if at <= len(text))})
+    cuts = sorted(
+        {
+            0,
+            len(text),
+            *(at for start, end, _ in (*row.true, *found) for at in (start, end) if at <= len(text)),
+        }
+    )
 
     def at(spans: Sequence[tuple[int, int, int]], start: int) -> str:
         return next((row.labels[label] for first, last, label in spans if first <= start < last), "")
 
-    return [Piece(text[start:end], at(row.true, start), at(found, start)) for start, end in zip(cuts, cuts[1:], strict=False)]
+    return [
+        Piece(text[start:end], at(row.true, start), at(found, start))
+        for start, end in zip(cuts, cuts[1:], strict=False)
+    ]
 
 
 def mistakes(text: str, row: SpanRow) -> list[Mistake]:

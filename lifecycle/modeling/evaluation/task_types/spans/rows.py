@@ -56,7 +56,9 @@ class SpanRows(ReportRows[SpanPredictions, SpanRow]):
         return found
 
     def find(self, opened: Path, cell: Mapping[str, str]) -> list[int]:
-        """Rows with a match of this kind, true label, and predicted label (empty: any; NOTHING: no span), most confident errors first."""
+        """Rows with a match of this kind, true label, and predicted label (empty: any; NOTHING: no span),
+        most confident errors first.
+        """
         sides = {name: cell.get(name, "") for name in ("true", "predicted")}
         true, found = (None if label == NOTHING else label for label in sides.values())
         return predictions.ENTRY.find(opened, kind=cell.get("kind", ""), true=true, found=found)
@@ -70,15 +72,20 @@ class SpanRows(ReportRows[SpanPredictions, SpanRow]):
         for match in row.matches:
             if match.kind != "exact":
                 true, found = (
-                    row.labels[match.true[2]] if match.true else "", row.labels[match.found.label] if match.found else "",
-                )  # fmt: skip
+                    row.labels[match.true[2]] if match.true else "",
+                    row.labels[match.found.label] if match.found else "",
+                )
                 yield Slip("class" if match.kind == "both" else match.kind, true, found)
 
     def answers(self, rows: SpanPredictions) -> list[Answer]:
-        """Label and place of each span. confidence: of the least confident predicted span, 0 if none; loss: 0."""
+        """Label and place of each span. confidence: of the least confident predicted span, 0 if none; loss:
+        0.
+        """
         return [answer(each) for each in every(rows)]
 
-    def turned(self, one: SpanPredictions, two: SpanPredictions, changed: Sequence[Change]) -> dict[str, Turned]:
+    def turned(
+        self, one: SpanPredictions, two: SpanPredictions, changed: Sequence[Change]
+    ) -> dict[str, Turned]:
         """For each label, the texts in which only one of the two models gets exactly the right spans."""
         first, second = MEASURES.shared(one, two)
         before, after = MEASURES.some(one, first), MEASURES.under(MEASURES.some(two, second), one.labels)
@@ -109,13 +116,21 @@ class SpanRows(ReportRows[SpanPredictions, SpanRow]):
 def every(rows: SpanPredictions) -> list[SpanRow]:
     """One per item, in file order."""
     sides = zip(rows.ids, rows.truth, rows.found, strict=True)
-    return [SpanRow(item, rows.labels, true, found, tuple(matches(true, found))) for item, true, found in sides]
+    return [
+        SpanRow(item, rows.labels, true, found, tuple(matches(true, found))) for item, true, found in sides
+    ]
 
 
 def answer(row: SpanRow) -> Answer:
     """A row by label and place."""
     sure = min((each.confidence for each in row.found), default=0.0)
-    return Answer(row.item, placed(row.true, row.labels), placed((each.span for each in row.found), row.labels), sure, 0.0)
+    return Answer(
+        row.item,
+        placed(row.true, row.labels),
+        placed((each.span for each in row.found), row.labels),
+        sure,
+        0.0,
+    )
 
 
 def placed(spans: Iterable[Span], labels: Sequence[str]) -> tuple[str, ...]:

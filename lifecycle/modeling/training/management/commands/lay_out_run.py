@@ -1,4 +1,6 @@
-"""`manage.py lay_out_run RUN`: write a run's spec, rows, and base to its folder, for training on another machine."""
+"""`manage.py lay_out_run RUN`: write a run's spec, rows, and base to its folder, for training on another
+machine.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,10 @@ class Command(BaseCommand):
         if run is None:
             raise CommandError("Run not found.")
         if run.state not in FREE:
-            raise CommandError(f"{run} is {run.get_state_display().lower()}. Pause it first so that no worker writes to its folder.")
+            raise CommandError(
+                f"{run} is {run.get_state_display().lower()}. Pause it first so that no worker writes to its"
+                " folder."
+            )
         folder = run_folder(run)
         prepare(run, folder)
         self.stdout.write(str(folder))

@@ -14,10 +14,17 @@ from lifecycle.runtime.engine.task_types.spans import answerer as spans
 from lifecycle.runtime.task_types.by_key.types import learned_as
 from lifecycle.runtime.task_types.plugins import with_plugins
 
-ANSWERERS: Mapping[str, Answerer[Any, Any, Any]] = with_plugins("answerer", {
-    "single_label": single_label.ENTRY, "multi_label": multi_label.ENTRY, "spans": spans.ENTRY, "generation": generation.ENTRY,
-    "preference": ranking.ENTRY, "ranking": ranking.ENTRY,
-})  # fmt: skip
+ANSWERERS: Mapping[str, Answerer[Any, Any, Any]] = with_plugins(
+    "answerer",
+    {
+        "single_label": single_label.ENTRY,
+        "multi_label": multi_label.ENTRY,
+        "spans": spans.ENTRY,
+        "generation": generation.ENTRY,
+        "preference": ranking.ENTRY,
+        "ranking": ranking.ENTRY,
+    },
+)
 
 
 def answerer_of(task: str) -> Answerer[Any, Any, Any]:

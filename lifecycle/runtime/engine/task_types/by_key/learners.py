@@ -14,10 +14,17 @@ from lifecycle.runtime.engine.task_types.spans import learner as spans
 from lifecycle.runtime.task_types.by_key.types import learned_as
 from lifecycle.runtime.task_types.plugins import with_plugins
 
-LEARNERS: Mapping[str, Learner[Any]] = with_plugins("learner", {
-    "single_label": single_label.ENTRY, "multi_label": multi_label.ENTRY, "spans": spans.ENTRY, "generation": generation.ENTRY,
-    "preference": ranking.ENTRY, "ranking": ranking.ENTRY,
-})  # fmt: skip
+LEARNERS: Mapping[str, Learner[Any]] = with_plugins(
+    "learner",
+    {
+        "single_label": single_label.ENTRY,
+        "multi_label": multi_label.ENTRY,
+        "spans": spans.ENTRY,
+        "generation": generation.ENTRY,
+        "preference": ranking.ENTRY,
+        "ranking": ranking.ENTRY,
+    },
+)
 
 
 def learner_of(task: str) -> Learner[Any]:

@@ -14,10 +14,17 @@ from lifecycle.runtime.engine.task_types.spans import settings as spans
 from lifecycle.runtime.task_types.by_key.types import learned_as
 from lifecycle.runtime.task_types.plugins import with_plugins
 
-SETTINGS: Mapping[str, Settings] = with_plugins("settings", {
-    "single_label": single_label.ENTRY, "multi_label": multi_label.ENTRY, "spans": spans.ENTRY, "generation": generation.ENTRY,
-    "preference": preference.ENTRY, "ranking": ranking.ENTRY,
-})  # fmt: skip
+SETTINGS: Mapping[str, Settings] = with_plugins(
+    "settings",
+    {
+        "single_label": single_label.ENTRY,
+        "multi_label": multi_label.ENTRY,
+        "spans": spans.ENTRY,
+        "generation": generation.ENTRY,
+        "preference": preference.ENTRY,
+        "ranking": ranking.ENTRY,
+    },
+)
 
 
 def settings_of(task: str) -> Settings:

@@ -2,10 +2,13 @@
 
 A dialogue's last answer is asked for, given all before it; its earlier answers are read as they were decided.
 
-Baselines  prompted_base: the model before it was tuned, given the same prompt; nearest and frequent: as in the task's baselines
-against    of each baseline, how much better the answers are by the leading score: a paired bootstrap over the same rows
+Baselines  prompted_base: the model before it was tuned, given the same prompt; nearest and frequent: as in
+           the task's baselines
+against    of each baseline, how much better the answers are by the leading score: a paired bootstrap over the
+           same rows
 cut_answers  how many answers reached the longest length without an end
-copied     runs of words that answers share with training completions, beside those of the held-out references, which aren't in training
+copied     runs of words that answers share with training completions, beside those of the held-out
+           references, which aren't in training
 """
 
 from __future__ import annotations
@@ -31,11 +34,24 @@ from lifecycle.runtime.engine.export import set_info
 from lifecycle.runtime.engine.faults import EngineFault
 from lifecycle.runtime.engine.perturb import disturb
 from lifecycle.runtime.engine.strategies import load_tokenizer
-from lifecycle.runtime.engine.task_types.answerer import Answerer, Cancelled, ChangedRow, Evaluation, Finished, Sides, Trained
+from lifecycle.runtime.engine.task_types.answerer import (
+    Answerer,
+    Cancelled,
+    ChangedRow,
+    Evaluation,
+    Finished,
+    Sides,
+    Trained,
+)
 from lifecycle.runtime.engine.task_types.generation import prompts
 from lifecycle.runtime.engine.task_types.generation.answering import Answer, Losses, answer, measure_losses
 from lifecycle.runtime.engine.task_types.generation.learner import ENTRY as LEARNER
-from lifecycle.runtime.engine.task_types.generation.learner import EVALUATION_ROWS, Target, examples_of, prompts_of
+from lifecycle.runtime.engine.task_types.generation.learner import (
+    EVALUATION_ROWS,
+    Target,
+    examples_of,
+    prompts_of,
+)
 from lifecycle.runtime.statistics import metrics, words
 from lifecycle.runtime.statistics.metrics import Floats
 from lifecycle.runtime.task_types.by_key.baselines import baselines_of
@@ -82,18 +98,29 @@ class Writer:
 
     def losses(self, rows: Rows) -> Losses:
         """Of the true answers. Raises EngineFault `nan_loss` where the model returns NaN."""
-        found = measure_losses(Decoder(self.model), self.examples(rows), self.pad_id, self.at_once, self.cancelled)
+        found = measure_losses(
+            Decoder(self.model), self.examples(rows), self.pad_id, self.at_once, self.cancelled
+        )
         if not np.isfinite(found.nats).all():
-            raise EngineFault("nan_loss", "The model returns NaN for some rows.", "Train again with a lower learning rate.")
+            raise EngineFault(
+                "nan_loss", "The model returns NaN for some rows.", "Train again with a lower learning rate."
+            )
         return found
 
     def write(self, rows: Rows, progress: Callable[[int], None] = lambda count: None) -> list[Answer]:
         """Its greedy answer to each prompt. progress: as of `answer`."""
         asked = prompts_of(self.tokenizer, self.frame, rows, self.limit)
         return answer(
-            self.model, self.tokenizer, asked, end=self.frame.end, pad_id=self.pad_id, max_new_tokens=self.longest, at_once=self.at_once,
-            progress=progress, cancelled=self.cancelled,
-        )  # fmt: skip
+            self.model,
+            self.tokenizer,
+            asked,
+            end=self.frame.end,
+            pad_id=self.pad_id,
+            max_new_tokens=self.longest,
+            at_once=self.at_once,
+            progress=progress,
+            cancelled=self.cancelled,
+        )
 
 
 @dataclass(frozen=True)
@@ -111,8 +138,9 @@ class Generated:
 
 @dataclass(frozen=True)
 class Given:
-    """What an evaluation is made of. base: of the model before it was tuned; train, index: the training rows, and the index of
-    their completions. None where no baselines are asked for, or no base is there."""
+    """What an evaluation is made of. base: of the model before it was tuned; train, index: the training rows,
+    and the index of their completions. None where no baselines are asked for, or no base is there.
+    """
 
     own: Generated
     base: Generated | None
@@ -128,20 +156,32 @@ class TextAnswerer(Answerer[Writer, Given, TextAnswers]):
     lost_at_once = 4 * EVALUATION_ROWS
 
     def finish(self, run: Trained) -> Finished:
-        """Write the weights, open them again as they will answer, and measure the loss of the validation answers."""
+        """Write the weights, open them again as they will answer, and measure the loss of the validation
+        answers.
+        """
         spec, prepared, artifact = run.spec, run.prepared, run.folder / "artifact"
         model: Any = run.trainer.accelerator.unwrap_model(run.trainer.model, keep_fp32_wrapper=False)
         info = ArtifactInfo(
-            (), prepared.limit(spec), "none", 1.0, spec.strategy.kind, spec.base.name, prepared.base.digest, INPUTS, spec.task, serving="",
+            (),
+            prepared.limit(spec),
+            "none",
+            1.0,
+            spec.strategy.kind,
+            spec.base.name,
+            prepared.base.digest,
+            INPUTS,
+            spec.task,
+            serving="",
             max_new_tokens=spec.max_new_tokens,
-        )  # fmt: skip
+        )
         shutil.rmtree(artifact, ignore_errors=True)
         artifact.mkdir(parents=True)
         save_decoder(artifact, model)
         prepared.tokenizer.save_pretrained(artifact, save_jinja_files=False)
         set_info(artifact, info)
         rows: Any = run.trainer.eval_dataset.encoded
-        place = devices.CPU if spec.sharded else devices.place(prepared.device)  # a sharded model may not fit one GPU
+        # a sharded model may not fit one GPU
+        place = devices.CPU if spec.sharded else devices.place(prepared.device)
         opened = Decoder(open_decoder(artifact, prepared.base.path, info)).to(place)
         losses = measure_losses(opened, rows.examples, prepared.tokenizer.pad_token_id or 0, EVALUATION_ROWS)
         return Finished({"validation_loss": losses.mean, "perplexity": math.exp(losses.mean)}, info, {})
@@ -151,12 +191,16 @@ class TextAnswerer(Answerer[Writer, Given, TextAnswers]):
         open_decoder(artifact, base, info).save_pretrained(target)
         load_tokenizer(artifact).save_pretrained(target, save_jinja_files=False)
 
-    def open(self, artifact: Path, base: Path | None, *, threads: int, batch_size: int, cancelled: Cancelled) -> Writer:
+    def open(
+        self, artifact: Path, base: Path | None, *, threads: int, batch_size: int, cancelled: Cancelled
+    ) -> Writer:
         """Its base is checked by digest."""
         info = ArtifactInfo.read(artifact)
         check_base(info, base)
         model, longest = open_decoder(artifact, base, info), info.max_new_tokens or LONGEST
-        return Writer(model, load_tokenizer(artifact), info, longest, min(batch_size, EVALUATION_ROWS), cancelled)
+        return Writer(
+            model, load_tokenizer(artifact), info, longest, min(batch_size, EVALUATION_ROWS), cancelled
+        )
 
     def ask(self, opened: Writer, asked: Evaluation) -> Given:
         """Answers of the model, and of the one before it was tuned."""
@@ -169,25 +213,40 @@ class TextAnswerer(Answerer[Writer, Given, TextAnswers]):
             opened.model = load_decoder(asked.base)
             base = generate(opened, asked, "the base model")
         references = [each.answer for each in asked.rows.targets]
-        index = verbatim.CopyIndex((each.taught for each in train.targets), [*own.answers, *references]) if train else None
+        index = (
+            verbatim.CopyIndex((each.taught for each in train.targets), [*own.answers, *references])
+            if train
+            else None
+        )
         return Given(own, base, train, index)
 
     def predicted(self, given: Given, asked: Evaluation) -> TextAnswers:
         """With the base's answers, and what is copied."""
         rows, own, base = asked.rows, given.own, given.base
         return TextAnswers(
-            rows.ids, tuple(map(asked_for, rows.texts, rows.targets)), tuple(own.answers), own.scored(*wanted(rows)),
-            tuple(copied(given.index, own.answers, rows)), tuple(base.answers) if base else None, tuple(own.cut), rows.codes,
-        )  # fmt: skip
+            rows.ids,
+            tuple(map(asked_for, rows.texts, rows.targets)),
+            tuple(own.answers),
+            own.scored(*wanted(rows)),
+            tuple(copied(given.index, own.answers, rows)),
+            tuple(base.answers) if base else None,
+            tuple(own.cut),
+            rows.codes,
+        )
 
-    def beside(self, opened: Writer, given: Given, predicted: TextAnswers, asked: Evaluation) -> dict[str, Any]:
+    def beside(
+        self, opened: Writer, given: Given, predicted: TextAnswers, asked: Evaluation
+    ) -> dict[str, Any]:
         """What was asked, what was cut and copied, what the references reach, and baselines."""
         rows, spec, own, base, index = asked.rows, asked.spec, given.own, given.base, given.index
         references, contexts = wanted(rows)
         options: dict[str, Any] = {"count": spec.bootstrap, "seed": spec.seed, "clusters": rows.codes}
         rivals: dict[str, Any] = {"prompted_base": base.scored(references, contexts)} if base else {}
         if given.train is not None:
-            rivals |= {name: each(rows) for name, each in baselines_of(asked.info.task)(given.train, 0, spec.seed, None).items()}
+            rivals |= {
+                name: each(rows)
+                for name, each in baselines_of(asked.info.task)(given.train, 0, spec.seed, None).items()
+            }
         return {
             "dialogues": sum(bool(each.turns) for each in rows.targets),
             "left_out": dict(Counter(rows.left_out)),
@@ -198,7 +257,9 @@ class TextAnswerer(Answerer[Writer, Given, TextAnswers]):
             "references": reached(references, contexts),
             "baselines": {name: metrics.summary(each, **options) for name, each in rivals.items()},
             "against": {name: paired(each, predicted.scored, **options) for name, each in rivals.items()},
-            "copied": verbatim.report(list(predicted.copied), copied(index, references, rows)) if index else None,
+            "copied": (
+                verbatim.report(list(predicted.copied), copied(index, references, rows)) if index else None
+            ),
         }
 
     def losses(self, opened: Writer, rows: Rows) -> Floats:
@@ -208,7 +269,11 @@ class TextAnswerer(Answerer[Writer, Given, TextAnswers]):
 
     def remembered(self, run: Trained, rows: Rows, labels: tuple[str, ...]) -> tuple[Any, Any]:
         """By the losses of their true answers."""
-        base, artifact, tokenizer = run.folder / run.spec.base.path, run.folder / "artifact", run.prepared.tokenizer
+        base, artifact, tokenizer = (
+            run.folder / run.spec.base.path,
+            run.folder / "artifact",
+            run.prepared.tokenizer,
+        )
         info = ArtifactInfo.read(artifact)
         examples = LEARNER.encode(tokenizer, rows, 0, info.max_tokens).examples
         models = open_decoder(base, None, ArtifactInfo.read(base)), open_decoder(artifact, base, info)
@@ -230,7 +295,10 @@ class TextAnswerer(Answerer[Writer, Given, TextAnswers]):
 
         def disturbed(name: str, target: Target) -> Target:
             *before, last = target.turns
-            return replace(target, turns=(*before, replace(last, text=disturb(probe, last.text, seed=seed, name=name).text)))
+            return replace(
+                target,
+                turns=(*before, replace(last, text=disturb(probe, last.text, seed=seed, name=name).text)),
+            )
 
         pairs = zip(rows.ids, rows.targets, strict=True)
         targets = tuple(disturbed(name, target) if target.turns else target for name, target in pairs)
@@ -240,11 +308,15 @@ class TextAnswerer(Answerer[Writer, Given, TextAnswers]):
         """Against the references."""
         return score_texts(answers, [each.answer for each in rows.targets], [""] * len(answers))
 
-    def compare(self, info: ArtifactInfo, rows: Rows, clean: Sequence[str], disturbed: Rows, answers: Sequence[str]) -> Sides:
+    def compare(
+        self, info: ArtifactInfo, rows: Rows, clean: Sequence[str], disturbed: Rows, answers: Sequence[str]
+    ) -> Sides:
         """A row's own score is its ROUGE-L. Answers have no confidence."""
         before, after = self.score(info, rows, clean), self.score(info, rows, answers)
         changed = np.array([one != two for one, two in zip(clean, answers, strict=True)], dtype=np.bool_)
-        changes = [ChangedRow("", clean[at], None, answers[at], None) for at in np.flatnonzero(changed).tolist()]
+        changes = [
+            ChangedRow("", clean[at], None, answers[at], None) for at in np.flatnonzero(changed).tolist()
+        ]
         return Sides(before, after, np.stack([before.rouge_l, after.rouge_l]), changed, changes)
 
 
@@ -290,13 +362,21 @@ def copied(index: verbatim.CopyIndex | None, texts: Sequence[str], rows: Rows) -
 
 
 def asked_for(text: str, target: Target) -> str:
-    """The digest of an answer's reference; of a dialogue, of the turns before it too, since people edit those."""
-    return predictions.target_of(target.answer, f"{target.context}\0{text}" if target.turns else target.context)
+    """The digest of an answer's reference; of a dialogue, of the turns before it too, since people edit
+    those.
+    """
+    return predictions.target_of(
+        target.answer, f"{target.context}\0{text}" if target.turns else target.context
+    )
 
 
 def reached(references: list[str], contexts: list[str]) -> dict[str, Any]:
     """The references' own scores, which show the highest possible values."""
-    grounded = [share for each in zip(references, contexts, strict=True) if (share := words.groundedness(*each)) is not None]
+    grounded = [
+        share
+        for each in zip(references, contexts, strict=True)
+        if (share := words.groundedness(*each)) is not None
+    ]
     found = {"answer_words": float(np.mean([len(words.words(each)) for each in references]))}
     return found | ({"groundedness": float(np.mean(grounded))} if grounded else {})
 

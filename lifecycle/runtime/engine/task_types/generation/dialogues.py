@@ -1,16 +1,20 @@
-"""Dialogues as token ids: the template around each turn, which turns are learned, and what is left out of a dialogue that is too long.
+"""Dialogues as token ids: the template around each turn, which turns are learned, and what is left out of a
+dialogue that is too long.
 
-A dialogue is in the tokenizer's chat template, every turn in its place and the assistant's turn opened behind them, as anyone who asks the
-model has it; without a template in the plain frame of `prompts`, later questions below FOLLOW. What people wrote is put between the
-template's marks as text, turn by turn, so that no turn can close itself and open another.
+A dialogue is in the tokenizer's chat template, every turn in its place and the assistant's turn opened behind
+them, as anyone who asks the model has it; without a template in the plain frame of `prompts`, later questions
+below FOLLOW. What people wrote is put between the template's marks as text, turn by turn, so that no turn can
+close itself and open another.
 
-All turns of the assistant are learned, each as it would be asked for: what comes before it in the dialogue is what the template writes to
-open it. A turn that the template writes otherwise once others follow, such as one whose reasoning it takes out, is read and not learned. A
-turn with the weight 0 is read and not learned either.
+All turns of the assistant are learned, each as it would be asked for: what comes before it in the dialogue is
+what the template writes to open it. A turn that the template writes otherwise once others follow, such as one
+whose reasoning it takes out, is read and not learned. A turn with the weight 0 is read and not learned
+either.
 
-A dialogue that is too long loses its oldest turns, from one of the user's to the next; its system turn, its end and its answer stay. Where
-the system turn and the last turns do not fit on their own, the longest loses tokens first: a system turn at its end, another at its
-beginning. Where the template takes no system turn, or puts it elsewhere, its text goes before the next turn's.
+A dialogue that is too long loses its oldest turns, from one of the user's to the next; its system turn, its
+end and its answer stay. Where the system turn and the last turns do not fit on their own, the longest loses
+tokens first: a system turn at its end, another at its beginning. Where the template takes no system turn, or
+puts it elsewhere, its text goes before the next turn's.
 """
 
 from __future__ import annotations
@@ -22,10 +26,18 @@ from typing import Any
 
 from lifecycle.runtime.engine.data import NOT_COUNTED
 from lifecycle.runtime.engine.faults import EngineFault
-from lifecycle.runtime.engine.task_types.generation.prompts import PLAIN, Example, Frame, encode_text, ids_of, too_short
+from lifecycle.runtime.engine.task_types.generation.prompts import (
+    PLAIN,
+    Example,
+    Frame,
+    encode_text,
+    ids_of,
+    too_short,
+)
 
 ROLES = ("system", "user", "assistant")
-FOLLOW = "\n\n### Question\n"  # before a later question, and BETWEEN before any other turn, where the tokenizer has no chat template
+# before a later question, and BETWEEN before any other turn, where the tokenizer has no chat template
+FOLLOW = "\n\n### Question\n"
 BETWEEN = "\n\n"
 LETTER = "\ue000"  # of the private use area: marks where a turn's text is in the template
 
@@ -36,7 +48,9 @@ class Misfit(Exception):
 
 @dataclass(frozen=True)
 class Turn:
-    """A turn of a dialogue. role: one of ROLES. in_loss: whether a turn of the assistant counts in the loss."""
+    """A turn of a dialogue. role: one of ROLES. in_loss: whether a turn of the assistant counts in the
+    loss.
+    """
 
     role: str
     text: str
@@ -45,10 +59,11 @@ class Turn:
 
 @dataclass(frozen=True)
 class Around:
-    """What the template writes around turns: pieces, one before each turn and one behind the last, which opens the answer.
+    """What the template writes around turns: pieces, one before each turn and one behind the last, which
+    opens the answer.
 
-    asked: the numbers of the assistant's turns that are written where and how they would be asked for. written: the pieces as text, empty
-    in the plain frame.
+    asked: the numbers of the assistant's turns that are written where and how they would be asked for.
+    written: the pieces as text, empty in the plain frame.
     """
 
     pieces: tuple[tuple[int, ...], ...]
@@ -57,7 +72,9 @@ class Around:
 
 
 class Template:
-    """A tokenizer's chat template, or the plain frame, for any turns. Its pieces are computed once for each order of roles."""
+    """A tokenizer's chat template, or the plain frame, for any turns. Its pieces are computed once for each
+    order of roles.
+    """
 
     def __init__(self, tokenizer: Any, frame: Frame) -> None:
         self.tokenizer, self.frame = tokenizer, frame
@@ -65,7 +82,9 @@ class Template:
         self._around: dict[tuple[str, ...], Around] = {}
         self._takes: dict[tuple[str, ...], bool] = {}
         self.has_one = bool(tokenizer.chat_template)
-        self.trims = self.has_one and f"\t{LETTER}\t" not in self._rendered([{"role": "user", "content": f"\t{LETTER}\t"}])
+        self.trims = self.has_one and f"\t{LETTER}\t" not in self._rendered(
+            [{"role": "user", "content": f"\t{LETTER}\t"}]
+        )
 
     def around(self, roles: tuple[str, ...]) -> Around:
         """The template's pieces around turns of these roles. Raises Misfit."""
@@ -74,8 +93,9 @@ class Template:
         return self._around[roles]
 
     def ready(self, turns: Sequence[Turn]) -> tuple[Turn, ...]:
-        """The turns as the template takes them: without blanks around a text where it takes them off, and with a system turn in the one
-        that follows where it takes none, or not there."""
+        """The turns as the template takes them: without blanks around a text where it takes them off, and
+        with a system turn in the one that follows where it takes none, or not there.
+        """
         trimmed = [replace(each, text=each.text.strip()) for each in turns] if self.trims else list(turns)
         if all(each.role != "system" for each in trimmed) or self.takes(tuple(each.role for each in trimmed)):
             return tuple(trimmed)
@@ -90,7 +110,9 @@ class Template:
         if not self.has_one:
             return False
         written = self.around(tuple(each.role for each in turns)).written
-        whole = written[0] + "".join(turn.text + piece for turn, piece in zip(turns, written[1:], strict=True))
+        whole = written[0] + "".join(
+            turn.text + piece for turn, piece in zip(turns, written[1:], strict=True)
+        )
         try:
             return whole != self._rendered([{"role": each.role, "content": each.text} for each in turns])
         except Misfit:
@@ -109,7 +131,9 @@ class Template:
 
     def _rendered(self, messages: list[dict[str, str]]) -> str:
         try:
-            return str(self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
+            return str(
+                self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+            )
         except Exception as error:  # a template is a program of its own, which may raise anything
             raise Misfit(str(error) or type(error).__name__) from error
 
@@ -117,7 +141,12 @@ class Template:
         """What the template writes around texts that are marks."""
         if roles not in self._written:
             marks = [f"{LETTER}{number}{LETTER}" for number in range(len(roles))]
-            rest, found = self._rendered([{"role": role, "content": mark} for role, mark in zip(roles, marks, strict=True)]), []
+            rest, found = (
+                self._rendered(
+                    [{"role": role, "content": mark} for role, mark in zip(roles, marks, strict=True)]
+                ),
+                [],
+            )
             for mark in marks:
                 before, there, rest = rest.partition(mark)
                 if not there or LETTER in before:
@@ -130,11 +159,19 @@ class Template:
 
     def _find(self, roles: tuple[str, ...]) -> Around:
         written = self._pieces(roles)
-        asked = [at for at, role in enumerate(roles) if role == "assistant" and at and self._opens(roles[:at], written[: at + 1])]
-        return Around(tuple(tuple(ids_of(self.tokenizer, each)) for each in written), frozenset(asked), written)
+        asked = [
+            at
+            for at, role in enumerate(roles)
+            if role == "assistant" and at and self._opens(roles[:at], written[: at + 1])
+        ]
+        return Around(
+            tuple(tuple(ids_of(self.tokenizer, each)) for each in written), frozenset(asked), written
+        )
 
     def _opens(self, roles: tuple[str, ...], written: tuple[str, ...]) -> bool:
-        """Whether the turns before one of the assistant, with its turn opened, are written as in the whole dialogue."""
+        """Whether the turns before one of the assistant, with its turn opened, are written as in the whole
+        dialogue.
+        """
         try:
             return self._pieces(roles) == written
         except Misfit:
@@ -145,7 +182,11 @@ class Template:
         for before, role in zip((None, *roles), (*roles, "assistant"), strict=True):
             ends = (self.frame.end,) if before == "assistant" else ()
             text = PLAIN[1] if role == "assistant" else FOLLOW if before == "assistant" else BETWEEN
-            pieces.append(self.frame.head if before is None and role != "assistant" else (*ends, *ids_of(self.tokenizer, text)))
+            pieces.append(
+                self.frame.head
+                if before is None and role != "assistant"
+                else (*ends, *ids_of(self.tokenizer, text))
+            )
         return Around(tuple(pieces), frozenset(at for at, role in enumerate(roles) if role == "assistant"))
 
 
@@ -167,11 +208,20 @@ class _Kept:
         return self.frame + sum(map(len, self.texts))
 
 
-def encode(template: Template, turns: Sequence[Turn], answer: str, limit: int, *, in_loss: bool = True, all_turns: bool = True) -> Example:
+def encode(
+    template: Template,
+    turns: Sequence[Turn],
+    answer: str,
+    limit: int,
+    *,
+    in_loss: bool = True,
+    all_turns: bool = True,
+) -> Example:
     """A dialogue and its answer, at most `limit` tokens long.
 
-    in_loss: whether the answer counts. all_turns: whether the assistant's earlier turns count too, as in training; an evaluation counts the
-    answer alone. Raises Misfit, and EngineFault `bad_spec` where the template around its last turns fills the limit.
+    in_loss: whether the answer counts. all_turns: whether the assistant's earlier turns count too, as in
+    training; an evaluation counts the answer alone. Raises Misfit, and EngineFault `bad_spec` where the
+    template around its last turns fills the limit.
     """
     end = template.frame.end
     answer_ids = [*encode_text(template.tokenizer, answer.strip() if template.trims else answer), end]
@@ -181,7 +231,8 @@ def encode(template: Template, turns: Sequence[Turn], answer: str, limit: int, *
     ids: list[int] = []
     labels: list[int] = []
     for at, piece in enumerate(kept.around.pieces):
-        closes = at > 0 and counted[at - 1] and piece[:1] == (end,)  # where a turn ends with the answer's end token, that token counts too
+        # where a turn ends with the answer's end token, that token counts too
+        closes = at > 0 and counted[at - 1] and piece[:1] == (end,)
         ids += piece
         labels += [end if closes and not place else NOT_COUNTED for place in range(len(piece))]
         if at < len(kept.texts):
@@ -189,17 +240,31 @@ def encode(template: Template, turns: Sequence[Turn], answer: str, limit: int, *
             labels += kept.texts[at] if counted[at] else [NOT_COUNTED] * len(kept.texts[at])
     labels += kept_answer if in_loss else [NOT_COUNTED] * len(kept_answer)
     return Example(
-        (*ids, *kept_answer), tuple(labels), max(0, len(whole) - len(ids)), len(answer_ids) - len(kept_answer), prompt=len(ids),
-        cut_turns=kept.dropped, unasked=sum(wanted) - sum(counted), changed=template.changes(whole.turns),
-    )  # fmt: skip
+        (*ids, *kept_answer),
+        tuple(labels),
+        max(0, len(whole) - len(ids)),
+        len(answer_ids) - len(kept_answer),
+        prompt=len(ids),
+        cut_turns=kept.dropped,
+        unasked=sum(wanted) - sum(counted),
+        changed=template.changes(whole.turns),
+    )
 
 
 def encode_all(
-    tokenizer: Any, frame: Frame, ids: Sequence[str], dialogues: Sequence[tuple[Sequence[Turn], str, bool]], limit: int, *, all_turns: bool
+    tokenizer: Any,
+    frame: Frame,
+    ids: Sequence[str],
+    dialogues: Sequence[tuple[Sequence[Turn], str, bool]],
+    limit: int,
+    *,
+    all_turns: bool,
 ) -> list[Example]:
-    """`encode` of several dialogues, each of its turns, its answer, and whether that counts. ids: of their rows.
+    """`encode` of several dialogues, each of its turns, its answer, and whether that counts. ids: of their
+    rows.
 
-    Raises EngineFault `bad_data`, which counts those that the template does not write, and `bad_spec` as `encode`.
+    Raises EngineFault `bad_data`, which counts those that the template does not write, and `bad_spec` as
+    `encode`.
     """
     template = Template(tokenizer, frame)
     found, misfits = [], []
@@ -213,10 +278,10 @@ def encode_all(
         roles = ", ".join(each.role for each in turns)
         raise EngineFault(
             "bad_data",
-            f"The base model's chat template can't format {len(misfits):,} of {len(dialogues):,} dialogues, for example {row[:12]} "
-            "with the "
-            f"turns {roles}: {str(why).rstrip('.')}.",
-            "Choose a base model whose template supports such turns, or fix the dialogues and create a new dataset version.",
+            f"The base model's chat template can't format {len(misfits):,} of {len(dialogues):,} dialogues,"
+            f" for example {row[:12]} with the turns {roles}: {str(why).rstrip('.')}.",
+            "Choose a base model whose template supports such turns, or fix the dialogues and create a new"
+            " dataset version.",
         )
     return found
 
@@ -228,7 +293,9 @@ def ask(template: Template, turns: Sequence[Turn], limit: int) -> list[int]:
     return [*kept.around.pieces[0], *(token for text, piece in pairs for token in (*text, *piece))]
 
 
-def _fit(template: Template, turns: Sequence[Turn], answer: list[int], limit: int) -> tuple[_Kept, _Kept, list[int]]:
+def _fit(
+    template: Template, turns: Sequence[Turn], answer: list[int], limit: int
+) -> tuple[_Kept, _Kept, list[int]]:
     """A dialogue whole, what is kept of it, and what is kept of its answer's ids."""
     known: dict[str, list[int]] = {}
 
@@ -254,7 +321,9 @@ def _fit(template: Template, turns: Sequence[Turn], answer: list[int], limit: in
 
 
 def _cut(kept: _Kept, room: int) -> list[list[int]]:
-    """The ids of the texts, at most `room` in all: the longest loses first, a system turn at its end, another at its beginning."""
+    """The ids of the texts, at most `room` in all: the longest loses first, a system turn at its end, another
+    at its beginning.
+    """
     sizes = [len(each) for each in kept.texts]
     while (over := sum(sizes) - max(0, room)) > 0:
         longest = max(sizes)

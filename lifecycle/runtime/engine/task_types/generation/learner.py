@@ -1,6 +1,7 @@
 """Text generation: a prompt and its completion, learned by a decoder whose loss counts the completion alone.
 
-A prompt may be a dialogue, whose last answer is the completion; `dialogues` decides which of its earlier answers count.
+A prompt may be a dialogue, whose last answer is the completion; `dialogues` decides which of its earlier
+answers count.
 """
 
 from __future__ import annotations
@@ -25,21 +26,31 @@ from lifecycle.runtime.engine.spec import TrainSpec
 from lifecycle.runtime.engine.task_types.generation import diagnosis, dialogues
 from lifecycle.runtime.engine.task_types.generation.answering import Losses, answer, measure_losses
 from lifecycle.runtime.engine.task_types.generation.dialogues import Turn
-from lifecycle.runtime.engine.task_types.generation.prompts import Example, Frame, encode_examples, encode_prompts, find_frame, truncation
+from lifecycle.runtime.engine.task_types.generation.prompts import (
+    Example,
+    Frame,
+    encode_examples,
+    encode_prompts,
+    find_frame,
+    truncation,
+)
 from lifecycle.runtime.engine.task_types.learner import Learner
 from lifecycle.runtime.task_types.generation.measures import METRICS
 from lifecycle.runtime.task_types.rows import Rows
 from lifecycle.runtime.task_types.spans.tagging import Unit
 
-SAMPLES = 4  # validation rows that are answered at each evaluation, the first of the file, whose order is that of digests
+# validation rows that are answered at each evaluation, the first of the file, whose order is that of digests
+SAMPLES = 4
 SAMPLE_TOKENS = 48
 EVALUATION_ROWS = 8  # at once: logits of a large vocabulary are most of the memory
 
 
 @dataclass(frozen=True)
 class Target:
-    """A row's target. context: what the answer is to rest on; empty where the row has none. turns: of a dialogue, those before its last
-    answer; empty where the row's text is the prompt. in_loss: whether that answer counts in the loss."""
+    """A row's target. context: what the answer is to rest on; empty where the row has none. turns: of a
+    dialogue, those before its last answer; empty where the row's text is the prompt. in_loss: whether that
+    answer counts in the loss.
+    """
 
     answer: str
     context: str = ""
@@ -55,7 +66,9 @@ class Target:
 
 @dataclass(frozen=True)
 class EncodedTexts(Encoded):
-    """Rows of a decoder. tokenizer, end: for the samples. prompts: how many ids of each row are before its answer."""
+    """Rows of a decoder. tokenizer, end: for the samples. prompts: how many ids of each row are before its
+    answer.
+    """
 
     tokenizer: Any = None
     end: int = 0
@@ -70,7 +83,9 @@ class EncodedTexts(Encoded):
 
 @dataclass(frozen=True)
 class Observed:
-    """A model's outputs on validation during training: losses, and answers to the first rows with the seconds for them."""
+    """A model's outputs on validation during training: losses, and answers to the first rows with the seconds
+    for them.
+    """
 
     losses: Losses
     answers: tuple[str, ...] = ()
@@ -78,8 +93,9 @@ class Observed:
 
 
 class TextLearner(Learner[Target]):
-    """A row is {"answer": text, "context": text or nothing}, or {"messages": [{"role", "content", "weight"}, …]} of a dialogue that ends
-    with the answer; its truth is a Target. Lower validation loss is better."""
+    """A row is {"answer": text, "context": text or nothing}, or {"messages": [{"role", "content", "weight"},
+    …]} of a dialogue that ends with the answer; its truth is a Target. Lower validation loss is better.
+    """
 
     metrics = METRICS
     network: ClassVar[type[Network]] = Decoder
@@ -97,11 +113,17 @@ class TextLearner(Learner[Target]):
         """Raises EngineFault `bad_data` where every answer is empty."""
         if not any(each.answer.strip() for each in targets):
             raise EngineFault(
-                "bad_data", "All training responses are empty.", "Add responses, create a new dataset version, and start a new run."
+                "bad_data",
+                "All training responses are empty.",
+                "Add responses, create a new dataset version, and start a new run.",
             )
 
-    def encode(self, tokenizer: Any, rows: Rows, labels: int, max_tokens: int, unit: Unit = Unit.PIECE) -> EncodedTexts:
-        """Prompt and completion in one row of ids, as in `prompts`, with a finding where something was cut."""
+    def encode(
+        self, tokenizer: Any, rows: Rows, labels: int, max_tokens: int, unit: Unit = Unit.PIECE
+    ) -> EncodedTexts:
+        """Prompt and completion in one row of ids, as in `prompts`, with a finding where something was
+        cut.
+        """
         frame = find_frame(tokenizer)
         examples = examples_of(tokenizer, frame, rows, max_tokens, all_turns=True)
         return EncodedTexts(
@@ -125,7 +147,9 @@ class TextLearner(Learner[Target]):
 
     def stack(self, labels: Sequence[Any]) -> Tensor:
         """Padded with what no loss counts."""
-        return pad_sequence([torch.from_numpy(each) for each in labels], batch_first=True, padding_value=NOT_COUNTED)
+        return pad_sequence(
+            [torch.from_numpy(each) for each in labels], batch_first=True, padding_value=NOT_COUNTED
+        )
 
     def loss(self, spec: TrainSpec, labels: Any) -> nn.Module:
         """Cross entropy of the answers' tokens."""
@@ -143,9 +167,14 @@ class TextLearner(Learner[Target]):
         prompts = [each.ids[: each.prompt] for each in examples[:SAMPLES]]
         begun = time.monotonic()
         answers = answer(
-            model.encoder, encoded.tokenizer, prompts, end=encoded.end, pad_id=batches.pad_id, max_new_tokens=SAMPLE_TOKENS,
+            model.encoder,
+            encoded.tokenizer,
+            prompts,
+            end=encoded.end,
+            pad_id=batches.pad_id,
+            max_new_tokens=SAMPLE_TOKENS,
             at_once=SAMPLES,
-        )  # fmt: skip
+        )
         return Observed(losses, tuple(each.text for each in answers), time.monotonic() - begun)
 
     def sound(self, outputs: Observed) -> bool:
@@ -157,19 +186,27 @@ class TextLearner(Learner[Target]):
         loss = outputs.losses.mean
         return {"loss": loss, "perplexity": float(np.exp(loss))}
 
-    def sample(self, outputs: Observed, truth: Any, rows: Sequence[int], labels: tuple[str, ...]) -> list[dict[str, Any]]:
+    def sample(
+        self, outputs: Observed, truth: Any, rows: Sequence[int], labels: tuple[str, ...]
+    ) -> list[dict[str, Any]]:
         """The answers to the first rows; the reference stays with its item."""
         return [{"truth": None, "answer": outputs.answers[at], "confidence": None} for at in rows]
 
 
 # ── Rows ────────────────────────────────────────────────────────────────────
 def read_dialogue(messages: Any) -> list[Turn]:
-    """The turns of a row, of which the last is the assistant's and another comes before it. Raises ValueError."""
+    """The turns of a row, of which the last is the assistant's and another comes before it. Raises
+    ValueError.
+    """
     if not isinstance(messages, list) or len(messages) < 2:
         raise ValueError("it has no list of two or more under 'messages'.")
     turns = []
     for number, each in enumerate(messages, 1):
-        if not isinstance(each, dict) or each.get("role") not in dialogues.ROLES or not isinstance(each.get("content"), str):
+        if (
+            not isinstance(each, dict)
+            or each.get("role") not in dialogues.ROLES
+            or not isinstance(each.get("content"), str)
+        ):
             raise ValueError(f"turn {number} isn't a system, user, or assistant message with text.")
         turns.append(Turn(each["role"], each["content"], each.get("weight", 1) != 0))
     if turns[-1].role != "assistant":
@@ -178,12 +215,23 @@ def read_dialogue(messages: Any) -> list[Turn]:
 
 
 def examples_of(tokenizer: Any, frame: Frame, rows: Rows, limit: int, *, all_turns: bool) -> list[Example]:
-    """Every row with its answer, at most `limit` tokens long, as in `prompts` and `dialogues`. all_turns: as of `dialogues.encode`."""
+    """Every row with its answer, at most `limit` tokens long, as in `prompts` and `dialogues`. all_turns: as
+    of `dialogues.encode`.
+    """
     dialogue_rows = [at for at, each in enumerate(rows.targets) if each.turns]
     rest = [at for at, each in enumerate(rows.targets) if not each.turns]
-    given = [(rows.targets[at].turns, rows.targets[at].answer, rows.targets[at].in_loss or not all_turns) for at in dialogue_rows]
+    given = [
+        (rows.targets[at].turns, rows.targets[at].answer, rows.targets[at].in_loss or not all_turns)
+        for at in dialogue_rows
+    ]
     whose = [rows.ids[at] for at in dialogue_rows]
-    found = dict(zip(dialogue_rows, dialogues.encode_all(tokenizer, frame, whose, given, limit, all_turns=all_turns), strict=True))
+    found = dict(
+        zip(
+            dialogue_rows,
+            dialogues.encode_all(tokenizer, frame, whose, given, limit, all_turns=all_turns),
+            strict=True,
+        )
+    )
     texts, targets = [rows.texts[at] for at in rest], [rows.targets[at] for at in rest]
     answers, contexts = [each.answer for each in targets], [each.context for each in targets]
     found |= zip(rest, encode_examples(tokenizer, frame, texts, answers, limit, contexts), strict=True)
@@ -192,9 +240,14 @@ def examples_of(tokenizer: Any, frame: Frame, rows: Rows, limit: int, *, all_tur
 
 def prompts_of(tokenizer: Any, frame: Frame, rows: Rows, limit: int) -> list[list[int]]:
     """The ids of every row with its answer opened, at most `limit` of them."""
-    template = dialogues.Template(tokenizer, frame)  # which writes all of them: the same rows were encoded before
+    # which writes all of them: the same rows were encoded before
+    template = dialogues.Template(tokenizer, frame)
     return [
-        dialogues.ask(template, each.turns, limit) if each.turns else encode_prompts(tokenizer, frame, [text], limit, [each.context])[0]
+        (
+            dialogues.ask(template, each.turns, limit)
+            if each.turns
+            else encode_prompts(tokenizer, frame, [text], limit, [each.context])[0]
+        )
         for text, each in zip(rows.texts, rows.targets, strict=True)
     ]
 

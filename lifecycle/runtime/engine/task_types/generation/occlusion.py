@@ -1,8 +1,10 @@
-"""The verb `explain`: word attribution for generated answers. Each word of a prompt is left out in turn, and the answer is scored again.
+"""The verb `explain`: word attribution for generated answers. Each word of a prompt is left out in turn, and
+the answer is scored again.
 
-As `occlusion`; the effect of a word is how much the log-probability of the answer, with the token that ends it, falls without the word. A
-prompt is in its frame as it did in the evaluation, with its context; of a dialogue the words of people and of the system turn are left
-out. Where there are too many words, sentences or runs of words are left out in their place, so that all of the prompt is covered.
+As `occlusion`; the effect of a word is how much the log-probability of the answer, with the token that ends
+it, falls without the word. A prompt is in its frame as it did in the evaluation, with its context; of a
+dialogue the words of people and of the system turn are left out. Where there are too many words, sentences or
+runs of words are left out in their place, so that all of the prompt is covered.
 """
 
 from __future__ import annotations
@@ -43,8 +45,9 @@ ASKING = ("system", "user")  # whose words are left out
 
 @dataclass(frozen=True)
 class Unit:
-    """What is left out at once: turn[start:end] in code points. turn: number of the dialogue's turn from 0; 0 of a prompt that is one
-    text."""
+    """What is left out at once: turn[start:end] in code points. turn: number of the dialogue's turn from 0; 0
+    of a prompt that is one text.
+    """
 
     turn: int
     start: int
@@ -61,8 +64,9 @@ class Units:
 
 
 def explain(folder: Path, cancelled: Callable[[], bool]) -> dict[str, Any]:
-    """{"log_probability" of the answer in nats, "empty": that without any word, "tokens" of the answer, "unit" and "size" as of Units,
-    "words": [{"turn", "start", "end", "effect"}], "found": words of the prompt, "taken": those of them that were left out}: no text.
+    """{"log_probability" of the answer in nats, "empty": that without any word, "tokens" of the answer,
+    "unit" and "size" as of Units, "words": [{"turn", "start", "end", "effect"}], "found": words of the
+    prompt, "taken": those of them that were left out}: no text.
 
     data: one row, whose answer is the one that the model wrote.
     """
@@ -74,12 +78,23 @@ def explain(folder: Path, cancelled: Callable[[], bool]) -> dict[str, Any]:
     row = read_rows(folder / spec.data, (), LEARNER.read)
     artifact, base = folder / spec.artifact, folder / spec.base.path if spec.base else None
     asked = ENTRY.open(artifact, base, threads=spec.threads, batch_size=spec.batch_size, cancelled=cancelled)
-    answer = [*encode_text(asked.tokenizer, row.targets[0].answer), *([asked.frame.end] if spec.ended else [])][: asked.longest]
+    answer = [
+        *encode_text(asked.tokenizer, row.targets[0].answer),
+        *([asked.frame.end] if spec.ended else []),
+    ][: asked.longest]
     if not answer:
-        raise EngineFault("bad_data", "The response is empty, so there's nothing to explain.", "Choose a row with a response.")
+        raise EngineFault(
+            "bad_data",
+            "The response is empty, so there's nothing to explain.",
+            "Choose a row with a response.",
+        )
     events.write("stage", name="words", message="Finding the part of the prompt within the maximum length.")
     words, units = chosen(asked, row, len(answer))
-    events.write("stage", name="words", message=f"Scoring the response without each of {len(units.every):,} {units.kind}.")
+    events.write(
+        "stage",
+        name="words",
+        message=f"Scoring the response without each of {len(units.every):,} {units.kind}.",
+    )
     prompts = prompts_without(asked, row, [(), words, *((unit,) for unit in units.every)])
     found: list[float] = []
     for some in log_probabilities(asked, prompts, answer):
@@ -89,12 +104,26 @@ def explain(folder: Path, cancelled: Callable[[], bool]) -> dict[str, Any]:
             events.write("end", status="cancelled", message="Stopped on request.")
             return {"format": 1, "status": "cancelled", "error": None}
     if not np.isfinite(found).all():
-        raise EngineFault("nan_loss", "The model returns NaN for this response.", "Train again with a lower learning rate.")
+        raise EngineFault(
+            "nan_loss", "The model returns NaN for this response.", "Train again with a lower learning rate."
+        )
     events.write("end", status="succeeded", message="Finished.")
     whole, empty, *rest = found
     effects = [asdict(unit) | {"effect": whole - each} for unit, each in zip(units.every, rest, strict=True)]
-    head = {"format": 1, "status": "succeeded", "error": None, "seconds": round(time.monotonic() - started, 3)}
-    body = {"log_probability": whole, "empty": empty, "tokens": len(answer), "unit": units.kind, "size": units.size, "words": effects}
+    head = {
+        "format": 1,
+        "status": "succeeded",
+        "error": None,
+        "seconds": round(time.monotonic() - started, 3),
+    }
+    body = {
+        "log_probability": whole,
+        "empty": empty,
+        "tokens": len(answer),
+        "unit": units.kind,
+        "size": units.size,
+        "words": effects,
+    }
     return head | body | {"found": len(words), "taken": len(inside(words, units.every))}
 
 
@@ -107,21 +136,31 @@ def chosen(asked: Writer, row: Rows, tokens: int) -> tuple[list[Unit], Units]:
     def is_read(some: Sequence[Unit]) -> list[bool]:
         return [ids != whole for ids in prompts_without(asked, row, [(unit,) for unit in some])]
 
-    words, most = words_of(texts, target), max(LEAST_UNITS, min(MOST_WORDS, MOST_TOKENS // (len(whole) + tokens)))
+    words, most = (
+        words_of(texts, target),
+        max(LEAST_UNITS, min(MOST_WORDS, MOST_TOKENS // (len(whole) + tokens))),
+    )
     return words, read_units(texts, words, most, is_read)
 
 
 def prompts_without(asked: Writer, row: Rows, cuts: Sequence[Sequence[Unit]]) -> list[list[int]]:
     """The ids of a row's prompt as the model is asked, without each of these cuts."""
-    texts, targets = zip(*(left_out(row.texts[0], row.targets[0], cut) for cut in cuts), strict=True) if cuts else ((), ())
+    texts, targets = (
+        zip(*(left_out(row.texts[0], row.targets[0], cut) for cut in cuts), strict=True) if cuts else ((), ())
+    )
     return prompts_of(asked.tokenizer, asked.frame, Rows(row.ids * len(cuts), texts, targets), asked.limit)
 
 
-def log_probabilities(asked: Writer, prompts: Sequence[Sequence[int]], answer: Sequence[int]) -> Iterator[Floats]:
+def log_probabilities(
+    asked: Writer, prompts: Sequence[Sequence[int]], answer: Sequence[int]
+) -> Iterator[Floats]:
     """Of an answer behind each prompt, in nats, a few at a time."""
     model = Decoder(asked.model)
     for start in range(0, len(prompts), asked.at_once):
-        examples = [Example((*ids, *answer), (*[NOT_COUNTED] * len(ids), *answer)) for ids in prompts[start : start + asked.at_once]]
+        examples = [
+            Example((*ids, *answer), (*[NOT_COUNTED] * len(ids), *answer))
+            for ids in prompts[start : start + asked.at_once]
+        ]
         yield -measure_losses(model, examples, asked.pad_id, asked.at_once).nats
 
 
@@ -129,19 +168,26 @@ def left_out(text: str, target: Target, cut: Sequence[Unit]) -> tuple[str, Targe
     """A row without some of its words. Of a prompt with a context at its end, both lose them."""
     if target.turns:
         turns = [
-            replace(turn, text=without(turn.text, [with_blank(turn.text, each) for each in cut if each.turn == at]))
+            replace(
+                turn,
+                text=without(turn.text, [with_blank(turn.text, each) for each in cut if each.turn == at]),
+            )
             for at, turn in enumerate(target.turns)
         ]
         return text, replace(target, turns=tuple(turns))
     parts, context = [with_blank(text, each) for each in cut], target.context
     if context and text.endswith(context):
         above = len(text) - len(context)
-        context = without(context, [(max(0, start - above), end - above) for start, end in parts if end > above])
+        context = without(
+            context, [(max(0, start - above), end - above) for start, end in parts if end > above]
+        )
     return without(text, parts), replace(target, context=context)
 
 
 def with_blank(text: str, unit: Unit) -> tuple[int, int]:
-    """A unit with the blank after it if a blank or nothing is before it, so that no two blanks are left in a row."""
+    """A unit with the blank after it if a blank or nothing is before it, so that no two blanks are left in a
+    row.
+    """
     blank = text[unit.end : unit.end + 1] == " " and text[: unit.start][-1:] in ("", " ", "\n")
     return unit.start, unit.end + blank
 
@@ -153,8 +199,11 @@ def words_of(texts: Sequence[str], target: Target) -> list[Unit]:
     return [Unit(at, start, end) for at in asking for start, end in spans(texts[at])]
 
 
-def read_units(texts: Sequence[str], words: Sequence[Unit], most: int, is_read: Callable[[Sequence[Unit]], list[bool]]) -> Units:
-    """At most `most` units that cover what the model reads of the words. is_read: of units, whether it reads another prompt without each.
+def read_units(
+    texts: Sequence[str], words: Sequence[Unit], most: int, is_read: Callable[[Sequence[Unit]], list[bool]]
+) -> Units:
+    """At most `most` units that cover what the model reads of the words. is_read: of units, whether it reads
+    another prompt without each.
 
     Text beyond that is excluded the second time, so that it makes no unit coarser.
     """
@@ -170,13 +219,16 @@ def read_units(texts: Sequence[str], words: Sequence[Unit], most: int, is_read: 
 
 
 def units_of(texts: Sequence[str], words: Sequence[Unit], most: int) -> Units:
-    """The words where they are `most` or fewer, else the sentences where these are not too many or too few, else runs of words."""
+    """The words where they are `most` or fewer, else the sentences where these are not too many or too few,
+    else runs of words.
+    """
     if len(words) <= most:
         return Units("words", 1, tuple(words))
     found = sentences(texts, words)
     if LEAST_SENTENCES <= len(found) <= most:
         return Units("sentences", 0, tuple(found))
-    turns = sorted({word.turn for word in words})[-most:]  # a run ends with its turn: of more turns the last are taken
+    # a run ends with its turn: of more turns the last are taken
+    turns = sorted({word.turn for word in words})[-most:]
     words = [word for word in words if word.turn in turns]
     longest = max(Counter(word.turn for word in words).values())
     size = min(longest, -(-len(words) // most))
@@ -202,10 +254,18 @@ def runs(words: Sequence[Unit], size: int) -> list[Unit]:
     found = []
     for turn, some in groupby(words, key=lambda word: word.turn):
         each = list(some)
-        found += [Unit(turn, part[0].start, part[-1].end) for at in range(0, len(each), size) if (part := each[at : at + size])]
+        found += [
+            Unit(turn, part[0].start, part[-1].end)
+            for at in range(0, len(each), size)
+            if (part := each[at : at + size])
+        ]
     return found
 
 
 def inside(words: Sequence[Unit], units: Sequence[Unit]) -> list[Unit]:
     """The words of these units."""
-    return [word for word in words if any(unit.turn == word.turn and unit.start <= word.start and word.end <= unit.end for unit in units)]
+    return [
+        word
+        for word in words
+        if any(unit.turn == word.turn and unit.start <= word.start and word.end <= unit.end for unit in units)
+    ]

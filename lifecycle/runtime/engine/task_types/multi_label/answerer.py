@@ -31,7 +31,9 @@ class SetAnswerer(GraphAnswerer[SetPredictions]):
     probed = ("micro_f1", "subset_accuracy")
 
     def explain(self, opened: Predictor, text: str, payload: dict[str, Any]) -> dict[str, Any]:
-        """classes: occlusion.Explanation of each label that is given, and of others that are likely, by name."""
+        """classes: occlusion.Explanation of each label that is given, and of others that are likely, by
+        name.
+        """
         every = explain_each(tempered(opened), text, thresholds_of(opened.info), end=read_end(opened, text))
         return {"classes": [asdict(each) | {"answer": opened.info.labels[each.answer]} for each in every]}
 
@@ -41,21 +43,40 @@ class SetAnswerer(GraphAnswerer[SetPredictions]):
 
     def score(self, info: ArtifactInfo, rows: Rows, answers: Sequence[Floats]) -> ScoredSets:
         """By the labels that reach their thresholds."""
-        return score_sets(np.stack(answers), LEARNER.truth(rows.targets, len(info.labels)), thresholds_of(info))
+        return score_sets(
+            np.stack(answers), LEARNER.truth(rows.targets, len(info.labels)), thresholds_of(info)
+        )
 
-    def compare(self, info: ArtifactInfo, rows: Rows, clean: Sequence[Floats], disturbed: Rows, answers: Sequence[Floats]) -> Sides:
-        """A row's own score is the F1 of its set of labels, 1 where none is true and none given. Confidence is the highest of the decisions
-        that changed."""
+    def compare(
+        self,
+        info: ArtifactInfo,
+        rows: Rows,
+        clean: Sequence[Floats],
+        disturbed: Rows,
+        answers: Sequence[Floats],
+    ) -> Sides:
+        """A row's own score is the F1 of its set of labels, 1 where none is true and none given. Confidence
+        is the highest of the decisions that changed.
+        """
         before, after = self.score(info, rows, clean), self.score(info, rows, answers)
         differs = before.decided != after.decided
         changed = differs.any(axis=1)
-        sure = [_surest(np.stack(given), each.decided, differs) for given, each in ((clean, before), (answers, after))]
+        sure = [
+            _surest(np.stack(given), each.decided, differs)
+            for given, each in ((clean, before), (answers, after))
+        ]
 
         def names(held: Any) -> str:
             return json.dumps([info.labels[at] for at in np.flatnonzero(held)], ensure_ascii=False)
 
         changes = [
-            ChangedRow(names(before.truth[at]), names(before.decided[at]), float(sure[0][at]), names(after.decided[at]), float(sure[1][at]))
+            ChangedRow(
+                names(before.truth[at]),
+                names(before.decided[at]),
+                float(sure[0][at]),
+                names(after.decided[at]),
+                float(sure[1][at]),
+            )
             for at in np.flatnonzero(changed).tolist()
         ]
         return Sides(before, after, np.stack([set_f1(each) for each in (before, after)]), changed, changes)

@@ -17,7 +17,14 @@ from lifecycle.runtime.engine.task_types.learner import EncoderLearner
 from lifecycle.runtime.statistics import calibration
 from lifecycle.runtime.statistics.metrics import Floats
 from lifecycle.runtime.task_types.multi_label.decoding import ENTRY as DECODING
-from lifecycle.runtime.task_types.multi_label.measures import METRICS, Bools, ScoredSets, decide, score_sets, truth_of
+from lifecycle.runtime.task_types.multi_label.measures import (
+    METRICS,
+    Bools,
+    ScoredSets,
+    decide,
+    score_sets,
+    truth_of,
+)
 
 NAMED = 5  # labels that an error names
 
@@ -32,23 +39,35 @@ class SetLearner(EncoderLearner[tuple[int, ...]]):
         given = row.get("labels")
         if not isinstance(given, list):
             raise ValueError("it has no list under 'labels'.")
-        if unknown := next((label for label in given if not isinstance(label, str) or label not in labels), None):
-            raise ValueError(f"label {json.dumps(unknown, ensure_ascii=False)} isn't among the spec's labels.")
+        if unknown := next(
+            (label for label in given if not isinstance(label, str) or label not in labels), None
+        ):
+            raise ValueError(
+                f"label {json.dumps(unknown, ensure_ascii=False)} isn't among the spec's labels."
+            )
         return tuple(sorted({labels[label] for label in given}))
 
     def check(self, targets: Sequence[tuple[int, ...]], labels: tuple[str, ...]) -> None:
         """Raises EngineFault `one_class` where a label is on no training row, or on all of them."""
         counts = np.bincount([each for target in targets for each in target], minlength=len(labels))
         for names, subject in (
-            ([label for label, count in zip(labels, counts, strict=True) if not count], "No training row has"),
-            ([label for label, count in zip(labels, counts, strict=True) if count == len(targets)], "Every training row has"),
+            (
+                [label for label, count in zip(labels, counts, strict=True) if not count],
+                "No training row has",
+            ),
+            (
+                [label for label, count in zip(labels, counts, strict=True) if count == len(targets)],
+                "Every training row has",
+            ),
         ):
             if names:
                 more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
                 raise EngineFault(
                     "one_class",
-                    f"{subject} {', '.join(map(repr, names[:NAMED]))}{more}; a label needs training rows with and without it.",
-                    "Label more rows or remove the label from the schema, create a new dataset version, and start a new run.",
+                    f"{subject} {', '.join(map(repr, names[:NAMED]))}{more}; a label needs training rows with"
+                    " and without it.",
+                    "Label more rows or remove the label from the schema, create a new dataset version, and"
+                    " start a new run.",
                 )
 
     def truth(self, targets: Sequence[tuple[int, ...]], labels: int) -> Bools:
@@ -73,8 +92,12 @@ class SetLearner(EncoderLearner[tuple[int, ...]]):
         """predicted_sets: how many different sets of labels."""
         return {"predicted_sets": float(len(np.unique(scored.decided, axis=0)))}
 
-    def sample(self, outputs: Floats, truth: Bools, rows: Sequence[int], labels: tuple[str, ...]) -> list[dict[str, Any]]:
-        """Labels that reach the thresholds that the artifact would have; confidence: that of the least certain of all its decisions."""
+    def sample(
+        self, outputs: Floats, truth: Bools, rows: Sequence[int], labels: tuple[str, ...]
+    ) -> list[dict[str, Any]]:
+        """Labels that reach the thresholds that the artifact would have; confidence: that of the least
+        certain of all its decisions.
+        """
         probabilities, numbers = DECODING.decode(outputs), list(rows)
         thresholds = calibration.choose_thresholds(probabilities, truth)
         decided = decide(probabilities[numbers], thresholds)

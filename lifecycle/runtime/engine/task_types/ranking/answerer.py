@@ -38,7 +38,9 @@ class RankAnswerer(GraphAnswerer[RankedAnswers]):
         responses, logits = responses_in(payload), tempered(opened)
 
         def scores(pairs: Sequence[tuple[str, str]]) -> Any:
-            return np.concatenate([logits(pairs[start : start + AT_ONCE])[:, 0] for start in range(0, len(pairs), AT_ONCE)])
+            return np.concatenate(
+                [logits(pairs[start : start + AT_ONCE])[:, 0] for start in range(0, len(pairs), AT_ONCE)]
+            )
 
         found = explain_responses(scores, text, responses, read_ends(opened.tokenizer, text, responses))
         return {"responses": [asdict(each) for each in found]}
@@ -49,10 +51,14 @@ class RankAnswerer(GraphAnswerer[RankedAnswers]):
 
     def answer(self, opened: Predictor, rows: Rows) -> list[Floats]:
         """Calibrated strengths."""
-        return [row[: len(each.ranks)] for row, each in zip(self.decoded(opened, rows), rows.targets, strict=True)]
+        return [
+            row[: len(each.ranks)] for row, each in zip(self.decoded(opened, rows), rows.targets, strict=True)
+        ]
 
     def disturb(self, probe: str, rows: Rows, seed: int) -> Rows:
-        """The prompt and each response on its own; people's rankings of them stay, and so does what is known of their lengths."""
+        """The prompt and each response on its own; people's rankings of them stay, and so does what is known
+        of their lengths.
+        """
         targets = (
             replace(each, responses=disturb_responses(probe, each.responses, seed=seed, name=name))
             for name, each in zip(rows.ids, rows.targets, strict=True)
@@ -63,14 +69,28 @@ class RankAnswerer(GraphAnswerer[RankedAnswers]):
         """By pairs."""
         return ranking.score(ranking.padded(answers, np.nan), rows.targets)
 
-    def compare(self, info: ArtifactInfo, rows: Rows, clean: Sequence[Floats], disturbed: Rows, answers: Sequence[Floats]) -> Sides:
-        """A row's own score is the share of its pairs that are right, 0 where all are tied. Confidence is the probability that its first
-        response is better than its second."""
+    def compare(
+        self,
+        info: ArtifactInfo,
+        rows: Rows,
+        clean: Sequence[Floats],
+        disturbed: Rows,
+        answers: Sequence[Floats],
+    ) -> Sides:
+        """A row's own score is the share of its pairs that are right, 0 where all are tied. Confidence is the
+        probability that its first response is better than its second.
+        """
         before, after = self.score(info, rows, clean), self.score(info, rows, answers)
         orders = [[ranking.in_order(ranks(each)) for each in given] for given in (clean, answers)]
         changed = np.array([one != two for one, two in zip(*orders, strict=True)], dtype=np.bool_)
         changes = [
-            ChangedRow(ranking.in_order(rows.targets[at].ranks), orders[0][at], sure(clean[at]), orders[1][at], sure(answers[at]))
+            ChangedRow(
+                ranking.in_order(rows.targets[at].ranks),
+                orders[0][at],
+                sure(clean[at]),
+                orders[1][at],
+                sure(answers[at]),
+            )
             for at in np.flatnonzero(changed).tolist()
         ]
         own = np.stack([metrics.ratio(each.right, each.decided) for each in (before, after)])
@@ -80,7 +100,11 @@ class RankAnswerer(GraphAnswerer[RankedAnswers]):
 def responses_in(payload: dict[str, Any]) -> list[str]:
     """Those beside a prompt. Raises EngineFault `bad_data` where there are not two."""
     responses = payload.get("responses")
-    if not isinstance(responses, list) or len(responses) < 2 or not all(isinstance(each, str) for each in responses):
+    if (
+        not isinstance(responses, list)
+        or len(responses) < 2
+        or not all(isinstance(each, str) for each in responses)
+    ):
         message = "A ranking model needs at least two responses."
         raise EngineFault("bad_data", message, "Send at least two responses with the prompt.")
     return responses

@@ -1,6 +1,8 @@
-"""Responses to a prompt in order, the best first: a cross-encoder gives each a score, and score differences give the order.
+"""Responses to a prompt in order, the best first: a cross-encoder gives each a score, and score differences
+give the order.
 
-It is trained on pairs (the better of two) and on longer orders alike, and serves as a reranker or as a reward model.
+It is trained on pairs (the better of two) and on longer orders alike, and serves as a reranker or as a reward
+model.
 """
 
 from __future__ import annotations
@@ -48,8 +50,9 @@ class EncodedSets(Encoded):
 
 
 class RankLearner(EncoderLearner[Ranked]):
-    """A row is {"text": prompt, "responses": [text, …], "ranks": [0 the best, …]}; its truth is a Ranked. Scores are (N, M), NaN where a
-    row has no such response."""
+    """A row is {"text": prompt, "responses": [text, …], "ranks": [0 the best, …]}; its truth is a Ranked.
+    Scores are (N, M), NaN where a row has no such response.
+    """
 
     metrics = ranking.METRICS
     network: ClassVar[type[Classifier]] = Ranker
@@ -57,33 +60,59 @@ class RankLearner(EncoderLearner[Ranked]):
     def read(self, row: Mapping[str, Any], labels: Mapping[str, int]) -> Ranked:
         """Its responses with their ranks."""
         responses, ranks = row.get("responses"), row.get("ranks")
-        if not isinstance(responses, list) or len(responses) < 2 or any(not isinstance(each, str) for each in responses):
+        if (
+            not isinstance(responses, list)
+            or len(responses) < 2
+            or any(not isinstance(each, str) for each in responses)
+        ):
             raise ValueError("it has no list of two or more texts under 'responses'.")
-        if not isinstance(ranks, list) or len(ranks) != len(responses) or any(type(each) is not int or each < 0 for each in ranks):
+        if (
+            not isinstance(ranks, list)
+            or len(ranks) != len(responses)
+            or any(type(each) is not int or each < 0 for each in ranks)
+        ):
             raise ValueError("it has no rank of 0 or more for each response under 'ranks'.")
         return Ranked.of(responses, ranks)
 
     def check(self, targets: Sequence[Ranked], labels: tuple[str, ...]) -> None:
-        """Raises EngineFault `one_class` where no response is better than another: there is no order to train on."""
+        """Raises EngineFault `one_class` where no response is better than another: there is no order to train
+        on.
+        """
         if all(len(set(each.ranks)) == 1 for each in targets):
             raise EngineFault(
                 "one_class",
-                f"None of the {len(targets)} rows has a preferred response, so there's nothing to train on or measure.",
-                "Label preferences between different responses, create a new dataset version, and start a new run.",
+                f"None of the {len(targets)} rows has a preferred response, so there's nothing to train on or"
+                " measure.",
+                "Label preferences between different responses, create a new dataset version, and start a new"
+                " run.",
             )
 
     def ask(self, rows: Rows) -> list[tuple[str, str]]:
         """The prompt with each response, those of all rows one behind the other."""
-        return [(text, response) for text, each in zip(rows.texts, rows.targets, strict=True) for response in each.responses]
+        return [
+            (text, response)
+            for text, each in zip(rows.texts, rows.targets, strict=True)
+            for response in each.responses
+        ]
 
     def gather(self, logits: Any, rows: Rows) -> Any:
         """Scores (N, M) of what was asked."""
         return padded(logits[:, 0], [len(each.responses) for each in rows.targets])
 
-    def encode(self, tokenizer: Any, rows: Rows, labels: int, max_tokens: int, unit: Unit = Unit.PIECE) -> Encoded:
-        """The prompt with each response as token ids; what is too long loses the end of the longer of the two. A finding counts them."""
+    def encode(
+        self, tokenizer: Any, rows: Rows, labels: int, max_tokens: int, unit: Unit = Unit.PIECE
+    ) -> Encoded:
+        """The prompt with each response as token ids; what is too long loses the end of the longer of the
+        two. A finding counts them.
+        """
         prompts, responses = zip(*self.ask(rows), strict=True)
-        found = tokenizer(list(prompts), list(responses), truncation=True, max_length=max_tokens, return_attention_mask=False)
+        found = tokenizer(
+            list(prompts),
+            list(responses),
+            truncation=True,
+            max_length=max_tokens,
+            return_attention_mask=False,
+        )
         cut = [bool(each.overflowing) for each in found.encodings]
         ids, cuts, start = [], [], 0
         for each in rows.targets:
@@ -92,7 +121,9 @@ class RankLearner(EncoderLearner[Ranked]):
             cuts.append(any(cut[start:end]))
             start = end
         ranks = [np.array(each.ranks, dtype=np.int64) for each in rows.targets]
-        return EncodedSets(ids, ranks, self.truth(rows.targets, labels), cut=cuts, notes=shortened(cuts, max_tokens))
+        return EncodedSets(
+            ids, ranks, self.truth(rows.targets, labels), cut=cuts, notes=shortened(cuts, max_tokens)
+        )
 
     def outputs(self, labels: int) -> int:
         """One score."""
@@ -104,7 +135,9 @@ class RankLearner(EncoderLearner[Ranked]):
 
     def stack(self, labels: Sequence[Any]) -> Tensor:
         """Ranks (B, M), padded with what does not count."""
-        return pad_sequence([torch.from_numpy(each) for each in labels], batch_first=True, padding_value=NOT_COUNTED)
+        return pad_sequence(
+            [torch.from_numpy(each) for each in labels], batch_first=True, padding_value=NOT_COUNTED
+        )
 
     @staticmethod
     def pad(encoded: Any, pad_id: int, *, token_types: bool) -> dict[str, Tensor]:
@@ -115,7 +148,9 @@ class RankLearner(EncoderLearner[Ranked]):
         """Of the pairs."""
         return RankLoss()
 
-    def frozen(self, model: Any, encoded: Encoded, batches: Collate, cache: Path, at_once: int) -> Activations:
+    def frozen(
+        self, model: Any, encoded: Encoded, batches: Collate, cache: Path, at_once: int
+    ) -> Activations:
         """The pooled vector of each response with its prompt, kept on the disk."""
         counts = [len(each) for each in encoded.ids]
         found = Activations(cache.with_suffix(".f16"), counts, model.head.in_features)
@@ -123,7 +158,12 @@ class RankLearner(EncoderLearner[Ranked]):
 
         @torch.no_grad()
         def run(rows: Sequence[int]) -> Tensor:
-            batch = beside(model, batches.pad([encoded.ids[row] for row in rows], batches.pad_id, token_types=batches.token_types))
+            batch = beside(
+                model,
+                batches.pad(
+                    [encoded.ids[row] for row in rows], batches.pad_id, token_types=batches.token_types
+                ),
+            )
             there = batch["attention_mask"].any(-1)
             pooled = model.embed(**{name: each[there] for name, each in batch.items()})
             vectors = pooled.new_zeros((*there.shape, pooled.shape[-1]))
@@ -146,18 +186,28 @@ class RankLearner(EncoderLearner[Ranked]):
         """Whether each response has a finite score."""
         return not np.isinf(outputs).any()
 
-    def sample(self, outputs: Any, truth: Any, rows: Sequence[int], labels: tuple[str, ...]) -> list[dict[str, Any]]:
-        """The responses by their numbers from 1, the best first, as in the truth where every pair is right; confidence: that the first
-        is better than the second."""
+    def sample(
+        self, outputs: Any, truth: Any, rows: Sequence[int], labels: tuple[str, ...]
+    ) -> list[dict[str, Any]]:
+        """The responses by their numbers from 1, the best first, as in the truth where every pair is right;
+        confidence: that the first is better than the second.
+        """
         found = []
         for at in rows:
             strengths = outputs[at][: len(truth[at].ranks)]
             order = np.argsort(-strengths, kind="stable")
             sure = float(calibration.sigmoid(strengths[order[0]] - strengths[order[1]]))
             pairs = ranking.pairs_of(strengths[None], [truth[at]])
-            is_right = bool((pairs.right[pairs.decided] == 1).all())  # whatever its order of responses that people find equal
+            # whatever its order of responses that people find equal
+            is_right = bool((pairs.right[pairs.decided] == 1).all())
             ranks = truth[at].ranks if is_right else np.argsort(order, kind="stable").tolist()
-            found.append({"truth": ranking.in_order(truth[at].ranks), "answer": ranking.in_order(ranks), "confidence": sure})
+            found.append(
+                {
+                    "truth": ranking.in_order(truth[at].ranks),
+                    "answer": ranking.in_order(ranks),
+                    "confidence": sure,
+                }
+            )
         return found
 
     def score(self, outputs: Floats, truth: Sequence[Ranked]) -> ScoredRanks:
@@ -176,7 +226,10 @@ def shortened(cuts: Sequence[bool], max_tokens: int) -> list[Diagnosis]:
     if not count:
         return []
     title = f"{count:,} of {len(cuts):,} training rows are truncated at {max_tokens} tokens."
-    detail = "Prompt and response share this limit; the longer one is truncated, which may remove the difference between responses."
+    detail = (
+        "Prompt and response share this limit; the longer one is truncated, which may remove the difference"
+        " between responses."
+    )
     step = "Increase the max sequence length (max_tokens), or shorten the prompts."
     return [Diagnosis("cut_texts", "watch" if count > len(cuts) / 10 else "info", title, detail, 0, 0, step)]
 

@@ -20,12 +20,12 @@ Scores = Callable[[Sequence[tuple[str, str]]], NDArray[np.float64]]
 
 @dataclass(frozen=True)
 class ResponseExplanation:
-    """answer: number of the response from 0. log_odds: its lead, its strength minus that of the best other one, which by
-    Bradley and Terry is the log-odds that it is the better of the two; below 0 where the other is stronger. empty: the lead without any of
-    these words.
+    """answer: number of the response from 0. log_odds: its lead, its strength minus that of the best other
+    one, which by Bradley and Terry is the log-odds that it is the better of the two; below 0 where the other
+    is stronger. empty: the lead without any of these words.
 
-    prompt, words: those of the prompt and of the response that were left out, in order; an effect is how much the lead falls. found: words
-    of both, of which the first were taken.
+    prompt, words: those of the prompt and of the response that were left out, in order; an effect is how much
+    the lead falls. found: words of both, of which the first were taken.
     """
 
     answer: int
@@ -41,15 +41,19 @@ def explain_responses(
 ) -> tuple[ResponseExplanation, ...]:
     """Of each response, the strongest first; of equal ones the first.
 
-    scores: (N,) of N pairs of a prompt and a response, divided by the temperature. ends: how many code points the model reads of the prompt
-    and of each response; words behind them are not taken. most: words of all these texts together; those of the longest give way.
+    scores: (N,) of N pairs of a prompt and a response, divided by the temperature. ends: how many code points
+    the model reads of the prompt and of each response; words behind them are not taken. most: words of all
+    these texts together; those of the longest give way.
     """
     places = [spans(text) for text in (prompt, *responses)]
     read = [[place for place in each if place[0] < end] for each, end in zip(places, ends, strict=True)]
     counts = shared_out([len(each) for each in read], most)
     asked, *own = [each[:count] for each, count in zip(read, counts, strict=True)]
     prompts = left_out(near(prompt, ends[0]), asked)
-    altered = [left_out(near(response, end), taken) for response, end, taken in zip(responses, ends[1:], own, strict=True)]
+    altered = [
+        left_out(near(response, end), taken)
+        for response, end, taken in zip(responses, ends[1:], own, strict=True)
+    ]
     pairs = [(text, whole) for text in prompts for whole, *_ in altered]
     pairs += [(prompts[1], texts[1]) for texts in altered]
     pairs += [(prompts[0], text) for texts in altered for text in texts[2:]]
@@ -66,8 +70,13 @@ def explain_responses(
                 at,
                 float(leads[0]),
                 float(bare[at] - best_other[1]),
-                tuple(Word(*place, float(leads[0] - lead)) for place, lead in zip(asked, leads[2:], strict=True)),
-                tuple(Word(*place, float(table[0, at] - score)) for place, score in zip(own[at], alone[at], strict=True)),
+                tuple(
+                    Word(*place, float(leads[0] - lead)) for place, lead in zip(asked, leads[2:], strict=True)
+                ),
+                tuple(
+                    Word(*place, float(table[0, at] - score))
+                    for place, score in zip(own[at], alone[at], strict=True)
+                ),
                 len(places[0]) + len(places[1 + at]),
             )
         )
@@ -92,7 +101,13 @@ def read_ends(tokenizer: Tokenizer, prompt: str, responses: Sequence[str]) -> li
     """How many code points are read of the prompt, with whichever response most, and of each response."""
     pairs = [tokenizer.encode(prompt, response) for response in responses]
     ends = [
-        [max((end for (_, end), of in zip(pair.offsets, pair.sequence_ids, strict=True) if of == side), default=0) for pair in pairs]
+        [
+            max(
+                (end for (_, end), of in zip(pair.offsets, pair.sequence_ids, strict=True) if of == side),
+                default=0,
+            )
+            for pair in pairs
+        ]
         for side in (0, 1)
     ]
     return [max(ends[0]), *ends[1]]

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from lifecycle.runtime.engine.document import SpecError
 from lifecycle.runtime.engine.task_types.encoder_settings import EncoderSettings, lengths_of
-from lifecycle.runtime.engine.task_types.settings import OF_LABELS, Choice, Facts, Lengths, Problem, Suggestion
+from lifecycle.runtime.engine.task_types.settings import (
+    OF_LABELS,
+    Choice,
+    Facts,
+    Lengths,
+    Problem,
+    Suggestion,
+)
 
 if TYPE_CHECKING:
     from lifecycle.runtime.engine.spec import TrainSpec
@@ -29,7 +36,9 @@ class RankingSettings(EncoderSettings):
         self.check_strategy(spec)
         self.check_unlabeled(spec, ORDERED)
         if spec.strategy.cached:
-            raise SpecError("strategy.cached", f"must be false where {ORDERED}: each is read with its prompt.")
+            raise SpecError(
+                "strategy.cached", f"must be false where {ORDERED}: each is read with its prompt."
+            )
 
     def outputs(self, labels: int) -> int:
         """The score."""
@@ -42,7 +51,10 @@ class RankingSettings(EncoderSettings):
     def misfit(self, strategy: str, name: str) -> str:
         """A response is read with its prompt, so that nothing of the base is computed once."""
         if strategy == "fast_lora":
-            return f"{name} isn't available for ranking, because each response is encoded with its prompt. Choose LoRA."
+            return (
+                f"{name} isn't available for ranking, because each response is encoded with its prompt."
+                " Choose LoRA."
+            )
         return super().misfit(strategy, name)
 
     def lengths(self, rows: Iterable[Mapping[str, Any]]) -> Lengths:

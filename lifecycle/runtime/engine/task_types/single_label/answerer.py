@@ -39,19 +39,31 @@ class LabelAnswerer(GraphAnswerer[Predictions]):
 
     def score(self, info: ArtifactInfo, rows: Rows, answers: Sequence[Floats]) -> Scored:
         """By the label that is answered."""
-        return metrics.score_rows(np.stack(answers), LEARNER.truth(rows.targets, len(info.labels)), cut=info.cut)
+        return metrics.score_rows(
+            np.stack(answers), LEARNER.truth(rows.targets, len(info.labels)), cut=info.cut
+        )
 
-    def compare(self, info: ArtifactInfo, rows: Rows, clean: Sequence[Floats], disturbed: Rows, answers: Sequence[Floats]) -> Sides:
+    def compare(
+        self,
+        info: ArtifactInfo,
+        rows: Rows,
+        clean: Sequence[Floats],
+        disturbed: Rows,
+        answers: Sequence[Floats],
+    ) -> Sides:
         """A row's own score is 1 where its label is right."""
         before, after = self.score(info, rows, clean), self.score(info, rows, answers)
         changed = before.predicted != after.predicted
         changes = [
             ChangedRow(
-                info.labels[before.truth[at]], info.labels[before.predicted[at]], float(before.confidence[at]),
-                info.labels[after.predicted[at]], float(after.confidence[at]),
+                info.labels[before.truth[at]],
+                info.labels[before.predicted[at]],
+                float(before.confidence[at]),
+                info.labels[after.predicted[at]],
+                float(after.confidence[at]),
             )
             for at in np.flatnonzero(changed).tolist()
-        ]  # fmt: skip
+        ]
         return Sides(before, after, np.stack([before.exact, after.exact]), changed, changes)
 
 

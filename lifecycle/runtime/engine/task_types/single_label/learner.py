@@ -37,7 +37,8 @@ class LabelLearner(EncoderLearner[int]):
         if len(seen) < 2:
             raise EngineFault(
                 "one_class",
-                f"All {len(targets)} training rows carry the label {labels[seen[0]]!r}; a classifier needs at least two.",
+                f"All {len(targets)} training rows carry the label {labels[seen[0]]!r}; a classifier needs at"
+                " least two.",
                 "Label rows with another label, create a new dataset version, and start a new run.",
             )
 
@@ -55,14 +56,18 @@ class LabelLearner(EncoderLearner[int]):
         return CrossEntropy(weights, spec.label_smoothing, spec.focal_gamma)
 
     def score(self, outputs: Floats, truth: Ints) -> Scored:
-        """By the likeliest label: the best step doesn't depend on a threshold, which is chosen at the end of training."""
+        """By the likeliest label: the best step doesn't depend on a threshold, which is chosen at the end of
+        training.
+        """
         return metrics.score_rows(DECODING.decode(outputs), truth)
 
     def variety(self, scored: Scored) -> dict[str, float]:
         """predicted_classes: how many labels."""
         return {"predicted_classes": float(len(np.unique(scored.predicted)))}
 
-    def sample(self, outputs: Floats, truth: Ints, rows: Sequence[int], labels: tuple[str, ...]) -> list[dict[str, Any]]:
+    def sample(
+        self, outputs: Floats, truth: Ints, rows: Sequence[int], labels: tuple[str, ...]
+    ) -> list[dict[str, Any]]:
         """The likeliest label and its probability."""
         numbers = list(rows)
         probabilities = DECODING.decode(outputs[numbers])

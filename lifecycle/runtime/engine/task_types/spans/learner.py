@@ -40,7 +40,9 @@ KEYS = ("start", "end", "label")
 
 
 class SpanLearner(EncoderLearner[Marked]):
-    """A row is {"spans": [{"start", "end", "label"}, …]}, in code points of its text. Of overlapping spans the longest is used."""
+    """A row is {"spans": [{"start", "end", "label"}, …]}, in code points of its text. Of overlapping spans
+    the longest is used.
+    """
 
     metrics = spans.METRICS
     network: ClassVar[type[Classifier]] = TokenClassifier
@@ -59,8 +61,10 @@ class SpanLearner(EncoderLearner[Marked]):
             more = f" and {len(never) - 5} more" if len(never) > 5 else ""
             raise EngineFault(
                 "one_class",
-                f"No training row has a span of {', '.join(map(repr, never[:5]))}{more}; a label needs training spans.",
-                "Label some or remove the label from the schema, create a new dataset version, and start a new run.",
+                f"No training row has a span of {', '.join(map(repr, never[:5]))}{more}; a label needs"
+                " training spans.",
+                "Label some or remove the label from the schema, create a new dataset version, and start a"
+                " new run.",
             )
 
     def support(self, truth: Sequence[Marked], labels: int) -> list[int]:
@@ -84,9 +88,17 @@ class SpanLearner(EncoderLearner[Marked]):
         """Which one it is."""
         return unit.sentence
 
-    def encode(self, tokenizer: Any, rows: Rows, labels: int, max_tokens: int, unit: Unit = Unit.PIECE) -> Encoded:
-        """Texts as token ids, and a tag for each token that counts: special ones do not, nor later pieces of a unit."""
-        options = {"return_attention_mask": False, "return_offsets_mapping": True, "return_special_tokens_mask": True}
+    def encode(
+        self, tokenizer: Any, rows: Rows, labels: int, max_tokens: int, unit: Unit = Unit.PIECE
+    ) -> Encoded:
+        """Texts as token ids, and a tag for each token that counts: special ones do not, nor later pieces of
+        a unit.
+        """
+        options = {
+            "return_attention_mask": False,
+            "return_offsets_mapping": True,
+            "return_special_tokens_mask": True,
+        }
         found = tokenizer(list(rows.texts), truncation=True, max_length=max_tokens, **options)
         tagged, offsets = [], []
         for text, target, place, special in zip(
@@ -103,29 +115,42 @@ class SpanLearner(EncoderLearner[Marked]):
 
     def stack(self, labels: Sequence[Any]) -> Tensor:
         """Padded with what does not count: int64 (B, T)."""
-        return pad_sequence([torch.from_numpy(each) for each in labels], batch_first=True, padding_value=NOT_COUNTED)
+        return pad_sequence(
+            [torch.from_numpy(each) for each in labels], batch_first=True, padding_value=NOT_COUNTED
+        )
 
     def loss(self, spec: TrainSpec, labels: Sequence[Array]) -> nn.Module:
         """Cross entropy of each token's tag; class weights count the spans of rare classes more."""
         flat = torch.from_numpy(np.concatenate(labels))
         counted = flat[flat != NOT_COUNTED]
-        inner = CrossEntropy(tag_weights(counted, len(spec.labels)) if spec.class_weights else None, spec.label_smoothing, spec.focal_gamma)
+        inner = CrossEntropy(
+            tag_weights(counted, len(spec.labels)) if spec.class_weights else None,
+            spec.label_smoothing,
+            spec.focal_gamma,
+        )
         return TokenCrossEntropy(inner, inner.weight(counted) / len(labels) or None)
 
-    def frozen(self, model: Any, encoded: Encoded, batches: Collate, cache: Path, at_once: int) -> Activations:
+    def frozen(
+        self, model: Any, encoded: Encoded, batches: Collate, cache: Path, at_once: int
+    ) -> Activations:
         """The vector of each token, cached on disk."""
         return token_vectors(model, encoded.ids, batches, cache.with_suffix(".f16"), at_once)
 
     def vectors(self, base: Path, pooling: str, max_tokens: int, unit: Unit, folder: Path) -> Vectors:
-        """Of each row the vectors (T, H) of the tokens that have a tag, and their places (T, 2). They are on disk meanwhile."""
+        """Of each row the vectors (T, H) of the tokens that have a tag, and their places (T, 2). They are on
+        disk meanwhile.
+        """
         tokenizer, encoder = load_tokenizer(base), load_encoder(base, "mean")
         model = TokenClassifier(encoder, int(encoder.config.hidden_size), 1, "mean")
         batches = Collate(tokenizer.pad_token_id or 0, "token_type_ids" in tokenizer.model_input_names)
 
         def read(rows: Rows) -> Iterator[tuple[Array, Ints]]:
             encoded = self.encode(tokenizer, rows, 0, max_tokens, unit)
-            with tempfile.TemporaryDirectory(dir=folder) as place:  # of its own: the vectors of other texts are never taken for these
-                found = token_vectors(model, encoded.ids, batches, Path(place) / "tokens.f16", EVALUATION_BATCH)
+            # of its own: the vectors of other texts are never taken for these
+            with tempfile.TemporaryDirectory(dir=folder) as place:
+                found = token_vectors(
+                    model, encoded.ids, batches, Path(place) / "tokens.f16", EVALUATION_BATCH
+                )
                 for row, (tags, places) in enumerate(zip(encoded.labels, encoded.offsets or (), strict=True)):
                     yield found[row].numpy()[tags != NOT_COUNTED], places
 
@@ -134,14 +159,18 @@ class SpanLearner(EncoderLearner[Marked]):
     def observe(self, model: Any, rows: EncodedRows, batches: Collate, at_once: int) -> Any:
         """Logits (T, K) of the tokens of each text that count."""
         found = token_logits(model, rows, batches, at_once)
-        values = [logits[tags != NOT_COUNTED] for logits, tags in zip(found, rows.encoded.labels, strict=True)]
+        values = [
+            logits[tags != NOT_COUNTED] for logits, tags in zip(found, rows.encoded.labels, strict=True)
+        ]
         return Tokens(tuple(values), tuple(rows.encoded.offsets or ()), tuple(rows.encoded.cut))
 
     def sound(self, outputs: Any) -> bool:
         """Whether all logits are numbers."""
         return all(bool(np.isfinite(each).all()) for each in outputs.values)
 
-    def sample(self, outputs: Any, truth: Any, rows: Sequence[int], labels: tuple[str, ...]) -> list[dict[str, Any]]:
+    def sample(
+        self, outputs: Any, truth: Any, rows: Sequence[int], labels: tuple[str, ...]
+    ) -> list[dict[str, Any]]:
         """Label and place of each span; confidence: of the least certain one that was found."""
         some = Tokens(tuple(outputs.values[at] for at in rows), tuple(outputs.offsets[at] for at in rows))
         return [
@@ -184,7 +213,10 @@ def lost(train: Encoded, max_tokens: int, unit: Unit) -> list[Diagnosis]:
     every_row = zip(train.truth, train.offsets or (), train.cut, strict=True)
     unreachable = [tagging.unreachable(each.spans, at, cut=is_cut) for each, at, is_cut in every_row]
     beyond, inexact = (sum(each[at] for each in unreachable) for at in (0, 1))
-    overlapping, every = sum(each.overlapping for each in train.truth), sum(len(each.spans) for each in train.truth)
+    overlapping, every = (
+        sum(each.overlapping for each in train.truth),
+        sum(len(each.spans) for each in train.truth),
+    )
     reasons = (
         (beyond, f"are beyond the first {max_tokens} tokens of their text"),
         (inexact, "don't align with token boundaries"),
@@ -193,7 +225,10 @@ def lost(train: Encoded, max_tokens: int, unit: Unit) -> list[Diagnosis]:
     if not any(count for count, _ in reasons):
         return []
     detail = "; ".join(f"{count:,} {text}" for count, text in reasons if count)
-    named = f"{beyond + inexact + overlapping:,} of {every + overlapping:,} training spans can't be used exactly as labeled."
+    named = (
+        f"{beyond + inexact + overlapping:,} of {every + overlapping:,} training spans can't be used exactly"
+        " as labeled."
+    )
     whole = "everything between two spaces" if unit is Unit.SPACED else "whole words"
     step = "Increase max_tokens, or split long texts." if beyond else f"Label {whole} without overlaps."
     return [Diagnosis("lost_spans", "watch" if beyond else "info", named, f"{detail}.", 0, 0, step)]

@@ -21,9 +21,10 @@ Place = tuple[int, int]
 
 @dataclass(frozen=True)
 class PartExplanation:
-    """answer: number of the part's class; start, end, confidence: as it was found. log_odds: of the part in its place, for the whole text;
-    empty: for the text without any of these words. words: those around it that were left out, in order. found: all words around it,
-    of which the first were taken."""
+    """answer: number of the part's class; start, end, confidence: as it was found. log_odds: of the part in
+    its place, for the whole text; empty: for the text without any of these words. words: those around it that
+    were left out, in order. found: all words around it, of which the first were taken.
+    """
 
     answer: int
     start: int
@@ -45,20 +46,37 @@ def explain_parts(
     every = spans(text)
     taken = [place for place in every if end is None or place[0] < end][:most]
     whole_text = logits([text])
-    (found,) = find(replace(whole_text, values=tuple(softmax(each) if len(each) else each for each in whole_text.values)))
-    chosen = sorted(sorted(found, key=lambda each: -each.confidence)[:MOST_PARTS], key=lambda each: each.start)
+    (found,) = find(
+        replace(whole_text, values=tuple(softmax(each) if len(each) else each for each in whole_text.values))
+    )
+    chosen = sorted(
+        sorted(found, key=lambda each: -each.confidence)[:MOST_PARTS], key=lambda each: each.start
+    )
     if not chosen:
         return ()
     around = [beside(taken, each) for each in chosen]
-    asked = logits([text, *(without(text, cut) for cut in around), *(without(text, [place]) for place in taken)])
+    asked = logits(
+        [text, *(without(text, cut) for cut in around), *(without(text, [place]) for place in taken)]
+    )
     alone = {place: 1 + len(chosen) + at for at, place in enumerate(taken)}
     explained = []
     for number, (each, words) in enumerate(zip(chosen, around, strict=True)):
         whole = part_odds(asked, 0, each, [])
-        effects = tuple(Word(*place, whole - part_odds(asked, alone[place], each, [place])) for place in words)
+        effects = tuple(
+            Word(*place, whole - part_odds(asked, alone[place], each, [place])) for place in words
+        )
         empty = part_odds(asked, 1 + number, each, words)
         explained.append(
-            PartExplanation(each.label, each.start, each.end, each.confidence, whole, empty, effects, len(beside(every, each)))
+            PartExplanation(
+                each.label,
+                each.start,
+                each.end,
+                each.confidence,
+                whole,
+                empty,
+                effects,
+                len(beside(every, each)),
+            )
         )
     return tuple(explained)
 
@@ -69,7 +87,8 @@ def beside(places: Sequence[Place], part: Found) -> list[Place]:
 
 
 def part_odds(asked: Tokens, row: int, part: Found, cut: Sequence[Place]) -> float:
-    """The log-odds of a part in one of the texts: the least of the tags that its tokens carry, as its confidence is the least probability.
+    """The log-odds of a part in one of the texts: the least of the tags that its tokens carry, as its
+    confidence is the least probability.
 
     cut: what that text lacks, nothing of the part. NOWHERE where no token is in its place.
     """
