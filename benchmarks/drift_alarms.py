@@ -5,7 +5,7 @@ on the same rows.
 
 A reference of 3,000 answered rows (what an evaluation gives), then windows of 50 to 1,000 rows. On null data
 a window is drawn from what the reference was drawn from; otherwise one thing is shifted. Ours goes through
-the product's own code: baseline histograms, `measuring.measure`, Benjamini and Hochberg over the monitors,
+the product's own code: baseline histograms, `shifts.measure`, Benjamini and Hochberg over the monitors,
 and `judging.assess` for what opens. Counted of a window:
 
     test      a monitor's value is above its 1 % limit (alpha = 1 %); the worst monitor is reported. The
@@ -47,8 +47,9 @@ from numpy.typing import NDArray  # noqa: E402
 
 django.setup()
 
-from monitoring.drift import comparing, judging, measuring, reference  # noqa: E402
-from monitoring.drift.measuring import Measured, Reference  # noqa: E402
+from monitoring.drift import comparing, judging, reference  # noqa: E402
+from monitoring.drift.measuring import accuracy, bins, shifts  # noqa: E402
+from monitoring.drift.measuring.measured import Measured, Reference  # noqa: E402
 from monitoring.drift.rules import ALPHA, Monitor  # noqa: E402
 from monitoring.traffic.counts import Counts  # noqa: E402
 
@@ -173,13 +174,13 @@ def counted(rows: Rows) -> Counts:
 
 def monitors(known: Reference, counts: Counts) -> list[Measured]:
     """Every monitor of a window."""
-    found = [measuring.measure(each, known, counts) for each in measuring.FIELD]
-    return [*found, measuring.measure_accuracy(known, counts)]
+    found = [shifts.measure(each, known, counts) for each in bins.FIELD]
+    return [*found, accuracy.measure_accuracy(known, counts)]
 
 
 def over(found: Sequence[Measured]) -> set[str]:
     """The monitors beyond their limits in this window alone."""
-    sure = measuring.sure(found)
+    sure = shifts.sure(found)
     return {
         each.monitor for each in found if each.value is not None and sure[each.monitor] and each.ratio > 1
     }

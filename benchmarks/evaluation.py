@@ -4,20 +4,20 @@
 
 Predictions are simulated. Compared, by the largest difference from each library's own figure:
 
-    one class          accuracy, F1, precision, recall, log loss, Brier score, confusion and each class, with
+    single label       accuracy, F1, precision, recall, log loss, Brier score, confusion and each label, with
                        scikit-learn
-    several classes    F1, Hamming loss, subset accuracy, average precision, ranking precision and each class,
+    multi-label        F1, Hamming loss, subset accuracy, average precision, ranking precision and each label,
                        with scikit-learn
-    marked parts       micro, macro and weighted F1, precision and recall, and each class, with seqeval in
+    spans              micro, macro and weighted F1, precision and recall, and each label, with seqeval in
                        strict mode
-    written texts      chrF and BLEU with sacrebleu; ROUGE-1, ROUGE-2 and ROUGE-L with rouge-score
+    generation         chrF and BLEU with sacrebleu; ROUGE-1, ROUGE-2 and ROUGE-L with rouge-score
     fairness           three differences between groups, with fairlearn in an environment of its own below
                        var/bench, made by pip once
 
 seqeval and rouge-score are development dependencies; where one is missing its line reads *not measured* and
 the bar isn't met.
 
-Timed is the whole report of one class with 1,000 bootstrap samples, beside the same six intervals by
+Timed is the whole single-label report with 1,000 bootstrap samples, beside the same six intervals by
 scikit-learn's functions on resampled rows: a few samples in turn with ours, scaled to 1,000.
 """
 
@@ -67,10 +67,10 @@ def main() -> int:
     given = parser.parse_args()
     truth, shares = answers(given.rows, given.classes)
     differences = {
-        "one class": of_one(truth, shares),
-        "several classes": of_several(given.rows // 5, 12),
-        "marked parts": of_spans(given.rows // 5, 6),
-        "written texts": of_written(given.rows // 50),
+        "single label": of_one(truth, shares),
+        "multi-label": of_several(given.rows // 5, 12),
+        "spans": of_spans(given.rows // 5, 6),
+        "generation": of_generation(given.rows // 50),
         "fairness": of_groups(truth, shares),
     }
     seconds = timed(truth, shares)
@@ -105,7 +105,7 @@ def main() -> int:
 
 
 def answers(rows: int, classes: int) -> tuple[NDArray[np.int64], Floats]:
-    """True classes (N,) and probabilities (N, C) that are right for about two in three."""
+    """True labels (N,) and probabilities (N, C) that are right for about two in three."""
     random = np.random.default_rng(1)
     truth = random.integers(0, classes, rows)
     logits = random.normal(size=(rows, classes))
@@ -123,7 +123,7 @@ def of_labels(truth: NDArray[np.int64], shares: Floats) -> Predictions:
 
 
 def of_one(truth: NDArray[np.int64], shares: Floats) -> float:
-    """The largest difference from scikit-learn where a row has one class."""
+    """The largest difference from scikit-learn for single label."""
     names = [str(each) for each in range(shares.shape[1])]
     ours, predicted = single_label.ENTRY.report(of_labels(truth, shares), count=0), shares.argmax(axis=1)
     macro: dict[str, Any] = {"average": "macro", "zero_division": 0}
@@ -147,7 +147,7 @@ def of_one(truth: NDArray[np.int64], shares: Floats) -> float:
 
 
 def of_several(rows: int, classes: int) -> float:
-    """The largest difference from scikit-learn where a row has any number of classes."""
+    """The largest difference from scikit-learn for multi-label."""
     random = np.random.default_rng(2)
     truth = random.random((rows, classes)) < np.linspace(0.05, 0.5, classes)
     shares = np.clip(truth * 0.4 + random.random((rows, classes)) * 0.6, 0, 1)
@@ -185,7 +185,7 @@ def of_spans(rows: int, classes: int) -> float | None:
         from seqeval.scheme import IOB2
     except ModuleNotFoundError:
         return None
-    truth, predicted = marked(rows, classes)
+    truth, predicted = random_spans(rows, classes)
     found, nothing = tuple(tuple(Found(*span, 0.9) for span in row) for row in predicted), np.zeros(rows)
     # seqeval's classes come in the order of their names
     names = [chr(ord("A") + each) for each in range(classes)]
@@ -214,9 +214,9 @@ def of_spans(rows: int, classes: int) -> float | None:
     return float(max(abs(one - other) for one, other in pairs))
 
 
-def marked(rows: int, classes: int) -> tuple[list[list[Span]], list[list[Span]]]:
-    """Spans over WORDS words of each text, true ones and predicted ones: some right, misplaced, of another
-    class, missed or spurious. The last class is predicted but never true.
+def random_spans(rows: int, classes: int) -> tuple[list[list[Span]], list[list[Span]]]:
+    """Spans over WORDS words of each text, true ones and predicted ones: some right, misplaced, with another
+    label, missed, or spurious. The last label is predicted but never true.
     """
     random = np.random.default_rng(5)
     truth: list[list[Span]] = []
@@ -255,7 +255,7 @@ def in_tags(row: list[Span], names: list[str]) -> list[str]:
     return tags
 
 
-def of_written(rows: int) -> float | None:
+def of_generation(rows: int) -> float | None:
     """The largest difference from sacrebleu and rouge-score over responses of which some are empty; None
     where one isn't installed.
     """
@@ -265,20 +265,20 @@ def of_written(rows: int) -> float | None:
     except ModuleNotFoundError:
         return None
     random = np.random.default_rng(6)
-    written, references = (
+    responses, references = (
         [" ".join(random.choice(VOCABULARY, size)) for size in random.integers(least, 15, rows)]
         for least in (0, 1)
     )
-    ours = metrics.point_estimates(text_scores.score_texts(written, references, [""] * rows))
+    ours = metrics.point_estimates(text_scores.score_texts(responses, references, [""] * rows))
     pairs = [
-        (ours["chrf"], CHRF().corpus_score(written, [references]).score),
-        (ours["bleu"], BLEU(force=True).corpus_score(written, [references]).score),
+        (ours["chrf"], CHRF().corpus_score(responses, [references]).score),
+        (ours["bleu"], BLEU(force=True).corpus_score(responses, [references]).score),
     ]
     scorer, kinds = (
         RougeScorer(["rouge1", "rouge2", "rougeL"], use_stemmer=False),
         {"rouge1": "rouge_1", "rouge2": "rouge_2", "rougeL": "rouge_l"},
     )
-    each = [scorer.score(reference, answer) for answer, reference in zip(written, references, strict=True)]
+    each = [scorer.score(reference, answer) for answer, reference in zip(responses, references, strict=True)]
     pairs += [
         (ours[own], float(np.mean([row[name].fmeasure for row in each]))) for name, own in kinds.items()
     ]
@@ -286,7 +286,7 @@ def of_written(rows: int) -> float | None:
 
 
 def of_groups(truth: NDArray[np.int64], shares: Floats) -> float | None:
-    """The largest difference from fairlearn over five classes and six groups; None where it cannot be
+    """The largest difference from fairlearn over five labels and six groups; None where it cannot be
     installed.
     """
     python = peer_python("fairlearn", "fairlearn")

@@ -1,16 +1,16 @@
-"""A snapshot as a file: a million rows to JSONL and to Parquet by the product's own job, on SQLite and on
-PostgreSQL.
+"""A dataset version as a file: a million rows to JSONL and to Parquet by the product's own job, on SQLite and
+on PostgreSQL.
 
 `python -m benchmarks.export [--rows 1000000] [--rounds 1] [--only sqlite]`. Everything happens in
 installations that are thrown away: one on SQLite, one on the PostgreSQL server of BENCH_DATABASE_URL (default
 postgres://postgres@127.0.0.1:5432/postgres, in a database of its own that is dropped afterwards). Items are
-created by one statement; a snapshot of 100,000 of them and one of all are in the order of their digests, as a
-freeze leaves them, which is by chance in the table.
+created by one statement; a version of 100,000 of them and one of all are in the order of their digests, as
+the product creates them, which is a random order in the table.
 
 The export job is timed from its claim to its end: the manifest read, each page of items looked up by key,
 rows written, the file kept by digest, the export noted. Compared, round by round, with a bare writer of the
 same columns of the same items: one statement without an order, read by a cursor of the server 1,000 rows at a
-time, and json.dumps or pyarrow; the label, split and decision of a row are made up.
+time, and json.dumps or pyarrow; the label, split, and resolution of a row are made up.
 
 Every measure is a process of its own, so that peak memory is that of one export. It is flat where a million
 rows take less than 25 % more, or less than 50 MB more, than a tenth of them.

@@ -31,8 +31,8 @@ TEXT = (
 
 
 def prepare(sizes: list[int]) -> dict[str, Any]:
-    """An installation with a dataset of the largest size and a snapshot of each. Its manifest is as a freeze
-    writes it, by item digest.
+    """An installation with a dataset of the largest size and a version of each size. Its manifest is in the
+    product's order, by item digest.
     """
     import django
 
@@ -78,7 +78,7 @@ def prepare(sizes: list[int]) -> dict[str, Any]:
 
 
 def snapshot(dataset: Any, schema: Any, mia: Any, number: int, size: int) -> str:
-    """A snapshot of so many items. Returns its uuid."""
+    """A dataset version of so many items. Returns its uuid."""
     from datasets_app.snapshots import manifest
     from datasets_app.snapshots.models import Snapshot
     from registry.ground.artifacts import actions as artifacts

@@ -3,7 +3,7 @@ product.
 
 `python -m benchmarks.key_to_paint [--items 60] [--rows 5000]`. The product runs as its users run it:
 `manage.py up` on an empty folder, or on the PostgreSQL server of DATABASE_URL where that is set. One person
-answers --items items of a queue of --rows in each of three tasks: one of 77 classes, marked words, the better
+answers --items items of a queue of --rows in each of three tasks: one of 77 labels, spans, the better
 of two responses. The page takes the time, from the browser's own stamp of the key press to the first task
 behind the frame that shows the next item; answers go to the server meanwhile, as they always do. A person
 thinks for 300 ms before each key; the second pass doesn't wait at all, and is reported too.

@@ -3,8 +3,8 @@
 `python -m benchmarks.labeling_pages [--rows 1000000] [--rounds 20] [--only sqlite]`. Everything happens in
 installations that are thrown away: one on SQLite, one on the PostgreSQL server of BENCH_DATABASE_URL (default
 postgres://postgres@127.0.0.1:5432/postgres, in a database of its own that is dropped afterwards). Items,
-slots, answers, decisions and disputes are laid down by one statement each, as the product's own actions would
-have left them; the product's own job then measures the queue. Every page is asked through all of Django
+slots, annotations, resolved labels, and disputes are created by one statement each, as the product's own
+actions would have left them; its own job then measures the queue. Every page is asked through all of Django
 (middleware, permissions, templates) in this process: what is timed is the server's part of an answer.
 Statements are counted with 98 annotations of 3 people, then with all: a page with a growing number is
 reported.

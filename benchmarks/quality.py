@@ -14,7 +14,7 @@ published test rows test; the train rows are not in the folder. wnut17: its own 
 where its place and its class are right. wikigold: 589 sentences to learn from, 150 of validation, 600 of
 test, drawn by chance; few rows, whose names come again, which a dictionary of the training spans is good at.
 Bars: banking77 full and LoRA, by the house; the others at least the peer's score less a point,
-and above the baselines of frozen vectors and, of marked parts, of a dictionary.
+and above the baselines of frozen vectors and, for spans, of a dictionary.
 """
 
 from __future__ import annotations
@@ -202,14 +202,14 @@ def program(module: str, *arguments: str) -> None:
 
 # ── Data ────────────────────────────────────────────────────────────────────
 def labels_in(row: Row) -> list[str]:
-    """The classes of a row."""
+    """The labels of a row."""
     if "label" in row:
         return [row["label"]]
     return list(row["labels"]) if "labels" in row else [each["label"] for each in row["spans"]]
 
 
 def banking77(folder: Path) -> Data:
-    """One of 77 classes."""
+    """One of 77 labels."""
     parts = {}
     for name in ("train", "test"):
         with (folder / f"{name}.csv").open(encoding="utf-8", newline="") as file:
@@ -233,7 +233,7 @@ def banking77(folder: Path) -> Data:
 
 
 def sms_spam(folder: Path) -> Data:
-    """Two classes, one of them rare; no text is in two parts."""
+    """Two labels, one of them rare; no text is in two splits."""
     lines = filter(None, (folder / "SMSSpamCollection").read_text(encoding="utf-8").split("\n"))
     known = {text: label for label, _, text in (line.partition("\t") for line in lines)}
     rows = [{"text": text, "label": label} for text, label in known.items()]
@@ -250,7 +250,7 @@ def sms_spam(folder: Path) -> Data:
 
 
 def goemotions(folder: Path) -> Data:
-    """Any number of 28 classes."""
+    """Any number of 28 labels."""
     names = (folder / "labels.txt").read_text(encoding="utf-8").split()
 
     def rows(name: str) -> list[Row]:
@@ -273,7 +273,7 @@ def goemotions(folder: Path) -> Data:
 
 
 def wnut17(folder: Path) -> Data:
-    """Six classes of entities, most of which no training row has."""
+    """Six labels of entities, most of which are in no training row."""
     parts = {split: sentences(folder / name) for split, name in WNUT.items()}
     return Data(
         "wnut17",
@@ -287,7 +287,7 @@ def wnut17(folder: Path) -> Data:
 
 
 def wikigold(folder: Path) -> Data:
-    """Four classes of names in sentences of Wikipedia."""
+    """Four labels of names in sentences of Wikipedia."""
     rows, last = list[Row](), "O"
     text, spans = "", list[Row]()
     for line in [*(folder / "wikigold.conll.txt").read_text(encoding="utf-8").splitlines(), ""]:

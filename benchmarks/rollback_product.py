@@ -15,7 +15,7 @@ from django.db import transaction
 from django.test import Client
 
 from registry.catalog.models import Alias
-from registry.endpoints import actions, queries
+from registry.endpoints import actions, servers
 from registry.endpoints.models import Deployment
 from registry.ground.access.actions import create_token
 from registry.ground.artifacts.actions import put_folder
@@ -73,7 +73,7 @@ class Registry:
         """Until the server has the newest routes and answers with all that they name."""
         wanted = max(row.epoch for row in Deployment.objects.filter(endpoint=self.endpoint, ended_at=None))
         until(
-            lambda: any(state.epoch >= wanted for state in queries.server_states()),
+            lambda: any(state.epoch >= wanted for state in servers.server_states()),
             f"the server takes epoch {wanted}",
         )
 

@@ -84,7 +84,7 @@ def log(began: float, what: str) -> None:
 
 
 def texts(labels: int) -> dict[str, list[str]]:
-    """Some texts of each class."""
+    """Some texts of each label."""
     return {
         f"class_{label:03}": [f"Text {at} of the class {label}" for at in range(TEXTS)]
         for label in range(labels)
@@ -92,8 +92,8 @@ def texts(labels: int) -> dict[str, list[str]]:
 
 
 def answered(run: Run, items: int, seed: int) -> Evaluation:
-    """An evaluation of so many items; those of the snapshot's test split are real, the others are digests
-    alone.
+    """An evaluation of so many items; those of the dataset version's test split are real, the others are
+    digests alone.
     """
     names, random = tuple(run.spec["labels"]), np.random.default_rng(seed)
     real = predictions_ids(run)

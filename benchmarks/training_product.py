@@ -16,8 +16,8 @@ from typing import Any
 
 
 def queue(path: str, ways: list[str], seed: int) -> dict[str, dict[str, float]]:
-    """Import the file, freeze, and one pass over its rows by each way. Returns CPU seconds of the job here
-    and of the run, by way.
+    """Import the file, create a dataset version, and train one pass over its rows by each way. Returns CPU
+    seconds of the job here and of the run, by way.
     """
     import django
 

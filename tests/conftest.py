@@ -150,7 +150,7 @@ def window_of(chromium, live_server):
 
 @pytest.fixture
 def opened(window_of):
-    """Open an address of the live server, as somebody."""
+    """Open an address of the live server as a user."""
     from tests.support.browser import visits
 
     with visits(window_of) as opened:
@@ -184,7 +184,7 @@ def project(db) -> Project:
 
 @pytest.fixture
 def client() -> PageClient:
-    """A browser-like client that nobody is signed in with."""
+    """A browser-like client without a signed-in user."""
     return PageClient()
 
 

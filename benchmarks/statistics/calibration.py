@@ -9,7 +9,10 @@ from scipy import special
 
 from benchmarks.statistics.table import ALPHA, COVERAGE, NOMINAL, Case, Draw, Row, covers, finds
 from benchmarks.statistics.worlds import holds, oracle, rate
-from lifecycle.runtime.statistics import calibration, metrics, operating
+from lifecycle.runtime.statistics import bootstrap, calibration
+from lifecycle.runtime.statistics.operating import choices, curves, outcomes
+from lifecycle.runtime.statistics.operating.choices import Costs
+from lifecycle.runtime.statistics.operating.outcomes import Outcome
 
 
 def calibration_error(draw: Draw) -> Iterator[Row]:
@@ -30,7 +33,7 @@ def calibration_error(draw: Draw) -> Iterator[Row]:
                 eces = np.concatenate(
                     [
                         np.abs(weights @ apart).sum(axis=1) / n
-                        for weights in metrics.resamples(n, resampled, run)
+                        for weights in bootstrap.resamples(n, resampled, run)
                     ]
                 )
                 answers = calibration.binned(sure, right, bins)
@@ -58,21 +61,21 @@ def cost_of_rows(draw: Draw) -> Iterator[Row]:
     """The cost of 1,000 rows at an operating point: 5 for a wrong call, 20 for a missed row, 1 for a
     person.
     """
-    costs, prices = operating.Costs(5.0, 20.0, 1.0), np.array([0, 5, 20, 0, 1])
+    costs, prices = Costs(5.0, 20.0, 1.0), np.array([0, 5, 20, 0, 1])
     for name, chances in (
         ("independent", (0.3, 0.04, 0.02, 0.54, 0.1)),
         ("independent, dear rows rare", (0.3, 0.01, 0.005, 0.685, 0.0)),
     ):
-        truth = float(prices @ chances) * operating.PER
+        truth = float(prices @ chances) * outcomes.PER
         for n in (30, 100, 1000, 10_000):
             runs = draw.runs(2000)
             counts = draw.random.multinomial(n, chances, runs)
             found = [
-                operating.Outcome(*map(int, each), positives=int(each[0] + each[2])).cost(costs, seed=run)[1:]
+                Outcome(*map(int, each), positives=int(each[0] + each[2])).cost(costs, seed=run)[1:]
                 for run, each in enumerate(counts)
             ]
             drawn = (
-                draw.random.multinomial(n, each / n, 1000) @ prices * operating.PER / n for each in counts
+                draw.random.multinomial(n, each / n, 1000) @ prices * outcomes.PER / n for each in counts
             )
             peer = [np.percentile(each, (2.5, 97.5)).tolist() for each in drawn]
             named = ("cost of 1,000 rows", name, f"{n:,} rows")
@@ -107,8 +110,8 @@ def threshold_at_precision(draw: Draw) -> Iterator[Row]:
                 scores = special.expit(draw.random.normal(centre, spread, n // copies))
                 positive = draw.random.random(len(scores)) < np.where(scores > sure, 0.5, scores)
                 codes = np.repeat(np.arange(len(scores)), copies)
-                found = operating.curve(np.repeat(scores, copies), np.repeat(positive, copies), codes)
-                for kept, rule in ((ours, operating.promised), (peer, operating.reached)):
+                found = curves.curve(np.repeat(scores, copies), np.repeat(positive, copies), codes)
+                for kept, rule in ((ours, choices.promised), (peer, choices.reached)):
                     allowed = rule(found, "precision", 0.9)
                     if allowed.any():
                         kept[run] = (

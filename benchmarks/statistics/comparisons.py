@@ -25,7 +25,7 @@ from benchmarks.statistics.worlds import (
 )
 from lifecycle.modeling.evaluation import compare
 from lifecycle.modeling.evaluation import rules as evaluation
-from lifecycle.runtime.statistics import fairness, groups, intervals, metrics, significance
+from lifecycle.runtime.statistics import bootstrap, fairness, groups, intervals, metrics, significance
 from lifecycle.runtime.task_types import baselines
 from lifecycle.runtime.task_types.by_key.measures import metrics_of
 from lifecycle.runtime.task_types.rows import Rows
@@ -194,7 +194,7 @@ def better_than_a_baseline(draw: Draw) -> Iterator[Row]:
                 for wrong in ([0, 1], [0, 2])
             )
             baseline = baselines.measure(other, rows, **shape)
-            report = metrics.summary(own, count=300, seed=1) | baselines.report_sections(
+            report = bootstrap.summary(own, count=300, seed=1) | baselines.report_sections(
                 own, rows, {"tfidf_logreg": baseline}, **shape
             )
             two = report | {"against": {}}

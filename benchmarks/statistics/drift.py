@@ -22,8 +22,10 @@ from benchmarks.statistics.worlds import (
     sizes,
 )
 from lifecycle.runtime.statistics import clustered
-from monitoring.drift import comparing, measuring, reference
+from monitoring.drift import comparing, reference
 from monitoring.drift import statistics as drift
+from monitoring.drift.measuring import accuracy, shifts
+from monitoring.drift.measuring.measured import Measured, Reference
 from monitoring.drift.rules import ALPHA, Monitor
 from monitoring.drift.senders import Senders
 from monitoring.traffic.counts import Counts
@@ -83,10 +85,10 @@ def population_of_uneven_senders(draw: Draw) -> Iterator[Row]:
                 asdict(clustered.sums(draw.random.binomial(5, 0.9, 600), np.full(600, 5))) if within else None
             )
             calibration = {"labels": [str(at) for at in range(10)], "groups": kept}
-            base = measuring.Reference(len(known), {"label": reference.counted(known)}, calibration)
+            base = Reference(len(known), {"label": reference.counted(known)}, calibration)
             counts = Counts(answers=len(now), labels=reference.counted(now))
             tries = (
-                measuring.measure(Monitor.LABEL, base, counts, each)
+                shifts.measure(Monitor.LABEL, base, counts, each)
                 for each in (Senders(who, senders, {"label": now}), None)
             )
             found[:, run] = [alarmed(each) for each in tries]
@@ -106,7 +108,7 @@ def labels_of(draw: Draw, codes: Ints, icc: float) -> list[str]:
     return [str(each) for each in np.searchsorted(np.arange(1, 11).cumsum() / 55, luck).tolist()]
 
 
-def alarmed(found: measuring.Measured) -> bool:
+def alarmed(found: Measured) -> bool:
     """Whether a monitor exceeds its 1 % limit."""
     return found.p is not None and found.p <= ALPHA
 
@@ -161,7 +163,7 @@ def texts_of(draw: Draw, codes: Ints, taste: float) -> list[str]:
     return [" ".join(WORDS[at] for at in row) for row in picked.tolist()]
 
 
-def by_words(before: list[str], wrote: Ints, now: list[str], keys: list[str]) -> measuring.Measured:
+def by_words(before: list[str], wrote: Ints, now: list[str], keys: list[str]) -> Measured:
     """The monitor of words, as the check of a window calls it. wrote: the group of each text of the reference
     (N,).
     """
@@ -223,10 +225,10 @@ def expected_accuracy(draw: Draw) -> Iterator[Row]:
             counts = Counts(answers=len(asked), confidence=reference.counted(bins))
             senders = Senders(who, trust.senders, {"confidence": bins}) if trust.senders else None
             for rule, (by, sent) in enumerate(((groups if trust.groups else None, senders), (None, None))):
-                base = measuring.Reference(len(sure), {}, reference.of_accuracy(sure, right, by))
+                base = Reference(len(sure), {}, reference.of_accuracy(sure, right, by))
                 band, fall = (
-                    measuring.expected_accuracy(base, counts, sent),
-                    measuring.measure_accuracy(base, counts, sent),
+                    accuracy.expected_accuracy(base, counts, sent),
+                    accuracy.measure_accuracy(base, counts, sent),
                 )
                 inside[rule, run] = band is None or band.low <= hits.mean() <= band.high
                 alarms[rule, run] = alarmed(fall)
@@ -278,9 +280,9 @@ def accuracy_by_feedback(draw: Draw) -> Iterator[Row]:
                 answers=int(asked.sum()), right=int(good.sum()), wrong=int(bad.sum()), by_sender=sides
             )
             groups = asdict(clustered.sums(tested, np.full(100, 5))) if within else None
-            base = measuring.Reference(500, {}, {"accuracy": tested.sum() / 500, "groups": groups})
-            found[0, run] = measuring.has_enough_feedback(counts) and alarmed(
-                measuring.measure_realised(base, counts)
+            base = Reference(500, {}, {"accuracy": tested.sum() / 500, "groups": groups})
+            found[0, run] = accuracy.has_enough_feedback(counts) and alarmed(
+                accuracy.measure_realised(base, counts)
             )
             found[1, run] = (
                 by_rows(base.calibration["accuracy"], 500, counts.right, counts.right + counts.wrong) <= ALPHA

@@ -11,16 +11,19 @@ from benchmarks.statistics.membership import attacked
 from benchmarks.statistics.scores import answered
 from benchmarks.statistics.table import ALPHA, Case, Draw, Row, cries, finds
 from benchmarks.statistics.worlds import PARETO, THIRD, Ints, as_its_cluster, codes_of, rate
-from lifecycle.runtime.statistics import membership, metrics
-from registry.policies import gates
+from lifecycle.runtime.statistics import bootstrap, comparisons, membership, metrics
+from registry import policies
 from registry.policies import rules as policy
+from registry.policies.gates import scores
+from registry.policies.gates.evidence import Evidence, Live, Measure
+from registry.policies.gates.finding import Gate, Outcome
 
-STANDARD = Path(gates.__file__).with_name("standard.yaml")
+STANDARD = Path(policies.__file__).with_name("standard.yaml")
 
 
 def membership_gate(draw: Draw) -> Iterator[Row]:
     """A gate at 0.55: how often a leak of 0.6 passes, and how often a model without one does."""
-    gate = gates.Gate("membership", {"at_most": 0.55})
+    gate = Gate("membership", {"at_most": 0.55})
     for n in (50, 300, 1000):
         runs, passed, fixed = draw.runs(3000), {}, {}
         for true in (0.6, 0.5):
@@ -28,11 +31,10 @@ def membership_gate(draw: Draw) -> Iterator[Row]:
             for _ in range(runs):
                 (low, high), inside, outside = attacked(draw, n, true)
                 value = membership.attack(inside, outside)["auc"]
-                measure = gates.Measure(value, low, high)
+                measure = Measure(value, low, high)
                 found.append(
                     (
-                        gates.membership(gate, gates.Evidence(membership=measure)).outcome
-                        is gates.Outcome.PASSED,
+                        scores.membership(gate, Evidence(membership=measure)).outcome is Outcome.PASSED,
                         value,
                     )
                 )
@@ -60,7 +62,7 @@ def live_gate(draw: Draw) -> Iterator[Row]:
     labels, paired, 400 resamples instead of the product's 1,000.
     """
     settings = policy.read(STANDARD.read_text(encoding="utf-8")).gates["live"]
-    margin, gate = float(settings["at_most_worse"]), gates.Gate("live", settings)
+    margin, gate = float(settings["at_most_worse"]), Gate("live", settings)
     for name, shape, groups, n, icc in (
         *(("independent", "", n, n, 0.0) for n in (200, 900, 2000)),
         ("groups of five, ICC .3", "", 400, 2000, 0.3),
@@ -71,8 +73,8 @@ def live_gate(draw: Draw) -> Iterator[Row]:
         runs, passed, values = draw.runs(200 if icc else 600), {}, {}
         for worse in (margin, 0.0):
             found = [compared(draw, codes_of(draw, shape, groups, n), icc, worse) for _ in range(runs)]
-            outcomes = [gates.live(gate, gates.Evidence(live=each)).outcome for each in found]
-            passed[worse] = rate(each is gates.Outcome.PASSED for each in outcomes)
+            outcomes = [scores.live(gate, Evidence(live=each)).outcome for each in found]
+            passed[worse] = rate(each is Outcome.PASSED for each in outcomes)
             values[worse] = np.array([each.differences["macro_f1"].value for each in found])
         named = ("gate: not worse than live", f"worse by the margin, {name}", f"{n:,} rows")
         yield cries(
@@ -94,7 +96,7 @@ def live_gate(draw: Draw) -> Iterator[Row]:
 
 def compared(
     draw: Draw, codes: Ints, icc: float, worse: float, labels: int = 4, turned: float = 0.04
-) -> gates.Live:
+) -> Live:
     """The gate's evidence on two versions that are right on about nine in ten rows. worse: share of rows
     broken less share fixed; codes: number of each row's group (N,), whose rows have one label.
     """
@@ -109,31 +111,29 @@ def compared(
         for right in (broken, fixed)
     )
     seed = int(draw.random.integers(2**31))
-    found = metrics.paired_rows(one, two, ["macro_f1"], labels=None, count=400, seed=seed, clusters=codes)[
-        "macro_f1"
-    ]
-    difference = gates.Measure(found["difference"], found["low"], found["high"])
+    found = comparisons.paired_rows(
+        one, two, ["macro_f1"], labels=None, count=400, seed=seed, clusters=codes
+    )["macro_f1"]
+    difference = Measure(found["difference"], found["low"], found["high"])
     rarest = int(np.bincount(truth, minlength=labels).min())
-    together = metrics.Together.of(len(codes), codes)
+    together = bootstrap.Together.of(len(codes), codes)
     counted = {"clusters": together.clusters, "effective_clusters": round(together.least, 2)}
-    return gates.Live("1.0.0", {"macro_f1": difference}, len(codes), labels=labels, rarest=rarest, **counted)
+    return Live("1.0.0", {"macro_f1": difference}, len(codes), labels=labels, rarest=rarest, **counted)
 
 
 def membership_gate_of_groups(draw: Draw) -> Iterator[Row]:
     """As `membership_gate` with near duplicates by five on both sides, eight in ten alike."""
-    gate = gates.Gate("membership", {"at_most": 0.55})
+    gate = Gate("membership", {"at_most": 0.55})
     for n in (300, 1000):
         runs, passed, areas = draw.runs(2000), {}, {}
         for true in (0.6, 0.55, 0.5):
             found = [attacked(draw, n, true, 0.8) for _ in range(runs)]
             areas[true] = np.array([float(membership.placements(-one, -two).mean()) for _, one, two in found])
             evidence = (
-                gates.Evidence(membership=gates.Measure(float(area), *ends))
+                Evidence(membership=Measure(float(area), *ends))
                 for area, (ends, *_) in zip(areas[true], found, strict=True)
             )
-            passed[true] = rate(
-                gates.membership(gate, each).outcome is gates.Outcome.PASSED for each in evidence
-            )
+            passed[true] = rate(scores.membership(gate, each).outcome is Outcome.PASSED for each in evidence)
         setting = f"2 × {n:,} rows, near duplicates by five"
         fixed = (areas[0.6] <= 0.55).mean()
         yield cries(
@@ -154,7 +154,7 @@ def quality_gate(draw: Draw) -> Iterator[Row]:
     instead of the product's 1,000.
     """
     settings = policy.read(STANDARD.read_text(encoding="utf-8")).gates["quality"]
-    limit, gate = float(settings["at_least"]), gates.Gate("quality", settings)
+    limit, gate = float(settings["at_least"]), Gate("quality", settings)
     for name, shape, groups, n, icc in (
         ("independent", "", 300, 300, 0.0),
         ("groups of five, ICC .8", "", 100, 500, 0.8),
@@ -167,16 +167,14 @@ def quality_gate(draw: Draw) -> Iterator[Row]:
             for run in range(runs):
                 codes = codes_of(draw, shape, groups, n)
                 rows = answered(draw, codes, right, icc)
-                measure = gates.Measure(
+                measure = Measure(
                     metrics.point_estimates(rows)["macro_f1"],
-                    *metrics.bootstrap(rows, 300, run, codes)["macro_f1"],
+                    *bootstrap.bootstrap(rows, 300, run, codes)["macro_f1"],
                 )
-                evidence = gates.Evidence(
+                evidence = Evidence(
                     rows=len(codes), groups=int(codes.max()) + 1, metrics={"macro_f1": measure}
                 )
-                found.append(
-                    (gates.quality(gate, evidence).outcome is not gates.Outcome.FAILED, measure.value)
-                )
+                found.append((scores.quality(gate, evidence).outcome is not Outcome.FAILED, measure.value))
             outcomes, values[right] = (np.array(each) for each in zip(*found, strict=True))
             passed[right] = outcomes.mean()
         fixed, best = (

@@ -24,9 +24,9 @@ from benchmarks.statistics.worlds import (
     sizes,
     weight_of,
 )
-from lifecycle.runtime.statistics import clustered, intervals, metrics
+from lifecycle.runtime.statistics import bootstrap, clustered, intervals, metrics
 from lifecycle.runtime.statistics.clustered import sums
-from monitoring.drift import measuring
+from monitoring.drift.measuring import accuracy
 from monitoring.retraining.rules import reasons
 from monitoring.traffic.counts import Counts
 
@@ -111,7 +111,7 @@ def reported_by_choice(draw: Draw) -> Iterator[Row]:
                 int(draw.random.binomial(correct, right)),
                 int(draw.random.binomial(1400 - correct, wrong)),
             )
-            enough = measuring.has_enough_feedback(Counts(answers=1400, right=good, wrong=bad))
+            enough = accuracy.has_enough_feedback(Counts(answers=1400, right=good, wrong=bad))
             expected = float(draw.random.binomial(1000, 0.9) / 1000)
             facts = reasons.Facts(
                 enough_feedback=enough,
@@ -181,7 +181,7 @@ def tested_on(draw: Draw, codes: Ints, icc: float, seed: int) -> reasons.Facts:
         return facts
     none = np.zeros(n)
     rows = metrics.Scored(np.ones(n, dtype=np.int64), right, none, none, none, 2, 15)
-    return replace(facts, groups=groups, between=metrics.bootstrap(rows, 300, seed, codes)["accuracy"])
+    return replace(facts, groups=groups, between=bootstrap.bootstrap(rows, 300, seed, codes)["accuracy"])
 
 
 def overruled(draw: Draw) -> Iterator[Row]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmarks.statistics.table import Case, Draw, Row, covers
 from benchmarks.statistics.worlds import UNEVEN, Ints, alike_within, as_its_cluster, codes_of, holds, world_of
-from lifecycle.runtime.statistics import metrics
+from lifecycle.runtime.statistics import bootstrap, comparisons, metrics
 
 
 def scores(draw: Draw) -> Iterator[Row]:
@@ -30,9 +30,9 @@ def scores(draw: Draw) -> Iterator[Row]:
                 truth + (draw.random.random(n) >= right) * draw.random.integers(1, classes, n)
             ) % classes
             rows = metrics.score_rows(np.eye(classes)[predicted], truth)
-            ours.append(metrics.bootstrap(rows, resampled, run)[name])
+            ours.append(bootstrap.bootstrap(rows, resampled, run)[name])
             drawn = np.concatenate(
-                [metrics.aggregate(rows, weights)[name] for weights in metrics.resamples(n, resampled, run)]
+                [metrics.aggregate(rows, weights)[name] for weights in bootstrap.resamples(n, resampled, run)]
             )
             peer.append(tuple(np.percentile(drawn, (2.5, 97.5))))
         named = (
@@ -63,8 +63,8 @@ def scores_of_clusters(draw: Draw) -> Iterator[Row]:
                     metrics.Scored(none.astype(np.int64), each, none, none, none, 2, 15) for each in predicted
                 )
                 for by, found, pairs in ((codes, ours, apart), (None, peer, rows_apart)):
-                    found.append(metrics.bootstrap(one, resampled, run, by)["accuracy"])
-                    both = metrics.paired_rows(
+                    found.append(bootstrap.bootstrap(one, resampled, run, by)["accuracy"])
+                    both = comparisons.paired_rows(
                         one, two, ["accuracy"], labels=None, count=resampled, seed=run, clusters=by
                     )["accuracy"]
                     pairs.append((both["low"], both["high"]))
@@ -88,7 +88,7 @@ def scores_of_uneven_clusters(draw: Draw) -> Iterator[Row]:
             codes = codes_of(draw, shape, groups, n)
             rows = answered(draw, codes, right, icc)
             for rule, by in enumerate((codes, None)):
-                ends = metrics.bootstrap(rows, 300, run, by)
+                ends = bootstrap.bootstrap(rows, 300, run, by)
                 for name, kept in found.items():
                     kept[rule].append(ends[name])
         for name, (ours, peer) in found.items():
@@ -127,9 +127,9 @@ def macro_f1_of_rare_labels(draw: Draw) -> Iterator[Row]:
                 truth + (draw.random.random(n) >= right) * draw.random.integers(1, classes, n)
             ) % classes
             rows = metrics.score_rows(np.eye(classes)[predicted], truth)
-            ours.append(metrics.bootstrap(rows, 300, run)["macro_f1"])
+            ours.append(bootstrap.bootstrap(rows, 300, run)["macro_f1"])
             drawn = np.concatenate(
-                [metrics.aggregate(rows, weights)["macro_f1"] for weights in metrics.resamples(n, 300, run)]
+                [metrics.aggregate(rows, weights)["macro_f1"] for weights in bootstrap.resamples(n, 300, run)]
             )
             peer.append(tuple(np.percentile(drawn, (2.5, 97.5))))
         named = ("macro-F1", "independent, labels by Zipf", f"{n:,} rows, {classes} classes")

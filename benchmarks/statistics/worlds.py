@@ -55,7 +55,7 @@ def counted(draw: Draw, runs: int, clusters: int, size: int, chance: float, icc:
 
 def sizes(draw: Draw, shape: str, clusters: int, rows: int, runs: int = 1) -> Ints:
     """Rows of each cluster (runs, clusters), one at least and about `rows` in all: the first, or the first
-    three, have as large a part as their shape says and the rest is even; or sizes have a Pareto distribution
+    three, have the share that their shape gives and the rest is even; or sizes have a Pareto distribution
     of index 1.2, drawn anew for each run; else all are even.
     """
     if shape == PARETO:

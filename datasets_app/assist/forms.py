@@ -8,12 +8,12 @@ from uuid import UUID
 from django import forms
 
 from datasets_app.assist.matching import Kind, Mode
-from datasets_app.assist.models.rules import Rule
+from datasets_app.assist.models.functions import LabelingFunction
 from datasets_app.assist.queries import suggesting
 from datasets_app.datasets.models import Dataset
 
 
-class RuleForm(forms.Form):
+class FunctionForm(forms.Form):
     """A labeling function. changes: the version that it replaces."""
 
     name = forms.CharField(max_length=80)
@@ -41,10 +41,12 @@ class RuleForm(forms.Form):
     )
     changes = forms.UUIDField(widget=forms.HiddenInput, required=False)
 
-    def __init__(self, dataset: Dataset, *args: Any, rule: Rule | None = None, **kwargs: Any) -> None:
-        if rule:
-            kept = {name: getattr(rule, name) for name in ("name", "label", "kind", "pattern", "mode")}
-            kwargs["initial"] = kept | {"changes": rule.uuid}
+    def __init__(
+        self, dataset: Dataset, *args: Any, function: LabelingFunction | None = None, **kwargs: Any
+    ) -> None:
+        if function:
+            kept = {name: getattr(function, name) for name in ("name", "label", "kind", "pattern", "mode")}
+            kwargs["initial"] = kept | {"changes": function.uuid}
         super().__init__(*args, **kwargs)
         labels = [(key, label.name) for key, label in suggesting.open_labels(dataset).items()]
         self.fields["label"].choices = [("", "Choose a label"), *labels]  # type: ignore[attr-defined]

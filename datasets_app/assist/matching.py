@@ -224,7 +224,7 @@ def pieces(text: str, spans: Sequence[Span]) -> list[Piece]:
     return [piece for piece in found if piece.text]
 
 
-def rule_digest(
+def function_digest(
     *,
     dataset: UUID,
     stable_id: UUID,
@@ -240,7 +240,7 @@ def rule_digest(
     """
     document: dict[str, Any] = {
         "dataset": str(dataset),
-        "rule": str(stable_id),
+        "function": str(stable_id),
         "version": version,
         "label": str(label),
         "kind": kind,

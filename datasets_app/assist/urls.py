@@ -4,22 +4,22 @@ from django.urls import path
 
 from datasets_app.assist.views.learning import learn, queue_learning
 from datasets_app.assist.views.suggesting import (
-    apply_rules,
-    preview_rule,
-    retire_rule,
-    rule,
-    rules,
-    write_rule,
+    apply_functions,
+    function,
+    functions,
+    preview_function,
+    retire_function,
+    write_function,
 )
 
 app_name = "assist"
 urlpatterns = [
-    path("datasets/<uuid:uuid>/functions/", rules, name="rules"),
-    path("datasets/<uuid:uuid>/functions/new/", write_rule, name="write_rule"),
-    path("datasets/<uuid:uuid>/functions/preview/", preview_rule, name="preview_rule"),
-    path("datasets/<uuid:uuid>/functions/apply/", apply_rules, name="apply_rules"),
-    path("functions/<uuid:uuid>/", rule, name="rule"),
-    path("functions/<uuid:uuid>/retire/", retire_rule, name="retire_rule"),
+    path("datasets/<uuid:uuid>/functions/", functions, name="functions"),
+    path("datasets/<uuid:uuid>/functions/new/", write_function, name="write_function"),
+    path("datasets/<uuid:uuid>/functions/preview/", preview_function, name="preview_function"),
+    path("datasets/<uuid:uuid>/functions/apply/", apply_functions, name="apply_functions"),
+    path("functions/<uuid:uuid>/", function, name="function"),
+    path("functions/<uuid:uuid>/retire/", retire_function, name="retire_function"),
     path("<uuid:uuid>/built-in-model/", queue_learning, name="learning"),
     path("<uuid:uuid>/built-in-model/train/", learn, name="learn"),
 ]

@@ -7,7 +7,7 @@ from urllib.parse import unquote
 from uuid import UUID
 
 from django.urls import path
-from drf_spectacular.utils import OpenApiParameter, OpenApiTypes, extend_schema
+from drf_spectacular.utils import OpenApiParameter, OpenApiTypes
 from rest_framework import serializers
 from rest_framework.parsers import BaseParser
 from rest_framework.response import Response
@@ -31,10 +31,10 @@ from registry.ground.access.rest import (
     Filters,
     Request,
     RowOut,
-    View,
     methods,
     operation,
     page_out,
+    read,
 )
 
 CHUNK = 1 << 20
@@ -256,36 +256,32 @@ def one_item(request: Request, uuid: UUID) -> Response:
     return Response(ItemOut(item, context={"may_read": queries.may_read(request.user, item.dataset)}).data)
 
 
-class Uploads(View):
-    """Uploading a file."""
+@operation(
+    "POST",
+    "datasets_upload",
+    Needs("datasets.upload", Dataset, see="datasets.view"),
+    body={"application/octet-stream": OpenApiTypes.BINARY},
+    gives=UploadOut,
+    status=201,
+    parsers=[RawParser],
+    parameters=[OpenApiParameter("name", str, required=True), ProvenanceOut],
+)
+def upload(request: Request, uuid: UUID) -> object:
+    """Upload a file as the raw body, its name and provenance in the query.
 
-    needs = {"POST": Needs("datasets.upload", Dataset, see="datasets.view")}
-    parser_classes = [RawParser]
-
-    @extend_schema(
-        operation_id="datasets_upload",
-        request={"application/octet-stream": OpenApiTypes.BINARY},
-        responses={201: UploadOut},
-        parameters=[OpenApiParameter("name", str, required=True), ProvenanceOut],
+    Returns its dry run, or the state received while a job checks the file.
+    """
+    dataset = queries.get_dataset(request.user, uuid)
+    stream = request.stream or request._request
+    name = unquote(request.query_params.get("name", "")) or "file"
+    made = actions.receive_stream(
+        dataset=dataset,
+        actor=request.user,
+        chunks=iter(lambda: stream.read(CHUNK), b""),
+        file_name=name,
+        provenance=Provenance(**read(ProvenanceOut, request.query_params.dict())),
     )
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Send the file as the raw body, its name and provenance in the query.
-
-        Returns its dry run, or the state received while a job checks the file.
-        """
-        dataset = queries.get_dataset(request.user, uuid)
-        stream = request.stream or request._request
-        name = unquote(request.query_params.get("name", "")) or "file"
-        chunks = iter(lambda: stream.read(CHUNK), b"")
-        provenance_in = ProvenanceOut(data=request.query_params.dict())
-        provenance_in.is_valid(raise_exception=True)
-        provenance = Provenance(**provenance_in.validated_data)
-        upload = actions.receive_stream(
-            dataset=dataset, actor=request.user, chunks=chunks, file_name=name, provenance=provenance
-        )
-        return Response(
-            UploadOut(actions.inspect(upload_id=upload.uuid, actor=request.user)).data, status=201
-        )
+    return actions.inspect(upload_id=made.uuid, actor=request.user)
 
 
 @operation("GET", "datasets_upload_read", Needs("datasets.view", Upload), gives=UploadOut)
@@ -328,7 +324,7 @@ def discard_upload(request: Request, uuid: UUID) -> object:
 urlpatterns = [
     path("datasets/", methods(datasets, create_dataset)),
     path("datasets/<uuid:uuid>/", one_dataset),
-    path("datasets/<uuid:uuid>/uploads/", Uploads.as_view()),
+    path("datasets/<uuid:uuid>/uploads/", upload),
     path("uploads/<uuid:uuid>/", one_upload),
     path("uploads/<uuid:uuid>/inspect/", inspect_upload),
     path("uploads/<uuid:uuid>/accept/", accept_upload),

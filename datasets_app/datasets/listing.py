@@ -91,7 +91,7 @@ def slice_page(user: User, uuid: UUID) -> Context:
     queue_url = f"{queue}?slice={row.uuid}" if queue else ""
     frozen = (
         find_url("snapshots:dataset", uuid=row.dataset.uuid)
-        if policy.can(user, "snapshots.freeze", row)
+        if policy.can(user, "snapshots.create", row)
         else ""
     )
     return {

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.core.files.uploadhandler import FileUploadHandler, StopUpload
+from django.forms import Form
 from django.http import HttpRequest
 
 
@@ -26,3 +28,14 @@ class LimitHandler(FileUploadHandler):
     def file_complete(self, file_size: int) -> Any:
         """Another handler keeps the file."""
         return None
+
+
+def report_too_large(form: Form, request: HttpRequest) -> None:
+    """Report a file that a LimitHandler stopped as too large, the only error of its field: it was chosen, so
+    it isn't missing.
+    """
+    if getattr(request, "upload_too_large", False):
+        form.errors.pop("file", None)
+        form.add_error(
+            "file", f"The file is larger than {settings.UPLOAD_MAX_BYTES // 1024**2:,} MB. Split it."
+        )

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from datasets_app.datasets import actions, listing, pages, queries
 from datasets_app.datasets.forms import AcceptForm, DatasetForm, ReadingForm, SliceForm, UploadForm
 from datasets_app.datasets.models import Dataset, Export, Item, Slice, Upload
-from datasets_app.datasets.receiving import LimitHandler
+from datasets_app.datasets.receiving import LimitHandler, report_too_large
 from lifecycle.runtime.refusals import Refused
 from lifecycle.ui.forms import refused_on
 from lifecycle.ui.respond import done_at, redirect_or_refresh, respond, wants_fragment
@@ -85,10 +85,7 @@ def receive(request: SignedInRequest, uuid: UUID) -> HttpResponseBase:
 def receive_limited(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """The form of `receive`, once its size is limited."""
     form = UploadForm(request.POST, request.FILES)
-    if getattr(request, "upload_too_large", False):
-        form.add_error(
-            "file", f"The file is larger than {settings.UPLOAD_MAX_BYTES // 1024**2:,} MB. Split it."
-        )
+    report_too_large(form, request)
     if form.is_valid():
         file = form.cleaned_data["file"]
         into = queries.get_dataset(request.user, uuid)

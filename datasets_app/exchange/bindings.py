@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datasets_app.datasets import ports as datasets
-from datasets_app.exchange.actions import corrections
+from datasets_app.exchange.actions.corrections import checking, writing
 from datasets_app.exchange.actions.exports import run_export
 from datasets_app.exchange.actions.imports import Importer
 from lifecycle.ground.jobs import registry
@@ -32,19 +32,19 @@ def bind() -> None:
         JobKind(
             "exchange.look_through",
             "Check corrected labels",
-            corrections.run_check,
+            checking.run_check,
             url=correction_url,
-            on_failed=corrections.check_failed,
-            on_cancelled=corrections.check_cancelled,
+            on_failed=checking.check_failed,
+            on_cancelled=checking.check_cancelled,
         )
     )
     registry.register(
         JobKind(
             "exchange.correct",
             "Write corrected labels",
-            corrections.run_correct,
+            writing.run_correct,
             url=correction_url,
-            on_failed=corrections.correct_failed,
-            on_cancelled=corrections.correct_cancelled,
+            on_failed=writing.correct_failed,
+            on_cancelled=writing.correct_cancelled,
         )
     )

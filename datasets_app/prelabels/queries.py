@@ -16,13 +16,13 @@ from lifecycle.runtime.task_types.by_key.suggestions import suggestions_of
 from lifecycle.runtime.task_types.by_key.types import type_of
 from lifecycle.runtime.task_types.suggestions import Scored
 
-RULE_NAME = "Rule: "  # prefix of a labeling function's source name
-RULES_LIMIT = 200  # in force in one dataset
+FUNCTION_NAME = "Function: "  # prefix of a labeling function's source name
+FUNCTIONS_LIMIT = 200  # in force in one dataset
 
 
 def live(suggestions: QuerySet[Suggestion]) -> QuerySet[Suggestion]:
     """Exclude pre-labels by versions of labeling functions that were replaced or retired."""
-    retired = Q(source=Suggestion.Source.RULE) & Exists(
+    retired = Q(source=Suggestion.Source.FUNCTION) & Exists(
         RetiredSource.objects.filter(digest=OuterRef("source_digest"))
     )
     return suggestions.exclude(retired)
@@ -39,7 +39,7 @@ def source_of(row: Suggestion, task: str) -> str:
     """The identity of a source: its digest. For multi-label tasks all labeling functions are one source,
     since each has only one label.
     """
-    several = row.source == Suggestion.Source.RULE and not type_of(task).one_label
+    several = row.source == Suggestion.Source.FUNCTION and not type_of(task).one_label
     return row.source if several else row.source_digest
 
 
@@ -66,7 +66,9 @@ def named_together(rows: Sequence[Suggestion]) -> str:
     """The name of these rows' source, or the names of its labeling functions."""
     names = list(dict.fromkeys(row.source_name for row in rows))
     return (
-        names[0] if len(names) == 1 else "Rules: " + ", ".join(name.removeprefix(RULE_NAME) for name in names)
+        names[0]
+        if len(names) == 1
+        else "Functions: " + ", ".join(name.removeprefix(FUNCTION_NAME) for name in names)
     )
 
 

@@ -10,6 +10,6 @@ class Proposer(TextChoices):
 
     IMPORT = "import", "Imported file"
     RUN = "run", "Run or version"
-    RULE = "rule", "Labeling function"
+    FUNCTION = "function", "Labeling function"
     BUILT_IN = "built_in", "Built-in model"
     OUTSIDE = "outside", "External model"

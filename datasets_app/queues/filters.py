@@ -48,7 +48,9 @@ def class_choices(dataset: Dataset) -> list[tuple[str, str]]:
 
 def sees_annotators(dataset: Dataset, viewer: User) -> bool:
     """Whether the person may know who annotated what: adjudicators, and those who assess annotators."""
-    return policy.can(viewer, "labeling.decide", dataset) or policy.can(viewer, "labeling.assess", dataset)
+    return policy.can(viewer, "labeling.adjudicate", dataset) or policy.can(
+        viewer, "labeling.assess", dataset
+    )
 
 
 def naming(rows: QuerySet[Any], dataset: Dataset, stable_id: str) -> QuerySet[Any]:

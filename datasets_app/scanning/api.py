@@ -234,7 +234,7 @@ def one_finding(request: Request, uuid: UUID) -> object:
 @operation(
     "POST",
     "scanning_confirm",
-    Needs("scanning.judge", Finding, see="scanning.view"),
+    Needs("scanning.review", Finding, see="scanning.view"),
     takes=JudgeIn,
     gives=FindingOut,
 )
@@ -246,7 +246,7 @@ def confirm(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
 @operation(
     "POST",
     "scanning_dismiss",
-    Needs("scanning.judge", Finding, see="scanning.view"),
+    Needs("scanning.review", Finding, see="scanning.view"),
     takes=DismissIn,
     gives=FindingOut,
 )
@@ -258,7 +258,7 @@ def dismiss(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
 @operation(
     "POST",
     "scanning_reopen",
-    Needs("scanning.judge", Finding, see="scanning.view"),
+    Needs("scanning.review", Finding, see="scanning.view"),
     takes=JudgeIn,
     gives=FindingOut,
 )

@@ -271,7 +271,7 @@ def detail(user: User, uuid: UUID) -> Context:
         "chance": numbers.significant(finding.score),
         "may_read": datasets.may_read(user, finding.dataset),
         "list_url": link(here, Kind(finding.kind), Status.OPEN),
-        "may_judge": policy.can(user, "scanning.judge", finding),
+        "may_review": policy.can(user, "scanning.review", finding),
         "seen": {"seen": finding.status},
         "next_url": reverse("scanning:finding", args=[following.uuid]) if following else "",
     }

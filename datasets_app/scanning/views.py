@@ -75,7 +75,7 @@ def finding(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 
 
 @require_POST
-@needs("scanning.judge", Finding, see="scanning.view")
+@needs("scanning.review", Finding, see="scanning.view")
 def confirm(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Confirm an issue."""
     found = cleaned(JudgeForm(request.POST))
@@ -83,7 +83,7 @@ def confirm(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 
 
 @require_POST
-@needs("scanning.judge", Finding, see="scanning.view")
+@needs("scanning.review", Finding, see="scanning.view")
 def dismiss(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Dismiss an issue."""
     found = cleaned(DismissForm(request.POST))
@@ -94,7 +94,7 @@ def dismiss(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 
 
 @require_POST
-@needs("scanning.judge", Finding, see="scanning.view")
+@needs("scanning.review", Finding, see="scanning.view")
 def reopen(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Reopen a dismissed issue."""
     found = cleaned(JudgeForm(request.POST))

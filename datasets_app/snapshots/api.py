@@ -144,7 +144,7 @@ def snapshots(request: Request, given: dict[str, Any]) -> object:
 @operation(
     "POST",
     "snapshots_freeze",
-    Needs("snapshots.freeze", Dataset, see="snapshots.view"),
+    Needs("snapshots.create", Dataset, see="snapshots.view"),
     takes=FreezeIn,
     gives=JobOut,
     status=202,

@@ -34,7 +34,7 @@ def sees_snapshots(user: User) -> bool:
 def register() -> None:
     """Register job kinds, the navigation item, and the audit-log account."""
     registry.register(
-        JobKind("snapshots.freeze", "Create dataset version", actions.run_freeze, url=freeze_url)
+        JobKind("snapshots.create", "Create dataset version", actions.run_freeze, url=freeze_url)
     )
     registry.register(
         JobKind("snapshots.export", "Export dataset version", actions.run_export, url=export_url)

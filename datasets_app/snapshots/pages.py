@@ -50,7 +50,7 @@ def of_dataset(user: User, uuid: UUID, params: Mapping[str, str]) -> Context:
     ?slice=.
     """
     dataset = datasets.get_dataset(user, uuid)
-    job = jobs.of_subject(dataset).filter(kind="snapshots.freeze").first()
+    job = jobs.of_subject(dataset).filter(kind="snapshots.create").first()
     found = list(
         Snapshot.objects.filter(dataset=dataset)
         .select_related("created_by", "schema")
@@ -66,7 +66,7 @@ def of_dataset(user: User, uuid: UUID, params: Mapping[str, str]) -> Context:
         "form": FreezeForm(dataset, user, initial=initial),
         "job": job,
         "working": job and not job.is_finished,
-        "may_freeze": policy.can(user, "snapshots.freeze", dataset),
+        "may_create": policy.can(user, "snapshots.create", dataset),
         "has_decisions": queries.has_decisions(dataset),
         "steps": [
             Step("Dataset", dataset.name, reverse("datasets:dataset", args=[dataset.uuid])),
@@ -105,9 +105,9 @@ def detail(user: User, uuid: UUID) -> Context:
         "export_job": export,
         "exporting": export is not None and not export.is_finished,
         "may_export": policy.can(user, "snapshots.export", snapshot),
-        "may_correct": policy.can(user, "labeling.decide", snapshot),
+        "may_correct": policy.can(user, "labeling.adjudicate", snapshot),
         "launch_url": (
-            f"{launch}?snapshot={snapshot.uuid}"
+            f"{launch}?dataset_version={snapshot.uuid}"
             if launch and policy.can(user, "training.launch", snapshot)
             else ""
         ),

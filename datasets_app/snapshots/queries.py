@@ -93,7 +93,7 @@ def latest(dataset: Dataset) -> Snapshot | None:
 def freezing_now(dataset: Dataset) -> Job | None:
     """The unfinished freeze of a dataset."""
     return next(
-        (job for job in jobs.of_subject(dataset).filter(kind="snapshots.freeze")[:5] if not job.is_finished),
+        (job for job in jobs.of_subject(dataset).filter(kind="snapshots.create")[:5] if not job.is_finished),
         None,
     )
 

@@ -43,7 +43,7 @@ def dataset(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 
 
 @require_POST
-@needs("snapshots.freeze", Dataset, see="snapshots.view")
+@needs("snapshots.create", Dataset, see="snapshots.view")
 def freeze(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Create a dataset version."""
     into = datasets.get_dataset(request.user, uuid)

@@ -18,7 +18,7 @@ import numpy as np
 import scipy  # its parts are loaded when they are first used
 from numpy.typing import NDArray
 
-from lifecycle.runtime.statistics import clustered, metrics
+from lifecycle.runtime.statistics import bootstrap, clustered
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -119,7 +119,7 @@ def over_resamples(
     clusters: number of each row's cluster (rows,), whole ones are drawn; None: rows are independent.
     """
     return np.stack(
-        [figures(weight) for block in metrics.resamples(rows, count, SEED, clusters) for weight in block]
+        [figures(weight) for block in bootstrap.resamples(rows, count, SEED, clusters) for weight in block]
     )
 
 

@@ -19,7 +19,7 @@ from datasets_app.datasets.rules import normal_digest
 from lifecycle.runtime.statistics import clustered
 from monitoring.drift import domain
 from monitoring.drift.domain import Floats, Verdict, Word
-from monitoring.drift.measuring import Measured
+from monitoring.drift.measuring.measured import Measured
 from monitoring.drift.rules import ALPHA, MIN_TEXTS, Mark, Monitor
 
 WORDLESS = "No word occurs in two texts, so words can't be compared."

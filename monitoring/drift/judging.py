@@ -10,8 +10,8 @@ from typing import Any
 
 from lifecycle.runtime.words import phrase
 from lifecycle.ui.numbers import count, decimals, percent
-from monitoring.drift import measuring
-from monitoring.drift.measuring import Measured
+from monitoring.drift.measuring import shifts
+from monitoring.drift.measuring.measured import Measured
 from monitoring.drift.rules import UNIT, Held, Judgement, Mark, Monitor, Past, State, judge
 
 Results = Mapping[str, Mapping[str, Any]]
@@ -81,7 +81,7 @@ def assess(
     found: Sequence[Measured], before: Sequence[Results], was_open: Collection[str], *, acts: bool = True
 ) -> list[JudgedMonitor]:
     """Judge a window. before: results of the windows before it, oldest first. was_open: the open monitors."""
-    sure = measuring.sure(found)
+    sure = shifts.sure(found)
     results = []
     for each in found:
         is_open = each.monitor in was_open

@@ -17,9 +17,11 @@ from lifecycle.ui.addresses import choice_in, find_url
 from lifecycle.ui.charts import Chart
 from lifecycle.ui.marks import Figure
 from lifecycle.ui.numbers import count, percent, things
-from monitoring.drift import cbpe, charts, judging, measuring, queries
+from monitoring.drift import cbpe, charts, judging, queries
 from monitoring.drift.charts import Accuracy, Day
 from monitoring.drift.judging import Results
+from monitoring.drift.measuring import accuracy as measured_accuracy
+from monitoring.drift.measuring import bins
 from monitoring.drift.models import Baseline, DriftReport, Measurement, TextCheck
 from monitoring.drift.queries import Standing
 from monitoring.drift.rules import DAY, MIN_TEXTS, Held, Mark, Monitor, Span, State
@@ -29,7 +31,7 @@ from monitoring.traffic.queries import Point
 from monitoring.traffic.rules import FEEDBACK_LEAST, SHADOW
 from monitoring.traffic.senders import asked_by
 from registry.catalog.models import Endpoint
-from registry.endpoints.queries import live_deployment
+from registry.endpoints.queries.deployments import live_deployment
 from registry.ground.access import policy
 from registry.ground.access.models import User
 from registry.ground.access.roles import sentence
@@ -347,7 +349,7 @@ def accuracy(report: DriftReport, since: datetime) -> Chart | None:
 def realised_accuracy(point: Point, semver: str) -> dict[str, Any] | None:
     """The share of a version's answers of a day that people called right, by now."""
     counts = merge(counts for (name, arm), counts in point.arms.items() if name == semver and arm != SHADOW)
-    return measuring.realised(counts)
+    return measured_accuracy.realised(counts)
 
 
 # ── Texts ───────────────────────────────────────────────────────────────────
@@ -380,7 +382,7 @@ def behind(user: User, found: Endpoint, given: Mapping[str, str]) -> dict[str, A
         raise Http404
     names = [row[0] for row in report.bins[monitor]]
     name = given.get("bin") or grown(report.bins[monitor])
-    only = measuring.answers_in(monitor, report.baseline.histograms, name) if name in names else None
+    only = bins.answers_in(monitor, report.baseline.histograms, name) if name in names else None
     if only is None:
         raise Http404
     span = Span(report.window_start, report.window_end)

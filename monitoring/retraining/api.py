@@ -12,9 +12,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from lifecycle.runtime.refusals import Refused
-from monitoring.retraining import actions, queries
+from monitoring.retraining import actions
 from monitoring.retraining.actions.consider import weigh
 from monitoring.retraining.models import Proposal, Trigger
+from monitoring.retraining.queries import proposals as proposal_queries
+from monitoring.retraining.queries import triggers as trigger_queries
 from monitoring.retraining.rules import LIMITS, REASON_MAX, Kind, Outcome, State, Step
 from registry.catalog.models import Endpoint
 from registry.ground.access import policy
@@ -73,6 +75,7 @@ class RetrainingProposalOut(RowOut[Proposal]):
         choices=Step.choices, allow_null=True, help_text="the current step, or the last one if it has ended"
     )
     blocked_by = serializers.CharField(help_text="what the step is waiting for")
+    dataset_version = serializers.UUIDField(source="snapshot.uuid", default=None, allow_null=True)
     comparison = RetrainedComparisonOut(allow_null=True)
 
     class Meta:
@@ -80,8 +83,8 @@ class RetrainingProposalOut(RowOut[Proposal]):
         fields = [
             "uuid", "number", "endpoint", "live", "trigger", "proposed_by", "note", "reasons_for",
             "reasons_against", "state", "outcome", "step", "blocked_by", "failure", "failure_step",
-            "labels_new", "min_labels", "queue", "items", "collect_note", "snapshot", "run", "evaluation",
-            "live_evaluation", "comparison", "version", "promotion", "created_at", "ended_at",
+            "labels_new", "min_labels", "queue", "items", "collect_note", "dataset_version", "run",
+            "evaluation", "live_evaluation", "comparison", "version", "promotion", "created_at", "ended_at",
         ]  # fmt: skip
 
 
@@ -186,11 +189,11 @@ class TriggersOut(serializers.Serializer[Any]):
     "retraining_list",
     Needs("signed_in"),
     takes=RetrainingFilterIn,
-    gives=page_out(RetrainingProposalOut, queries.PAGE, "proposals"),
+    gives=page_out(RetrainingProposalOut, proposal_queries.PAGE, "proposals"),
 )
 def proposals(request: Request, given: dict[str, Any]) -> object:
     """List proposals, newest first."""
-    return queries.page_of(request.user, **given)
+    return proposal_queries.page_of(request.user, **given)
 
 
 @operation(
@@ -325,14 +328,14 @@ def set_trigger(request: Request, uuid: UUID, given: dict[str, Any]) -> Response
 def triggers_of(endpoint: Endpoint) -> dict[str, Any]:
     """The triggers of an endpoint with what a change is bound to."""
     rows = endpoint.triggers.select_related("author").order_by("kind")
-    return {"results": TriggerOut(rows, many=True).data, "seen": queries.settings_seen(endpoint)}
+    return {"results": TriggerOut(rows, many=True).data, "seen": trigger_queries.settings_seen(endpoint)}
 
 
 def shown(user: Any, uuid: UUID) -> dict[str, Any]:
     """A proposal as it is now."""
-    proposal = queries.full(user, uuid)
+    proposal = proposal_queries.full(user, uuid)
     return RetrainingProposalOut(proposal).data | {
-        "seen": queries.seen_digest(proposal, proposal.endpoint.alias)
+        "seen": proposal_queries.seen_digest(proposal, proposal.endpoint.alias)
     }
 
 

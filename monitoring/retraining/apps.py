@@ -13,10 +13,10 @@ class RetrainingConfig(AppConfig):
         from lifecycle.modeling.training import ports
         from lifecycle.ui import navigation
         from lifecycle.ui.navigation import NavItem
-        from monitoring.retraining import queries
+        from monitoring.retraining.queries import people, proposals
         from registry.ground.access.policy import can_somewhere
 
-        ports.add_workers("retraining", queries.workers_of)
+        ports.add_workers("retraining", people.workers_of)
         schedule.every(15, "monitoring.retraining.tasks.tick")
         navigation.register(
             NavItem(
@@ -25,6 +25,6 @@ class RetrainingConfig(AppConfig):
                 "retraining:list",
                 order=60,
                 show=lambda user: can_somewhere(user, "retraining.view"),
-                count=queries.waiting_count,
+                count=proposals.waiting_count,
             )
         )

@@ -12,11 +12,11 @@ from lifecycle.runtime.task_types.by_key.measures import NAMED
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.marks import Step as Bead
 from lifecycle.ui.numbers import count
-from monitoring.retraining import queries
 from monitoring.retraining.actions.collect import asked_for, waits_for_collector
 from monitoring.retraining.actions.consider import weigh
 from monitoring.retraining.forms import ProposeForm, TriggerForm
 from monitoring.retraining.models import Pick, Proposal
+from monitoring.retraining.queries import people, proposals, triggers
 from monitoring.retraining.rules import BUSY, LIMITS, OWN, Outcome, State, Step
 from registry.audit.queries import history_of
 from registry.catalog.models import Endpoint
@@ -62,8 +62,13 @@ class ComparedMetric:
 
 def listed(user: User, before: int | None) -> dict[str, Any]:
     """The list's page."""
-    ended, older = queries.ended(user, before)
-    return {"lines": [] if before else queries.lines(user), "ended": ended, "older": older, "before": before}
+    ended, older = proposals.ended(user, before)
+    return {
+        "lines": [] if before else proposals.lines(user),
+        "ended": ended,
+        "older": older,
+        "before": before,
+    }
 
 
 def detail(user: User, proposal: Proposal) -> dict[str, Any]:
@@ -77,7 +82,7 @@ def detail(user: User, proposal: Proposal) -> dict[str, Any]:
         "lines": reasons(proposal),
         "steps": steps(proposal),
         "rows": comparison(proposal),
-        "seen": {"seen": queries.seen_digest(proposal, proposal.endpoint.alias)},
+        "seen": {"seen": proposals.seen_digest(proposal, proposal.endpoint.alias)},
         "picks": picks(proposal),
         "events": history_of(proposal.uuid),
         "polls": busy and proposal.state != State.OPEN,
@@ -102,10 +107,10 @@ def word(proposal: Proposal) -> str:
 def buttons(user: User, proposal: Proposal) -> dict[str, Any]:
     """What the person may do now, and why not where they may not."""
     decides = policy.can(user, "retraining.decide", proposal)
-    approves = queries.may_approve(user, proposal)
+    approves = people.may_approve(user, proposal)
     return {
         "costs": costs(user, proposal) if approves and proposal.state == State.OPEN else "",
-        "retry_costs": RESUMES if queries.retry_resumes(proposal) else "",
+        "retry_costs": RESUMES if proposals.retry_resumes(proposal) else "",
         "why_not_decide": "" if decides else sentence("retraining.decide"),
         "why_not_approve": "" if approves else OWN if decides else sentence("retraining.decide"),
         "collects": waits_for_collector(proposal),
@@ -117,7 +122,7 @@ def buttons(user: User, proposal: Proposal) -> dict[str, Any]:
             ),
             "",
         ),
-        "may_withdraw": queries.may_withdraw(user, proposal),
+        "may_withdraw": people.may_withdraw(user, proposal),
         "may_override": (
             decides
             and proposal.state == State.DONE
@@ -130,7 +135,7 @@ def costs(user: User, proposal: Proposal) -> str:
     """What approving the start means for deciding the promotion, given what this person already did: shown
     before they approve.
     """
-    return BARRED.format(why=why) if (why := queries.behind(user, proposal)) else COSTS
+    return BARRED.format(why=why) if (why := people.behind(user, proposal)) else COSTS
 
 
 def reasons(proposal: Proposal) -> list[RetrainingReason]:
@@ -157,7 +162,7 @@ def reason_lines(
 
 def picks(proposal: Proposal) -> list[tuple[str, int, bool]]:
     """How many texts went to the analysts, by why."""
-    found = queries.picks_by_kind(proposal)
+    found = proposals.picks_by_kind(proposal)
     return [(kind.label, found[kind], kind == Pick.Kind.SAMPLE) for kind in Pick.Kind if found.get(kind)]
 
 
@@ -295,12 +300,12 @@ def compare_url(proposal: Proposal) -> str:
 # ── An endpoint ─────────────────────────────────────────────────────────────
 def panel(user: User, endpoint: Endpoint) -> dict[str, Any]:
     """Retraining of one endpoint, in a panel."""
-    proposal = queries.newest(endpoint)
+    proposal = proposals.newest(endpoint)
     return {
         "endpoint": endpoint,
         "proposal": proposal,
         "word": word(proposal) if proposal else "",
-        "triggers": queries.triggers_on(endpoint),
+        "triggers": triggers.triggers_on(endpoint),
         "why_not_propose": (
             "" if policy.can(user, "retraining.propose", endpoint) else sentence("retraining.propose")
         ),
@@ -313,7 +318,7 @@ def panel(user: User, endpoint: Endpoint) -> dict[str, Any]:
 class Card:
     """A kind of trigger with its form, and its newest verdict."""
 
-    setting: queries.Setting
+    setting: triggers.Setting
     form: TriggerForm
     lines: list[RetrainingReason]
     yes: bool
@@ -324,9 +329,9 @@ class Card:
 
 def settings(user: User, endpoint: Endpoint, wrong: TriggerForm | None = None) -> dict[str, Any]:
     """The triggers of an endpoint. wrong: the form that was sent with mistakes."""
-    seen = queries.settings_seen(endpoint)
+    seen = triggers.settings_seen(endpoint)
     cards = []
-    for setting in queries.settings(endpoint):
+    for setting in triggers.settings(endpoint):
         form = TriggerForm(kind=setting.kind, initial=setting.initial | {"seen": seen})
         if wrong is not None and wrong.data.get("kind") == setting.kind:
             form = wrong

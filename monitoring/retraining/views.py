@@ -15,9 +15,10 @@ from lifecycle.runtime.refusals import Refused
 from lifecycle.ui.addresses import key_in
 from lifecycle.ui.forms import cleaned, refused_on
 from lifecycle.ui.respond import done_at, respond
-from monitoring.retraining import actions, page, queries
+from monitoring.retraining import actions, page
 from monitoring.retraining.forms import ProposeForm, ReasonForm, SeenForm, TriggerForm
 from monitoring.retraining.models import Proposal
+from monitoring.retraining.queries import proposals as proposal_queries
 from monitoring.retraining.rules import Kind
 from registry.catalog.models import Endpoint
 from registry.ground.access.decorators import needs, signed_in
@@ -44,7 +45,7 @@ def detail(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """One proposal: the reasons, the steps, the decision. While it is under way its steps are asked again;
     once it moved, all of it.
     """
-    context = page.detail(request.user, queries.full(request.user, uuid))
+    context = page.detail(request.user, proposal_queries.full(request.user, uuid))
     if "at" in request.GET and request.GET["at"] == context["place"]:
         return respond(request, DETAIL, "steps", context)
     return respond(request, DETAIL, "proposal", context, target="#proposal")

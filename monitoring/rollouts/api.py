@@ -12,8 +12,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from lifecycle.runtime.refusals import Refused
-from monitoring.rollouts import actions, queries, rules
+from monitoring.rollouts import actions, rules
 from monitoring.rollouts.models import Look, Rollout
+from monitoring.rollouts.queries import chart_data, evidence
+from monitoring.rollouts.queries import rollouts as rollout_queries
 from registry.catalog.models import Endpoint, ModelVersion
 from registry.ground.access import policy
 from registry.ground.access.decorators import Needs
@@ -207,11 +209,11 @@ class ForecastOut(serializers.Serializer[Any]):
     "rollouts_list",
     Needs("signed_in"),
     takes=RolloutFilterIn,
-    gives=page_out(RolloutOut, queries.PAGE, "rollouts"),
+    gives=page_out(RolloutOut, rollout_queries.PAGE, "rollouts"),
 )
 def rollouts(request: Request, given: dict[str, Any]) -> object:
     """List, newest first."""
-    return queries.page_of(request.user, **given)
+    return rollout_queries.page_of(request.user, **given)
 
 
 @operation("POST", "rollouts_start", Needs("signed_in"), takes=StartIn, gives=RolloutOut, status=201)
@@ -244,26 +246,26 @@ def forecast(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
             "Version not found.", fields={"version": ["Give the uuid of a version of the endpoint's model."]}
         )
     plan = plan_of({name: value for name, value in given.items() if name != "version"})
-    return rules.forecast(plan, queries.present_traffic(endpoint, timezone.now(), version))
+    return rules.forecast(plan, evidence.present_traffic(endpoint, timezone.now(), version))
 
 
 @operation("GET", "rollouts_read", Needs(SEE, Rollout), gives=RolloutDetailOut)
 def one_rollout(request: Request, uuid: UUID) -> Response:
     """Get a rollout and the rule's current decision."""
-    return Response(shown(queries.visible(request.user).get(uuid=uuid)))
+    return Response(shown(rollout_queries.visible(request.user).get(uuid=uuid)))
 
 
 @operation(
     "GET",
     "rollouts_looks",
     Needs(SEE, Rollout),
-    gives=page_out(LookOut, queries.PAGE, "checks"),
+    gives=page_out(LookOut, rollout_queries.PAGE, "checks"),
     parameters=[BEFORE],
 )
 def looks(request: Request, uuid: UUID) -> object:
     """List, newest first."""
     before = read(RolloutFilterIn, request.query_params).get("before")
-    return queries.page_of_looks(queries.visible(request.user).get(uuid=uuid), before)
+    return chart_data.page_of_looks(rollout_queries.visible(request.user).get(uuid=uuid), before)
 
 
 @operation("POST", "rollouts_pause", Needs("rollouts.steer", Rollout, SEE), takes=SeenIn, gives=RolloutOut)
@@ -292,7 +294,7 @@ def abort(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
 
 def shown(rollout: Rollout) -> dict[str, Any]:
     """A rollout with the rule's answer at this moment; at its end where it has ended."""
-    found, plan = queries.evidence(rollout, rollout.ended_at or timezone.now()), rollout.rule
+    found, plan = evidence.evidence(rollout, rollout.ended_at or timezone.now()), rollout.rule
     decision = rules.decide(plan, found)
     more = {
         "decision": decision.kind,

@@ -14,13 +14,14 @@ class RolloutsConfig(AppConfig):
         from lifecycle.ground.jobs import schedule
         from lifecycle.ui import navigation
         from lifecycle.ui.navigation import NavItem
-        from monitoring.rollouts import queries, trail
+        from monitoring.rollouts import trail
+        from monitoring.rollouts.queries import rollouts
         from registry.endpoints import steering
         from registry.ground.access.policy import can_somewhere
         from registry.ground.ledger import accounts
 
         schedule.every(10, "monitoring.rollouts.tasks.tick")
-        steering.register(queries.page_of_canary, queries.ends_of_canaries)
+        steering.register(rollouts.page_of_canary, rollouts.ends_of_canaries)
         accounts.register(trail.ROLLOUTS)
         navigation.register(
             NavItem(
@@ -29,6 +30,6 @@ class RolloutsConfig(AppConfig):
                 "rollouts:list",
                 order=20,
                 show=lambda user: can_somewhere(user, "rollouts.view"),
-                count=queries.waiting_count,
+                count=rollouts.waiting_count,
             )
         )

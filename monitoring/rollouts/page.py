@@ -13,13 +13,18 @@ from lifecycle.ui.addresses import find_url
 from lifecycle.ui.charts import Chart
 from lifecycle.ui.marks import Step
 from lifecycle.ui.numbers import count, duration, things
-from monitoring.rollouts import charts, queries, rules
+from monitoring.rollouts import rules
+from monitoring.rollouts.charts import arms as arm_charts
+from monitoring.rollouts.charts import evidence as evidence_charts
 from monitoring.rollouts.models import Rollout
-from monitoring.rollouts.queries import arm_points, per_second, present_traffic
+from monitoring.rollouts.queries import chart_data, evidence, minutes, rollouts
+from monitoring.rollouts.queries import segments as segment_queries
+from monitoring.rollouts.queries.chart_data import arm_points, per_second
+from monitoring.rollouts.queries.evidence import present_traffic
 from monitoring.rollouts.rules import State, share_text
 from registry.audit.queries import history_of
 from registry.catalog.models import Endpoint
-from registry.endpoints import queries as endpoints
+from registry.endpoints.queries import deployments, listing
 from registry.endpoints.rules import ALL
 from registry.ground.access import policy
 from registry.ground.access.models import User
@@ -54,24 +59,24 @@ class PlanStep:
 
 def panel(user: User, endpoint: Endpoint) -> dict[str, Any]:
     """The rollout of an endpoint's page: what runs, or what could be started."""
-    rollout = queries.open_rollout(endpoint)
+    rollout = rollouts.open_rollout(endpoint)
     if rollout:
         return (
             {"endpoint": endpoint, "rollout": rollout, "charts": drawings(rollout)}
             | live(user, rollout)
             | buttons(user, rollout)
         )
-    waiting = endpoints.waiting(endpoint)
+    waiting = listing.waiting(endpoint)
     ruled = bool(waiting and (not waiting.plan or plans.canary_of(waiting.plan)))
     may_start = bool(
-        waiting and ruled and endpoints.live_deployment(endpoint) and not endpoints.canary_of(endpoint)
+        waiting and ruled and deployments.live_deployment(endpoint) and not deployments.canary_of(endpoint)
     )
     why_not = "" if policy.can(user, "rollouts.start", endpoint) else sentence("rollouts.start")
     foretell = may_start and not why_not  # it is work that no one else needs
     return {
         "endpoint": endpoint,
         "rollout": None,
-        "last": queries.last_rollout(endpoint),
+        "last": rollouts.last_rollout(endpoint),
         "waiting": waiting if may_start else None,
         "why_not_start": why_not,
         "forecast": expected(waiting, endpoint) if foretell and waiting else None,
@@ -91,7 +96,7 @@ def expected(waiting: PromotionRequest, endpoint: Endpoint) -> rules.Forecast:
 def live(user: User, rollout: Rollout, now: datetime | None = None) -> dict[str, Any]:
     """The part that is asked for again and again: state, traffic, steps, rule."""
     now = now or timezone.now()
-    found, plan = queries.evidence(rollout, now), rollout.rule
+    found, plan = evidence.evidence(rollout, now), rollout.rule
     decision = rules.decide(plan, found)
     rates, left = per_second(rollout.endpoint, now), rules.time_left(plan, found, rollout.share)
     return {
@@ -108,7 +113,7 @@ def live(user: User, rollout: Rollout, now: datetime | None = None) -> dict[str,
         "conditions": rules.conditions(plan, found),
         "next": share_text(plan.next_share(rollout.share)),
         "now_share": share_text(rollout.share),
-        "last": queries.last_look(rollout),
+        "last": chart_data.last_look(rollout),
         "blocked": found.blocked,
         "warming": warming(rollout),
     }
@@ -116,7 +121,7 @@ def live(user: User, rollout: Rollout, now: datetime | None = None) -> dict[str,
 
 def warming(rollout: Rollout) -> bool:
     """Whether the canary's first requests are still left out."""
-    return any(each.counted_from is None for each in queries.segments(rollout)[-1:])
+    return any(each.counted_from is None for each in segment_queries.segments(rollout)[-1:])
 
 
 def lanes(rollout: Rollout, rates: dict[str, float] | None) -> list[Lane]:
@@ -130,7 +135,7 @@ def lanes(rollout: Rollout, rates: dict[str, float] | None) -> list[Lane]:
         Lane(rollout.baseline.semver, "stable", "reference", 1 - share, rate("stable")),
         Lane(rollout.version.semver, "canary", "judged", share, rate("canary")),
     ]
-    shadow = endpoints.shadow_of(rollout.endpoint)
+    shadow = deployments.shadow_of(rollout.endpoint)
     return found + ([Lane(shadow.version.semver, "shadow", "ghost", None, rate("shadow"))] if shadow else [])
 
 
@@ -179,14 +184,14 @@ def buttons(user: User, rollout: Rollout) -> dict[str, Any]:
     """What may be done, why not, and what the dialogs say and send."""
     steer = "" if policy.can(user, "rollouts.steer", rollout) else sentence("rollouts.steer")
     abort = "" if policy.can(user, "rollouts.abort", rollout) else sentence("rollouts.abort")
-    decision = rules.decide(rollout.rule, queries.evidence(rollout, timezone.now()))
+    decision = rules.decide(rollout.rule, evidence.evidence(rollout, timezone.now()))
     holds = decision.kind == rules.Kind.PROMOTE
     nxt, semver, baseline = (
         share_text(rollout.rule.next_share(rollout.share)),
         rollout.version.semver,
         rollout.baseline.semver,
     )
-    blocked = queries.blocked(rollout, timezone.now())
+    blocked = evidence.blocked(rollout, timezone.now())
     widening = (
         f"The canary is being widened to {share_text(rollout.next_share)}." if rollout.next_share else ""
     )
@@ -214,28 +219,30 @@ def buttons(user: User, rollout: Rollout) -> dict[str, Any]:
 
 def drawings(rollout: Rollout, only: str = "") -> dict[str, Chart]:
     """The charts by name; those without data are left out. only: one of them."""
-    segments, drawn = queries.segments(rollout), {}
-    looks = queries.chart_looks(rollout, segments[-1]) if segments and only in ("", "difference") else []
+    segments, drawn = segment_queries.segments(rollout), {}
+    looks = chart_data.chart_looks(rollout, segments[-1]) if segments and only in ("", "difference") else []
     if looks:
-        drawn["difference"] = charts.difference(rollout, looks, address(rollout, "difference", looks[-1].pk))
-    seen = queries.chart_looks(rollout) if only in ("", "evidence") else []
+        drawn["difference"] = evidence_charts.difference(
+            rollout, looks, address(rollout, "difference", looks[-1].pk)
+        )
+    seen = chart_data.chart_looks(rollout) if only in ("", "evidence") else []
     if seen:
-        drawn["evidence"] = charts.evidence(rollout, seen, address(rollout, "evidence", seen[-1].pk))
+        drawn["evidence"] = evidence_charts.evidence(rollout, seen, address(rollout, "evidence", seen[-1].pk))
     if only in ("difference", "evidence"):
         return drawn
     end = rollout.ended_at or timezone.now()
     points = arm_points(rollout, end)
     mark = int(points[-1].start.timestamp()) if points else 0
     if any(value is not None for point in points for value in point.p95_ms.values()):
-        drawn["latency"] = charts.latency(points, rollout.started_at, address(rollout, "latency", mark))
+        drawn["latency"] = arm_charts.latency(points, rollout.started_at, address(rollout, "latency", mark))
     if any(value is not None for point in points for value in point.errors.values()):
-        look = queries.last_look(rollout)
-        drawn["errors"] = charts.errors(
+        look = chart_data.last_look(rollout)
+        drawn["errors"] = arm_charts.errors(
             points, rollout.started_at, look, rollout.rule.margin, address(rollout, "errors", mark)
         )
-    shadow = endpoints.shadow_of(rollout.endpoint)
+    shadow = deployments.shadow_of(rollout.endpoint)
     if shadow and any(point.agreement is not None for point in points):
-        drawn["agreement"] = charts.agreement(
+        drawn["agreement"] = arm_charts.agreement(
             points, shadow.version.semver, address(rollout, "agreement", mark)
         )
     return drawn
@@ -267,14 +274,14 @@ def updates(rollout: Rollout, name: str, since: int) -> dict[str, Any]:
 def news(rollout: Rollout, name: str, since: int) -> bool:
     """Whether a chart would differ: a newer look, or a new step of time."""
     if name in ("difference", "evidence"):
-        last = queries.last_look(rollout)
+        last = chart_data.last_look(rollout)
         return last is not None and last.pk > since
-    return timezone.now().timestamp() - since >= queries.step_of(rollout, timezone.now()).total_seconds()
+    return timezone.now().timestamp() - since >= chart_data.step_of(rollout, timezone.now()).total_seconds()
 
 
 def detail(user: User, rollout: Rollout, before: int | None = None) -> dict[str, Any]:
     """The page of one rollout: what was planned, seen and decided."""
-    looks, older = queries.page_of_looks(rollout, before)
+    looks, older = chart_data.page_of_looks(rollout, before)
     shown = live(user, rollout, rollout.ended_at or timezone.now()) | (
         buttons(user, rollout) if rollout.is_open else {}
     )
@@ -288,7 +295,7 @@ def detail(user: User, rollout: Rollout, before: int | None = None) -> dict[str,
         "charts": drawings(rollout),
         "events": history_of(rollout.uuid),
         "plan_lines": plans.lines(rollout.rule),
-        "stretches": [(each, queries.counts(each)) for each in queries.segments(rollout)],
+        "stretches": [(each, minutes.counts(each)) for each in segment_queries.segments(rollout)],
         "lasted": (rollout.ended_at or timezone.now()) - rollout.started_at,
     }
 
@@ -327,7 +334,7 @@ def start(request: PromotionRequest, form: Any, plan: rules.Plan | None) -> dict
     """The form, with what to expect of the plan in it; none where the request is used or ended."""
     traffic, live = (
         present_traffic(request.endpoint, timezone.now(), request.version),
-        endpoints.live_deployment(request.endpoint),
+        deployments.live_deployment(request.endpoint),
     )
     is_live = bool(live and live.version_id == request.version_id)
     forecast = rules.forecast(plan, traffic) if plan else None

@@ -16,9 +16,10 @@ from lifecycle.ui.csp import charts
 from lifecycle.ui.forms import cleaned, refused_on
 from lifecycle.ui.respond import done_at, redirect_or_refresh, respond
 from lifecycle.ui.toasts import toast
-from monitoring.rollouts import actions, page, queries
+from monitoring.rollouts import actions, page
 from monitoring.rollouts.forms import AbortForm, SeenForm, WidenForm
 from monitoring.rollouts.models import Rollout
+from monitoring.rollouts.queries import rollouts as rollout_queries
 from monitoring.rollouts.rules import State, share_text
 from registry.catalog.models import Endpoint
 from registry.ground.access import policy
@@ -38,7 +39,7 @@ CHARTS = ("difference", "evidence", "latency", "errors", "agreement")
 def rollouts(request: SignedInRequest) -> HttpResponse:
     """All rollouts that the user may see, newest first."""
     state, before = choice_in(request.GET, "state", State.values), key_in(request.GET)
-    rows, older = queries.page_of(request.user, state=state, before=before)
+    rows, older = rollout_queries.page_of(request.user, state=state, before=before)
     context = {"rows": rows, "older": older, "before": before, "state": state, "states": State.choices}
     context["state_name"] = State(state).label if state else ""
     return respond(request, "monitoring/rollouts/list.html", "rollouts", context)
@@ -61,7 +62,7 @@ def live(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """What changes while it runs. The whole panel when it moved since the page was made, so that all buttons
     fit.
     """
-    rollout = queries.visible(request.user).get(uuid=uuid)
+    rollout = rollout_queries.visible(request.user).get(uuid=uuid)
     if request.GET.get("moves") != str(rollout.moves):
         return respond(
             request, PANEL, "rollout", page.panel(request.user, rollout.endpoint), target="#rollout"
@@ -79,7 +80,7 @@ def chart(request: SignedInRequest, uuid: UUID, name: str) -> JsonResponse:
     since = request.GET.get("since", "0")
     if name not in CHARTS or not (since.isascii() and since.isdigit() and len(since) < 19):
         return JsonResponse({"traces": [], "x": [], "y": [], "next": None}, status=404)
-    return JsonResponse(page.updates(queries.visible(request.user).get(uuid=uuid), name, int(since)))
+    return JsonResponse(page.updates(rollout_queries.visible(request.user).get(uuid=uuid), name, int(since)))
 
 
 @require_safe
@@ -87,7 +88,7 @@ def chart(request: SignedInRequest, uuid: UUID, name: str) -> JsonResponse:
 @needs(SEE, Rollout)
 def detail(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """One rollout: the plan, every look, every decision."""
-    rollout = policy.get_visible(request.user, queries.visible(request.user), SEE, uuid=uuid)
+    rollout = policy.get_visible(request.user, rollout_queries.visible(request.user), SEE, uuid=uuid)
     return respond(request, DETAIL, "looks", page.detail(request.user, rollout, key_in(request.GET)))
 
 

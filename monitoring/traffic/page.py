@@ -21,7 +21,7 @@ from monitoring.traffic.queries import Comparison, Total
 from monitoring.traffic.rules import DAY, FEEDBACK_LEAST, MINUTE, SHADOW, WINDOWS, Window, floor
 from monitoring.traffic.senders import asked_by
 from registry.catalog.models import Endpoint
-from registry.endpoints.queries import shadow_of
+from registry.endpoints.queries.deployments import shadow_of
 from registry.ground.access import policy
 from registry.ground.access.models import User
 from registry.ground.access.roles import sentence

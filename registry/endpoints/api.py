@@ -13,8 +13,10 @@ from rest_framework.response import Response
 from lifecycle.runtime.refusals import Refused
 from registry.catalog.api import EndpointOut
 from registry.catalog.models import Endpoint
-from registry.endpoints import actions, queries, rules
+from registry.endpoints import actions, rules
 from registry.endpoints.models import Deployment, EndpointToken, Fault
+from registry.endpoints.queries import deployments as deployment_queries
+from registry.endpoints.queries import faults, listing, published, reports, rollback
 from registry.ground.access import policy
 from registry.ground.access.decorators import Needs
 from registry.ground.access.rest import RowOut, operation, page_out
@@ -177,19 +179,19 @@ class WhenIn(serializers.Serializer[Any]):
 @operation("GET", "endpoints_list", Needs("signed_in"), gives=EndpointOut(many=True))
 def endpoints(request: Request) -> object:
     """List endpoints by name."""
-    return queries.visible(request.user)
+    return listing.visible(request.user)
 
 
 @operation("GET", "endpoints_read", Needs(SEE, Endpoint), gives=EndpointPageOut)
 def one_endpoint(request: Request, uuid: UUID) -> Response:
     """Get what's live, its rollback target, and server status."""
-    endpoint = policy.get_visible(request.user, queries.visible(request.user), SEE, uuid=uuid)
-    target, waiting = queries.rollback_target(endpoint), queries.waiting(endpoint)
+    endpoint = policy.get_visible(request.user, listing.visible(request.user), SEE, uuid=uuid)
+    target, waiting = rollback.rollback_target(endpoint), listing.waiting(endpoint)
     more = {
         "rollback_to": target.semver if target else None,
         "waiting": str(waiting.uuid) if waiting else None,
-        "published_epoch": queries.routes_row().published_epoch,
-        "servers": ServerOut(queries.server_states_for(endpoint), many=True).data,
+        "published_epoch": published.routes_row().published_epoch,
+        "servers": ServerOut(reports.server_states_for(endpoint), many=True).data,
         "arms": ArmOut(arms(endpoint), many=True).data,
     }
     return Response(EndpointOut(endpoint).data | more)
@@ -206,7 +208,7 @@ def one_endpoint(request: Request, uuid: UUID) -> Response:
 def deploy(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
     """Deploy an approved request: live, or with a share as a canary next to the live version."""
     wanted = given["request"]
-    if not queries.approvals(uuid).filter(uuid=wanted).exists():
+    if not listing.approvals(uuid).filter(uuid=wanted).exists():
         raise Refused(
             "This endpoint has no such approval.",
             fields={"request": ["Pass an approved request for this endpoint."]},
@@ -311,20 +313,20 @@ def remove_fault(request: Request, uuid: UUID) -> object:
     "endpoints_deployments",
     Needs(SEE, Endpoint),
     takes=WhenIn,
-    gives=page_out(DeploymentOut, queries.PAGE, "intervals"),
+    gives=page_out(DeploymentOut, deployment_queries.PAGE, "intervals"),
 )
 def deployments(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
     """List deployments, newest first; with as_of, the one live at that time."""
     endpoint = Endpoint.objects.get(uuid=uuid)
     if "as_of" in given:
-        was = queries.live_at(endpoint, given["as_of"])
+        was = deployment_queries.live_at(endpoint, given["as_of"])
         return [was] if was else [], None
-    return queries.page_of_deployments(endpoint, given.get("before"))
+    return deployment_queries.page_of_deployments(endpoint, given.get("before"))
 
 
 def arms(endpoint: Endpoint) -> list[dict[str, Any]]:
     """What's running on an endpoint, the live version first."""
-    injected = {fault.deployment_id: fault for fault in queries.faults_on(endpoint)}
+    injected = {fault.deployment_id: fault for fault in faults.faults_on(endpoint)}
     return [
         {
             "deployment": row.uuid,
@@ -332,10 +334,10 @@ def arms(endpoint: Endpoint) -> list[dict[str, Any]]:
             "share": share,
             "version": row.version.uuid,
             "semver": row.version.semver,
-            "closed": queries.guard_of(row) is not None,
+            "closed": reports.guard_of(row) is not None,
             "fault": injected.get(row.pk),
         }
-        for row, share in queries.arms_of(endpoint)
+        for row, share in deployment_queries.arms_of(endpoint)
     ]
 
 
@@ -355,7 +357,7 @@ class EndpointTokenOut(RowOut[EndpointToken]):
 )
 def tokens(request: Request, uuid: UUID) -> object:
     """List active tokens, newest first."""
-    return queries.live_tokens(Endpoint.objects.get(uuid=uuid))
+    return published.live_tokens(Endpoint.objects.get(uuid=uuid))
 
 
 @operation(

@@ -15,7 +15,8 @@ class EndpointsConfig(AppConfig):
         from lifecycle.ui import navigation, palette
         from lifecycle.ui.navigation import NavItem
         from registry.catalog import serving
-        from registry.endpoints import actions, fates, queries, trail
+        from registry.endpoints import actions, fates, trail
+        from registry.endpoints.queries import listing
         from registry.ground.access.policy import can_somewhere
         from registry.ground.ledger import accounts
         from registry.promotions import fates as promotions
@@ -35,7 +36,7 @@ class EndpointsConfig(AppConfig):
                 show=lambda user: can_somewhere(user, "endpoints.view"),
             )
         )
-        palette.register_search("Endpoints", queries.search)
+        palette.register_search("Endpoints", listing.search)
         accounts.register(trail.DEPLOYMENTS)
         promotions.register(fates.fate_of)
         accounts.register(trail.TOKENS)

@@ -14,7 +14,7 @@ from django.conf import settings
 
 from lifecycle.runtime.refusals import NotReady, Refusal, Refused
 from registry.catalog.models import Endpoint
-from registry.endpoints import queries
+from registry.endpoints.queries import published
 
 SECONDS = 10
 SHOWN = 5
@@ -39,7 +39,7 @@ def ask(endpoint: Endpoint, text: str) -> Answer:
     take the text.
     """
     body = {"inputs": [{"name": "TEXT", "datatype": "BYTES", "shape": [1], "data": [text]}]}
-    headers = {"Authorization": f"Bearer {queries.web_token()}", "X-Request-Id": f"try-{uuid4()}"}
+    headers = {"Authorization": f"Bearer {published.web_token()}", "X-Request-Id": f"try-{uuid4()}"}
     begun = perf_counter()
     try:
         response = httpx.post(

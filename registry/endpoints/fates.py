@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from registry.endpoints import queries, rules, steering
+from registry.endpoints import rules, steering
 from registry.endpoints.models import Deployment
+from registry.endpoints.queries import deployments
 from registry.promotions.fates import Fate
 from registry.promotions.models import PromotionRequest
 
@@ -26,7 +27,11 @@ def fate_of(request: PromotionRequest) -> Fate | None:
 
 def of_last(request: PromotionRequest, last: Deployment) -> Fate:
     """The same from the newest interval that the request's approval began."""
-    semver, slug, live = last.version.semver, request.endpoint.slug, queries.live_deployment(request.endpoint)
+    semver, slug, live = (
+        last.version.semver,
+        request.endpoint.slug,
+        deployments.live_deployment(request.endpoint),
+    )
     if live and approval_of(live) == request.pk:
         return Fate("prod", "Live", f"{semver} is live on {slug}.", live.started_at, serves=True)
     if last.ended_at is None:

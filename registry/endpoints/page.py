@@ -15,8 +15,10 @@ from lifecycle.ui.addresses import find_url
 from lifecycle.ui.marks import Step
 from registry.catalog.models import Endpoint, ModelVersion
 from registry.catalog.queries import freeze_of
-from registry.endpoints import history, queries, rules, steering
+from registry.endpoints import history, rules, steering
 from registry.endpoints.models import Deployment, Fault, Routes
+from registry.endpoints.queries import deployments as deployment_queries
+from registry.endpoints.queries import faults, listing, reports, rollback
 from registry.endpoints.servers import ClosedArm, ServerState
 from registry.ground.access import policy
 from registry.ground.access.models import User
@@ -68,12 +70,12 @@ def detail(user: User, endpoint: Endpoint, older_than: int | None = None) -> dic
     history.
     """
     live, canary, before = (
-        queries.live_deployment(endpoint),
-        queries.canary_of(endpoint),
-        queries.last_live(endpoint),
+        deployment_queries.live_deployment(endpoint),
+        deployment_queries.canary_of(endpoint),
+        rollback.last_live(endpoint),
     )
-    waiting = queries.waiting(endpoint)
-    deployments, older = queries.page_of_deployments(endpoint, older_than)
+    waiting = listing.waiting(endpoint)
+    deployments, older = deployment_queries.page_of_deployments(endpoint, older_than)
     back = live.version if live and canary else before.version if before else None
     return {
         "endpoint": endpoint,
@@ -94,10 +96,10 @@ def detail(user: User, endpoint: Endpoint, older_than: int | None = None) -> dic
         },
         "why_not": why_nots(user, endpoint, live, canary, back, waiting),
         "slots": slots(endpoint),
-        "shadow": queries.shadow_of(endpoint),
-        "drills": queries.drills_run(),
+        "shadow": deployment_queries.shadow_of(endpoint),
+        "drills": faults.drills_run(),
         "start_url": start_url(waiting) if waiting and live and not canary else "",
-        "emptied": queries.emptied_by(endpoint) if live is None else None,
+        "emptied": rollback.emptied_by(endpoint) if live is None else None,
         "text_days": settings.PREDICTION_TEXT_DAYS,
         "curl": curl(endpoint),
         "dialogs": dialogs(endpoint, live, canary, before, waiting),
@@ -144,7 +146,7 @@ def slots(endpoint: Endpoint) -> dict[str, str]:
 
 def lanes(endpoint: Endpoint) -> list[Lane]:
     """What runs, the live version first."""
-    injected = {fault.deployment_id: fault for fault in queries.faults_on(endpoint)}
+    injected = {fault.deployment_id: fault for fault in faults.faults_on(endpoint)}
     bars = {"stable": "reference", "canary": "judged", "shadow": "ghost"}
     return [
         Lane(
@@ -152,11 +154,11 @@ def lanes(endpoint: Endpoint) -> list[Lane]:
             share / rules.ALL,
             rules.percent(share),
             bars[row.arm],
-            queries.guard_of(row),
+            reports.guard_of(row),
             injected.get(row.pk),
             stopping(row),
         )
-        for row, share in queries.arms_of(endpoint)
+        for row, share in deployment_queries.arms_of(endpoint)
     ]
 
 
@@ -193,7 +195,7 @@ def why_nots(
     nothing = "" if live else "Nothing is live here."
     drills = (
         ""
-        if queries.drills_run()
+        if faults.drills_run()
         else "No inference server is running with drills enabled (INFERENCE_DRILLS=1)."
     )
     running = (
@@ -201,7 +203,7 @@ def why_nots(
         if canary
         else ""
     )
-    shadow = "A shadow is already running." if queries.shadow_of(endpoint) else ""
+    shadow = "A shadow is already running." if deployment_queries.shadow_of(endpoint) else ""
     return {
         "deploy": why_not(user, "endpoints.deploy", endpoint) or running or other_plan(waiting, live),
         "roll_back": ("" if back else rules.NOTHING_BEFORE) or why_not(user, "endpoints.roll_back", endpoint),
@@ -316,11 +318,11 @@ def thread(
 def servers(endpoint: Endpoint) -> dict[str, Any]:
     """What each server has applied, the published version, and how many running servers have applied it."""
     published = Routes.objects.values_list("published_epoch", flat=True).first() or 0
-    running = list(queries.serving(endpoint))
-    lines = [server(state, endpoint, running, published) for state in queries.server_states_for(endpoint)]
+    running = list(deployment_queries.serving(endpoint))
+    lines = [server(state, endpoint, running, published) for state in reports.server_states_for(endpoint)]
     lines += [
         Server(state.name or "server", "bad", "Not running", "", state)
-        for state in queries.recently_dead(timezone.now())
+        for state in reports.recently_dead(timezone.now())
     ]
     applied = sum(line.state.lives and line.state.epoch >= published for line in lines)
     return {
@@ -368,11 +370,11 @@ def curl(endpoint: Endpoint) -> str:
 
 def as_of(endpoint: Endpoint, moment: datetime) -> dict[str, Any]:
     """Which version was live at a moment, and what else ran."""
-    others = queries.all_at(endpoint, moment).exclude(arm=Deployment.Arm.STABLE)
+    others = deployment_queries.all_at(endpoint, moment).exclude(arm=Deployment.Arm.STABLE)
     return {
         "endpoint": endpoint,
         "asked_at": moment,
-        "was": queries.live_at(endpoint, moment),
+        "was": deployment_queries.live_at(endpoint, moment),
         "beside": list(others),
     }
 

@@ -13,8 +13,9 @@ from django.utils import timezone
 from lifecycle.runtime.task_types.by_key.types import DEFAULT
 from registry.catalog.models import Endpoint, ModelVersion
 from registry.catalog.rules import task_type
-from registry.endpoints import queries, rules
+from registry.endpoints import rules
 from registry.endpoints.models import Deployment
+from registry.endpoints.queries import deployments, published, rollback
 from registry.ground.access import policy
 from registry.ground.access.actions import token_digest
 from registry.ground.access.models import ApiToken
@@ -25,10 +26,10 @@ Arm = Deployment.Arm
 def routes() -> list[rules.Route]:
     """Every endpoint with a live version, and those that answer nothing since theirs went into quarantine."""
     arms: dict[int, dict[str, Deployment]] = defaultdict(dict)
-    for row in queries.running().select_related("endpoint__model__project", "version__model"):
+    for row in deployments.running().select_related("endpoint__model__project", "version__model"):
         arms[row.endpoint_id][row.arm] = row
     own, back, experiments, given, revoked = (
-        rules.Token(token_digest(queries.web_token())),
+        rules.Token(token_digest(published.web_token())),
         standbys(),
         salts(),
         tokens(),
@@ -36,7 +37,7 @@ def routes() -> list[rules.Route]:
     )
     known = [
         *(found[Arm.STABLE].endpoint for found in arms.values() if Arm.STABLE in found),
-        *queries.emptied(),
+        *rollback.emptied(),
     ]
     return [
         route(
@@ -91,8 +92,8 @@ def served(deployment: Deployment) -> rules.ServedVersion:
 
 
 def standbys() -> dict[int, ModelVersion]:
-    """What a rollback would make live, by endpoint: `queries.rollback_target` of all at once."""
-    rows = queries.goes_back(queries.live()).select_related("version__model", "version__folder")
+    """What a rollback would make live, by endpoint: `rollback.rollback_target` of all at once."""
+    rows = rollback.goes_back(deployments.live()).select_related("version__model", "version__folder")
     return {row.endpoint_id: row.version for row in rows}
 
 
@@ -113,7 +114,7 @@ def salts() -> dict[int, UUID]:
     It stays while the canary widens, so that a key keeps its arm, and the next canary falls to other keys:
     else the same customers would try out each of them.
     """
-    approvals = queries.running().filter(arm=Arm.CANARY).values("approval")
+    approvals = deployments.running().filter(arm=Arm.CANARY).values("approval")
     return dict(
         Deployment.objects.filter(arm=Arm.CANARY, approval__in=approvals)
         .order_by("-id")
@@ -134,7 +135,7 @@ def tokens() -> dict[int, list[rules.Token]]:
             mine[user].append((token(digest, until), project))
     found: dict[int, list[rules.Token]] = defaultdict(list)
     for endpoint, digest, until in (
-        queries.live_tokens().order_by().values_list("endpoint_id", "digest", "expires_at")
+        published.live_tokens().order_by().values_list("endpoint_id", "digest", "expires_at")
     ):
         found[endpoint].append(token(digest, until))
     projects = dict(Endpoint.objects.order_by().values_list("pk", Endpoint.project_path))

@@ -19,7 +19,7 @@ from lifecycle.ui.forms import cleaned, refused_on
 from lifecycle.ui.respond import done_at, redirect_or_refresh, respond
 from lifecycle.ui.toasts import toast
 from registry.catalog.models import Endpoint, ModelVersion
-from registry.endpoints import actions, client, page, queries, rules
+from registry.endpoints import actions, client, page, rules
 from registry.endpoints.forms import (
     AsOfForm,
     DeployForm,
@@ -31,6 +31,7 @@ from registry.endpoints.forms import (
     TryForm,
 )
 from registry.endpoints.models import Deployment, EndpointToken
+from registry.endpoints.queries import deployments, listing, published
 from registry.ground.access import policy
 from registry.ground.access.decorators import needs, signed_in
 from registry.ground.access.requests import SignedInRequest
@@ -44,7 +45,7 @@ DETAIL, FORM = "registry/endpoints/detail.html", "registry/endpoints/form.html"
 @signed_in
 def endpoints(request: SignedInRequest) -> HttpResponse:
     """The endpoints and what is live on them."""
-    context = {"lines": queries.lines(request.user), "published": queries.routes_row().published_epoch}
+    context = {"lines": listing.lines(request.user), "published": published.routes_row().published_epoch}
     return respond(request, "registry/endpoints/list.html", "endpoints", context)
 
 
@@ -53,7 +54,7 @@ def endpoints(request: SignedInRequest) -> HttpResponse:
 @needs(SEE, Endpoint)
 def detail(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """One endpoint. With `at`: also which version was live then; that part alone for htmx."""
-    endpoint = policy.get_visible(request.user, queries.visible(request.user), SEE, uuid=uuid)
+    endpoint = policy.get_visible(request.user, listing.visible(request.user), SEE, uuid=uuid)
     form = AsOfForm(request.GET if "at" in request.GET else None)
     context: dict[str, Any] = {"endpoint": endpoint, "as_of_form": form, "try_form": TryForm()}
     if form.is_bound and form.is_valid():
@@ -75,7 +76,7 @@ def servers(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """What the inference servers have applied, as a fragment that asks again while they have something to
     do.
     """
-    endpoint = queries.visible(request.user).get(uuid=uuid)
+    endpoint = listing.visible(request.user).get(uuid=uuid)
     context = {"endpoint": endpoint, "servers": page.servers(endpoint), "ready": client.is_ready()}
     return respond(request, "registry/endpoints/servers.html", "servers", context)
 
@@ -85,7 +86,7 @@ def servers(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def deploy(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Make an approved version live."""
     form = DeployForm(request.POST)
-    if not form.is_valid() or not queries.approvals(uuid).filter(uuid=form.cleaned_data["request"]).exists():
+    if not form.is_valid() or not listing.approvals(uuid).filter(uuid=form.cleaned_data["request"]).exists():
         raise Refused(
             "This endpoint has no such approval.", next_step="Open the promotion request to see its state."
         )
@@ -140,8 +141,8 @@ def stop_canary(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @needs("endpoints.shadow", Endpoint, see=SEE)
 def shadow(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Let a version answer copies of requests."""
-    endpoint = queries.visible(request.user).get(uuid=uuid)
-    form = ShadowForm(request.POST or None, versions=queries.shadowable(endpoint))
+    endpoint = listing.visible(request.user).get(uuid=uuid)
+    form = ShadowForm(request.POST or None, versions=deployments.shadowable(endpoint))
     if form.is_valid():
         given = form.cleaned_data
         with refused_on(form):
@@ -179,8 +180,8 @@ def stop_shadow(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @needs("endpoints.inject_fault", Endpoint, see=SEE)
 def drill(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Inject a fault for a drill."""
-    endpoint = queries.visible(request.user).get(uuid=uuid)
-    form = DrillForm(request.POST or None, deployments=queries.answering(endpoint))
+    endpoint = listing.visible(request.user).get(uuid=uuid)
+    form = DrillForm(request.POST or None, deployments=deployments.answering(endpoint))
     if form.is_valid():
         given = form.cleaned_data
         with refused_on(form):
@@ -214,7 +215,7 @@ def remove_fault(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @needs("endpoints.infer", Endpoint, see=SEE)
 def try_it(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Ask the endpoint about one text."""
-    endpoint = queries.visible(request.user).get(uuid=uuid)
+    endpoint = listing.visible(request.user).get(uuid=uuid)
     form, status = TryForm(request.POST), 422
     context: dict[str, Any] = {}
     if form.is_valid():
@@ -238,7 +239,7 @@ def try_it(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @needs(SEE, Deployment)
 def deployment(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """One interval: what, when, who, why, by which approval."""
-    found = queries.of_everywhere(request.user).get(uuid=uuid)
+    found = deployments.of_everywhere(request.user).get(uuid=uuid)
     context = {"deployment": found, "endpoint": found.endpoint, "share": rules.percent(found.share)}
     return respond(request, "registry/endpoints/deployment.html", "deployment", context)
 
@@ -247,7 +248,9 @@ def deployment(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @needs("catalog.view", ModelVersion)
 def of_version(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Where and when a version served, newest first, for its page."""
-    rows = queries.of_everywhere(request.user).filter(version__uuid=uuid).order_by("-id")[: queries.PAGE]
+    rows = (
+        deployments.of_everywhere(request.user).filter(version__uuid=uuid).order_by("-id")[: deployments.PAGE]
+    )
     return respond(request, "registry/endpoints/of_version.html", "deployments", {"deployments": list(rows)})
 
 
@@ -274,8 +277,8 @@ def show_tokens(
     request: SignedInRequest, uuid: UUID, *, status: int = 200, **context: object
 ) -> HttpResponse:
     """The page of an endpoint's tokens."""
-    endpoint = queries.visible(request.user).get(uuid=uuid)
-    shown = {"endpoint": endpoint, "tokens": queries.live_tokens(endpoint)} | context
+    endpoint = listing.visible(request.user).get(uuid=uuid)
+    shown = {"endpoint": endpoint, "tokens": published.live_tokens(endpoint)} | context
     response = render(request, "registry/endpoints/tokens.html", shown, status=status)
     response["Cache-Control"] = "no-store"
     return response

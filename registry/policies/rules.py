@@ -80,7 +80,7 @@ def digest_of(text: str) -> str:
 
 def read(text: str) -> Rules:
     """The policy that a YAML text states. Raises Refused that names the entry, such as
-    `gates.quality.at_least`.
+    `scores.quality.at_least`.
     """
     if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
         raise _wrong("the text", f"is longer than {MAX_BYTES:,} bytes")

@@ -20,7 +20,7 @@ from registry.catalog import actions as catalog
 from registry.catalog import queries
 from registry.catalog.models import ModelVersion
 from registry.ground.ledger.rules import digest_of
-from registry.policies.gates import Evidence, Live, Measure
+from registry.policies.gates.evidence import Evidence, Live, Measure
 
 BATCH = 5000
 GROUPS = ("clusters", "effective_clusters")  # of near duplicates, as in a comparison

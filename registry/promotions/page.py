@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from lifecycle.ground.jobs.queries import about
 from lifecycle.modeling.evaluation.rules import metrics_of
-from lifecycle.runtime.statistics.metrics import as_change
+from lifecycle.runtime.statistics.comparisons import as_change
 from lifecycle.runtime.statistics.verdicts import Verdict
 from lifecycle.runtime.task_types.by_key.measures import NAMED
 from lifecycle.runtime.words import phrase
@@ -23,7 +23,8 @@ from registry.catalog import queries as catalog
 from registry.catalog.models import ModelVersion
 from registry.ground.access.models import User
 from registry.policies import queries as policies
-from registry.policies.gates import Live, Measure, with_interval
+from registry.policies.gates.evidence import Live, Measure
+from registry.policies.gates.finding import with_interval
 from registry.promotions import fates, plans, queries, rules
 from registry.promotions.actions import subject
 from registry.promotions.fates import Fate

@@ -40,7 +40,7 @@ def test_every_refusal_has_the_one_form():
 
 
 @pytest.mark.parametrize(
-    ("answer", "says"),
+    ("answer", "fault"),
     [
         (JsonResponse(ERROR, status=404), ""),
         (JsonResponse(ERROR, status=418), "no such answer"),
@@ -50,6 +50,6 @@ def test_every_refusal_has_the_one_form():
         (HttpResponse("<h1>Nothing</h1>", status=404), "text/html is described as application/json"),
     ],
 )
-def test_an_answer_that_is_not_as_described_is_found(answer, says):
-    assert says in " ".join(faults("get", JOB, answer))
-    assert bool(says) == any(faults("get", JOB, answer))
+def test_an_answer_that_is_not_as_described_is_found(answer, fault):
+    assert fault in " ".join(faults("get", JOB, answer))
+    assert bool(fault) == any(faults("get", JOB, answer))

@@ -73,7 +73,7 @@ def tokens(world: World) -> dict[str, str]:
 
 
 def named(path: str, world: World) -> dict[str, Any]:
-    """What stands in an address of the world's thing."""
+    """The arguments in a URL of the world's object."""
     fixed: dict[str, Any] = OTHERS | {"digest": world.things["event"].hash}
     if thing := THINGS.get(path):
         fixed["uuid"] = str(world[thing])

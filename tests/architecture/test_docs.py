@@ -1,6 +1,4 @@
-"""The documentation says what is there: every setting, permission, command, path and link is compared with
-the code.
-"""
+"""The documentation matches the code: every setting, permission, command, path, and link is checked."""
 
 import ast
 import importlib.util
@@ -20,7 +18,7 @@ SOURCES = ("lifecycle", "datasets_app", "registry", "monitoring", "deploy")
 PAGES_OF_DOCS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "deploy").glob("*.md")])
 TEXTS = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in PAGES_OF_DOCS}
 READERS = {"env_str", "env_bool", "env_int", "env_float", "env_list", "get", "getenv"}
-NAMED = READERS - {"get"} | {"environ"}  # one of these stands in every file that reads a variable
+NAMED = READERS - {"get"} | {"environ"}  # every file that reads a variable contains one of these
 # Read by libraries and by make, not by our own code.
 OUTSIDE = {"PYTHON", "NAME", "NO_COLOR", "CUDA_VISIBLE_DEVICES", "PIP_EXTRA_INDEX_URL"}
 # Capitals that are no environment variable.
@@ -106,7 +104,7 @@ def test_no_page_names_a_setting_that_does_not_exist(page):
 
 # ── Pages written from the code ─────────────────────────────────────────────
 @pytest.mark.parametrize("page", PAGES)
-def test_a_page_of_reference_is_what_the_code_says(page):
+def test_a_reference_page_matches_the_code(page):
     assert (ROOT / "docs" / page).read_text(encoding="utf-8") == PAGES[page](), (
         "run: python -m tests.support.reference"
     )
@@ -172,7 +170,7 @@ def test_every_path_and_every_test_that_is_named_exists(page):
 
 @cache
 def words_of_the_product() -> str:
-    """Everything that the product can say, blanks made single, strings in pieces joined."""
+    """All text of the product, with single blanks and split strings joined."""
     files = [*python_files(), *(ROOT / "templates").rglob("*.html"), *(ROOT / "static" / "js").rglob("*.js")]
     text = re.sub(r"\s+", " ", " ".join(path.read_text(encoding="utf-8") for path in files))
     return re.sub(r"""(?<=[^\\(\[{,=])["'] f?["']""", "", text)
@@ -181,8 +179,8 @@ def words_of_the_product() -> str:
 @pytest.mark.parametrize(
     "page", [page for page in TEXTS if page.startswith(("docs/guide/", "docs/runbooks/"))]
 )
-def test_what_a_guide_quotes_in_italics_is_said_by_the_product(page):
-    """Names of pages and buttons, and sentences of refusals; … stands for what differs."""
+def test_text_quoted_in_italics_in_a_guide_appears_in_the_product(page):
+    """Names of pages and buttons, and error messages; … replaces a variable part."""
     prose = re.sub(r"```.*?```", "", TEXTS[page], flags=re.DOTALL)
     for quoted in re.findall(r"(?<![*\w])\*([^*\n]+)\*(?![*\w])", prose):
         for part in filter(None, (part.strip() for part in quoted.split("…"))):

@@ -1,4 +1,4 @@
-"""The structure that the import contracts guard is the structure that stands on disk."""
+"""The structure in the import contracts is the structure on disk."""
 
 import subprocess
 import sys

@@ -30,7 +30,7 @@ def test_what_one_of_them_refuses_is_refused(fields, error):
     assert not Job.objects.exists()
 
 
-def test_nobody_asks_for_a_text_with_nul():
+def test_a_query_for_a_text_with_nul_is_refused():
     make_project()
 
     with pytest.raises(DataError), transaction.atomic():

@@ -78,7 +78,7 @@ def test_every_address_that_is_asked_for_by_name_is_there_and_takes_what_it_is_g
     assert [each for each in found if each[2] not in takes(each[1])] == []
 
 
-def test_every_name_of_an_address_that_stands_in_a_table_is_there():
+def test_every_url_name_in_a_table_exists():
     spaces = set(get_resolver().namespace_dict)
     names = {
         (where, node.value)

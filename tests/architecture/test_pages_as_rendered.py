@@ -21,7 +21,7 @@ WALKERS = [READER, "ravi", "lee", "adam", "aida"]  # of each address the first w
 NO_READERS = ["lee", "omar", "aida"]
 # what they answer may be kept
 WITHOUT_COOKIES = ("/accounts/", "/api/schema/", "/api/docs/", "/favicon.ico", "/healthz", "/readyz")
-REFUSED = {  # what the world has no answer for, or an address alone does not say
+REFUSED = {  # what the world has no answer for, or that a URL alone doesn't determine
     "/runs/<uuid:uuid>/manifest/": 409,
     "/api/v1/runs/<uuid:uuid>/manifest/": 409,
     "/evaluations/<uuid:uuid>/predictions/": 422,
@@ -34,13 +34,13 @@ REFUSED = {  # what the world has no answer for, or an address alone does not sa
 
 @dataclass(frozen=True)
 class Page:
-    """What somebody saw at the address of a row. said: the whole answer."""
+    """A user's response at the URL of a row. content: all of its body."""
 
     path: str
     name: str
     status: int
     headers: dict[str, str]
-    said: bytes
+    content: bytes
 
 
 def visit(row: Row, browser: Browser, name: str, world: World) -> Page:
@@ -48,8 +48,8 @@ def visit(row: Row, browser: Browser, name: str, world: World) -> Page:
     cache.clear()
     browser.client.raise_request_exception = True
     answer = browser.ask("get", filled_in(row.path, row.thing, world))
-    said = b"".join(answer) if answer.streaming else answer.content
-    return Page(row.path, name, answer.status_code, {**answer.headers}, said)
+    content = b"".join(answer) if answer.streaming else answer.content
+    return Page(row.path, name, answer.status_code, {**answer.headers}, content)
 
 
 def gets_in(name: str, row: Row) -> bool:
@@ -62,7 +62,7 @@ def walker(row: Row) -> str | None:
 
 @pytest.fixture
 def pages(world) -> list[Page]:
-    """Every address that somebody may see, as the first of the walkers sees it."""
+    """Every page that a walker may see, as the first such walker sees it."""
     registry.copies_are_as_packed()
     browsers = {name: Browser(world, name) for name in WALKERS}
     with rolled_back():
@@ -70,16 +70,16 @@ def pages(world) -> list[Page]:
 
 
 def faults(page: Page) -> Iterator[str]:
-    """What is wrong with a page, whoever sees it."""
+    """The faults of a page that don't depend on its user."""
     headers = page.headers
     if page.status != REFUSED.get(page.path, page.status if page.status == 302 else 200):
         yield f"answers {page.status}"
-    if not page.said and page.status != 302:
+    if not page.content and page.status != 302:
         yield "is empty"
     if not page.path.startswith(WITHOUT_COOKIES) and "no-store" not in headers.get("Cache-Control", ""):
-        yield "may be kept by whoever carries it"
+        yield "may be cached on its way"
     if headers["Content-Type"].startswith("text/html"):
-        if SCRIPT.encode() in page.said:
+        if SCRIPT.encode() in page.content:
             yield "lets a script through"
         if "script-src 'self';" not in headers.get("Content-Security-Policy", "") + ";":
             yield "allows scripts of others"
@@ -88,7 +88,7 @@ def faults(page: Page) -> Iterator[str]:
 
 
 def shows_texts(page: Page) -> bool:
-    return NUMBER.encode() in page.said
+    return NUMBER.encode() in page.content
 
 
 def complain(pages: list[Page]) -> None:
@@ -106,7 +106,7 @@ def test_every_page_is_rendered_and_what_people_wrote_never_runs(pages):
     complain(pages)
 
     escaped = SCRIPT.replace("<", "&lt;").replace(">", "&gt;").encode()
-    assert sum(escaped in page.said for page in pages) > 100, "what people wrote stands on the pages"
+    assert sum(escaped in page.content for page in pages) > 100, "the pages show what users wrote"
     assert sum(shows_texts(page) for page in pages) > 20
 
 

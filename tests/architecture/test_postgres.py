@@ -1,4 +1,4 @@
-"""What PostgreSQL does in its own way is proved there: such rooms have tests that are marked `postgres`."""
+"""Behavior specific to PostgreSQL is tested on it: each app that uses any has tests marked `postgres`."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from django.db.models import JSONField
 WINGS = ("lifecycle", "datasets_app", "registry", "monitoring")
 CALLED = {
     "select_for_update": "locks rows",
-    "cursor": "says SQL of its own",
-    "raw": "says SQL of its own",
-    "extra": "says SQL of its own",
-    "RunSQL": "says SQL of its own",
+    "cursor": "runs raw SQL",
+    "raw": "runs raw SQL",
+    "extra": "runs raw SQL",
+    "RunSQL": "runs raw SQL",
     "RunPython": "moves rows in a migration",
 }
 IMPORTED = {
-    "RawSQL": "says SQL of its own",
+    "RawSQL": "runs raw SQL",
     "Func": "calls a function of the database",
     "Cast": "turns one type into another",
     "Window": "numbers rows in the database",
@@ -175,7 +175,7 @@ def test_what_skips_on_sqlite_runs_on_postgresql():
     ("source", "found"),
     [
         ("rows = Job.objects.filter(key=key).select_for_update(no_key=True)", [(1, "locks rows")]),
-        ("with connection.cursor() as cursor:\n    pass", [(1, "says SQL of its own")]),
+        ("with connection.cursor() as cursor:\n    pass", [(1, "runs raw SQL")]),
         ("\nif connection.vendor == 'postgresql':\n    pass", [(2, "asks which database it is")]),
         ("from django.db.models import F, Func", [(1, "calls a function of the database")]),
         ("from lifecycle.ui import Func", []),

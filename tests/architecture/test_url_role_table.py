@@ -49,16 +49,16 @@ def test_each_answer_that_is_not_the_tables_is_reported(world):
 
     assert [*differences(people, world, browsers_of_all(world))] == []
     assert [*differences(wrong, world, browsers_of_all(world))] == [
-        "GET /access/people/: adam gets +, the table says x",
-        "GET /access/people/: aida gets x, the table says L",
-        "POST /access/people/: a visitor gets L, the table says +",
-        "POST /access/people/: omar gets x, the table says -",
+        "GET /access/people/: adam gets +, expected x",
+        "GET /access/people/: aida gets x, expected L",
+        "POST /access/people/: a visitor gets L, expected +",
+        "POST /access/people/: omar gets x, expected -",
     ]
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("room", of_part("data"))
-def test_everybody_gets_what_the_table_says(world, room):
+def test_every_response_matches_the_role_table(world, room):
     wrong = wrong_in(room, world)
 
     assert not wrong, f"{len(wrong)} answers:\n" + "\n".join(wrong)

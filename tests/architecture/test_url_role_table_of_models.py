@@ -7,7 +7,7 @@ from tests.support.role_table import of_part, wrong_in
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("room", of_part("models"))
-def test_everybody_gets_what_the_table_says(world, room):
+def test_every_response_matches_the_role_table(world, room):
     wrong = wrong_in(room, world)
 
     assert not wrong, f"{len(wrong)} answers:\n" + "\n".join(wrong)

@@ -1,4 +1,4 @@
-"""A URL without a declared permission is a hole: every one says what it needs."""
+"""Every URL declares its permission: one without is a security hole."""
 
 import uuid
 from collections.abc import Iterator
@@ -65,14 +65,14 @@ def test_every_method_of_the_api_declares_what_it_needs_and_no_other_is_named():
             }
             silent += [f"{path}: {method}" for method in answered ^ set(view.needs)]
 
-    assert not silent, f"{len(silent)} methods are answered to nobody, or named and not there:\n" + "\n".join(
-        silent
+    assert not silent, (
+        f"{len(silent)} methods are refused to all users, or declared and missing:\n" + "\n".join(silent)
     )
 
 
-def test_a_method_that_declares_nothing_is_answered_to_nobody(adam, mia, rf):
+def test_a_method_without_a_declared_permission_is_refused_to_all_users(adam, mia, rf):
     class Forgotten(View):
-        """An address of which somebody wrote a method and not whose it is."""
+        """A view with a method that declares no permission."""
 
         needs = {"GET": Needs("signed_in")}
         done: ClassVar[list[str]] = []
@@ -100,9 +100,7 @@ def test_a_method_that_declares_nothing_is_answered_to_nobody(adam, mia, rf):
 def test_every_url_declares_what_it_needs():
     silent = [path for path, part in patterns() if not declares(part)]
 
-    assert not silent, (
-        f"{len(silent)} addresses declare no permission, or one that nobody knows:\n" + "\n".join(silent)
-    )
+    assert not silent, f"{len(silent)} URLs declare no permission, or an unknown one:\n" + "\n".join(silent)
 
 
 REACHABLE = [(path, part) for path, part in patterns() if "<" not in path.replace("<uuid:uuid>", "")]
@@ -115,7 +113,7 @@ def asked(paths: list[str], client: Client) -> Iterator[tuple[str, str, HttpResp
     with mock.patch.object(Template, "render", return_value=""):
         for path in paths:
             for method in METHODS:
-                cache.clear()  # nobody asked too often
+                cache.clear()  # no rate limit applies
                 yield (
                     method,
                     path,

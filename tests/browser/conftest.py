@@ -1,4 +1,4 @@
-"""A bench in Debian's Chromium, opened by somebody who is signed in. A file brings its own `queue`."""
+"""The labeling bench in Debian's Chromium, with a signed-in user. Each file defines its own `queue`."""
 
 from __future__ import annotations
 

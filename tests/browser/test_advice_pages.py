@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 from datasets_app.snapshots import queries as snapshots
 from lifecycle.modeling.training import actions
 from lifecycle.modeling.training.models import Estimate, Run
-from tests.support.browser import loaded_on_a_phone, shuts_nobody_out
+from tests.support.browser import is_accessible, loaded_on_a_phone
 from tests.support.estimates import measured
 from tests.support.training import finish_run, make_base, make_snapshot
 
@@ -44,9 +44,9 @@ def test_advice_is_asked_for_and_applied_by_keyboard(opened, snapshot, mia):
 
 
 def samples_event(run, step: int):
-    """As the engine tells of a few validation rows at an evaluation; at step 20 all are read as one class."""
+    """A few validation rows as the engine reports them; at step 20 it predicts one label for all."""
     rows = list(snapshots.rows_of(run.snapshot, "validation"))[:6]
-    said = [
+    predictions = [
         {
             "id": row.item,
             "truth": row.label,
@@ -60,7 +60,7 @@ def samples_event(run, step: int):
         "at": "2026-11-24T12:00:00+00:00",
         "kind": "samples",
         "step": step,
-        "rows": [*said[:-1], said[-1] | {"answer": "login"}],
+        "rows": [*predictions[:-1], predictions[-1] | {"answer": "login"}],
     }
 
 
@@ -109,14 +109,14 @@ def test_the_pages_of_ten_steps_fit_and_can_be_read_by_everybody(opened, snapsho
     }
 
     for name, page in loaded_on_a_phone(opened, {**paths, "steps-beside": f"/runs/{run.uuid}/"}, mia):
-        shuts_nobody_out(page, name)
+        is_accessible(page, name)
 
 
 def test_the_advice_fits_and_can_be_read_by_everybody(opened, snapshot, mia):
     asked = "advice=1&ask-sensitive=on&ask-minutes=30&ask-latency_ms=0.001"
-    said = {"questions": "", "advice": f"?{asked}", "advice-error": "?advice=1&ask-minutes=soon"}
+    queries = {"questions": "", "advice": f"?{asked}", "advice-error": "?advice=1&ask-minutes=soon"}
 
     for name, page in loaded_on_a_phone(
-        opened, {name: f"/runs/launch/{query}" for name, query in said.items()}, mia
+        opened, {name: f"/runs/launch/{query}" for name, query in queries.items()}, mia
     ):
-        shuts_nobody_out(page, name)
+        is_accessible(page, name)

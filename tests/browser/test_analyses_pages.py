@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 from lifecycle.ground.compute import warm
 from lifecycle.modeling.evaluation import actions, queries, rules
 from lifecycle.modeling.evaluation.models import Analysis
-from tests.support.browser import loaded_on_a_phone, shuts_nobody_out
+from tests.support.browser import is_accessible, loaded_on_a_phone
 from tests.support.generation import generation_snapshot, make_decoder, make_generation_run
 from tests.support.jobs import run_ok
 from tests.support.losses import made_losses
@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 @pytest.fixture
 def addresses(project, mia, monkeypatch):
-    """name → address of each page, of two runs on one snapshot whose engine is made up."""
+    """name → address of each page, of two runs on one dataset version with a simulated engine."""
     near = {"card": [1.0, 0.0, 0.0], "refund": [0.0, 1.0, 0.0]}
     monkeypatch.setattr(
         warm,
@@ -74,14 +74,12 @@ def addresses(project, mia, monkeypatch):
 
 def test_they_hold_in_both_schemes_and_widths(opened, addresses, mia):
     for name, page in loaded_on_a_phone(opened, addresses, mia):
-        shuts_nobody_out(page, name)
+        is_accessible(page, name)
 
 
 @pytest.fixture
 def of_tasks(project, mia):
-    """name → address: groups of errors, and reports that tell whether training rows can be told, of tasks
-    other than one class.
-    """
+    """name → address: error clusters, membership inference, and reports of tasks other than single label."""
     near = {"card": [1.0, 0.0], "refund": [0.0, 1.0]}
     shares, kinds = (
         {"train": 30, "validation": 20, "test": 50},
@@ -91,10 +89,12 @@ def of_tasks(project, mia):
         ),
     )
     runs = {
-        "several": make_run(multi_label_snapshot(project, mia, copies=8, shares=shares), mia, accuracy=0.5),
-        "marks": make_run(spans_snapshot(project, mia, copies=8, shares=shares), mia, accuracy=0.5),
-        "orders": make_run(ranking_snapshot(project, mia), mia),
-        "written": make_generation_run(generation_snapshot(project, mia), mia, make_decoder(project, mia)),
+        "multi_label": make_run(
+            multi_label_snapshot(project, mia, copies=8, shares=shares), mia, accuracy=0.5
+        ),
+        "spans": make_run(spans_snapshot(project, mia, copies=8, shares=shares), mia, accuracy=0.5),
+        "ranking": make_run(ranking_snapshot(project, mia), mia),
+        "generation": make_generation_run(generation_snapshot(project, mia), mia, make_decoder(project, mia)),
     }
     measured = {name: queries.latest_evaluation(run, "test") for name, run in runs.items()}
     with pytest.MonkeyPatch.context() as patched:
@@ -104,25 +104,25 @@ def of_tasks(project, mia):
         patched.setattr(rules, "LEAST_ROWS", 5)
         made_losses(patched, lambda row: 0.1)
         for name, evaluation in measured.items():
-            for kind in kinds if name in ("several", "marks") else kinds[1:]:
+            for kind in kinds if name in ("multi_label", "spans") else kinds[1:]:
                 actions.analyse(evaluation=evaluation, kind=kind, actor=mia)
         run_ok("default", "evaluation")
     return {
-        f"groups-{name}": f"/evaluations/{measured[name].uuid}/clusters/" for name in ("several", "marks")
+        f"groups-{name}": f"/evaluations/{measured[name].uuid}/clusters/" for name in ("multi_label", "spans")
     } | {
         f"{part}-{name}": f"/evaluations/{found.uuid}/{path}"
         for name, found in measured.items()
-        for part, path in (("told", ""), ("membership", "membership/"))
+        for part, path in (("report", ""), ("membership", "membership/"))
     }
 
 
 def test_those_of_other_tasks_hold_too(opened, of_tasks, mia):
     for name, page in loaded_on_a_phone(opened, of_tasks, mia):
-        shuts_nobody_out(page, name)
+        is_accessible(page, name)
 
 
-def test_the_items_of_a_group_of_marked_parts_become_a_queue_by_keys(opened, of_tasks, mia):
-    page = opened(of_tasks["groups-marks"], mia)
+def test_the_items_of_an_error_cluster_of_spans_become_a_queue_by_keyboard(opened, of_tasks, mia):
+    page = opened(of_tasks["groups-spans"], mia)
 
     page.get_by_role("link", name=re.compile("^Open [0-9,]+ items$")).first.press("Enter")
     expect(page.get_by_role("heading", name="Error cluster 1")).to_be_visible()

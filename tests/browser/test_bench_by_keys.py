@@ -45,7 +45,7 @@ def queue(project, mia) -> Queue:
 
 
 @pytest.fixture
-def writing(project, mia) -> Queue:
+def generation_queue(project, mia) -> Queue:
     return make_queue(
         make_dataset(project, mia, ["Write me."], name="Written", slug="written", task="generation"),
         mia,
@@ -186,7 +186,7 @@ def test_an_emoji_of_many_parts_is_one_word_and_never_cut(bench_of, queue, ana):
     assert [piece for piece in pieces if piece.strip()] == [FAMILY, "in", FLAG, "!", KEY]
     page.evaluate("""() => { const [node] = document.querySelector("#utter [data-start]").childNodes;
       getSelection().setBaseAndExtent(node, 0, node, 3);
-      # within the first
+      // within the first
       utter.dispatchEvent(new MouseEvent("mouseup", { bubbles: true, altKey: true })); }""")
     keys(page, "1", "Enter")
     saved(page, 3)
@@ -203,7 +203,7 @@ def test_a_reload_brings_the_same_item_and_it_stays_in_hand(bench_of, single, an
     assert list(held.values_list("item__text", flat=True)) == [f"text {n}" for n in range(5)]
 
 
-def test_whoever_comes_back_goes_on_where_they_left(bench_of, single, ana):
+def test_an_annotator_who_returns_resumes_at_the_same_item(bench_of, single, ana):
     page = bench_of(ana, single)
     keys(page, "1")
     expect(page.locator("#utter")).to_have_text("text 1")
@@ -217,8 +217,8 @@ def test_whoever_comes_back_goes_on_where_they_left(bench_of, single, ana):
     expect(page.locator("#utter")).to_have_text("text 1")
 
 
-def test_an_empty_text_is_not_saved_and_the_page_says_what_is_missing(bench_of, writing, ana):
-    page = bench_of(ana, writing)
+def test_an_empty_text_is_not_saved_and_the_page_shows_what_is_missing(bench_of, generation_queue, ana):
+    page = bench_of(ana, generation_queue)
     expect(page.locator("#write")).to_be_focused()
 
     keys(page, "Escape", "Enter")

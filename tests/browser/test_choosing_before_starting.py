@@ -1,5 +1,5 @@
-"""A run or a sweep starts with what its page shows as chosen, also where somebody is quicker than the
-answer.
+"""A run or a sweep starts with the options that its page shows, even if a user is quicker than the
+response.
 """
 
 from __future__ import annotations

@@ -1,6 +1,4 @@
-"""A class with a threshold, as the launch form asks for it and as the pages of its run, evaluation and
-version tell it.
-"""
+"""A label with a threshold, on the launch form and on the pages of its run, evaluation, and version."""
 
 from __future__ import annotations
 
@@ -10,7 +8,7 @@ from playwright.sync_api import expect
 from lifecycle.modeling.evaluation.models import Evaluation
 from registry.catalog import actions as catalog
 from registry.catalog.models import ModelVersion
-from tests.support.browser import loaded_on_a_phone, shot, shuts_nobody_out
+from tests.support.browser import is_accessible, loaded_on_a_phone, shot
 from tests.support.jobs import run_ok
 from tests.support.registry import STATED, make_model
 from tests.support.training import make_run, make_snapshot
@@ -24,7 +22,7 @@ def run(project, mia):
     return make_run(make_snapshot(project, mia, copies=27), mia, accuracy=0.8, **WANTED)
 
 
-def test_a_class_is_chosen_on_the_form_and_the_run_says_what_is_wanted(opened, run, mia):
+def test_a_label_is_chosen_on_the_form_and_the_run_shows_its_goal(opened, run, mia):
     page = opened("/runs/launch/", mia)
 
     page.get_by_label("Label with a threshold").select_option("refund")
@@ -36,7 +34,7 @@ def test_a_class_is_chosen_on_the_form_and_the_run_says_what_is_wanted(opened, r
     expect(page.get_by_text("for refund, recall of at least 0.97; chosen after training")).to_be_visible()
 
 
-def test_the_pages_tell_it_to_everybody(opened, project, run, mia):
+def test_the_pages_that_show_the_threshold_are_accessible(opened, project, run, mia):
     catalog.register(model=make_model(project, mia), run=run, semver="1.0.0", actor=mia, stated=STATED)
     run_ok("default")
     test = Evaluation.objects.get(run=run, split="test")
@@ -49,6 +47,6 @@ def test_the_pages_tell_it_to_everybody(opened, project, run, mia):
     }
 
     for name, page in loaded_on_a_phone(opened, pages, mia):
-        shuts_nobody_out(page, name, both_schemes=True)
+        is_accessible(page, name, both_schemes=True)
         if "chooser" not in name and "launch" not in name:
             expect(page.get_by_text("card is predicted from").first).to_be_visible()

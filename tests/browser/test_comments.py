@@ -28,7 +28,7 @@ def queue(project, mia) -> Queue:
     return make_queue(make_dataset(project, mia, [TEXT, "two", "three"]), mia, schema=CLASSES, overlap=2)
 
 
-def say(queue, item, actor, text, **options) -> Comment:
+def add_comment(queue, item, actor, text, **options) -> Comment:
     return comment(queue_id=queue.uuid, actor=actor, item_id=item.uuid, text=text, **options)
 
 
@@ -60,7 +60,7 @@ def test_a_name_is_completed_by_keys_on_the_bench(open_bench, queue, ana, ben, r
     assert Notice.objects.count() == 2
 
 
-def test_a_name_that_means_nobody_is_told_in_the_dialog_and_nothing_is_lost(open_bench, queue, ana):
+def test_the_dialog_reports_an_unknown_name_and_keeps_the_text(open_bench, queue, ana):
     page = open_bench(ana)
 
     page.keyboard.press("Shift+C")
@@ -77,8 +77,8 @@ def test_a_name_that_means_nobody_is_told_in_the_dialog_and_nothing_is_lost(open
     expect(page.locator("#find")).to_be_focused()
 
 
-def test_a_passage_is_marked_and_what_was_written_to_somebody_is_answered(open_bench, queue, ana, ravi):
-    say(queue, queue_items(queue)[0], ravi, "@ana mind the fee.")
+def test_a_comment_quotes_the_selected_passage_and_a_mention_gets_a_reply(open_bench, queue, ana, ravi):
+    add_comment(queue, queue_items(queue)[0], ravi, "@ana mind the fee.")
     page = open_bench(ana)
     expect(page.locator("#talk")).to_contain_text("Ravi @ana mind the fee.")
 
@@ -124,7 +124,7 @@ def test_a_key_pressed_as_a_dialog_closes_is_heard(opened, queue, ana, ben, ravi
 def test_a_reviewer_comments_and_proposes_from_the_review_by_keys(opened, queue, ana, ben, ravi):
     item = queue_items(queue)[0]
     label_items(queue, {ana: ["fee_charged"], ben: ["card_arrival"]}, [item])
-    say(queue, item, ana, "The fee comes first.")
+    add_comment(queue, item, ana, "The fee comes first.")
     page = opened(f"/labeling/{queue.uuid}/review/", ravi)
     expect(page.locator("#talk")).to_contain_text("Annotator A The fee comes first.")
     is_legible(page, "review")
@@ -156,7 +156,7 @@ def test_a_reviewer_comments_and_proposes_from_the_review_by_keys(opened, queue,
 def test_the_page_of_comments_is_worked_through_by_keys(opened, queue, ana, ben, ravi, width, scheme):
     items = queue_items(queue)
     flag(queue_id=queue.uuid, actor=ben, item_id=items[1].uuid, text="Is this English?")
-    first = say(queue, items[0], ana, "Two intents.\nWhich counts, @ravi?", start=6, end=19)
+    first = add_comment(queue, items[0], ana, "Two intents.\nWhich counts, @ravi?", start=6, end=19)
     page = opened(f"/labeling/{queue.uuid}/comments/", ravi, width=width, scheme=scheme)
     expect(page.locator("[data-thread]")).to_have_count(2)
 
@@ -205,7 +205,7 @@ def test_proposals_stand_on_the_page_of_the_classes(opened, queue, ana, ben, mia
     is_legible(page, f"version-{width}")
 
 
-def test_the_bench_says_by_keys_what_changed_in_the_guideline(open_bench, queue, ana, mia):
+def test_the_bench_shows_guideline_changes_by_keyboard(open_bench, queue, ana, mia):
     page = open_bench(ana)
     make_schema(queue.dataset, mia, names=CLASSES, guideline="What was charged first decides.")
     move_queue(queue_id=queue.uuid, actor=mia)
@@ -244,17 +244,17 @@ def test_a_change_is_proposed_from_the_bench_by_keys_and_its_text_is_kept(open_b
 
 
 @pytest.mark.parametrize(
-    ("task", "told", "not_told"),
+    ("task", "listed", "not_listed"),
     [("ranking", "remove the last one", "find a label"), ("generation", "leave the text", "class map")],
 )
-def test_the_list_of_all_keys_tells_those_of_the_task(opened, project, mia, ana, task, told, not_told):
+def test_the_list_of_keys_shows_those_of_the_task(opened, project, mia, ana, task, listed, not_listed):
     rows = [{"prompt": "Which?", "responses": ["one", "two", "three"]}] if task == "ranking" else [TEXT]
     made = make_queue(make_dataset(project, mia, rows, task=task, slug=task), mia, schema=[], name=task)
     page = opened(f"/labeling/{made.uuid}/bench/", ana)
 
-    page.keyboard.press("Escape")  # leaves a text that is written
+    page.keyboard.press("Escape")  # leaves the text field
     page.keyboard.press("Shift+?")
 
-    expect(page.locator("#keys")).to_contain_text(told)
+    expect(page.locator("#keys")).to_contain_text(listed)
     expect(page.locator("#keys")).to_contain_text("propose a guideline change")
-    expect(page.locator("#keys")).not_to_contain_text(not_told)
+    expect(page.locator("#keys")).not_to_contain_text(not_listed)

@@ -1,5 +1,5 @@
-"""Better responses, orders, texts and dialogues by keys; what is saved names the responses as the file does,
-wherever they stood.
+"""Preference, ranking, generation, and chat by keyboard; saved values number the responses as in the file,
+whatever their order on the page.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def test_responses_are_ranked_best_first(bench_of, make, ana):
     page.keyboard.press(key["42"])
     page.keyboard.press("Backspace")
     page.keyboard.press(key["blue"])
-    page.keyboard.press(key["red"])  # the last one follows by itself
+    page.keyboard.press(key["red"])  # the last one is added automatically
     page.keyboard.press("Enter")
 
     saved(page, 1)
@@ -77,7 +77,7 @@ def test_responses_are_ranked_best_first(bench_of, make, ana):
     expect(page.locator("#ranks li:visible")).to_have_count(2)
 
 
-def test_a_text_is_written_beside_its_source(bench_of, make, ana):
+def test_a_response_is_written_beside_its_source(bench_of, make, ana):
     queue = make("generation", ["A long report.", "Another."])
     page = bench_of(queue, ana)
     expect(page.locator("#write")).to_be_focused()

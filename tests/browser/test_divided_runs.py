@@ -1,4 +1,4 @@
-"""Dividing the model among processes is asked for under More settings, and the run's page says that it is."""
+"""Sharding a model across processes is an option under More settings, and the run's page shows it."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 
 from lifecycle.modeling.evaluation import queries
 from lifecycle.runtime.engine.flips import Flip
-from tests.support.browser import SHOTS, intercept, loaded_on_a_phone, settled, shuts_nobody_out
+from tests.support.browser import SHOTS, intercept, is_accessible, loaded_on_a_phone, settled
 from tests.support.evaluations import channelled, evaluated, made_probes
 from tests.support.training import make_run
 
@@ -29,8 +29,8 @@ def answer(item, label):
     number = int(item.text.split()[2])
     sure = 0.55 + number % 43 / 100
     wrong = number % (3 if item.metadata.get("channel") == "phone" else 11) == 0
-    said = OTHER[label] if wrong else label
-    return {said: sure, OTHER[said]: 1 - sure}
+    predicted = OTHER[label] if wrong else label
+    return {predicted: sure, OTHER[predicted]: 1 - sure}
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def evaluation(project, mia):
     return measured
 
 
-def test_a_column_and_a_class_are_chosen_and_the_rows_of_a_group_open(opened, evaluation, mia):
+def test_a_column_and_a_label_are_chosen_and_the_rows_of_a_slice_open(opened, evaluation, mia):
     page = opened(f"/evaluations/{evaluation.uuid}/", mia)
 
     page.get_by_role("link", name="Slices", exact=True).click()
@@ -144,10 +144,10 @@ def test_the_pages_fit_and_can_be_read_by_everybody(opened, evaluation, mia):
     paths = {name: f"/evaluations/{evaluation.uuid}/{path}" for name, path in pages.items()}
 
     for name, page in loaded_on_a_phone(opened, paths, mia):
-        shuts_nobody_out(page, name, both_schemes=True)
+        is_accessible(page, name, both_schemes=True)
 
 
-def test_on_paper_a_page_says_what_it_is_about_and_nothing_is_cut_off(opened, evaluation, mia):
+def test_a_printed_page_identifies_its_evaluation_and_nothing_is_cut_off(opened, evaluation, mia):
     for name, path in {
         "report": "?classes=all",
         "groups": "slices/?column=metadata:channel&class=card",
@@ -162,14 +162,14 @@ def test_on_paper_a_page_says_what_it_is_about_and_nothing_is_cut_off(opened, ev
         page.set_viewport_size({"width": PAPER[0], "height": PAPER[1]})
         page.evaluate("dispatchEvent(new Event('beforeprint'))")
         expect(facts).to_be_visible()
-        for told in (
+        for fact in (
             evaluation.root_digest,
             evaluation.snapshot.digest,
             evaluation.report_digest,
             "by Mia",
             "requested by system",
         ):
-            expect(facts).to_contain_text(told)
+            expect(facts).to_contain_text(fact)
         expect(page.get_by_role("navigation", name="Parts of the evaluation")).to_be_hidden()
         assert page.evaluate(CUT) == []
         page.evaluate("dispatchEvent(new Event('afterprint'))")
@@ -191,4 +191,4 @@ def test_how_a_number_is_worked_out_is_reached_by_keys_and_fits(opened, evaluati
 
     expect(page).to_have_url(re.compile(r"/statistics/#ece$"))
     expect(page.locator("#ece h3")).to_be_in_viewport()
-    shuts_nobody_out(page, "statistics", both_schemes=True)
+    is_accessible(page, "statistics", both_schemes=True)

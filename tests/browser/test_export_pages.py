@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 from lifecycle.ground.jobs.models import Job
 from registry.ground.ledger.models import Event
 from tests.support import registry
-from tests.support.browser import loaded_on_a_phone, shuts_nobody_out
+from tests.support.browser import is_accessible, loaded_on_a_phone
 from tests.support.jobs import run_ok
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -54,7 +54,7 @@ def test_a_cancelled_export_can_be_started_again(opened, version, mia):
 def test_the_pages_fit_and_can_be_read_by_everybody(opened, version, mia):
     address = f"/models/versions/{version.uuid}/"
     for name, page in loaded_on_a_phone(opened, {"not made": address}, mia):
-        shuts_nobody_out(page, name, both_schemes=True)
+        is_accessible(page, name, both_schemes=True)
     registry.exported(version, mia).close()
     for name, page in loaded_on_a_phone(opened, {"made": address}, mia):
-        shuts_nobody_out(page, name, both_schemes=True)
+        is_accessible(page, name, both_schemes=True)

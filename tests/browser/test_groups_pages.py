@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.test_evaluation_pages import CUT, PAPER
-from tests.support.browser import loaded_on_a_phone, settled, shuts_nobody_out
+from tests.support.browser import is_accessible, loaded_on_a_phone, settled
 from tests.support.grouped import grouped_evaluation
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -41,7 +41,7 @@ def test_three_groups_and_the_fairness_of_a_label_fit_can_be_read_by_everybody_a
     paths = {name: f"/evaluations/{evaluation.uuid}/{path}" for name, path in pages.items()}
 
     for name, page in loaded_on_a_phone(opened, paths, mia):
-        shuts_nobody_out(page, name, both_schemes=True)
+        is_accessible(page, name, both_schemes=True)
     page = opened(f"/evaluations/{evaluation.uuid}/{shown}", mia)
     page.emulate_media(media="print")
     page.set_viewport_size({"width": PAPER[0], "height": PAPER[1]})

@@ -26,7 +26,7 @@ def answers() -> list[tuple[str, str]]:
 
 
 def saved(page: Page, done: int) -> None:
-    """The head says how many answers are saved or on their way, and nothing is on its way any more."""
+    """The header counts annotations, and all of them are saved."""
     expect(page.locator("#n")).to_have_text(str(done))
     expect(page.locator("#bench")).to_have_attribute("data-unsaved", "0")
 
@@ -63,7 +63,7 @@ def test_a_question_mark_in_a_name_is_typed_like_its_other_characters(open_bench
     assert answers() == [("text 0", "reverted_payment?")]
 
 
-def test_enter_accepts_the_highlighted_class_and_the_guideline_follows(open_bench, ana):
+def test_enter_accepts_the_highlighted_label_and_the_guideline_follows(open_bench, ana):
     page = open_bench(ana)
 
     page.keyboard.press("ArrowDown")
@@ -74,7 +74,7 @@ def test_enter_accepts_the_highlighted_class_and_the_guideline_follows(open_benc
     assert answers() == [("text 0", "atm_support")]
 
 
-def test_undo_brings_the_item_back_with_its_class_preselected(open_bench, ana):
+def test_undo_returns_the_item_with_its_label_preselected(open_bench, ana):
     page = open_bench(ana)
     page.keyboard.press("3")
     saved(page, 1)

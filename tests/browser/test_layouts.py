@@ -52,7 +52,7 @@ def test_no_page_breaks_cuts_or_covers_its_words(opened, burning, omar, mia, lee
         for width in WIDTHS:
             shown_as(page, width, "light")
             settled(page)
-            found += [(path, width, told) for told in flaws(page)]
+            found += [(path, width, flaw) for flaw in flaws(page)]
 
     assert found == []
 

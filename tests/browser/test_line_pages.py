@@ -9,7 +9,7 @@ from lifecycle.ground.jobs import actions as jobs
 from lifecycle.ground.jobs.rules import Device, Priority
 from lifecycle.modeling.training import actions
 from lifecycle.modeling.training.models import Run, Sweep
-from tests.support.browser import loaded_on_a_phone, shuts_nobody_out
+from tests.support.browser import is_accessible, loaded_on_a_phone
 from tests.support.training import make_base, make_snapshot
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -27,7 +27,9 @@ def base(snapshot, mia):
 
 @pytest.fixture
 def launch(snapshot, base, mia):
-    return lambda **said: actions.launch(snapshot=snapshot, base=base, strategy="lora", actor=mia, **said)
+    return lambda **options: actions.launch(
+        snapshot=snapshot, base=base, strategy="lora", actor=mia, **options
+    )
 
 
 def test_a_waiting_run_is_moved_on_its_page_and_on_the_page_of_jobs(opened, launch, mia):
@@ -49,7 +51,7 @@ def test_a_waiting_run_is_moved_on_its_page_and_on_the_page_of_jobs(opened, laun
 
 def test_a_run_is_launched_for_a_gpu_and_waits_for_one(opened, launch, snapshot, mia):
     jobs.announce(["training"], Device.GPU)
-    page = opened(f"/runs/launch/?snapshot={snapshot.uuid}", mia)
+    page = opened(f"/runs/launch/?dataset_version={snapshot.uuid}", mia)
 
     page.get_by_label("Device").select_option("GPU")
     page.get_by_label("Priority").select_option("Later")
@@ -75,17 +77,17 @@ def test_pages_of_what_waits_fit_and_can_be_read_by_everybody(opened, launch, sn
     }
     paths |= {
         "list": "/runs/",
-        "launch": f"/runs/launch/?snapshot={snapshot.uuid}",
+        "launch": f"/runs/launch/?dataset_version={snapshot.uuid}",
         "sweep": "/runs/sweeps/new/",
     }
 
     for name, page in loaded_on_a_phone(
         opened, {f"waiting-{name}": path for name, path in paths.items()}, mia
     ):
-        shuts_nobody_out(page, name)
+        is_accessible(page, name)
 
 
-def test_a_sweep_is_started_behind_single_runs_unless_somebody_says_otherwise(opened, base, mia):
+def test_a_sweep_has_lower_priority_than_single_runs_by_default(opened, base, mia):
     page = opened("/runs/sweeps/new/", mia)
 
     expect(page.get_by_label("Priority")).to_have_value("later")

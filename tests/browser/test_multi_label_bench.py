@@ -1,4 +1,4 @@
-"""Any number of classes per text, by keys: digits and found names tick, Enter saves."""
+"""Any number of labels per text by keyboard: digits and found names select, Enter saves."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_digits_and_found_names_tick_and_enter_saves(open_bench, queue, ana):
     assert ticked(queue) == [["card", "travel"]]
 
 
-def test_no_class_at_all_needs_a_second_enter(open_bench, queue, ana):
+def test_an_empty_label_set_needs_a_second_enter(open_bench, queue, ana):
     page = open_bench(ana)
 
     page.keyboard.press("Enter")

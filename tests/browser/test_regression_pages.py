@@ -10,8 +10,8 @@ from playwright.sync_api import expect
 from datasets_app.queues.models import Annotation
 from lifecycle.modeling.evaluation import queries
 from tests.support import regression
-from tests.support.browser import loaded_on_a_phone, shuts_nobody_out
-from tests.support.labeling import make_dataset, make_queue, queue_items, say
+from tests.support.browser import is_accessible, loaded_on_a_phone
+from tests.support.labeling import annotate, make_dataset, make_queue, queue_items
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -61,11 +61,11 @@ def test_the_slider_is_moved_and_saved_by_keys(opened, queue, ana):
 
 def test_the_bench_and_the_review_can_be_read_by_everybody(opened, queue, ana, ben, ravi):
     bench = opened(f"/labeling/{queue.uuid}/bench/", ana)
-    shuts_nobody_out(bench, "regression-bench", both_schemes=True)
+    is_accessible(bench, "regression-bench", both_schemes=True)
     for person, number in ((ana, 2.0), (ben, 4.5)):
-        say(queue, person, queue_items(queue)[0], {"number": number})
+        annotate(queue, person, queue_items(queue)[0], {"number": number})
 
-    shuts_nobody_out(opened(f"/labeling/{queue.uuid}/review/", ravi), "regression-review", both_schemes=True)
+    is_accessible(opened(f"/labeling/{queue.uuid}/review/", ravi), "regression-review", both_schemes=True)
 
 
 @pytest.mark.engine
@@ -84,7 +84,7 @@ def test_the_pages_of_what_is_measured_can_be_read_by_everybody(opened, project,
     }
 
     for name, page in loaded_on_a_phone(opened, paths, mia):
-        shuts_nobody_out(page, name, both_schemes=True)
+        is_accessible(page, name, both_schemes=True)
     page.goto(f"/evaluations/{second.uuid}/items/")
     page.get_by_label("Order").select_option("low")
     page.wait_for_url(lambda url: "sort=low" in url)

@@ -1,4 +1,4 @@
-"""Review of answers that are more than one class: accepted, merged, ticked and marked anew by keys."""
+"""Review of annotations other than a single label: accepted, merged, and edited by keyboard."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 from datasets_app.queues.queries.decisions import standing
 from datasets_app.schemas.queries.labels import names_in
 from lifecycle.runtime.task_types.values import rename
-from tests.support.labeling import make_annotator, make_dataset, make_queue, queue_items, say
+from tests.support.labeling import annotate, make_annotator, make_dataset, make_queue, queue_items
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 TEXT = "Anna Keller works at Siemens in Munich."
@@ -30,14 +30,14 @@ def spans(project, mia, ana):
         make_dataset(project, mia, [TEXT], task="spans"), mia, schema=["PER", "ORG", "LOC"], overlap=3
     )
     (item,) = queue_items(queue)
-    say(queue, ana, item, {"spans": [span("Anna Keller", "PER"), span("Siemens", "ORG")]})
-    say(
+    annotate(queue, ana, item, {"spans": [span("Anna Keller", "PER"), span("Siemens", "ORG")]})
+    annotate(
         queue,
         make_annotator(project, "ben"),
         item,
         {"spans": [span("Anna Keller", "PER"), span("Munich", "LOC")]},
     )
-    say(
+    annotate(
         queue,
         make_annotator(project, "cem"),
         item,
@@ -46,7 +46,7 @@ def spans(project, mia, ana):
     return queue
 
 
-def test_what_most_marked_is_accepted_with_one_key(opened, spans, ravi):
+def test_the_majority_spans_are_accepted_with_one_key(opened, spans, ravi):
     page = opened(f"/labeling/{spans.uuid}/review/", ravi)
 
     page.keyboard.press("m")
@@ -59,10 +59,10 @@ def test_what_most_marked_is_accepted_with_one_key(opened, spans, ravi):
     ]
 
 
-def test_a_reviewer_marks_another_answer_and_says_why(opened, spans, ravi):
+def test_a_reviewer_selects_other_spans_and_gives_a_reason(opened, spans, ravi):
     page = opened(f"/labeling/{spans.uuid}/review/", ravi)
 
-    page.keyboard.press("1")  # shows what A marked: two spans
+    page.keyboard.press("1")  # shows A's annotation: two spans
     expect(page.locator("#marked tr")).to_have_count(2)
     page.keyboard.press("o")
     for key in ("Tab", "Backspace", "Enter"):  # without Anna
@@ -80,8 +80,8 @@ def test_ticked_classes_are_decided(opened, project, mia, ana, ravi):
         make_dataset(project, mia, ["one"], task="multi_label"), mia, schema=["a", "b", "c"], overlap=2
     )
     (item,) = queue_items(queue)
-    say(queue, ana, item, {"labels": ["a"]})
-    say(queue, make_annotator(project, "ben"), item, {"labels": ["b"]})
+    annotate(queue, ana, item, {"labels": ["a"]})
+    annotate(queue, make_annotator(project, "ben"), item, {"labels": ["b"]})
     page = opened(f"/labeling/{queue.uuid}/review/", ravi)
 
     page.get_by_label("c", exact=True).check()
@@ -96,8 +96,8 @@ def test_a_reviewer_chooses_between_two_responses(opened, project, mia, ana, rav
     content = {"prompt": "Two and two?", "responses": ["Four.", "Five."]}
     queue = make_queue(make_dataset(project, mia, [content], task="preference"), mia, schema=[], overlap=2)
     (item,) = queue_items(queue)
-    say(queue, ana, item, {"choice": "first"})
-    say(queue, make_annotator(project, "ben"), item, {"choice": "tie"})
+    annotate(queue, ana, item, {"choice": "first"})
+    annotate(queue, make_annotator(project, "ben"), item, {"choice": "tie"})
     page = opened(f"/labeling/{queue.uuid}/review/", ravi)
     expect(page.locator(".sides article").nth(1)).to_contain_text("Five.")
 
@@ -114,8 +114,8 @@ def test_a_reviewer_writes_another_text(opened, project, mia, ana, ravi):
         make_dataset(project, mia, ["A long report."], task="generation"), mia, schema=[], overlap=2
     )
     (item,) = queue_items(queue)
-    say(queue, ana, item, {"text": "Report."})
-    say(queue, make_annotator(project, "ben"), item, {"text": "A report."})
+    annotate(queue, ana, item, {"text": "Report."})
+    annotate(queue, make_annotator(project, "ben"), item, {"text": "A report."})
     page = opened(f"/labeling/{queue.uuid}/review/", ravi)
 
     page.get_by_label("Another text").fill("The report, in short.")

@@ -1,6 +1,4 @@
-"""People are asked from the comparison of two models that write texts, and everybody can read where it
-stands.
-"""
+"""A human evaluation starts from the comparison of two generation models, and its pages are accessible."""
 
 from __future__ import annotations
 
@@ -11,7 +9,7 @@ from datasets_app.queues.actions.managing import close_queue
 from lifecycle.modeling.evaluation import actions, queries
 from lifecycle.modeling.evaluation.models import SideBySide
 from tests.lifecycle.modeling.evaluation.test_side_by_side import choose
-from tests.support.browser import loaded_on_a_phone, shuts_nobody_out
+from tests.support.browser import is_accessible, loaded_on_a_phone
 from tests.support.generation import generation_snapshot, make_decoder, make_generation_run
 from tests.support.jobs import run_ok
 
@@ -52,15 +50,15 @@ def test_people_are_asked_and_choose_by_keys(opened, pair, mia, ana):
 
 def test_the_pages_fit_and_can_be_read_by_everybody(opened, pair, mia, ana):
     states = {}
-    for name in ("importing", "ready", "waiting", "told"):
+    for name in ("importing", "ready", "waiting", "closed"):
         states[name] = actions.ask_people(first=pair[0], second=pair[1], actor=mia, pairs=10)
         if name != "importing":
             run_ok("default")
-        if name in ("waiting", "told"):
+        if name in ("waiting", "closed"):
             states[name] = actions.open_side_by_side(side_id=states[name].uuid, actor=mia)
         if name == "waiting":
             choose(states[name], ana, "first", most=4)
-        if name == "told":
+        if name == "closed":
             choose(states[name], ana, "second", most=8)
             close_queue(queue_id=states[name].queue.uuid, actor=mia)
     states["importing"] = actions.ask_people(first=pair[0], second=pair[1], actor=mia, pairs=10)
@@ -70,4 +68,4 @@ def test_the_pages_fit_and_can_be_read_by_everybody(opened, pair, mia, ana):
     paths["side-by-side-compare"] = f"/evaluations/compare/?a={pair[0].uuid}&b={pair[1].uuid}"
 
     for name, page in loaded_on_a_phone(opened, paths, mia):
-        shuts_nobody_out(page, name)
+        is_accessible(page, name)

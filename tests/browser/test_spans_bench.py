@@ -30,8 +30,8 @@ def queue(project, mia) -> Queue:
     )
 
 
-def marked(queue: Queue) -> list[list[tuple[str, str]]]:
-    """What each item's newest answer marks, as (words, class)."""
+def annotated_spans(queue: Queue) -> list[list[tuple[str, str]]]:
+    """The spans of each item's latest annotation, as (text, label)."""
     names = names_in(queue.schema)
     found = []
     for answer in decisions.standing_answers().select_related("item").order_by("item_id"):
@@ -50,7 +50,7 @@ def keys(page, *pressed: str) -> None:
         page.keyboard.press(key)
 
 
-def test_words_are_marked_and_saved_without_a_mouse(open_bench, queue, ana):
+def test_spans_are_selected_and_saved_without_a_mouse(open_bench, queue, ana):
     page = open_bench(ana)
 
     keys(page, "ArrowRight", "ArrowRight", "Shift+ArrowRight", "1")  # Maria Keller
@@ -61,7 +61,7 @@ def test_words_are_marked_and_saved_without_a_mouse(open_bench, queue, ana):
     keys(page, "End", "ArrowLeft", "3", "Enter")  # Acme, without the full stop
 
     saved(page, 1)
-    assert marked(queue) == [[("Maria Keller", "PERSON"), ("£1,250.00", "AMOUNT"), ("Acme", "ORG")]]
+    assert annotated_spans(queue) == [[("Maria Keller", "PERSON"), ("£1,250.00", "AMOUNT"), ("Acme", "ORG")]]
 
 
 def test_a_span_is_retyped_resized_and_removed_by_keys(open_bench, queue, ana):
@@ -75,7 +75,7 @@ def test_a_span_is_retyped_resized_and_removed_by_keys(open_bench, queue, ana):
     keys(page, "Shift+Tab", "Backspace", "Enter")
 
     saved(page, 1)
-    assert marked(queue) == [[("Acme", "ORG")]]
+    assert annotated_spans(queue) == [[("Acme", "ORG")]]
 
 
 def test_offsets_arrive_as_code_points(open_bench, queue, ana):
@@ -114,10 +114,10 @@ def test_a_suggested_span_is_kept_only_when_it_is_taken(open_bench, queue, ana):
     keys(page, "Enter")
 
     saved(page, 1)
-    assert marked(queue) == [[("Maria Keller", "PERSON")]]
+    assert annotated_spans(queue) == [[("Maria Keller", "PERSON")]]
 
 
-def test_the_mouse_marks_whole_words(open_bench, queue, ana):
+def test_the_mouse_selects_whole_words(open_bench, queue, ana):
     page = open_bench(ana)
     first, last = (page.locator(f"#utter [data-start='{start}']").bounding_box() for start in (10, 16))
 
@@ -129,7 +129,7 @@ def test_the_mouse_marks_whole_words(open_bench, queue, ana):
     page.locator("#save").click()
 
     saved(page, 1)
-    assert marked(queue) == [[("Maria Keller", "PERSON")]]
+    assert annotated_spans(queue) == [[("Maria Keller", "PERSON")]]
 
 
 def test_overlapping_spans_are_kept_and_an_undone_answer_comes_back(open_bench, queue, ana):
@@ -137,7 +137,7 @@ def test_overlapping_spans_are_kept_and_an_undone_answer_comes_back(open_bench, 
     keys(page, "ArrowRight", "ArrowRight", "Shift+ArrowRight", "1")
     keys(page, "ArrowLeft", "ArrowRight", "3", "Enter")  # Keller alone, inside
     saved(page, 1)
-    assert marked(queue) == [[("Maria Keller", "PERSON"), ("Keller", "ORG")]]
+    assert annotated_spans(queue) == [[("Maria Keller", "PERSON"), ("Keller", "ORG")]]
 
     keys(page, "Shift+U")
 

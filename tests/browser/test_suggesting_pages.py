@@ -9,7 +9,7 @@ from datasets_app.assist import embeddings
 from datasets_app.assist import learning as program
 from datasets_app.assist.actions.learning import learn
 from lifecycle.ground.compute.child import Result
-from tests.support.browser import loaded_on_a_phone, shuts_nobody_out
+from tests.support.browser import is_accessible, loaded_on_a_phone
 from tests.support.jobs import run_ok
 from tests.support.labeling import add_items, answer, make_queue, queue_items
 from tests.support.training import make_run, make_snapshot
@@ -44,7 +44,7 @@ def test_the_pages_fit_and_can_be_read_by_everybody(opened, queue, mia):
     for name, page in loaded_on_a_phone(
         opened, {"queue": f"/labeling/{queue.uuid}/", "suggest": suggest}, mia
     ):
-        shuts_nobody_out(page, name)
+        is_accessible(page, name)
 
 
 def test_a_model_is_chosen_and_its_job_is_watched(opened, queue, mia):

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from lifecycle.modeling.training.models import Sweep
-from tests.support.browser import loaded_on_a_phone, shuts_nobody_out
+from tests.support.browser import is_accessible, loaded_on_a_phone
 from tests.support.sweeps import make_sweep, run_trials
 from tests.support.training import make_base, make_snapshot
 
@@ -54,7 +54,7 @@ def test_the_pages_of_each_state_fit_and_can_be_read_by_everybody(opened, snapsh
     paths |= {"sweep-new": "/runs/sweeps/new/", "sweep-list": "/runs/sweeps/", "sweep-runs": "/runs/"}
 
     for name, page in loaded_on_a_phone(opened, paths, mia):
-        shuts_nobody_out(page, name)
+        is_accessible(page, name)
 
 
 def test_the_best_settings_fill_the_launch_form(opened, snapshot, mia):

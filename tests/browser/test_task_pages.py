@@ -16,7 +16,7 @@ from lifecycle.modeling.evaluation.models import Analysis
 from lifecycle.modeling.evaluation.task_types.generation.rows import ENTRY as ROWS
 from lifecycle.modeling.evaluation.task_types.multi_label.page import most_mistaken
 from lifecycle.modeling.evaluation.task_types.spans.rows import every
-from tests.support.browser import loaded_on_a_phone, settled, shuts_nobody_out
+from tests.support.browser import is_accessible, loaded_on_a_phone, settled
 from tests.support.generation import chat_snapshot, make_decoder, make_generation_run
 from tests.support.jobs import run_ok
 from tests.support.probes import items_of, measured
@@ -67,12 +67,12 @@ def test_the_words_of_a_label_are_chosen(opened, project, mia, monkeypatch):
 
 # ── Spans ───────────────────────────────────────────────────────────────────
 @pytest.fixture
-def marked(project, mia):
+def spans_evaluation(project, mia):
     return queries.latest_evaluation(make_run(spans_snapshot(project, mia), mia, accuracy=0.5), "test")
 
 
-def test_a_kind_of_mistake_opens_its_texts_with_both_spans_and_goes_to_a_queue(opened, marked, mia):
-    page = opened(f"/evaluations/{marked.uuid}/", mia)
+def test_a_kind_of_mistake_opens_its_texts_with_both_spans_and_goes_to_a_queue(opened, spans_evaluation, mia):
+    page = opened(f"/evaluations/{spans_evaluation.uuid}/", mia)
 
     page.locator('main a[href*="kind=boundary"]').first.click()
 
@@ -82,8 +82,10 @@ def test_a_kind_of_mistake_opens_its_texts_with_both_spans_and_goes_to_a_queue(o
     expect(page).to_have_url(re.compile("item="))
 
 
-def test_from_which_confidence_on_spans_are_kept_is_chosen_for_any_label_or_one(opened, marked, mia):
-    page = opened(f"/evaluations/{marked.uuid}/threshold/", mia)
+def test_from_which_confidence_on_spans_are_kept_is_chosen_for_any_label_or_one(
+    opened, spans_evaluation, mia
+):
+    page = opened(f"/evaluations/{spans_evaluation.uuid}/threshold/", mia)
 
     page.locator("input[name=target]").fill("0.6")
     page.locator("input[name=target]").press("Enter")
@@ -94,15 +96,15 @@ def test_from_which_confidence_on_spans_are_kept_is_chosen_for_any_label_or_one(
     expect(page.locator("input[name=target]")).to_have_value("0.6")
 
 
-def test_the_words_around_a_span_are_reached_from_its_row(opened, marked, mia, monkeypatch):
+def test_the_words_around_a_span_are_reached_from_its_row(opened, spans_evaluation, mia, monkeypatch):
     one = {"answer": "thing", "confidence": 0.9, "log_odds": 2.0, "empty": 0.1, "found": 5}
     parts = [one | {"start": 3, "end": 5, "words": [{"start": 0, "end": 2, "effect": 1.5}]}]
     monkeypatch.setattr(warm, "explain", lambda *_: {"parts": parts})
-    for row in every(queries.rows_of(marked)):
+    for row in every(queries.rows_of(spans_evaluation)):
         if row.found:
-            actions.analyse(evaluation=marked, kind=Analysis.Kind.WORDS, actor=mia, item=row.item)
+            actions.analyse(evaluation=spans_evaluation, kind=Analysis.Kind.WORDS, actor=mia, item=row.item)
     run_ok("default")
-    page = opened(f"/evaluations/{marked.uuid}/items/?kind=exact", mia)
+    page = opened(f"/evaluations/{spans_evaluation.uuid}/items/?kind=exact", mia)
 
     page.locator('a[href*="/attribution/?item="]').first.click()
 
@@ -194,4 +196,4 @@ def test_long_turns_open_on_demand_and_people_choose_between_two_dialogues(opene
     ):
         for each in bench.locator("details:has(p.written) summary").all()[:3]:
             each.click()
-        shuts_nobody_out(bench, name)
+        is_accessible(bench, name)

@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 from datasets_app.datasets import actions
 from datasets_app.queues.models import Queue
 from datasets_app.schemas.actions.proposals import propose_change
-from tests.support.browser import loaded_on_a_phone, shuts_nobody_out
+from tests.support.browser import is_accessible, loaded_on_a_phone
 from tests.support.jobs import run_ok
 from tests.support.labeling import decided_dataset, make_dataset, make_schema
 from tests.support.snapshots import freeze
@@ -61,10 +61,10 @@ def test_the_pages_fit_and_can_be_read_by_everybody(opened, dataset, ravi):
     pages |= {"open": f"/labeling/datasets/{dataset.uuid}/open/?item={ticked}"}
 
     for name, page in loaded_on_a_phone(opened, pages, ravi):
-        shuts_nobody_out(page, name, both_schemes=True)
+        is_accessible(page, name, both_schemes=True)
 
 
-def test_the_pages_of_a_queue_a_slice_and_its_snapshot_fit(opened, project, mia):
+def test_the_pages_of_a_queue_a_slice_and_its_dataset_version_fit(opened, project, mia):
     dataset = decided_dataset(
         project, mia, [(f"{word} {n}", word) for word in ("card", "cash") for n in range(8)], manager=mia
     )
@@ -83,4 +83,4 @@ def test_the_pages_of_a_queue_a_slice_and_its_snapshot_fit(opened, project, mia)
     }
 
     for name, page in loaded_on_a_phone(opened, pages, mia):
-        shuts_nobody_out(page, name, both_schemes=True)
+        is_accessible(page, name, both_schemes=True)

@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 from lifecycle.modeling.training import actions
 from lifecycle.modeling.training.models import BaseModel, Run
 from tests.lifecycle.modeling.training.test_train_on import REPORT
-from tests.support.browser import loaded_on_a_phone, shuts_nobody_out
+from tests.support.browser import is_accessible, loaded_on_a_phone
 from tests.support.training import make_run, make_snapshot, write_base
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -44,10 +44,10 @@ def test_the_pages_fit_and_can_be_read_by_everybody(opened, first, mia, tmp_path
     run.save()
     paths = {
         "train-on-run": f"/runs/{run.uuid}/",
-        "train-on-launch": f"/runs/launch/?snapshot={first.snapshot.uuid}&base={base.uuid}",
-        "train-on-waiting": f"/runs/launch/?snapshot={first.snapshot.uuid}&base={waiting.uuid}",
+        "train-on-launch": f"/runs/launch/?dataset_version={first.snapshot.uuid}&base={base.uuid}",
+        "train-on-waiting": f"/runs/launch/?dataset_version={first.snapshot.uuid}&base={waiting.uuid}",
         "train-on-bases": "/runs/bases/",
     }
 
     for name, page in loaded_on_a_phone(opened, paths, mia):
-        shuts_nobody_out(page, name)
+        is_accessible(page, name)

@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 from lifecycle.modeling.training import actions
 from lifecycle.modeling.training.models import Run
 from lifecycle.runtime.engine.memory import Parts
-from tests.support.browser import loaded_on_a_phone, shuts_nobody_out
+from tests.support.browser import is_accessible, loaded_on_a_phone
 from tests.support.training import finish_run, make_run, make_snapshot
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -35,7 +35,7 @@ def test_a_strategy_brings_its_own_settings_and_starts_a_run(opened, first, mia)
     expect(page.get_by_text("width 12, dropout 0.1")).to_be_visible()
 
 
-def test_a_run_is_run_again_and_told_to_be_the_same(opened, first, mia):
+def test_a_reproduced_run_is_reported_as_identical(opened, first, mia):
     page = opened(f"/runs/{first.uuid}/", mia)
 
     page.get_by_role("button", name="Reproduce").click()
@@ -80,12 +80,12 @@ def test_the_pages_of_a_paused_run_and_of_one_that_ended_early_fit(opened, first
     settings.TRAINING_IMAGE = "registry.example.org/lifecycle:1.4"
     paused, early = (actions.reproduce(run_id=first.uuid, actor=mia) for _ in range(2))
     actions.pause(run_id=paused.uuid, actor=mia)
-    said = "The loss became NaN at step 43. The weights of step 40, the best earlier step, are used."
+    explanation = "The loss became NaN at step 43. The weights of step 40, the best earlier step, are used."
     finish_run(
         early,
         error={
             "code": "nan_loss",
-            "message": said,
+            "message": explanation,
             "next_step": "Lower both learning rates, and start a new run.",
         },
     )
@@ -93,11 +93,11 @@ def test_the_pages_of_a_paused_run_and_of_one_that_ended_early_fit(opened, first
     paths = {"run-paused": f"/runs/{paused.uuid}/", "run-early": f"/runs/{early.uuid}/"}
 
     for name, page in loaded_on_a_phone(opened, paths, mia):
-        shuts_nobody_out(page, name, both_schemes=True)
+        is_accessible(page, name, both_schemes=True)
 
 
 def parts_event():
-    """As the engine tells of a run for which memory ran out."""
+    """As the engine reports a run that ran out of memory."""
     return {
         "seq": 99,
         "at": "2026-11-24T12:00:00+00:00",
@@ -114,4 +114,4 @@ def test_the_pages_fit_and_can_be_read_by_everybody(opened, first, mia, settings
     paths = {"launch": "/runs/launch/?strategy=fast_lora", "run": f"/runs/{first.uuid}/", "overlay": overlay}
 
     for name, page in loaded_on_a_phone(opened, paths, mia):
-        shuts_nobody_out(page, name, both_schemes=True)
+        is_accessible(page, name, both_schemes=True)

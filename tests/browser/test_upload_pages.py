@@ -1,4 +1,4 @@
-"""A dry run's page in Debian's Chromium: nothing is asked anew until somebody chooses something."""
+"""A dry run's page in Debian's Chromium: it sends no request until a user changes an option."""
 
 from __future__ import annotations
 

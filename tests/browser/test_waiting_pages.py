@@ -31,7 +31,7 @@ def test_the_second_split_appears_once_it_is_measured(opened, project, mia):
 def test_the_form_follows_once_the_model_is_ready(opened, project, mia, tmp_path):
     run = make_run(make_snapshot(project, mia), mia, splits=())
     base = training.add_run_base(run=run, actor=mia)
-    page = opened(f"/runs/launch/?snapshot={run.snapshot.uuid}&base={base.uuid}", mia)
+    page = opened(f"/runs/launch/?dataset_version={run.snapshot.uuid}&base={base.uuid}", mia)
     expect(page.get_by_role("heading", name=f"{base.name} is being prepared")).to_be_visible()
     Job.objects.filter(subject_uuid=base.uuid).update(stage="Merging weights")
     expect(page.get_by_text("Merging weights")).to_be_visible()

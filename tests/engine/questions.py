@@ -69,7 +69,7 @@ TALKS = [
 
 
 def write_talks(path, talks, left_out=()):
-    """Dialogues as rows, and behind them lines that are none."""
+    """Chats as rows, followed by lines that aren't chats."""
     rows = [
         {
             "id": f"{number:064x}",

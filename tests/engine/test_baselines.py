@@ -1,4 +1,4 @@
-"""What a model must beat: of one class among several a text, and of spans in a dictionary."""
+"""Baselines: a regression for multi-label, and a dictionary for spans."""
 
 from collections import Counter, defaultdict
 
@@ -20,9 +20,9 @@ def rows_of(texts, targets):
     return Rows(tuple(map(str, range(len(texts)))), tuple(texts), tuple(targets))
 
 
-# ── Several classes a text ──────────────────────────────────────────────────
+# ── Multi-label ─────────────────────────────────────────────────────────────
 @pytest.mark.parametrize("classes", [1, 2])
-def test_the_only_class_is_answered_as_a_regression_of_its_own_does(classes):
+def test_the_only_label_is_predicted_as_by_a_regression_of_its_own(classes):
     random = np.random.default_rng(4)
     known, asked = random.normal(size=(300, 5)), random.normal(size=(40, 5))
     truth = known[:, :classes] + random.normal(size=(300, classes)) > 0.2
@@ -53,8 +53,8 @@ def every_length(train, texts):
     """The dictionary as its docstring has it: at each word every length is tried."""
     words_of = of_spans.WORD.findall
     known, seen = defaultdict(Counter), Counter()
-    for text, marked in zip(train.texts, train.targets, strict=True):
-        for start, end, label in marked.spans:
+    for text, target in zip(train.texts, train.targets, strict=True):
+        for start, end, label in target.spans:
             known[tuple(words_of(text[start:end]))][label] += 1
     longest = max(map(len, known), default=0)
     for words in map(words_of, train.texts):
@@ -121,9 +121,9 @@ def test_a_dictionary_finds_what_trying_every_length_finds(seed):
 
 def test_the_longest_span_counts_and_of_its_classes_the_most_frequent():
     texts = ["In New York.", "New York City, New York", "York", "New York"]
-    marked = [((3, 11, 0),), ((0, 13, 1), (15, 23, 0)), (), ((0, 8, 2),)]
+    targets = [((3, 11, 0),), ((0, 13, 1), (15, 23, 0)), (), ((0, 8, 2),)]
 
-    found = of_spans.dictionary(rows_of(texts, map(Marked, marked)))(
+    found = of_spans.dictionary(rows_of(texts, map(Marked, targets)))(
         rows_of(["York, New York City and New York", ""], ())
     )
 

@@ -224,7 +224,7 @@ def test_label_sets_are_compared_on_the_shared_labels(run_folder, train_here, tm
     assert result["forgetting"]["labels"] == 2
 
 
-def test_nothing_is_measured_where_no_class_is_known_to_both(run_folder, train_here, tmp_path, tiny_base):
+def test_nothing_is_measured_without_a_common_label(run_folder, train_here, tmp_path, tiny_base):
     first = run_folder("first", rows=SETS, task="multi_label", epochs=1)
     train_here(first)
     base = merged(tmp_path, train_here, first / "artifact", tiny_base)
@@ -244,7 +244,7 @@ def test_nothing_is_measured_where_no_class_is_known_to_both(run_folder, train_h
     assert (result["status"], "forgetting" in result) == ("succeeded", False)
 
 
-def test_marked_parts_keep_their_head_and_are_measured(run_folder, train_here, tmp_path, tiny_base):
+def test_a_span_model_keeps_its_head_and_is_measured(run_folder, train_here, tmp_path, tiny_base):
     first = run_folder("first", **SPANS)
     for split in ("train", "validation"):
         write(first / f"{split}.jsonl", TEXTS)

@@ -1,4 +1,4 @@
-"""One class a text, where one class is the answer from a threshold on that was chosen on validation."""
+"""Single label, where one label is predicted from a threshold on that was chosen on validation."""
 
 from __future__ import annotations
 
@@ -43,18 +43,18 @@ def rows(positives, negatives):
 
 
 # ── Deciding ────────────────────────────────────────────────────────────────
-def test_the_class_answers_from_its_threshold_on_and_below_it_the_likeliest_other_does():
+def test_the_label_is_predicted_from_its_threshold_on_and_below_it_the_likeliest_other():
     decided = deciding.decide(SHARES, Cut(2, 0.3))
 
     assert decided.tolist() == [2, 0, 2, 2, 0]
     assert deciding.confidence(SHARES, decided).tolist() == [0.3, 0.5, 0.7, 0.3, 0.6]
 
 
-def test_a_high_threshold_keeps_a_class_from_answering_although_it_is_the_likeliest():
+def test_a_high_threshold_rejects_a_label_although_it_is_the_likeliest():
     assert deciding.decide(SHARES, Cut(2, 0.8)).tolist() == [0, 0, 1, 1, 0]
 
 
-def test_without_a_threshold_the_likeliest_class_answers():
+def test_without_a_threshold_the_likeliest_label_is_predicted():
     assert deciding.decide(SHARES).tolist() == SHARES.argmax(axis=1).tolist()
 
 
@@ -94,7 +94,7 @@ def test_where_no_threshold_has_the_precision_the_most_precise_one_is_chosen_and
     assert (found.reached, found.is_met) == (0.75, False)
 
 
-def test_with_few_rows_of_the_class_there_is_no_threshold_and_the_likeliest_class_answers():
+def test_with_few_rows_of_the_label_there_is_no_threshold_and_the_likeliest_label_is_predicted():
     probabilities, truth = rows([0.6] * 11 + [0.4] * 8, [0.1] * 80)
 
     found = deciding.choose(Deciding("b", "recall", 0.9), ("a", "b"), probabilities, truth)
@@ -178,14 +178,14 @@ def test_scores_count_the_answers_that_the_threshold_gives():
     }
 
 
-def test_a_report_without_a_requested_class_omits_it():
+def test_a_report_without_a_requested_label_omits_it():
     assert "deciding" not in reported(INFO)
 
 
 def test_int8_is_compared_by_the_answers_that_are_given():
     info = replace(INFO, labels=("a", "b"), deciding=Deciding("b", "recall", 0.9, 0.25))
     one = np.log([[0.74, 0.26], [0.9, 0.1]])
-    # the likeliest class is the same, the answer of the first is not
+    # the likeliest label is the same, the first prediction is not
     two = np.log([[0.76, 0.24], [0.9, 0.1]])
 
     assert decoding_of("single_label").agree(one, two, info) == 0.5
@@ -249,7 +249,7 @@ def test_only_an_artifact_with_a_threshold_has_the_format_that_older_readers_ref
         ArtifactInfo.read(tmp_path)
 
 
-def test_the_rule_follows_the_class_into_another_order_and_is_none_without_it():
+def test_the_threshold_follows_its_label_into_another_order_and_is_none_without_it():
     info = replace(INFO, deciding=replace(WANTED, threshold=0.31))
 
     assert info.cut == Cut(2, 0.31)
@@ -290,7 +290,7 @@ def test_a_threshold_that_no_answer_could_have_is_refused_by_its_field(fields, m
         TrainSpec.from_json(TrainSpec(Base("base", "tiny"), LABELS).to_json() | fields)
 
 
-def test_a_class_with_a_threshold_is_accepted():
+def test_a_label_with_a_threshold_is_accepted():
     asked = {"operating_class": "fraud", "operating_point": "recall", "operating_target": 0.95}
 
     assert (
@@ -362,7 +362,7 @@ def test_a_run_answers_by_the_threshold_wherever_it_answers(trained, train_here,
     assert names["answers"] == ["card", "refund", "refund"]
 
 
-def test_a_class_too_rare_on_validation_is_reported_and_has_no_threshold(run_folder, train_here):
+def test_a_label_too_rare_on_validation_is_reported_and_has_no_threshold(run_folder, train_here):
     folder = run_folder(operating_class="refund", operating_point="precision", operating_target=0.9)
 
     result = train_here(folder)
@@ -389,7 +389,7 @@ class SharesOf:
         return self.predictor.probabilities(texts)
 
 
-def test_scores_without_a_threshold_are_those_of_the_likeliest_class():
+def test_scores_without_a_threshold_are_those_of_the_likeliest_label():
     rows = metrics.score_rows(SHARES, np.array([2, 0, 2, 1, 0]))
 
     assert rows.predicted.tolist() == [0, 0, 2, 1, 0]

@@ -12,7 +12,7 @@ from lifecycle.runtime.engine.task_types.by_key.settings import settings_of
 from tests.support.tiny_decoders import ARCHITECTURES, QUESTIONS, make_tiny_decoder
 
 pytestmark = pytest.mark.engine
-WRITTEN = settings_of("generation")
+GENERATION = settings_of("generation")
 INNER = {
     "prompt": {"virtual_tokens": 4},
     "p_tuning": {"virtual_tokens": 4, "width": 8},
@@ -34,7 +34,7 @@ def examples_of(base):
 
 
 def settings():
-    plain = [(kind, INNER.get(kind, {})) for kind in WRITTEN.strategies]
+    plain = [(kind, INNER.get(kind, {})) for kind in GENERATION.strategies]
     return [
         *plain,
         ("lora", {"dora": True}),
@@ -72,7 +72,7 @@ def test_a_strategy_trains_and_the_saved_model_is_the_same(kind, inner, base, tm
     assert measure_losses(Decoder(opened), examples, 1, 8).mean == pytest.approx(last, rel=1e-4)
 
 
-@pytest.mark.parametrize("kind", [kind for kind in WRITTEN.strategies if kind != "full"])
+@pytest.mark.parametrize("kind", [kind for kind in GENERATION.strategies if kind != "full"])
 def test_the_number_of_weights_that_learn_is_reported_before(kind, tmp_path):
     from lifecycle.runtime.engine.base import open_base
     from lifecycle.runtime.engine.decoders import build_decoder
@@ -87,12 +87,12 @@ def test_the_number_of_weights_that_learn_is_reported_before(kind, tmp_path):
         "kv_size": found.kv_size,
         "inner_size": found.inner_size,
     }
-    inner = {name: choice.value for name, choice in WRITTEN.inner(kind).items()}
+    inner = {name: choice.value for name, choice in GENERATION.inner(kind).items()}
 
     made = build_decoder(folder, Strategy(kind, **inner))
 
     assert found.decoder
-    assert WRITTEN.trainable(kind, facts, 0, inner) == counts(made)[0]
+    assert GENERATION.trainable(kind, facts, 0, inner) == counts(made)[0]
 
 
 @pytest.mark.parametrize(
@@ -129,4 +129,4 @@ def test_prefix_tuning_does_not_go_with_checkpointing(tmp_path):
 def test_ia3_is_offered_where_peft_has_a_mapping():
     from peft.utils.constants import TRANSFORMERS_MODELS_TO_IA3_TARGET_MODULES_MAPPING
 
-    assert set(WRITTEN.ia3_models) <= set(TRANSFORMERS_MODELS_TO_IA3_TARGET_MODULES_MAPPING)
+    assert set(GENERATION.ia3_models) <= set(TRANSFORMERS_MODELS_TO_IA3_TARGET_MODULES_MAPPING)

@@ -363,7 +363,7 @@ def test_the_losses_of_answers_are_measured_where_the_model_is(returned):
     assert (found.nats.shape, returned) == ((2,), [(2,), (2,)])
 
 
-def test_answers_are_written_where_the_model_is(monkeypatch):
+def test_responses_are_generated_on_the_models_device(monkeypatch):
     seen = []
 
     def generate(model, ids, mask, **options):

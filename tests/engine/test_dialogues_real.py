@@ -1,4 +1,4 @@
-"""SmolLM2-135M-Instruct learns dialogues in its own chat template, where its package is installed.
+"""SmolLM2-135M-Instruct learns chats in its own chat template, where its package is installed.
 
 It trains for minutes: `REAL_RUNS=1 pytest tests/engine/test_dialogues_real.py -s` prints what is reached.
 """

@@ -90,11 +90,11 @@ def test_the_whole_run_is_ten_steps_scaled_by_its_rows():
     )
 
 
-def test_written_texts_have_no_gate_and_their_sample_answers_cost_the_same_for_any_rows():
+def test_generation_has_no_gate_and_its_sample_responses_cost_the_same_for_any_rows():
     """0.32 s of an evaluation of 64 rows, of which 0.19 s go into sample answers: 0.13 s / 64 a row."""
-    texts, written = replace(SPEC, labels=(), task="generation"), replace(MEASURED, sampling_seconds=0.19)
+    spec, measured = replace(SPEC, labels=(), task="generation"), replace(MEASURED, sampling_seconds=0.19)
 
-    found = estimate(written, texts, Rows(1_000, 200))
+    found = estimate(measured, spec, Rows(1_000, 200))
 
     assert found.evaluation_seconds == pytest.approx(6 * (200 * 0.13 / 64 + 0.19))
     assert found.artifact_seconds == pytest.approx(8.0 + 136 * 0.13 / 64)

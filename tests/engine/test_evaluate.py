@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lifecycle.runtime.engine import baselines
-from lifecycle.runtime.statistics import metrics
+from lifecycle.runtime.statistics import comparisons, metrics
 from lifecycle.runtime.task_types.single_label import measures as single_label
 from lifecycle.runtime.task_types.single_label import predictions
 from tests.engine.inbox import ROWS, write_rows
@@ -88,7 +88,7 @@ def test_the_run_is_held_against_each_baseline_on_the_same_resamples(evaluated):
         metrics.score_rows(shares, own.truth) for shares in (own.probabilities, np.tile([0.5, 0.5], (8, 1)))
     )
 
-    paired = metrics.paired_rows(majority, right, ["macro_f1"], labels=None, count=50, seed=1)["macro_f1"]
+    paired = comparisons.paired_rows(majority, right, ["macro_f1"], labels=None, count=50, seed=1)["macro_f1"]
 
     assert set(result["against"]) == set(result["baselines_drawn"]) == set(result["baselines"])
     assert {len(drawn) for drawn in result["baselines_drawn"].values()} == {50}
@@ -161,16 +161,16 @@ def test_predictions_keep_ids_truth_and_probabilities_in_file_order(evaluated):
 
 
 def test_predictions_survive_parquet_exactly(tmp_path):
-    written = predictions.Predictions(
+    made = predictions.Predictions(
         ("a", "b"), ("1", "2"), np.array([0, 1]), np.array([[0.9, 0.1], [0.6, 0.4]])
     )
 
-    predictions.ENTRY.write(tmp_path / "p.parquet", written, "test")
+    predictions.ENTRY.write(tmp_path / "p.parquet", made, "test")
 
     read = predictions.ENTRY.read(tmp_path / "p.parquet")
-    assert (read.labels, read.ids) == (written.labels, written.ids)
-    assert (read.probabilities == written.probabilities).all()
-    assert (read.truth == written.truth).all()
+    assert (read.labels, read.ids) == (made.labels, made.ids)
+    assert (read.probabilities == made.probabilities).all()
+    assert (read.truth == made.truth).all()
 
 
 def test_two_evaluations_are_compared_on_the_items_they_share():

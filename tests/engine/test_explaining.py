@@ -9,7 +9,7 @@ from lifecycle.ground.compute import warm
 from lifecycle.runtime.engine.predictor import Predictor
 from lifecycle.runtime.refusals import Refused
 from tests.engine.inbox import SETS
-from tests.engine.test_ranking_training import ORDERS, ranked_folder  # noqa: F401  a fixture
+from tests.engine.test_ranking_training import RANKINGS, ranked_folder  # noqa: F401  a fixture
 from tests.engine.test_spans_training import spans_folder  # noqa: F401  a fixture
 
 pytestmark = pytest.mark.engine
@@ -39,7 +39,7 @@ def test_the_word_on_which_a_trained_model_hinges_is_first(run_folder, train_her
     assert effects["LOST"] > 0
     predictor = Predictor(folder / "artifact")
     logits = predictor.answer([text, text.replace("LOST", "")]).logits / predictor.info.temperature
-    whole, rest = (float(card - refund) for card, refund in logits)  # the log-odds of one of two classes
+    whole, rest = (float(card - refund) for card, refund in logits)  # the log-odds of one of two labels
     assert found["log_odds"] == pytest.approx(whole, rel=1e-4)
     assert effects["LOST"] == pytest.approx(whole - rest, rel=1e-3)
     assert found == warm.explain(folder / "artifact", text)
@@ -54,7 +54,7 @@ def test_words_behind_what_the_model_reads_are_not_left_out(run_folder, train_he
     assert (len(found["words"]), found["found"]) == (6, 20)
 
 
-def test_multi_label_words_are_attributed_to_each_class(run_folder, train_here, warm_engine):
+def test_multi_label_words_are_attributed_to_each_label(run_folder, train_here, warm_engine):
     folder = run_folder(rows=SETS, task="multi_label", epochs=40)
     train_here(folder)
     text = "card lost money back"
@@ -98,7 +98,7 @@ def test_words_are_attributed_to_each_span_in_its_place(spans_folder, train_here
 
 
 def test_words_are_attributed_to_each_response_by_its_lead(ranked_folder, train_here, warm_engine):  # noqa: F811
-    folder = ranked_folder(rows=ORDERS, task="ranking", epochs=12)
+    folder = ranked_folder(rows=RANKINGS, task="ranking", epochs=12)
     train_here(folder)
     prompt, responses = "my card is lost", ["refund please", "card help", "thanks"]
 

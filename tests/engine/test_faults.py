@@ -21,7 +21,7 @@ def fails(result, code):
     return result["error"]["message"]
 
 
-def test_one_class_fails_with_its_name(run_folder, train_here):
+def test_a_single_label_fails_with_its_name(run_folder, train_here):
     folder = run_folder(rows=[("my card", "card")] * 5)
 
     assert (

@@ -1,4 +1,4 @@
-"""Dialogues in a run and in an evaluation: what is learned, reported, measured, and left out."""
+"""Chats in a run and in an evaluation: what is learned, reported, measured, and left out."""
 
 import json
 
@@ -53,7 +53,7 @@ def test_a_run_trains_on_every_answer_and_is_measured_by_the_last_ones(base, tmp
         {},
     )
     assert report["exact_match"] == 1.0
-    assert report["baselines"]["nearest"]["exact_match"] == 1.0  # its own dialogue is in training
+    assert report["baselines"]["nearest"]["exact_match"] == 1.0  # its own chat is in training
     assert report["perplexity"] < report["baselines"]["prompted_base"]["perplexity"]
     kept = text_answers.ENTRY.read(folder / "predictions.parquet")
     assert list(kept.answers) == [talk[-1]["content"] for talk in TALKS]

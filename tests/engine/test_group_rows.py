@@ -31,7 +31,7 @@ def values(rows):
     return {name: each.above.sum() / each.below.sum() for name, each in rows.quotients.items()}
 
 
-def test_of_one_class(tmp_path):
+def test_single_label_quotients_match_scikit_learn(tmp_path):
     random = np.random.default_rng(1)
     given, truth = random.dirichlet((1, 1, 1), 90), random.integers(0, 3, 90)
     ids = tuple(f"i{at:02d}" for at in range(90))
@@ -91,7 +91,7 @@ def test_of_spans_of_all_kinds_of_mistakes(tmp_path):
     assert rows.quotients["micro_f1"].below.tolist() == [4, 2, 1, 2, 0]
 
 
-def test_of_orders_with_ties(tmp_path):
+def test_rankings_with_ties(tmp_path):
     ranks = ((0, 1), (1, 0), (0, 0), (0, 1, 1), (0, 1))
     strengths = np.array(
         [[2.0, 1.0, np.nan], [3.0, 0.0, np.nan], [1.0, 0.0, np.nan], [0.5, 1.0, 0.0], [1.0, 1.0, np.nan]]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from lifecycle.runtime.statistics import calibration, metrics
+from lifecycle.runtime.statistics import bootstrap, calibration, metrics
 from lifecycle.runtime.statistics.intervals import wilson
 from lifecycle.runtime.task_types import predictions as files
 from lifecycle.runtime.task_types.multi_label import measures as label_sets
@@ -129,7 +129,7 @@ def test_what_was_missed_and_what_was_given_instead_by_hand():
 def test_each_bootstrap_sample_is_scored_as_if_its_rows_were_repeated(answers):
     probabilities, truth = answers
     rows = label_sets.score_sets(probabilities, truth, THRESHOLDS)
-    (weights,) = metrics.resamples(len(truth), 3, seed=9)
+    (weights,) = bootstrap.resamples(len(truth), 3, seed=9)
 
     many = rows.aggregate(weights)
 
@@ -156,7 +156,7 @@ def test_intervals_hold_the_point_estimates(answers):
 
 def test_large_sets_are_ranked_in_blocks(answers, monkeypatch):
     whole = label_sets.ranking_precision_rows(*answers)
-    monkeypatch.setattr(metrics, "BLOCK_CELLS", 250)
+    monkeypatch.setattr(bootstrap, "BLOCK_CELLS", 250)
 
     assert (label_sets.ranking_precision_rows(*answers) == whole).all()
 
@@ -257,7 +257,7 @@ def test_sets_survive_parquet_exactly(tmp_path):
     assert table["predicted"].to_pylist() == [["a"], ["a", "b"], ["b"]]
 
 
-def test_one_class_is_read_without_the_others_and_is_what_reading_all_gives(tmp_path, monkeypatch):
+def test_one_label_is_read_without_the_others_and_equals_a_full_read(tmp_path, monkeypatch):
     random = np.random.default_rng(2)
     truth, shares = random.random((50, 3)) < 0.4, random.random((50, 3))
     written = of(("a", "b", "c"), tuple(f"{at:02d}" for at in range(50)), truth, shares, (0.5, 0.2, 0.9))
@@ -313,7 +313,7 @@ def test_the_interval_of_macro_f1_holds_where_a_label_has_two_rows_or_none(rows,
         truth = random.random((rows, len(prevalence))) < prevalence
         given = random.random(truth.shape) < np.where(truth, 0.8, wrongly)
         scored = label_sets.score_sets(np.where(given, 0.9, 0.1), truth, [0.5] * len(prevalence))
-        low, high = metrics.bootstrap(scored, 100, seed)["macro_f1"]
+        low, high = bootstrap.bootstrap(scored, 100, seed)["macro_f1"]
         held += low <= 0.8 <= high
 
     assert held >= 93 > before

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lifecycle.runtime.statistics.metrics import BOUNDED, OF_ROWS
+from lifecycle.runtime.statistics.bootstrap import BOUNDED, OF_ROWS
 from lifecycle.runtime.task_types.by_key.measures import MEASURES, metrics_of
 from lifecycle.runtime.task_types.by_key.types import LEARNED
 

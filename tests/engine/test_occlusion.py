@@ -82,7 +82,7 @@ def test_what_is_left_out_leaves_the_rest_as_it_was():
     assert without(text, []) == text
 
 
-def test_each_class_has_its_own_words_those_that_are_given_first():
+def test_each_label_has_its_own_words_predicted_labels_first():
     card, refund = explain_each(linear, "card lost lost refund", (0.5, 0.5))
 
     assert (card.answer, card.given, card.log_odds, card.empty) == (
@@ -96,7 +96,7 @@ def test_each_class_has_its_own_words_those_that_are_given_first():
     assert [word.effect for word in refund.words] == pytest.approx([0.0, 0.0, 0.0, 1.5])
 
 
-def test_a_class_is_predicted_from_its_threshold_on_and_followed_by_the_likeliest_others():
+def test_a_label_is_predicted_from_its_threshold_on_and_followed_by_the_likeliest_others():
     def many(texts):
         return np.array([np.arange(9.0) - 4.0] * len(texts))
 
@@ -115,7 +115,7 @@ def test_a_class_is_predicted_from_its_threshold_on_and_followed_by_the_likelies
     assert len(explain_each(many, "card", (0.01,) * 9)) == 9
 
 
-def test_a_probability_that_is_its_threshold_gives_the_class():
+def test_a_probability_equal_to_the_threshold_predicts_the_label():
     (even,) = explain_each(lambda texts: np.zeros((len(texts), 1)), "card", (0.5,))
 
     assert even.given

@@ -15,8 +15,8 @@ from lifecycle.runtime.engine.artifact import ArtifactInfo, Operating
 from lifecycle.runtime.engine.document import SpecError
 from lifecycle.runtime.engine.events import read_events
 from lifecycle.runtime.engine.spec import Base, TrainSpec
-from lifecycle.runtime.statistics import operating
-from lifecycle.runtime.statistics.operating import Choice, choose_for
+from lifecycle.runtime.statistics.operating import choices
+from lifecycle.runtime.statistics.operating.choices import Choice, choose_for
 from lifecycle.runtime.task_types.by_key.decoding import decoding_of
 
 pytestmark = pytest.mark.engine
@@ -50,7 +50,7 @@ def test_an_unreachable_precision_takes_the_most_precise_threshold_and_reports_i
     ]
 
 
-def test_a_class_with_few_rows_stays_at_a_half():
+def test_a_label_with_few_rows_keeps_a_threshold_of_a_half():
     assert choose_for("recall", 0.9, SCORES, TRUTH, minimum=4) == [Choice(0.5, is_met=False)]
 
 
@@ -114,7 +114,7 @@ def test_of_an_artifact_from_before_there_was_a_promise_nothing_is_promised(tmp_
     assert ArtifactInfo.read(tmp_path).operating == Operating("precision", 0.9, ("odd",), promised=())
 
 
-def test_one_class_a_text_has_no_threshold_until_a_class_is_named():
+def test_single_label_has_no_threshold_until_a_label_is_named():
     with pytest.raises(
         SpecError, match="operating_class must be the label with the target precision of 0.9: one of a, b"
     ):
@@ -124,9 +124,9 @@ def test_one_class_a_text_has_no_threshold_until_a_class_is_named():
 
 
 def test_a_run_leaves_thresholds_of_the_requested_recall(run_folder, train_here, monkeypatch):
-    codes, chosen = [], operating.choose_for
+    codes, chosen = [], choices.choose_for
     monkeypatch.setattr(
-        operating, "choose_for", lambda *given, clusters: (codes.append(clusters.tolist()), chosen(*given))[1]
+        choices, "choose_for", lambda *given, clusters: (codes.append(clusters.tolist()), chosen(*given))[1]
     )
     folder = run_folder(
         task="multi_label", operating_point="recall", operating_target=1.0, labels=("card", "refund")

@@ -1,4 +1,4 @@
-"""Texts are disturbed in known ways, the same for the same seed."""
+"""Texts are perturbed in known ways, the same for the same seed."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ ODD = [
         ("edges", "lost", " \t... lost !!\n "),
     ],
 )
-def test_each_probe_makes_its_perturbation(probe, text, found):
+def test_each_perturbation_changes_the_text_as_listed(probe, text, found):
     assert disturb(probe, text, seed=1, name="one").text == found
 
 
@@ -76,7 +76,7 @@ def test_case_is_kept_by_a_neighbour():
 
 @pytest.mark.parametrize("text", ODD)
 @pytest.mark.parametrize("probe", PROBES)
-def test_every_text_stays_unicode_and_no_mark_loses_its_letter(probe, text):
+def test_every_text_stays_unicode_and_no_combining_mark_loses_its_letter(probe, text):
     found = disturb(probe, text, seed=3, name="one").text
 
     found.encode("utf-8")

@@ -18,9 +18,7 @@ NAN = float("nan")
 
 
 def rows(count: int, seed: int, most: int = 5):
-    """Made-up orders of two to five responses, some equal, with strengths that are right more often than not,
-    some equal too.
-    """
+    """Synthetic rankings of two to five responses with ties, and mostly correct strengths, also with ties."""
     random = np.random.default_rng(seed)
     truth, strengths = [], []
     for _ in range(count):
@@ -65,7 +63,7 @@ def test_two_responses_are_counted_by_hand():
     assert found["longer_surplus"] == -0.5  # people prefer the longer of one of them
 
 
-def test_orders_of_many_equal_scipys_kendall_tau():
+def test_rankings_of_many_equal_scipys_kendall_tau():
     strengths, truth = rows(300, 1)
     wanted = []
     for given, each in zip(strengths, truth, strict=True):

@@ -38,7 +38,7 @@ PAIRS = [
     ("where is my refund", ["refund order", "card again"], [0, 1]),
     ("the card not arrived", ["money back", "card help"], [1, 0]),
 ]
-ORDERS = [
+RANKINGS = [
     (text, [*responses, "thanks"], [ranks[0], ranks[1], 2] if at % 2 else [*ranks, 1])
     for at, (text, responses, ranks) in enumerate(PAIRS)
 ]
@@ -91,8 +91,8 @@ def test_every_strategy_learns_which_of_two_is_better(kind, ranked_folder, train
     assert not (folder / "cache").exists()
 
 
-def test_orders_of_three_are_learned(ranked_folder, train_here):
-    folder = ranked_folder(rows=ORDERS, task="ranking", epochs=40)
+def test_rankings_of_three_are_learned(ranked_folder, train_here):
+    folder = ranked_folder(rows=RANKINGS, task="ranking", epochs=40)
 
     result = train_here(folder)
 
@@ -106,7 +106,7 @@ def test_orders_of_three_are_learned(ranked_folder, train_here):
         np.mean(
             [
                 each["order"][0] in np.flatnonzero(np.array(ranks) == 0)
-                for each, (_, _, ranks) in zip(answers, ORDERS, strict=True)
+                for each, (_, _, ranks) in zip(answers, RANKINGS, strict=True)
             ]
         )
         >= 0.875
@@ -132,7 +132,7 @@ def test_a_batch_in_parts_takes_the_same_steps(ranked_folder, train_here, tiny_b
         json.dumps(config | {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0})
     )
     monkeypatch.setattr("lifecycle.runtime.engine.classifier.HEAD_DROPOUT", 0.0)
-    calm = {"base": {"path": str(base), "name": "calm"}, "epochs": 4, "rows": ORDERS, "task": "ranking"}
+    calm = {"base": {"path": str(base), "name": "calm"}, "epochs": 4, "rows": RANKINGS, "task": "ranking"}
     whole, parts = ranked_folder("whole", **calm), ranked_folder("parts", **calm)
     write_json(parts / "batch.json", {"batch": 4, "rows": 1, "step": 0})
 
@@ -236,7 +236,7 @@ def test_the_loss_is_that_of_bradley_and_terry():
     assert float(RankLoss()(scores, ranks)) == pytest.approx((of(1.0) + second) / 2, abs=1e-6)
 
 
-def test_an_order_is_written_by_numbers():
+def test_a_ranking_is_stored_as_numbers():
     texts = {
         (0, 1): "1 > 2",
         (1, 0): "2 > 1",

@@ -36,7 +36,7 @@ def weights(folder):
     }
 
 
-def test_a_killed_run_resumes_to_the_weights_of_an_undisturbed_one(run_folder, engine, train_here):
+def test_a_killed_run_resumes_to_the_weights_of_an_uninterrupted_one(run_folder, engine, train_here):
     spec = SPEC | {"epochs": 30}
     calm, killed = run_folder("calm", **spec), run_folder("killed", **spec)
     train_here(calm)
@@ -61,7 +61,7 @@ def test_a_killed_run_resumes_to_the_weights_of_an_undisturbed_one(run_folder, e
 
 
 @pytest.mark.parametrize("seed", range(int(os.environ.get("KILLS", "4")) // 2))
-def test_a_run_that_is_killed_at_random_moments_ends_with_the_weights_of_an_undisturbed_one(
+def test_a_run_killed_at_random_moments_ends_with_the_weights_of_an_uninterrupted_one(
     seed, run_folder, engine, train_here
 ):
     """Two kills for each seed, each somewhere in a step, an evaluation or the writing of a checkpoint.
@@ -111,7 +111,7 @@ def test_the_end_of_the_parents_pipe_stops_the_run(run_folder, engine):
     process.stdout.close()
 
 
-def test_a_cancelled_run_resumes_to_the_weights_of_an_undisturbed_one(run_folder, train_here):
+def test_a_cancelled_run_resumes_to_the_weights_of_an_uninterrupted_one(run_folder, train_here):
     spec = SPEC | {"epochs": 10}
     calm, stopped = run_folder("calm", **spec), run_folder("stopped", **spec)
     train_here(calm)

@@ -1,4 +1,4 @@
-"""A model answers disturbed texts; what changed is counted and kept."""
+"""Predictions on perturbed texts; changes are counted and stored."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lifecycle.runtime.statistics.intervals import wilson
 from tests.engine.inbox import ROWS, write_rows
 
 
-def test_flips_are_read_by_probe_those_that_lost_most_first(tmp_path):
+def test_flips_are_read_by_perturbation_largest_loss_first(tmp_path):
     fixed, other, worse, broken, surer = (
         Flip("upper", name, "card", *rest)
         for name, rest in {
@@ -82,7 +82,7 @@ def probed(run_folder, once, train_here, tiny_base, tmp_path):
 
 
 @pytest.mark.engine
-def test_every_probe_is_scored_against_the_clean_texts(probed):
+def test_every_perturbation_is_scored_against_the_clean_texts(probed):
     folder, result = probed()
 
     assert (result["status"], result["rows"], result["of"], result["seed"]) == ("succeeded", 8, 8, 1)

@@ -1,5 +1,5 @@
-"""Rows of every task are disturbed: marked parts move with their texts, responses and prompts are disturbed,
-answers are scored again.
+"""Perturbed rows of every task: spans move with their texts, responses and prompts are perturbed, and
+predictions are scored again.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from lifecycle.runtime.task_types.rows import Rows
 from lifecycle.runtime.task_types.spans.tagging import Found, Marked
 from tests.engine.inbox import SETS, write_rows
 from tests.engine.questions import make_run, write_pairs
-from tests.engine.test_ranking_training import ORDERS, PAIRS, ranked_folder  # noqa: F401  a fixture
+from tests.engine.test_ranking_training import PAIRS, RANKINGS, ranked_folder  # noqa: F401  a fixture
 from tests.engine.test_ranking_training import write as write_orders
 from tests.engine.test_spans_training import TEXTS, spans_folder  # noqa: F401  a fixture
 from tests.engine.test_spans_training import write as write_spans
@@ -126,7 +126,7 @@ def test_every_response_of_a_row_is_perturbed_separately():
     assert same == disturb_responses("typos", ["money back please"] * 4, seed=1, name="one")
 
 
-def test_of_a_dialogue_the_last_turn_is_disturbed():
+def test_the_last_turn_of_a_chat_is_perturbed():
     target = Target("card", turns=(Turn("user", "hello"), Turn("assistant", "hi"), Turn("user", "my card")))
     rows = Rows(
         ("one", "two"),
@@ -143,7 +143,8 @@ def test_of_a_dialogue_the_last_turn_is_disturbed():
 # ── Tiny models ─────────────────────────────────────────────────────────────
 @pytest.fixture
 def probe(train_here, tmp_path):
-    """Probes an artifact on rows that `write` puts into data.jsonl; returns the folder and result.json."""
+    """Run robustness tests of an artifact on rows that `write` puts into data.jsonl; returns the folder and
+    result.json."""
 
     def run(artifact, base, write, name="probed", cancelled=lambda: False, **fields):
         folder = tmp_path / name
@@ -223,7 +224,7 @@ def test_several_classes_are_scored_by_exact_match_and_micro_f1(run_folder, trai
 
 
 @engine
-def test_marked_parts_are_found_where_they_moved_to(spans_folder, train_here, tiny_base, probe):  # noqa: F811
+def test_spans_are_found_where_they_moved_to(spans_folder, train_here, tiny_base, probe):  # noqa: F811
     run = spans_folder(strategy={"kind": "full"}, learning_rate=5e-3, head_learning_rate=5e-2)
     train_here(run)
 
@@ -234,7 +235,7 @@ def test_marked_parts_are_found_where_they_moved_to(spans_folder, train_here, ti
     assert result["probes"]["upper"]["micro_f1"] == 1.0  # its tokenizer lowers them
     assert result["probes"]["upper"]["lost"] == {"spans": 0, "rows": 0}
     halves = [text[: (len(text) + 1) // 2] for text in TEXTS]
-    from tests.support.spans import spans_in  # what is marked in the whole texts
+    from tests.support.spans import spans_in  # the spans in the whole texts
 
     lost = [
         sum(each["end"] > len(half) for each in spans_in(text))
@@ -245,8 +246,8 @@ def test_marked_parts_are_found_where_they_moved_to(spans_folder, train_here, ti
 
 
 @engine
-@pytest.mark.parametrize(("task", "rows"), [("preference", PAIRS), ("ranking", ORDERS)])
-def test_disturbed_responses_keep_their_rankings(task, rows, ranked_folder, train_here, tiny_base, probe):  # noqa: F811
+@pytest.mark.parametrize(("task", "rows"), [("preference", PAIRS), ("ranking", RANKINGS)])
+def test_perturbed_responses_keep_their_rankings(task, rows, ranked_folder, train_here, tiny_base, probe):  # noqa: F811
     run = ranked_folder(rows=rows, task=task)
     train_here(run)
 
@@ -278,7 +279,7 @@ def test_disturbed_responses_keep_their_rankings(task, rows, ranked_folder, trai
 
 
 @engine
-def test_written_answers_to_disturbed_prompts_are_held_against_the_references(train_here, tmp_path, probe):
+def test_responses_to_perturbed_prompts_are_scored_against_the_references(train_here, tmp_path, probe):
     base = make_tiny_decoder(tmp_path / "base")
     run = make_run(tmp_path / "run", base, epochs=60)
     train_here(run)

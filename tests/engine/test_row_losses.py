@@ -17,7 +17,7 @@ from lifecycle.runtime.engine.predictor import Predictor
 from lifecycle.runtime.task_types.by_key.predictions import file_of
 from tests.engine.inbox import ROWS, SETS, write_rows
 from tests.engine.questions import TALKS, make_run, write_pairs, write_talks
-from tests.engine.test_ranking_training import ORDERS, PAIRS, ranked_folder  # noqa: F401  a fixture
+from tests.engine.test_ranking_training import PAIRS, RANKINGS, ranked_folder  # noqa: F401  a fixture
 from tests.engine.test_ranking_training import write as write_orders
 from tests.engine.test_spans_training import TEXTS, spans_folder  # noqa: F401  a fixture
 from tests.engine.test_spans_training import write as write_spans
@@ -84,7 +84,7 @@ def both(measure):
 
 
 @engine
-def test_of_one_class_it_is_that_of_the_true_class(run_folder, train_here, tiny_base, both):
+def test_the_loss_of_a_single_label_row_is_that_of_the_true_label(run_folder, train_here, tiny_base, both):
     run = run_folder(epochs=15)
     train_here(run)
 
@@ -137,7 +137,7 @@ def test_of_several_classes_it_is_the_mean_of_their_cross_entropies(run_folder, 
 
 
 @engine
-def test_of_marked_parts_it_is_the_mean_of_the_tokens(spans_folder, train_here, tiny_base, both):  # noqa: F811
+def test_the_loss_of_a_row_with_spans_is_the_mean_over_tokens(spans_folder, train_here, tiny_base, both):  # noqa: F811
     run = spans_folder(epochs=5)
     train_here(run)
 
@@ -148,8 +148,8 @@ def test_of_marked_parts_it_is_the_mean_of_the_tokens(spans_folder, train_here, 
 
 
 @engine
-@pytest.mark.parametrize(("task", "rows"), [("preference", PAIRS), ("ranking", ORDERS)])
-def test_of_orders_it_is_the_mean_of_the_pairs(task, rows, ranked_folder, train_here, tiny_base, both):  # noqa: F811
+@pytest.mark.parametrize(("task", "rows"), [("preference", PAIRS), ("ranking", RANKINGS)])
+def test_the_loss_of_a_ranking_is_the_mean_over_pairs(task, rows, ranked_folder, train_here, tiny_base, both):  # noqa: F811
     run = ranked_folder(rows=rows, task=task, epochs=5)
     train_here(run)
 

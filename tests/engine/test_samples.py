@@ -21,7 +21,7 @@ def test_the_same_seed_shows_the_same_rows_and_few_rows_are_all_shown():
     assert list(choose(1000, 3)) == sorted(choose(1000, 3))
 
 
-def test_one_class_a_text_is_reported_with_its_probability():
+def test_a_single_label_is_reported_with_its_probability():
     logits = np.log(np.array([[0.5, 0.5], [0.9, 0.1], [0.2, 0.8]]))
 
     samples = learner_of("single_label").sample(logits, np.array([0, 1, 1]), (1, 2), ("a", "b"))
@@ -32,7 +32,7 @@ def test_one_class_a_text_is_reported_with_its_probability():
     ]
 
 
-def test_several_classes_are_reported_with_the_least_certain_decision():
+def test_several_labels_are_reported_with_the_least_certain_one():
     probabilities = np.array([[0.9, 0.2], [0.6, 0.4], [0.1, 0.7]])
     truth = np.array([[True, False], [True, True], [False, False]])
 

@@ -106,7 +106,7 @@ def test_room_follows_the_long_texts(long_tokens, max_tokens):
     assert ("truncated" in choice.reason) == (long_tokens == 4000)
 
 
-def test_class_weights_are_enabled_when_one_class_dwarfs_another():
+def test_class_weights_are_enabled_when_one_label_dwarfs_another():
     assert suggest(1000, counts=[950, 50]).values()["class_weights"] is True
     assert suggest(1000, counts=[600, 400]).values()["class_weights"] is False
     assert suggest(1000).values()["class_weights"] is False

@@ -9,16 +9,16 @@ from lifecycle.runtime.engine.occlusion import spans
 from lifecycle.runtime.engine.task_types.spans.occlusion import MOST_PARTS, explain_parts, tempered
 from lifecycle.runtime.task_types.spans.tagging import Tokens
 
-SAYS = {"lost": 2.0, "my": 0.5, "no": -1.0}  # each word's weight for a card to be a thing
+WEIGHTS = {"lost": 2.0, "my": 0.5, "no": -1.0}  # each word's contribution to the span's label
 
 
 def odds_of(text: str) -> float:
-    return 1.0 + sum(SAYS.get(text[start:end], 0.0) for start, end in spans(text))
+    return 1.0 + sum(WEIGHTS.get(text[start:end], 0.0) for start, end in spans(text))
 
 
 def tagged(texts):
-    """Marks each card as a thing, by the weights of the words around it; a token a word, the logits of O, B
-    and I.
+    """Predicts each card as a span by the weights of the words around it; one token per word, the logits of
+    O, B, and I.
     """
     values, offsets = [], []
     for text in texts:
@@ -61,7 +61,7 @@ def test_only_words_that_the_model_reads_are_taken():
     assert [word.effect for word in part.words] == pytest.approx([2.0])
 
 
-def test_nothing_is_explained_where_nothing_is_marked():
+def test_nothing_is_explained_without_spans():
     assert explain_parts(tagged, "lost my no") == ()
     assert explain_parts(tagged, "") == ()
 

@@ -1,6 +1,4 @@
-"""Scores of spans: as seqeval has them, by place and class; how spans were mistaken; two models on the same
-texts.
-"""
+"""Scores of spans: as in seqeval, by position and label; kinds of errors; two models on the same texts."""
 
 from dataclasses import replace
 
@@ -8,7 +6,7 @@ import numpy as np
 import pytest
 
 from lifecycle.runtime.statistics import metrics
-from lifecycle.runtime.statistics.operating import UNSCORED
+from lifecycle.runtime.statistics.operating.curves import UNSCORED
 from lifecycle.runtime.task_types.spans import measures as spans
 from lifecycle.runtime.task_types.spans import predictions as span_predictions
 from lifecycle.runtime.task_types.spans.measures import SpanPredictions

@@ -1,4 +1,4 @@
-"""Real weights on real rows with marked parts: WNUT 2017, whose entities were not seen in training, where it
+"""Real weights on real rows with spans: WNUT 2017, whose entities were not seen in training, where it
 and all-MiniLM-L6-v2 are here.
 
 It trains for minutes: `REAL_RUNS=1 pytest tests/engine/test_spans_real.py -s` prints what is reached.
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.engine
 SHARED = Path(os.environ.get("SHARED_DATA") or Path(__file__).resolve().parents[3] / "shared" / "data")
 
 
-def test_real_weights_mark_entities_outside_any_dictionary(tmp_path, train_here):
+def test_real_weights_find_entities_outside_any_dictionary(tmp_path, train_here):
     base = bundled_minilm()
     if not os.environ.get("REAL_RUNS"):
         pytest.skip("It trains for minutes: set REAL_RUNS=1.")

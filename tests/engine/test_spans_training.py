@@ -34,16 +34,14 @@ SPEC = {"task": "spans", "labels": ["thing", "wish"], "epochs": 14, "batch_size"
 OWN = Classifier.forward
 
 
-def write(path, texts, marked=spans_in):
-    rows = [
-        {"id": f"{number:064x}", "text": text, "spans": marked(text)} for number, text in enumerate(texts)
-    ]
+def write(path, texts, find=spans_in):
+    rows = [{"id": f"{number:064x}", "text": text, "spans": find(text)} for number, text in enumerate(texts)]
     path.write_text("\n".join(map(json.dumps, rows)) + "\n")
 
 
 @pytest.fixture
 def spans_folder(run_folder):
-    """As run_folder, with rows in which parts are marked."""
+    """As run_folder, with rows of spans."""
 
     def make(name="run", texts=TEXTS, **fields):
         folder = run_folder(name, **SPEC | fields)
@@ -62,7 +60,7 @@ def spans_folder(run_folder):
         ({"kind": "head"}, 0.0),
     ],
 )
-def test_it_learns_and_its_artifact_marks_as_the_loading_code_does(
+def test_it_learns_and_its_artifact_predicts_the_spans_of_the_loading_code(
     strategy, rate, spans_folder, train_here, tiny_base
 ):
     folder = spans_folder(strategy=strategy, learning_rate=rate, head_learning_rate=5e-2)
@@ -134,7 +132,7 @@ def test_class_weights_even_out_classes_and_leave_tokens_outside_alone():
     assert tag_weights(torch.tensor([0, 0]), 2).tolist() == [1.0] * 5
 
 
-def test_what_cannot_be_learned_as_it_is_marked_is_reported(spans_folder, train_here):
+def test_spans_that_cannot_be_learned_as_annotated_are_reported(spans_folder, train_here):
     folder = spans_folder(epochs=1, max_tokens=8)
     long = "thanks help please thanks help please thanks help my card"
     rows = [
@@ -172,11 +170,11 @@ def test_what_cannot_be_learned_as_it_is_marked_is_reported(spans_folder, train_
 
 def test_a_text_read_to_its_end_needs_no_more_tokens(tiny_base):
     long = "thanks help please thanks help please thanks help my card"
-    texts, marked = ("my card ", long), (Marked(((3, 8, 0),)), Marked(((len(long) - 4, len(long), 0),)))
+    texts, targets = ("my card ", long), (Marked(((3, 8, 0),)), Marked(((len(long) - 4, len(long), 0),)))
 
     def noted(some, unit=Unit.PIECE):
         encoded = learner_of("spans").encode(
-            load_tokenizer(tiny_base), Rows(("a", "b")[some], texts[some], marked[some]), 2, 8, unit
+            load_tokenizer(tiny_base), Rows(("a", "b")[some], texts[some], targets[some]), 2, 8, unit
         )
         return encoded.cut, encoded.notes[0]
 
@@ -266,7 +264,7 @@ def test_the_predictor_reads_the_places_that_training_read(tiny_base):
 def pieces_folder(spans_folder, tiny_base, tmp_path):
     """As spans_folder, with a tokenizer that reads cards as card and ##s."""
 
-    def make(marked, texts):
+    def make(find, texts):
         base = tmp_path / "pieces"
         shutil.copytree(tiny_base, base)
         tokenizer = json.loads((base / "tokenizer.json").read_text())
@@ -280,7 +278,7 @@ def pieces_folder(spans_folder, tiny_base, tmp_path):
             head_learning_rate=5e-2,
         )
         for split in ("train", "validation"):
-            write(folder / f"{split}.jsonl", texts, marked)
+            write(folder / f"{split}.jsonl", texts, find)
         return folder
 
     return make
@@ -302,10 +300,10 @@ def test_a_word_is_read_whole_where_spans_keep_to_words_and_by_its_pieces_where_
 ):
     texts = [text.replace(" ", between) for text in CARDS]
 
-    def marked(text):
+    def find(text):
         return [{"start": text.index(part), "end": text.index(part) + len(part), "label": "thing"}]
 
-    folder = pieces_folder(marked, texts)
+    folder = pieces_folder(find, texts)
 
     assert train_here(folder)["metrics"]["micro_f1"] == 1.0
 
@@ -321,7 +319,7 @@ def test_a_word_is_read_whole_where_spans_keep_to_words_and_by_its_pieces_where_
     assert space["answers"] == [
         [{name: each[name] for name in ("start", "end", "label")} for each in row["spans"]] for row in found
     ]
-    assert space["answers"] == [marked(text) for text in texts]
+    assert space["answers"] == [find(text) for text in texts]
 
 
 def test_a_model_that_finds_nothing_is_reported_as_such():
@@ -337,13 +335,13 @@ def test_the_frozen_base_reads_the_given_texts(tiny_base, tmp_path):
     from lifecycle.runtime.engine.task_types.by_key.learners import learner_of
     from lifecycle.runtime.task_types.spans.baselines import frozen_base_logreg
 
-    marked = tuple(
+    targets = tuple(
         tagging.without_overlap(
             [(each["start"], each["end"], ("thing", "wish").index(each["label"])) for each in spans_in(text)]
         )
         for text in TEXTS
     )
-    train = Rows(tuple(map(str, range(len(TEXTS)))), tuple(TEXTS), marked)
+    train = Rows(tuple(map(str, range(len(TEXTS)))), tuple(TEXTS), targets)
     answer = frozen_base_logreg(
         train, 2, 1, learner_of("spans").vectors(tiny_base, "mean", 16, Unit.WORD, tmp_path)
     )
@@ -354,7 +352,7 @@ def test_the_frozen_base_reads_the_given_texts(tiny_base, tmp_path):
 
     found, turned, twice = map(spans_of, (TEXTS, TEXTS[::-1], TEXTS + TEXTS))
 
-    assert found == [list(each.spans) for each in marked]
+    assert found == [list(each.spans) for each in targets]
     assert turned == found[::-1]
     assert twice == found + found
     assert not list(tmp_path.iterdir())

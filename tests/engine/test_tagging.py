@@ -1,6 +1,4 @@
-"""Tags of tokens from marked parts of texts, and back: exact places, and no span that goes on without having
-begun.
-"""
+"""Token tags from spans and back: exact positions, and no span continues without a beginning."""
 
 import itertools
 
@@ -94,7 +92,7 @@ def test_between_spaces_all_is_one_but_brackets_and_quotes_around_it_and_stops_b
     assert tagging.inner_places("a-b", Unit.WORD) == tagging.inner_places("a-b", Unit.PIECE) == [False] * 4
 
 
-def test_pieces_of_one_letter_and_a_mark_on_it_are_of_its_word():
+def test_pieces_of_a_letter_with_a_combining_mark_belong_to_its_word():
     bytes_of_it = [(0, 3), (3, 4), (4, 5), (4, 5), (4, 5), (5, 6)]  # as tokenizers of bytes read Nguyễn
 
     assert tagging.places("Nguyễn", bytes_of_it, [0] * 6, Unit.WORD)[1].tolist() == [[0, 6]]
@@ -121,7 +119,7 @@ def test_quotes_brackets_and_stops_of_any_language_are_not_of_the_word(text):
     assert tagging.inner_places(text, Unit.SPACED) == [start < at < start + 6 for at in range(len(text) + 1)]
 
 
-def test_a_unit_that_would_hide_most_of_a_class_is_not_chosen():
+def test_a_unit_that_would_hide_most_of_a_label_is_not_chosen():
     user, name = Marked(((0, 3, 1),)), Marked(((0, 4, 0),))
     texts = ["Anna"] * 1000 + ["joe@acme.com"] * 4
 

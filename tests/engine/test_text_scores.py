@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from lifecycle.runtime.statistics import metrics, words
+from lifecycle.runtime.statistics import bootstrap, metrics, words
 from lifecycle.runtime.statistics.intervals import wilson
 from lifecycle.runtime.task_types.generation import measures as text_scores
 from lifecycle.runtime.task_types.generation.measures import score_texts
@@ -177,7 +177,9 @@ def test_lengths_and_empty_answers_are_counted():
 
 
 def test_a_summary_omits_unknown_scores_and_has_intervals():
-    found = metrics.summary(score_texts(["one two", "one"], ["one two", "two"], ["", ""]), count=200, seed=1)
+    found = bootstrap.summary(
+        score_texts(["one two", "one"], ["one two", "two"], ["", ""]), count=200, seed=1
+    )
 
     assert {"perplexity", "loss", "groundedness"}.isdisjoint(found)
     assert {"perplexity", "loss", "groundedness"}.isdisjoint(found["intervals"])

@@ -15,7 +15,7 @@ from lifecycle.runtime.task_types.by_key.measures import measures_of
 from lifecycle.runtime.task_types.by_key.types import TYPES, type_of
 from tests.engine.inbox import ROWS, SETS
 from tests.engine.questions import TALKS
-from tests.engine.test_ranking_training import ORDERS, PAIRS
+from tests.engine.test_ranking_training import PAIRS, RANKINGS
 from tests.support.spans import spans_in
 from tests.support.tiny_decoders import QUESTIONS, make_tiny_decoder
 from tests.task_types.examples import EXAMPLES, NAMES
@@ -29,7 +29,9 @@ FIELDS = {
     "preference": [
         {"text": text, "responses": responses, "ranks": ranks} for text, responses, ranks in PAIRS
     ],
-    "ranking": [{"text": text, "responses": responses, "ranks": ranks} for text, responses, ranks in ORDERS],
+    "ranking": [
+        {"text": text, "responses": responses, "ranks": ranks} for text, responses, ranks in RANKINGS
+    ],
     "generation": [{"text": text, "answer": answer} for text, answer in QUESTIONS],
     "chat": [
         {"text": talk[-2]["content"], "answer": talk[-1]["content"], "messages": talk} for talk in TALKS
@@ -255,7 +257,7 @@ def test_what_has_no_meaning_is_refused_by_its_field(task, fields, message, fold
     assert train_here(folder_of(task, **fields))["error"]["message"].startswith(f"spec.json: {message}")
 
 
-def test_where_text_is_written_an_encoder_is_refused(folder_of, train_here, tiny_base):
+def test_an_encoder_is_refused_for_generation(folder_of, train_here, tiny_base):
     error = train_here(folder_of("generation", base={"path": str(tiny_base), "name": "tiny"}))["error"]
 
     assert (

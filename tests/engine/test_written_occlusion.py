@@ -139,7 +139,7 @@ def folder_of(tmp_path, artifact, base, **fields):
 
 
 def log_probability(artifact, prompt, answer):
-    """By torch alone: of the answer's tokens behind a prompt that is written out, marks and all."""
+    """Computed by torch alone: of the response's tokens after a prompt with its special tokens."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     model, tokenizer = (
@@ -219,7 +219,7 @@ def test_of_a_dialogue_the_words_of_people_and_the_system_turn_are_left_out(base
         for each in result["words"]
     ] == words
 
-    def written(cut=None):
+    def log_probability(cut=None):
         shown = [each["content"].split() for each in turns]
         if cut is not None:
             del shown[3][cut]
@@ -229,9 +229,11 @@ def test_of_a_dialogue_the_words_of_people_and_the_system_turn_are_left_out(base
         )
         return log_probability(base, f"{prompt}<|start|> assistant ", f"{last['content']} <|end|>")
 
-    assert result["log_probability"] == pytest.approx(written(), abs=1e-4)
+    assert result["log_probability"] == pytest.approx(log_probability(), abs=1e-4)
     last_turn = [each["effect"] for each in result["words"] if each["turn"] == 3]
-    assert last_turn == pytest.approx([written() - written(at) for at in range(len(last_turn))], abs=1e-4)
+    assert last_turn == pytest.approx(
+        [log_probability() - log_probability(at) for at in range(len(last_turn))], abs=1e-4
+    )
 
 
 @engine

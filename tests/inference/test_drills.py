@@ -40,7 +40,7 @@ def post(client, key="k"):
     return client.post("/v2/models/support/infer", json=ask("card"), headers=auth() | {"x-route-key": key})
 
 
-def test_an_injected_error_is_a_failed_request_and_marked_as_drill_in_the_spool(installation, drilled):
+def test_an_injected_error_is_a_failed_request_and_flagged_as_drill_in_the_spool(installation, drilled):
     server, client = drilled
     assert post(client).status_code == 200
     installation.plant(fault())

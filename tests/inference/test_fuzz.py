@@ -1,8 +1,8 @@
 """For any client input: never a 5xx, every refusal is {"error": sentence}, every answer has the requested
 parts, every line can be stored.
 
-The application is called as a server would call it, byte for byte, so that no client library mends a request
-on its way.
+The application is called as a server would call it, byte for byte, so that no client library repairs a
+request on its way.
 """
 
 from __future__ import annotations

@@ -113,7 +113,7 @@ def test_answers_that_are_no_numbers_are_counted_failures_and_close_it(client, i
     assert [(line["code"], line["arm"], line["outputs"]) for line in lines] == [(500, "canary", [])] * 10
 
 
-def test_requests_pinned_to_the_canary_do_not_close_it_and_are_marked_in_the_spool(
+def test_requests_pinned_to_the_canary_do_not_close_it_and_are_flagged_in_the_spool(
     client, installation, server, canary
 ):
     breaks(server)

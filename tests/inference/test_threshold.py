@@ -1,4 +1,4 @@
-"""A version with a threshold for one class predicts by it, everywhere that a prediction is returned."""
+"""A version with a threshold for one label applies it wherever a prediction is returned."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lifecycle.runtime.refusals import Refused
 from tests.inference.conftest import follow
 from tests.inference.models import ask, auth, endpoint
 
-UNDECIDED = "hello"  # a third each: without a threshold the first class is the answer
+UNDECIDED = "hello"  # a third each: without a threshold the first label is predicted
 
 
 def chosen(threshold, label="other"):

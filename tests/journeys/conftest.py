@@ -83,7 +83,7 @@ def desk(chromium: Browser, product: Product) -> Desk:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
-    """Beside a failure stands what the product printed last."""
+    """Add the product's last output to the report of a failure."""
     report = yield
     given = getattr(item, "funcargs", {})
     product = given["circle"].story.product if "circle" in given else given.get("product")

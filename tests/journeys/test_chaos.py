@@ -32,8 +32,8 @@ def counted(circle: Circle) -> tuple[int, int]:
     """Predictions of the endpoint, and requests in its rollups; one text each, so that both are the same
     number.
     """
-    said = circle.story.product.python(COUNTED.format(slug=circle.story.slug)).split()
-    return int(said[0]), int(said[1])
+    counts = circle.story.product.python(COUNTED.format(slug=circle.story.slug)).split()
+    return int(counts[0]), int(counts[1])
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def live(circle: Circle) -> str:
     return circle.version
 
 
-def test_servers_killed_one_by_one_refuse_nobody_come_back_right_and_nothing_is_counted_twice(
+def test_servers_killed_one_by_one_refuse_no_request_recover_and_count_nothing_twice(
     circle: Circle, live: str
 ):
     product = circle.story.product

@@ -1,6 +1,4 @@
-"""What a first `make run` shows: the demo tells its whole story by itself, and every page of it has something
-to say.
-"""
+"""What a first `make run` shows: the demo seeds all its data automatically, and no page of it is empty."""
 
 from __future__ import annotations
 
@@ -21,8 +19,8 @@ def demo() -> Iterator[Product]:
     """The demo once its job has ended well."""
     with running_product(from_nothing=True, DEMO="1", JOB_LEASE_SECONDS="30") as product:
         mia = person(product, "mia")
-        (told,) = (job for job in mia.api("GET", "jobs/")["results"] if job["kind"] == "demo.seed")
-        mia.job(told, seconds=1_200)
+        (seeding,) = (job for job in mia.api("GET", "jobs/")["results"] if job["kind"] == "demo.seed")
+        mia.job(seeding, seconds=1_200)
         yield product
 
 
@@ -39,7 +37,7 @@ def test_its_canary_was_taken_back_by_the_rule(demo: Product):
     assert rollout["reason"].startswith("Too many failed requests")
 
 
-def test_its_invented_messages_are_marked_as_synthetic(demo: Product):
+def test_its_invented_messages_are_labeled_as_synthetic(demo: Product):
     ana = person(demo, "ana")
     (dataset,) = ana.api("GET", "datasets/")["results"]
     links = set(re.findall(r"/datasets/uploads/([0-9a-f-]{36})/", ana.page(f"/datasets/{dataset['uuid']}/")))
@@ -83,5 +81,5 @@ def test_every_page_of_it_opens(demo: Product):
         lee.page(path)
 
 
-def test_nothing_failed_while_it_was_told(demo: Product):
+def test_nothing_failed_while_the_demo_was_seeded(demo: Product):
     assert "Traceback" not in demo.log()

@@ -20,7 +20,8 @@ from rest_framework.test import APIClient
 
 from monitoring.traffic import actions as traffic
 from monitoring.traffic.models import Prediction
-from registry.endpoints import actions, queries
+from registry.endpoints import actions, servers
+from registry.endpoints.queries import published
 from registry.ground.access.actions import create_token
 from registry.ground.artifacts.actions import put_folder
 from tests.inference import models
@@ -159,7 +160,7 @@ def test_deploy_answer_roll_back(project, mia, ravi, lee, gita, omar, ana, serve
 
     assert {status for status, _, _ in stream.answers} == {200}
     assert {version for _, version, began in stream.answers if began > last_of_old} == {str(first.uuid)}
-    assert [state.epoch for state in queries.server_states()] == [queries.routes_row().published_epoch]
+    assert [state.epoch for state in servers.server_states()] == [published.routes_row().published_epoch]
     known = asks()["parameters"]["prediction_id"]
 
     until(
@@ -170,10 +171,10 @@ def test_deploy_answer_roll_back(project, mia, ravi, lee, gita, omar, ana, serve
     assert Prediction.objects.filter(version=first, label="billing").exists()
     api = APIClient()
     api.credentials(HTTP_AUTHORIZATION=f"Bearer {secret}")
-    said = api.post(
+    response = api.post(
         f"/api/v1/predictions/{known}/feedback/", {"right": False, "label": "refund"}, format="json"
     )
-    assert said.status_code == 201
+    assert response.status_code == 201
     assert Prediction.objects.get(uuid=known).feedback.get().label == "refund"
 
 
@@ -181,7 +182,7 @@ def test_a_damaged_version_changes_nothing(project, mia, ravi, lee, gita, omar, 
     snapshot = registry.make_snapshot(project, ravi)
     first = registry.make_version(project, mia, ravi, snapshot=snapshot, artifact=tiny_artifact(0))
     endpoint = registry.make_endpoint(first.model, mia, slug="support-inbox-prod")
-    bearer = {"Authorization": f"Bearer {queries.web_token()}"}
+    bearer = {"Authorization": f"Bearer {published.web_token()}"}
 
     def version():
         try:
@@ -203,7 +204,7 @@ def test_a_damaged_version_changes_nothing(project, mia, ravi, lee, gita, omar, 
 
     deploy_then_damage(request, omar, folder)
 
-    until(lambda: any(state.refusal_of(second) for state in queries.server_states()), "the server refuses it")
+    until(lambda: any(state.refusal_of(second) for state in servers.server_states()), "the server refuses it")
     assert actions.check_loads() == 1
     second.refresh_from_db()
     assert second.state == "quarantined"
@@ -214,8 +215,8 @@ def deploy_then_damage(request, actor, folder: Path) -> None:
     """Deploy while the publication waits, so that the files can be damaged before any server reads them."""
     from registry.endpoints.actions import intervals
 
-    told = []
-    original, intervals.publish = intervals.publish, lambda: told.append(1)
+    published = []
+    original, intervals.publish = intervals.publish, lambda: published.append(1)
     try:
         actions.deploy(request_id=request.uuid, actor=actor)
     finally:
@@ -223,5 +224,5 @@ def deploy_then_damage(request, actor, folder: Path) -> None:
     path = folder / "serving" / "model.onnx"
     path.chmod(0o600)
     path.write_bytes(b"x" + path.read_bytes()[1:])
-    assert told
+    assert published
     actions.publish()

@@ -1,6 +1,6 @@
-"""A team labels real data in Debian's Chromium, against the running product: 77 classes of banking77 with
-planted faults, from the file to the frozen snapshot, then marked words, a dialogue and a pair of responses.
-Every answer is given by keys.
+"""A team labels real data in Debian's Chromium, against the running product: 77 labels of banking77 with
+injected faults, from the file to the dataset version, then spans, a chat, and a pair of responses. Every
+annotation is made by keyboard.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from tests.support.visitors import Workspace
 
 pytestmark = [pytest.mark.journey, pytest.mark.browser]
 EACH, NEW, FAULTS, SENT = 24, 24, 40, 12
-DISPUTED = (3, 9, 15)  # items to which Ben says something else than Ana
+DISPUTED = (3, 9, 15)  # items that Ben labels differently from Ana
 
 
 @dataclass
 class Team:
-    """The workspace, and what the steps leave behind for those after them. truth: class by text."""
+    """The workspace, and what the steps leave behind for those after them. truth: label by text."""
 
     workspace: Workspace
     folder: Path
@@ -72,10 +72,8 @@ def new_dataset(page: Page, name: str, task: str) -> str:
     return uuid_of(page)
 
 
-def bring(page: Page, path: Path, rows: int, *, suggests: bool = False) -> None:
-    """Upload a file on the dataset's page and accept it. suggests: what it says decides nothing, where it
-    says something.
-    """
+def upload_file(page: Page, path: Path, rows: int, *, suggests: bool = False) -> None:
+    """Upload a file on the dataset's page and accept it. suggests: its labels, if any, become pre-labels."""
     page.locator('input[type="file"]').set_input_files(path)
     page.get_by_role("button", name="Upload", exact=True).click()
     accept = page.get_by_role("button", name=f"Import {rows:,} row{'' if rows == 1 else 's'}")
@@ -132,15 +130,15 @@ NEXT = """before => !document.querySelector("#bench")
       && document.querySelector("#utter").innerText !== before"""
 
 
-def label_all(page: Page, queue: str, says: dict[str, str]) -> int:
-    """Answer every item by typing its class until it stands first, then Enter. Returns how many came."""
+def label_all(page: Page, queue: str, labels: dict[str, str]) -> int:
+    """Label every item by typing its label until it comes first, then Enter. Returns the number of items."""
     page.goto(f"/labeling/{queue}/bench/")
     page.wait_for_function(NEXT, arg="")
     done = 0
     while page.locator("#bench").count():
         text = page.locator("#utter").inner_text()
-        page.keyboard.type(says[normal(text)])
-        expect(page.locator("#ranks [aria-selected=true]")).to_contain_text(says[normal(text)])
+        page.keyboard.type(labels[normal(text)])
+        expect(page.locator("#ranks [aria-selected=true]")).to_contain_text(labels[normal(text)])
         page.keyboard.press("Enter")
         page.wait_for_function(NEXT, arg=text)
         done += 1
@@ -153,7 +151,7 @@ def expect_to_settle(page: Page, left: int) -> None:
     page.wait_for_load_state()
 
 
-# ── One of 77 classes ───────────────────────────────────────────────────────
+# ── One of 77 labels ────────────────────────────────────────────────────────
 def test_a_history_with_planted_faults_and_new_messages_come_in(desk: Desk, team: Team, tmp_path: Path):
     with (team.folder / "banking77" / "train.csv").open(encoding="utf-8", newline="") as file:
         rows = {normal(row["text"]): (row["text"].strip(), row["category"]) for row in csv.DictReader(file)}
@@ -164,7 +162,7 @@ def test_a_history_with_planted_faults_and_new_messages_come_in(desk: Desk, team
     team.truth = {normal(text): category for text, category in rows.values()}
     names = sorted(by_class)
     history = [(text, category) for category in names for text in by_class[category][:EACH]]
-    # a label of a class that is far away in the list
+    # a label that is far down the list
     for at in range(0, len(history), len(history) // FAULTS):
         text, category = history[at]
         history[at] = (text, names[(names.index(category) + 29) % 77])
@@ -179,13 +177,13 @@ def test_a_history_with_planted_faults_and_new_messages_come_in(desk: Desk, team
 
     page = desk["ana"]
     team.dataset = new_dataset(page, "Bank messages", "single_label")
-    bring(page, tmp_path / "history.csv", len(history))
+    upload_file(page, tmp_path / "history.csv", len(history))
     page.goto(f"/datasets/{team.dataset}/")
-    bring(page, tmp_path / "new.csv", NEW)
+    upload_file(page, tmp_path / "new.csv", NEW)
     assert team.workspace["ana"].api("GET", f"datasets/{team.dataset}/")["items"] == len(history) + NEW
 
 
-def test_a_rule_is_tried_written_and_applied(desk: Desk, team: Team):
+def test_a_labeling_function_is_previewed_created_and_applied(desk: Desk, team: Team):
     assert team.dataset
     page = desk["ravi"]
     page.goto(f"/labeling/datasets/{team.dataset}/functions/new/")
@@ -253,7 +251,9 @@ def test_disagreements_are_settled_by_keys(desk: Desk, team: Team):
         expect_to_settle(page, left)
         text = normal(page.locator(".utter").first.inner_text())
         answers = page.locator(".answers article .lab").all_inner_texts()
-        page.keyboard.press(str(next(at for at, said in enumerate(answers) if said == team.truth[text]) + 1))
+        page.keyboard.press(
+            str(next(at for at, label in enumerate(answers) if label == team.truth[text]) + 1)
+        )
         page.keyboard.press("Enter")
         expect(page.get_by_text("Resolved as").first).to_be_visible()
     expect(page.get_by_role("heading", name="No disagreements")).to_be_visible()
@@ -308,7 +308,7 @@ def test_what_is_decided_is_frozen(desk: Desk, team: Team):
 
 
 # ── Other tasks ─────────────────────────────────────────────────────────────
-def test_words_of_wnut17_are_marked_by_keys_alone(desk: Desk, team: Team, tmp_path: Path):
+def test_spans_of_wnut17_are_selected_by_keyboard_alone(desk: Desk, team: Team, tmp_path: Path):
     source = team.folder / "wnut17" / "emerging.dev.conll"
     sentences = [
         each
@@ -322,7 +322,7 @@ def test_words_of_wnut17_are_marked_by_keys_alone(desk: Desk, team: Team, tmp_pa
     (tmp_path / "sentences.conll").write_text(bare + "\n", encoding="utf-8")
     page = desk["ana"]
     dataset = new_dataset(page, "Entities", "spans")
-    bring(page, tmp_path / "sentences.conll", 2, suggests=True)
+    upload_file(page, tmp_path / "sentences.conll", 2, suggests=True)
     ravi = team.workspace["ravi"]
     newest = ravi.api("GET", f"labeling/datasets/{dataset}/schemas/")
     body = {
@@ -379,7 +379,7 @@ def test_a_dialogue_is_corrected_and_a_better_response_chosen(desk: Desk, team: 
         )
         page = desk["ana"]
         dataset = new_dataset(page, name.capitalize(), task)
-        bring(page, tmp_path / f"{name}.jsonl", 1, suggests=True)
+        upload_file(page, tmp_path / f"{name}.jsonl", 1, suggests=True)
         queue = open_queue(desk["ravi"], dataset, name.capitalize())
 
         page.goto(f"/labeling/{queue}/bench/")

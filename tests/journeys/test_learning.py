@@ -16,7 +16,7 @@ pytestmark = pytest.mark.journey
 
 
 # ── 1 Data and labels ───────────────────────────────────────────────────────
-def test_the_dry_run_names_lines_and_mends_and_nothing_appears_before_acceptance(story: Story):
+def test_the_dry_run_names_lines_and_fixes_and_nothing_appears_before_acceptance(story: Story):
     found = looked_through(story["ana"], story.dry_run)
     page = plain(story["ana"].page(f"/datasets/uploads/{story.dry_run}/"))
 
@@ -78,15 +78,15 @@ def test_three_annotators_answer_everything_on_the_bench(story: Story):
 # ── 2 Adjudication ──────────────────────────────────────────────────────────
 def test_an_adjudicator_settles_what_they_do_not_agree_on(story: Story):
     divided = sum(
-        len({story.corpus.says(name, at) for name in ("ana", "ben", "chloe")}) > 1 for at in range(24)
+        len({story.corpus.label_by(name, at) for name in ("ana", "ben", "chloe")}) > 1 for at in range(24)
     )
 
     assert story.adjudicated == divided > 0
     assert (story.queue_now()["items_decided"], story.queue_now()["items_disputed"]) == (24, 0)
 
 
-# ── 3 Snapshot, runs, evaluations ───────────────────────────────────────────
-def test_a_snapshot_counts_every_item_once(story: Story):
+# ── 3 Dataset version, runs, evaluations ───────────────────────────────────────
+def test_a_dataset_version_counts_every_item_once(story: Story):
     splits = story.snapshot["counts"]["splits"]
 
     assert sum(splits.values()) == 424
@@ -114,7 +114,7 @@ def test_curves_of_a_lora_run_arrive_while_it_trains(story: Story):
     assert story.lora["step"] == everything["x"][0][-1]
 
 
-def test_an_evaluation_says_how_sure_it_is(story: Story):
+def test_an_evaluation_reports_its_uncertainty(story: Story):
     report = story.evaluation(story.lora)["report"]
 
     assert report["rows"] == story.snapshot["counts"]["splits"]["test"]

@@ -1,5 +1,5 @@
-"""The main job with mouse and keyboard in Debian's Chromium, against the running product: every page shuts
-nobody out, at 1440 and 390 px.
+"""The main job with mouse and keyboard in Debian's Chromium, against the running product: every page is
+accessible at 1440 and 390 px.
 
 What waits is a run's curves, which test_survival watches. With TOUR=1 the pictures of docs/tour.md are
 written; otherwise no file is left.
@@ -22,15 +22,13 @@ pytestmark = [pytest.mark.journey, pytest.mark.browser]
 
 @pytest.fixture(scope="module")
 def typed(inbox_story: Story) -> Story:
-    """The same messages once more in a dataset of their own, as far as they are brought and labeled by mouse
-    and keyboard.
-    """
+    """The same messages in a dataset of their own, uploaded and labeled by mouse and keyboard."""
     return Story(inbox_story.workspace, inbox_story.corpus)
 
 
 @pytest.fixture(scope="module")
 def story(inbox_story: Story) -> Story:
-    """Runs, versions and the endpoint are those of the story that is told over HTTP."""
+    """Runs, versions, and the endpoint come from the story that runs over HTTP."""
     return inbox_story
 
 
@@ -69,12 +67,12 @@ def test_five_messages_are_labeled_by_keys(desk: Desk, typed: Story):
 
     for done in range(5):
         text = page.locator("#utter").inner_text()
-        says = typed.corpus.says("ana", number[text])
+        label = typed.corpus.label_by("ana", number[text])
         if done % 2:  # a digit chooses
-            page.keyboard.press(str(list(typed.labels).index(says) + 1))
+            page.keyboard.press(str(list(typed.labels).index(label) + 1))
         else:  # letters find, Enter accepts
-            page.keyboard.type(says[:6])
-            expect(page.locator("#ranks [aria-selected=true]")).to_contain_text(says)
+            page.keyboard.type(label[:6])
+            expect(page.locator("#ranks [aria-selected=true]")).to_contain_text(label)
             page.keyboard.press("Enter")
         expect(page.locator("#n")).to_have_text(str(done + 1))
 
@@ -103,7 +101,7 @@ def test_a_disagreement_is_settled(desk: Desk, typed: Story):
 
 
 # ── Runs ────────────────────────────────────────────────────────────────────
-def test_a_snapshot_is_frozen_on_its_page(desk: Desk, typed: Story):
+def test_a_dataset_version_is_created_on_its_page(desk: Desk, typed: Story):
     assert typed.adjudicated is not None
     page = desk["mia"]
     uuid = freeze(page, typed.dataset)
@@ -198,7 +196,7 @@ def test_the_version_is_deployed_tried_and_rolled_back(desk: Desk, story: Story)
 
 
 # ── Evidence and home ───────────────────────────────────────────────────────
-def test_the_auditor_reads_the_trail_and_the_chain(desk: Desk, story: Story):
+def test_the_auditor_reads_the_audit_log_and_the_chain(desk: Desk, story: Story):
     prediction = story.client.ask(story.full_name, story.corpus.history[0].text).json()["parameters"][
         "prediction_id"
     ]
@@ -217,7 +215,7 @@ def test_the_auditor_reads_the_trail_and_the_chain(desk: Desk, story: Story):
 
 
 @pytest.mark.parametrize("username", ["ana", "ravi", "mia", "lee", "gita", "omar", "aida", "adam"])
-def test_home_says_what_waits(desk: Desk, story: Story, username: str):
+def test_home_lists_pending_work(desk: Desk, story: Story, username: str):
     assert story.workspace
     page = desk[username]
     page.goto("/")

@@ -4,8 +4,8 @@ bench, SmolLM2 learns them with LoRA, and what it answers to held-out questions 
 beside the same model before it was tuned.
 
 It trains real weights for minutes: `REAL_RUNS=1 pytest tests/journeys/test_scenario_questions.py -s` prints
-what is reached. Which figures come out is not asserted, but that the pages tell those of the report, and that
-the finding that stands first is the one they bear out.
+the results. It doesn't assert the figures, but that the pages show those of the report, and that the first
+diagnosis is the one they support.
 """
 
 from __future__ import annotations
@@ -57,13 +57,13 @@ class Scenario:
         self.known, self.open = asked[:-UNANSWERED], asked[-UNANSWERED:]
 
     def api(self, path: str, username: str = "mia") -> Any:
-        """What the API says of what was done in the browser."""
+        """The API's view of what was done in the browser."""
         return self.workspace[username].api("GET", path)
 
     # ── Data ────────────────────────────────────────────────────────────────
     @cached_property
     def dataset(self) -> str:
-        """Ana makes a dataset of texts that are written."""
+        """Ana creates a generation dataset."""
         page = self.desk["ana"]
         page.goto("/datasets/new/")
         page.get_by_label("Project").select_option(label="Handbook")
@@ -75,7 +75,7 @@ class Scenario:
 
     @cached_property
     def looked_through(self) -> str:
-        """Ana sends the file and says which column holds the passages, and which must not stand on two sides;
+        """Ana uploads the file and chooses the context column and the group column, which splits don't share;
         returns the upload.
         """
         assert self.dataset
@@ -96,7 +96,7 @@ class Scenario:
 
     @cached_property
     def upload(self) -> dict[str, Any]:
-        """Ana accepts it: what the file answers is decided, and she answers for it."""
+        """Ana accepts it: responses in the file become resolved labels, and she is responsible for them."""
         assert self.looked_through
         page = self.desk["ana"]
         page.get_by_role("button", name=re.compile("^Import")).click()
@@ -106,7 +106,7 @@ class Scenario:
     # ── Answers ─────────────────────────────────────────────────────────────
     @cached_property
     def answered(self) -> dict[str, Any]:
-        """Ravi opens a queue for what nobody has answered; Ana writes the answers. Returns the queue."""
+        """Ravi opens a queue for the unanswered questions; Ana writes responses. Returns the queue."""
         assert self.upload
         page = self.desk["ravi"]
         page.goto(f"/labeling/datasets/{self.dataset}/open/")
@@ -133,7 +133,7 @@ class Scenario:
     # ── Training ────────────────────────────────────────────────────────────
     @cached_property
     def snapshot(self) -> dict[str, Any]:
-        """Mia freezes it."""
+        """Mia creates a dataset version."""
         assert self.answered
         page = self.desk["mia"]
         page.goto(f"/dataset-versions/dataset/{self.dataset}/")
@@ -171,7 +171,7 @@ class Scenario:
 
     @cached_property
     def form(self) -> Page:
-        """The form of a run on this snapshot, as Mia sees it."""
+        """The launch form for this dataset version, as Mia sees it."""
         assert self.snapshot
         assert self.base
         page = self.desk["mia"]
@@ -203,7 +203,7 @@ class Scenario:
 
     @cached_property
     def evaluation(self) -> dict[str, Any]:
-        """What it is worth on test: measured by itself, and told on the run's page when it is."""
+        """The test evaluation, which starts automatically and is linked on the run's page when done."""
         assert self.ended["state"] == "succeeded", self.ended["error"]
         page = self.desk["mia"]
         page.get_by_role("link", name="Evaluation on test").click(timeout=PATIENCE)
@@ -264,7 +264,7 @@ def test_what_the_file_leaves_open_is_answered_on_the_bench(scenario: Scenario):
 
 
 # ── Training ────────────────────────────────────────────────────────────────
-def test_a_snapshot_never_parts_the_questions_about_one_office(scenario: Scenario):
+def test_a_dataset_version_never_splits_the_questions_about_one_office(scenario: Scenario):
     splits = scenario.snapshot["counts"]["splits"]
 
     assert sum(splits.values()) == 96
@@ -277,11 +277,11 @@ def test_smollm2_is_a_decoder_with_its_licence(scenario: Scenario):
 
     assert scenario.base
     scenario.desk["mia"].goto("/runs/bases/")
-    for told in ("Ready", "decoder", "Apache-2.0"):
-        expect(row).to_contain_text(told)
+    for fact in ("Ready", "decoder", "Apache-2.0"):
+        expect(row).to_contain_text(fact)
 
 
-def test_the_form_proposes_lora_and_says_why_each_setting(scenario: Scenario):
+def test_the_form_proposes_lora_and_explains_each_setting(scenario: Scenario):
     page, train = scenario.form, scenario.snapshot["counts"]["splits"]["train"]
 
     expect(page.get_by_label("Base model").locator("option:checked")).to_contain_text(SMOLLM2)
@@ -294,7 +294,7 @@ def test_the_form_proposes_lora_and_says_why_each_setting(scenario: Scenario):
     look(page, "")
 
 
-def test_the_page_goes_on_while_it_trains_and_shows_what_it_says(scenario: Scenario):
+def test_the_page_updates_during_training_and_shows_responses(scenario: Scenario):
     assert scenario.run
     page = scenario.desk["mia"]
 
@@ -307,7 +307,7 @@ def test_the_page_goes_on_while_it_trains_and_shows_what_it_says(scenario: Scena
     expect(answers.get_by_role("row").nth(1)).to_contain_text("Office in")
 
 
-def test_the_run_ends_and_says_what_it_took(scenario: Scenario):
+def test_the_run_succeeds_and_shows_its_cost(scenario: Scenario):
     found, page = scenario.ended, scenario.desk["mia"]
 
     assert (found["state"], found["spec"]["strategy"]["kind"], found["spec"]["epochs"]) == (
@@ -320,25 +320,25 @@ def test_the_run_ends_and_says_what_it_took(scenario: Scenario):
 
 
 # ── Evaluation ──────────────────────────────────────────────────────────────
-def test_whether_it_beats_the_prompted_base_stands_first(scenario: Scenario):
+def test_the_comparison_with_the_prompted_base_comes_first(scenario: Scenario):
     report, page = scenario.evaluation["report"], scenario.desk["mia"]
-    told, against = notes.lead(report), report["against"]["prompted_base"]["rouge_l"]
+    lead, against = notes.lead(report), report["against"]["prompted_base"]["rouge_l"]
 
     assert report["rows"] == scenario.snapshot["counts"]["splits"]["test"]
-    # it learnt from what is like these rows
+    # training rows resemble these rows
     assert report["perplexity"] < report["baselines"]["prompted_base"]["perplexity"]
     first = page.locator("#evaluation .note").first
-    expect(first).to_contain_text(told.fact)
+    expect(first).to_contain_text(lead.fact)
     expect(first).to_contain_text(
         f"Base before fine-tuning, same prompt reaches a ROUGE-L of {decimals(against['baseline'], 3)},"
         " this run"
     )
     expect(first).to_contain_text(f"{signed(against['low'], 3)} to {signed(against['high'], 3)}")
     look(page, "")
-    tell(scenario)
+    print_results(scenario)
 
 
-def test_scores_and_grounds_stand_beside_those_of_the_prompted_base_with_intervals(scenario: Scenario):
+def test_scores_are_shown_beside_those_of_the_prompted_base_with_intervals(scenario: Scenario):
     report, page = scenario.evaluation["report"], scenario.desk["mia"]
     table = page.get_by_role("table", name="This run and the baselines")
 
@@ -362,10 +362,10 @@ def test_an_answer_leads_to_the_training_item_that_it_shares_words_with(scenario
     page = scenario.desk["mia"]
     page.goto(f"/evaluations/{scenario.evaluation['uuid']}/predictions/?sort=copied_words")
     line = page.locator("#answers tbody tr").first
-    told = line.locator("small").filter(has_text="a training response")
-    words = told.inner_text().partition(" too: ")[2]
+    source = line.locator("small").filter(has_text="a training response")
+    words = source.inner_text().partition(" too: ")[2]
 
-    told.get_by_role("link").click()
+    source.get_by_role("link").click()
 
     expect(page.get_by_role("heading", level=1)).to_be_visible()
     item = scenario.api(f"items/{uuid_of(page)}/")
@@ -377,8 +377,8 @@ def test_no_page_logged_an_error(scenario: Scenario):
     assert scenario.desk.errors == []
 
 
-def tell(scenario: Scenario) -> None:
-    """Print what was reached."""
+def print_results(scenario: Scenario) -> None:
+    """Print the results."""
     run, report = scenario.ended, scenario.evaluation["report"]
     print(
         f"\n{scenario.snapshot['counts']['splits']}; {run['cost']['seconds']:.0f} s,"

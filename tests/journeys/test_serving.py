@@ -60,7 +60,7 @@ def test_a_version_is_sealed_and_anyone_can_verify_it(story: Story, tmp_path: Pa
     assert by_others.returncode == 0, by_others.stderr
 
 
-def test_the_card_carries_what_was_measured_and_what_people_said(story: Story):
+def test_the_card_contains_measurements_and_stated_facts(story: Story):
     card = story["mia"].api("GET", f"versions/{story.first['uuid']}/card/")
     report = story.evaluation(story.head)["report"]
 
@@ -87,7 +87,7 @@ def test_the_gates_are_checked_before_anyone_reads(story: Story):
 # ── 5 Approval ──────────────────────────────────────────────────────────────
 @contextmanager
 def also(story: Story, username: str, role: str) -> Iterator[Visitor]:
-    """Adam gives somebody a second role for a while."""
+    """Adam gives a user a second role temporarily."""
     path, body = (
         f"projects/{story.workspace.uuid}/members/",
         {
@@ -108,12 +108,12 @@ def verdict(story: Story) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(("username", "part"), [("mia", "requester"), ("ana", "decided")])
-def test_whoever_took_part_cannot_approve_whatever_their_role(story: Story, username: str, part: str):
+def test_a_participant_cannot_approve_in_any_role(story: Story, username: str, part: str):
     path = f"promotions/{story.first_request['uuid']}/"
     with also(story, username, "lead") as person:
-        said = person.api("POST", f"{path}approve/", verdict(story), status=403)
+        refusal = person.api("POST", f"{path}approve/", verdict(story), status=403)
 
-    assert said["message"].startswith(PARTS[part])
+    assert refusal["message"].startswith(PARTS[part])
     assert story["lee"].api("GET", path)["verdicts"] == []
 
 
@@ -282,7 +282,7 @@ def test_an_item_leads_to_everything_it_touched(story: Story):
     story["aida"].page(f"/trace/items/{item}/")
 
 
-def test_the_trail_is_exported_with_what_proves_it(story: Story):
+def test_the_audit_log_is_exported_with_its_proof(story: Story):
     assert story.second_live
     aida = story["aida"]
     lines = [
@@ -294,7 +294,7 @@ def test_the_trail_is_exported_with_what_proves_it(story: Story):
     assert all(hashlib.sha256(line["canonical"].encode()).hexdigest() == line["hash"] for line in events)
     assert any("checkpoint" in line for line in lines)
     verbs = [json.loads(line["canonical"])["verb"] for line in reversed(events)]
-    told = [
+    recorded = [
         "datasets.upload_accepted",
         "labeling.schema_published",
         "labeling.labels_imported",
@@ -306,17 +306,17 @@ def test_the_trail_is_exported_with_what_proves_it(story: Story):
         "promotions.approved",
         "endpoints.deployed",
     ]
-    assert sorted(told, key=verbs.index) == told
+    assert sorted(recorded, key=verbs.index) == recorded
     text = "\n".join(line["canonical"] for line in events)
     assert not any(row.text in text for row in story.corpus.history)
 
 
-def test_the_trail_verifies(story: Story):
+def test_the_audit_log_verifies(story: Story):
     assert story.first_live
-    said = story.product.verified()
+    output = story.product.verified()
 
-    assert "whole." in said
-    assert "broken" not in said
+    assert "whole." in output
+    assert "broken" not in output
     otto = story["otto"].client.post(
         "/api/v1/audit/export/", headers={"X-CSRFToken": story["otto"].client.cookies["csrftoken"]}
     )

@@ -1,5 +1,5 @@
-"""`kill -9` at moments that hurt: work goes on, nothing is lost or doubled, and the weights are those of a
-run that nobody disturbed.
+"""`kill -9` at moments that hurt: work goes on, nothing is lost or doubled, and the weights are those of an
+uninterrupted run.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def alive(process: psutil.Process) -> bool:
 
 
 def cancel_measuring(story: Story) -> None:
-    """Lee ends the evaluation that follows by itself: the other run with these weights has one."""
+    """Lee cancels the automatic evaluation: the other run with these weights has one."""
     lee = story["lee"]
     waiting = [
         job
@@ -56,7 +56,7 @@ def test_a_run_that_is_killed_again_and_again_ends_with_the_same_weights_and_its
     expect(page.locator("#loss svg.main-svg").first).to_be_visible()
     picture(page, "run-live")
 
-    until(lambda: step_of(story, run) > killed_at, "it goes on by itself")
+    until(lambda: step_of(story, run) > killed_at, "training resumes automatically")
     before = story.product.running("lifecycle.runtime.engine", "train", run)
     story.product.kill("manage.py", "worker", "training")
     until(lambda: not any(alive(process) for process in before), "the child leaves when its worker is gone")
@@ -108,7 +108,7 @@ def test_an_import_whose_worker_is_killed_brings_every_row_once(inbox_story: Sto
     assert ana.api("GET", f"uploads/{sent['uuid']}/")["rows_new"] == ROWS
 
 
-def test_after_all_that_the_trail_verifies_and_no_server_error_was_logged(inbox_story: Story):
+def test_afterwards_the_audit_log_verifies_and_no_server_error_was_logged(inbox_story: Story):
     assert inbox_story.first_live
     assert "broken" not in inbox_story.product.verified()
     assert "Traceback" not in inbox_story.product.log()

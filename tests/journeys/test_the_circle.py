@@ -54,7 +54,7 @@ def test_with_the_web_and_its_workers_gone_the_server_closes_a_bad_canary_and_th
     assert circle.version == circle.story.first["uuid"]
 
 
-def test_on_call_is_paged_and_the_page_stands_on_the_home(circle: Circle, taken_back: dict):
+def test_on_call_is_paged_and_home_shows_the_page(circle: Circle, taken_back: dict):
     omar = circle.story["omar"]
 
     def paged() -> list:
@@ -72,7 +72,7 @@ def drifted(circle: Circle, taken_back: dict) -> int:
     return circle.weeks_pass
 
 
-def test_what_customers_write_has_changed_and_the_product_says_so(circle: Circle, drifted: int):
+def test_the_product_detects_that_customer_messages_changed(circle: Circle, drifted: int):
     story = circle.story
 
     assert drifted > len(circle.truth) // 4  # the live version does not follow
@@ -150,16 +150,16 @@ def test_the_new_version_goes_out_as_a_canary_to_all_traffic(circle: Circle):
     circle.early(RETRAINING, lambda: circle.proposal_now()["outcome"] == "promoted", "the proposal ends")
 
 
-def test_the_dashboard_tells_all_of_it_and_the_trail_verifies(circle: Circle):
-    said = circle.story["lee"].api("GET", f"dashboard/?weeks=4&project={circle.story.workspace.uuid}")
-    model = said["models"][0]
+def test_the_dashboard_shows_all_of_it_and_the_audit_log_verifies(circle: Circle):
+    board = circle.story["lee"].api("GET", f"dashboard/?weeks=4&project={circle.story.workspace.uuid}")
+    model = board["models"][0]
 
     assert (model["version"], model["canary"]) == (
         circle.story["mia"].api("GET", f"versions/{circle.version}/")["semver"],
         "",
     )
-    assert said["rollbacks"]["canaries"] == 1
+    assert board["rollbacks"]["canaries"] == 1
     asked = len(circle.story["lee"].api("GET", "promotions/")["results"])
-    assert (said["governance"]["requested"], said["governance"]["approved"]) == (asked, asked)
+    assert (board["governance"]["requested"], board["governance"]["approved"]) == (asked, asked)
     assert "broken" not in circle.story.product.verified()
     assert "Traceback" not in circle.story.product.log()

@@ -1,5 +1,5 @@
-"""Every page of the circle shuts nobody out at 1440 px, light, and at 390 px, dark. What is on them is the
-story of test_the_circle.
+"""Every page of the circle is accessible at 1440 px, light, and at 390 px, dark. Their content comes from
+test_the_circle.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ PROVEN = {"rollouts", "rollout", "drift-list", "drift"}
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_the_page_shuts_nobody_out(desk: Desk, circle: Circle, name: str):
+def test_the_page_is_accessible(desk: Desk, circle: Circle, name: str):
     username, path = PAGES[name]
     if missing := {"rollout", "alert", "proposal"} - set(circle.places):
         pytest.skip(f"Run test_the_circle with it: there is no {', '.join(sorted(missing))} yet.")
@@ -61,5 +61,5 @@ def test_the_dashboard_is_reached_by_its_keys_and_prints(desk: Desk, circle: Cir
     expect(page).to_have_title("printed")
 
 
-def test_no_page_said_an_error_in_its_console(desk: Desk):
+def test_no_page_logged_a_console_error(desk: Desk):
     assert desk.errors == []

@@ -1,5 +1,5 @@
-"""Everybody follows every link that their pages show: each one opens, none is a server error, and nobody is
-led to a closed door.
+"""Each user follows every link on their pages: each link opens, with no server error and no link to a page
+without permission.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ SEEN_BY = {"ana", "ravi", "mia", "lee", "gita", "omar", "aida", "adam", "otto"}
 
 @pytest.fixture(scope="module")
 def opened() -> set[str]:
-    """The paths that somebody opened."""
+    """The paths that any user opened."""
     return set()
 
 
 def walk(visitor: Visitor, opened: set[str]) -> dict[str, int]:
     """Status by path of everything reachable from the home page: of each kind of page (queries counting as a
-    kind) the first, and a second that nobody has opened yet.
+    kind) the first, and a second that no user has opened yet.
     """
     waiting, kinds, found = ["/"], Counter[str](), {}
     while waiting and len(found) < PAGES_MAX:
@@ -68,7 +68,7 @@ def test_every_link_opens(inbox_story: Story, opened: set[str], username: str):
     assert len(found) > 5
 
 
-def test_nobody_caused_a_server_error(inbox_story: Story):
+def test_no_request_caused_a_server_error(inbox_story: Story):
     log = inbox_story.product.log()
 
     assert "Traceback" not in log

@@ -68,8 +68,8 @@ def test_groups_that_are_treated_alike_are_still_two():
 
 
 def test_near_duplicates_in_groups_treated_alike_rarely_show_a_difference():
-    """100 samples, each group 60 texts with four near duplicates, which are right together: as rows a third
-    tell a difference.
+    """100 samples, each group 60 texts with four near duplicates, which are right together: counted as rows a
+    third show a difference.
     """
     random, together, significant = np.random.default_rng(1), np.arange(600) // 5, {True: 0, False: 0}
     for _ in range(100):

@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import fisher_exact, permutation_test
 from sklearn.metrics import f1_score
 
-from lifecycle.runtime.statistics import groups, metrics
+from lifecycle.runtime.statistics import bootstrap, groups, metrics
 from lifecycle.runtime.statistics.groups import MacroF1, Quotient
 from lifecycle.runtime.statistics.intervals import Interval, newcombe, wilson
 from lifecycle.runtime.statistics.significance import holm
@@ -134,13 +134,13 @@ def test_the_interval_of_macro_f1_is_that_of_resampled_rows():
 
     drawn = groups.macro_f1_of(truth, predicted, 3)
 
-    by_rows = metrics.bootstrap(metrics.score_rows(np.eye(3)[predicted], truth))["macro_f1"]
+    by_rows = bootstrap.bootstrap(metrics.score_rows(np.eye(3)[predicted], truth))["macro_f1"]
     assert (drawn.low, drawn.high) == pytest.approx(by_rows, abs=0.006)
 
 
 def drawn_by_rows(above, below):
     drawn = np.concatenate(
-        [(some @ above) / (some @ below) for some in metrics.resamples(len(above), 1000, 1)]
+        [(some @ above) / (some @ below) for some in bootstrap.resamples(len(above), 1000, 1)]
     )
     return tuple(np.percentile(drawn, (2.5, 97.5)))
 

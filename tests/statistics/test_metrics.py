@@ -12,7 +12,7 @@ from sklearn.metrics import (
     recall_score,
 )
 
-from lifecycle.runtime.statistics import calibration, metrics
+from lifecycle.runtime.statistics import bootstrap, calibration, comparisons, macro_means, metrics
 from lifecycle.runtime.statistics.intervals import wilson
 from lifecycle.runtime.task_types.single_label import measures as single_label
 from lifecycle.runtime.task_types.single_label.measures import Predictions
@@ -85,7 +85,7 @@ def test_a_golden_confusion_matrix_by_hand():
 def test_each_bootstrap_sample_is_scored_as_if_its_rows_were_repeated(answers):
     probabilities, truth = answers
     rows = metrics.score_rows(probabilities, truth)
-    (weights,) = metrics.resamples(len(truth), 3, seed=9)
+    (weights,) = bootstrap.resamples(len(truth), 3, seed=9)
 
     many = metrics.aggregate(rows, weights)
 
@@ -99,7 +99,7 @@ def test_each_bootstrap_sample_is_scored_as_if_its_rows_were_repeated(answers):
 def test_the_bootstrap_is_seeded_and_holds_the_point_estimate(answers):
     rows = metrics.score_rows(*answers)
 
-    one, again, other = (metrics.bootstrap(rows, 200, seed) for seed in (1, 1, 2))
+    one, again, other = (bootstrap.bootstrap(rows, 200, seed) for seed in (1, 1, 2))
 
     assert one == again
     assert one != other
@@ -108,7 +108,7 @@ def test_the_bootstrap_is_seeded_and_holds_the_point_estimate(answers):
 
 
 def test_blocks_of_resamples_do_not_change_the_draws(monkeypatch):
-    whole = np.concatenate(list(metrics.resamples(10, 7, seed=1)))
+    whole = np.concatenate(list(bootstrap.resamples(10, 7, seed=1)))
 
     assert whole.shape == (7, 10)
     assert (whole.sum(axis=1) == 10).all()
@@ -192,7 +192,7 @@ def test_the_interval_of_a_calibration_error_holds_where_a_model_is_perfectly_ca
             scored = metrics.score_rows(
                 np.stack([confidence, 1 - confidence], axis=1), (random.random(rows) >= chance).astype(int)
             )
-            low, high = metrics.bootstrap(
+            low, high = bootstrap.bootstrap(
                 replace(scored, confidence=confidence, predicted=np.zeros(rows, int)), 200
             )["ece_debiased"]
             held[at] += low <= true <= high
@@ -203,7 +203,7 @@ def test_the_interval_of_a_calibration_error_holds_where_a_model_is_perfectly_ca
 def test_where_all_rows_are_right_the_interval_of_a_share_is_wilsons_and_has_a_length():
     scored = metrics.score_rows(np.eye(3)[np.arange(30) % 3], np.arange(30) % 3)
 
-    found = metrics.bootstrap(scored, 200)
+    found = bootstrap.bootstrap(scored, 200)
 
     assert found["accuracy"] == pytest.approx(wilson(30, 30))
     assert found["macro_f1"][0] < 0.95
@@ -215,7 +215,7 @@ def test_texts_without_spans_do_not_count_for_their_f1():
     held, none = (np.arange(300) < 12).astype(float)[:, None], np.zeros((300, 15))
     rows = ScoredSpans(held, held, held, np.ones(300), np.ones(300), none, none, none)
 
-    found = metrics.bootstrap(rows, 200)
+    found = bootstrap.bootstrap(rows, 200)
 
     assert {name: found[name] for name in ("micro_f1", "micro_precision", "micro_recall")} == dict.fromkeys(
         ("micro_f1", "micro_precision", "micro_recall"), pytest.approx(wilson(12, 12))
@@ -226,7 +226,7 @@ def test_texts_without_spans_do_not_count_for_their_f1():
 def test_where_no_row_is_right_the_interval_of_macro_f1_is_short_too():
     truth = np.arange(60) % 3
 
-    low, high = metrics.bootstrap(metrics.score_rows(np.eye(3)[(truth + 1) % 3], truth), 200)["macro_f1"]
+    low, high = bootstrap.bootstrap(metrics.score_rows(np.eye(3)[(truth + 1) % 3], truth), 200)["macro_f1"]
 
     assert low == 0.0
     assert high < 0.15
@@ -236,7 +236,7 @@ def test_the_interval_of_an_accuracy_is_wilsons_as_scipy_has_it():
     truth = np.zeros(200, dtype=np.int64)
     scored = metrics.score_rows(np.eye(2)[np.repeat([0, 1], [170, 30])], truth)
 
-    assert metrics.bootstrap(scored, 20)["accuracy"] == pytest.approx(
+    assert bootstrap.bootstrap(scored, 20)["accuracy"] == pytest.approx(
         tuple(binomtest(170, 200).proportion_ci(method="wilson"))
     )
 
@@ -256,7 +256,7 @@ def test_the_interval_of_macro_f1_holds_where_classes_have_few_rows(classes, row
     for _ in range(samples):
         cells = random.choice(classes**2, rows, p=table.ravel())
         scored = metrics.Scored(cells // classes, cells % classes, none, none, none, classes, 15)
-        low, high = metrics.bootstrap(scored, 200)["macro_f1"]
+        low, high = bootstrap.bootstrap(scored, 200)["macro_f1"]
         held += low <= true <= high
 
     assert held / samples >= 0.9  # of thousands 0.95
@@ -269,7 +269,7 @@ def test_of_two_perfectly_calibrated_models_none_is_called_better_calibrated():
 def paired(truth, *probabilities, count, labels=None):
     """The second against the first."""
     one, two = (metrics.score_rows(each, truth) for each in probabilities)
-    return metrics.paired_rows(
+    return comparisons.paired_rows(
         one, two, metrics.COMPARED, labels=labels, count=count, seed=1, lower={"log_loss", "brier"}
     )
 
@@ -308,7 +308,7 @@ def test_a_change_is_the_candidate_minus_the_baseline_whichever_way_is_better():
         "verdict": "better",
     }
 
-    loss, accuracy = (metrics.as_change(found, lower_is_better=lower) for lower in (True, False))
+    loss, accuracy = (comparisons.as_change(found, lower_is_better=lower) for lower in (True, False))
 
     assert (loss["difference"], loss["low"], loss["high"], loss["better"], loss["verdict"]) == (
         -0.05,
@@ -318,8 +318,8 @@ def test_a_change_is_the_candidate_minus_the_baseline_whichever_way_is_better():
         "better",
     )
     assert accuracy == found | {"better": "up"}
-    assert metrics.as_change(found | {"difference": None}, lower_is_better=True)["difference"] is None
-    unknown = metrics.as_change(found | {"low": None, "high": None}, lower_is_better=True)
+    assert comparisons.as_change(found | {"difference": None}, lower_is_better=True)["difference"] is None
+    unknown = comparisons.as_change(found | {"low": None, "high": None}, lower_is_better=True)
     assert (unknown["difference"], unknown["low"], unknown["high"]) == (-0.05, None, None)
 
 
@@ -355,7 +355,7 @@ def test_the_interval_of_macro_f1_holds_where_most_labels_are_rare():
 
     known = metrics.point_estimates(scored(*drawn(200_000)))["macro_f1"]
     for seed in range(100):
-        low, high = metrics.bootstrap(scored(*drawn(300)), 100, seed)["macro_f1"]
+        low, high = bootstrap.bootstrap(scored(*drawn(300)), 100, seed)["macro_f1"]
         held += low <= known <= high
 
     assert held >= 93
@@ -368,14 +368,14 @@ def test_a_macro_mean_is_as_wide_as_its_labels_by_hand():
     whole = metrics.ByClass(*(np.array([each], dtype=float) for each in ([8, 2, 0], [10, 10, 0], [8, 2, 0])))
     ends = [wilson(8, 10), wilson(2, 10)]
 
-    found = metrics.by_label({"macro_recall": 0.5}, whole)["macro_recall"]
+    found = macro_means.by_label({"macro_recall": 0.5}, whole)["macro_recall"]
 
     less, more = (
         np.hypot(*halves) / 2
         for halves in ((0.8 - ends[0][0], 0.2 - ends[1][0]), (ends[0][1] - 0.8, ends[1][1] - 0.2))
     )
     assert found == pytest.approx((0.5 - less, 0.5 + more))
-    zero = metrics.by_label({"macro_recall": 1 / 3}, whole)["macro_recall"]
+    zero = macro_means.by_label({"macro_recall": 1 / 3}, whole)["macro_recall"]
     assert zero == pytest.approx((1 / 3 - 2 * less / 3, 1 / 3 + 2 * more / 3 + 1 / 3))
 
 
@@ -389,7 +389,7 @@ def test_near_duplicates_make_a_perfectly_calibrated_model_no_worse_calibrated()
         right = random.random(60)[together] < sure
         answers = np.stack([sure, 1 - sure], axis=1)
         for known in above:
-            found = metrics.summary(
+            found = bootstrap.summary(
                 metrics.score_rows(answers, 1 - right), count=0, seed=1, clusters=together if known else None
             )
             above[known] += found["ece_debiased"] > 0.1

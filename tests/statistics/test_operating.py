@@ -10,9 +10,11 @@ from scipy.special import expit
 from scipy.stats import binom
 from sklearn.metrics import precision_recall_curve
 
-from lifecycle.runtime.statistics import operating
 from lifecycle.runtime.statistics.intervals import wilson
-from lifecycle.runtime.statistics.operating import NEVER, UNSCORED, Costs
+from lifecycle.runtime.statistics.operating import choices, curves, outcomes
+from lifecycle.runtime.statistics.operating.choices import Costs
+from lifecycle.runtime.statistics.operating.curves import NEVER, UNSCORED
+from lifecycle.runtime.statistics.operating.outcomes import Outcome
 
 SCORES = np.array([0.1, 0.2, 0.2, 0.4, 0.6, 0.6, 0.8, 0.9])
 POSITIVE = np.array([0, 0, 1, 0, 1, 0, 1, 1], dtype=bool)
@@ -20,7 +22,7 @@ POSITIVE = np.array([0, 0, 1, 0, 1, 0, 1, 1], dtype=bool)
 
 def estimated(scores, positive, by, target):
     """The threshold for a target where so few rows promise none; None where none reaches it."""
-    found = operating.choose(operating.curve(scores, positive), by, target)
+    found = choices.choose(curves.curve(scores, positive), by, target)
     assert found is None or (found.is_met, found.promised) == (True, False)
     return found and found.threshold
 
@@ -36,7 +38,7 @@ def test_the_curve_is_that_of_scikit_learn(rows):
     for scores, positive in [(SCORES, POSITIVE), rows]:
         precision, recall, thresholds = precision_recall_curve(positive, scores)
 
-        found = operating.curve(scores, positive)
+        found = curves.curve(scores, positive)
 
         assert found.thresholds.tolist() == thresholds.tolist()
         assert found.precision == pytest.approx(precision[:-1], abs=1e-12)
@@ -56,7 +58,7 @@ def test_the_lowest_threshold_with_the_precision_is_chosen():
 def test_the_most_precise_threshold_with_the_recall_or_the_share_is_chosen():
     assert [estimated(SCORES, POSITIVE, "recall", target) for target in (0.5, 0.6, 1.0)] == [0.8, 0.6, 0.2]
     of_share = [
-        operating.choose(operating.curve(SCORES, POSITIVE), "coverage", target) for target in (0.1, 0.5, 1.0)
+        choices.choose(curves.curve(SCORES, POSITIVE), "coverage", target) for target in (0.1, 0.5, 1.0)
     ]
     assert of_share == [(0.6, True, True), (0.2, True, True), (0.1, True, False)]
 
@@ -64,24 +66,24 @@ def test_the_most_precise_threshold_with_the_recall_or_the_share_is_chosen():
 # ── What is promised ────────────────────────────────────────────────────────
 def ranked(truth):
     """The curve of rows whose scores fall evenly from 1 on; truth: from the highest score down."""
-    return operating.curve(np.linspace(1, 0.01, len(truth)), np.array(truth, dtype=bool))
+    return curves.curve(np.linspace(1, 0.01, len(truth)), np.array(truth, dtype=bool))
 
 
 def test_a_precision_of_9_tenths_takes_29_rows_all_of_them_right_and_one_of_1_is_never_promised():
-    assert [int(operating.promised(ranked([1] * rows), "precision", 0.9).sum()) for rows in (28, 29, 40)] == [
+    assert [int(choices.promised(ranked([1] * rows), "precision", 0.9).sum()) for rows in (28, 29, 40)] == [
         0,
         1,
         12,
     ]
-    assert not operating.promised(ranked([1] * 29 + [0]), "precision", 0.95).any()
-    assert not operating.promised(ranked([1] * 5000), "precision", 1.0).any()
+    assert not choices.promised(ranked([1] * 29 + [0]), "precision", 0.95).any()
+    assert not choices.promised(ranked([1] * 5000), "precision", 1.0).any()
 
 
 @pytest.mark.parametrize("by", ["recall", "coverage"])
 def test_recall_and_the_share_that_is_called_are_promised_up_to_the_order_statistic_of_wilks(by):
     found = ranked([1] * 100)
 
-    sure = operating.promised(found, by, 0.9)
+    sure = choices.promised(found, by, 0.9)
 
     fewest = int(binom.ppf(0.95, 100, 0.9)) + 1  # of 100 rows that are to be called
     assert (found.called[sure].min(), int(sure.sum())) == (fewest, 101 - fewest)
@@ -91,15 +93,15 @@ def test_a_promised_threshold_is_preferred_to_one_that_only_these_rows_reach():
     truth = [1] * 60 + [0] * 6 + [1] * 34
 
     found = ranked(truth)
-    choice = operating.choose(found, "precision", 0.9)
+    choice = choices.choose(found, "precision", 0.9)
 
     assert choice.promised
-    assert operating.reached(found, "precision", 0.9).all()
+    assert choices.reached(found, "precision", 0.9).all()
     assert found.called[found.thresholds == choice.threshold] == [62]
 
 
 def test_an_error_among_the_surest_rows_ends_one_beginning_and_not_the_others():
-    sure = operating.promised(ranked([0, 0, 0] + [1] * 597), "precision", 0.9)
+    sure = choices.promised(ranked([0, 0, 0] + [1] * 597), "precision", 0.9)
 
     called = np.arange(600, 0, -1)[sure]
     assert (called.min(), called.max()) == (97, 600)
@@ -120,13 +122,13 @@ def test_the_target_is_reached_in_95_of_100_where_the_lowest_threshold_that_pass
     for rows in (200, 1000):
         for _ in range(200):
             scores = expit(random.normal(centre, spread, rows))
-            found = operating.curve(scores, random.random(rows) < scores)
+            found = curves.curve(scores, random.random(rows) < scores)
             for by, holds in (("precision", lambda at: at >= least), ("recall", lambda at: at <= share)):
-                sure = found.thresholds[operating.promised(found, by, 0.9)]
+                sure = found.thresholds[choices.promised(found, by, 0.9)]
                 kept[by].append(
                     all(holds(each) for each in (sure.min(initial=1), sure.max(initial=0)) if len(sure))
                 )
-                lowest = found.thresholds[operating.reached(found, by, 0.9)]
+                lowest = found.thresholds[choices.reached(found, by, 0.9)]
                 point[by] += [holds(lowest[0] if by == "precision" else lowest[-1])] if len(lowest) else []
 
     assert all(np.mean(each) >= 0.95 for each in kept.values()), {
@@ -151,13 +153,13 @@ def test_texts_repeated_five_times_promise_no_more_than_holds(alike):
         scores = expit(random.normal(2, 1.5, 200))[codes]
         own, same = random.random(1000) < scores, (random.random(200) < scores[::5])[codes]
         positive = np.where(random.random(1000) < alike, same, own)
-        found, rows = operating.curve(scores, positive, codes), operating.curve(scores, positive)
+        found, rows = curves.curve(scores, positive, codes), curves.curve(scores, positive)
         for name, each, by in (
             ("precision", found, "precision"),
             ("recall", found, "recall"),
             ("as rows", rows, "precision"),
         ):
-            sure = each.thresholds[operating.promised(each, by, 0.9)]
+            sure = each.thresholds[choices.promised(each, by, 0.9)]
             kept[name].append(not len(sure) or (sure[0] >= least if by == "precision" else sure[-1] <= share))
 
     assert min(np.mean(kept["precision"]), np.mean(kept["recall"])) >= 0.95 > np.mean(kept["as rows"]), {
@@ -169,17 +171,17 @@ def test_texts_repeated_five_times_promise_the_same_as_once():
     random = np.random.default_rng(4)
     scores = random.random(400)
     positive = random.random(400) < 0.5 + scores / 2
-    once = operating.curve(scores, positive)
-    five = operating.curve(np.repeat(scores, 5), np.repeat(positive, 5), np.repeat(np.arange(400), 5))
+    once = curves.curve(scores, positive)
+    five = curves.curve(np.repeat(scores, 5), np.repeat(positive, 5), np.repeat(np.arange(400), 5))
 
     for by, target in (("precision", 0.7), ("recall", 0.8), ("coverage", 0.3)):
-        sure = operating.promised(once, by, target)
+        sure = choices.promised(once, by, target)
         assert 0 < sure.sum() < 400
-        assert operating.promised(five, by, target).tolist() == sure.tolist()
+        assert choices.promised(five, by, target).tolist() == sure.tolist()
 
 
 def test_rows_that_are_a_cluster_each_are_independent():
-    found = operating.curve(SCORES, POSITIVE, np.arange(len(SCORES)))
+    found = curves.curve(SCORES, POSITIVE, np.arange(len(SCORES)))
 
     assert found.worth is None
 
@@ -191,10 +193,10 @@ def test_the_cheapest_thresholds_are_those_of_trying_all(rows, false, missed, pe
     costs = Costs(false, missed, person)
     places = [*np.unique(scores), NEVER]
 
-    low, high = operating.cheapest(operating.curve(scores, positive), costs)
+    low, high = choices.cheapest(curves.curve(scores, positive), costs)
 
     def total(low, high):
-        some = operating.outcome(scores, positive, low, high)
+        some = outcomes.outcome(scores, positive, low, high)
         return false * some.false + missed * some.missed + (person or 0) * some.person
 
     pairs = (
@@ -208,27 +210,27 @@ def test_the_cheapest_thresholds_are_those_of_trying_all(rows, false, missed, pe
 
 
 def test_handing_over_pays_below_the_confidence_where_errors_cost_more():
-    found = operating.curve(SCORES, POSITIVE)
+    found = curves.curve(SCORES, POSITIVE)
 
     # three of the eight are wrong below 0.5, one of two at 0.6; a wrong answer costs 1
-    assert operating.cheapest_confidence(found, Costs(1, person=0.4)) == 0.8
-    assert operating.cheapest_confidence(found, Costs(1, person=0.6)) == 0.6
-    assert operating.cheapest_confidence(found, Costs(1, person=2.0)) == 0.1
-    assert operating.cheapest_confidence(found, Costs(1, person=0.0)) == 0.8
+    assert choices.cheapest_confidence(found, Costs(1, person=0.4)) == 0.8
+    assert choices.cheapest_confidence(found, Costs(1, person=0.6)) == 0.6
+    assert choices.cheapest_confidence(found, Costs(1, person=2.0)) == 0.1
+    assert choices.cheapest_confidence(found, Costs(1, person=0.0)) == 0.8
 
 
 def test_what_a_choice_does_is_counted_with_intervals():
-    found = operating.outcome(SCORES, POSITIVE, 0.2, 0.6)
+    found = outcomes.outcome(SCORES, POSITIVE, 0.2, 0.6)
 
-    assert found == operating.Outcome(hit=3, false=1, missed=0, passed=1, person=3, positives=4)
+    assert found == Outcome(hit=3, false=1, missed=0, passed=1, person=3, positives=4)
     assert found.share("precision") == (0.75, *wilson(3, 4))
     assert found.share("recall") == (0.75, *wilson(3, 4))
     assert found.share("person") == (0.375, *wilson(3, 8))
-    assert operating.outcome(SCORES, POSITIVE, NEVER, NEVER).share("precision") == (None, 0.0, 1.0)
+    assert outcomes.outcome(SCORES, POSITIVE, NEVER, NEVER).share("precision") == (None, 0.0, 1.0)
 
 
 def test_the_cost_is_per_1000_rows():
-    found = operating.Outcome(hit=500, false=100, missed=50, passed=250, person=100, positives=600)
+    found = Outcome(hit=500, false=100, missed=50, passed=250, person=100, positives=600)
 
     mean, low, high = found.cost(Costs(2, 10, 0.5))
 
@@ -249,7 +251,7 @@ def test_no_recall_is_reached_where_no_row_is_positive():
 
 
 def test_rows_without_a_score_are_missed_at_every_threshold():
-    found = operating.curve(SPANS, RIGHT)
+    found = curves.curve(SPANS, RIGHT)
 
     assert (found.thresholds.tolist(), found.called.tolist(), found.hits.tolist()) == (
         [0.6, 0.7, 0.8, 0.9],
@@ -268,7 +270,7 @@ def test_the_curve_with_rows_without_a_score_is_that_of_scikit_learn_above_them(
     unscored = positive & (np.arange(len(scores)) % 3 == 0)
 
     precision, recall, thresholds = precision_recall_curve(positive, np.where(unscored, -1.0, scores))
-    found = operating.curve(np.where(unscored, UNSCORED, scores), positive)
+    found = curves.curve(np.where(unscored, UNSCORED, scores), positive)
 
     assert found.thresholds.tolist() == thresholds[1:].tolist()
     assert found.precision == pytest.approx(precision[1:-1], abs=1e-12)
@@ -278,26 +280,26 @@ def test_the_curve_with_rows_without_a_score_is_that_of_scikit_learn_above_them(
 def test_what_has_no_score_is_neither_kept_nor_handed_over():
     costs = Costs(1, 3, 0.1)
 
-    low, high = operating.cheapest(operating.curve(SPANS, RIGHT), costs)
-    found = operating.outcome(SPANS, RIGHT, low, high)
+    low, high = choices.cheapest(curves.curve(SPANS, RIGHT), costs)
+    found = outcomes.outcome(SPANS, RIGHT, low, high)
 
     assert (low, high) == (0.7, NEVER)
-    assert found == operating.Outcome(hit=0, false=0, missed=3, passed=1, person=3, positives=4, unscored=3)
+    assert found == Outcome(hit=0, false=0, missed=3, passed=1, person=3, positives=4, unscored=3)
     assert found.share("person") == (0.75, *wilson(3, 4))
     assert found.share("called") == (0, *wilson(0, 4))
     assert found.cost(costs)[0] == pytest.approx(1000 * (3 * 3 + 3 * 0.1) / 7)
-    assert operating.cheapest(operating.curve(SPANS, RIGHT), Costs(1, 3)) == (0.7, 0.7)
-    assert operating.cheapest(operating.curve(SPANS, RIGHT), Costs(1, 1)) == (NEVER, NEVER)
+    assert choices.cheapest(curves.curve(SPANS, RIGHT), Costs(1, 3)) == (0.7, 0.7)
+    assert choices.cheapest(curves.curve(SPANS, RIGHT), Costs(1, 1)) == (NEVER, NEVER)
 
 
 def test_without_any_score_nothing_can_be_chosen_and_without_a_row_nothing_costs():
-    some, none = operating.curve(SPANS[4:], RIGHT[4:]), operating.curve(SPANS[:0], RIGHT[:0])
+    some, none = curves.curve(SPANS[4:], RIGHT[4:]), curves.curve(SPANS[:0], RIGHT[:0])
 
     for found in (some, none):
-        assert [operating.choose(found, by, 0.1) for by in ("precision", "recall", "coverage")] == [None] * 3
-        assert operating.cheapest(found, Costs(1, 1, 1)) == (NEVER, NEVER)
-    assert operating.outcome(SPANS[:0], RIGHT[:0], 0, 0).cost(Costs(1, 1))[0] is None
-    assert operating.outcome(SPANS[4:], RIGHT[4:], NEVER, NEVER).share("person") == (None, 0.0, 1.0)
+        assert [choices.choose(found, by, 0.1) for by in ("precision", "recall", "coverage")] == [None] * 3
+        assert choices.cheapest(found, Costs(1, 1, 1)) == (NEVER, NEVER)
+    assert outcomes.outcome(SPANS[:0], RIGHT[:0], 0, 0).cost(Costs(1, 1))[0] is None
+    assert outcomes.outcome(SPANS[4:], RIGHT[4:], NEVER, NEVER).share("person") == (None, 0.0, 1.0)
 
 
 def test_the_cost_of_a_few_rows_is_covered_where_dear_ones_are_rare():
@@ -306,16 +308,14 @@ def test_the_cost_of_a_few_rows_is_covered_where_dear_ones_are_rare():
     """
     random, inside = np.random.default_rng(19), 0
     for hit, false, missed, passed in random.multinomial(100, [0.3, 0.01, 0.005, 0.685], size=300).tolist():
-        _, low, high = operating.Outcome(hit, false, missed, passed, 0, hit + missed).cost(Costs(5, 20))
+        _, low, high = Outcome(hit, false, missed, passed, 0, hit + missed).cost(Costs(5, 20))
         inside += low <= 150 <= high
 
     assert inside >= 300 * 0.93
 
 
 def test_unobserved_kinds_may_cost_something_and_the_interval_covers_the_cost():
-    mean, low, high = operating.Outcome(hit=15, false=0, missed=0, passed=15, person=0, positives=15).cost(
-        Costs(5, 20)
-    )
+    mean, low, high = Outcome(hit=15, false=0, missed=0, passed=15, person=0, positives=15).cost(Costs(5, 20))
 
     assert (mean, low) == (0, 0)
     assert high > 500
@@ -335,7 +335,7 @@ def test_cost_and_precision_of_near_duplicates_are_covered(clusters, size, alike
             random.choice(4, clusters * size, p=chances),
         )
         kind = np.where(np.repeat(random.random(clusters) < alike, size), own, fresh)
-        found = operating.outcome_of((kind == 0) | (kind == 2), kind < 2, clusters=together)
+        found = outcomes.outcome_of((kind == 0) | (kind == 2), kind < 2, clusters=together)
         (_, low, high), (_, least, most) = found.cost(Costs(5, 20)), found.share("precision")
         held["cost"] += low <= 1000 * (5 * false + 20 * missed) <= high
         held["precision"] += least <= 0.3 / (0.3 + false) <= most
@@ -345,7 +345,7 @@ def test_cost_and_precision_of_near_duplicates_are_covered(clusters, size, alike
 
 def test_near_duplicates_that_all_cost_the_same_count_once():
     one, rows = (
-        operating.outcome_of(*np.ones((2, each), dtype=bool), clusters=together)
+        outcomes.outcome_of(*np.ones((2, each), dtype=bool), clusters=together)
         for each, together in ((5, None), (20, np.arange(20) // 4))
     )
 
@@ -363,10 +363,10 @@ def test_near_duplicates_that_all_cost_the_same_count_once():
 
 
 def test_what_has_no_score_is_left_out_by_cluster_too():
-    low, high = operating.cheapest(operating.curve(SPANS, RIGHT), Costs(1, 3, 0.1))
+    low, high = choices.cheapest(curves.curve(SPANS, RIGHT), Costs(1, 3, 0.1))
 
     alone, together = (
-        operating.outcome(SPANS, RIGHT, low, high, each) for each in (None, np.array([0, 1, 2, 3, 3, 3, 3]))
+        outcomes.outcome(SPANS, RIGHT, low, high, each) for each in (None, np.array([0, 1, 2, 3, 3, 3, 3]))
     )
 
     assert alone == together

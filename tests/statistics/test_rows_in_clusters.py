@@ -5,7 +5,7 @@ cluster are alike.
 import numpy as np
 import pytest
 
-from lifecycle.runtime.statistics import calibration, groups, metrics
+from lifecycle.runtime.statistics import bootstrap, calibration, comparisons, groups, metrics
 from lifecycle.runtime.statistics.clustered import numbered
 from lifecycle.runtime.statistics.intervals import wilson
 
@@ -31,7 +31,7 @@ def test_clusters_are_numbered_by_first_appearance():
 
 
 def test_whole_clusters_are_drawn():
-    (weights,) = metrics.resamples(6, 50, 1, np.array([0, 1, 0, 2, 1, 0]))
+    (weights,) = bootstrap.resamples(6, 50, 1, np.array([0, 1, 0, 2, 1, 0]))
 
     assert (weights[:, [0, 2, 5, 1]] == weights[:, [2, 5, 0, 4]]).all()
     assert (weights[:, [0, 1, 3]].sum(axis=1) == 3).all()
@@ -45,11 +45,11 @@ def test_where_each_row_is_a_cluster_of_its_own_nothing_changes():
         for _ in range(2)
     )
 
-    assert metrics.bootstrap(one, 100, 3, own) == metrics.bootstrap(one, 100, 3)
+    assert bootstrap.bootstrap(one, 100, 3, own) == bootstrap.bootstrap(one, 100, 3)
     options = {"labels": list("abcd"), "count": 60, "seed": 2}
-    assert metrics.paired_rows(one, two, metrics.COMPARED, **options, clusters=own) == metrics.paired_rows(
-        one, two, metrics.COMPARED, **options
-    )
+    assert comparisons.paired_rows(
+        one, two, metrics.COMPARED, **options, clusters=own
+    ) == comparisons.paired_rows(one, two, metrics.COMPARED, **options)
 
 
 def test_the_interval_of_an_accuracy_holds_where_near_duplicates_are_alike():
@@ -58,7 +58,7 @@ def test_the_interval_of_an_accuracy_holds_where_near_duplicates_are_alike():
     for _ in range(150):
         rows = scored(alike(random, 0.8))
         for at, clusters in enumerate((CODES, None)):
-            low, high = metrics.bootstrap(rows, 100, 1, clusters)["accuracy"]
+            low, high = bootstrap.bootstrap(rows, 100, 1, clusters)["accuracy"]
             held[at] += low <= 0.8 <= high
 
     assert held[0] / 150 >= 0.93
@@ -71,7 +71,7 @@ def test_a_paired_interval_holds_where_near_duplicates_are_alike():
     for _ in range(80):
         one, two = scored(alike(random, 0.8)), scored(alike(random, 0.8))
         for at, clusters in enumerate((CODES, None)):
-            found = metrics.paired_rows(
+            found = comparisons.paired_rows(
                 one, two, ["accuracy"], labels=None, count=200, seed=1, clusters=clusters
             )
             significant[at] += found["accuracy"]["verdict"] != "unclear"
@@ -84,7 +84,7 @@ def test_where_all_rows_are_right_each_cluster_counts_once():
     rows = scored(np.ones(len(CODES), dtype=np.int64))
 
     # Wilson of 80 of 80
-    assert metrics.bootstrap(rows, 50, 1, CODES)["accuracy"] == pytest.approx((0.9542, 1.0), abs=1e-4)
+    assert bootstrap.bootstrap(rows, 50, 1, CODES)["accuracy"] == pytest.approx((0.9542, 1.0), abs=1e-4)
 
 
 def test_the_lower_end_of_a_calibration_error_accounts_for_clusters():
@@ -100,7 +100,7 @@ def test_the_lower_end_of_a_calibration_error_accounts_for_clusters():
 def test_rows_of_one_cluster_show_no_difference():
     one, two = scored(np.zeros(len(CODES), dtype=np.int64)), scored(np.ones(len(CODES), dtype=np.int64))
 
-    found = metrics.paired_rows(
+    found = comparisons.paired_rows(
         one, two, ["accuracy"], labels=None, count=20, seed=1, clusters=np.zeros(len(CODES), dtype=np.int64)
     )
 
@@ -190,7 +190,7 @@ def test_the_interval_of_an_accuracy_holds_where_a_few_groups_have_most_rows(lar
         right = random.random(len(together)) < random.beta(0.7 / 4, 0.3 / 4, 100)[together]
         truth, none = np.zeros(len(right), dtype=np.int64), np.zeros(len(right))
         rows = metrics.Scored(truth, np.where(right, 0, 1), none, none, none, 2, 15)
-        low, high = metrics.bootstrap(rows, 100, seed, together)["accuracy"]
+        low, high = bootstrap.bootstrap(rows, 100, seed, together)["accuracy"]
         held += low <= 0.7 <= high
 
     assert held / 80 >= 0.93 > before / 100
@@ -200,7 +200,7 @@ def test_the_interval_of_an_accuracy_is_that_of_a_share_by_groups():
     """12 rows: of groups of 6 and 2 all are right, of two groups of 2 none: as 3 groups of one size."""
     rows = metrics.score_rows(np.eye(2)[np.repeat([0, 1, 0, 1], [6, 2, 2, 2])], np.zeros(12, dtype=np.int64))
 
-    by_groups = metrics.bootstrap(rows, 20, 1, np.repeat([0, 1, 2, 3], [6, 2, 2, 2]))["accuracy"]
+    by_groups = bootstrap.bootstrap(rows, 20, 1, np.repeat([0, 1, 2, 3], [6, 2, 2, 2]))["accuracy"]
 
     assert by_groups == pytest.approx(wilson(3 * 8 / 12, 3))
-    assert metrics.bootstrap(rows, 20, 1)["accuracy"] == pytest.approx(wilson(8, 12))
+    assert bootstrap.bootstrap(rows, 20, 1)["accuracy"] == pytest.approx(wilson(8, 12))

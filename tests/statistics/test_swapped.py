@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lifecycle.runtime.statistics import metrics
+from lifecycle.runtime.statistics import comparisons
 from lifecycle.runtime.statistics.metrics import Scored
 
 
@@ -31,8 +31,8 @@ def found_labels(random, rows, classes, turned, lost=0.0, seed=1):
     """Verdicts by the interval alone, and by the interval and p."""
     one, two = answers(random, rows, classes, turned, lost)
     labels = [str(at) for at in range(classes)]
-    found = metrics.paired_per_class(one, two, labels, 200, seed)
-    judged = metrics.judged(found, metrics.swapped_per_class(one, two, labels, count=200, seed=seed))
+    found = comparisons.paired_per_class(one, two, labels, 200, seed)
+    judged = comparisons.judged(found, comparisons.swapped_per_class(one, two, labels, count=200, seed=seed))
     return [
         {label: each["verdict"] for label, each in some.items() if each["verdict"] != "unclear"}
         for some in (found, judged)
@@ -62,7 +62,7 @@ def test_labels_without_rows_have_no_p():
     one, two = answers(random, 60, 3, 0.2)
     one, two = (scored(each.truth, each.predicted, 4) for each in (one, two))
 
-    assert list(metrics.swapped_per_class(one, two, ["a", "b", "c", "d"], count=50, seed=1)) == [
+    assert list(comparisons.swapped_per_class(one, two, ["a", "b", "c", "d"], count=50, seed=1)) == [
         "a",
         "b",
         "c",
@@ -72,7 +72,7 @@ def test_labels_without_rows_have_no_p():
 def test_a_verdict_needs_the_interval_and_p_adjusted_for_all_comparisons():
     entry = {"difference": 0.1, "low": 0.02, "high": 0.18}
 
-    found = metrics.judged(
+    found = comparisons.judged(
         {"a": entry, "b": entry, "c": entry | {"low": -0.01}}, {"a": 0.01, "b": 0.03, "c": 0.01}
     )
 
@@ -81,7 +81,7 @@ def test_a_verdict_needs_the_interval_and_p_adjusted_for_all_comparisons():
         (pytest.approx(0.03), "better"),
         (pytest.approx(0.03), "unclear"),
     ]
-    assert metrics.judged({"a": entry, "b": entry}, {"a": 0.03, "b": 0.04})["a"]["verdict"] == "unclear"
+    assert comparisons.judged({"a": entry, "b": entry}, {"a": 0.03, "b": 0.04})["a"]["verdict"] == "unclear"
 
 
 def test_near_duplicates_that_turn_together_are_one_event():
@@ -91,7 +91,7 @@ def test_near_duplicates_that_turn_together_are_one_event():
     together = np.maximum(np.arange(60) - 5, 0)
 
     rows, grouped = (
-        metrics.swapped(one, two, ["macro_f1"], count=999, seed=1, clusters=each)["macro_f1"]
+        comparisons.swapped(one, two, ["macro_f1"], count=999, seed=1, clusters=each)["macro_f1"]
         for each in (None, together)
     )
 

@@ -15,7 +15,7 @@ from registry.ground.access.models import User
 
 
 def make_alerts(endpoint: Endpoint, actor: User, note: str) -> dict[str, Any]:
-    """One of each, by what the address calls it; note stands wherever people or other rooms may write."""
+    """One object of each kind by its name in URLs. note: the text of every field that takes user input."""
     project, now = endpoint.model.project, timezone.now()
     objective = actions.set_objective(
         endpoint_id=endpoint.uuid,

@@ -47,7 +47,7 @@ REMEMBERED = """(() => { const { Color } = axe.commons.color, parse = Color.prot
     return this; }; })()"""  # noqa: E501
 # those of axe's rules, of all that are on, that read colours
 OF_COLOURS = ("color-contrast", "link-in-text-block")
-# a later choice took a request's place; one that failed is told by other words too
+# a newer request replaced this one; a failed request logs other messages as well
 GIVEN_UP = ("htmx:afterRequest", "htmx:sendAbort")
 SHOTS = os.environ.get("SHOTS", "")  # a folder: what `shot` is asked for is kept there
 ANSWERING: set[threading.Thread] = set()  # those of the live server that have a request
@@ -181,8 +181,8 @@ def empty(window: BrowserContext, address: str) -> None:
 
 @contextmanager
 def visits(window_of: Callable[[User | None], BrowserContext]) -> Iterator[Callable[..., Page]]:
-    """Opens pages in a person's window. None may log an error, which is where a breach of the content policy
-    is told.
+    """Open pages in a user's window. None may log an error; the browser reports violations of the content
+    security policy as errors.
     """
     errors: list[str] = []
 
@@ -212,21 +212,21 @@ def intercept(page: Page, address: str | Callable[[str], bool], handle: Callable
     page.reload()
 
 
-def listen(page: Page, tell: Callable[[str], None]) -> None:
-    """Tell of every error of the page's scripts and in its console, but of requests that a later choice
-    replaced and of the icon.
+def listen(page: Page, report: Callable[[str], None]) -> None:
+    """Report every script and console error of the page, except those of replaced requests and of the
+    favicon.
     """
 
-    def said(message: ConsoleMessage) -> None:
+    def on_console(message: ConsoleMessage) -> None:
         if (
             message.type == "error"
             and not message.text.startswith(GIVEN_UP)
             and "favicon" not in message.text + message.location["url"]
         ):
-            tell(message.text)
+            report(message.text)
 
-    page.on("console", said)
-    page.on("pageerror", lambda error: tell(str(error)))
+    page.on("console", on_console)
+    page.on("pageerror", lambda error: report(str(error)))
 
 
 def wait_for_late_requests(*, seconds: float = 30) -> None:
@@ -237,9 +237,7 @@ def wait_for_late_requests(*, seconds: float = 30) -> None:
 
 
 def settled(page: Page) -> None:
-    """Wait until what comes with a page is there: parts that it asks for by itself, fonts, charts as wide as
-    their place.
-    """
+    """Wait until the page has loaded its fragments and fonts, and its charts have their final width."""
     page.wait_for_function(f"() => {SETTLED}")
 
 
@@ -277,7 +275,7 @@ def is_legible(page: Page, name: str, rules: Sequence[str] = ()) -> None:
     assert not found, (name, found)
 
 
-def shuts_nobody_out(page: Page, name: str, *, both_schemes: bool = False) -> None:
+def is_accessible(page: Page, name: str, *, both_schemes: bool = False) -> None:
     """The page is legible on a phone in dark colours and on a desk in light ones. both_schemes: on each in
     both, of which the second changes nothing but colours.
     """

@@ -1,4 +1,4 @@
-"""Classes of sets and spans that are merged, split and retired, for tests."""
+"""Merged, split, and retired labels of multi-label and span datasets, for tests."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from datasets_app.schemas.queries.labels import labels_by_name, latest_schema, n
 from datasets_app.schemas.relabeling import Change
 from lifecycle.runtime.task_types.values import rename
 from registry.ground.access.models import Project, User
-from tests.support.labeling import make_dataset, make_schema, say_items
+from tests.support.labeling import annotate_items, make_dataset, make_schema
 
 NAMES = ("billing", "card", "lost", "transfer")
 TEXTS = ["my card is lost", "a lost bill", "one transfer", "nothing", "a fifth"]
 
 
 def new_dataset(project: Project, mia: User, task: str, texts: Sequence[str] = TEXTS) -> Dataset:
-    """A dataset of this task with the classes NAMES; its slug is its task."""
+    """A dataset of this task with the labels NAMES; its slug is its task."""
     dataset = make_dataset(project, mia, texts, task=task, slug=task)
     make_schema(dataset, mia, NAMES)
     return dataset
 
 
 def labels(dataset: Dataset) -> dict[str, Label]:
-    """The classes of the newest version by name."""
+    """The labels of the newest schema version by name."""
     schema = latest_schema(dataset)
     return labels_by_name(schema) if schema else {}
 
@@ -36,32 +36,30 @@ def labels(dataset: Dataset) -> dict[str, Label]:
 def change(
     dataset: Dataset, actor: User, *wanted: tuple[str, str, Sequence[str]], **options: Any
 ) -> LabelSchema:
-    """Publish changes. wanted: (class, kind, names)."""
+    """Publish changes. wanted: (label, kind, names)."""
     now = labels(dataset)
     made = [Change(now[name].stable_id, kind, tuple(into)) for name, kind, into in wanted]
     return change_classes(dataset_id=dataset.uuid, actor=actor, wanted=made, **options)
 
 
 def sets(*names: str) -> dict[str, Any]:
-    """The answer that names these classes."""
+    """The annotation value with these labels."""
     return {"labels": sorted(names)}
 
 
 def spans(*found: tuple[int, int, str]) -> dict[str, Any]:
-    """The answer that marks these parts."""
+    """The annotation value with these spans."""
     return {"spans": [{"start": start, "end": end, "label": label} for start, end, label in found]}
 
 
-def said_of(dataset: Dataset) -> list[tuple[str, Any, str]]:
-    """What holds for each decided item, its classes by the names that they had last, and how it was
-    decided.
-    """
+def resolved_labels(dataset: Dataset) -> list[tuple[str, Any, str]]:
+    """The text of each resolved item, its value with the latest label names, and how it was resolved."""
     names = names_ever(dataset)
     return [
         (each.item.text, rename(each.value or {}, names), each.how) for each in current_decisions(dataset)
     ]
 
 
-def label_all(queue: Queue, user: User, said: Sequence[dict[str, Any]]) -> None:
-    """One person answers the items of a queue in order."""
-    say_items(queue, {user: said})
+def label_all(queue: Queue, user: User, values: Sequence[dict[str, Any]]) -> None:
+    """One person annotates the items of a queue in order."""
+    annotate_items(queue, {user: values})

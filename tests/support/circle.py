@@ -1,7 +1,7 @@
 """The second half of the main job over HTTP, with compressed time: canary, fault, drift, proposal,
 relabeling, retraining, release.
 
-What customers write changes language, which a model that learnt English does not follow. Days pass by dating
+Customers switch to another language, which a model trained on English doesn't handle. Days pass by dating
 answers back in the spool.
 """
 
@@ -99,7 +99,7 @@ class Circle:
         return {"status": answer.status_code} | answer.json()
 
     def english(self, count: int) -> list[str]:
-        """Texts of the kind that the first version learnt."""
+        """Texts like those that the first version was trained on."""
         return list(
             islice(
                 cycle(row.text for row in self.story.corpus.history),
@@ -121,14 +121,14 @@ class Circle:
         )
 
     def start(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Omar starts a canary under the rule, once there is traffic that its forecast can rest on."""
+        """Omar starts an automatic canary once there is enough traffic for its forecast."""
         for text in self.english(60):
             assert self.ask(text)["status"] == 200
         omar = self.story["omar"]
 
         def decidable() -> bool:
-            said = omar.api("POST", f"endpoints/{self.story.endpoint}/rollouts/forecast/", PLAN)
-            return said["problem"] == ""
+            response = omar.api("POST", f"endpoints/{self.story.endpoint}/rollouts/forecast/", PLAN)
+            return response["problem"] == ""
 
         until(decidable, "the forecast has its traffic")
         return dict(omar.api("POST", "rollouts/", PLAN | {"request": request["uuid"]}, status=201))

@@ -1,4 +1,4 @@
-"""Small corpora for journeys: labeled history, new messages, and what each annotator will say of them."""
+"""Small corpora for journeys: labeled history, new messages, and the label that each annotator gives them."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ class Row:
 
 @dataclass(frozen=True)
 class Corpus:
-    """name: short. says: what an annotator answers to the n-th new row."""
+    """name: short. label_by: the label that an annotator gives the n-th new row."""
 
     name: str
     labels: tuple[str, ...]
     history: tuple[Row, ...]
     new: tuple[Row, ...]
-    says: Callable[[str, int], str]
+    label_by: Callable[[str, int], str]
 
     def csv_file(self, folder: Path) -> Path:
         """The history as a customer-care system would export it, with two rows that are not in order: lines 3
@@ -65,11 +65,11 @@ def generated() -> Corpus:
     messages = drawn[: HISTORY + NEW]
     new = messages[HISTORY:]
 
-    def says(annotator: str, at: int) -> str:
+    def label_by(annotator: str, at: int) -> str:
         return inbox.answer(new[at], annotator)
 
     rows = [Row(message.text, message.intent) for message in messages]
-    return Corpus("inbox", INTENTS, tuple(rows[:HISTORY]), tuple(rows[HISTORY:]), says)
+    return Corpus("inbox", INTENTS, tuple(rows[:HISTORY]), tuple(rows[HISTORY:]), label_by)
 
 
 def banking_folder() -> Path | None:
@@ -92,8 +92,8 @@ def banking(folder: Path) -> Corpus:
     mixed = [row for group in zip(*by_label.values(), strict=False) for row in group]
     new = mixed[HISTORY : HISTORY + NEW]
 
-    def says(annotator: str, at: int) -> str:
+    def label_by(annotator: str, at: int) -> str:
         wrong = CATEGORIES[(CATEGORIES.index(new[at].label) + 1) % len(CATEGORIES)]
         return wrong if annotator == "ben" and at % 6 == 0 else new[at].label
 
-    return Corpus("banking77", CATEGORIES, tuple(mixed[:HISTORY]), tuple(new), says)
+    return Corpus("banking77", CATEGORIES, tuple(mixed[:HISTORY]), tuple(new), label_by)

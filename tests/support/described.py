@@ -1,4 +1,4 @@
-"""What the API's description says of an answer, for tests that compare the two."""
+"""Compare responses with the API description."""
 
 from __future__ import annotations
 
@@ -59,11 +59,11 @@ def faults(method: str, route: str, answer: HttpResponse) -> Iterator[str]:
     if operation is None:
         return  # a method that the address does not have
     here = f"{method.upper()} {path} {answer.status_code}"
-    told = operation["responses"].get(str(answer.status_code))
-    if told is None:
+    documented = operation["responses"].get(str(answer.status_code))
+    if documented is None:
         yield f"{here}: no such answer is described"
         return
-    kind, kinds = answer.headers.get("Content-Type", "").split(";")[0], told.get("content", {})
+    kind, kinds = answer.headers.get("Content-Type", "").split(";")[0], documented.get("content", {})
     if kind not in kinds and "*/*" not in kinds and (kind or kinds):
         yield f"{here}: {kind} is described as {', '.join(kinds) or 'nothing'}"
     elif kind == "application/json" and kind in kinds:

@@ -18,7 +18,7 @@ WIDE, NARROW = {"width": 1440, "height": 1000}, {"width": 390, "height": 844}
 
 
 class Desk:
-    """Each person's own window, and what their pages' consoles said."""
+    """A browser window for each user, and the console errors of their pages."""
 
     def __init__(self, browser: Browser, product: Product) -> None:
         expect.set_options(timeout=PATIENCE)
@@ -46,7 +46,7 @@ class Desk:
 
 
 def look(page: Page, name: str, *, full: bool = False, dark: bool = False, axe: bool = True) -> None:
-    """A page shuts nobody out at both widths and doesn't scroll sideways. name: of its picture, empty for
+    """A page is accessible at both widths and doesn't scroll sideways. name: of its picture, empty for
     none. dark: when it is narrow.
 
     axe: False where the browser's suite has axe look at the same page at both widths: here it fits, with what
@@ -74,9 +74,7 @@ def picture(page: Page, name: str, *, full: bool = False) -> None:
 
 
 def freeze(page: Page, dataset: str) -> str:
-    """A dataset's first snapshot, frozen on its page; returns its uuid, with the snapshot's page before the
-    person.
-    """
+    """Create a dataset's first version on its page and leave that page open; returns its uuid."""
     page.goto(f"/dataset-versions/dataset/{dataset}/")
     for split, share in (("Train", "60"), ("Validation", "20"), ("Test", "20")):
         page.get_by_label(split).fill(share)

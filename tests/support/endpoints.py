@@ -23,7 +23,7 @@ from tests.support.people import make_person
 
 
 class Crew:
-    """The people whom a deployment takes: made where the test has not brought them."""
+    """The users that a deployment needs; created unless the test has created them."""
 
     def __init__(self, project: Project) -> None:
         self.project = project
@@ -43,7 +43,7 @@ class Crew:
 def approved(
     project: Project, endpoint: Endpoint, version: ModelVersion, plan: dict[str, object] | None = None
 ) -> PromotionRequest:
-    """An approved request, asked by Mia, decided by Lee and Gita."""
+    """A request by Mia, approved by Lee and Gita."""
     crew = Crew(project)
     return registry.approved_request(version, endpoint, crew.mia, crew.lee, crew.gita, plan)
 

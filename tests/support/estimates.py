@@ -32,7 +32,7 @@ MEASURED = Profile(
 
 
 def succeeded(**more: Any) -> Result:
-    """How the engine's process ends. more: what it says otherwise."""
+    """The result of the engine process. more: fields that differ."""
     return Result("succeeded", data={"status": "succeeded", **MEASURED.to_json(), **more})
 
 

@@ -67,8 +67,8 @@ def evaluated(
     rows = list(snapshots.rows_of(run.snapshot, split))
     items = {item.digest: item for item in Item.objects.filter(dataset=run.snapshot.dataset_id)}
     truth = np.array([labels.index(row.label) for row in rows], dtype=np.int64)
-    said = [answer(items[row.item], row.label) for row in rows]
-    probabilities = np.array([[each.get(label, 0.0) for label in labels] for each in said])
+    scores = [answer(items[row.item], row.label) for row in rows]
+    probabilities = np.array([[each.get(label, 0.0) for label in labels] for each in scores])
     made = predictions.Predictions(labels, tuple(row.item for row in rows), truth, probabilities)
     report: dict[str, Any] = single_label.ENTRY.report(made, count=50)
     result = {"format": 1, "status": "succeeded", "error": None, "temperature": temperature, **report}
@@ -86,10 +86,9 @@ def made_probes(
     harmed: str = "typos",
     without: Sequence[str] = (),
 ) -> Analysis:
-    """Probes as the engine gives them, in which right answers became wrong where these flips say so and
-    nowhere else.
+    """Robustness results as the engine reports them: exactly these flips turn a correct prediction wrong.
 
-    harmed: the probe whose scores are told to fall. without: what the report does not hold.
+    harmed: the test with significantly lower scores. without: what the report does not hold.
     """
     rows, task = evaluation.rows, evaluation.report.get("task", "single_label")
     first, second = scores = SCORES[task]
@@ -98,13 +97,15 @@ def made_probes(
     probes = {}
     for name in PROBES:
         count = sum(flip.probe == name for flip in flips)
-        told = {"high": -0.05, "verdict": "worse"} if name == harmed else {"high": 0.01, "verdict": "unclear"}
+        outcome = (
+            {"high": -0.05, "verdict": "worse"} if name == harmed else {"high": 0.01, "verdict": "unclear"}
+        )
         change = {
             "baseline": 0.9,
             "candidate": 0.9 - count / rows,
             "difference": -count / rows,
             "low": -0.2,
-        } | told
+        } | outcome
         probes[name] = clean | {
             first: 0.9 - count / rows,
             "change": dict.fromkeys(ends, change),

@@ -1,4 +1,4 @@
-"""A stand-in for the engine program, without torch: does what the file `script` in the folder says, one word
+"""A stand-in for the engine program, without torch: runs the commands of the file `script` in the folder, one
 a line.
 """
 

@@ -1,4 +1,4 @@
-"""`python -m tests.support.forking SOCKET DESCRIPTOR`: imports what engine programs import, says so, and
+"""`python -m tests.support.forking SOCKET DESCRIPTOR`: imports what engine programs import, reports it, and
 forks one for each request.
 
 It ends when the pipe on its standard input does. No tensor is made here: its thread pool would be dead in
@@ -71,7 +71,7 @@ def serve(listener: socket.socket) -> None:
                 os.close(ready)
                 _, status, used = os.wait4(pid, 0)
                 with connection:
-                    tell(connection, forked.ENDED.pack(status, used.ru_utime + used.ru_stime))
+                    send_to(connection, forked.ENDED.pack(status, used.ru_utime + used.ru_stime))
 
 
 def begin(connection: socket.socket, others: list[int]) -> int:
@@ -88,11 +88,11 @@ def begin(connection: socket.socket, others: list[int]) -> int:
         be(json.loads(message), descriptors)
     for each in descriptors:
         os.close(each)
-    tell(connection, forked.LENGTH.pack(pid))
+    send_to(connection, forked.LENGTH.pack(pid))
     return pid
 
 
-def tell(connection: socket.socket, message: bytes) -> None:
+def send_to(connection: socket.socket, message: bytes) -> None:
     """Send it to a client that may have disconnected."""
     with suppress(OSError):
         connection.sendall(message)

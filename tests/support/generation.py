@@ -1,4 +1,4 @@
-"""Datasets of prompts with completions, their snapshots and decoders, for tests."""
+"""Datasets of prompts with completions, their versions, and decoders, for tests."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from lifecycle.modeling.evaluation import actions as evaluation
 from lifecycle.modeling.evaluation.models import Evaluation
 from lifecycle.modeling.training import actions
 from lifecycle.modeling.training.models import BaseModel, Run
-from lifecycle.runtime.statistics import metrics
+from lifecycle.runtime.statistics import bootstrap
 from lifecycle.runtime.task_types.generation import measures as text_scores
 from lifecycle.runtime.task_types.generation import predictions as text_answers
 from lifecycle.runtime.task_types.generation import verbatim
@@ -52,7 +52,7 @@ def generation_dataset(project: Project, user: User, *, copies: int = 4, name: s
 
 
 def generation_snapshot(project: Project, user: User, **options: Any) -> Snapshot:
-    """A frozen snapshot with rows in all three splits."""
+    """A dataset version with rows in all three splits."""
     shares = options.pop("shares", SHARES)
     return freeze(generation_dataset(project, user, **options), user, shares=shares)
 
@@ -65,8 +65,8 @@ def chat_dataset(
     name: str = "",
     more: Sequence[list[dict[str, Any]]] = (),
 ) -> Dataset:
-    """A dataset of decided dialogues: a system turn, a question with its answer, and another question with
-    its own; each question `copies` times, made different by a number. more: dialogues behind them. user: may
+    """A dataset of labeled chats: a system turn, a question with its answer, and another question with
+    its own; each question `copies` times, made different by a number. more: chats added after them. user: may
     upload.
     """
     dataset = make_dataset(project, user, name, task="chat")
@@ -88,7 +88,7 @@ def chat_dataset(
 
 
 def chat_snapshot(project: Project, user: User, **options: Any) -> Snapshot:
-    """A frozen snapshot of dialogues with rows in all three splits."""
+    """A chat dataset version with rows in all three splits."""
     shares = options.pop("shares", SHARES)
     return freeze(chat_dataset(project, user, **options), user, shares=shares)
 
@@ -163,9 +163,9 @@ def made_up(run: Run, split: str, quality: float, seed: int) -> tuple[TextAnswer
             "answer_tokens": 0,
         },
         "cut_answers": text_answers.cut_report(cut, [False] * len(rows)),
-        **metrics.summary(scored, **options),
+        **bootstrap.summary(scored, **options),
         "references": {"groundedness": 1.0, "answer_words": 5.0},
-        "baselines": {name: metrics.summary(each, **options) for name, each in rivals.items()},
+        "baselines": {name: bootstrap.summary(each, **options) for name, each in rivals.items()},
         "against": {name: text_scores.paired(each, scored, **options) for name, each in rivals.items()},
         "copied": verbatim.report(copied, copied),
     }

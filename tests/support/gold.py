@@ -22,7 +22,7 @@ from tests.support.labeling import make_dataset, make_schema, named
 def known_dataset(
     project: Any, mia: User, ravi: User, known: Sequence[str], texts: Sequence[str], **options: Any
 ) -> Dataset:
-    """A dataset of gold items (texts "gold 0", … with these known classes, set by ravi) and of ordinary
+    """A dataset of gold items (texts "gold 0", … with these known labels, set by ravi) and of ordinary
     ones.
     """
     dataset = make_dataset(project, mia, [*(f"gold {n}" for n in range(len(known))), *texts], **options)
@@ -33,7 +33,7 @@ def known_dataset(
 
 
 def know(item: Item, by: User, value: dict[str, Any], **options: Any) -> Gold:
-    """Make an item gold, the classes of its answer called by their names."""
+    """Make an item gold; the labels of its value are given by name."""
     schema = latest_schema(item.dataset)
     ids = {name: key for key, name in names_in(schema).items()}
     return make_gold(item_id=item.uuid, actor=by, value=rename(value, ids), **options)
@@ -56,24 +56,24 @@ def mixed_queue(dataset: Dataset, mia: User, *, rate: int = 30, **options: Any) 
 
 
 def gold_at(*places: int) -> Any:
-    """Gold stands at these places of what everybody gets, and nowhere else."""
+    """Place gold items at exactly these positions of each annotator's queue."""
     return patch("datasets_app.queues.rules.is_gold_place", lambda seed, place, rate: place in places)
 
 
 def take(queue: Queue, user: User, slot: Slot, value: dict[str, Any], **options: Any) -> Annotation:
-    """Answer what a slot asks, the classes called by their names."""
+    """Annotate a slot's item; labels are given by name."""
     options.setdefault("client_key", uuid4())
     return submit(queue_id=queue.uuid, actor=user, slot_id=slot.pk, value=named(queue, value), **options)
 
 
 def work_off(
-    queue: Queue, user: User, say: Callable[[Slot], str], *, k: int = 5, most: int = 500
+    queue: Queue, user: User, choose: Callable[[Slot], str], *, k: int = 5, most: int = 500
 ) -> list[Slot]:
     """Answer everything that the queue gives, one item after the other, as a bench does. Returns the slots in
     their order.
     """
     seen: list[Slot] = []
     while len(seen) < most and (hand := claim(queue_id=queue.uuid, actor=user, k=k)):
-        take(queue, user, hand[0], {"label": say(hand[0])})
+        take(queue, user, hand[0], {"label": choose(hand[0])})
         seen.append(hand[0])
     return seen

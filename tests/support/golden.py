@@ -51,7 +51,7 @@ from registry.ground.artifacts import actions as artifacts
 from tests.support.datasets import import_file, make_dataset
 from tests.support.generation import make_decoder, make_generation_run
 from tests.support.jobs import run_ok
-from tests.support.labeling import make_queue, make_schema, named, say
+from tests.support.labeling import annotate, make_queue, make_schema, named
 from tests.support.registry import STATED
 from tests.support.snapshots import freeze
 from tests.support.tools import lines
@@ -83,8 +83,8 @@ TEXTS = (
 ANSWERS = ("we send one", "it takes five days", "reset it", "write to us")
 
 
-def said_of(task: str, at: int) -> dict[str, Any]:
-    """What is right of a row, its labels by their names. at: its number, 0 to 11."""
+def correct_value(task: str, at: int) -> dict[str, Any]:
+    """The correct value of a row, with label names. at: its number, 0 to 11."""
     text, named_there = TEXTS[at], [label for label in LABELS if label in TEXTS[at]]
     places = [
         {"start": text.find(label), "end": text.find(label) + len(label), "label": label}
@@ -106,7 +106,7 @@ def said_of(task: str, at: int) -> dict[str, Any]:
 
 
 def asked(at: int) -> list[dict[str, Any]]:
-    """The turns before the answer of a dialogue."""
+    """The turns of a chat before the response."""
     before = [{"role": "system", "content": "be short"}] if at % 2 else []
     earlier = (
         [{"role": "user", "content": "hello"}, {"role": "assistant", "content": "good day", "weight": 0}]
@@ -119,7 +119,7 @@ def asked(at: int) -> list[dict[str, Any]]:
 def row_of(task: str, at: int) -> dict[str, Any]:
     """A row of the file that is imported; the last two have no label."""
     text, decided = TEXTS[at], at < 10
-    value = said_of(task, at)
+    value = correct_value(task, at)
     own: dict[str, Any] = {
         "single_label": lambda: {"text": text, "label": value["label"] if decided else ""},
         "multi_label": lambda: {"text": text, "label": value["labels"] if decided else None},
@@ -206,9 +206,9 @@ def annotated(project: Project, task: str, people: Mapping[str, User]) -> Datase
     queue = make_queue(dataset, people["gmia"], overlap=2)
     agreed, other = dataset.items.filter(external_id__in=("r10", "r11")).order_by("id")
     for person in ("gana", "gben"):
-        say(queue, people[person], agreed, said_of(task, 10), seconds=3)
-        say(queue, people[person], other, differing(task, person), seconds=4)
-    value = named(queue, said_of(task, 11))
+        annotate(queue, people[person], agreed, correct_value(task, 10), seconds=3)
+        annotate(queue, people[person], other, differing(task, person), seconds=4)
+    value = named(queue, correct_value(task, 11))
     decide(
         queue_id=queue.uuid, item_id=other.uuid, actor=people["gravi"], value=value, reason="by the guideline"
     )
@@ -216,31 +216,31 @@ def annotated(project: Project, task: str, people: Mapping[str, User]) -> Datase
 
 
 def differing(task: str, person: str) -> dict[str, Any]:
-    """What the two say of the last row: one is right."""
+    """The annotators' values for the last row: one is correct."""
     if person == "gana":
-        return said_of(task, 11)
+        return correct_value(task, 11)
     wrong = {
         "multi_label": {"labels": ["card", "login"]},
         "spans": {"spans": [{"start": 0, "end": 2, "label": "card"}]},
     }
     messages = [*asked(11), {"role": "assistant", "content": "no"}]
-    return (wrong | {"chat": {"messages": messages}}).get(task) or said_of(
+    return (wrong | {"chat": {"messages": messages}}).get(task) or correct_value(
         task, 9 if task == "single_label" else 10
     )
 
 
 def trained(project: Project, snapshot: Snapshot, user: User) -> Run:
-    """A run that nobody trained, and what it predicts of the test rows."""
+    """A synthetic run with its predictions on the test rows."""
     if snapshot.dataset.task in ("generation", "chat"):
         return make_generation_run(snapshot, user, make_decoder(project, user), splits=("test",), quality=0.6)
     return make_run(snapshot, user, splits=("test",), accuracy=0.6)
 
 
 def annotations(dataset: Dataset) -> str:
-    """What everybody says of each item, with its words, and what is decided, with its digest."""
+    """The annotations of each item in words, and its resolved label with the digest."""
     names = names_in(latest_schema(dataset))
 
-    def told(row: Annotation | Decision) -> dict[str, Any]:
+    def fields_of(row: Annotation | Decision) -> dict[str, Any]:
         value = value_of(row)
         return {
             "value": canonical(value),
@@ -254,7 +254,7 @@ def annotations(dataset: Dataset) -> str:
         .select_related("user", "label", "item")
         .order_by("id")
     ):
-        given[row.item_id].append({"by": row.user.username, **told(row)})
+        given[row.item_id].append({"by": row.user.username, **fields_of(row)})
     return one_a_line(
         {
             "id": row.item.external_id,
@@ -262,7 +262,10 @@ def annotations(dataset: Dataset) -> str:
             "text": row.item.text,
             "content": row.item.content,
         }
-        | {"annotations": given[row.item_id], "decision": {"how": row.how, "digest": row.digest, **told(row)}}
+        | {
+            "annotations": given[row.item_id],
+            "decision": {"how": row.how, "digest": row.digest, **fields_of(row)},
+        }
         for row in current_decisions(dataset).select_related("label", "item").order_by("item_id")
     )
 
@@ -286,7 +289,7 @@ def train(snapshot: Snapshot) -> str:
 
 
 def described(run: Run) -> ArtifactInfo:
-    """What lifecycle.json says of an artifact of this run."""
+    """The content of lifecycle.json for an artifact of this run."""
     labels, task = tuple(run.spec["labels"]), run.spec["task"]
     return ArtifactInfo(
         labels=labels,

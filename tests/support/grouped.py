@@ -17,7 +17,7 @@ from datasets_app.snapshots.models import Snapshot
 from lifecycle.modeling.evaluation import actions
 from lifecycle.modeling.evaluation.models import Evaluation
 from lifecycle.modeling.training.models import Run
-from lifecycle.runtime.statistics import metrics
+from lifecycle.runtime.statistics import bootstrap
 from lifecycle.runtime.task_types.by_key.measures import measures_of
 from lifecycle.runtime.task_types.by_key.predictions import file_of
 from lifecycle.runtime.task_types.generation import measures as text_scores
@@ -47,14 +47,16 @@ HEADERS = {
     "generation": ("instruction", "output", "input"),
 }
 LABELS = ("card", "refund")
-LEARNT = 900  # the number from which on rows are learnt from
+FIRST_TRAINED = 900  # rows with this number or above are training rows
 
 
 def row_of(task: str, at: int) -> tuple[str, ...]:
     """One row of the task; its text ends in its number."""
     text = f"card with refund {at}"
     if task == "multi_label":
-        return text, json.dumps((LABELS[:1], LABELS, LABELS[1:], LABELS)[at % (4 if at >= LEARNT else 2)])
+        return text, json.dumps(
+            (LABELS[:1], LABELS, LABELS[1:], LABELS)[at % (4 if at >= FIRST_TRAINED else 2)]
+        )
     if task == "spans":
         return text, json.dumps(
             [{"start": 0, "end": 4, "label": "thing"}, {"start": 10, "end": 16, "label": "wish"}]
@@ -74,7 +76,7 @@ def grouped_snapshot(project: Project, user: User, task: str) -> Snapshot:
     channels = [name for name, count in CHANNELS.items() for _ in range(count)]
     rows = [(*row_of(task, at), channel, "test") for at, channel in enumerate(channels)]
     rows += [
-        (*row_of(task, LEARNT + at), "mail", split)
+        (*row_of(task, FIRST_TRAINED + at), "mail", split)
         for at, split in enumerate(["train"] * 8 + ["validation"] * 8)
     ]
     import_texts(dataset, rows, user, header=(*HEADERS[task], "channel", "split"))
@@ -95,9 +97,9 @@ def grouped_evaluation(project: Project, user: User, task: str, scratch: Path | 
     items = {item.digest: item for item in Item.objects.filter(dataset=snapshot.dataset_id)}
     ids = [row.item for row in snapshots.rows_of(snapshot, "test")]
     wrong = [is_wrong(items[digest]) for digest in ids]
-    report, write = {"multi_label": of_sets, "spans": of_spans, "generation": of_texts}.get(task, of_orders)(
-        run, wrong
-    )
+    report, write = {"multi_label": of_sets, "spans": of_spans, "generation": of_texts}.get(
+        task, of_rankings
+    )(run, wrong)
     result = {"format": 1, "status": "succeeded", "error": None, "temperature": 1.0, **report}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "predictions.parquet"
@@ -111,7 +113,7 @@ def is_wrong(item: Item) -> bool:
 
 
 def of_sets(run: Run, wrong: list[bool]) -> tuple[dict[str, Any], Any]:
-    """Of two classes the second is missed."""
+    """The second of two labels is missed."""
     labels, rows = tuple(run.spec["labels"]), list(snapshots.rows_of(run.snapshot, "test"))
     truth = np.array([[label in json.loads(row.label) for label in labels] for row in rows])
     probabilities = np.where(truth, 0.9, 0.1)
@@ -136,7 +138,7 @@ def of_spans(run: Run, wrong: list[bool]) -> tuple[dict[str, Any], Any]:
     return spans.report_of(made), lambda path: span_predictions.ENTRY.write(path, made, "test")
 
 
-def of_orders(run: Run, wrong: list[bool]) -> tuple[dict[str, Any], Any]:
+def of_rankings(run: Run, wrong: list[bool]) -> tuple[dict[str, Any], Any]:
     """The first two responses stand the wrong way round."""
     rows = list(snapshots.learned_rows(run.snapshot, "test"))
     truth = [Ranked.of(row["responses"], row["ranks"]) for row in rows]
@@ -167,6 +169,6 @@ def of_texts(run: Run, wrong: list[bool]) -> tuple[dict[str, Any], Any]:
         "with_context": sum(map(bool, contexts)),
         "max_new_tokens": run.spec["max_new_tokens"],
         "dialogues": 0,
-        **metrics.summary(scored, count=50, seed=1),
+        **bootstrap.summary(scored, count=50, seed=1),
     }
     return report, lambda path: text_answers.ENTRY.write(path, made, "test")

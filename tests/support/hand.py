@@ -21,7 +21,7 @@ class Hand:
     """The test's end of it. It ends with `let_go`, or with the test's process."""
 
     def __init__(self, environment: dict[str, str], log: Path) -> None:
-        with log.open("ab") as told:
+        with log.open("ab") as errors:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "tests.support.hand"],
                 cwd=ROOT,
@@ -29,7 +29,7 @@ class Hand:
                 text=True,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=told,
+                stderr=errors,
             )
 
     def do(self, code: str) -> str:
@@ -38,9 +38,9 @@ class Hand:
         self.process.stdin.flush()
         line = self.process.stdout.readline()
         assert line, "The hand has ended."
-        said = json.loads(line)
-        assert not said["error"], said["error"]
-        return str(said["printed"])
+        reply = json.loads(line)
+        assert not reply["error"], reply["error"]
+        return str(reply["printed"])
 
     def let_go(self) -> None:
         """Its process ends."""
@@ -49,7 +49,7 @@ class Hand:
 
 
 def main() -> None:
-    """Until nobody holds the other end."""
+    """Run code until the other end closes."""
     from django.db import connection
 
     answers, sys.stdout = sys.stdout, sys.stderr

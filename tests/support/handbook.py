@@ -14,7 +14,7 @@ TOWNS = (
     "Wroclaw", "York", "Zagreb", "Bruges", "Derby", "Gdansk", "Lille", "Modena", "Split", "Trier",
 )  # fmt: skip
 ROOMS = ("the post room", "the front desk", "the east lobby", "the store", "the canteen")
-# What a passage says of an office, what people ask about it, and how the desk answers.
+# A fact in an office's passage, a question about it, and the desk's response.
 FACTS = (
     (
         "The help desk has extension {extension}.",
@@ -58,7 +58,7 @@ def pairs() -> list[Pair]:
     """Three questions about each office. The passages of two offices differ in every fact."""
     made = []
     for number, town in enumerate(TOWNS):
-        said = {
+        facts = {
             "town": town,
             "extension": 4100 + 37 * number,
             "level": 1 + number % 6,
@@ -66,10 +66,12 @@ def pairs() -> list[Pair]:
             "euros": 90 + 5 * ((number * 11) % 31),
             "room": ROOMS[number % len(ROOMS)],
         }
-        passage = f"Office in {town}. {' '.join(fact.format(**said) for fact, _, _ in FACTS)}"
+        passage = f"Office in {town}. {' '.join(fact.format(**facts) for fact, _, _ in FACTS)}"
         for turn in range(ASKED):
             _, question, answer = FACTS[(number + turn) % len(FACTS)]
-            made.append(Pair(f"q-{len(made)}", question.format(**said), passage, answer.format(**said), town))
+            made.append(
+                Pair(f"q-{len(made)}", question.format(**facts), passage, answer.format(**facts), town)
+            )
     return made
 
 

@@ -166,7 +166,7 @@ class Kept:
 
 
 def in_memory() -> bool:
-    """Whether the database is SQLite's, and nobody else's."""
+    """Whether the database is SQLite in memory."""
     return connection.vendor == "sqlite" and connection.is_in_memory_db()
 
 

@@ -100,7 +100,7 @@ def copied() -> sqlite3.Connection:
 
 
 def restore(rows: sqlite3.Connection) -> None:
-    """Have the database be this copy; waits for whoever writes at the moment."""
+    """Replace the database with this copy; waits for a write in progress."""
     connection.close()  # what it still reads would be in the way
     connection.ensure_connection()
     rows.backup(connection.connection, sleep=0.01)

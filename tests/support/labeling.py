@@ -1,4 +1,4 @@
-"""Label schemas, queues, answers and decisions for tests."""
+"""Label schemas, queues, annotations, and resolved labels for tests."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def add_items(
 def make_schema(
     dataset: Dataset, actor: User, names: Sequence[str] = LABELS, guideline: str = ""
 ) -> LabelSchema:
-    """A published schema with these classes."""
+    """A published schema with these labels."""
     return publish_schema(
         dataset_id=dataset.uuid, actor=actor, labels=[LabelSpec(name) for name in names], guideline=guideline
     )
@@ -109,31 +109,31 @@ def make_queue(
     return open_queue(dataset_id=dataset.uuid, actor=actor, name=name, **options)
 
 
-def says(label: Label) -> dict[str, str]:
-    """The value that names one class."""
+def label_value(label: Label) -> dict[str, str]:
+    """The annotation value for one label."""
     return {"label": str(label.uuid)}
 
 
 def answer(queue: Queue, user: User, item: Item, label: str, **options) -> Annotation:
-    """One answer of one person about one item, whatever the order of the queue."""
-    return say(queue, user, item, {"label": label}, **options)
+    """Annotate one item with a label name, in any queue order."""
+    return annotate(queue, user, item, {"label": label}, **options)
 
 
-def say(queue: Queue, user: User, item: Item, value: dict[str, Any], **options) -> Annotation:
-    """One answer of one person about one item, its classes called by their names."""
+def annotate(queue: Queue, user: User, item: Item, value: dict[str, Any], **options) -> Annotation:
+    """Annotate one item; labels are given by name."""
     slot = queue.slots.filter(item=item).order_by("id").first()
     options.setdefault("client_key", uuid4())
     return submit(queue_id=queue.uuid, actor=user, slot_id=slot.pk, value=named(queue, value), **options)
 
 
 def named(queue: Queue, value: dict[str, Any]) -> dict[str, Any]:
-    """An answer in which classes are called by their names, as it is sent."""
+    """The value with label names replaced by ids, as it is submitted."""
     return rename(value, ids_of(queue.schema.uuid))
 
 
 @cache
 def ids_of(schema: UUID) -> dict[str, str]:
-    """The stable ids of the classes of a version, which never change, by their names."""
+    """The stable ids of a schema version's labels by name; they never change."""
     return {
         name: str(key)
         for name, key in Label.objects.filter(schema__uuid=schema).values_list("name", "stable_id")
@@ -146,51 +146,51 @@ def label_items(
     """Each person labels the items in order (all of the queue by default); an empty label leaves an item
     out.
     """
-    say_items(
+    annotate_items(
         queue,
         {user: [{"label": label} if label else None for label in labels] for user, labels in answers.items()},
         items,
     )
 
 
-def say_items(
+def annotate_items(
     queue: Queue, answers: Mapping[User, Sequence[dict[str, Any] | None]], items: Sequence[Item] | None = None
 ) -> None:
-    """Each person answers the items in order (all of the queue by default), classes called by their names;
-    None leaves an item out.
+    """Each person annotates the items in order (all of the queue by default), labels by name; None skips an
+    item.
     """
     items = items if items is not None else queue_items(queue)
-    said = [
+    annotations = [
         (user, item, named(queue, value))
         for user, values in answers.items()
         for item, value in zip(items, values, strict=False)
         if value is not None
     ]
-    if not said_at_once(queue, said):
+    if not annotate_in_bulk(queue, annotations):
         first = dict(queue.slots.order_by("-id").values_list("item", "id"))
-        for user, item, value in said:
+        for user, item, value in annotations:
             submit(queue_id=queue.uuid, actor=user, slot_id=first[item.pk], value=value, client_key=uuid4())
     queue.refresh_from_db()
 
 
-Said = tuple[User, Item, dict[str, Any]]  # who says what of which item, classes by their ids
+NewAnnotation = tuple[User, Item, dict[str, Any]]  # annotator, item, and value with labels by their ids
 
 
 @transaction.atomic
-def said_at_once(queue: Queue, said: Sequence[Said]) -> bool:
-    """Write answers as `submit` writes each of them, a dozen statements less an answer. False, and nothing
-    written, where it can't.
+def annotate_in_bulk(queue: Queue, annotations: Sequence[NewAnnotation]) -> bool:
+    """Write annotations as `submit` would, with a dozen fewer statements each. Return False and write
+    nothing where that isn't possible.
     """
     queue = Queue.objects.select_related("dataset__project", "schema").get(pk=queue.pk)
     slots: dict[int, list[Slot]] = defaultdict(list)
-    rows = Slot.objects.filter(queue=queue, item__in={item.pk for _, item, _ in said}).order_by("id")
+    rows = Slot.objects.filter(queue=queue, item__in={item.pk for _, item, _ in annotations}).order_by("id")
     for slot in rows.select_related("annotation__label"):
         slots[slot.item_id].append(slot)
-    if not are_first(queue, said, slots):
+    if not are_first(queue, annotations, slots):
         return False
     labels = labels_by_id(queue.schema)
     filled, full = [], []
-    for user, item, value in said:
+    for user, item, value in annotations:
         item.dataset = queue.dataset
         read = answering.read_value(queue, item, value, labels)
         row = Annotation(
@@ -212,13 +212,15 @@ def said_at_once(queue: Queue, said: Sequence[Said]) -> bool:
     return True
 
 
-def are_first(queue: Queue, said: Sequence[Said], slots: Mapping[int, Sequence[Slot]]) -> bool:
-    """Whether each is the first that somebody says of an item of the queue, none is to gold, and all may say
-    it. slots: by item.
+def are_first(
+    queue: Queue, annotations: Sequence[NewAnnotation], slots: Mapping[int, Sequence[Slot]]
+) -> bool:
+    """Whether each is its annotator's first annotation of an item of the queue, none is of a gold item, and
+    all annotators have permission. slots: by item.
     """
-    pairs = {(item.pk, user.pk) for user, item, _ in said}
+    pairs = {(item.pk, user.pk) for user, item, _ in annotations}
     if (
-        len(pairs) < len(said)
+        len(pairs) < len(annotations)
         or {item for item, _ in pairs} != slots.keys()
         or any(slot.is_gold for some in slots.values() for slot in some)
     ):
@@ -227,13 +229,13 @@ def are_first(queue: Queue, said: Sequence[Said], slots: Mapping[int, Sequence[S
         return False
     return all(
         can(user, "labeling.annotate", queue) and not is_for_others(queue, user)
-        for user in {user for user, _, _ in said}
+        for user in {user for user, _, _ in annotations}
     )
 
 
 def write(queue: Queue, filled: Sequence[tuple[Annotation, Slot | None]]) -> None:
-    """Keep answers, each with the slot that it fills, or None; and the numbers of the queue and its
-    people.
+    """Save annotations, each with the slot that it fills, or None; update the counts of the queue and its
+    annotators.
     """
     Annotation.objects.bulk_create(row for row, _ in filled)
     for row, slot in filled:
@@ -269,7 +271,7 @@ def decided_dataset(
     name: str = "Inbox",
     slug: str = "inbox",
 ) -> Dataset:
-    """A dataset whose items each have a decision by one annotator (`actor`); `manager` may manage labeling.
+    """A dataset whose items each have a resolved label by one annotator (`actor`). manager: manages labeling.
     rows: (text, label).
     """
     rows = list(rows)
@@ -283,8 +285,8 @@ def decided_dataset(
 
 
 def all_given_back(page: Page, *, seconds: float = 30) -> bool:
-    """Whether nobody holds an item any more, at the latest then; the beacon that says so is sent behind the
-    next page.
+    """Whether all items are released within this time; the beacon that releases them is sent after the next
+    page loads.
     """
     until = time.monotonic() + seconds
     while held := Slot.objects.filter(state=Slot.State.LEASED).exists():
@@ -295,8 +297,8 @@ def all_given_back(page: Page, *, seconds: float = 30) -> bool:
 
 
 def adjudicators_of(item_ids: Iterable[int]) -> set[int]:
-    """The keys of the users who answer for the decisions that hold for these items: who adjudicated them,
-    accepted their upload, or published the change of classes that moved them.
+    """The keys of the users responsible for the current labels of these items: who adjudicated them, accepted
+    their upload, or published the label change that moved them.
     """
     rows = (
         standing().filter(item_id__in=[*item_ids]).order_by().values_list("by", "change__schema__created_by")

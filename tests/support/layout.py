@@ -39,10 +39,10 @@ MEASURE = r"""() => {
       const style = getComputedStyle(at), box = at.getBoundingClientRect();
       if (scrolls(style) || /fixed|sticky/.test(style.position) && at !== top) { counts = false; break; }
       if (style.overflowX === "visible") continue;
-      const told = style.textOverflow === "ellipsis" || style.webkitLineClamp !== "none"; // that there is more
+      const marked = style.textOverflow === "ellipsis" || style.webkitLineClamp !== "none"; // shows that text is cut off
       const beyond = rects.some((each) => each.right > box.right + 1 || each.left < box.left - 1);
-      if (beyond && !told) found.push(`cut: ${quote(node.data)} in ${path(at)}`);
-      counts = !beyond && !told;
+      if (beyond && !marked) found.push(`cut: ${quote(node.data)} in ${path(at)}`);
+      counts = !beyond && !marked;
       if (!counts) break;
     }
     if (counts) for (const rect of rects) texts.push({ rect, owner, text: quote(node.data) });

@@ -1,6 +1,6 @@
 """SQLite takes what PostgreSQL refuses: too long a word, too big a number, NUL. And it keeps the order of a
-JSON object's keys, where PostgreSQL has one of its own. In tests it does as PostgreSQL does, so that each of
-them proves that the product stands it.
+JSON object's keys, where PostgreSQL has one of its own. In tests it behaves like PostgreSQL, so that every
+test shows that the product works on both.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def in_its_order(value: Any) -> Any:
 
 
 def check_parameters(execute: Any, sql: str, params: Any, many: bool, context: dict[str, Any]) -> Any:
-    """Refuse a text with NUL, wherever in a statement it stands."""
+    """Refuse a text with NUL anywhere in a statement."""
     params = [*params] if many else params
     for each in chain.from_iterable(params) if many else params or ():
         if isinstance(each, str) and "\x00" in each:

@@ -27,9 +27,9 @@ from django.test import Client
 from django.utils import timezone
 
 from datasets_app.assist.actions.learning import learn
-from datasets_app.assist.actions.suggesting import retire_rule
+from datasets_app.assist.actions.suggesting import retire_function
 from datasets_app.datasets import actions as datasets
-from datasets_app.exchange.actions.corrections import upload_corrections
+from datasets_app.exchange.actions.corrections.reviewing import upload_corrections
 from datasets_app.quality.actions.quality import measure_quality
 from datasets_app.queues.actions.answers import skip
 from datasets_app.queues.actions.claims import claim
@@ -62,7 +62,7 @@ from monitoring.traffic.rules import floor
 from registry.catalog import actions as catalog
 from registry.catalog.models import Endpoint, ModelVersion, RegisteredModel
 from registry.endpoints import actions as endpoints
-from registry.endpoints import queries as served
+from registry.endpoints.queries import deployments
 from registry.ground.access import actions as access
 from registry.ground.access import governing
 from registry.ground.access.models import User
@@ -73,7 +73,7 @@ from registry.promotions import actions as promotions
 from registry.promotions import plans
 from tests.datasets_app.assist.test_learning import words_alone
 from tests.monitoring.rollouts.conftest import QUICK, Street, key
-from tests.support import changing, gold, golden, registry, rules
+from tests.support import changing, functions, gold, golden, registry
 from tests.support.alerts import make_alerts
 from tests.support.datasets import csv_bytes, import_file, import_texts, make_dataset, receive
 from tests.support.endpoints import spool_line, write_segment, write_status
@@ -167,8 +167,8 @@ class Lived:
 
     # ── Data ────────────────────────────────────────────────────────────────
     def tasks(self) -> None:
-        """A dataset of each task: imported, answered, decided, frozen, exported for every tool and in every
-        format; a run, a version.
+        """A dataset of each task: imported, annotated, resolved, versioned, exported for every tool and in
+        every format; a run, a model version.
         """
         people = {f"g{name}": person for name, person in self.people.items()}
         for task in BUILT_IN:
@@ -199,8 +199,8 @@ class Lived:
         return ModelVersion.objects.get(model=model, semver=semver)
 
     def team(self) -> None:
-        """A queue of two people with gold, rules, a skip, comments, a sample of what they agree on and a
-        report of its quality.
+        """A queue of two annotators with gold items, labeling functions, a skip, comments, an agreement
+        sample, and a quality report.
         """
         mia, ana, ben, ravi = self.mia, self.ana, self.ben, self.ravi
         dataset = self.things["team"] = make_dataset(self.project, mia, "Team")
@@ -215,10 +215,10 @@ class Lived:
         items = list(dataset.items.order_by("id"))
         for item in items[:2]:
             gold.know(item, ravi, {"label": "card"}, explanation="Cards that are lost are about cards.")
-        rules.write(dataset, mia, "lost", "card")
-        gone = rules.write(dataset, mia, "found", "card")
-        rules.apply(dataset, mia)
-        retire_rule(rule_id=gone.uuid, actor=mia)
+        functions.write(dataset, mia, "lost", "card")
+        gone = functions.write(dataset, mia, "found", "card")
+        functions.apply(dataset, mia)
+        retire_function(function_id=gone.uuid, actor=mia)
         queue = self.things["queue"] = open_queue(
             dataset_id=dataset.uuid,
             actor=mia,
@@ -259,9 +259,9 @@ class Lived:
         run_ok("default")
         scan(dataset, ravi)
         with words_alone():
-            learnt = open_queue(dataset_id=dataset.uuid, actor=mia, name="Learnt", order="model")
-            label_items(learnt, {ana: ["card", "billing"] * 4}, queue_items(learnt)[:8])
-            learn(queue_id=learnt.uuid, actor=mia)
+            by_model = open_queue(dataset_id=dataset.uuid, actor=mia, name="By model", order="model")
+            label_items(by_model, {ana: ["card", "billing"] * 4}, queue_items(by_model)[:8])
+            learn(queue_id=by_model.uuid, actor=mia)
             run_ok("default")
         changing.change(dataset, mia, ("transfer", "merge", ["billing"]))
         run_ok("default")
@@ -344,7 +344,7 @@ class Lived:
         )
         write_status(drills=True, at=(timezone.now() + timedelta(hours=1)).isoformat(timespec="milliseconds"))
         endpoints.inject_fault(
-            deployment_id=served.live_deployment(staging).uuid,
+            deployment_id=deployments.live_deployment(staging).uuid,
             share=100,
             kind="error",
             actor=omar,
@@ -355,7 +355,7 @@ class Lived:
 
     # ── What is watched ─────────────────────────────────────────────────────
     def watch(self) -> None:
-        """Traffic by the spool, a canary under its rule, a shadow, what people say, drift, alerts, a business
+        """Traffic by the spool, an automatic canary, a shadow, feedback, drift, alerts, a business
         figure, a retraining.
         """
         mia, omar, lee, endpoint = self.mia, self.omar, self.lee, Endpoint.objects.get(pk=self.endpoint.pk)
@@ -380,9 +380,11 @@ class Lived:
             name="20260101-9000.jsonl",
         )
         traffic.ingest()
-        said = list(Prediction.objects.filter(endpoint=endpoint, text__startswith="new wish").order_by("id"))
+        predicted = list(
+            Prediction.objects.filter(endpoint=endpoint, text__startswith="new wish").order_by("id")
+        )
         traffic.record_many(
-            entries=[Entry(each.uuid, False, "refund", "truth") for each in said[:10]], actor=mia
+            entries=[Entry(each.uuid, False, "refund", "truth") for each in predicted[:10]], actor=mia
         )
         self.figures(endpoint)
         self.drifts(endpoint)
@@ -398,7 +400,7 @@ class Lived:
         run_ok("default")
         retraining.advance(proposal.uuid)
         with ended_engine():
-            trace.find_neighbours(prediction=said[0], actor=mia)
+            trace.find_neighbours(prediction=predicted[0], actor=mia)
             run_ok("default")
 
     def third(self) -> ModelVersion:
@@ -435,12 +437,13 @@ class Lived:
         ]
         traffic.record_outcomes(kpi_id=kpi.uuid, cases=cases, actor=self.mia)
         with mock.patch(
-            "monitoring.traffic.actions.probing.httpx.get", side_effect=httpx.ConnectError("Nobody listens.")
+            "monitoring.traffic.actions.probing.httpx.get",
+            side_effect=httpx.ConnectError("Connection refused."),
         ):
             traffic.probe()
 
     def drifts(self, endpoint: Endpoint) -> None:
-        """Three days on which one class is answered nearly always, and a check of yesterday's texts."""
+        """Three days with nearly always the same predicted label, and a check of yesterday's texts."""
         version, today = endpoint.alias.version, floor(timezone.now(), DAY)
         days = [Span(today - ago * DAY, today - (ago - 1) * DAY) for ago in (4, 3, 2)]
         for day in days:
@@ -463,7 +466,7 @@ class Lived:
             run_ok("default")
 
     def rest(self) -> None:
-        """A freeze, a worker that was there; the trail is signed, so that it can be verified whenever."""
+        """A deployment freeze, a past worker, and a signed audit log that can be verified at any time."""
         until = timezone.now() + timedelta(days=3)
         catalog.freeze(endpoint_id=self.staging.uuid, reason=NOTE, until=until, actor=self.lee)
         jobs.announce(["default"], Device.CPU)
@@ -486,7 +489,7 @@ FINDING = {
 
 
 def shadow_line(shadow: Any, answered: Prediction) -> dict[str, Any]:
-    """What a shadow says beside an answer."""
+    """A shadow's prediction for a served request."""
     version = shadow.version
     return {
         "kind": "shadow",

@@ -18,9 +18,7 @@ Row = dict[str, Any]  # as in data.jsonl
 
 
 def made_losses(monkeypatch: pytest.MonkeyPatch, of: Callable[[Row], float]) -> list[Row]:
-    """In the place of the engine: each row loses what `of` says. Returns the rows that it will have been
-    asked.
-    """
+    """Replace the engine: each row's loss is `of(row)`. Returns a list that collects the requested rows."""
     asked: list[Row] = []
 
     def child(ctx: Any, verb: str, folder: Path, on_events: Any) -> Result:

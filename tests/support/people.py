@@ -64,7 +64,7 @@ def sign_in(client: Client, user: User) -> None:
     session[SESSION_KEY], session[BACKEND_SESSION_KEY] = str(user.pk), settings.AUTHENTICATION_BACKENDS[0]
     session[HASH_SESSION_KEY] = user.get_session_auth_hash()
     if isinstance(session, DatabaseSession):
-        # nobody has it yet, which `save` would ask
+        # the key is new; `save` would query whether it exists
         session._session_key = get_random_string(32, VALID_KEY_CHARS)
         session.create_model_instance(session._session).save(force_insert=True)
     else:

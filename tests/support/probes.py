@@ -1,5 +1,5 @@
-"""An evaluation of every task whose answers nobody trained, and answers to disturbed rows that changed, as
-the engine writes them.
+"""Synthetic evaluations of every task, and robustness results with changed predictions, as the engine
+writes them.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ def measured(task: str, project: Project, user: User, scratch: Path | None = Non
 def evaluated(
     snapshot: Snapshot, user: User, *, share: float, seed: int = 1, base: BaseModel | None = None
 ) -> Evaluation:
-    """The evaluation on test of one more run that nobody trained. share: of what is right. base: a decoder,
-    where text is written.
+    """The test evaluation of another synthetic run. share: of correct predictions. base: a decoder, for
+    generation.
     """
     if base and base.facts.get("decoder"):
         return make_generation_run(

@@ -172,7 +172,7 @@ class Product:
         return code
 
     def left(self) -> list[psutil.Process]:
-        """Every process of this installation, whoever its parent is now."""
+        """Every process of this installation, whatever its parent is now."""
         found = []
         for process in psutil.process_iter():
             try:
@@ -215,7 +215,7 @@ class Product:
                 process.resume()
 
     def servers(self) -> list[dict[str, Any]]:
-        """What the inference servers that live say of themselves, by name."""
+        """The status of each live inference server, by name."""
         found = [
             json.loads(path.read_bytes()) for path in sorted((self.data_dir / "serving").glob("status*.json"))
         ]
@@ -237,7 +237,7 @@ class Product:
 
 
 def responds(url: str) -> bool:
-    """Whether somebody answers there with 200."""
+    """Whether the URL answers with 200."""
     try:
         return httpx.get(url, timeout=5).status_code == 200
     except httpx.TransportError:

@@ -1,4 +1,4 @@
-"""Datasets of responses that people put in order, their snapshots, and made-up answers to them, for tests."""
+"""Ranking datasets, their versions, and synthetic predictions, for tests."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from datasets_app.snapshots.models import Snapshot
 from lifecycle.modeling.evaluation import actions as evaluation
 from lifecycle.modeling.evaluation.models import Evaluation
 from lifecycle.modeling.training.models import Run
-from lifecycle.runtime.statistics import metrics
+from lifecycle.runtime.statistics import bootstrap
 from lifecycle.runtime.task_types.by_key.predictions import file_of
 from lifecycle.runtime.task_types.ranking import measures as ranking
 from lifecycle.runtime.task_types.ranking.measures import Ranked, RankedAnswers
@@ -51,7 +51,7 @@ def preferences(project: Project, user: User, *, rows: int = 40, name: str = "")
 
 
 def rankings(project: Project, user: User, *, rows: int = 40, name: str = "") -> Dataset:
-    """Three responses a row, the best of which stands first, second or third in turn."""
+    """Three responses a row, the best of which is first, second, or third in turn."""
     dataset = make_dataset(project, user, name, task="ranking")
     texts = []
     for at in range(rows):
@@ -63,7 +63,7 @@ def rankings(project: Project, user: User, *, rows: int = 40, name: str = "") ->
 
 
 def ranking_snapshot(project: Project, user: User, task: str = "preference", **options: Any) -> Snapshot:
-    """A frozen snapshot with rows in all three splits."""
+    """A dataset version with rows in all three splits."""
     shares = options.pop("shares", SHARES)
     return freeze(
         (preferences if task == "preference" else rankings)(project, user, **options), user, shares=shares
@@ -71,7 +71,7 @@ def ranking_snapshot(project: Project, user: User, task: str = "preference", **o
 
 
 def made_up(run: Run, split: str, quality: float, seed: int) -> RankedAnswers:
-    """Answers of a run that nobody trained: `quality` 1 is right about every pair, 0 about half of them."""
+    """Predictions of a synthetic run: with `quality` 1 every pair is correct, with 0 half of them."""
     rows = list(snapshots.learned_rows(run.snapshot, split))
     truth = [Ranked.of(row["responses"], row["ranks"]) for row in rows]
     draw = np.random.default_rng(seed)
@@ -98,7 +98,7 @@ def make_evaluation(
     longer = ranking.padded([[10.0 * len(text) for text in each.responses] for each in texts], np.nan)
     first = ranking.padded([[-1.0 * at for at in range(len(each.ranks))] for each in texts], np.nan)
     found = {
-        name: metrics.summary(ranking.score(each, texts), count=200, seed=1)
+        name: bootstrap.summary(ranking.score(each, texts), count=200, seed=1)
         for name, each in (("first", first), ("longer", longer))
     }
     shown = {

@@ -247,9 +247,9 @@ def strategies() -> str:
 def strategy_bases() -> str:
     """Strategies by architecture, with the tasks that each learns there."""
     known = {"single_label": "1", "multi_label": "n", "spans": "s", "preference": "r"}
-    learnt = [task for task in LEARNED if task in known]
+    learned = [task for task in LEARNED if task in known]
     cells = {
-        each: " ".join(known[task] for task in learnt if each in settings_of(task).strategies)
+        each: " ".join(known[task] for task in learned if each in settings_of(task).strategies)
         for each in Strategy
     }
     rows = [

@@ -147,7 +147,7 @@ def make_snapshot(
 
 
 def place(decision: Decision, split: str) -> Placed:
-    """A decided item in its split."""
+    """A labeled item in its split."""
     item = decision.item
     row = Row(
         item.digest,
@@ -164,7 +164,7 @@ def place(decision: Decision, split: str) -> Placed:
 
 
 def write_snapshot(dataset: Dataset, schema: LabelSchema, placed: list[Placed], by: User) -> Snapshot:
-    """The snapshot's row with its real manifest."""
+    """The dataset version's row with its real manifest."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "manifest.parquet"
         manifest.write(path, placed)
@@ -290,8 +290,8 @@ def make_artifact(n: int):
 
 
 def evaluate(run: Run, snapshot: Snapshot, by: User, *, wrong: int = 3) -> Evaluation:
-    """An evaluation on the snapshot's test split, with real metrics of predictions of which `wrong` are
-    wrong.
+    """An evaluation on the dataset version's test split, with real metrics of predictions of which `wrong`
+    are wrong.
     """
     rows = list(manifest_rows(snapshot))
     truth = np.array([LABELS.index(row.label) for row in rows])
@@ -363,8 +363,8 @@ def make_version(
     artifact: Folder | None = None,
     registrar: User | None = None,
 ) -> ModelVersion:
-    """A version, registered through the real job by who trained it or by somebody else; its labels were
-    accepted by another.
+    """A version registered by the real job, by its trainer unless registrar is given; another user accepted
+    its labels.
     """
     model = model or make_model(project, trainer)
     run = make_trained_run(

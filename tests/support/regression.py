@@ -1,4 +1,4 @@
-"""Texts with a number each, for the task that the package in tests/task_types/regression brings."""
+"""Texts with a number each, for the task of the package in tests/task_types/regression."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ WORTH = {"thanks": 9.0, "help": 6.0, "late": 3.0, "broken": 0.5}
 
 
 def rows(copies: int = 16) -> list[tuple[str, float]]:
-    """Texts whose number is said by one word, and a little by another."""
+    """Texts whose number depends on one word, and a little on another."""
     pairs = itertools.product(WORTH, ("card", "order", "login"), range(copies))
     return [
         (f"my {thing} {word} {at % 10} please {at // 10}", WORTH[word] + 0.1 * (thing == "card"))
@@ -56,7 +56,7 @@ def numbered_snapshot(project: Project, user: User, **options: int) -> Snapshot:
 
 
 def trained(snapshot: Snapshot, user: User, **options: object) -> Run:
-    """A run of a tiny model that has learnt, and is measured."""
+    """A trained and evaluated run of a tiny model."""
     with TemporaryDirectory() as scratch:
         base = make_base(snapshot.dataset.project, user, folder=make_tiny_base(Path(scratch) / "base"))
     run = actions.launch(snapshot=snapshot, base=base, strategy="full", actor=user, options=QUICK | options)

@@ -32,7 +32,7 @@ from tests.support.world import World
 
 # One letter a person. L: has to sign in. "." 404: there is nothing. x: 403, not theirs. -: 405, no such
 # method.
-# +: let through, whatever the empty form or the state of the thing then says (200, 400, 409, 422 or a
+# +: permitted, whatever status the empty form or the object's state then gives (200, 400, 409, 422, or a
 # redirect).
 PEOPLE = [None, "otto", "zoe", "adam", "ana", "ravi", "mia", "lee", "gita", "omar", "aida"]
 # anonymous, a stranger, a lead elsewhere, the organisation's admin, then by role:
@@ -609,9 +609,7 @@ def addresses(resolver: URLResolver | None = None, prefix: str = "") -> Iterator
 
 
 def is_refused_to_all(letters: str) -> bool:
-    """Whether nobody gets further than to signing in or to "405, no such method": nothing looks at who they
-    are.
-    """
+    """Whether every user gets only the sign-in page or "405, no such method": no permission is checked."""
     return set(letters) <= {"L", "-"}
 
 
@@ -628,9 +626,7 @@ def who_is_asked(letters: str, at: int) -> list[int]:
 
 
 class Browser:
-    """Somebody's browser. Whatever an answer sets, each request begins with the cookies that signing in has
-    set.
-    """
+    """A user's browser. Each request starts with the cookies set at sign-in, whatever a response sets."""
 
     def __init__(self, world: World, name: str | None, like: Browser | None = None) -> None:
         # one for all requests: a new one loads every middleware
@@ -706,8 +702,8 @@ def filled_in(path: str, thing: str, world: World) -> str:
 
 
 def differences(row: Row, world: World, browsers: list[Browser]) -> Iterator[str]:
-    """One line for each answer that is not the table's, or not as the API's description says. Other tests
-    look at the pages.
+    """One line for each response that differs from the table or from the API description. Other tests check
+    the pages.
     """
     address, at = filled_in(row.path, row.thing, world), PLACES[row.path]
     with (
@@ -721,8 +717,8 @@ def differences(row: Row, world: World, browsers: list[Browser]) -> Iterator[str
                     yield from faults(method, row.path, answer)
                 if found != letters[person]:
                     yield (
-                        f"{method.upper()} {row.path}: {PEOPLE[person] or 'a visitor'} gets {found}, the"
-                        f" table says {letters[person]}"
+                        f"{method.upper()} {row.path}: {PEOPLE[person] or 'a visitor'} gets {found},"
+                        f" expected {letters[person]}"
                     )
 
 

@@ -1,4 +1,4 @@
-"""Snapshots for tests, frozen through the real action and the real job."""
+"""Dataset versions for tests, created through the real action and the real job."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.jobs import run_ok
 
 
 def freeze(dataset: Dataset, user: User, **options: Any) -> Snapshot:
-    """A snapshot of what is decided now. user: may freeze (engineer, lead). options: seed, shares, note as
+    """A version of the currently labeled items. user: engineer or lead. options: seed, shares, note as in
     snapshots.actions.freeze.
     """
     job = actions.freeze(dataset=dataset, actor=user, **options)

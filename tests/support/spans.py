@@ -1,4 +1,4 @@
-"""Texts in which parts are marked, and made-up answers of a model that finds them."""
+"""Span datasets, and synthetic predictions of a span model."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from registry.ground.access.models import Project, User
 from tests.support.datasets import import_texts, make_dataset
 from tests.support.snapshots import freeze
 
-MARKED = {
+ENTITIES = {
     "card": "thing",
     "order": "thing",
     "invoice": "thing",
@@ -48,18 +48,18 @@ TEXTS = (
 
 
 def spans_in(text: str) -> list[dict[str, Any]]:
-    """What is marked in one of these texts."""
+    """The spans in one of these texts."""
     found = [
         {"start": at, "end": at + len(part), "label": label}
-        for part, label in MARKED.items()
+        for part, label in ENTITIES.items()
         if (at := text.find(part)) >= 0
     ]
     return sorted(found, key=lambda each: each["start"])
 
 
 def spans_dataset(project: Project, user: User, *, copies: int = 4, name: str = "") -> Dataset:
-    """A dataset whose rows are all decided: each text `copies` times, made different by a number word. user:
-    may upload.
+    """A dataset whose rows are all labeled: each text `copies` times, made unique by a number word. user: may
+    upload.
     """
     dataset = make_dataset(project, user, name, task="spans")
     texts = [f"{text} {at}" if at else text for text in TEXTS for at in range(copies)]
@@ -70,7 +70,7 @@ def spans_dataset(project: Project, user: User, *, copies: int = 4, name: str = 
 
 
 def spans_snapshot(project: Project, user: User, **options: Any) -> Snapshot:
-    """A frozen snapshot of it with rows in all three splits. user: engineer or lead."""
+    """A version of it with rows in all three splits. user: engineer or lead."""
     shares = options.pop("shares", {"train": 60, "validation": 20, "test": 20})
     return freeze(spans_dataset(project, user, **options), user, shares=shares)
 
@@ -78,8 +78,8 @@ def spans_snapshot(project: Project, user: User, **options: Any) -> Snapshot:
 def predictions(
     labels: Sequence[str], rows: Sequence[ManifestRow], accuracy: float, seed: int
 ) -> SpanPredictions:
-    """Made-up answers: a share of the spans is found as it is; the others are found one character late, as
-    another class, or not at all.
+    """Synthetic predictions: a share of the spans is correct; the others start one character late, have
+    another label, or are missing.
     """
     random = np.random.default_rng(seed)
     truth: list[tuple[Span, ...]] = []
@@ -113,7 +113,7 @@ def report_of(made: SpanPredictions) -> dict[str, Any]:
 
 
 def nothing(made: SpanPredictions) -> SpanPredictions:
-    """What the baseline answers that marks nothing."""
+    """The predictions of the baseline that finds no span."""
     return SpanPredictions(made.labels, made.ids, made.truth, ((),) * len(made.ids), made.loss, made.tokens)
 
 

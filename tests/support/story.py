@@ -73,7 +73,7 @@ class Story:
 
     @cached_property
     def history(self) -> dict[str, Any]:
-        """The CSV, accepted and imported: its labels are decisions that Ana answers for."""
+        """The CSV, accepted and imported: Ana is responsible for its labels."""
         ana = self["ana"]
         found = looked_through(ana, self.dry_run)
         if found["state"] == "inspected":
@@ -107,7 +107,7 @@ class Story:
     # ── Labels ──────────────────────────────────────────────────────────────
     @cached_property
     def schema(self) -> dict[str, Any]:
-        """Ravi publishes definitions for the classes that came with the file."""
+        """Ravi publishes definitions for the labels of the file."""
         assert self.history["state"] == "imported"
         ravi = self["ravi"]
         newest = ravi.api("GET", f"labeling/datasets/{self.dataset}/schemas/")[0]
@@ -124,7 +124,7 @@ class Story:
 
     @cached_property
     def labels(self) -> dict[str, str]:
-        """The uuid of each class by its name."""
+        """The uuid of each label by its name."""
         return {each["name"]: each["uuid"] for each in self.schema["labels"]}
 
     @cached_property
@@ -159,7 +159,7 @@ class Story:
         given = 0
         while waiting:
             item = waiting.pop(0)
-            label = self.labels[self.corpus.says(username, number[item["text"]])]
+            label = self.labels[self.corpus.label_by(username, number[item["text"]])]
             have = ",".join(str(each["slot"]) for each in waiting)
             form = {
                 "slot": item["slot"],
@@ -199,7 +199,7 @@ class Story:
     # ── Snapshot and runs ───────────────────────────────────────────────────
     @cached_property
     def snapshot(self) -> dict[str, Any]:
-        """Mia freezes what is decided."""
+        """Mia creates a dataset version of the labeled items."""
         assert self.adjudicated is not None
         mia = self["mia"]
         mia.job(
@@ -233,7 +233,7 @@ class Story:
     def launch(self, username: str, strategy: str, options: dict[str, Any], note: str = "") -> dict[str, Any]:
         """An engineer launches a run; it waits or trains when this returns."""
         body = {
-            "snapshot": self.snapshot["uuid"],
+            "dataset_version": self.snapshot["uuid"],
             "base": self.base,
             "strategy": strategy,
             "options": options,
@@ -263,7 +263,7 @@ class Story:
         return self["mia"].run_ended(self.lora_started["uuid"])
 
     def evaluation(self, run: dict[str, Any], split: str = "test") -> dict[str, Any]:
-        """What the run is worth on a split; measured by itself after the run."""
+        """The run's evaluation on a split, which starts automatically after the run."""
         mia = self["mia"]
 
         def there() -> dict[str, Any] | None:

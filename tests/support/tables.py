@@ -46,7 +46,7 @@ def provide(file: Path | None) -> None:
     elif connection.creation._get_test_db_name() == MEMORY:
         with closing(sqlite3.connect(sqlite_template())) as kept:
             connection.settings_dict["NAME"] = MEMORY
-            connection.ensure_connection()  # what lies in memory is there as long as somebody is connected
+            connection.ensure_connection()  # an in-memory database exists while a connection is open
             kept.backup(connection.connection)
 
 
@@ -102,7 +102,7 @@ def sqlite_template() -> Path:
 
 
 def postgres_template() -> str:
-    """The name of the copy on the server, which tells this checkout from others."""
+    """The name of the copy on the server, unique to this checkout."""
     family = f"lifecycle_tables_{sha256(str(ROOT).encode()).hexdigest()[:8]}"
     name = f"{family}_{digest('postgresql')}"
     with alone(), connection._nodb_cursor() as server:

@@ -28,17 +28,17 @@ def region(kind: str, value: dict[str, Any], name: str = "label", **more: Any) -
 
 
 def choice(*names: str) -> dict[str, Any]:
-    """A region that names classes of the whole text."""
+    """A region with labels of the whole text."""
     return region("choices", {"choices": list(names)})
 
 
 def span(start: int, end: int, label: str, text: str) -> dict[str, Any]:
-    """A region that marks a part of the text."""
+    """A region with one span of the text."""
     return region("labels", {"start": start, "end": end, "text": text, "labels": [label]})
 
 
 def annotation(by: Any, *result: dict[str, Any], **more: Any) -> dict[str, Any]:
-    """What one person said in Label Studio. by: a number or an e-mail address."""
+    """One annotation in Label Studio. by: a number or an e-mail address."""
     person = by if isinstance(by, int) else {"id": abs(hash(by)) % 1000, "email": by}
     return {
         "id": 9,

@@ -1,4 +1,4 @@
-"""Verifying the trail, and writing to the database behind the product's back, for tests."""
+"""Verify the audit log, and bypass the product with direct database writes, for tests."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def faults(kept: Iterable[Path] = ()) -> list[Fault]:
 
 
 def found(kept: Iterable[Path] = ()) -> list[tuple[str, str]]:
-    """The rule and the place of everything that does not hold now."""
+    """The rule and the location of every current fault."""
     return [(str(fault.rule), fault.where) for fault in faults(kept)]
 
 
 def rewrite(chain: str, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
-    """Have every event of a chain say what `change` makes of what it says, as if it had always said so."""
+    """Replace every event of a chain with `change` of its content, hashes included."""
     previous = rules.GENESIS
     for event in Event.objects.filter(chain=chain).order_by("seq"):
         canonical = bundle.canonical_json(

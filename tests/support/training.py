@@ -77,8 +77,8 @@ def labeled_dataset(
     texts: dict[str, list[str]] | None = None,
     name: str = "",
 ) -> Dataset:
-    """A dataset whose rows are all decided: each text `copies` times, made different by a number word. user:
-    may upload.
+    """A dataset whose rows are all labeled: each text `copies` times, made unique by a number word. user: may
+    upload.
     """
     dataset = make_dataset(project, user, name)
     rows = [
@@ -91,7 +91,7 @@ def labeled_dataset(
     return dataset
 
 
-# with any number of classes; texts without one are under ""
+# with any number of labels; texts without one are under ""
 SEVERAL = {
     "card": ["my card is lost", "card stolen please help", "the card not arrived", "card late again"],
     "refund": ["money back please", "refund my order", "where is my refund", "pay back the charge"],
@@ -110,7 +110,7 @@ def multi_label_dataset(
     name: str = "",
     texts: dict[str, list[str]] | None = None,
 ) -> Dataset:
-    """As labeled_dataset, with any number of classes a text. texts: by classes with ; between."""
+    """As labeled_dataset, with any number of labels per text. texts: by labels, separated by ;."""
     dataset = make_dataset(project, user, name, task="multi_label")
     rows = [
         (f"{text} {at}" if at else text, json.dumps([name for name in names.split(";") if name]))
@@ -123,13 +123,13 @@ def multi_label_dataset(
 
 
 def multi_label_snapshot(project: Project, user: User, **options: Any) -> Snapshot:
-    """As make_snapshot, with any number of classes a text."""
+    """As make_snapshot, with any number of labels per text."""
     shares = options.pop("shares", {"train": 60, "validation": 20, "test": 20})
     return freeze(multi_label_dataset(project, user, **options), user, shares=shares)
 
 
 def make_snapshot(project: Project, user: User, **options: Any) -> Snapshot:
-    """A frozen snapshot of a labeled dataset with rows in all three splits. user: engineer or lead."""
+    """A version of a labeled dataset with rows in all three splits. user: engineer or lead."""
     shares = options.pop("shares", {"train": 60, "validation": 20, "test": 20})
     return freeze(labeled_dataset(project, user, **options), user, shares=shares)
 
@@ -340,8 +340,8 @@ def write_artifact(folder: Path, run: Run, seed: int = 1) -> Path:
 
 
 def answers(run: Run, split: str, accuracy: float, seed: int) -> Predictions | SetPredictions:
-    """Made-up answers of a run on one split of its snapshot: right for a share of the rows, never quite
-    sure.
+    """Synthetic predictions of a run on one split of its dataset version: correct for a share of the rows,
+    never quite certain.
     """
     labels = tuple(run.spec["labels"])
     rows = list(snapshots.rows_of(run.snapshot, split))
@@ -352,7 +352,7 @@ def answers(run: Run, split: str, accuracy: float, seed: int) -> Predictions | S
 
 
 def one_answers(labels: tuple[str, ...], rows: list[ManifestRow], accuracy: float, seed: int) -> Predictions:
-    """The same with one class, the likeliest."""
+    """The same with a single label, the likeliest."""
     truth = np.array([labels.index(row.label) for row in rows], dtype=np.int64)
     random = np.random.default_rng(seed)
     right = random.random(len(rows)) < accuracy
@@ -364,7 +364,7 @@ def one_answers(labels: tuple[str, ...], rows: list[ManifestRow], accuracy: floa
 
 
 def chosen_threshold(run: Run, accuracy: float, seed: int) -> Deciding | None:
-    """What is chosen on the made-up answers of validation, where a class is to have a threshold."""
+    """The threshold chosen on the synthetic validation predictions, if a label has one."""
     spec = run.spec
     if not spec.get("operating_class"):
         return None
@@ -378,7 +378,7 @@ def chosen_threshold(run: Run, accuracy: float, seed: int) -> Deciding | None:
 def multi_label_answers(
     labels: tuple[str, ...], rows: list[ManifestRow], accuracy: float, seed: int
 ) -> SetPredictions:
-    """The same with any number of classes: right about a share of the rows' classes."""
+    """The same with any number of labels: correct for a share of the rows' labels."""
     truth = np.array([[label in json.loads(row.label) for label in labels] for row in rows])
     random = np.random.default_rng(seed)
     decided = truth ^ (random.random(truth.shape) >= accuracy)
@@ -388,7 +388,7 @@ def multi_label_answers(
 
 
 def report_of(run: Run, made: Any, chosen: Deciding | None = None) -> dict[str, Any]:
-    """The engine's report of answers. chosen: the class that is the answer from a threshold on."""
+    """The engine's report of predictions. chosen: the label that is predicted from a threshold on."""
     return measures_of(run.task).report(replace(made, deciding=chosen) if chosen else made, count=200)
 
 
@@ -416,8 +416,8 @@ def scores(run: Run, split: str, accuracy: float, seed: int) -> dict[str, Any]:
 def make_evaluation(
     run: Run, split: str = "test", *, accuracy: float = 0.9, seed: int = 1, by: User | None = None
 ) -> Evaluation:
-    """An evaluation of a succeeded run from made-up answers, with the majority baseline; of orders those of
-    place and length.
+    """An evaluation of a succeeded run from synthetic predictions, with the majority baseline; for rankings,
+    those of position and length.
     """
     made: Any
     if run.task_type.has_responses:

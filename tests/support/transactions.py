@@ -1,5 +1,5 @@
 """A test's own savepoint makes all that it calls look as if a transaction were open. In tests what needs one
-must have opened it itself: a lock on rows, and an event of the trail, which commits with what it tells of.
+must have opened it itself: a lock on rows, and an audit event, which commits with the change it records.
 """
 
 from __future__ import annotations

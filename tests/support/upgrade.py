@@ -30,7 +30,7 @@ ROOT = Path(__file__).parents[2]
 KEPT = ROOT / "tests" / "upgrades"
 NAME = "installation.tar.xz"
 TEXTS = ("my card is lost", "refund my order please", "password reset")
-# made anew by whoever needs it
+# recreated on demand
 LEFT_OUT = ("broker", "static", "engine", "scratch", "*.sqlite3*", "*.lock", "*.sock", ".reader")
 EMPTY = {  # tables of libraries into which the product writes nothing
     "access.User_user_permissions": "roles are groups",
@@ -49,7 +49,7 @@ def kept_versions() -> list[str]:
 
 
 def present_version() -> str:
-    """What pyproject.toml says."""
+    """The version in pyproject.toml."""
     return str(tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"])
 
 
@@ -211,7 +211,7 @@ def connected(to: Any) -> Iterator[None]:
         connections["default"] = before
 
 
-def bring_up(folder: Path) -> None:
+def restore_and_migrate(folder: Path) -> None:
     """Put the rows that were kept into the tables that they were in, then migrate as an upgrade does."""
     from django.core.management import call_command
     from django.db import connection
@@ -273,15 +273,15 @@ def main() -> None:
     assert connection.vendor == "sqlite", "It is made on SQLite: unset DATABASE_URL."
     shutil.copy(kept_tables.sqlite_template(), data / "lifecycle.sqlite3")
     call_command("migrate", verbosity=0)
-    # an environment that is older than the version says the one before
+    # an older environment still reports the previous version
     code = f"{version}+{facts.code_version().partition('+')[2]}"
     with forked.installed(), warm.ended_engine(), mock.patch.object(facts, "code_version", return_value=code):
         Lived().live()
     missing = set(empty_tables(apps)) - EMPTY.keys()
     if missing:
         sys.exit(
-            f"Nothing is in {', '.join(sorted(missing))}. Have tests/support/lived.py fill it, or say in"
-            " EMPTY why nobody does."
+            f"Nothing is in {', '.join(sorted(missing))}. Have tests/support/lived.py fill it, or give"
+            " the reason in EMPTY."
         )
     call_command("verify_audit", verbosity=0)
     with tempfile.TemporaryDirectory() as scratch:

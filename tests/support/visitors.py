@@ -128,8 +128,8 @@ class Visitor:
 
 
 def looked_through(client: Visitor | Program, upload: str) -> dict[str, Any]:
-    """The upload once its dry run is there: a slow machine does it in a job, after the answer to whoever sent
-    the file.
+    """The upload once its dry run is done: on a slow machine a job does it after the response to the
+    upload.
     """
 
     def found() -> dict[str, Any] | None:
@@ -179,8 +179,8 @@ class Program:
                 answer = self.ask(name, "Hello")
             except httpx.TransportError:
                 return False
-            said = answer.status_code == 200 and answer.json()["model_version"] == version
-            return said and all(
+            matches = answer.status_code == 200 and answer.json()["model_version"] == version
+            return matches and all(
                 version in each["endpoints"].get(name, {}).get("versions", [])
                 for each in self.product.servers()
             )
@@ -199,7 +199,7 @@ class Workspace:
         self.uuid = uuid or self.make()
 
     def make(self) -> str:
-        """Adam makes the project and says who does what in it; returns its uuid."""
+        """Adam creates the project and assigns its roles; returns its uuid."""
         self.product.python(
             MAKE_PEOPLE.format(names=[*PEOPLE, "chloe", "adam"], password=PASSWORD) + WIDE_GATE
         )
@@ -222,7 +222,7 @@ class Workspace:
         self.give(username, role)
 
     def give(self, username: str, role: str) -> None:
-        """Adam gives somebody a role; the only organisation admin does so at once."""
+        """Adam gives a user a role; the only organisation admin needs no approval."""
         self["adam"].api(
             "POST",
             f"projects/{self.uuid}/members/",

@@ -43,7 +43,7 @@ def count_to_ten(ctx: JobContext) -> None:
 
 
 def hold(ctx: JobContext) -> None:
-    """For as long as nobody has written the file of steps."""
+    """Wait until the file of steps exists."""
     while not Path(os.environ["STEPS"]).exists():
         ctx.raise_if_cancelled()
         time.sleep(0.1)

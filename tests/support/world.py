@@ -10,9 +10,9 @@ from uuid import UUID
 
 from django.utils import timezone
 
-from datasets_app.assist.actions.suggesting import write_rule
+from datasets_app.assist.actions.suggesting import write_function
 from datasets_app.datasets import actions as datasets
-from datasets_app.exchange.actions.corrections import upload_corrections
+from datasets_app.exchange.actions.corrections.reviewing import upload_corrections
 from datasets_app.exchange.actions.exports import export_answers
 from datasets_app.queues.actions.comments import comment
 from datasets_app.queues.actions.opening import open_queue
@@ -50,8 +50,8 @@ from tests.support.sweeps import make_sweep
 from tests.support.tools import annotation, as_json, choice, task
 from tests.support.training import make_run
 
-SCRIPT = "<script>alert(1)</script>"  # stands in everything that people may write
-NUMBER = "4929 0000 1111"  # stands in every text of the world, and nowhere else
+SCRIPT = "<script>alert(1)</script>"  # part of every text that users can enter
+NUMBER = "4929 0000 1111"  # part of every item text of the world, and of nothing else
 SECRET = f"My card {NUMBER} was stolen {SCRIPT}"
 
 
@@ -83,9 +83,7 @@ class World:
         return self.things[thing].uuid
 
     def add_data(self) -> None:
-        """A dataset with an upload that waits, items, labels, a queue and a snapshot with an exported
-        file.
-        """
+        """A dataset with a pending upload, items, labels, a queue, and a version with an exported file."""
         people, things = self.people, self.things
         dataset = make_dataset(self.project, people["mia"], f"Inbox {SCRIPT}")
         import_texts(
@@ -103,7 +101,7 @@ class World:
         )
         run_ok("default")
         label = dataset.schemas.latest("version").labels.all()[0].stable_id
-        things["rule"] = write_rule(
+        things["function"] = write_function(
             dataset_id=dataset.uuid,
             actor=people["mia"],
             name=SCRIPT,
@@ -149,7 +147,7 @@ class World:
         datasets.export_items(dataset_id=dataset.uuid, actor=people["mia"], filters={"q": "card"})
         run_ok("default")
         things["item_file"] = dataset.item_exports.get()
-        things["job"] = Job.objects.filter(kind="snapshots.freeze").latest("id")
+        things["job"] = Job.objects.filter(kind="snapshots.create").latest("id")
 
     def add_registry(self) -> None:
         """A model with a live version, its run and evaluation, and a second version whose promotion waits."""

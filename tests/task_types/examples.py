@@ -33,7 +33,7 @@ class Example:
 
     snapshot: of a project, a person and other options, a dataset version with rows in all three splits; None
     of a type without models. flipped: a right annotation and two predictions, before and after a row was
-    disturbed, as the engine writes them.
+    perturbed, as the engine writes them.
     """
 
     item: ItemContent

@@ -80,7 +80,7 @@ def test_cells_that_are_no_annotation_are_refused_by_code(answers, example):
         assert code_of(read, answers, cell, example.item) == code, cell
 
 
-def test_a_value_of_a_file_is_read_as_what_it_was_written_from(task, answers, example):
+def test_a_value_in_a_file_is_read_back_as_it_was_exported(task, answers, example):
     for _, value in example.good:
         content = answers.rename(value, NAMES)[answers.name]
         cell = content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)
@@ -125,7 +125,7 @@ def test_a_value_is_a_line_for_people(answers, example):
         )
 
 
-def test_a_manifest_has_labels_by_name_and_nothing_that_was_written(answers, example):
+def test_a_manifest_has_labels_by_name_and_no_response_text(answers, example):
     for value, text in example.frozen:
         assert answers.frozen(value) == text
 

@@ -26,8 +26,8 @@ def asked(text):
 
 
 def imported(project, ana, task, rows):
-    """An upload of these rows with the lines and codes of its problems, and what is decided by the id of the
-    row, labels by name.
+    """An upload of these rows with the lines and codes of its problems, and the resolved labels, by name, of
+    each row id.
     """
     dataset = make_dataset(project, ana, task=task)
     roles = {name: {"annotation": "label"}.get(name, name) for name in rows[0]}

@@ -101,7 +101,11 @@ def test_the_spec_has_the_type_and_its_labels_and_every_row_is_written_for_the_e
 
 
 def test_programs_launch_it(task, measured, client_for, mia):
-    sent = {"snapshot": str(measured.snapshot.uuid), "base": str(measured.run.base.uuid), "strategy": "lora"}
+    sent = {
+        "dataset_version": str(measured.snapshot.uuid),
+        "base": str(measured.run.base.uuid),
+        "strategy": "lora",
+    }
 
     answer = client_for(mia).post("/api/v1/runs/", sent, content_type="application/json")
 
@@ -111,7 +115,7 @@ def test_programs_launch_it(task, measured, client_for, mia):
 def test_the_form_offers_what_fits(task, measured, project, client_for, mia):
     base, other = measured.run.base, (make_base if type_of(task).writes_text else make_decoder)(project, mia)
 
-    page = client_for(mia).get(f"/runs/launch/?snapshot={measured.snapshot.uuid}")
+    page = client_for(mia).get(f"/runs/launch/?dataset_version={measured.snapshot.uuid}")
 
     shown = page.context
     assert (page.status_code, shown["snapshot"], shown["base"], other in shown["bases"]) == (
@@ -174,7 +178,7 @@ def test_what_could_not_be_learned_is_refused_by_its_label(task, train, rest, na
     import_texts(dataset, rows, mia, header=("text", "spans" if task == "spans" else "label", "split"))
     snapshot, base = freeze(dataset, mia), make_base(project, mia)
 
-    with refused("snapshot", match=named):
+    with refused("dataset_version", match=named):
         actions.launch(snapshot=snapshot, base=base, strategy="lora", actor=mia)
 
 
@@ -183,7 +187,7 @@ def test_without_validation_rows_it_is_refused(measured, mia):
     snapshot = measured.snapshot
     snapshot.counts["splits"]["validation"] = 0
 
-    with refused("snapshot", match="validation"):
+    with refused("dataset_version", match="validation"):
         actions.launch(snapshot=snapshot, base=measured.run.base, strategy="lora", actor=mia)
 
 

@@ -18,7 +18,7 @@ from registry.catalog import actions as catalog
 from registry.catalog.models import ModelVersion
 from tests.browser.test_evaluation_pages import CUT, PAPER
 from tests.support import probes
-from tests.support.browser import loaded_on_a_phone, shuts_nobody_out
+from tests.support.browser import is_accessible, loaded_on_a_phone
 from tests.support.evaluations import made_probes
 from tests.support.jobs import run_ok
 from tests.support.registry import STATED, make_model
@@ -54,8 +54,9 @@ def test_the_pages_fit_and_can_be_read_by_everybody(task, opened, engine, projec
     item = explained(first, mia)
     catalog.register(model=make_model(project, mia), run=second.run, semver="1.0.0", actor=mia, stated=STATED)
     run_ok("default", "training", "evaluation")
+    chosen = f"dataset_version={first.snapshot.uuid}{'&strategy=prompt' * kind.writes_text}"
     pages = {
-        "launch": f"/runs/launch/?snapshot={first.snapshot.uuid}{'&strategy=prompt' * kind.writes_text}",
+        "launch": f"/runs/launch/?{chosen}",
         "run": f"/runs/{first.run.uuid}/",
         "of-run": f"/evaluations/run/{first.run.uuid}/",
         "report": f"/evaluations/{first.uuid}/",
@@ -75,7 +76,7 @@ def test_the_pages_fit_and_can_be_read_by_everybody(task, opened, engine, projec
     for name, page in loaded_on_a_phone(opened, pages, mia):
         for fold in page.locator("details:has(p.written) summary").all()[:3]:
             fold.click()
-        shuts_nobody_out(
+        is_accessible(
             page, f"{task}-{name}", both_schemes=name in ("report", "rows", "compare", "words", "robustness")
         )
     page = opened(pages["groups"], mia)

@@ -1,7 +1,7 @@
 """A version of each type: registered with its own metrics and card, and promoted or shadowed only where
 servers give its predictions.
 
-What its card says is in the golden files.
+The content of its card is in the golden files.
 """
 
 from __future__ import annotations

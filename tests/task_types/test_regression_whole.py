@@ -34,7 +34,7 @@ from registry.promotions.models import PromotionRequest
 from tests.support import regression
 from tests.support.datasets import import_texts, make_dataset
 from tests.support.jobs import run_ok
-from tests.support.labeling import add_items, make_queue, queue_items, say
+from tests.support.labeling import add_items, annotate, make_queue, queue_items
 from tests.support.registry import LAX, STATED, make_endpoint, make_model
 
 pytestmark = pytest.mark.django_db
@@ -92,7 +92,7 @@ def test_a_disagreement_is_settled_by_the_median_or_another_number(dataset, mia,
     queue, client = make_queue(dataset, mia, schema=(), overlap=2), client_for(ravi)
     for person, number in ((ana, 2.0), (ben, 4.0)):
         for item in queue_items(queue):
-            say(queue, person, item, {"number": number})
+            annotate(queue, person, item, {"number": number})
     first, second = queue_items(queue)
 
     page = client.get(f"/labeling/{queue.uuid}/review/?item={first.uuid}")
@@ -218,7 +218,7 @@ def test_pages_show_the_scores_and_the_rows_behind_them(run, measured, mia, aida
 
 
 @pytest.mark.engine
-def test_words_disturbed_texts_and_training_rows_are_looked_at(measured, mia, warm_engine, client_for):
+def test_attribution_robustness_and_membership_inference_run(measured, mia, warm_engine, client_for):
     item, client = queries.rows_of(measured).ids[0], client_for(mia)
     for kind in (Analysis.Kind.WORDS, Analysis.Kind.ROBUSTNESS, Analysis.Kind.MEMBERSHIP):
         analysing.analyse(

@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils.html import escape, strip_tags
 
 from lifecycle.modeling.evaluation import actions, compare, queries, suggesters
-from lifecycle.modeling.evaluation.api import IN_LINES
+from lifecycle.modeling.evaluation.api.evaluations import IN_LINES
 from lifecycle.modeling.evaluation.models import Analysis
 from lifecycle.modeling.evaluation.parts import strip
 from lifecycle.modeling.evaluation.task_types.by_key.pages import page_of

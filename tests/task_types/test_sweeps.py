@@ -15,8 +15,8 @@ from tests.support.sweeps import make_sweep, run_trials
 from tests.support.unchanged import refused
 from tests.task_types.examples import TRAINED
 
-WRITING = [task for task in TRAINED if type_of(task).writes_text]
-COMPARED = [task for task in TRAINED if task not in WRITING]
+GENERATIVE = [task for task in TRAINED if type_of(task).writes_text]
+COMPARED = [task for task in TRAINED if task not in GENERATIVE]
 GOES_BY = {  # evaluations, the best step, the list of runs
     "single_label": ("macro_f1", "macro_f1", "macro_f1"),
     "multi_label": ("macro_f1", "macro_f1", "macro_f1"),
@@ -116,12 +116,12 @@ def test_a_thinned_curve_keeps_its_best_point(measured, metric, monkeypatch):
     assert (5, 0.9) in curve
 
 
-@pytest.mark.parametrize("task", WRITING)
-def test_where_text_is_written_a_sweep_is_refused_and_not_offered(measured, client_for, mia):
-    page = client_for(mia).get(f"/runs/launch/?snapshot={measured.snapshot.uuid}").content.decode()
+@pytest.mark.parametrize("task", GENERATIVE)
+def test_a_sweep_is_refused_and_not_offered_for_generation(measured, client_for, mia):
+    page = client_for(mia).get(f"/runs/launch/?dataset_version={measured.snapshot.uuid}").content.decode()
 
     assert "/runs/sweeps/new/" not in page
-    with refused("snapshot"):
+    with refused("dataset_version"):
         make_sweep(
             measured.snapshot, mia, base=measured.run.base, trials=2, space={"rank": {"choices": [4, 8]}}
         )

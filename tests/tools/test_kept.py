@@ -97,7 +97,7 @@ def begins_with(*layers) -> SimpleNamespace:
 
 @dataclass(eq=False)
 class Made:
-    """A fixture as `add` sees it. baseid: where it stands."""
+    """A fixture as `add` sees it. baseid: where it is defined."""
 
     argname: str
     func: Callable[..., Any]

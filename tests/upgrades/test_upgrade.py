@@ -79,7 +79,7 @@ PAGES = {  # of the newest things of a kind: how many of them, and which pages e
     "datasets.Upload": (1, ("/datasets/uploads/{}/",)),
     "datasets.Item": (1, ("/datasets/items/{}/", "/trace/items/{}/")),
     "queues.Queue": (9, ("/labeling/{}/", "/labeling/{}/quality/")),
-    "assist.Rule": (1, ("/labeling/functions/{}/",)),
+    "assist.LabelingFunction": (1, ("/labeling/functions/{}/",)),
     "snapshots.Snapshot": (1, ("/dataset-versions/{}/", "/trace/dataset-versions/{}/")),
     "training.Run": (1, ("/runs/{}/", "/evaluations/run/{}/")),
     "training.Sweep": (1, ("/runs/sweeps/{}/",)),
@@ -134,7 +134,7 @@ def upgraded(request, tmp_path_factory, django_db_setup, django_db_blocker) -> I
     folder = upgrade.unpack(request.param, tmp_path_factory.mktemp("upgraded"))
     with django_db_blocker.unblock(), upgrade.own_database(folder) as database:
         with data_folder(folder / "data"):
-            upgrade.bring_up(folder)
+            upgrade.restore_and_migrate(folder)
         yield Installation(folder, database)
 
 
@@ -181,7 +181,7 @@ def test_every_row_is_there_and_reads_as_it_did(installation):
     assert lost == {}
 
 
-def test_the_trail_and_all_that_it_accounts_for_hold(installation):
+def test_the_audit_log_and_what_it_records_verify(installation):
     assert [str(fault) for fault in faults()] == []
 
 
@@ -206,7 +206,7 @@ def test_every_blob_has_its_digest_and_its_size(installation):
     assert Blob.objects.count() > 100
 
 
-def test_files_that_were_brought_are_read(installation):
+def test_uploaded_files_are_read(installation):
     parsers, wrong = set(), []
     for upload in Upload.objects.filter(state="imported"):
         with artifacts.local_copy(upload.blob.digest) as path:
@@ -218,7 +218,7 @@ def test_files_that_were_brought_are_read(installation):
     assert parsers >= {"csv", "jsonl", "json", "parquet", "xlsx", "txt"}
 
 
-def test_versions_of_datasets_are_read_as_what_is_learnt_from(installation, tmp_path):
+def test_dataset_versions_are_read_as_training_data(installation, tmp_path):
     for snapshot in Snapshot.objects.select_related("dataset"):
         for split, count in snapshot.counts["splits"].items():
             path = tmp_path / f"{snapshot.uuid}-{split}.jsonl"

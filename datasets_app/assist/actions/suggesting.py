@@ -18,17 +18,17 @@ from datasets_app.assist.matching import (
     Mode,
     Span,
     clean_pattern,
+    function_digest,
     matcher,
-    rule_digest,
 )
 from datasets_app.assist.measuring import claim
-from datasets_app.assist.models.rules import Rule, RulePass
+from datasets_app.assist.models.functions import FunctionPass, LabelingFunction
 from datasets_app.assist.queries import suggesting
 from datasets_app.assist.queries.suggesting import in_force
 from datasets_app.datasets.models import Dataset, Upload
 from datasets_app.prelabels.actions.suggestions import suggest_values
 from datasets_app.prelabels.models import RetiredSource, Suggestion
-from datasets_app.prelabels.queries import RULE_NAME, RULES_LIMIT
+from datasets_app.prelabels.queries import FUNCTION_NAME, FUNCTIONS_LIMIT
 from datasets_app.schemas.models.schemas import Label
 from datasets_app.schemas.rules import BATCH
 from lifecycle.ground.jobs import actions as jobs
@@ -46,7 +46,7 @@ MARKS = 20_000  # spans after which a batch ends, even with few items
 
 
 @transaction.atomic
-def write_rule(
+def write_function(
     *,
     dataset_id: UUID,
     actor: User,
@@ -56,7 +56,7 @@ def write_rule(
     pattern: str,
     mode: str = Mode.ANY,
     changes: UUID | None = None,
-) -> Rule:
+) -> LabelingFunction:
     """Create a labeling function or its next version; returns the current version if nothing differs. It
     makes no pre-labels until functions are applied.
 
@@ -95,21 +95,30 @@ def locked(dataset_id: UUID) -> Dataset:
     )
 
 
-def newest(dataset: Dataset, uuid: UUID) -> Rule:
+def newest(dataset: Dataset, uuid: UUID) -> LabelingFunction:
     """The labeling function with this uuid, which must be its newest version. Raises Refused or Conflict."""
-    rule = Rule.objects.select_related("replaced_by").filter(dataset=dataset, uuid=uuid).first()
-    if rule is None:
+    function = (
+        LabelingFunction.objects.select_related("replaced_by").filter(dataset=dataset, uuid=uuid).first()
+    )
+    if function is None:
         raise Refused("This labeling function doesn't belong to the dataset.", next_step="Reload the page.")
-    if hasattr(rule, "replaced_by"):
+    if hasattr(function, "replaced_by"):
         raise Conflict(
-            f"{rule.name} was changed while you were editing.",
+            f"{function.name} was changed while you were editing.",
             next_step="Review its latest version, then make your change again.",
         )
-    return rule
+    return function
 
 
 def check(
-    dataset: Dataset, before: Rule | None, *, name: str, label: UUID, kind: str, pattern: str, mode: str
+    dataset: Dataset,
+    before: LabelingFunction | None,
+    *,
+    name: str,
+    label: UUID,
+    kind: str,
+    pattern: str,
+    mode: str,
 ) -> Label:
     """Validate a labeling function and return its label. Raises Refused, naming the field."""
     problems: dict[str, list[str]] = {}
@@ -121,8 +130,8 @@ def check(
     others = others.exclude(pk=before.pk) if before else others
     if name and others.filter(name=name).exists():
         problems["name"] = [f"{dataset} already has a labeling function named {name}."]
-    if before is None and others.count() >= RULES_LIMIT:
-        problems["name"] = [f"{dataset} has {RULES_LIMIT} labeling functions, the maximum."]
+    if before is None and others.count() >= FUNCTIONS_LIMIT:
+        problems["name"] = [f"{dataset} has {FUNCTIONS_LIMIT} labeling functions, the maximum."]
     chosen = suggesting.open_labels(dataset).get(label)
     if chosen is None:
         problems["label"] = ["Choose a label of the latest version."]
@@ -135,13 +144,19 @@ def check(
 
 
 def append(
-    dataset: Dataset, before: Rule | None, actor: User, verb: Verb, *, retired: bool = False, **values: Any
-) -> Rule:
+    dataset: Dataset,
+    before: LabelingFunction | None,
+    actor: User,
+    verb: Verb,
+    *,
+    retired: bool = False,
+    **values: Any,
+) -> LabelingFunction:
     """Save the version after `before` with its event, in the caller's transaction, which holds the dataset's
     lock.
     """
     stable_id, version = (before.stable_id, before.version + 1) if before else (uuid4(), 1)
-    digest = rule_digest(
+    digest = function_digest(
         dataset=dataset.uuid,
         stable_id=stable_id,
         version=version,
@@ -151,7 +166,7 @@ def append(
         mode=values["mode"],
         retired=retired,
     )
-    rule = Rule.objects.create(
+    function = LabelingFunction.objects.create(
         dataset=dataset,
         stable_id=stable_id,
         version=version,
@@ -166,38 +181,38 @@ def append(
     ledger.record(
         actor,
         verb,
-        rule,
+        function,
         project=dataset.project.uuid,
         dataset=dataset.uuid,
-        rule=stable_id,
+        function=stable_id,
         version=version,
         digest=digest,
-        label=rule.label,
-        kind=rule.kind,
+        label=function.label,
+        kind=function.kind,
     )
-    return rule
+    return function
 
 
 @transaction.atomic
-def retire_rule(*, rule_id: UUID, actor: User) -> Rule:
+def retire_function(*, function_id: UUID, actor: User) -> LabelingFunction:
     """Retire a labeling function: it makes no more pre-labels and existing ones are hidden but kept. Safe to
     repeat.
 
-    rule_id: of its newest version. Raises PermissionDenied or Conflict (changed in the meantime).
+    function_id: of its newest version. Raises PermissionDenied or Conflict (changed in the meantime).
     """
-    found = Rule.objects.select_related("dataset").get(uuid=rule_id)
+    found = LabelingFunction.objects.select_related("dataset").get(uuid=function_id)
     dataset = locked(found.dataset.uuid)
     policy.require(actor, "labeling.manage", dataset)
-    if retired := Rule.objects.filter(stable_id=found.stable_id, retired=True).first():
+    if retired := LabelingFunction.objects.filter(stable_id=found.stable_id, retired=True).first():
         return retired
-    rule = newest(dataset, rule_id)
-    kept = {name: getattr(rule, name) for name in ("name", "label", "kind", "pattern", "mode")}
-    return append(dataset, rule, actor, Verb.FUNCTION_RETIRED, retired=True, **kept)
+    function = newest(dataset, function_id)
+    kept = {name: getattr(function, name) for name in ("name", "label", "kind", "pattern", "mode")}
+    return append(dataset, function, actor, Verb.FUNCTION_RETIRED, retired=True, **kept)
 
 
 # ── Applying ────────────────────────────────────────────────────────────────
 @transaction.atomic
-def apply_rules(*, dataset_id: UUID, actor: User) -> Job:
+def apply_functions(*, dataset_id: UUID, actor: User) -> Job:
     """Start a job that applies all labeling functions to items they haven't read yet; returns the running job
     if there is one.
 
@@ -208,12 +223,12 @@ def apply_rules(*, dataset_id: UUID, actor: User) -> Job:
     running = suggesting.apply_job(dataset)
     if running and not running.is_finished:
         return running
-    found = suggesting.able(suggesting.rules_of(dataset), suggesting.open_labels(dataset))
+    found = suggesting.able(suggesting.functions_of(dataset), suggesting.open_labels(dataset))
     if not found:
         raise Refused(
             f"{dataset} has no labeling function for a current label.", next_step="Create one first."
         )
-    if not any(suggesting.uploads_to_read(dataset, rule).exists() for rule in found):
+    if not any(suggesting.uploads_to_read(dataset, function).exists() for function in found):
         raise Refused(
             "Every labeling function has been applied to every item.",
             next_step="Import a file, or create another labeling function.",
@@ -232,27 +247,33 @@ def apply_rules(*, dataset_id: UUID, actor: User) -> Job:
         dataset,
         project=dataset.project.uuid,
         job=job.uuid,
-        rules=[rule.digest for rule in found],
+        functions=[function.digest for function in found],
     )
     return job
 
 
-def run_rules(ctx: JobContext) -> None:
+def run_functions(ctx: JobContext) -> None:
     """Job: apply labeling functions. Each batch commits with its counters, so it can be cancelled and run
     again at any time.
     """
     dataset = Dataset.objects.select_related("project").get(uuid=ctx.args["dataset"])
-    found = suggesting.able(suggesting.rules_of(dataset), suggesting.open_labels(dataset))
+    found = suggesting.able(suggesting.functions_of(dataset), suggesting.open_labels(dataset))
     state = ctx.job.checkpoint or {
         "scores": scores_of(dataset, found),
         "read": 0,
         "total": suggesting.unread(dataset, suggesting.reach(found)),
     }
     scores: dict[str, float | None] = state["scores"]
-    ready = [(rule, find) for rule in found if rule.digest in scores and (find := suggesting.compiled(rule))]
+    ready = [
+        (function, find)
+        for function in found
+        if function.digest in scores and (find := suggesting.compiled(function))
+    ]
     # labeling shows the last suggestion: the best function's
     ready.sort(key=lambda pair: scores[pair[0].digest] or 0.0)
-    uploads = {upload.pk: upload for rule, _ in ready for upload in suggesting.uploads_to_read(dataset, rule)}
+    uploads = {
+        upload.pk: upload for function, _ in ready for upload in suggesting.uploads_to_read(dataset, function)
+    }
     for _, upload in sorted(uploads.items()):
         while True:
             ctx.raise_if_cancelled()
@@ -264,36 +285,38 @@ def run_rules(ctx: JobContext) -> None:
             )
 
 
-def scores_of(dataset: Dataset, found: Sequence[Rule]) -> dict[str, float | None]:
+def scores_of(dataset: Dataset, found: Sequence[LabelingFunction]) -> dict[str, float | None]:
     """The measured precision of each labeling function by its digest; None if too few of its matches are
     labeled.
     """
     measured = suggesting.measure(dataset, found, seconds=60).measured
-    return {rule.digest: measured[rule.pk].precision for rule in found if rule.pk in measured}
+    return {function.digest: measured[function.pk].precision for function in found if function.pk in measured}
 
 
 def read_batch(
     ctx: JobContext,
     dataset: Dataset,
     upload: Upload,
-    ready: Sequence[tuple[Rule, Matcher]],
+    ready: Sequence[tuple[LabelingFunction, Matcher]],
     state: dict[str, Any],
 ) -> int:
     """Apply current labeling functions to the next items of an upload, at most 1,000. Returns how many were
     read.
     """
     passes = {
-        each.rule_id: each
-        for each in RulePass.objects.filter(upload=upload, rule__in=[rule for rule, _ in ready])
+        each.function_id: each
+        for each in FunctionPass.objects.filter(
+            upload=upload, function__in=[function for function, _ in ready]
+        )
     }
     labels = suggesting.open_labels(dataset)  # a label may be retired while the job runs
     live = set(in_force().filter(dataset=dataset).values_list("pk", flat=True))
     open_ = [
-        (rule, find, passes.get(rule.pk) or RulePass(rule=rule, upload=upload))
-        for rule, find in ready
-        if rule.pk in live
-        and rule.label in labels
-        and (rule.pk not in passes or passes[rule.pk].finished_at is None)
+        (function, find, passes.get(function.pk) or FunctionPass(function=function, upload=upload))
+        for function, find in ready
+        if function.pk in live
+        and function.label in labels
+        and (function.pk not in passes or passes[function.pk].finished_at is None)
     ]
     if not open_:
         return 0
@@ -303,8 +326,8 @@ def read_batch(
     hits, keys = read_items(ctx, dataset.task, items, open_)
     with transaction.atomic():
         ctx.hold()
-        for rule, _, each in open_:
-            keep(dataset, rule, each, keys, hits[rule.pk], state["scores"][rule.digest])
+        for function, _, each in open_:
+            keep(dataset, function, each, keys, hits[function.pk], state["scores"][function.digest])
         state["read"] += len(keys)
         ctx.checkpoint(state)
     return len(keys)
@@ -314,20 +337,23 @@ def read_items(
     ctx: JobContext,
     task: str,
     items: Sequence[tuple[int, str]],
-    open_: Sequence[tuple[Rule, Matcher, RulePass]],
+    open_: Sequence[tuple[LabelingFunction, Matcher, FunctionPass]],
 ) -> tuple[dict[int, list[tuple[int, Sequence[Span]]]], list[int]]:
     """(hits: (item, spans) by labeling function, among the items it hasn't read yet; keys of the items read).
     Stops after MARKS spans.
     """
-    hits: dict[int, list[tuple[int, Sequence[Span]]]] = {rule.pk: [] for rule, _, _ in open_}
+    hits: dict[int, list[tuple[int, Sequence[Span]]]] = {function.pk: [] for function, _, _ in open_}
     keys: list[int] = []
     marked = 0
     for number, (pk, text) in enumerate(items):
         if number % LOOK_UP_EVERY == 0:
             ctx.raise_if_cancelled()
-        for rule, find, each in open_:
-            if pk > each.reached and (found := claim(task, find, text, rule.label, None)).value is not None:
-                hits[rule.pk].append((pk, found.marks))
+        for function, find, each in open_:
+            if (
+                pk > each.reached
+                and (found := claim(task, find, text, function.label, None)).value is not None
+            ):
+                hits[function.pk].append((pk, found.marks))
                 marked += len(found.marks)
         keys.append(pk)
         if marked >= MARKS:
@@ -337,8 +363,8 @@ def read_items(
 
 def keep(
     dataset: Dataset,
-    rule: Rule,
-    each: RulePass,
+    function: LabelingFunction,
+    each: FunctionPass,
     keys: Sequence[int],
     hits: Sequence[tuple[int, Sequence[Span]]],
     score: float | None,
@@ -347,22 +373,22 @@ def keep(
     from `read_items`.
     """
     source: dict[str, Any] = {
-        "source": Suggestion.Source.RULE,
-        "source_digest": rule.digest,
-        "source_name": f"{RULE_NAME}{rule.name}",
+        "source": Suggestion.Source.FUNCTION,
+        "source_digest": function.digest,
+        "source_name": f"{FUNCTION_NAME}{function.name}",
     }
     if hits:
         of_label = suggestions_of(dataset.task).of_label
         suggest_values(
             dataset=dataset,
-            rows=[(pk, of_label(str(rule.label), marks, score), score) for pk, marks in hits],
+            rows=[(pk, of_label(str(function.label), marks, score), score) for pk, marks in hits],
             **source,
         )
     fresh = [pk for pk in keys if pk > each.reached]
     if each.pk is None:
         each.save()
     ended = {} if keys else {"finished_at": timezone.now()}
-    RulePass.objects.filter(pk=each.pk).update(
+    FunctionPass.objects.filter(pk=each.pk).update(
         items=F("items") + len(fresh),
         hits=F("hits") + len(hits),
         reached=keys[-1] if fresh else each.reached,

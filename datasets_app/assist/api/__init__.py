@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from datasets_app.assist.api import learning, rules
+from datasets_app.assist.api import functions, learning
 
 urlpatterns = [
     *learning.urlpatterns,
-    *rules.urlpatterns,
+    *functions.urlpatterns,
 ]

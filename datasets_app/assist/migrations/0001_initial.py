@@ -46,7 +46,7 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
-            name='Rule',
+            name='LabelingFunction',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('uuid', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
@@ -61,19 +61,19 @@ class Migration(migrations.Migration):
                 ('digest', models.CharField(help_text='digest of this version: the source of its pre-labels', max_length=64, unique=True)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('created_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('dataset', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='rules', to='datasets.dataset')),
-                ('replaces', models.OneToOneField(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='replaced_by', to='assist.rule')),
+                ('dataset', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='functions', to='datasets.dataset')),
+                ('replaces', models.OneToOneField(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='replaced_by', to='assist.labelingfunction')),
             ],
         ),
         migrations.CreateModel(
-            name='RulePass',
+            name='FunctionPass',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('reached', models.BigIntegerField(default=0, help_text='key of the last item it was applied to')),
                 ('items', models.PositiveBigIntegerField(default=0, help_text='items read so far')),
                 ('hits', models.PositiveBigIntegerField(default=0, help_text='of these, matches')),
                 ('finished_at', models.DateTimeField(null=True)),
-                ('rule', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='passes', to='assist.rule')),
+                ('function', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='passes', to='assist.labelingfunction')),
                 ('upload', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='datasets.upload')),
             ],
         ),
@@ -82,11 +82,11 @@ class Migration(migrations.Migration):
             constraint=models.UniqueConstraint(fields=('dataset', 'edition'), name='one_fit_per_edition'),
         ),
         migrations.AddConstraint(
-            model_name='rule',
-            constraint=models.UniqueConstraint(fields=('stable_id', 'version'), name='one_rule_per_version'),
+            model_name='labelingfunction',
+            constraint=models.UniqueConstraint(fields=('stable_id', 'version'), name='one_function_per_version'),
         ),
         migrations.AddConstraint(
-            model_name='rulepass',
-            constraint=models.UniqueConstraint(fields=('rule', 'upload'), name='one_pass_per_upload'),
+            model_name='functionpass',
+            constraint=models.UniqueConstraint(fields=('function', 'upload'), name='one_pass_per_upload'),
         ),
     ]

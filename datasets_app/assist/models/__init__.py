@@ -1,11 +1,11 @@
 from __future__ import annotations
 
+from datasets_app.assist.models.functions import FunctionPass, LabelingFunction
 from datasets_app.assist.models.learning import Fit, QueueOrder
-from datasets_app.assist.models.rules import Rule, RulePass
 
 __all__ = [
     "Fit",
     "QueueOrder",
-    "Rule",
-    "RulePass",
+    "LabelingFunction",
+    "FunctionPass",
 ]

@@ -15,10 +15,10 @@ from django.db.models.functions import Substr
 
 from datasets_app.assist.matching import SPANS_SHOWN, TEXT_READ, Matcher, Piece, matcher, pieces
 from datasets_app.assist.measuring import Measured, claim
-from datasets_app.assist.models.rules import Rule, RulePass
+from datasets_app.assist.models.functions import FunctionPass, LabelingFunction
 from datasets_app.datasets.models import Dataset, Item, Upload
 from datasets_app.datasets.rules import UploadState
-from datasets_app.prelabels.queries import RULES_LIMIT
+from datasets_app.prelabels.queries import FUNCTIONS_LIMIT
 from datasets_app.queues.models.decisions import Decision
 from datasets_app.queues.queries.decisions import standing
 from datasets_app.schemas.models.schemas import Label
@@ -31,7 +31,7 @@ from lifecycle.runtime.task_types.values import labels_of, value_of, words
 from registry.ground.access import policy
 from registry.ground.access.models import User
 
-APPLY = "assist.apply_rules"
+APPLY = "assist.apply_functions"
 SAMPLE = 2_000  # items of a sample
 BLOCKS = 20  # blocks of a large dataset that make up a sample
 DECIDED = 1_000  # labeled items read in addition to the sample, newest first
@@ -41,28 +41,35 @@ SECONDS = 1.5  # reading time per page
 PAGE = 30
 
 
-def rules_of(dataset: Dataset) -> list[Rule]:
+def functions_of(dataset: Dataset) -> list[LabelingFunction]:
     """The current labeling functions, oldest first."""
-    return list(in_force().filter(dataset=dataset).select_related("created_by").order_by("id")[:RULES_LIMIT])
-
-
-def retired_rules(dataset: Dataset) -> list[Rule]:
-    """The newest retired labeling functions."""
-    rows = Rule.objects.filter(dataset=dataset, replaced_by__isnull=True, retired=True)
-    return list(rows.select_related("created_by").order_by("-id")[:PAGE])
-
-
-def get_rule(user: User, uuid: UUID) -> Rule:
-    """One version of a labeling function that the user may see. Raises Http404."""
-    return policy.get_visible(
-        user, Rule.objects.select_related("dataset__project", "created_by"), "labeling.view", uuid=uuid
+    return list(
+        in_force().filter(dataset=dataset).select_related("created_by").order_by("id")[:FUNCTIONS_LIMIT]
     )
 
 
-def versions_of(rule: Rule) -> list[Rule]:
+def retired_functions(dataset: Dataset) -> list[LabelingFunction]:
+    """The newest retired labeling functions."""
+    rows = LabelingFunction.objects.filter(dataset=dataset, replaced_by__isnull=True, retired=True)
+    return list(rows.select_related("created_by").order_by("-id")[:PAGE])
+
+
+def get_function(user: User, uuid: UUID) -> LabelingFunction:
+    """One version of a labeling function that the user may see. Raises Http404."""
+    return policy.get_visible(
+        user,
+        LabelingFunction.objects.select_related("dataset__project", "created_by"),
+        "labeling.view",
+        uuid=uuid,
+    )
+
+
+def versions_of(function: LabelingFunction) -> list[LabelingFunction]:
     """The versions of a labeling function, newest first; at most PAGE."""
     return list(
-        Rule.objects.filter(stable_id=rule.stable_id).select_related("created_by").order_by("-version")[:PAGE]
+        LabelingFunction.objects.filter(stable_id=function.stable_id)
+        .select_related("created_by")
+        .order_by("-version")[:PAGE]
     )
 
 
@@ -74,11 +81,11 @@ def open_labels(dataset: Dataset) -> dict[UUID, Label]:
     return {label.stable_id: label for label in schema.labels.all()} if schema else {}
 
 
-def able(rules: Sequence[Rule], labels: dict[UUID, Label]) -> list[Rule]:
+def able(functions: Sequence[LabelingFunction], labels: dict[UUID, Label]) -> list[LabelingFunction]:
     """Those of these labeling functions whose label is in the newest schema. labels: as from
     `open_labels`.
     """
-    return [rule for rule in rules if rule.label in labels]
+    return [function for function in functions if function.label in labels]
 
 
 # ── A sample ────────────────────────────────────────────────────────────────
@@ -224,14 +231,14 @@ class Findings:
     measured: dict[int, Measured] = field(default_factory=dict)
     items: int = 0
     disputed: int = 0
-    conflicts: list[tuple[Rule, Rule, int]] = field(default_factory=list)
+    conflicts: list[tuple[LabelingFunction, LabelingFunction, int]] = field(default_factory=list)
     stopped: bool = False
 
 
-def measure(dataset: Dataset, rules: Sequence[Rule], *, seconds: float = SECONDS) -> Findings:
+def measure(dataset: Dataset, functions: Sequence[LabelingFunction], *, seconds: float = SECONDS) -> Findings:
     """Try all of these labeling functions on the sample at once."""
-    ready = [(rule, find) for rule in rules if (find := compiled(rule))]
-    found = Findings({rule.pk: Measured() for rule, _ in ready})
+    ready = [(function, find) for function in functions if (find := compiled(function))]
+    found = Findings({function.pk: Measured() for function, _ in ready})
     pairs: Counter[tuple[int, int]] = Counter()
     until = time.monotonic() + seconds
     for row in sample(dataset) if ready else []:
@@ -239,24 +246,27 @@ def measure(dataset: Dataset, rules: Sequence[Rule], *, seconds: float = SECONDS
             found.stopped = True
             break
         claims = [
-            (rule, claim(dataset.task, find, row.text, rule.label, row.resolved)) for rule, find in ready
+            (function, claim(dataset.task, find, row.text, function.label, row.resolved))
+            for function, find in ready
         ]
-        for rule, hit in claims:
-            found.measured[rule.pk].add(hit, drawn=row.drawn)
+        for function, hit in claims:
+            found.measured[function.pk].add(hit, drawn=row.drawn)
         found.items += row.drawn
         against = (
-            contradictions(dataset.task, [(rule, hit.value) for rule, hit in claims if hit.value is not None])
+            contradictions(
+                dataset.task, [(function, hit.value) for function, hit in claims if hit.value is not None]
+            )
             if row.drawn
             else []
         )
         found.disputed += bool(against)
         pairs.update(against)
-    by_key = {rule.pk: rule for rule in rules}
+    by_key = {function.pk: function for function in functions}
     found.conflicts = [(by_key[a], by_key[b], count) for (a, b), count in pairs.most_common(EXAMPLES)]
     return found
 
 
-def contradictions(task: str, claims: Sequence[tuple[Rule, Value]]) -> list[tuple[int, int]]:
+def contradictions(task: str, claims: Sequence[tuple[LabelingFunction, Value]]) -> list[tuple[int, int]]:
     """Pairs of labeling functions, by key, that contradict each other on one text. claims: the suggested
     value of each match.
     """
@@ -268,12 +278,12 @@ def contradictions(task: str, claims: Sequence[tuple[Rule, Value]]) -> list[tupl
     ]
 
 
-def compiled(rule: Rule) -> Matcher | None:
+def compiled(function: LabelingFunction) -> Matcher | None:
     """The compiled pattern of a labeling function; None if it's no longer valid in this version of the
     product.
     """
     try:
-        return matcher(rule.kind, rule.pattern, rule.mode)
+        return matcher(function.kind, function.pattern, function.mode)
     except Refused:
         return None
 
@@ -290,15 +300,15 @@ class Reach:
     at: datetime | None = None
 
 
-def reach(rules: Sequence[Rule]) -> dict[int, Reach]:
+def reach(functions: Sequence[LabelingFunction]) -> dict[int, Reach]:
     """The results of each of these labeling functions by key, from the counters of its passes."""
     rows = (
-        RulePass.objects.filter(rule__in=rules)
-        .values("rule")
+        FunctionPass.objects.filter(function__in=functions)
+        .values("function")
         .annotate(read=Sum("items"), hit=Sum("hits"), at=Max("finished_at"))
     )
-    found = {row["rule"]: Reach(row["read"], row["hit"], row["at"]) for row in rows}
-    return {rule.pk: found.get(rule.pk, Reach()) for rule in rules}
+    found = {row["function"]: Reach(row["read"], row["hit"], row["at"]) for row in rows}
+    return {function.pk: found.get(function.pk, Reach()) for function in functions}
 
 
 def unread(dataset: Dataset, reached: dict[int, Reach]) -> int:
@@ -317,12 +327,12 @@ def apply_job(dataset: Dataset) -> Job | None:
     )
 
 
-def uploads_to_read(dataset: Dataset, rule: Rule) -> QuerySet[Upload]:
+def uploads_to_read(dataset: Dataset, function: LabelingFunction) -> QuerySet[Upload]:
     """The imported uploads that a labeling function hasn't fully read."""
-    done = RulePass.objects.filter(rule=rule, upload=OuterRef("pk"), finished_at__isnull=False)
+    done = FunctionPass.objects.filter(function=function, upload=OuterRef("pk"), finished_at__isnull=False)
     return dataset.uploads.filter(~Exists(done), state=UploadState.IMPORTED).order_by("id")
 
 
-def in_force() -> QuerySet[Rule]:
+def in_force() -> QuerySet[LabelingFunction]:
     """The newest versions of labeling functions that aren't retired."""
-    return Rule.objects.filter(replaced_by__isnull=True, retired=False)
+    return LabelingFunction.objects.filter(replaced_by__isnull=True, retired=False)

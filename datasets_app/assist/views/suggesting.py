@@ -11,9 +11,9 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from datasets_app.assist.actions import suggesting as actions
-from datasets_app.assist.forms import RuleForm
+from datasets_app.assist.forms import FunctionForm
 from datasets_app.assist.matching import clean_pattern, matcher
-from datasets_app.assist.models.rules import Rule
+from datasets_app.assist.models.functions import LabelingFunction
 from datasets_app.assist.queries import suggesting
 from datasets_app.datasets.models import Dataset
 from datasets_app.schemas.queries.schemas import get_dataset
@@ -25,19 +25,19 @@ from registry.ground.access import policy
 from registry.ground.access.decorators import needs
 from registry.ground.access.requests import SignedInRequest
 
-LIST, EDITOR = "datasets_app/assist/rules.html", "datasets_app/assist/rule.html"
+LIST, EDITOR = "datasets_app/assist/functions.html", "datasets_app/assist/function.html"
 
 
 @require_safe
 @needs("labeling.view", Dataset)
-def rules(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+def functions(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """List the labeling functions of a dataset, with coverage, precision, and conflicts on a sample."""
     dataset = get_dataset(request.user, uuid)
     kind, job = dataset.task_type, suggesting.apply_job(dataset)
-    found, labels = suggesting.rules_of(dataset), suggesting.open_labels(dataset)
+    found, labels = suggesting.functions_of(dataset), suggesting.open_labels(dataset)
     able = suggesting.able(found, labels)
     findings, reached = suggesting.measure(dataset, found), suggesting.reach(found)
-    unread = suggesting.unread(dataset, {rule.pk: reached[rule.pk] for rule in able})
+    unread = suggesting.unread(dataset, {function.pk: reached[function.pk] for function in able})
     context = {
         "dataset": dataset,
         "findings": findings,
@@ -46,14 +46,14 @@ def rules(request: SignedInRequest, uuid: UUID) -> HttpResponse:
         "working": job is not None and not job.is_finished,
         "lines": [
             {
-                "rule": rule,
-                "label": labels.get(rule.label),
-                "measured": findings.measured.get(rule.pk),
-                "reach": reached[rule.pk],
+                "function": function,
+                "label": labels.get(function.label),
+                "measured": findings.measured.get(function.pk),
+                "reach": reached[function.pk],
             }
-            for rule in found
+            for function in found
         ],
-        "retired": suggesting.retired_rules(dataset),
+        "retired": suggesting.retired_functions(dataset),
         "may_manage": policy.can(request.user, "labeling.manage", dataset),
         "may_apply": bool(able) and bool(unread),
         "has_classes": bool(labels),
@@ -61,43 +61,45 @@ def rules(request: SignedInRequest, uuid: UUID) -> HttpResponse:
         "marking": kind.has_labels and not kind.labels_texts,
         "several": kind.labels_texts and not kind.one_label,
     }
-    return respond(request, LIST, "rules", context)
+    return respond(request, LIST, "functions", context)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @needs("labeling.manage", Dataset, see="labeling.view")
-def write_rule(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+def write_function(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Show the editor of a new labeling function, or create it."""
     dataset = get_dataset(request.user, uuid)
     return edit(request, dataset, None)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@needs("labeling.view", Rule)
-def rule(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+@needs("labeling.view", LabelingFunction)
+def function(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Show one version of a labeling function with its history, and the editor of the next version for those
     who may change it.
     """
-    found = suggesting.get_rule(request.user, uuid)
+    found = suggesting.get_function(request.user, uuid)
     if request.method == "POST":
         policy.require(request.user, "labeling.manage", found.dataset)
     return edit(request, found.dataset, found)
 
 
-def edit(request: SignedInRequest, dataset: Dataset, rule: Rule | None) -> HttpResponse:
+def edit(request: SignedInRequest, dataset: Dataset, function: LabelingFunction | None) -> HttpResponse:
     """Show the editor, or save the labeling function and redirect to the list."""
-    form = RuleForm(dataset, request.POST or None, rule=rule)
+    form = FunctionForm(dataset, request.POST or None, function=function)
     if request.method == "POST" and form.is_valid():
         try:
-            made = actions.write_rule(dataset_id=dataset.uuid, actor=request.user, **form.cleaned_data)
+            made = actions.write_function(dataset_id=dataset.uuid, actor=request.user, **form.cleaned_data)
         except Refused as error:
             add_refusal(form, error)
         else:
             toast(request, f"{made.name}, version {made.version}, saved")
-            return HttpResponseRedirect(reverse("assist:rules", args=[dataset.uuid]))
-    context = editor(request, dataset, rule, form)
+            return HttpResponseRedirect(reverse("assist:functions", args=[dataset.uuid]))
+    context = editor(request, dataset, function, form)
     tried = (
-        {"kind": rule.kind, "pattern": rule.pattern, "mode": rule.mode, "label": rule.label} if rule else {}
+        {"kind": function.kind, "pattern": function.pattern, "mode": function.mode, "label": function.label}
+        if function
+        else {}
     )
     context |= tried_out(dataset, form.cleaned_data if form.is_bound else tried)
     return render(request, EDITOR, context, status=422 if form.is_bound else 200)
@@ -105,14 +107,14 @@ def edit(request: SignedInRequest, dataset: Dataset, rule: Rule | None) -> HttpR
 
 @require_POST
 @needs("labeling.manage", Dataset, see="labeling.view")
-def preview_rule(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+def preview_function(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Show a pattern's matches in a sample before saving."""
     dataset = get_dataset(request.user, uuid)
-    form = RuleForm(dataset, request.POST)
+    form = FunctionForm(dataset, request.POST)
     form.is_valid()  # valid fields are used even if others aren't, such as a missing name
     changes = form.cleaned_data.get("changes")
-    found = suggesting.get_rule(request.user, changes) if changes else None
-    shown = RuleForm(dataset, initial={name: request.POST.get(name, "") for name in form.fields})
+    found = suggesting.get_function(request.user, changes) if changes else None
+    shown = FunctionForm(dataset, initial={name: request.POST.get(name, "") for name in form.fields})
     context = editor(request, dataset, found, shown) | tried_out(dataset, form.cleaned_data)
     return respond(request, EDITOR, "preview", context, status=422 if context["refused"] else 200)
 
@@ -134,19 +136,23 @@ def tried_out(dataset: Dataset, data: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def editor(request: SignedInRequest, dataset: Dataset, rule: Rule | None, form: RuleForm) -> dict[str, Any]:
+def editor(
+    request: SignedInRequest, dataset: Dataset, function: LabelingFunction | None, form: FunctionForm
+) -> dict[str, Any]:
     """Context for the editor, besides the preview."""
-    newest = rule is None or not hasattr(rule, "replaced_by")
+    newest = function is None or not hasattr(function, "replaced_by")
     return {
         "dataset": dataset,
         "marking": not dataset.task_type.labels_texts,
-        "rule": rule,
+        "function": function,
         "form": form,
-        "versions": suggesting.versions_of(rule) if rule else [],
+        "versions": suggesting.versions_of(function) if function else [],
         "labels": {key: label.name for key, label in suggesting.open_labels(dataset).items()},
         "newest": newest,
         "may_manage": (
-            newest and not (rule and rule.retired) and policy.can(request.user, "labeling.manage", dataset)
+            newest
+            and not (function and function.retired)
+            and policy.can(request.user, "labeling.manage", dataset)
         ),
         "may_read": policy.can(request.user, "datasets.read_samples", dataset),
         "sample": suggesting.SAMPLE,
@@ -155,16 +161,16 @@ def editor(request: SignedInRequest, dataset: Dataset, rule: Rule | None, form: 
 
 @require_POST
 @needs("labeling.manage", Dataset, see="labeling.view")
-def apply_rules(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+def apply_functions(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Start a job that applies the labeling functions."""
-    actions.apply_rules(dataset_id=uuid, actor=request.user)
-    return HttpResponseRedirect(reverse("assist:rules", args=[uuid]))
+    actions.apply_functions(dataset_id=uuid, actor=request.user)
+    return HttpResponseRedirect(reverse("assist:functions", args=[uuid]))
 
 
 @require_POST
-@needs("labeling.manage", Rule, see="labeling.view")
-def retire_rule(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+@needs("labeling.manage", LabelingFunction, see="labeling.view")
+def retire_function(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Retire a labeling function."""
-    made = actions.retire_rule(rule_id=uuid, actor=request.user)
+    made = actions.retire_function(function_id=uuid, actor=request.user)
     toast(request, f"{made.name} retired")
-    return HttpResponseRedirect(reverse("assist:rules", args=[made.dataset.uuid]))
+    return HttpResponseRedirect(reverse("assist:functions", args=[made.dataset.uuid]))

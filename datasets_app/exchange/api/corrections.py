@@ -7,13 +7,12 @@ from urllib.parse import unquote
 from uuid import UUID
 
 from django.urls import path
-from drf_spectacular.utils import OpenApiParameter, OpenApiTypes, extend_schema
+from drf_spectacular.utils import OpenApiParameter, OpenApiTypes
 from rest_framework import serializers
-from rest_framework.response import Response
 
 from datasets_app.datasets.api import RawParser
 from datasets_app.datasets.models import Dataset
-from datasets_app.exchange.actions.corrections import (
+from datasets_app.exchange.actions.corrections.reviewing import (
     accept_corrections,
     discard_corrections,
     upload_corrections,
@@ -23,110 +22,114 @@ from datasets_app.exchange.queries import corrections as reading
 from datasets_app.schemas.queries.schemas import get_dataset
 from lifecycle.ground.jobs.api import JobOut
 from registry.ground.access.decorators import Needs
-from registry.ground.access.rest import Request, View, read
+from registry.ground.access.rest import Request, RowOut, methods, operation
 
 CHUNK = 1 << 20
 
 
-class CorrectionOut(serializers.Serializer[Correction]):
+class CorrectionOut(RowOut[Correction]):
     """A file of corrected labels. report: look, the planned changes; written, the result; error, the
     failure.
     """
 
-    uuid = serializers.UUIDField()
-    dataset = serializers.UUIDField(source="dataset.uuid")
-    file_name = serializers.CharField()
     sha256 = serializers.CharField(source="blob.digest")
     state = serializers.ChoiceField(choices=Correction.State.choices)
     report = serializers.DictField()
-    take_moved = serializers.BooleanField()
-    created_at = serializers.DateTimeField()
-    accepted_at = serializers.DateTimeField(allow_null=True)
-    ended_at = serializers.DateTimeField(allow_null=True)
+
+    class Meta:
+        model = Correction
+        fields = [
+            "uuid",
+            "dataset",
+            "file_name",
+            "sha256",
+            "state",
+            "report",
+            "take_moved",
+            "created_at",
+            "accepted_at",
+            "ended_at",
+        ]
 
 
 class AcceptCorrectionsIn(serializers.Serializer[Any]):
-    """take_moved: also rows whose decision moved on since the export."""
+    """take_moved: also rows whose label changed since the export."""
 
     take_moved = serializers.BooleanField(required=False, default=False)
 
 
-class Corrections(View):
-    """List and upload files of corrected labels."""
-
-    needs = {
-        "GET": Needs("labeling.read_corrections", Dataset, see="labeling.view"),
-        "POST": Needs("labeling.decide", Dataset, see="labeling.view"),
-    }
-    parser_classes = [RawParser]
-
-    @extend_schema(operation_id="labeling_corrections", responses=CorrectionOut(many=True))
-    def get(self, request: Request, uuid: UUID) -> Response:
-        """The newest 30 files of a dataset."""
-        rows = reading.corrections(get_dataset(request.user, uuid)).select_related("blob", "dataset")[
-            : reading.PAGE
-        ]
-        return Response(CorrectionOut(rows, many=True).data)
-
-    @extend_schema(
-        operation_id="labeling_bring_corrections",
-        parameters=[OpenApiParameter("name", str, required=True)],
-        request={"application/octet-stream": OpenApiTypes.BINARY},
-        responses={201: CorrectionOut},
-    )
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Send the file as the raw body, its name in the query. A job looks through it; nothing is decided
-        before you accept.
-        """
-        dataset = get_dataset(request.user, uuid)
-        stream = request.stream or request._request
-        name = unquote(request.query_params.get("name", "")) or "file"
-        content = iter(lambda: stream.read(CHUNK), b"")
-        made = upload_corrections(dataset=dataset, actor=request.user, content=content, file_name=name)
-        return Response(CorrectionOut(made).data, status=201)
+@operation(
+    "GET",
+    "labeling_corrections",
+    Needs("labeling.read_corrections", Dataset, see="labeling.view"),
+    gives=CorrectionOut(many=True),
+)
+def corrections(request: Request, uuid: UUID) -> object:
+    """List a dataset's newest 30 files of corrected labels."""
+    rows = reading.corrections(get_dataset(request.user, uuid)).select_related("blob", "dataset")
+    return rows[: reading.PAGE]
 
 
-class OneCorrection(View):
-    """One file of corrected labels."""
-
-    needs = {"GET": Needs("labeling.read_corrections", Correction, see="labeling.view")}
-
-    @extend_schema(operation_id="labeling_correction", responses=CorrectionOut)
-    def get(self, request: Request, uuid: UUID) -> Response:
-        """The planned changes, or the result."""
-        return Response(CorrectionOut(reading.get_correction(request.user, uuid)).data)
-
-
-class AcceptCorrections(View):
-    """Accept a file of corrected labels."""
-
-    needs = {"POST": Needs("labeling.decide", Correction, see="labeling.view")}
-
-    @extend_schema(
-        operation_id="labeling_accept_corrections", request=AcceptCorrectionsIn, responses={202: JobOut}
-    )
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Have a job write what it changes as decisions that you answer for."""
-        data = read(AcceptCorrectionsIn, request.data)
-        job = accept_corrections(correction_id=uuid, actor=request.user, take_moved=data["take_moved"])
-        return Response(JobOut(job).data, status=202)
+@operation(
+    "POST",
+    "labeling_bring_corrections",
+    Needs("labeling.adjudicate", Dataset, see="labeling.view"),
+    body={"application/octet-stream": OpenApiTypes.BINARY},
+    gives=CorrectionOut,
+    status=201,
+    parsers=[RawParser],
+    parameters=[OpenApiParameter("name", str, required=True)],
+)
+def upload(request: Request, uuid: UUID) -> object:
+    """Upload a file of corrected labels as the raw body, its name in the query. A job checks it; no label is
+    changed until you accept.
+    """
+    stream = request.stream or request._request
+    name = unquote(request.query_params.get("name", "")) or "file"
+    content = iter(lambda: stream.read(CHUNK), b"")
+    dataset = get_dataset(request.user, uuid)
+    return upload_corrections(dataset=dataset, actor=request.user, content=content, file_name=name)
 
 
-class DiscardCorrections(View):
-    """Discard a file of corrected labels."""
+@operation(
+    "GET",
+    "labeling_correction",
+    Needs("labeling.read_corrections", Correction, see="labeling.view"),
+    gives=CorrectionOut,
+)
+def correction(request: Request, uuid: UUID) -> object:
+    """Get a file of corrected labels with its planned changes or its result."""
+    return reading.get_correction(request.user, uuid)
 
-    needs = {"POST": Needs("labeling.read_corrections", Correction, see="labeling.view")}
 
-    @extend_schema(operation_id="labeling_discard_corrections", request=None, responses=CorrectionOut)
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Discard a file that you uploaded, or as an ML lead any file, while it needs review."""
-        discard_corrections(correction_id=uuid, actor=request.user)
-        return Response(CorrectionOut(reading.get_correction(request.user, uuid)).data)
+@operation(
+    "POST",
+    "labeling_accept_corrections",
+    Needs("labeling.adjudicate", Correction, see="labeling.view"),
+    takes=AcceptCorrectionsIn,
+    gives=JobOut,
+    status=202,
+)
+def accept(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
+    """Start a job that saves its changes as labels resolved by you."""
+    return accept_corrections(correction_id=uuid, actor=request.user, **given)
+
+
+@operation(
+    "POST",
+    "labeling_discard_corrections",
+    Needs("labeling.read_corrections", Correction, see="labeling.view"),
+    gives=CorrectionOut,
+)
+def discard(request: Request, uuid: UUID) -> object:
+    """Discard a file that you uploaded, or as an ML lead any file, while it needs review."""
+    discard_corrections(correction_id=uuid, actor=request.user)
+    return reading.get_correction(request.user, uuid)
 
 
 urlpatterns = [
-    path("labeling/datasets/<uuid:uuid>/corrections/", Corrections.as_view()),
-    path("labeling/corrections/<uuid:uuid>/", OneCorrection.as_view()),
-    path("labeling/corrections/<uuid:uuid>/accept/", AcceptCorrections.as_view()),
-    path("labeling/corrections/<uuid:uuid>/discard/", DiscardCorrections.as_view()),
+    path("labeling/datasets/<uuid:uuid>/corrections/", methods(corrections, upload)),
+    path("labeling/corrections/<uuid:uuid>/", correction),
+    path("labeling/corrections/<uuid:uuid>/accept/", accept),
+    path("labeling/corrections/<uuid:uuid>/discard/", discard),
 ]

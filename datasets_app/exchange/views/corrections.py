@@ -13,8 +13,8 @@ from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_POST, require_safe
 
 from datasets_app.datasets.models import Dataset
-from datasets_app.datasets.receiving import LimitHandler
-from datasets_app.exchange.actions import corrections as actions
+from datasets_app.datasets.receiving import LimitHandler, report_too_large
+from datasets_app.exchange.actions.corrections import reviewing as actions
 from datasets_app.exchange.correcting import Outcome
 from datasets_app.exchange.forms.corrections import AcceptCorrectionsForm, CorrectionsForm
 from datasets_app.exchange.models.corrections import Correction
@@ -59,7 +59,7 @@ def listed(request: SignedInRequest, dataset: Dataset, form: CorrectionsForm) ->
         "dataset": dataset,
         "form": form,
         "corrections": found,
-        "may_upload": policy.can(request.user, "labeling.decide", dataset),
+        "may_upload": policy.can(request.user, "labeling.adjudicate", dataset),
     }
 
 
@@ -73,16 +73,13 @@ def upload_corrections(request: SignedInRequest, uuid: UUID) -> HttpResponseBase
 
 @require_POST
 # first, so the body is only read for those with access
-@needs("labeling.decide", Dataset, see="labeling.view")
+@needs("labeling.adjudicate", Dataset, see="labeling.view")
 @csrf_protect
 def upload_limited(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Handle the form once the size of its file is limited."""
     dataset = get_dataset(request.user, uuid)
     form = CorrectionsForm(request.POST, request.FILES)
-    if getattr(request, "upload_too_large", False):
-        form.add_error(
-            "file", f"The file is larger than {settings.UPLOAD_MAX_BYTES // 1024**2:,} MB. Split it."
-        )
+    report_too_large(form, request)
     if form.is_valid():
         file = form.cleaned_data["file"]
         try:
@@ -130,7 +127,7 @@ def shown(request: SignedInRequest, uuid: UUID) -> dict[str, Any]:
         "pairs": look.get("pairs", [])[:PAIRS_SHOWN],
         "pairs_left": max(0, len(look.get("pairs", [])) - PAIRS_SHOWN),
         "unknown": look.get("unknown", []),
-        "may_accept": policy.can(request.user, "labeling.decide", row),
+        "may_accept": policy.can(request.user, "labeling.adjudicate", row),
         "may_discard": reading.may_discard(request.user, row),
         "cases": [
             (each.label, each.value, found, counts[each] - len(found))
@@ -157,7 +154,7 @@ def figures(look: dict[str, Any], written: dict[str, int] | None) -> list[Figure
 
 
 @require_POST
-@needs("labeling.decide", Correction, see="labeling.view")
+@needs("labeling.adjudicate", Correction, see="labeling.view")
 def accept_corrections(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Accept a file: enqueue the job that writes its changes."""
     form = AcceptCorrectionsForm(request.POST)

@@ -27,7 +27,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('value', models.JSONField(help_text='as in Annotation', null=True)),
                 ('score', models.FloatField(help_text='0 to 1; null if the source has no scores', null=True)),
-                ('source', models.CharField(choices=[('import', 'Imported file'), ('run', 'Run or version'), ('rule', 'Labeling function'), ('built_in', 'Built-in model'), ('outside', 'External model')], max_length=8)),
+                ('source', models.CharField(choices=[('import', 'Imported file'), ('run', 'Run or version'), ('function', 'Labeling function'), ('built_in', 'Built-in model'), ('outside', 'External model')], max_length=8)),
                 ('source_digest', models.CharField(help_text="of the file, the model's artifact, the labeling function, or the fit", max_length=64)),
                 ('source_name', models.CharField(blank=True, max_length=120)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),

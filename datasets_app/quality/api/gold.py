@@ -1,4 +1,4 @@
-"""Gold over REST: the same actions and permissions as the pages."""
+"""Gold items over REST: the same actions and permissions as the pages."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.urls import path
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 from rest_framework.response import Response
 
@@ -25,9 +25,11 @@ from datasets_app.schemas.queries.labels import names_ever, value_of
 from datasets_app.schemas.queries.schemas import get_dataset
 from lifecycle.runtime.refusals import Refused
 from lifecycle.runtime.task_types.values import words
+from lifecycle.ui import paging
+from lifecycle.ui.addresses import key_in
 from registry.ground.access.decorators import Needs
 from registry.ground.access.models import User
-from registry.ground.access.rest import Request, View, read
+from registry.ground.access.rest import Request, methods, operation, page_out
 
 
 class GoldIn(ValueIn):
@@ -65,15 +67,6 @@ def shown(user: User, dataset: Dataset) -> dict[str, Any]:
     return {"names": names_ever(dataset), "reads": datasets.may_read(user, dataset)}
 
 
-class GoldPageOut(serializers.Serializer[Any]):
-    """Up to 30 gold items, newest first. before: give it as ?before= to get the next page; null on the
-    last.
-    """
-
-    results = GoldOut(many=True)
-    before = serializers.IntegerField(allow_null=True)
-
-
 class SampleIn(serializers.Serializer[Any]):
     """How many labeled items of each label to make gold. imported: whether to include imported labels."""
 
@@ -88,7 +81,7 @@ class SampledOut(serializers.Serializer[Any]):
 
 
 class RetireIn(serializers.Serializer[Any]):
-    """The item whose gold is taken back."""
+    """The item to remove from gold."""
 
     item = serializers.UUIDField()
 
@@ -100,7 +93,7 @@ class RetiredOut(serializers.Serializer[Any]):
 
 
 class MixIn(serializers.Serializer[Any]):
-    """How gold is mixed into a queue. What is left out is 0, no or none."""
+    """How gold is mixed into a queue. What is omitted is 0, false, or null."""
 
     gold_rate = serializers.IntegerField(required=False, default=0, min_value=0, max_value=GOLD_MOST)
     gold_feedback = serializers.BooleanField(required=False, default=False)
@@ -116,39 +109,31 @@ class PersonIn(serializers.Serializer[Any]):
     user = serializers.UUIDField()
 
 
-class GoldList(View):
-    """The gold of a dataset."""
+GOLD = Needs("labeling.gold", Dataset, "labeling.view")
 
-    needs = {
-        "GET": Needs("labeling.gold", Dataset, "labeling.view"),
-        "POST": Needs("labeling.gold", Dataset, "labeling.view"),
-    }
-    parameters = [OpenApiParameter("before", int), OpenApiParameter("state", str, enum=list(STATES))]
 
-    @extend_schema(operation_id="labeling_gold", responses=GoldPageOut, parameters=parameters)
-    def get(self, request: Request, uuid: UUID) -> Response:
-        """What is known, newest first. state: live (as without it), suspect, new or retired."""
-        before, state = request.query_params.get("before", ""), request.query_params.get("state", "live")
-        dataset = get_dataset(request.user, uuid)
-        rows = gold_rows(dataset, state=state)
-        found = list(
-            (rows.filter(pk__lt=int(before)) if before.isdecimal() and len(before) < 19 else rows)[
-                : GOLD_PAGE + 1
-            ]
-        )
-        more = found[GOLD_PAGE - 1].pk if len(found) > GOLD_PAGE else None
-        page = {"results": found[:GOLD_PAGE], "before": more}
-        return Response(GoldPageOut(page, context=shown(request.user, dataset)).data)
+@operation(
+    "GET",
+    "labeling_gold",
+    GOLD,
+    gives=(PAGE_OUT := page_out(GoldOut, GOLD_PAGE, "gold items")),
+    parameters=[OpenApiParameter("before", int), OpenApiParameter("state", str, enum=list(STATES))],
+)
+def gold(request: Request, uuid: UUID) -> object:
+    """List a dataset's gold items. state: live (the default), suspect, new, or retired."""
+    dataset, asked = get_dataset(request.user, uuid), request.query_params
+    rows = gold_rows(dataset, state=asked.get("state", "live"))
+    page = paging.page(rows, key_in(asked), GOLD_PAGE)
+    return Response(PAGE_OUT(page, context=shown(request.user, dataset)).data)
 
-    @extend_schema(operation_id="labeling_make_gold", request=GoldIn, responses={201: GoldOut})
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Say what is known of an item; another answer takes the place of the one before."""
-        data = read(GoldIn, request.data)
-        check_item(uuid, data["item"])
-        made = make_gold(
-            item_id=data["item"], actor=request.user, value=data["value"], explanation=data["explanation"]
-        )
-        return Response(GoldOut(made, context=shown(request.user, made.item.dataset)).data, status=201)
+
+@operation("POST", "labeling_make_gold", GOLD, takes=GoldIn, gives=GoldOut, status=201)
+def make(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
+    """Set the gold label of an item; it replaces the one before."""
+    item, explanation = given["item"], given["explanation"]
+    check_item(uuid, item)
+    made = make_gold(item_id=item, actor=request.user, value=given["value"], explanation=explanation)
+    return Response(GoldOut(made, context=shown(request.user, made.item.dataset)).data, status=201)
 
 
 def check_item(dataset: UUID, item: UUID) -> None:
@@ -157,66 +142,55 @@ def check_item(dataset: UUID, item: UUID) -> None:
         raise Refused("This item isn't in the dataset.", fields={"item": ["Use an item of the dataset."]})
 
 
-class SampleGold(View):
-    """Gold by chance."""
-
-    needs = {"POST": Needs("labeling.gold", Dataset, "labeling.view")}
-
-    @extend_schema(operation_id="labeling_sample_gold", request=SampleIn, responses={201: SampledOut})
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Make gold of items that a reviewer decided, by chance."""
-        made = sample_gold(dataset_id=uuid, actor=request.user, **read(SampleIn, request.data))
-        return Response({"made": len(made)}, status=201)
+@operation("POST", "labeling_sample_gold", GOLD, takes=SampleIn, gives=SampledOut, status=201)
+def sample(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
+    """Make gold of a random sample of adjudicated items."""
+    return {"made": len(sample_gold(dataset_id=uuid, actor=request.user, **given))}
 
 
-class RetireGold(View):
-    """Ends of gold."""
-
-    needs = {"POST": Needs("labeling.gold", Dataset, "labeling.view")}
-
-    @extend_schema(operation_id="labeling_retire_gold", request=RetireIn, responses=RetiredOut)
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Take an item's gold back."""
-        item = read(RetireIn, request.data)["item"]
-        check_item(uuid, item)
-        return Response({"retired": retire_gold(item_id=item, actor=request.user) is not None})
+@operation("POST", "labeling_retire_gold", GOLD, takes=RetireIn, gives=RetiredOut)
+def retire(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
+    """Remove an item from gold."""
+    check_item(uuid, given["item"])
+    return {"retired": retire_gold(item_id=given["item"], actor=request.user) is not None}
 
 
-class MixGold(View):
-    """How a queue mixes gold in."""
+@operation(
+    "POST",
+    "labeling_mix_gold",
+    Needs("labeling.manage", Queue, "labeling.view"),
+    takes=MixIn,
+    gives=QueueOut,
+)
+def mix(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
+    """Set how gold is mixed into a queue, from the next item on."""
+    options = {name.removeprefix("gold_"): value for name, value in given.items()}
+    mix_gold(queue_id=uuid, actor=request.user, **options)
+    return get_queue(request.user, uuid)
 
-    needs = {"POST": Needs("labeling.manage", Queue, "labeling.view")}
 
-    @extend_schema(operation_id="labeling_mix_gold", request=MixIn, responses=QueueOut)
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Set it, from the next item on."""
-        data = {name.removeprefix("gold_"): value for name, value in read(MixIn, request.data).items()}
-        mix_gold(queue_id=uuid, actor=request.user, **data)
-        return Response(QueueOut(get_queue(request.user, uuid)).data)
-
-
-class Reinstate(View):
-    """People who are below a queue's minimum."""
-
-    needs = {"POST": Needs("labeling.assess", Queue, "labeling.view")}
-
-    @extend_schema(operation_id="labeling_annotators_reinstate", request=PersonIn, responses={204: None})
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Reinstate an annotator: annotations so far are no longer evaluated."""
-        user = read(PersonIn, request.data)["user"]
-        seat = get_queue(request.user, uuid).seats.filter(user__uuid=user).first()
-        reinstate(queue_id=uuid, actor=request.user, seat_id=seat.pk if seat else 0)
-        return Response(status=204)
+@operation(
+    "POST",
+    "labeling_annotators_reinstate",
+    Needs("labeling.assess", Queue, "labeling.view"),
+    takes=PersonIn,
+    status=204,
+)
+def reinstate_annotator(request: Request, uuid: UUID, given: dict[str, Any]) -> Response:
+    """Reinstate an annotator: annotations so far are no longer evaluated."""
+    seat = get_queue(request.user, uuid).seats.filter(user__uuid=given["user"]).first()
+    reinstate(queue_id=uuid, actor=request.user, seat_id=seat.pk if seat else 0)
+    return Response(status=204)
 
 
 urlpatterns = [
-    path("labeling/datasets/<uuid:uuid>/gold/", GoldList.as_view(), name="api-labeling-gold"),
-    path("labeling/datasets/<uuid:uuid>/gold/sample/", SampleGold.as_view(), name="api-labeling-sample-gold"),
-    path("labeling/datasets/<uuid:uuid>/gold/retire/", RetireGold.as_view(), name="api-labeling-retire-gold"),
-    path("labeling/queues/<uuid:uuid>/gold/", MixGold.as_view(), name="api-labeling-mix-gold"),
+    path("labeling/datasets/<uuid:uuid>/gold/", methods(gold, make), name="api-labeling-gold"),
+    path("labeling/datasets/<uuid:uuid>/gold/sample/", sample, name="api-labeling-sample-gold"),
+    path("labeling/datasets/<uuid:uuid>/gold/retire/", retire, name="api-labeling-retire-gold"),
+    path("labeling/queues/<uuid:uuid>/gold/", mix, name="api-labeling-mix-gold"),
     path(
         "labeling/queues/<uuid:uuid>/annotators/reinstate/",
-        Reinstate.as_view(),
+        reinstate_annotator,
         name="api-labeling-reinstate",
     ),
 ]

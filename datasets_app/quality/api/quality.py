@@ -6,9 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.urls import path
-from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.response import Response
 
 from datasets_app.quality.actions.quality import measure_quality
 from datasets_app.quality.queries.quality import quality_document
@@ -16,7 +14,7 @@ from datasets_app.queues.models.queues import Queue
 from datasets_app.queues.queries.pages import get_queue
 from lifecycle.ground.jobs.api import JobOut
 from registry.ground.access.decorators import Needs
-from registry.ground.access.rest import Request, View
+from registry.ground.access.rest import Request, methods, operation
 
 
 class CoefficientOut(serializers.Serializer[Any]):
@@ -45,10 +43,8 @@ class ConfusionOut(serializers.Serializer[Any]):
 
 
 class WorkerOut(serializers.Serializer[Any]):
-    """One person's answers. right of judged: equal to the decision, on items decided by several people, a
-    reviewer or an import.
-
-    gold_…: annotations of gold items, not counted elsewhere.
+    """One person's annotations. right of judged: equal to the resolved label, on items resolved by several
+    people, an adjudicator, or an import. gold_…: annotations of gold items, not counted elsewhere.
     """
 
     user = serializers.UUIDField()
@@ -86,7 +82,7 @@ class WorkerOut(serializers.Serializer[Any]):
 
 class GoldClassOut(serializers.Serializer[Any]):
     """Gold accuracy of one label over all annotators. share: with its confidence sequence over items; null
-    below 20 answers.
+    below 20 annotations.
     """
 
     class_id = serializers.UUIDField(source="stable_id")
@@ -99,7 +95,8 @@ class GoldClassOut(serializers.Serializer[Any]):
 
 
 class QualityOut(serializers.Serializer[Any]):
-    """The newest report of a queue; null or empty before the first. days: [[ISO date, answers], …]. people:
+    """The newest report of a queue; null or empty before the first. days: [[ISO date, annotations], …].
+    people:
     all for a lead, else you.
     """
 
@@ -118,26 +115,23 @@ class QualityOut(serializers.Serializer[Any]):
     days_left_why = serializers.CharField(allow_blank=True)
 
 
-class Quality(View):
-    """How good the labels of a queue are."""
-
-    needs = {
-        "GET": Needs("labeling.manage", Queue, "labeling.view"),
-        "POST": Needs("labeling.manage", Queue, "labeling.view"),
-    }
-
-    @extend_schema(operation_id="labeling_quality", responses=QualityOut)
-    def get(self, request: Request, uuid: UUID) -> Response:
-        """The newest report, as of when it was measured; what is left is of now."""
-        queue = get_queue(request.user, uuid)
-        return Response(QualityOut(quality_document(queue, request.user)).data)
-
-    @extend_schema(operation_id="labeling_measure", request=None, responses={202: JobOut})
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Measure now. Returns the queued or running measurement if there is one. 409 if there are no
-        annotations yet.
-        """
-        return Response(JobOut(measure_quality(queue_id=uuid, actor=request.user)).data, status=202)
+MANAGE = Needs("labeling.manage", Queue, "labeling.view")
 
 
-urlpatterns = [path("labeling/queues/<uuid:uuid>/quality/", Quality.as_view(), name="api-labeling-quality")]
+@operation("GET", "labeling_quality", MANAGE, gives=QualityOut)
+def quality(request: Request, uuid: UUID) -> object:
+    """Get the newest report on a queue's label quality; the remaining work is as of now."""
+    return quality_document(get_queue(request.user, uuid), request.user)
+
+
+@operation("POST", "labeling_measure", MANAGE, gives=JobOut, status=202)
+def measure(request: Request, uuid: UUID) -> object:
+    """Measure now. Returns the queued or running measurement if there is one. 409 if there are no annotations
+    yet.
+    """
+    return measure_quality(queue_id=uuid, actor=request.user)
+
+
+urlpatterns = [
+    path("labeling/queues/<uuid:uuid>/quality/", methods(quality, measure), name="api-labeling-quality")
+]

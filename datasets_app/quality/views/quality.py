@@ -158,7 +158,7 @@ def listed(request: SignedInRequest, queue: Queue, report: QualityReport, cell: 
         "cell": cell,
         "viewer": viewer,
         "may_read": may_read,
-        "may_decide": policy.can(viewer, "labeling.decide", queue),
+        "may_adjudicate": policy.can(viewer, "labeling.adjudicate", queue),
         "page": {
             "previous": first if after else "",
             "next": f"{first}&after={found[ITEMS - 1].pk}" if len(found) > ITEMS else "",

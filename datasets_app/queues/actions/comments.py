@@ -140,7 +140,7 @@ def notify_people(comment: Comment, actor: User, people: Iterable[User], what: s
     if queue is None or not others:
         return
     url = f"{reverse('queues:comments', args=[queue.uuid])}?item={comment.item.uuid}#comment-{comment.uuid}"
-    adjudicators = set(policy.who_can("labeling.decide", queue).values_list("pk", flat=True))
+    adjudicators = set(policy.who_can("labeling.adjudicate", queue).values_list("pk", flat=True))
     hidden = not policy.can(actor, "labeling.manage", queue)
     notify(
         [user for user in others if hidden and user.pk in adjudicators],

@@ -1,4 +1,4 @@
-"""Conversations about items over REST: the same actions, and the same blindness, as the pages."""
+"""Threads about items over REST: the same actions and permissions as the pages."""
 
 from __future__ import annotations
 
@@ -6,24 +6,22 @@ from typing import Any
 from uuid import UUID
 
 from django.urls import path
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
-from rest_framework.response import Response
 
 from datasets_app.queues.actions import comments as actions
-from datasets_app.queues.actions.comments import resolve_comment
 from datasets_app.queues.forms.comments import ThreadFilterForm
 from datasets_app.queues.models.decisions import Comment
 from datasets_app.queues.models.queues import Queue
 from datasets_app.queues.queries.comments import Line, Thread, thread_page
 from datasets_app.queues.queries.pages import get_queue
 from registry.ground.access.decorators import Needs
-from registry.ground.access.rest import Request, View, read
+from registry.ground.access.rest import Request, RowOut, methods, operation
 
 
 class CommentIn(serializers.Serializer[Any]):
-    """A comment on an item, or an answer. start, end: code points of the passage that it is about; quote: the
-    words there.
+    """A comment on an item, or a reply. start, end: code points of the passage that it is about; quote: its
+    text.
     """
 
     item = serializers.UUIDField()
@@ -34,19 +32,23 @@ class CommentIn(serializers.Serializer[Any]):
     quote = serializers.CharField(required=False, allow_null=True, default=None, trim_whitespace=False)
 
 
-class CommentOut(serializers.Serializer[Comment]):
-    """What was written."""
+class CommentOut(RowOut[Comment]):
+    """A comment."""
 
-    uuid = serializers.UUIDField()
-    item = serializers.UUIDField(source="item.uuid")
-    reply_to = serializers.UUIDField(source="reply_to.uuid", allow_null=True, default=None)
-    text = serializers.CharField()
-    start = serializers.IntegerField(allow_null=True)
-    end = serializers.IntegerField(allow_null=True)
-    is_flag = serializers.BooleanField()
-    is_return = serializers.BooleanField()
-    created_at = serializers.DateTimeField()
-    resolved_at = serializers.DateTimeField(allow_null=True)
+    class Meta:
+        model = Comment
+        fields = [
+            "uuid",
+            "item",
+            "reply_to",
+            "text",
+            "start",
+            "end",
+            "is_flag",
+            "is_return",
+            "created_at",
+            "resolved_at",
+        ]
 
 
 class CommentLineOut(serializers.Serializer[Line]):
@@ -67,9 +69,7 @@ class CommentLineOut(serializers.Serializer[Line]):
 
 
 class ThreadOut(serializers.Serializer[Thread]):
-    """A conversation. first: null where you have yet to answer the item, and only answers were written to
-    you.
-    """
+    """A thread. first: null while you haven't labeled the item and only replies mention you."""
 
     uuid = serializers.UUIDField(source="root.uuid")
     item = serializers.UUIDField(source="root.item.uuid")
@@ -80,8 +80,9 @@ class ThreadOut(serializers.Serializer[Thread]):
 
 
 class ThreadPageOut(serializers.Serializer[Any]):
-    """Up to 30 conversations, open ones first, then the newest. before: give it as ?before= to get the next
-    page; empty on the last.
+    """Up to 30 threads, open ones first, then the newest. before: pass it as ?before= for the next page;
+    empty
+    on the last.
     """
 
     results = ThreadOut(many=True)
@@ -89,7 +90,7 @@ class ThreadPageOut(serializers.Serializer[Any]):
 
 
 class ResolveIn(serializers.Serializer[Any]):
-    """A conversation, by any of its comments. resolved: false opens it again."""
+    """A thread, by any of its comments. resolved: false reopens it."""
 
     comment = serializers.UUIDField()
     resolved = serializers.BooleanField(required=False, default=True)
@@ -103,52 +104,34 @@ FILTERS = [
 ]
 
 
-class Comments(View):
-    """Conversations about items of a queue."""
-
-    needs = {
-        "GET": Needs("labeling.annotate", Queue, "labeling.view"),
-        "POST": Needs("labeling.annotate", Queue, "labeling.view"),
-    }
-
-    @extend_schema(operation_id="labeling_comments", responses=ThreadPageOut, parameters=FILTERS)
-    def get(self, request: Request, uuid: UUID) -> Response:
-        """What you may read: before you have answered an item, only what was written to you."""
-        queue = get_queue(request.user, uuid)
-        asked = request.query_params
-        found = thread_page(queue, request.user, ThreadFilterForm(asked).wanted(), asked.get("before", ""))
-        return Response(ThreadPageOut({"results": found.threads, "before": found.before}).data)
-
-    @extend_schema(operation_id="labeling_comment", request=CommentIn, responses={201: CommentOut})
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Comment on an item, or reply to a comment; notifies people mentioned by @name."""
-        data = read(CommentIn, request.data)
-        made = actions.comment(queue_id=uuid, actor=request.user, item_id=data.pop("item"), **data)
-        return Response(CommentOut(made).data, status=201)
+ANNOTATE = Needs("labeling.annotate", Queue, "labeling.view")
 
 
-class ResolveComment(View):
-    """Conversations that are settled."""
+@operation("GET", "labeling_comments", ANNOTATE, gives=ThreadPageOut, parameters=FILTERS)
+def comments(request: Request, uuid: UUID) -> object:
+    """List a queue's threads that you may read: before you have labeled an item, only those that mention
+    you.
+    """
+    queue, asked = get_queue(request.user, uuid), request.query_params
+    found = thread_page(queue, request.user, ThreadFilterForm(asked).wanted(), asked.get("before", ""))
+    return {"results": found.threads, "before": found.before}
 
-    needs = {"POST": Needs("labeling.annotate", Queue, "labeling.view")}
 
-    @extend_schema(operation_id="labeling_resolve_comment", request=ResolveIn, responses=CommentOut)
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Resolve a conversation, or open it again: who began it, and those who manage labels. Returns its
-        first comment.
-        """
-        data = read(ResolveIn, request.data)
-        root = resolve_comment(
-            queue_id=uuid, actor=request.user, comment_id=data["comment"], on=data["resolved"]
-        )
-        return Response(CommentOut(root).data)
+@operation("POST", "labeling_comment", ANNOTATE, takes=CommentIn, gives=CommentOut, status=201)
+def comment(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
+    """Comment on an item, or reply to a comment; notifies people mentioned by @name."""
+    return actions.comment(queue_id=uuid, actor=request.user, item_id=given.pop("item"), **given)
+
+
+@operation("POST", "labeling_resolve_comment", ANNOTATE, takes=ResolveIn, gives=CommentOut)
+def resolve(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
+    """Resolve or reopen a thread that you started, or any as a label manager. Returns its first comment."""
+    return actions.resolve_comment(
+        queue_id=uuid, actor=request.user, comment_id=given["comment"], on=given["resolved"]
+    )
 
 
 urlpatterns = [
-    path("labeling/queues/<uuid:uuid>/comments/", Comments.as_view(), name="api-labeling-comments"),
-    path(
-        "labeling/queues/<uuid:uuid>/comments/resolve/",
-        ResolveComment.as_view(),
-        name="api-labeling-resolve-comment",
-    ),
+    path("labeling/queues/<uuid:uuid>/comments/", methods(comments, comment), name="api-labeling-comments"),
+    path("labeling/queues/<uuid:uuid>/comments/resolve/", resolve, name="api-labeling-resolve-comment"),
 ]

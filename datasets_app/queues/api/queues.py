@@ -6,9 +6,8 @@ from typing import Any
 from uuid import UUID
 
 from django.urls import path
-from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
-from rest_framework.response import Response
 
 from datasets_app.datasets.models import Dataset
 from datasets_app.prelabels.rules import Proposer
@@ -20,26 +19,21 @@ from datasets_app.queues.rules import GOLD_MOST
 from datasets_app.schemas.queries.schemas import get_dataset
 from datasets_app.schemas.rules import BATCH
 from lifecycle.runtime.refusals import Refused
+from lifecycle.ui import paging
 from lifecycle.ui.addresses import key_in
 from registry.ground.access.api import PersonOut
 from registry.ground.access.decorators import Needs
 from registry.ground.access.models import User
-from registry.ground.access.rest import IS_UUID, Request, View, chosen, read
+from registry.ground.access.rest import IS_UUID, Filters, Request, RowOut, methods, operation, page_out
 
 PAGE = 30
-FILTERS = {
+MANAGE = Needs("labeling.manage", Queue, "labeling.view")
+FILTERS: Filters = {
     "dataset": ("dataset__uuid", IS_UUID),
     "project": ("dataset__project__uuid", IS_UUID),
     "name": ("name", serializers.CharField(max_length=80)),
     "state": ("state", serializers.ChoiceField(choices=Queue.State.choices)),
 }
-PARAMETERS = [
-    OpenApiParameter("before", int),
-    OpenApiParameter("dataset", UUID),
-    OpenApiParameter("project", UUID),
-    OpenApiParameter("name", str),
-    OpenApiParameter("state", str, enum=[state for state, _ in Queue.State.choices]),
-]
 
 
 class QueueIn(serializers.Serializer[Any]):
@@ -81,33 +75,43 @@ class QueueIn(serializers.Serializer[Any]):
     )
 
 
-class QueueOut(serializers.Serializer[Queue]):
+class QueueOut(RowOut[Queue]):
     """A queue and its progress. With gold items, people who don't manage it get counts that hide single
     annotations: gold annotations are included, and resolved and disputed items are rounded down to tens.
     """
 
-    uuid = serializers.UUIDField()
-    name = serializers.CharField()
-    dataset = serializers.UUIDField(source="dataset.uuid")
-    schema = serializers.UUIDField(source="schema.uuid")
     state = serializers.ChoiceField(choices=Queue.State.choices)
-    overlap = serializers.IntegerField()
-    hidden_share = serializers.IntegerField()
     source = serializers.ChoiceField(choices=Queue.Source.choices)  # type: ignore[assignment]
     order = serializers.ChoiceField(choices=Queue.Order.choices)
     acceptance = serializers.ChoiceField(choices=Queue.Acceptance.choices)
-    due_on = serializers.DateField(allow_null=True)
-    gold_rate = serializers.IntegerField()
-    gold_feedback = serializers.BooleanField()
-    gold_minimum = serializers.IntegerField(allow_null=True)
-    gold_holds = serializers.BooleanField()
-    items_total = serializers.IntegerField()
-    slots_total = serializers.IntegerField()
-    slots_done = serializers.IntegerField()
-    items_decided = serializers.IntegerField()
     items_agreed = serializers.IntegerField(help_text="waiting for an adjudicator to accept them")
-    items_disputed = serializers.IntegerField()
-    created_at = serializers.DateTimeField()
+
+    class Meta:
+        model = Queue
+        fields = [
+            "uuid",
+            "name",
+            "dataset",
+            "schema",
+            "state",
+            "overlap",
+            "hidden_share",
+            "source",
+            "order",
+            "acceptance",
+            "due_on",
+            "gold_rate",
+            "gold_feedback",
+            "gold_minimum",
+            "gold_holds",
+            "items_total",
+            "slots_total",
+            "slots_done",
+            "items_decided",
+            "items_agreed",
+            "items_disputed",
+            "created_at",
+        ]
 
 
 class OneQueueOut(QueueOut):
@@ -119,13 +123,6 @@ class OneQueueOut(QueueOut):
     def get_people(self, row: Queue) -> Any:
         """By name."""
         return PersonOut(row.people.order_by("display_name", "username"), many=True).data
-
-
-class QueuePageOut(serializers.Serializer[Any]):
-    """Up to 30 queues, newest first. before: give it as ?before= to get the next page; null on the last."""
-
-    results = QueueOut(many=True)
-    before = serializers.IntegerField(allow_null=True)
 
 
 def people_named(dataset: Dataset, uuids: list[UUID]) -> list[User]:
@@ -148,34 +145,27 @@ def item_keys(dataset: Dataset, uuids: list[UUID]) -> list[int]:
     return [found[uuid] for uuid in wanted]
 
 
-class Queues(View):
-    """Labeling queues."""
+@operation(
+    "GET",
+    "labeling_queues",
+    Needs("signed_in"),
+    gives=page_out(QueueOut, PAGE, "queues"),
+    filters=FILTERS,
+)
+def list_queues(request: Request, given: dict[str, Any]) -> object:
+    """List queues, optionally of a dataset or project, with a name, or in a state."""
+    rows, before = paging.page(queues(request.user).filter(**given), key_in(request.query_params), PAGE)
+    return as_seen_by(request.user, rows), before
 
-    needs = {"GET": Needs("signed_in"), "POST": Needs("signed_in")}
 
-    @extend_schema(operation_id="labeling_queues", responses=QueuePageOut, parameters=PARAMETERS)
-    def get(self, request: Request) -> Response:
-        """The queues that you may see, newest first, or those of a dataset or project, with a name, or in a
-        state.
-        """
-        before = key_in(request.query_params)
-        rows = queues(request.user).filter(**chosen(request, **FILTERS))
-        found = list((rows if before is None else rows.filter(pk__lt=before))[: PAGE + 1])
-        more = found[PAGE - 1].pk if len(found) > PAGE else None
-        return Response(
-            QueuePageOut({"results": as_seen_by(request.user, found[:PAGE]), "before": more}).data
-        )
-
-    @extend_schema(operation_id="labeling_open_queue", request=QueueIn, responses={201: QueueOut})
-    def post(self, request: Request) -> Response:
-        """Open a queue with the newest schema of a dataset."""
-        data = read(QueueIn, request.data)
-        dataset = get_dataset(request.user, data.pop("dataset"))
-        people = people_named(dataset, data.pop("people"))
-        taken = {f"{name}_id": data.pop(name) for name in ("upload", "slice")}
-        taken["item_ids"] = item_keys(dataset, data.pop("items"))
-        queue = open_queue(dataset_id=dataset.uuid, actor=request.user, people=people, **taken, **data)
-        return Response(QueueOut(queue).data, status=201)
+@operation("POST", "labeling_open_queue", Needs("signed_in"), takes=QueueIn, gives=QueueOut, status=201)
+def create(request: Request, given: dict[str, Any]) -> object:
+    """Open a queue with the newest schema of a dataset."""
+    dataset = get_dataset(request.user, given.pop("dataset"))
+    people = people_named(dataset, given.pop("people"))
+    taken = {f"{name}_id": given.pop(name) for name in ("upload", "slice")}
+    taken["item_ids"] = item_keys(dataset, given.pop("items"))
+    return open_queue(dataset_id=dataset.uuid, actor=request.user, people=people, **taken, **given)
 
 
 class QueueChangeIn(serializers.Serializer[Any]):
@@ -186,68 +176,46 @@ class QueueChangeIn(serializers.Serializer[Any]):
     people = serializers.ListField(child=serializers.UUIDField(), max_length=200)
 
 
-class OneQueue(View):
-    """One queue."""
-
-    needs = {"GET": Needs("labeling.view", Queue), "PUT": Needs("labeling.manage", Queue, "labeling.view")}
-
-    @extend_schema(operation_id="labeling_change_queue", request=QueueChangeIn, responses=OneQueueOut)
-    def put(self, request: Request, uuid: UUID) -> Response:
-        """Change its order, due date, and annotators; items already assigned stay assigned."""
-        data = read(QueueChangeIn, request.data)
-        people = people_named(get_queue(request.user, uuid).dataset, data.pop("people"))
-        return Response(
-            OneQueueOut(change_queue(queue_id=uuid, actor=request.user, people=people, **data)).data
-        )
-
-    @extend_schema(operation_id="labeling_queue", responses=OneQueueOut)
-    def get(self, request: Request, uuid: UUID) -> Response:
-        """The queue and how far it is."""
-        return Response(OneQueueOut(as_seen_by(request.user, [get_queue(request.user, uuid)])[0]).data)
+@operation("GET", "labeling_queue", Needs("labeling.view", Queue), gives=OneQueueOut)
+def queue(request: Request, uuid: UUID) -> object:
+    """Get a queue with its progress."""
+    return as_seen_by(request.user, [get_queue(request.user, uuid)])[0]
 
 
-class PauseQueue(View):
-    """Queues that rest."""
-
-    needs = {"POST": Needs("labeling.manage", Queue, "labeling.view")}
-
-    @extend_schema(operation_id="labeling_pause_queue", request=None, responses=QueueOut)
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Hand out no new items until it's resumed; open items can still be annotated."""
-        return Response(QueueOut(pause_queue(queue_id=uuid, actor=request.user)).data)
+@operation("PUT", "labeling_change_queue", MANAGE, takes=QueueChangeIn, gives=OneQueueOut)
+def change(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
+    """Change its order, due date, and annotators; items already assigned stay assigned."""
+    people = people_named(get_queue(request.user, uuid).dataset, given.pop("people"))
+    return change_queue(queue_id=uuid, actor=request.user, people=people, **given)
 
 
-class ResumeQueue(View):
-    """Queues that continue."""
-
-    needs = {"POST": Needs("labeling.manage", Queue, "labeling.view")}
-
-    @extend_schema(operation_id="labeling_resume_queue", request=None, responses=QueueOut)
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Give out items again."""
-        return Response(QueueOut(resume_queue(queue_id=uuid, actor=request.user)).data)
+@operation("POST", "labeling_pause_queue", MANAGE, gives=QueueOut)
+def pause(request: Request, uuid: UUID) -> object:
+    """Pause a queue: no new items are handed out; open items can still be annotated."""
+    return pause_queue(queue_id=uuid, actor=request.user)
 
 
-class CloseQueue(View):
-    """Queues that end."""
-
-    needs = {"POST": Needs("labeling.manage", Queue, "labeling.view")}
-
-    @extend_schema(operation_id="labeling_close_queue", request=None, responses=QueueOut)
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """End it for good; answers stay."""
-        return Response(QueueOut(close_queue(queue_id=uuid, actor=request.user)).data)
+@operation("POST", "labeling_resume_queue", MANAGE, gives=QueueOut)
+def resume(request: Request, uuid: UUID) -> object:
+    """Resume a paused queue."""
+    return resume_queue(queue_id=uuid, actor=request.user)
 
 
-class Annotators(View):
-    """People who label."""
+@operation("POST", "labeling_close_queue", MANAGE, gives=QueueOut)
+def close(request: Request, uuid: UUID) -> object:
+    """Close a queue permanently; its annotations stay."""
+    return close_queue(queue_id=uuid, actor=request.user)
 
-    needs = {"GET": Needs("labeling.manage", Dataset, "labeling.view")}
 
-    @extend_schema(operation_id="labeling_annotators", responses=PersonOut(many=True))
-    def get(self, request: Request, uuid: UUID) -> Response:
-        """Who may annotate in a dataset, by name: whom a queue can be opened for."""
-        return Response(PersonOut(annotators(get_dataset(request.user, uuid)), many=True).data)
+@operation(
+    "GET",
+    "labeling_annotators",
+    Needs("labeling.manage", Dataset, "labeling.view"),
+    gives=PersonOut(many=True),
+)
+def list_annotators(request: Request, uuid: UUID) -> object:
+    """List who can annotate in a dataset, by name."""
+    return annotators(get_dataset(request.user, uuid))
 
 
 class PreferIn(serializers.Serializer[Any]):
@@ -256,25 +224,18 @@ class PreferIn(serializers.Serializer[Any]):
     source = serializers.ChoiceField(choices=Proposer.choices, allow_blank=True)  # type: ignore[assignment]
 
 
-class Prefer(View):
-    """Sources of suggestions."""
-
-    needs = {"POST": Needs("labeling.manage", Queue, "labeling.view")}
-
-    @extend_schema(operation_id="labeling_prefer", request=PreferIn, responses=QueueOut)
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Show suggestions of one kind of source first in a queue."""
-        return Response(
-            QueueOut(prefer(queue_id=uuid, actor=request.user, **read(PreferIn, request.data))).data
-        )
+@operation("POST", "labeling_prefer", MANAGE, takes=PreferIn, gives=QueueOut)
+def prefer_source(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
+    """Choose the source whose pre-labels a queue shows first."""
+    return prefer(queue_id=uuid, actor=request.user, **given)
 
 
 urlpatterns = [
-    path("labeling/queues/", Queues.as_view(), name="api-labeling-queues"),
-    path("labeling/queues/<uuid:uuid>/", OneQueue.as_view(), name="api-labeling-queue"),
-    path("labeling/queues/<uuid:uuid>/pause/", PauseQueue.as_view(), name="api-labeling-pause-queue"),
-    path("labeling/queues/<uuid:uuid>/resume/", ResumeQueue.as_view(), name="api-labeling-resume-queue"),
-    path("labeling/queues/<uuid:uuid>/close/", CloseQueue.as_view(), name="api-labeling-close-queue"),
-    path("labeling/datasets/<uuid:uuid>/annotators/", Annotators.as_view(), name="api-labeling-annotators"),
-    path("labeling/queues/<uuid:uuid>/pre-label-source/", Prefer.as_view(), name="api-labeling-prefer"),
+    path("labeling/queues/", methods(list_queues, create), name="api-labeling-queues"),
+    path("labeling/queues/<uuid:uuid>/", methods(queue, change), name="api-labeling-queue"),
+    path("labeling/queues/<uuid:uuid>/pause/", pause, name="api-labeling-pause-queue"),
+    path("labeling/queues/<uuid:uuid>/resume/", resume, name="api-labeling-resume-queue"),
+    path("labeling/queues/<uuid:uuid>/close/", close, name="api-labeling-close-queue"),
+    path("labeling/datasets/<uuid:uuid>/annotators/", list_annotators, name="api-labeling-annotators"),
+    path("labeling/queues/<uuid:uuid>/pre-label-source/", prefer_source, name="api-labeling-prefer"),
 ]

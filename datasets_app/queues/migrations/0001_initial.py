@@ -89,7 +89,7 @@ class Migration(migrations.Migration):
                 ('gold_minimum', models.PositiveSmallIntegerField(help_text='minimum gold accuracy in percent; leads are notified below it', null=True)),
                 ('gold_holds', models.BooleanField(default=False, help_text='whether annotators below the minimum get no new items until a lead reinstates them')),
                 ('gold_done', models.PositiveIntegerField(default=0, help_text='annotations of gold items that count; not included in slots_done')),
-                ('suggests_from', models.CharField(blank=True, choices=[('import', 'Imported file'), ('run', 'Run or version'), ('rule', 'Labeling function'), ('built_in', 'Built-in model'), ('outside', 'External model')], help_text='source whose pre-labels are shown first; empty: the newest', max_length=8)),
+                ('suggests_from', models.CharField(blank=True, choices=[('import', 'Imported file'), ('run', 'Run or version'), ('function', 'Labeling function'), ('built_in', 'Built-in model'), ('outside', 'External model')], help_text='source whose pre-labels are shown first; empty: the newest', max_length=8)),
                 ('created_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
                 ('dataset', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='queues', to='datasets.dataset')),
                 ('people', models.ManyToManyField(help_text='assigned annotators; empty: every annotator', related_name='+', to=settings.AUTH_USER_MODEL)),

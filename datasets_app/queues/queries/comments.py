@@ -212,7 +212,7 @@ def as_threads(queue: Queue, viewer: User, roots: Sequence[Comment], *, everythi
 
 def comment_lines(queue: Queue, viewer: User, comments: Sequence[Comment]) -> dict[int, Line]:
     """The comments with pseudonyms of their authors: letters, as in review, for adjudicators."""
-    if not policy.can(viewer, "labeling.decide", queue):
+    if not policy.can(viewer, "labeling.adjudicate", queue):
         return {row.pk: Line(row, "", row.user_id == viewer.pk) for row in comments}
     letters = letters_of(queue, {row.item_id for row in comments})
     known = set(policy.who_can("labeling.manage", queue).values_list("pk", flat=True))

@@ -46,7 +46,7 @@ def suggested_votes(task: str, ids: Sequence[int]) -> list[tuple[int, Hashable]]
     for item, source, digest, *rest in (
         live(Suggestion.objects.filter(item_id__in=ids)).order_by("id").values_list(*fields)
     ):
-        together = source == Suggestion.Source.RULE and not type_of(task).one_label
+        together = source == Suggestion.Source.FUNCTION and not type_of(task).one_label
         voter = source if together or source == Suggestion.Source.BUILT_IN else digest
         by_voter[item, voter].append((source if together else digest, *rest))
     combine = suggestions_of(task).combine

@@ -136,7 +136,7 @@ def bench_context(
         "result": last_result(request, queue),
         "before": before,
         "differences": differences_of(before, queue.schema) if before else [],
-        "may_decide": policy.can(request.user, "labeling.decide", queue),
+        "may_adjudicate": policy.can(request.user, "labeling.adjudicate", queue),
         "skipped": not items and not closed and skipped_open(queue, request.user),
     }
 

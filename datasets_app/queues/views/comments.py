@@ -51,7 +51,7 @@ def comments(request: SignedInRequest, uuid: UUID) -> HttpResponse:
         "filtered": any(asked.get(name) for name in ("state", "flags", "mine", "mentioning")),
         "page": {"previous": f"?{asked.urlencode()}" if request.GET.get("before") else "", "next": following},
         "may_read": policy.can(request.user, "datasets.read_samples", queue.dataset),
-        "may_decide": policy.can(request.user, "labeling.decide", queue),
+        "may_adjudicate": policy.can(request.user, "labeling.adjudicate", queue),
         "sees_all": sees_all(queue, request.user),
     }
     return render(request, "datasets_app/queues/comments.html", context)

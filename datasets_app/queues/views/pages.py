@@ -56,7 +56,9 @@ def queue_list(request: SignedInRequest) -> HttpResponse:
         "previous": reverse("queues:list") if before else "",
         "next": f"?before={found[PAGE - 1].pk}" if len(found) > PAGE else "",
     }
-    may = {name: allowed(request.user, found[:PAGE], f"labeling.{name}") for name in ("annotate", "decide")}
+    may = {
+        name: allowed(request.user, found[:PAGE], f"labeling.{name}") for name in ("annotate", "adjudicate")
+    }
     may["annotate"] &= for_them(request.user, found[:PAGE])
     datasets = list(datasets_to_manage(request.user)[:PAGE])
     gold = allowed(request.user, datasets, "labeling.gold")
@@ -77,7 +79,7 @@ def queue_context(request: SignedInRequest, uuid: UUID, change: ChangeForm | Non
     queue = get_queue(request.user, uuid)
     may = {
         name: policy.can(request.user, f"labeling.{name}", queue)
-        for name in ("annotate", "manage", "decide", "gold")
+        for name in ("annotate", "manage", "adjudicate", "gold")
     }
     may["comment"] = may["annotate"]
     named = list(queue.people.order_by("display_name", "username"))

@@ -49,7 +49,7 @@ def propose(request: SignedInRequest, uuid: UUID) -> HttpResponse:
         item is not None
         and queue is not None
         and back == "review"
-        and policy.can(request.user, "labeling.decide", queue)
+        and policy.can(request.user, "labeling.adjudicate", queue)
     ):
         initial["classes"] = list(disputed(queue, item.pk))
     form = ProposalForm(dataset, queue, item, request.POST or None, initial=initial)
@@ -89,7 +89,7 @@ def proposed(
         data["back"] == "review"
         and queue
         and made.item
-        and policy.can(request.user, "labeling.decide", queue)
+        and policy.can(request.user, "labeling.adjudicate", queue)
     ):
         return HttpResponseRedirect(f"{reverse('review:review', args=[queue.uuid])}?item={made.item.uuid}")
     return HttpResponseRedirect(f"{reverse('schemas:schema', args=[dataset.uuid])}#proposal-{made.uuid}")

@@ -55,7 +55,7 @@ def start_check(*, queue_id: UUID, actor: User, size: int, tolerated: int) -> Sp
     check for this adjudicator), or Conflict (a check is in progress).
     """
     queue = locked(queue_id)
-    policy.require(actor, "labeling.decide", queue)
+    policy.require(actor, "labeling.adjudicate", queue)
     problems = {}
     if not 1 <= size <= LARGEST:
         problems["size"] = [f"A sample has 1 to {LARGEST} items."]
@@ -203,7 +203,7 @@ def accept_check(*, check_id: UUID, actor: User) -> Job:
 def open_check(check_id: UUID, actor: User) -> SpotCheck:
     """The check, which the actor may end. Raises PermissionDenied or Conflict."""
     queue = locked(SpotCheck.objects.values_list("queue__uuid", flat=True).get(uuid=check_id))
-    policy.require(actor, "labeling.decide", queue)
+    policy.require(actor, "labeling.adjudicate", queue)
     check = queue.checks.get(uuid=check_id)
     check.queue = queue
     if check.state != State.OPEN:

@@ -95,7 +95,7 @@ def lock_for_review(
     as `decide`.
     """
     queue = Queue.objects.select_related("dataset__project", "schema").get(uuid=queue_id)
-    policy.require(actor, "labeling.decide", queue)
+    policy.require(actor, "labeling.adjudicate", queue)
     items = Item.objects.select_related("dataset__project").filter(
         dataset=queue.dataset_id, upload__state=UploadState.IMPORTED
     )
@@ -213,7 +213,7 @@ def undo_decision(*, queue_id: UUID, actor: User) -> Item:
     Raises PermissionDenied or Refused (nothing to undo).
     """
     queue = Queue.objects.select_related("dataset__project", "schema").get(uuid=queue_id)
-    policy.require(actor, "labeling.decide", queue)
+    policy.require(actor, "labeling.adjudicate", queue)
     mine = standing().filter(queue=queue, by=actor, how=Decision.How.ADJUDICATED, change=None, file=None)
     last = mine.select_related("item__dataset__project", "label").order_by("-id").first()
     if last is None:

@@ -1,4 +1,4 @@
-"""Changes of classes over REST: the same actions and permissions as the pages."""
+"""Changes of labels over REST: the same actions and permissions as the pages."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.urls import path
-from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.response import Response
 
 from datasets_app.datasets.models import Dataset
 from datasets_app.review.actions.changes import change_classes, plan_changes
@@ -17,13 +15,14 @@ from datasets_app.schemas.api.schemas import SchemaOut
 from datasets_app.schemas.queries.schemas import get_dataset
 from datasets_app.schemas.relabeling import CHANGES_LIMIT, KINDS, Change
 from registry.ground.access.decorators import Needs
-from registry.ground.access.rest import Request, View, read
+from registry.ground.access.rest import Request, operation
 
 LONGEST = 120
+COUNTED = ("decisions", "withdrawn", "answers", "suggestions", "queues")
 
 
 class SchemaChangeIn(serializers.Serializer[Any]):
-    """One change. label: stable id of a class. into: the new name; the class of a merge; the classes of a
+    """One change. label: stable id of a label. into: the new name; the label to merge into; the labels of a
     split; empty to retire.
     """
 
@@ -38,8 +37,8 @@ class SchemaChangeIn(serializers.Serializer[Any]):
 
 
 class ChangesIn(serializers.Serializer[Any]):
-    """Changes that make one version. seen: the version that they change. move: queues that go to the new
-    version. accepting: open proposals for the guideline that the version takes up.
+    """Changes that make one version. seen: the version that they change. move: queues that move to the new
+    version. accepting: open proposals for the guideline that the version includes.
     """
 
     changes = SchemaChangeIn(many=True)
@@ -51,8 +50,8 @@ class ChangesIn(serializers.Serializer[Any]):
 
 
 class RemovedOut(serializers.Serializer[Any]):
-    """A class that goes away and what carries it, each counted up to 10,001: more than 10,000 then.
-    withdrawn: of the decisions.
+    """A removed label and what uses it, each counted up to 10,001, which means more than 10,000. decisions:
+    resolved labels; withdrawn: of these.
     """
 
     name = serializers.CharField()
@@ -66,7 +65,7 @@ class RemovedOut(serializers.Serializer[Any]):
 
 
 class PlanOut(serializers.Serializer[Any]):
-    """What the next version would be. labels: its classes, in their order."""
+    """The next version. labels: its labels, in their order."""
 
     labels = serializers.ListField(child=serializers.CharField())
     gone = RemovedOut(many=True)
@@ -77,64 +76,30 @@ def wanted(data: dict[str, Any]) -> list[Change]:
     return [Change(each["label"], each["kind"], tuple(each["into"])) for each in data["changes"]]
 
 
-class PreviewChanges(View):
-    """Changes that are looked at."""
-
-    needs = {"POST": Needs("labeling.manage", Dataset, "labeling.view")}
-
-    @extend_schema(operation_id="labeling_preview_changes", request=ChangesIn, responses=PlanOut)
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """What the next version would be and what it touches; nothing is kept."""
-        data = read(ChangesIn, request.data)
-        dataset = get_dataset(request.user, uuid)
-        _, plan = plan_changes(dataset, wanted(data), data["seen"])
-        removed = []
-        for each in plan.removed:
-            found = touched(dataset, each, plan.removed)
-            removed.append(
-                {
-                    "name": each.name,
-                    "kind": str(each.kind),
-                    "into": each.into,
-                    "decisions": found.decisions,
-                    "withdrawn": found.withdrawn,
-                    "answers": found.answers,
-                    "suggestions": found.suggestions,
-                    "queues": found.queues,
-                }
-            )
-        return Response(PlanOut({"labels": [label.name for label in plan.labels], "gone": removed}).data)
+MANAGE = Needs("labeling.manage", Dataset, "labeling.view")
 
 
-class ChangeClasses(View):
-    """Changes that are published."""
+@operation("POST", "labeling_preview_changes", MANAGE, takes=ChangesIn, gives=PlanOut)
+def preview(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
+    """Preview the next version and what it affects; nothing is saved."""
+    dataset = get_dataset(request.user, uuid)
+    _, plan = plan_changes(dataset, wanted(given), given["seen"])
+    removed = []
+    for each in plan.removed:
+        found = touched(dataset, each, plan.removed)
+        counts = {name: getattr(found, name) for name in COUNTED}
+        removed.append({"name": each.name, "kind": str(each.kind), "into": each.into} | counts)
+    return {"labels": [label.name for label in plan.labels], "gone": removed}
 
-    needs = {"POST": Needs("labeling.manage", Dataset, "labeling.view")}
 
-    @extend_schema(operation_id="labeling_change_classes", request=ChangesIn, responses={201: SchemaOut})
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Publish the next version; a job moves resolved labels that use removed labels."""
-        data = read(ChangesIn, request.data)
-        made = change_classes(
-            dataset_id=uuid,
-            actor=request.user,
-            wanted=wanted(data),
-            seen=data["seen"],
-            move=data["move"],
-            accepting=data["accepting"],
-        )
-        return Response(SchemaOut(made).data, status=201)
+@operation("POST", "labeling_change_classes", MANAGE, takes=ChangesIn, gives=SchemaOut, status=201)
+def change(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
+    """Publish the next version; a job moves resolved labels that use removed labels."""
+    made = wanted({"changes": given.pop("changes")})
+    return change_classes(dataset_id=uuid, actor=request.user, wanted=made, **given)
 
 
 urlpatterns = [
-    path(
-        "labeling/datasets/<uuid:uuid>/labels/preview/",
-        PreviewChanges.as_view(),
-        name="api-labeling-preview-changes",
-    ),
-    path(
-        "labeling/datasets/<uuid:uuid>/labels/change/",
-        ChangeClasses.as_view(),
-        name="api-labeling-change-classes",
-    ),
+    path("labeling/datasets/<uuid:uuid>/labels/preview/", preview, name="api-labeling-preview-changes"),
+    path("labeling/datasets/<uuid:uuid>/labels/change/", change, name="api-labeling-change-classes"),
 ]

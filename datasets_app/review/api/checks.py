@@ -1,4 +1,4 @@
-"""Spot checks over REST: the same actions and permissions as the pages."""
+"""Sample checks over REST: the same actions and permissions as the pages."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from typing import Any
 from uuid import UUID
 
 from django.urls import path
-from drf_spectacular.utils import extend_schema, extend_schema_field
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
-from rest_framework.response import Response
 
 from datasets_app.queues.models.queues import Queue
 from datasets_app.queues.queries.pages import get_queue
@@ -17,7 +16,7 @@ from datasets_app.review.models import SpotCheck
 from datasets_app.review.queries.checks import check_under_way, get_check, sample_of, to_look_at
 from lifecycle.ground.jobs.api import JobOut
 from registry.ground.access.decorators import Needs
-from registry.ground.access.rest import Request, View, read
+from registry.ground.access.rest import Request, methods, operation
 
 
 class CheckIn(serializers.Serializer[Any]):
@@ -28,8 +27,8 @@ class CheckIn(serializers.Serializer[Any]):
 
 
 class ChanceOut(serializers.Serializer[Any]):
-    """How often a lot is accepted of which the share `wrong` is wrong: by this sample, and by it or one of up
-    to three more after it.
+    """How often labels are accepted if the share `wrong` is wrong: by this sample, and by it or one of up to
+    three more.
     """
 
     wrong = serializers.FloatField()
@@ -60,30 +59,28 @@ class CheckOut(serializers.Serializer[SpotCheck]):
     left_out = serializers.IntegerField(help_text="not accepted because the adjudicator had annotated them")
 
     def get_right(self, row: SpotCheck) -> int:
-        """Items whose agreed answer was decided."""
+        """Items whose agreed label was confirmed."""
         return sample_of(row).right
 
     def get_wrong(self, row: SpotCheck) -> int:
-        """Items that were decided otherwise, or returned."""
+        """Items that got another label, or were returned."""
         return sample_of(row).wrong
 
     def get_allowed(self, row: SpotCheck) -> int:
-        """How many of the sample may be wrong, also with earlier ones; negative where it cannot be
-        accepted.
-        """
+        """How many of the sample may be wrong, including earlier ones; negative if it can't be accepted."""
         return sample_of(row).allowed
 
     def get_accepted_in_95(self, row: SpotCheck) -> float | None:
-        """The share of wrong items at which a lot is accepted in 95 of 100 (0 to 1)."""
+        """The share of wrong items at which labels are accepted in 95 of 100 (0 to 1)."""
         return sample_of(row).passing.in_95
 
     def get_accepted_in_10(self, row: SpotCheck) -> float | None:
-        """The share of wrong items at which a lot is accepted in 10 of 100 (0 to 1)."""
+        """The share of wrong items at which labels are accepted in 10 of 100 (0 to 1)."""
         return sample_of(row).passing.in_10
 
     @extend_schema_field(ChanceOut(many=True))
     def get_chances(self, row: SpotCheck) -> list[dict[str, float]]:
-        """How often lots of several qualities are accepted."""
+        """How often labels of several qualities are accepted."""
         return [each._asdict() for each in sample_of(row).chances]
 
     def get_to_look_at(self, row: SpotCheck) -> list[str]:
@@ -98,63 +95,44 @@ class WaitingOut(serializers.Serializer[Any]):
     check = CheckOut(allow_null=True)
 
 
-class Checks(View):
-    """Samples of what people agree on."""
-
-    needs = {
-        "GET": Needs("labeling.decide", Queue, "labeling.view"),
-        "POST": Needs("labeling.decide", Queue, "labeling.view"),
-    }
-
-    @extend_schema(operation_id="labeling_waiting", responses=WaitingOut)
-    def get(self, request: Request, uuid: UUID) -> Response:
-        """What waits to be accepted, and the sample that is being looked at."""
-        queue = get_queue(request.user, uuid)
-        return Response(WaitingOut({"waiting": queue.items_agreed, "check": check_under_way(queue)}).data)
-
-    @extend_schema(operation_id="labeling_start_check", request=CheckIn, responses={201: CheckOut})
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Draw a sample. Its items are settled as others are, by `decide` and `return`."""
-        made = start_check(queue_id=uuid, actor=request.user, **read(CheckIn, request.data))
-        return Response(CheckOut(made).data, status=201)
+OF_QUEUE = Needs("labeling.adjudicate", Queue, "labeling.view")
+OF_CHECK = Needs("labeling.adjudicate", SpotCheck, "labeling.view")
 
 
-class OneCheck(View):
-    """One check."""
-
-    needs = {"GET": Needs("labeling.decide", SpotCheck, "labeling.view")}
-
-    @extend_schema(operation_id="labeling_check", responses=CheckOut)
-    def get(self, request: Request, uuid: UUID) -> Response:
-        """How far it is."""
-        return Response(CheckOut(get_check(request.user, uuid)).data)
+@operation("GET", "labeling_waiting", OF_QUEUE, gives=WaitingOut)
+def waiting(request: Request, uuid: UUID) -> object:
+    """Get the number of agreed items that wait for acceptance, and the sample check in progress."""
+    queue = get_queue(request.user, uuid)
+    return {"waiting": queue.items_agreed, "check": check_under_way(queue)}
 
 
-class AcceptCheck(View):
-    """Accepting after a check."""
-
-    needs = {"POST": Needs("labeling.decide", SpotCheck, "labeling.view")}
-
-    @extend_schema(operation_id="labeling_accept_check", request=None, responses={202: JobOut})
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Accept, by a job, what waited when the sample was drawn and still does."""
-        return Response(JobOut(accept_check(check_id=uuid, actor=request.user)).data, status=202)
+@operation("POST", "labeling_start_check", OF_QUEUE, takes=CheckIn, gives=CheckOut, status=201)
+def start(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
+    """Draw a sample. Its items are resolved as others are, by `decide` and `return`."""
+    return start_check(queue_id=uuid, actor=request.user, **given)
 
 
-class DropCheck(View):
-    """Ending a check."""
+@operation("GET", "labeling_check", OF_CHECK, gives=CheckOut)
+def check(request: Request, uuid: UUID) -> object:
+    """Get a sample check with its progress."""
+    return get_check(request.user, uuid)
 
-    needs = {"POST": Needs("labeling.decide", SpotCheck, "labeling.view")}
 
-    @extend_schema(operation_id="labeling_drop_check", request=None, responses=CheckOut)
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Accept nothing."""
-        return Response(CheckOut(drop_check(check_id=uuid, actor=request.user)).data)
+@operation("POST", "labeling_accept_check", OF_CHECK, gives=JobOut, status=202)
+def accept(request: Request, uuid: UUID) -> object:
+    """Start a job that accepts what waited when the sample was drawn and still waits."""
+    return accept_check(check_id=uuid, actor=request.user)
+
+
+@operation("POST", "labeling_drop_check", OF_CHECK, gives=CheckOut)
+def drop(request: Request, uuid: UUID) -> object:
+    """End a sample check without accepting anything."""
+    return drop_check(check_id=uuid, actor=request.user)
 
 
 urlpatterns = [
-    path("labeling/queues/<uuid:uuid>/checks/", Checks.as_view(), name="api-labeling-checks"),
-    path("labeling/checks/<uuid:uuid>/", OneCheck.as_view(), name="api-labeling-check"),
-    path("labeling/checks/<uuid:uuid>/accept/", AcceptCheck.as_view(), name="api-labeling-accept-check"),
-    path("labeling/checks/<uuid:uuid>/discard/", DropCheck.as_view(), name="api-labeling-drop-check"),
+    path("labeling/queues/<uuid:uuid>/checks/", methods(waiting, start), name="api-labeling-checks"),
+    path("labeling/checks/<uuid:uuid>/", check, name="api-labeling-check"),
+    path("labeling/checks/<uuid:uuid>/accept/", accept, name="api-labeling-accept-check"),
+    path("labeling/checks/<uuid:uuid>/discard/", drop, name="api-labeling-drop-check"),
 ]

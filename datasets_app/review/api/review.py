@@ -1,4 +1,4 @@
-"""Decisions of reviewers over REST: the same actions and permissions as the pages."""
+"""Adjudication over REST: the same actions and permissions as the pages."""
 
 from __future__ import annotations
 
@@ -6,22 +6,20 @@ from typing import Any
 from uuid import UUID
 
 from django.urls import path
-from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.response import Response
 
 from datasets_app.queues.api.work import ValueIn
 from datasets_app.queues.models.decisions import Decision
 from datasets_app.queues.models.queues import Queue
-from datasets_app.review.actions.reviews import decide, return_to_annotators
+from datasets_app.review.actions import reviews
 from registry.ground.access.decorators import Needs
-from registry.ground.access.rest import Request, View, read
+from registry.ground.access.rest import Request, operation
 
 PAGE = 30
 
 
 class DecideIn(ValueIn):
-    """A reviewer's decision. A reason is required if no annotator gave that value."""
+    """An adjudicator's label. A reason is required if no annotator gave that value."""
 
     item = serializers.UUIDField()
     reason = serializers.CharField(required=False, allow_blank=True, default="", max_length=1000)
@@ -42,54 +40,44 @@ class DecisionOut(serializers.Serializer[Decision]):
 
 
 class ReturnIn(serializers.Serializer[Any]):
-    """An item that its annotators are asked about again."""
+    """The item to return, and why."""
 
     item = serializers.UUIDField()
     comment = serializers.CharField(max_length=2000)
 
 
 class ReturnedOut(serializers.Serializer[Any]):
-    """How many people are asked again."""
+    """How many annotators get it again."""
 
     people = serializers.IntegerField()
 
 
-class Decide(View):
-    """Decisions of reviewers."""
-
-    needs = {"POST": Needs("labeling.decide", Queue, "labeling.view")}
-
-    @extend_schema(operation_id="labeling_decide", request=DecideIn, responses={201: DecisionOut})
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Decide the label of an item of the queue."""
-        data = read(DecideIn, request.data)
-        made = decide(
-            queue_id=uuid,
-            item_id=data["item"],
-            actor=request.user,
-            value=data["value"],
-            reason=data["reason"],
-            seen=data["seen"],
-        )
-        return Response(DecisionOut(made).data, status=201)
+ADJUDICATE = Needs("labeling.adjudicate", Queue, "labeling.view")
 
 
-class Return(View):
-    """Items that are asked about again."""
+@operation("POST", "labeling_decide", ADJUDICATE, takes=DecideIn, gives=DecisionOut, status=201)
+def decide(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
+    """Resolve the label of an item of the queue."""
+    return reviews.decide(
+        queue_id=uuid,
+        item_id=given["item"],
+        actor=request.user,
+        value=given["value"],
+        reason=given["reason"],
+        seen=given["seen"],
+    )
 
-    needs = {"POST": Needs("labeling.decide", Queue, "labeling.view")}
 
-    @extend_schema(operation_id="labeling_return", request=ReturnIn, responses=ReturnedOut)
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Return an item to its annotators."""
-        data = read(ReturnIn, request.data)
-        people = return_to_annotators(
-            queue_id=uuid, item_id=data["item"], actor=request.user, comment=data["comment"]
-        )
-        return Response({"people": people})
+@operation("POST", "labeling_return", ADJUDICATE, takes=ReturnIn, gives=ReturnedOut)
+def return_item(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
+    """Return an item to its annotators."""
+    people = reviews.return_to_annotators(
+        queue_id=uuid, item_id=given["item"], actor=request.user, comment=given["comment"]
+    )
+    return {"people": people}
 
 
 urlpatterns = [
-    path("labeling/queues/<uuid:uuid>/decide/", Decide.as_view(), name="api-labeling-decide"),
-    path("labeling/queues/<uuid:uuid>/return/", Return.as_view(), name="api-labeling-return"),
+    path("labeling/queues/<uuid:uuid>/decide/", decide, name="api-labeling-decide"),
+    path("labeling/queues/<uuid:uuid>/return/", return_item, name="api-labeling-return"),
 ]

@@ -14,7 +14,7 @@ from django.db.models import QuerySet
 
 from datasets_app.datasets.models import Item
 from datasets_app.prelabels.models import Suggestion
-from datasets_app.prelabels.queries import RULES_LIMIT, first_source, live, named_together, together
+from datasets_app.prelabels.queries import FUNCTIONS_LIMIT, first_source, live, named_together, together
 from datasets_app.queues.models.answers import Annotation
 from datasets_app.queues.models.decisions import Comment, Decision, Dispute
 from datasets_app.queues.models.queues import Queue, Slot
@@ -32,7 +32,7 @@ from registry.ground.ledger.rules import digest_of
 
 LIST = 50
 PAIR_HISTORY = 200
-SOURCES = RULES_LIMIT  # newest pre-labels of an item to read: every labeling function may have one
+SOURCES = FUNCTIONS_LIMIT  # newest pre-labels of an item to read: every labeling function may have one
 ORDERS = {"widest": ("-answers", "id"), "oldest": ("id",)}
 
 

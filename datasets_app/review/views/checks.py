@@ -23,7 +23,7 @@ from registry.ground.access.requests import SignedInRequest
 
 
 @require_POST
-@needs("labeling.decide", Queue, see="labeling.view")
+@needs("labeling.adjudicate", Queue, see="labeling.view")
 def start_check(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Draw a sample and show its first item."""
     form = CheckForm(request.POST)
@@ -34,7 +34,7 @@ def start_check(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 
 
 @require_POST
-@needs("labeling.decide", SpotCheck, see="labeling.view")
+@needs("labeling.adjudicate", SpotCheck, see="labeling.view")
 def accept_check(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Accept the items that waited when the sample was drawn."""
     job = checks.accept_check(check_id=uuid, actor=request.user)
@@ -43,7 +43,7 @@ def accept_check(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 
 
 @require_POST
-@needs("labeling.decide", SpotCheck, see="labeling.view")
+@needs("labeling.adjudicate", SpotCheck, see="labeling.view")
 def drop_check(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """End the check without accepting anything."""
     check = checks.drop_check(check_id=uuid, actor=request.user)
@@ -55,10 +55,10 @@ def on_queue(request: SignedInRequest, queue: Queue) -> dict[str, Any] | None:
     """Context for a queue's page: unanimous items; None if they are labeled immediately."""
     if queue.acceptance != Queue.Acceptance.REVIEWER:
         return None
-    may, check = policy.can(request.user, "labeling.decide", queue), check_under_way(queue)
+    may, check = policy.can(request.user, "labeling.adjudicate", queue), check_under_way(queue)
     return {
         "queue": queue,
-        "may_decide": may,
+        "may_adjudicate": may,
         "check": check,
         "sample": sample_of(check) if check else None,
         "check_form": CheckForm(auto_id="check_%s"),

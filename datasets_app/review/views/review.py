@@ -38,7 +38,7 @@ SAMPLE = "sample"  # instead of an order: the items of the open check
 
 
 @require_safe
-@needs("labeling.decide", Queue, see="labeling.view")
+@needs("labeling.adjudicate", Queue, see="labeling.view")
 def review(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Show the open disputes, and one of their items."""
     queue = get_queue(request.user, uuid)
@@ -76,7 +76,7 @@ def show(
         "settled": queue.disputes_total - queue.items_disputed,
         "check": check,
         "sample": sample_of(check) if check else None,
-        "may_decide": True,
+        "may_adjudicate": True,
         "check_form": CheckForm(auto_id="check_%s"),
     }
     if order == SAMPLE and check is None and queue.items_agreed:
@@ -129,7 +129,7 @@ def address(queue: Queue, item: UUID | None, order: str) -> str:
 
 
 @require_POST
-@needs("labeling.decide", Queue, see="labeling.view")
+@needs("labeling.adjudicate", Queue, see="labeling.view")
 def decide(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Resolve one item and continue with the next."""
     queue = get_queue(request.user, uuid)
@@ -155,7 +155,7 @@ def decide(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 
 
 @require_POST
-@needs("labeling.decide", Queue, see="labeling.view")
+@needs("labeling.adjudicate", Queue, see="labeling.view")
 def return_item(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Return an item to its annotators."""
     queue = get_queue(request.user, uuid)
@@ -171,7 +171,7 @@ def return_item(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 
 
 @require_POST
-@needs("labeling.decide", Queue, see="labeling.view")
+@needs("labeling.adjudicate", Queue, see="labeling.view")
 def undo_decision(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Undo the adjudicator's newest decision and show its item."""
     queue = get_queue(request.user, uuid)

@@ -52,7 +52,7 @@ def judge(finding_id: UUID, actor: User, new: Status, verb: Verb, seen: str, rea
         .select_related("dataset__project")
         .get(uuid=finding_id)
     )
-    policy.require(actor, "scanning.judge", row)
+    policy.require(actor, "scanning.review", row)
     old = Status(row.status)
     if seen and seen != old:
         raise Conflict(

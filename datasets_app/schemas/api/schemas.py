@@ -6,9 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.urls import path
-from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.response import Response
 
 from datasets_app.datasets.models import Dataset
 from datasets_app.schemas.actions.schemas import publish_schema
@@ -16,7 +14,7 @@ from datasets_app.schemas.models.schemas import Label, LabelSchema
 from datasets_app.schemas.queries.schemas import get_dataset
 from datasets_app.schemas.rules import LabelSpec
 from registry.ground.access.decorators import Needs
-from registry.ground.access.rest import Request, View, read
+from registry.ground.access.rest import Request, RowOut, methods, operation
 
 PAGE = 30
 
@@ -47,65 +45,51 @@ class SchemaIn(serializers.Serializer[Any]):
     )
 
 
-class LabelOut(serializers.Serializer[Label]):
+class LabelOut(RowOut[Label]):
     """One label of one version."""
 
-    uuid = serializers.UUIDField()
-    stable_id = serializers.UUIDField()
-    name = serializers.CharField()
-    group = serializers.CharField()
-    definition = serializers.CharField()
     examples = serializers.JSONField()
     lookalikes = serializers.JSONField()
 
+    class Meta:
+        model = Label
+        fields = ["uuid", "stable_id", "name", "group", "definition", "examples", "lookalikes"]
 
-class SchemaOut(serializers.Serializer[LabelSchema]):
+
+class SchemaOut(RowOut[LabelSchema]):
     """One version of a dataset's labels."""
 
-    uuid = serializers.UUIDField()
-    version = serializers.IntegerField()
-    digest = serializers.CharField()
-    guideline = serializers.CharField()
-    created_at = serializers.DateTimeField()
     labels = LabelOut(many=True)
 
+    class Meta:
+        model = LabelSchema
+        fields = ["uuid", "version", "digest", "guideline", "created_at", "labels"]
 
-class Schemas(View):
-    """Versions of a dataset's labels."""
 
-    needs = {
-        "GET": Needs("labeling.view", Dataset),
-        "POST": Needs("labeling.manage", Dataset, "labeling.view"),
-    }
+@operation("GET", "labeling_schemas", Needs("labeling.view", Dataset), gives=SchemaOut(many=True))
+def schemas(request: Request, uuid: UUID) -> object:
+    """List the newest 30 versions, newest first."""
+    dataset = get_dataset(request.user, uuid)
+    return dataset.schemas.prefetch_related("labels").order_by("-version")[:PAGE]
 
-    @extend_schema(operation_id="labeling_schemas", responses=SchemaOut(many=True))
-    def get(self, request: Request, uuid: UUID) -> Response:
-        """The newest 30 versions, newest first."""
-        dataset = get_dataset(request.user, uuid)
-        found = dataset.schemas.prefetch_related("labels").order_by("-version")[:PAGE]
-        return Response(SchemaOut(list(found), many=True).data)  # type: ignore[arg-type]
 
-    @extend_schema(operation_id="labeling_publish_schema", request=SchemaIn, responses={201: SchemaOut})
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Publish the next version."""
-        data = read(SchemaIn, request.data)
-        labels = [
-            LabelSpec(
-                **{**each, "examples": tuple(each["examples"]), "lookalikes": tuple(each["lookalikes"])}
-            )
-            for each in data["labels"]
-        ]
-        made = publish_schema(
-            dataset_id=uuid,
-            actor=request.user,
-            labels=labels,
-            guideline=data["guideline"],
-            seen=data["seen"],
-            accepting=data["accepting"],
-        )
-        return Response(SchemaOut(made).data, status=201)
+@operation(
+    "POST",
+    "labeling_publish_schema",
+    Needs("labeling.manage", Dataset, "labeling.view"),
+    takes=SchemaIn,
+    gives=SchemaOut,
+    status=201,
+)
+def publish(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
+    """Publish the next version."""
+    labels = [
+        LabelSpec(**each | {name: tuple(each[name]) for name in ("examples", "lookalikes")})
+        for each in given.pop("labels")
+    ]
+    return publish_schema(dataset_id=uuid, actor=request.user, labels=labels, **given)
 
 
 urlpatterns = [
-    path("labeling/datasets/<uuid:uuid>/schemas/", Schemas.as_view(), name="api-labeling-schemas"),
+    path("labeling/datasets/<uuid:uuid>/schemas/", methods(schemas, publish), name="api-labeling-schemas"),
 ]

@@ -66,7 +66,7 @@ def freeze(
     invalid slice), or Conflict (another version is being created, stale page).
     """
     Dataset.objects.select_for_update(of=("self",), no_key=True).get(pk=dataset.pk)
-    policy.require(actor, "snapshots.freeze", dataset)
+    policy.require(actor, "snapshots.create", dataset)
     shares = dict(shares or SHARES)
     if errors := rules.check_shares(shares):
         raise Refused(next(iter(errors.values()))[0], fields=errors)
@@ -98,7 +98,7 @@ def freeze(
         "filters": selection.filters if selection else None,
     }
     job = jobs.enqueue(
-        "snapshots.freeze",
+        "snapshots.create",
         actor=actor,
         project=dataset.project,
         args=args,

@@ -13,8 +13,8 @@ from lifecycle.modeling.evaluation.task_types.by_key.rows import rows_for
 from lifecycle.modeling.evaluation.task_types.rows import ReportRows
 from lifecycle.runtime.refusals import Refused
 from lifecycle.runtime.statistics import significance
+from lifecycle.runtime.statistics.comparisons import Done, as_change, no_op
 from lifecycle.runtime.statistics.intervals import Interval, p_value
-from lifecycle.runtime.statistics.metrics import Done, as_change, no_op
 from lifecycle.runtime.statistics.verdicts import Verdict, verdict
 from lifecycle.runtime.task_types.by_key.measures import measures_of, metrics_of
 from lifecycle.ui.numbers import GAP, count, decimals, signed
@@ -41,7 +41,8 @@ def paired_report(a: Evaluation, b: Evaluation) -> dict[str, Any]:
     differences are always better for b.
 
     Returns {"rows", "clusters", "effective_clusters": their number at equal size, "left_out", "same_items",
-    "same_snapshot", "metrics": {name: {"baseline", "candidate", "difference", "low", "high", "verdict"}},
+    "same_dataset_version",
+    "metrics": {name: {"baseline", "candidate", "difference", "low", "high", "verdict"}},
     "per_class": {label: …}, "changes": {"fixed", "broken", "other", "p"}, "rows_needed", "a": {"uuid",
     "report_digest"}, "b": …, "digest", "summary": {"verdict", "fact", "text"}}, from a paired bootstrap
     (1,000 seeded resamples, 95 %), McNemar's test, and 1,000 permutations of the two models' predictions,
@@ -58,7 +59,7 @@ def paired_report(a: Evaluation, b: Evaluation) -> dict[str, Any]:
         known = judged(in_order(kept.report), key_of(a)) if kept else computed(a, b)
         cache.set(key, known, 3600)
     return known | {
-        "same_snapshot": a.snapshot_id == b.snapshot_id,
+        "same_dataset_version": a.snapshot_id == b.snapshot_id,
         "summary": summary(rows_for(a), known, str(a.run), str(b.run)),
         "a": {"uuid": str(a.uuid), "report_digest": a.report_digest},
         "b": {"uuid": str(b.uuid), "report_digest": b.report_digest},
@@ -81,8 +82,8 @@ def judged(report: dict[str, Any], key: str) -> dict[str, Any]:
     """A report with the p and verdict of each metric, p_holm (adjusted for the number of metrics by Holm),
     and rows_needed for the difference of the key metric.
 
-    p of a share of rows is McNemar's, from changes; of others from `metrics.swapped`; in old reports from the
-    interval.
+    p of a share of rows is McNemar's, from changes; of others from `comparisons.swapped`; in old reports from
+    the interval.
     """
     metrics = report["metrics"]
     known = {

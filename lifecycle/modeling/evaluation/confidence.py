@@ -12,8 +12,11 @@ from lifecycle.modeling.evaluation import queries, rules
 from lifecycle.modeling.evaluation.models import Evaluation
 from lifecycle.modeling.evaluation.threshold_words import Question, Thresholds
 from lifecycle.runtime.statistics import calibration as engine
-from lifecycle.runtime.statistics import deciding, operating
-from lifecycle.runtime.statistics.operating import Costs, Scores
+from lifecycle.runtime.statistics import deciding
+from lifecycle.runtime.statistics.operating import choices, curves, outcomes
+from lifecycle.runtime.statistics.operating.choices import Costs
+from lifecycle.runtime.statistics.operating.curves import Curve, Scores
+from lifecycle.runtime.statistics.operating.outcomes import Outcome
 from registry.ground.ledger.rules import digest_of
 
 KEPT_SECONDS = 3_600
@@ -106,7 +109,7 @@ def operating_point(
 
     Returns {"class", "goal", "target", "costs", "chosen_on", "measured_on", "same_rows", "positives": where
     it was chosen, "most_recall": there at any threshold, "reached": false if no threshold has the target,
-    "promised": whether it is guaranteed for other rows, as in `operating.promised`, else estimated; null for
+    "promised": whether it is guaranteed for other rows, as in `choices.promised`, else estimated; null for
     costs and if not reached, "low", "high": thresholds, null if no row is predicted, "outcome": null if not
     reached, "likeliest": outcome of the model's own predictions on the same rows (the most likely classes, or
     its class thresholds; for spans, all predictions), "effect": on serving}.
@@ -120,13 +123,13 @@ def operating_point(
     ends: tuple[float, float] | None
     promised: bool | None
     scores = scores_of(choosing, label)
-    found = operating.curve(scores.score, scores.positive, scores.clusters)
+    found = curves.curve(scores.score, scores.positive, scores.clusters)
     if known and is_own and (home := where_chosen(evaluation)):
         choosing, ends, promised = home, (known["threshold"],) * 2, bool(known.get("promised"))
     else:
         ends, promised = chosen(found, question, goal, target, costs)
     measured = scores_of(measuring, label)
-    unscored, together = measured.score == operating.UNSCORED, measured.clusters
+    unscored, together = measured.score == curves.UNSCORED, measured.clusters
     return {
         "class": label,
         "goal": goal,
@@ -142,12 +145,12 @@ def operating_point(
         "low": rules.finite(ends[0]) if ends else None,
         "high": rules.finite(ends[1]) if ends else None,
         "outcome": (
-            outcome_data(operating.outcome(measured.score, measured.positive, *ends, together), costs)
+            outcome_data(outcomes.outcome(measured.score, measured.positive, *ends, together), costs)
             if ends
             else None
         ),
         "likeliest": outcome_data(
-            operating.outcome_of(measured.positive, measured.called, unscored=unscored, clusters=together),
+            outcomes.outcome_of(measured.positive, measured.called, unscored=unscored, clusters=together),
             costs,
         ),
         "effect": thresholds.effect(evaluation, label),
@@ -155,7 +158,7 @@ def operating_point(
 
 
 def chosen(
-    found: operating.Curve, question: Question, goal: str, target: float | None, costs: Costs
+    found: Curve, question: Question, goal: str, target: float | None, costs: Costs
 ) -> tuple[tuple[float, float] | None, bool | None]:
     """(low, high) for a goal, None if no threshold reaches the target; and whether it is guaranteed, None if
     that doesn't apply.
@@ -163,11 +166,9 @@ def chosen(
     divides = question.divides
     if goal == "cost":
         return (
-            operating.cheapest(found, costs)
-            if divides
-            else (0.0, operating.cheapest_confidence(found, costs))
+            choices.cheapest(found, costs) if divides else (0.0, choices.cheapest_confidence(found, costs))
         ), None
-    choice = operating.choose(found, goal if divides or goal == "precision" else "coverage", target or 0.0)
+    choice = choices.choose(found, goal if divides or goal == "precision" else "coverage", target or 0.0)
     return (
         ((choice.threshold if divides else 0.0, choice.threshold), choice.promised)
         if choice
@@ -185,7 +186,7 @@ def named(evaluation: Evaluation) -> dict[str, Any]:
     return {"uuid": str(evaluation.uuid), "split": evaluation.split, "rows": evaluation.rows}
 
 
-def outcome_data(found: operating.Outcome, costs: Costs) -> dict[str, Any]:
+def outcome_data(found: Outcome, costs: Costs) -> dict[str, Any]:
     """An outcome as JSON: counts, shares with intervals, and the cost of 1,000 rows."""
     shares = {}
     for name in ("precision", "recall", "called", "person"):

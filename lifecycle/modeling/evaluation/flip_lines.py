@@ -33,7 +33,7 @@ class FlipLine:
 
 def lines(user: User, evaluation: Evaluation, flips: Sequence[Flip], seed: int) -> list[FlipLine]:
     """The flips of one probe, with the same perturbation as in the test. seed: of the perturbation."""
-    items = queries.items_by_digest(evaluation, [flip.id for flip in flips])
+    items = queries.items_by_digest(evaluation, [flip.id for flip in flips], user)
     page = page_of(evaluation)
     rows = page.read_rows(evaluation, items) if may_read(user, evaluation) else {}
     found = []

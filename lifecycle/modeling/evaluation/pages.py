@@ -23,7 +23,7 @@ from lifecycle.modeling.training.models import Run
 from lifecycle.modeling.training.rules import RunState
 from lifecycle.modeling.training.thresholds import Threshold, threshold_of
 from lifecycle.runtime.refusals import Refused
-from lifecycle.runtime.statistics.metrics import as_change
+from lifecycle.runtime.statistics.comparisons import as_change
 from lifecycle.runtime.task_types.by_key.measures import MEASURES
 from lifecycle.runtime.task_types.measures import ECE
 from lifecycle.ui.addresses import key_in

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any, cast
 from uuid import UUID
 
-from django.db.models import F, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Substr
 from django.http import Http404
 
 from datasets_app.datasets.models import Item
-from datasets_app.queues.queries.decisions import current_decisions
+from datasets_app.queues.queries.decisions import asking, current_decisions
 from datasets_app.schemas.queries.labels import value_of
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.ground.jobs import queries as jobs
@@ -23,12 +23,14 @@ from lifecycle.modeling.evaluation import rules
 from lifecycle.modeling.evaluation.models import Analysis, Comparison, Evaluation, SideBySide
 from lifecycle.modeling.training.models import Run
 from lifecycle.modeling.training.ports import Reference
-from lifecycle.runtime.statistics.operating import Scores
+from lifecycle.runtime.refusals import Refused
+from lifecycle.runtime.statistics.operating.curves import Scores
 from lifecycle.runtime.task_types.by_key.measures import measures_of
 from lifecycle.runtime.task_types.by_key.predictions import file_of
 from lifecycle.runtime.task_types.grouped import Grouped
 from lifecycle.ui.addresses import find_url
 from registry.ground.access import policy
+from registry.ground.access.models import User
 from registry.ground.access.policy import Person
 from registry.ground.artifacts import actions as artifacts
 from registry.ground.ledger import accounts
@@ -194,12 +196,26 @@ def is_flattering(evaluation: Evaluation) -> bool:
     return is_own and evaluation.task_type.has_thresholds
 
 
-def items_by_digest(evaluation: Evaluation, digests: Iterable[str]) -> dict[str, Item]:
-    """The items of an evaluation's dataset by digest, in one query."""
-    return {
-        item.digest: item
-        for item in Item.objects.filter(dataset=evaluation.snapshot.dataset_id, digest__in=list(digests))
-    }
+def items_by_digest(
+    evaluation: Evaluation, digests: Iterable[str], viewer: User | None = None
+) -> dict[str, Item]:
+    """The items of an evaluation's dataset by digest, in one query. viewer: leaves out those that a queue
+    asks this person about, whose labels they must not see.
+    """
+    dataset = evaluation.snapshot.dataset
+    rows = Item.objects.filter(dataset=dataset, digest__in=list(digests))
+    if viewer is not None:
+        rows = rows.exclude(Exists(asking(viewer, dataset).filter(item=OuterRef("pk"))))
+    return {item.digest: item for item in rows}
+
+
+def check_not_asked(viewer: User, evaluation: Evaluation, digest: str) -> None:
+    """Raise Refused if a queue asks this person about the item with this digest."""
+    if asking(viewer, evaluation.snapshot.dataset).filter(item__digest=digest).exists():
+        raise Refused(
+            "A queue asks you about this item, so its label and prediction are hidden from you.",
+            next_step="Label the item first.",
+        )
 
 
 def heads_by_digest(evaluation: Evaluation, digests: Iterable[str], length: int) -> dict[str, str]:

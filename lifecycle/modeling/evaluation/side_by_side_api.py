@@ -1,4 +1,4 @@
-"""People who choose between two models over REST."""
+"""Preference tests of two models over REST."""
 
 from __future__ import annotations
 
@@ -8,20 +8,18 @@ from typing import Any
 from uuid import UUID
 
 from django.urls import path
-from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.response import Response
 
 from lifecycle.modeling.evaluation import actions, queries, side_by_side_page
 from lifecycle.modeling.evaluation.models import SideBySide
 from lifecycle.modeling.evaluation.side_by_side import LEAST, MOST, USUAL
 from registry.ground.access.decorators import Needs
-from registry.ground.access.rest import Request, View
+from registry.ground.access.rest import Request, operation
 
 
 class SideBySideIn(serializers.Serializer[SideBySide]):
-    """first, second: evaluations. pairs: at most so many, drawn by the seed. key: the same key again starts
-    no second test.
+    """first, second: evaluations. pairs: their maximum number, sampled with the seed. key: repeating it
+    doesn't create another test.
     """
 
     first = serializers.UUIDField()
@@ -32,14 +30,15 @@ class SideBySideIn(serializers.Serializer[SideBySide]):
 
 
 class OpenIn(serializers.Serializer[SideBySide]):
-    """overlap: people a pair."""
+    """overlap: people per pair."""
 
     overlap = serializers.IntegerField(min_value=1, max_value=5, default=1)
 
 
 class SideBySideOut(serializers.Serializer[Any]):
-    """chosen: how often each model, tie and neither; share of the second with its 95 % interval, and p of the
-    sign test; null until all is decided or the queue is closed.
+    """chosen: how often each model, tie, and neither; share of the second with its 95 % interval, and p of
+    the
+    sign test; null until all pairs are labeled or the queue is closed.
     """
 
     uuid = serializers.UUIDField(source="side.uuid")
@@ -54,62 +53,46 @@ class SideBySideOut(serializers.Serializer[Any]):
     created_at = serializers.DateTimeField(source="side.created_at")
 
     def get_chosen(self, found: Mapping[str, Any]) -> dict[str, Any] | None:
-        """What was chosen, by model."""
+        """The result, by model."""
         return asdict(found["tally"]) if found["tally"] else None
 
 
-def answer(request: Request, uuid: UUID, status: int = 200) -> Response:
-    """Get a preference test."""
-    user = request.user
-    return Response(
-        SideBySideOut(side_by_side_page.shown(user, queries.get_side(user, uuid))).data, status=status
-    )
+def shown(request: Request, uuid: UUID) -> Mapping[str, Any]:
+    """A preference test as SideBySideOut takes it."""
+    return side_by_side_page.shown(request.user, queries.get_side(request.user, uuid))
 
 
-class Sides(View):
-    """People who choose."""
-
-    needs = {"POST": Needs("signed_in")}
-
-    @extend_schema(operation_id="side_by_side_ask", request=SideBySideIn, responses={201: SideBySideOut})
-    def post(self, request: Request) -> Response:
-        """Put the answers of two evaluations side by side; a job imports the pairs."""
-        given = SideBySideIn(data=request.data)
-        given.is_valid(raise_exception=True)
-        values, user = given.validated_data, request.user
-        first, second = (queries.get_evaluation(user, values[name]) for name in ("first", "second"))
-        options = {name: values[name] for name in ("pairs", "seed", "key")}
-        made = actions.ask_people(first=first, second=second, actor=user, **options)
-        return answer(request, made.uuid, 201)
+@operation(
+    "POST", "side_by_side_ask", Needs("signed_in"), takes=SideBySideIn, gives=SideBySideOut, status=201
+)
+def create(request: Request, given: dict[str, Any]) -> object:
+    """Create a preference test of two evaluations; a job imports the pairs."""
+    first, second = (queries.get_evaluation(request.user, given.pop(name)) for name in ("first", "second"))
+    made = actions.ask_people(first=first, second=second, actor=request.user, **given)
+    return shown(request, made.uuid)
 
 
-class OneSide(View):
-    """One of them."""
-
-    needs = {"GET": Needs("evaluation.view", SideBySide)}
-
-    @extend_schema(operation_id="side_by_side_read", responses=SideBySideOut)
-    def get(self, request: Request, uuid: UUID) -> Response:
-        """Its state, and once all is decided what people chose."""
-        return answer(request, uuid)
+@operation("GET", "side_by_side_read", Needs("evaluation.view", SideBySide), gives=SideBySideOut)
+def read(request: Request, uuid: UUID) -> object:
+    """Get a preference test; its result once all pairs are labeled or the queue is closed."""
+    return shown(request, uuid)
 
 
-class OpenSide(View):
-    """Its queue."""
-
-    needs = {"POST": Needs("labeling.manage", SideBySide, see="evaluation.view")}
-
-    @extend_schema(operation_id="side_by_side_open", request=OpenIn, responses=SideBySideOut)
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Open the queue over the pairs, once they are imported."""
-        given = OpenIn(data=request.data)
-        given.is_valid(raise_exception=True)
-        actions.open_side_by_side(side_id=uuid, actor=request.user, overlap=given.validated_data["overlap"])
-        return answer(request, uuid)
+@operation(
+    "POST",
+    "side_by_side_open",
+    Needs("labeling.manage", SideBySide, see="evaluation.view"),
+    takes=OpenIn,
+    gives=SideBySideOut,
+)
+def open_queue(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
+    """Open the queue over the pairs, once they are imported."""
+    actions.open_side_by_side(side_id=uuid, actor=request.user, overlap=given["overlap"])
+    return shown(request, uuid)
 
 
 urlpatterns = [
-    path("side-by-side/", Sides.as_view(), name="api-side-by-side"),
-    path("side-by-side/<uuid:uuid>/", OneSide.as_view(), name="api-one-side-by-side"),
-    path("side-by-side/<uuid:uuid>/open/", OpenSide.as_view(), name="api-open-side-by-side"),
+    path("side-by-side/", create, name="api-side-by-side"),
+    path("side-by-side/<uuid:uuid>/", read, name="api-one-side-by-side"),
+    path("side-by-side/<uuid:uuid>/open/", open_queue, name="api-open-side-by-side"),
 ]

@@ -1,4 +1,4 @@
-"""Groups of an evaluation's rows over REST."""
+"""Slices of an evaluation over REST."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.urls import path
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 from rest_framework.response import Response
 
@@ -14,22 +14,23 @@ from lifecycle.modeling.evaluation import queries, slices
 from lifecycle.modeling.evaluation.models import Evaluation
 from lifecycle.modeling.evaluation.slices_page import chosen
 from registry.ground.access.decorators import Needs
-from registry.ground.access.rest import Request, View
+from registry.ground.access.rest import Request, operation
 
 
 class ColumnOut(serializers.Serializer[Any]):
-    """What rows can be grouped by."""
+    """A column that defines slices."""
 
     key = serializers.CharField()
     name = serializers.CharField()
 
 
 class GroupOut(serializers.Serializer[Any]):
-    """One group. scores: of each measure {value, low, high}, null where fewer than `least` rows say something
-    of it. counted: rows that say something of the measure by which groups are compared. wrong: rows with a
-    mistake, null of written texts. difference: to all other rows, by that measure; p: of none, adjusted by
-    Holm; null without a rest of `least` rows. verdict: better, worse, unclear, insufficient, or empty where
-    there is no rest.
+    """One slice. scores: of each measure {value, low, high}, null if fewer than `least` rows have it.
+    counted:
+    rows with the measure by which slices are compared. wrong: rows with an error, null for generated text.
+    difference: to all other rows, by that measure; p: of no difference, adjusted by Holm; null without
+    `least`
+    other rows. verdict: better, worse, unclear, insufficient, or empty without other rows.
     """
 
     number = serializers.IntegerField()
@@ -49,16 +50,14 @@ class GroupOut(serializers.Serializer[Any]):
 
 
 class GroupsOut(serializers.Serializer[Any]):
-    """columns: what can be asked for. The rest is null without a column. clusters: how many groups of near
-    duplicates the rows come in; intervals and tests take each as one. measures: scores of each group;
-    measure: by which groups are
-    compared, test: how (fisher, permutation, or normal for its limit). worst: number of the group with the
-    lowest score, of those below the rest by more than chance if there are any; worse: all of these, the
-    lowest first. summary: verdict, fact and text, in words; null where fewer than two groups have rows
-    enough.
+    """columns: the available columns. The rest is null without a column. clusters: number of near-duplicate
+    groups of the rows; intervals and tests treat each as one. measures: scores of each slice; measure: by
+    which slices are compared; test: how (fisher, permutation, or normal for its limit). worst: number of the
+    slice with the lowest score, of those significantly below the rest if there are any; worse: all of these,
+    the lowest first. summary: verdict, fact, and text; null if fewer than two slices have enough rows.
 
-    fairness: null without a class; for that class measures (name, value, low, high, and the groups highest
-    and lowest) and rates of each group that has `least` rows.
+    fairness: null without a label; for that label, measures (name, value, low, high, and the highest and
+    lowest slice) and rates of each slice with `least` rows.
     """
 
     columns = ColumnOut(many=True)
@@ -78,60 +77,38 @@ class GroupsOut(serializers.Serializer[Any]):
     summary = serializers.DictField(child=serializers.CharField(), allow_null=True)
 
 
-EMPTY = dict.fromkeys(
-    (
-        "column",
-        "name",
-        "rows",
-        "clusters",
-        "least",
-        "measures",
-        "measure",
-        "test",
-        "groups",
-        "worst",
-        "worse",
-        "compared",
-        "fairness",
-    )
-    + ("summary",)
+EMPTY = dict.fromkeys(str(name) for name in GroupsOut().fields if str(name) != "columns")
+
+
+@operation(
+    "GET",
+    "evaluations_groups",
+    Needs("evaluation.view", Evaluation),
+    gives=GroupsOut,
+    parameters=[
+        OpenApiParameter("column", str),
+        OpenApiParameter("class", str),
+        OpenApiParameter(
+            "measure", str, description="measure to compare slices by; defaults to the task's first"
+        ),
+    ],
 )
-
-
-class Groups(View):
-    """Rows in groups."""
-
-    needs = {"GET": Needs("evaluation.view", Evaluation)}
-
-    @extend_schema(
-        operation_id="evaluations_groups",
-        responses=GroupsOut,
-        parameters=[
-            OpenApiParameter("column", str),
-            OpenApiParameter("class", str),
-            OpenApiParameter(
-                "measure", str, description="measure to compare slices by; defaults to the task's first"
-            ),
-        ],
-    )
-    def get(self, request: Request, uuid: UUID) -> Response:
-        """How the model does on each group of a column of the metadata; with a class, how far groups are
-        treated alike.
-        """
-        user, given = request.user, request.query_params
-        evaluation = queries.get_evaluation(user, uuid)
-        rows, key = queries.grouped_of(evaluation), given.get("column", "")
-        columns, column = chosen(user, evaluation, key, rows.ids)
-        if key and column is None:
-            raise serializers.ValidationError(
-                {"column": [f"Choose one of {', '.join(each.key for each in columns)}."]}
-            )
-        report = (
-            slices.report(evaluation, rows, column, given.get("measure", ""), given.get("class", ""))
-            if column
-            else EMPTY
+def groups(request: Request, uuid: UUID) -> object:
+    """Evaluate each slice of a metadata column; with a label, also the fairness between slices."""
+    user, given = request.user, request.query_params
+    evaluation = queries.get_evaluation(user, uuid)
+    rows, key = queries.grouped_of(evaluation), given.get("column", "")
+    columns, column = chosen(user, evaluation, key, rows.ids)
+    if key and column is None:
+        raise serializers.ValidationError(
+            {"column": [f"Choose one of {', '.join(each.key for each in columns)}."]}
         )
-        return Response({"columns": ColumnOut(columns, many=True).data} | report)
+    report = (
+        slices.report(evaluation, rows, column, given.get("measure", ""), given.get("class", ""))
+        if column
+        else EMPTY
+    )
+    return Response({"columns": ColumnOut(columns, many=True).data} | report)
 
 
-urlpatterns = [path("evaluations/<uuid:uuid>/slices/", Groups.as_view(), name="api-evaluation-groups")]
+urlpatterns = [path("evaluations/<uuid:uuid>/slices/", groups, name="api-evaluation-groups")]

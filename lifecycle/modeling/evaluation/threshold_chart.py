@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lifecycle.modeling.evaluation.threshold_words import Question
-from lifecycle.runtime.statistics.operating import Curve
+from lifecycle.runtime.statistics.operating.curves import Curve
 from lifecycle.ui.charts import Chart
 from lifecycle.ui.numbers import decimals
 

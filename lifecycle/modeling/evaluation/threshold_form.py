@@ -8,7 +8,7 @@ from typing import Any
 from django import forms
 
 from lifecycle.modeling.evaluation.threshold_words import GOALS, Thresholds
-from lifecycle.runtime.statistics.operating import Costs
+from lifecycle.runtime.statistics.operating.choices import Costs
 
 HIGHEST = 1e6
 

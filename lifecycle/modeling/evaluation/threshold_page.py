@@ -13,7 +13,7 @@ from lifecycle.modeling.evaluation.task_types.by_key.pages import thresholds_of
 from lifecycle.modeling.evaluation.threshold_chart import operating_chart
 from lifecycle.modeling.evaluation.threshold_form import ThresholdForm
 from lifecycle.modeling.evaluation.threshold_words import Question, advice, basis, instead, places, words_of
-from lifecycle.runtime.statistics import operating
+from lifecycle.runtime.statistics.operating.curves import curve
 from lifecycle.ui.marks import Figure
 from lifecycle.ui.numbers import decimals, percent, signed
 from registry.ground.access.models import User
@@ -45,7 +45,7 @@ def threshold(user: User, uuid: UUID, given: Mapping[str, str]) -> dict[str, Any
     )
     choosing, measuring = confidence.splits_of(evaluation)
     curves = {
-        each.split: operating.curve(scores.score, scores.positive)
+        each.split: curve(scores.score, scores.positive)
         for each in dict.fromkeys((choosing, measuring))
         for scores in [confidence.scores_of(each, form.label)]
     }

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from lifecycle.modeling.evaluation.models import Evaluation
-from lifecycle.runtime.statistics.operating import SURE
+from lifecycle.runtime.statistics.operating.choices import SURE
 from lifecycle.ui.numbers import GAP, count, decimals
 
 GOALS = {"precision": "Target precision", "recall": "Target recall", "cost": "Lowest cost"}

@@ -156,6 +156,7 @@ def words(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     page = page_of(evaluation)
     if not item:
         return redirect(page.address, uuid)
+    queries.check_not_asked(user, evaluation, item)
     if request.method == "POST":
         actions.analyse(evaluation=evaluation, kind=Analysis.Kind.WORDS, actor=user, item=item)
         return redirect_or_refresh(request, queries.address_of(Analysis.Kind.WORDS, uuid, item))

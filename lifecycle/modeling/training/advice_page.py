@@ -90,7 +90,7 @@ def shown(context: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, Any
 def apply_url(context: Mapping[str, Any], advised: advising.Advised, kept: list[tuple[str, str]]) -> str:
     """The same page with the proposal in its fields. It starts nothing."""
     chosen = {
-        "snapshot": context["snapshot"].uuid,
+        "dataset_version": context["snapshot"].uuid,
         "base": advised.base.uuid,
         "strategy": advised.strategy,
         APPLIED: "1",

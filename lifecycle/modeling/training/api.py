@@ -81,7 +81,7 @@ class RunOut(serializers.Serializer[Any]):
     project = serializers.UUIDField(source="project.uuid")
     number = serializers.IntegerField()
     note = serializers.CharField()
-    snapshot = serializers.UUIDField(source="snapshot.uuid")
+    dataset_version = serializers.UUIDField(source="snapshot.uuid")
     base = serializers.UUIDField(source="base.uuid")
     strategy = serializers.ChoiceField(choices=Run.Strategy.choices)
     spec = serializers.DictField()
@@ -151,7 +151,7 @@ class RunIn(serializers.Serializer[Run]):
     gives the same run, and with other settings a conflict.
     """
 
-    snapshot = serializers.UUIDField()
+    dataset_version = serializers.UUIDField()
     base = serializers.UUIDField()
     strategy = StrategyField()
     options = serializers.DictField(required=False, default=dict)
@@ -225,7 +225,7 @@ def runs(request: Request, given: dict[str, Any]) -> object:
 @operation("POST", "runs_launch", Needs("signed_in"), takes=RunIn, gives=RunOut, status=201)
 def launch(request: Request, given: dict[str, Any]) -> object:
     """Launch a run."""
-    snapshot = queries.launchable(request.user).filter(uuid=given.pop("snapshot")).first()
+    snapshot = queries.launchable(request.user).filter(uuid=given.pop("dataset_version")).first()
     base = queries.bases(request.user).filter(uuid=given.pop("base")).first()
     if snapshot is None or base is None:
         raise Http404("Dataset version or base model not found.")

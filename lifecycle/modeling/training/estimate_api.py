@@ -21,7 +21,7 @@ from registry.ground.access.rest import Request, operation
 class RunEstimateIn(serializers.Serializer[Estimate]):
     """As for `POST /runs/`: options are fields of the engine's spec in place of those that are suggested."""
 
-    snapshot = serializers.UUIDField()
+    dataset_version = serializers.UUIDField()
     base = serializers.UUIDField()
     strategy = StrategyField()
     options = serializers.DictField(required=False, default=dict)
@@ -54,7 +54,7 @@ class RunEstimateOut(serializers.Serializer[Any]):
     """
 
     uuid = serializers.UUIDField()
-    snapshot = serializers.UUIDField(source="snapshot.uuid")
+    dataset_version = serializers.UUIDField(source="snapshot.uuid")
     base = serializers.UUIDField(source="base.uuid")
     strategy = serializers.ChoiceField(choices=Run.Strategy.choices)
     spec = serializers.DictField()
@@ -82,7 +82,7 @@ def estimates(request: Request, given: dict[str, Any]) -> object:
     """Try ten steps of a run. While those of the same spec wait or run, they are returned; no run is
     started.
     """
-    snapshot = queries.launchable(request.user).filter(uuid=given.pop("snapshot")).first()
+    snapshot = queries.launchable(request.user).filter(uuid=given.pop("dataset_version")).first()
     base = queries.bases(request.user).filter(uuid=given.pop("base")).first()
     if snapshot is None or base is None:
         raise Http404("Dataset version or base model not found.")

@@ -7,7 +7,7 @@ from typing import Any
 
 from lifecycle.modeling.training import earlier
 from lifecycle.modeling.training.models import Run
-from lifecycle.runtime.statistics.metrics import as_change
+from lifecycle.runtime.statistics.comparisons import as_change
 from lifecycle.runtime.task_types.by_key.measures import metrics_of
 from lifecycle.runtime.task_types.measures import Metric
 from lifecycle.ui.addresses import find_url

@@ -29,7 +29,7 @@ from registry.ground.access.policy import can_somewhere
 OFFERED = 100  # newest options listed; an older one is added on request
 NOT_THERE = {
     "like": "The requested settings don't exist or you can't view them. Defaults are shown.",
-    "snapshot": (
+    "dataset_version": (
         "The requested dataset version doesn't exist or you can't train on it. Another one is selected."
     ),
     "base": "The requested base model doesn't exist or doesn't fit this data. Another one is selected.",
@@ -74,7 +74,7 @@ def bases(user: User) -> dict[str, Any]:
 def start_url(base: BaseModel) -> str:
     """The launch URL with a run's model as the base, on the newest version of its dataset."""
     newest = latest(base.run.snapshot.dataset) if base.run else None
-    query = urlencode({"snapshot": newest.uuid if newest else "", "base": base.uuid})
+    query = urlencode({"dataset_version": newest.uuid if newest else "", "base": base.uuid})
     return f"{reverse('training:launch')}?{query}"
 
 
@@ -88,11 +88,11 @@ def launch(user: User, given: Mapping[str, str]) -> dict[str, Any]:
     like = queries.find_like(user, given.get("like", ""))
     if like is not None:
         given = {
-            "snapshot": str(like.snapshot.uuid),
+            "dataset_version": str(like.snapshot.uuid),
             "base": str(like.base.uuid),
             "strategy": like.strategy,
         } | {name: given[name] for name in given}
-    data = offer(queries.launchable(user), given.get("snapshot", ""))
+    data = offer(queries.launchable(user), given.get("dataset_version", ""))
     snapshot = data.chosen
     kind = snapshot.dataset.task_type if snapshot else type_of(DEFAULT)
     settings = settings_of(kind.key)
@@ -110,7 +110,7 @@ def launch(user: User, given: Mapping[str, str]) -> dict[str, Any]:
     strategy = wanted if wanted in fitting else Run.Strategy.LORA.value
     lost = {
         "like": bool(given.get("like")) and like is None,
-        "snapshot": data.is_lost,
+        "dataset_version": data.is_lost,
         "base": available.is_lost and waiting is None,
         "strategy": given.get("strategy", strategy) not in ("", strategy),
     }

@@ -33,7 +33,7 @@ class SweepOut(serializers.Serializer[Any]):
     project = serializers.UUIDField(source="project.uuid")
     number = serializers.IntegerField()
     note = serializers.CharField()
-    snapshot = serializers.UUIDField(source="snapshot.uuid")
+    dataset_version = serializers.UUIDField(source="snapshot.uuid")
     base = serializers.UUIDField(source="base.uuid")
     strategy = serializers.ChoiceField(choices=Run.Strategy.choices)
     space = serializers.DictField()
@@ -92,7 +92,7 @@ class SweepIn(serializers.Serializer[Sweep]):
     same in all trials, in place of those that are suggested. key: the same key again gives the same sweep.
     """
 
-    snapshot = serializers.UUIDField()
+    dataset_version = serializers.UUIDField()
     base = serializers.UUIDField()
     strategy = StrategyField()
     space = serializers.DictField()
@@ -124,7 +124,7 @@ def sweeps(request: Request, given: dict[str, Any]) -> object:
 @operation("POST", "sweeps_start", Needs("signed_in"), takes=SweepIn, gives=SweepOut, status=201)
 def start_sweep(request: Request, given: dict[str, Any]) -> object:
     """Start a sweep."""
-    snapshot = queries.launchable(request.user).filter(uuid=given.pop("snapshot")).first()
+    snapshot = queries.launchable(request.user).filter(uuid=given.pop("dataset_version")).first()
     base = queries.bases(request.user).filter(uuid=given.pop("base")).first()
     if snapshot is None or base is None:
         raise Http404("Dataset version or base model not found.")

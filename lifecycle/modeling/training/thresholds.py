@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lifecycle.runtime.statistics.calibration import THRESHOLD_ROWS
-from lifecycle.runtime.statistics.operating import SURE
+from lifecycle.runtime.statistics.operating.choices import SURE
 from lifecycle.ui.numbers import GAP, decimals
 
 OTHER = {"precision": "recall", "recall": "precision"}

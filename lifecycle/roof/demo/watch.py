@@ -39,7 +39,7 @@ from monitoring.traffic.actions import Case, Entry
 from monitoring.traffic.models import Feedback, Kpi, MinuteRollup, Prediction, RollupMark
 from registry.catalog.models import Endpoint
 from registry.endpoints import actions as endpoints
-from registry.endpoints import queries as served
+from registry.endpoints.queries import deployments, faults, published
 from registry.promotions.models import PromotionRequest
 from registry.promotions.rules import Status
 
@@ -70,7 +70,7 @@ def twelve_weeks(stage: Stage, endpoint: Endpoint) -> dict[UUID, Sent]:
     sent = season.past()
     arrived = Prediction.objects.filter(endpoint=endpoint, request_id__startswith=past.MARK)
     if not arrived.exists():
-        past.drop(past.answer(stage.ctx, endpoint.full_name, served.web_token(), sent))
+        past.drop(past.answer(stage.ctx, endpoint.full_name, published.web_token(), sent))
         stage.ctx.progress(len(sent), len(sent), stage="Ingesting twelve weeks of traffic", unit="messages")
         stage.wait(lambda: arrived.exists() and not list(past.dropped()))
     rows = arrived.values_list("uuid", "request_id")
@@ -164,9 +164,9 @@ def canary(stage: Stage, request: PromotionRequest, endpoint: Endpoint) -> None:
         rollout = rollouts.start(request_id=request.uuid, actor=omar, plan=None if request.plan else PLAN)
     if rollout is None or not is_open(rollout):
         return
-    deployment = served.canary_of(endpoint)
+    deployment = deployments.canary_of(endpoint)
     try:
-        if deployment and not served.fault_in(deployment):
+        if deployment and not faults.fault_in(deployment):
             endpoints.inject_fault(
                 deployment_id=deployment.uuid,
                 share=FAULT_SHARE,
@@ -206,7 +206,7 @@ def send(
     each.
     """
     messages = season.past()[-count:]
-    with httpx.Client(headers={"Authorization": f"Bearer {served.web_token()}"}, timeout=30) as client:
+    with httpx.Client(headers={"Authorization": f"Bearer {published.web_token()}"}, timeout=30) as client:
         if not wait_until_ready(stage.ctx, client, settings.INFERENCE_URL, endpoint.full_name):
             raise NotReady(
                 "The inference server didn't respond within a minute.",

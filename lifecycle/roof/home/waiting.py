@@ -20,10 +20,10 @@ from monitoring.alerts.models import Alert
 from monitoring.alerts.queries import most_urgent
 from monitoring.alerts.rules.state import Severity
 from monitoring.alerts.rules.state import State as AlertState
-from monitoring.retraining import queries as retraining
+from monitoring.retraining.queries import proposals as proposal_queries
 from monitoring.retraining.rules import State as ProposalState
-from monitoring.rollouts import queries as rollouts
-from registry.endpoints import queries as endpoints
+from monitoring.rollouts.queries import rollouts
+from registry.endpoints.queries import rollback
 from registry.ground.access import policy
 from registry.ground.access.models import User
 from registry.ground.access.queries import people_without_role
@@ -54,7 +54,7 @@ def tasks(user: User, roles: Roles) -> list[Task]:
 
 def emptied(user: User, _roles: Roles) -> list[Task]:
     """Endpoints without a live version since theirs was quarantined, for people who may deploy another."""
-    rows = policy.visible_to(user, endpoints.emptied(), "endpoints.deploy")[:EACH]
+    rows = policy.visible_to(user, rollback.emptied(), "endpoints.deploy")[:EACH]
     fact = "{} has no live version because its version was quarantined"
     return [
         Task(
@@ -114,7 +114,7 @@ def canaries(user: User, _roles: Roles) -> list[Task]:
 def proposals(user: User, _roles: Roles) -> list[Task]:
     """Retrainings that are proposed, or failed on the way, for the leads who decide."""
     found = []
-    for row in retraining.to_decide(user)[:EACH]:
+    for row in proposal_queries.to_decide(user)[:EACH]:
         fact, link = (
             ("failed", "Open proposal")
             if row.state == ProposalState.FAILED
@@ -165,7 +165,7 @@ def disagreements(user: User, _roles: Roles) -> list[Task]:
         Queue.objects.filter(items_disputed__gt=0).exclude(state=Queue.State.CLOSED).select_related("dataset")
     )
     found = []
-    for row in policy.visible_to(user, rows, "labeling.decide").order_by("-items_disputed", "id")[:EACH]:
+    for row in policy.visible_to(user, rows, "labeling.adjudicate").order_by("-items_disputed", "id")[:EACH]:
         fact = f"{things(row.items_disputed, 'disagreement')} in {row.name}"
         found.append(Task(fact, row.dataset.name, "Adjudicate items", page("review:review", row.uuid)))
     return found

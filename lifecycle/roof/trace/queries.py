@@ -20,7 +20,7 @@ from lifecycle.ui.addresses import find_url
 from monitoring.traffic.models import Prediction
 from registry.catalog.models import ModelVersion
 from registry.endpoints.models import Deployment
-from registry.endpoints.queries import all_at
+from registry.endpoints.queries.deployments import all_at
 from registry.ground.access import policy
 from registry.ground.access.models import User
 from registry.promotions.models import PromotionRequest

@@ -20,7 +20,6 @@ ITEM, NUMBER = "the id it came with, or uuid", "number, PROJECT/NUMBER, or uuid"
 HELP = {
     "dataset": "slug or uuid",
     "dataset_version": "DATASET@NUMBER, such as inbox@3, or uuid",
-    "snapshot": "DATASET@NUMBER or uuid",
     "item": ITEM,
     "items": ITEM,
     "slice": "name or uuid",
@@ -39,9 +38,9 @@ HELP = {
     "shadow": ENDPOINT,
     "arm": "stable, canary, or shadow",
     "kpi": "name or uuid",
-    "rule": "name or uuid",
+    "function": "name or uuid",
     "channel": "name or uuid",
-    "changes": "the active rule that it replaces, by name or uuid",
+    "changes": "the active labeling function that it replaces, by name or uuid",
     "alert": "uuid, or how it begins",
     "silence": "uuid, or how it begins",
     "label": LABEL,
@@ -184,11 +183,12 @@ def label(session: Session, name: str, known: Row) -> Row:
     return {"uuid": classes.called(classes.newest(session, known["dataset"]), name)}
 
 
-def rule(session: Session, name: str, known: Row) -> Row:
-    """The active version of a rule of a dataset, by name or uuid."""
+def function(session: Session, name: str, known: Row) -> Row:
+    """The active version of a labeling function of a dataset, by name or uuid."""
     rows = session.api.get(f"/labeling/datasets/{dataset_of(known)}/functions/")
     return only(
-        (row for row in rows if name in (row["name"], row["uuid"], row["rule"])), f"active rule {name}"
+        (row for row in rows if name in (row["name"], row["uuid"], row["function"])),
+        f"active labeling function {name}",
     )
 
 
@@ -394,7 +394,6 @@ def project_of(session: Session, name: str, known: Row) -> Row:
 REFERENCES: dict[str, Callable[[Session, str, Row], Row]] = {
     "dataset": dataset,
     "dataset_version": dataset_version,
-    "snapshot": dataset_version,
     "item": item,
     "items": item,
     "slice": slice_,
@@ -403,8 +402,8 @@ REFERENCES: dict[str, Callable[[Session, str, Row], Row]] = {
     "people": person,
     "label": label,
     "classes": label,
-    "rule": rule,
-    "changes": rule,
+    "function": function,
+    "changes": function,
     "run": run,
     "sweep": sweep,
     "version": version,

@@ -25,7 +25,7 @@ NOUNS = {
     "data-issues": "Possible data problems found by scans",
     "schema": "Labels and guideline of a dataset",
     "queues": "Labeling queues: open, change, pause, close",
-    "rules": "Labeling functions: try, publish, apply",
+    "functions": "Labeling functions: try, publish, apply",
     "annotations": "Annotations: export for another labeling tool",
     "proposals": "Proposed changes of a guideline",
     "comments": "Comments on items of a queue",

@@ -222,26 +222,26 @@ VERBS = (
         help="Change the order, due date, or annotators; what isn't given stays, none clears it.",
     ),
     Verb(
-        "rules list",
+        "functions list",
         "GET /labeling/datasets/{dataset}/functions/",
-        text="No active rules.",
-        help="List the active rules, oldest first.",
+        text="No active labeling functions.",
+        help="List the active labeling functions, oldest first.",
     ),
     Verb(
-        "rules apply",
+        "functions apply",
         "POST /labeling/datasets/{dataset}/functions/apply/",
         text="{done} items read. {message}",
-        help="Apply the active rules to the items they haven't read yet.",
+        help="Apply the active labeling functions to the items they haven't read yet.",
     ),
     Verb(
-        "rules retire",
-        "POST /labeling/functions/{rule}/retire/",
+        "functions retire",
+        "POST /labeling/functions/{function}/retire/",
         within="dataset",
         text="{name} is retired.",
-        help="Retire a rule; its pre-labels stay.",
+        help="Retire a labeling function; its pre-labels stay.",
     ),
     Verb(
-        "rules try",
+        "functions try",
         "POST /labeling/datasets/{dataset}/functions/preview/",
         joins="pattern",
         flags="pattern=word",
@@ -249,17 +249,17 @@ VERBS = (
         help="Show what words or an expression match in a sample, and their precision; nothing is saved.",
     ),
     Verb(
-        "rules publish",
+        "functions publish",
         "POST /labeling/datasets/{dataset}/functions/",
         text=(
-            "{name} version {version} is active and pre-labels {label.called}.\nApply it: lifecycle rules"
+            "{name} version {version} is active and pre-labels {label.called}.\nApply it: lifecycle functions"
             " apply {dataset.slug}"
         ),
         arguments="name",
         joins="pattern",
         flags="pattern=word",
         optional="kind",
-        help="Publish a rule, or with --changes its next version.",
+        help="Publish a labeling function, or with --changes its next version.",
     ),
     Verb(
         "proposals list",

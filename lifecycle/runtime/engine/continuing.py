@@ -19,7 +19,7 @@ from lifecycle.runtime.engine.spec import TrainSpec
 from lifecycle.runtime.engine.task_types.answerer import Answerer, Trained
 from lifecycle.runtime.engine.task_types.by_key.learners import learner_of
 from lifecycle.runtime.engine.task_types.learner import Learner
-from lifecycle.runtime.statistics import metrics
+from lifecycle.runtime.statistics import bootstrap, comparisons, metrics
 from lifecycle.runtime.task_types.by_key.measures import metrics_of
 from lifecycle.runtime.task_types.by_key.types import type_of
 from lifecycle.runtime.task_types.measures import Metric
@@ -75,10 +75,10 @@ def forgetting(run: Trained, answerer: Answerer[Any, Any, Any]) -> dict[str, Any
     both know no class.
 
     {"rows", "labels": how many of the rows' classes both know, "by": the leading score, "metrics",
-    "per_class"}: a paired bootstrap as `metrics.paired_rows`, baseline the base, with the verdicts of
-    `metrics.judged`, those of scores and of classes on their own. Of one class a text, the artifact may give
-    any class that it knows, a new one too; where a text may have several, and where parts are marked, no one
-    decided about new classes in these rows, so both are asked about the others.
+    "per_class"}: a paired bootstrap as `comparisons.paired_rows`, baseline the base, with the verdicts of
+    `comparisons.judged`, those of scores and of classes on their own. Of one class a text, the artifact may
+    give any class that it knows, a new one too; where a text may have several, and where parts are marked, no
+    one decided about new classes in these rows, so both are asked about the others.
     """
     spec, folder = run.spec, run.folder
     if not (folder / EARLIER).exists():
@@ -93,19 +93,21 @@ def forgetting(run: Trained, answerer: Answerer[Any, Any, Any]) -> dict[str, Any
     counted = metrics.point_estimates(one)
     compared = [name for name in dict.fromkeys((by.listed.name, *by.beside)) if name in counted]
     options: dict[str, Any] = {"seed": spec.seed, "clusters": rows.codes}
-    found = metrics.paired_rows(
-        one, two, compared, labels=labels, count=metrics.RESAMPLES, lower=by.lower, **options
+    found = comparisons.paired_rows(
+        one, two, compared, labels=labels, count=bootstrap.RESAMPLES, lower=by.lower, **options
     )
     classes = found.pop("per_class", {})
-    options |= {"count": metrics.SWAPS}
+    options |= {"count": comparisons.SWAPS}
     return {
         "rows": len(rows),
         "labels": len(shared),
         "by": by.listed.name,
         "per_class": (
-            metrics.judged(classes, metrics.swapped_per_class(one, two, labels, **options)) if classes else {}
+            comparisons.judged(classes, comparisons.swapped_per_class(one, two, labels, **options))
+            if classes
+            else {}
         ),
-        "metrics": metrics.judged(found, metrics.swapped(one, two, compared, **options)),
+        "metrics": comparisons.judged(found, comparisons.swapped(one, two, compared, **options)),
     }
 
 

@@ -19,7 +19,7 @@ from lifecycle.runtime.engine.task_types.answerer import Answerer, Sides
 from lifecycle.runtime.engine.task_types.by_key.answerers import answerer_of
 from lifecycle.runtime.engine.task_types.by_key.learners import learner_of
 from lifecycle.runtime.engine.verbs import quiet
-from lifecycle.runtime.statistics import clustered, metrics
+from lifecycle.runtime.statistics import bootstrap, clustered, comparisons
 from lifecycle.runtime.statistics.metrics import Countable, Ints
 from lifecycle.runtime.task_types.by_key.measures import metrics_of
 from lifecycle.runtime.task_types.rows import Rows, parts, some
@@ -97,7 +97,7 @@ def drawn(rows: Rows, count: int, seed: int) -> Rows:
 def probed(
     subject: Subject, rows: Rows, spec: RobustnessSpec, progress: Callable[[int], None], path: Path
 ) -> dict[str, Any]:
-    """{"clean": scores, "probes": {name: scores and what changed}}, with the verdicts of `metrics.judged`
+    """{"clean": scores, "probes": {name: scores and what changed}}, with the verdicts of `comparisons.judged`
     over all probes; the flips are written to the path. Raises Stopped.
     """
     clean = answered(subject, rows, progress)
@@ -114,7 +114,7 @@ def probed(
     write_flips(path, flips)
     for name in subject.answerer.probed:
         changes = {probe: each["change"][name] for probe, each in found.items()}
-        judged = metrics.judged(changes, {probe: each["p"] for probe, each in changes.items()})
+        judged = comparisons.judged(changes, {probe: each["p"] for probe, each in changes.items()})
         for probe, each in judged.items():
             found[probe]["change"][name] = each
     return {
@@ -151,7 +151,7 @@ def scored(subject: Subject, rows: Countable, spec: RobustnessSpec, clusters: In
     """The scores that are shown with their bootstrap intervals; scores that these rows can't give are left
     out.
     """
-    summary = metrics.summary(rows, count=spec.bootstrap, seed=spec.seed, clusters=clusters)
+    summary = bootstrap.summary(rows, count=spec.bootstrap, seed=spec.seed, clusters=clusters)
     names = [name for name in subject.answerer.probed if name in summary]
     return {name: summary[name] for name in names} | {
         "intervals": {name: summary["intervals"][name] for name in names if name in summary["intervals"]}
@@ -170,9 +170,9 @@ def compared(subject: Subject, sides: Sides, spec: RobustnessSpec, clusters: Int
         "count": spec.bootstrap,
         "seed": spec.seed,
         "clusters": clusters,
-        "swaps": metrics.SWAPS,
+        "swaps": comparisons.SWAPS,
     }
-    paired = metrics.paired_rows(
+    paired = comparisons.paired_rows(
         sides.before,
         sides.after,
         subject.answerer.probed,

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lifecycle.runtime.statistics import operating
 from lifecycle.runtime.statistics.calibration import THRESHOLD_ROWS
 from lifecycle.runtime.statistics.intervals import wilson
-from lifecycle.runtime.statistics.operating import Outcome
+from lifecycle.runtime.statistics.operating import choices, outcomes
+from lifecycle.runtime.statistics.operating.outcomes import Outcome
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -38,7 +38,7 @@ class Deciding:
     probability; None before it is chosen, and where fewer than THRESHOLD_ROWS validation rows have the class,
     so that the likeliest class is predicted. hits: validation rows of the class that are predicted so;
     called: all rows predicted so; positives: all rows of the class. promised: other rows reach the target
-    too, as `operating.promised`; false in runs of earlier releases.
+    too, as `choices.promised`; false in runs of earlier releases.
     """
 
     label: str
@@ -104,7 +104,7 @@ def choose(
     """`wanted` with a threshold chosen on these rows, and its result there. probabilities: (N, C),
     calibrated; truth: (N,); clusters: number of each row's cluster (N,), None where rows are independent.
 
-    Chosen as by `operating.choose_for`, among thresholds that promise the target if there are any: for recall
+    Chosen as by `choices.choose_for`, among thresholds that promise the target if there are any: for recall
     the most precise; for precision the lowest one, or the most precise where none reaches it.
     """
     index = list(labels).index(wanted.label)
@@ -119,10 +119,8 @@ def choose(
             called=int(called.sum()),
             positives=positives,
         )
-    threshold, _, promised = operating.choose_one(
-        wanted.by, wanted.target, scores, positive, clusters=clusters
-    )
-    found = operating.outcome(scores, positive, threshold, threshold)
+    threshold, _, promised = choices.choose_one(wanted.by, wanted.target, scores, positive, clusters=clusters)
+    found = outcomes.outcome(scores, positive, threshold, threshold)
     called = found.hit + found.false
     return replace(
         wanted, threshold=threshold, hits=found.hit, called=called, positives=positives, promised=promised
@@ -136,7 +134,7 @@ def with_measured(
     "high"} with its 95 % Wilson interval, None without rows for it. decided, truth: (N,); index: of the
     class; clusters: as for `choose`.
     """
-    found = operating.outcome_of(truth == index, decided == index, clusters=clusters)
+    found = outcomes.outcome_of(truth == index, decided == index, clusters=clusters)
     return to_json(deciding) | {"measured": {name: _share(found, name) for name in ("precision", "recall")}}
 
 

@@ -20,7 +20,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from lifecycle.runtime.statistics import clustered, metrics
+from lifecycle.runtime.statistics import bootstrap, clustered, macro_means, metrics
 from lifecycle.runtime.statistics.intervals import Interval, difference, wilson
 from lifecycle.runtime.statistics.significance import holm
 from lifecycle.runtime.statistics.verdicts import Verdict, verdict
@@ -104,7 +104,7 @@ class MacroF1:
 
 def macro_f1_of(truth: Ints, predicted: Ints, classes: int, seed: int = 1, effective: int = 0) -> Interval:
     """Macro-F1 over the labels that occur in truth or predictions, and its 95 % interval as in
-    `metrics.bootstrap`. effective: effective number of independent rows; by default all.
+    `bootstrap.bootstrap`. effective: effective number of independent rows; by default all.
     """
     cells, counts = np.unique(truth * classes + predicted, return_counts=True)
     none = np.zeros(len(cells))
@@ -112,22 +112,22 @@ def macro_f1_of(truth: Ints, predicted: Ints, classes: int, seed: int = 1, effec
     whole, random, block = (
         counts[None].astype(np.float64),
         np.random.default_rng(seed),
-        max(1, metrics.BLOCK_CELLS // len(cells)),
+        max(1, bootstrap.BLOCK_CELLS // len(cells)),
     )
     value = float(metrics.aggregate(rows, whole)["macro_f1"][0])
     every = int(counts.sum())
     size = every / (effective or every)
-    few, drawn = metrics.Few.of({"macro_f1": value}, rows.by_class(whole), seed, size), []
+    few, drawn = macro_means.Few.of({"macro_f1": value}, rows.by_class(whole), seed, size), []
     for many in (min(block, RESAMPLES - start) for start in range(0, RESAMPLES, block)):
         weights = size * random.multinomial(effective or every, counts / every, size=many).astype(np.float64)
         drawn.append(
             (few.macros(rows.by_class(weights)) if few else metrics.aggregate(rows, weights))["macro_f1"]
         )
     around = few.around["macro_f1"] if few else value
-    low, high = metrics.bounded(
-        value, np.concatenate(drawn), metrics.Together.of(effective or every, None), around
+    low, high = bootstrap.bounded(
+        value, np.concatenate(drawn), bootstrap.Together.of(effective or every, None), around
     )
-    least, most = metrics.by_label({"macro_f1": value}, rows.by_class(whole), size)["macro_f1"]
+    least, most = macro_means.by_label({"macro_f1": value}, rows.by_class(whole), size)["macro_f1"]
     return Interval(value, min(low, least), max(high, most))
 
 
@@ -188,7 +188,7 @@ class Sums:
 def _value(
     above: float, below: float, rows: int, drawn: tuple[Floats, ...] | None, found: clustered.Sums | None
 ) -> Interval:
-    """A ratio with its interval. found: sums of the rows' clusters, for the interval of `metrics.bounded`;
+    """A ratio with its interval. found: sums of the rows' clusters, for the interval of `bootstrap.bounded`;
     None for independent rows.
     """
     value = min(1.0, max(0.0, float(above / below)))  # sums of floats may end a hair beyond
@@ -196,7 +196,7 @@ def _value(
     if samples is not None and found:
         return Interval(
             value,
-            *metrics.bounded(value, samples, metrics.Together(rows, found.clusters, found.equal), value),
+            *bootstrap.bounded(value, samples, bootstrap.Together(rows, found.clusters, found.equal), value),
         )
     if samples is None or math.isclose(value, 0.0, abs_tol=1e-12) or math.isclose(value, 1.0):
         return Interval(value, *wilson(value * rows, rows))

@@ -14,7 +14,7 @@ import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
-from lifecycle.runtime.statistics import metrics
+from lifecycle.runtime.statistics import bootstrap, comparisons, metrics
 from lifecycle.runtime.statistics.metrics import Countable, Floats
 from lifecycle.runtime.task_types.measures import Metrics
 from lifecycle.runtime.task_types.rows import Rows, Vectors
@@ -77,7 +77,7 @@ class Measured(NamedTuple):
 
 def measure(scored: Countable, rows: Rows, *, by: Metrics, count: int, seed: int) -> Measured:
     """Score a baseline's predictions on these rows. by: the task's metrics."""
-    every = metrics.summary(scored, count=count, seed=seed, clusters=rows.codes)
+    every = bootstrap.summary(scored, count=count, seed=seed, clusters=rows.codes)
     known = [name for name in by.beside if name in every]
     intervals = {name: every["intervals"][name] for name in known if name in every["intervals"]}
     return Measured(
@@ -88,7 +88,7 @@ def measure(scored: Countable, rows: Rows, *, by: Metrics, count: int, seed: int
 
 def drawn(scored: Countable, rows: Rows, by: Metrics, count: int, seed: int) -> Floats:
     """The main score on each resample (count,)."""
-    return metrics.drawn(scored, by.leading.name, count=count, seed=seed, clusters=rows.codes).round(DIGITS)
+    return bootstrap.drawn(scored, by.leading.name, count=count, seed=seed, clusters=rows.codes).round(DIGITS)
 
 
 def report_sections(
@@ -96,13 +96,13 @@ def report_sections(
 ) -> dict[str, Any]:
     """The report's sections on baselines. own: the run's predictions on the same rows. {"baselines": scores,
     "baselines_drawn", "against": for each baseline the paired difference of the main score, as in
-    `metrics.paired_rows`, with the run as the candidate}.
+    `comparisons.paired_rows`, with the run as the candidate}.
     """
     name, lower = by.leading.name, by.leading.lower_is_better
     value, ours = metrics.point_estimates(own)[name], drawn(own, rows, by, count, seed)
     against = {
         baseline: {
-            name: metrics.apart(
+            name: comparisons.apart(
                 (each.scores[name], np.array(each.drawn, dtype=np.float64)),
                 (value, ours),
                 rows.codes,

@@ -10,9 +10,11 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar, cast
 
 import numpy as np
 
-from lifecycle.runtime.statistics import calibration, clustered, metrics
+from lifecycle.runtime.statistics import bootstrap, calibration, clustered, comparisons
+from lifecycle.runtime.statistics.bootstrap import RESAMPLES, Together
 from lifecycle.runtime.statistics.clustered import Ints
-from lifecycle.runtime.statistics.metrics import RESAMPLES, Countable, Done, Floats, Together, no_op
+from lifecycle.runtime.statistics.comparisons import Done, no_op
+from lifecycle.runtime.statistics.metrics import Countable, Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +191,7 @@ class Measures(ABC, Generic[P]):
             "task": self.task,
             "rows": len(scored),
             "clusters": Together.of(len(scored), rows.clusters).clusters,
-            **metrics.summary(scored, count=count, seed=seed, clusters=rows.clusters),
+            **bootstrap.summary(scored, count=count, seed=seed, clusters=rows.clusters),
             **self.parts(rows, scored, bins),
         }
 
@@ -217,7 +219,7 @@ class Measures(ABC, Generic[P]):
             self.score(self.under(self.some(two, second), one.labels)),
         )
         clusters = shared_clusters(one.clusters, two.clusters, first, second)
-        found = metrics.paired_rows(
+        found = comparisons.paired_rows(
             before,
             after,
             self.compared(before, after),
@@ -227,7 +229,7 @@ class Measures(ABC, Generic[P]):
             lower=self.metrics.lower,
             clusters=clusters,
             progress=progress,
-            swaps=metrics.SWAPS,
+            swaps=comparisons.SWAPS,
         )
         together = Together.of(len(first), clusters)
         return {

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from lifecycle.runtime.statistics.clustered import Ints
-from lifecycle.runtime.statistics.operating import Scores
+from lifecycle.runtime.statistics.operating.curves import Scores
 from lifecycle.runtime.task_types.grouped import Grouped
 from lifecycle.runtime.task_types.measures import P
 

@@ -24,7 +24,7 @@ from monitoring.drift.rules import Monitor
 from registry.catalog.models import Endpoint
 from registry.endpoints import steering
 from registry.endpoints.models import Deployment
-from registry.endpoints.queries import problem_for
+from registry.endpoints.queries.reports import problem_for
 from registry.ground.access.models import Project
 
 log = logging.getLogger(__name__)

@@ -16,7 +16,7 @@ from monitoring.drift.actions.measure import measure
 from monitoring.drift.actions.texts import check_texts
 from monitoring.drift.rules import Span, running_span
 from registry.catalog.models import Endpoint, ModelVersion
-from registry.endpoints.queries import live_deployment
+from registry.endpoints.queries.deployments import live_deployment
 from registry.ground.access import policy
 from registry.ground.access.models import User
 from registry.ground.ledger.actions import record

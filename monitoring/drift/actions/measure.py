@@ -12,18 +12,19 @@ from django.db import transaction
 
 from lifecycle.ground.notices.outbox import append
 from lifecycle.runtime.refusals import Refusal
-from monitoring.drift import judging, measuring, queries
+from monitoring.drift import judging, queries
 from monitoring.drift.actions.baseline import UNREADABLE, baseline
 from monitoring.drift.cbpe import Estimate
 from monitoring.drift.judging import JudgedMonitor
-from monitoring.drift.measuring import Measured, Reference
+from monitoring.drift.measuring import accuracy, bins, shifts
+from monitoring.drift.measuring.measured import Measured, Reference
 from monitoring.drift.models import Baseline, DriftReport, Episode, Measurement
 from monitoring.drift.rules import FAR, OUTSIDE_MOST, Monitor, Span, State
 from monitoring.drift.senders import Senders
 from monitoring.traffic import queries as traffic
 from monitoring.traffic.counts import Counts
 from registry.catalog.models import Endpoint, ModelVersion
-from registry.endpoints.queries import live_deployment
+from registry.endpoints.queries.deployments import live_deployment
 from registry.ground.ledger.actions import record
 from registry.ground.ledger.verbs import Verb
 
@@ -104,11 +105,11 @@ def read(
     are unknown.
     """
     reference = Reference(base.rows, base.histograms, base.calibration)
-    found = [measuring.measure(monitor, reference, counts, senders) for monitor in measuring.FIELD]
-    realised = measuring.realised(counts)
+    found = [shifts.measure(monitor, reference, counts, senders) for monitor in bins.FIELD]
+    realised = accuracy.realised(counts)
     outside = queries.outside_share(endpoint, version, span.end) or 0.0
-    expected = None if outside > OUTSIDE_MOST else measuring.expected_accuracy(reference, counts, senders)
-    found.append(measuring.measure_fall(reference, counts, senders, outside))
+    expected = None if outside > OUTSIDE_MOST else accuracy.expected_accuracy(reference, counts, senders)
+    found.append(accuracy.measure_fall(reference, counts, senders, outside))
     return Reading(found, estimate(reference, endpoint, version, span, expected, counts), realised)
 
 
@@ -125,7 +126,7 @@ def estimate(
     """
     if expected is None or not reference.calibration["spread"]:
         return None
-    f1 = measuring.expected_f1(reference, queries.scores_of(endpoint, version, span, counts.answers))
+    f1 = accuracy.expected_f1(reference, queries.scores_of(endpoint, version, span, counts.answers))
     return {
         "accuracy": asdict(expected),
         "macro_f1": asdict(f1) if f1 else None,

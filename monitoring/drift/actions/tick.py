@@ -31,7 +31,7 @@ from monitoring.traffic.counts import Counts, merge
 from monitoring.traffic.rules import SHADOW
 from registry.catalog.models import Endpoint, ModelVersion
 from registry.endpoints.models import Deployment
-from registry.endpoints.queries import live_deployment
+from registry.endpoints.queries.deployments import live_deployment
 
 log = logging.getLogger(__name__)
 

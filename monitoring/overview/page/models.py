@@ -17,8 +17,8 @@ from monitoring.overview.rules import Health
 from monitoring.traffic import histogram
 from monitoring.traffic.senders import SenderShare, asked_by
 from registry.catalog.models import Endpoint
-from registry.endpoints import queries as served
 from registry.endpoints.models import Deployment
+from registry.endpoints.queries import rollback
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def models(
 ) -> list[DashboardEndpoint]:
     """One line an endpoint, those that need attention first."""
     live, rollouts, drift = queries.live(found), queries.open_rollouts(found), standing(found)
-    month, emptied = queries.last_month(found, now), set(served.emptied().values_list("pk", flat=True))
+    month, emptied = queries.last_month(found, now), set(rollback.emptied().values_list("pk", flat=True))
     budgets: dict[int, list[float]] = {}
     for each in queries.objectives(found):
         if (budget := alerts.budget(each)) and budget.left is not None:

@@ -21,10 +21,11 @@ from datasets_app.queues.models import Queue
 from lifecycle.ground.notices import actions as notices
 from lifecycle.runtime.refusals import Refused
 from lifecycle.ui.numbers import count
-from monitoring.retraining import queries, rules
+from monitoring.retraining import rules
 from monitoring.retraining.actions.moves import change, wait
 from monitoring.retraining.models import Pick, Proposal
-from monitoring.retraining.queries import Texts
+from monitoring.retraining.queries import texts as text_queries
+from monitoring.retraining.queries.texts import Texts
 from monitoring.retraining.rules import State
 from monitoring.retraining.rules.picks import SAMPLE, SPLIT_OF, UNSURE, WRONG, Choice
 from monitoring.traffic.models import Prediction
@@ -106,7 +107,7 @@ def texts_ahead(proposal: Proposal) -> Texts | None:
         and proposal.collected_at is None
         and proposal.upload_id is None
     )
-    return queries.window_texts(proposal) if waits and collector_of(proposal) else None
+    return text_queries.window_texts(proposal) if waits and collector_of(proposal) else None
 
 
 def collect(proposal: Proposal, texts: Texts | None, now: datetime) -> None:

@@ -14,9 +14,10 @@ from django.utils import timezone
 
 from lifecycle.ground.notices import outbox
 from lifecycle.runtime.refusals import Conflict, Refused
-from monitoring.retraining import queries, rules
+from monitoring.retraining import rules
 from monitoring.retraining.actions.moves import note, notify_leads
 from monitoring.retraining.models import Proposal, Trigger
+from monitoring.retraining.queries import facts, triggers
 from monitoring.retraining.rules import Policy, Reason, Verdict
 from registry.catalog.models import Alias, Endpoint
 from registry.ground.access import policy
@@ -42,7 +43,7 @@ def consider(trigger_id: UUID, now: datetime | None = None) -> Proposal | None:
     if not claimed:
         return None
     verdict = rules.consider(
-        queries.gather(trigger.endpoint, now, trigger.window_days), queries.policy_of(trigger), now
+        facts.gather(trigger.endpoint, now, trigger.window_days), triggers.policy_of(trigger), now
     )
     Trigger.objects.filter(pk=trigger.pk).update(verdict=verdict.as_json() | {"at": now.isoformat()})
     if not verdict.yes:
@@ -82,7 +83,7 @@ def propose(
 def weigh(endpoint: Endpoint, values: dict[str, int], now: datetime) -> Verdict:
     """What supports and against a person's own proposal at this moment."""
     asked = Policy(None, 0.0, values["cooldown_days"], values["min_labels"], values["budget"])
-    return rules.weigh(queries.gather(endpoint, now, values["window_days"]), asked, now)
+    return rules.weigh(facts.gather(endpoint, now, values["window_days"]), asked, now)
 
 
 def sentence(reason: Reason) -> str:
@@ -121,7 +122,7 @@ def make(
     way already.
     """
     project = Project.objects.select_for_update(of=("self",), no_key=True).get(pk=endpoint.model.project_id)
-    alias, live = Alias.objects.get(endpoint=endpoint), queries.live_version(endpoint)
+    alias, live = Alias.objects.get(endpoint=endpoint), facts.live_version(endpoint)
     if live is None or alias.version_id != live.pk:
         raise Conflict("Another version just went live.", next_step="Reload the page, then propose again.")
     last = (
@@ -144,7 +145,7 @@ def make(
                 dataset=live.run.snapshot.dataset,
                 window_start=now - timedelta(days=numbers["window_days"]),
                 window_end=now,
-                labels_new=queries.labels_since(live.run.snapshot.dataset, live.run.snapshot.created_at),
+                labels_new=facts.labels_since(live.run.snapshot.dataset, live.run.snapshot.created_at),
                 labels_at=now,
                 **values,
             )

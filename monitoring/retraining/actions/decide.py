@@ -12,11 +12,12 @@ from django.utils import timezone
 from lifecycle.modeling.training import actions as training
 from lifecycle.runtime.refusals import Conflict, Refused
 from lifecycle.runtime.rules import check_reason
-from monitoring.retraining import queries, rules
+from monitoring.retraining import rules
 from monitoring.retraining.actions.collect import asked_for, waits_for_collector
 from monitoring.retraining.actions.moves import change, end, lock, move, note
 from monitoring.retraining.actions.training import restart
 from monitoring.retraining.models import Proposal
+from monitoring.retraining.queries import people, proposals
 from monitoring.retraining.rules import Outcome, State
 from registry.catalog import queries as catalog
 from registry.catalog.models import Alias
@@ -40,7 +41,7 @@ def approve(
     """
     now, proposal = now or timezone.now(), lock(proposal_id)
     policy.require(actor, "retraining.decide", proposal)
-    if not queries.may_approve(actor, proposal):
+    if not people.may_approve(actor, proposal):
         raise PermissionDenied(rules.OWN)
     check_open(proposal)
     check_current(proposal, seen)
@@ -102,12 +103,12 @@ def withdraw(*, proposal_id: UUID, actor: User, reason: str, now: datetime | Non
     now = now or timezone.now()
     proposal = lock(proposal_id)
     policy.require(actor, "retraining.propose", proposal)
-    if not queries.may_withdraw(actor, proposal):
+    if not people.may_withdraw(actor, proposal):
         raise PermissionDenied(
             "Only an ML lead can withdraw a proposal, or the person who proposed it while it's open."
         )
     checked = check_reason(reason, "Withdrawing", rules.REASON_MAX)
-    if proposal.run is not None and proposal.run.state in queries.RUN_ACTIVE:
+    if proposal.run is not None and proposal.run.state in proposals.RUN_ACTIVE:
         training.stop(run_id=proposal.run.uuid, actor=actor)
     if proposal.promotion is not None and proposal.promotion.status in OPEN:
         promotions.withdraw(request_id=proposal.promotion.uuid, actor=actor, reason=checked)
@@ -213,7 +214,8 @@ def check_open(proposal: Proposal) -> None:
 def check_current(proposal: Proposal, seen: str) -> None:
     """Raises Conflict unless the person decided on what is so now."""
     rules.check_seen(
-        seen, queries.seen_digest(proposal, Alias.objects.select_for_update().get(endpoint=proposal.endpoint))
+        seen,
+        proposals.seen_digest(proposal, Alias.objects.select_for_update().get(endpoint=proposal.endpoint)),
     )
 
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 
 from datasets_app.queues.models import Queue, Slot
-from monitoring.retraining import queries
 from monitoring.retraining.actions.moves import change, move, wait
 from monitoring.retraining.models import Proposal
+from monitoring.retraining.queries import facts
 from monitoring.retraining.rules import State
 
 
 def count_labels(proposal: Proposal, now: datetime) -> int:
     """How many labels were decided since the live version's snapshot; noted where that has changed."""
-    found = queries.labels_since(proposal.dataset, proposal.live.run.snapshot.created_at)
+    found = facts.labels_since(proposal.dataset, proposal.live.run.snapshot.created_at)
     if found != proposal.labels_new:
         change(proposal, labels_new=found, labels_at=now)
     return found

@@ -17,8 +17,9 @@ from lifecycle.ground.notices import actions as notices
 from lifecycle.ground.notices import outbox
 from lifecycle.runtime.refusals import Conflict
 from lifecycle.runtime.rules import check_move
-from monitoring.retraining import queries, rules
+from monitoring.retraining import rules
 from monitoring.retraining.models import Proposal
+from monitoring.retraining.queries import proposals
 from monitoring.retraining.rules import Outcome, State
 from registry.ground.access import policy
 from registry.ground.access.models import User
@@ -31,7 +32,7 @@ BLOCKED_MAX, FAILURE_MAX, STEP_MAX = 500, 1_000, 500
 
 def lock(proposal_id: UUID) -> Proposal:
     """The proposal with everything it names, its row locked until the caller's transaction ends."""
-    return queries.singly().select_for_update(of=("self",), no_key=True).get(uuid=proposal_id)
+    return proposals.singly().select_for_update(of=("self",), no_key=True).get(uuid=proposal_id)
 
 
 def change(proposal: Proposal, **fields: Any) -> None:
@@ -50,7 +51,7 @@ def move(proposal: Proposal, state: State, **fields: Any) -> None:
         with transaction.atomic():
             change(proposal, state=state, **fields)
     except IntegrityError as error:
-        other = queries.busy(proposal.endpoint)
+        other = proposals.busy(proposal.endpoint)
         raise Conflict(
             f"{other} of {proposal.endpoint} is in progress. Only one can run at a time.",
             next_step="Decide that proposal first.",

@@ -7,11 +7,12 @@ from typing import Any
 
 from django.utils import timezone
 
-from monitoring.retraining import queries
 from monitoring.retraining.actions.moves import Stuck, change, done, ended, move, notify_leads, wait
 from monitoring.retraining.models import Proposal
+from monitoring.retraining.queries import people
 from monitoring.retraining.rules import Outcome, State
-from monitoring.rollouts.queries import last_rollout, present_traffic
+from monitoring.rollouts.queries.evidence import present_traffic
+from monitoring.rollouts.queries.rollouts import last_rollout
 from monitoring.rollouts.rules import forecast
 from registry.catalog import actions as catalog
 from registry.catalog import queries as versions
@@ -79,7 +80,7 @@ def requester(proposal: Proposal, actor: User) -> User:
     for the steps.
     """
     who = proposal.overridden_by or proposal.decided_by
-    return who if who and who.is_active and queries.may_request(who, proposal) else actor
+    return who if who and who.is_active and people.may_request(who, proposal) else actor
 
 
 def note_of(proposal: Proposal) -> str:

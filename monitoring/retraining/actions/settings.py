@@ -8,8 +8,9 @@ from uuid import UUID
 from django.db import transaction
 
 from lifecycle.runtime.refusals import Conflict
-from monitoring.retraining import queries, rules
+from monitoring.retraining import rules
 from monitoring.retraining.models import Trigger
+from monitoring.retraining.queries import triggers
 from registry.catalog.models import Endpoint
 from registry.ground.access import policy
 from registry.ground.access.models import User
@@ -40,7 +41,7 @@ def set_trigger(
         .get(uuid=endpoint_id)
     )
     policy.require(actor, "retraining.manage", endpoint)
-    if seen is not None and seen != queries.settings_seen(endpoint):
+    if seen is not None and seen != triggers.settings_seen(endpoint):
         raise Conflict(
             "Someone else changed these settings while you had them open.",
             next_step="Reload the page and save again.",

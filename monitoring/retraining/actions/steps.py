@@ -19,7 +19,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from lifecycle.runtime.refusals import Conflict, NotReady, Refusal
-from monitoring.retraining import queries, rules
+from monitoring.retraining import rules
 from monitoring.retraining.actions.collect import collect, settle, texts_ahead
 from monitoring.retraining.actions.labels import count_labels, pass_gate
 from monitoring.retraining.actions.moves import Stuck, acting_for, done, fail, lock, wait
@@ -34,7 +34,8 @@ from monitoring.retraining.actions.training import (
     train,
 )
 from monitoring.retraining.models import Proposal
-from monitoring.retraining.queries import Texts
+from monitoring.retraining.queries import facts, proposals
+from monitoring.retraining.queries.texts import Texts
 from monitoring.retraining.rules import Outcome, State, Step
 from registry.catalog import queries as versions
 from registry.catalog.models import Alias
@@ -55,7 +56,7 @@ class Ahead(NamedTuple):
 def advance(proposal_id: UUID, now: datetime | None = None) -> Proposal:
     """Take every step that can be taken now. Safe at any time and twice."""
     now = now or timezone.now()
-    proposal = queries.singly().get(uuid=proposal_id)
+    proposal = proposals.singly().get(uuid=proposal_id)
     for _ in range(STEPS_MOST):
         before = place(proposal)
         proposal = advance_once(proposal, now)
@@ -125,7 +126,7 @@ def step(proposal: Proposal, ahead: Ahead, now: datetime) -> None:
     if proposal.state == State.REQUESTED:
         follow_promotion(proposal, now)
     elif overtaken(proposal):
-        live = queries.live_version(proposal.endpoint)
+        live = facts.live_version(proposal.endpoint)
         what = f"{live.semver} is live instead" if live else "no version is live anymore"
         stop_run(proposal)
         done(

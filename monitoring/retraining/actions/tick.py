@@ -13,10 +13,12 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
-from monitoring.retraining import queries, rules
+from monitoring.retraining import rules
 from monitoring.retraining.actions.consider import consider
 from monitoring.retraining.actions.moves import fail, lock
 from monitoring.retraining.actions.steps import advance
+from monitoring.retraining.queries import proposals as proposal_queries
+from monitoring.retraining.queries import triggers as trigger_queries
 from monitoring.retraining.rules import State
 
 log = logging.getLogger(__name__)
@@ -27,10 +29,10 @@ def tick(now: datetime | None = None) -> int:
     proposals were looked at.
     """
     now = now or timezone.now()
-    triggers, proposals = queries.due_triggers(now), queries.unended()
+    triggers, proposals = trigger_queries.due_triggers(now), proposal_queries.unended()
     for trigger in triggers:
         safely("retraining_consider", trigger.uuid, consider, now)
-    for uuid in queries.unended():
+    for uuid in proposal_queries.unended():
         if not safely("retraining_advance", uuid, advance, now):
             give_up(uuid, now)
     return len(triggers) + len(proposals)

@@ -19,9 +19,10 @@ from lifecycle.modeling.training import actions as training
 from lifecycle.modeling.training.models import Run
 from lifecycle.modeling.training.suggesting import strategy_settings, threshold_settings
 from lifecycle.runtime.refusals import Refusal, Refused
-from monitoring.retraining import queries, rules
+from monitoring.retraining import rules
 from monitoring.retraining.actions.moves import Stuck, change, done, ended
 from monitoring.retraining.models import Proposal
+from monitoring.retraining.queries import people, proposals
 from monitoring.retraining.rules import Outcome, State, Step
 from registry.catalog import queries as versions
 from registry.ground.access.models import User
@@ -71,7 +72,7 @@ def behind_ahead(proposal: Proposal) -> frozenset[UUID] | None:
         and proposal.snapshot
         and proposal.run is None
     )
-    return queries.people_behind(proposal) if is_next else None
+    return people.people_behind(proposal) if is_next else None
 
 
 def train(proposal: Proposal, actor: User, behind: frozenset[UUID] | None) -> None:
@@ -96,7 +97,7 @@ def train(proposal: Proposal, actor: User, behind: frozenset[UUID] | None) -> No
             behind=behind,
         )
         change(proposal, run=made, blocked_by="")
-    elif run.state in queries.RUN_ENDED:
+    elif run.state in proposals.RUN_ENDED:
         error = run.error or {}
         problem = error.get("message") or f"{run} was stopped."
         raise Stuck(
@@ -140,13 +141,13 @@ def restart(proposal: Proposal, actor: User) -> None:
     from its checkpoint.
     """
     change(proposal, job=None)
-    if proposal.run is not None and proposal.run.state in queries.RUN_ENDED:
+    if proposal.run is not None and proposal.run.state in proposals.RUN_ENDED:
         training.resume(run_id=proposal.run.uuid, actor=actor)
 
 
 def stop_run(proposal: Proposal) -> None:
     """Spare the device a training that no one needs any more."""
-    if proposal.run is None or proposal.acting is None or proposal.run.state not in queries.RUN_ACTIVE:
+    if proposal.run is None or proposal.acting is None or proposal.run.state not in proposals.RUN_ACTIVE:
         return
     try:
         with transaction.atomic():

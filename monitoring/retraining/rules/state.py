@@ -49,7 +49,7 @@ class Step(TextChoices):
 
     QUEUE = "queue", "Queue"
     LABELS = "labels", "Labels"
-    SNAPSHOT = "snapshot", "Snapshot"
+    SNAPSHOT = "dataset_version", "Dataset version"
     RUN = "run", "Run"
     EVALUATION = "evaluation", "Evaluation"
     COMPARISON = "comparison", "Comparison"

@@ -9,9 +9,10 @@ from datetime import datetime
 from django.db import transaction
 from django.utils import timezone
 
-from monitoring.rollouts import queries, rules
+from monitoring.rollouts import rules
 from monitoring.rollouts.actions.moves import lock
 from monitoring.rollouts.models import FirstEvent, Minute, Rollout, Segment
+from monitoring.rollouts.queries import minutes, segments
 
 MINUTES_AT_ONCE = 240  # so that a beat that slept for days catches up in parts, each with a look of its own
 
@@ -25,13 +26,13 @@ def count(rollout: Rollout, now: datetime | None = None) -> bool:
     changed, late ones and late feedback included, so that a tick reads a minute's predictions only once.
     """
     now, left = now or timezone.now(), MINUTES_AT_ONCE
-    for segment in queries.segments(rollout):
+    for segment in segments.segments(rollout):
         segment.rollout = rollout
         if segment.counted_from is None and not warm(
             segment, rollout.rule.warm_up if segment.number == 1 else 0
         ):
             continue
-        due = queries.due_minutes(segment, now)
+        due = minutes.due_minutes(segment, now)
         others = count_minutes(segment, dict(list(due.items())[:left]))
         left -= len(due)
         if others or left < 0:
@@ -43,7 +44,7 @@ def warm(segment: Segment, requests: int) -> bool:
     """Whether the warm-up is over; notes since when. Both arms are counted from the same moment, or the
     comparison would be unfair.
     """
-    found = queries.warm_from(segment, requests)
+    found = minutes.warm_from(segment, requests)
     if found:
         segment.counted_from = found
         segment.save(update_fields=["counted_from"])
@@ -60,14 +61,14 @@ def count_minutes(segment: Segment, due: dict[datetime, str]) -> int:
     """
     if not due:
         return 0
-    bounds = queries.SlowBounds(segment.rollout.endpoint, min(due), max(due))
+    bounds = minutes.SlowBounds(segment.rollout.endpoint, min(due), max(due))
     fixed = dict(
         Minute.objects.filter(segment=segment, start__in=due, slow_ms__isnull=False).values_list(
             "start", "slow_ms"
         )
     )
     slow_ms = {start: fixed.get(start) or bounds.at(start) for start in due}
-    found = {start: rules.tally(queries.requests_of(segment, start), slow_ms[start]) for start in sorted(due)}
+    found = {start: rules.tally(minutes.requests_of(segment, start), slow_ms[start]) for start in sorted(due)}
     with transaction.atomic():
         if not lock(segment.rollout.uuid).is_open:
             return 0  # it ended meanwhile, and its keys are not kept
@@ -90,7 +91,7 @@ def count_minutes(segment: Segment, due: dict[datetime, str]) -> int:
             unique_fields=["segment", "start"],
             update_fields=["stamp", "slow_ms", "groups", *Minute.COLUMNS, *Minute.FIRSTS],
         )
-        return queries.minutes_with(segment, lost, found).update(stamp="") if lost else 0
+        return minutes.minutes_with(segment, lost, found).update(stamp="") if lost else 0
 
 
 def regroup(segment: Segment, found: dict[datetime, rules.Tally]) -> None:
@@ -130,7 +131,7 @@ def events(
     # counted in a minute before these: it stays there
     FirstEvent.objects.bulk_create(firsts.values(), ignore_conflicts=True)
     sums = {start: Minute.firsts_of(tally.alone) for start, tally in found.items()}
-    for start, arm, metric, keys in queries.first_events(segment, found):
+    for start, arm, metric, keys in minutes.first_events(segment, found):
         sums[start][f"{arm}_first_{metric}"] += keys
     return sums, {
         metric

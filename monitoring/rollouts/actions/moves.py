@@ -13,12 +13,13 @@ from uuid import UUID
 
 from lifecycle.runtime.refusals import Conflict
 from lifecycle.runtime.rules import check_move
-from monitoring.rollouts import queries, rules
+from monitoring.rollouts import rules
 from monitoring.rollouts.actions import notices
 from monitoring.rollouts.models import FirstEvent, Rollout, Segment
+from monitoring.rollouts.queries import rollouts, segments
 from monitoring.rollouts.rules import State
-from registry.endpoints import queries as endpoints
 from registry.endpoints.models import Deployment
+from registry.endpoints.queries import deployments
 from registry.endpoints.rules import ALL
 from registry.ground.access.models import User
 from registry.ground.ledger.actions import record
@@ -32,10 +33,10 @@ def lock(rollout_id: UUID) -> Rollout:
     the one that it was started by, whatever its row says by now. Raises Conflict for one that no one started,
     or started for another version, endpoint or approval.
     """
-    rollout = queries.with_all(Rollout.objects.select_for_update(of=("self",), no_key=True)).get(
+    rollout = rollouts.with_all(Rollout.objects.select_for_update(of=("self",), no_key=True)).get(
         uuid=rollout_id
     )
-    begun = queries.beginning(rollout)
+    begun = rollouts.beginning(rollout)
     if begun is None:
         raise Conflict(
             "The audit log doesn't name who started this rollout.", next_step="Roll the endpoint back."
@@ -90,7 +91,7 @@ def begin_segment(rollout: Rollout, deployment: Deployment, at: datetime) -> Seg
     """Evidence is counted again under a new share; what was counted before multiplies."""
     return Segment.objects.create(
         rollout=rollout,
-        number=queries.next_number(rollout),
+        number=segments.next_number(rollout),
         deployment=deployment,
         share=deployment.share,
         started_at=at,
@@ -104,12 +105,12 @@ def follow(rollout: Rollout, now: datetime) -> Segment | None:
     A share that was changed, here or elsewhere, becomes the rollout's; a canary that a server's guard or a
     person ended ends the rollout, with that reason.
     """
-    segment = queries.present(rollout)
+    segment = segments.present(rollout)
     while (deployment := segment.deployment).ended_at is not None:
         at = min(now, deployment.ended_at)
         segment.ended_at = at
         segment.save(update_fields=["ended_at"])
-        after = queries.successor(deployment)
+        after = segments.successor(deployment)
         if after is None:
             close(rollout, deployment, now)
             return None
@@ -145,7 +146,7 @@ def widened(rollout: Rollout, deployment: Deployment, at: datetime) -> None:
 
 def close(rollout: Rollout, deployment: Deployment, now: datetime) -> None:
     """The canary has ended without continuing as one: it has all traffic, or none."""
-    live = endpoints.live_deployment(rollout.endpoint)
+    live = deployments.live_deployment(rollout.endpoint)
     if live and live.version_id == rollout.version_id:
         by, why = live.started_by, deployment.end_reason
         finish(rollout, State.PROMOTED, Verb.ROLLOUT_PROMOTED, by, why, now, share=ALL, deployment=live.uuid)

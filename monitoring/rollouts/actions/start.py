@@ -10,12 +10,13 @@ from uuid import UUID
 from django.utils import timezone
 
 from lifecycle.runtime.refusals import Conflict, Refused
-from monitoring.rollouts import queries, rules
+from monitoring.rollouts import rules
 from monitoring.rollouts.actions.moves import begin_segment, note
 from monitoring.rollouts.models import Rollout
+from monitoring.rollouts.queries import evidence, rollouts
 from registry.endpoints import actions as endpoints
-from registry.endpoints import queries as served
 from registry.endpoints.models import Deployment
+from registry.endpoints.queries import deployments
 from registry.ground.access import policy
 from registry.ground.access.models import User
 from registry.ground.ledger.verbs import Verb
@@ -41,7 +42,7 @@ def start(
     plans.check_same(request.plan, plans.canary(plan))
     rules.check_decidable(
         rules.forecast(
-            plan, queries.present_traffic(request.endpoint, now or timezone.now(), request.version)
+            plan, evidence.present_traffic(request.endpoint, now or timezone.now(), request.version)
         )
     )
     made: list[Rollout] = []
@@ -57,11 +58,11 @@ def start(
 
 def begin(deployment: Deployment, actor: User, plan: rules.Plan, now: datetime) -> Rollout:
     """The rollout's row and its first segment, in the transaction that starts the canary."""
-    live = served.live_deployment(deployment.endpoint)
+    live = deployments.live_deployment(deployment.endpoint)
     if live is None or deployment.approval is None:
         raise Refused("A canary needs a live version to compare with and an approval.")
     # under the lock of the routes, which every start holds
-    if before := queries.open_rollout(deployment.endpoint):
+    if before := rollouts.open_rollout(deployment.endpoint):
         raise Conflict(
             f"The rollout of {before.version.semver} on {deployment.endpoint} isn't closed yet, although its"
             " canary has ended.",

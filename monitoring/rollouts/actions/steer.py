@@ -12,11 +12,12 @@ from django.utils import timezone
 
 from lifecycle.runtime.refusals import Conflict, Refused
 from lifecycle.runtime.rules import check_reason
-from monitoring.rollouts import queries, rules
+from monitoring.rollouts import rules
 from monitoring.rollouts.actions import notices
 from monitoring.rollouts.actions.moves import finish, follow, lock_open, move, note
 from monitoring.rollouts.actions.wider import Claim, carry_out, claim
 from monitoring.rollouts.models import Rollout
+from monitoring.rollouts.queries import evidence, segments
 from monitoring.rollouts.rules import State
 from registry.endpoints import actions as endpoints
 from registry.endpoints.rules import check_typed
@@ -76,7 +77,7 @@ def decide_to_widen(rollout_id: UUID, actor: User, seen: int, reason: str, now: 
     """Check and claim the next step."""
     rollout = lock_open(rollout_id, seen)
     policy.require(actor, "rollouts.steer", rollout)
-    plan, found = rollout.rule, queries.evidence(rollout, now)
+    plan, found = rollout.rule, evidence.evidence(rollout, now)
     decision = rules.decide(plan, found)
     if found.blocked:
         raise Refused(
@@ -88,7 +89,7 @@ def decide_to_widen(rollout_id: UUID, actor: User, seen: int, reason: str, now: 
     why = reason.strip()
     if decision.kind != rules.Kind.PROMOTE:
         why = check_reason(reason, "Widening ahead of the rule", rules.REASON_MAX)
-    return claim(rollout, plan.next_share(queries.running_share(rollout)), actor, why or decision.why)
+    return claim(rollout, plan.next_share(segments.running_share(rollout)), actor, why or decision.why)
 
 
 @transaction.atomic

@@ -12,12 +12,13 @@ from django.db import transaction
 from django.utils import timezone
 
 from lifecycle.runtime.refusals import Refusal
-from monitoring.rollouts import queries, rules
+from monitoring.rollouts import rules
 from monitoring.rollouts.actions import notices
 from monitoring.rollouts.actions.count import count
 from monitoring.rollouts.actions.moves import change, finish, follow, lock, move, note
 from monitoring.rollouts.actions.wider import Claim, carry_out, claim, cut_off
 from monitoring.rollouts.models import Look, Rollout, Segment
+from monitoring.rollouts.queries import chart_data, evidence, rollouts, segments
 from monitoring.rollouts.rules import Kind, State
 from registry.endpoints import actions as endpoints
 from registry.ground.ledger.verbs import Verb
@@ -33,7 +34,7 @@ def tick(now: datetime | None = None) -> int:
     minutes it missed.
     """
     moved = 0
-    for rollout in queries.open_rollouts():
+    for rollout in rollouts.open_rollouts():
         try:
             moved += look_at(rollout, now or timezone.now())
         except Refusal as refusal:
@@ -71,7 +72,7 @@ def decide(rollout_id: UUID, now: datetime, *, behind: bool) -> Claim | None:
     segment = follow(rollout, now) if rollout.is_open else None
     if segment is None:
         return None
-    found = queries.evidence(rollout, now, behind=behind)
+    found = evidence.evidence(rollout, now, behind=behind)
     decision = rules.decide(rollout.rule, found)
     remember(rollout, segment, found, decision, now)
     if decision.kind == Kind.ROLLBACK:
@@ -89,7 +90,7 @@ def remember(
     rollout: Rollout, segment: Segment, found: rules.Evidence, decision: rules.Decision, now: datetime
 ) -> None:
     """Keep the look, unless it saw and decided what the one before did."""
-    last = queries.last_look(rollout)
+    last = chart_data.last_look(rollout)
     if last and (last.segment_id, last.counts, last.log_e, last.decision) == (
         segment.pk,
         found.counts,
@@ -145,7 +146,7 @@ def hold(rollout: Rollout, why: str, now: datetime) -> None:
 
 def may_widen(rollout: Rollout, why: str, now: datetime) -> Claim | None:
     """Claim the next step, or ask a person for it, once."""
-    share = rollout.rule.next_share(queries.running_share(rollout))
+    share = rollout.rule.next_share(segments.running_share(rollout))
     if rollout.rule.automatic:
         return claim(rollout, share, None, why)
     if rollout.asked_at is None:

@@ -16,9 +16,9 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 
 from lifecycle.runtime.refusals import Conflict, Refusal
-from monitoring.rollouts import queries
 from monitoring.rollouts.actions.moves import change, follow, lock, note
 from monitoring.rollouts.models import Rollout
+from monitoring.rollouts.queries import rollouts, segments
 from monitoring.rollouts.rules import REASON_MAX
 from registry.endpoints import actions as endpoints
 from registry.ground.access.models import User
@@ -50,7 +50,7 @@ def cut_off(rollout: Rollout) -> Claim | None:
     """What the locked rollout is on its way to. What its row alone says is dropped."""
     if rollout.next_share is None:
         return None
-    event = queries.open_claim(rollout)
+    event = rollouts.open_claim(rollout)
     by = str(rollout.next_by.uuid) if rollout.next_by else SYSTEM
     if event and (rollout.next_share, by, rollout.next_reason) == (
         event.payload["new"],
@@ -67,7 +67,7 @@ def carry_out(rollout_id: UUID, claimed: Claim, now: datetime) -> Rollout:
     canary keeps its share.
     """
     share, actor, why = claimed
-    segment = queries.present(Rollout.objects.get(uuid=rollout_id))
+    segment = segments.present(Rollout.objects.get(uuid=rollout_id))
     try:
         endpoints.set_share(
             deployment_id=segment.deployment.uuid, share=share, actor=actor, reason=why, steered=True

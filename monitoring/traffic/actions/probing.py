@@ -38,7 +38,7 @@ from monitoring.traffic.models import ProbeMinute
 from monitoring.traffic.queries import totals
 from monitoring.traffic.rules import DAY, HOUR, MINUTE, floor
 from registry.catalog.models import Endpoint
-from registry.endpoints.queries import live
+from registry.endpoints.queries.deployments import live
 
 TIMEOUT_SECONDS = 2.0
 SETTLED = 2 * MINUTE  # after its begin a minute is over, and its lines are read

@@ -13,10 +13,11 @@ from lifecycle.runtime.refusals import Conflict, Refused
 from lifecycle.runtime.rules import check_reason
 from registry.catalog.actions.files import materialise
 from registry.catalog.models import Alias
-from registry.endpoints import queries, rules, steering
+from registry.endpoints import rules, steering
 from registry.endpoints.actions import intervals
 from registry.endpoints.actions.publish import next_epoch
 from registry.endpoints.models import Deployment
+from registry.endpoints.queries import deployments, reports
 from registry.ground.access import policy
 from registry.ground.access.models import User
 from registry.ground.ledger.actions import record
@@ -31,7 +32,7 @@ def start(alias: Alias, request: PromotionRequest, actor: User, *, epoch: int, s
     """Begin a canary, under the locks of `deploy`. Raises Refused where nothing is live that it could be
     compared with.
     """
-    live = queries.live_deployment(alias.endpoint)
+    live = deployments.live_deployment(alias.endpoint)
     if live is None:
         raise Refused(
             f"Nothing is live on {alias.endpoint}, so there's nothing to compare a canary with.",
@@ -84,7 +85,7 @@ def set_share(
     PermissionDenied, Conflict (not running any more, changed meanwhile, overtaken by a change, closed by a
     server) or Refused (frozen, damaged, no such share). Nothing has changed then: the canary holds its share.
     """
-    found = queries.running_canary(deployment_id)
+    found = deployments.running_canary(deployment_id)
     if actor is not None:
         policy.require(actor, ACTION, found)
     rules.check_share(share)
@@ -107,7 +108,7 @@ def _set_share(
         else None
     )
     alias = Alias.objects.select_for_update().get(endpoint=found.endpoint)
-    old = queries.running_canary(found.uuid)
+    old = deployments.running_canary(found.uuid)
     if actor is not None:
         policy.require(actor, ACTION, old)
     if by_hand:
@@ -117,7 +118,7 @@ def _set_share(
     if share == old.share:
         raise Conflict(f"{old.version.semver} already has this share.")
     check_approved(old, approval)
-    if share > old.share and (closed := queries.guard_of(old)):
+    if share > old.share and (closed := reports.guard_of(old)):
         raise Conflict(
             f"A server closed {old.version.semver}: {rules.guard_reason(closed.failures, closed.of)}",
             next_step="Stop it.",
@@ -191,7 +192,7 @@ def stop_canary(*, deployment_id: UUID, reason: str, actor: User | None, steered
     steered: the room that steers the canary asks. Raises PermissionDenied, or Refused without a reason, or
     where a rule steers it: there it is aborted, or the endpoint rolled back.
     """
-    given = queries.in_arm(deployment_id, Deployment.Arm.CANARY)
+    given = deployments.in_arm(deployment_id, Deployment.Arm.CANARY)
     if actor is not None:
         policy.require(actor, ACTION, given)
     reason = check_reason(reason, "Stopping a canary", rules.REASON_MAX)
@@ -206,12 +207,12 @@ def stop_closed(*, deployment_id: UUID, failures: int, of: int) -> Deployment:
     failures: among its last `of` requests. A canary that has ended meanwhile is returned as it is, and
     nothing is noted.
     """
-    given = queries.in_arm(deployment_id, Deployment.Arm.CANARY)
+    given = deployments.in_arm(deployment_id, Deployment.Arm.CANARY)
     epoch = next_epoch()
     Alias.objects.select_for_update().get(endpoint=given.endpoint)
-    running = queries.goes_on_as(given)
+    running = deployments.goes_on_as(given)
     if running is None:
-        return queries.deployments(given.endpoint).get(pk=given.pk)
+        return deployments.deployments(given.endpoint).get(pk=given.pk)
     project = given.endpoint.model.project.uuid
     record(
         None,
@@ -232,11 +233,11 @@ def _stop_canary(given: Deployment, reason: str, actor: User | None, *, by_hand:
     Alias.objects.select_for_update().get(endpoint=given.endpoint)
     if actor is not None:
         policy.require(actor, ACTION, given)
-        running: Deployment | None = queries.running_canary(given.uuid)
+        running: Deployment | None = deployments.running_canary(given.uuid)
     else:
-        running = queries.goes_on_as(given)
+        running = deployments.goes_on_as(given)
     if running is None:
-        return queries.deployments(given.endpoint).get(pk=given.pk)
+        return deployments.deployments(given.endpoint).get(pk=given.pk)
     if by_hand:
         steering.check_by_hand(running)
     stop(running, actor, reason, epoch=epoch)

@@ -12,9 +12,10 @@ from django.db import transaction
 from django.utils import timezone
 
 from lifecycle.runtime.refusals import Conflict, Refused
-from registry.endpoints import queries, rules
+from registry.endpoints import rules
 from registry.endpoints.actions.publish import lock, sign_into_place, writer_lock
 from registry.endpoints.models import Deployment, Fault
+from registry.endpoints.queries import deployments, faults
 from registry.ground.access import policy
 from registry.ground.access.models import User
 from registry.ground.ledger.actions import record
@@ -42,7 +43,7 @@ def inject_fault(
     was started for drills, so nothing would happen).
     """
     lock()
-    deployment = queries.with_all(Deployment.objects.all()).get(uuid=deployment_id)
+    deployment = deployments.with_all(Deployment.objects.all()).get(uuid=deployment_id)
     policy.require(actor, ACTION, deployment)
     rules.check_fault(kind, share, delay_ms, minutes)
     check_can_inject(deployment)
@@ -83,9 +84,9 @@ def check_can_inject(deployment: Deployment) -> None:
             "Clients never see a shadow's predictions, so a drill there shows nothing.",
             next_step="Choose a deployment that serves clients.",
         )
-    if queries.fault_in(deployment):
+    if faults.fault_in(deployment):
         raise Conflict("This deployment already has a fault.", next_step="Remove it first.")
-    if not queries.drills_run():
+    if not faults.drills_run():
         raise Refused(
             "No inference server is running with drills enabled, so nothing would happen.",
             next_step="Start one with INFERENCE_DRILLS=1.",
@@ -96,9 +97,9 @@ def check_can_inject(deployment: Deployment) -> None:
 def remove_fault(*, deployment_id: UUID, actor: User) -> Fault:
     """End a drill. Raises PermissionDenied, or Conflict when nothing is injected any more."""
     lock()
-    deployment = queries.with_all(Deployment.objects.all()).get(uuid=deployment_id)
+    deployment = deployments.with_all(Deployment.objects.all()).get(uuid=deployment_id)
     policy.require(actor, ACTION, deployment)
-    fault = queries.fault_in(deployment)
+    fault = faults.fault_in(deployment)
     if fault is None:
         raise Conflict("This deployment no longer has a fault.", next_step="Reload the page.")
     return lift(fault, actor)
@@ -106,13 +107,13 @@ def remove_fault(*, deployment_id: UUID, actor: User) -> Fault:
 
 def lift_expired_faults() -> int:
     """Lift the faults whose time has come, or whose deployment has ended. Returns how many."""
-    return _lift_expired() if queries.expired_faults().exists() else 0
+    return _lift_expired() if faults.expired_faults().exists() else 0
 
 
 @transaction.atomic
 def _lift_expired() -> int:
     lock()
-    found = list(queries.expired_faults())
+    found = list(faults.expired_faults())
     for fault in found:
         lift(fault, None)
     return len(found)
@@ -139,16 +140,16 @@ def publish_faults() -> None:
     """Publish the faults in the database as the signed file. Does nothing when it is current; an installation
     without drills has none.
     """
-    if is_published(rules.faults_document(queries.injected_faults())):
+    if is_published(rules.faults_document(faults.injected_faults())):
         return
     with writer_lock():
-        document = rules.faults_document(queries.injected_faults())
+        document = rules.faults_document(faults.injected_faults())
         if not is_published(document):
-            sign_into_place(document, queries.faults_path())
+            sign_into_place(document, faults.faults_path())
 
 
 def is_published(document: dict[str, Any]) -> bool:
     """Whether the servers find this document, or find none where nothing is injected."""
-    return document == queries.published_faults() or (
-        not document["faults"] and not queries.faults_path().exists()
+    return document == faults.published_faults() or (
+        not document["faults"] and not faults.faults_path().exists()
     )

@@ -11,9 +11,10 @@ from django.utils import timezone
 
 from lifecycle.runtime.refusals import Conflict
 from registry.catalog.models import Alias, ModelVersion
-from registry.endpoints import queries, rules
+from registry.endpoints import rules
 from registry.endpoints.actions.publish import publish
 from registry.endpoints.models import Deployment
+from registry.endpoints.queries import deployments as deployment_queries
 from registry.ground.access.models import User
 from registry.ground.ledger.actions import record
 from registry.ground.ledger.verbs import Verb
@@ -54,7 +55,7 @@ def switch(
     approval: PromotionRequest | None = None,
 ) -> Deployment:
     """End what is live, begin the new interval, move the alias."""
-    live = queries.live_deployment(alias.endpoint)
+    live = deployment_queries.live_deployment(alias.endpoint)
     if live:
         end(live, actor, reason or f"Replaced by {version.semver}.")
     end_shadow_of(version, alias, actor)
@@ -79,7 +80,7 @@ def check_recorded(deployment: Deployment) -> None:
     """Raises Conflict for a deployment whose row names another version than the audit log: no one approved
     that one.
     """
-    if not queries.is_recorded(deployment):
+    if not deployment_queries.is_recorded(deployment):
         text = f"The audit log doesn't say that {deployment.version} was deployed here."
         raise Conflict(text, next_step="Contact an auditor: the record doesn't match the audit log.")
 
@@ -107,7 +108,7 @@ def roll_back(alias: Alias, target: ModelVersion, actor: User | None, reason: st
 
 def end_shadow_of(version: ModelVersion, alias: Alias, actor: User | None) -> None:
     """A version that begins to answer is no shadow any more."""
-    shadow = queries.shadow_of(alias.endpoint)
+    shadow = deployment_queries.shadow_of(alias.endpoint)
     if shadow and shadow.version_id == version.pk:
         stop_shadow(shadow, actor, "It serves clients now.")
 

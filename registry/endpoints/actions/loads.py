@@ -22,11 +22,12 @@ from registry.catalog.actions.files import (
 from registry.catalog.actions.quarantine import quarantine
 from registry.catalog.models import Endpoint, ModelVersion
 from registry.catalog.rules import State
-from registry.endpoints import queries
+from registry.endpoints import servers
 from registry.endpoints.actions.canary import stop_closed
 from registry.endpoints.actions.notifying import notify_responders, page_of
 from registry.endpoints.actions.withdraw import withdraw_remaining
 from registry.endpoints.models import Deployment, Routes
+from registry.endpoints.queries import deployments, published, reports
 from registry.endpoints.routes import standbys
 from registry.ground.ledger.actions import record
 from registry.ground.ledger.verbs import Verb
@@ -42,19 +43,19 @@ def check_loads() -> int:
     A version whose files do not verify is quarantined, which takes it off all traffic: it may never be served
     again.
     """
-    states, noted, missed = queries.server_states(), 0, queries.recently_dead(timezone.now())
-    for deployment in queries.running().select_related(
+    states, noted, missed = servers.server_states(), 0, reports.recently_dead(timezone.now())
+    for deployment in deployments.running().select_related(
         "endpoint__model__project", "version__model__project", "version__folder"
     ):
         reason = next((reason for state in states if (reason := state.refusal_of(deployment.version))), "")
-        if reason and not queries.is_refusal_noted(deployment):
+        if reason and not deployments.is_refusal_noted(deployment):
             note_refusal(deployment, reason)
             noted += 1
         elif any(state.refusal_of(deployment.version) for state in missed):
             continue  # a server that refused it and died has not loaded it
         elif {state.state_of(deployment.version) for state in states} - {""} == {
             "ready"
-        } and queries.is_refusal_noted(deployment):
+        } and deployments.is_refusal_noted(deployment):
             note_recovery(deployment)
     return noted
 
@@ -71,7 +72,7 @@ def lay_out_missing() -> bool:
 
 def in_use() -> set[ModelVersion]:
     """The versions that run in any arm, and those that a rollback would make live."""
-    running = queries.running().select_related("version__folder", "version__model")
+    running = deployments.running().select_related("version__folder", "version__model")
     return {*(row.version for row in running), *standbys().values()}
 
 
@@ -186,14 +187,14 @@ def take_out() -> int:
     A guard's line in the spool reports it too; whichever is read first stops the canary, the other finds it
     stopped. A quarantine ends what it concerns on its own; what an earlier release left running ends here.
     """
-    taken, states = 0, queries.written_states()
+    taken, states = 0, servers.written_states()
     closed = {arm.deployment: arm for state in states for arm in state.closed}
-    for row in queries.running().filter(arm=Deployment.Arm.CANARY):
+    for row in deployments.running().filter(arm=Deployment.Arm.CANARY):
         if arm := closed.get(str(row.uuid)):
             stop_closed(deployment_id=row.uuid, failures=arm.failures, of=arm.of)
             taken += 1
     for version in ModelVersion.objects.filter(
-        pk__in=queries.running().order_by().values("version"), state=State.QUARANTINED
+        pk__in=deployments.running().order_by().values("version"), state=State.QUARANTINED
     ):
         taken += withdraw_remaining(version)
     return taken
@@ -206,14 +207,14 @@ def check_problems() -> int:
     server's message, empty when all is well. A server that died reports nothing: its problem stays, and what
     it reports when it runs again is raised even if it is the same.
     """
-    changed, noted = 0, queries.routes_row().problems
-    problems = {state.name: (state.problem[:PROBLEM_MAX], state.epoch) for state in queries.server_states()}
+    changed, noted = 0, published.routes_row().problems
+    problems = {state.name: (state.problem[:PROBLEM_MAX], state.epoch) for state in servers.server_states()}
     silent = {name: (None, 0) for name in noted if name not in problems}
     for server, (problem, epoch) in (problems | silent).items():
         if problem == noted.get(server, ""):
             continue
         with transaction.atomic():
-            row = Routes.objects.select_for_update().get(pk=queries.routes_row().pk)
+            row = Routes.objects.select_for_update().get(pk=published.routes_row().pk)
             row.problems = {
                 name: reported
                 for name, reported in (row.problems | {server: problem}).items()
@@ -234,10 +235,10 @@ def notify_everyone(server: str, problem: str, epoch: int) -> None:
     that names its endpoint.
     """
     texts: dict[str, list[Endpoint]] = {}
-    for row in queries.live().select_related("endpoint__model"):
-        texts.setdefault(queries.problem_for(row.endpoint.model.project_id, problem), []).append(row.endpoint)
+    for row in deployments.live().select_related("endpoint__model"):
+        texts.setdefault(reports.problem_for(row.endpoint.model.project_id, problem), []).append(row.endpoint)
     notified: set[int] = set()
     # those who may see more get only that
-    for sentence in sorted(texts, key=lambda text: text == queries.ELSEWHERE):
+    for sentence in sorted(texts, key=lambda text: text == reports.ELSEWHERE):
         message = f"Inference server {server}: {sentence} It stays on config v{epoch}."
         notified |= notify_responders(texts[sentence], message, reverse("endpoints:list"), besides=notified)

@@ -15,8 +15,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from lifecycle.runtime import bundle
-from registry.endpoints import queries, rules
+from registry.endpoints import rules, servers
 from registry.endpoints.models import Routes
+from registry.endpoints.queries import published as published_queries
 from registry.endpoints.routes import routes
 from registry.ground.ledger import keys
 
@@ -33,7 +34,7 @@ def publish() -> int:
     with writer_lock(), transaction.atomic():
         if (epoch := current_epoch()) is not None:
             return epoch
-        row = Routes.objects.select_for_update().get(pk=queries.routes_row().pk)
+        row = Routes.objects.select_for_update().get(pk=published_queries.routes_row().pk)
         epoch = rules.epoch_to_publish(row.epoch, newest_outside())
         write(epoch, rules.endpoints_document(routes()))
         Routes.objects.filter(pk=row.pk).update(epoch=epoch, published_epoch=epoch)
@@ -51,8 +52,8 @@ def current_epoch() -> int | None:
     """The epoch of the published document if it matches the database and no server is ahead of it; else
     None.
     """
-    document = queries.published()
-    if document is None or document["epoch"] < max(queries.routes_row().epoch, newest_outside()):
+    document = published_queries.published()
+    if document is None or document["epoch"] < max(published_queries.routes_row().epoch, newest_outside()):
         return None
     published = (document["format"], document["endpoints"])
     return int(document["epoch"]) if published == (rules.FORMAT, rules.endpoints_document(routes())) else None
@@ -62,7 +63,7 @@ def lock() -> Routes:
     """Until the caller's transaction ends nothing that is served changes, and no fault is injected or
     lifted.
     """
-    return Routes.objects.select_for_update().get(pk=queries.routes_row().pk)
+    return Routes.objects.select_for_update().get(pk=published_queries.routes_row().pk)
 
 
 def next_epoch() -> int:
@@ -77,9 +78,9 @@ def newest_outside() -> int:
     """The highest epoch that was ever published or applied by the files: servers refuse to go below it, over
     restarts too.
     """
-    document = queries.published()
+    document = published_queries.published()
     return max(
-        [int(document["epoch"]) if document else 0, *(state.epoch for state in queries.written_states())]
+        [int(document["epoch"]) if document else 0, *(state.epoch for state in servers.written_states())]
     )
 
 
@@ -91,7 +92,7 @@ def write(epoch: int, endpoints: dict[str, Any]) -> None:
         "at": timezone.now().isoformat(timespec="milliseconds"),
         "endpoints": endpoints,
     }
-    sign_into_place(document, queries.routes_path())
+    sign_into_place(document, published_queries.routes_path())
 
 
 def sign_into_place(document: dict[str, Any], path: Path) -> None:

@@ -12,10 +12,11 @@ from lifecycle.runtime.refusals import Conflict, Refused
 from registry.catalog.actions.files import materialise
 from registry.catalog.models import Endpoint, ModelVersion
 from registry.catalog.rules import check_servable
-from registry.endpoints import queries, rules
+from registry.endpoints import rules
 from registry.endpoints.actions import intervals
 from registry.endpoints.actions.publish import next_epoch
 from registry.endpoints.models import Deployment
+from registry.endpoints.queries import deployments
 from registry.ground.access import policy
 from registry.ground.access.models import User
 from registry.ground.ledger.actions import record
@@ -62,17 +63,17 @@ def _start_shadow(endpoint: Endpoint, version: ModelVersion, share: int, actor: 
             f"{version} is no longer active and can't be served.", next_step="Choose an active version."
         )
     check_not_frozen(endpoint)
-    if queries.live_deployment(endpoint) is None:
+    if deployments.live_deployment(endpoint) is None:
         raise Refused(
             f"Nothing is live on {endpoint}, so there are no requests to copy.",
             next_step="Deploy an approved version first.",
         )
-    if running := queries.shadow_of(endpoint):
+    if running := deployments.shadow_of(endpoint):
         raise Conflict(
             f"{running.version.semver} is already the shadow on {endpoint}, and only one can run at a time.",
             next_step="Stop it first.",
         )
-    if queries.serving(endpoint).filter(version=version).exists():
+    if deployments.serving(endpoint).filter(version=version).exists():
         raise Conflict(f"{version.semver} already serves {endpoint}.")
     new = intervals.begin(
         Deployment(
@@ -103,7 +104,7 @@ def stop_shadow(*, deployment_id: UUID, actor: User | None, reason: str) -> Depl
     """End a shadow. Always possible. For the system (actor None) one that has ended is returned as it is; a
     person gets Conflict.
     """
-    given = queries.in_arm(deployment_id, Deployment.Arm.SHADOW)
+    given = deployments.in_arm(deployment_id, Deployment.Arm.SHADOW)
     if actor is not None:
         policy.require(actor, ACTION, given)
     return _stop_shadow(given, actor, reason.strip() or "Stopped.")
@@ -112,10 +113,10 @@ def stop_shadow(*, deployment_id: UUID, actor: User | None, reason: str) -> Depl
 @transaction.atomic
 def _stop_shadow(given: Deployment, actor: User | None, reason: str) -> Deployment:
     next_epoch()
-    running = queries.shadow_of(given.endpoint)
+    running = deployments.shadow_of(given.endpoint)
     if running is None or running.pk != given.pk:
         if actor is None:
-            return queries.deployments(given.endpoint).get(pk=given.pk)
+            return deployments.deployments(given.endpoint).get(pk=given.pk)
         raise Conflict("This shadow has already ended.", next_step="Reload the page.")
     intervals.stop_shadow(running, actor, reason)
     return running

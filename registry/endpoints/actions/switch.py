@@ -17,10 +17,11 @@ from lifecycle.runtime.refusals import Conflict, Refused
 from lifecycle.runtime.rules import check_reason
 from registry.catalog.actions.files import is_remembered, materialise
 from registry.catalog.models import Alias, Endpoint, ModelVersion
-from registry.endpoints import queries, rules
+from registry.endpoints import rules
 from registry.endpoints.actions import canary, intervals
 from registry.endpoints.actions.publish import next_epoch
 from registry.endpoints.models import Deployment
+from registry.endpoints.queries import deployments, rollback
 from registry.ground.access import policy
 from registry.ground.access.models import User
 from registry.promotions import plans
@@ -69,7 +70,7 @@ def _deploy(
     alias = Alias.objects.select_for_update().get(endpoint=request.endpoint)
     if alias.version_id == request.version_id:
         raise Conflict(f"{request.version} is already live.")
-    if running := queries.canary_of(request.endpoint):
+    if running := deployments.canary_of(request.endpoint):
         raise Conflict(
             f"{running.version.semver} is a canary on {request.endpoint}, and only one can run at a time.",
             next_step="Stop it or widen it to all traffic first.",
@@ -90,7 +91,7 @@ def _deploy(
 def roll_back(*, endpoint_id: UUID, actor: User, reason: str, typed: str, seen_moves: int) -> Deployment:
     """Send all traffic back to the version that was live before the approval in force. Needs a role, a reason
     and the typed version; no approval. What is newer, or was itself rolled back, is no target
-    (`queries.goes_back`): it needs an approval again.
+    (`rollback.goes_back`): it needs an approval again.
 
     Clients wait for this, so the files of the version are not hashed where they are those that were hashed
     last (every hour, and within half a minute of a change); else they are, now.
@@ -103,12 +104,12 @@ def roll_back(*, endpoint_id: UUID, actor: User, reason: str, typed: str, seen_m
     """
     endpoint = Endpoint.objects.select_related("model__project").get(uuid=endpoint_id)
     policy.require(actor, "endpoints.roll_back", endpoint)
-    live, running = queries.live_deployment(endpoint), queries.canary_of(endpoint)
+    live, running = deployments.live_deployment(endpoint), deployments.canary_of(endpoint)
     if live and running and typed.strip() == live.version.semver:
         return _back_from_canary(
             endpoint, live, running, actor, check_reason(reason, "A rollback", rules.REASON_MAX), seen_moves
         )
-    target = queries.rollback_target(endpoint)
+    target = rollback.rollback_target(endpoint)
     if target is None:
         raise Refused(rules.NOTHING_BEFORE, next_step="Request promotion of another version and deploy it.")
     if live and typed.strip() == live.version.semver:
@@ -131,7 +132,7 @@ def _back_from_canary(
     alias = Alias.objects.select_for_update().get(endpoint=endpoint)
     policy.require(actor, "endpoints.roll_back", endpoint)
     rules.check_moves(seen_moves, alias.moves)
-    now = queries.canary_of(endpoint)
+    now = deployments.canary_of(endpoint)
     if now is None or now.version_id != running.version_id:
         raise Conflict("The canary has ended.", next_step="Reload the page, then decide.")
     canary.stop(now, actor, reason, epoch=epoch)
@@ -147,13 +148,13 @@ def _roll_back(
     policy.require(actor, "endpoints.roll_back", endpoint)
     rules.check_moves(seen_moves, alias.moves)
     ModelVersion.objects.select_for_update(no_key=True).get(pk=target.pk)
-    before = queries.last_live(endpoint)
+    before = rollback.last_live(endpoint)
     if before is None or before.version != target:
         raise Conflict(
             f"The rollback target of {endpoint} changed.", next_step="Reload the page, then decide."
         )
     intervals.check_recorded(before)
-    if running := queries.canary_of(endpoint):
+    if running := deployments.canary_of(endpoint):
         canary.stop(
             running, actor, f"The endpoint was rolled back: {reason}"[: rules.REASON_MAX], epoch=epoch
         )

@@ -7,11 +7,12 @@ from __future__ import annotations
 from django.db import transaction
 
 from registry.catalog.models import Alias, Endpoint, ModelVersion
-from registry.endpoints import queries, rules
+from registry.endpoints import rules
 from registry.endpoints.actions import canary, intervals
 from registry.endpoints.actions.notifying import notify_responders, page_of
 from registry.endpoints.actions.publish import lock, next_epoch
 from registry.endpoints.models import Deployment
+from registry.endpoints.queries import deployments, rollback
 from registry.ground.access.models import User
 from registry.ground.ledger.actions import record
 from registry.ground.ledger.verbs import Verb
@@ -29,13 +30,13 @@ def withdraw(version: ModelVersion, actor: User | None, reason: str) -> int:
     not verify.
     """
     found = list(
-        Endpoint.objects.filter(deployments__in=queries.running().filter(version=version))
+        Endpoint.objects.filter(deployments__in=deployments.running().filter(version=version))
         .distinct()
         .order_by("pk")
     )
     for endpoint in found:
         epoch, alias = next_epoch(), Alias.objects.select_for_update().get(endpoint=endpoint)
-        arms = {row.arm: row for row in queries.serving(endpoint)}
+        arms = {row.arm: row for row in deployments.serving(endpoint)}
         live, beside, shadow = arms.get(Arm.STABLE), arms.get(Arm.CANARY), arms.get(Arm.SHADOW)
         leaves = live is not None and live.version_id == version.pk
         if beside and (leaves or beside.version_id == version.pk):
@@ -52,12 +53,12 @@ def leave(alias: Alias, live: Deployment, actor: User | None, reason: str, epoch
     """Roll an endpoint back from a version in quarantine, or leave it without one: also where the audit log
     knows nothing of an earlier one.
     """
-    endpoint, before = live.endpoint, queries.last_live(live.endpoint)
-    if before and queries.is_recorded(before):
+    endpoint, before = live.endpoint, rollback.last_live(live.endpoint)
+    if before and deployments.is_recorded(before):
         intervals.roll_back(alias, before.version, actor, reason, epoch)
         return
     intervals.end(live, actor, reason)
-    if shadow := queries.shadow_of(endpoint):
+    if shadow := deployments.shadow_of(endpoint):
         intervals.stop_shadow(shadow, actor, "No live version to shadow.")
     alias.version, alias.moves = None, alias.moves + 1
     alias.save(update_fields=["version", "moves"])
@@ -77,7 +78,7 @@ def leave(alias: Alias, live: Deployment, actor: User | None, reason: str, epoch
 
 def now_answers(endpoint: Endpoint) -> str:
     """What answers after that."""
-    live = queries.live_deployment(endpoint)
+    live = deployments.live_deployment(endpoint)
     return (
         f"{live.version.semver} is live."
         if live
@@ -95,10 +96,10 @@ def withdraw_remaining(version: ModelVersion) -> int:
 def effects(version: ModelVersion) -> list[str]:
     """What `withdraw` would do now, a sentence an arm, for anyone who is about to decide."""
     found = []
-    for row in queries.with_all(queries.running().filter(version=version)):
+    for row in deployments.with_all(deployments.running().filter(version=version)):
         if row.arm != Arm.STABLE:
             found.append(f"{row.endpoint}: its {row.get_arm_display().lower()} stops.")
-        elif target := queries.rollback_target(row.endpoint):
+        elif target := rollback.rollback_target(row.endpoint):
             found.append(f"{row.endpoint}: all traffic goes to {target.semver} within a second.")
         else:
             found.append(

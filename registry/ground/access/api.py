@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import PermissionDenied
 from django.shortcuts import get_object_or_404
 from django.urls import path
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 from rest_framework.response import Response
 
 from registry.ground.access import actions, governing, policy, queries
 from registry.ground.access.decorators import Needs
 from registry.ground.access.models import ApiToken, Project, RoleProposal, User
-from registry.ground.access.rest import Request, View, operation, read
+from registry.ground.access.rest import Request, methods, operation, read
 from registry.ground.access.roles import Role
 from registry.ground.access.scopes import Scope
 
@@ -158,43 +159,43 @@ def projects(request: Request) -> object:
     return queries.projects(request.user)
 
 
-class Members(View):
-    """People in a project."""
+@operation(
+    "GET",
+    "projects_members_list",
+    Needs("access.view_project", Project),
+    gives=MemberOut(many=True),
+    scope=None,
+)
+def members(request: Request, uuid: UUID) -> object:
+    """List people and their roles."""
+    return queries.members(Project.objects.get(uuid=uuid))
 
-    needs = {
-        "GET": Needs("access.view_project", Project),
-        "POST": Needs("access.manage_members", Project, "access.view_project"),
-        "DELETE": Needs("access.manage_members", Project, "access.view_project"),
-    }
-    scope = None  # giving roles is for people
 
-    @extend_schema(responses=MemberOut(many=True))
-    def get(self, request: Request, uuid: UUID) -> Response:
-        """List people and their roles."""
-        return Response(MemberOut(queries.members(Project.objects.get(uuid=uuid)), many=True).data)
+MANAGE = Needs("access.manage_members", Project, "access.view_project")
+CHANGED = {200: MemberOut(many=True), 202: RoleProposalOut}
 
-    @extend_schema(request=RoleIn, responses={200: MemberOut(many=True), 202: RoleProposalOut})
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Assign a role."""
-        return self.change(request, uuid, give=True)
 
-    @extend_schema(request=RoleIn, responses={200: MemberOut(many=True), 202: RoleProposalOut})
-    def delete(self, request: Request, uuid: UUID) -> Response:
-        """Remove a role."""
-        return self.change(request, uuid, give=False)
+@operation("POST", "projects_members_create", MANAGE, takes=RoleIn, gives=CHANGED, scope=None)
+def assign(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
+    """Assign a role."""
+    return change(request, uuid, given, give=True)
 
-    def change(self, request: Request, uuid: UUID, *, give: bool) -> Response:
-        """Give or take the role named in the body; 202 with the proposal where another organisation admin has
-        to confirm it.
-        """
-        given = read(RoleIn, request.data)
-        project = Project.objects.get(uuid=uuid)
-        user = get_object_or_404(User, uuid=given["user"], **({"is_active": True} if give else {}))
-        act = actions.grant if give else actions.revoke
-        again = {name: given.get(name, "") for name in ("password", "code")}
-        if proposal := act(user=user, role=Role(given["role"]), root=project, actor=request.user, **again):
-            return Response(RoleProposalOut(proposal).data, status=202)
-        return self.get(request, uuid)
+
+@operation("DELETE", "projects_members_destroy", MANAGE, takes=RoleIn, gives=CHANGED, scope=None)
+def remove(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
+    """Remove a role."""
+    return change(request, uuid, given, give=False)
+
+
+def change(request: Request, uuid: UUID, given: dict[str, Any], *, give: bool) -> Response:
+    """Assign or remove a role; 202 with the proposal if another organisation admin has to confirm it."""
+    project = Project.objects.get(uuid=uuid)
+    user = get_object_or_404(User, uuid=given["user"], **({"is_active": True} if give else {}))
+    act = actions.grant if give else actions.revoke
+    again = {name: given.get(name, "") for name in ("password", "code")}
+    if proposal := act(user=user, role=Role(given["role"]), root=project, actor=request.user, **again):
+        return Response(RoleProposalOut(proposal).data, status=202)
+    return Response(MemberOut(queries.members(project), many=True).data)
 
 
 @operation("GET", "role_proposals_list", Needs("signed_in"), gives=RoleProposalOut(many=True))
@@ -230,7 +231,7 @@ urlpatterns = [
     path("tokens/", tokens, name="api-tokens"),
     path("tokens/<uuid:uuid>/", revoke_token, name="api-token"),
     path("projects/", projects, name="api-projects"),
-    path("projects/<uuid:uuid>/members/", Members.as_view(), name="api-members"),
+    path("projects/<uuid:uuid>/members/", methods(members, assign, remove), name="api-members"),
     path("role-proposals/", proposals, name="api-role-proposals"),
     path("role-proposals/<uuid:uuid>/confirm/", confirm_proposal, name="api-role-proposal-confirm"),
     path("role-proposals/<uuid:uuid>/end/", end_proposal, name="api-role-proposal-end"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 from uuid import UUID
 
@@ -14,6 +14,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import request as rest_framework_request
 from rest_framework import serializers
 from rest_framework.exceptions import PermissionDenied
+from rest_framework.parsers import BaseParser
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
@@ -108,6 +109,7 @@ def operation(
     gives: Any = None,
     status: int = 200,
     scope: str | None = "",
+    parsers: Sequence[type[BaseParser]] = (),
     **described: Any,
 ) -> Callable[[Answer], Operation]:
     """Make a function the view of one method of an address: it gets the request, what the address names, and
@@ -116,7 +118,8 @@ def operation(
     Scope, permission, and what is sent are checked before, in this order. name: the operation's id. takes:
     the shape of what is sent, in the query of a GET, else in the body; body: that of a body which the
     function reads itself; filters: of a list, whose lookups are then `given`. gives: the shape that shows
-    what the function returns, where that is no response yet. described: more for `extend_schema`.
+    what the function returns, where that is no response yet. parsers: of the body, where it isn't JSON or a
+    form. described: more for `extend_schema`.
     """
 
     def decorate(answer: Answer) -> Operation:
@@ -137,7 +140,8 @@ def operation(
         sent = body if method == "GET" else takes or body
         answers = gives if isinstance(gives, dict) else {status: gives}
         member = extend_schema(operation_id=name, request=sent, responses=answers, **described)(handle)
-        return view(answer, (View,), {method.lower(): member, "needs": {method: need}, "scope": scope})
+        members = {method.lower(): member, "needs": {method: need}, "scope": scope}
+        return view(answer, (View,), members | ({"parser_classes": parsers} if parsers else {}))
 
     return decorate
 
@@ -209,7 +213,7 @@ def read(shape: Shape, data: Any) -> dict[str, Any]:
 IS_NUMBER = serializers.IntegerField(min_value=1, max_value=2**31 - 1)
 IS_SLUG = serializers.CharField(max_length=80)
 IS_UUID = serializers.UUIDField()
-TYPES = {IS_NUMBER: int, IS_SLUG: str, IS_UUID: UUID}
+TYPES = {serializers.IntegerField: int, serializers.CharField: str, serializers.UUIDField: UUID}
 BEFORE = OpenApiParameter("before", int)
 # the lookup of a name in the address, and the field that reads its value
 Filter = tuple[str, serializers.Field[Any, Any, Any, Any]]
@@ -218,7 +222,14 @@ Filters = dict[str, Filter]
 
 def parameters(filters: Filters) -> list[OpenApiParameter]:
     """The description of a list's URL."""
-    return [BEFORE, *(OpenApiParameter(name, TYPES[field]) for name, (_, field) in filters.items())]
+    return [BEFORE, *(parameter(name, field) for name, (_, field) in filters.items())]
+
+
+def parameter(name: str, field: serializers.Field[Any, Any, Any, Any]) -> OpenApiParameter:
+    """The description of one filter."""
+    if isinstance(field, serializers.ChoiceField):
+        return OpenApiParameter(name, str, enum=list(field.choices))
+    return OpenApiParameter(name, TYPES[type(field)])
 
 
 def chosen(request: rest_framework_request.Request, **filters: Filter) -> dict[str, Any]:

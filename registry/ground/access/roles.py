@@ -62,7 +62,7 @@ ACTIONS: dict[str, Action] = {
     "labeling.manage": Action(
         "Manage schemas, queues, and labeling functions", frozenset({ADJUDICATOR, ENGINEER, LEAD})
     ),
-    "labeling.decide": Action("Adjudicate", frozenset({ADJUDICATOR})),
+    "labeling.adjudicate": Action("Adjudicate", frozenset({ADJUDICATOR})),
     # everyone discards their own
     "labeling.read_corrections": Action("Read files of corrected labels", frozenset({ADJUDICATOR, LEAD})),
     "labeling.discard_corrections": Action(
@@ -73,10 +73,10 @@ ACTIONS: dict[str, Action] = {
     "labeling.assess": Action("View annotators' quality by name", frozenset({LEAD})),
     "scanning.view": Action("View data issues", EVERYONE),
     "scanning.scan": Action("Scan datasets", frozenset({ADJUDICATOR, LEAD})),
-    "scanning.judge": Action("Confirm and dismiss data issues", frozenset({ADJUDICATOR, LEAD})),
+    "scanning.review": Action("Confirm and dismiss data issues", frozenset({ADJUDICATOR, LEAD})),
     "scanning.send": Action("Send data issues to labeling", frozenset({ADJUDICATOR, LEAD})),
     "snapshots.view": Action("View dataset versions", EVERYONE),
-    "snapshots.freeze": Action("Create dataset versions", frozenset({ENGINEER, LEAD})),
+    "snapshots.create": Action("Create dataset versions", frozenset({ENGINEER, LEAD})),
     "snapshots.export": Action("Export dataset versions", frozenset({ENGINEER, ADJUDICATOR})),
     # training
     "training.view": Action("View runs", EVERYONE),

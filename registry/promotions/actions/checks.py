@@ -19,8 +19,9 @@ from registry.ground.access.models import User
 from registry.ground.ledger.actions import record
 from registry.ground.ledger.rules import digest_of
 from registry.ground.ledger.verbs import Verb
-from registry.policies import gates
 from registry.policies import queries as policies
+from registry.policies.gates import checking
+from registry.policies.gates.finding import Finding
 from registry.policies.models import Policy
 from registry.promotions import evidence, rules, votes
 from registry.promotions.actions import subject
@@ -82,7 +83,9 @@ def check(
     report("Comparing with the live version")
     comparison, problem = evidence.compare(version, alias.version)
     report("Hashing the files and reading the evidence")
-    found = gates.check(policies.read(policy), evidence.gather(version, alias.version, comparison, problem))
+    found = checking.check(
+        policies.read(policy), evidence.gather(version, alias.version, comparison, problem)
+    )
     request.comparison, request.baseline, request.baseline_moves = comparison, alias.version, alias.moves
     report("Writing the results")
     return write(request, number, policy, before, found, actor)
@@ -94,7 +97,7 @@ def write(
     number: int,
     policy: Policy,
     before: dict[str, Any],
-    found: list[gates.Finding],
+    found: list[Finding],
     actor: User | None,
 ) -> PromotionRequest:
     """Write results, subject and new state. before: the subject when the check began; what changed in it
@@ -137,7 +140,7 @@ def write(
     return request
 
 
-def result(request: PromotionRequest, finding: gates.Finding) -> GateResult:
+def result(request: PromotionRequest, finding: Finding) -> GateResult:
     """A finding as a row of the request's newest check."""
     return GateResult(
         request=request,

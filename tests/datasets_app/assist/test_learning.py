@@ -12,6 +12,7 @@ import pytest
 from django.core.exceptions import PermissionDenied
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 from django.utils import timezone
 
 from datasets_app.assist import embeddings
@@ -36,21 +37,22 @@ from lifecycle.ground.compute import warm
 from lifecycle.ground.compute.child import Result, run_child
 from lifecycle.ground.jobs import actions as jobs
 from lifecycle.ground.jobs.models import Job
-from lifecycle.runtime.refusals import Conflict, Refused
+from lifecycle.runtime.refusals import Conflict
 from lifecycle.ui.numbers import percent
 from registry.ground.ledger.models import Event
 from tests.support import datasets
 from tests.support.jobs import run_jobs, run_ok
 from tests.support.labeling import (
+    annotate,
     answer,
     label_items,
     make_dataset,
     make_queue,
     make_schema,
     queue_items,
-    say,
 )
 from tests.support.training import write_base
+from tests.support.unchanged import refused
 
 pytestmark = pytest.mark.django_db
 CARD = [f"my card is lost {n}" for n in range(12)]
@@ -296,7 +298,7 @@ def test_multi_label_texts_are_trained_on_too(project, mia, ana):
     dataset = make_dataset(project, mia, [*TEXTS, "card bill"], task="multi_label")
     queue = make_queue(dataset, mia, schema=("billing", "card"), order="model", hidden_share=0)
     for item in queue_items(queue)[:10]:
-        say(queue, ana, item, {"labels": ["card"] if item.text in CARD else ["billing"]})
+        annotate(queue, ana, item, {"labels": ["card"] if item.text in CARD else ["billing"]})
 
     fit = learn_now(queue, mia)
 
@@ -406,7 +408,7 @@ def test_tasks_without_classes_have_no_built_in_model(project, mia):
         if task == "spans":
             make_schema(dataset, mia, ("card",))
 
-        with pytest.raises(Refused, match="The queue wasn't created.") as refusal:
+        with refused("order") as refusal:
             open_queue(dataset_id=dataset.uuid, actor=mia, name="new", order="model")
 
         assert refusal.value.fields == {
@@ -435,8 +437,10 @@ def test_a_queue_shows_the_kind_of_source_that_it_wants_first(labeled, dataset, 
     queue = prefer(queue_id=queue.uuid, actor=mia, source="run")
     assert sources() == ["Run 7"] * 6 + ["Built-in model, 14 labeled texts"] * 2
     assert "suggests_from" in Event.objects.filter(verb="labeling.queue_changed").last().canonical
-    with pytest.raises(Refused, match="Unknown type of source"):
+    with refused("source"):
         prefer(queue_id=queue.uuid, actor=mia, source="oracle")
+    queue.refresh_from_db()
+    assert queue.suggests_from == "run"
 
 
 # ── Disagreement ────────────────────────────────────────────────────────────
@@ -476,19 +480,22 @@ def test_what_answers_or_suggestions_dispute_comes_first(project, mia, ana):
 
 # ── Pages and the API ───────────────────────────────────────────────────────
 def test_the_queue_shows_an_untrained_built_in_model(queue, mia, client_for):
-    page = client_for(mia).get(f"/labeling/{queue.uuid}/").content.decode()
+    client, url = client_for(mia), f"/labeling/{queue.uuid}/"
+    page = client.get(url).content.decode()
+    state = client.get(f"{url}built-in-model/").context["learning"]
 
-    assert "Not trained yet; items are in import order." in page
-    assert "No base model is installed, so the model uses TF-IDF only." in page
-    assert "Next attempt at 10 annotations; 0 now." in " ".join(page.split())
+    assert (state.fit, state.base, state.next_at, state.answers) == (None, "", 10, 0)
+    assert 'data-state="untrained"' in page
+    assert 'data-features="tf-idf"' in page
 
 
 def test_the_queue_shows_the_state_of_its_built_in_model(trained, mia, ana, client_for):
     queue, client, url = trained, client_for(mia), f"/labeling/{trained.uuid}/"
     page = client.get(url).content.decode()
-    assert "14 labeled texts, at 14 annotations" in " ".join(page.split())
-    assert "too few: 14 of 20 texts" in page
-    assert "34 annotations; 14 now" in page
+    state = client.get(f"{url}built-in-model/").context["learning"]
+    assert (state.fit.rows, state.fit.answers, state.next_at, state.answers) == (14, 14, 34, 14)
+    assert 'data-state="trained"' in page
+    assert 'data-accuracy="few"' in page
     label(queue, ana, range(14, 20))
     learn_now(queue, mia)
 
@@ -496,9 +503,11 @@ def test_the_queue_shows_the_state_of_its_built_in_model(trained, mia, ana, clie
 
     assert percent(1.0, 1) in page
     assert "n = 20" in page
-    assert "Least confident between" in page
-    assert "Train now" in page
-    assert "Train now" not in client_for(ana).get(url).content.decode()
+    assert 'data-accuracy="measured"' in page
+    assert "data-unsure-pairs" in page
+    train = f'action="{reverse("assist:learn", args=[queue.uuid])}"'
+    of_ana = client_for(ana).get(url).content.decode()
+    assert (train in page, train in of_ana, 'id="learning"' in of_ana) == (True, False, True)
     assert b"<html" not in client.get(f"{url}built-in-model/", HTTP_HX_REQUEST="true").content
 
 
@@ -507,7 +516,8 @@ def test_the_page_and_the_api_have_it_learn(labeled_more, mia, client_for):
     queue, client = labeled_more, client_for(mia)
 
     assert client.post(f"/labeling/{queue.uuid}/built-in-model/train/").status_code == 302
-    assert "Train the built-in model" in client.get(f"/labeling/{queue.uuid}/").content.decode()
+    job = Job.objects.get(kind="assist.learn")
+    assert f'id="job-{job.uuid}"' in client.get(f"/labeling/{queue.uuid}/").content.decode()
     again = client.post(f"/api/v1/labeling/queues/{queue.uuid}/built-in-model/")
     run_ok("default")
     found = client.get(f"/api/v1/labeling/queues/{queue.uuid}/built-in-model/").json()

@@ -15,7 +15,7 @@ import pytest
 from django.urls import reverse
 
 from datasets_app.datasets import actions, queries
-from datasets_app.datasets.actions import inspection
+from datasets_app.datasets.actions import examining, inspection
 from datasets_app.datasets.importing import dry_run, mapping, readers
 from datasets_app.datasets.importing.readers import Reading, archives, columns
 from datasets_app.datasets.importing.readers.sources import Member
@@ -270,11 +270,14 @@ def test_the_page_shows_the_job_with_a_cancel_button_and_then_its_results(
     page = client.get(address).content.decode()
     assert f'id="job-{job.uuid}"' in page
     assert reverse("jobs:cancel", args=[job.uuid]) in page
+    assert reverse("datasets:accept", args=[upload.uuid]) not in page
     monkeypatch.setattr(dry_run, "TICK", 10)
     run_ok()
     job.refresh_from_db()
     assert (job.done, job.total, job.unit) == (30, 31, "rows")
-    assert "Import 30 rows" in client.get(address).content.decode()
+    done = client.get(address)
+    assert done.context["found"]["ok"] == 30
+    assert f'action="{reverse("datasets:accept", args=[upload.uuid])}"' in done.content.decode()
 
 
 @pytest.mark.django_db
@@ -282,7 +285,7 @@ def test_a_cancelled_dry_run_leaves_the_upload_unchanged(dataset, ana, impatient
     upload = receive(dataset, ana, ROWS)
     monkeypatch.setattr(inspection, "CANCEL_SECONDS", 0)
     monkeypatch.setattr(
-        inspection,
+        examining,
         "find_reading",
         lambda *_, **__: jobs.cancel(Job.objects.get().uuid, ana) and readers.step(),
     )
@@ -327,6 +330,7 @@ def test_a_page_doesnt_wait_for_slow_first_rows(dataset, ana, client_for, monkey
         "text 1",
         "text 2",
     ]
+    assert 'data-preview="shown"' in client_for(ana).get(address).content.decode()
     monkeypatch.setattr(queries, "PREVIEW_SECONDS", -1)
     assert queries.first_rows(Upload.objects.get()) is None
-    assert "takes too long to open" in client_for(ana).get(address).content.decode()
+    assert 'data-preview="slow"' in client_for(ana).get(address).content.decode()

@@ -108,7 +108,8 @@ def test_the_page_creates_a_dataset_with_a_configuration(client, project, ana):
     )
 
     assert Dataset.objects.get().task == "multi_label"
-    assert (refused.status_code, "declares a document type" in refused.content.decode()) == (422, True)
+    assert (refused.status_code, list(refused.context["form"].errors)) == (422, ["config"])
+    assert 'id="id_config_error"' in refused.content.decode()
 
 
 @pytest.mark.django_db

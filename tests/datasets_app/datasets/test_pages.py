@@ -11,10 +11,11 @@ from django.urls import reverse
 from datasets_app.datasets import queries
 from datasets_app.datasets.models import Dataset, Item, Upload
 from datasets_app.datasets.rules import UploadState
-from lifecycle.runtime.refusals import Refused
+from lifecycle.ground.jobs.models import Job
 from registry.ground.artifacts import actions as artifacts
 from tests.support.datasets import csv_bytes, import_texts, make_dataset, receive
 from tests.support.jobs import run_ok
+from tests.support.unchanged import refused
 
 pytestmark = pytest.mark.django_db
 HTMX = {"HTTP_HX_REQUEST": "true"}
@@ -37,15 +38,19 @@ def test_a_file_is_uploaded_reviewed_accepted_and_shown(dataset, ana, client_for
 
     assert answer.status_code == 302
     assert answer["Location"] == reverse("datasets:upload", args=[upload.uuid])
-    page = client.get(answer["Location"]).content.decode()
-    assert "hello there" in page
-    assert "Import 2 rows" in page
+    shown, accept_url = client.get(answer["Location"]), reverse("datasets:accept", args=[upload.uuid])
+    assert "hello there" in shown.content.decode()
+    assert shown.context["found"]["ok"] == 2
+    assert f'action="{accept_url}"' in shown.content.decode()
 
     seen = queries.seen_digest(upload)
-    client.post(reverse("datasets:accept", args=[upload.uuid]), {"labels_as": "decisions", "seen": seen})
-    assert "job-" in client.get(answer["Location"]).content.decode()
+    client.post(accept_url, {"labels_as": "decisions", "seen": seen})
+    job = Job.objects.get(kind="datasets.import")
+    assert f'id="job-{job.uuid}"' in client.get(answer["Location"]).content.decode()
     run_ok("default")
-    assert "Imported" in client.get(answer["Location"]).content.decode()
+    done = client.get(answer["Location"]).content.decode()
+    items_url = f'href="{reverse("datasets:dataset", args=[dataset.uuid])}?upload={upload.uuid}"'
+    assert (items_url in done, f'action="{accept_url}"' in done) == (True, False)
     assert "hello there" in client.get(reverse("datasets:dataset", args=[dataset.uuid])).content.decode()
 
 
@@ -97,15 +102,15 @@ def test_a_changed_delimiter_proposes_columns_again(dataset, ana, client_for):
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "sentence"),
+    ("name", "content", "fragment"),
     [
         ("a.csv", b"", "is empty"),
-        ("a.xlsx", b"PK\x03\x04" + bytes(100), "The archive is damaged or truncated."),
-        ("a.csv", b"x" * 2_000_000, "larger than 1 MB"),
+        ("a.xlsx", b"PK\x03\x04" + bytes(100), "damaged"),
+        ("a.csv", b"x" * 2_000_000, "1 MB"),
     ],
 )
 def test_unreadable_files_are_refused_and_nothing_is_stored(
-    dataset, ana, client_for, settings, name, content, sentence
+    dataset, ana, client_for, settings, name, content, fragment
 ):
     settings.UPLOAD_MAX_BYTES = 1024 * 1024
     answer = client_for(ana).post(
@@ -113,7 +118,9 @@ def test_unreadable_files_are_refused_and_nothing_is_stored(
     )
 
     assert answer.status_code == 422
-    assert sentence in answer.content.decode()
+    errors = answer.context["upload_form"].errors
+    assert (list(errors), [fragment in each for each in errors["file"]]) == (["file"], [True])
+    assert 'id="id_file_error"' in answer.content.decode()
     assert not Upload.objects.exists()
 
 
@@ -130,6 +137,9 @@ def test_hostile_texts_and_names_are_inert(dataset, ana, client_for):
     assert "<img src=x" not in page
     assert "\u202e" not in page
     assert "<b>.csv" not in page
+    assert "&lt;script&gt;alert(1)" in page
+    assert "&lt;img src=x" in page
+    assert "&lt;b&gt;.csv" in page
 
 
 def test_texts_are_hidden_from_roles_that_may_not_read_samples(dataset, ana, omar, client_for):
@@ -137,11 +147,14 @@ def test_texts_are_hidden_from_roles_that_may_not_read_samples(dataset, ana, oma
     item = Item.objects.get()
     for url in (reverse("datasets:item", args=[item.uuid]), reverse("datasets:dataset", args=[dataset.uuid])):
         page = client_for(omar).get(url).content.decode()
+        assert "a secret text" in client_for(ana).get(url).content.decode()
         assert "a secret text" not in page
         assert "kept apart" not in page
         assert item.digest[:8] in page
-    upload = client_for(omar).get(reverse("datasets:upload", args=[item.upload.uuid])).content.decode()
-    assert "a secret text" not in upload
+    url = reverse("datasets:upload", args=[item.upload.uuid])
+    upload, of_ana = (client_for(person).get(url).content.decode() for person in (omar, ana))
+    assert ('data-preview="hidden"' in upload, "a secret text" in upload) == (True, False)
+    assert ('data-preview="shown"' in of_ana, "a secret text" in of_ana) == (True, True)
     answer = client_for(omar).get(f"/api/v1/items/{item.uuid}/").json()
     assert (answer["text"], answer["metadata"], answer["digest"]) == (None, None, item.digest)
 
@@ -241,6 +254,6 @@ def test_a_full_disk_is_reported_and_nothing_is_stored(dataset, ana, monkeypatch
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(artifacts, "put_file", full)
-    with pytest.raises(Refused, match="disk is full"):
+    with refused():
         receive(dataset, ana, CONTENT)
     assert not Upload.objects.exists()

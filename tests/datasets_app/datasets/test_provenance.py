@@ -97,11 +97,12 @@ def test_contradicting_provenance_is_refused_by_field_and_nothing_is_stored(
         reverse("datasets:receive", args=[dataset.uuid]),
         {"file": SimpleUploadedFile("a.csv", CONTENT), **given},
     )
-    page = answer.content.decode()
 
     assert answer.status_code == 422
-    assert sentence in page
-    assert "<details open>" in page
+    ((name, (refusal,)),) = answer.context["upload_form"].errors.items()
+    assert (name, refusal.startswith(sentence)) == (field, True)
+    assert f'id="id_{field}_error"' in answer.content.decode()
+    assert "<details open>" in answer.content.decode()
     query = "&".join(f"{name}={'true' if value == 'on' else value}" for name, value in given.items())
     refused = client.post(
         f"/api/v1/datasets/{dataset.uuid}/uploads/?name=a.csv&{query}", CONTENT, content_type="text/csv"

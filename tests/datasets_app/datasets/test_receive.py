@@ -10,14 +10,16 @@ from django.core.exceptions import PermissionDenied
 from django.core.files.storage import FileSystemStorage, storages
 
 from datasets_app.datasets import actions
-from datasets_app.datasets.actions import inspection
+from datasets_app.datasets.actions import examining, inspection
 from datasets_app.datasets.models import Upload
 from datasets_app.prelabels.models import Suggestion
 from datasets_app.queues.models import Decision
+from lifecycle.ground.jobs.models import Job
 from lifecycle.runtime.refusals import Conflict, Refused
 from registry.ground.artifacts.models import Blob
 from tests.support.datasets import csv_bytes, import_texts, make_dataset, receive
 from tests.support.jobs import run_ok
+from tests.support.unchanged import refused
 
 pytestmark = pytest.mark.django_db
 CONTENT = csv_bytes([["a", "x"]], ["text", "label"])
@@ -37,7 +39,7 @@ def test_a_disk_that_fills_up_leaves_nothing_and_the_next_upload_works(dataset, 
             raise OSError(errno.ENOSPC, "No space left on device")
 
         patch.setattr(FileSystemStorage, "_save", half)
-        with pytest.raises(Refused, match="disk is full"):
+        with refused(match="disk is full"):
             receive(dataset, ana, CONTENT)
     assert Upload.objects.count() == Blob.objects.count() == 0
 
@@ -93,13 +95,15 @@ def test_a_discarded_upload_cannot_be_accepted_and_an_imported_one_not_discarded
     imported = import_texts(dataset, ["a"], ana)
     with pytest.raises(Conflict, match="is imported"):
         actions.discard_upload(upload_id=imported.uuid, actor=ana)
+    assert list(Upload.objects.order_by("id").values_list("state", flat=True)) == ["discarded", "imported"]
+    assert not Job.objects.filter(state="queued").exists()
 
 
 def test_invalid_bytes_block_until_an_encoding_is_chosen(dataset, ana):
     upload = receive(dataset, ana, "text,label\nok,a\nÜber,b\n".encode("cp1252"))
     found = upload.report["dry_run"]
     assert (upload.encoding, found["blocked"], found["problems"][0]["line"]) == ("", True, 3)
-    with pytest.raises(Refused, match="Line 3 isn't valid UTF-8"):
+    with refused(match="Line 3 isn't valid UTF-8"):
         actions.accept_upload(upload_id=upload.uuid, actor=ana)
 
     upload = actions.inspect(upload_id=upload.uuid, actor=ana, encoding="cp1252")
@@ -111,7 +115,7 @@ def meanwhile(monkeypatch):
     """Changes the settings once while a file is checked."""
 
     def choose(upload, actor, **choice):
-        examine = inspection.examine
+        examine = examining.examine
 
         def examine_and_choose(*given):
             found = examine(*given)

@@ -7,6 +7,7 @@ from __future__ import annotations
 import pytest
 from django.core.exceptions import PermissionDenied
 from django.urls import reverse
+from django.utils.html import escape
 
 from datasets_app.datasets import actions, queries
 from datasets_app.datasets import selection as selecting
@@ -114,7 +115,7 @@ def test_own_slices_are_private_and_shared_ones_visible_to_the_project(
 def test_only_its_author_and_leads_can_change_a_shared_slice(dataset, ana, ravi, lee, cards):
     with pytest.raises(PermissionDenied, match="Only its author"):
         actions.change_slice(slice_id=cards.uuid, actor=ravi, name="Mine now")
-    with pytest.raises(PermissionDenied, match="Only its author"):
+    with pytest.raises(PermissionDenied):
         actions.delete_slice(slice_id=cards.uuid, actor=ravi)
     cards.refresh_from_db()
     assert cards.name == "Cards"
@@ -151,19 +152,25 @@ def test_an_invalid_slice_is_reported_everywhere_and_matches_nothing(dataset, an
     make_queue(dataset, ravi, schema=["billing", "card"])
     card = labels_by_name(latest_schema(dataset))["card"]
     row = save(dataset, ravi, name="As card", filters={"decided": str(card.stable_id)}, shared=True)
+    url, opens = reverse("datasets:slice", args=[row.uuid]), reverse("queues:open", args=[dataset.uuid])
+    assert f'href="{opens}' in client_for(ravi).get(url).content.decode()
     change_classes(
         dataset_id=dataset.uuid, actor=ravi, wanted=[Change(card.stable_id, ChangeKind.RETIRE)], seen=1
     )
 
-    page = client_for(ravi).get(reverse("datasets:slice", args=[row.uuid])).content.decode()
-    assert "This slice matches nothing" in page
-    assert "Label something that no longer exists" in page
-    assert "Open queue" not in page
+    shown = client_for(ravi).get(url)
+    (chip,) = shown.context["selection"].chips
+    page = shown.content.decode()
+    assert (shown.context["selection"].is_valid, bool(chip.problem), chip.rest) == (False, True, {})
+    assert ('role="alert"' in page, opens in page) == (True, False)
+    assert all(escape(words) in page for words in (chip.words, chip.problem))
     listed = (
         client_for(ravi).get(reverse("datasets:dataset", args=[dataset.uuid]), row.filters).content.decode()
     )
-    assert "No items are shown: a filter isn't valid." in listed
-    assert "card one" not in listed
+    assert ('role="alert"' in listed, "card one" in listed) == (True, False)
+    assert (
+        "card one" in client_for(ravi).get(reverse("datasets:dataset", args=[dataset.uuid])).content.decode()
+    )
     with pytest.raises(Conflict, match="one of its filters is no longer valid"):
         actions.count_slice(slice_id=row.uuid, actor=ravi)
     with pytest.raises(Refused, match="A filter of the slice is no longer valid"):
@@ -182,8 +189,8 @@ def test_filters_are_in_the_url_and_each_can_be_removed(dataset, ana, client_for
 
     assert "<mark>card</mark> four" in page
     assert "card one" not in page
-    assert f'href="{url}?length_from=9#items" aria-label="Remove filter Search: card"' in page
-    assert f'href="{url}?q=card#items" aria-label="Remove filter at least 9 characters"' in page
+    assert f'href="{url}?length_from=9#items" aria-label="' in page
+    assert f'href="{url}?q=card#items" aria-label="' in page
     fragment = client_for(ana).get(url, {"q": "card", "split": ""}, **HTMX)
     assert fragment["HX-Push-Url"] == f"{url}?q=card"
     assert "<html" not in fragment.content.decode()
@@ -207,8 +214,9 @@ def test_a_slice_is_saved_changed_counted_and_deleted_on_its_pages(dataset, ana,
     assert (saved.status_code, saved["Location"]) == (302, reverse("datasets:slice", args=[row.uuid]))
     assert (row.filters, row.shared) == ({"q": "card"}, True)
     again = client.post(f"{url}?q=card", {"name": "Cards"})
-    assert again.status_code == 422
-    assert "You already have a slice of this dataset named Cards." in again.content.decode()
+    ((field, (refusal, *_)),) = again.context["slice_form"].errors.items()
+    assert (again.status_code, field, "Cards" in refusal) == (422, "name", True)
+    assert Slice.objects.count() == 1
 
     client.post(reverse("datasets:count_slice", args=[row.uuid]))
     client.post(reverse("datasets:change_slice", args=[row.uuid]), {"name": "Mine", "description": ""})
@@ -296,10 +304,9 @@ def test_a_queue_of_a_slice_has_its_items_and_keeps_its_filters(dataset, ravi, c
         6,
         True,
     )
-    assert (
-        "Items of a slice (Search: card)"
-        in client_for(ravi).get(reverse("queues:queue", args=[queue.uuid])).content.decode()
-    )
+    shown = client_for(ravi).get(reverse("queues:queue", args=[queue.uuid]))
+    assert (queue.source, "card" in shown.context["chosen"]) == ("slice", True)
+    assert escape(shown.context["chosen"]) in shown.content.decode()
 
 
 @pytest.mark.postgres
@@ -334,8 +341,9 @@ def test_an_empty_slice_cant_be_opened_as_a_queue(dataset, ana, ravi):
     with pytest.raises(Refused, match="Choose a slice of this dataset"):
         open_queue(dataset_id=dataset.uuid, actor=ravi, name="x", source="slice")
     private = save(dataset, ana, name="Mine", filters={"q": "card"})
-    with pytest.raises(Refused, match="Choose a slice of this dataset"):
+    with pytest.raises(Refused) as of_another:
         open_queue(dataset_id=dataset.uuid, actor=ravi, name="x", source="slice", slice_id=private.uuid)
+    assert list(of_another.value.fields) == ["slice"]
     assert Queue.objects.count() == 1
 
 

@@ -11,9 +11,10 @@ import json
 import pytest
 from django.core.exceptions import PermissionDenied
 
-from datasets_app.exchange.actions import corrections as actions
-from datasets_app.exchange.actions.corrections import accept_corrections, upload_corrections
+from datasets_app.exchange.actions.corrections import reviewing, writing
+from datasets_app.exchange.actions.corrections.reviewing import accept_corrections, upload_corrections
 from datasets_app.exchange.models import Correction
+from datasets_app.exchange.queries import corrections
 from datasets_app.queues.models import Decision, Dispute
 from datasets_app.queues.queries.decisions import current_decisions
 from datasets_app.review.actions.changes import change_classes
@@ -26,7 +27,7 @@ from datasets_app.snapshots import actions as snapshots
 from datasets_app.snapshots.models import Export
 from lifecycle.ground.jobs import actions as jobs
 from lifecycle.ground.jobs.models import Job
-from lifecycle.runtime.refusals import Conflict, Refused
+from lifecycle.runtime.refusals import Conflict
 from registry.ground.access.actions import grant
 from registry.ground.access.roles import Role
 from registry.ground.artifacts import actions as artifacts
@@ -35,6 +36,7 @@ from tests.support.datasets import import_texts, make_dataset
 from tests.support.jobs import run_jobs, run_ok
 from tests.support.labeling import answer, make_queue
 from tests.support.snapshots import freeze
+from tests.support.unchanged import refused
 
 pytestmark = pytest.mark.django_db
 ROWS = [(f"=text {n}", ("card", "cash", "fees")[n % 3]) for n in range(12)]
@@ -143,7 +145,7 @@ def test_the_same_file_again_changes_nothing(dataset, table, ravi):
     again = upload(dataset, ravi, content)
 
     assert again.report["look"]["counts"] == {"unchanged": 1}
-    with pytest.raises(Refused, match="changes no label"):
+    with refused(match="changes no label"):
         accept_corrections(correction_id=again.uuid, actor=ravi)
     assert Decision.objects.exclude(file=None).count() == 1
 
@@ -278,9 +280,9 @@ def test_a_renamed_class_is_understood_by_its_old_name(dataset, table, mia, ravi
 def test_a_crash_between_batches_decides_nothing_twice(dataset, table, ravi, monkeypatch):
     for n in range(0, 12, 3):
         row_of(table, n)["label"] = "cash"
-    monkeypatch.setattr(actions.reading, "BATCH", 5)
+    monkeypatch.setattr(corrections, "BATCH", 5)
     found = upload(dataset, ravi, packed(table))
-    real, calls = actions.write_batch, []
+    real, calls = writing.write_batch, []
 
     def die_once(*args):
         calls.append(1)
@@ -288,7 +290,7 @@ def test_a_crash_between_batches_decides_nothing_twice(dataset, table, ravi, mon
             raise ConnectionError("killed")
         real(*args)
 
-    monkeypatch.setattr(actions, "write_batch", die_once)
+    monkeypatch.setattr(writing, "write_batch", die_once)
     accept(found, ravi)
 
     assert len(calls) == 4  # three batches, one of them twice
@@ -318,6 +320,8 @@ def test_two_files_are_not_written_at_once(dataset, table, ravi):
 
     with pytest.raises(Conflict, match="Labels from 0.csv are still being written"):
         accept_corrections(correction_id=other.uuid, actor=ravi)
+    other.refresh_from_db()
+    assert (other.state, other.accepted_by, labels(dataset)["=text 0"]) == ("looked", None, "card")
 
 
 @pytest.mark.parametrize("missing", ["item", "decision", "label"])
@@ -368,7 +372,7 @@ def test_a_file_whose_labels_were_removed_after_the_check_is_not_accepted(
 
     found.refresh_from_db()
     assert (found.state, found.accepted_by, labels(dataset), events()) == ("looked", None, before, [])
-    assert not Job.objects.filter(kind=actions.WRITE).exists()
+    assert not Job.objects.filter(kind=reviewing.WRITE).exists()
 
 
 def test_a_file_whose_labels_were_merged_after_acceptance_is_not_written(dataset, table, mia, ravi):
@@ -379,5 +383,5 @@ def test_a_file_whose_labels_were_merged_after_acceptance_is_not_written(dataset
 
     ended = run_jobs("default")
 
-    assert [(job.kind, job.refusal) for job in ended] == [(actions.WRITE, "conflict"), (MOVE, "")]
+    assert [(job.kind, job.refusal) for job in ended] == [(reviewing.WRITE, "conflict"), (MOVE, "")]
     assert (Correction.objects.get().state, labels(dataset)["=text 0"], events()) == ("looked", "card", [])

@@ -7,7 +7,7 @@ import io
 
 import pytest
 
-from datasets_app.exchange.actions.corrections import accept_corrections, upload_corrections
+from datasets_app.exchange.actions.corrections.reviewing import accept_corrections, upload_corrections
 from datasets_app.exchange.models import Correction
 from datasets_app.queues.models import Decision
 from datasets_app.snapshots import actions as snapshots

@@ -41,28 +41,31 @@ def content(dataset, **labels: str) -> bytes:
 def test_a_file_is_uploaded_reviewed_and_accepted(client, dataset, ravi):
     client.force_login(ravi)
     page = client.get(reverse("exchange:corrections", args=[dataset.uuid]))
-    assert "No corrected labels yet" in page.content.decode()
+    upload_url = reverse("exchange:upload_corrections", args=[dataset.uuid])
+    assert list(page.context["corrections"]) == []
+    assert f'action="{upload_url}"' in page.content.decode()
     assert (
         reverse("exchange:corrections", args=[dataset.uuid])
         in client.get(reverse("schemas:schema", args=[dataset.uuid])).content.decode()
     )
 
     file = SimpleUploadedFile("fixed.jsonl", content(dataset, text0="cash", text1="csah"))
-    answer = client.post(reverse("exchange:upload_corrections", args=[dataset.uuid]), {"file": file})
+    answer = client.post(upload_url, {"file": file})
     found = Correction.objects.get()
     assert (answer.status_code, answer.url) == (302, reverse("exchange:correction", args=[found.uuid]))
     run_ok("default")
 
-    shown = client.get(answer.url).content.decode()
-    assert "Correct 1 label<" in shown
-    assert "Unknown label names" in shown
-    assert "csah" in shown
+    shown, accept_url = client.get(answer.url), reverse("exchange:accept_corrections", args=[found.uuid])
+    assert (shown.context["changed"], shown.context["unknown"]) == (1, [["csah", 1, "cash"]])
+    assert "csah" in shown.content.decode()
+    assert f'action="{accept_url}"' in shown.content.decode()
+    assert 'data-state="written"' not in shown.content.decode()
 
-    answer = client.post(reverse("exchange:accept_corrections", args=[found.uuid]), {})
+    answer = client.post(accept_url, {})
     assert (answer.status_code, answer.url) == (302, reverse("exchange:correction", args=[found.uuid]))
     run_ok("default")
     assert [row.label.name for row in current_decisions(dataset)] == ["cash", "cash", "card", "cash"]
-    assert "Each row was checked again when it was written." in client.get(answer.url).content.decode()
+    assert 'data-state="written"' in client.get(answer.url).content.decode()
 
 
 def test_a_file_of_an_unsupported_type_is_rejected_by_the_form(client, dataset, ravi):
@@ -73,8 +76,22 @@ def test_a_file_of_an_unsupported_type_is_rejected_by_the_form(client, dataset, 
         {"file": SimpleUploadedFile("a.pdf", b"%PDF-1.7 nothing")},
     )
 
-    assert answer.status_code == 422
-    assert "This is a PDF" in answer.content.decode()
+    assert (answer.status_code, list(answer.context["form"].errors)) == (422, ["file"])
+    assert 'id="id_file_error"' in answer.content.decode()
+    assert Correction.objects.count() == 0
+
+
+def test_a_file_over_the_limit_is_reported_as_too_large_and_not_as_missing(client, dataset, ravi, settings):
+    settings.UPLOAD_MAX_BYTES = 1024 * 1024
+    client.force_login(ravi)
+
+    answer = client.post(
+        reverse("exchange:upload_corrections", args=[dataset.uuid]),
+        {"file": SimpleUploadedFile("a.jsonl", b"x" * 2_000_000)},
+    )
+
+    errors = answer.context["form"].errors
+    assert (answer.status_code, ["1 MB" in each for each in errors["file"]]) == (422, [True])
     assert Correction.objects.count() == 0
 
 
@@ -88,11 +105,13 @@ def test_a_file_that_changes_nothing_is_refused(client, dataset, ravi):
     run_ok("default")
     found = Correction.objects.get()
 
-    assert (
-        "This file changes no labels."
-        in client.get(reverse("exchange:correction", args=[found.uuid])).content.decode()
+    shown, accept_url = (
+        client.get(reverse("exchange:correction", args=[found.uuid])),
+        reverse("exchange:accept_corrections", args=[found.uuid]),
     )
-    answer = client.post(reverse("exchange:accept_corrections", args=[found.uuid]), {})
+    assert (shown.context["changed"], shown.context["moved"], shown.context["may_accept"]) == (0, 0, True)
+    assert accept_url not in shown.content.decode()
+    answer = client.post(accept_url, {})
     assert answer.status_code == 422
     assert Correction.objects.get().state == "looked"
 

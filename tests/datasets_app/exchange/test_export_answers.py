@@ -28,7 +28,7 @@ from registry.ground.ledger.models import Event
 from registry.ground.ledger.verbs import Verb
 from tests.support.datasets import import_file, import_texts, make_dataset
 from tests.support.jobs import run_ok
-from tests.support.labeling import make_queue, say
+from tests.support.labeling import annotate, make_queue
 from tests.support.tools import annotation, as_json, choice, lines, packed, region, span, task
 
 pytestmark = pytest.mark.django_db
@@ -160,7 +160,7 @@ def test_an_unchanged_label_studio_project_is_exported_unchanged(project_of_span
 def test_new_annotations_are_appended_to_exported_items(project_of_spans, mia, ana, ravi):
     items = list(project_of_spans.items.order_by("id"))
     queue = make_queue(project_of_spans, mia, source="all")
-    say(queue, ana, items[1], {"spans": [{"start": 0, "end": 6, "label": "LOC"}]}, seconds=3)
+    annotate(queue, ana, items[1], {"spans": [{"start": 0, "end": 6, "label": "LOC"}]}, seconds=3)
     imported = Queue.objects.get(source="imported")
     labels = {label.name: str(label.stable_id) for label in queue.schema.labels.all()}
     value = {"spans": [{"start": 0, "end": 4, "label": labels["ORG"]}]}
@@ -409,7 +409,7 @@ def test_unchanged_argilla_records_and_prodigy_examples_are_exported_unchanged(r
 def test_new_annotations_are_added_to_records_and_after_examples(records_and_examples, mia, ana):
     argilla, prodigy = records_and_examples
     for dataset in (argilla, prodigy):
-        say(
+        annotate(
             make_queue(dataset, mia, source="all"),
             ana,
             dataset.items.order_by("id")[1],
@@ -476,7 +476,7 @@ def test_each_doccano_annotator_has_a_file_and_all_has_the_resolved_labels(proje
 def test_what_a_format_cannot_represent_is_counted_or_refused(project, mia, ana):
     dataset = make_dataset(project, mia, task="preference")
     import_file(dataset, mia, as_json([PAIR]), "p.json")
-    say(make_queue(dataset, mia, source="all"), ana, dataset.items.get(), {"choice": "tie"})
+    annotate(make_queue(dataset, mia, source="all"), ana, dataset.items.get(), {"choice": "tie"})
     exported(dataset, mia, "labelstudio")
 
     assert Export.objects.get().dropped == {

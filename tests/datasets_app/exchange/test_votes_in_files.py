@@ -141,7 +141,7 @@ def test_equal_texts_with_different_labels_block_the_dry_run(dataset, mia, clien
     assert (upload.state, Item.objects.count(), Event.objects.count()) == ("inspected", 0, events)
     page = client_for(mia).get(f"/datasets/uploads/{upload.uuid}/").content.decode()
     assert 'name="contradicting"' in page
-    assert "Conflicting labels" in page
+    assert 'id="contradictions"' in page
 
 
 @pytest.mark.django_db

@@ -10,7 +10,7 @@ import pytest
 from django.core.exceptions import PermissionDenied
 from django.urls import reverse
 
-from datasets_app.exchange.actions.corrections import (
+from datasets_app.exchange.actions.corrections.reviewing import (
     accept_corrections,
     discard_corrections,
     upload_corrections,
@@ -68,11 +68,15 @@ def test_other_people_cannot_withdraw_it(proposal, name, request):
 def test_an_answered_proposal_cannot_be_withdrawn_nor_a_withdrawn_one_answered(proposal, ana, mia):
     other = propose_change(dataset_id=proposal.dataset.uuid, actor=ana, text="Another.")
     decline_proposal(proposal_id=other.uuid, actor=mia, answer="No.")
-    with pytest.raises(Conflict, match="already declined"):
+    with pytest.raises(Conflict):
         withdraw(other, ana)
+    other.refresh_from_db()
+    assert other.state == "declined"
     withdraw(proposal, ana)
     with pytest.raises(Conflict, match="already withdrawn"):
         decline_proposal(proposal_id=proposal.uuid, actor=mia, answer="No.")
+    proposal.refresh_from_db()
+    assert (proposal.state, proposal.answer) == ("withdrawn", "")
     assert len(events("labeling.proposal_withdrawn")) == 1
 
 
@@ -80,13 +84,15 @@ def test_an_answered_proposal_cannot_be_withdrawn_nor_a_withdrawn_one_answered(p
 def test_a_withdrawn_proposal_is_no_longer_listed_and_may_be_made_again(proposal, ana, mia, client_for):
     url = reverse("schemas:schema", args=[proposal.dataset.uuid])
     assert "Fees are billing." in client_for(mia).get(url).content.decode()
-    sent = client_for(ana).post(reverse("schemas:withdraw_proposal", args=[proposal.uuid]))
+    withdraw_url = reverse("schemas:withdraw_proposal", args=[proposal.uuid])
+    assert f'action="{withdraw_url}"' in client_for(ana).get(url).content.decode()
+    sent = client_for(ana).post(withdraw_url)
 
     assert (sent.status_code, sent["Location"]) == (302, url)
     assert "Fees are billing." not in client_for(mia).get(url).content.decode()
     own = client_for(ana).get(url).content.decode()
-    assert "Withdrawn" in own
-    assert "labeling/proposals" not in own
+    assert f'id="proposal-{proposal.uuid}"' in own
+    assert withdraw_url not in own
     again = propose_change(dataset_id=proposal.dataset.uuid, actor=ana, text="Fees are billing.")
     assert again != proposal
 
@@ -149,11 +155,13 @@ def test_a_discarded_file_cannot_be_accepted_nor_a_written_one_discarded(correct
     discard(correction, ravi)
     with pytest.raises(Conflict, match="discarded"):
         accept_corrections(correction_id=correction.uuid, actor=ravi)
+    assert Correction.objects.get().state == "discarded"
     Correction.objects.update(state="looked", ended_at=None)
     accept_corrections(correction_id=correction.uuid, actor=ravi)
     run_ok("default")
     with pytest.raises(Conflict, match="written"):
         discard(correction, ravi)
+    assert Correction.objects.get().state == "written"
     assert len(events("labeling.corrections_discarded")) == 1
 
 
@@ -162,17 +170,22 @@ def test_a_lead_may_view_and_discard_files_but_not_accept_them(correction, lee, 
     client, page = client_for(lee), reverse("exchange:correction", args=[correction.uuid])
     listed = reverse("exchange:corrections", args=[correction.dataset.uuid])
     assert listed in client.get(reverse("schemas:schema", args=[correction.dataset.uuid])).content.decode()
-    assert 'id="upload"' not in client.get(listed).content.decode()
-    shown = client.get(page).content.decode()
-    assert "Discard this file?" in shown
-    assert reverse("exchange:accept_corrections", args=[correction.uuid]) not in shown
-    assert client.post(reverse("exchange:accept_corrections", args=[correction.uuid])).status_code == 403
+    assert ['id="upload"' in client_for(person).get(listed).content.decode() for person in (lee, ravi)] == [
+        False,
+        True,
+    ]
+    accept_url = reverse("exchange:accept_corrections", args=[correction.uuid])
+    discard_url = reverse("exchange:discard_corrections", args=[correction.uuid])
+    shown, of_ravi = (client_for(person).get(page).content.decode() for person in (lee, ravi))
+    assert (f'action="{discard_url}"' in shown, accept_url in shown) == (True, False)
+    assert f'action="{accept_url}"' in of_ravi
+    assert client.post(accept_url).status_code == 403
 
-    sent = client.post(reverse("exchange:discard_corrections", args=[correction.uuid]))
+    sent = client.post(discard_url)
     assert (sent.status_code, sent["Location"]) == (302, listed)
-    after = client_for(ravi).get(page).content.decode()
-    assert "Discarded" in after
-    assert "Discard this file?" not in after
+    after = client_for(ravi).get(page)
+    assert after.context["correction"].state == "discarded"
+    assert discard_url not in after.content.decode()
 
 
 @pytest.mark.postgres

@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from datasets_app.quality.actions.quality import measure_quality
 from datasets_app.queues.actions.claims import claim, release
 from datasets_app.queues.models import Seat
-from tests.support.browser import is_legible, loaded_on_a_phone, shuts_nobody_out
+from tests.support.browser import is_accessible, is_legible, loaded_on_a_phone
 from tests.support.gold import gold_at, know, known_dataset, mixed_queue, take
 from tests.support.jobs import run_ok
 from tests.support.labeling import make_annotator
@@ -116,4 +116,4 @@ def test_the_pages_are_accessible(opened, measured, ravi, lee, ana, mia):
 
     for person, paths in pages.items():
         for name, page in loaded_on_a_phone(opened, paths, person):
-            shuts_nobody_out(page, name, both_schemes=True)
+            is_accessible(page, name, both_schemes=True)

@@ -308,7 +308,9 @@ def test_a_queue_is_opened_with_gold_and_changed_on_its_page(dataset, mia, clien
         False,
     )
     page = client.get(reverse("queues:queue", args=[queue.uuid]))
-    assert "10 % gold items, results shown immediately;" in page.content.decode()
+    mix = page.context["mix"]
+    assert [mix[name].value() for name in ("gold_rate", "gold_feedback", "gold_minimum")] == [10, True, 80]
+    assert f'action="{reverse("quality:mix_gold", args=[queue.uuid])}"' in page.content.decode()
     client.post(reverse("quality:mix_gold", args=[queue.uuid]), {"gold_rate": 5})
 
     queue.refresh_from_db()

@@ -11,9 +11,9 @@ from datasets_app.prelabels.models import Suggestion
 from datasets_app.quality.actions.quality import measure_quality
 from datasets_app.queues.actions.answers import submit
 from datasets_app.schemas.queries.labels import labels_by_name
-from tests.support.browser import NARROW, shuts_nobody_out
+from tests.support.browser import NARROW, is_accessible
 from tests.support.jobs import run_ok
-from tests.support.labeling import make_annotator, make_dataset, make_queue, queue_items, says
+from tests.support.labeling import label_value, make_annotator, make_dataset, make_queue, queue_items
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 NAMES = [
@@ -54,7 +54,7 @@ def queue(project, mia, ana, ben, ravi):
             item=item,
             label=labels[NAMES[at]],
             score=0.9,
-            source="rule",
+            source="function",
             source_digest="d" * 64,
             source_name="rule",
         )
@@ -69,7 +69,7 @@ def queue(project, mia, ana, ben, ravi):
                 queue_id=made.uuid,
                 actor=who,
                 slot_id=slot.pk,
-                value=says(labels[name]),
+                value=label_value(labels[name]),
                 client_key=uuid4(),
                 suggestion_id=shown.pk,
                 seconds=chance.lognormvariate(1.5, 0.5),
@@ -84,9 +84,9 @@ def test_the_pages_are_accessible(opened, queue, lee, ravi, ben):
 
     page = opened(quality, lee, width=NARROW, scheme="dark")
     expect(page.locator(".plot svg.main-svg").first).to_be_visible()
-    shuts_nobody_out(page, "quality", both_schemes=True)
-    shuts_nobody_out(opened(own, ben, width=NARROW, scheme="dark"), "queue", both_schemes=True)
+    is_accessible(page, "quality", both_schemes=True)
+    is_accessible(opened(own, ben, width=NARROW, scheme="dark"), "queue", both_schemes=True)
     page = opened(quality, ravi, width=NARROW, scheme="dark")
     page.locator("#confusion td a").first.click()
     expect(page.locator("tbody tr").first).to_be_visible()
-    shuts_nobody_out(page, "items", both_schemes=True)
+    is_accessible(page, "items", both_schemes=True)

@@ -25,7 +25,7 @@ from lifecycle.ground.jobs.models import Job
 from lifecycle.ground.jobs.rules import State
 from lifecycle.runtime.refusals import Conflict
 from tests.support.jobs import run_jobs, run_ok
-from tests.support.labeling import answer, label_items, make_dataset, make_queue, queue_items, says
+from tests.support.labeling import answer, label_items, label_value, make_dataset, make_queue, queue_items
 
 pytestmark = pytest.mark.django_db
 ANA = ["card"] * 10 + ["billing"] * 14
@@ -128,7 +128,7 @@ def test_agreement_with_decisions_leaves_out_those_that_rest_on_one_person(proje
     label_items(pair, {ana: ["card", "card", ""], ben: ["card", "billing", ""]})
     two = queue_items(pair)[1]
     billing = labels_by_name(pair.schema)["billing"]
-    decide(queue_id=pair.uuid, item_id=two.uuid, actor=ravi, value=says(billing))
+    decide(queue_id=pair.uuid, item_id=two.uuid, actor=ravi, value=label_value(billing))
     single = make_queue(dataset, mia, name="Batch 2")
     label_items(single, {ana: ["card"]})
 
@@ -162,7 +162,7 @@ def test_what_was_suggested_is_compared_with_the_answer(project, mia, ana, ben, 
             item=item,
             label=labels["card"],
             score=0.9,
-            source="rule",
+            source="function",
             source_digest="d" * 64,
             source_name="rule",
         )
@@ -171,7 +171,7 @@ def test_what_was_suggested_is_compared_with_the_answer(project, mia, ana, ben, 
     for item, suggestion in zip(items, shown, strict=True):
         answer(queue, ana, item, "card", suggestion_id=suggestion.pk, seconds=4)
         answer(queue, ben, item, "billing", suggestion_id=suggestion.pk, seconds=8)
-    decide(queue_id=queue.uuid, item_id=items[0].uuid, actor=ravi, value=says(labels["billing"]))
+    decide(queue_id=queue.uuid, item_id=items[0].uuid, actor=ravi, value=label_value(labels["billing"]))
 
     found = measure(queue, mia).figures["people"]
 

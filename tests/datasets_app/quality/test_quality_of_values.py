@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from django.utils.html import escape
 
 from datasets_app.quality.actions.quality import measure_quality
 from datasets_app.quality.models import QualityReport
@@ -10,7 +11,7 @@ from datasets_app.quality.queries.quality import queue_agreement
 from datasets_app.review.actions.changes import change_classes
 from datasets_app.schemas.relabeling import Change, ChangeKind
 from tests.support.jobs import run_ok
-from tests.support.labeling import label_items, make_dataset, make_queue, say_items
+from tests.support.labeling import annotate_items, label_items, make_dataset, make_queue
 
 pytestmark = pytest.mark.django_db
 N = 4
@@ -35,7 +36,7 @@ def two_annotate(project, mia, people, task, values, schema):
         schema=schema,
         overlap=2,
     )
-    say_items(queue, {user: [values(n)[at] for n in range(N)] for at, user in enumerate(people)})
+    annotate_items(queue, {user: [values(n)[at] for n in range(N)] for at, user in enumerate(people)})
     return queue
 
 
@@ -70,10 +71,14 @@ def test_choices_are_equal_or_not(project, mia, ana, ben, client_for):
 
     assert measured(queue, mia)["percent"] == 0.5
     assert queue_agreement(queue).percent == 0.5
-    page = client_for(mia).get(f"/labeling/{queue.uuid}/quality/").content.decode()
-    assert "two annotations are equal or not" in page
-    assert "Not measured: kappa needs one label per text." in page
-    assert "Most confused labels" not in page
+    answer = client_for(mia).get(f"/labeling/{queue.uuid}/quality/")
+    page = answer.content.decode()
+    (shown,) = [row for row in answer.context["coefficients"] if row.note]
+    assert escape(shown.note) in page
+    assert 'data-kappa="no-single-label"' in page
+    assert (
+        'id="confused"' not in page
+    )  # where there are labels: test_the_button_measures_and_the_page_shows_it
 
 
 def test_answers_of_retired_and_merged_classes_are_read_as_they_are_now(project, mia, ana, ben):

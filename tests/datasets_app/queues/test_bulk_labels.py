@@ -7,7 +7,14 @@ import pytest
 from datasets_app.queues.models import Annotation, Decision, Dispute, Queue, Seat, Slot
 from registry.ground.ledger.models import Event
 from registry.ground.ledger.verbs import Verb
-from tests.support.labeling import label_items, make_dataset, make_queue, queue_items, said_at_once, say
+from tests.support.labeling import (
+    annotate,
+    annotate_in_bulk,
+    label_items,
+    make_dataset,
+    make_queue,
+    queue_items,
+)
 
 pytestmark = pytest.mark.django_db
 TEXTS = ["one", "two", "three", "four"]
@@ -77,7 +84,7 @@ def test_bulk_rows_equal_those_of_single_annotations(project, mia, ana, ben, rav
     for user, labels in rows.items():
         for item, label in zip(queue_items(second), labels, strict=True):
             if label:
-                say(second, user, item, {"label": label})
+                annotate(second, user, item, {"label": label})
 
     assert rows_of(first) == rows_of(second)
     verbs = list(Event.objects.order_by("id").values_list("verb", flat=True))
@@ -94,5 +101,5 @@ def test_second_annotations_are_not_saved_in_bulk(project, mia, ana):
     item, other = queue_items(queue)[:2]
     label_items(queue, {ana: ["card"]})
 
-    assert not said_at_once(queue, [(ana, other, {"label": "card"}), (ana, item, {"label": "card"})])
+    assert not annotate_in_bulk(queue, [(ana, other, {"label": "card"}), (ana, item, {"label": "card"})])
     assert Annotation.objects.count() == 1

@@ -47,7 +47,8 @@ def test_the_labeling_page_shows_guideline_changes_once(queue, ana, ben, mia, cl
         DiffLine(3, " ", "transfer"),
         DiffLine(4, "+", "Fees are billing."),
     ]
-    assert b"View changes" in page.content
+    assert b'id="changed">' in page.content  # shown, not hidden
+    assert b'commandfor="changes-dialog"' in page.content
     assert client_for(ben).get(bench(queue)).context["before"] is None  # who begins now knows no other
 
     assert client.post(known(queue), {"version": 2})["Location"] == bench(queue)
@@ -106,7 +107,8 @@ def test_the_page_of_a_version_shows_how_it_differs_from_the_one_before(queue, a
     page = client_for(ana).get(reverse("schemas:schema_version", args=[queue.dataset.uuid, 2]))
 
     assert [line.text for line in page.context["differences"] if line.sign == "+"] == ["Fees are billing."]
-    assert b"Difference from version 1" in page.content
+    assert page.context["before"].version == 1
+    assert b"Fees are billing." in page.content
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 
 from datasets_app.queues.rules import side_order
 from lifecycle.runtime.refusals import Refused
-from tests.support.labeling import make_dataset, make_queue, queue_items, say
+from tests.support.labeling import annotate, make_dataset, make_queue, queue_items
 
 TWO = {"responses": ["one", "two"]}
 QUEUE, PERSON = "8d7d2a2e-0000-4000-8000-000000000001", "8d7d2a2e-0000-4000-8000-000000000002"
@@ -23,6 +23,6 @@ def test_the_order_of_responses_is_recorded_or_refused(project, mia, ana):
     (item,) = queue_items(queue)
 
     with pytest.raises(Refused, match="Invalid response order"):
-        say(queue, ana, item, {"choice": "first"}, shown=[0, 2])
+        annotate(queue, ana, item, {"choice": "first"}, shown=[0, 2])
     assert queue.annotations.count() == 0
-    assert say(queue, ana, item, {"choice": "first"}, shown=[1, 0]).shown == [1, 0]
+    assert annotate(queue, ana, item, {"choice": "first"}, shown=[1, 0]).shown == [1, 0]

@@ -66,7 +66,8 @@ def test_a_taken_name_is_a_field_error(queue, dataset, mia, client_for):
 
     page = client_for(mia).post(reverse("queues:open", args=[dataset.uuid]), sent)
 
-    assert (page.status_code, b"already has a queue named Batch 1" in page.content) == (422, True)
+    ((field, (refusal, *_)),) = page.context["form"].errors.items()
+    assert (page.status_code, field, "Batch 1" in refusal) == (422, "name", True)
     assert Queue.objects.count() == 1
 
 
@@ -97,9 +98,7 @@ def test_agreement_is_shown_from_enough_items_on(project, mia, ana, ben, client_
     queue = make_queue(make_dataset(project, mia, ["one", "two", "three", "four"]), mia, overlap=2)
     label_items(queue, {ana: ["card"] * 2 + ["billing"] * 2, ben: ["card"] + ["billing"] * 2})
     url = reverse("queues:queue", args=[queue.uuid])
-    assert "Too few: 3 items have two or more annotations" in " ".join(
-        client_for(mia).get(url).content.decode().split()
-    )
+    assert 'data-state="few" data-count="3"' in client_for(mia).get(url).content.decode()
 
     label_items(queue, {ben: [""] * 3 + ["billing"]})
 
@@ -137,6 +136,7 @@ def test_publishing_by_the_form_keeps_identities(dataset, mia, client_for):
     assert second.labels.get(name="card").stable_id == first.labels.get(name="card").stable_id
     assert write_classes(second) == CLASSES
     assert b"<script>x" not in page.content
+    assert b"&lt;script&gt;x" in page.content
 
 
 def test_a_stale_editor_publishes_nothing(dataset, mia, client_for):
@@ -146,7 +146,7 @@ def test_a_stale_editor_publishes_nothing(dataset, mia, client_for):
         reverse("schemas:schema", args=[dataset.uuid]), {"classes": "a\nb", "seen": 0}
     )
 
-    assert (page.status_code, b"was published while you were editing" in page.content) == (409, True)
+    assert page.status_code == 409
     assert LabelSchema.objects.count() == 1
 
 

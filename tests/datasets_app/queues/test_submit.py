@@ -20,11 +20,11 @@ from tests.support.labeling import (
     adjudicators_of,
     answer,
     label_items,
+    label_value,
     make_annotator,
     make_dataset,
     make_queue,
     queue_items,
-    says,
 )
 
 pytestmark = pytest.mark.django_db
@@ -105,7 +105,7 @@ def test_a_double_submit_makes_one_row(of_two_answers, ana):
         "queue_id": queue.uuid,
         "actor": ana,
         "slot_id": slot.pk,
-        "value": says(label),
+        "value": label_value(label),
         "client_key": uuid4(),
         "seconds": 2.5,
     }
@@ -205,7 +205,7 @@ def test_a_slot_of_another_queue_is_refused(queue, mia, ana):
             queue_id=queue.uuid,
             actor=ana,
             slot_id=slot.pk,
-            value=says(queue.schema.labels.first()),
+            value=label_value(queue.schema.labels.first()),
             client_key=uuid4(),
         )
 
@@ -223,7 +223,7 @@ def test_a_rule_never_overrules_a_person(of_one, mia, ana, ravi):
     queue = of_one
     item = queue_items(queue)[0]
     label = queue.schema.labels.get(name="transfer")
-    decide(queue_id=queue.uuid, item_id=item.uuid, actor=ravi, value=says(label), reason="Known case.")
+    decide(queue_id=queue.uuid, item_id=item.uuid, actor=ravi, value=label_value(label), reason="Known case.")
     again = make_queue(queue.dataset, mia, name="Again", source="all")
 
     label_items(again, {ana: ["card"]})
@@ -240,11 +240,11 @@ def test_a_second_thought_after_a_reviewer_settled_changes_nothing(of_one, ana, 
         queue_id=queue.uuid,
         item_id=item.uuid,
         actor=ravi,
-        value=says(queue.schema.labels.get(name="billing")),
+        value=label_value(queue.schema.labels.get(name="billing")),
         reason="Fee.",
     )
 
-    with pytest.raises(Conflict, match="An adjudicator resolved this item"):
+    with pytest.raises(Conflict, match="so your first annotation is kept"):
         answer(queue, ana, item, "transfer")
 
     assert labels_now(queue) == ["billing"]
@@ -259,7 +259,7 @@ def test_decisions_chain_and_carry_their_digest(of_one, ana, ravi):
         queue_id=queue.uuid,
         item_id=item.uuid,
         actor=ravi,
-        value=says(queue.schema.labels.get(name="billing")),
+        value=label_value(queue.schema.labels.get(name="billing")),
         reason="Fee.",
     )
 

@@ -18,7 +18,7 @@ from lifecycle.runtime.refusals import Refused
 from registry.ground.access.actions import grant
 from registry.ground.access.roles import Role
 from tests.support.datasets import import_file
-from tests.support.labeling import answer, label_items, make_dataset, make_queue, queue_items, say
+from tests.support.labeling import annotate, answer, label_items, make_dataset, make_queue, queue_items
 from tests.support.people import make_project
 
 pytestmark = pytest.mark.django_db
@@ -139,7 +139,7 @@ def test_a_skip_an_undo_and_a_withdrawal_are_sent_as_such(queue, ana, hook):
 @pytest.mark.postgres
 def test_written_text_is_not_sent(project, mia, ana, hook):
     queue = make_queue(make_dataset(project, mia, ["Sum this up."], task="generation"), mia, schema=[])
-    say(queue, ana, queue_items(queue)[0], {"text": "A secret of Ana."})
+    annotate(queue, ana, queue_items(queue)[0], {"text": "A secret of Ana."})
 
     assert send() == 2
     assert [event["labels"] for event in events("item.labeled")] == [[]]

@@ -11,7 +11,7 @@ from datasets_app.review.queries.checks import to_look_at
 from lifecycle.ground.jobs.models import Job
 from lifecycle.ground.jobs.rules import State
 from tests.support.jobs import run_jobs, run_ok
-from tests.support.labeling import label_items, make_dataset, make_queue, says
+from tests.support.labeling import label_items, label_value, make_dataset, make_queue
 
 pytestmark = pytest.mark.django_db
 
@@ -32,7 +32,7 @@ def accepted(project, mia, ana, ben, ravi) -> Job:
         queue_id=queue.uuid,
         item_id=row.item.uuid,
         actor=ravi,
-        value=says(queue.schema.labels.get(name="card")),
+        value=label_value(queue.schema.labels.get(name="card")),
     )
     return accept_check(check_id=check.uuid, actor=ravi)
 

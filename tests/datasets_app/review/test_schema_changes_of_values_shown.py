@@ -19,10 +19,11 @@ from lifecycle.runtime.refusals import Conflict, Refused
 from lifecycle.runtime.task_types.values import rename, words
 from registry.ground.ledger.models import Event
 from registry.ground.ledger.verbs import Verb
-from tests.support.changing import TEXTS, change, label_all, labels, new_dataset, said_of, sets, spans
+from tests.support.changing import TEXTS, change, label_all, labels, new_dataset, resolved_labels, sets, spans
 from tests.support.gold import know
 from tests.support.jobs import run_ok
 from tests.support.labeling import make_dataset, make_queue
+from tests.support.unchanged import refused
 
 pytestmark = pytest.mark.django_db
 
@@ -105,7 +106,7 @@ def test_the_page_shows_it_before_anything_is_published(several, mia, ana, clien
 
     page = client_for(mia).post(reverse("review:change_classes", args=[several.uuid]), data).content.decode()
 
-    assert "Where it's the only label" in page
+    assert 'data-retired="withdraws"' in page
     assert '<td class="num" data-l="resolved labels">2</td><td class="num" data-l="withdrawn">1</td>' in page
     assert (
         LabelSchema.objects.count(),
@@ -138,7 +139,7 @@ def test_sets_are_changed_over_rest(several, mia, ana, client_for):
         "queues": 1,
     }
     assert (looked["gone"], made.status_code) == ([removed], 201)
-    assert said_of(several) == [(TEXTS[0], sets("card"), "single")]
+    assert resolved_labels(several) == [(TEXTS[0], sets("card"), "single")]
 
 
 def test_where_answers_name_no_class_there_is_none_to_change(project, mia, client_for):
@@ -149,7 +150,9 @@ def test_where_answers_name_no_class_there_is_none_to_change(project, mia, clien
         change_classes(dataset_id=dataset.uuid, actor=mia, wanted=[Change(dataset.uuid, "retire")])
 
     assert client_for(mia).get(reverse("review:change_classes", args=[dataset.uuid])).status_code == 404
-    assert b"Change labels" not in client_for(mia).get(reverse("schemas:schema", args=[dataset.uuid])).content
+    labels_page = client_for(mia).get(reverse("schemas:schema", args=[dataset.uuid]))
+    assert (labels_page.context["may_manage"], labels_page.context["has_labels"]) == (True, False)
+    assert reverse("review:change_classes", args=[dataset.uuid]) not in labels_page.content.decode()
     assert (LabelSchema.objects.count(), LabelChange.objects.count()) == (1, 0)
 
 
@@ -201,7 +204,7 @@ def test_open_proposals_about_a_changed_class_are_offered_and_taken_up(several, 
 def test_a_proposal_that_was_answered_meanwhile_stops_the_change(several, proposal, mia):
     decline_proposal(proposal_id=proposal.uuid, actor=mia, answer="It is not.")
 
-    with pytest.raises(Conflict, match="is already declined"):
+    with pytest.raises(Conflict):
         change(several, mia, ("lost", "merge", ["card"]), accepting=[proposal.uuid])
 
     assert (
@@ -212,7 +215,7 @@ def test_a_proposal_that_was_answered_meanwhile_stops_the_change(several, propos
 
 
 def test_a_change_in_which_nothing_differs_takes_up_no_proposal(several, proposal, mia):
-    with pytest.raises(Refused, match="identical to version 1, so it can't include a proposal"):
+    with refused("accepting", match="identical to version 1, so it can't include a proposal"):
         change(several, mia, ("lost", "rename", ["lost"]), accepting=[proposal.uuid])
 
     proposal.refresh_from_db()

@@ -18,7 +18,7 @@ from lifecycle.runtime.refusals import Conflict, Refused
 from registry.ground.ledger.models import Event
 from tests.support.datasets import csv_bytes, import_texts, make_dataset, receive
 from tests.support.jobs import run_jobs, run_ok
-from tests.support.labeling import says
+from tests.support.labeling import label_value
 from tests.support.scanning import scan
 
 pytestmark = pytest.mark.django_db
@@ -111,7 +111,7 @@ def test_a_resolved_conflict_is_no_longer_found_and_returns_as_confirmed(scanned
         queue_id=queue.uuid,
         item_id=item.uuid,
         actor=ravi,
-        value=says(queue.schema.labels.get(name="card")),
+        value=label_value(queue.schema.labels.get(name="card")),
         reason="So.",
     )
     scan(dataset, ravi)
@@ -123,7 +123,7 @@ def test_a_resolved_conflict_is_no_longer_found_and_returns_as_confirmed(scanned
         queue_id=queue.uuid,
         item_id=item.uuid,
         actor=ravi,
-        value=says(queue.schema.labels.get(name="cash")),
+        value=label_value(queue.schema.labels.get(name="cash")),
         reason="No.",
     )
     scan(dataset, ravi)

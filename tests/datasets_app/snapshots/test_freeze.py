@@ -150,7 +150,7 @@ def test_a_dataset_without_labels_is_refused_immediately(dataset, ana, mia):
 
     with pytest.raises(Refused, match="This dataset has no labeled items yet"):
         actions.freeze(dataset=dataset, actor=mia)
-    assert not Job.objects.filter(kind="snapshots.freeze").exists()
+    assert not Job.objects.filter(kind="snapshots.create").exists()
 
 
 def test_two_freezes_at_once_and_a_stale_form_are_refused(decided, mia):
@@ -228,7 +228,7 @@ def test_an_export_contains_every_row(of_odd_cells, mia, kind):
 def test_only_engineers_and_leads_freeze(request, decided, ana, who):
     with pytest.raises(PermissionDenied, match="Only an ML engineer or an ML lead"):
         actions.freeze(dataset=decided, actor=ana if who == "ana" else request.getfixturevalue(who))
-    assert not Job.objects.filter(kind="snapshots.freeze").exists()
+    assert not Job.objects.filter(kind="snapshots.create").exists()
 
 
 @pytest.mark.journey  # 13,083 rows: too long for the fast suite

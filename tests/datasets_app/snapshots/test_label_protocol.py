@@ -19,11 +19,11 @@ from tests.support.jobs import run_ok
 from tests.support.labeling import (
     add_items,
     label_items,
+    label_value,
     make_annotator,
     make_dataset,
     make_queue,
     queue_items,
-    says,
 )
 from tests.support.snapshots import freeze
 
@@ -43,7 +43,7 @@ def queue(project, mia, ana, ben, ravi):
     label_items(queue, {ana: ANA, ben: BEN})
     card = queue.schema.labels.get(name="card")
     for dispute in Dispute.objects.filter(queue=queue).select_related("item"):
-        decide(queue_id=queue.uuid, item_id=dispute.item.uuid, actor=ravi, value=says(card))
+        decide(queue_id=queue.uuid, item_id=dispute.item.uuid, actor=ravi, value=label_value(card))
     alone = add_items(dataset, mia, ["alone"])
     label_items(make_queue(dataset, mia, name="Alone"), {make_annotator(project, "chloe"): ["card"]}, alone)
     return queue
@@ -79,7 +79,7 @@ def test_later_decisions_do_not_change_the_label_protocol(queue, frozen, ravi):
         queue_id=queue.uuid,
         item_id=queue_items(queue)[0].uuid,
         actor=ravi,
-        value=says(card),
+        value=label_value(card),
         reason="Looked again.",
     )
 

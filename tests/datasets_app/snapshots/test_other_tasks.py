@@ -15,7 +15,7 @@ from datasets_app.snapshots.models import Export
 from datasets_app.snapshots.rules import Row
 from registry.ground.artifacts import actions as artifacts
 from tests.support.jobs import run_ok
-from tests.support.labeling import make_dataset, make_queue, queue_items, say
+from tests.support.labeling import annotate, make_dataset, make_queue, queue_items
 from tests.support.snapshots import freeze
 
 SHARES = {"train": 80, "validation": 10, "test": 10}
@@ -49,7 +49,7 @@ def spans(project, mia, ana):
     for n, item in enumerate(queue_items(queue)):
         end = item.text.index("Siemens")
         marks = [{"start": end, "end": end + 7, "label": "ORG"}] if n % 2 else []
-        say(queue, ana, item, {"spans": [{"start": 0, "end": 4, "label": "PER"}, *marks]})
+        annotate(queue, ana, item, {"spans": [{"start": 0, "end": 4, "label": "PER"}, *marks]})
     return dataset
 
 
@@ -77,7 +77,7 @@ def test_written_texts_are_in_the_export_but_not_in_the_manifest(project, ana, m
     dataset = make_dataset(project, ana, [{"messages": asked, "n": n} for n in range(10)], task="chat")
     queue = make_queue(dataset, mia, schema=[])
     for n, item in enumerate(queue_items(queue)):
-        say(queue, ana, item, {"messages": [*asked, {"role": "assistant", "content": f"Hello {n}!"}]})
+        annotate(queue, ana, item, {"messages": [*asked, {"role": "assistant", "content": f"Hello {n}!"}]})
     snapshot = freeze(dataset, mia)
 
     actions.export(snapshot_id=snapshot.uuid, actor=mia, format="jsonl")

@@ -30,7 +30,7 @@ def dataset(project, ana, mia):
 
 
 def refused() -> None:
-    (job,) = (job for job in run_jobs("default") if job.kind == "snapshots.freeze")
+    (job,) = (job for job in run_jobs("default") if job.kind == "snapshots.create")
     assert (job.state, job.refusal, Snapshot.objects.count()) == (State.FAILED, "refused", 0)
 
 

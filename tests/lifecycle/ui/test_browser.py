@@ -6,7 +6,7 @@ from playwright.sync_api import expect
 from lifecycle.ui import navigation
 from lifecycle.ui.navigation import NavItem
 from registry.ground.access.models import User
-from tests.support.browser import NARROW, OF_COLOURS, WIDE, is_legible, shown_as, shuts_nobody_out, violations
+from tests.support.browser import NARROW, OF_COLOURS, WIDE, is_accessible, is_legible, shown_as, violations
 
 pytestmark = [
     pytest.mark.browser,
@@ -34,7 +34,7 @@ def test_the_style_guide_is_accessible(opened, mia):
 
 def test_the_sign_in_page_is_accessible(opened):
     page = opened("/accounts/login/", width=NARROW, scheme="dark")
-    shuts_nobody_out(page, "sign-in", both_schemes=True)
+    is_accessible(page, "sign-in", both_schemes=True)
 
 
 def test_a_wrong_password_moves_the_focus_to_the_summary(opened, mia):

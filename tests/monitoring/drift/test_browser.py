@@ -18,12 +18,12 @@ from tests.support.browser import (
     NARROW,
     WIDE,
     fits,
+    is_accessible,
     is_legible,
     loaded_on_a_phone,
     settled,
     shot,
     shown_as,
-    shuts_nobody_out,
 )
 from tests.support.endpoints import deployed_endpoint
 
@@ -123,7 +123,7 @@ def test_pages_are_accessible(opened, story, mia, ana):
         for name, page in loaded_on_a_phone(opened, paths, person):
             if "endpoint" in name:
                 expect(page.locator(".plot svg.main-svg").first).to_be_visible()
-            shuts_nobody_out(page, name)
+            is_accessible(page, name)
             for width, scheme in ((WIDE, "dark"), (NARROW, "light")):
                 shown_as(page, width, scheme)
                 settled(page)

@@ -12,7 +12,8 @@ from sklearn.metrics import f1_score
 from lifecycle.runtime.statistics import clustered
 from lifecycle.runtime.statistics.calibration import ece
 from lifecycle.runtime.task_types.single_label.measures import Predictions
-from monitoring.drift import cbpe, measuring, reference
+from monitoring.drift import cbpe, reference
+from monitoring.drift.measuring import accuracy, measured
 from monitoring.traffic.counts import Counts
 
 
@@ -143,14 +144,14 @@ def test_the_band_and_the_limit_know_how_few_rows_the_evaluation_had():
     """
     random, left, alarms = np.random.default_rng(9), 0, 0
     for _ in range(40):
-        known = measuring.Reference(150, {}, reference.of_accuracy(*drawn(random, 150)))
+        known = measured.Reference(150, {}, reference.of_accuracy(*drawn(random, 150)))
         for rows in (200, 5000):
             confidence, right = drawn(random, rows)
             bins, count = np.unique(np.minimum((confidence * 50).astype(int), 49), return_counts=True)
             counts = Counts(confidence={str(at): int(held) for at, held in zip(bins, count, strict=True)})
             band, found = (
-                measuring.expected_accuracy(known, counts),
-                measuring.measure_accuracy(known, counts),
+                accuracy.expected_accuracy(known, counts),
+                accuracy.measure_accuracy(known, counts),
             )
             left += not band.low <= right.mean() <= band.high
             alarms += found.value > found.critical
@@ -175,12 +176,12 @@ def test_the_band_and_the_limit_know_that_near_duplicates_of_the_evaluation_are_
         bins = np.bincount(np.minimum((asked * 50).astype(int), 49), minlength=50)
         counts = Counts(confidence={str(at): int(held) for at, held in enumerate(bins)})
         for grouped in left:
-            known = measuring.Reference(
+            known = measured.Reference(
                 1000, {}, reference.of_accuracy(confidence, right, clusters if grouped else None)
             )
             band, found = (
-                measuring.expected_accuracy(known, counts),
-                measuring.measure_accuracy(known, counts),
+                accuracy.expected_accuracy(known, counts),
+                accuracy.measure_accuracy(known, counts),
             )
             left[grouped] += not band.low <= real.mean() <= band.high
             alarms[grouped] += found.value > found.critical
@@ -202,23 +203,23 @@ def test_expected_macro_f1_holds_what_later_turns_out():
     left = 0
     for seed in range(8):
         ids, truth, probabilities = answered(300, seed=seed)
-        known = measuring.Reference(
+        known = measured.Reference(
             300, {}, reference.calibrate(Predictions(("a", "b", "c", "d"), ids, truth, probabilities))
         )
         _, truth, probabilities = answered(400, seed=seed + 100)
         best = probabilities.argmax(axis=1)
         scores = [[{"label": "abcd"[k], "score": row[k]} for k in range(4)] for row in probabilities]
         rows = [("abcd"[at], each) for at, each in zip(best, scores, strict=True)]
-        band, real = measuring.expected_f1(known, rows), f1_score(truth, best, average="macro")
+        band, real = accuracy.expected_f1(known, rows), f1_score(truth, best, average="macro")
         left += not band.low <= real <= band.high
 
     assert left == 0
 
 
 def test_macro_f1_is_not_estimated_from_fewer_than_five_answers_a_label():
-    known = measuring.Reference(900, {}, {"labels": [str(at) for at in range(77)], "f1_error": 0.01})
+    known = measured.Reference(900, {}, {"labels": [str(at) for at in range(77)], "f1_error": 0.01})
 
-    assert measuring.expected_f1(known, [("1", [{"label": "1", "score": 1.0}])] * 384) is None
+    assert accuracy.expected_f1(known, [("1", [{"label": "1", "score": 1.0}])] * 384) is None
 
 
 def test_probabilities_are_calibrated_label_by_label_and_sum_to_one():
@@ -241,8 +242,8 @@ def test_what_the_best_scores_leave_is_shared_by_the_other_labels():
 
 
 def test_realised_accuracy_has_a_wilson_interval_or_is_not_measured():
-    assert measuring.realised(Counts()) is None
-    found = measuring.realised(Counts(right=80, wrong=20))
+    assert accuracy.realised(Counts()) is None
+    found = accuracy.realised(Counts(right=80, wrong=20))
     assert (found["value"], found["rows"], found["senders"]) == (0.8, 100, None)
     assert (round(found["low"], 4), round(found["high"], 4)) == (0.7112, 0.8666)
 
@@ -253,7 +254,7 @@ def test_customers_who_are_mostly_right_or_mostly_wrong_are_no_fall_of_the_reali
     """
     chance, reference, wrong = (
         np.random.default_rng(19),
-        measuring.Reference(2000, {}, {"accuracy": 0.9, "groups": None}),
+        measured.Reference(2000, {}, {"accuracy": 0.9, "groups": None}),
         {True: 0, False: 0},
     )
     for _ in range(400):
@@ -270,7 +271,7 @@ def test_customers_who_are_mostly_right_or_mostly_wrong_are_no_fall_of_the_reali
                 wrong=400 - int(rights.sum()),
                 by_sender=sides if keyed else {},
             )
-            wrong[keyed] += measuring.measure_realised(reference, counts).p < 0.01
+            wrong[keyed] += accuracy.measure_realised(reference, counts).p < 0.01
 
     assert wrong[True] <= 400 * 0.01 + 4 < wrong[False]
 
@@ -279,9 +280,9 @@ def test_predictions_without_feedback_count_as_correct_in_the_realised_accuracy(
     """Of 200 predictions 40 are wrong and 120 have feedback: at least 80 % are correct, though 67 % of those
     with feedback are.
     """
-    known = measuring.Reference(2000, {}, {"accuracy": 0.9, "groups": None})
+    known = measured.Reference(2000, {}, {"accuracy": 0.9, "groups": None})
     some, every = (
-        measuring.measure_realised(known, Counts(answers=200, right=right, wrong=40)) for right in (80, 160)
+        accuracy.measure_realised(known, Counts(answers=200, right=right, wrong=40)) for right in (80, 160)
     )
 
     critical = 2.3263478740 * (1960 * 240 / 2200**2 * (1 / 2000 + 1 / 200)) ** 0.5
@@ -297,8 +298,8 @@ def test_the_senders_of_those_with_feedback_count_for_all_predictions():
     """
     sides = {f"{at}{'+' if at < 40 else '-'}": 2 for at in range(50)}
 
-    found = measuring.measure_realised(
-        measuring.Reference(2000, {}, {"accuracy": 0.9, "groups": None}),
+    found = accuracy.measure_realised(
+        measured.Reference(2000, {}, {"accuracy": 0.9, "groups": None}),
         Counts(answers=200, right=80, wrong=20, by_sender=sides),
     )
 
@@ -314,9 +315,9 @@ def test_people_who_report_every_wrong_prediction_and_most_others_make_no_fall_o
     for _ in range(200):
         correct = int(chance.binomial(2000, 0.9))
         counts = Counts(answers=2000, right=int(chance.binomial(correct, 0.66)), wrong=2000 - correct)
-        assert measuring.has_enough_feedback(counts)
-        known = measuring.Reference(500, {}, {"accuracy": chance.binomial(500, 0.9) / 500, "groups": None})
-        wrong += measuring.measure_realised(known, counts).p < 0.01
+        assert accuracy.has_enough_feedback(counts)
+        known = measured.Reference(500, {}, {"accuracy": chance.binomial(500, 0.9) / 500, "groups": None})
+        wrong += accuracy.measure_realised(known, counts).p < 0.01
 
     assert wrong <= 4
 
@@ -334,11 +335,11 @@ def test_near_duplicates_of_the_evaluation_are_no_fall_of_the_realised_accuracy(
         )
         groups = asdict(clustered.sums(rights, np.full(100, 5)))
         for grouped in wrong:
-            known = measuring.Reference(
+            known = measured.Reference(
                 500, {}, {"accuracy": rights.sum() / 500, "groups": groups if grouped else None}
             )
             wrong[grouped] += (
-                measuring.measure_realised(known, Counts(answers=2000, right=right, wrong=2000 - right)).p
+                accuracy.measure_realised(known, Counts(answers=2000, right=right, wrong=2000 - right)).p
                 < 0.01
             )
 
@@ -347,14 +348,12 @@ def test_near_duplicates_of_the_evaluation_are_no_fall_of_the_realised_accuracy(
 
 def test_an_evaluation_of_one_group_gives_no_expected_accuracy():
     confidence, right = overconfident(60)
-    known = measuring.Reference(
-        60, {}, reference.of_accuracy(confidence, right, np.zeros(60, dtype=np.int64))
-    )
+    known = measured.Reference(60, {}, reference.of_accuracy(confidence, right, np.zeros(60, dtype=np.int64)))
     counts = Counts(confidence={"45": 100})
 
-    assert measuring.expected_accuracy(known, counts) is None
-    found = measuring.measure_accuracy(known, counts)
-    assert (found.mark, found.why) == ("not_measured", measuring.ONE_GROUP)
+    assert accuracy.expected_accuracy(known, counts) is None
+    found = accuracy.measure_accuracy(known, counts)
+    assert (found.mark, found.why) == ("not_measured", accuracy.ONE_GROUP)
 
 
 def answered(rows=900, classes=4, seed=3):
@@ -431,7 +430,7 @@ def test_a_window_is_expected_the_same_in_whatever_order_its_bins_are_counted():
     turned = dict(sorted(bins.items(), key=lambda pair: pair[1]))
 
     asked = [
-        measuring.expected_accuracy(measuring.Reference(900, {}, calibration), Counts(confidence=each))
+        accuracy.expected_accuracy(measured.Reference(900, {}, calibration), Counts(confidence=each))
         for each in (bins, turned)
     ]
 

@@ -1,4 +1,4 @@
-"""The classifier that tries to tell the sides apart, against scikit-learn, and what it says of texts."""
+"""The domain classifier, compared with scikit-learn, and its scores of texts."""
 
 import numpy as np
 import pytest

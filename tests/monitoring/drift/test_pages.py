@@ -2,6 +2,7 @@
 more windows.
 """
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -27,6 +28,11 @@ def url(name, subject):
     return reverse(f"drift:{name}", args=[subject.uuid])
 
 
+def opened(html):
+    """The state of the window and what is open, as the page is marked."""
+    return re.search(r'data-state="(\w*)" data-open="([\w ]*)"', html).groups()
+
+
 @pytest.fixture
 def drifting(traffic):
     return [traffic.measure(number, ONE_SIDED) for number in (2, 3, 4)][-1]
@@ -42,32 +48,41 @@ def recent(traffic):
 
 
 def test_an_endpoint_that_was_never_measured_shows_it(client_for, live_endpoint, omar):
-    html = client_for(omar).get(url("endpoint", live_endpoint)).content.decode()
+    answer = client_for(omar).get(url("endpoint", live_endpoint))
 
-    assert "Not measured" in html
-    assert html.count("No window has ended yet.") == 1
-    assert html.count("Not measured") == 2  # beside the title, and the one note
-    assert page.endpoint(omar, live_endpoint, {})["word"] != "No drift"
+    html = answer.content.decode()
+    assert (answer.context["report"], answer.context["mark"], answer.context["lines"]) == (None, "off", [])
+    assert html.count('class="st off boxed"') == 1  # beside the title
+    assert html.count('class="st off"') == 1  # the one note
+    assert 'data-state=""' in html
+    assert "data-monitor" not in html
 
 
 def test_a_drifting_endpoint_names_the_monitor_its_value_and_its_limit(client_for, drifting, omar):
-    html = client_for(omar).get(url("endpoint", drifting.endpoint)).content.decode()
+    answer = client_for(omar).get(url("endpoint", drifting.endpoint))
 
-    assert "Drift: predicted label" in html
-    assert "Predicted label has been drifting since" in html
+    html = answer.content.decode()
+    assert opened(html) == ("drift", "label ")
+    assert [row.monitor for row in answer.context["open"]] == ["label"]
     assert f"PSI {drifting.results['label']['value']:.3f}" in html
     assert "PSI 0.100" in html
     assert 'data-chart="bins-label-figure"' in html
     assert 'data-chart="bins-confidence-figure"' in html
-    assert "Exceeded in 3 of the last 3 windows." in html
+    label = next(line for line in answer.context["lines"] if line.monitor == "label")
+    assert "3 of the last 3" in label.why
+    assert label.why in html
 
 
 def test_weeks_and_accuracy_are_drawn(client_for, recent, omar):
-    html = client_for(omar).get(url("endpoint", recent[0].endpoint)).content.decode()
+    answer = client_for(omar).get(url("endpoint", recent[0].endpoint))
 
-    assert "Predicted label exceeded its limit on 3 of 3 days." in html
+    html = answer.content.decode()
+    assert "3 of 3 days" in answer.context["weeks"].lead
+    assert f'data-chart="{answer.context["weeks"].id}-figure"' in html
+    assert answer.context["weeks"].lead in html
     assert 'data-chart="accuracy-figure"' in html
-    assert "Correct (from feedback): 75.0" in html
+    assert "75.0" in answer.context["accuracy"].lead
+    assert answer.context["accuracy"].lead in html
 
 
 def test_too_little_is_shown_as_too_little(client_for, traffic, omar):
@@ -75,9 +90,10 @@ def test_too_little_is_shown_as_too_little(client_for, traffic, omar):
 
     html = client_for(omar).get(url("endpoint", traffic.endpoint)).content.decode()
 
-    assert "Not enough data" in html
-    assert "3 predictions; at least 50 are needed." in html
-    assert page.endpoint(omar, traffic.endpoint, {})["word"] != "No drift"
+    assert opened(html) == ("insufficient", "")
+    assert 'id="insufficient"' in html
+    assert DriftReport.objects.get().why in html
+    assert page.endpoint(omar, traffic.endpoint, {})["mark"] == "half"
 
 
 def test_a_failed_measurement_is_not_good(client_for, live_endpoint, omar):
@@ -93,8 +109,10 @@ def test_a_failed_measurement_is_not_good(client_for, live_endpoint, omar):
 
     html = client_for(omar).get(url("endpoint", live_endpoint)).content.decode()
 
-    assert "This window was not measured" in html
-    assert page.endpoint(omar, live_endpoint, {})["word"] != "No drift"
+    assert opened(html) == ("failed", "")
+    assert 'id="failed"' in html
+    assert "The evaluation of 1.0.0 cannot be used." in html
+    assert page.endpoint(omar, live_endpoint, {})["mark"] == "bad"
 
 
 def test_an_older_window_has_an_address(client_for, traffic, omar):
@@ -144,14 +162,15 @@ def test_the_list_shows_state_and_shape(client_for, recent, omar):
     html = client_for(omar).get(reverse("drift:list")).content.decode()
 
     assert "support-inbox-prod" in html
-    assert "Drift: predicted label" in html
+    assert re.findall(r'data-state="(\w+)"', html) == ["drift"]
     assert '<svg class="spark"' in html
-    assert "1 of 1 endpoint is drifting." in html
+    assert 'data-drifting="1"' in html
 
 
-def test_a_stranger_sees_nothing(client_for, drifting, otto):
+def test_a_stranger_sees_nothing(client_for, drifting, otto, omar):
     client = client_for(otto)
 
+    assert "support-inbox-prod" in client_for(omar).get(reverse("drift:list")).content.decode()
     assert "support-inbox-prod" not in client.get(reverse("drift:list")).content.decode()
     for name in ("endpoint", "panel", "behind"):
         assert client.get(url(name, drifting.endpoint)).status_code == 404
@@ -160,8 +179,8 @@ def test_a_stranger_sees_nothing(client_for, drifting, otto):
 def test_the_panel_is_a_fragment(client_for, drifting, omar):
     html = client_for(omar).get(url("panel", drifting.endpoint), **HTMX).content.decode()
 
-    assert "<html" not in html
-    assert "Drift: predicted label" in html
+    assert html.lstrip().startswith('<div id="drift-panel" class="stack gap-3" data-state="drift">')
+    assert 'data-monitor="label"' in html
     assert url("endpoint", drifting.endpoint) in html
 
 
@@ -204,10 +223,11 @@ def test_the_texts_of_bins_of_numbers(client_for, answers, ana):
 def test_texts_are_escaped_and_for_those_who_read_texts(client_for, answers, ana, omar):
     wanted = {"monitor": "label", "bin": "delivery"}
 
-    assert "&lt;b&gt;" in client_for(ana).get(url("behind", answers.endpoint), wanted).content.decode()
+    read = client_for(ana).get(url("behind", answers.endpoint), wanted).content.decode()
+    assert ("&lt;b&gt;" in read, "parcel" in read, 'data-hidden="texts"' in read) == (True, True, False)
     html = client_for(omar).get(url("behind", answers.endpoint), wanted).content.decode()
     assert "parcel" not in html
-    assert "your role can't read texts" in html
+    assert 'data-hidden="texts"' in html
 
 
 @pytest.mark.postgres
@@ -221,7 +241,7 @@ def test_erased_texts_are_gone(client_for, answers, ana):
     )
 
     assert "parcel" not in html
-    assert "Text not stored, or erased." in html
+    assert html.count('data-text="none"') == 20
 
 
 @pytest.mark.parametrize(
@@ -256,11 +276,11 @@ def test_words_of_texts_are_for_those_who_read_texts(client_for, texts_checked, 
     traffic.measure(2)
     address = url("endpoint", texts_checked.endpoint)
 
-    assert "zebulon" in client_for(ana).get(address).content.decode()
+    read = client_for(ana).get(address).content.decode()
+    assert ("zebulon" in read, "parcel" in read, 'id="words-hidden"' in read) == (True, True, False)
     html = client_for(omar).get(address).content.decode()
     assert ("zebulon" in html, "parcel" in html) == (False, False)
-    assert "Words are hidden" in html
-    assert "Only an analyst, an adjudicator, an ML engineer or a governance reviewer can do this." in html
+    assert 'id="words-hidden"' in html
 
 
 def test_the_api_has_no_words_for_who_does_not_read_texts(
@@ -309,7 +329,7 @@ def test_a_year_has_all_its_days_and_the_estimates_say_where_they_begin(
         day(5).start,
         day(6).start,
     ]
-    assert "Estimates before 2026-03-05 00:00 UTC aren't drawn" in page.accuracy(reports[-1], since).caption
+    assert "2026-03-05 00:00" in page.accuracy(reports[-1], since).caption
 
 
 # ── Measuring now ───────────────────────────────────────────────────────────
@@ -324,17 +344,21 @@ def test_who_may_has_it_measured_once(client_for, live_endpoint, omar):
     assert job.created_by == omar
     event = Event.objects.get(verb="drift.measured")
     assert event.actor == str(omar.uuid)
-    assert "A measurement is running." in client.get(url("endpoint", live_endpoint)).content.decode()
+    answer = client.get(url("endpoint", live_endpoint))
+    assert answer.context["job"] == job
+    assert f'id="job-{job.uuid}"' in answer.content.decode()
+    assert 'aria-disabled="true"' in answer.content.decode()
 
 
-def test_people_who_may_not_see_who_may(client_for, live_endpoint, ana):
+def test_people_who_may_not_see_who_may(client_for, live_endpoint, ana, omar):
     client = client_for(ana)
 
     assert client.post(url("measure", live_endpoint)).status_code == 403
     assert not Job.objects.filter(kind="drift.measure").exists()
-    assert (
-        "ML engineers, ML leads, and on-call" in client.get(url("endpoint", live_endpoint)).content.decode()
-    )
+    address = url("endpoint", live_endpoint)
+    pages = [client_for(person).get(address).content.decode() for person in (ana, omar)]
+    assert [page.count('aria-disabled="true"') for page in pages] == [1, 0]
+    assert all(f'action="{url("measure", live_endpoint)}"' in page for page in pages)
 
 
 # ── Queries ─────────────────────────────────────────────────────────────────

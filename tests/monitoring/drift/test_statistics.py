@@ -12,7 +12,7 @@ from scipy.spatial.distance import jensenshannon
 
 from lifecycle.runtime.statistics import clustered
 from monitoring.drift import statistics
-from monitoring.drift.measuring import Reference
+from monitoring.drift.measuring.measured import Reference
 from monitoring.drift.statistics import Bins
 
 

@@ -8,7 +8,7 @@ from django.urls import reverse
 from monitoring.drift import actions, page, queries
 from monitoring.drift.models import DriftReport, Episode, TextCheck
 from registry.endpoints.actions import roll_back
-from registry.endpoints.queries import live_deployment
+from registry.endpoints.queries.deployments import live_deployment
 from tests.monitoring.drift.conftest import ONE_SIDED, day
 from tests.support import endpoints
 

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from monitoring.drift import page, queries
 from monitoring.drift.models import DriftReport, Episode, TextCheck
-from monitoring.retraining.queries import drift_of
+from monitoring.retraining.queries.facts import drift_of
 from tests.support.registry import endpoint_rows
 
 ENDED = timezone.now().replace(microsecond=0) - timedelta(hours=6)

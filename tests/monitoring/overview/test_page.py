@@ -1,4 +1,4 @@
-"""Who sees the dashboard, of what, in how many statements, and what it says where nothing is there."""
+"""Permissions, scope, and query counts of the dashboard, and its empty states."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ URL = "/dashboard/"
 def test_an_empty_project_sees_what_will_be_here(project, lee, client_for):
     answer = client_for(lee).get(URL)
 
-    assert "Nothing deployed yet" in answer.content.decode()
+    assert answer.context["rows"] == []
+    assert answer.content.decode().count('class="empty"') == 1
 
 
 def test_someone_elsewhere_sees_nothing_of_it(live_endpoint, client_for):
@@ -29,12 +30,14 @@ def test_someone_elsewhere_sees_nothing_of_it(live_endpoint, client_for):
 
 
 def test_the_page_shows_not_measured_where_it_is_not(live_endpoint, lee, client_for):
-    text = client_for(lee).get(URL).content.decode()
+    answer = client_for(lee).get(URL)
 
-    assert text.count("Not measured") >= 5
-    assert "Set PRICE_PER_CORE_HOUR" in text
-    assert "partly measured" not in text  # no traffic comes first
-    assert "no traffic" in text
+    text = answer.content.decode()
+    assert text.count('class="st off"') + text.count('<dd class="none">') >= 5
+    assert "PRICE_PER_CORE_HOUR" in text
+    (health,) = (each.health for each in answer.context["rows"])
+    assert health.kind == "half"  # no traffic comes before what is partly measured
+    assert f'<span class="st half">{health.word}</span>' in text
 
 
 def test_a_page_and_a_ticket_are_first_among_what_needs_attention(live_endpoint, project, lee, dashboard):

@@ -18,8 +18,9 @@ from lifecycle.ground.jobs.models import Job
 from lifecycle.modeling.evaluation import actions as evaluation
 from lifecycle.runtime.task_types.single_label import measures as single_label
 from lifecycle.runtime.task_types.single_label import predictions
-from monitoring.retraining import actions, queries
+from monitoring.retraining import actions
 from monitoring.retraining.models import Proposal
+from monitoring.retraining.queries import proposals
 from monitoring.traffic import actions as traffic_actions
 from monitoring.traffic.actions.feedback import Entry
 from monitoring.traffic.models import Prediction
@@ -167,7 +168,7 @@ def propose(endpoint: Endpoint, mia: User) -> Proposal:
 def seen(proposal: Proposal) -> str:
     """What a person who reads the page now is bound to."""
     fresh = Proposal.objects.select_related("endpoint__alias").get(pk=proposal.pk)
-    return queries.seen_digest(fresh, fresh.endpoint.alias)
+    return proposals.seen_digest(fresh, fresh.endpoint.alias)
 
 
 def collect(proposal: Proposal) -> Proposal:

@@ -1,5 +1,5 @@
-"""The card of a retrained version says what that of the live one says: whose words these are goes along, and
-only what was written so.
+"""The card of a retrained version carries over the live version's statements with their authors, and nothing
+else.
 """
 
 from __future__ import annotations

@@ -9,8 +9,9 @@ from datasets_app.snapshots import actions as snapshots
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.ground.jobs import actions as jobs
 from lifecycle.modeling.training.models import Run
-from monitoring.retraining import actions, queries
+from monitoring.retraining import actions
 from monitoring.retraining.models import Proposal
+from monitoring.retraining.queries import people as people_queries
 from monitoring.retraining.rules import State
 from registry.ground.access.models import User
 from tests.monitoring.retraining.conftest import advance, approve, collect, end_training, label_queue, propose
@@ -55,11 +56,11 @@ def test_who_is_only_named_in_a_file_of_answers_is_not_behind_it(approved, mia, 
     User.objects.filter(pk=ana.pk).update(email="ana@x.org")
     answers = [task(n, f"told elsewhere {n}", annotation("ana@x.org", choice("refund"))) for n in range(10)]
     import_file(approved.dataset, lars, as_json(answers), "project.json")
-    assert queries.behind(ana, Proposal.objects.get(pk=approved.pk)) == ""
+    assert people_queries.behind(ana, Proposal.objects.get(pk=approved.pk)) == ""
 
     found = advance(approved)
 
-    assert queries.people_behind(found) == {mia.uuid, lars.uuid}
+    assert people_queries.people_behind(found) == {mia.uuid, lars.uuid}
 
 
 @pytest.fixture

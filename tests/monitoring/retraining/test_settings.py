@@ -4,8 +4,9 @@ import pytest
 from django.core.exceptions import PermissionDenied
 
 from lifecycle.runtime.refusals import Conflict, Refused
-from monitoring.retraining import actions, queries
+from monitoring.retraining import actions
 from monitoring.retraining.models import Trigger
+from monitoring.retraining.queries import triggers
 from registry.ground.ledger.models import Event
 
 
@@ -70,7 +71,7 @@ def test_numbers_out_of_range_are_refused_by_field(endpoint, lee, field, values)
 
 
 def test_a_form_that_is_behind_is_refused(endpoint, lee):
-    seen = queries.settings_seen(endpoint)
+    seen = triggers.settings_seen(endpoint)
     set_drift(endpoint, lee, seen=seen)
 
     with pytest.raises(Conflict, match="changed these settings"):

@@ -21,9 +21,10 @@ from datasets_app.snapshots import actions as snapshot_actions
 from datasets_app.snapshots import queries as snapshots
 from lifecycle.modeling.training import queries as runs
 from lifecycle.runtime.refusals import Conflict
-from monitoring.retraining import actions, queries
+from monitoring.retraining import actions
 from monitoring.retraining.actions import decide
 from monitoring.retraining.models import Pick, Proposal, Trigger
+from monitoring.retraining.queries import people
 from monitoring.retraining.rules import Kind
 from registry.catalog import actions as catalog
 from registry.catalog.models import ModelVersion
@@ -224,7 +225,7 @@ def test_who_proposed_a_run_from_before_does_not_approve_it_in_a_second_model(
 def test_another_proposer_in_the_table_frees_no_one(collected, lars, gita):
     behind_its_back("UPDATE retraining_proposal SET proposed_by_id = %s", gita.pk)
 
-    assert queries.people_behind(Proposal.objects.get(pk=collected.pk)) == {lars.uuid, gita.uuid}
+    assert people.people_behind(Proposal.objects.get(pk=collected.pk)) == {lars.uuid, gita.uuid}
 
 
 def decide_first(proposal: Proposal, reviewer) -> None:
@@ -232,7 +233,7 @@ def decide_first(proposal: Proposal, reviewer) -> None:
     item = labeling.queue_items(proposal.queue)[0]
     other = next(label for label in labels_now(proposal.queue.schema).values() if label.name != "refund")
     settle = partial(
-        reviews.decide, queue_id=proposal.queue.uuid, item_id=item.uuid, value=labeling.says(other)
+        reviews.decide, queue_id=proposal.queue.uuid, item_id=item.uuid, value=labeling.label_value(other)
     )
     settle(actor=reviewer, reason="It asks for no money.")
 
@@ -256,10 +257,13 @@ def labeled_elsewhere(approved, lena) -> Proposal:
 
 
 def test_who_labeled_its_texts_in_another_queue_is_behind_it(labeled_elsewhere, lars, lena):
-    assert "labeled or uploaded texts for it" in queries.behind(lena, labeled_elsewhere)
+    assert (people.is_labeler(lena, labeled_elsewhere), people.behind(lena, labeled_elsewhere) == "") == (
+        True,
+        False,
+    )
     trained = advance(labeled_elsewhere)
-    assert queries.people_behind(trained) == {lars.uuid, lena.uuid}
-    assert "labeled or uploaded texts for it" in queries.behind(lena, trained)
+    assert people.people_behind(trained) == {lars.uuid, lena.uuid}
+    assert people.behind(lena, trained) == people.behind(lena, labeled_elsewhere)
 
 
 @pytest.mark.postgres
@@ -274,8 +278,8 @@ def test_who_labeled_its_texts_in_another_queue_does_not_approve_it_for_another_
 def test_who_uploaded_labels_that_the_gate_counted_is_behind_it(labeled, lars, ana, lena):
     datasets.import_texts(labeled.dataset, [("one more wish", "refund")], lena)
 
-    assert "labeled or uploaded texts for it" in queries.behind(lena, labeled)
-    assert queries.people_behind(advance(labeled)) == {lars.uuid, ana.uuid, lena.uuid}
+    assert (people.is_labeler(lena, labeled), people.behind(lena, labeled) == "") == (True, False)
+    assert people.people_behind(advance(labeled)) == {lars.uuid, ana.uuid, lena.uuid}
 
 
 def test_how_often_is_asked_does_not_grow_with_the_labels(training_now, monkeypatch):
@@ -286,7 +290,7 @@ def test_how_often_is_asked_does_not_grow_with_the_labels(training_now, monkeypa
         some = snapshots.Newer(rows.items[:number], [])
         monkeypatch.setattr(snapshots, "newer", lambda *_, some=some: [some])
         with CaptureQueriesContext(connection) as statements:
-            queries.labelers(*pair)
+            people.labelers(*pair)
         asked.append(len(statements))
 
     assert len(rows.items) > 10
@@ -332,21 +336,21 @@ def adjudicated(labeled, rosa) -> Proposal:
 
 
 def test_who_adjudicated_its_queue_is_behind_it_without_an_annotation(adjudicated, lars, ana, rosa):
-    assert "labeled or uploaded texts for it" in queries.behind(rosa, adjudicated)
-    assert queries.people_behind(advance(adjudicated)) == {lars.uuid, ana.uuid, rosa.uuid}
+    assert (people.is_labeler(rosa, adjudicated), people.behind(rosa, adjudicated) == "") == (True, False)
+    assert people.people_behind(advance(adjudicated)) == {lars.uuid, ana.uuid, rosa.uuid}
 
 
 @pytest.mark.postgres
 def test_another_adjudicator_in_the_table_frees_no_one(adjudicated, lars, ana, rosa, gita):
     behind_its_back("UPDATE queues_decision SET by_id = %s WHERE by_id = %s", gita.pk, rosa.pk)
 
-    assert queries.people_behind(advance(adjudicated)) == {lars.uuid, ana.uuid, rosa.uuid, gita.uuid}
+    assert people.people_behind(advance(adjudicated)) == {lars.uuid, ana.uuid, rosa.uuid, gita.uuid}
 
 
 def test_who_adjudicates_its_queue_after_its_run_was_launched_is_not_behind_it(training_now, lars, ana, rosa):
     decide_first(training_now, rosa)
 
-    assert queries.people_behind(training_now) == {lars.uuid, ana.uuid}
+    assert people.people_behind(training_now) == {lars.uuid, ana.uuid}
 
 
 def test_who_adjudicated_its_queue_does_not_approve_it_when_it_is_asked_for_again(
@@ -368,4 +372,4 @@ def test_who_set_the_trigger_before_it_proposed_is_behind_it_and_who_changes_it_
     set_drift(actor=lena, threshold=0.3)
     collected.trigger = Trigger.objects.get()
 
-    assert queries.people_behind(collected) == {lars.uuid, lee.uuid}
+    assert people.people_behind(collected) == {lars.uuid, lee.uuid}

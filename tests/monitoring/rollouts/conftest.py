@@ -18,8 +18,8 @@ from monitoring.rollouts import actions, rules
 from monitoring.rollouts.models import Rollout
 from monitoring.traffic import actions as traffic
 from registry.catalog.models import Endpoint
-from registry.endpoints import queries as served
 from registry.endpoints.models import Deployment
+from registry.endpoints.queries import deployments
 from registry.ground.access.models import User
 from registry.ground.ledger.models import Event
 from registry.promotions.models import PromotionRequest
@@ -51,9 +51,9 @@ class Street:
         return self.start_at + minute * MINUTE
 
     def arms(self) -> dict[str, dict[str, object]]:
-        """What a line of each arm says of its split, as of now."""
+        """The fields of a spool line that identify each arm of the current split."""
         rows = list(
-            served.serving(self.endpoint).values_list(
+            deployments.serving(self.endpoint).values_list(
                 "arm", "version__uuid", "version__root_digest", "uuid", "epoch"
             )
         )
@@ -122,7 +122,7 @@ class Street:
         return actions.tick(self.at(minute))
 
     def running(self) -> list[tuple[str, str, int]]:
-        rows = served.serving(self.endpoint).select_related("version").order_by("-arm")
+        rows = deployments.serving(self.endpoint).select_related("version").order_by("-arm")
         return [(row.arm, row.version.semver, row.share) for row in rows]
 
 

@@ -40,10 +40,16 @@ def test_it_starts_by_the_approved_plan(asked, ruled, mia):
 
 
 def test_another_plan_is_refused_and_starts_nothing(asked, ruled, mia):
+    other = Plan(min_requests=100)
+    with pytest.raises(Refused) as expected:
+        plans.check_same(ruled.plan, plans.canary(other))
     with pytest.raises(Refused) as refused:
-        actions.start(request_id=ruled.uuid, actor=mia, plan=Plan(min_requests=100), now=asked.at(0))
+        actions.start(request_id=ruled.uuid, actor=mia, plan=other, now=asked.at(0))
 
-    assert "request promotion with the new plan" in refused.value.next_step
+    assert (refused.value.message, refused.value.next_step) == (
+        expected.value.message,
+        expected.value.next_step,
+    )
     ruled.refresh_from_db()
     assert (ruled.status, Rollout.objects.count()) == ("approved", 0)
 

@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 from registry.endpoints import actions as served
 from tests.monitoring.rollouts.conftest import make_approval
 from tests.support import registry
-from tests.support.browser import is_legible, loaded_on_a_phone, shuts_nobody_out
+from tests.support.browser import is_accessible, is_legible, loaded_on_a_phone
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -54,7 +54,7 @@ def test_pages_are_accessible(opened, story, street, omar):
     for name, page in loaded_on_a_phone(opened, paths, omar):
         if "list" not in name:
             expect(page.locator(".plot svg.main-svg").first).to_be_visible()
-        shuts_nobody_out(page, name)
+        is_accessible(page, name)
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (390, "dark")])

@@ -6,8 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from monitoring.rollouts import actions, charts, queries, rules
+from monitoring.rollouts import actions, rules
+from monitoring.rollouts.charts import arms
 from monitoring.rollouts.models import Look
+from monitoring.rollouts.queries import chart_data, segments
 from monitoring.rollouts.rules.points import ArmPoint
 from monitoring.traffic import actions as traffic
 from monitoring.traffic import histogram
@@ -35,14 +37,14 @@ def test_a_chart_of_an_old_rollout_is_drawn_from_hours_when_the_minutes_are_dele
 
 def drawn(rollout, until):
     """The error shares of the steps in which something came."""
-    return [each.errors for each in queries.arm_points(rollout, until) if each.errors]
+    return [each.errors for each in chart_data.arm_points(rollout, until) if each.errors]
 
 
 @pytest.mark.parametrize(("looks", "drawn"), [(1, 1), (120, 120), (121, 61), (500, 101)])
 def test_a_chart_reads_a_hundred_looks_of_however_many_and_always_the_last(
     rollout, django_assert_num_queries, looks, drawn
 ):
-    segment = queries.segments(rollout)[0]
+    segment = segments.segments(rollout)[0]
     shape = {
         "rollout": rollout,
         "segment": segment,
@@ -60,7 +62,7 @@ def test_a_chart_reads_a_hundred_looks_of_however_many_and_always_the_last(
 
     for only in (None, segment):
         with django_assert_num_queries(2):
-            found = queries.chart_looks(rollout, only)
+            found = chart_data.chart_looks(rollout, only)
         assert (len(found), found[0].log_e_errors, found[-1].log_e_errors) == (drawn, 0, looks - 1)
 
 
@@ -68,7 +70,7 @@ def lead(**ms):
     """Of a chart of one step; by arm: (how many answers, how long each took)."""
     latency = {arm: {str(histogram.bucket(each)): number} for arm, (number, each) in ms.items()}
     point = ArmPoint(NOON, {}, {arm: each for arm, (_, each) in ms.items()}, latency=latency)
-    return charts.latency([point], NOON).lead
+    return arms.latency([point], NOON).lead
 
 
 @pytest.mark.parametrize(
@@ -93,7 +95,7 @@ def test_a_rollout_begins_with_its_canary_and_not_while_files_are_laid_out(asked
     rollout = actions.start(request_id=approval.uuid, actor=mia, plan=rules.Plan(**QUICK | {"max_hours": 48}))
 
     begun = approval.endpoint.deployments.get(arm="canary", ended_at=None).started_at
-    segment = queries.segments(rollout)[0]
+    segment = segments.segments(rollout)[0]
     assert {rollout.started_at, rollout.step_started_at, rollout.window_started_at, segment.started_at} == {
         begun
     }

@@ -9,9 +9,12 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from monitoring.rollouts import actions, queries
+from monitoring.rollouts import actions
 from monitoring.rollouts.actions import count as counting
 from monitoring.rollouts.models import FirstEvent, Look, Minute
+from monitoring.rollouts.queries import evidence as evidence_queries
+from monitoring.rollouts.queries import minutes as minute_queries
+from monitoring.rollouts.queries import segments
 from monitoring.rollouts.rules import Counts, Groups, Request, Side, decide, log_e, log_limit, tally
 from monitoring.rollouts.rules.units import group_of
 from monitoring.traffic.actions import record_feedback
@@ -26,7 +29,7 @@ def counted():
 
 def events(rollout, segment=0):
     """What is evidence, by metric: (canary, stable)."""
-    return queries.whole(queries.segments(rollout)[segment]).events
+    return minute_queries.whole(segments.segments(rollout)[segment]).events
 
 
 def test_requests_of_one_key_in_one_minute_are_one_event(rollout, street):
@@ -45,7 +48,7 @@ def test_the_same_key_in_the_next_minute_is_another_unit_and_no_more_evidence(ro
 
     street.tick(4)
 
-    assert queries.counts(queries.segments(rollout)[0]).canary.astuple() == (3, 3, 3, 0, 0)
+    assert minute_queries.counts(segments.segments(rollout)[0]).canary.astuple() == (3, 3, 3, 0, 0)
     assert events(rollout) == {"errors": (1, 0), "slow": (0, 0), "wrong": (0, 0)}
     assert Look.objects.get().log_e_errors == pytest.approx(float(log_e(1, 0, 0.05)))
 
@@ -84,7 +87,7 @@ def test_under_a_wider_share_only_keys_that_were_not_counted_on_the_canary_are_e
     street.tick(6)
 
     assert (events(rollout, 0)["errors"], events(rollout, 1)["errors"]) == ((1, 10), (2, 0))
-    assert queries.counts(queries.segments(rollout)[1]).canary.errors == 6
+    assert minute_queries.counts(segments.segments(rollout)[1]).canary.errors == 6
     expected = float(log_e(1, 10, 0.05)) + float(log_e(2, 0, 0.25))
     assert Look.objects.order_by("id").last().log_e_errors == pytest.approx(expected)
 
@@ -145,9 +148,9 @@ def test_a_key_whose_feedback_is_taken_back_at_one_share_is_evidence_at_the_next
 
 def test_predictions_are_read_before_anything_is_locked(rollout, street, monkeypatch):
     street.feed(1, canary=(20, 0), stable=(380, 2))
-    outside, inside, original = len(connection.savepoint_ids), [], queries.requests_of
+    outside, inside, original = len(connection.savepoint_ids), [], minute_queries.requests_of
     monkeypatch.setattr(
-        queries,
+        minute_queries,
         "requests_of",
         lambda *given: inside.append(len(connection.savepoint_ids)) or original(*given),
     )
@@ -162,7 +165,7 @@ def test_a_rollout_that_ends_while_its_minutes_are_read_keeps_no_key(
     rollout, street, omar, fresh, monkeypatch
 ):
     street.take_in(street.line("canary", 1, failed=True, key=key("ana")))
-    original = queries.requests_of
+    original = minute_queries.requests_of
 
     def read(*given):
         actions.abort(
@@ -170,7 +173,7 @@ def test_a_rollout_that_ends_while_its_minutes_are_read_keeps_no_key(
         )
         return original(*given)
 
-    monkeypatch.setattr(queries, "requests_of", read)
+    monkeypatch.setattr(minute_queries, "requests_of", read)
     street.tick(2)
 
     assert fresh(rollout).state == "aborted"
@@ -180,16 +183,16 @@ def test_a_rollout_that_ends_while_its_minutes_are_read_keeps_no_key(
 def test_older_counts_written_over_newer_ones_are_counted_again(rollout, street, monkeypatch):
     """Two ticks at once: the one that read first writes last."""
     street.feed(1, canary=(20, 0), stable=(380, 2))
-    original = queries.requests_of
+    original = minute_queries.requests_of
 
     def overtaken(segment, start):
         found = list(original(segment, start))
-        monkeypatch.setattr(queries, "requests_of", original)
+        monkeypatch.setattr(minute_queries, "requests_of", original)
         street.feed(1, canary=(10, 1))
         street.tick(2)
         return found
 
-    monkeypatch.setattr(queries, "requests_of", overtaken)
+    monkeypatch.setattr(minute_queries, "requests_of", overtaken)
     street.tick(2)
     assert counted()[0] == (20, 20, 0, 0, 0)
     street.tick(3)
@@ -216,7 +219,7 @@ def test_three_clients_that_fail_all_day_do_not_take_back_a_harmless_canary(
 
     by_the_minute: how many would be rolled back if a key were evidence once for each minute, at 3 % allowed.
     """
-    segment = queries.segments(rollout)[0]
+    segment = segments.segments(rollout)[0]
     minutes = [segment.started_at + minute * timedelta(minutes=1) for minute in range(480)]
     ended = {False: 0, True: 0}
     for day in range(40):
@@ -281,7 +284,9 @@ def test_requests_that_pin_a_version_are_left_out(begun, street, fresh):
     street.tick(4)
 
     assert Prediction.objects.filter(pinned=True).count() == 31
-    assert queries.counts(queries.segments(rollout)[0]) == Counts(Side(1, 1, 0, 0, 0), Side(1, 1, 0, 0, 0))
+    assert minute_queries.counts(segments.segments(rollout)[0]) == Counts(
+        Side(1, 1, 0, 0, 0), Side(1, 1, 0, 0, 0)
+    )
     assert fresh(rollout).state == "running"
 
 
@@ -310,9 +315,9 @@ def test_what_comes_late_is_counted_again_and_only_its_minute(rollout, street, f
     street.tick(3)
     assert fresh(rollout).state == "running"
     read = []
-    original = queries.requests_of
+    original = minute_queries.requests_of
     monkeypatch.setattr(
-        queries, "requests_of", lambda segment, start: read.append(start) or original(segment, start)
+        minute_queries, "requests_of", lambda segment, start: read.append(start) or original(segment, start)
     )
 
     street.feed(1, canary=(10, 9))  # from a server whose spool was stuck
@@ -355,7 +360,7 @@ def test_the_groups_of_a_segment_are_those_of_its_minutes_however_often_they_are
     )
     street.tick(4)
 
-    groups = Groups.from_json(queries.segments(rollout)[0].groups)
+    groups = Groups.from_json(segments.segments(rollout)[0].groups)
     assert (
         groups.sums
         == sum(map(Groups.from_json, Minute.objects.values_list("groups", flat=True)), Groups()).sums
@@ -371,9 +376,9 @@ def test_what_was_counted_before_keys_were_grouped_is_counted_again_and_widens_b
     street.feed(1, canary=(110, 0), stable=(400, 9))
     street.tick(1.5)
     Minute.objects.update(groups=None)
-    type(queries.segments(rollout)[0]).objects.update(groups={})
+    type(segments.segments(rollout)[0]).objects.update(groups={})
 
-    evidence = queries.evidence(rollout, street.at(3))
+    evidence = evidence_queries.evidence(rollout, street.at(3))
     decision = decide(rollout.rule, evidence)
     assert (evidence.interval(rollout.rule), decision.kind, decision.why) == (
         None,
@@ -395,7 +400,10 @@ def test_twenty_customers_who_return_widen_nothing_however_often_they_ask(rollou
         street.take_in(*lines)
     street.tick(10)
 
-    assert (fresh(rollout).share, queries.counts(queries.segments(rollout)[0]).canary.units) == (500, 160)
+    assert (fresh(rollout).share, minute_queries.counts(segments.segments(rollout)[0]).canary.units) == (
+        500,
+        160,
+    )
     assert Look.objects.get().why.startswith("30 different sticky keys on each arm: at least ")
     assert Look.objects.get().interval is None
 
@@ -451,7 +459,7 @@ def test_the_first_requests_after_loading_count_for_nothing(begun, street):
     street.feed(3, canary=(5, 0), stable=(95, 0))
     street.tick(4)
 
-    assert queries.counts(queries.segments(rollout)[0]).canary.astuple() == (5, 5, 0, 0, 0)
+    assert minute_queries.counts(segments.segments(rollout)[0]).canary.astuple() == (5, 5, 0, 0, 0)
 
 
 def test_evidence_of_the_steps_multiplies_and_counts_begin_anew(rollout, street):
@@ -466,7 +474,7 @@ def test_evidence_of_the_steps_multiplies_and_counts_begin_anew(rollout, street)
     expected = float(log_e(1, 9, 0.05)) + float(log_e(3, 0, 0.25))
     assert first.log_e_errors == pytest.approx(float(log_e(1, 9, 0.05)))
     assert last.log_e_errors == pytest.approx(expected)
-    assert queries.evidence(rollout, street.at(5)).log_e["errors"] == pytest.approx(expected)
+    assert evidence_queries.evidence(rollout, street.at(5)).log_e["errors"] == pytest.approx(expected)
 
 
 @pytest.mark.postgres
@@ -478,9 +486,9 @@ def test_requests_under_the_old_split_stay_with_the_old_step(rollout, street):
     street.take_in(old, street.line("canary", 3.1))
     street.tick(4)
 
-    first, second = queries.segments(rollout)
-    assert queries.counts(first).canary.requests == 111
-    assert queries.counts(second).canary.requests == 1
+    first, second = segments.segments(rollout)
+    assert minute_queries.counts(first).canary.requests == 111
+    assert minute_queries.counts(second).canary.requests == 1
 
 
 def test_a_beat_that_slept_for_a_day_catches_up_in_parts_and_widens_only_when_all_is_counted(
@@ -518,7 +526,7 @@ def test_a_window_without_requests_adds_no_look_and_no_number(rollout, street):
         street.tick(minute)
 
     assert (Look.objects.count(), Minute.objects.count()) == (1, 1)
-    found = queries.evidence(rollout, street.at(300))
+    found = evidence_queries.evidence(rollout, street.at(300))
     assert (found.interval(rollout.rule), found.log_e["slow"], found.log_e["wrong"]) == (None, 0.0, 0.0)
 
 
@@ -542,7 +550,7 @@ def test_what_is_not_a_number_is_set_aside_and_not_counted(rollout, street, bad)
 def test_one_rollout_that_fails_leaves_the_others_alone(rollout, street, fresh, monkeypatch):
     street.feed(1, canary=(20, 7), stable=(380, 2))
     with monkeypatch.context() as patch:
-        patch.setattr(queries, "evidence", lambda *_, **__: 1 / 0)
+        patch.setattr(evidence_queries, "evidence", lambda *_, **__: 1 / 0)
         assert street.tick(2) == 0
     assert fresh(rollout).state == "running"
 

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from lifecycle.runtime.refusals import Refused
-from monitoring.rollouts import queries
+from monitoring.rollouts.queries import evidence
 from monitoring.rollouts.rules import (
     Counts,
     Evidence,
@@ -169,17 +169,17 @@ def test_customers_are_the_keys_of_the_last_answers_and_new_ones_those_of_the_ne
         street.line("stable", 2, key=""),
     )
 
-    found = queries.present_traffic(street.endpoint, street.at(20))
+    found = evidence.present_traffic(street.endpoint, street.at(20))
     assert (found.customers, found.alone) == (3, 2 / 4)  # x, and the one without a key, of the last four
-    monkeypatch.setattr(queries, "KEYS_READ", 2)
-    assert queries.customers(street.endpoint, street.at(20)) == (1, 1.0, 0.0)
+    monkeypatch.setattr(evidence, "KEYS_READ", 2)
+    assert evidence.customers(street.endpoint, street.at(20)) == (1, 1.0, 0.0)
 
 
 def test_where_each_request_has_a_key_of_its_own_all_are_independent(street):
     street.shift(-20)
     street.take_in(*[street.line("stable", at / 10, key=key(str(at))) for at in range(60)])
 
-    assert queries.customers(street.endpoint, street.at(20)) == (60, 1.0, 0.0)
+    assert evidence.customers(street.endpoint, street.at(20)) == (60, 1.0, 0.0)
 
 
 def test_how_much_the_failures_of_a_key_resemble_each_other_is_read_from_its_minutes(street):
@@ -198,7 +198,7 @@ def test_how_much_the_failures_of_a_key_resemble_each_other_is_read_from_its_min
         ]
     )
 
-    customers, _, alike = queries.customers(street.endpoint, street.at(20))
+    customers, _, alike = evidence.customers(street.endpoint, street.at(20))
     assert (customers, alike) == (10, 1.0)
 
 

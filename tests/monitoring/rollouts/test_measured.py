@@ -11,8 +11,8 @@ import pytest
 
 from lifecycle.runtime.refusals import Refused
 from lifecycle.runtime.statistics.clustered import alone, sums
-from monitoring.rollouts import queries
 from monitoring.rollouts.models import Look
+from monitoring.rollouts.queries import evidence as evidence_queries
 from monitoring.rollouts.rules import (
     Counts,
     Evidence,
@@ -97,7 +97,7 @@ def test_feedback_on_both_arms_measures_wrong_answers(begun, street, omar):
     street.feed(1, canary=(120, 0), stable=(400, 2))
     for arm in ("canary", "stable"):
         street.tick(2)
-        assert "wrong" in queries.evidence(rollout, street.at(2)).unmeasured
+        assert "wrong" in evidence_queries.evidence(rollout, street.at(2)).unmeasured
         record_feedback(
             prediction_id=Prediction.objects.filter(arm=arm, code=200).latest("at").uuid,
             right=True,
@@ -106,7 +106,7 @@ def test_feedback_on_both_arms_measures_wrong_answers(begun, street, omar):
         )
     street.tick(3)
 
-    evidence = queries.evidence(rollout, street.at(3))
+    evidence = evidence_queries.evidence(rollout, street.at(3))
     assert evidence.unmeasured == frozenset()
     assert [arm.above for arm in evidence.groups.of("judged")] == [1, 1]
 
@@ -264,15 +264,15 @@ def test_a_start_is_refused_until_the_version_ran_as_a_shadow_and_then_the_rollo
         asked.start(approval, mia, shadow_disagreement=0.02)
 
     rollout = asked.start(approval, mia, shadow_disagreement=0.2)
-    # by then it answers itself: what comes later says nothing of before
+    # from then on it serves requests itself: later lines don't count as shadow evidence
     shade(asked, approval.version, [False] * 50, minute=5)
 
-    shadow = queries.evidence(rollout, asked.at(6)).shadow
+    shadow = evidence_queries.evidence(rollout, asked.at(6)).shadow
     assert (shadow.above, shadow.below) == (118, 120)
     assert shadow.clusters > 30
     (line,) = (
         each
-        for each in conditions(rollout.rule, queries.evidence(rollout, asked.at(6)))
+        for each in conditions(rollout.rule, evidence_queries.evidence(rollout, asked.at(6)))
         if each.title.startswith("Shadow")
     )
     assert (line.mark, line.now.endswith("of 120")) == ("ok", True)

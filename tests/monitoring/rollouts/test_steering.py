@@ -16,10 +16,12 @@ from monitoring.rollouts.models import Rollout, Segment
 from monitoring.rollouts.rules.state import ENDS, State
 from registry.catalog import actions as catalog
 from registry.endpoints import actions as served
-from registry.endpoints import fates, history, queries
+from registry.endpoints import fates, history
 from registry.endpoints.models import Deployment
+from registry.endpoints.queries import deployments
 from registry.promotions.api import FateOut
 from tests.support import endpoints
+from tests.support.unchanged import refused
 
 
 def good(street, minute):
@@ -61,7 +63,7 @@ def test_widening_before_the_rule_would_needs_a_reason_and_keeps_the_persons_nam
     street.feed(1, canary=(40, 0), stable=(760, 4))
     street.tick(1.5)
 
-    with pytest.raises(Refused, match="Widening ahead of the rule needs a reason"):
+    with refused("reason", match="Widening ahead of the rule needs a reason"):
         actions.widen(rollout_id=rollout.uuid, actor=lee, seen=0, now=street.at(2))
     assert (fresh(rollout).share, fresh(rollout).moves) == (500, 0)
     actions.widen(rollout_id=rollout.uuid, actor=lee, seen=0, reason="Known from shadow.", now=street.at(2))
@@ -86,7 +88,7 @@ def test_a_plan_may_ask_a_person_at_each_step_once(begun, street, mia, lee, fres
     street.tick(4)
 
     assert (fresh(rollout).share, fresh(rollout).asked_at) == (500, street.at(3))
-    assert sum("is ready for 25" in notice.text for notice in lee.notices.all()) == 1
+    assert sum("1.1.0" in notice.text and "25\xa0%" in notice.text for notice in lee.notices.all()) == 1
     actions.widen(rollout_id=rollout.uuid, actor=lee, seen=1, now=street.at(5))
     assert (fresh(rollout).share, fresh(rollout).asked_at) == (2500, None)
 
@@ -113,7 +115,7 @@ def test_aborting_sends_all_traffic_back_in_a_freeze_too(rollout, street, omar, 
         actions.abort(
             rollout_id=rollout.uuid, actor=omar, seen=0, reason="Complaints.", typed="1.1.0", now=street.at(2)
         )
-    with pytest.raises(Refused, match="needs a reason"):
+    with refused("reason"):
         actions.abort(
             rollout_id=rollout.uuid, actor=omar, seen=0, reason=" ", typed="1.0.0", now=street.at(2)
         )
@@ -131,7 +133,7 @@ def test_aborting_sends_all_traffic_back_in_a_freeze_too(rollout, street, omar, 
 
 def last_line(endpoint):
     """The newest line of the endpoint's timeline."""
-    newest = history.changes(list(queries.deployments(endpoint)))[0]
+    newest = history.changes(list(deployments.deployments(endpoint)))[0]
     return newest.title, newest.kind
 
 
@@ -177,14 +179,16 @@ def test_a_form_that_is_too_old_changes_nothing(rollout, street, omar, step, fre
 
 
 @pytest.mark.parametrize("step", ["pause", "resume", "widen", "abort"])
-def test_an_ended_rollout_is_not_steered(rollout, street, omar, step):
+def test_an_ended_rollout_is_not_steered(rollout, street, omar, step, fresh, verbs):
     actions.abort(
         rollout_id=rollout.uuid, actor=omar, seen=0, reason="Enough.", typed="1.0.0", now=street.at(2)
     )
     more = {"widen": {"reason": "Now."}, "abort": {"reason": "Now.", "typed": "1.0.0"}}.get(step, {})
 
+    before = (fresh(rollout).ended_at, fresh(rollout).moves, verbs(rollout))
     with pytest.raises(Conflict, match="has ended: aborted"):
         getattr(actions, step)(rollout_id=rollout.uuid, actor=omar, seen=1, **more)
+    assert (fresh(rollout).ended_at, fresh(rollout).moves, verbs(rollout)) == before
 
 
 @pytest.mark.parametrize("person", ["ana", "ravi", "gita", "aida", "otto"])
@@ -348,7 +352,7 @@ def test_a_frozen_endpoint_keeps_the_share_and_still_takes_back(rollout, street,
 
     street.tick(3)
     assert (fresh(rollout).state, fresh(rollout).share) == ("running", 500)
-    with pytest.raises(Refused, match="the endpoint is frozen: Audit week"):
+    with refused(match="Audit week"):
         actions.widen(rollout_id=rollout.uuid, actor=lee, seen=0, reason="Now.", now=street.at(3))
     street.feed(4, canary=(20, 12), stable=(380, 2))
     street.tick(5)
@@ -364,7 +368,7 @@ def test_a_frozen_endpoint_starts_none(street, approval, mia, lee):
         actor=lee,
     )
 
-    with pytest.raises(Refused, match="is frozen until"):
+    with pytest.raises(Refused, match="Audit week"):
         street.begin(approval, mia)
     assert not Rollout.objects.exists()
     assert street.running() == [("stable", "1.0.0", 10_000)]
@@ -397,7 +401,7 @@ def test_a_changed_card_holds_instead_of_trying_for_ever(rollout, street, mia, f
     street.tick(3)
 
     assert (fresh(rollout).state, fresh(rollout).share, fresh(rollout).next_share) == ("holding", 500, None)
-    assert "Changed since the last gate check: the model card" in fresh(rollout).reason
+    assert "the model card" in fresh(rollout).reason
 
 
 def test_the_rollout_of_a_version_that_goes_into_quarantine_ends(rollout, street, omar, fresh):

@@ -14,8 +14,8 @@ from monitoring.rollouts.actions import steer
 from monitoring.rollouts.models import Rollout, Segment
 from registry.catalog.models import ModelVersion
 from registry.endpoints import actions as served
-from registry.endpoints import queries
 from registry.endpoints.models import Deployment
+from registry.endpoints.queries import deployments
 from registry.ground.ledger.models import Event
 from registry.promotions import plans
 from tests.support import endpoints, registry
@@ -190,7 +190,7 @@ def test_no_canary_of_another_endpoint_is_widened_by_a_segment_that_names_it(rol
         street.tick(minute + 1)
 
     assert [
-        (each.arm, each.share, each.pk) for each in queries.serving(adopted.endpoint).filter(arm="canary")
+        (each.arm, each.share, each.pk) for each in deployments.serving(adopted.endpoint).filter(arm="canary")
     ] == [("canary", 500, adopted.pk)]
     assert street.running() == [("stable", "1.0.0", 10_000), ("canary", "1.1.0", 2500)]
     assert verbs(rollout) == ["rollouts.started", "rollouts.step_decided", "rollouts.widened"]
@@ -203,7 +203,7 @@ def test_nor_is_it_stopped_by_who_aborts_the_rollout(rollout, street, adopted, o
     )
 
     assert street.running() == [("stable", "1.0.0", 10_000)]
-    assert queries.canary_of(adopted.endpoint) == adopted
+    assert deployments.canary_of(adopted.endpoint) == adopted
 
 
 def test_nor_does_a_canary_go_on_as_one_of_another_endpoint_that_names_it_as_the_one_before(
@@ -218,7 +218,7 @@ def test_nor_does_a_canary_go_on_as_one_of_another_endpoint_that_names_it_as_the
 
     rollout.refresh_from_db()
     assert (rollout.state, Segment.objects.count()) == ("rolled_back", 1)
-    assert queries.canary_of(elsewhere.endpoint) == elsewhere
+    assert deployments.canary_of(elsewhere.endpoint) == elsewhere
 
 
 def test_a_rollout_that_was_moved_to_another_version_widens_nothing(rollout, street, elsewhere, lee):
@@ -234,4 +234,4 @@ def test_a_rollout_that_was_moved_to_another_version_widens_nothing(rollout, str
         actions.widen(rollout_id=rollout.uuid, actor=lee, seen=0, reason="All well.")
 
     assert street.running() == [("stable", "1.0.0", 10_000), ("canary", "1.1.0", 500)]
-    assert queries.canary_of(elsewhere.endpoint) == elsewhere
+    assert deployments.canary_of(elsewhere.endpoint) == elsewhere

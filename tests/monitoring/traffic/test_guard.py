@@ -8,7 +8,7 @@ from django.utils import timezone
 from monitoring.traffic import actions
 from monitoring.traffic.models import GuardTrip
 from registry.endpoints import actions as endpoint_actions
-from registry.endpoints import queries as endpoint_queries
+from registry.endpoints.queries import deployments
 from registry.ground.ledger.models import Event
 from registry.promotions import plans
 from tests.support import endpoints, registry
@@ -44,7 +44,7 @@ def test_the_canary_is_stopped_and_the_outcome_noted(canary):
 
     canary.refresh_from_db()
     trip = GuardTrip.objects.get()
-    assert endpoint_queries.canary_of(canary.endpoint) is None
+    assert deployments.canary_of(canary.endpoint) is None
     assert canary.ended_at is not None
     assert "12" in canary.end_reason
     assert (trip.failures, trip.of, trip.outcome) == (12, 20, "The canary was stopped.")
@@ -78,7 +78,7 @@ def test_one_that_has_ended_is_left_as_it_is(canary, omar):
 
 
 def test_a_line_of_another_endpoint_or_of_the_stable_arm_stops_nothing(canary, live_endpoint, caplog):
-    stable = endpoint_queries.live_deployment(live_endpoint)
+    stable = deployments.live_deployment(live_endpoint)
     endpoints.write_segment(guard_line(canary, endpoint="gone"), guard_line(stable))
 
     actions.ingest()
@@ -100,4 +100,4 @@ def test_what_fails_is_tried_again_and_keeps_no_other_waiting(canary, monkeypatc
     actions.ingest()
 
     assert GuardTrip.objects.get().handled_at <= timezone.now()
-    assert endpoint_queries.canary_of(canary.endpoint) is None
+    assert deployments.canary_of(canary.endpoint) is None

@@ -11,7 +11,7 @@ from monitoring.traffic import senders
     [
         ({}, 16, 4, alone(16, 20), None),
         ({"+": 16, "-": 4}, 16, 4, alone(16, 20), None),
-        ({"7+": 16, "7-": 4}, 16, 4, alone(16, 20), None),  # one key alone doesn't tell who asks
+        ({"7+": 16, "7-": 4}, 16, 4, alone(16, 20), None),  # a single key doesn't identify senders
         ({"7+": 16, "9-": 4}, 16, 4, sums([16, 0], [16, 4]), 2),
         # four are older than keys
         ({"7+": 10, "7-": 1, "9-": 3, "+": 2}, 16, 4, sums([10, 0], [11, 3]) + alone(6, 6), 2),

@@ -1,6 +1,4 @@
-"""What the database holds of approvals, deployments and roles is what the trail says, and nothing else, on
-either side.
-"""
+"""Approvals, deployments, and roles in the database match the audit log exactly, in both directions."""
 
 import json
 import re
@@ -471,7 +469,7 @@ def be_someone_elses_run(_: Endpoint) -> None:
     Run.objects.filter(pk=rejected().version.run_id).update(launched_by=person("omar"))
 
 
-DB, TRAIL = "not-in-trail", "not-in-database"  # who alone says it
+DB, TRAIL = "not-in-trail", "not-in-database"  # which side it is missing from
 SEALED = "1.1.0 of run UUID, judged by evaluation DIGEST, files DIGEST signed by DIGEST, registered by MIA"
 WRITTEN = "card revision 1 has digest DIGEST, written by {}"
 MEASURED = "run UUID, files DIGEST, on 200 test rows of dataset version DIGEST: report DIGEST"
@@ -700,7 +698,7 @@ TOGETHER = [
 
 
 def reported() -> list[tuple[str, str]]:
-    """Who says what, of everything that does not hold now."""
+    """The rule and detail of every current fault."""
     return sorted((str(fault.rule), plain(fault.detail)) for fault in faults())
 
 

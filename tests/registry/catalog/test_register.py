@@ -1,4 +1,4 @@
-"""Registering: sealed, signed, once, with a card that says what is known. A refusal changes nothing."""
+"""Registering: sealed, signed, once, with a card of the known facts. A refusal changes nothing."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def test_a_run_that_is_evaluated_again_while_its_card_is_signed_is_registered_by
 
 @pytest.mark.parametrize("args", [{"by_system": True}, {"actor": "omar"}])
 def test_what_is_written_into_a_waiting_job_frees_no_one(project, ravi, mia, lee, omar, args):
-    """Lee registers the run of Mia; the job says otherwise by the time it runs."""
+    """Lee registers Mia's run; the job's arguments are changed before it runs."""
     run = registry.make_trained_run(registry.make_snapshot(project, ravi), mia)
     job = actions.register(
         model=registry.make_model(project, mia), run=run, semver="1.0.0", actor=lee, stated=registry.STATED

@@ -17,6 +17,7 @@ from registry.catalog import rules
 from registry.catalog.models import Endpoint, RegisteredModel
 from registry.ground.access.actions import create_token
 from registry.ground.access.roles import Role
+from registry.ground.ledger.immutable import REFUSAL
 from tests.support import registry
 from tests.support.people import make_person, make_project
 
@@ -98,9 +99,15 @@ def test_the_database_holds_a_slug_once_a_project_and_no_endpoint_leaves_its_own
         {"slug": "other"},
         {"uuid": uuid.uuid4()},
     ):
-        with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
+        with (
+            pytest.raises(DatabaseError, match=REFUSAL.format(table=Endpoint._meta.db_table)),
+            transaction.atomic(),
+        ):
             Endpoint.objects.filter(pk=mine.pk).update(**changes)
-    with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
+    with (
+        pytest.raises(DatabaseError, match=REFUSAL.format(table=RegisteredModel._meta.db_table)),
+        transaction.atomic(),
+    ):
         RegisteredModel.objects.filter(pk=model.pk).update(project=elsewhere.project)
 
     assert sorted(each.full_name for each in Endpoint.objects.all()) == [f"claims/{SLUG}", f"inbox/{SLUG}"]

@@ -3,8 +3,8 @@
 import pytest
 from rest_framework.test import APIClient
 
-from registry.endpoints import queries
 from registry.endpoints.models import Fault
+from registry.endpoints.queries import deployments
 from tests.support import endpoints
 
 
@@ -16,7 +16,7 @@ def api(live_endpoint, omar):
 
 
 def running(endpoint):
-    return [(row.arm, row.version.semver, row.share) for row in queries.serving(endpoint).order_by("id")]
+    return [(row.arm, row.version.semver, row.share) for row in deployments.serving(endpoint).order_by("id")]
 
 
 def post(api, path, **body):
@@ -116,7 +116,7 @@ def test_others_change_nothing(path, person, status, request, api, live_endpoint
 
 
 def test_a_deployment_in_another_arm_is_refused_and_not_lost(api, live_endpoint):
-    live = queries.live_deployment(live_endpoint)
+    live = deployments.live_deployment(live_endpoint)
 
     assert [
         post(api, f"deployments/{live.uuid}/{path}", share=5_000, reason="x")[0] for path in PATHS[:3]

@@ -13,11 +13,13 @@ from lifecycle.runtime.refusals import Conflict, Refused
 from registry.catalog import actions as catalog
 from registry.catalog import queries as catalog_queries
 from registry.catalog.models import Alias, ModelVersion
-from registry.endpoints import actions, queries, tasks
+from registry.endpoints import actions, tasks
+from registry.endpoints.queries import deployments
 from registry.ground.ledger.models import Event
 from registry.promotions import plans
 from registry.promotions.rules import Status
 from tests.support import endpoints, registry
+from tests.support.unchanged import refused
 
 
 @pytest.fixture
@@ -49,7 +51,7 @@ def served(endpoint):
 
 
 def running(endpoint):
-    return [(row.arm, row.version.semver, row.share) for row in queries.serving(endpoint).order_by("id")]
+    return [(row.arm, row.version.semver, row.share) for row in deployments.serving(endpoint).order_by("id")]
 
 
 def test_it_takes_its_share_and_the_live_version_the_rest(
@@ -95,9 +97,10 @@ def test_a_canary_needs_something_live_beside_it(live_endpoint, project, mia, om
     empty = registry.make_endpoint(live_endpoint.model, mia)
     request = endpoints.approved(project, empty, live_endpoint.alias.version, registry.NO_PLAN)
 
-    with pytest.raises(Refused, match="Nothing is live"):
+    with pytest.raises(Refused, match=str(empty)):
         actions.deploy(request_id=request.uuid, actor=omar, share=500)
-    assert not request.endpoint.deployments.exists()
+    request.refresh_from_db()
+    assert (request.status, empty.deployments.exists()) == (Status.APPROVED, False)
 
 
 @pytest.mark.parametrize("share", [0, -1, 10_001])
@@ -155,7 +158,7 @@ def test_an_older_page_changes_nothing(canary, live_endpoint, omar):
         actions.set_share(deployment_id=canary.uuid, share=5000, actor=omar, reason="It held.")
     with pytest.raises(Conflict):
         actions.stop_canary(deployment_id=canary.uuid, reason="Errors.", actor=omar)
-    newest = queries.canary_of(live_endpoint)
+    newest = deployments.canary_of(live_endpoint)
     with pytest.raises(Conflict, match="Another version went live"):
         actions.set_share(deployment_id=newest.uuid, share=5000, actor=omar, reason="It held.", seen=1)
     with pytest.raises(Conflict, match="already has this share"):
@@ -168,7 +171,7 @@ def test_a_changed_card_holds_the_canary_and_lets_it_shrink(canary, live_endpoin
     card = catalog_queries.newest_card(version)
     catalog.edit_card(version=version, stated={"purpose": "Other."}, seen=card.digest, actor=mia)
 
-    with pytest.raises(Conflict, match="Changed since the last gate check: the model card"):
+    with pytest.raises(Conflict, match="the model card"):
         actions.set_share(deployment_id=canary.uuid, share=2500, actor=None)
     assert running(live_endpoint) == [("stable", "1.1.0", 10_000), ("canary", "1.2.0", 500)]
     assert actions.set_share(deployment_id=canary.uuid, share=100, actor=None).share == 100
@@ -182,7 +185,7 @@ def test_a_freeze_stops_starting_and_widening_and_nothing_else(canary, live_endp
         actor=lee,
     )
 
-    with pytest.raises(Refused, match="is frozen until"):
+    with pytest.raises(Refused, match="Incident[.]"):
         actions.set_share(deployment_id=canary.uuid, share=2500, actor=omar, reason="It held.")
     assert running(live_endpoint)[1] == ("canary", "1.2.0", 500)
     actions.stop_canary(deployment_id=canary.uuid, reason="Incident.", actor=omar)
@@ -192,7 +195,7 @@ def test_a_freeze_stops_starting_and_widening_and_nothing_else(canary, live_endp
 def test_stopping_needs_a_reason_and_leaves_the_live_version(
     canary, live_endpoint, omar, django_capture_on_commit_callbacks
 ):
-    with pytest.raises(Refused, match="needs a reason"):
+    with refused("reason", match="needs a reason"):
         actions.stop_canary(deployment_id=canary.uuid, reason=" ", actor=omar)
     with django_capture_on_commit_callbacks(execute=True):
         ended = actions.stop_canary(deployment_id=canary.uuid, reason="Errors.", actor=omar)
@@ -233,20 +236,23 @@ def test_there_is_one_canary_at_a_time_and_no_plain_deployment_beside_it(
     canary, next_request, live_endpoint, omar
 ):
     for share in (500, 10_000):
-        with pytest.raises(
-            Conflict, match="1.2.0 is a canary on support-inbox-prod, and only one can run at a time"
-        ):
+        with pytest.raises(Conflict, match="1.2.0 is a canary on support-inbox-prod"):
             actions.deploy(request_id=next_request.uuid, actor=omar, share=share)
     next_request.refresh_from_db()
     assert next_request.status == Status.APPROVED
     assert running(live_endpoint) == [("stable", "1.1.0", 10_000), ("canary", "1.2.0", 500)]
 
 
-def test_a_stopped_canary_needs_a_new_approval(canary, request_, omar):
+def test_a_stopped_canary_needs_a_new_approval(canary, request_, live_endpoint, omar):
     actions.stop_canary(deployment_id=canary.uuid, reason="Errors.", actor=omar)
 
-    with pytest.raises(Conflict, match="is fulfilled"):
+    before = verbs(live_endpoint)
+    with pytest.raises(Conflict, match="is fulfilled; only an approved request"):
         actions.deploy(request_id=request_.uuid, actor=omar, share=500)
+
+    request_.refresh_from_db()
+    assert (request_.status, verbs(live_endpoint)) == (Status.FULFILLED, before)
+    assert running(live_endpoint) == [("stable", "1.1.0", 10_000)]
 
 
 def test_rolling_back_to_the_live_version_stops_the_canary(canary, live_endpoint, omar):
@@ -259,7 +265,7 @@ def test_rolling_back_to_the_live_version_stops_the_canary(canary, live_endpoint
     assert running(live_endpoint) == [("stable", "1.1.0", 10_000)]
     canary.refresh_from_db()
     assert (canary.ended_by, canary.end_reason) == (omar, "Errors.")
-    with pytest.raises(Refused, match="1.1.0 already has all traffic"):
+    with refused("typed", match="1.1.0 already has all traffic"):
         actions.roll_back(
             endpoint_id=live_endpoint.uuid, actor=omar, reason="Errors.", typed="1.1.0", seen_moves=2
         )
@@ -290,6 +296,7 @@ def test_a_canary_that_a_server_closed_is_not_widened_and_is_stopped(canary, liv
 
     with pytest.raises(Conflict, match="10 of its last 13 requests failed"):
         actions.set_share(deployment_id=canary.uuid, share=2500, actor=None)
+    assert running(live_endpoint) == [("stable", "1.1.0", 10_000), ("canary", "1.2.0", 500)]
     tasks.tend()
 
     canary.refresh_from_db()
@@ -301,7 +308,7 @@ def test_a_canary_that_a_server_closed_is_not_widened_and_is_stopped(canary, liv
 
 def test_a_wider_share_needs_a_reason_and_a_smaller_one_does_not(canary, live_endpoint, lee):
     for reason in ("", " "):
-        with pytest.raises(Refused, match="A wider share needs a reason."):
+        with refused("reason"):
             actions.set_share(deployment_id=canary.uuid, share=501, actor=lee, reason=reason)
     assert running(live_endpoint)[-1] == ("canary", "1.2.0", 500)
 
@@ -329,8 +336,8 @@ def test_as_of_knows_the_arms(canary, live_endpoint, omar):
     wider = actions.set_share(deployment_id=canary.uuid, share=2500, actor=omar, reason="It held.")
     actions.stop_canary(deployment_id=wider.uuid, reason="Errors.", actor=omar)
 
-    assert queries.live_at(live_endpoint, canary.started_at).version.semver == "1.1.0"
-    assert queries.live_at(live_endpoint, canary.started_at, "canary") == canary
-    assert queries.live_at(live_endpoint, wider.started_at, "canary") == wider
+    assert deployments.live_at(live_endpoint, canary.started_at).version.semver == "1.1.0"
+    assert deployments.live_at(live_endpoint, canary.started_at, "canary") == canary
+    assert deployments.live_at(live_endpoint, wider.started_at, "canary") == wider
     wider.refresh_from_db()
-    assert queries.live_at(live_endpoint, wider.ended_at, "canary") is None
+    assert deployments.live_at(live_endpoint, wider.ended_at, "canary") is None

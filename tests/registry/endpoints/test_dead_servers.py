@@ -1,5 +1,6 @@
 """What a dead server left behind is not believed of the present; what it did stays done."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -7,7 +8,9 @@ from django.utils import timezone
 
 from lifecycle.ground.notices.models import Outbox
 from registry.catalog.models import Alias
-from registry.endpoints import actions, queries, tasks
+from registry.endpoints import actions, tasks
+from registry.endpoints import servers as server_files
+from registry.endpoints.queries import faults
 from tests.support import endpoints
 
 LONG_AGO = "2026-01-01T00:00:00+00:00"
@@ -28,7 +31,7 @@ def test_of_two_files_the_living_servers_is_read_alone(live_endpoint, dead, clie
     endpoints.write_status(name="1")
     dead()
 
-    assert [state.name for state in queries.server_states()] == ["1"]
+    assert [state.name for state in server_files.server_states()] == ["1"]
     servers = client_for(omar).get(f"/api/v1/endpoints/{live_endpoint.uuid}/").json()["servers"]
     assert [each["name"] for each in servers] == ["1"]
 
@@ -47,10 +50,10 @@ def test_what_a_dead_server_refused_quarantines_nothing_and_hides_no_recovery(li
 
 def test_drills_of_a_dead_server_are_over(live_endpoint, dead):
     dead(drills=True)
-    assert not queries.drills_run()
+    assert not faults.drills_run()
 
     endpoints.write_status(name="1", drills=True)
-    assert queries.drills_run()
+    assert faults.drills_run()
 
 
 @pytest.mark.parametrize(("is_left", "problem"), [(True, ""), (False, ""), (True, IGNORED)])
@@ -116,5 +119,7 @@ def test_the_page_names_a_server_that_fell_silent_within_the_hour_and_none_that_
 
     html = client_for(omar).get(f"/endpoints/{live_endpoint.uuid}/servers/").content.decode()
 
-    assert ("new, reported" in html, "old, reported" in html) == (True, False)
-    assert "Not running" in html
+    assert re.findall(r'data-server="(\w+)"', html) == ["bad"]
+    assert re.findall(r"\b(?:old|new)\b", html.partition('data-server="bad"')[2].partition("</p>")[0]) == [
+        "new"
+    ]

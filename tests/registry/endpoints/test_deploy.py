@@ -6,8 +6,9 @@ from django.core.exceptions import PermissionDenied
 from lifecycle.runtime.refusals import Conflict, Refused
 from registry.catalog import actions as catalog
 from registry.catalog.models import Alias, Endpoint, ModelVersion
-from registry.endpoints import actions, queries
+from registry.endpoints import actions
 from registry.endpoints.models import Deployment
+from registry.endpoints.queries import deployments
 from registry.ground.ledger.models import Event
 from registry.promotions.rules import Status
 from tests.support import endpoints, registry
@@ -147,6 +148,6 @@ def test_which_version_was_live_at_a_moment(endpoint, next_request, omar):
     actions.deploy(request_id=next_request.uuid, actor=omar)
     first, second = Deployment.objects.order_by("id")
 
-    assert queries.live_at(endpoint, first.started_at) == first
-    assert queries.live_at(endpoint, second.started_at) == second
-    assert queries.live_at(endpoint, first.started_at.replace(year=2000)) is None
+    assert deployments.live_at(endpoint, first.started_at) == first
+    assert deployments.live_at(endpoint, second.started_at) == second
+    assert deployments.live_at(endpoint, first.started_at.replace(year=2000)) is None

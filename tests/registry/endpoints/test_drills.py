@@ -9,11 +9,13 @@ from django.utils import timezone
 from lifecycle.runtime import bundle
 from lifecycle.runtime.inference.faults import parse_faults
 from lifecycle.runtime.refusals import Conflict, Refused
-from registry.endpoints import actions, queries, tasks
+from registry.endpoints import actions, tasks
 from registry.endpoints.models import Fault
+from registry.endpoints.queries import deployments, faults
 from registry.ground.ledger import keys
 from registry.ground.ledger.models import Event
 from tests.support import endpoints
+from tests.support.unchanged import refused
 
 
 @pytest.fixture
@@ -26,11 +28,11 @@ def drills(live_endpoint):
 
 @pytest.fixture
 def live(live_endpoint, drills):
-    return queries.live_deployment(live_endpoint)
+    return deployments.live_deployment(live_endpoint)
 
 
 def document():
-    return bundle.verify_document(queries.faults_path().read_bytes(), keys.public_key_path())
+    return bundle.verify_document(faults.faults_path().read_bytes(), keys.public_key_path())
 
 
 def events(endpoint):
@@ -60,7 +62,7 @@ def test_injecting_publishes_a_document_that_servers_read(
     read = parse_faults(document())[str(live.uuid)]
     assert (read.kind, read.share, read.delay_ms) == ("slow", 2500, 800)
     assert timedelta(minutes=29) < fault.until - timezone.now() <= timedelta(minutes=30)
-    assert queries.faults_on(live_endpoint) == [fault]
+    assert faults.faults_on(live_endpoint) == [fault]
     assert events(live_endpoint) == [("endpoints.fault_injected", str(omar.uuid))]
 
 
@@ -79,19 +81,19 @@ def test_lifting_takes_it_out(live, live_endpoint, omar, lee, django_capture_on_
 
 
 @pytest.mark.parametrize(
-    ("asked", "message"),
+    ("asked", "field"),
     [
-        ({"kind": "crash"}, "Unknown fault 'crash'"),
-        ({"share": 0}, "The share must be 1"),
-        ({"share": 10_001}, "The share must be 1"),
-        ({"kind": "slow", "delay_ms": 0}, "The delay must be 1 to 30,000 ms"),
-        ({"kind": "slow", "delay_ms": 30_001}, "The delay must be 1 to 30,000 ms"),
-        ({"minutes": 0}, "A drill must last 1 to 1,440 minutes"),
-        ({"minutes": 1_441}, "A drill must last 1 to 1,440 minutes"),
+        ({"kind": "crash"}, "kind"),
+        ({"share": 0}, "share"),
+        ({"share": 10_001}, "share"),
+        ({"kind": "slow", "delay_ms": 0}, "delay_ms"),
+        ({"kind": "slow", "delay_ms": 30_001}, "delay_ms"),
+        ({"minutes": 0}, "minutes"),
+        ({"minutes": 1_441}, "minutes"),
     ],
 )
-def test_what_no_server_could_obey_is_refused(live, omar, asked, message):
-    with pytest.raises(Refused, match=message):
+def test_what_no_server_could_obey_is_refused(live, omar, asked, field):
+    with refused(field):
         actions.inject_fault(
             **{"deployment_id": live.uuid, "share": 100, "kind": "error", "actor": omar} | asked
         )
@@ -103,7 +105,7 @@ def test_without_a_server_for_drills_nothing_would_happen_so_nothing_is_injected
 
     with pytest.raises(Refused, match="No inference server is running with drills enabled"):
         actions.inject_fault(
-            deployment_id=queries.live_deployment(live_endpoint).uuid, share=100, kind="error", actor=omar
+            deployment_id=deployments.live_deployment(live_endpoint).uuid, share=100, kind="error", actor=omar
         )
     assert Fault.objects.count() == 0
 
@@ -121,7 +123,7 @@ def test_only_leads_and_those_on_call_hold_drills(person, request, live, live_en
 
 
 def test_one_fault_a_deployment_and_none_in_what_has_ended_or_shadows(live, live_endpoint, version, omar):
-    ended = queries.deployments(live_endpoint).exclude(ended_at=None).first()
+    ended = deployments.deployments(live_endpoint).exclude(ended_at=None).first()
     shadow = actions.start_shadow(
         endpoint_id=live_endpoint.uuid, version_id=version.uuid, share=100, actor=omar
     )
@@ -144,7 +146,7 @@ def test_it_ends_by_itself_when_its_time_has_come(
     tasks.tend()
     assert len(document()["faults"]) == 1
 
-    monkeypatch.setattr(queries.timezone, "now", lambda: fault.until)
+    monkeypatch.setattr(faults.timezone, "now", lambda: fault.until)
     with django_capture_on_commit_callbacks(execute=True):
         tasks.tend()
 
@@ -162,17 +164,17 @@ def test_it_ends_with_its_deployment(live, live_endpoint, omar, django_capture_o
     with django_capture_on_commit_callbacks(execute=True):
         tasks.tend()
 
-    assert queries.faults_on(live_endpoint) == []
+    assert faults.faults_on(live_endpoint) == []
     assert document()["faults"] == []
 
 
 def test_a_file_that_was_changed_is_written_anew(live, omar, django_capture_on_commit_callbacks):
-    assert not queries.faults_path().exists()
+    assert not faults.faults_path().exists()
     tasks.tend()
-    assert not queries.faults_path().exists()
+    assert not faults.faults_path().exists()
     with django_capture_on_commit_callbacks(execute=True):
         actions.inject_fault(deployment_id=live.uuid, share=100, kind="error", actor=omar)
-    queries.faults_path().write_bytes(b"{}")
+    faults.faults_path().write_bytes(b"{}")
 
     tasks.tend()
 

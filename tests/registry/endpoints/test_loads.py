@@ -2,13 +2,15 @@
 restored.
 """
 
+import re
 import shutil
 
 import pytest
 
 from lifecycle.ground.notices.models import Notice, Outbox
 from registry.catalog.models import Alias, ModelVersion
-from registry.endpoints import actions, queries, tasks
+from registry.endpoints import actions, tasks
+from registry.endpoints.queries import deployments
 from registry.ground.access.roles import Role
 from registry.ground.ledger.models import Event
 from tests.support import endpoints
@@ -106,7 +108,7 @@ def test_a_version_that_all_servers_load_again_is_noted_once_and_refused_anew(ve
 
 def test_a_version_on_two_endpoints_is_refused_and_recovers_on_each(version, live_endpoint):
     second = endpoints.copied(live_endpoint, "support-inbox-staging")
-    both = {str(queries.live_deployment(each).uuid) for each in (live_endpoint, second)}
+    both = {str(deployments.live_deployment(each).uuid) for each in (live_endpoint, second)}
 
     def logged(topic):
         return sorted(row.payload["deployment"] for row in Outbox.objects.filter(topic=f"endpoints.{topic}"))
@@ -140,8 +142,9 @@ def test_the_page_shows_what_the_servers_do_instead(client_for, version, live_en
 
     html = client_for(omar).get(f"/endpoints/{live_endpoint.uuid}/servers/").content.decode()
 
-    assert "refused 1.1.0" in html
-    assert "It keeps serving 1.0.0." in html
+    server = html.partition('data-server="bad"')[2].partition("</p>")[0]
+    assert re.findall(r"\d+\.\d+\.\d+", server) == ["1.1.0", "1.0.0"]
+    assert "Damaged." in server
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"epoch_applied": "x"}', '{"epoch_applied": 1, "at": 3}'])
@@ -169,7 +172,9 @@ def test_a_damaged_canary_is_quarantined_and_taken_out_and_the_live_one_stays(
     canary.refresh_from_db()
     assert made.state == ModelVersion.State.QUARANTINED
     assert canary.end_reason.startswith("1.2.0 was quarantined: A server refused to load it:")
-    assert [(row.arm, row.version.semver) for row in queries.serving(live_endpoint)] == [("stable", "1.1.0")]
+    assert [(row.arm, row.version.semver) for row in deployments.serving(live_endpoint)] == [
+        ("stable", "1.1.0")
+    ]
     row = Outbox.objects.get(topic="endpoints.load_refused")
     assert (row.payload["arm"], row.payload["quarantined"], row.payload["version"]) == (
         "canary",

@@ -9,8 +9,9 @@ from django.utils import timezone
 
 from lifecycle.runtime import bundle
 from lifecycle.runtime.inference.routing import parse_routes
-from registry.endpoints import actions, queries, rules, tasks
+from registry.endpoints import actions, rules, tasks
 from registry.endpoints.models import Deployment, Routes
+from registry.endpoints.queries import deployments, published, rollback
 from registry.endpoints.routes import routes
 from registry.ground.access.actions import create_token, token_digest
 from registry.ground.access.models import ApiToken
@@ -21,16 +22,16 @@ from tests.support import endpoints, registry
 def test_an_installation_begins_with_an_empty_signed_document(db, settings):
     call_command("publish_routes")
 
-    document = bundle.verify_document(queries.routes_path().read_bytes(), keys.public_key_path())
+    document = bundle.verify_document(published.routes_path().read_bytes(), keys.public_key_path())
     assert (document["format"], document["epoch"], document["endpoints"]) == (rules.FORMAT, 1, {})
 
 
 def test_publishing_again_writes_nothing(live_endpoint):
     epoch = actions.publish()
-    before = queries.routes_path().stat().st_mtime_ns
+    before = published.routes_path().stat().st_mtime_ns
 
     assert actions.publish() == epoch
-    assert queries.routes_path().stat().st_mtime_ns == before
+    assert published.routes_path().stat().st_mtime_ns == before
 
 
 def test_a_new_token_is_published_and_an_expired_one_goes(live_endpoint, ana, aida):
@@ -42,7 +43,7 @@ def test_a_new_token_is_published_and_an_expired_one_goes(live_endpoint, ana, ai
     tasks.tend()
 
     document = endpoints.routes()
-    own = token_digest(queries.web_token())
+    own = token_digest(published.web_token())
     assert document["epoch"] == first + 1
     until = token.expires_at.isoformat(timespec="seconds")
     named = {own: None, token_digest(secret): until}
@@ -69,7 +70,7 @@ def test_the_routes_of_many_endpoints_are_read_in_as_many_statements_as_those_of
 
     assert [route.name for route in found] == [each.full_name for each in (*others, live_endpoint)]
     for route, endpoint in zip(found, [*others, live_endpoint], strict=True):
-        assert route.standby.version == str(queries.rollback_target(endpoint).uuid)
+        assert route.standby.version == str(rollback.rollback_target(endpoint).uuid)
         assert len(route.tokens) == 2
 
 
@@ -84,7 +85,7 @@ def test_epochs_rise_above_what_servers_applied(live_endpoint):
 def test_a_restored_database_does_not_fall_behind_the_file(live_endpoint):
     actions.publish()
     Routes.objects.update(epoch=0, published_epoch=0)
-    create = queries.published()["epoch"]
+    create = published.published()["epoch"]
     Deployment.objects.update(ended_at=timezone.now())
 
     assert actions.publish() == create + 1
@@ -93,7 +94,7 @@ def test_a_restored_database_does_not_fall_behind_the_file(live_endpoint):
 
 def test_a_forged_document_is_replaced(live_endpoint):
     epoch = actions.publish()
-    path = queries.routes_path()
+    path = published.routes_path()
     path.write_bytes(path.read_bytes().replace(b'"share":10000', b'"share":1'))
 
     assert actions.publish() >= epoch
@@ -101,7 +102,7 @@ def test_a_forged_document_is_replaced(live_endpoint):
 
 
 def test_the_web_token_is_a_file_of_its_owner(live_endpoint, settings):
-    queries.web_token()
+    published.web_token()
 
     assert (settings.DATA_DIR / "keys" / "web_token").stat().st_mode & 0o777 == 0o600
 
@@ -122,7 +123,7 @@ def test_the_server_reads_what_is_written(
 
     read = parse_routes(endpoints.routes()).endpoints[live_endpoint.full_name]
 
-    live = queries.live_deployment(live_endpoint)
+    live = deployments.live_deployment(live_endpoint)
     assert [(arm.name, arm.share, arm.deployment) for arm in read.arms] == [
         ("stable", 9_500, str(live.uuid)),
         ("canary", 500, str(canary.uuid)),
@@ -138,7 +139,7 @@ def test_the_server_reads_what_is_written(
 def test_a_document_of_the_former_format_is_written_anew(live_endpoint):
     epoch = actions.publish()
     former = {"format": 1, "epoch": epoch, "at": "", "endpoints": endpoints.routes()["endpoints"]}
-    queries.routes_path().write_bytes(bundle.sign_document(former, keys.private_key_path()))
+    published.routes_path().write_bytes(bundle.sign_document(former, keys.private_key_path()))
 
     assert actions.publish() == epoch + 1
     assert endpoints.routes()["format"] == rules.FORMAT

@@ -9,8 +9,9 @@ from lifecycle.ground.notices.models import Notice
 from lifecycle.runtime.refusals import Conflict, Refused
 from registry.catalog import actions as catalog
 from registry.catalog.models import Alias, ModelVersion
-from registry.endpoints import actions, queries
+from registry.endpoints import actions
 from registry.endpoints.models import Deployment
+from registry.endpoints.queries import deployments, rollback
 from registry.ground.ledger.models import Event
 from tests.support import endpoints, registry
 
@@ -26,7 +27,7 @@ def quarantine(version, actor):
 
 
 def running(endpoint):
-    return [(row.arm, row.version.semver) for row, _ in queries.arms_of(endpoint)]
+    return [(row.arm, row.version.semver) for row, _ in deployments.arms_of(endpoint)]
 
 
 def verbs(since):
@@ -49,7 +50,7 @@ def test_a_live_version_is_rolled_back_in_the_decision_that_quarantines_it(
     assert running(live_endpoint) == [("stable", "1.0.0")]
     alias = Alias.objects.get(endpoint=live_endpoint)
     assert (alias.version.semver, alias.moves) == ("1.0.0", 3)
-    now = queries.live_deployment(live_endpoint)
+    now = deployments.live_deployment(live_endpoint)
     assert (now.cause, now.started_by, now.reason) == (
         "rollback",
         gita,
@@ -74,7 +75,7 @@ def test_a_canary_ends_with_the_live_version_that_it_was_compared_with(canary, l
 def test_without_an_earlier_version_nothing_answers_until_another_is_deployed(
     live_endpoint, live, lee, omar, project, client_for
 ):
-    first = queries.rollback_target(live_endpoint)
+    first = rollback.rollback_target(live_endpoint)
     quarantine(first, lee)
     assert running(live_endpoint) == [("stable", "1.1.0")]
     other = endpoints.with_approval(live_endpoint)
@@ -92,13 +93,15 @@ def test_without_an_earlier_version_nothing_answers_until_another_is_deployed(
     assert route["withdrawn"] == sorted([first.root_digest, live.root_digest])
     with pytest.raises(Refused):
         actions.roll_back(endpoint_id=live_endpoint.uuid, actor=omar, reason="x", typed="1.0.0", seen_moves=3)
-    for page, words in (
-        (reverse("endpoints:detail", args=[live_endpoint.uuid]), "Requests get 503"),
+    for page, shown in (
+        (reverse("endpoints:detail", args=[live_endpoint.uuid]), 'data-state="emptied"'),
         (reverse("endpoints:list"), live_endpoint.slug),
-        ("/", f"{live_endpoint.full_name} has no live version because its version was quarantined"),
-        (reverse("overview:dashboard"), "in quarantine"),
+        ("/", live_endpoint.full_name),
+        (reverse("overview:dashboard"), live_endpoint.full_name),
     ):
-        assert words in client_for(omar).get(page).content.decode(), page
+        assert shown in client_for(omar).get(page).content.decode(), page
+    rows = client_for(omar).get(reverse("overview:dashboard")).context["rows"]
+    assert [(row.endpoint, row.health.kind) for row in rows] == [(live_endpoint, "bad")]
 
     with pytest.raises(Conflict, match="the live version"):
         actions.deploy(request_id=other.uuid, actor=omar)
@@ -113,7 +116,7 @@ def test_what_an_earlier_release_left_running_ends_with_the_next_look(live_endpo
     assert actions.take_out() == 0
 
     assert running(live_endpoint) == [("stable", "1.0.0")]
-    assert queries.live_deployment(live_endpoint).started_by is None
+    assert deployments.live_deployment(live_endpoint).started_by is None
 
 
 def test_who_may_not_quarantine_changes_no_traffic(live_endpoint, live, mia, client_for):
@@ -131,7 +134,7 @@ def test_the_page_shows_before_the_click_what_it_does_to_each_endpoint(
     live_endpoint, live, lee, client_for, before
 ):
     if not before:
-        quarantine(queries.rollback_target(live_endpoint), lee)
+        quarantine(rollback.rollback_target(live_endpoint), lee)
 
     html = client_for(lee).get(reverse("catalog:version", args=[live.uuid])).content.decode()
 

@@ -4,8 +4,9 @@ import pytest
 from django.db import connection
 
 from registry.catalog import actions as catalog
-from registry.endpoints import actions, queries
+from registry.endpoints import actions
 from registry.endpoints.models import Deployment, Routes
+from registry.endpoints.queries import deployments, published
 from tests.support import endpoints, registry
 from tests.support.races import at_once
 
@@ -38,7 +39,7 @@ def test_two_rollbacks_at_once_give_one(project, mia, ravi, lee, gita, omar):
     assert at_once(back, back)["done"] == 1
 
     assert Deployment.objects.count() == 3
-    live = queries.live_deployment(endpoint)
+    live = deployments.live_deployment(endpoint)
     assert live.version.semver == "1.0.0"
     assert endpoints.routes()["endpoints"][endpoint.full_name]["arms"][0]["version"] == str(live.version.uuid)
 
@@ -58,8 +59,10 @@ def test_a_version_that_is_quarantined_while_it_is_deployed_serves_nowhere(
     assert ended in ({"done": 2}, {"done": 1, "Conflict": 1}, {"done": 1, "Refused": 1})
     version.refresh_from_db()
     assert version.state == "quarantined"
-    assert not queries.running().exists()
-    assert [route["arms"] for route in (queries.published() or {"endpoints": {}})["endpoints"].values()] in (
+    assert not deployments.running().exists()
+    assert [
+        route["arms"] for route in (published.published() or {"endpoints": {}})["endpoints"].values()
+    ] in (
         [],
         [[]],
     )

@@ -6,8 +6,9 @@ from django.core.exceptions import PermissionDenied
 from lifecycle.runtime.refusals import Conflict, Refused
 from registry.catalog import actions as catalog
 from registry.catalog.models import Alias
-from registry.endpoints import actions, queries
+from registry.endpoints import actions
 from registry.endpoints.models import Deployment
+from registry.endpoints.queries import rollback
 from registry.ground.ledger.models import Event
 from tests.support import endpoints
 
@@ -101,7 +102,7 @@ def test_a_quarantined_version_is_no_target(endpoint, omar):
     first = Deployment.objects.order_by("id").first().version
     catalog.quarantine(version_id=first.uuid, reason="Leaks.", actor=omar)
 
-    assert queries.rollback_target(endpoint) is None
+    assert rollback.rollback_target(endpoint) is None
     with pytest.raises(Refused):
         roll_back(endpoint, omar)
     assert live(endpoint) == "1.1.0"

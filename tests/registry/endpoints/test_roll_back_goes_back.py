@@ -5,12 +5,15 @@ back.
 import pytest
 from django.db import transaction
 from django.utils import timezone
+from django.utils.html import escape
 
 from lifecycle.runtime.refusals import Conflict, Refused
 from registry.catalog.models import Alias, Endpoint, ModelVersion
-from registry.endpoints import actions, queries
+from registry.endpoints import actions
 from registry.endpoints.models import Deployment
+from registry.endpoints.queries import rollback
 from registry.endpoints.routes import standbys
+from registry.endpoints.rules import NOTHING_BEFORE
 from registry.promotions.models import PromotionRequest
 from tests.support import endpoints
 
@@ -76,7 +79,7 @@ def test_what_an_endpoint_goes_back_to_follows_from_its_history(live_endpoint, v
             ModelVersion.objects.filter(pk__in=[versions[each].pk for each in bad]).update(
                 state="quarantined"
             )
-            target = queries.rollback_target(other)
+            target = rollback.rollback_target(other)
             if (target.semver if target else None) != expected or standbys().get(other.pk) != target:
                 wrong.append((history, target))
             transaction.set_rollback(True)
@@ -100,7 +103,7 @@ def test_what_was_taken_back_comes_again_by_a_new_approval_alone(live_endpoint, 
     assert Deployment.objects.count() == rows
     endpoints.deploy(project, live_endpoint, used.version)
     assert Alias.objects.get(endpoint=live_endpoint).version.semver == "1.1.0"
-    assert queries.rollback_target(live_endpoint).semver == "1.0.0"
+    assert rollback.rollback_target(live_endpoint).semver == "1.0.0"
 
 
 def test_the_page_shows_why_nothing_is_left_to_go_back_to(live_endpoint, omar, client_for):
@@ -108,7 +111,9 @@ def test_the_page_shows_why_nothing_is_left_to_go_back_to(live_endpoint, omar, c
         endpoint_id=live_endpoint.uuid, actor=omar, reason="Wrong.", typed="1.0.0", seen_moves=2
     )
 
-    html = client_for(omar).get(f"/endpoints/{live_endpoint.uuid}/").content.decode()
+    answer = client_for(omar).get(f"/endpoints/{live_endpoint.uuid}/")
 
-    assert "There&#x27;s no earlier version to roll back to." in html
+    html = answer.content.decode()
+    assert answer.context["why_not"]["roll_back"] == NOTHING_BEFORE
+    assert f'aria-description="{escape(NOTHING_BEFORE)}"' in html
     assert f'action="/endpoints/{live_endpoint.uuid}/roll-back/"' not in html

@@ -9,7 +9,8 @@ import pytest
 
 from lifecycle.runtime.inference.routing import parse_routes
 from registry.catalog.models import Endpoint
-from registry.endpoints import actions, client, page, queries, servers
+from registry.endpoints import actions, client, page, servers
+from registry.endpoints.queries import reports
 from registry.ground.access.actions import create_token, token_digest
 from registry.ground.access.roles import Role
 from tests.support import endpoints
@@ -66,9 +67,9 @@ def test_what_a_server_answers_with_is_read_of_the_endpoint_that_it_names(live_e
 def test_a_sentence_about_one_is_hidden_from_the_project_of_the_other(live_endpoint, twin):
     problem = "Endpoint 'claims/support-inbox-prod' of the routes document is invalid"
 
-    assert queries.projects_named(problem) == {twin.project_id}
-    assert queries.problem_for(twin.project_id, problem) == problem
-    assert queries.problem_for(live_endpoint.project_id, problem) == queries.ELSEWHERE
+    assert reports.projects_named(problem) == {twin.project_id}
+    assert reports.problem_for(twin.project_id, problem) == problem
+    assert reports.problem_for(live_endpoint.project_id, problem) == reports.ELSEWHERE
 
 
 def test_the_page_asks_under_the_full_name(live_endpoint, twin, client_for, omar, monkeypatch):

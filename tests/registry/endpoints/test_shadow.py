@@ -8,10 +8,12 @@ from django.utils import timezone
 
 from lifecycle.runtime.refusals import Conflict, Refused
 from registry.catalog import actions as catalog
-from registry.endpoints import actions, queries
+from registry.endpoints import actions
+from registry.endpoints.queries import deployments
 from registry.ground.ledger.models import Event
 from registry.promotions import plans
 from tests.support import endpoints, registry
+from tests.support.unchanged import refused
 
 
 @pytest.fixture
@@ -34,7 +36,7 @@ def start(endpoint, version, actor, share=2_500):
 
 
 def running(endpoint):
-    return [(row.arm, row.version.semver, row.share) for row in queries.serving(endpoint).order_by("id")]
+    return [(row.arm, row.version.semver, row.share) for row in deployments.serving(endpoint).order_by("id")]
 
 
 def verbs(endpoint):
@@ -94,14 +96,14 @@ def test_what_cannot_be_compared_is_refused(project, live_endpoint, version, mia
     foreign = registry.make_version(project, mia, ravi)
     empty = registry.make_endpoint(live_endpoint.model, mia)
 
-    with pytest.raises(Refused, match="serves a different model"):
+    with refused("version"):
         start(live_endpoint, foreign, omar)
     with pytest.raises(Refused, match="Nothing is live"):
         start(empty, version, omar)
-    with pytest.raises(Refused, match="The share must be 1"):
+    with refused("share"):
         start(live_endpoint, version, omar, share=0)
     catalog.quarantine(version_id=version.uuid, reason="Leaks.", actor=omar)
-    with pytest.raises(Refused, match="quarantined|not active"):
+    with refused(match="is quarantined"):
         start(live_endpoint, version, omar)
     assert running(live_endpoint) == [("stable", "1.1.0", 10_000)]
 
@@ -116,7 +118,7 @@ def test_a_frozen_endpoint_starts_none_and_stops_one(shadow, project, live_endpo
     )
 
     actions.stop_shadow(deployment_id=shadow.uuid, actor=omar, reason="Incident.")
-    with pytest.raises(Refused, match="is frozen until"):
+    with pytest.raises(Refused, match="Incident[.]"):
         start(live_endpoint, shadow.version, omar)
     assert running(live_endpoint) == [("stable", "1.1.0", 10_000)]
 
@@ -150,12 +152,12 @@ def test_others_neither_start_nor_stop_one(person, request, shadow, live_endpoin
 
 
 def test_only_a_shadow_is_stopped_as_one(live_endpoint, omar):
-    live = queries.live_deployment(live_endpoint)
+    live = deployments.live_deployment(live_endpoint)
 
-    with pytest.raises(Refused, match="1.1.0 runs there as stable, not as shadow"):
+    with refused(match="1.1.0 runs there as stable, not as shadow"):
         actions.stop_shadow(deployment_id=live.uuid, actor=omar, reason="")
-    with pytest.raises(Refused, match="not as canary"):
+    with refused():
         actions.stop_canary(deployment_id=live.uuid, actor=omar, reason="x")
-    with pytest.raises(Refused, match="not as canary"):
+    with refused():
         actions.set_share(deployment_id=live.uuid, share=5, actor=omar, reason="It held.")
     assert running(live_endpoint) == [("stable", "1.1.0", 10_000)]

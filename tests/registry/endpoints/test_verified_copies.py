@@ -12,7 +12,8 @@ from lifecycle.runtime import bundle
 from lifecycle.runtime.refusals import Refused
 from registry.catalog.actions import files
 from registry.catalog.models import Alias, ModelVersion, VerifiedCopy
-from registry.endpoints import actions, queries
+from registry.endpoints import actions
+from registry.endpoints.queries import rollback
 from registry.ground.ledger import keys
 from tests.registry.endpoints.test_roll_back import live, roll_back
 
@@ -20,7 +21,7 @@ from tests.registry.endpoints.test_roll_back import live, roll_back
 @pytest.fixture
 def target(live_endpoint):
     """1.0.0, which a rollback makes live."""
-    return queries.rollback_target(live_endpoint)
+    return rollback.rollback_target(live_endpoint)
 
 
 @pytest.fixture
@@ -171,7 +172,7 @@ def test_between_the_hours_only_what_is_new_or_was_touched_is_hashed(live_endpoi
     actions.verify_in_use(changed=True)
     target.refresh_from_db()
     assert target.state == ModelVersion.State.QUARANTINED
-    assert queries.rollback_target(live_endpoint) is None
+    assert rollback.rollback_target(live_endpoint) is None
 
 
 def test_what_changes_while_it_is_hashed_is_not_remembered(live_endpoint, target, weights, monkeypatch):

@@ -9,9 +9,10 @@ import pytest
 from lifecycle.runtime.refusals import Conflict
 from registry.catalog import actions as catalog
 from registry.catalog.models import Alias, ModelVersion
-from registry.endpoints import actions, queries
+from registry.endpoints import actions
 from registry.endpoints.actions import canary as canaries
 from registry.endpoints.models import Deployment
+from registry.endpoints.queries import deployments
 from registry.ground.ledger.models import Event
 from tests.support import endpoints, registry
 from tests.support.trail import behind_its_back, found
@@ -93,7 +94,7 @@ def test_a_quarantine_leaves_the_endpoint_empty_rather_than_to_such_a_version(
     catalog.quarantine(version_id=live_endpoint.alias.version.uuid, reason="Wrong.", actor=omar)
 
     assert Alias.objects.get(endpoint=live_endpoint).version is None
-    assert not queries.running().filter(endpoint=live_endpoint).exists()
+    assert not deployments.running().filter(endpoint=live_endpoint).exists()
 
 
 def test_verification_names_what_became_live_so_before_this_was_refused(
@@ -109,7 +110,7 @@ def test_verification_names_what_became_live_so_before_this_was_refused(
 
 
 def test_verification_names_such_a_rollback(live_endpoint, unapproved, omar, monkeypatch):
-    monkeypatch.setattr(queries, "is_recorded", lambda deployment: True)
+    monkeypatch.setattr(deployments, "is_recorded", lambda deployment: True)
     first = live_endpoint.deployments.order_by("id")[0]
     name_version(first, unapproved)
     actions.roll_back(

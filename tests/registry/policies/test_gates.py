@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lifecycle.runtime.statistics import metrics
-from registry.policies import gates, queries, rules
-from registry.policies.gates import Evidence, Gate, Live, Measure
+from lifecycle.runtime.statistics import comparisons, intervals, metrics
+from registry.policies import queries, rules
+from registry.policies.gates import checking, scores
+from registry.policies.gates.evidence import Evidence, Live, Measure
+from registry.policies.gates.finding import Gate, Outcome
 
 RULES = rules.read(queries.STANDARD.read_text())
 LOW = {"metric": "macro_f1", "bound": "low", "at_least": 0.8}
@@ -24,7 +26,9 @@ def measured(value, low=None, high=None, name="macro_f1"):
 
 
 def all_right(rows, groups=None):
-    return Evidence(rows=rows, groups=groups, metrics={"macro_f1": Measure(1.0, *metrics.wilson(rows, rows))})
+    return Evidence(
+        rows=rows, groups=groups, metrics={"macro_f1": Measure(1.0, *intervals.wilson(rows, rows))}
+    )
 
 
 def against(value, low, high, rows=2_000, clusters=None):
@@ -99,7 +103,7 @@ TABLE = [
 
 @pytest.mark.parametrize(("name", "given", "evidence", "outcome", "value"), TABLE)
 def test_gate(name, given, evidence, outcome, value):
-    found = gates.CHECKS[name](Gate(name, given), evidence)
+    found = checking.CHECKS[name](Gate(name, given), evidence)
 
     assert (found.gate, found.outcome.value, found.value, found.blocking) == (name, outcome, value, True)
     assert found.evidence.endswith(".")
@@ -109,13 +113,13 @@ def test_a_split_that_is_too_small_is_distinguished_from_a_score_that_is_too_low
     few, low = all_right(29), measured(0.75, 0.6, 0.85)
 
     assert [
-        "Not enough data" in gates.quality(Gate("quality", LOW), each).evidence for each in (few, low)
+        "Not enough data" in scores.quality(Gate("quality", LOW), each).evidence for each in (few, low)
     ] == [True, False]
 
 
 def test_a_calibration_error_that_chance_may_explain_is_distinguished_from_one_that_is_shown():
     texts = [
-        gates.calibration(Gate("calibration", ECE), measured(0.08, low, 0.1, name="ece_debiased")).evidence
+        scores.calibration(Gate("calibration", ECE), measured(0.08, low, 0.1, name="ece_debiased")).evidence
         for low in (0.05, 0.051)
     ]
 
@@ -124,7 +128,7 @@ def test_a_calibration_error_that_chance_may_explain_is_distinguished_from_one_t
 
 def test_a_leak_that_is_neither_shown_nor_ruled_out_is_distinguished_from_one_that_is_shown():
     texts = [
-        gates.membership(Gate("membership", AUC), Evidence(membership=Measure(0.6, low, 0.65))).evidence
+        scores.membership(Gate("membership", AUC), Evidence(membership=Measure(0.6, low, 0.65))).evidence
         for low in (0.55, 0.551)
     ]
 
@@ -165,7 +169,7 @@ def test_a_leak_that_is_neither_shown_nor_ruled_out_is_distinguished_from_one_th
 def test_a_version_that_is_shown_to_be_worse_is_distinguished_from_one_of_which_too_little_is_known(
     found, ending
 ):
-    assert gates.live(Gate("live", LIVE_LOW), against(*found)).evidence.endswith(ending)
+    assert scores.live(Gate("live", LIVE_LOW), against(*found)).evidence.endswith(ending)
 
 
 def test_a_version_two_points_worse_hardly_ever_passes_and_an_equal_one_usually_does():
@@ -181,7 +185,7 @@ def test_a_version_two_points_worse_hardly_ever_passes_and_an_equal_one_usually_
 def macro_f1(truth, *probabilities, count, seed=1):
     """The paired difference of the second from the first."""
     one, two = (metrics.score_rows(each, truth) for each in probabilities)
-    return metrics.paired_rows(one, two, ("macro_f1",), labels=None, count=count, seed=seed)["macro_f1"]
+    return comparisons.paired_rows(one, two, ("macro_f1",), labels=None, count=count, seed=seed)["macro_f1"]
 
 
 def passed_live(rows, worse, turned):
@@ -195,10 +199,10 @@ def passed_live(rows, worse, turned):
         fixed = ~broken & (kind < turned)
         answers = [np.where(both | right, truth, (truth + 1) % labels) for right in (broken, fixed)]
         found = macro_f1(truth, *(np.eye(labels)[each] for each in answers), count=200)
-        finding = gates.live(
+        finding = scores.live(
             Gate("live", RULES.gates["live"]), against(found["difference"], found["low"], found["high"], rows)
         )
-        kept.append(finding.outcome is gates.Outcome.PASSED)
+        kept.append(finding.outcome is Outcome.PASSED)
     return np.mean(kept)
 
 
@@ -208,7 +212,7 @@ def test_near_duplicates_count_as_one_row_of_the_score_test():
     """
     gate = Gate("live", LIVE_LOW | {"at_most_worse": 0.02})
     found = [
-        gates.live(gate, against(0.0, 0.0, 0.0, 600, clusters)) for clusters in (None, 600, 189, 188, 120)
+        scores.live(gate, against(0.0, 0.0, 0.0, 600, clusters)) for clusters in (None, 600, 189, 188, 120)
     ]
 
     assert [each.outcome.value for each in found] == ["passed", "passed", "passed", "failed", "failed"]
@@ -226,7 +230,7 @@ def test_macro_f1_counts_as_if_every_label_had_as_few_rows_as_the_rarest():
     alike = {name: Measure(0.0, 0.0, 0.0) for name in ("macro_f1", "accuracy")}
 
     def found(which, rarest):
-        return gates.live(which, Evidence(live=Live("1.0.0", alike, 1_000, labels=4, rarest=rarest)))
+        return scores.live(which, Evidence(live=Live("1.0.0", alike, 1_000, labels=4, rarest=rarest)))
 
     assert [found(gate, rarest).outcome.value for rarest in (250, 48, 47, 1)] == [
         "passed",
@@ -254,30 +258,30 @@ def test_a_version_that_loses_two_points_by_its_rarest_label_hardly_ever_passes(
         differences = {"macro_f1": Measure(found["difference"], found["low"], found["high"])}
         for known in passed:
             counts = {"labels": 2, "rarest": int(truth.sum())} if known else {}
-            finding = gates.live(
+            finding = scores.live(
                 Gate("live", RULES.gates["live"]), Evidence(live=Live("1.0.0", differences, 400, **counts))
             )
-            passed[known] += finding.outcome is gates.Outcome.PASSED
+            passed[known] += finding.outcome is Outcome.PASSED
 
     assert passed[True] <= 4 < 8 <= passed[False]
 
 
 def test_nothing_known_fails_every_gate_of_the_standard_policy():
-    found = gates.check(RULES, Evidence())
+    found = checking.check(RULES, Evidence())
 
     assert [each.outcome.value for each in found] == ["failed"] * 7
     assert all(each.blocks for each in found)
 
 
 def test_a_gate_that_does_not_block_still_fails():
-    found = gates.CHECKS["card"](Gate("card", CARD | {"blocking": False}), Evidence())
+    found = checking.CHECKS["card"](Gate("card", CARD | {"blocking": False}), Evidence())
 
     assert (found.outcome.value, found.blocks) == ("failed", False)
 
 
 def test_a_first_version_has_nothing_to_compare_with():
     assert (
-        gates.CHECKS["live"](Gate("live", LIVE_POINT), Evidence(live=Live())).evidence
+        checking.CHECKS["live"](Gate("live", LIVE_POINT), Evidence(live=Live())).evidence
         == "First version, nothing to compare."
     )
 
@@ -292,7 +296,7 @@ def test_a_first_version_has_nothing_to_compare_with():
     ],
 )
 def test_a_figure_that_failed_does_not_read_as_its_threshold(gate, limits, evidence, value, threshold):
-    found = gates.CHECKS[gate](Gate(gate, limits), evidence)
+    found = checking.CHECKS[gate](Gate(gate, limits), evidence)
 
     assert (found.outcome, found.value, found.threshold) == ("failed", value, threshold)
     assert value in found.evidence

@@ -14,7 +14,7 @@ from registry.catalog.models import Alias
 from registry.ground.ledger.models import Event
 from registry.ground.ledger.rules import digest_of
 from registry.policies import actions as policies
-from registry.policies import gates
+from registry.policies.gates import checking
 from registry.policies.models import Policy
 from registry.promotions import actions
 from registry.promotions.models import PromotionRequest
@@ -74,7 +74,7 @@ def quarantine(version, endpoint, mia):
 def test_a_change_before_or_after_the_gates_read_it_sends_the_request_back(
     monkeypatch, version, endpoint, mia, step, change, words
 ):
-    room = gates if step == "check" else actions.checks.evidence
+    room = checking if step == "check" else actions.checks.evidence
     real = getattr(room, step)
 
     def changed_meanwhile(*given):
@@ -93,14 +93,14 @@ def test_a_change_before_or_after_the_gates_read_it_sends_the_request_back(
 
 @pytest.mark.parametrize(("change", "gate"), [(empty_the_card, "card"), (ask_for_more, "quality")])
 def test_the_next_check_judges_what_is_there_now(monkeypatch, version, endpoint, mia, change, gate):
-    real = gates.check
+    real = checking.check
 
     def changed_meanwhile(*given):
-        monkeypatch.setattr(gates, "check", real)
+        monkeypatch.setattr(checking, "check", real)
         change(version, endpoint, mia)
         return real(*given)
 
-    monkeypatch.setattr(gates, "check", changed_meanwhile)
+    monkeypatch.setattr(checking, "check", changed_meanwhile)
     request = registry.asked_request(version, endpoint, mia)
 
     actions.check_again(request_id=request.uuid, actor=mia)

@@ -10,7 +10,7 @@ import pytest
 
 from datasets_app.datasets import actions as datasets
 from datasets_app.datasets.models import Dataset
-from datasets_app.exchange.actions.corrections import accept_corrections, upload_corrections
+from datasets_app.exchange.actions.corrections.reviewing import accept_corrections, upload_corrections
 from datasets_app.queues.models import Decision
 from datasets_app.review.actions.changes import change_classes
 from datasets_app.review.actions.reviews import decide
@@ -28,7 +28,7 @@ from registry.ground.artifacts import actions as artifacts
 from registry.promotions.actions import subject
 from tests.support.datasets import csv_bytes, import_texts, make_dataset, receive
 from tests.support.jobs import run_ok
-from tests.support.labeling import decided_dataset, label_items, make_queue, says
+from tests.support.labeling import decided_dataset, label_items, label_value, make_queue
 from tests.support.people import make_person
 from tests.support.registry import make_snapshot, make_trained_run
 from tests.support.snapshots import freeze
@@ -83,7 +83,7 @@ def adjudicated(project, mia, ana, ben, ravi) -> Snapshot:
     label_items(
         queue, {ana: [label for _, label in ROWS], ben: [label.replace("lost", "card") for _, label in ROWS]}
     )
-    card = says(queue.schema.labels.get(name="card"))
+    card = label_value(queue.schema.labels.get(name="card"))
     for dispute in queue.disputes.select_related("item"):
         decide(queue_id=queue.uuid, item_id=dispute.item.uuid, actor=ravi, value=card)
     return freeze(dataset, mia, shares=SHARES)

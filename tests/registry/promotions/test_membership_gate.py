@@ -7,8 +7,9 @@ from __future__ import annotations
 import pytest
 
 from registry.ground.ledger.rules import digest_of
-from registry.policies.gates import Gate, Measure
-from registry.policies.gates import membership as judge
+from registry.policies.gates.evidence import Measure
+from registry.policies.gates.finding import Gate
+from registry.policies.gates.scores import membership as judge
 from registry.policies.rules import GATES
 from registry.promotions.evidence import gather
 from tests.support import registry

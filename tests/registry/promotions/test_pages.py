@@ -5,12 +5,14 @@ decide nothing.
 from __future__ import annotations
 
 import re
+from collections import Counter
 
 import pytest
 from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, hotp_value, yield_hotp_counters_from_time
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils.html import escape
 from rest_framework.test import APIClient
 
 from registry.catalog import actions as catalog
@@ -20,7 +22,7 @@ from registry.ground.access.scopes import Scope
 from registry.ground.ledger.models import Event
 from registry.promotions import queries
 from registry.promotions.models import PromotionRequest, Verdict
-from registry.promotions.rules import Status
+from registry.promotions.rules import PARTS, Status
 from tests.support import registry
 from tests.support.people import PASSWORD
 
@@ -46,10 +48,14 @@ def decision(request, prefix="", **changes):
 def test_the_page_shows_gates_and_who_decides(client_for, request_, lee, headers):
     html = client_for(lee).get(url("detail", request_), **headers).content.decode()
 
-    assert "Needs 2 more approvals" in html
-    assert "7 gates passed" in html
-    assert "You may approve" in html
-    assert "First version, nothing to compare" in html
+    assert 'data-state="in_review" data-conflict="no"' in html
+    assert re.findall(r'data-seat="(\w+)" data-verdict="(\w+)"', html) == [
+        ("technical", "next"),
+        ("governance", "open"),
+    ]
+    assert Counter(re.findall(r'data-result="(\w+)"', html))["passed"] == 7
+    assert 'id="standing" data-may="yes" data-step="technical"' in html
+    assert 'id="changes" data-compared="no"' in html
     assert ("<html" in html) is not bool(headers)
 
 
@@ -69,9 +75,7 @@ def test_the_user_name_is_shown_beside_the_name_of_everyone_who_requests_or_deci
 def test_people_who_may_not_approve_see_it_before_reading(client_for, request_, mia):
     html = client_for(mia).get(url("detail", request_)).content.decode()
 
-    assert html.index("You requested this promotion, so you can&#x27;t approve it.") < html.index(
-        "What changes"
-    )
+    assert html.index('data-may="no"') < html.index(escape(PARTS["requester"])) < html.index('id="changes"')
     assert 'aria-disabled="true"' in html
     assert 'name="password"' not in html
 
@@ -96,7 +100,8 @@ def test_an_incomplete_decision_is_shown_again(client_for, request_, lee, missin
     answer = client_for(lee).post(url("approve", request_), decision(request_, **{missing: ""}))
 
     assert answer.status_code == 422
-    assert "Your decision wasn't saved." in answer.content.decode()
+    assert list(answer.context["form"].errors) == [missing]
+    assert f'id="id_{missing}_error"' in answer.content.decode()
     assert not Verdict.objects.exists()
 
 
@@ -105,7 +110,8 @@ def test_a_wrong_password_is_an_error_at_its_field_and_never_repeated(client_for
 
     assert answer.status_code == 422
     html = answer.content.decode()
-    assert "Wrong password." in html
+    assert list(answer.context["form"].errors) == ["password"]
+    assert 'id="id_password_error"' in html
     assert "not my password" not in html
     assert not Verdict.objects.exists()
 
@@ -136,7 +142,7 @@ def test_a_change_while_reading_answers_409_with_a_note(client_for, request_, le
     answer = client_for(lee).post(url("approve", request_), decision(request_))
 
     assert answer.status_code == 409
-    assert "Changed while you were reading" in answer.content.decode()
+    assert 'data-state="voided" data-conflict="yes"' in answer.content.decode()
     assert PromotionRequest.objects.get().status == Status.VOIDED
 
 
@@ -164,7 +170,8 @@ def test_a_request_is_made_and_withdrawn_on_the_page(client_for, version, endpoi
 
     again = client.post(reverse("promotions:new"), form)
     assert again.status_code == 422
-    assert "open request" in again.content.decode()
+    assert list(again.context["form"].errors) == ["version"]
+    assert PromotionRequest.objects.filter(version=version).count() == 1
 
     client.post(url("withdraw", made), {"reason": "A better one comes."})
     assert PromotionRequest.objects.get(version=version).status == Status.WITHDRAWN
@@ -223,7 +230,8 @@ def test_the_queue_shows_what_waits_for_whom(client_for, request_, lee, gita, mi
     assert [queries.waiting_count(person) for person in (lee, gita, mia)] == [1, 0, 0]
 
     html = client_for(lee).get(reverse("promotions:list")).content.decode()
-    assert "your decision: technical review" in html
+    assert html.count('data-yours="technical"') == 1
+    assert "data-yours" not in client_for(gita).get(reverse("promotions:list")).content.decode()
 
 
 def queue_queries(client) -> int:

@@ -1,5 +1,5 @@
-"""The gates judge what was recorded or what they compute: what was replaced or made up in the database passes
-none, whatever its digest says.
+"""The gates judge recorded or computed values: values replaced or made up in the database pass none, with any
+digest.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from lifecycle.ground.jobs.models import Job
 from lifecycle.ground.jobs.rules import State
 from lifecycle.modeling.evaluation import compare, rules
 from lifecycle.modeling.evaluation.models import Analysis, Comparison, Evaluation
-from lifecycle.runtime.refusals import Refused
 from registry.catalog.models import Alias
 from registry.promotions import actions
 from registry.promotions.evidence import gather
@@ -20,6 +19,7 @@ from registry.promotions.rules import Status
 from tests.support import registry
 from tests.support.jobs import run_jobs
 from tests.support.trail import behind_its_back
+from tests.support.unchanged import refused
 
 pytestmark = pytest.mark.django_db
 
@@ -96,7 +96,7 @@ def test_a_membership_inference_that_was_replaced_is_judged_by_no_gate(project, 
     }
     behind_its_back(f"UPDATE evaluation_analysis SET {column} = %s WHERE id = %s", values[column], found.pk)
 
-    with pytest.raises(Refused, match="isn't the one in the audit log"):
+    with refused(match="isn't the one in the audit log"):
         gather(version if column == "evaluation_id" else other, None, None, "")
 
 
@@ -104,7 +104,7 @@ def test_a_membership_inference_that_was_made_up_is_judged_by_no_gate(version):
     report = {"auc": 0.5, "low": 0.45, "high": 0.55}
     Analysis.objects.create(evaluation=version.evaluation, kind=Analysis.Kind.MEMBERSHIP, report=report)
 
-    with pytest.raises(Refused, match="isn't the one in the audit log"):
+    with refused():
         gather(version, None, None, "")
 
 

@@ -27,7 +27,7 @@ from registry.ground.access.models import User
 from registry.ground.access.roles import Role
 from tests.support.datasets import import_texts, make_dataset
 from tests.support.jobs import run_jobs, run_ok
-from tests.support.labeling import decided_dataset, label_items, make_queue, say_items
+from tests.support.labeling import annotate_items, decided_dataset, label_items, make_queue
 from tests.support.people import make_person
 from tests.support.scanning import scan
 from tests.support.snapshots import freeze
@@ -232,7 +232,9 @@ def test_who_retires_a_class_that_is_then_left_out_of_answers_is_one(project, mi
     queue = make_queue(
         dataset, mia, schema=["billing", "card", "lost", "other"], overlap=2, acceptance="reviewer"
     )
-    say_items(queue, {person: [{"labels": [label, "other"]} for _, label in ROWS] for person in (ana, ben)})
+    annotate_items(
+        queue, {person: [{"labels": [label, "other"]} for _, label in ROWS] for person in (ana, ben)}
+    )
     other = labels_by_name(queue.schema)["other"]
     change_classes(dataset_id=dataset.uuid, actor=lee, wanted=[Change(other.stable_id, "retire")])
     run_ok("default")
@@ -309,7 +311,7 @@ def test_who_retires_one_of_several_classes_before_the_job_of_a_snapshot_begins_
     dataset = make_dataset(project, mia, task="multi_label")
     import_texts(dataset, [text for text, _ in ROWS], mia)
     queue = make_queue(dataset, mia, schema=["billing", "card", "lost", "other"], overlap=1)
-    say_items(
+    annotate_items(
         queue,
         {
             ana: [
@@ -325,7 +327,7 @@ def test_who_retires_one_of_several_classes_before_the_job_of_a_snapshot_begins_
     ended = run_jobs("default")
 
     assert [(each.kind, each.state, each.refusal) for each in ended] == [
-        ("snapshots.freeze", "failed", "conflict"),
+        ("snapshots.create", "failed", "conflict"),
         (MOVE, "succeeded", ""),
     ]
     assert not Snapshot.objects.exists()

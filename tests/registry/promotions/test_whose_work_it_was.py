@@ -10,7 +10,7 @@ from django.db import DatabaseError, connection, transaction
 
 from datasets_app.datasets import actions as datasets
 from datasets_app.datasets.models import Dataset, Upload
-from datasets_app.exchange.actions.corrections import accept_corrections, upload_corrections
+from datasets_app.exchange.actions.corrections.reviewing import accept_corrections, upload_corrections
 from datasets_app.exchange.models import Correction
 from datasets_app.prelabels.actions import receiving
 from datasets_app.queues.models import Decision, Queue
@@ -21,6 +21,7 @@ from lifecycle.ground.jobs.actions import cancel
 from registry.ground.access.models import User
 from registry.ground.access.roles import Role
 from registry.ground.artifacts import actions as artifacts
+from registry.ground.ledger.immutable import REFUSAL
 from tests.support.datasets import csv_bytes, import_file, import_texts, make_dataset, receive
 from tests.support.jobs import run_ok
 from tests.support.labeling import decided_dataset, label_items, make_queue
@@ -81,7 +82,7 @@ def corrected(project, mia, ana, ravi, rosa) -> Correction:
 
 def refused(statement: str, *params: object) -> None:
     with (
-        pytest.raises(DatabaseError, match="append-only"),
+        pytest.raises(DatabaseError, match=REFUSAL.format(table="[a-z_]+")),
         transaction.atomic(),
         connection.cursor() as cursor,
     ):

@@ -1,4 +1,4 @@
-"""A dialogue whose answers are written."""
+"""A chat with responses to write."""
 
 import json
 

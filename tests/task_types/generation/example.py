@@ -1,4 +1,4 @@
-"""A text that is written."""
+"""A generated text."""
 
 from lifecycle.runtime.task_types.answers import ItemContent
 from lifecycle.runtime.task_types.inputs import Cell, CellKind

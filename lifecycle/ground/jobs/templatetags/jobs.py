@@ -35,7 +35,7 @@ SUBJECTS = {
     "quality": "queue",
     "review": "queue",
     "assist": "queue",
-    "assist.apply_rules": "labeling functions",
+    "assist.apply_functions": "labeling functions",
     "review.move_decisions": "label schema",
     "exchange.export": "export",
     "exchange.look_through": "corrected labels",

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db import transaction
 
+from datasets_app.queues.queries.decisions import asking
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.ground.jobs import queries as jobs
 from lifecycle.ground.jobs.actions import enqueue
@@ -30,9 +31,14 @@ PARQUET = "application/vnd.apache.parquet"
 @transaction.atomic
 def export_rows(*, evaluation: Evaluation, form: str, actor: User) -> None:
     """Record in the audit log that a person exports all predictions. Raises PermissionDenied, as for reading
-    texts.
+    texts, or Refused if a queue asks this person about items of the split.
     """
     require(actor, "datasets.read_samples", evaluation)
+    if asking(actor, evaluation.snapshot.dataset).filter(item__assignment__split=evaluation.split).exists():
+        raise Refused(
+            "Queues ask you about items of this split, so you can't download their labels and predictions.",
+            next_step="Label the items first.",
+        )
     record(
         actor,
         Verb.PREDICTIONS_EXPORTED,
@@ -111,14 +117,14 @@ def check_measurable(run: Run, snapshot: Snapshot) -> None:
     if snapshot.dataset_id != run.snapshot.dataset_id:
         raise Refused(
             f"{run} was trained on a different dataset than {snapshot}.",
-            fields={"snapshot": ["Choose a version of its dataset."]},
+            fields={"dataset_version": ["Choose a version of its dataset."]},
         )
     if fresh := sorted(set(training.labels_of(snapshot)) - set(run.spec["labels"])):
         text = (
             f"{run} wasn't trained on {', '.join(fresh[:3])}{' and others' if len(fresh) > 3 else ''}, which"
             f" {snapshot} contains."
         )
-        raise Refused(text, next_step="Compare on labels that both know.", fields={"snapshot": [text]})
+        raise Refused(text, next_step="Compare on labels that both know.", fields={"dataset_version": [text]})
 
 
 def after_success(run: Run) -> None:

@@ -207,7 +207,7 @@ class ReportPage(ABC, Generic[R]):
     def changed(self, viewer: User, a: Evaluation, b: Evaluation) -> list[Any]:
         """The first items with different predictions, as changes.html shows them."""
         first = compare.first_changes(a, b)
-        items = queries.items_by_digest(a, [each.item for each in first])
+        items = queries.items_by_digest(a, [each.item for each in first], viewer)
         readable = may_read(viewer, a)
         found: list[Any] = []
         for each in first:

@@ -233,11 +233,13 @@ def check_snapshot(snapshot: Snapshot) -> None:
     problem = settings_of(snapshot.dataset.task).untrainable(snapshot.counts) or all_left_out(snapshot)
     if problem:
         text = f"You can't train on {snapshot}: {problem.why}"
-        raise Refused(text, next_step=problem.next_step, fields={"snapshot": [text]})
+        raise Refused(text, next_step=problem.next_step, fields={"dataset_version": [text]})
     if not snapshot.counts["splits"].get("validation"):
         text = f"{snapshot} has no validation rows, which are needed to choose the best step."
         raise Refused(
-            text, next_step="Create a dataset version with a validation split.", fields={"snapshot": [text]}
+            text,
+            next_step="Create a dataset version with a validation split.",
+            fields={"dataset_version": [text]},
         )
 
 

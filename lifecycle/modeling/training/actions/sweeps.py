@@ -131,7 +131,7 @@ def check_scored(snapshot: Snapshot) -> None:
             "Sweeps rank trials by F1, which isn't defined for generation. Start single runs and compare"
             " them."
         )
-        raise Refused(text, fields={"snapshot": [text]})
+        raise Refused(text, fields={"dataset_version": [text]})
 
 
 def check_extent(

@@ -33,9 +33,9 @@ noun = Noun("Fine-tuning runs: advise, estimate, launch, watch.")
 
 def on(session: Session, version: str, base: str) -> Row:
     """The dataset version and base as fields of a request."""
-    snapshot = find.dataset_version(session, version)
-    project = find.read(session, f"/datasets/{snapshot['dataset']}/", "dataset of this version")["project"]
-    return {"snapshot": snapshot["uuid"], "base": find.base(session, base, project)["uuid"]}
+    found = find.dataset_version(session, version)
+    project = find.read(session, f"/datasets/{found['dataset']}/", "dataset of this version")["project"]
+    return {"dataset_version": found["uuid"], "base": find.base(session, base, project)["uuid"]}
 
 
 def options(given: list[str]) -> Row:
@@ -91,7 +91,7 @@ def advise(
     flags = {"sensitive": "true" if sensitive else "", "baseline_does": "true" if baseline_does else ""}
     limits = {"latency_ms": latency_ms, "size_mb": size_mb, "minutes": minutes}
     found = session.api.get(
-        f"/dataset-versions/{fields['snapshot']}/advice/", base=fields["base"], **flags, **limits
+        f"/dataset-versions/{fields['dataset_version']}/advice/", base=fields["base"], **flags, **limits
     )
     session.screen.show(
         found,

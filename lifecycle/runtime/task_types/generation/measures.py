@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lifecycle.runtime.statistics import metrics, words
+from lifecycle.runtime.statistics import bootstrap, comparisons, metrics, words
 from lifecycle.runtime.statistics.metrics import ByClass, Countable, Floats, Ints
 from lifecycle.runtime.task_types.generation import verbatim
 from lifecycle.runtime.task_types.measures import Measures, Metric, Metrics, chosen
@@ -256,7 +256,7 @@ def paired(
     one: ScoredTexts,
     two: ScoredTexts,
     *,
-    count: int = metrics.RESAMPLES,
+    count: int = bootstrap.RESAMPLES,
     seed: int = 1,
     clusters: Ints | None = None,
     swaps: int = 0,
@@ -264,7 +264,7 @@ def paired(
     """Improvement of `two` over `one` on the same rows, for each metric in METRICS.compared that both have;
     as metrics.paired_rows.
     """
-    return metrics.paired_rows(
+    return comparisons.paired_rows(
         one,
         two,
         ENTRY.compared(one, two),

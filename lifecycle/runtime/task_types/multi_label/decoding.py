@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from lifecycle.runtime.statistics import calibration, operating
+from lifecycle.runtime.statistics import calibration
 from lifecycle.runtime.statistics.metrics import Floats, Ints
+from lifecycle.runtime.statistics.operating import choices
 from lifecycle.runtime.task_types.decoding import C, Card, Decoding, fitted
 from lifecycle.runtime.task_types.multi_label.measures import Bools, SetPredictions, decide
 
@@ -27,7 +28,7 @@ class SetDecoding(Decoding[SetPredictions]):
             return fitted(
                 card, temperature=temperature, thresholds=calibration.choose_thresholds(probabilities, truth)
             )
-        chosen = operating.choose_for(
+        chosen = choices.choose_for(
             card.operating.by, card.operating.target, probabilities, truth, clusters=clusters
         )
         missed = tuple(label for label, each in zip(card.labels, chosen, strict=True) if not each.is_met)

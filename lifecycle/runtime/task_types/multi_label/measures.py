@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lifecycle.runtime.statistics import calibration, metrics
+from lifecycle.runtime.statistics import bootstrap, calibration, metrics
 from lifecycle.runtime.statistics.calibration import Binned
 from lifecycle.runtime.statistics.metrics import ByClass, Floats, Ints
 from lifecycle.runtime.task_types.measures import (
@@ -174,7 +174,7 @@ def ranking_precision_rows(probabilities: Floats, truth: Bools) -> Floats:
     (Tsoumakas et al. 2010).
     """
     found = np.ones(len(truth))
-    block = max(1, metrics.BLOCK_CELLS // truth.shape[1] ** 2)
+    block = max(1, bootstrap.BLOCK_CELLS // truth.shape[1] ** 2)
     for start in range(0, len(truth), block):
         scores, true = probabilities[start : start + block], truth[start : start + block]
         above = scores[:, None, :] >= scores[:, :, None]  # (n, C, C): label k is ranked at or above label j

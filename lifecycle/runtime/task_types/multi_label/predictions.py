@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from lifecycle.runtime.statistics.groups import Quotient
-from lifecycle.runtime.statistics.operating import Scores
+from lifecycle.runtime.statistics.operating.curves import Scores
 from lifecycle.runtime.task_types.grouped import Classes, Grouped, share
 from lifecycle.runtime.task_types.multi_label.measures import ENTRY as MEASURES
 from lifecycle.runtime.task_types.multi_label.measures import Bools, SetPredictions

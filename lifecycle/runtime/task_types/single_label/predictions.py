@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from lifecycle.runtime.statistics.deciding import Cut
 from lifecycle.runtime.statistics.groups import MacroF1
 from lifecycle.runtime.statistics.metrics import Ints
-from lifecycle.runtime.statistics.operating import Scores
+from lifecycle.runtime.statistics.operating.curves import Scores
 from lifecycle.runtime.task_types.grouped import Classes, Grouped, share
 from lifecycle.runtime.task_types.predictions import (
     CLUSTER,

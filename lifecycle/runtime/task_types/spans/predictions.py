@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from lifecycle.runtime.statistics import metrics
 from lifecycle.runtime.statistics.groups import Quotient, added
-from lifecycle.runtime.statistics.operating import UNSCORED, Scores
+from lifecycle.runtime.statistics.operating.curves import UNSCORED, Scores
 from lifecycle.runtime.task_types.grouped import Grouped, share
 from lifecycle.runtime.task_types.predictions import (
     CLUSTER,

@@ -16,7 +16,7 @@ from django.urls import reverse
 
 from datasets_app.datasets import actions
 from datasets_app.datasets import selection as selecting
-from datasets_app.exchange.actions.corrections import upload_corrections
+from datasets_app.exchange.actions.corrections.reviewing import upload_corrections
 from datasets_app.scanning import actions as scanning
 from datasets_app.scanning.rules import ScanKind
 from datasets_app.snapshots import actions as snapshots

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import timedelta
 
 import pytest
@@ -193,10 +194,8 @@ def test_the_page_shows_the_place_and_offers_the_other_priorities(done, project,
 
     text = client_for(mia).get(reverse("jobs:progress", args=[job.uuid]), **HTMX).content.decode()
 
-    assert "2nd in queue" in text
-    assert "Raise priority" in text
-    assert "Lower priority" in text
-    assert "Reset priority" not in text
+    assert f'<span class="standing">{queries.standing(job, 2)}</span>' in text
+    assert re.findall(r'name="priority" value="(\w+)"', text) == ["urgent", "later"]
 
 
 def test_who_may_not_move_a_job_is_offered_nothing(done, project, mia, ana, client_for):
@@ -208,12 +207,8 @@ def test_who_may_not_move_a_job_is_offered_nothing(done, project, mia, ana, clie
     )
 
     job.refresh_from_db()
-    assert ("1st in queue" in page, "Raise priority" in page, answer.status_code, job.priority) == (
-        True,
-        False,
-        403,
-        NORMAL,
-    )
+    assert f'<span class="standing">{queries.standing(job, 1)}</span>' in page
+    assert ('name="priority"' in page, answer.status_code, job.priority) == (False, 403, NORMAL)
 
 
 @pytest.mark.postgres

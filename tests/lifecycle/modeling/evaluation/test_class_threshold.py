@@ -14,7 +14,7 @@ from lifecycle.modeling.evaluation.task_types.single_label.page import LabelThre
 from lifecycle.modeling.evaluation.task_types.single_label.rows import ENTRY as ROWS
 from lifecycle.runtime.statistics import deciding
 from lifecycle.runtime.statistics.deciding import Cut
-from lifecycle.runtime.statistics.operating import Costs
+from lifecycle.runtime.statistics.operating.choices import Costs
 from lifecycle.runtime.task_types.by_key.loading import loading_of
 from lifecycle.runtime.task_types.single_label import measures as single_label
 from lifecycle.runtime.task_types.single_label.loading import FROM_A_THRESHOLD
@@ -111,12 +111,12 @@ def test_the_form_starts_with_the_models_class_and_goal_and_says_it_changes_noth
         == test.report["deciding"]["measured"]["recall"]
     )
     assert (other.context["form"].label, other.context["form"].goal) == ("refund", "precision")
-    page = own.content.decode()
-    assert "Against its own threshold" in page
-    assert (
-        f"the model continues predicting card from {test.report['deciding']['threshold']:.3f}, as trained."
-        in page
-    )
+    plain = Evaluation(report={**test.report, "deciding": None})
+    assert own.context["against"] == LabelThresholds().beside(test) != LabelThresholds().beside(plain)
+    assert f"<h2>Against {own.context['against'][0]}</h2>" in own.content.decode()
+    effect = own.context["effect"]
+    assert f" card from {test.report['deciding']['threshold']:.3f}, " in effect
+    assert effect in own.content.decode()
     assert confidence.own(test) == test.report["deciding"]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from scipy.special import softmax
@@ -10,7 +12,8 @@ from lifecycle.modeling.evaluation import compare, queries, rules
 from lifecycle.modeling.evaluation.task_types.rows import turned_by_label
 from lifecycle.modeling.evaluation.task_types.single_label.rows import ENTRY as ROWS
 from lifecycle.runtime.refusals import Refused
-from lifecycle.runtime.statistics.metrics import COMPARED, paired_rows, score_rows
+from lifecycle.runtime.statistics.comparisons import paired_rows
+from lifecycle.runtime.statistics.metrics import COMPARED, score_rows
 from lifecycle.runtime.task_types.single_label.measures import Predictions
 from lifecycle.ui.templatetags.lifecycle import in_groups
 from tests.support.snapshots import freeze
@@ -220,10 +223,10 @@ def test_the_page_and_the_api_agree(client_for, project, mia):
         "other": 0,
         "p": compare.significance.mcnemar(wrong, 0),
     }
-    assert (found["same_snapshot"], found["rows_needed"]) == (True, None)
+    assert (found["same_dataset_version"], found["rows_needed"]) == (True, None)
     assert {row["verdict"] for row in found["per_class"].values()} == {"better"}
     assert all(row["p"] <= row["p_holm"] < 0.05 for row in found["per_class"].values())
-    assert "different dataset versions" not in page.content.decode()
+    assert 'data-state="other-version"' not in page.content.decode()
 
 
 def test_evaluations_on_two_versions_of_a_dataset_are_flagged(client_for, project, mia):
@@ -234,14 +237,14 @@ def test_evaluations_on_two_versions_of_a_dataset_are_flagged(client_for, projec
 
     page = client_for(mia).get(f"/evaluations/compare/?a={a.uuid}&b={b.uuid}").content.decode()
 
-    assert compare.paired_report(a, b)["same_snapshot"] is False
-    assert "use different dataset versions, v1 and v2." in page
+    assert compare.paired_report(a, b)["same_dataset_version"] is False
+    assert re.search(r'data-state="other-version"><strong>[^<]*\bv1 and v2\b', page)
 
 
 def test_other_labels_and_other_splits_are_refused(client_for, run, mia):
     test, validation = queries.latest_evaluation(run, "test"), make_evaluation(run, "validation")
 
-    with pytest.raises(Refused, match="share no item"):
+    with pytest.raises(Refused, match="share no item") as refusal:
         compare.paired_report(test, validation)
     answer = client_for(mia).get(f"/api/v1/evaluations/compare/?a={test.uuid}&b={validation.uuid}")
-    assert (answer.status_code, "share no item" in answer.json()["message"]) == (422, True)
+    assert (answer.status_code, answer.json()["code"]) == (422, refusal.value.code)

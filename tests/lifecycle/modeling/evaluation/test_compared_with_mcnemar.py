@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lifecycle.modeling.evaluation.compare import judged
-from lifecycle.runtime.statistics import metrics, significance
+from lifecycle.runtime.statistics import comparisons, metrics, significance
 
 
 def compared(fixed: int, broken: int = 0, rows: int = 100, only: str = "") -> dict:
@@ -23,7 +23,7 @@ def compared(fixed: int, broken: int = 0, rows: int = 100, only: str = "") -> di
         for right in (one, two)
     ]
     names = [only] if only else metrics.COMPARED
-    found = metrics.paired_rows(
+    found = comparisons.paired_rows(
         *scored, names, labels=None, count=200, seed=1, lower={"log_loss", "brier"}, swaps=999
     )
     changes = {"fixed": fixed, "broken": broken, "other": 0, "p": significance.mcnemar(fixed, broken)}
@@ -67,7 +67,7 @@ def test_swapped_predictions_are_scored_as_one_models():
     random = np.random.default_rng(3)
     truth, answers = random.integers(3, size=50), random.dirichlet(np.ones(3), size=(2, 50))
     kept = random.integers(0, 2, size=50)
-    both = metrics.one_after_other(*(metrics.score_rows(each, truth) for each in answers))
+    both = comparisons.one_after_other(*(metrics.score_rows(each, truth) for each in answers))
 
     found = both.aggregate(np.concatenate([kept, 1 - kept])[None].astype(np.float64))
     mixed = metrics.point_estimates(metrics.score_rows(np.where(kept[:, None] == 1, *answers), truth))
@@ -82,7 +82,7 @@ def test_whole_clusters_are_swapped():
     scored = metrics.score_rows(wrong, truth), metrics.score_rows(np.eye(2)[truth], truth)
 
     alone, together = (
-        metrics.swapped(*scored, ["accuracy"], count=1999, seed=1, clusters=each)["accuracy"]
+        comparisons.swapped(*scored, ["accuracy"], count=1999, seed=1, clusters=each)["accuracy"]
         for each in (None, clusters)
     )
 

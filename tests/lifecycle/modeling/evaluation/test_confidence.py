@@ -4,8 +4,12 @@ on test.
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
+from django.template.loader import render_to_string
+from django.utils.html import escape
 
 from datasets_app.datasets.models import Item
 from lifecycle.modeling.evaluation import confidence, queries
@@ -13,6 +17,7 @@ from lifecycle.modeling.evaluation.models import Evaluation
 from lifecycle.modeling.training.models import Run
 from lifecycle.runtime.statistics import calibration
 from tests.support.evaluations import channelled, evaluated
+from tests.support.pages import as_shown
 from tests.support.training import make_run
 
 OTHER = {"card": "refund", "refund": "card"}
@@ -60,7 +65,8 @@ def test_probabilities_before_temperature_scaling_are_recovered():
 
 
 def test_the_report_shows_the_temperature_and_its_effect(client_for, test, mia):
-    page = client_for(mia).get(f"/evaluations/{test.uuid}/").content.decode()
+    report = client_for(mia).get(f"/evaluations/{test.uuid}/")
+    page = report.content.decode()
     api = client_for(mia).get(f"/api/v1/evaluations/{test.uuid}/calibration/").json()
 
     found = queries.rows_of(test)
@@ -72,21 +78,33 @@ def test_the_report_shows_the_temperature_and_its_effect(client_for, test, mia):
         pytest.approx(before, abs=1e-9),
         test.report["ece"],
     )
-    assert "Logits are divided by a temperature of 2.000" in page
+    assert (
+        report.context["calibration"]["temperature"],
+        report.context["calibration"]["fitted_on_these_rows"],
+    ) == (
+        2.0,
+        False,
+    )
+    assert re.search(r"temperature of\s+2\.000\b", page)
     assert (
         f'<th scope="row">ECE</th><td class="num">{before:.3f}</td><td'
         f' class="num">{test.report["ece"]:.3f}</td>' in page
     )
-    assert "It was fitted on these rows, so the figures are optimistic" not in page
 
 
 def test_rows_used_to_fit_the_temperature_are_flagged(client_for, run, mia):
     validation = evaluated(run, "validation", answer, temperature=0.8)
 
-    page = client_for(mia).get(f"/evaluations/{validation.uuid}/").content.decode()
+    report = client_for(mia).get(f"/evaluations/{validation.uuid}/")
 
-    assert "below 1, it raises every confidence" in page
-    assert "It was fitted on these rows, so the figures are optimistic" in page
+    found = report.context["calibration"]
+    assert (found["temperature"], found["fitted_on_these_rows"]) == (0.8, True)
+    with_note, without = (
+        render_to_string("lifecycle/modeling/evaluation/calibration.html", {"calibration": found | changed})
+        for changed in ({}, {"fitted_on_these_rows": False})
+    )
+    assert len(with_note) > len(without)
+    assert as_shown(with_note) in report.content.decode()
 
 
 def test_a_report_without_a_temperature_has_a_note(test):
@@ -120,19 +138,20 @@ def test_a_threshold_is_chosen_on_validation_and_measured_on_test(client_for, ru
         assert found["outcome"]["person"]["value"] == 250 / 480
         assert found["outcome"]["cost"]["value"] == pytest.approx(1000 * 0.2 * 250 / 480)
         assert found["likeliest"]["cost"]["value"] == pytest.approx(1000 * 130 / 480)
-    page = asked(client_for, mia, test, goal="precision", target="0.9").content.decode()
-    assert "Answer with a confidence of at least 0.750, and hand over the other rows." in page
-    assert (
-        "Estimated: 0.900 isn’t guaranteed for new rows. The interval on test shows what to expect." in page
-    )
-    assert "flatters" not in page
-    assert "the model continues predicting the most likely label" in page
+    page = asked(client_for, mia, test, goal="precision", target="0.9")
+    shown, html = page.context, page.content.decode()
+    assert (shown["report"]["same_rows"], shown["report"]["promised"]) == (False, False)
+    assert " 0.750, " in shown["advice"]
+    assert "0.900" in shown["basis"]
+    assert [part for part in ("advice", "basis", "places", "effect") if escape(shown[part]) not in html] == []
+    assert 'class="note warn"' not in html
 
 
 def test_a_threshold_chosen_and_measured_on_the_same_rows_has_a_warning(client_for, run, test, mia):
-    page = asked(client_for, mia, test).content.decode()
+    page = asked(client_for, mia, test)
 
-    assert "Chosen and measured on the same rows, so the result is optimistic." in page
+    assert page.context["report"]["same_rows"] is True
+    assert page.content.count(b'class="note warn"') == 1
     assert get_threshold(client_for, mia, test).json()["same_rows"] is True
 
 
@@ -158,8 +177,9 @@ def test_costs_hand_over_rows_whose_expected_error_costs_more(client_for, test, 
         mia,
         test,
         **{"goal": "cost", "class": "card", "false": "4", "missed": "4", "person": "0.5"},
-    ).content.decode()
-    assert "Predict card from 0.755, hand over from" in page
+    )
+    assert re.search(r"\bcard\b.* 0\.755, .* 0\.\d{3}, ", page.context["advice"])
+    assert escape(page.context["advice"]) in page.content.decode()
 
 
 def test_unreachable_targets_and_invalid_parameters_are_reported(client_for, test, mia):
@@ -175,16 +195,19 @@ def test_unreachable_targets_and_invalid_parameters_are_reported(client_for, tes
     )
     assert sorted(wrong.json()["fields"]) == ["class", "false", "goal", "target"]
     assert page.status_code == 422
-    assert b"Enter a number." in page.content
+    assert [each.code for each in page.context["form"].errors.as_data()["target"]] == ["invalid"]
+    assert b'id="id_target_error"' in page.content
 
 
 def test_a_precision_that_230_rows_out_of_230_have_is_promised(client_for, test, mia):
     found = get_threshold(client_for, mia, test, goal="precision", target="0.9").json()
-    page = asked(client_for, mia, test, goal="precision", target="0.9").content.decode()
+    page = asked(client_for, mia, test, goal="precision", target="0.9")
 
     # the next ten rows are wrong, and the ten after them right
     assert (found["high"], found["promised"]) == (0.735, True)
-    assert "Guaranteed: new rows like those of test reach 0.900 too, with 95" in page
+    assert page.context["report"]["promised"] is True
+    assert re.search(r"\btest\b.* 0\.900 .*\b95\b", page.context["basis"])
+    assert escape(page.context["basis"]) in page.content.decode()
 
 
 def test_few_near_duplicate_clusters_give_no_guarantee(client_for, test, mia, monkeypatch):
@@ -205,17 +228,19 @@ def test_no_threshold_is_a_valid_result(client_for, run, mia):
     cost = get_threshold(client_for, mia, never, goal="cost").json()
 
     assert (found["reached"], found["promised"], found["outcome"], found["high"]) == (False, None, None, None)
-    assert (
-        b"No threshold reaches 0.500 on test."
-        in asked(client_for, mia, never, goal="precision", target="0.5").content
-    )
+    page = asked(client_for, mia, never, goal="precision", target="0.5")
+    assert (page.context["advice"], bool(page.context["instead"])) == ("", True)
+    assert re.search(r'class="note bad"><strong>[^<]*\b0\.500 [^<]*\btest\b', page.content.decode())
     assert (cost["reached"], cost["promised"], cost["high"], cost["outcome"]["counts"]["person"]) == (
         True,
         None,
         None,
         480,
     )
-    assert b"Handing over every row costs least." in asked(client_for, mia, never, goal="cost").content
+    page = asked(client_for, mia, never, goal="cost")
+    assert (page.context["instead"], page.context["figures"][0].value) == ("", "none")
+    assert escape(page.context["advice"]) in page.content.decode()
+    assert not re.search(r"\d", page.context["advice"])
 
 
 def test_another_goal_has_other_fields(client_for, test, mia):

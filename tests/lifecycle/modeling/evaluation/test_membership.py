@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from django.core.exceptions import PermissionDenied
@@ -120,13 +122,10 @@ def test_the_finding_explains_the_number():
 
 def test_the_evaluations_page_offers_it_then_shows_it(measured, engine, client_for, mia, aida):
     address = f"/evaluations/{measured.uuid}/"
-    before, asked_by_auditor = (client_for(person).get(address).content.decode() for person in (mia, aida))
-    assert "Run membership-inference test" in before
-    assert 'value="membership"' not in asked_by_auditor
-    assert (
-        "Not measured. A row’s loss may reveal that the model was trained on it, which matters for"
-        " confidential texts." in asked_by_auditor
-    )
+    before, asked_by_auditor = (client_for(person).get(address) for person in (mia, aida))
+    assert b'value="membership"' in before.content
+    assert b'value="membership"' not in asked_by_auditor.content
+    assert (asked_by_auditor.context["membership"], asked_by_auditor.context["may_attack"]) == (None, False)
 
     client_for(mia).post(f"{address}analyze/", {"kind": "membership"})
     waiting = client_for(mia).get(address).content.decode()
@@ -136,7 +135,13 @@ def test_the_evaluations_page_offers_it_then_shows_it(measured, engine, client_f
     assert 'hx-trigger="job-ended from:body"' in waiting
     found = rules.leak(queries.analysis(measured, MEMBERSHIP).report)
     assert found.fact in page
-    assert "Too few rows: needs 1,000 other rows." in page
+    scarce = [
+        each["needed"]
+        for each in queries.analysis(measured, MEMBERSHIP).report["rates"]
+        if each["rate"] is None
+    ]
+    assert 1000 in scarce
+    assert re.search(r"<dd>[^<]*\b1,000\s+other rows\.</dd>", page)
     assert (
         client_for(aida)
         .get(f"{address}membership/", HTTP_HX_REQUEST="true")

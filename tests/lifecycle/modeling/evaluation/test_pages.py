@@ -16,15 +16,16 @@ HTMX = {"HTTP_HX_REQUEST": "true"}
 def test_an_evaluation_shows_its_metrics_with_intervals_and_links_each_cell_to_its_rows(
     client_for, measured, mia
 ):
-    page = client_for(mia).get(f"/evaluations/{measured.uuid}/").content.decode()
+    answer = client_for(mia).get(f"/evaluations/{measured.uuid}/")
 
-    report = measured.report
+    page, report = answer.content.decode(), measured.report
     low = report["intervals"]["macro_f1"]["low"]
     assert f"{report['macro_f1']:.3f}" in page
     assert f"{low:.3f} to" in page
     assert 'class="matrix"' in page
     assert f"/evaluations/{measured.uuid}/items/?true=card&amp;predicted=" in page
-    assert "Most frequent label" in page
+    assert [row["name"] for row in answer.context["baselines"] if row["name"] not in page] == []
+    assert len(answer.context["baselines"]) > 1
 
 
 @pytest.mark.postgres
@@ -34,21 +35,23 @@ def test_a_split_being_evaluated_is_shown_and_loaded_next_to_the_finished_one(cl
     url = f"/evaluations/run/{run.uuid}/"
     client = client_for(mia)
 
-    page = client.get(url, **HTMX).content.decode()
+    answer = client.get(url, **HTMX)
 
-    assert "Evaluation on validation" in page
+    page, finished = answer.content.decode(), run.evaluations.get()
+    assert (answer.context["shown"], answer.context["pending"]) == (finished, job)
+    assert f"/evaluations/{finished.uuid}/" in page
     assert f'hx-get="{url}" hx-trigger="job-ended from:body" hx-target="#evaluation"' in page
     assert f'id="job-{job.uuid}"' in page
-    assert "Evaluate on test" not in page
+    assert 'name="split"' not in page
     Job.objects.filter(pk=job.pk).update(
         state="failed", error="The base is gone.", next_step="Fetch it again.", finished_at=timezone.now()
     )
     page = client.get(url, **HTMX).content.decode()
     assert "job-ended" not in page
     assert (
-        page.index("Evaluation on validation")
+        page.index(f"/evaluations/{finished.uuid}/")
         < page.index("The base is gone.")
-        < page.index("Evaluate on test")
+        < page.index('name="split" value="test"')
     )
 
 
@@ -72,19 +75,28 @@ def test_the_part_for_the_run_page_is_a_fragment_and_a_page(client_for, measured
 
 
 def test_all_classes_and_sorting_are_links(client_for, measured, mia):
-    page = client_for(mia).get(f"/evaluations/{measured.uuid}/?classes=all&sort=label").content.decode()
+    client = client_for(mia)
+    pages = [
+        client.get(f"/evaluations/{measured.uuid}/{query}").content.decode()
+        for query in ("?classes=all&sort=label", "")
+    ]
 
-    assert 'aria-sort="ascending"><a href="?sort=label#classes"' in page
-    assert 'class="matrix"' not in page
+    sorted_by_label = 'aria-sort="ascending"><a href="?sort=label#classes"'
+    assert [(sorted_by_label in page, 'class="matrix"' in page) for page in pages] == [
+        (True, False),
+        (False, True),
+    ]
 
 
-def test_a_comparison_with_a_hidden_evaluation_shows_nothing_of_it(client_for, run, otto):
+def test_a_comparison_with_a_hidden_evaluation_shows_nothing_of_it(client_for, run, mia, otto):
     a = queries.latest_evaluation(run, "test")
 
-    page = client_for(otto).get(f"/evaluations/compare/?a={a.uuid}&b={a.uuid}").content.decode()
+    address = f"/evaluations/compare/?a={a.uuid}&b={a.uuid}"
+    theirs, mine = (client_for(person).get(address) for person in (otto, mia))
 
-    assert "No evaluations yet" in page
-    assert "Run 1" not in page
+    assert [(len(each.context["all"]), each.context["a"]) for each in (theirs, mine)] == [(0, None), (2, a)]
+    assert [str(run) in each.content.decode() for each in (theirs, mine)] == [False, True]
+    assert theirs.content.count(b'class="empty"') == 1
 
 
 @pytest.fixture
@@ -135,7 +147,8 @@ def test_evaluations_missing_from_the_picker_are_compared_by_url(
     assert (page["a"], page["b"]) == (four[0], None)
     page = client_for(mia).get(f"/evaluations/compare/?a={four[0].uuid}&b={four[1].uuid}")
     assert [each.uuid for each in page.context["others"]] == [four[3].uuid, four[2].uuid, four[1].uuid]
-    assert "Run 2 against Run 1" in page.content.decode()
+    assert (page.context["a"], page.context["b"]) == (four[0], four[1])
+    assert f"{four[1].run} against {four[0].run}" in page.content.decode()
 
 
 def test_a_run_missing_from_the_picker_is_found_by_its_newest_test_evaluation(client_for, four, mia):

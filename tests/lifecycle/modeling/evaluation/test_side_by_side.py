@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from uuid import uuid4
 
 import numpy as np
@@ -173,17 +174,21 @@ def test_the_pair_dataset_does_not_reveal_the_models(opened, pair, project):
 
 def test_the_result_is_shown_once_every_pair_is_decided(opened, mia, ana, client_for):
     choose(opened, ana, "second", most=11)
-    early = client_for(mia).get(f"/evaluations/side-by-side/{opened.uuid}/").content.decode()
-    assert "11 of 12 pairs decided" in early
-    assert "The result appears when all pairs are resolved" in early
-    assert "Annotators prefer" not in early
+    early = client_for(mia).get(f"/evaluations/side-by-side/{opened.uuid}/")
+    assert (early.context["decided"], early.context["ended"], early.context["tally"]) == (11, False, None)
+    assert early.context["summary"] is None
+    assert b'<progress value="11" max="12"' in early.content
+    assert b'<th scope="row">' not in early.content
 
     choose(opened, ana, "tie")
 
-    page = client_for(mia).get(f"/evaluations/side-by-side/{opened.uuid}/").content.decode()
-    assert "Annotators prefer Run 2." in page
-    assert '<th scope="row">Run 2</th><td class="num">11</td>' in page
-    assert '<th scope="row">About the same</th><td class="num">1</td>' in page
+    answer = client_for(mia).get(f"/evaluations/side-by-side/{opened.uuid}/")
+    page, tally = answer.content.decode(), answer.context["tally"]
+    assert (tally.verdict, tally.first, tally.second, tally.tie, tally.neither) == ("second", 0, 11, 1, 0)
+    assert "Run 2" in answer.context["summary"]["fact"]
+    assert f'<div class="note ok"><strong>{answer.context["summary"]["fact"]}</strong>' in page
+    assert re.findall(r'<th scope="row">([^<]+)</th><td class="num">(\d+)</td>', page)[1] == ("Run 2", "11")
+    assert re.findall(r'<td class="num">(\d+)</td>', page) == ["0", "11", "1", "0"]
 
 
 def test_pairs_that_others_add_to_the_dataset_do_not_count(opened, mia, ana):
@@ -306,7 +311,7 @@ def test_copying_samples_needs_permission_to_read_them(pair, lee, ana):
 @pytest.mark.postgres
 def test_a_preference_test_starts_from_the_comparison(pair, mia, client_for):
     client, address = client_for(mia), f"/evaluations/compare/?a={pair[0].uuid}&b={pair[1].uuid}"
-    assert "Start preference test" in client.get(address).content.decode()
+    assert 'action="/evaluations/side-by-side/"' in client.get(address).content.decode()
 
     sent = client.post(
         "/evaluations/side-by-side/", {"key": uuid4(), "a": pair[0].uuid, "b": pair[1].uuid, "pairs": 15}
@@ -314,16 +319,20 @@ def test_a_preference_test_starts_from_the_comparison(pair, mia, client_for):
 
     side = SideBySide.objects.get()
     assert sent.url == f"/evaluations/side-by-side/{side.uuid}/"
-    assert "The pairs are being imported." in client.get(sent.url).content.decode()
+    importing = client.get(sent.url)
+    assert (importing.context["importing"], importing.context["imported"]) == (True, False)
+    assert b'role="status"' in importing.content.partition(b'id="side"')[2]
     run_ok("default")
-    assert "The pairs are ready." in client.get(sent.url).content.decode()
+    ready = client.get(sent.url)
+    assert (ready.context["importing"], ready.context["imported"], side.queue) == (False, True, None)
+    assert f'action="{sent.url}open/"' not in importing.content.decode()
+    assert f'action="{sent.url}open/"' in ready.content.decode()
     assert client.post(f"{sent.url}open/", {"overlap": 1}).status_code == 302
-    assert "0 of 15 pairs decided" in client.get(sent.url).content.decode()
-    assert "15 pairs, started by Mia" in client.get(address).content.decode()
-    assert (
-        "15 pairs, started by Mia"
-        in client.get(f"/evaluations/compare/?a={pair[1].uuid}&b={pair[0].uuid}").content.decode()
-    )
+    assert b'<progress value="0" max="15"' in client.get(sent.url).content
+    for listed in (address, f"/evaluations/compare/?a={pair[1].uuid}&b={pair[0].uuid}"):
+        page = client.get(listed)
+        assert page.context["sides"] == [side]
+        assert re.search(rf'<a href="{sent.url}">15 pairs?, [^<]*\bMia</a>', page.content.decode())
 
 
 def test_an_empty_form_starts_no_test(pair, mia, client_for):

@@ -14,6 +14,7 @@ from lifecycle.modeling.evaluation.task_types.spans import page as span_page
 from lifecycle.modeling.evaluation.task_types.spans.page import ENTRY as PAGE
 from lifecycle.modeling.evaluation.task_types.spans.rows import ENTRY as ROWS
 from lifecycle.modeling.evaluation.task_types.spans.rows import every
+from lifecycle.runtime.task_types.by_key.measures import metrics_of
 from lifecycle.runtime.task_types.spans import predictions as span_predictions
 from lifecycle.runtime.task_types.spans.measures import SpanPredictions
 from lifecycle.runtime.task_types.spans.tagging import Found
@@ -158,12 +159,13 @@ def test_each_number_on_the_page_opens_its_texts(measured, mia):
 
 
 def test_texts_show_both_spans_and_can_be_queued(measured, client_for, mia):
-    page = client_for(mia).get(f"/evaluations/{measured.uuid}/items/?kind=boundary").content.decode()
+    answer = client_for(mia).get(f"/evaluations/{measured.uuid}/items/?kind=boundary")
 
-    assert "Right label, wrong boundary" in page
+    page = answer.content.decode()
+    assert f"<h1>{answer.context['kind']}</h1>" in page
     assert '<mark class="true found"' in page
     assert 'name="item"' in page
-    assert "Label selected items" in page
+    assert f'id="pick" class="row gap-3" method="get" action="{answer.context["pick_url"]}"' in page
 
 
 def test_losses_in_different_units_are_not_compared_and_the_page_explains(
@@ -175,11 +177,17 @@ def test_losses_in_different_units_are_not_compared_and_the_page_explains(
         found = through(evaluation)
         return replace(found, tokens=2 * found.tokens) if evaluation == other else found
 
+    same = client_for(mia).get(f"/evaluations/compare/?a={other.uuid}&b={measured.uuid}")
     monkeypatch.setattr(queries, "rows_of", by_pieces)
-    page = client_for(mia).get(f"/evaluations/compare/?a={measured.uuid}&b={other.uuid}").content.decode()
+    answer = client_for(mia).get(f"/evaluations/compare/?a={measured.uuid}&b={other.uuid}")
 
-    assert "Log loss isn't compared because the models use different tokenizers." in page
-    assert '<th scope="row">Log loss</th>' not in page
+    loss = metrics_of("spans")["log_loss"].title
+
+    assert [each.context["other_units"] for each in (answer, same)] == [True, False]
+    assert [f'<th scope="row">{loss}</th>' in each.content.decode() for each in (answer, same)] == [
+        False,
+        True,
+    ]
 
 
 # ── Pre-labels ──────────────────────────────────────────────────────────────

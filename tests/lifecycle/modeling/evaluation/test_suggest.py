@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from uuid import uuid4
 
 import pytest
 from django.core.exceptions import PermissionDenied
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils.html import escape
 
 from datasets_app.prelabels.actions.suggestions import suggest_values
 from datasets_app.prelabels.models import Suggestion
@@ -27,6 +29,7 @@ from tests.support.jobs import run_jobs, run_ok
 from tests.support.labeling import add_items, answer, make_dataset, make_queue, make_schema, queue_items
 from tests.support.registry import make_version
 from tests.support.training import make_run
+from tests.support.unchanged import counted, refused
 
 pytestmark = pytest.mark.django_db
 FRESH = ["my card is gone", "give me the money back", "the password is wrong"]
@@ -215,10 +218,12 @@ def test_labels_that_do_not_match_are_shown(queue, snapshot, run, mia, client_fo
     ]
     publish_schema(dataset_id=dataset.uuid, actor=mia, labels=[*specs, LabelSpec("fraud")])
 
-    page = client_for(mia).get(f"/evaluations/pre-label/{dataset.uuid}/").content.decode()
+    answer = client_for(mia).get(f"/evaluations/pre-label/{dataset.uuid}/")
 
-    assert "Not in this dataset, so never suggested: login." in page
-    assert "Unknown to the model: fraud." in page
+    ((_, (line,)),) = answer.context["groups"]
+    page = answer.content.decode()
+    assert (line.unknown, line.never, line.match.fits) == ("login", "fraud", True)
+    assert re.search(r'<td data-l="labels"><p>[^<]*: login\.</p><p>[^<]*: fraud\.</p></td>', page)
 
 
 def test_a_renamed_class_is_suggested_by_its_new_name(queue, run, engine, mia):
@@ -245,22 +250,28 @@ def test_a_model_without_a_class_in_common_is_refused(project, run, mia, client_
         actions.suggest(dataset=dataset, model=model_of(run, mia), actor=mia)
 
     assert not Job.objects.filter(kind="evaluation.suggest").exists()
-    page = client_for(mia).get(f"/evaluations/pre-label/{dataset.uuid}/").content.decode()
-    assert "knows none of the labels" in page
-    assert 'aria-disabled="true"' in page
+    answer = client_for(mia).get(f"/evaluations/pre-label/{dataset.uuid}/")
+    page = answer.content.decode()
+    assert (answer.context["may_send"], f'value="run:{run.uuid}" disabled' in page) == (False, True)
+    assert 'class="btn primary" type="button" aria-disabled="true"' in page
 
 
 def test_other_tasks_are_refused_with_an_alternative(project, run, mia, client_for):
     for task in ("generation", "chat", "preference", "ranking"):
         dataset = make_dataset(project, mia, (), name=task, slug=task.replace("_", "-"), task=task)
 
-        with pytest.raises(
-            Refused, match="Pre-labeling with models isn't available for this dataset's task."
-        ):
+        with refused(match="Pre-labeling with models isn't available for this dataset's task.") as refusal:
             actions.suggest(dataset=dataset, model=model_of(run, mia), actor=mia)
 
-        page = client_for(mia).get(f"/evaluations/pre-label/{dataset.uuid}/").content.decode()
-        assert "Pre-labeling with models isn&#x27;t available for this dataset&#x27;s task." in page
+        page = client_for(mia).get(f"/evaluations/pre-label/{dataset.uuid}/")
+        assert (
+            page.context["able"],
+            b"<form" in page.content.partition(b'id="suggest"')[2].partition(b"</main>")[0],
+        ) == (
+            False,
+            False,
+        )
+        assert escape(refusal.value.message) in page.content.decode()
     assert not Job.objects.filter(kind="evaluation.suggest").exists()
 
 
@@ -268,9 +279,12 @@ def test_a_queue_without_open_items_is_refused(queue, run, mia):
     close_queue(queue_id=queue.uuid, actor=mia)
     queue.refresh_from_db()
 
+    before = counted()
+
     with pytest.raises(Conflict, match="Batch 1 has no open items"):
         actions.suggest(dataset=queue.dataset, model=model_of(run, mia), actor=mia, queue=queue)
 
+    assert counted() == before
     assert not Event.objects.filter(verb="evaluation.prelabels_requested").exists()
 
 
@@ -299,9 +313,11 @@ def test_pre_labeling_needs_permission_to_manage_labeling(queue, run, mia, ana, 
 @pytest.mark.postgres
 def test_the_page_offers_models_and_starts_the_job(queue, run, engine, mia, client_for):
     client, url = client_for(mia), f"/evaluations/pre-label/{queue.dataset.uuid}/"
-    page = client.get(f"{url}?queue={queue.uuid}").content.decode()
+    answer = client.get(f"{url}?queue={queue.uuid}")
+    ((_, (line,)),), page = answer.context["groups"], answer.content.decode()
     assert f'value="run:{run.uuid}" checked' in page
-    assert "all match" in page
+    assert (line.unknown, line.never) == ("", "")
+    assert '<td data-l="labels"><span class="st ok">' in page
     assert f'value="{queue.uuid}" selected' in page
 
     answer = client.post(url, {"model": f"run:{run.uuid}", "queue": str(queue.uuid)})
@@ -309,7 +325,9 @@ def test_the_page_offers_models_and_starts_the_job(queue, run, engine, mia, clie
     assert answer.status_code == 302
     assert Job.objects.get(kind="evaluation.suggest").args["queue"] == str(queue.uuid)
     run_ok("default")
-    assert "The last job succeeded." in client.get(url).content.decode()
+    after = client.get(url)
+    assert (after.context["job"].state, after.context["working"]) == ("succeeded", False)
+    assert b'class="note ok"' in after.content
 
 
 def test_an_unknown_model_is_refused_on_the_page(queue, mia, client_for):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils.html import escape
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 from datasets_app.snapshots import queries as snapshots
@@ -29,9 +32,9 @@ def page(client, path: str, **headers):
 def test_the_page_asks_questions_and_gives_no_advice_before_they_are_sent(client_for, mia, base):
     answer = page(client_for(mia), "/runs/launch/")
 
-    assert answer.context["advised"] is None
-    assert b"Your requirements" in answer.content
-    assert b"Apply to the form" not in answer.content
+    assert (answer.context["advised"], answer.context["ask"].is_bound) == (None, False)
+    assert b'name="ask-sensitive"' in answer.content
+    assert b"apply=1" not in answer.content
 
 
 def test_few_sensitive_rows_are_advised_adapters_and_nothing_is_started(client_for, mia, snapshot, base):
@@ -39,11 +42,15 @@ def test_few_sensitive_rows_are_advised_adapters_and_nothing_is_started(client_f
 
     answer = page(client_for(mia), "/runs/launch/?advice=1&ask-sensitive=on")
 
-    text = answer.content.decode()
-    assert answer.context["verdict"]["row"].code == "adapters"
-    assert f"{snapshot.counts['splits']['train']} training rows are fewer than about 1,000" in text
-    assert "Near duplicates haven&#x27;t been checked." in text
-    assert "The texts are sensitive." in text
+    text, verdict = answer.content.decode(), answer.context["verdict"]["row"]
+    assert verdict.code == "adapters"
+    assert re.search(rf"\b{snapshot.counts['splits']['train']}\b.*\b1,000\b", verdict.reason)
+    assert escape(verdict.reason) in text
+    concerns = {each["row"].code: each["row"].title for each in answer.context["concerns"]}
+    assert {"not_scanned", "sensitive"} <= concerns.keys()
+    assert [code for code, title in concerns.items() if escape(title) not in text] == []
+    assert f'href="{escape(answer.context["apply_url"])}"' in text
+    assert "apply=1" in answer.context["apply_url"]
     assert (answer.context["form"]["max_tokens"].value(), answer.context["strategy"]) == (64, "lora")
     assert (
         Run.objects.count(),
@@ -74,7 +81,7 @@ def test_the_applied_settings_start_the_run_that_was_advised(client_for, mia, sn
         for name in form.fields
         if not (form[name].value() is None or form[name].value() is False)
     }
-    chosen = {"snapshot": str(snapshot.uuid), "base": str(base.uuid), "strategy": "lora"}
+    chosen = {"dataset_version": str(snapshot.uuid), "base": str(base.uuid), "strategy": "lora"}
 
     client.post("/runs/launch/", {**values, **chosen, "advice": "1", "ask-sensitive": "on", "apply": "1"})
 
@@ -86,8 +93,11 @@ def test_an_invalid_number_is_an_error_of_its_field(client_for, mia, base):
     answer = page(client_for(mia), "/runs/launch/?advice=1&ask-minutes=soon", **HTMX)
 
     assert answer.context["advised"] is None
-    assert b"Advice wasn't computed." in answer.content
-    assert b"Enter a number." in answer.content
+    assert [(name, each[0].code) for name, each in answer.context["ask"].errors.as_data().items()] == [
+        ("minutes", "invalid")
+    ]
+    assert b'role="alert"' in answer.content
+    assert b'href="#id_ask-minutes"' in answer.content
     assert b"<html" not in answer.content
 
 
@@ -97,9 +107,10 @@ def test_a_limit_that_no_base_meets_has_a_warning(client_for, mia, base):
 
     answer = page(client_for(mia), "/runs/launch/?advice=1&ask-latency_ms=0.001")
 
-    assert "limits" in [each["row"].code for each in answer.context["concerns"]]
+    limits = {each["row"].code: each["row"] for each in answer.context["concerns"]}["limits"]
     assert answer.context["advised"].base == base
-    assert "Add a smaller base model, or distil." in answer.content.decode()
+    assert limits.next_step
+    assert escape(limits.next_step) in answer.content.decode()
 
 
 def test_lengths_are_counted_by_the_tokenizer_of_the_base_once(snapshot, project, mia, tmp_path):
@@ -145,7 +156,10 @@ def test_the_api_gives_what_a_launch_takes(client_for, mia, snapshot, base):
     client = client_for(mia)
 
     found = client.get(f"/api/v1/dataset-versions/{snapshot.uuid}/advice/?minutes=60&sensitive=true").json()
-    body = {"snapshot": str(snapshot.uuid), **{name: found[name] for name in ("base", "strategy", "options")}}
+    body = {
+        "dataset_version": str(snapshot.uuid),
+        **{name: found[name] for name in ("base", "strategy", "options")},
+    }
     launched = client.post("/api/v1/runs/", body, content_type="application/json")
 
     assert (found["verdict"]["code"], found["base"], found["strategy"]) == (
@@ -193,7 +207,7 @@ def test_advice_is_refused_and_not_offered_for_tasks_without_labels(
 ):
     for snapshot, fitting in {marked: base, written: decoder}.items():
         client, address = client_for(mia), f"/api/v1/dataset-versions/{snapshot.uuid}/advice/"
-        shown = client.get(f"/runs/launch/?snapshot={snapshot.uuid}&advice=1")
+        shown = client.get(f"/runs/launch/?dataset_version={snapshot.uuid}&advice=1")
         refused = client.get(address)
 
         assert (shown.status_code, shown.context["base"], b'id="advice"' in shown.content) == (

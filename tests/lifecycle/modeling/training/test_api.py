@@ -18,7 +18,7 @@ JSON = {"content_type": "application/json"}
 def test_a_run_is_launched_read_stopped_and_resumed(client_for, snapshot, base, mia):
     client, key = client_for(mia), str(uuid.uuid4())
     body = {
-        "snapshot": str(snapshot.uuid),
+        "dataset_version": str(snapshot.uuid),
         "base": str(base.uuid),
         "strategy": "head",
         "options": {"epochs": 3},
@@ -39,7 +39,7 @@ def test_a_run_is_launched_read_stopped_and_resumed(client_for, snapshot, base, 
 
 
 def test_a_setting_out_of_range_is_named_and_nothing_starts(client_for, snapshot, base, mia):
-    body = {"snapshot": str(snapshot.uuid), "base": str(base.uuid), "options": {"batch_size": 0}}
+    body = {"dataset_version": str(snapshot.uuid), "base": str(base.uuid), "options": {"batch_size": 0}}
 
     answer = client_for(mia).post("/api/v1/runs/", body, **JSON)
 
@@ -49,7 +49,7 @@ def test_a_setting_out_of_range_is_named_and_nothing_starts(client_for, snapshot
 
 
 def test_strangers_and_readers_cannot_launch_or_stop(client_for, waiting, ana, otto):
-    run, body = waiting, {"snapshot": str(waiting.snapshot.uuid), "base": str(waiting.base.uuid)}
+    run, body = waiting, {"dataset_version": str(waiting.snapshot.uuid), "base": str(waiting.base.uuid)}
 
     assert client_for(otto).get(f"/api/v1/runs/{run.uuid}/").status_code == 404
     assert client_for(otto).post("/api/v1/runs/", body, **JSON).status_code == 404

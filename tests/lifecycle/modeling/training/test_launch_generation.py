@@ -19,23 +19,38 @@ def base(snapshot, project, mia):
 
 
 def test_the_form_of_prompt_tuning_asks_for_virtual_tokens(snapshot, base, mia, client_for):
-    page = client_for(mia).get(f"/runs/launch/?snapshot={snapshot.uuid}&strategy=prompt").content.decode()
+    client = client_for(mia)
+    fields = {
+        strategy: client.get(f"/runs/launch/?dataset_version={snapshot.uuid}&strategy={strategy}")
+        .context["form"]
+        .fields
+        for strategy in ("prompt", "lora")
+    }
 
-    assert "Virtual tokens" in page
-    assert "LoRA rank" not in page
+    assert {name: ("virtual_tokens" in each, "rank" in each) for name, each in fields.items()} == {
+        "prompt": (True, False),
+        "lora": (False, True),
+    }
 
 
 def test_without_a_decoder_the_form_explains_how_to_add_one(snapshot, project, mia, client_for):
     make_base(project, mia)
 
-    page = client_for(mia).get(f"/runs/launch/?snapshot={snapshot.uuid}").content.decode()
+    answer = client_for(mia).get(f"/runs/launch/?dataset_version={snapshot.uuid}")
 
-    assert "No decoder available" in page
+    page = answer.content.decode()
+    assert (answer.context["snapshot"], answer.context["bases"], "form" in answer.context) == (
+        snapshot,
+        [],
+        False,
+    )
+    assert page.count('class="empty"') == 1
+    assert '<a class="btn" href="/runs/bases/">' in page
 
 
 def test_the_api_launches_it(snapshot, base, mia, client_for):
     sent = {
-        "snapshot": str(snapshot.uuid),
+        "dataset_version": str(snapshot.uuid),
         "base": str(base.uuid),
         "strategy": "prefix",
         "options": {"virtual_tokens": 4},

@@ -10,7 +10,7 @@ from django.core.exceptions import PermissionDenied
 
 from lifecycle.modeling.training import actions, queries
 from lifecycle.modeling.training.models import Run
-from lifecycle.modeling.training.rules import Attempt, Repeat, compare_repeat
+from lifecycle.modeling.training.rules import CONDITIONS, Attempt, Repeat, compare_repeat
 from lifecycle.runtime.refusals import Conflict
 from registry.ground.artifacts.models import Folder
 from registry.ground.ledger.models import Event
@@ -69,6 +69,14 @@ def test_a_button_without_its_key_starts_nothing(first, client_for, mia):
     assert Run.objects.count() == 1
 
 
+def repeats_of(client, run) -> list[dict[str, object]]:
+    """The reproductions on the page of a run, each with its sentence."""
+    answer = client.get(f"/runs/{run.uuid}/")
+    page, lines = answer.content.decode(), answer.context["repeats"]
+    assert [each for each in lines if f"<p>{each['text']}</p>" not in page] == []
+    return lines
+
+
 def test_only_a_run_that_has_succeeded_is_run_again(waiting, mia):
     run = waiting
 
@@ -91,8 +99,8 @@ def test_equal_weights_are_reported_as_equal(first, client_for, mia):
 
     assert queries.repeat_of(again) == Repeat((), ())
     for run in (first, again):
-        page = client_for(mia).get(f"/runs/{run.uuid}/").content.decode()
-        assert "Bit-identical weights." in page
+        (line,) = repeats_of(client_for(mia), run)
+        assert (line["run"], line["first"], line["kind"]) == (again, first, "live")
     assert client_for(mia).get(f"/api/v1/runs/{again.uuid}/").json()["repeat"] == {
         "is_same": True,
         "differing": [],
@@ -108,8 +116,13 @@ def test_different_weights_are_reported_with_changed_conditions(first, client_fo
     )
 
     assert queries.repeat_of(other) == Repeat(("head.safetensors",), ("cpu", "threads"))
-    page = client_for(mia).get(f"/runs/{other.uuid}/").content.decode()
-    assert "Weights differ in head.safetensors. Changed since the first run: the processor, threads." in page
+    (line,) = repeats_of(client_for(mia), other)
+    assert line["kind"] == "warn"
+    names = ("head.safetensors", CONDITIONS["cpu"], CONDITIONS["threads"])
+    assert [each for each in names if each not in line["text"]] == []
+    assert [
+        each for name, each in CONDITIONS.items() if name not in ("cpu", "threads") and each in line["text"]
+    ] == []
 
 
 @pytest.mark.postgres
@@ -130,10 +143,8 @@ def test_an_unfinished_reproduction_is_not_compared(first, client_for, mia):
     data = client_for(mia).get(f"/api/v1/runs/{again.uuid}/").json()
 
     assert (data["reproduces"], data["repeat"]) == (str(first.uuid), None)
-    assert (
-        "Queued: weights are compared after it succeeds."
-        in client_for(mia).get(f"/runs/{first.uuid}/").content.decode()
-    )
+    (line,) = repeats_of(client_for(mia), first)
+    assert (line["run"], line["first"], line["kind"]) == (again, first, "")
 
 
 @pytest.mark.postgres

@@ -71,7 +71,7 @@ def shown(newer, base, mia) -> dict[str, dict[str, object]]:
             if (value := form[name].value()) is not None and value is not False
         }
         chosen = {
-            "snapshot": str(context["snapshot"].uuid),
+            "dataset_version": str(context["snapshot"].uuid),
             "base": str(context["base"].uuid),
             "strategy": str(context["strategy"]),
         }
@@ -90,7 +90,7 @@ def test_a_version_and_a_base_older_than_those_listed_are_accepted(
     make_base(project, mia, name="newer-base")
 
     answer = client_for(mia).post(
-        address, shown[address] | {"snapshot": str(older.uuid), "base": str(base.uuid)}
+        address, shown[address] | {"dataset_version": str(older.uuid), "base": str(base.uuid)}
     )
 
     assert answer.status_code == 302
@@ -102,7 +102,7 @@ def test_the_form_lists_the_requested_rows_after_the_newest(
 ):
     latest = make_base(project, mia, name="newer-base")
 
-    context = client_for(mia).get(f"/runs/launch/?snapshot={older.uuid}&base={base.uuid}").context
+    context = client_for(mia).get(f"/runs/launch/?dataset_version={older.uuid}&base={base.uuid}").context
 
     assert (context["snapshot"], context["snapshots"]) == (older, [newer, older])
     assert (context["base"], context["bases"]) == (base, [latest, base])
@@ -121,8 +121,8 @@ def test_the_settings_of_a_run_on_an_older_version_keep_that_version(client_for,
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("snapshot", uuid.UUID(int=7)),
-        ("snapshot", "newest"),
+        ("dataset_version", uuid.UUID(int=7)),
+        ("dataset_version", "newest"),
         ("base", uuid.UUID(int=7)),
         ("strategy", "prompt"),
         ("strategy", "magic"),
@@ -141,10 +141,10 @@ def test_a_missing_object_is_refused_and_not_replaced(client_for, mia, shown, ad
 
 @EVERY_FORM
 def test_a_version_without_permission_to_train_is_refused_as_missing(client_for, mia, shown, hidden, address):
-    answer = client_for(mia).post(address, shown[address] | {"snapshot": str(hidden.uuid)})
+    answer = client_for(mia).post(address, shown[address] | {"dataset_version": str(hidden.uuid)})
 
     assert answer.status_code == 422
-    assert answer.context["form"].non_field_errors() == [launch_page.NOT_THERE["snapshot"]]
+    assert answer.context["form"].non_field_errors() == [launch_page.NOT_THERE["dataset_version"]]
     assert made() == []
 
 
@@ -162,7 +162,7 @@ def test_a_base_that_does_not_fit_the_data_is_refused(client_for, mia, project, 
 
 
 @pytest.mark.parametrize("address", ["/runs/launch/", "/runs/sweeps/new/"])
-@pytest.mark.parametrize("name", ["like", "snapshot", "base", "strategy"])
+@pytest.mark.parametrize("name", ["like", "dataset_version", "base", "strategy"])
 def test_the_page_names_the_missing_object_and_shows_the_first(
     client_for, mia, older, newer, base, address, name
 ):
@@ -178,7 +178,9 @@ def test_the_page_names_the_missing_object_and_shows_the_first(
 @EVERY_FORM
 def test_by_default_the_first_is_selected(client_for, mia, newer, base, shown, address):
     given = {
-        name: value for name, value in shown[address].items() if name not in ("snapshot", "base", "strategy")
+        name: value
+        for name, value in shown[address].items()
+        if name not in ("dataset_version", "base", "strategy")
     }
 
     answer = client_for(mia).post(address, given)
@@ -193,5 +195,5 @@ def test_without_data_to_train_on_a_message_says_that_nothing_was_started(client
 
     assert answer.status_code == 422
     assert "No dataset version to train on" in answer.content.decode()
-    assert escape(launch_page.NOT_THERE["snapshot"]) in answer.content.decode()
+    assert escape(launch_page.NOT_THERE["dataset_version"]) in answer.content.decode()
     assert made() == []

@@ -16,7 +16,7 @@ def post(client, path, body):
 def test_a_sweep_is_started_read_and_cancelled(client_for, snapshot, base, mia):
     client = client_for(mia)
     body = {
-        "snapshot": str(snapshot.uuid),
+        "dataset_version": str(snapshot.uuid),
         "base": str(base.uuid),
         "space": SPACE,
         "trials": 5,
@@ -50,7 +50,11 @@ def test_a_sweep_is_started_read_and_cancelled(client_for, snapshot, base, mia):
 
 
 def test_invalid_settings_are_named_and_start_nothing(client_for, snapshot, base, mia, ana):
-    body = {"snapshot": str(snapshot.uuid), "base": str(base.uuid), "space": {"rank": {"choices": [8, 1000]}}}
+    body = {
+        "dataset_version": str(snapshot.uuid),
+        "base": str(base.uuid),
+        "space": {"rank": {"choices": [8, 1000]}},
+    }
 
     wrong = post(client_for(mia), "/api/v1/sweeps/", body)
     reader = post(client_for(ana), "/api/v1/sweeps/", body | {"space": SPACE})

@@ -8,6 +8,8 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils.html import escape
 
 from lifecycle.modeling.training import actions, search, sweep_charts
 from lifecycle.modeling.training.models import Run, Sweep
@@ -50,13 +52,15 @@ def shown(snapshot, base, mia) -> dict[str, object]:
     """The initial form's data as the browser sends it."""
     client = Client()
     client.force_login(mia)
-    form = client.get("/runs/sweeps/new/", {"snapshot": snapshot.uuid, "strategy": "lora"}).context["form"]
+    form = client.get("/runs/sweeps/new/", {"dataset_version": snapshot.uuid, "strategy": "lora"}).context[
+        "form"
+    ]
     values = {
         name: value
         for name in form.fields
         if (value := form[name].value()) is not None and value is not False
     }
-    return {"snapshot": snapshot.uuid, "base": base.uuid, "strategy": "lora"} | values
+    return {"dataset_version": snapshot.uuid, "base": base.uuid, "strategy": "lora"} | values
 
 
 # ── The form ────────────────────────────────────────────────────────────────
@@ -100,7 +104,8 @@ def test_a_form_resent_with_other_settings_warns_and_starts_on_the_next_submit(c
 
     form = back.context["form"]
     assert back.status_code == 422
-    assert "This form already started Sweep 1 with other settings." in form.non_field_errors()[0]
+    assert len(form.non_field_errors()) == 1
+    assert form["key"].value() != str(shown["key"])
     assert Sweep.objects.count() == 1
     client.post("/runs/sweeps/new/", shown | {"trials": 7, "key": form["key"].value()})
     assert list(Sweep.objects.order_by("id").values_list("trials_wanted", flat=True)) == [20, 7]
@@ -139,10 +144,10 @@ def test_each_strategy_offers_its_search_space(client_for, base, mia):
 
 def test_an_analyst_has_no_data_to_search_on(client_for, snapshot, base, ana):
     answer = client_for(ana).post(
-        "/runs/sweeps/new/", {"snapshot": snapshot.uuid, "base": base.uuid, "key": uuid.uuid4()}
+        "/runs/sweeps/new/", {"dataset_version": snapshot.uuid, "base": base.uuid, "key": uuid.uuid4()}
     )
 
-    assert "No dataset version to train on" in answer.content.decode()
+    assert (answer.status_code, answer.context["snapshots"], "form" in answer.context) == (422, [], False)
     assert not Sweep.objects.exists()
 
 
@@ -150,29 +155,32 @@ def test_an_analyst_has_no_data_to_search_on(client_for, snapshot, base, ana):
 def test_a_new_sweep_describes_the_next_step(client_for, snapshot, mia):
     sweep = make_sweep(snapshot, mia)
 
-    page = page_of(client_for(mia), sweep)
+    answer = client_for(mia).get(f"/runs/sweeps/{sweep.uuid}/")
 
-    assert "0 of 3 trials finished" in page
-    assert "choosing the next trial" in page
-    assert "No trials yet" in page
-    assert "No chart yet" in page
-    assert "available after the first trial" in page
-    assert 'hx-trigger="every 2s"' in page
+    shown, page = answer.context, answer.content.decode()
+    assert (shown["active"], shown["current"], shown["best"], shown["lines"]) == (True, None, None, [])
+    assert shown["charts"] == {"scored": 0, "needed": 10}
+    assert shown["figures"][-1].value is None
+    assert '<progress value="0" max="3"' in page
+    assert page.count('class="empty"') == 3
+    assert f'hx-get="/runs/sweeps/{sweep.uuid}/live/?ended=0" hx-trigger="every 2s"' in page
 
 
 def test_a_running_sweep_shows_its_best_and_polls_until_a_trial_has_ended(client_for, going, mia):
     client = client_for(mia)
 
-    page = page_of(client, going)
+    answer = client.get(f"/runs/sweeps/{going.uuid}/")
     same, later = (client.get(f"/runs/sweeps/{going.uuid}/live/?ended={ended}", **HTMX) for ended in (4, 3))
 
-    assert "2 succeeded, 1 failed, 1 pruned" in page.replace("\xa0", " ")
-    assert "Trial 3 is the best," in page
-    assert "Pruned at evaluation 1" in page
-    assert "10 scored trials needed; 2 so far." in page
-    assert f"/runs/launch/?like={Run.objects.get(trial=3).uuid}" in page
+    best, pruned = Run.objects.get(trial=3), Run.objects.get(trial=2)
+    page, charts = answer.content.decode(), answer.context["charts"]
+    assert answer.context["figures"][1].sub.replace("\xa0", " ") == "2 succeeded, 1 failed, 1 pruned"
+    assert (answer.context["best"], pruned.error["code"]) == (best, "pruned")
+    assert escape(pruned.error["message"]) in page
+    assert (charts["scored"], charts["needed"], charts["importance"]) == (2, 10, None)
+    assert f'href="/runs/launch/?like={best.uuid}"' in page
     assert b"<html" not in same.content
-    assert b"4 of 9 trials finished" in same.content
+    assert b'<progress value="4" max="9"' in same.content
     assert later["HX-Redirect"] == f"/runs/sweeps/{going.uuid}/"
 
 
@@ -200,15 +208,21 @@ def test_an_ended_or_failed_sweep_shows_the_reason_and_stops_polling(
     failed = run_trials(make_sweep(snapshot, mia, base=base, trials=9), "failed", "failed", "failed")
     client = client_for(mia)
 
+    running = page_of(client, make_sweep(snapshot, mia, base=base))
+
     pages = [page_of(client, sweep) for sweep in (finished, failed)]
 
-    assert "2 of 2 trials finished" in pages[0]
-    assert "Register version" in pages[0]
-    assert "3 trials in a row failed, so the sweep stopped." in pages[1]
-    assert "No trial produced a model." in pages[1]
+    failed.refresh_from_db()
+    best = finished.trials.get(trial=2)
+    assert '<progress value="2" max="2"' in pages[0]
+    assert f'href="{reverse("catalog:register_run", args=[best.uuid])}"' in pages[0]
+    assert (finished.state, failed.state) == ("finished", "failed")
+    assert f'role="alert"><strong>{failed.ending["message"]}</strong>' in pages[1]
+    assert '/register/"' not in pages[1]
+    assert ("/live/" in running, 'id="cancel-sweep"' in running) == (True, True)
     for page in pages:
         assert "/live/" not in page
-        assert "Cancel sweep</button></div></div>" in page
+        assert page.count('<button class="btn" type="button" aria-disabled="true" title="') == 1
         assert 'id="cancel-sweep"' not in page
     assert (
         client.get(f"/runs/sweeps/{finished.uuid}/live/?ended=2", **HTMX)["HX-Redirect"]
@@ -267,7 +281,9 @@ def test_a_sweep_is_cancelled_from_its_page(client_for, snapshot, mia):
     answer = client.post(f"/runs/sweeps/{sweep.uuid}/cancel/")
 
     assert answer["Location"] == f"/runs/sweeps/{sweep.uuid}/"
-    assert "1 of 3 trials had been started." in page_of(client, sweep)
+    sweep.refresh_from_db()
+    assert (sweep.state, sweep.trials.count()) == ("cancelled", 1)
+    assert sweep.ending["message"] in page_of(client, sweep)
     assert Run.objects.get().state == "stopped"
 
 
@@ -289,7 +305,8 @@ def test_trials_are_listed_under_their_sweep_and_not_among_runs(
 
 def test_the_query_count_of_the_list_does_not_grow_with_sweeps(client_for, snapshot, mia):
     client = client_for(mia)
-    assert "No sweeps yet" in client.get("/runs/sweeps/").content.decode()
+    empty = client.get("/runs/sweeps/")
+    assert (empty.context["lines"], empty.content.count(b'class="empty"')) == ([], 1)
     make_sweep(snapshot, mia)
     client.get("/runs/sweeps/")
     with CaptureQueriesContext(connection) as one:
@@ -306,11 +323,14 @@ def test_the_query_count_of_the_list_does_not_grow_with_sweeps(client_for, snaps
 def test_the_page_of_a_trial_links_to_its_sweep(client_for, going, mia):
     pruned = Run.objects.get(trial=2)
 
-    page = client_for(mia).get(f"/runs/{pruned.uuid}/").content.decode()
+    answer = client_for(mia).get(f"/runs/{pruned.uuid}/")
 
+    page = answer.content.decode()
     assert f'trial 2 of <a href="/runs/sweeps/{going.uuid}/">Sweep 1</a>' in page
-    assert "Pruned at evaluation 1: its best macro-F1 so far, 0.200," in page
-    assert "Only a paused, stopped, or failed run can be resumed" in page
+    assert f'role="alert"><strong>{pruned.error["message"]}</strong>' in page
+    assert "0.200" in pruned.error["message"]
+    assert answer.context["acts"]["resume"]
+    assert f'action="/runs/{pruned.uuid}/resume/"' not in page
 
 
 def test_the_settings_of_a_run_prefill_the_launch_form(client_for, snapshot, base, mia):
@@ -408,8 +428,7 @@ def test_a_list_without_single_runs_links_to_sweeps(client_for, snapshot, mia):
     sweep = make_sweep(snapshot, mia)
     run_trials(sweep)
 
-    page = client_for(mia).get("/runs/").content.decode()
+    answer = client_for(mia).get("/runs/")
 
-    assert "Only sweep trials so far" in page
-    assert "No runs yet" not in page
-    assert 'href="/runs/sweeps/"' in page
+    assert (answer.context["lines"], answer.context["only_trials"]) == ([], True)
+    assert 'class="btn" href="/runs/sweeps/"' in answer.content.decode()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import tempfile
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 from django.core.exceptions import PermissionDenied
+from django.utils.html import escape
 
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.manifest import ManifestRow
@@ -308,14 +310,18 @@ REPORT = {
 
 
 def test_the_page_shows_forgetting(continued, ready, mia, client_for):
-    page = client_for(mia).get(f"/runs/{continued.uuid}/").content.decode()
+    answer = client_for(mia).get(f"/runs/{continued.uuid}/")
 
-    assert "Run 2 has forgotten some of what Run 1 learned: macro-F1 0.910 before, 0.800 now." in page
-    assert "Training included 7 rehearsal rows from earlier data." in page
-    assert "Only the 2 labels that both models know are compared." in page
+    page, found = answer.content.decode(), answer.context["forgetting"]
+    assert (found["worse"], found["kind"], found["base"]) == (True, "warn", "Run 1")
+    assert re.search(r"Run 2\b.*Run 1\b.*0\.910.*0\.800", found["fact"])
+    assert re.search(r"\b7\b.*\b2\b", found["text"])
+    assert f'<div class="note warn"><strong>{found["fact"]}</strong><p>{found["text"]}</p></div>' in page
     assert page.index('<th scope="row">login</th>') < page.index('<th scope="row">card</th>')
     assert f'<a dir="auto" href="/runs/{ready.run.uuid}/">Run 1</a>' in page
-    assert "50% of the training rows at most" in page.replace("\u202f", "").replace("\xa0", "")
+    rehearsal = next(each for each in answer.context["provenance"] if each["label"] == "Rehearsal")
+    assert rehearsal["text"].startswith(f"50{GAP}%")
+    assert rehearsal["digest"] == ready.run.snapshot.digest
 
 
 @pytest.mark.parametrize(
@@ -363,39 +369,44 @@ def test_the_api_gives_the_report_and_makes_a_base(continued, first, project, mi
 @pytest.mark.postgres
 def test_a_run_is_started_from_a_runs_page(first, mia, client_for, tmp_path):
     client = client_for(mia)
-    assert "Continue training" in client.get(f"/runs/{first.uuid}/").content.decode()
+    assert f'action="/runs/{first.uuid}/train-on/"' in client.get(f"/runs/{first.uuid}/").content.decode()
 
     sent = client.post(f"/runs/{first.uuid}/train-on/")
 
     base = BaseModel.objects.get(kind="run")
-    assert sent.url == f"/runs/launch/?snapshot={first.snapshot.uuid}&base={base.uuid}"
-    waiting = client.get(sent.url).content.decode()
-    assert "Run 1 is being prepared" in waiting
-    assert "Start run" not in waiting
+    assert sent.url == f"/runs/launch/?dataset_version={first.snapshot.uuid}&base={base.uuid}"
+    waiting = client.get(sent.url)
+    assert (waiting.context["waiting"]["base"], "form" in waiting.context) == (base, False)
+    assert b'id="waiting"' in waiting.content
+    assert b'id="settings"' not in waiting.content
     key = {
         "key": "7b0a3a4e-58f7-4c5e-8f1e-111111111111",
-        "snapshot": str(first.snapshot.uuid),
+        "dataset_version": str(first.snapshot.uuid),
         "base": str(base.uuid),
         "strategy": "lora",
     }
-    assert "Run 1 is being prepared" in client.post("/runs/launch/", key).content.decode()
+    assert client.post("/runs/launch/", key).context["waiting"]["base"] == base
     assert Run.objects.count() == 1  # no other base replaces it
     actions.keep_base(base, write_base(tmp_path / "merged"))
-    page = client.get(sent.url).content.decode()
-    assert "Rehearsal (share of training rows)" in page
-    assert f'<option value="{base.uuid}" selected>Run 1' in page
+    page = client.get(sent.url)
+    assert "rehearsal" in page.context["form"].fields
+    assert b'id="settings"' in page.content
+    assert f'<option value="{base.uuid}" selected>Run 1' in page.content.decode()
 
 
 def test_an_adapter_run_gives_the_reason_why_no_run_can_start_from_it(of_adapters, mia, client_for):
-    page = client_for(mia).get(f"/runs/{of_adapters.uuid}/").content.decode()
+    answer = client_for(mia).get(f"/runs/{of_adapters.uuid}/")
 
-    assert "Bottleneck adapters doesn&#x27;t change the base weights" in page
+    page, reason = answer.content.decode(), answer.context["train_on"]["refused"]
+    assert of_adapters.get_strategy_display() in reason
+    assert f'<h2 id="train-on">Continue training</h2><p class="muted">{escape(reason)}</p>' in page
     assert f"/runs/{of_adapters.uuid}/train-on/" not in page
 
 
-def test_without_permission_to_train_it_is_not_offered(first, ana, client_for):
+def test_without_permission_to_train_it_is_not_offered(first, mia, ana, client_for):
     client = client_for(ana)
 
-    assert "Continue training" not in client.get(f"/runs/{first.uuid}/").content.decode()
+    assert 'id="train-on"' in client_for(mia).get(f"/runs/{first.uuid}/").content.decode()
+    assert 'id="train-on"' not in client.get(f"/runs/{first.uuid}/").content.decode()
     assert client.post(f"/runs/{first.uuid}/train-on/").status_code == 403
     assert not BaseModel.objects.filter(kind="run").exists()

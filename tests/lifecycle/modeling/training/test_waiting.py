@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from uuid import UUID
 
@@ -31,6 +32,12 @@ URGENT, NORMAL, LATER = Priority
 
 def launch(snapshot, base, mia, **options) -> Run:
     return actions.launch(snapshot=snapshot, base=base, strategy="head", actor=mia, **options)
+
+
+def offered(answer, run) -> list[str]:
+    """The priorities that the page of a run offers."""
+    _, found, rest = answer.content.decode().partition(f'action="/runs/{run.uuid}/priority/"')
+    return re.findall(r'name="priority" value="(\w+)"', rest.partition("</form>")[0]) if found else []
 
 
 # ── Priorities ──────────────────────────────────────────────────────────────
@@ -80,15 +87,16 @@ def test_the_page_of_a_queued_run_shows_its_place_and_changes_it(snapshot, base,
     launch(snapshot, base, mia)
     run, client = launch(snapshot, base, mia), client_for(mia)
 
-    page = client.get(f"/runs/{run.uuid}/").content.decode()
+    first = client.get(f"/runs/{run.uuid}/")
     moved = client.post(f"/runs/{run.uuid}/priority/", {"priority": "urgent", "seen": "normal"})
     stale = client.post(f"/runs/{run.uuid}/priority/", {"priority": "later", "seen": "normal"})
-    after = client.get(f"/runs/{run.uuid}/live/", **HTMX).content.decode()
+    after = client.get(f"/runs/{run.uuid}/live/", **HTMX)
 
-    assert "2nd in queue" in page
-    assert "Raise priority" in page
+    assert (first.context["line"].place, offered(first, run)) == (2, ["urgent", "later"])
+    assert first.context["line"].standing in first.content.decode()
     assert (moved.status_code, stale.status_code) == (302, 409)
-    assert "1st in queue, urgent" in after
+    assert (after.context["line"].place, offered(after, run)) == (1, ["normal", "later"])
+    assert after.context["line"].standing in after.content.decode()
     run.job.refresh_from_db()
     assert run.job.priority == URGENT
 
@@ -96,9 +104,10 @@ def test_the_page_of_a_queued_run_shows_its_place_and_changes_it(snapshot, base,
 def test_an_analyst_sees_the_place_and_no_button(snapshot, base, mia, ana, client_for):
     run = launch(snapshot, base, mia)
 
-    page = client_for(ana).get(f"/runs/{run.uuid}/").content.decode()
+    answers = [client_for(person).get(f"/runs/{run.uuid}/") for person in (mia, ana)]
 
-    assert ("1st in queue" in page, "Raise priority" in page) == (True, False)
+    assert [answer.context["line"].standing in answer.content.decode() for answer in answers] == [True, True]
+    assert [offered(answer, run) for answer in answers] == [["urgent", "later"], []]
     assert client_for(ana).post(f"/runs/{run.uuid}/priority/", {"priority": "urgent"}).status_code == 403
 
 
@@ -114,16 +123,24 @@ def test_the_list_shows_places_with_a_constant_query_count(snapshot, base, mia, 
         launch(snapshot, base, mia, priority=LATER)
 
     with CaptureQueriesContext(connection) as many:
-        page = client.get("/runs/").content.decode()
+        answer = client.get("/runs/")
 
     assert len(many) == len(one)
-    assert "1st in queue" in page
-    assert "5th in queue, later" in page
+    lines = answer.context["lines"]
+    assert [(line.run.number, line.place, line.run.job.priority) for line in lines] == [
+        (5, 5, LATER),
+        (4, 4, LATER),
+        (3, 3, LATER),
+        (2, 2, LATER),
+        (1, 1, NORMAL),
+    ]
+    page = answer.content.decode()
+    assert [line.place for line in lines if f'<small class="muted">{line.standing}</small>' not in page] == []
 
 
 def test_the_form_accepts_a_priority_and_defaults_to_normal(snapshot, base, mia, client_for):
     client = client_for(mia)
-    chosen = {"snapshot": snapshot.uuid, "base": base.uuid, "strategy": "head"}
+    chosen = {"dataset_version": snapshot.uuid, "base": base.uuid, "strategy": "head"}
     form = client.get("/runs/launch/", chosen).context["form"]
     given = chosen | {name: form[name].value() for name in form.fields} | {"key": uuid.uuid4()}
     given = {name: value for name, value in given.items() if value is not None and value is not False}
@@ -140,7 +157,7 @@ def test_the_form_accepts_a_priority_and_defaults_to_normal(snapshot, base, mia,
 @pytest.mark.postgres
 def test_the_api_accepts_and_returns_a_priority_and_a_device(snapshot, base, mia, client_for):
     client = client_for(mia)
-    body = {"snapshot": str(snapshot.uuid), "base": str(base.uuid), "strategy": "head"}
+    body = {"dataset_version": str(snapshot.uuid), "base": str(base.uuid), "strategy": "head"}
 
     made = client.post(
         "/api/v1/runs/", {**body, "priority": "urgent", "options": {"device": "cuda"}}, **JSON
@@ -197,7 +214,7 @@ def test_changing_a_trials_priority_changes_the_following_ones(snapshot, base, m
 @pytest.mark.postgres
 def test_a_sweep_over_the_api_keeps_its_priority(snapshot, base, mia, client_for):
     body = {
-        "snapshot": str(snapshot.uuid),
+        "dataset_version": str(snapshot.uuid),
         "base": str(base.uuid),
         "space": {"rank": {"choices": [2, 4]}},
         "trials": 2,
@@ -211,7 +228,10 @@ def test_a_sweep_over_the_api_keeps_its_priority(snapshot, base, mia, client_for
 
 # ── Devices ─────────────────────────────────────────────────────────────────
 def test_the_launch_form_has_a_device_only_with_a_gpu_worker(snapshot, base, mia, client_for):
-    client, url = client_for(mia), f"/runs/launch/?snapshot={snapshot.uuid}&base={base.uuid}&strategy=head"
+    client, url = (
+        client_for(mia),
+        f"/runs/launch/?dataset_version={snapshot.uuid}&base={base.uuid}&strategy=head",
+    )
     before = client.get(url).context["form"].fields
 
     jobs.announce(["training"], Device.GPU)
@@ -243,10 +263,15 @@ def test_a_gpu_run_waits_and_its_page_shows_it(snapshot, base, mia, client_for):
     run = launch(snapshot, base, mia, options={"device": "cuda"})
     jobs.announce(["training"], Device.CPU)
 
-    page = client_for(mia).get(f"/runs/{run.uuid}/").content.decode()
+    client = client_for(mia)
+    answer = client.get(f"/runs/{run.uuid}/")
+    jobs.announce(["training"], Device.GPU)
+    served = client.get(f"/runs/{run.uuid}/")
 
-    assert jobs.claim("training") is None
-    assert "No worker with a GPU is running for the queue training. The job waits until one starts." in page
+    reason = answer.context["line"].no_worker
+    assert "GPU" in reason
+    assert reason in answer.content.decode()
+    assert served.context["line"].no_worker == ""
 
 
 @pytest.fixture
@@ -311,9 +336,9 @@ def test_a_run_without_a_worker_is_queued_and_can_be_moved(snapshot, base, mia, 
     actions.begin(run.uuid)
     jobs.put_back(job, message="Its worker was stopped.", charged=False)
 
-    page = client_for(mia).get(f"/runs/{run.uuid}/").content.decode()
+    answer = client_for(mia).get(f"/runs/{run.uuid}/")
     actions.prioritise(run_id=run.uuid, priority=URGENT, actor=mia)
 
-    assert "Raise priority" in page
+    assert offered(answer, run) == ["urgent", "later"]
     run.refresh_from_db()
     assert (run.state, run.job.priority) == (Run.State.TRAINING, URGENT)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.urls import reverse
 
-from tests.support.labeling import make_dataset, make_queue, queue_items, say
+from tests.support.labeling import annotate, make_dataset, make_queue, queue_items
 
 pytestmark = pytest.mark.django_db
 
@@ -22,7 +22,7 @@ def test_spans_and_responses_are_hidden_with_the_texts(
 ):
     queue = make_queue(make_dataset(project, mia, ["Anna works here."], task=task), mia, schema=schema)
     (item,) = queue_items(queue)
-    say(queue, ana, item, annotation)
+    annotate(queue, ana, item, annotation)
     page = reverse("trace:item", args=[item.uuid])
 
     read, unread = client_for(mia).get(page).content, client_for(lee).get(page).content

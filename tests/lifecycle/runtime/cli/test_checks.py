@@ -10,7 +10,7 @@ from datasets_app.review.models import SpotCheck
 from datasets_app.review.queries.checks import to_look_at
 from datasets_app.schemas.queries.labels import labels_by_name
 from registry.ground.ledger.models import Event
-from tests.support.labeling import label_items, make_dataset, make_queue, says
+from tests.support.labeling import label_items, label_value, make_dataset, make_queue
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def queue(project, mia, ana, ben):
 
 
 def look_through(queue, ravi):
-    value = says(labels_by_name(queue.schema)["card"])
+    value = label_value(labels_by_name(queue.schema)["card"])
     for row in to_look_at(SpotCheck.objects.get(state="open")):
         decide(queue_id=queue.uuid, item_id=row.item.uuid, actor=ravi, value=value)
 

@@ -1,5 +1,5 @@
-"""Attempts are counted by the client's address: behind a trusted proxy the one that it names, else never what
-a client says of itself.
+"""Attempts are counted by client address: behind a trusted proxy the one that it forwards, otherwise never an
+address that the client claims.
 """
 
 import runpy

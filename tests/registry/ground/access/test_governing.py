@@ -5,6 +5,7 @@ where there are two.
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from django.core.exceptions import PermissionDenied
@@ -110,9 +111,9 @@ def test_an_admin_with_a_part_in_the_project_changes_none_of_its_governing_roles
 
     with pytest.raises(PermissionDenied, match="without a role in this project"):
         actions.grant(user=otto, role=Role.AUDITOR, root=project, actor=adele, password=PASSWORD)
-    with pytest.raises(PermissionDenied, match="without a role in this project"):
+    with pytest.raises(PermissionDenied):
         governing.confirm(proposal_id=waiting.uuid, actor=adele, password=PASSWORD)
-    with pytest.raises(PermissionDenied, match="without a role in this project"):
+    with pytest.raises(PermissionDenied):
         governing.end(proposal_id=waiting.uuid, actor=adele)
 
     assert state() == before
@@ -132,8 +133,9 @@ def test_without_the_right_password_nothing_changes_but_the_trail(project, adele
         ),
         start=1,
     ):
-        with pytest.raises(Refused, match="Wrong password"):
+        with pytest.raises(Refused) as refusal:
             attempt()
+        assert list(refusal.value.fields) == ["password"]
         assert state() == (groups, proposals, events + at, projects)
     assert set(Event.objects.order_by("-pk").values_list("verb", flat=True)[:4]) == {"access.sign_in_failed"}
 
@@ -195,10 +197,12 @@ def test_a_proposal_that_someone_wrote_into_the_database_is_not_confirmed(projec
 def test_a_proposal_that_was_moved_to_another_project_is_not_confirmed(project, adam, adele, otto, waiting):
     elsewhere = make_project("elsewhere", "Elsewhere")
     RoleProposal.objects.update(project=elsewhere)
+    before = state()
 
-    with pytest.raises(Conflict, match="no such open proposal"):
+    with pytest.raises(Conflict):
         governing.confirm(proposal_id=waiting.uuid, actor=adele, password=PASSWORD)
 
+    assert state() == before
     assert (RoleProposal.objects.get().state, roles_of(otto, elsewhere)) == ("open", [])
 
 
@@ -221,10 +225,12 @@ def test_a_proposal_that_has_ended_is_not_confirmed_though_someone_set_it_back(
 ):
     finish(project, adam, adele, otto, waiting)
     RoleProposal.objects.update(state="open", closed_by=None, closed_at=None)
+    before = state()
 
-    with pytest.raises(Conflict, match="no such open proposal"):
+    with pytest.raises(Conflict):
         governing.confirm(proposal_id=waiting.uuid, actor=adele, password=PASSWORD)
 
+    assert state() == before
     assert roles_of(otto, project) == []
 
 
@@ -291,7 +297,7 @@ def test_one_change_is_proposed_once(project, adam, adele, otto, waiting):
 
     with pytest.raises(Conflict, match="already proposed"):
         actions.grant(user=otto, role=Role.GOVERNANCE, root=project, actor=adele, password=PASSWORD)
-    with pytest.raises(Conflict, match="already proposed"):
+    with pytest.raises(Conflict):
         governing.change(person=otto, role=ADMIN, project=None, gives=True, actor=adele, password=PASSWORD)
     for wrong in ({"role": "admin", "project": project}, {"role": "lead", "project": None}):
         with pytest.raises(IntegrityError), transaction.atomic():
@@ -380,9 +386,14 @@ def test_the_pages_propose_show_confirm_and_end(project, adam, adele, otto, gita
     assert not RoleProposal.objects.exists()
     assert first.post(f"{about}grant/", form).status_code == 302
     proposal = RoleProposal.objects.get()
-    for path in (about, "/access/people/"):
-        assert "Otto becomes Auditor" in second.get(path).content.decode()
-    assert "Otto becomes Auditor" in client_for(lee).get(about).content.decode()
+    assert [
+        (f'data-proposal="{proposal.uuid}"' in page, "Otto" in page, "Auditor" in page)
+        for page in (
+            second.get(about).content.decode(),
+            second.get("/access/people/").content.decode(),
+            client_for(lee).get(about).content.decode(),
+        )
+    ] == [(True, True, True)] * 3
     assert (
         second.post(f"/access/proposals/{proposal.uuid}/confirm/", {"password": "guess"}).status_code == 422
     )
@@ -482,6 +493,8 @@ def test_the_page_says_of_a_rejected_proposal_what_its_button_says(client_for, w
     page = client_for(adele).get("/access/people/").content.decode()
     answer = client_for(adele).post(f"/access/proposals/{waiting.uuid}/end/", follow=True)
 
-    assert "Reject proposal" in page
-    assert "Proposal rejected" in answer.content.decode()
+    button = re.search(rf'formaction="/access/proposals/{waiting.uuid}/end/"[^>]*>([^<]*)</button>', page)[1]
+    said = str(next(iter(answer.context["messages"])))
+    verb, what = button.split()
+    assert said.lower() == f"{what} {verb}ed".lower()
     assert RoleProposal.objects.get().state == "rejected"

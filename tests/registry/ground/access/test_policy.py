@@ -41,7 +41,7 @@ def test_the_page_of_a_project_lists_who_may_do_what(project, mia, client_for):
     [
         ("promotions.approve", {"lee", "gita"}),
         ("endpoints.roll_back", {"lee", "omar"}),
-        ("labeling.decide", {"ravi"}),
+        ("labeling.adjudicate", {"ravi"}),
         ("datasets.read_samples", {"ana", "ravi", "mia", "gita"}),
         ("training.launch", {"mia", "lee"}),
     ],
@@ -140,8 +140,8 @@ def hold(person: User, role: Role, root: Model) -> None:
 
 
 class Agreement(TestCase):
-    """For any people, roles and objects: an object is in the list exactly when the single question says
-    yes.
+    """For any users, roles, and objects: an object is in the list exactly when the check of that object
+    permits it.
     """
 
     @classmethod

@@ -10,7 +10,7 @@ import pytest
 from django.core.files.storage import storages
 
 from lifecycle.runtime import bundle
-from lifecycle.runtime.refusals import Refused
+from lifecycle.runtime.refusals import Damaged, Refused
 from registry.ground.artifacts import actions
 from registry.ground.artifacts.models import Blob, Folder
 
@@ -164,7 +164,7 @@ def test_a_folder_with_a_damaged_file_is_not_laid_out_at_all(model, tmp_path):
     path.write_bytes(path.read_bytes()[:-1])
     out = tmp_path / "out"
 
-    with pytest.raises(Refused, match="were altered in the store"):
+    with pytest.raises(Damaged):
         actions.write_folder(kept, out / "model")
 
     assert list(out.iterdir()) == []

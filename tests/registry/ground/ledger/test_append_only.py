@@ -24,7 +24,7 @@ IMMUTABLE = {
     "evaluation.evaluation", "queues.annotation", "queues.comment", "queues.comment_mentioned",
     "exchange.correction", "queues.decision", "queues.decision_annotations", "exchange.export", "assist.fit",
     "queues.gold", "schemas.guidelineproposal", "schemas.label", "schemas.labelchange", "schemas.labelschema",
-    "quality.qualityreport", "prelabels.retiredsource", "assist.rule", "queues.slotskip",
+    "quality.qualityreport", "prelabels.retiredsource", "assist.labelingfunction", "queues.slotskip",
     "prelabels.suggestion", "ledger.checkpoint", "ledger.event", "notices.outbox", "policies.policy",
     "promotions.gateresult", "promotions.promotioncomment", "promotions.verdict", "retraining.pick",
     "retraining.proposal", "rollouts.look", "rollouts.rollout", "rollouts.segment", "scanning.duplicategroup",

@@ -50,7 +50,7 @@ def where(event):
     [
         (NOON, NOON + HOUR, [], NOON),  # the event before
         (NOON - DAY, NOON, [NOON - HOUR], NOON - HOUR),  # a signing that did not find it there
-        # one of the same turn, as far as clocks tell
+        # one of the same turn, within clock tolerance
         (NOON - DAY, NOON, [NOON - HOUR, NOON - CLOCKS], NOON - HOUR),
         (NOON + DAY, NOON, [NOON + DAY], NOON),  # a clock that was set back
     ],

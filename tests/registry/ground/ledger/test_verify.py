@@ -180,7 +180,7 @@ def test_an_event_in_a_chain_that_is_not_its_projects_is_found(chain, about):
     [(0, "event-of-unknown-form"), (rules.FORM + 1, "event-of-unknown-form"), (True, "event-altered")],
 )
 def test_an_event_of_another_form_is_found(chain, project, form, rule):
-    """It may state less, and would vouch for whatever a row says."""
+    """Another form may state less, and would accept any content of a row."""
     rewrite(chain, lambda document: document | ({"form": form} if document["seq"] == 3 else {}))
 
     assert found() == [(rule, at(chain, 3))]

@@ -188,8 +188,8 @@ class TextPage(ReportPage[TextRow]):
             else {}
         )
         digests = [row.item for row in rows] + list(train_items.values())
-        items = queries.items_by_digest(evaluation, digests)
-        contents = snapshots.learned_rows_of(evaluation.snapshot, digests) if readable else {}
+        items = queries.items_by_digest(evaluation, digests, viewer)
+        contents = self.read_rows(evaluation, items) if readable else {}
         return [
             text_line(evaluation, row, items, contents, train_items.get(row.copied.row, "")) for row in rows
         ]

@@ -131,11 +131,8 @@ class RankedPage(ReportPage[RankedRow]):
 
     def lines(self, viewer: User, evaluation: Evaluation, rows: Sequence[RankedRow]) -> list[RankedLine]:
         """Rows with their responses in the annotated order."""
-        digests = [row.item for row in rows]
-        items = queries.items_by_digest(evaluation, digests)
-        contents = (
-            snapshots.learned_rows_of(evaluation.snapshot, digests) if may_read(viewer, evaluation) else {}
-        )
+        items = queries.items_by_digest(evaluation, [row.item for row in rows], viewer)
+        contents = self.read_rows(evaluation, items) if may_read(viewer, evaluation) else {}
         found = []
         for row in rows:
             content = contents.get(row.item)

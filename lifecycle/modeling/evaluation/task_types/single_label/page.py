@@ -160,7 +160,7 @@ class LabelPage(ReportPage[Answer]):
     def lines(self, viewer: User, evaluation: Evaluation, rows: Sequence[Answer]) -> list[LabelLine]:
         """Predictions with the texts of their items."""
         items, readable = (
-            queries.items_by_digest(evaluation, [row.item for row in rows]),
+            queries.items_by_digest(evaluation, [row.item for row in rows], viewer),
             may_read(viewer, evaluation),
         )
         found = []

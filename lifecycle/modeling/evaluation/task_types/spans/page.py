@@ -202,7 +202,7 @@ class SpanPage(ReportPage[SpanRow]):
     def lines(self, viewer: User, evaluation: Evaluation, rows: Sequence[SpanRow]) -> list[SpanLine]:
         """Texts with their spans marked."""
         items, readable = (
-            queries.items_by_digest(evaluation, [row.item for row in rows]),
+            queries.items_by_digest(evaluation, [row.item for row in rows], viewer),
             may_read(viewer, evaluation),
         )
         found = []

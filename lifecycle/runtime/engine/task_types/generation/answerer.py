@@ -52,7 +52,7 @@ from lifecycle.runtime.engine.task_types.generation.learner import (
     examples_of,
     prompts_of,
 )
-from lifecycle.runtime.statistics import metrics, words
+from lifecycle.runtime.statistics import bootstrap, metrics, words
 from lifecycle.runtime.statistics.metrics import Floats
 from lifecycle.runtime.task_types.by_key.baselines import baselines_of
 from lifecycle.runtime.task_types.generation import predictions, verbatim
@@ -255,7 +255,7 @@ class TextAnswerer(Answerer[Writer, Given, TextAnswers]):
             "truncation": asdict(prompts.truncation(opened.examples(rows), asked.info.max_tokens)),
             "cut_answers": predictions.cut_report(own.cut, base.cut if base else None),
             "references": reached(references, contexts),
-            "baselines": {name: metrics.summary(each, **options) for name, each in rivals.items()},
+            "baselines": {name: bootstrap.summary(each, **options) for name, each in rivals.items()},
             "against": {name: paired(each, predicted.scored, **options) for name, each in rivals.items()},
             "copied": (
                 verbatim.report(list(predicted.copied), copied(index, references, rows)) if index else None

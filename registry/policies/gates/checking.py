@@ -1,0 +1,28 @@
+"""All gates of a policy, in its order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from registry.policies.gates.evidence import Evidence
+from registry.policies.gates.finding import Finding, Gate
+from registry.policies.gates.records import card, labels, leakage, signature
+from registry.policies.gates.scores import calibration, live, membership, quality
+from registry.policies.rules import Rules
+
+
+def check(rules: Rules, evidence: Evidence) -> list[Finding]:
+    """One finding for each gate of the policy, in the policy's order."""
+    return [CHECKS[name](Gate(name, settings), evidence) for name, settings in rules.gates.items()]
+
+
+CHECKS: dict[str, Callable[[Gate, Evidence], Finding]] = {
+    "quality": quality,
+    "live": live,
+    "calibration": calibration,
+    "membership": membership,
+    "leakage": leakage,
+    "labels": labels,
+    "signature": signature,
+    "card": card,
+}

@@ -1,0 +1,88 @@
+"""What was found about a version, as the gates read it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from lifecycle.ui.numbers import count
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A metric with its 95 % interval; low and high are None where the interval was not computed."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """The version that is live. name: its semver, "" when nothing is live yet.
+
+    differences: this version minus the live one, paired, by metric. problem: why there are none although
+    something is live, and what to do. clusters: groups of near duplicates that the rows come in;
+    effective_clusters: as how many of one size they count. None where each row is one of its own, or no one
+    counted. labels, rarest: how many labels the rows have, and how many rows the rarest of them; 0: unknown.
+    """
+
+    name: str = ""
+    differences: Mapping[str, Measure] = field(default_factory=dict)
+    rows: int = 0
+    problem: str = ""
+    source: str = ""
+    clusters: int | None = None
+    effective_clusters: float | None = None
+    labels: int = 0
+    rarest: int = 0
+
+    def independent(self, metric: str) -> float:
+        """The effective number of independent rows, at least. A score to which each label adds equally may
+        fall by the rarest label alone: of such, the number of rows if all labels had that few.
+        """
+        known = float(self.rows) if self.effective_clusters is None else self.effective_clusters
+        return known * self.evenness if metric == "macro_f1" else known
+
+    @property
+    def evenness(self) -> float:
+        """The rows that there were if all labels had as few as the rarest, of all rows; 1 where no one
+        counted.
+        """
+        return min(1.0, self.labels * self.rarest / self.rows) if self.rarest else 1.0
+
+    @property
+    def counted(self) -> str:
+        """200 test rows; 200 test rows in 40 groups of near duplicates."""
+        return f"{count(self.rows)} test rows" + (
+            "" if self.clusters is None else f" in {count(self.clusters)} groups of near duplicates"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What was found about one version. None always means: could not be found, and the gate that needs it
+    fails.
+
+    groups: of near duplicates, in which the test rows come. membership: AUC with which the loss separates
+    training rows from others; analysis: digest of what found it. leaked: test rows whose text, normalised
+    text or group is in the training split. overruled: test labels decided again since the freeze. files: how
+    many were hashed again; signature_problem: "" when every one and the signature hold. stated: card fields
+    that are filled.
+    """
+
+    rows: int | None = None
+    groups: int | None = None
+    metrics: Mapping[str, Measure] = field(default_factory=dict)
+    evaluation: str = ""
+    live: Live | None = None
+    membership: Measure | None = None
+    analysis: str = ""
+    leaked: int | None = None
+    snapshot: str = ""
+    overruled: int | None = None
+    files: int = 0
+    signature_problem: str | None = None
+    key: str = ""
+    stated: frozenset[str] | None = None
+    card: str = ""
