@@ -146,8 +146,8 @@ TABLE = r"""
 /labeling/items/<uuid:uuid>/gold/retire/                   | item       | ---- ------- | L... x+x+xxx
 /labeling/<uuid:uuid>/gold/                                | queue      | ---- ------- | L... x+++xxx
 /labeling/<uuid:uuid>/annotators/reinstate/                  | queue      | ---- ------- | L... xxx+xxx
-/labeling/functions/<uuid:uuid>/                           | rule       | L... +++++++ | L... x+++xxx
-/labeling/functions/<uuid:uuid>/retire/                    | rule       | ---- ------- | L... x+++xxx
+/labeling/functions/<uuid:uuid>/                           | function   | L... +++++++ | L... x+++xxx
+/labeling/functions/<uuid:uuid>/retire/                    | function   | ---- ------- | L... x+++xxx
 /labeling/<uuid:uuid>/                                     | queue      | L... +++++++ | ---- -------
 /labeling/<uuid:uuid>/pause/                               | queue      | ---- ------- | L... x+++xxx
 /labeling/<uuid:uuid>/resume/                              | queue      | ---- ------- | L... x+++xxx
@@ -406,7 +406,7 @@ TABLE = r"""
 /api/v1/labeling/queues/<uuid:uuid>/gold/                  | queue      | L--- ------- | L... x+++xxx
 /api/v1/labeling/queues/<uuid:uuid>/annotators/reinstate/    | queue      | L--- ------- | L... xxx+xxx
 /api/v1/labeling/datasets/<uuid:uuid>/pre-labels/          | dataset    | L--- ------- | L... x+++xxx
-/api/v1/labeling/functions/<uuid:uuid>/retire/             | rule       | L--- ------- | L... x+++xxx
+/api/v1/labeling/functions/<uuid:uuid>/retire/             | function   | L--- ------- | L... x+++xxx
 /api/v1/labeling/datasets/<uuid:uuid>/proposals/           | dataset    | L... +++++xx | L... +++++xx
 /api/v1/labeling/proposals/<uuid:uuid>/withdraw/           | guideline  | L--- ------- | L... +xxxxxx
 /api/v1/labeling/proposals/<uuid:uuid>/decline/            | guideline  | L--- ------- | L... x+++xxx
