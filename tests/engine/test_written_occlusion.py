@@ -219,7 +219,7 @@ def test_of_a_dialogue_the_words_of_people_and_the_system_turn_are_left_out(base
         for each in result["words"]
     ] == words
 
-    def log_probability(cut=None):
+    def without(cut=None):
         shown = [each["content"].split() for each in turns]
         if cut is not None:
             del shown[3][cut]
@@ -229,10 +229,10 @@ def test_of_a_dialogue_the_words_of_people_and_the_system_turn_are_left_out(base
         )
         return log_probability(base, f"{prompt}<|start|> assistant ", f"{last['content']} <|end|>")
 
-    assert result["log_probability"] == pytest.approx(log_probability(), abs=1e-4)
+    assert result["log_probability"] == pytest.approx(without(), abs=1e-4)
     last_turn = [each["effect"] for each in result["words"] if each["turn"] == 3]
     assert last_turn == pytest.approx(
-        [log_probability() - log_probability(at) for at in range(len(last_turn))], abs=1e-4
+        [without() - without(at) for at in range(len(last_turn))], abs=1e-4
     )
 
 
