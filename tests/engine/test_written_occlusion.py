@@ -231,9 +231,7 @@ def test_of_a_dialogue_the_words_of_people_and_the_system_turn_are_left_out(base
 
     assert result["log_probability"] == pytest.approx(without(), abs=1e-4)
     last_turn = [each["effect"] for each in result["words"] if each["turn"] == 3]
-    assert last_turn == pytest.approx(
-        [without() - without(at) for at in range(len(last_turn))], abs=1e-4
-    )
+    assert last_turn == pytest.approx([without() - without(at) for at in range(len(last_turn))], abs=1e-4)
 
 
 @engine
