@@ -82,6 +82,11 @@ def asking(user: User, dataset: Dataset) -> QuerySet[Slot]:
     return Slot.objects.filter(asked, queue__dataset=dataset)
 
 
+def not_asked(rows: QuerySet[Item], user: User, dataset: Dataset) -> QuerySet[Item]:
+    """These items of the dataset without those that a queue asks this person about; see `asking`."""
+    return rows.exclude(Exists(asking(user, dataset).filter(item=OuterRef("pk"))))
+
+
 def is_asked(item: Item, user: User) -> bool:
     """Whether a queue asks this person about the item; see `asking`."""
     return asking(user, item.dataset).filter(item=item).exists()

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any, cast
 from uuid import UUID
 
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Substr
 from django.http import Http404
 
 from datasets_app.datasets.models import Item
-from datasets_app.queues.queries.decisions import asking, current_decisions
+from datasets_app.queues.queries.decisions import asking, current_decisions, not_asked
 from datasets_app.schemas.queries.labels import value_of
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.ground.jobs import queries as jobs
@@ -205,7 +205,7 @@ def items_by_digest(
     dataset = evaluation.snapshot.dataset
     rows = Item.objects.filter(dataset=dataset, digest__in=list(digests))
     if viewer is not None:
-        rows = rows.exclude(Exists(asking(viewer, dataset).filter(item=OuterRef("pk"))))
+        rows = not_asked(rows, viewer, dataset)
     return {item.digest: item for item in rows}
 
 

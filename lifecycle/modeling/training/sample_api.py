@@ -14,15 +14,14 @@ from registry.ground.access.rest import Request, operation
 
 
 class SampleOut(serializers.Serializer[object]):
-    """A row. item: its digest. text: the first 240 characters, empty where your role may not read texts or it
-    was erased; of a dialogue those before its last answer. turns: of a dialogue, all before its last answer,
-    each with role and content; else none.
+    """A row. item: its digest. text: the first 240 characters, of a chat those before its last response;
+    empty if your role can't read texts, it was erased, or a queue asks you about it. turns: of a chat, all
+    before its last response, each with role and content; else none.
 
-    truth, answer: the name of its class, or of each of several; of marked parts class and place of each, as
-    "PER 0–4" in code points; of written texts one text. before: the answer at the evaluation before, null at
-    the first; rows of written texts are left out where your role may not read them. confidence: 0 to 1,
-    before calibration: of the class, of several that of the least certain decision, of marked parts that of
-    the least certain; null where nothing was marked, and where texts are written.
+    truth, answer: the names of its labels; for spans label and place of each, as "PER 0–4" in code points;
+    for generation one text. before: the prediction at the previous evaluation, null at the first; generated
+    rows are omitted if your role can't read them. confidence: 0 to 1, before calibration: of the label, with
+    several labels or spans that of the least certain; null without spans and for generation.
     """
 
     item = serializers.CharField(source="digest")

@@ -11,6 +11,7 @@ from django.db.models.functions import Substr
 
 from datasets_app.datasets import queries as datasets
 from datasets_app.datasets.models import Item
+from datasets_app.queues.queries.decisions import not_asked
 from datasets_app.snapshots import queries as snapshots
 from lifecycle.modeling.training.models import Run, RunSample
 from lifecycle.runtime.task_types.contents.dialogue import turns_before
@@ -23,8 +24,9 @@ SHOWN_CHARACTERS = 240
 @dataclass(frozen=True, slots=True)
 class SampleLine:
     """One row. truth, answer, before: label names, or generated text; before: None at the first evaluation.
-    text: empty without permission or after erasure, as is url. digest: of the item. turns: of a chat, those
-    before the response, whose beginning is text.
+    text: empty without permission, after erasure, and while a queue asks the viewer about the item, as is
+    url. digest: of the item, empty where a reader of texts sees none. turns: of a chat, those before the
+    response, whose beginning is text.
     """
 
     digest: str
@@ -65,7 +67,7 @@ def samples(user: User, run: Run) -> dict[str, Any] | None:
     dataset = run.snapshot.dataset
     may_read = datasets.may_read(user, dataset)
     found = (
-        Item.objects.filter(dataset=dataset, digest__in=[row.item for row in rows])
+        not_asked(Item.objects.filter(dataset=dataset, digest__in=[row.item for row in rows]), user, dataset)
         if may_read
         else Item.objects.none()
     )
@@ -75,7 +77,9 @@ def samples(user: User, run: Run) -> dict[str, Any] | None:
     }
     if run.task_type.writes_text:
         written = snapshots.learned_rows_of(run.snapshot, list(texts))
-        rows = [row for row in rows if row.item in written]  # responses to erased texts aren't shown
+        rows = [
+            row for row in rows if row.item in written
+        ]  # responses to erased and hidden texts aren't shown
     lines = []
     for row in rows:
         uuid, text = texts.get(row.item, (None, ""))
@@ -85,7 +89,7 @@ def samples(user: User, run: Run) -> dict[str, Any] | None:
         truth, turns = content["answer"] if content else row.truth, turns_before(content)
         lines.append(
             SampleLine(
-                row.item,
+                row.item if url or not may_read else "",
                 text,
                 url,
                 names(truth),

@@ -12,6 +12,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from datasets_app.queues.actions.opening import open_queue
 from datasets_app.snapshots import queries as snapshots
 from lifecycle.modeling.training import actions, sample_page
 from lifecycle.modeling.training.actions.runs import SAMPLE_LENGTH
@@ -95,6 +96,25 @@ def test_texts_need_permission_to_read_them(run, rows, lee, client_for):
     assert [each["text"] for each in data["results"]] == ["", "", ""]
 
 
+def test_an_item_that_a_queue_asks_about_is_hidden_from_the_person_it_asks(run, rows, ana, mia, client_for):
+    actions.record_events(run, [event(rows, 10, "card", "card", "card")])
+    dataset, texts = run.snapshot.dataset, [each.item.text for each in rows]
+    digests = [each.row.item for each in rows]
+    keys = list(dataset.items.filter(digest=digests[0]).values_list("pk", flat=True))
+    open_queue(dataset_id=dataset.uuid, actor=mia, name="Again", source="items", item_ids=keys)
+
+    blind, manager = (
+        client_for(person).get(f"/api/v1/runs/{run.uuid}/samples/").json()["results"] for person in (ana, mia)
+    )
+
+    assert [each["text"] for each in blind] == ["", *texts[1:]]
+    assert [each["item"] for each in blind] == ["", *digests[1:]]
+    assert [each["text"] for each in manager] == texts
+    page = client_for(ana).get(f"/runs/{run.uuid}/").content.decode()
+    assert [text in page for text in texts] == [False, True, True]
+    assert digests[0] not in page
+
+
 def test_the_audit_log_has_neither_texts_nor_predictions(run, rows):
     before = Event.objects.count()
 
@@ -154,9 +174,9 @@ def test_the_api_describes_the_predictions_of_each_task(mia, client_for):
     )
 
     for text in (
-        "the name of its class",
-        "of marked parts class and place of each",
-        "of written texts one text",
+        "the names of its labels",
+        "for spans label and place of each",
+        "for generation one text",
     ):
         assert text in description
 
