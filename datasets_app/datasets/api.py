@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import unquote
 from uuid import UUID
@@ -48,6 +49,13 @@ class RawParser(BaseParser):
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
         """The stream itself."""
         return stream
+
+
+def sent_file(request: Request) -> tuple[str, Iterator[bytes]]:
+    """The name in the query and the raw body in pieces, of an operation with `parsers=[RawParser]`."""
+    stream = request.stream or request._request
+    name = unquote(request.query_params.get("name", "")) or "file"
+    return name, iter(lambda: stream.read(CHUNK), b"")
 
 
 class DatasetIn(serializers.Serializer[object]):
@@ -272,12 +280,11 @@ def upload(request: Request, uuid: UUID) -> object:
     Returns its dry run, or the state received while a job checks the file.
     """
     dataset = queries.get_dataset(request.user, uuid)
-    stream = request.stream or request._request
-    name = unquote(request.query_params.get("name", "")) or "file"
+    name, chunks = sent_file(request)
     made = actions.receive_stream(
         dataset=dataset,
         actor=request.user,
-        chunks=iter(lambda: stream.read(CHUNK), b""),
+        chunks=chunks,
         file_name=name,
         provenance=Provenance(**read(ProvenanceOut, request.query_params.dict())),
     )

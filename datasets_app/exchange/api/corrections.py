@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import unquote
 from uuid import UUID
 
 from django.urls import path
 from drf_spectacular.utils import OpenApiParameter, OpenApiTypes
 from rest_framework import serializers
 
-from datasets_app.datasets.api import RawParser
+from datasets_app.datasets.api import RawParser, sent_file
 from datasets_app.datasets.models import Dataset
 from datasets_app.exchange.actions.corrections.reviewing import (
     accept_corrections,
@@ -23,8 +22,6 @@ from datasets_app.schemas.queries.schemas import get_dataset
 from lifecycle.ground.jobs.api import JobOut
 from registry.ground.access.decorators import Needs
 from registry.ground.access.rest import Request, RowOut, methods, operation
-
-CHUNK = 1 << 20
 
 
 class CorrectionOut(RowOut[Correction]):
@@ -84,9 +81,7 @@ def upload(request: Request, uuid: UUID) -> object:
     """Upload a file of corrected labels as the raw body, its name in the query. A job checks it; no label is
     changed until you accept.
     """
-    stream = request.stream or request._request
-    name = unquote(request.query_params.get("name", "")) or "file"
-    content = iter(lambda: stream.read(CHUNK), b"")
+    name, content = sent_file(request)
     dataset = get_dataset(request.user, uuid)
     return upload_corrections(dataset=dataset, actor=request.user, content=content, file_name=name)
 
