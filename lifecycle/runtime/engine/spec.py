@@ -223,7 +223,7 @@ class RobustnessSpec(Document):
 @dataclass(frozen=True)
 class ExplainSpec(Document):
     """Find the words of a prompt for which an artifact wrote its answer. data: one row with that answer.
-    ended: whether the answer ended by itself; else it was cut at its longest length.
+    ended: whether the response ended before its maximum length; else it was truncated.
     """
 
     artifact: str

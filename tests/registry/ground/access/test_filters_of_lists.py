@@ -137,3 +137,12 @@ def test_an_export_of_the_trail_takes_no_filter_that_cannot_be_read(client_for, 
     assert client.post("/api/v1/audit/export/?since=yesterday").status_code == 400
 
     assert Event.objects.count() == before
+
+
+def test_a_list_of_a_dataset_refuses_a_place_that_cannot_be_read(client_for, version, ravi):
+    client, dataset = client_for(ravi), version.run.snapshot.dataset.uuid
+
+    for address in (f"/api/v1/labeling/datasets/{dataset}/{name}/" for name in ("gold", "proposals")):
+        assert client.get(address).status_code == 200, address
+        answer = client.get(f"{address}?before=x")
+        assert (answer.status_code, list(answer.json()["fields"])) == (400, ["before"]), address
