@@ -34,8 +34,9 @@ def test_nothing_starts_while_another_choice_is_on_its_way(opened, project, mia,
 
     expect(page.locator("form[method=post] [name=strategy][value=adapter]")).to_be_attached()
     assert (posted, made.objects.exists()) == ([], False)
-    page.get_by_role("button", name=button).click()
-    page.wait_for_load_state("networkidle")
+    with page.expect_request(lambda request: request.method == "POST"):
+        page.get_by_role("button", name=button).click()
+    page.wait_for_url(lambda url: not url.split("?")[0].endswith(path))
     assert len(posted) == 1
 
 
