@@ -19,7 +19,7 @@ from datasets_app.prelabels.models import Suggestion
 from datasets_app.prelabels.queries import live
 from datasets_app.queues.models.answers import Annotation
 from datasets_app.queues.models.decisions import Comment, Decision, Dispute
-from datasets_app.queues.queries.decisions import standing, standing_answers
+from datasets_app.queues.queries.decisions import asking, standing, standing_answers
 from datasets_app.queues.queries.pages import annotators
 from datasets_app.schemas.models.schemas import Label
 from datasets_app.schemas.queries.changes import merges_of, with_labels
@@ -72,6 +72,11 @@ def naming(rows: QuerySet[Any], dataset: Dataset, stable_id: str) -> QuerySet[An
     return with_labels(rows, names)
 
 
+def seen(rows: QuerySet[Any], scope: Scope) -> QuerySet[Any]:
+    """Without the rows of items that a queue asks the viewer about: they must not see these items' labels."""
+    return rows.exclude(item__in=scope.of(asking(scope.viewer, scope.dataset)))
+
+
 # ── Decisions ───────────────────────────────────────────────────────────────
 def state_fields(_dataset: Dataset, _viewer: User) -> Fields:
     """Filter by label state."""
@@ -79,10 +84,10 @@ def state_fields(_dataset: Dataset, _viewer: User) -> Fields:
 
 
 def of_state(rows: Rows, values: Values, scope: Scope) -> Rows:
-    """Unlabeled, labeled, or with an open dispute."""
+    """Unlabeled, labeled, or with an open dispute. What is hidden from the viewer is unlabeled to them."""
     if values["labels"] == "disputed":
         return rows.filter(pk__in=scope.of(Dispute.objects.filter(state=Dispute.State.OPEN)))
-    decided = scope.of(standing())
+    decided = scope.of(seen(standing(), scope))
     return rows.exclude(pk__in=decided) if values["labels"] == "undecided" else rows.filter(pk__in=decided)
 
 
@@ -103,13 +108,13 @@ def decided_fields(dataset: Dataset, _viewer: User) -> Fields:
 
 
 def as_decided(rows: Rows, values: Values, scope: Scope) -> Rows:
-    """By the current decision."""
+    """By the current decision, unless it is hidden from the viewer."""
     found = standing().filter(**day_range("created_at", values, "decided_from", "decided_until"))
     if "decided_how" in values:
         found = found.filter(how=values["decided_how"])
     if "decided" in values:
         found = naming(found, scope.dataset, values["decided"])
-    return rows.filter(pk__in=scope.of(found))
+    return rows.filter(pk__in=scope.of(seen(found, scope)))
 
 
 def decided_words(shown: dict[str, str]) -> str:
@@ -191,7 +196,7 @@ def as_suggested(rows: Rows, values: Values, scope: Scope) -> Rows:
         Suggestion.objects.filter(**{limits[name]: value for name, value in values.items() if name in limits})
     )
     if "suggested" in values:
-        found = naming(found, scope.dataset, values["suggested"])
+        found = seen(naming(found, scope.dataset, values["suggested"]), scope)
     return rows.filter(pk__in=scope.of(found))
 
 

@@ -218,6 +218,21 @@ def check_not_asked(viewer: User, evaluation: Evaluation, digest: str) -> None:
         )
 
 
+def analyses(viewer: User, evaluation: Evaluation) -> list[Analysis]:
+    """The analyses of the whole evaluation, one of a kind. Clusters are without the items that a queue asks
+    this person about: a cluster shows the label of its items.
+    """
+    found = list(evaluation.analyses.filter(item="").order_by("kind"))
+    groups = [
+        group for each in found if each.kind == Analysis.Kind.CLUSTERS for group in each.report["groups"]
+    ]
+    if groups:
+        asked = set(asking(viewer, evaluation.snapshot.dataset).values_list("item__digest", flat=True))
+        for group in groups:
+            group["items"] = [item for item in group["items"] if item not in asked]
+    return found
+
+
 def heads_by_digest(evaluation: Evaluation, digests: Iterable[str], length: int) -> dict[str, str]:
     """The first characters of the texts of an evaluation's items by digest, in one query."""
     some = Item.objects.filter(dataset=evaluation.snapshot.dataset_id, digest__in=list(digests))

@@ -358,6 +358,34 @@ def test_a_task_with_several_labels_is_filtered_by_any_of_them(project, ana, rav
 
 
 @pytest.mark.postgres
+def test_items_that_a_queue_asks_about_are_unlabeled_to_those_who_are_asked(project, ana, ravi):
+    dataset = make_dataset(project, ana, "Again")
+    items = add_items(dataset, ana, ["one", "two", "three"])
+    queue = make_queue(
+        dataset, ravi, source="items", item_ids=[item.pk for item in items[:2]], schema=["card", "refund"]
+    )
+    card = queue.schema.labels.get(name="card")
+    for item in items:
+        item.decisions.create(label=card, how="imported", digest="0" * 64)
+        Suggestion.objects.create(item=item, label=card, score=0.5, source="run", source_digest="0" * 64)
+
+    def found(viewer, **filters: str) -> list[str]:
+        page = Selection(dataset, viewer, {name: str(value) for name, value in filters.items()}).page()
+        return sorted(item.text for item in page.items)
+
+    blind = [
+        found(ana, decided=card.stable_id),
+        found(ana, decided_how="imported"),
+        found(ana, suggested=card.stable_id),
+        found(ana, labels="decided"),
+        found(ana, labels="undecided"),
+    ]
+    assert blind == [["three"]] * 4 + [["one", "two"]]
+    assert found(ravi, decided=card.stable_id) == found(ravi, labels="decided") == ["one", "three", "two"]
+    assert found(ravi, labels="undecided") == []
+
+
+@pytest.mark.postgres
 def test_a_column_name_may_contain_any_character(project, ana):
     dataset = make_dataset(project, ana, "Signs")
     keys = ['a "b"', "a.b[0]", "a\\b", "$", "it's"]

@@ -272,7 +272,7 @@ def test_the_list_takes_a_constant_number_of_queries(
         client.get(url, {"q": "card", "labels": "undecided", "length_from": "1"}, **HTMX)
 
 
-STATEMENTS = 22
+STATEMENTS = 24
 
 
 # ── Queues ──────────────────────────────────────────────────────────────────

@@ -30,9 +30,10 @@ class AnalysisOut(RowOut[Analysis]):
     It contains no text.
 
     report, of clusters: errors, taken, silhouette, and groups, each with its items (nearest to the center
-    first) and the most common error, which pair_rows of them have: kind (class: true predicted as another
-    label; missed; invented: a span that isn't there; boundary: a span with other ends), true and predicted,
-    empty if there is no label on that side. Of membership: members, others, auc with low and high, rates,
+    first, without those that a queue asks you to label) and the most common error, which pair_rows of them
+    have: kind (class: true predicted as another label; missed; invented: a span that isn't there; boundary:
+    a span with other ends), true and predicted, empty if there is no label on that side. Of membership:
+    members, others, auc with low and high, rates,
     duplicates, and mean_losses in nats, by the loss of the task.
     """
 
@@ -52,7 +53,7 @@ class WordsIn(serializers.Serializer[Analysis]):
 @operation("GET", "evaluations_analyses", Needs("evaluation.view", Evaluation), gives=AnalysisOut(many=True))
 def analyses(request: Request, uuid: UUID) -> object:
     """List the analyses of the whole evaluation, one of a kind."""
-    return queries.get_evaluation(request.user, uuid).analyses.filter(item="").order_by("kind")
+    return queries.analyses(request.user, queries.get_evaluation(request.user, uuid))
 
 
 @operation(

@@ -74,6 +74,21 @@ def test_words_of_an_item_that_a_queue_asks_about_are_refused(client_for, measur
     assert not Analysis.objects.exists()
 
 
+def test_clusters_over_the_api_leave_out_items_that_a_queue_asks_about(client_for, measured, ana, mia):
+    items = [item.digest for item in measured.snapshot.dataset.items.filter(assignment__split="test")]
+    group = {"items": items, "kind": "class", "true": "card", "predicted": "refund", "pair_rows": 2}
+    report = {"errors": len(items), "taken": len(items), "silhouette": 0.0, "groups": [group]}
+    Analysis.objects.create(evaluation=measured, kind=Analysis.Kind.CLUSTERS, report=report, created_by=mia)
+    asked_about(measured, mia)
+
+    def listed(user) -> list[str]:
+        url = reverse("api-evaluation-analyses", args=[measured.uuid])
+        return client_for(user).get(url).json()[0]["report"]["groups"][0]["items"]
+
+    assert (listed(ana), listed(mia)) == ([], items)
+    assert len(items) > 1
+
+
 @pytest.mark.parametrize("form", ["csv", "parquet"])
 def test_predictions_are_not_downloaded_by_a_person_who_labels_items_of_the_split(
     client_for, measured, ana, mia, form
