@@ -36,6 +36,7 @@ import psutil
 from benchmarks import serving_model
 from lifecycle.runtime import bundle
 from lifecycle.runtime.inference.routing import FORMAT
+from registry.endpoints.rules import Route, ServedVersion, Token, endpoints_document
 
 ROOT = Path(__file__).parents[1]
 BENCH = ROOT / "var" / "bench"
@@ -199,21 +200,28 @@ def start_ours(artifact: Path, folder: Path, environment: dict[str, str]) -> Pee
     root = bundle.sign(draft, key)
     (serving / "artifacts").mkdir(parents=True)
     draft.rename(serving / "artifacts" / root)
-    arm = {"version": "benchmark", "label": "banking77 1.0.0", "root_digest": root}
-    endpoint = {
-        "uuid": "0e2d7a50-0000-4000-8000-000000000000",
-        "task": "single_label",
-        "salt": "s",
-        "shadow": None,
-        "standby": [],
-        "arms": [
-            arm | {"arm": name, "share": share, "deployment": name}
-            for name, share in (("stable", 9_500), ("canary", 500))
-        ],
-        "keep_text": True,
-        "tokens": [{"digest": hashlib.sha256(TOKEN.encode()).hexdigest(), "until": None}],
+    stable, canary = (
+        ServedVersion("benchmark", "banking77 1.0.0", root, share, arm)
+        for arm, share in (("stable", 9_500), ("canary", 500))
+    )
+    endpoint = Route(
+        name=NAME,
+        uuid="0e2d7a50-0000-4000-8000-000000000000",
+        salt="s",
+        task="single_label",
+        stable=stable,
+        canary=canary,
+        shadow=None,
+        standby=None,
+        tokens=(Token(hashlib.sha256(TOKEN.encode()).hexdigest()),),
+        keep_text=True,
+    )
+    document = {
+        "format": FORMAT,
+        "epoch": 1,
+        "at": "2026-01-01T00:00:00Z",
+        "endpoints": endpoints_document([endpoint]),
     }
-    document = {"format": FORMAT, "epoch": 1, "at": "2026-01-01T00:00:00Z", "endpoints": {NAME: endpoint}}
     (serving / "routes.json").write_bytes(bundle.sign_document(document, key))
     settings = {
         "DATA_DIR": str(folder),

@@ -21,8 +21,8 @@ NOTHING_BEFORE = (
 
 @dataclass(frozen=True)
 class ServedVersion:
-    """A version as the routes document names it. deployment: the interval in which it serves; empty of a
-    version that is by.
+    """A version as the routes document names it. share: of 10,000 requests. deployment: the interval in which
+    it serves; empty for a standby version.
     """
 
     version: str
