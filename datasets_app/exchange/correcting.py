@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from django.db.models import TextChoices
 
 from lifecycle.runtime.task_types.answers import Value
+from lifecycle.ui.cells import kept_by_sheets
 
 CASES = 30  # rows listed per outcome
 PAIRS = 200
@@ -42,6 +43,14 @@ class Facts(NamedTuple):
     digest: str
     own: bool
     written: bool = False
+
+
+def before_sheets(value: Value, cell: str, facts: Facts) -> Value:
+    """The current or the exported text of which a sheet kept this cell; else the value of the cell."""
+    for known in (facts.current, facts.exported):
+        if known and [kept_by_sheets(text) for text in known.values() if isinstance(text, str)] == [cell]:
+            return known
+    return value
 
 
 def judge(value: Value, decision: str, facts: Facts) -> Outcome:

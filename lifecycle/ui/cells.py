@@ -4,8 +4,11 @@ apostrophe in front.
 
 from __future__ import annotations
 
+import re
+
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 MARK = "'"
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")  # no character of XML
 
 
 def inert_cell(value: object) -> str:
@@ -21,3 +24,8 @@ def inert_cell(value: object) -> str:
 def live_cell(cell: str) -> str:
     """The text that `inert_cell` was given, but for NUL."""
     return cell[1:] if cell.startswith(MARK) and cell.lstrip(MARK).startswith(FORMULA) else cell
+
+
+def kept_by_sheets(cell: str) -> str:
+    """The text that a spreadsheet saves: without characters that are invalid in XML, with plain line ends."""
+    return CONTROL.sub("", cell).replace("\r\n", "\n").replace("\r", "\n")

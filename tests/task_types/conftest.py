@@ -1,5 +1,5 @@
-"""Fixtures of the contract suite: for every type a made-up run, and its evaluation on test. It asks for the
-project and people alone, so that it is kept (tests/support/kept.py).
+"""Fixtures of the contract suite: for every type a made-up run with its evaluation on test, and a queue. They
+ask for the project and people alone, so that they are kept (tests/support/kept.py).
 """
 
 from __future__ import annotations
@@ -9,11 +9,17 @@ from uuid import UUID
 
 import pytest
 
+from datasets_app.queues.models import Queue
+from datasets_app.snapshots.models import Snapshot
 from lifecycle.ground.compute import warm
 from lifecycle.ground.compute.child import Result
 from lifecycle.modeling.evaluation.models import Evaluation
+from lifecycle.runtime.task_types.answers import Value
+from lifecycle.runtime.task_types.by_key.types import type_of
 from tests.support import probes
-from tests.task_types.examples import TRAINED
+from tests.support.labeling import annotate_items, make_dataset, make_queue
+from tests.support.snapshots import freeze
+from tests.task_types.examples import EXAMPLES, IDS, TRAINED, items_of, values_of
 
 
 @pytest.fixture
@@ -35,6 +41,69 @@ def measured(task, of_each_task) -> Evaluation:
     return Evaluation.objects.select_related("run__project", "run__base", "snapshot__dataset").get(
         uuid=of_each_task[task]
     )
+
+
+# ── Labeling ────────────────────────────────────────────────────────────────
+@pytest.fixture
+def queue_of_each_type(project, mia) -> dict[str, UUID]:
+    """An open queue of every type, by its key: three items, of which each takes two annotations."""
+    made = {}
+    for key in EXAMPLES:
+        dataset = make_dataset(project, mia, items_of(key, 3), name=f"Inbox of {key}", slug=key, task=key)
+        schema = [*IDS] if type_of(key).has_labels else []
+        made[key] = make_queue(dataset, mia, schema=schema, overlap=2).uuid
+    return made
+
+
+@pytest.fixture
+def single_queue_of_each_type(queue_of_each_type, mia) -> dict[str, UUID]:
+    """One more queue of every type, over the same items: each takes one annotation."""
+    found = Queue.objects.filter(uuid__in=queue_of_each_type.values()).select_related("dataset")
+    return {each.dataset.task: make_queue(each.dataset, mia, name="Batch 2").uuid for each in found}
+
+
+@pytest.fixture
+def version_of_each_type(project, mia, ana) -> dict[str, UUID]:
+    """A version of every type, by its key: twelve items to which Ana gave the first two values in turn."""
+    made = {}
+    for key in EXAMPLES:
+        dataset = make_dataset(
+            project, mia, items_of(key, 12), name=f"Dozen of {key}", slug=f"12-{key}", task=key
+        )
+        queue = make_queue(dataset, mia, schema=[*IDS] if type_of(key).has_labels else [])
+        annotate_items(queue, {ana: values_of(key)[:2] * 6})
+        made[key] = freeze(dataset, mia, shares={"train": 50, "validation": 25, "test": 25}).uuid
+    return made
+
+
+@pytest.fixture
+def version(key, version_of_each_type) -> Snapshot:
+    """The version of a type."""
+    return Snapshot.objects.select_related("dataset__project", "schema").get(uuid=version_of_each_type[key])
+
+
+@pytest.fixture(params=EXAMPLES)
+def key(request) -> str:
+    """The key of a type, with or without models."""
+    return request.param
+
+
+@pytest.fixture
+def queue(key, queue_of_each_type) -> Queue:
+    """The queue of a type."""
+    return Queue.objects.select_related("dataset", "schema").get(uuid=queue_of_each_type[key])
+
+
+@pytest.fixture
+def single_queue(key, single_queue_of_each_type) -> Queue:
+    """The queue of a type in which one annotation decides."""
+    return Queue.objects.select_related("dataset", "schema").get(uuid=single_queue_of_each_type[key])
+
+
+@pytest.fixture
+def values(key) -> list[Value]:
+    """Different annotations of a type, labels by name; an empty one comes last."""
+    return values_of(key)
 
 
 # ── Engines that explain ────────────────────────────────────────────────────

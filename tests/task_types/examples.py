@@ -4,15 +4,18 @@ EXAMPLE.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from datasets_app.datasets.importing.mapping import Mapper
+from datasets_app.datasets.importing.readers import Row
 from datasets_app.snapshots.models import Snapshot
-from lifecycle.runtime.task_types.answers import ItemContent, Labels, Value
-from lifecycle.runtime.task_types.by_key.types import TYPES
+from lifecycle.runtime.task_types.answers import ItemContent, Labels, Value, canonical
+from lifecycle.runtime.task_types.by_key.types import TYPES, type_of
 from lifecycle.runtime.task_types.inputs import Cell, CellKind
 
 ROOT = Path(__file__).parents[2]
@@ -59,3 +62,24 @@ EXAMPLES: dict[str, Example] = {
     key: import_module(f"tests.task_types.{key}.example").EXAMPLE for key in TYPES
 }
 TRAINED = [key for key, example in EXAMPLES.items() if example.snapshot]  # those with models
+
+
+def values_of(task: str) -> list[Value]:
+    """Three or more different annotations of the example's item, labels by name; empty ones come last."""
+    answers = type_of(task).answers
+    found = {canonical(value): value for _, value in EXAMPLES[task].good}.values()
+    named = [answers.rename(value, NAMES) or {} for value in found]
+    return sorted(named, key=lambda value: not answers.parts(value))
+
+
+def items_of(task: str, count: int) -> list[str | dict[str, Any]]:
+    """Texts or contents of different items that all annotations of the example fit."""
+    found: list[str | dict[str, Any]] = []
+    for at in range(1, count + 1):
+        cells = {
+            name: cell if isinstance(cell, str) else json.dumps(cell)
+            for name, cell in EXAMPLES[task].row(at).items()
+        }
+        draft = Mapper({name: name for name in cells}, task=task).draft(Row(at, cells))
+        found.append(draft.content or draft.text)
+    return found

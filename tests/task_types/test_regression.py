@@ -10,8 +10,6 @@ from scipy.stats import spearmanr
 
 from lifecycle.runtime.engine.faults import EngineFault
 from lifecycle.runtime.engine.task_types.settings import OF_LABELS, Facts, Lengths
-from lifecycle.runtime.task_types.answers import Labels, canonical
-from lifecycle.runtime.task_types.inputs import BadInput
 from lifecycle.runtime.task_types.rows import Rows
 from lifecycle.runtime.task_types.tools import Outgoing
 from tests.task_types.regression import (
@@ -26,9 +24,7 @@ from tests.task_types.regression import (
 )
 from tests.task_types.regression.example import EXAMPLE
 from tests.task_types.regression.measures import Numbers, ScoredNumbers
-from tests.task_types.regression.task_type import ENTRY as REGRESSION
 
-ANSWERS = REGRESSION.answers
 PEOPLE, MODEL = np.array([1.0, 2.0, 2.0, 7.5, 9.0]), np.array([2.0, 2.0, 1.0, 7.5, 10.0])
 
 
@@ -41,42 +37,6 @@ def drawn(count=40):
     random = np.random.default_rng(3)
     truth = random.uniform(0, 10, count).round()
     return truth, np.clip(truth + random.normal(0, 3, count), 0, 10).round()
-
-
-def test_an_annotation_is_read_as_one_value():
-    for raw, value in EXAMPLE.good:
-        assert canonical(ANSWERS.parse(raw, EXAMPLE.item, Labels.any())) == canonical(value)
-        assert ANSWERS.join(ANSWERS.parts(value)) == value
-
-
-@pytest.mark.parametrize(("raw", "code"), EXAMPLE.bad)
-def test_what_is_no_number_of_the_range_is_refused(raw, code):
-    with pytest.raises(BadInput) as refusal:
-        ANSWERS.parse(raw, EXAMPLE.item, Labels.any())
-    assert refusal.value.code == code
-
-
-@pytest.mark.parametrize(("cell", "value"), EXAMPLE.cells)
-def test_a_cell_is_a_number_as_people_write_it(cell, value):
-    raw = ANSWERS.from_cell(cell, EXAMPLE.item)
-    assert (raw if raw is None else ANSWERS.parse(raw, EXAMPLE.item, Labels.any())) == value
-
-
-@pytest.mark.parametrize(("cell", "code"), EXAMPLE.bad_cells)
-def test_a_cell_that_is_no_number_is_refused(cell, code):
-    with pytest.raises(BadInput) as refusal:
-        ANSWERS.parse(ANSWERS.from_cell(cell, EXAMPLE.item), EXAMPLE.item, Labels.any())
-    assert refusal.value.code == code
-
-
-@pytest.mark.parametrize(("given", "merged"), EXAMPLE.merges)
-def test_several_are_merged_to_their_median(given, merged):
-    assert ANSWERS.merge(given) == merged
-
-
-def test_a_value_is_a_line_for_people_and_a_text_of_a_manifest():
-    assert [ANSWERS.words(value, {}) for value, _ in EXAMPLE.words] == [line for _, line in EXAMPLE.words]
-    assert [ANSWERS.frozen(value) for value, _ in EXAMPLE.frozen] == [text for _, text in EXAMPLE.frozen]
 
 
 def test_tools_keep_the_number_and_label_studio_has_a_field_for_it():

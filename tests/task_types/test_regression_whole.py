@@ -6,19 +6,14 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json
 import re
-import zipfile
 from uuid import uuid4
 
 import pytest
 
-from datasets_app.exchange.actions.exports import export_answers
-from datasets_app.exchange.models import Export
 from datasets_app.prelabels.models import Suggestion
 from datasets_app.queues.models import Annotation
 from datasets_app.queues.queries.decisions import current_decisions
-from datasets_app.snapshots import queries as snapshots
 from lifecycle.modeling.evaluation import actions as analysing
 from lifecycle.modeling.evaluation import compare, queries, rules, suggesters
 from lifecycle.modeling.evaluation.models import Analysis
@@ -27,7 +22,6 @@ from lifecycle.modeling.training.models import Run
 from lifecycle.runtime.refusals import Refused
 from registry.catalog import actions as catalog
 from registry.catalog.models import ModelVersion
-from registry.ground.artifacts import actions as artifacts
 from registry.policies import rules as policies
 from registry.promotions import actions as promotions
 from registry.promotions.models import PromotionRequest
@@ -114,28 +108,6 @@ def test_a_disagreement_is_settled_by_the_median_or_another_number(dataset, mia,
     decided = {each.item_id: each.value for each in current_decisions(dataset)}
     assert decided == {first.pk: {"number": 3.0}, second.pk: {"number": 9.5}}
     assert "Each part" not in page.content.decode()
-
-
-def test_numbers_are_exported_as_they_were_imported(project, mia, ana):
-    found = make_dataset(project, mia, task=regression.TASK)
-    import_texts(found, [("good day", "3.5")], mia, header=("text", "score"))
-
-    export_answers(dataset_id=found.uuid, actor=mia, format="labelstudio")
-    run_ok("default")
-
-    with artifacts.open_blob(Export.objects.get().blob.digest) as file, zipfile.ZipFile(file) as archive:
-        (task,) = json.loads(archive.read("project.json"))
-    (region,) = task["annotations"][0]["result"]
-    assert (region["type"], region["value"]) == ("number", {"number": 3.5})
-
-
-def test_a_version_contains_the_numbers(project, mia, tmp_path):
-    version = regression.numbered_snapshot(project, mia, copies=2)
-
-    count = snapshots.write_split(version, "train", tmp_path / "train.jsonl")
-    rows = [json.loads(line) for line in (tmp_path / "train.jsonl").read_text().splitlines()]
-    assert count == len(rows) > 0
-    assert {(row["text"], row["number"]) for row in rows} <= {*regression.rows(2)}
 
 
 # ── A run ───────────────────────────────────────────────────────────────────

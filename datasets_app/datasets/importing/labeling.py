@@ -14,6 +14,8 @@ from lifecycle.runtime.task_types.by_key.formats import formats_of
 from lifecycle.runtime.task_types.inputs import BadInput, CellKind
 from lifecycle.runtime.task_types.values import labels_of
 
+NOTHING = "[]"  # says nothing about the kind of what it could list
+
 
 @dataclass(frozen=True, slots=True)
 class Given:
@@ -85,8 +87,8 @@ def read_labeling(raw: RawLabeling, column: str, values: LabelValues, item: Item
 
 
 def read(answer: Answer, column: str, values: LabelValues, item: ItemContent) -> Value | None:
-    """The answer to the question; None if empty. An answer without any regions has no label. Raises
-    BadInput.
+    """The answer to the question; None if empty. An answer without any regions, or with an empty list, has no
+    label. Raises BadInput.
     """
     cell = answer.cells.get(column)
     if cell is None:
@@ -95,6 +97,8 @@ def read(answer: Answer, column: str, values: LabelValues, item: ItemContent) ->
     if answer.skipped or (cell.kind == CellKind.PLAIN and not cell.text.strip()):
         return None
     if cell.kind not in formats_of(values.task).cells:
+        if cell.text == NOTHING:
+            return values.answers.join(())
         raise BadAnswer(
             "kind",
             f"Column {column!r} has {cell.kind}, which this dataset's task doesn't support.",
@@ -112,12 +116,14 @@ def seconds_of(answer: Answer) -> float:
     return seconds if 0 <= seconds < 1e9 else 0
 
 
-def question_columns(rows: Iterator[RawLabeling]) -> dict[str, CellKind]:
-    """The columns with answers in these rows, with the kind of each column's first answer."""
-    found: dict[str, CellKind] = {}
+def question_columns(rows: Iterator[RawLabeling]) -> dict[str, CellKind | None]:
+    """The columns with answers in these rows, with the kind of each column's first answer; None if all are
+    empty lists.
+    """
+    found: dict[str, CellKind | None] = {}
     for raw in rows:
         for each in (*raw.answers, *raw.guesses):
             for column, cell in each.cells.items():
-                if cell.kind != CellKind.PLAIN:
-                    found.setdefault(column, cell.kind)
+                if cell.kind != CellKind.PLAIN and found.get(column) is None:
+                    found[column] = None if cell.text == NOTHING else cell.kind
     return found

@@ -69,7 +69,9 @@ def propose(columns: Sequence[str], rows: Sequence[Row], task: str = DEFAULT) ->
     """
     layout, formats = recognise(columns, rows), formats_of(task)
     questions = question_columns(row.raw for row in rows if row.raw)
-    fitting = [column for column in questions if questions[column] in formats.cells and column in columns]
+    fitting = [
+        column for column in questions if questions[column] in (None, *formats.cells) and column in columns
+    ]
     best = sorted(fitting, key=lambda column: questions[column] != formats.cells[0])[:1]
     found: dict[str, str] = (
         roles_of(layout, columns, task)

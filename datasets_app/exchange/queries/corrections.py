@@ -28,6 +28,7 @@ from datasets_app.schemas.rules import BATCH
 from lifecycle.runtime.refusals import Refused
 from lifecycle.runtime.task_types import values
 from lifecycle.runtime.task_types.answers import DROPPED, NO_LABELS, ItemContent, Labels, Value
+from lifecycle.runtime.task_types.by_key.formats import formats_of
 from lifecycle.runtime.task_types.by_key.types import type_of
 from lifecycle.runtime.task_types.inputs import BadInput, Cell, CellKind
 from registry.ground.access import policy
@@ -38,8 +39,8 @@ LABELS = ("label", "labels", "spans", "completion")  # columns of the resolved l
 
 
 class Line(NamedTuple):
-    """One row of a file: the digests and the label; or `fault`, why it can't be read. where: such as Line
-    7.
+    """One row of a file: the digests and the label; or `fault`, why it can't be read. where: such as Line 7.
+    in_sheet: whether spreadsheets write such files.
     """
 
     line: int
@@ -48,6 +49,7 @@ class Line(NamedTuple):
     decision: str
     label: str
     fault: str = ""
+    in_sheet: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +127,13 @@ def is_overtaken(correction: Correction) -> bool:
 
 
 # ── Rows of a file ──────────────────────────────────────────────────────────
-def label_column(columns: Sequence[str]) -> str:
-    """The column of the resolved label. Raises Refused if the file isn't an export."""
-    found = next((name for name in LABELS if name in columns), "")
+def label_column(columns: Sequence[str], task: str) -> str:
+    """The column of the resolved label: one of LABELS, or named as the task's values are. Raises Refused if
+    the file isn't an export.
+    """
+    own_name = type_of(task).answers.name
+    names = LABELS if own_name in formats_of(task).item_roles else (*LABELS, own_name)
+    found = next((name for name in names if name in columns), "")
     missing = [name for name in (own.ITEM, own.DECISION) if name not in columns] + (
         [] if found else ["label"]
     )
@@ -143,13 +149,13 @@ def label_column(columns: Sequence[str]) -> str:
     return found
 
 
-def lines_of(path: Path, reading: Reading) -> Iterator[list[Line]]:
+def lines_of(path: Path, reading: Reading, task: str) -> Iterator[list[Line]]:
     """The rows of a file in batches of at most 1,000. Raises Refused if the file isn't an export."""
     header = readers.header(path, reading)
     for problem in header.problems:
         if problem.blocks:
             raise Refused(problem.sentence, next_step=problem.fix)
-    column = label_column(header.columns)
+    column = label_column(header.columns, task)
     rows = (
         line_of(row, column, reading.parser)
         for row in readers.read_rows(path, reading)
@@ -171,6 +177,7 @@ def line_of(row: Row | Problem, column: str, parser: str) -> Line:
         cells.get(own.ITEM, "").strip(),
         cells.get(own.DECISION, "").strip(),
         cells.get(column, ""),
+        in_sheet=parser in own.SHEETS,
     )
 
 
@@ -276,6 +283,8 @@ def found_of(
         own=item.pk in answered,
         written=current is not None and current.file_id == correction.blob_id,
     )
+    if line.in_sheet and correction.dataset.task_type.writes_text:
+        value = correcting.before_sheets(value, line.label, facts)
     return Found(line, correcting.judge(value, line.decision, facts), item, value, current, facts)
 
 

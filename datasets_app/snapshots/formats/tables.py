@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import re
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -15,7 +14,7 @@ import pyarrow.parquet as pq
 
 from datasets_app.snapshots.formats.entries import About
 from lifecycle.runtime.task_types.exports import Entry, Tally
-from lifecycle.ui.cells import inert_cell
+from lifecycle.ui.cells import CONTROL, inert_cell, kept_by_sheets
 
 COLUMNS = ("id", "text", "label", "split", "group", "time", "item", "decision", "metadata")
 ROW_GROUP = 10_000
@@ -23,7 +22,6 @@ CELL_LIMIT = 32_767  # characters of a cell in Excel
 SHEET_ROWS = 1_048_575  # below the header
 # json.dumps with options makes an encoder for every row
 TO_JSON = json.JSONEncoder(ensure_ascii=False).encode
-CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 
 def columns_of(about: About) -> tuple[str, ...]:
@@ -101,11 +99,11 @@ def write_xlsx(path: Path, entries: Iterator[Entry], tally: Tally, about: About)
 
 
 def fit_for_excel(cell: str, tally: Tally) -> str:
-    """A cell without characters that are invalid in XML."""
+    """The cell as a sheet keeps it; what is lost is counted."""
     clean = CONTROL.sub("", cell)
     tally.losses["control"] += clean != cell
     tally.losses["returns"] += "\r" in clean
-    return clean.replace("\r\n", "\n").replace("\r", "\n")
+    return kept_by_sheets(cell)
 
 
 def write_jsonl(path: Path, entries: Iterator[Entry], tally: Tally, about: About) -> None:

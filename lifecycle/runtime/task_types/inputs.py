@@ -31,7 +31,7 @@ class BadContent(BadInput):
 
 class CellKind(StrEnum):
     """A cell: anything for a label column; otherwise JSON of names, spans, texts, response numbers, or
-    messages; or one word.
+    messages; one number; or one word.
     """
 
     COLUMN = "column"
@@ -41,6 +41,7 @@ class CellKind(StrEnum):
     CHOICE = "choice"
     RANKING = "ranking"
     MESSAGES = "messages"
+    NUMBERS = "numbers"
     PLAIN = "plain"
 
 

@@ -15,7 +15,7 @@ from datasets_app.datasets.importing.report import Problem
 from lifecycle.runtime.task_types.answers import Value, canonical
 from registry.ground.artifacts import actions as artifacts
 from tests.support.datasets import import_file, make_dataset, receive
-from tests.support.tools import annotation, as_json, choice, lines, packed, span, task
+from tests.support.tools import annotation, as_json, choice, lines, packed, region, span, task
 
 
 def read(tmp_path, content: bytes, name: str, task: str = "single_label") -> tuple[str, list[tuple]]:
@@ -348,3 +348,33 @@ def test_a_bare_task_of_label_studio_is_its_data(tmp_path):
             (4, "json", "Object 4 has no data, which Label Studio tasks have."),
         ],
     )
+
+
+def test_a_question_of_which_all_answers_are_empty_lists_is_one_about_spans_too(tmp_path):
+    record = {
+        "id": "r1",
+        "fields": {"text": "nobody"},
+        "responses": {"who": [{"value": [], "user_id": "u1", "status": "submitted"}]},
+    }
+
+    found = [read(tmp_path, as_json([record]), "records.json", task)[1] for task in ("spans", "multi_label")]
+
+    assert found == [[(1, "", [("u1", '{"spans":[]}')], [])], [(1, "", [("u1", '{"labels":[]}')], [])]]
+
+
+def test_numbers_and_ratings_of_label_studio_are_read_where_a_task_takes_them(tmp_path):
+    tasks = [
+        task(
+            1,
+            "a",
+            annotation(1, region("number", {"number": 3.50}), region("rating", {"rating": 4}, "stars")),
+        ),
+        task(2, "b", annotation(1, region("number", {"number": "3"}))),
+    ]
+
+    assert read(tmp_path, as_json(tasks), "project.json", "regression")[1] == [
+        (1, "", [("1", '{"number":3.5}')], []),
+        (2, "left_out", "Object 2 has regions of type number; these are ignored in the whole file."),
+        (2, "", [], []),
+    ]
+    assert [row[2] for row in read(tmp_path, as_json(tasks[:1]), "project.json", "single_label")[1]] == [[]]

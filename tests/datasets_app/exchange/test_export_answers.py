@@ -225,105 +225,12 @@ def test_labels_of_a_table_are_exported_as_ground_truth_of_the_person_who_accept
     assert (made["result"][0]["value"], second["annotations"]) == ({"choices": ["pos"]}, [])
 
 
-MULTI = [
-    task(1, "a", annotation("ana@x.org", choice("x", "y")), annotation(7, choice("y"))),
-    task(2, "b", annotation(7, was_cancelled=True)),
-]
-RANKED = task(
-    1,
-    "",
-    annotation(1, region("ranker", {"ranker": {"rank": ["k2", "k1"]}})),
-    data={
-        "prompt": "q",
-        "responses": [
-            {"id": "k1", "title": "a", "body": "first"},
-            {"id": "k2", "title": "b", "body": "second"},
-        ],
-    },
-)
 PAIR = task(
     1,
     "",
     annotation(1, region("pairwise", {"selected": "right"})),
     data={"prompt": "q", "response1": "a", "response2": "b"},
 )
-TURN = {"chatmessage": {"role": "assistant", "content": "hello"}}
-CHAT = task(
-    1, "", annotation(1, region("chatmessage", TURN)), data={"messages": [{"role": "user", "content": "hi"}]}
-)
-SPANS = [
-    task(
-        1,
-        "👨🏻‍🚒 drives",
-        annotation("ana@x.org", span(5, 11, "DO", "drives")),
-        annotation(7, span(0, 4, "WHO", "👨🏻‍🚒")),
-    )
-]
-WRITTEN = [
-    task(
-        1,
-        "a",
-        annotation(1, region("textarea", {"text": ["said"]})),
-        annotation(2, region("textarea", {"text": ["else"]})),
-    )
-]
-
-
-TASKS = {
-    "multi_label": MULTI,
-    "ranking": [RANKED],
-    "preference": [PAIR],
-    "chat": [CHAT],
-    "generation": WRITTEN,
-    "spans": SPANS,
-}
-
-
-@pytest.fixture
-def of_every_task(project, mia, ana) -> dict[str, Dataset]:
-    """A Label Studio project for each task."""
-    User.objects.filter(pk=ana.pk).update(email="ana@x.org")
-    made = {kind: make_dataset(project, mia, task=kind) for kind in TASKS}
-    for kind, dataset in made.items():
-        import_file(dataset, mia, as_json(TASKS[kind]), "project.json")
-    return made
-
-
-@pytest.mark.parametrize(
-    ("format", "kind"),
-    [
-        ("labelstudio", "multi_label"),
-        ("labelstudio", "ranking"),
-        ("labelstudio", "preference"),
-        ("labelstudio", "chat"),
-        ("labelstudio", "generation"),
-        ("doccano", "multi_label"),
-        ("doccano", "spans"),
-        ("doccano", "generation"),
-        ("prodigy", "multi_label"),
-        ("prodigy", "spans"),
-        ("argilla", "multi_label"),
-        ("argilla", "spans"),
-        ("argilla", "generation"),
-        ("argilla", "ranking"),
-        ("argilla", "preference"),
-    ],
-)
-def test_annotations_survive_a_round_trip_through_every_other_tool(of_every_task, project, mia, format, kind):
-    """Items, annotations, annotators, and order are the same; what the format can't represent is counted."""
-    first, second = of_every_task[kind], make_dataset(project, mia, task=kind)
-    ending = Export.Format(format).ending
-    upload = import_file(second, mia, exported(first, mia, format), f"again.{ending}")
-
-    assert (upload.parser, upload.rows_failed) == (format, 0)
-    skips = [("7", "skip", "")] if format == "doccano" else []
-    expected = [
-        (text, annotations if annotations != skips else [], ruling)
-        for _, text, _, annotations, ruling, _ in account(first)
-    ]
-    assert [(text, annotations, ruling) for _, text, _, annotations, ruling, _ in account(second)] == expected
-    if format == "doccano" and kind == "multi_label":
-        assert Export.objects.get().dropped["Skips: doccano has none."] == 1
 
 
 DOCCANO = {

@@ -8,10 +8,8 @@ import pytest
 
 from datasets_app.datasets import actions, queries
 from datasets_app.datasets.actions import imports as importing
-from datasets_app.datasets.importing.mapping import Mapper, check, propose
-from datasets_app.datasets.importing.readers import Row
+from datasets_app.datasets.importing.mapping import check, propose
 from datasets_app.datasets.models import Dataset, Item
-from datasets_app.prelabels.models import Suggestion
 from datasets_app.queues.models import Annotation, Decision, Dispute
 from lifecycle.runtime.refusals import Refused
 from registry.ground.access.models import User
@@ -57,33 +55,9 @@ def test_a_mapping_with_annotators_but_no_labels_is_rejected():
     ]
 
 
-@pytest.mark.parametrize(
-    ("task", "cell", "value"),
-    [
-        ("single_label", "yes", {"label": "yes"}),
-        ("multi_label", "a;b", {"labels": ["a", "b"]}),
-        ("spans", '[[0, 1, "A"]]', {"spans": [{"start": 0, "end": 1, "label": "A"}]}),
-        ("generation", "well", {"text": "well"}),
-    ],
-)
-def test_a_label_with_an_annotator_is_an_annotation_not_a_decision(task, cell, value):
-    mapper = Mapper({"text": "text", "who": "annotator", "said": "label"}, task=task)
-    draft = mapper.draft(Row(2, {"text": "a", "who": " w1 ", "said": cell}))
-
-    assert (draft.value, [(each.person, each.value) for each in draft.labeling.answers]) == (
-        None,
-        [("w1", value)],
-    )
-    assert mapper.draft(Row(2, {"text": "a", "who": "w1", "said": ""})).labeling.answers == ()
-    assert mapper.draft(Row(2, {"text": "a", "who": "", "said": cell})).code == "annotator"
-    assert mapper.draft(Row(2, {"text": "a", "who": "w" * 101, "said": cell})).code == "annotator"
-
-
 # ── Votes ───────────────────────────────────────────────────────────────────
 @pytest.mark.django_db
-@pytest.mark.parametrize("batch", [1_000, 2])
-def test_each_row_becomes_an_annotation_and_the_usual_rule_decides(dataset, mia, ana, monkeypatch, batch):
-    monkeypatch.setattr(importing, "BATCH", batch)
+def test_each_row_becomes_an_annotation_and_the_usual_rule_decides(dataset, mia, ana):
     User.objects.filter(pk=ana.pk).update(email="ana@x.org")
     upload = import_file(dataset, mia, TABLE, "votes.csv")
 
@@ -114,13 +88,6 @@ def test_each_row_becomes_an_annotation_and_the_usual_rule_decides(dataset, mia,
     }
     assert [dispute.item.text for dispute in Dispute.objects.all()] == ["two differ"]
     assert upload.report["import"]["conflicts"] == 0
-
-
-@pytest.mark.django_db
-def test_votes_as_suggestions_decide_nothing(dataset, mia):
-    import_file(dataset, mia, TABLE, "votes.csv", labels_as="suggestions")
-
-    assert (Annotation.objects.count(), Decision.objects.count(), Suggestion.objects.count()) == (0, 0, 8)
 
 
 # ── No annotator is named ───────────────────────────────────────────────────

@@ -7,7 +7,7 @@ import pytest
 from django.core.exceptions import PermissionDenied
 from django.urls import reverse
 
-from datasets_app.quality.actions.gold import make_gold, make_golds, retire_gold, sample_gold
+from datasets_app.quality.actions.gold import make_golds, retire_gold, sample_gold
 from datasets_app.queues.actions.claims import claim
 from datasets_app.queues.models import Decision, Gold, Queue
 from datasets_app.review.actions.reviews import decide
@@ -45,20 +45,6 @@ def adjudicate(queue, ravi, labels) -> None:
         decide(queue_id=queue.uuid, item_id=item.uuid, actor=ravi, value=value, reason="It says so.")
 
 
-def test_another_answer_takes_the_place_of_the_first_and_the_same_changes_nothing(dataset, ravi):
-    item = dataset.items.order_by("id").first()
-    first = know(item, ravi, {"label": "card"}, explanation=" It names a card. ")
-
-    assert know(item, ravi, {"label": "card"}, explanation="It names a card.") == first
-    second = know(item, ravi, {"label": "transfer"})
-
-    first.refresh_from_db()
-    assert (first.retired_by, first.explanation) == (ravi, "It names a card.")
-    assert (second.retired_at, second.label.name) == (None, "transfer")
-    assert Event.objects.filter(verb=Verb.GOLD_SET).count() == 2
-    assert Decision.objects.count() == 0
-
-
 def test_only_adjudicators_and_leads_make_gold(dataset, ana, mia, lee):
     item = dataset.items.order_by("id").first()
 
@@ -69,11 +55,9 @@ def test_only_adjudicators_and_leads_make_gold(dataset, ana, mia, lee):
     assert know(item, lee, {"label": "card"}).set_by == lee
 
 
-def test_what_is_no_answer_of_the_task_is_refused(dataset, ravi):
+def test_an_explanation_that_is_too_long_is_refused(dataset, ravi):
     item = dataset.items.order_by("id").first()
 
-    with pytest.raises(Refused):
-        make_gold(item_id=item.uuid, actor=ravi, value={"label": "none"})
     with pytest.raises(Refused, match="the limit is 1,000"):
         know(item, ravi, {"label": "card"}, explanation="x" * 1_001)
 

@@ -6,7 +6,6 @@ import pytest
 
 from datasets_app.quality.actions.gold import retire_gold
 from datasets_app.quality.actions.quality import measure_quality
-from datasets_app.quality.queries.gold import count_gold
 from datasets_app.quality.queries.quality import report_of
 from datasets_app.queues.actions.answers import skip, undo
 from datasets_app.queues.actions.claims import claim, release
@@ -52,26 +51,6 @@ def known(slot) -> str:
     return Gold.objects.get(item=slot.item, retired_at=None).label.name
 
 
-def wrong(slot) -> str:
-    return "billing"
-
-
-@pytest.mark.parametrize(("given", "right"), [(known, 1), (wrong, 0)])
-def test_an_answer_is_right_or_wrong_and_counts_nowhere_else(queue, ana, given, right):
-    slot = first_gold(queue, ana)
-
-    made = take(queue, ana, slot, {"label": given(slot)})
-
-    assert made.right is bool(right)
-    assert counts(queue, ana) == (1, right, 1)
-    assert asked(slot) == (1, right)
-    assert (queue.slots_done, queue.items_decided, queue.items_disputed) == (0, 0, 0)
-    assert Seat.objects.get().labeled == 1
-    assert Decision.objects.count() == 0
-    slot.refresh_from_db()
-    assert (slot.state, slot.annotation) == (Slot.State.DONE, made)
-
-
 def test_an_ordinary_answer_is_neither_right_nor_wrong(queue, ana):
     with gold_at():
         slot = claim(queue_id=queue.uuid, actor=ana, k=1)[0]
@@ -79,20 +58,6 @@ def test_an_ordinary_answer_is_neither_right_nor_wrong(queue, ana):
     made = take(queue, ana, slot, {"label": "card"})
 
     assert (made.right, counts(queue, ana)) == (None, (0, 0, 0))
-
-
-def test_undo_takes_the_answer_out_of_the_counts_and_a_second_one_takes_its_place(queue, ana):
-    slot = first_gold(queue, ana)
-    take(queue, ana, slot, {"label": "billing"})
-    undone = undo(queue_id=queue.uuid, actor=ana, client_key=uuid4())
-
-    assert undone.slot == slot
-    assert (counts(queue, ana), asked(slot)) == ((0, 0, 0), (0, 0))
-    take(queue, ana, slot, {"label": known(slot)})
-    assert (counts(queue, ana), asked(slot)) == ((1, 1, 1), (1, 1))
-    take(queue, ana, slot, {"label": "billing"})
-    assert (counts(queue, ana), asked(slot)) == ((1, 0, 1), (1, 0))
-    assert Seat.objects.get().labeled == 1
 
 
 def test_gold_that_a_reviewer_settled_is_answered_and_undone_like_anything_else(project, mia, ravi, ana, ben):
@@ -118,19 +83,6 @@ def test_gold_that_a_reviewer_settled_is_answered_and_undone_like_anything_else(
 
     assert counts(queue, ana) == (0, 0, 0)
     assert Decision.objects.get().how == Decision.How.ADJUDICATED
-
-
-def test_with_gold_results_shown_only_the_first_annotation_counts(project, mia, ravi, ana):
-    queue = mixed_queue(
-        known_dataset(project, mia, ravi, ["card"], [f"text {n}" for n in range(9)]), mia, gold_feedback=True
-    )
-    slot = first_gold(queue, ana)
-    take(queue, ana, slot, {"label": "billing"})
-    undo(queue_id=queue.uuid, actor=ana, client_key=uuid4())
-    take(queue, ana, slot, {"label": "card"})
-
-    assert counts(queue, ana) == (1, 0, 1)
-    assert count_gold(queue, ana.pk).right == 0
 
 
 def test_an_answer_that_comes_late_is_kept_and_counts(queue, ana):
@@ -199,52 +151,6 @@ def test_no_figure_of_agreement_and_no_reviewer_sees_answers_to_gold(queue, ana,
     assert (report.figures["answers"], report.figures["items"]) == (3, 0)
     assert case(queue, slot.item, ravi).columns == []
     assert annotators_of([slot.item_id]) == set()
-
-
-TASKS = [
-    (
-        "multi_label",
-        "pay by card",
-        {"labels": ["billing", "card"]},
-        {"labels": ["card", "billing"]},
-        {"labels": ["card"]},
-    ),
-    (
-        "spans",
-        "Anna pays",
-        {"spans": [{"start": 0, "end": 4, "label": "card"}]},
-        {"spans": [{"start": 0, "end": 4, "label": "card"}]},
-        {"spans": [{"start": 0, "end": 3, "label": "card"}]},
-    ),
-    (
-        "preference",
-        {"prompt": "?", "responses": ["good", "poor"]},
-        {"choice": "first"},
-        {"choice": "first"},
-        {"choice": "second"},
-    ),
-    (
-        "ranking",
-        {"prompt": "?", "responses": ["a", "b", "c"]},
-        {"ranking": [2, 0, 1]},
-        {"ranking": [2, 0, 1]},
-        {"ranking": [2, 1, 0]},
-    ),
-]
-
-
-@pytest.mark.parametrize(("task", "row", "value", "right", "wrong"), TASKS, ids=[each[0] for each in TASKS])
-def test_what_is_right_in_every_task(project, mia, ravi, ana, ben, task, row, value, right, wrong):
-    others = [row | {"prompt": f"{n}?"} if isinstance(row, dict) else f"{row} {n}" for n in range(6)]
-    dataset = make_dataset(project, mia, [row, *others], task=task)
-    make_schema(dataset, mia, ["billing", "card"] if task in ("multi_label", "spans") else [])
-    know(dataset.items.order_by("id").first(), ravi, value)
-    queue = mixed_queue(dataset, mia)
-
-    one = take(queue, ana, first_gold(queue, ana), right, shown=[1, 0] if task == "preference" else None)
-    other = take(queue, ben, first_gold(queue, ben), wrong)
-
-    assert (one.right, other.right) == (True, False)
 
 
 @pytest.mark.postgres

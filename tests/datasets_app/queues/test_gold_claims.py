@@ -7,7 +7,6 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from datasets_app.datasets.models import Dataset
-from datasets_app.quality.actions.gold import make_gold
 from datasets_app.queues import rules
 from datasets_app.queues.actions.claims import claim, release
 from datasets_app.queues.actions.managing import close_queue
@@ -212,22 +211,15 @@ def test_the_rate_can_be_changed_and_ended(dataset, mia, ana):
     assert [text.split()[0] for text in some] == ["text", "text", "gold", "gold"]
 
 
-def test_a_rate_that_is_none_or_a_task_without_right_and_wrong_is_refused(project, mia, ravi):
+def test_a_rate_that_is_none_and_a_closed_queue_are_refused(project, mia, ravi):
     queue = mixed_queue(known_dataset(project, mia, ravi, [], ["one"]), mia, rate=0)
-    written = make_dataset(project, mia, ["write"], task="generation", slug="written", name="Written")
-    writing = make_queue(written, mia, schema=[], name="Writing")
 
     with pytest.raises(Refused) as rate:
         mix_gold(queue_id=queue.uuid, actor=mia, rate=31)
-    with pytest.raises(Refused) as task:
-        mix_gold(queue_id=writing.uuid, actor=mia, rate=10)
-    with pytest.raises(Refused, match="no gold items"):
-        make_gold(item_id=written.items.get().uuid, actor=ravi, value={"text": "so"})
     close_queue(queue_id=queue.uuid, actor=mia)
     with pytest.raises(Conflict, match="is closed"):
         mix_gold(queue_id=queue.uuid, actor=mia, rate=10)
 
     assert rate.value.fields["gold_rate"] == ["The share of gold items must be between 0 and 30 %."]
-    assert "no correct annotation" in task.value.fields["gold_rate"][0]
     queue.refresh_from_db()
     assert (queue.gold_rate, Gold.objects.count()) == (0, 0)

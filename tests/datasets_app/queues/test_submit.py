@@ -7,17 +7,13 @@ from django.core.exceptions import PermissionDenied
 
 from datasets_app.queues.actions.answers import submit
 from datasets_app.queues.actions.claims import claim, release
-from datasets_app.queues.models import Annotation, Decision, Dispute, Queue, Seat, Slot
-from datasets_app.queues.queries.decisions import annotators_of, current_decisions
-from datasets_app.review.actions.reviews import decide
+from datasets_app.queues.models import Annotation, Queue, Slot
+from datasets_app.queues.queries.decisions import current_decisions
 from datasets_app.schemas.queries.changes import accepted_labels
 from datasets_app.schemas.queries.labels import labels_by_id
-from lifecycle.runtime.refusals import Conflict, Refused
+from lifecycle.runtime.refusals import Refused
 from registry.ground.access.models import User
-from registry.ground.ledger.models import Event
-from registry.ground.ledger.verbs import Verb
 from tests.support.labeling import (
-    adjudicators_of,
     answer,
     label_items,
     label_value,
@@ -66,15 +62,6 @@ def labels_now(queue: Queue) -> list[str]:
     return [decision.label.name for decision in current_decisions(queue.dataset)]
 
 
-def test_one_answer_decides_where_one_is_needed(queue, ana):
-    label_items(queue, {ana: ["card", "billing"]})
-
-    decisions = [(d.label.name, d.how, d.by) for d in current_decisions(queue.dataset)]
-    assert decisions == [("card", "single", None), ("billing", "single", None)]
-    assert counters(queue) == {"done": 2, "decided": 2, "disputed": 0, "disputes": 0}
-    assert Event.objects.filter(verb=Verb.UNANIMOUS_RESOLVED).count() == 2
-
-
 @pytest.mark.parametrize("overlap", [2, 3, 4, 5])
 def test_an_item_is_decided_when_its_last_answer_agrees(project, mia, people, overlap):
     queue = make_queue(make_dataset(project, mia, ["one"]), mia, overlap=overlap)
@@ -86,36 +73,6 @@ def test_an_item_is_decided_when_its_last_answer_agrees(project, mia, people, ov
 
     decision = current_decisions(queue.dataset).get()
     assert (decision.how, decision.annotations.count()) == ("unanimous", overlap)
-
-
-def test_different_answers_are_a_dispute(of_two_answers, ana, ravi):
-    queue = of_two_answers
-    label_items(queue, {ana: ["card"], ravi: ["billing"]})
-
-    assert labels_now(queue) == []
-    assert counters(queue) == {"done": 2, "decided": 0, "disputed": 1, "disputes": 1}
-    assert Dispute.objects.get().answers == 2
-
-
-def test_a_double_submit_makes_one_row(of_two_answers, ana):
-    queue = of_two_answers
-    slot = claim(queue_id=queue.uuid, actor=ana)[0]
-    label = queue.schema.labels.get(name="card")
-    sent = {
-        "queue_id": queue.uuid,
-        "actor": ana,
-        "slot_id": slot.pk,
-        "value": label_value(label),
-        "client_key": uuid4(),
-        "seconds": 2.5,
-    }
-
-    first, second = submit(**sent), submit(**sent)
-
-    assert first.pk == second.pk
-    assert Annotation.objects.count() == 1
-    assert counters(queue)["done"] == 1
-    assert Seat.objects.get().labeled == 1
 
 
 def test_a_late_answer_takes_another_open_slot_of_its_item(of_two_answers, ana, ravi):
@@ -141,44 +98,6 @@ def test_a_late_answer_without_an_open_slot_is_kept_as_an_extra(of_one, ana, rav
     assert extra.label.name == "card"
     assert labels_now(queue) == ["billing"]
     assert counters(queue) == {"done": 1, "decided": 1, "disputed": 0, "disputes": 0}
-
-
-def test_a_second_answer_of_the_same_person_replaces_the_first(of_one, ana):
-    queue = of_one
-    item = queue_items(queue)[0]
-    first = answer(queue, ana, item, "card")
-
-    second = answer(queue, ana, item, "billing")
-
-    assert second.replaces == first
-    assert labels_now(queue) == ["billing"]
-    assert counters(queue) == {"done": 1, "decided": 1, "disputed": 0, "disputes": 0}
-    assert Seat.objects.get().labeled == 1
-
-
-def test_a_second_answer_opens_and_ends_a_dispute(of_two_answers, ana, ravi):
-    queue = of_two_answers
-    label_items(queue, {ana: ["card"], ravi: ["card"]})
-
-    label_items(queue, {ravi: ["billing"]})
-    assert labels_now(queue) == []
-    assert counters(queue) == {"done": 2, "decided": 0, "disputed": 1, "disputes": 1}
-
-    label_items(queue, {ana: ["billing"]})
-    assert labels_now(queue) == ["billing"]
-    assert counters(queue) == {"done": 2, "decided": 1, "disputed": 0, "disputes": 0}
-
-
-def test_a_class_of_another_schema_is_refused(queue, ana):
-    slot = claim(queue_id=queue.uuid, actor=ana)[0]
-
-    with pytest.raises(Refused, match="isn't a label of the schema"):
-        submit(
-            queue_id=queue.uuid, actor=ana, slot_id=slot.pk, value={"label": str(uuid4())}, client_key=uuid4()
-        )
-
-    assert Annotation.objects.count() == 0
-    assert counters(queue)["done"] == 0
 
 
 def test_a_label_that_is_named_like_the_id_of_another_takes_no_answer_from_it(queue):
@@ -217,54 +136,3 @@ def test_who_has_no_role_answers_nothing(queue, otto):
         answer(queue, otto, queue_items(queue)[0], "card")
 
     assert Annotation.objects.count() == 0
-
-
-def test_a_rule_never_overrules_a_person(of_one, mia, ana, ravi):
-    queue = of_one
-    item = queue_items(queue)[0]
-    label = queue.schema.labels.get(name="transfer")
-    decide(queue_id=queue.uuid, item_id=item.uuid, actor=ravi, value=label_value(label), reason="Known case.")
-    again = make_queue(queue.dataset, mia, name="Again", source="all")
-
-    label_items(again, {ana: ["card"]})
-
-    assert labels_now(queue) == ["transfer"]
-    assert counters(again) == {"done": 1, "decided": 0, "disputed": 1, "disputes": 1}
-
-
-def test_a_second_thought_after_a_reviewer_settled_changes_nothing(of_one, ana, ravi):
-    queue = of_one
-    label_items(queue, {ana: ["card"]})
-    item = queue_items(queue)[0]
-    decide(
-        queue_id=queue.uuid,
-        item_id=item.uuid,
-        actor=ravi,
-        value=label_value(queue.schema.labels.get(name="billing")),
-        reason="Fee.",
-    )
-
-    with pytest.raises(Conflict, match="so your first annotation is kept"):
-        answer(queue, ana, item, "transfer")
-
-    assert labels_now(queue) == ["billing"]
-    assert Annotation.objects.count() == 1
-
-
-def test_decisions_chain_and_carry_their_digest(of_one, ana, ravi):
-    queue = of_one
-    label_items(queue, {ana: ["card"]})
-    item = queue_items(queue)[0]
-    decide(
-        queue_id=queue.uuid,
-        item_id=item.uuid,
-        actor=ravi,
-        value=label_value(queue.schema.labels.get(name="billing")),
-        reason="Fee.",
-    )
-
-    first, second = Decision.objects.order_by("id")
-    assert second.supersedes == first
-    assert len({first.digest, second.digest}) == 2
-    assert adjudicators_of([item.pk]) == {ravi.pk}
-    assert annotators_of([item.pk]) == {ana.pk}

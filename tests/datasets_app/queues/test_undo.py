@@ -8,12 +8,10 @@ from datasets_app.queues import rules
 from datasets_app.queues.actions import answers
 from datasets_app.queues.actions.answers import skip
 from datasets_app.queues.actions.claims import claim
-from datasets_app.queues.models import Annotation, Decision, Queue, Seat, Slot
-from datasets_app.queues.queries.bench import bench_items, skipped_open
-from datasets_app.queues.queries.decisions import current_decisions
-from datasets_app.review.actions.reviews import decide
-from lifecycle.runtime.refusals import Conflict, Refused
-from tests.support.labeling import answer, label_items, label_value, make_dataset, make_queue, queue_items
+from datasets_app.queues.models import Annotation, Queue
+from datasets_app.queues.queries.bench import skipped_open
+from lifecycle.runtime.refusals import Refused
+from tests.support.labeling import label_items, make_dataset, make_queue
 from tests.support.unchanged import refused
 
 pytestmark = pytest.mark.django_db
@@ -33,44 +31,6 @@ def of_one(project, mia) -> Queue:
 def undo(queue, user, **options):
     options.setdefault("client_key", uuid4())
     return answers.undo(queue_id=queue.uuid, actor=user, **options)
-
-
-def test_undo_shows_the_item_with_its_label_preselected(queue, ana):
-    label_items(queue, {ana: ["card"]})
-
-    undone = undo(queue, ana)
-
-    shown = bench_items(queue, claim(queue_id=queue.uuid, actor=ana), ana)
-    assert undone.annotation.label.name == "card"
-    assert (shown[0]["text"], shown[0]["previous"]) == (
-        "text 0",
-        label_value(queue.schema.labels.get(name="card")),
-    )
-    queue.refresh_from_db()
-    assert (queue.slots_done, queue.items_decided, Seat.objects.get().labeled) == (0, 0, 0)
-
-
-def test_undo_withdraws_the_decision_that_rested_on_the_answer(of_one, ana):
-    queue = of_one
-    label_items(queue, {ana: ["card"]})
-
-    undo(queue, ana)
-
-    assert list(current_decisions(queue.dataset)) == []
-    assert [decision.how for decision in Decision.objects.order_by("id")] == ["single", "withdrawn"]
-    label_items(queue, {ana: ["billing"]})
-    assert [decision.label.name for decision in current_decisions(queue.dataset)] == ["billing"]
-    assert queue.items_decided == 1
-
-
-def test_undo_ends_a_dispute(project, mia, ana, ravi):
-    queue = make_queue(make_dataset(project, mia, ["text 0"]), mia, overlap=2)
-    label_items(queue, {ana: ["card"], ravi: ["billing"]})
-
-    undo(queue, ravi)
-
-    queue.refresh_from_db()
-    assert (queue.slots_done, queue.items_disputed, queue.disputes_total) == (1, 0, 0)
 
 
 def test_undo_is_limited_to_the_undo_depth(project, mia, ana, monkeypatch):
@@ -99,15 +59,6 @@ def test_the_same_undo_twice_goes_one_step(queue, ana):
     assert Annotation.objects.filter(action="undo").count() == 1
 
 
-def test_a_skip_goes_to_others_and_can_be_undone(queue, ana):
-    slot = claim(queue_id=queue.uuid, actor=ana, k=1)[0]
-    skip(queue_id=queue.uuid, actor=ana, slot_id=slot.pk, client_key=uuid4(), reason="Not my language.")
-
-    assert [s.item.text for s in claim(queue_id=queue.uuid, actor=ana)] == ["text 1"]
-    assert undo(queue, ana).slot.pk == slot.pk
-    assert Slot.objects.filter(user=ana, state=Slot.State.LEASED).count() == 2
-
-
 def test_a_skipped_item_comes_back_only_when_asked_for(of_one, ana):
     queue = of_one
     slot = claim(queue_id=queue.uuid, actor=ana)[0]
@@ -116,23 +67,6 @@ def test_a_skipped_item_comes_back_only_when_asked_for(of_one, ana):
     assert claim(queue_id=queue.uuid, actor=ana) == []
     assert skipped_open(queue, ana)
     assert [s.pk for s in claim(queue_id=queue.uuid, actor=ana, skipped=True)] == [slot.pk]
-
-
-def test_what_a_reviewer_settled_cannot_be_undone(of_one, ana, ravi):
-    queue = of_one
-    item = queue_items(queue)[0]
-    answer(queue, ana, item, "card")
-    decide(
-        queue_id=queue.uuid,
-        item_id=item.uuid,
-        actor=ravi,
-        value=label_value(queue.schema.labels.get(name="card")),
-    )
-
-    with pytest.raises(Conflict, match="so your annotation is kept"):
-        undo(queue, ana)
-
-    assert Annotation.objects.filter(action="undo").count() == 0
 
 
 def test_no_one_undoes_annotations_of_others(queue, ana, ravi):

@@ -3,13 +3,11 @@ what people wrote.
 """
 
 from datetime import timedelta
-from uuid import uuid4
 
 import pytest
 from django.utils import timezone
 
 from datasets_app.queues.actions import webhooks
-from datasets_app.queues.actions.answers import skip, undo
 from datasets_app.queues.actions.webhooks import send_labels
 from datasets_app.queues.models import Annotation, Decision, Queue
 from lifecycle.ground.notices import delivery
@@ -18,7 +16,7 @@ from lifecycle.runtime.refusals import Refused
 from registry.ground.access.actions import grant
 from registry.ground.access.roles import Role
 from tests.support.datasets import import_file
-from tests.support.labeling import annotate, answer, label_items, make_dataset, make_queue, queue_items
+from tests.support.labeling import answer, label_items, make_dataset, make_queue, queue_items
 from tests.support.people import make_project
 
 pytestmark = pytest.mark.django_db
@@ -58,44 +56,6 @@ def events(word: str) -> list[dict]:
     ]
 
 
-def test_an_annotation_and_its_decision_are_sent_with_ids_and_labels(queue, ana, hook):
-    given = answer(queue, ana, queue_items(queue)[0], "card")
-
-    assert send() == 2
-    decision, item = Decision.objects.get(), given.item
-    at = given.created_at.isoformat(timespec="seconds")
-    assert events("item.labeled") == [
-        {
-            "annotation": str(given.uuid),
-            "action": "label",
-            "queue": str(queue.uuid),
-            "item": str(item.uuid),
-            "item_digest": item.digest,
-            "at": at,
-            "labels": ["card"],
-        }
-    ]
-    assert events("decision.changed") == [
-        {
-            "decision": str(decision.uuid),
-            "digest": decision.digest,
-            "how": "single",
-            "queue": str(queue.uuid),
-            "supersedes": None,
-            "item": str(item.uuid),
-            "item_digest": item.digest,
-            "at": decision.created_at.isoformat(timespec="seconds"),
-            "labels": ["card"],
-        }
-    ]
-    message = Delivery.objects.get(data__event="item.labeled")
-    assert (message.subject, message.data["count"], message.url) == (
-        "1 answer in Inbox",
-        1,
-        f"/datasets/{queue.dataset.uuid}/",
-    )
-
-
 def test_nothing_is_sent_twice_and_later_rows_follow(queue, ana, hook):
     first, second = queue_items(queue)
     answer(queue, ana, first, "card")
@@ -111,39 +71,6 @@ def test_new_rows_wait_until_no_older_row_can_still_commit(queue, ana, hook):
 
     assert send_labels(given.created_at + webhooks.SETTLE - timedelta(seconds=1)) == 0
     assert send_labels(timezone.now() + webhooks.SETTLE) == 2
-
-
-def test_a_skip_an_undo_and_a_withdrawal_are_sent_as_such(queue, ana, hook):
-    first, second = queue_items(queue)
-    answer(queue, ana, first, "card")
-    undo(queue_id=queue.uuid, actor=ana, client_key=uuid4())
-    skip(
-        queue_id=queue.uuid,
-        actor=ana,
-        slot_id=queue.slots.get(item=second).pk,
-        client_key=uuid4(),
-        reason="Too long.",
-    )
-    send()
-
-    assert [(event["action"], event["labels"]) for event in events("item.labeled")] == [
-        ("label", ["card"]),
-        ("undo", []),
-        ("skip", []),
-    ]
-    sent = events("decision.changed")
-    assert [event["how"] for event in sent] == ["single", "withdrawn"]
-    assert sent[1]["supersedes"] == sent[0]["digest"]
-
-
-@pytest.mark.postgres
-def test_written_text_is_not_sent(project, mia, ana, hook):
-    queue = make_queue(make_dataset(project, mia, ["Sum this up."], task="generation"), mia, schema=[])
-    annotate(queue, ana, queue_items(queue)[0], {"text": "A secret of Ana."})
-
-    assert send() == 2
-    assert [event["labels"] for event in events("item.labeled")] == [[]]
-    assert "secret" not in str(list(Delivery.objects.values_list("data", "text", "subject")))
 
 
 @pytest.mark.postgres

@@ -2,7 +2,6 @@
 together.
 """
 
-import json
 from uuid import uuid4
 
 import pytest
@@ -11,7 +10,6 @@ from django.urls import reverse
 
 from datasets_app.queues.actions.answers import undo
 from datasets_app.queues.models import Agreed, Decision, Dispute, Queue
-from datasets_app.queues.queries.decisions import current_decisions
 from datasets_app.review.actions import reviews
 from datasets_app.review.actions.checks import accept_check, drop_check, start_check
 from datasets_app.review.actions.reviews import return_to_annotators, undo_decision
@@ -25,7 +23,6 @@ from registry.ground.ledger.models import Event
 from registry.ground.ledger.verbs import Verb
 from tests.support.jobs import run_ok
 from tests.support.labeling import (
-    annotate,
     answer,
     label_items,
     label_value,
@@ -88,11 +85,6 @@ def check_all(queue: Queue, ravi, *, size: int = 2, tolerated: int = 0) -> SpotC
 # ── What waits ──────────────────────────────────────────────────────────────
 
 
-def test_items_on_which_people_agree_wait_and_nothing_is_decided(agreed):
-    assert counters(agreed) == (6, 0, 0)
-    assert not Decision.objects.exists()
-
-
 def test_where_a_rule_accepts_they_are_decided_at_once(project, mia, ana, bo):
     queue = make(project, mia, 1, acceptance="rule")
     label_items(queue, {ana: ["card"], bo: ["card"]})
@@ -110,11 +102,6 @@ def test_an_undone_answer_ends_the_waiting_and_the_same_answer_begins_it_again(a
     assert counters(agreed) == (5, 0, 0)
     answer(agreed, bo, queue_items(agreed)[5], "card")
     assert counters(agreed) == (6, 0, 0)
-
-
-def test_a_second_thought_that_differs_becomes_a_dispute(agreed, bo):
-    answer(agreed, bo, queue_items(agreed)[0], "billing")
-    assert counters(agreed) == (5, 0, 1)
 
 
 def test_an_item_that_a_reviewer_returns_waits_no_more(agreed, ravi):
@@ -217,37 +204,6 @@ def test_an_annotator_draws_no_sample(agreed, ana):
 
 
 # ── Accepting ───────────────────────────────────────────────────────────────
-
-
-def test_accepting_decides_all_others_with_one_event_and_what_they_rest_on(agreed, ravi):
-    check = check_all(agreed, ravi)
-    accept_check(check_id=check.uuid, actor=ravi)
-    run_ok("default")
-
-    assert counters(agreed) == (0, 6, 0)
-    accepted = Decision.objects.filter(how="accepted")
-    assert [(row.label.name, row.by, row.annotations.count()) for row in accepted] == [("card", ravi, 2)] * 4
-    check.refresh_from_db()
-    assert (check.state, check.accepted, check.left_out) == ("accepted", 4, 0)
-    event = Event.objects.get(verb=Verb.LABELS_ACCEPTED)
-    assert json.loads(event.canonical)["payload"]["rows"] == 4
-    assert {row.item_id for row in current_decisions(agreed.dataset)} == {
-        item.pk for item in queue_items(agreed)
-    }
-
-
-def test_the_digest_of_an_accepted_decision_is_that_of_a_decision_by_the_reviewer(agreed, ravi):
-    from datasets_app.queues import rules
-
-    check = check_all(agreed, ravi)
-    accept_check(check_id=check.uuid, actor=ravi)
-    run_ok("default")
-    row = Decision.objects.filter(how="accepted").select_related("item", "label").first()
-    value = {"label": str(row.label.stable_id)}
-    names = {str(row.label.stable_id): "card"}
-    assert row.digest == rules.decision_digest(
-        item=row.item.digest, value=value, names=names, how="accepted", by=ravi.uuid, supersedes=""
-    )
 
 
 def test_what_agreed_after_the_sample_was_drawn_still_waits(project, mia, ravi, ana, bo):
@@ -416,24 +372,6 @@ def test_the_job_run_again_decides_nothing_twice(agreed, ravi, monkeypatch):
     check.refresh_from_db()
     assert (check.accepted, counters(agreed)) == (5, (0, 6, 0))
     assert Event.objects.filter(verb=Verb.LABELS_ACCEPTED).count() == 2
-
-
-def test_sets_of_classes_are_accepted_as_their_value(project, mia, ravi, ana, bo):
-    queue = make_queue(
-        make_dataset(project, mia, ["one", "two"], task="multi_label"), mia, overlap=2, acceptance="reviewer"
-    )
-    for user in (ana, bo):
-        for item in queue_items(queue):
-            annotate(queue, user, item, {"labels": ["card", "billing"]})
-    check = start_check(queue_id=queue.uuid, actor=ravi, size=1, tolerated=0)
-    item = to_look_at(check)[0].item
-    answers = queue.annotations.filter(item=item)
-    reviews.decide(queue_id=queue.uuid, item_id=item.uuid, actor=ravi, value=answers[0].value)
-    accept_check(check_id=check.uuid, actor=ravi)
-    run_ok("default")
-
-    assert counters(queue) == (0, 2, 0)
-    assert Decision.objects.get(how="accepted").value == answers[0].value
 
 
 # ── Pages and API ───────────────────────────────────────────────────────────

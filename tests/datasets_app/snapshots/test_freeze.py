@@ -72,13 +72,6 @@ def test_a_snapshot_contains_the_labeled_items(decided, ana, mia):
     assert verbs[-2:] == ["snapshots.requested", "snapshots.created"]
 
 
-def test_the_same_labels_give_the_same_digest(frozen, decided, lee):
-    one, other = frozen, freeze(decided, lee)
-
-    assert (one.digest, one.test_digest, one.manifest) == (other.digest, other.test_digest, other.manifest)
-    assert (other.number, other.parent) == (2, one)
-
-
 def test_a_later_snapshot_keeps_every_split_and_splits_only_new_items(frozen, decided, ana, mia):
     first = {row.item: row.split for row in queries.open_snapshot(frozen)}
     import_texts(

@@ -16,7 +16,7 @@ from tests.task_types.regression.answers import HIGH, LOW
 class NumberFormats(Formats):
     """A column of numbers."""
 
-    cells = (CellKind.PLAIN,)
+    cells = (CellKind.NUMBERS, CellKind.NAMES, CellKind.PLAIN)  # Argilla's ratings are names
     takes_lists = False
     optional = (Role.CONTEXT, Role.CONTENT)
     columns = {Role.LABEL: ("score", "number", "rating", "grade")}

@@ -5,10 +5,15 @@ from lifecycle.runtime.task_types.inputs import Cell, CellKind
 from tests.support.training import make_snapshot
 from tests.task_types.examples import Example, column
 
-PERSON, ORG = {"label": "p"}, {"label": "o"}
+PERSON, ORG, PLACE = {"label": "p"}, {"label": "o"}, {"label": "l"}
 EXAMPLE = Example(
     item=ItemContent("Anna works at Siemens"),
-    good=[({"label": "PERSON"}, PERSON), ({"label": "p"}, PERSON), ({"label": "ORG"}, ORG)],
+    good=[
+        ({"label": "PERSON"}, PERSON),
+        ({"label": "p"}, PERSON),
+        ({"label": "ORG"}, ORG),
+        ({"label": "l"}, PLACE),
+    ],
     bad=[
         (None, "shape"),
         ("p", "shape"),

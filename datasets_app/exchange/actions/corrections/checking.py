@@ -25,7 +25,7 @@ def run_check(ctx: JobContext) -> None:
     classes = reading.classes_of(correction.dataset)
     found, seen = Sum(), Seen()
     with opened(correction) as (path, how):
-        for batch in reading.lines_of(path, how):
+        for batch in reading.lines_of(path, how, correction.dataset.task):
             for each in reading.resolve(correction, batch, correction.uploaded_by, classes):
                 add(found, seen.judged(each), classes)
             ctx.progress(found.rows, stage="Checking the file", unit="rows")

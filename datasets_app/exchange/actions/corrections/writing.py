@@ -47,7 +47,7 @@ def run_correct(ctx: JobContext) -> None:
     done = int(ctx.job.checkpoint.get("rows", 0)) if ctx.job.checkpoint else 0
     total, rows = correction.report["look"]["rows"], 0
     with opened(correction) as (path, how):
-        for batch in reading.lines_of(path, how):
+        for batch in reading.lines_of(path, how, correction.dataset.task):
             rows += len(batch)
             if rows > done:
                 write_batch(ctx, correction, batch, rows)

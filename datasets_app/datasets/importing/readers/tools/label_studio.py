@@ -35,6 +35,7 @@ TASK_KEYS = ("id", "meta", "annotations", "completions", "predictions")
 MIN_KEYS = ("id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time")
 SPEAKER_KEYS = {"role", "author", "speaker"}  # keys of a chat message, not of a response to rank
 SPAN_TYPES = ("labels", "hypertextlabels")
+NUMBER_TYPES = ("number", "rating")
 SIDES = {"left": "first", "right": "second"}
 BARE = "has predictions as bare numbers without labels"
 
@@ -197,6 +198,8 @@ def read_region(region: Pairs, places: Mapping[str, int], data: Pairs) -> tuple[
         return CellKind.NAMES, value["choices"]
     if kind == "textarea" and isinstance(value.get("text"), list | str):
         return CellKind.TEXTS, value["text"] if isinstance(value["text"], list) else [value["text"]]
+    if kind in NUMBER_TYPES and isinstance(value.get(kind), Number):
+        return CellKind.NUMBERS, value[kind]
     if kind == "pairwise" and value.get("selected") in SIDES:
         return CellKind.CHOICE, SIDES[value["selected"]]
     if kind == "ranker":
@@ -256,7 +259,9 @@ def joined(found: Sequence[tuple[CellKind, Any]], data: Pairs) -> Cell:
     """The regions of one question as one answer."""
     kind = found[0][0]
     parts = [part for each, part in found if each == kind]
-    flat = parts if kind == CellKind.CHOICE else [one for part in parts for one in part]
+    if kind in (CellKind.CHOICE, CellKind.NUMBERS):
+        return Cell(kind, cell_of(parts[-1]))
+    flat = [one for part in parts for one in part]
     if kind == CellKind.NAMES:
         return names_cell(flat)
     if kind == CellKind.TEXTS:
@@ -268,16 +273,7 @@ def joined(found: Sequence[tuple[CellKind, Any]], data: Pairs) -> Cell:
             *next((dialogue.with_roles(value) for value in data.values() if dialogue.turns(value)), []),
             *flat,
         ]
-    return Cell(
-        kind,
-        (
-            cell_of(flat[-1])
-            if kind == CellKind.CHOICE
-            else json_text(flat)
-            if kind == CellKind.MESSAGES
-            else str(flat)
-        ),
-    )
+    return Cell(kind, json_text(flat) if kind == CellKind.MESSAGES else str(flat))
 
 
 # ── JSON_MIN ────────────────────────────────────────────────────────────────
