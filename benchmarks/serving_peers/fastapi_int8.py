@@ -1,5 +1,5 @@
-"""FastAPI with ONNX Runtime and the int8 graph of the artifact in MODEL: no batching, no telemetry, no
-tokens, nothing else.
+"""FastAPI with ONNX Runtime and the graph that the artifact in MODEL serves (int8, or fp32 where int8 failed
+its gate): no batching, no telemetry, no tokens, nothing else.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ tokenizer.enable_truncation(card["max_tokens"])
 options = onnxruntime.SessionOptions()
 options.intra_op_num_threads = int(os.environ["OMP_NUM_THREADS"])
 options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+int8 = folder / "serving" / "model.int8.onnx"
 session = onnxruntime.InferenceSession(
-    folder / "serving" / "model.int8.onnx", options, providers=["CPUExecutionProvider"]
+    int8 if int8.exists() else folder / "serving" / "model.onnx", options, providers=["CPUExecutionProvider"]
 )
 app = FastAPI()
 
