@@ -86,7 +86,7 @@ class Person:
             "slot": str(item["slot"]),
             "token": item["token"],
             "seconds": f"{self.given['think']:.2f}",
-            "suggestion": str(item["suggestion"] or ""),
+            "prelabel": str(item["prelabel"] or ""),
             "label": self.classes[zlib.crc32(about.encode()) % len(self.classes)],
             "client_key": str(uuid.uuid4()),
             "have": ",".join(str(each["slot"]) for each in [*self.hand, item]),

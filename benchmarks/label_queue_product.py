@@ -136,7 +136,7 @@ def counters(dataset: Any, queue: Any, rows: int, people: list[int]) -> None:
         slots_done=OVERLAP * done,
         slots_total=OVERLAP * rows,
         items_total=rows,
-        items_decided=done,
+        items_labeled=done,
         filled_at=timezone.now(),
     )
     each = OVERLAP * done // len(people)

@@ -89,7 +89,7 @@ def inside(rows: int, rounds: int) -> int:
 def table(engine: str, found: dict[str, Any]) -> None:
     """What was found, the slowest page first."""
     print(
-        f"\n{engine}: {found['answers']:,} answers of {found['people']} people laid down in"
+        f"\n{engine}: {found['annotations']:,} annotations of {found['people']} people laid down in"
         f" {found['laid_down_s']:.0f} s,"
     )
     print(

@@ -44,51 +44,51 @@ def claim(
     value, marked = suggestions_of(task).of_label(str(label), marks), 0 if kind.labels_texts else len(marks)
     if resolved is None:
         return Claim(value, marks, marked)
-    claimed, decided = set(kind.answers.parts(value)), set(kind.answers.parts(resolved))
-    return Claim(value, marks, marked, len(claimed), len(claimed & decided))
+    claimed, wanted = set(kind.answers.parts(value)), set(kind.answers.parts(resolved))
+    return Claim(value, marks, marked, len(claimed), len(claimed & wanted))
 
 
 @dataclass(slots=True)
 class Measured:
-    """The figures of one labeling function. items, hits: of the sample. marked: its spans there, for span
+    """The figures of one labeling function. items, matches: of the sample. spans: its spans there, for span
     tasks.
 
-    decided: its labels or spans in labeled texts, including those outside the sample. right: of these, equal
+    labeled: its labels or spans in labeled texts, including those outside the sample. right: of these, equal
     to the resolved label.
     """
 
     items: int = 0
-    hits: int = 0
-    marked: int = 0
-    decided: int = 0
+    matches: int = 0
+    spans: int = 0
+    labeled: int = 0
     right: int = 0
 
     def add(self, claim: Claim, *, drawn: bool) -> None:
         """Count one text. drawn: whether it's in the sample itself."""
         self.items += drawn
-        self.hits += drawn and claim.value is not None
-        self.marked += claim.parts if drawn else 0
-        self.decided += claim.count
+        self.matches += drawn and claim.value is not None
+        self.spans += claim.parts if drawn else 0
+        self.labeled += claim.count
         self.right += claim.right
 
     @property
     def coverage(self) -> float | None:
         """Share of the sample with a match; None for an empty sample."""
-        return self.hits / self.items if self.items else None
+        return self.matches / self.items if self.items else None
 
     @property
     def few(self) -> bool:
         """Whether there are too few labeled matches for a precision."""
-        return self.decided < FEW
+        return self.labeled < FEW
 
     @property
     def precision(self) -> float | None:
         """Share of its labeled matches that are correct: texts with its label, or spans with equal ends. None
         below 20.
         """
-        return None if self.few else self.right / self.decided
+        return None if self.few else self.right / self.labeled
 
     @property
     def interval(self) -> tuple[float, float]:
         """95 % Wilson interval of the precision."""
-        return wilson(self.right, self.decided)
+        return wilson(self.right, self.labeled)

@@ -23,9 +23,9 @@ FEW = 20  # rows below which a cross-validated accuracy isn't meaningful
 
 @dataclass(frozen=True, slots=True)
 class LastFit:
-    """The last fit. answers: annotations at that time. trained: whether there were enough of them."""
+    """The last fit. annotations: annotations at that time. trained: whether there were enough of them."""
 
-    answers: int
+    annotations: int
     trained: bool
     at: datetime
 
@@ -37,21 +37,23 @@ def next_fit_at(last: LastFit | None) -> int:
     if last is None:
         return CLASSES * ANSWERS
     if not last.trained:
-        return last.answers + WAITING_STEP
-    return last.answers + max(STEP, math.ceil(last.answers * SHARE))
+        return last.annotations + WAITING_STEP
+    return last.annotations + max(STEP, math.ceil(last.annotations * SHARE))
 
 
-def fit_is_due(last: LastFit | None, *, answers: int, imported: bool, waiting: bool, now: datetime) -> bool:
+def fit_is_due(
+    last: LastFit | None, *, annotations: int, imported: bool, waiting: bool, now: datetime
+) -> bool:
     """Whether to train now; never sooner than three minutes after the last time.
 
     imported: whether there are imported labels, so training can start before any annotation. waiting: whether
     a queue isn't ordered by the last fit yet.
     """
     if last is None:
-        return imported or answers >= next_fit_at(None)
+        return imported or annotations >= next_fit_at(None)
     if now - last.at < GAP:
         return False
-    return answers >= next_fit_at(last) or (waiting and last.trained)
+    return annotations >= next_fit_at(last) or (waiting and last.trained)
 
 
 def enough(counts: Iterable[int]) -> bool:

@@ -81,7 +81,7 @@ class Upload(models.Model):
     class Contradicting(models.TextChoices):
         ASK = "", "Ask before import"
         FIRST = "first", "Keep the first label"
-        UNDECIDED = "undecided", "Leave unlabeled"
+        UNLABELED = "unlabeled", "Leave unlabeled"
 
     uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
     dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="uploads")

@@ -41,7 +41,7 @@ class PrelabelsOut(serializers.Serializer[Any]):
 
 @operation(
     "POST",
-    "labeling_suggestions",
+    "labeling_upload_prelabels",
     Needs("labeling.manage", Dataset, "labeling.view"),
     takes=PrelabelsIn,
     gives=PrelabelsOut,

@@ -38,7 +38,7 @@ def throughput(days: Sequence[tuple[str, int]], week: int) -> Chart:
         lead=f"{things(week, 'annotation')} in the last 7 days.",
         caption=caption,
         figure={"data": [bars], "layout": layout},
-        head=["day", "answers"],
+        head=["day", "annotations"],
         rows=[[day, answers] for day, answers in days],
         size="short",
     )

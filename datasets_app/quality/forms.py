@@ -6,7 +6,7 @@ from typing import Any
 
 from django import forms
 
-from datasets_app.quality.actions.gold import EXPLANATION, PER_CLASS
+from datasets_app.quality.actions.gold import EXPLANATION, PER_LABEL
 from datasets_app.queues.forms.answers import ValueForm
 
 
@@ -26,5 +26,5 @@ class GoldForm(ValueForm):
 class SampleForm(forms.Form):
     """How many labeled items become gold."""
 
-    per_class = forms.IntegerField(label="Gold items per label", min_value=1, max_value=PER_CLASS, initial=5)
+    per_label = forms.IntegerField(label="Gold items per label", min_value=1, max_value=PER_LABEL, initial=5)
     imported = forms.BooleanField(label="Include imported labels", required=False)

@@ -54,11 +54,11 @@ class Worker:
     """Figures of one annotator. judged: annotations of items labeled by several people, an adjudicator, or an
     import.
 
-    gold_…: gold annotations, not included in the others; gold_classes: by stable id of the gold label,
+    gold_…: gold annotations, not included in the others; gold_labels: by stable id of the gold label,
     [annotations, correct].
     """
 
-    answers: int = 0
+    annotations: int = 0
     week: int = 0
     judged: int = 0
     right: int = 0
@@ -69,14 +69,14 @@ class Worker:
     wrong_taken: int = 0
     gold_done: int = 0
     gold_right: int = 0
-    gold_classes: dict[str, list[int]] = field(default_factory=dict)
+    gold_labels: dict[str, list[int]] = field(default_factory=dict)
     times: Counter[int] = field(default_factory=Counter)
 
     def add(self, answer: Given, decided: Any, *, recent: bool) -> None:
         """Count one annotation. decided: the item's resolved value; None if it's no evidence about this
         annotation.
         """
-        self.answers += 1
+        self.annotations += 1
         self.week += recent
         if answer.seconds > 0:
             self.times[round(math.log(answer.seconds) / STEP)] += 1
@@ -95,7 +95,7 @@ class Worker:
     def document(self) -> dict[str, Any]:
         """The figures as JSON, with the median time instead of all times."""
         names = [
-            "answers",
+            "annotations",
             "week",
             "judged",
             "right",
@@ -105,7 +105,7 @@ class Worker:
             "wrong_shown",
             "wrong_taken",
         ]
-        names += ["gold_done", "gold_right", "gold_classes"]
+        names += ["gold_done", "gold_right", "gold_labels"]
         return {name: getattr(self, name) for name in names} | {"median_seconds": median(self.times)}
 
 
@@ -198,7 +198,7 @@ class Measure:
         if len(self.sample) >= 2 * CONSENSUS_ITEMS:
             self.sample, self.every = self.sample[::2], 2 * self.every
 
-    def likely_right(self) -> tuple[dict[int, Interval], str]:
+    def estimated_accuracy(self) -> tuple[dict[int, Interval], str]:
         """Estimated accuracy of each person, and the reason if it isn't measured.
 
         Not measured if fewer than three people share 20 items or more, since two who differ can't be
@@ -245,16 +245,16 @@ class Measure:
 
     def figures(self) -> dict[str, Any]:
         """All figures as JSON. People are given by key, labels by place in the given order."""
-        likely, why = self.likely_right()
+        likely, why = self.estimated_accuracy()
         kept = [
             user
-            for user, _ in sorted(self.workers.items(), key=lambda row: (-row[1].answers, row[0]))[
+            for user, _ in sorted(self.workers.items(), key=lambda row: (-row[1].annotations, row[0]))[
                 :MOST_PEOPLE
             ]
         ]
         return {
             "items": self.tally.items,
-            "answers": sum(each.answers for each in self.workers.values()),
+            "annotations": sum(each.annotations for each in self.workers.values()),
             "coefficients": [coefficient_data(each) for each in self.tally.coefficients()],
             "people": {
                 str(user): worker.document() | likely_data(likely.get(user), why)
@@ -314,11 +314,15 @@ def coefficient_data(each: Coefficient) -> dict[str, Any]:
 def likely_data(share: Interval | None, why: str) -> dict[str, Any]:
     """Estimated accuracy by person, as JSON. why: the reason if it isn't measured."""
     if share is None:
-        return {"likely_right": None, "likely_interval": None, "likely_why": why}
+        return {
+            "estimated_accuracy": None,
+            "estimated_accuracy_interval": None,
+            "estimated_accuracy_why": why,
+        }
     return {
-        "likely_right": rounded(share.value),
-        "likely_interval": [rounded(share.low), rounded(share.high)],
-        "likely_why": "",
+        "estimated_accuracy": rounded(share.value),
+        "estimated_accuracy_interval": [rounded(share.low), rounded(share.high)],
+        "estimated_accuracy_why": "",
     }
 
 

@@ -27,7 +27,7 @@ class QualityReport(models.Model):
     edition = models.PositiveIntegerField(help_text="1 for the first report of the queue")
     as_of = models.DateTimeField(help_text="when the measurement started")
     slots_done = models.PositiveIntegerField(help_text="of the queue, then")
-    items_decided = models.PositiveIntegerField(help_text="of the queue, then")
+    items_labeled = models.PositiveIntegerField(help_text="of the queue, then")
     figures = models.JSONField(
         help_text="from `quality.Measure.figures`, and labels: the stable ids in order"
     )

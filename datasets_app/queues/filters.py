@@ -32,11 +32,11 @@ Rows = QuerySet[Item]
 Values = dict[str, Any]
 ANY = ("", "Any")
 HOWS = [(how.value, how.label) for how in Decision.How if how != Decision.How.WITHDRAWN]
-STATES = [("undecided", "Unlabeled"), ("decided", "Labeled"), ("disputed", "To adjudicate")]
-REMARKS = [("flagged", "Flagged"), ("open", "Flagged, open"), ("commented", "With comments")]
+STATES = [("unlabeled", "Unlabeled"), ("labeled", "Labeled"), ("disputed", "To adjudicate")]
+COMMENTED = [("flagged", "Flagged"), ("open", "Flagged, open"), ("commented", "With comments")]
 
 
-def class_choices(dataset: Dataset) -> list[tuple[str, str]]:
+def label_choices(dataset: Dataset) -> list[tuple[str, str]]:
     """(stable id, name) of the newest version's labels, in their order; empty for tasks without labels."""
     schema = latest_schema(dataset) if dataset.task_type.has_labels else None
     return (
@@ -54,8 +54,8 @@ def sees_annotators(dataset: Dataset, viewer: User) -> bool:
 
 
 def naming(rows: QuerySet[Any], dataset: Dataset, stable_id: str) -> QuerySet[Any]:
-    """Those of these annotations, decisions, or suggestions that use a label, or one that was merged into
-    it.
+    """Those of these annotations, resolved labels, or pre-labels that use a label, or one that was merged
+    into it.
     """
     merges = merges_of(dataset.pk)
     names = [stable_id, *(str(source) for source in merges if str(follow(source, merges)) == stable_id)]
@@ -77,64 +77,66 @@ def seen(rows: QuerySet[Any], scope: Scope) -> QuerySet[Any]:
     return rows.exclude(item__in=scope.of(asking(scope.viewer, scope.dataset)))
 
 
-# ── Decisions ───────────────────────────────────────────────────────────────
+# ── Resolved labels ───────────────────────────────────────────────────────────────
 def state_fields(_dataset: Dataset, _viewer: User) -> Fields:
     """Filter by label state."""
-    return {"labels": forms.ChoiceField(label="State", choices=[ANY, *STATES], required=False)}
+    return {"label_state": forms.ChoiceField(label="State", choices=[ANY, *STATES], required=False)}
 
 
 def of_state(rows: Rows, values: Values, scope: Scope) -> Rows:
     """Unlabeled, labeled, or with an open dispute. What is hidden from the viewer is unlabeled to them."""
-    if values["labels"] == "disputed":
+    if values["label_state"] == "disputed":
         return rows.filter(pk__in=scope.of(Dispute.objects.filter(state=Dispute.State.OPEN)))
     decided = scope.of(seen(standing(), scope))
-    return rows.exclude(pk__in=decided) if values["labels"] == "undecided" else rows.filter(pk__in=decided)
+    return (
+        rows.exclude(pk__in=decided) if values["label_state"] == "unlabeled" else rows.filter(pk__in=decided)
+    )
 
 
-def decided_fields(dataset: Dataset, _viewer: User) -> Fields:
+def label_fields(dataset: Dataset, _viewer: User) -> Fields:
     """Filter by resolved label, how it was resolved, and when."""
-    classes = class_choices(dataset)
+    classes = label_choices(dataset)
     named = (
-        {"decided": forms.ChoiceField(label="Label", choices=[ANY, *classes], required=False)}
+        {"labeled_as": forms.ChoiceField(label="Label", choices=[ANY, *classes], required=False)}
         if classes
         else {}
     )
     return {
         **named,
-        "decided_how": forms.ChoiceField(label="Labeled by", choices=[ANY, *HOWS], required=False),
-        "decided_from": day("Labeled from"),
-        "decided_until": day("Labeled until"),
+        "labeled_how": forms.ChoiceField(label="Labeled by", choices=[ANY, *HOWS], required=False),
+        "labeled_from": day("Labeled from"),
+        "labeled_until": day("Labeled until"),
     }
 
 
-def as_decided(rows: Rows, values: Values, scope: Scope) -> Rows:
-    """By the current decision, unless it is hidden from the viewer."""
-    found = standing().filter(**day_range("created_at", values, "decided_from", "decided_until"))
-    if "decided_how" in values:
-        found = found.filter(how=values["decided_how"])
-    if "decided" in values:
-        found = naming(found, scope.dataset, values["decided"])
+def by_label(rows: Rows, values: Values, scope: Scope) -> Rows:
+    """By the resolved label, unless it is hidden from the viewer."""
+    found = standing().filter(**day_range("created_at", values, "labeled_from", "labeled_until"))
+    if "labeled_how" in values:
+        found = found.filter(how=values["labeled_how"])
+    if "labeled_as" in values:
+        found = naming(found, scope.dataset, values["labeled_as"])
     return rows.filter(pk__in=scope.of(seen(found, scope)))
 
 
-def decided_words(shown: dict[str, str]) -> str:
-    """Such as "Decided as billing, adjudicated, from 2026-01-01"."""
-    first = f"Label {shown['decided']}" if "decided" in shown else "Labeled"
-    how = [shown["decided_how"].lower()] if "decided_how" in shown else []
+def label_words(shown: dict[str, str]) -> str:
+    """Such as "Label billing, adjudicated, from 2026-01-01"."""
+    first = f"Label {shown['labeled_as']}" if "labeled_as" in shown else "Labeled"
+    how = [shown["labeled_how"].lower()] if "labeled_how" in shown else []
     days = (
-        [span_words("", shown, "decided_from", "decided_until").strip()]
-        if {"decided_from", "decided_until"} & set(shown)
+        [span_words("", shown, "labeled_from", "labeled_until").strip()]
+        if {"labeled_from", "labeled_until"} & set(shown)
         else []
     )
     return ", ".join([first, *how, *days])
 
 
-# ── Answers ─────────────────────────────────────────────────────────────────
-def answered_fields(dataset: Dataset, viewer: User) -> Fields:
+# ── Annotations ─────────────────────────────────────────────────────────────────
+def annotation_fields(dataset: Dataset, viewer: User) -> Fields:
     """Filter by annotation; for most people only their own."""
-    classes = class_choices(dataset)
+    classes = label_choices(dataset)
     named = (
-        {"answered": forms.ChoiceField(label="Annotated as", choices=[ANY, *classes], required=False)}
+        {"annotated_as": forms.ChoiceField(label="Annotated as", choices=[ANY, *classes], required=False)}
         if classes
         else {}
     )
@@ -144,18 +146,18 @@ def answered_fields(dataset: Dataset, viewer: User) -> Fields:
     else:
         by = forms.ChoiceField(label="Annotated by", choices=[ANY, (str(viewer.uuid), "you")], required=False)
         by.initial = str(viewer.uuid) if named else None
-    return {**named, "answered_by": by}
+    return {**named, "annotated_by": by}
 
 
-def as_answered(rows: Rows, values: Values, scope: Scope) -> Rows:
+def by_annotation(rows: Rows, values: Values, scope: Scope) -> Rows:
     """By a current annotation."""
     found: QuerySet[Annotation] = (
         standing_answers() if sees_annotators(scope.dataset, scope.viewer) else annotations_of(scope.viewer)
     )
-    if "answered_by" in values:
-        found = found.filter(user__uuid=values["answered_by"])
-    if "answered" in values:
-        found = naming(found, scope.dataset, values["answered"])
+    if "annotated_by" in values:
+        found = found.filter(user__uuid=values["annotated_by"])
+    if "annotated_as" in values:
+        found = naming(found, scope.dataset, values["annotated_as"])
     return rows.filter(pk__in=scope.of(found))
 
 
@@ -164,90 +166,101 @@ def annotations_of(viewer: User) -> QuerySet[Annotation]:
     return Annotation.objects.filter(user=viewer, action=Annotation.Action.LABEL, replaced_by__isnull=True)
 
 
-def answered_words(shown: dict[str, str]) -> str:
-    """Such as "Answered as billing by Ana"."""
-    named = f" as {shown['answered']}" if "answered" in shown else ""
-    return f"Answered{named}" + (f" by {shown['answered_by']}" if "answered_by" in shown else "")
+def annotation_words(shown: dict[str, str]) -> str:
+    """Such as "Annotated as billing by Ana"."""
+    named = f" as {shown['annotated_as']}" if "annotated_as" in shown else ""
+    return f"Annotated{named}" + (f" by {shown['annotated_by']}" if "annotated_by" in shown else "")
 
 
-# ── Suggestions ─────────────────────────────────────────────────────────────
-def suggested_fields(dataset: Dataset, _viewer: User) -> Fields:
+# ── Pre-labels ─────────────────────────────────────────────────────────────
+def prelabel_fields(dataset: Dataset, _viewer: User) -> Fields:
     """Filter by pre-label: label, type of source, and confidence."""
-    classes = class_choices(dataset)
+    classes = label_choices(dataset)
     named = (
-        {"suggested": forms.ChoiceField(label="Pre-labeled as", choices=[ANY, *classes], required=False)}
+        {"prelabeled_as": forms.ChoiceField(label="Pre-labeled as", choices=[ANY, *classes], required=False)}
         if classes
         else {}
     )
     return {
         **named,
-        "suggested_by": forms.ChoiceField(
+        "prelabeled_by": forms.ChoiceField(
             label="Pre-labeled by", choices=[ANY, *Suggestion.Source.choices], required=False
         ),
-        "score_from": forms.FloatField(label="Confidence from", required=False, min_value=0, max_value=1),
-        "score_to": forms.FloatField(label="Confidence to", required=False, min_value=0, max_value=1),
+        "confidence_from": forms.FloatField(
+            label="Confidence from", required=False, min_value=0, max_value=1
+        ),
+        "confidence_to": forms.FloatField(label="Confidence to", required=False, min_value=0, max_value=1),
     }
 
 
-def as_suggested(rows: Rows, values: Values, scope: Scope) -> Rows:
+def by_prelabel(rows: Rows, values: Values, scope: Scope) -> Rows:
     """By a pre-label that matches all criteria; without those of outdated labeling functions."""
-    limits = {"score_from": "score__gte", "score_to": "score__lte", "suggested_by": "source"}
+    limits = {"confidence_from": "score__gte", "confidence_to": "score__lte", "prelabeled_by": "source"}
     found = live(
         Suggestion.objects.filter(**{limits[name]: value for name, value in values.items() if name in limits})
     )
-    if "suggested" in values:
-        found = seen(naming(found, scope.dataset, values["suggested"]), scope)
+    if "prelabeled_as" in values:
+        found = seen(naming(found, scope.dataset, values["prelabeled_as"]), scope)
     return rows.filter(pk__in=scope.of(found))
 
 
-def suggested_words(shown: dict[str, str]) -> str:
-    """Such as "Suggested as billing by run, confidence 0.5 to 0.7"."""
-    named = f" as {shown['suggested']}" if "suggested" in shown else ""
-    by = f" by {shown['suggested_by'].lower()}" if "suggested_by" in shown else ""
+def prelabel_words(shown: dict[str, str]) -> str:
+    """Such as "Pre-labeled as billing by run, confidence 0.5 to 0.7"."""
+    named = f" as {shown['prelabeled_as']}" if "prelabeled_as" in shown else ""
+    by = f" by {shown['prelabeled_by'].lower()}" if "prelabeled_by" in shown else ""
     sure = (
-        f", {span_words('confidence', shown, 'score_from', 'score_to')}"
-        if {"score_from", "score_to"} & set(shown)
+        f", {span_words('confidence', shown, 'confidence_from', 'confidence_to')}"
+        if {"confidence_from", "confidence_to"} & set(shown)
         else ""
     )
-    return f"Suggested{named}{by}{sure}"
+    return f"Pre-labeled{named}{by}{sure}"
 
 
-# ── Remarks ─────────────────────────────────────────────────────────────────
-def remark_fields(_dataset: Dataset, _viewer: User) -> Fields:
+# ── Comments ─────────────────────────────────────────────────────────────────
+def comment_fields(_dataset: Dataset, _viewer: User) -> Fields:
     """Filter by flags and comments."""
-    return {"remarks": forms.ChoiceField(label="Comments", choices=[ANY, *REMARKS], required=False)}
+    return {"comments": forms.ChoiceField(label="Comments", choices=[ANY, *COMMENTED], required=False)}
 
 
-def remarked(rows: Rows, values: Values, scope: Scope) -> Rows:
+def by_comment(rows: Rows, values: Values, scope: Scope) -> Rows:
     """By flags and comments."""
     found = {
         "flagged": Comment.objects.filter(is_flag=True),
         "open": Comment.objects.filter(is_flag=True, resolved_at=None),
         "commented": Comment.objects.filter(is_flag=False, is_return=False),
-    }[values["remarks"]]
+    }[values["comments"]]
     return rows.filter(pk__in=scope.of(found))
 
 
 FILTERS = (
-    ItemFilter("Label state", "Labels", ("labels",), state_fields, of_state, lambda shown: shown["labels"]),
+    ItemFilter(
+        "Label state", "Labels", ("label_state",), state_fields, of_state, lambda shown: shown["label_state"]
+    ),
     ItemFilter(
         "Label",
         "Labels",
-        ("decided", "decided_how", "decided_from", "decided_until"),
-        decided_fields,
-        as_decided,
-        decided_words,
+        ("labeled_as", "labeled_how", "labeled_from", "labeled_until"),
+        label_fields,
+        by_label,
+        label_words,
     ),
     ItemFilter(
-        "Annotation", "Labels", ("answered", "answered_by"), answered_fields, as_answered, answered_words
+        "Annotation",
+        "Labels",
+        ("annotated_as", "annotated_by"),
+        annotation_fields,
+        by_annotation,
+        annotation_words,
     ),
     ItemFilter(
         "Pre-label",
         "Pre-labels",
-        ("suggested", "suggested_by", "score_from", "score_to"),
-        suggested_fields,
-        as_suggested,
-        suggested_words,
+        ("prelabeled_as", "prelabeled_by", "confidence_from", "confidence_to"),
+        prelabel_fields,
+        by_prelabel,
+        prelabel_words,
     ),
-    ItemFilter("Comments", "Labels", ("remarks",), remark_fields, remarked, lambda shown: shown["remarks"]),
+    ItemFilter(
+        "Comments", "Labels", ("comments",), comment_fields, by_comment, lambda shown: shown["comments"]
+    ),
 )

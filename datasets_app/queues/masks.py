@@ -16,7 +16,7 @@ ROUNDS = 4
 
 def mask(number: int, kind: str) -> int:
     """A number below 2 ** 48 for a key below that; one-to-one and always the same. kind: "slot" or
-    "suggestion".
+    "prelabel".
     """
     secret = salted_hmac("labeling.mask", kind, algorithm="sha256").digest()
     left, right = number >> BITS, number & HALF

@@ -1,4 +1,4 @@
-"""Scans and findings over REST."""
+"""Scans and data issues over REST."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MEMBERS = 100
 
 
 class ScanIn(serializers.Serializer[Any]):
-    """The kind of scan."""
+    """The kind of scan to run."""
 
     kind = serializers.ChoiceField(choices=ScanKind.choices)
 
@@ -42,8 +42,8 @@ class ScanOut(serializers.Serializer[Scan]):
     ended_at = serializers.DateTimeField(allow_null=True)
 
 
-class TallyOut(serializers.Serializer[Any]):
-    """Findings of one kind by status."""
+class DataIssueCountsOut(serializers.Serializer[Any]):
+    """Data issues of one kind by status."""
 
     kind = serializers.ChoiceField(choices=Kind.choices)
     open = serializers.IntegerField()
@@ -53,25 +53,25 @@ class TallyOut(serializers.Serializer[Any]):
 
 
 class ScansOut(serializers.Serializer[Any]):
-    """The newest ten scans of a dataset, and the number of findings."""
+    """The newest ten scans of a dataset, and its data issues by kind and status."""
 
     scans = ScanOut(many=True)
-    findings = TallyOut(many=True)
+    data_issues = DataIssueCountsOut(many=True)
 
 
-class FindingOut(RowOut[Finding]):
-    """A finding about an item or a group. given, suggested: label names. labels: resolved labels of the
-    group.
+class DataIssueOut(RowOut[Finding]):
+    """A data issue of an item or a group. given_label, predicted_label: label names. labels: resolved
+    labels of the group.
 
-    The three are empty while you are to label one of its items in a queue.
+    The three are empty while one of its items is assigned to you in a queue.
     """
 
     kind = serializers.ChoiceField(choices=Kind.choices)
     status = serializers.ChoiceField(choices=Status.choices)
     group = serializers.CharField(source="group.digest", default=None, allow_null=True)
     size = serializers.IntegerField(source="group.size", default=1)
-    given = serializers.CharField(source="given.name", default=None, allow_null=True)
-    suggested = serializers.CharField(source="suggested.name", default=None, allow_null=True)
+    given_label = serializers.CharField(source="given_label.name", default=None, allow_null=True)
+    predicted_label = serializers.CharField(source="predicted_label.name", default=None, allow_null=True)
     labels = serializers.DictField(child=serializers.IntegerField())
 
     class Meta:
@@ -85,22 +85,26 @@ class FindingOut(RowOut[Finding]):
             "item",
             "group",
             "size",
-            "given",
-            "suggested",
+            "given_label",
+            "predicted_label",
             "labels",
             "reason",
-            "decided_by",
-            "decided_at",
+            "reviewed_by",
+            "reviewed_at",
             "queue",
         ]
 
     def to_representation(self, instance: Finding) -> dict[str, Any]:
         """The fields, without labels that the reader must not see."""
         found = super().to_representation(instance)
-        return found | {"given": None, "suggested": None, "labels": {}} if instance.hides_labels else found
+        return (
+            found | {"given_label": None, "predicted_label": None, "labels": {}}
+            if instance.hides_labels
+            else found
+        )
 
 
-class ScanGroupMemberOut(serializers.Serializer[GroupMember]):
+class DuplicateGroupMemberOut(serializers.Serializer[GroupMember]):
     """An item of a group. nearest, first: Jaccard similarity to the text that links it to the group, and to
     the group's first text.
     """
@@ -110,30 +114,32 @@ class ScanGroupMemberOut(serializers.Serializer[GroupMember]):
     first = serializers.FloatField()
 
 
-class OneFindingOut(FindingOut):
-    """A finding with the first 100 items of its group."""
+class DataIssueDetailOut(DataIssueOut):
+    """A data issue with the first 100 items of its group."""
 
     members = serializers.SerializerMethodField()
 
-    @extend_schema_field(ScanGroupMemberOut(many=True))
+    @extend_schema_field(DuplicateGroupMemberOut(many=True))
     def get_members(self, row: Finding) -> list[dict[str, Any]]:
-        """The members of the group; empty for a finding about one item."""
+        """The members of the group; empty for a data issue of one item."""
         return (
-            list(ScanGroupMemberOut(queries.members(row.group, MEMBERS), many=True).data) if row.group else []
+            list(DuplicateGroupMemberOut(queries.members(row.group, MEMBERS), many=True).data)
+            if row.group
+            else []
         )
 
 
-class FindingPageOut(serializers.Serializer[Any]):
-    """Up to 30 findings, most likely problems first. after: pass it as ?after= for the next page; null on the
-    last.
+class DataIssuePageOut(serializers.Serializer[Any]):
+    """Up to 30 data issues, most likely problems first. after: pass it as ?after= for the next page; null on
+    the last.
     """
 
-    results = FindingOut(many=True)
+    results = DataIssueOut(many=True)
     after = serializers.CharField(allow_null=True)
 
 
-class FindingsIn(serializers.Serializer[Any]):
-    """The kind, status, and position of findings."""
+class DataIssueFilterIn(serializers.Serializer[Any]):
+    """The kind, status, and position of data issues."""
 
     kind = serializers.ChoiceField(choices=Kind.choices)
     status = serializers.ChoiceField(choices=Status.choices, required=False, default=Status.OPEN)
@@ -147,7 +153,7 @@ class FindingsIn(serializers.Serializer[Any]):
         return place
 
 
-class SendIn(serializers.Serializer[Any]):
+class DataIssueQueueIn(serializers.Serializer[Any]):
     """The queue to create. limit: items; times `overlap` at most 1,000 annotations."""
 
     kind = serializers.ChoiceField(choices=Kind.choices)
@@ -156,28 +162,28 @@ class SendIn(serializers.Serializer[Any]):
     limit = serializers.IntegerField(required=False, default=200, min_value=1, max_value=1_000)
 
 
-class JudgeIn(serializers.Serializer[Any]):
-    """seen: the status you know; any other causes a conflict."""
+class DataIssueReviewIn(serializers.Serializer[Any]):
+    """seen: the status as you read it; 409 if it changed since."""
 
     seen = serializers.ChoiceField(choices=Status.choices, required=False, allow_blank=True, default="")
 
 
-class DismissIn(JudgeIn):
-    """The reason of a dismissal."""
+class DataIssueDismissIn(DataIssueReviewIn):
+    """Why the data issue is dismissed."""
 
     reason = serializers.CharField(max_length=REASON_LIMIT)
 
 
-@operation("GET", "scanning_scans", Needs("scanning.view", Dataset), gives=ScansOut)
+@operation("GET", "scans_list", Needs("scanning.view", Dataset), gives=ScansOut)
 def list_scans(request: Request, uuid: UUID) -> object:
-    """The newest scans with their reports, and finding counts by kind and status."""
+    """List the newest scans with their reports, and count data issues by kind and status."""
     dataset = datasets.get_dataset(request.user, uuid)
-    return {"scans": queries.scans(dataset), "findings": list(queries.tallies(dataset).values())}
+    return {"scans": queries.scans(dataset), "data_issues": list(queries.tallies(dataset).values())}
 
 
 @operation(
     "POST",
-    "scanning_scan",
+    "scans_start",
     Needs("scanning.scan", Dataset, see="scanning.view"),
     takes=ScanIn,
     gives=JobOut,
@@ -190,9 +196,9 @@ def start_scan(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
 
 @operation(
     "GET",
-    "scanning_findings",
+    "data_issues_list",
     Needs("scanning.view", Dataset),
-    gives=FindingPageOut,
+    gives=DataIssuePageOut,
     parameters=[
         OpenApiParameter("kind", str, required=True, enum=Kind.values),
         OpenApiParameter("status", str, enum=Status.values),
@@ -200,43 +206,46 @@ def start_scan(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
     ],
 )
 def list_findings(request: Request, uuid: UUID) -> Response:
-    """Findings of one kind and status, by keyset."""
-    query, dataset = read(FindingsIn, request.query_params), datasets.get_dataset(request.user, uuid)
+    """List data issues of one kind and status, most likely problems first."""
+    query, dataset = read(DataIssueFilterIn, request.query_params), datasets.get_dataset(request.user, uuid)
     rows = queries.ranked(dataset, query["kind"], query["status"], query["after"])
     found = list(rows.select_related(*queries.RELATED)[: PAGE + 1])
     last = found[PAGE - 1] if len(found) > PAGE else None
     shown = queries.for_reader(request.user, dataset, found[:PAGE])
     return Response(
-        {"results": FindingOut(shown, many=True).data, "after": f"{last.score!r}:{last.pk}" if last else None}
+        {
+            "results": DataIssueOut(shown, many=True).data,
+            "after": f"{last.score!r}:{last.pk}" if last else None,
+        }
     )
 
 
 @operation(
     "POST",
-    "scanning_send",
+    "data_issues_send",
     Needs("scanning.send", Dataset, see="scanning.view"),
-    takes=SendIn,
+    takes=DataIssueQueueIn,
     gives=QueueOut,
     status=201,
 )
 def send(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
-    """Create a labeling queue for the items of open and confirmed findings that aren't in a queue yet."""
+    """Create a labeling queue for the items of open and confirmed data issues that aren't in a queue yet."""
     return actions.send(dataset_id=uuid, actor=request.user, **given)
 
 
-@operation("GET", "scanning_finding", Needs("scanning.view", Finding), gives=OneFindingOut)
+@operation("GET", "data_issues_read", Needs("scanning.view", Finding), gives=DataIssueDetailOut)
 def one_finding(request: Request, uuid: UUID) -> object:
-    """One finding, with the items of its group."""
+    """Get a data issue with the items of its group."""
     found = queries.get_finding(request.user, uuid)
     return queries.for_reader(request.user, found.dataset, [found])[0]
 
 
 @operation(
     "POST",
-    "scanning_confirm",
+    "data_issues_confirm",
     Needs("scanning.review", Finding, see="scanning.view"),
-    takes=JudgeIn,
-    gives=FindingOut,
+    takes=DataIssueReviewIn,
+    gives=DataIssueOut,
 )
 def confirm(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
     """Confirm an issue to fix; no label changes."""
@@ -245,10 +254,10 @@ def confirm(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
 
 @operation(
     "POST",
-    "scanning_dismiss",
+    "data_issues_dismiss",
     Needs("scanning.review", Finding, see="scanning.view"),
-    takes=DismissIn,
-    gives=FindingOut,
+    takes=DataIssueDismissIn,
+    gives=DataIssueOut,
 )
 def dismiss(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
     """Dismiss an issue; later scans keep it dismissed."""
@@ -257,10 +266,10 @@ def dismiss(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
 
 @operation(
     "POST",
-    "scanning_reopen",
+    "data_issues_reopen",
     Needs("scanning.review", Finding, see="scanning.view"),
-    takes=JudgeIn,
-    gives=FindingOut,
+    takes=DataIssueReviewIn,
+    gives=DataIssueOut,
 )
 def reopen(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
     """Reopen an issue after it was confirmed or dismissed."""

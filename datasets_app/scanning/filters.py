@@ -1,4 +1,4 @@
-"""The item filter by findings."""
+"""The item filter by data issues."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from registry.ground.access.models import User
 def fields(_dataset: Dataset, _viewer: User) -> Fields:
     """Data issues and their status."""
     return {
-        "finding": forms.ChoiceField(
+        "data_issue": forms.ChoiceField(
             label="Data issue", choices=[("", "Any"), *Kind.choices], required=False
         ),
-        "finding_status": forms.ChoiceField(
+        "data_issue_status": forms.ChoiceField(
             label="Data issue is", choices=[("", "Any"), *Status.choices], required=False
         ),
     }
 
 
 def found(rows: QuerySet[Item], values: dict[str, Any], scope: Scope) -> QuerySet[Item]:
-    """Items with such a finding, or in a group with one. Without a status, issues no longer found don't
+    """Items with such a data issue, or in a group with one. Without a status, issues no longer found don't
     count.
     """
     about = Finding.objects.filter(dataset=scope.dataset)
-    if "finding" in values:
-        about = about.filter(kind=values["finding"])
+    if "data_issue" in values:
+        about = about.filter(kind=values["data_issue"])
     about = (
-        about.filter(status=values["finding_status"])
-        if "finding_status" in values
+        about.filter(status=values["data_issue_status"])
+        if "data_issue_status" in values
         else about.exclude(status=Status.GONE)
     )
     members = GroupMember.objects.filter(
@@ -45,9 +45,11 @@ def found(rows: QuerySet[Item], values: dict[str, Any], scope: Scope) -> QuerySe
 
 
 def words(shown: dict[str, str]) -> str:
-    """Such as "Finding: Label errors, confirmed"."""
-    kind = f"Finding: {shown['finding']}" if "finding" in shown else "Any data issue"
-    return kind + (f", {shown['finding_status'].lower()}" if "finding_status" in shown else "")
+    """Such as "Data issue: Label errors, confirmed"."""
+    kind = f"Data issue: {shown['data_issue']}" if "data_issue" in shown else "Any data issue"
+    return kind + (f", {shown['data_issue_status'].lower()}" if "data_issue_status" in shown else "")
 
 
-FILTERS = (ItemFilter("Data issue", "Data issues", ("finding", "finding_status"), fields, found, words),)
+FILTERS = (
+    ItemFilter("Data issue", "Data issues", ("data_issue", "data_issue_status"), fields, found, words),
+)

@@ -58,7 +58,7 @@ class Issue(NamedTuple):
 
     row: int
     score: float
-    suggested: int
+    predicted: int
 
 
 def find(folder: Path) -> dict[str, Any]:
@@ -316,16 +316,16 @@ def judge(
 
 
 def write_issues(folder: Path, labels: Labels, issues: Sequence[Issue]) -> None:
-    """Write one {"item", "score", "given", "suggested"} per line."""
+    """Write one {"item", "score", "given", "predicted"} per line."""
     items = {issue.row: 0 for issue in issues}
     items |= {at: row["item"] for at, row in enumerate(read(folder)) if at in items}
     with (folder / "issues.jsonl").open("w", encoding="utf-8") as file:
-        for row, score, suggested in issues:
+        for row, score, predicted in issues:
             line = {
                 "item": items[row],
                 "score": score,
                 "given": int(labels.given[row]),
-                "suggested": suggested,
+                "predicted": predicted,
             }
             file.write(json.dumps(line) + "\n")
 

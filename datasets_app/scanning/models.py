@@ -114,17 +114,17 @@ class Finding(models.Model):
     item = models.ForeignKey(Item, null=True, on_delete=models.PROTECT, related_name="findings")
     group = models.ForeignKey(DuplicateGroup, null=True, on_delete=models.PROTECT, related_name="findings")
     score = models.FloatField(help_text="0 to 1, most likely problems first")
-    given = models.ForeignKey(
+    given_label = models.ForeignKey(
         Label, null=True, on_delete=models.PROTECT, related_name="+", help_text="the questionable label"
     )
-    suggested = models.ForeignKey(Label, null=True, on_delete=models.PROTECT, related_name="+")
+    predicted_label = models.ForeignKey(Label, null=True, on_delete=models.PROTECT, related_name="+")
     labels = models.JSONField(
         default=dict, help_text='{"label name": items}: the labels of the group\'s items'
     )
     status = models.CharField(max_length=10, choices=rules.Status.choices, default=rules.Status.OPEN)
     reason = models.CharField(max_length=500, blank=True, help_text="reason for the dismissal")
-    decided_by = models.ForeignKey(USER, null=True, on_delete=models.PROTECT, related_name="+")
-    decided_at = models.DateTimeField(null=True)
+    reviewed_by = models.ForeignKey(USER, null=True, on_delete=models.PROTECT, related_name="+")
+    reviewed_at = models.DateTimeField(null=True)
     queue = models.ForeignKey(
         Queue,
         null=True,

@@ -116,7 +116,7 @@ def of_dataset(user: User, uuid: UUID, params: Mapping[str, str]) -> Context:
     )
     place = place_of(params.get("after", ""))
     rows = queries.ranked(dataset, kind, status, place).select_related(
-        "item", "group__opening", "given", "suggested", "queue"
+        "item", "group__opening", "given_label", "predicted_label", "queue"
     )
     found = list(rows[: PAGE + 1])
     here = reverse("scanning:dataset", args=[dataset.uuid])
@@ -233,7 +233,7 @@ def list_lines(rows: list[Finding]) -> list[Line]:
     for row in rows:
         item = row.item or (row.group.opening if row.group else None)
         now = labels.get(row.item_id) if row.item_id else None
-        changed = now if now and row.given and now.stable_id != row.given.stable_id else None
+        changed = now if now and row.given_label and now.stable_id != row.given_label.stable_id else None
         found.append(Line(row, MARKS[Status(row.status)], item.text if item else "", changed))
     return found
 

@@ -25,9 +25,9 @@ BATCH = 1_000
 RELATED = (
     "item__dataset__project",
     "group__opening",
-    "given",
-    "suggested",
-    "decided_by",
+    "given_label",
+    "predicted_label",
+    "reviewed_by",
     "queue",
     "dataset__project",
 )

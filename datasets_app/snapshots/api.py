@@ -77,7 +77,7 @@ class SnapshotOut(RowOut[Snapshot]):
     )
     leakage = serializers.DictField()
     filters_digest = serializers.CharField(
-        help_text="of the slice whose items it holds; empty where it holds every decided item"
+        help_text="of the slice whose items it holds; empty where it holds every labeled item"
     )
 
     class Meta:

@@ -139,7 +139,7 @@ def figures(snapshot: Snapshot) -> list[Figure]:
     return [
         Figure("Rows", numbers.count(total), sub=content_text(snapshot)),
         *parts,
-        Figure("Excluded", numbers.count(out), sub=f"and {numbers.count(leakage['undecided'])} unlabeled"),
+        Figure("Excluded", numbers.count(out), sub=f"and {numbers.count(leakage['unlabeled'])} unlabeled"),
         Figure("Test rows in train", numbers.count(leakage["leaked"]), sub="re-checked after splitting"),
     ]
 

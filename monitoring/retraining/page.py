@@ -245,7 +245,7 @@ def outcome(proposal: Proposal, step: Step) -> tuple[str, tuple[tuple[str, str],
     if step == Step.QUEUE:
         text = proposal.collect_note
         if proposal.queue:
-            text = f"{count(proposal.queue.items_decided)} of {count(proposal.items)} resolved. {text}"
+            text = f"{count(proposal.queue.items_labeled)} of {count(proposal.items)} resolved. {text}"
             found.append((proposal.queue.name, proposal.queue, "queues:queue"))
     elif step == Step.LABELS:
         text = f"{count(proposal.labels_new)} new, {count(proposal.min_labels)} required"

@@ -135,7 +135,7 @@ def test_a_reviewer_comments_and_proposes_from_the_review_by_keys(opened, queue,
     expect(page.locator("#talk")).to_contain_text("You Agreed.")
     expect(page.locator("#comment-dialog")).to_be_hidden()
     page.keyboard.press("p")
-    expect(page.locator("input[name=classes]:checked")).to_have_count(2)
+    expect(page.locator("input[name=labels]:checked")).to_have_count(2)
     expect(page.locator("h1")).to_have_text("Propose guideline change")
     is_legible(page, "propose")
     page.locator("textarea[name=text]").focus()
@@ -145,7 +145,7 @@ def test_a_reviewer_comments_and_proposes_from_the_review_by_keys(opened, queue,
     expect(page.locator("#review")).to_be_visible()
     made = GuidelineProposal.objects.get()
     names = names_in(queue.schema)
-    assert (made.text, made.item, sorted(names[key] for key in made.classes)) == (
+    assert (made.text, made.item, sorted(names[key] for key in made.labels)) == (
         "What was charged first decides.",
         item,
         ["card_arrival", "fee_charged"],
@@ -186,7 +186,7 @@ def test_proposals_stand_on_the_page_of_the_classes(opened, queue, ana, ben, mia
             text=text,
             item_id=item.uuid,
             version=queue.schema.version,
-            classes=[label.stable_id for label in queue.schema.labels.all()[:2]],
+            labels=[label.stable_id for label in queue.schema.labels.all()[:2]],
         )
     page = opened(f"/labeling/datasets/{queue.dataset.uuid}/schema/", mia, width=width, scheme=scheme)
 

@@ -95,7 +95,7 @@ def proposed(queue, mia, ana) -> Queue:
             kind="words",
             pattern=pattern,
         )
-    lost = {"dataset_id": queue.dataset.uuid, "actor": ana, "classes": [ids["TOPIC"]]}
+    lost = {"dataset_id": queue.dataset.uuid, "actor": ana, "labels": [ids["TOPIC"]]}
     propose_change(text="A topic is too wide; drop it.", **lost)
     return queue
 

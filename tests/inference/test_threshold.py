@@ -12,7 +12,7 @@ from lifecycle.runtime.refusals import Refused
 from tests.inference.conftest import follow
 from tests.inference.models import ask, auth, endpoint
 
-UNDECIDED = "hello"  # a third each: without a threshold the first label is predicted
+UNLABELED = "hello"  # a third each: without a threshold the first label is predicted
 
 
 def chosen(threshold, label="other"):
@@ -30,19 +30,19 @@ def infer(installation, server, client, *texts, **card):
 
 
 def test_the_label_and_its_confidence_are_those_of_the_threshold(installation, server, client):
-    found = infer(installation, server, client, UNDECIDED, "card", **chosen(0.3))
+    found = infer(installation, server, client, UNLABELED, "card", **chosen(0.3))
 
     assert found["LABEL"] == ["other", "card"]
     assert found["CONFIDENCE"] == pytest.approx([1 / 3, 0.909443], abs=1e-6)
 
 
 def test_below_the_threshold_the_likeliest_of_the_others_is_the_answer(installation, server, client):
-    assert infer(installation, server, client, UNDECIDED, **chosen(0.4))["LABEL"] == ["card"]
+    assert infer(installation, server, client, UNLABELED, **chosen(0.4))["LABEL"] == ["card"]
     assert infer(installation, server, client, "card", **chosen(0.95, "card"))["LABEL"] == ["money"]
 
 
 def test_the_spool_and_the_models_description_agree(installation, server, client):
-    infer(installation, server, client, UNDECIDED, **chosen(0.3))
+    infer(installation, server, client, UNLABELED, **chosen(0.3))
     server.spool.stop()
 
     (kept,) = installation.spooled()
@@ -52,14 +52,14 @@ def test_the_spool_and_the_models_description_agree(installation, server, client
 
 
 def test_without_a_threshold_nothing_is_described_and_the_likeliest_answers(installation, server, client):
-    assert infer(installation, server, client, UNDECIDED)["LABEL"] == ["card"]
+    assert infer(installation, server, client, UNLABELED)["LABEL"] == ["card"]
     assert "deciding" not in client.get("/v2/models/support", headers=auth()).json()["parameters"]
 
 
 def test_what_is_kept_of_an_answer_is_the_label_that_was_given(installation):
     folder = installation.serving / "artifacts" / installation.artifact(**chosen(0.3))
 
-    prediction = engines.load(folder, bundle.manifest(folder)).predict([UNDECIDED])
+    prediction = engines.load(folder, bundle.manifest(folder)).predict([UNLABELED])
 
     assert [(each["label"], each["confidence"]) for each in outputs(prediction)] == [("other", 0.333333)]
 

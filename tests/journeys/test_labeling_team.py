@@ -230,7 +230,7 @@ def test_two_people_label_by_keys_alone(desk: Desk, team: Team):
     came += label_all(desk["ben"], team.queue, differs)
 
     now = team.queue_now(team.queue)
-    assert (now["slots_done"], now["items_decided"], now["items_disputed"]) == (
+    assert (now["slots_done"], now["items_labeled"], now["items_disputed"]) == (
         2 * NEW,
         NEW - len(DISPUTED),
         len(DISPUTED),
@@ -257,7 +257,7 @@ def test_disagreements_are_settled_by_keys(desk: Desk, team: Team):
         page.keyboard.press("Enter")
         expect(page.get_by_text("Resolved as").first).to_be_visible()
     expect(page.get_by_role("heading", name="No disagreements")).to_be_visible()
-    assert team.queue_now(team.queue)["items_decided"] == NEW
+    assert team.queue_now(team.queue)["items_labeled"] == NEW
 
 
 def test_agreement_is_measured(desk: Desk, team: Team):
@@ -350,7 +350,7 @@ def test_spans_of_wnut17_are_selected_by_keyboard_alone(desk: Desk, team: Team, 
         if not done:
             saved(page, 1)
     expect(page.locator("#bench")).to_have_count(0)
-    assert team.queue_now(queue)["items_decided"] == 2
+    assert team.queue_now(queue)["items_labeled"] == 2
 
 
 def test_a_dialogue_is_corrected_and_a_better_response_chosen(desk: Desk, team: Team, tmp_path: Path):
@@ -390,7 +390,7 @@ def test_a_dialogue_is_corrected_and_a_better_response_chosen(desk: Desk, team: 
             left = page.locator("[data-at='0']").inner_text()
             page.keyboard.press("1" if rows[0]["chosen"][:60] in left else "2")
         expect(page.locator("#bench")).to_have_count(0)
-        assert until(lambda queue=queue: team.queue_now(queue)["items_decided"], "the answer is decided") == 1
+        assert until(lambda queue=queue: team.queue_now(queue)["items_labeled"], "the answer is decided") == 1
 
 
 def test_no_page_logged_an_error(desk: Desk):

@@ -72,7 +72,7 @@ def test_three_annotators_answer_everything_on_the_bench(story: Story):
 
     queue = story.queue_now()
     assert (queue["slots_done"], queue["slots_total"]) == (72, 72)
-    assert queue["items_decided"] + queue["items_disputed"] == 24
+    assert queue["items_labeled"] + queue["items_disputed"] == 24
 
 
 # ── 2 Adjudication ──────────────────────────────────────────────────────────
@@ -82,7 +82,7 @@ def test_an_adjudicator_settles_what_they_do_not_agree_on(story: Story):
     )
 
     assert story.adjudicated == divided > 0
-    assert (story.queue_now()["items_decided"], story.queue_now()["items_disputed"]) == (24, 0)
+    assert (story.queue_now()["items_labeled"], story.queue_now()["items_disputed"]) == (24, 0)
 
 
 # ── 3 Dataset version, runs, evaluations ───────────────────────────────────────

@@ -256,7 +256,7 @@ def test_what_is_accepted_holds_every_question_once(scenario: Scenario):
 def test_what_the_file_leaves_open_is_answered_on_the_bench(scenario: Scenario):
     found = scenario.answered
 
-    assert (found["slots_done"], found["items_decided"], found["items_disputed"]) == (
+    assert (found["slots_done"], found["items_labeled"], found["items_disputed"]) == (
         UNANSWERED,
         UNANSWERED,
         0,

@@ -8,7 +8,7 @@ from typing import Any
 from datasets_app.datasets.models import Dataset
 from datasets_app.queues.models import Queue
 from datasets_app.queues.queries.decisions import current_decisions
-from datasets_app.review.actions.changes import change_classes
+from datasets_app.review.actions.changes import change_labels
 from datasets_app.schemas.models import Label, LabelSchema
 from datasets_app.schemas.queries.labels import labels_by_name, latest_schema, names_ever
 from datasets_app.schemas.relabeling import Change
@@ -39,7 +39,7 @@ def change(
     """Publish changes. wanted: (label, kind, names)."""
     now = labels(dataset)
     made = [Change(now[name].stable_id, kind, tuple(into)) for name, kind, into in wanted]
-    return change_classes(dataset_id=dataset.uuid, actor=actor, wanted=made, **options)
+    return change_labels(dataset_id=dataset.uuid, actor=actor, wanted=made, **options)
 
 
 def sets(*names: str) -> dict[str, Any]:

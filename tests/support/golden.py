@@ -25,12 +25,12 @@ from uuid import UUID
 import pyarrow.parquet as pq
 
 from datasets_app.datasets.models import Dataset
-from datasets_app.exchange.actions.exports import export_answers
+from datasets_app.exchange.actions.exports import export_annotations
 from datasets_app.exchange.models import Export
 from datasets_app.exchange.rules import export_formats
 from datasets_app.queues.models import Annotation, Decision
 from datasets_app.queues.queries.decisions import current_decisions
-from datasets_app.review.actions.reviews import decide
+from datasets_app.review.actions.reviews import adjudicate
 from datasets_app.schemas.queries.labels import latest_schema, names_in, value_of
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot
@@ -209,7 +209,7 @@ def annotated(project: Project, task: str, people: Mapping[str, User]) -> Datase
         annotate(queue, people[person], agreed, correct_value(task, 10), seconds=3)
         annotate(queue, people[person], other, differing(task, person), seconds=4)
     value = named(queue, correct_value(task, 11))
-    decide(
+    adjudicate(
         queue_id=queue.uuid, item_id=other.uuid, actor=people["gravi"], value=value, reason="by the guideline"
     )
     return dataset
@@ -331,7 +331,7 @@ def exports(dataset: Dataset, user: User) -> dict[str, str]:
     """The files of each tool that can hold the annotations, and what it leaves out."""
     found = {}
     for tool in export_formats(dataset.task):
-        export_answers(dataset_id=dataset.uuid, actor=user, format=tool)
+        export_annotations(dataset_id=dataset.uuid, actor=user, format=tool)
         run_ok("default")
         made = Export.objects.latest("id")
         with artifacts.open_blob(made.blob.digest) as file:

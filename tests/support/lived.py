@@ -248,7 +248,7 @@ class Lived:
         measure_quality(queue_id=queue.uuid, actor=mia)
         label = schema.labels.get(name="card").stable_id
         propose_change(
-            dataset_id=dataset.uuid, actor=ana, text="Say what a card is.", classes=[label], item_id=item.uuid
+            dataset_id=dataset.uuid, actor=ana, text="Say what a card is.", labels=[label], item_id=item.uuid
         )
         upload_corrections(
             dataset=dataset, actor=ravi, content=[b"item,decision,label\n"], file_name="corrections.csv"

@@ -174,7 +174,7 @@ TABLE = r"""
 /labeling/<uuid:uuid>/people/                              | queue      | L... +++++xx | ---- -------
 /labeling/<uuid:uuid>/guideline/acknowledge/               | queue      | ---- ------- | L... +++++xx
 /labeling/<uuid:uuid>/review/                              | queue      | L... x+xxxxx | ---- -------
-/labeling/<uuid:uuid>/decide/                              | queue      | ---- ------- | L... x+xxxxx
+/labeling/<uuid:uuid>/adjudicate/                          | queue      | ---- ------- | L... x+xxxxx
 /labeling/<uuid:uuid>/return/                              | queue      | ---- ------- | L... x+xxxxx
 /labeling/<uuid:uuid>/quality/                             | queue      | L... x+++xxx | ---- -------
 /labeling/<uuid:uuid>/quality/measure/                     | queue      | ---- ------- | L... x+++xxx
@@ -421,7 +421,7 @@ TABLE = r"""
 /api/v1/labeling/queues/<uuid:uuid>/submit/                | queue      | L--- ------- | L... +++++xx
 /api/v1/labeling/queues/<uuid:uuid>/skip/                  | queue      | L--- ------- | L... +++++xx
 /api/v1/labeling/queues/<uuid:uuid>/undo/                  | queue      | L--- ------- | L... +++++xx
-/api/v1/labeling/queues/<uuid:uuid>/decide/                | queue      | L--- ------- | L... x+xxxxx
+/api/v1/labeling/queues/<uuid:uuid>/adjudicate/            | queue      | L--- ------- | L... x+xxxxx
 /api/v1/labeling/queues/<uuid:uuid>/checks/                | queue      | L... x+xxxxx | L... x+xxxxx
 /api/v1/labeling/checks/<uuid:uuid>/                       | check      | L... x+xxxxx | L--- -------
 /api/v1/labeling/checks/<uuid:uuid>/accept/                | check      | L--- ------- | L... x+xxxxx

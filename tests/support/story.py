@@ -192,7 +192,7 @@ class Story:
                 "reason": "By the guideline.",
                 "order": "widest",
             }
-            ravi.post(f"/labeling/{self.queue}/decide/", form)
+            ravi.post(f"/labeling/{self.queue}/adjudicate/", form)
             settled += 1
         return settled
 

@@ -13,7 +13,7 @@ from django.utils import timezone
 from datasets_app.assist.actions.suggesting import write_function
 from datasets_app.datasets import actions as datasets
 from datasets_app.exchange.actions.corrections.reviewing import upload_corrections
-from datasets_app.exchange.actions.exports import export_answers
+from datasets_app.exchange.actions.exports import export_annotations
 from datasets_app.queues.actions.comments import comment
 from datasets_app.queues.actions.opening import open_queue
 from datasets_app.review.models import SpotCheck
@@ -124,7 +124,7 @@ class World:
             dataset_id=dataset.uuid,
             actor=people["ana"],
             text=SCRIPT,
-            classes=[label],
+            labels=[label],
             item_id=queue.slots.first().item.uuid,
         )
         scan(dataset, people["ravi"])
@@ -139,11 +139,11 @@ class World:
             content=[b"item,decision,label\n"],
             file_name=f"{SCRIPT}.csv",
         )
-        export_answers(dataset_id=dataset.uuid, actor=people["mia"], format="labelstudio")
+        export_annotations(dataset_id=dataset.uuid, actor=people["mia"], format="labelstudio")
         things["project_file"] = import_file(
             dataset, people["mia"], as_json([task(1, SECRET, annotation(7, choice("card")))]), "project.json"
         )
-        things["answers"] = dataset.answer_exports.get()
+        things["answers"] = dataset.annotation_exports.get()
         datasets.export_items(dataset_id=dataset.uuid, actor=people["mia"], filters={"q": "card"})
         run_ok("default")
         things["item_file"] = dataset.item_exports.get()

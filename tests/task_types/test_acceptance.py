@@ -11,9 +11,9 @@ from datasets_app.datasets.models import Dataset
 from datasets_app.queues import rules
 from datasets_app.queues.models import Agreed, Decision, Dispute, Queue
 from datasets_app.review.actions.checks import accept_check, start_check
-from datasets_app.review.actions.reviews import decide
+from datasets_app.review.actions.reviews import adjudicate
 from datasets_app.review.models import SpotCheck
-from datasets_app.review.queries.checks import sample_of, to_look_at
+from datasets_app.review.queries.checks import sample_of, to_review
 from datasets_app.schemas.queries.labels import names_in, value_of
 from registry.ground.ledger.models import Event
 from registry.ground.ledger.verbs import Verb
@@ -46,9 +46,9 @@ def agreed(key, agreed_of_each_type) -> Queue:
 def judged(agreed, ravi) -> SpotCheck:
     """A sample of one, found right."""
     check = start_check(queue_id=agreed.uuid, actor=ravi, size=1, tolerated=0)
-    item = to_look_at(check)[0].item
+    item = to_review(check)[0].item
     value = value_of(agreed.annotations.select_related("label").filter(item=item)[0])
-    decide(queue_id=agreed.uuid, item_id=item.uuid, actor=ravi, value=value)
+    adjudicate(queue_id=agreed.uuid, item_id=item.uuid, actor=ravi, value=value)
     return check
 
 
@@ -61,7 +61,7 @@ def test_what_people_agree_on_waits_and_a_second_thought_is_a_dispute(agreed, va
     agreed.refresh_from_db()
     assert (agreed.items_agreed, Agreed.objects.filter(queue=agreed).count()) == (2, 2)
     assert Dispute.objects.get().item == queue_items(agreed)[0]
-    assert counters(agreed) == {"done": 6, "decided": 0, "disputed": 1, "disputes": 1}
+    assert counters(agreed) == {"done": 6, "labeled": 0, "disputed": 1, "disputes": 1}
 
 
 def test_accepting_a_right_sample_decides_all_others_with_their_values(agreed, judged, values, ravi):
@@ -78,7 +78,7 @@ def test_accepting_a_right_sample_decides_all_others_with_their_values(agreed, j
     assert sorted(ways) == ["accepted", "accepted", "adjudicated"]
     judged.refresh_from_db()
     assert (judged.state, judged.accepted, judged.left_out) == ("accepted", 2, 0)
-    assert counters(agreed) == {"done": 6, "decided": 3, "disputed": 0, "disputes": 0}
+    assert counters(agreed) == {"done": 6, "labeled": 3, "disputed": 0, "disputes": 0}
     assert json.loads(Event.objects.get(verb=Verb.LABELS_ACCEPTED).canonical)["payload"]["rows"] == 2
     for row in Decision.objects.filter(how="accepted").select_related("item", "label"):
         assert row.digest == rules.decision_digest(

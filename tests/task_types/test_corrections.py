@@ -11,7 +11,7 @@ import pytest
 from datasets_app.exchange.actions.corrections.reviewing import accept_corrections, upload_corrections
 from datasets_app.exchange.models import Correction
 from datasets_app.queues.models import Decision
-from datasets_app.review.actions.reviews import decide
+from datasets_app.review.actions.reviews import adjudicate
 from datasets_app.snapshots import actions
 from datasets_app.snapshots.models import Export
 from lifecycle.runtime.task_types.answers import NO_LABELS
@@ -120,7 +120,7 @@ def test_a_label_given_after_the_export_is_left_out_unless_chosen(version, value
     rows = table_of(version, mia)[:1]
     queue = version.dataset.queues.get()
     item, given = queue_items(queue)[0], {"reason": "By the guideline.", "queue_id": queue.uuid}
-    decide(item_id=item.uuid, actor=ravi, value=named(queue, values[1]), **given)
+    adjudicate(item_id=item.uuid, actor=ravi, value=named(queue, values[1]), **given)
     unchanged = upload(version, ravi, packed(rows), "unchanged.csv")
     rows[0]["label"] = cell_of(version, values[2])
 

@@ -77,7 +77,7 @@ def test_an_annotation_of_gold_is_right_or_wrong_and_decides_nothing(mixed, valu
     assert (counts(mixed, ana), counts(mixed, ben)) == ((1, 1, 2), (1, 0, 2))
     gold.refresh_from_db()
     assert (gold.asked, gold.right) == (2, 1)
-    assert counters(mixed) == {"done": 0, "decided": 0, "disputed": 0, "disputes": 0}
+    assert counters(mixed) == {"done": 0, "labeled": 0, "disputed": 0, "disputes": 0}
     assert (Seat.objects.get(user=ana).labeled, Decision.objects.count()) == (1, 0)
     slot.refresh_from_db()
     assert (slot.state, slot.annotation) == (Slot.State.DONE, one)

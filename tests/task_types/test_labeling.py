@@ -11,7 +11,7 @@ from datasets_app.queues.actions.answers import skip, submit, undo
 from datasets_app.queues.actions.claims import claim, release
 from datasets_app.queues.models import Annotation, Decision, Dispute, Seat, Slot
 from datasets_app.queues.queries.bench import bench_items, skipped_open
-from datasets_app.review.actions.reviews import decide
+from datasets_app.review.actions.reviews import adjudicate
 from lifecycle.runtime.refusals import Conflict, Refused
 from registry.ground.ledger.models import Event
 from registry.ground.ledger.verbs import Verb
@@ -39,7 +39,7 @@ def test_one_annotation_decides_where_one_is_needed(single_queue, values, ana):
         (value, 2.5) for value in given
     ]
     assert decided(queue) == [(value, "single", None, 1) for value in given]
-    assert counters(queue) == {"done": 3, "decided": 3, "disputed": 0, "disputes": 0}
+    assert counters(queue) == {"done": 3, "labeled": 3, "disputed": 0, "disputes": 0}
     assert Event.objects.filter(verb=Verb.UNANIMOUS_RESOLVED).count() == 3
 
 
@@ -50,7 +50,7 @@ def test_an_item_is_decided_when_its_last_annotation_agrees(queue, items, values
     annotate(queue, ben, items[0], values[0])
 
     assert decided(queue) == [(values[0], "unanimous", None, 2)]
-    assert counters(queue) == {"done": 2, "decided": 1, "disputed": 0, "disputes": 0}
+    assert counters(queue) == {"done": 2, "labeled": 1, "disputed": 0, "disputes": 0}
 
 
 def test_different_annotations_are_a_dispute_that_a_second_thought_opens_and_ends(
@@ -62,12 +62,12 @@ def test_different_annotations_are_a_dispute_that_a_second_thought_opens_and_end
 
     annotate(queue, ben, item, values[1])
     assert decided(queue) == []
-    assert counters(queue) == {"done": 2, "decided": 0, "disputed": 1, "disputes": 1}
+    assert counters(queue) == {"done": 2, "labeled": 0, "disputed": 1, "disputes": 1}
     assert (Dispute.objects.get().item, Dispute.objects.get().answers) == (item, 2)
 
     annotate(queue, ana, item, values[1])
     assert decided(queue) == [(values[1], "unanimous", None, 2)]
-    assert counters(queue) == {"done": 2, "decided": 1, "disputed": 0, "disputes": 0}
+    assert counters(queue) == {"done": 2, "labeled": 1, "disputed": 0, "disputes": 0}
 
 
 def test_a_second_annotation_of_the_same_person_replaces_the_first(single_queue, values, ana):
@@ -78,7 +78,7 @@ def test_a_second_annotation_of_the_same_person_replaces_the_first(single_queue,
 
     assert (second.replaces, read(queue, first), read(queue, second)) == (first, values[0], values[1])
     assert decided(queue) == [(values[1], "single", None, 1)]
-    assert counters(queue) == {"done": 1, "decided": 1, "disputed": 0, "disputes": 0}
+    assert counters(queue) == {"done": 1, "labeled": 1, "disputed": 0, "disputes": 0}
     assert Seat.objects.get().labeled == 1
 
 
@@ -121,7 +121,7 @@ def test_undo_withdraws_the_decision_and_shows_the_item_with_its_value(single_qu
     assert (shown["text"], shown["previous"]) == (item.text, as_shown(queue, values[0]))
     assert decided(queue) == []
     assert [row.how for row in Decision.objects.order_by("id")] == ["single", "withdrawn"]
-    assert (counters(queue)["done"], counters(queue)["decided"], Seat.objects.get().labeled) == (0, 0, 0)
+    assert (counters(queue)["done"], counters(queue)["labeled"], Seat.objects.get().labeled) == (0, 0, 0)
     # the page sends it back as it is
     slot = queue.slots.get(item=item)
     submit(queue_id=queue.uuid, actor=ana, slot_id=slot.pk, value=shown["previous"], client_key=uuid4())
@@ -134,7 +134,7 @@ def test_undo_ends_a_dispute(queue, items, values, ana, ben):
 
     undo(queue_id=queue.uuid, actor=ben, client_key=uuid4())
 
-    assert counters(queue) == {"done": 1, "decided": 0, "disputed": 0, "disputes": 0}
+    assert counters(queue) == {"done": 1, "labeled": 0, "disputed": 0, "disputes": 0}
 
 
 def test_a_skipped_item_goes_to_others_and_the_skip_is_undone(single_queue, ana, ben):
@@ -157,7 +157,7 @@ def test_what_a_reviewer_settled_cannot_be_undone_or_replaced(single_queue, valu
     queue, item = single_queue, queue_items(single_queue)[0]
     annotate(queue, ana, item, values[0])
     value = named(queue, values[1])
-    decide(queue_id=queue.uuid, item_id=item.uuid, actor=ravi, value=value, reason="By the guideline.")
+    adjudicate(queue_id=queue.uuid, item_id=item.uuid, actor=ravi, value=value, reason="By the guideline.")
 
     with pytest.raises(Conflict, match="so your annotation is kept"):
         undo(queue_id=queue.uuid, actor=ana, client_key=uuid4())

@@ -43,7 +43,7 @@ def shown(queue, user, **options):
     Queue.objects.filter(pk=queue.pk).update(**options)
     queue.refresh_from_db()
     slots = claim(queue_id=queue.uuid, actor=user, k=5)
-    return [(each["source"], each["proposed"], each["ranks"]) for each in bench_items(queue, slots, user)]
+    return [(each["source"], each["prelabeled"], each["ranks"]) for each in bench_items(queue, slots, user)]
 
 
 def test_what_is_sent_twice_is_kept_once_and_shown_with_its_source(key, queue, values, ana, client):

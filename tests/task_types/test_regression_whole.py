@@ -92,10 +92,10 @@ def test_a_disagreement_is_settled_by_the_median_or_another_number(dataset, mia,
     page = client.get(f"/labeling/{queue.uuid}/review/?item={first.uuid}")
     case = page.context["case"]
     sent = {"item": first.uuid, "seen": case.seen, "order": "widest"}
-    client.post(f"/labeling/{queue.uuid}/decide/", sent | {"value": case.merged.posted})
+    client.post(f"/labeling/{queue.uuid}/adjudicate/", sent | {"value": case.merged.posted})
     case = client.get(f"/labeling/{queue.uuid}/review/?item={second.uuid}").context["case"]
     client.post(
-        f"/labeling/{queue.uuid}/decide/",
+        f"/labeling/{queue.uuid}/adjudicate/",
         {
             "item": second.uuid,
             "seen": case.seen,

@@ -13,7 +13,7 @@ from datasets_app.queues.models import Comment, Decision, Dispute, Queue
 from datasets_app.queues.queries.bench import bench_items
 from datasets_app.queues.queries.decisions import annotators_of
 from datasets_app.queues.task_types.by_key import widget_of
-from datasets_app.review.actions.reviews import decide, return_to_annotators, undo_decision
+from datasets_app.review.actions.reviews import adjudicate, return_to_annotators, undo_decision
 from datasets_app.review.queries.review import case
 from datasets_app.schemas.queries.labels import names_in
 from lifecycle.runtime.refusals import Conflict
@@ -47,7 +47,9 @@ def disputed(key, disputed_of_each_type) -> Queue:
 def settle(queue, actor, value, **options) -> Decision:
     """Decide the first item."""
     item = queue_items(queue)[0]
-    return decide(queue_id=queue.uuid, item_id=item.uuid, actor=actor, value=named(queue, value), **options)
+    return adjudicate(
+        queue_id=queue.uuid, item_id=item.uuid, actor=actor, value=named(queue, value), **options
+    )
 
 
 # ── Disagreements ───────────────────────────────────────────────────────────
@@ -74,7 +76,7 @@ def test_accepting_an_annotation_settles_the_dispute(disputed, values, ravi):
     decision = settle(disputed, ravi, values[1])
 
     assert decided(disputed) == [(values[1], "adjudicated", ravi, 2), (values[0], "unanimous", None, 2)]
-    assert counters(disputed) == {"done": 4, "decided": 2, "disputed": 0, "disputes": 1}
+    assert counters(disputed) == {"done": 4, "labeled": 2, "disputed": 0, "disputes": 1}
     ended = Dispute.objects.get(queue=disputed)
     assert (ended.state, ended.decision) == (Dispute.State.SETTLED, decision)
     event = Event.objects.get(verb=Verb.LABEL_RESOLVED)
@@ -97,7 +99,7 @@ def test_the_page_settles_without_a_script(disputed, values, ravi, client_for):
     found = page.context["case"]
     sent = {"item": item.uuid, "value": found.columns[1].posted, "seen": found.seen}
 
-    page = client.post(reverse("review:decide", args=[disputed.uuid]), sent, follow=True)
+    page = client.post(reverse("review:adjudicate", args=[disputed.uuid]), sent, follow=True)
 
     assert decided(disputed)[0] == (values[1], "adjudicated", ravi, 2)
     assert page.context["queue"].items_disputed == 0
@@ -113,7 +115,7 @@ def test_no_one_resolves_an_item_they_annotated(queue, values, ana, ravi):
     with refused(match="You annotated this item yourself"):
         settle(queue, ravi, values[0])
 
-    assert counters(queue) == {"done": 2, "decided": 0, "disputed": 1, "disputes": 1}
+    assert counters(queue) == {"done": 2, "labeled": 0, "disputed": 1, "disputes": 1}
 
 
 @pytest.mark.postgres
@@ -139,7 +141,7 @@ def test_a_returned_item_comes_first_to_the_same_people_with_comment_and_value(
 
     assert return_to_annotators(**sent, comment="Read rule 2.") == 2
 
-    assert counters(disputed) == {"done": 2, "decided": 1, "disputed": 0, "disputes": 0}
+    assert counters(disputed) == {"done": 2, "labeled": 1, "disputed": 0, "disputes": 0}
     assert Comment.objects.get().text == "Read rule 2."
     for person, value in ((ana, values[0]), (ben, values[1])):
         slots = claim(queue_id=disputed.uuid, actor=person, k=1)
@@ -149,7 +151,7 @@ def test_a_returned_item_comes_first_to_the_same_people_with_comment_and_value(
     for person in (ana, ben):
         annotate(disputed, person, item, values[1])
     assert decided(disputed)[0] == (values[1], "unanimous", None, 2)
-    assert counters(disputed)["decided"] == 2
+    assert counters(disputed)["labeled"] == 2
 
 
 @pytest.mark.postgres
@@ -160,7 +162,7 @@ def test_an_undone_decision_is_disputed_again(disputed, values, ravi):
 
     assert item == queue_items(disputed)[0]
     assert decided(disputed) == [(values[0], "unanimous", None, 2)]
-    assert counters(disputed) == {"done": 4, "decided": 1, "disputed": 1, "disputes": 1}
+    assert counters(disputed) == {"done": 4, "labeled": 1, "disputed": 1, "disputes": 1}
 
 
 def test_decisions_chain_and_a_rule_never_overrules_a_person(single_queue, values, mia, ana, ravi):
@@ -175,4 +177,4 @@ def test_decisions_chain_and_a_rule_never_overrules_a_person(single_queue, value
     assert (second.supersedes, first.digest == second.digest) == (first, False)
     assert (adjudicators_of([item.pk]), annotators_of([item.pk])) == ({ravi.pk}, {ana.pk})
     assert decided(queue) == [(values[1], "adjudicated", ravi, 1)]
-    assert counters(again) == {"done": 1, "decided": 0, "disputed": 1, "disputes": 1}
+    assert counters(again) == {"done": 1, "labeled": 0, "disputed": 1, "disputes": 1}

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from datasets_app.datasets.models import Dataset
-from datasets_app.exchange.actions.exports import export_answers
+from datasets_app.exchange.actions.exports import export_annotations
 from datasets_app.exchange.exporting.doccano import EMPTY, SKIPS
 from datasets_app.exchange.models import Export
 from datasets_app.queues.actions.answers import skip
@@ -68,7 +68,7 @@ def account(dataset: Dataset) -> list[tuple[Any, ...]]:
 
 @pytest.mark.parametrize(("key", "tool"), PAIRS)
 def test_annotations_survive_a_round_trip(key, tool, annotated, values, project, mia):
-    export_answers(dataset_id=annotated.uuid, actor=mia, format=tool)
+    export_annotations(dataset_id=annotated.uuid, actor=mia, format=tool)
     run_ok("default")
     made = Export.objects.get()
     with artifacts.open_blob(made.blob.digest) as file:
@@ -97,6 +97,6 @@ def test_annotations_survive_a_round_trip(key, tool, annotated, values, project,
 def test_a_tool_that_cannot_hold_the_annotations_is_refused(key, annotated, mia):
     for tool in {*Export.Format.values} - {*formats_of(key).tools}:
         with pytest.raises(Refused, match="exported as"):
-            export_answers(dataset_id=annotated.uuid, actor=mia, format=tool)
+            export_annotations(dataset_id=annotated.uuid, actor=mia, format=tool)
 
     assert not Export.objects.exists()

@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from datasets_app.review.actions.reviews import decide
+from datasets_app.review.actions.reviews import adjudicate
 from datasets_app.snapshots import actions, queries
 from datasets_app.snapshots.models import Export, Snapshot
 from lifecycle.runtime.task_types.answers import ItemContent, canonical
@@ -88,7 +88,7 @@ def test_the_same_labels_give_the_same_digest_and_another_label_changes_its_row_
     again = freeze(version.dataset, lee, shares={"train": 50, "validation": 25, "test": 25})
     queue = version.dataset.queues.get()
     item = queue_items(queue)[0]
-    decide(
+    adjudicate(
         queue_id=queue.uuid,
         item_id=item.uuid,
         actor=ravi,

@@ -113,12 +113,12 @@ def run_learn(ctx: JobContext) -> None:
     began = time.monotonic()
     ctx.checkpoint({})  # of an earlier attempt, whose folder no longer exists
     ctx.progress(0, stage="Reading labels")
-    answers, train = learning.answers_given(dataset), learning.training_set(dataset)
+    annotations, train = learning.annotations_in(dataset), learning.training_set(dataset)
     before = learning.last_fit(dataset)
     fit = Fit(
         dataset=dataset,
         edition=before.edition + 1 if before else 1,
-        answers=answers,
+        annotations=annotations,
         rows=len(train.rows),
         created_by=ctx.job.created_by,
         features=Fit.Features.WORDS,
@@ -272,7 +272,7 @@ def suggest_for(
 ) -> None:
     """Save pre-labels of the items to be handed out before the next fit."""
     before = learning.before_of(fit)
-    ahead = min(AHEAD_LIMIT, max(AHEAD, 2 * (uncertainty.next_fit_at(before) - fit.answers)))
+    ahead = min(AHEAD_LIMIT, max(AHEAD, 2 * (uncertainty.next_fit_at(before) - fit.annotations)))
     of_label, name = suggestions_of(fit.dataset.task).of_label, f"Built-in model, {fit.rows:,} labeled texts"
     for at in range(0, min(ahead, len(ordered)), WRITTEN):
         items = ordered[at : min(at + WRITTEN, ahead)]

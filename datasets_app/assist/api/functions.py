@@ -69,25 +69,25 @@ class FunctionOut(RowOut[LabelingFunction]):
         ]
 
 
-class MeasuredOut(serializers.Serializer[Any]):
-    """What a labeling function matches. items, hits: of the sample. marked: spans that it finds there.
-    decided: labeled matches, of these right.
+class FunctionFiguresOut(serializers.Serializer[Any]):
+    """What a labeling function matches. items, matches: of the sample. spans: spans that it finds there.
+    labeled: matches that have a resolved label; right: of these, correct.
 
-    Where spans are labeled, each of them counts, and right is an exact match. precision: null below 20 of
+    For spans, each span counts, and right means an exact match. precision: null below 20 of
     them. interval: 95 % Wilson interval of the precision.
     """
 
     items = serializers.IntegerField()
-    hits = serializers.IntegerField()
-    marked = serializers.IntegerField()
+    matches = serializers.IntegerField()
+    spans = serializers.IntegerField()
     coverage = serializers.FloatField(allow_null=True)
-    decided = serializers.IntegerField()
+    labeled = serializers.IntegerField()
     right = serializers.IntegerField()
     precision = serializers.FloatField(allow_null=True)
     interval = serializers.ListField(child=serializers.FloatField())
 
 
-class ExampleOut(serializers.Serializer[Any]):
+class MatchOut(serializers.Serializer[Any]):
     """One match. text: around it; empty for roles that may not read texts. label: its labels, empty without
     one.
     """
@@ -101,11 +101,11 @@ class ExampleOut(serializers.Serializer[Any]):
         return "".join(piece.text for piece in example.pieces) if self.context["may_read"] else ""
 
 
-class PreviewOut(serializers.Serializer[Any]):
+class FunctionPreviewOut(serializers.Serializer[Any]):
     """What a pattern would match. stopped: whether time ran out before the whole sample was read."""
 
-    measured = MeasuredOut()
-    examples = ExampleOut(many=True)
+    measured = FunctionFiguresOut()
+    examples = MatchOut(many=True)
     stopped = serializers.BooleanField()
 
 
@@ -115,20 +115,20 @@ def functions(request: Request, uuid: UUID) -> object:
     return suggesting.functions_of(get_dataset(request.user, uuid))
 
 
-@operation("POST", "labeling_write_function", MANAGE, takes=FunctionIn, gives=FunctionOut, status=201)
+@operation("POST", "labeling_publish_function", MANAGE, takes=FunctionIn, gives=FunctionOut, status=201)
 def write(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
     """Publish a labeling function, or its next version with `changes`."""
     return actions.write_function(dataset_id=uuid, actor=request.user, **given)
 
 
-@operation("POST", "labeling_preview_function", MANAGE, takes=PatternIn, gives=PreviewOut)
+@operation("POST", "labeling_preview_function", MANAGE, takes=PatternIn, gives=FunctionPreviewOut)
 def preview(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
     """Try a pattern on a sample of up to 2,000 items, with ten examples; nothing is saved."""
     dataset = get_dataset(request.user, uuid)
     find = matcher(given["kind"], clean_pattern(given["kind"], given["pattern"]), given["mode"])
     found = suggesting.preview(dataset, find, given["label"])
     may_read = policy.can(request.user, "datasets.read_samples", dataset)
-    return Response(PreviewOut(found, context={"may_read": may_read}).data)
+    return Response(FunctionPreviewOut(found, context={"may_read": may_read}).data)
 
 
 @operation("POST", "labeling_apply_functions", MANAGE, gives=JobOut, status=202)

@@ -18,7 +18,7 @@ from registry.ground.access.decorators import Needs
 from registry.ground.access.rest import Request, RowOut, methods, operation
 
 
-class FitOut(RowOut[Fit]):
+class BuiltInModelFitOut(RowOut[Fit]):
     """The newest trained fit. rows_digest: over the items and their labels. digest: the source of its
     pre-labels.
     """
@@ -28,7 +28,7 @@ class FitOut(RowOut[Fit]):
         fields = [
             "uuid",
             "edition",
-            "answers",
+            "annotations",
             "rows",
             "features",
             "base_name",
@@ -40,7 +40,7 @@ class FitOut(RowOut[Fit]):
         ]
 
 
-class LearningOut(serializers.Serializer[Any]):
+class BuiltInModelOut(serializers.Serializer[Any]):
     """The state of the built-in model. fit: null before the first training. accuracy: cross-validated, null
     below 20 texts. interval: its 95 % Wilson interval.
 
@@ -48,8 +48,8 @@ class LearningOut(serializers.Serializer[Any]):
     pairs: [label, other label, open texts between them], where it is least sure.
     """
 
-    fit = FitOut(allow_null=True)
-    answers = serializers.IntegerField()
+    fit = BuiltInModelFitOut(allow_null=True)
+    annotations = serializers.IntegerField()
     next_at = serializers.IntegerField()
     base = serializers.CharField()
     ready = serializers.IntegerField()
@@ -59,14 +59,18 @@ class LearningOut(serializers.Serializer[Any]):
     working = serializers.BooleanField()
 
 
-@operation("GET", "labeling_learning", Needs("labeling.view", Queue), gives=LearningOut)
+@operation("GET", "labeling_built_in_model", Needs("labeling.view", Queue), gives=BuiltInModelOut)
 def state(request: Request, uuid: UUID) -> object:
-    """How far the built-in model of the queue's dataset is."""
+    """Get the state of the built-in model of the queue's dataset."""
     return learning(get_queue(request.user, uuid), request.user)
 
 
 @operation(
-    "POST", "labeling_learn", Needs("labeling.manage", Queue, "labeling.view"), gives=JobOut, status=202
+    "POST",
+    "labeling_train_built_in_model",
+    Needs("labeling.manage", Queue, "labeling.view"),
+    gives=JobOut,
+    status=202,
 )
 def learn(request: Request, uuid: UUID) -> object:
     """Start training; the queue is ordered when the job has succeeded."""

@@ -23,7 +23,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('uuid', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
                 ('edition', models.PositiveIntegerField(help_text='1 for the first of the dataset')),
-                ('answers', models.PositiveIntegerField(help_text='annotations in all queues of the dataset when it started')),
+                ('annotations', models.PositiveIntegerField(help_text='annotations in all queues of the dataset when it started')),
                 ('rows', models.PositiveIntegerField(help_text='labeled texts it was trained on')),
                 ('features', models.CharField(choices=[('vectors', 'Embeddings of a base model'), ('words', 'TF-IDF of words and word pairs')], max_length=7)),
                 ('base_name', models.CharField(blank=True, max_length=120)),

@@ -27,7 +27,7 @@ class Fit(models.Model):
     uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
     dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, db_index=False, related_name="fits")
     edition = models.PositiveIntegerField(help_text="1 for the first of the dataset")
-    answers = models.PositiveIntegerField(
+    annotations = models.PositiveIntegerField(
         help_text="annotations in all queues of the dataset when it started"
     )
     rows = models.PositiveIntegerField(help_text="labeled texts it was trained on")

@@ -193,7 +193,7 @@ def is_due(dataset: Dataset, now: datetime) -> bool:
     fit = last_fit(dataset)
     return uncertainty.fit_is_due(
         before_of(fit),
-        answers=answers_given(dataset),
+        annotations=annotations_in(dataset),
         imported=fit is None and has_imported_labels(dataset),
         waiting=model_queues(dataset).exclude(pk__in=QueueOrder.objects.values("queue")).exists(),
         now=now,
@@ -208,18 +208,18 @@ def has_imported_labels(dataset: Dataset) -> bool:
     return any("label" in mapping.values() for mapping in uploads.values_list("mapping", flat=True)[:NEWEST])
 
 
-def answers_given(dataset: Dataset) -> int:
+def annotations_in(dataset: Dataset) -> int:
     """Current annotations in all queues of the dataset, by their counters."""
     return int(dataset.queues.aggregate(done=Sum("slots_done"))["done"] or 0)
 
 
-def visible_answers(dataset: Dataset, viewer: User) -> int:
+def visible_annotations(dataset: Dataset, viewer: User) -> int:
     """The same, as shown to this person: rounded down to tens if gold is mixed in, unless they manage labels.
     Gold annotations aren't counted, so an exact count would reveal them.
     """
     mixing = Q(gold_rate__gt=0) | Q(gold_done__gt=0)
     exact = not dataset.queues.filter(mixing).exists() or policy.can(viewer, "labeling.manage", dataset)
-    return answers_given(dataset) if exact else rules.coarse(answers_given(dataset))
+    return annotations_in(dataset) if exact else rules.coarse(annotations_in(dataset))
 
 
 def last_fit(dataset: Dataset) -> Fit | None:
@@ -229,7 +229,7 @@ def last_fit(dataset: Dataset) -> Fit | None:
 
 def before_of(fit: Fit | None) -> uncertainty.LastFit | None:
     """The values of a fit that the next one depends on."""
-    return uncertainty.LastFit(fit.answers, bool(fit.digest), fit.created_at) if fit else None
+    return uncertainty.LastFit(fit.annotations, bool(fit.digest), fit.created_at) if fit else None
 
 
 def learn_job(dataset: Dataset) -> Job | None:
@@ -249,7 +249,7 @@ class Learning:
 
     fit: Fit | None
     look: Fit | None
-    answers: int
+    annotations: int
     next_at: int
     base: str
     job: Job | None
@@ -301,5 +301,5 @@ def learning(queue: Queue, viewer: User) -> Learning:
     ]
     next_at = uncertainty.next_fit_at(before_of(look))
     return Learning(
-        fit, look, visible_answers(dataset, viewer), next_at, base_name(), job, ready, ordered, pairs
+        fit, look, visible_annotations(dataset, viewer), next_at, base_name(), job, ready, ordered, pairs
     )

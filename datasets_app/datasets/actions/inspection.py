@@ -101,7 +101,7 @@ def check_choices(choices: dict[str, Any], default_split: str | None, contradict
         message = f"{default_split!r} isn't a split. Choose one of {', '.join(SPLITS)}."
         raise Refused(message, fields={"default_split": [message]})
     if contradicting and contradicting not in Upload.Contradicting.values:
-        message = f"{contradicting!r} is unknown. Choose first or undecided."
+        message = f"{contradicting!r} is unknown. Choose first or unlabeled."
         raise Refused(message, fields={"contradicting": [message]})
 
 

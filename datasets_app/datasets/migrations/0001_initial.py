@@ -120,7 +120,7 @@ class Migration(migrations.Migration):
                 ('mapping', models.JSONField(default=dict, help_text='column of the file → text, label, id, group, time, split, metadata, ignore')),
                 ('label_values', models.JSONField(default=dict, help_text='value of the label column → name of a label or choice; empty: no label')),
                 ('labels_as', models.CharField(choices=[('decisions', 'Resolved labels: adjudicated by the person who accepts the upload'), ('suggestions', 'Pre-labels: annotators still label')], default='decisions', max_length=12)),
-                ('contradicting', models.CharField(blank=True, choices=[('', 'Ask before import'), ('first', 'Keep the first label'), ('undecided', 'Leave unlabeled')], default='', help_text='what happens to equal texts with different labels without an annotator column', max_length=12)),
+                ('contradicting', models.CharField(blank=True, choices=[('', 'Ask before import'), ('first', 'Keep the first label'), ('unlabeled', 'Leave unlabeled')], default='', help_text='what happens to equal texts with different labels without an annotator column', max_length=12)),
                 ('default_split', models.CharField(blank=True, help_text='split of rows that have none', max_length=12)),
                 ('report', models.JSONField(default=dict, help_text='results of the dry run and the import: counts and the first problems with their lines')),
                 ('origin', models.CharField(blank=True, help_text='source of the file, from the uploader', max_length=200)),

@@ -44,7 +44,7 @@ PEOPLE_FILES = 500  # files of people that one export writes
 
 
 @transaction.atomic
-def export_answers(*, dataset_id: UUID, actor: User, format: str, queue_id: UUID | None = None) -> Job:
+def export_annotations(*, dataset_id: UUID, actor: User, format: str, queue_id: UUID | None = None) -> Job:
     """Enqueue a job that exports the annotations of a dataset, or of one of its queues, as a file.
 
     Raises PermissionDenied, or Refused for a format that can't represent the dataset's task.
@@ -74,7 +74,7 @@ def run_export(ctx: JobContext) -> None:
     sheet = Sheet(formats_of(dataset.task).tools[kind])
     scope = reading.scope_of(dataset, queue)
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"answers.{kind.ending}"
+        path = Path(folder) / f"annotations.{kind.ending}"
         found = counted(ctx, scope, kind, sheet)
         if kind == ExportFormat.DOCCANO:
             write_doccano(path, found, sheet, Path(folder))
@@ -90,7 +90,7 @@ def run_export(ctx: JobContext) -> None:
             format=kind,
             blob=blob,
             items=sheet.tasks,
-            answers=sheet.annotations,
+            annotations=sheet.annotations,
             dropped=dict(sheet.dropped),
             created_by=ctx.job.created_by,
         )
@@ -104,7 +104,7 @@ def run_export(ctx: JobContext) -> None:
             format=kind,
             file=blob.digest,
             items=sheet.tasks,
-            answers=sheet.annotations,
+            annotations=sheet.annotations,
         )
 
 

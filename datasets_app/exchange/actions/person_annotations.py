@@ -263,7 +263,7 @@ def resolve_batch(queue: Queue, after: int, by: User | None) -> int | None:
     Dispute.objects.bulk_create(disputes, batch_size=500)
     Queue.objects.filter(pk=queue.pk).update(
         items_total=F("items_total") + len(ids),
-        items_decided=F("items_decided") + len(decided),
+        items_labeled=F("items_labeled") + len(decided),
         overlap=min(5, max(queue.overlap, most)),
         items_disputed=F("items_disputed") + len(disputes),
         disputes_total=F("disputes_total") + len(disputes),
@@ -305,7 +305,7 @@ def record(upload: Upload, queue: Queue) -> None:
         project=upload.dataset.project.uuid,
         upload=upload.uuid,
         file=upload.blob.digest,
-        answers=rows,
+        annotations=rows,
         digest=total.hexdigest(),
         accounts=known,
         placeholders=len(people) - len(known),

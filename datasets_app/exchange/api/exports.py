@@ -10,7 +10,7 @@ from django.urls import path, reverse
 from rest_framework import serializers
 
 from datasets_app.datasets.models import Dataset
-from datasets_app.exchange.actions.exports import export_answers
+from datasets_app.exchange.actions.exports import export_annotations
 from datasets_app.exchange.models.exports import Export
 from datasets_app.exchange.queries import exports as reading
 from datasets_app.queues.queries.pages import queues
@@ -22,21 +22,21 @@ from registry.ground.access.rest import Request, methods, operation
 from registry.ground.artifacts import actions as artifacts
 
 
-class AnswerExportIn(serializers.Serializer[object]):
+class AnnotationExportIn(serializers.Serializer[object]):
     """What to export. queue: whose items; null for all of the dataset."""
 
     format = serializers.ChoiceField(choices=Export.Format.choices)
     queue = serializers.UUIDField(required=False, allow_null=True)
 
 
-class AnswerExportOut(serializers.Serializer[Export]):
+class AnnotationExportOut(serializers.Serializer[Export]):
     """An annotation export. dropped: what the format can't represent, each sentence with its count."""
 
     uuid = serializers.UUIDField()
     format = serializers.CharField()
     queue = serializers.UUIDField(source="queue.uuid", allow_null=True, default=None)
     items = serializers.IntegerField()
-    answers = serializers.IntegerField()
+    annotations = serializers.IntegerField()
     dropped = serializers.DictField(child=serializers.IntegerField())
     file_name = serializers.CharField()
     sha256 = serializers.CharField(source="blob.digest")
@@ -46,10 +46,15 @@ class AnswerExportOut(serializers.Serializer[Export]):
 
     def get_url(self, row: Export) -> str:
         """The URL of the file."""
-        return reverse("api-answer-file", args=[row.uuid])
+        return reverse("api-annotation-file", args=[row.uuid])
 
 
-@operation("GET", "labeling_exports", Needs("labeling.view", Dataset), gives=AnswerExportOut(many=True))
+@operation(
+    "GET",
+    "labeling_annotation_exports",
+    Needs("labeling.view", Dataset),
+    gives=AnnotationExportOut(many=True),
+)
 def exports(request: Request, uuid: UUID) -> object:
     """List a dataset's newest 20 annotation exports."""
     return reading.exports(get_dataset(request.user, uuid), None)
@@ -57,9 +62,9 @@ def exports(request: Request, uuid: UUID) -> object:
 
 @operation(
     "POST",
-    "labeling_export",
+    "labeling_export_annotations",
     Needs("labeling.export", Dataset, see="labeling.view"),
-    takes=AnswerExportIn,
+    takes=AnnotationExportIn,
     gives=JobOut,
     status=202,
 )
@@ -69,12 +74,12 @@ def export(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
     if queue and not queues(request.user).filter(uuid=queue, dataset__uuid=uuid).exists():
         message = "This queue doesn't belong to the dataset."
         raise Refused(message, fields={"queue": [message]})
-    return export_answers(dataset_id=uuid, actor=request.user, format=given["format"], queue_id=queue)
+    return export_annotations(dataset_id=uuid, actor=request.user, format=given["format"], queue_id=queue)
 
 
 @operation(
     "GET",
-    "labeling_export_file",
+    "labeling_annotation_export_file",
     Needs("labeling.export", Export, see="labeling.view"),
     gives={(200, "*/*"): bytes},
 )
@@ -91,5 +96,5 @@ def export_file(request: Request, uuid: UUID) -> FileResponse:
 
 urlpatterns = [
     path("datasets/<uuid:uuid>/annotation-exports/", methods(exports, export)),
-    path("annotation-files/<uuid:uuid>/", export_file, name="api-answer-file"),
+    path("annotation-files/<uuid:uuid>/", export_file, name="api-annotation-file"),
 ]

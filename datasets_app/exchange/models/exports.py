@@ -21,7 +21,7 @@ class Export(models.Model):
     Format = ExportFormat
 
     uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
-    dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="answer_exports")
+    dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="annotation_exports")
     queue = models.ForeignKey(
         Queue,
         null=True,
@@ -32,7 +32,7 @@ class Export(models.Model):
     format = models.CharField(max_length=12, choices=Format.choices)
     blob = models.ForeignKey(Blob, on_delete=models.PROTECT, related_name="+")
     items = models.PositiveBigIntegerField()
-    answers = models.PositiveBigIntegerField(help_text="by people, without skips")
+    annotations = models.PositiveBigIntegerField(help_text="by people, without skips")
     dropped = models.JSONField(default=dict, help_text="what the format can't represent: sentence → count")
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"

@@ -64,7 +64,7 @@ class Classes:
     def words(self, value: Value | None) -> str:
         """The value as text, without what annotators wrote."""
         if value is None:
-            return "undecided"
+            return "unlabeled"
         if values.type_in(value).has_labels:
             found = sorted(
                 self.labels[key].name if key in self.labels else DROPPED for key in values.labels_of(value)

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
 from datasets_app.datasets.models import Dataset, Upload
-from datasets_app.exchange.actions.exports import export_answers
+from datasets_app.exchange.actions.exports import export_annotations
 from datasets_app.exchange.forms.exports import ExportForm
 from datasets_app.exchange.models.exports import Export
 from datasets_app.exchange.queries import exports as reading
@@ -51,7 +51,7 @@ def files_of(request: SignedInRequest, dataset: Dataset, queue: Queue | None, ur
     if not form.is_valid():
         return respond(request, PAGE, "exports", page(request, dataset, queue, form, url), status=422)
     chosen = form.cleaned_data["format"]
-    export_answers(
+    export_annotations(
         dataset_id=dataset.uuid, actor=request.user, format=chosen, queue_id=queue.uuid if queue else None
     )
     return redirect_or_refresh(request, url)

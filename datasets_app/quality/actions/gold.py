@@ -37,7 +37,7 @@ from registry.ground.ledger.verbs import Verb
 
 EXPLANATION = 1_000
 SAMPLE_FROM = 50_000  # newest decisions among which gold is drawn
-PER_CLASS = 50
+PER_LABEL = 50
 
 
 @transaction.atomic
@@ -201,28 +201,28 @@ def make_golds(
     return made
 
 
-def sample_gold(*, dataset_id: UUID, actor: User, per_class: int, imported: bool = False) -> list[Gold]:
-    """Make randomly drawn adjudicated items gold, until each label has `per_class` gold items, existing ones
+def sample_gold(*, dataset_id: UUID, actor: User, per_label: int, imported: bool = False) -> list[Gold]:
+    """Make randomly drawn adjudicated items gold, until each label has `per_label` gold items, existing ones
     included.
 
-    per_class: 1 to 50; for tasks without labels, of all items. imported: whether to include imported labels.
+    per_label: 1 to 50; for tasks without labels, of all items. imported: whether to include imported labels.
     Items are drawn from the newest 50,000 decisions of the dataset. Returns the new gold. Raises
     PermissionDenied or Refused.
     """
     dataset = Dataset.objects.get(uuid=dataset_id)
     policy.require(actor, "labeling.gold", dataset)
     labels = check_dataset(dataset)
-    if not 1 <= per_class <= PER_CLASS:
-        message = f"The number per label must be between 1 and {PER_CLASS}, not {per_class}."
-        raise Refused(message, fields={"per_class": [message]})
+    if not 1 <= per_label <= PER_LABEL:
+        message = f"The number per label must be between 1 and {PER_LABEL}, not {per_label}."
+        raise Refused(message, fields={"per_label": [message]})
     how = [Decision.How.ADJUDICATED, *([Decision.How.IMPORTED] if imported else [])]
-    return make_golds(dataset_id=dataset_id, actor=actor, rows=drawn(dataset, labels, how, per_class))
+    return make_golds(dataset_id=dataset_id, actor=actor, rows=drawn(dataset, labels, how, per_label))
 
 
 def drawn(
-    dataset: Dataset, labels: Mapping[str, Label], how: Sequence[str], per_class: int
+    dataset: Dataset, labels: Mapping[str, Label], how: Sequence[str], per_label: int
 ) -> list[tuple[Item, Value]]:
-    """Random labeled items, so that no label has more than `per_class` gold items, except by items with
+    """Random labeled items, so that no label has more than `per_label` gold items, except by items with
     several labels; at most 1,000.
     """
     rows = (
@@ -242,7 +242,7 @@ def drawn(
     chosen: dict[int, Value] = {}
     for item, value in decided:
         wanted = all(key in labels for key in values.labels_of(value)) and any(
-            counts[key] < per_class for key in kinds(value)
+            counts[key] < per_label for key in kinds(value)
         )
         if item in are or not wanted:
             continue

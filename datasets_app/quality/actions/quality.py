@@ -85,7 +85,7 @@ def run_measure(ctx: JobContext) -> None:
             edition=edition,
             as_of=began,
             slots_done=queue.slots_done,
-            items_decided=queue.items_decided,
+            items_labeled=queue.items_labeled,
             figures=figures,
             created_by=ctx.job.created_by,
         )
@@ -98,7 +98,7 @@ def read(ctx: JobContext, queue: Queue, labels: list[Label], edition: int, now: 
     places = places_of(queue.schema, labels)
     found = Measure(now, kind, range(len(labels)) if kind.one_label else ())
     done = 0
-    ctx.progress(0, queue.slots_done, stage="Reading annotations", unit="answers")
+    ctx.progress(0, queue.slots_done, stage="Reading annotations", unit="annotations")
     for items in answers_by_item(queue, places):
         ctx.raise_if_cancelled()
         holds = decided([answers[0].item for answers in items], places)
@@ -123,7 +123,7 @@ def count_gold_again(ctx: JobContext, queue: Queue, found: Measure) -> None:
             Seat.objects.filter(pk=pk).update(gold_done=counted.done, gold_right=counted.right)
         if counted.done:
             worker = found.workers[user]
-            worker.gold_done, worker.gold_right, worker.gold_classes = (
+            worker.gold_done, worker.gold_right, worker.gold_labels = (
                 counted.done,
                 counted.right,
                 dict(counted.classes),

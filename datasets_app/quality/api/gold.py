@@ -70,7 +70,7 @@ def shown(user: User, dataset: Dataset) -> dict[str, Any]:
 class SampleIn(serializers.Serializer[Any]):
     """How many labeled items of each label to make gold. imported: whether to include imported labels."""
 
-    per_class = serializers.IntegerField(min_value=1, max_value=50)
+    per_label = serializers.IntegerField(min_value=1, max_value=50)
     imported = serializers.BooleanField(required=False, default=False)
 
 

@@ -42,7 +42,7 @@ class ConfusionOut(serializers.Serializer[Any]):
     items = serializers.IntegerField()
 
 
-class WorkerOut(serializers.Serializer[Any]):
+class AnnotatorQualityOut(serializers.Serializer[Any]):
     """One person's annotations. right of judged: equal to the resolved label, on items resolved by several
     people, an adjudicator, or an import. gold_…: annotations of gold items, not counted elsewhere.
     """
@@ -61,31 +61,31 @@ class WorkerOut(serializers.Serializer[Any]):
         allow_null=True,
         help_text="95 % confidence sequence of the share, valid at every look; null below 20 annotations",
     )
-    gold_classes = serializers.JSONField(
+    gold_labels = serializers.JSONField(
         default=dict, help_text="by stable id of the gold label: [annotations, correct]"
     )
-    likely_right = serializers.FloatField(
+    estimated_accuracy = serializers.FloatField(
         allow_null=True, help_text="estimated accuracy (Dawid and Skene), from annotations only"
     )
-    likely_interval = serializers.ListField(
+    estimated_accuracy_interval = serializers.ListField(
         child=serializers.FloatField(),
         allow_null=True,
         default=None,
         help_text="its 95 % interval; null in older reports",
     )
-    likely_why = serializers.CharField(default="", help_text="why likely_right is null")
+    estimated_accuracy_why = serializers.CharField(default="", help_text="why estimated_accuracy is null")
     sent_back = serializers.IntegerField()
     shown = serializers.IntegerField()
     accepted = serializers.IntegerField()
     nearly_always_accepts = serializers.BooleanField()
 
 
-class GoldClassOut(serializers.Serializer[Any]):
+class GoldLabelOut(serializers.Serializer[Any]):
     """Gold accuracy of one label over all annotators. share: with its confidence sequence over items; null
     below 20 annotations.
     """
 
-    class_id = serializers.UUIDField(source="stable_id")
+    label = serializers.UUIDField(source="stable_id")
     name = serializers.CharField()
     done = serializers.IntegerField()
     right = serializers.IntegerField()
@@ -104,11 +104,11 @@ class QualityOut(serializers.Serializer[Any]):
     edition = serializers.IntegerField(allow_null=True)
     as_of = serializers.DateTimeField(allow_null=True)
     items = serializers.IntegerField()
-    answers = serializers.IntegerField()
+    annotations = serializers.IntegerField()
     coefficients = CoefficientOut(many=True)
     confusion = ConfusionOut(many=True)
-    people = WorkerOut(many=True)
-    gold = GoldClassOut(many=True, help_text="lowest accuracy first")
+    people = AnnotatorQualityOut(many=True)
+    gold = GoldLabelOut(many=True, help_text="lowest accuracy first")
     days = serializers.JSONField()
     left = serializers.IntegerField()
     days_left = serializers.FloatField(allow_null=True)

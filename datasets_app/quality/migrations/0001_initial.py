@@ -43,7 +43,7 @@ class Migration(migrations.Migration):
                 ('edition', models.PositiveIntegerField(help_text='1 for the first report of the queue')),
                 ('as_of', models.DateTimeField(help_text='when the measurement started')),
                 ('slots_done', models.PositiveIntegerField(help_text='of the queue, then')),
-                ('items_decided', models.PositiveIntegerField(help_text='of the queue, then')),
+                ('items_labeled', models.PositiveIntegerField(help_text='of the queue, then')),
                 ('figures', models.JSONField(help_text='from `quality.Measure.figures`, and labels: the stable ids in order')),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('created_by', models.ForeignKey(help_text='null: automatic', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),

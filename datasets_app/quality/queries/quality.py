@@ -59,11 +59,11 @@ def due(now: datetime) -> list[Queue]:
         .annotate(
             as_of=Subquery(newest.values("as_of")[:1]),
             was_done=Subquery(newest.values("slots_done")[:1]),
-            was_decided=Subquery(newest.values("items_decided")[:1]),
+            was_decided=Subquery(newest.values("items_labeled")[:1]),
             worked=Exists(Seat.objects.filter(queue=OuterRef("pk"), last_at__gt=OuterRef("as_of"))),
         )
     )
-    changed = ~Q(was_done=F("slots_done")) | ~Q(was_decided=F("items_decided")) | Q(worked=True)
+    changed = ~Q(was_done=F("slots_done")) | ~Q(was_decided=F("items_labeled")) | Q(worked=True)
     waiting = rows.filter(Q(as_of__isnull=True) | (Q(as_of__lt=now - OLD) & changed))
     return list(
         waiting.select_related("dataset__project").order_by(F("as_of").asc(nulls_first=True), "pk")[:AT_ONCE]
@@ -139,7 +139,7 @@ def quality_document(queue: Queue, viewer: User) -> dict[str, Any]:
     if report is None:
         why = "Not measured yet."
         empty: dict[str, Any] = {name: [] for name in ("coefficients", "confusion", "people", "days", "gold")}
-        head = {"uuid": None, "edition": None, "as_of": None, "items": 0, "answers": 0}
+        head = {"uuid": None, "edition": None, "as_of": None, "items": 0, "annotations": 0}
         return empty | head | {"left": left, "days_left": None, "days_left_why": why}
     found, ahead = report.figures, forecast_of(queue, report)
     named = policy.can(viewer, "labeling.assess", queue)
@@ -154,7 +154,7 @@ def quality_document(queue: Queue, viewer: User) -> dict[str, Any]:
         "edition": report.edition,
         "as_of": report.as_of,
         "items": found["items"],
-        "answers": found["answers"],
+        "annotations": found["annotations"],
         "coefficients": found["coefficients"],
         "days": found["days"],
         "left": ahead.left,
@@ -165,7 +165,7 @@ def quality_document(queue: Queue, viewer: User) -> dict[str, Any]:
             {"first": labels[one], "second": labels[other], "items": items}
             for one, other, items in found["confusion"]
         ],
-        "gold": gold_classes(report, list(queue.schema.labels.all())),
+        "gold": gold_labels(report, list(queue.schema.labels.all())),
     }
 
 
@@ -194,14 +194,14 @@ class GoldClass:
     share: Interval | None
 
 
-def gold_classes(report: QualityReport, labels: Sequence[Label]) -> list[GoldClass]:
+def gold_labels(report: QualityReport, labels: Sequence[Label]) -> list[GoldClass]:
     """Gold accuracy by label, lowest first. Reports without counts by item treat annotations as
     independent.
     """
     cells: dict[str, list[list[int]]] = report.figures.get("gold") or {}
     if "gold" not in report.figures:
         for person in report.figures["people"].values():
-            for key, (done, right) in person.get("gold_classes", {}).items():
+            for key, (done, right) in person.get("gold_labels", {}).items():
                 cells.setdefault(key, []).extend(
                     each for each in ([1, 1, right], [0, 1, done - right]) if each[2]
                 )

@@ -22,7 +22,7 @@ from datasets_app.quality.queries.quality import (
     Cell,
     behind,
     forecast_of,
-    gold_classes,
+    gold_labels,
     measure_of,
     own_standing,
     queue_agreement,
@@ -100,7 +100,7 @@ def measured(request: SignedInRequest, queue: Queue, report: QualityReport) -> d
         "confusion": page.label_matrix(items, report, labels, limit=None if every else page.LABELS),
         "everybody": everybody,
         "every": every,
-        "golds": gold_classes(report, labels),
+        "golds": gold_labels(report, labels),
         "throughput": charts.throughput(days, report.figures["week"]) if days else None,
     }
 

@@ -91,8 +91,9 @@ class PersonRow:
     """One person's figures for display; None if not measured.
 
     right: share, ends of its 95 % interval, items. gold: annotations, and gold accuracy, None with too few.
-    accepted: share, pre-labels. likely: estimated accuracy; likely_interval: its ends, None in older reports;
-    likely_why: why it's missing.
+    accepted: share, pre-labels. likely: estimated accuracy; estimated_accuracy_interval: its ends, None in
+    older
+    reports; estimated_accuracy_why: why it's missing.
     """
 
     name: str
@@ -104,8 +105,8 @@ class PersonRow:
     right: tuple[float, float, float, int] | None
     accepted: tuple[float, int] | None
     likely: float | None
-    likely_interval: tuple[float, float] | None
-    likely_why: str
+    estimated_accuracy_interval: tuple[float, float] | None
+    estimated_accuracy_why: str
     sent_back: int | None
     warned: bool
     gold: tuple[int, Interval | None] | None = None
@@ -113,7 +114,7 @@ class PersonRow:
     @property
     def likely_verdict(self) -> str:
         """A short reason for a missing share; a dash in older reports."""
-        return self.likely_why.partition(":")[0].lower() or "–"
+        return self.estimated_accuracy_why.partition(":")[0].lower() or "–"
 
 
 def coefficients(report: QualityReport, *, has_labels: bool = True) -> list[CoefficientRow]:
@@ -153,9 +154,9 @@ def person_row(standing: Standing, *, is_self: bool) -> PersonRow:
         median=found["median_seconds"] if found else None,
         right=right,
         accepted=accepted,
-        likely=found["likely_right"] if found else None,
-        likely_interval=found.get("likely_interval") if found else None,
-        likely_why=found.get("likely_why", "") if found else "",
+        likely=found["estimated_accuracy"] if found else None,
+        estimated_accuracy_interval=found.get("estimated_accuracy_interval") if found else None,
+        estimated_accuracy_why=found.get("estimated_accuracy_why", "") if found else "",
         sent_back=found["sent_back"] if found else None,
         warned=standing.warned,
         gold=gold,
@@ -209,7 +210,7 @@ def of_people(report: QualityReport, standings: Sequence[Standing]) -> dict[int,
     """The people whose pairs were kept, by key, those with most annotations first."""
     paired = {user for row in report.figures["pairs"] for user in row[:2]}
     found = [each for each in standings if each.seat.user_id in paired]
-    ranked = sorted(found, key=lambda each: -(each.figures["answers"] if each.figures else 0))
+    ranked = sorted(found, key=lambda each: -(each.figures["annotations"] if each.figures else 0))
     return {each.seat.user_id: each for each in ranked}
 
 
@@ -347,8 +348,8 @@ def figures(queue: Queue, report: QualityReport, ahead: Forecast) -> list[Figure
             percent(known["percent"]["value"]),
             sub=f"on {count(known['percent']['n'])} items",
         ),
-        Figure("Annotations", count(report.figures["answers"]), sub="currently counted"),
-        Figure("Left", count(ahead.left), sub="answers, now"),
+        Figure("Annotations", count(report.figures["annotations"]), sub="currently counted"),
+        Figure("Left", count(ahead.left), sub="annotations, now"),
         Figure("Done in", done, sub=ahead.why or f"at the pace of the last 7 days, {pace}"),
     ]
 

@@ -56,13 +56,13 @@ def submit(
     client_key: UUID,
     token: UUID | None = None,
     seconds: float = 0,
-    suggestion_id: int | None = None,
+    prelabel_id: int | None = None,
     shown: Sequence[int] | None = None,
 ) -> Annotation:
     """Save an annotation; the same client_key again returns the first one.
 
     slot_id, token: as claimed. value: for `Answers.parse` of the dataset's task, with labels by their uuid in
-    the queue's schema or by stable id. seconds: time on the item. suggestion_id: the pre-label shown first,
+    the queue's schema or by stable id. seconds: time on the item. prelabel_id: the pre-label shown first,
     if any. shown: the order in which the responses were shown, if any. If the lease was lost, the annotation
     fills another open slot of the item, or is kept as an extra one. A second annotation by the same person
     replaces their first. Once the item has all its annotations, it is labeled automatically or becomes
@@ -93,7 +93,7 @@ def submit(
         **fields,
         seconds=min(max(seconds, 0), MAX_SECONDS),
         client_key=client_key,
-        suggestion=first_shown(item, suggestion_id),
+        suggestion=first_shown(item, prelabel_id),
         shown=check_order(item, shown),
         replaces=before,
         right=right,
@@ -181,9 +181,9 @@ def check_order(item: Item, shown: Sequence[int] | None) -> list[int] | None:
     return list(shown)
 
 
-def first_shown(item: Item, suggestion_id: int | None) -> Suggestion | None:
-    """The suggestion that the page showed first, if it is one for this item."""
-    return Suggestion.objects.filter(pk=suggestion_id, item=item).first() if suggestion_id else None
+def first_shown(item: Item, prelabel_id: int | None) -> Suggestion | None:
+    """The pre-label that the page showed first, if it is one for this item."""
+    return Suggestion.objects.filter(pk=prelabel_id, item=item).first() if prelabel_id else None
 
 
 def has_all(slots: list[Slot]) -> bool:

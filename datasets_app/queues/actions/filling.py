@@ -26,7 +26,7 @@ def items_for(queue: Queue) -> QuerySet[Item]:
     items = Item.objects.filter(dataset=queue.dataset_id, upload__state=UploadState.IMPORTED).order_by("id")
     if queue.source == Queue.Source.UPLOAD:
         return items.filter(upload=queue.upload_id)
-    if queue.source == Queue.Source.UNDECIDED:
+    if queue.source == Queue.Source.UNLABELED:
         return items.filter(~Exists(standing().filter(item=OuterRef("pk"))))
     return items
 

@@ -41,7 +41,7 @@ def open_queue(
     name: str,
     overlap: int = 1,
     hidden_share: int = 20,
-    source: str = Queue.Source.UNDECIDED,
+    source: str = Queue.Source.UNLABELED,
     upload_id: UUID | None = None,
     slice_id: UUID | None = None,
     item_ids: Sequence[int] = (),

@@ -174,9 +174,9 @@ def write_decision(
     based_on.objects.bulk_create([based_on(decision=decision, annotation=answer) for answer in answers])
     counted = current is not None and current.how != How.WITHDRAWN and current.queue_id == decision.queue_id
     if queue is not None and how != How.WITHDRAWN and not counted:
-        Queue.objects.filter(pk=queue.pk).update(items_decided=F("items_decided") + 1)
+        Queue.objects.filter(pk=queue.pk).update(items_labeled=F("items_labeled") + 1)
     if queue is not None and how == How.WITHDRAWN and counted:
-        Queue.objects.filter(pk=queue.pk).update(items_decided=F("items_decided") - 1)
+        Queue.objects.filter(pk=queue.pk).update(items_labeled=F("items_labeled") - 1)
     return decision
 
 

@@ -74,7 +74,7 @@ class ThreadOut(serializers.Serializer[Thread]):
     uuid = serializers.UUIDField(source="root.uuid")
     item = serializers.UUIDField(source="root.item.uuid")
     first = CommentLineOut(allow_null=True)
-    answers = CommentLineOut(many=True)
+    replies = CommentLineOut(many=True)
     is_resolved = serializers.BooleanField()
     may_resolve = serializers.BooleanField()
 

@@ -43,7 +43,7 @@ class QueueIn(serializers.Serializer[Any]):
     name = serializers.CharField(max_length=80)
     overlap = serializers.IntegerField(required=False, default=1, min_value=1, max_value=5)
     hidden_share = serializers.IntegerField(required=False, default=20, min_value=0, max_value=100)
-    source = serializers.ChoiceField(choices=CHOICES, required=False, default=Queue.Source.UNDECIDED)  # type: ignore[assignment]
+    source = serializers.ChoiceField(choices=CHOICES, required=False, default=Queue.Source.UNLABELED)  # type: ignore[assignment]
     upload = serializers.UUIDField(required=False, allow_null=True, default=None)
     slice = serializers.UUIDField(required=False, allow_null=True, default=None)
     items = serializers.ListField(
@@ -107,7 +107,7 @@ class QueueOut(RowOut[Queue]):
             "items_total",
             "slots_total",
             "slots_done",
-            "items_decided",
+            "items_labeled",
             "items_agreed",
             "items_disputed",
             "created_at",

@@ -30,8 +30,8 @@ class ClaimIn(serializers.Serializer[Any]):
     skipped = serializers.BooleanField(required=False, default=False)
 
 
-class WorkOut(serializers.Serializer[Any]):
-    """One leased item. slot, suggestion: numbers to send back as they are. ranks: [[label uuid, score or
+class LeasedItemOut(serializers.Serializer[Any]):
+    """One leased item. slot, prelabel: numbers to send back unchanged. ranks: [[label uuid, score or
     null], …], empty where hidden.
     """
 
@@ -41,8 +41,8 @@ class WorkOut(serializers.Serializer[Any]):
     text = serializers.CharField()
     ranks = serializers.JSONField()
     content = serializers.JSONField(help_text="the chat, or the responses in the order shown")
-    proposed = serializers.JSONField(help_text="a pre-labeled value, for tasks other than choosing labels")
-    suggestion = serializers.IntegerField(allow_null=True)
+    prelabeled = serializers.JSONField(help_text="a pre-labeled value, for tasks other than choosing labels")
+    prelabel = serializers.IntegerField(allow_null=True)
     note = serializers.CharField()
 
 
@@ -73,7 +73,7 @@ class SubmitIn(ValueIn):
     client_key = serializers.UUIDField()
     token = serializers.UUIDField(required=False, allow_null=True, default=None)
     seconds = serializers.FloatField(required=False, default=0, min_value=0)
-    suggestion = serializers.IntegerField(required=False, allow_null=True, default=None)
+    prelabel = serializers.IntegerField(required=False, allow_null=True, default=None)
     shown = serializers.ListField(
         child=serializers.IntegerField(),
         required=False,
@@ -86,9 +86,9 @@ class SubmitIn(ValueIn):
         """The key of the slot."""
         return unmask(masked, "slot")
 
-    def validate_suggestion(self, masked: int | None) -> int | None:
+    def validate_prelabel(self, masked: int | None) -> int | None:
         """The key of the pre-label."""
-        return unmask(masked, "suggestion") if masked else None
+        return unmask(masked, "prelabel") if masked else None
 
 
 class SkipIn(serializers.Serializer[Any]):
@@ -144,7 +144,7 @@ class SubmittedOut(AnnotationOut):
 ANNOTATE = Needs("labeling.annotate", Queue, "labeling.view")
 
 
-@operation("POST", "labeling_claim", ANNOTATE, takes=ClaimIn, gives=WorkOut(many=True))
+@operation("POST", "labeling_claim", ANNOTATE, takes=ClaimIn, gives=LeasedItemOut(many=True))
 def claim(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
     """Claim items: those that you hold and the next ones, leased for 15 minutes."""
     slots = claims.claim(queue_id=uuid, actor=request.user, **given)
@@ -159,7 +159,7 @@ def submit(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
         queue_id=uuid,
         actor=request.user,
         slot_id=given["slot"],
-        suggestion_id=given["suggestion"],
+        prelabel_id=given["prelabel"],
         **{name: given[name] for name in names},
     )
 

@@ -61,13 +61,13 @@ class AnswerForm(ValueForm, SlotForm):
     """One annotation."""
 
     token = forms.UUIDField(required=False)
-    suggestion = forms.IntegerField(required=False)
+    prelabel = forms.IntegerField(required=False)
     shown = forms.RegexField(r"^[0-4](,[0-4])*$", required=False)
 
-    def clean_suggestion(self) -> int | None:
-        """The key of the suggestion."""
-        masked = self.cleaned_data["suggestion"]
-        return unmask(masked, "suggestion") if masked else None
+    def clean_prelabel(self) -> int | None:
+        """The key of the pre-label."""
+        masked = self.cleaned_data["prelabel"]
+        return unmask(masked, "prelabel") if masked else None
 
     def clean_shown(self) -> list[int] | None:
         """The order of the responses on the screen."""

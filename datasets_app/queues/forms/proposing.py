@@ -31,7 +31,7 @@ class ProposalForm(forms.Form):
             " reason."
         ),
     )
-    classes = forms.MultipleChoiceField(
+    labels = forms.MultipleChoiceField(
         label="Labels concerned", required=False, widget=forms.CheckboxSelectMultiple
     )
     queue = forms.UUIDField(required=False, widget=forms.HiddenInput)
@@ -46,9 +46,9 @@ class ProposalForm(forms.Form):
         schema = queue.schema if queue else latest_schema(dataset)
         choices = list(names_in(schema).items())
         if choices:
-            self.fields["classes"].choices = choices  # type: ignore[attr-defined]
+            self.fields["labels"].choices = choices  # type: ignore[attr-defined]
         else:
-            del self.fields["classes"]
+            del self.fields["labels"]
 
     def clean_item(self) -> UUID | None:
         """The uuid of the example, which must be an item of the queue."""
@@ -58,4 +58,4 @@ class ProposalForm(forms.Form):
 
     def about(self) -> list[UUID]:
         """The stable ids of the selected labels."""
-        return [UUID(key) for key in self.cleaned_data.get("classes", [])]
+        return [UUID(key) for key in self.cleaned_data.get("labels", [])]

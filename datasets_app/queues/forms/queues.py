@@ -96,7 +96,7 @@ class QueueForm(MixForm):
 
     name = forms.CharField(max_length=80)
     source = forms.ChoiceField(
-        label="Items", choices=CHOICES, widget=forms.RadioSelect, initial=Queue.Source.UNDECIDED
+        label="Items", choices=CHOICES, widget=forms.RadioSelect, initial=Queue.Source.UNLABELED
     )
     upload: forms.ModelChoiceField[Any] = forms.ModelChoiceField(
         None, label="Upload", required=False, to_field_name="uuid", empty_label="none"

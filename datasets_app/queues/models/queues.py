@@ -30,7 +30,7 @@ class Queue(models.Model):
         CLOSED = "closed", "Closed"
 
     class Source(models.TextChoices):
-        UNDECIDED = "undecided", "Unlabeled items"
+        UNLABELED = "unlabeled", "Unlabeled items"
         ALL = "all", "All items"
         UPLOAD = "upload", "Items of one upload"
         ITEMS = "items", "Selected items"
@@ -64,7 +64,7 @@ class Queue(models.Model):
     items_total = models.PositiveIntegerField(default=0)
     slots_total = models.PositiveIntegerField(default=0)
     slots_done = models.PositiveIntegerField(default=0)
-    items_decided = models.PositiveIntegerField(default=0)
+    items_labeled = models.PositiveIntegerField(default=0)
     items_agreed = models.PositiveIntegerField(
         default=0, help_text="complete and unanimous, waiting for an adjudicator to accept them"
     )
@@ -75,7 +75,7 @@ class Queue(models.Model):
         default=0, help_text="items with disagreement, resolved or not"
     )
     source = models.CharField(
-        max_length=10, choices=Source.choices, default=Source.UNDECIDED, help_text="which items it takes"
+        max_length=10, choices=Source.choices, default=Source.UNLABELED, help_text="which items it takes"
     )
     upload = models.ForeignKey(
         Upload, null=True, on_delete=models.PROTECT, related_name="+", help_text="for a queue of one upload"

@@ -39,8 +39,8 @@ class BenchItem:
     """One item for the page and its script. ranks: (label, score) of pre-labels; empty if there are none or
     they are hidden.
 
-    slot, suggestion: masked keys. content: the chat, or the responses in the order shown to this person.
-    proposed: a pre-labeled value. note: the adjudicator's comment if the item was returned. previous: this
+    slot, prelabel: masked keys. content: the chat, or the responses in the order shown to this person.
+    prelabeled: a pre-labeled value. note: the adjudicator's comment if the item was returned. previous: this
     person's previous annotation if undone or returned. talk: open comments to this person, and their own.
     Labels are given by their uuid in the queue's schema.
     """
@@ -53,9 +53,9 @@ class BenchItem:
     name: str
     ranks: list[tuple[str, float | None]]
     source: str
-    suggestion: int | None
+    prelabel: int | None
     content: dict[str, Any]
-    proposed: Value | None
+    prelabeled: Value | None
     note: str
     previous: Value | None
     flagged: bool
@@ -123,9 +123,9 @@ def bench_item(
         name=item.digest[:8] if queue.mixes_gold else item.external_id or item.digest[:8],
         ranks=shown.labels,
         source=shown.source,
-        suggestion=mask(shown.suggestion, "suggestion") if shown.suggestion else None,
+        prelabel=mask(shown.prelabel, "prelabel") if shown.prelabel else None,
         content={},
-        proposed=shown.proposed,
+        prelabeled=shown.prelabeled,
         note=remarks.notes.get(item.pk, ""),
         previous=earlier.get(item.pk),
         flagged=item.pk in remarks.flags,
@@ -135,14 +135,14 @@ def bench_item(
 
 @dataclass(slots=True)
 class Shown:
-    """The pre-label of one item. labels: (label uuid, score), best first. proposed: a whole value; spans have
-    their scores.
+    """The pre-label of one item. labels: (label uuid, score), best first. prelabeled: a whole value; spans
+    have their scores.
     """
 
     labels: list[tuple[str, float | None]] = field(default_factory=list)
     source: str = ""
-    suggestion: int | None = None
-    proposed: Value | None = None
+    prelabel: int | None = None
+    prelabeled: Value | None = None
 
 
 def suggested(queue: Queue, slots: Sequence[Slot]) -> dict[int, Shown]:
@@ -189,7 +189,7 @@ def whole_value(task: str, rows: Sequence[Suggestion], now: Mapping[str, str]) -
     """A suggested value, its parts with their scores. rows, now: as in `ranked_labels`."""
     suggestions = suggestions_of(task)
     values = [Scored(suggestions.rename(row.value or {}, now), row.score) for row in rows]
-    return Shown(source=named_together(rows), suggestion=rows[-1].pk, proposed=suggestions.combine(values))
+    return Shown(source=named_together(rows), prelabel=rows[-1].pk, prelabeled=suggestions.combine(values))
 
 
 def label_uuids(queue: Queue) -> dict[str, str]:

@@ -21,7 +21,7 @@ from registry.ground.access import policy
 from registry.ground.access.models import User
 
 PAGE = 30
-ANSWERS = 500  # replies of all threads on a page
+REPLIES = 500  # replies of all threads on a page
 COUNT_MAX = 100
 PEOPLE = 8
 MENTIONED = Comment.mentioned.through
@@ -99,13 +99,13 @@ class Thread:
 
     root: Comment
     first: Line | None
-    answers: list[Line] = field(default_factory=list)
+    replies: list[Line] = field(default_factory=list)
     may_resolve: bool = False
 
     @property
     def lines(self) -> list[Line]:
         """The readable comments, oldest first."""
-        return [*([self.first] if self.first else []), *self.answers]
+        return [*([self.first] if self.first else []), *self.replies]
 
     @property
     def is_resolved(self) -> bool:
@@ -189,16 +189,16 @@ def as_threads(queue: Queue, viewer: User, roots: Sequence[Comment], *, everythi
         .select_related("item", "user", "reply_to")
         .order_by("id")
     )
-    answers = list((rows if everything else rows.filter(written_to(viewer)))[:ANSWERS])
+    replies = list((rows if everything else rows.filter(written_to(viewer)))[:REPLIES])
     readable = {root.pk for root in roots}
     if not everything:
         readable = set(
             Comment.objects.filter(written_to(viewer), pk__in=readable).values_list("pk", flat=True)
         )
-    lines = comment_lines(queue, viewer, [*roots, *answers])
+    lines = comment_lines(queue, viewer, [*roots, *replies])
     below: dict[int, list[Line]] = defaultdict(list)
-    for answer in answers:
-        below[answer.reply_to_id or 0].append(lines[answer.pk])
+    for reply in replies:
+        below[reply.reply_to_id or 0].append(lines[reply.pk])
     return [
         Thread(
             root,
@@ -248,7 +248,7 @@ def conversations(queue: Queue, item: Item, viewer: User) -> list[Thread]:
     everything = sees_all(queue, viewer)
     rows = Comment.objects.filter(reply_to=None) if everything else roots_of(queue, viewer, everything=False)
     rows = rows.filter(item=item).select_related("item", "user", "resolved_by")
-    return as_threads(queue, viewer, list(rows.order_by("id")[:ANSWERS]), everything=everything)
+    return as_threads(queue, viewer, list(rows.order_by("id")[:REPLIES]), everything=everything)
 
 
 def open_comments(queue: Queue, viewer: User) -> int:
@@ -277,7 +277,7 @@ def bench_comments(queue: Queue, item_ids: Sequence[int], viewer: User) -> dict[
     )
     ended = Q(resolved_at__isnull=False) | Q(reply_to__resolved_at__isnull=False)
     found: dict[int, list[dict[str, Any]]] = defaultdict(list)
-    for row in rows.exclude(ended).select_related("user").order_by("id")[:ANSWERS]:
+    for row in rows.exclude(ended).select_related("user").order_by("id")[:REPLIES]:
         found[row.item_id].append(comment_data(row, viewer))
     return found
 

@@ -57,7 +57,7 @@ def as_seen_by(user: User, rows: Sequence[Queue]) -> list[Queue]:
                 queue.slots_total, queue.slots_done, queue.gold_done, queue.gold_rate
             )
             queue.slots_done += queue.gold_done
-            for name in ("items_decided", "items_agreed", "items_disputed", "disputes_total"):
+            for name in ("items_labeled", "items_agreed", "items_disputed", "disputes_total"):
                 setattr(queue, name, rules.coarse(getattr(queue, name)))
     return list(rows)
 

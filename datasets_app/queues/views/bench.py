@@ -199,7 +199,7 @@ def submit(request: SignedInRequest, uuid: UUID) -> HttpResponse:
         client_key=data["client_key"],
         token=data["token"],
         seconds=data["seconds"] or 0,
-        suggestion_id=data["suggestion"],
+        prelabel_id=data["prelabel"],
         shown=data["shown"],
     )
     result = gold_result(annotation.queue, annotation)

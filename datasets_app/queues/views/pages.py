@@ -121,7 +121,7 @@ def figures(queue: Queue, ahead: Forecast) -> list[Figure]:
     )
     return [
         Figure("Annotations", count(queue.slots_done), sub=f"of {count(queue.slots_total)}"),
-        Figure("Labeled", count(queue.items_decided), sub=f"of {count(queue.items_total)} items"),
+        Figure("Labeled", count(queue.items_labeled), sub=f"of {count(queue.items_total)} items"),
         Figure(
             "To adjudicate",
             count(queue.items_disputed),

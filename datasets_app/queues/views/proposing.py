@@ -51,7 +51,7 @@ def propose(request: SignedInRequest, uuid: UUID) -> HttpResponse:
         and back == "review"
         and policy.can(request.user, "labeling.adjudicate", queue)
     ):
-        initial["classes"] = list(disputed(queue, item.pk))
+        initial["labels"] = list(disputed(queue, item.pk))
     form = ProposalForm(dataset, queue, item, request.POST or None, initial=initial)
     if request.method == "POST" and form.is_valid() and (answer := proposed(request, dataset, queue, form)):
         return answer
@@ -77,7 +77,7 @@ def proposed(
             dataset_id=dataset.uuid,
             actor=request.user,
             text=data["text"],
-            classes=form.about(),
+            labels=form.about(),
             item_id=data["item"],
             version=queue.schema.version if queue else None,
         )

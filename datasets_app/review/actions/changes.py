@@ -69,7 +69,7 @@ def plan_changes(dataset: Dataset, wanted: Sequence[Change], seen: int | None) -
 
 
 @transaction.atomic
-def change_classes(
+def change_labels(
     *,
     dataset_id: UUID,
     actor: User,
@@ -85,7 +85,7 @@ def change_classes(
     unlabeled. For tasks with one label per text, a retired label keeps its decisions; otherwise it's removed
     from them, and a decision with no other label is withdrawn. Annotations never change. seen: the version
     that the author edited. move: queues that get the new version. accepting: open proposals that the version
-    includes. Raises PermissionDenied, Refused, or Conflict (a version was published or a proposal answered in
+    includes. Raises PermissionDenied, Refused, or Conflict (a version was published or a proposal closed in
     the meantime).
     """
     dataset = (
@@ -271,7 +271,7 @@ def supersede(dataset: Dataset, rows: Sequence[Decision], actor: User | None) ->
         each.queue_id for each in made if each.how == Decision.How.WITHDRAWN and each.queue_id
     )
     for queue, count in sorted(withdrawn.items()):
-        Queue.objects.filter(pk=queue).update(items_decided=F("items_decided") - count)
+        Queue.objects.filter(pk=queue).update(items_labeled=F("items_labeled") - count)
     return made
 
 

@@ -313,7 +313,7 @@ def accept_batch(check: SpotCheck, actor: User, item_ids: Sequence[int]) -> None
     waiting.filter(item_id__in=[decision.item_id for decision, _ in made]).delete()
     fresh = sum(1 for decision, _ in made if not is_counted(ends.get(decision.item_id), queue))
     Queue.objects.filter(pk=queue.pk).update(
-        items_agreed=F("items_agreed") - len(made), items_decided=F("items_decided") + fresh
+        items_agreed=F("items_agreed") - len(made), items_labeled=F("items_labeled") + fresh
     )
     SpotCheck.objects.filter(pk=check.pk).update(
         accepted=F("accepted") + len(made), left_out=F("left_out") + len(own)

@@ -43,7 +43,7 @@ SLOW_LEASE = rules.RETURN_LEASE
 
 
 @transaction.atomic
-def decide(
+def adjudicate(
     *, queue_id: UUID, item_id: UUID, actor: User, value: Value, reason: str = "", seen: str = ""
 ) -> Decision:
     """Resolve an item with one of its annotations or their majority, or with another value and a reason.
@@ -92,7 +92,7 @@ def lock_for_review(
     queue_id: UUID, item_id: UUID, actor: User, seen: str
 ) -> tuple[Queue, Item, list[Slot], Decision | None]:
     """The queue, the item, its locked slots, and its last decision, for a person who may resolve it. Raises
-    as `decide`.
+    as `adjudicate`.
     """
     queue = Queue.objects.select_related("dataset__project", "schema").get(uuid=queue_id)
     policy.require(actor, "labeling.adjudicate", queue)

@@ -9,7 +9,7 @@ from django.urls import path
 from rest_framework import serializers
 
 from datasets_app.datasets.models import Dataset
-from datasets_app.review.actions.changes import change_classes, plan_changes
+from datasets_app.review.actions.changes import change_labels, plan_changes
 from datasets_app.review.queries.moves import touched
 from datasets_app.schemas.api.schemas import SchemaOut
 from datasets_app.schemas.queries.schemas import get_dataset
@@ -18,7 +18,7 @@ from registry.ground.access.decorators import Needs
 from registry.ground.access.rest import Request, operation
 
 LONGEST = 120
-COUNTED = ("decisions", "withdrawn", "answers", "suggestions", "queues")
+COUNTED = ("resolved_labels", "withdrawn", "annotations", "prelabels", "queues")
 
 
 class SchemaChangeIn(serializers.Serializer[Any]):
@@ -36,7 +36,7 @@ class SchemaChangeIn(serializers.Serializer[Any]):
     )
 
 
-class ChangesIn(serializers.Serializer[Any]):
+class SchemaChangesIn(serializers.Serializer[Any]):
     """Changes that make one version. seen: the version that they change. move: queues that move to the new
     version. accepting: open proposals for the guideline that the version includes.
     """
@@ -49,26 +49,26 @@ class ChangesIn(serializers.Serializer[Any]):
     )
 
 
-class RemovedOut(serializers.Serializer[Any]):
-    """A removed label and what uses it, each counted up to 10,001, which means more than 10,000. decisions:
-    resolved labels; withdrawn: of these.
+class RemovedLabelOut(serializers.Serializer[Any]):
+    """A removed label and what uses it, each counted up to 10,001, which means more than 10,000. withdrawn:
+    resolved labels that the change withdraws.
     """
 
     name = serializers.CharField()
     kind = serializers.CharField()
     into = serializers.ListField(child=serializers.CharField())
-    decisions = serializers.IntegerField()
+    resolved_labels = serializers.IntegerField()
     withdrawn = serializers.IntegerField()
-    answers = serializers.IntegerField()
-    suggestions = serializers.IntegerField()
+    annotations = serializers.IntegerField()
+    prelabels = serializers.IntegerField()
     queues = serializers.IntegerField()
 
 
-class PlanOut(serializers.Serializer[Any]):
+class SchemaPreviewOut(serializers.Serializer[Any]):
     """The next version. labels: its labels, in their order."""
 
     labels = serializers.ListField(child=serializers.CharField())
-    gone = RemovedOut(many=True)
+    removed = RemovedLabelOut(many=True)
 
 
 def wanted(data: dict[str, Any]) -> list[Change]:
@@ -79,7 +79,7 @@ def wanted(data: dict[str, Any]) -> list[Change]:
 MANAGE = Needs("labeling.manage", Dataset, "labeling.view")
 
 
-@operation("POST", "labeling_preview_changes", MANAGE, takes=ChangesIn, gives=PlanOut)
+@operation("POST", "labeling_preview_changes", MANAGE, takes=SchemaChangesIn, gives=SchemaPreviewOut)
 def preview(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
     """Preview the next version and what it affects; nothing is saved."""
     dataset = get_dataset(request.user, uuid)
@@ -89,17 +89,17 @@ def preview(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
         found = touched(dataset, each, plan.removed)
         counts = {name: getattr(found, name) for name in COUNTED}
         removed.append({"name": each.name, "kind": str(each.kind), "into": each.into} | counts)
-    return {"labels": [label.name for label in plan.labels], "gone": removed}
+    return {"labels": [label.name for label in plan.labels], "removed": removed}
 
 
-@operation("POST", "labeling_change_classes", MANAGE, takes=ChangesIn, gives=SchemaOut, status=201)
+@operation("POST", "labeling_change_labels", MANAGE, takes=SchemaChangesIn, gives=SchemaOut, status=201)
 def change(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
     """Publish the next version; a job moves resolved labels that use removed labels."""
     made = wanted({"changes": given.pop("changes")})
-    return change_classes(dataset_id=uuid, actor=request.user, wanted=made, **given)
+    return change_labels(dataset_id=uuid, actor=request.user, wanted=made, **given)
 
 
 urlpatterns = [
     path("labeling/datasets/<uuid:uuid>/labels/preview/", preview, name="api-labeling-preview-changes"),
-    path("labeling/datasets/<uuid:uuid>/labels/change/", change, name="api-labeling-change-classes"),
+    path("labeling/datasets/<uuid:uuid>/labels/change/", change, name="api-labeling-change-labels"),
 ]

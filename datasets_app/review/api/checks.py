@@ -13,20 +13,20 @@ from datasets_app.queues.models.queues import Queue
 from datasets_app.queues.queries.pages import get_queue
 from datasets_app.review.actions.checks import accept_check, drop_check, start_check
 from datasets_app.review.models import SpotCheck
-from datasets_app.review.queries.checks import check_under_way, get_check, sample_of, to_look_at
+from datasets_app.review.queries.checks import check_under_way, get_check, sample_of, to_review
 from lifecycle.ground.jobs.api import JobOut
 from registry.ground.access.decorators import Needs
 from registry.ground.access.rest import Request, methods, operation
 
 
-class CheckIn(serializers.Serializer[Any]):
+class SampleCheckIn(serializers.Serializer[Any]):
     """A sample to draw. size: items. tolerated: percent of them that may be wrong."""
 
     size = serializers.IntegerField(min_value=1, max_value=500, default=50)
     tolerated = serializers.IntegerField(min_value=0, max_value=50, default=2)
 
 
-class ChanceOut(serializers.Serializer[Any]):
+class SampleCheckChanceOut(serializers.Serializer[Any]):
     """How often labels are accepted if the share `wrong` is wrong: by this sample, and by it or one of up to
     three more.
     """
@@ -36,9 +36,9 @@ class ChanceOut(serializers.Serializer[Any]):
     accepted_later = serializers.FloatField()
 
 
-class CheckOut(serializers.Serializer[SpotCheck]):
-    """A check. waiting: items that waited when the sample was drawn. to_look_at: sampled items not resolved
-    yet.
+class SampleCheckOut(serializers.Serializer[SpotCheck]):
+    """A sample check. waiting: items that waited when the sample was drawn. to_review: sampled items not
+    resolved yet.
     """
 
     uuid = serializers.UUIDField()
@@ -48,7 +48,7 @@ class CheckOut(serializers.Serializer[SpotCheck]):
     tolerated = serializers.IntegerField()
     right = serializers.SerializerMethodField()
     wrong = serializers.SerializerMethodField()
-    to_look_at = serializers.SerializerMethodField()
+    to_review = serializers.SerializerMethodField()
     earlier_judged = serializers.IntegerField(help_text="items of earlier samples that also count")
     earlier_wrong = serializers.IntegerField(help_text="of these, wrong")
     allowed = serializers.SerializerMethodField()
@@ -78,41 +78,41 @@ class CheckOut(serializers.Serializer[SpotCheck]):
         """The share of wrong items at which labels are accepted in 10 of 100 (0 to 1)."""
         return sample_of(row).passing.in_10
 
-    @extend_schema_field(ChanceOut(many=True))
+    @extend_schema_field(SampleCheckChanceOut(many=True))
     def get_chances(self, row: SpotCheck) -> list[dict[str, float]]:
         """How often labels of several qualities are accepted."""
         return [each._asdict() for each in sample_of(row).chances]
 
-    def get_to_look_at(self, row: SpotCheck) -> list[str]:
+    def get_to_review(self, row: SpotCheck) -> list[str]:
         """Uuids of items."""
-        return [str(each.item.uuid) for each in to_look_at(row)]
+        return [str(each.item.uuid) for each in to_review(row)]
 
 
-class WaitingOut(serializers.Serializer[Any]):
+class AcceptanceOut(serializers.Serializer[Any]):
     """Agreed items not accepted yet. waiting: items, now. check: the one under way; null without one."""
 
     waiting = serializers.IntegerField()
-    check = CheckOut(allow_null=True)
+    check = SampleCheckOut(allow_null=True)
 
 
 OF_QUEUE = Needs("labeling.adjudicate", Queue, "labeling.view")
 OF_CHECK = Needs("labeling.adjudicate", SpotCheck, "labeling.view")
 
 
-@operation("GET", "labeling_waiting", OF_QUEUE, gives=WaitingOut)
+@operation("GET", "labeling_acceptance", OF_QUEUE, gives=AcceptanceOut)
 def waiting(request: Request, uuid: UUID) -> object:
     """Get the number of agreed items that wait for acceptance, and the sample check in progress."""
     queue = get_queue(request.user, uuid)
     return {"waiting": queue.items_agreed, "check": check_under_way(queue)}
 
 
-@operation("POST", "labeling_start_check", OF_QUEUE, takes=CheckIn, gives=CheckOut, status=201)
+@operation("POST", "labeling_start_check", OF_QUEUE, takes=SampleCheckIn, gives=SampleCheckOut, status=201)
 def start(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
-    """Draw a sample. Its items are resolved as others are, by `decide` and `return`."""
+    """Draw a sample. Its items are resolved as others are, by `adjudicate` and `return`."""
     return start_check(queue_id=uuid, actor=request.user, **given)
 
 
-@operation("GET", "labeling_check", OF_CHECK, gives=CheckOut)
+@operation("GET", "labeling_check", OF_CHECK, gives=SampleCheckOut)
 def check(request: Request, uuid: UUID) -> object:
     """Get a sample check with its progress."""
     return get_check(request.user, uuid)
@@ -124,7 +124,7 @@ def accept(request: Request, uuid: UUID) -> object:
     return accept_check(check_id=uuid, actor=request.user)
 
 
-@operation("POST", "labeling_drop_check", OF_CHECK, gives=CheckOut)
+@operation("POST", "labeling_discard_check", OF_CHECK, gives=SampleCheckOut)
 def drop(request: Request, uuid: UUID) -> object:
     """End a sample check without accepting anything."""
     return drop_check(check_id=uuid, actor=request.user)

@@ -18,7 +18,7 @@ from registry.ground.access.rest import Request, operation
 PAGE = 30
 
 
-class DecideIn(ValueIn):
+class AdjudicateIn(ValueIn):
     """An adjudicator's label. A reason is required if no annotator gave that value."""
 
     item = serializers.UUIDField()
@@ -26,8 +26,8 @@ class DecideIn(ValueIn):
     seen = serializers.CharField(required=False, allow_blank=True, default="")
 
 
-class DecisionOut(serializers.Serializer[Decision]):
-    """The label of an item."""
+class ResolvedLabelOut(serializers.Serializer[Decision]):
+    """The resolved label of an item."""
 
     uuid = serializers.UUIDField()
     item = serializers.UUIDField(source="item.uuid")
@@ -55,10 +55,10 @@ class ReturnedOut(serializers.Serializer[Any]):
 ADJUDICATE = Needs("labeling.adjudicate", Queue, "labeling.view")
 
 
-@operation("POST", "labeling_decide", ADJUDICATE, takes=DecideIn, gives=DecisionOut, status=201)
-def decide(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
+@operation("POST", "labeling_adjudicate", ADJUDICATE, takes=AdjudicateIn, gives=ResolvedLabelOut, status=201)
+def adjudicate(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
     """Resolve the label of an item of the queue."""
-    return reviews.decide(
+    return reviews.adjudicate(
         queue_id=uuid,
         item_id=given["item"],
         actor=request.user,
@@ -78,6 +78,6 @@ def return_item(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
 
 
 urlpatterns = [
-    path("labeling/queues/<uuid:uuid>/decide/", decide, name="api-labeling-decide"),
+    path("labeling/queues/<uuid:uuid>/adjudicate/", adjudicate, name="api-labeling-adjudicate"),
     path("labeling/queues/<uuid:uuid>/return/", return_item, name="api-labeling-return"),
 ]

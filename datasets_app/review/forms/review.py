@@ -14,8 +14,8 @@ from datasets_app.schemas.queries.labels import labels_by_name
 from lifecycle.runtime.task_types.values import labels_of, rename
 
 
-class DecideForm(ValueForm):
-    """An adjudicator's decision: an annotation or another label. A typed label takes precedence over the
+class AdjudicateForm(ValueForm):
+    """An adjudicator's label: an annotation or another label. A typed label takes precedence over the
     clicked button or the fields.
     """
 

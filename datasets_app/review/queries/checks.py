@@ -170,6 +170,6 @@ def check_under_way(queue: Queue) -> SpotCheck | None:
     return queue.checks.filter(state=SpotCheck.State.OPEN).select_related("created_by").first()
 
 
-def to_look_at(check: SpotCheck) -> list[Sampled]:
+def to_review(check: SpotCheck) -> list[Sampled]:
     """The items of the sample not reviewed yet, in the order in which they were drawn."""
     return list(in_sample(check).filter(right=None).select_related("item").order_by("id"))

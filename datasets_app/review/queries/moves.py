@@ -34,13 +34,13 @@ class Touched:
     """How many rows use a label, each counted up to 10,001 (more than 10,000). queues: not closed, with the
     label in their version.
 
-    withdrawn: of the decisions, those that the change withdraws; the others are moved.
+    withdrawn: of the resolved labels, those that the change withdraws; the others are moved.
     """
 
-    decisions: int
+    resolved_labels: int
     withdrawn: int
-    answers: int
-    suggestions: int
+    annotations: int
+    prelabels: int
     queues: int
 
 
@@ -53,12 +53,12 @@ def touched(dataset: Dataset, removed: Removed, planned: Sequence[Removed]) -> T
     )
     decisions = carrying(standing(), dataset, [removed.source], by="item__dataset")
     return Touched(
-        decisions=bounded(decisions),
+        resolved_labels=bounded(decisions),
         withdrawn=withdrawn_by(dataset, decisions, removed, planned),
-        answers=bounded(carrying(Annotation.objects.all(), dataset, [removed.source], by="queue__dataset")),
-        suggestions=bounded(
-            carrying(Suggestion.objects.all(), dataset, [removed.source], by="item__dataset")
+        annotations=bounded(
+            carrying(Annotation.objects.all(), dataset, [removed.source], by="queue__dataset")
         ),
+        prelabels=bounded(carrying(Suggestion.objects.all(), dataset, [removed.source], by="item__dataset")),
         queues=queues.count(),
     )
 

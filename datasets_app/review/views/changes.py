@@ -45,7 +45,7 @@ QUEUES = 30  # listed queues with an older version
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @needs("labeling.manage", Dataset, see="labeling.view")
-def change_classes(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+def change_labels(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Show the form of changes, then their preview, then publish the new version."""
     dataset = get_dataset(request.user, uuid)
     latest = latest_schema(dataset)
@@ -77,7 +77,7 @@ def change_classes(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def published(request: SignedInRequest, dataset: Dataset, form: ChangesForm) -> HttpResponse:
     """Publish the changes and redirect to the schema."""
     data = form.cleaned_data
-    made = actions.change_classes(
+    made = actions.change_labels(
         dataset_id=dataset.uuid,
         actor=request.user,
         wanted=form.wanted(),

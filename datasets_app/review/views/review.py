@@ -22,9 +22,9 @@ from datasets_app.queues.task_types.by_key import widget_of
 from datasets_app.review.actions import reviews
 from datasets_app.review.actions.reviews import return_to_annotators
 from datasets_app.review.forms.checks import CheckForm
-from datasets_app.review.forms.review import DecideForm, ReturnForm
+from datasets_app.review.forms.review import AdjudicateForm, ReturnForm
 from datasets_app.review.queries import review as queries
-from datasets_app.review.queries.checks import check_under_way, sample_of, to_draw, to_look_at
+from datasets_app.review.queries.checks import check_under_way, sample_of, to_draw, to_review
 from datasets_app.review.queries.review import LIST, ORDERS, disputes, lines, pair_history
 from datasets_app.schemas.queries.labels import names_in, value_of
 from lifecycle.runtime.task_types.values import contested, words
@@ -50,7 +50,7 @@ def show(
     queue: Queue,
     wanted: UUID | None,
     *,
-    form: DecideForm | ReturnForm | None = None,
+    form: AdjudicateForm | ReturnForm | None = None,
 ) -> HttpResponse:
     """Render the page about one item: the requested one, else the first waiting one."""
     order = request.GET.get("order") or request.POST.get("order") or "widest"
@@ -58,7 +58,7 @@ def show(
     check = check_under_way(queue)
     waiting: list[Any] = list(disputes(queue, order)[:LIST])
     if order == SAMPLE:
-        waiting = to_look_at(check)[:LIST] if check else []
+        waiting = to_review(check)[:LIST] if check else []
     item = (
         Item.objects.filter(slots__queue=queue, slots__is_gold=False, uuid=wanted)
         .select_related("upload")
@@ -130,14 +130,14 @@ def address(queue: Queue, item: UUID | None, order: str) -> str:
 
 @require_POST
 @needs("labeling.adjudicate", Queue, see="labeling.view")
-def decide(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+def adjudicate(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Resolve one item and continue with the next."""
     queue = get_queue(request.user, uuid)
-    form = DecideForm(queue, request.POST)
+    form = AdjudicateForm(queue, request.POST)
     if not form.is_valid():
         return show(request, queue, form.cleaned_data.get("item"), form=form)
     data = form.cleaned_data
-    decision = reviews.decide(
+    decision = reviews.adjudicate(
         queue_id=uuid,
         item_id=data["item"],
         actor=request.user,

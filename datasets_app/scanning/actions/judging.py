@@ -60,8 +60,8 @@ def judge(finding_id: UUID, actor: User, new: Status, verb: Verb, seen: str, rea
         )
     check_move("finding", rules.MOVES, old, new)
     row.status, row.reason = new, reason
-    row.decided_by, row.decided_at = (None, None) if new == Status.OPEN else (actor, timezone.now())
-    row.save(update_fields=["status", "reason", "decided_by", "decided_at"])
+    row.reviewed_by, row.reviewed_at = (None, None) if new == Status.OPEN else (actor, timezone.now())
+    row.save(update_fields=["status", "reason", "reviewed_by", "reviewed_at"])
     count(row.dataset, row.kind, {old: -1, new: 1})
     ledger.record(
         actor,

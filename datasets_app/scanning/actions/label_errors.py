@@ -115,7 +115,7 @@ def write_findings(ctx: JobContext, scan: Scan, folder: Path, classes: Classes) 
             )
             drafts = []
             for row in batch:
-                given, suggested = classes.rows[row["given"]], classes.rows[row["suggested"]]
+                given, predicted = classes.rows[row["given"]], classes.rows[row["predicted"]]
                 key = rules.label_error_key(digests[row["item"]], given.stable_id)
                 drafts.append(
                     Draft(
@@ -124,7 +124,7 @@ def write_findings(ctx: JobContext, scan: Scan, folder: Path, classes: Classes) 
                         row["score"],
                         item=row["item"],
                         given=given.pk,
-                        suggested=suggested.pk,
+                        predicted=predicted.pk,
                     )
                 )
             record(ctx, scan, drafts)

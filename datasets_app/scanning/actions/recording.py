@@ -15,7 +15,7 @@ from lifecycle.ground.jobs.context import JobContext
 
 
 class Draft(NamedTuple):
-    """A finding that isn't saved yet. item, group, given, suggested: keys of rows; exactly one of item and
+    """A finding that isn't saved yet. item, group, given, predicted: keys of rows; exactly one of item and
     group.
     """
 
@@ -25,7 +25,7 @@ class Draft(NamedTuple):
     item: int | None = None
     group: int | None = None
     given: int | None = None
-    suggested: int | None = None
+    predicted: int | None = None
     labels: dict[str, int] | None = None
 
 
@@ -49,8 +49,8 @@ def record(ctx: JobContext, scan: Scan, drafts: Sequence[Draft]) -> None:
             score=draft.score,
             item_id=draft.item,
             group_id=draft.group,
-            given_id=draft.given,
-            suggested_id=draft.suggested,
+            given_label_id=draft.given,
+            predicted_label_id=draft.predicted,
             labels=draft.labels or {},
             scan=scan,
             last_scan=scan,
@@ -61,17 +61,19 @@ def record(ctx: JobContext, scan: Scan, drafts: Sequence[Draft]) -> None:
     for draft in drafts:
         if (row := known.get(draft.key)) is not None:
             old = Status(row.status)
-            row.status = status_when_found(old, decided=row.decided_at is not None)
+            row.status = status_when_found(old, decided=row.reviewed_at is not None)
             changes[Status(row.status)] += 1
             changes[old] -= 1
-            row.last_scan, row.score, row.given_id, row.suggested_id = (
+            row.last_scan, row.score, row.given_label_id, row.predicted_label_id = (
                 scan,
                 draft.score,
                 draft.given,
-                draft.suggested,
+                draft.predicted,
             )
             row.labels = draft.labels or {}
     Finding.objects.bulk_update(
-        known.values(), ["status", "last_scan", "score", "given", "suggested", "labels"], batch_size=100
+        known.values(),
+        ["status", "last_scan", "score", "given_label", "predicted_label", "labels"],
+        batch_size=100,
     )
     count(scan.dataset, kind, changes)

@@ -25,8 +25,8 @@ from registry.ground.ledger import actions as ledger
 from registry.ground.ledger.verbs import Verb
 
 LIMIT = 2_000
-ANSWER_LIMIT = 1_000
-CLASSES = 20
+REASON_LIMIT = 1_000
+LABELS = 20
 State = GuidelineProposal.State
 
 
@@ -36,13 +36,13 @@ def propose_change(
     dataset_id: UUID,
     actor: User,
     text: str,
-    classes: Sequence[UUID] = (),
+    labels: Sequence[UUID] = (),
     item_id: UUID | None = None,
     version: int | None = None,
 ) -> GuidelineProposal:
     """Propose a change to a dataset's guideline. Repeating an open proposal returns the first one.
 
-    classes: stable ids of the labels concerned, at most 20. item_id: the example. version: the schema version
+    labels: stable ids of the labels concerned, at most 20. item_id: the example. version: the schema version
     that it refers to, by default the newest. Raises PermissionDenied, or Refused that names the field (no
     text, too long, an unknown label, item or version).
     """
@@ -53,7 +53,7 @@ def propose_change(
     )
     policy.require(actor, "labeling.annotate", dataset)
     text = check_text(text, LIMIT, "text", "The proposal is empty.", "Write what the guideline should say.")
-    about = check_classes(dataset, classes)
+    about = check_labels(dataset, labels)
     item = find_item(dataset, item_id) if item_id else None
     same = GuidelineProposal.objects.filter(
         dataset=dataset, by=actor, state=State.OPEN, text=text, item=item
@@ -62,7 +62,7 @@ def propose_change(
         return same
     schema = latest_schema(dataset) if version is None else find_version(dataset, version)
     made = GuidelineProposal.objects.create(
-        dataset=dataset, schema=schema, item=item, classes=about, text=text, by=actor
+        dataset=dataset, schema=schema, item=item, labels=about, text=text, by=actor
     )
     ledger.record(
         actor,
@@ -71,7 +71,7 @@ def propose_change(
         project=dataset.project.uuid,
         dataset=dataset.uuid,
         version=schema.version if schema else 0,
-        classes=about,
+        labels=about,
         item=item.digest if item else None,
         digest=digest_of_text(text),
     )
@@ -89,16 +89,16 @@ def check_text(text: str, limit: int, name: str, message: str, hint: str) -> str
     return text
 
 
-def check_classes(dataset: Dataset, classes: Sequence[UUID]) -> list[str]:
+def check_labels(dataset: Dataset, labels: Sequence[UUID]) -> list[str]:
     """The unique stable ids as text. Raises Refused for unknown labels, or for more than 20."""
-    about = list(dict.fromkeys(str(key) for key in classes))
+    about = list(dict.fromkeys(str(key) for key in labels))
     message = ""
-    if len(about) > CLASSES:
-        message = f"The proposal lists {len(about)} labels; the limit is {CLASSES}."
+    if len(about) > LABELS:
+        message = f"The proposal lists {len(about)} labels; the limit is {LABELS}."
     elif about and len(newest_names(dataset, about)) < len(about):
         message = "One of the labels isn't in any version of this dataset's label schema."
     if message:
-        raise Refused(message, next_step="Choose the labels again.", fields={"classes": [message]})
+        raise Refused(message, next_step="Choose the labels again.", fields={"labels": [message]})
     return about
 
 
@@ -127,9 +127,9 @@ def digest_of_text(text: str) -> str:
 
 
 @transaction.atomic
-def decline_proposal(*, proposal_id: UUID, actor: User, answer: str) -> GuidelineProposal:
+def decline_proposal(*, proposal_id: UUID, actor: User, reason: str) -> GuidelineProposal:
     """Decline a proposal with a reason for its author. Raises PermissionDenied, Refused (no reason), or
-    Conflict (answered).
+    Conflict (closed).
     """
     found = (
         GuidelineProposal.objects.select_for_update(of=("self",))
@@ -137,24 +137,24 @@ def decline_proposal(*, proposal_id: UUID, actor: User, answer: str) -> Guidelin
         .get(uuid=proposal_id)
     )
     policy.require(actor, "labeling.manage", found)
-    answer = check_text(
-        answer, ANSWER_LIMIT, "answer", "Declining a proposal needs a reason.", "Enter a reason."
+    reason = check_text(
+        reason, REASON_LIMIT, "reason", "Declining a proposal needs a reason.", "Enter a reason."
     )
     check_open(found)
-    found.state, found.answer, found.answered_by, found.answered_at = (
+    found.state, found.reason, found.closed_by, found.closed_at = (
         State.DECLINED,
-        answer,
+        reason,
         actor,
         timezone.now(),
     )
-    found.save(update_fields=["state", "answer", "answered_by", "answered_at"])
+    found.save(update_fields=["state", "reason", "closed_by", "closed_at"])
     ledger.record(
         actor,
         Verb.PROPOSAL_DECLINED,
         found,
         project=found.dataset.project.uuid,
         dataset=found.dataset.uuid,
-        digest=digest_of_text(answer),
+        digest=digest_of_text(reason),
     )
     page = f"{reverse('schemas:schema', args=[found.dataset.uuid])}#proposal-{found.uuid}"
     notify_author(
@@ -170,7 +170,7 @@ def decline_proposal(*, proposal_id: UUID, actor: User, answer: str) -> Guidelin
 def withdraw_proposal(*, proposal_id: UUID, actor: User) -> GuidelineProposal:
     """Withdraw one's own open proposal; repeating the call changes nothing.
 
-    Raises PermissionDenied (another person's), or Conflict (answered).
+    Raises PermissionDenied (another person's), or Conflict (closed).
     """
     found = (
         GuidelineProposal.objects.select_for_update(of=("self",))
@@ -185,8 +185,8 @@ def withdraw_proposal(*, proposal_id: UUID, actor: User) -> GuidelineProposal:
     if found.state == State.WITHDRAWN:
         return found
     check_open(found)
-    found.state, found.answered_by, found.answered_at = State.WITHDRAWN, actor, timezone.now()
-    found.save(update_fields=["state", "answered_by", "answered_at"])
+    found.state, found.closed_by, found.closed_at = State.WITHDRAWN, actor, timezone.now()
+    found.save(update_fields=["state", "closed_by", "closed_at"])
     ledger.record(
         actor, Verb.PROPOSAL_WITHDRAWN, found, project=found.dataset.project.uuid, dataset=found.dataset.uuid
     )
@@ -194,7 +194,7 @@ def withdraw_proposal(*, proposal_id: UUID, actor: User) -> GuidelineProposal:
 
 
 def check_open(proposal: GuidelineProposal) -> None:
-    """Raises Conflict for an answered proposal."""
+    """Raises Conflict for a closed proposal."""
     if proposal.state != State.OPEN:
         raise Conflict(
             f"This proposal is already {proposal.get_state_display().lower()}.", next_step="Reload the page."
@@ -202,7 +202,7 @@ def check_open(proposal: GuidelineProposal) -> None:
 
 
 def lock_proposals(dataset: Dataset, proposal_ids: Iterable[UUID]) -> list[GuidelineProposal]:
-    """The open proposals to include in a version, locked. Raises Conflict if one is missing or answered."""
+    """The open proposals to include in a version, locked. Raises Conflict if one is missing or closed."""
     wanted = set(proposal_ids)
     rows = GuidelineProposal.objects.select_for_update(of=("self",)).filter(dataset=dataset, uuid__in=wanted)
     found = list(rows.select_related("by").order_by("id"))
@@ -219,13 +219,13 @@ def include_proposals(schema: LabelSchema, proposals: Sequence[GuidelineProposal
     """
     dataset = schema.dataset
     for each in proposals:
-        each.state, each.accepted_in, each.answered_by, each.answered_at = (
+        each.state, each.accepted_in, each.closed_by, each.closed_at = (
             State.ACCEPTED,
             schema,
             actor,
             timezone.now(),
         )
-        each.save(update_fields=["state", "accepted_in", "answered_by", "answered_at"])
+        each.save(update_fields=["state", "accepted_in", "closed_by", "closed_at"])
         ledger.record(
             actor,
             Verb.PROPOSAL_ADOPTED,
@@ -247,7 +247,7 @@ def include_proposals(schema: LabelSchema, proposals: Sequence[GuidelineProposal
 
 
 def notify_author(proposal: GuidelineProposal, actor: User, text: str, url: str) -> None:
-    """Notify a proposal's author of the answer, unless it's their own or they may no longer see the
+    """Notify a proposal's author of the outcome, unless it's their own or they may no longer see the
     dataset.
     """
     if proposal.by_id != actor.pk and policy.can(proposal.by, "labeling.view", proposal):

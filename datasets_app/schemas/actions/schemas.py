@@ -41,7 +41,7 @@ def publish_schema(
     A label keeps its stable id by name, or by its `stable_id` if it was renamed. seen: the version that the
     author edited (0: none). accepting: open proposals that the version includes; their authors are notified.
     Raises PermissionDenied, Refused (invalid names; an identical version can't include proposals), or
-    Conflict (a version was published or a proposal answered meanwhile).
+    Conflict (a version was published or a proposal closed meanwhile).
     """
     dataset = (
         Dataset.objects.select_for_update(of=("self",), no_key=True)

@@ -23,14 +23,12 @@ STATES = GuidelineProposal.State.choices
 
 
 class GuidelineProposalIn(serializers.Serializer[Any]):
-    """What the guideline should say. classes: stable ids. item: the example. version: of the schema, by
+    """What the guideline should say. labels: stable ids. item: the example. version: of the schema, by
     default the newest.
     """
 
     text = serializers.CharField(max_length=2000)
-    classes = serializers.ListField(
-        child=serializers.UUIDField(), required=False, default=list, max_length=20
-    )
+    labels = serializers.ListField(child=serializers.UUIDField(), required=False, default=list, max_length=20)
     item = serializers.UUIDField(required=False, allow_null=True, default=None)
     version = serializers.IntegerField(required=False, allow_null=True, default=None, min_value=1)
 
@@ -41,12 +39,12 @@ class GuidelineProposalOut(serializers.Serializer[GuidelineProposal]):
     uuid = serializers.UUIDField()
     text = serializers.CharField()
     by = serializers.CharField(source="by.username")
-    classes = serializers.JSONField()
+    labels = serializers.JSONField()
     version = serializers.IntegerField(source="schema.version", allow_null=True, default=None)
     item = serializers.UUIDField(source="item.uuid", allow_null=True, default=None)
     state = serializers.ChoiceField(choices=STATES)
-    answer = serializers.CharField()
-    answered_at = serializers.DateTimeField(allow_null=True)
+    reason = serializers.CharField()
+    closed_at = serializers.DateTimeField(allow_null=True)
     accepted_in = serializers.IntegerField(source="accepted_in.version", allow_null=True, default=None)
     created_at = serializers.DateTimeField()
 
@@ -54,7 +52,7 @@ class GuidelineProposalOut(serializers.Serializer[GuidelineProposal]):
 class DeclineIn(serializers.Serializer[Any]):
     """Why a proposal is declined."""
 
-    answer = serializers.CharField(max_length=1000)
+    reason = serializers.CharField(max_length=1000)
 
 
 ANNOTATE = Needs("labeling.annotate", Dataset, "labeling.view")

@@ -1,4 +1,4 @@
-"""The answer to a guideline proposal."""
+"""Declining a guideline proposal."""
 
 from __future__ import annotations
 
@@ -8,4 +8,4 @@ from django import forms
 class DeclineForm(forms.Form):
     """Why a proposal is declined."""
 
-    answer = forms.CharField(max_length=1000, error_messages={"required": "Enter a reason."})
+    reason = forms.CharField(max_length=1000, error_messages={"required": "Enter a reason."})

@@ -63,13 +63,13 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('uuid', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
-                ('classes', models.JSONField(default=list, help_text='stable ids of the labels concerned')),
+                ('labels', models.JSONField(default=list, help_text='stable ids of the labels concerned')),
                 ('text', models.CharField(max_length=2000)),
                 ('state', models.CharField(choices=[('open', 'Open'), ('accepted', 'Accepted'), ('declined', 'Declined'), ('withdrawn', 'Withdrawn')], default='open', max_length=10)),
-                ('answer', models.CharField(blank=True, help_text='why it was declined', max_length=1000)),
-                ('answered_at', models.DateTimeField(null=True)),
+                ('reason', models.CharField(blank=True, help_text='why it was declined', max_length=1000)),
+                ('closed_at', models.DateTimeField(null=True)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('answered_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('closed_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
                 ('by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
                 ('dataset', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='proposals', to='datasets.dataset')),
                 ('item', models.ForeignKey(help_text='the example', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='datasets.item')),
@@ -111,7 +111,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='guidelineproposal',
-            constraint=models.CheckConstraint(condition=models.Q(('state', 'open'), ('answered_at__isnull', False), _connector='XOR'), name='proposal_answered'),
+            constraint=models.CheckConstraint(condition=models.Q(('state', 'open'), ('closed_at__isnull', False), _connector='XOR'), name='proposal_closed'),
         ),
         migrations.AddConstraint(
             model_name='guidelineproposal',

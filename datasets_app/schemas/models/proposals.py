@@ -13,12 +13,12 @@ USER = settings.AUTH_USER_MODEL
 
 
 class GuidelineProposal(models.Model):
-    """A proposal to change a dataset's guideline, with an example item. Neither its text nor its answer ever
+    """A proposal to change a dataset's guideline, with an example item. Neither its text nor its reason ever
     changes.
     """
 
     append_only = True
-    changeable = ("state", "answer", "answered_by", "answered_at", "accepted_in")
+    changeable = ("state", "reason", "closed_by", "closed_at", "accepted_in")
     project_path = "dataset__project"
     root_path = "dataset"
 
@@ -40,13 +40,13 @@ class GuidelineProposal(models.Model):
     item = models.ForeignKey(
         Item, null=True, on_delete=models.PROTECT, related_name="+", help_text="the example"
     )
-    classes = models.JSONField(default=list, help_text="stable ids of the labels concerned")
+    labels = models.JSONField(default=list, help_text="stable ids of the labels concerned")
     text = models.CharField(max_length=2000)
     by = models.ForeignKey(USER, on_delete=models.PROTECT, related_name="+")
     state = models.CharField(max_length=10, choices=State.choices, default=State.OPEN)
-    answer = models.CharField(max_length=1000, blank=True, help_text="why it was declined")
-    answered_by = models.ForeignKey(USER, null=True, on_delete=models.PROTECT, related_name="+")
-    answered_at = models.DateTimeField(null=True)
+    reason = models.CharField(max_length=1000, blank=True, help_text="why it was declined")
+    closed_by = models.ForeignKey(USER, null=True, on_delete=models.PROTECT, related_name="+")
+    closed_at = models.DateTimeField(null=True)
     accepted_in = models.ForeignKey(
         LabelSchema, null=True, on_delete=models.PROTECT, related_name="proposals"
     )
@@ -55,7 +55,7 @@ class GuidelineProposal(models.Model):
     class Meta:
         constraints = [
             models.CheckConstraint(
-                condition=Q(state="open") ^ Q(answered_at__isnull=False), name="proposal_answered"
+                condition=Q(state="open") ^ Q(closed_at__isnull=False), name="proposal_closed"
             ),
             models.CheckConstraint(
                 condition=Q(state="accepted") ^ Q(accepted_in__isnull=True), name="proposal_accepted_in"

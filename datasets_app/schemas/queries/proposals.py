@@ -31,7 +31,7 @@ class Shown:
 
 def proposals_of(dataset: Dataset) -> QuerySet[GuidelineProposal]:
     """All proposals for the guideline of a dataset, newest first."""
-    related = ("by", "answered_by", "item", "schema", "accepted_in")
+    related = ("by", "closed_by", "item", "schema", "accepted_in")
     return GuidelineProposal.objects.filter(dataset=dataset).select_related(*related).order_by("-id")
 
 
@@ -40,9 +40,9 @@ def open_proposals(dataset: Dataset) -> QuerySet[GuidelineProposal]:
     return proposals_of(dataset).filter(state=State.OPEN)[:SHOWN]
 
 
-def proposals_about(dataset: Dataset, classes: Collection[str]) -> list[GuidelineProposal]:
-    """The proposals, of the newest 50 open ones, that concern one of these labels. classes: stable ids."""
-    return [proposal for proposal in open_proposals(dataset) if not set(classes).isdisjoint(proposal.classes)]
+def proposals_about(dataset: Dataset, labels: Collection[str]) -> list[GuidelineProposal]:
+    """The proposals, of the newest 50 open ones, that concern one of these labels. labels: stable ids."""
+    return [proposal for proposal in open_proposals(dataset) if not set(labels).isdisjoint(proposal.labels)]
 
 
 def own_proposals(dataset: Dataset, user: User) -> QuerySet[GuidelineProposal]:
@@ -64,11 +64,11 @@ def accepted(schema: LabelSchema) -> QuerySet[GuidelineProposal]:
 def shown(dataset: Dataset, rows: Iterable[GuidelineProposal], viewer: User) -> list[Shown]:
     """The proposals as this person may see them, in a constant number of queries."""
     found = list(rows)
-    names = newest_names(dataset, {key for row in found for key in row.classes})
+    names = newest_names(dataset, {key for row in found for key in row.labels})
     reads = bool(found) and policy.can(viewer, "datasets.read_samples", dataset)
     return [
         Shown(
-            row, [names.get(key, DROPPED) for key in row.classes], row.item.text if reads and row.item else ""
+            row, [names.get(key, DROPPED) for key in row.labels], row.item.text if reads and row.item else ""
         )
         for row in found
     ]

@@ -26,7 +26,7 @@ from registry.ground.access.requests import SignedInRequest
 def decline_proposal(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Decline a proposal with a reason."""
     data = cleaned(DeclineForm(request.POST))
-    declined = proposals.decline_proposal(proposal_id=uuid, actor=request.user, answer=data["answer"])
+    declined = proposals.decline_proposal(proposal_id=uuid, actor=request.user, reason=data["reason"])
     toast(request, "Proposal declined; its author is notified", kind="live")
     return HttpResponseRedirect(reverse("schemas:schema", args=[declined.dataset.uuid]))
 

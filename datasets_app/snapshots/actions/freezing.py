@@ -174,7 +174,7 @@ def make(ctx: JobContext, dataset: Dataset) -> Snapshot:
         "digest": whole,
         "test_digest": test,
         "counts": rules.counts(division.placed) | labels,
-        "leakage": leakage(dataset, division, undecided=max(0, items - len(read.rows) - read.removed)),
+        "leakage": leakage(dataset, division, unlabeled=max(0, items - len(read.rows) - read.removed)),
         "filters": filters,
     }
     ctx.raise_if_cancelled()
@@ -268,7 +268,7 @@ def requester(ctx: JobContext) -> User:
     return actor
 
 
-def leakage(dataset: Dataset, division: Division, *, undecided: int) -> dict[str, Any]:
+def leakage(dataset: Dataset, division: Division, *, unlabeled: int) -> dict[str, Any]:
     """The leakage report stored with the version. leaked: test rows that are also in train, re-counted.
 
     scanned: whether a scan for near duplicates was done; near_rows: labeled rows in a group of near
@@ -277,7 +277,7 @@ def leakage(dataset: Dataset, division: Division, *, undecided: int) -> dict[str
     return {
         "leaked": rules.leaked_rows(division.placed),
         "left_out": dict(division.left_out),
-        "undecided": undecided,
+        "unlabeled": unlabeled,
         "scanned": scanning.was_scanned(dataset, Kind.NEAR_DUPLICATE),
         "near_rows": division.near_rows,
         "duplicate_rows": division.duplicate_rows,

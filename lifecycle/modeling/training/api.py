@@ -109,7 +109,7 @@ class RunOut(serializers.Serializer[Any]):
     finished_at = serializers.DateTimeField(allow_null=True)
 
     def get_leading(self, run: Run) -> str:
-        """macro_f1, of marked parts micro_f1, of written texts perplexity."""
+        """macro_f1; micro_f1 for spans; perplexity for generation and chat."""
         return metrics_of(run.task).listed.name
 
     def get_forgetting(self, run: Run) -> dict[str, Any] | None:
@@ -140,8 +140,8 @@ class RunOut(serializers.Serializer[Any]):
         )
 
     def get_cost(self, run: Run) -> dict[str, Any] | None:
-        """What it has cost: seconds, cpu_seconds, peak_memory_mb, stages, price and currency; inference: by
-        graph, what 1,000 answers are projected to take, from so many validation rows; null before its end.
+        """What it has cost: seconds, cpu_seconds, peak_memory_mb, stages, price and currency; inference: the
+        projected seconds of 1,000 predictions by graph, and of how many validation rows; null before its end.
         """
         return queries.cost_of(run)
 

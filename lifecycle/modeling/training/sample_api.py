@@ -18,17 +18,17 @@ class SampleOut(serializers.Serializer[object]):
     empty if your role can't read texts, it was erased, or a queue asks you about it. turns: of a chat, all
     before its last response, each with role and content; else none.
 
-    truth, answer: the names of its labels; for spans label and place of each, as "PER 0–4" in code points;
-    for generation one text. before: the prediction at the previous evaluation, null at the first; generated
-    rows are omitted if your role can't read them. confidence: 0 to 1, before calibration: of the label, with
-    several labels or spans that of the least certain; null without spans and for generation.
+    truth, prediction: the names of its labels; for spans label and place of each, as "PER 0–4" in code
+    points; for generation one text. before: the prediction at the previous evaluation, null at the first;
+    generated rows are omitted if your role can't read them. confidence: 0 to 1, before calibration: of the
+    label, with several labels or spans that of the least certain; null without spans and for generation.
     """
 
     item = serializers.CharField(source="digest")
     text = serializers.CharField()
     turns = serializers.ListField(child=serializers.DictField(child=serializers.CharField()))
     truth = serializers.ListField(child=serializers.CharField())
-    answer = serializers.ListField(child=serializers.CharField())
+    prediction = serializers.ListField(source="answer", child=serializers.CharField())
     confidence = serializers.FloatField(allow_null=True)
     before = serializers.ListField(child=serializers.CharField(), allow_null=True)
 

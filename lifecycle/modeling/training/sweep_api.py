@@ -26,7 +26,7 @@ FILTERS: Filters = {"project": ("project__uuid", IS_UUID), "number": ("number", 
 class SweepOut(serializers.Serializer[Any]):
     """A sweep as programs read it. space: what is searched; options: what is the same in all trials. ended:
     how many trials have. best: the highest leading score on validation so far; leading: its name, macro_f1 or
-    of marked parts micro_f1.
+    for spans micro_f1.
     """
 
     uuid = serializers.UUIDField()

@@ -22,7 +22,7 @@ from datasets_app.queues.actions.answers import submit
 from datasets_app.queues.actions.claims import claim, release
 from datasets_app.queues.actions.opening import open_queue
 from datasets_app.queues.models import Dispute, Queue
-from datasets_app.review.actions.reviews import decide
+from datasets_app.review.actions.reviews import adjudicate
 from datasets_app.schemas.actions.schemas import publish_schema
 from datasets_app.schemas.models import Label
 from datasets_app.schemas.rules import LabelSpec
@@ -208,12 +208,12 @@ def annotate(stage: Stage, work: Queue, messages: list[inbox.Message]) -> None:
                     seconds=seconds,
                 )
             done = work.annotations.filter(user=person).count()
-            stage.ctx.progress(at * ANSWERED + done, 3 * ANSWERED, unit="answers")
+            stage.ctx.progress(at * ANSWERED + done, 3 * ANSWERED, unit="annotations")
             stage.ctx.raise_if_cancelled()
         release(queue_id=work.uuid, actor=person)
 
 
-def adjudicate(stage: Stage, work: Queue, messages: list[inbox.Message]) -> None:
+def adjudicate_disputes(stage: Stage, work: Queue, messages: list[inbox.Message]) -> None:
     """Ravi settles disagreements and leaves a dozen for anyone who tries the demo."""
     by_text = {message.text: message for message in messages}
     labels = {label.name: label.uuid for label in Label.objects.filter(schema=work.schema)}
@@ -224,7 +224,7 @@ def adjudicate(stage: Stage, work: Queue, messages: list[inbox.Message]) -> None
         meant = by_text[dispute.item.text].intent
         reason = f"The guideline: {inbox.BY_NAME[meant].definition}"
         value = {"label": str(labels[meant])}
-        decide(
+        adjudicate(
             queue_id=work.uuid,
             item_id=dispute.item.uuid,
             actor=stage.user("ravi"),

@@ -30,7 +30,7 @@ def run(ctx: JobContext, project: Project) -> None:
     step(ctx, 2, "Labeling")
     work = seed.queue(stage, dataset, inbox_file)
     seed.annotate(stage, work, new)
-    seed.adjudicate(stage, work, new)
+    seed.adjudicate_disputes(stage, work, new)
     step(ctx, 3, "Creating a dataset version")
     frozen = seed.snapshot(stage, dataset)
     step(ctx, 4, "Fine-tuning run 1")

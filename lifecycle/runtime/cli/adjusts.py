@@ -18,7 +18,7 @@ MIXING = ("gold_rate", "gold_feedback", "gold_minimum", "gold_holds")
 def source(session: Session, fields: Row, known: Row) -> None:
     """Fill in which items a queue gets where --source isn't given."""
     fields.setdefault(
-        "source", next((name for name in ("slice", "upload", "items") if name in fields), "undecided")
+        "source", next((name for name in ("slice", "upload", "items") if name in fields), "unlabeled")
     )
 
 

@@ -44,7 +44,7 @@ HELP = {
     "alert": "uuid, or how it begins",
     "silence": "uuid, or how it begins",
     "label": LABEL,
-    "classes": LABEL,
+    "labels": LABEL,
     "of_project": "slug or uuid",
 }
 
@@ -401,7 +401,7 @@ REFERENCES: dict[str, Callable[[Session, str, Row], Row]] = {
     "check": check,
     "people": person,
     "label": label,
-    "classes": label,
+    "labels": label,
     "function": function,
     "changes": function,
     "run": run,

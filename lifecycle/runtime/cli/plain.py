@@ -61,10 +61,10 @@ FIELDS = {  # help of fields whose description isn't enough
     "mode": "match texts with any of the words, or all",
     "explanation": "shown to annotators who get it wrong",
     "value": 'the annotation as JSON: {"labels": ["card"]}',
-    "answer": "why, for its author",
+    "proposals decline reason": "why, for its author",
     "tolerated": "percent of the sample that may be wrong",
     "size": "items of the sample",
-    "per_class": "items of each label, 1 to 50",
+    "per_label": "items of each label, 1 to 50",
     "imported": "also items whose label came with a file",
     "reply_to": "uuid of the comment it replies to",
     "q": 'card transfer, "a phrase", -without',
@@ -176,7 +176,7 @@ def hint(name: str, field: Row) -> str | None:
     labels = ", ".join(
         f"{value} ({label[0].lower()}{label[1:]})" for value, label in field.get("labels", {}).items()
     )
-    about = FIELDS.get(name) or find.HELP.get(name) or field.get("help", "")
+    about = field.get("about") or FIELDS.get(name) or find.HELP.get(name) or field.get("help", "")
     text = "; ".join(filter(None, (about, notes.get(field["type"], ""), labels)))
     return (
         f"{text} (default: {field['default']})" if field.get("default") not in (None, "", False) else text
@@ -198,6 +198,8 @@ def offered(verb: Verb, operation: Row) -> Row:
     for name in fields:
         if words := VOCABULARY.get(f"{verb.name} {name}"):
             fields[name] = fields[name] | {"labels": words}
+        if about := FIELDS.get(f"{verb.name} {name}"):
+            fields[name] = fields[name] | {"about": about}
     return {name: field | {"many": True} if name == verb.joins else field for name, field in fields.items()}
 
 

@@ -145,7 +145,7 @@ VERBS = (
     Verb(
         "data-issues list",
         "GET /datasets/{dataset}/data-issues/",
-        "issue=uuid; score; texts=size; label={given|labels}; suggested; status",
+        "issue=uuid; score; texts=size; label={given_label|labels}; predicted=predicted_label; status",
         "No such data issues.",
         help="List the data issues of one kind and status, highest score first.",
     ),
@@ -175,7 +175,7 @@ VERBS = (
         "queues list",
         "GET /labeling/queues/",
         "queue=name; dataset={dataset:dataset}; state; annotations={slots_done} of {slots_total};"
-        " decided={items_decided} of {items_total}; to adjudicate=items_disputed; to accept=items_agreed;"
+        " decided={items_labeled} of {items_total}; to adjudicate=items_disputed; to accept=items_agreed;"
         " due=due_on",
         "No queues. Open one: lifecycle queues open DATASET NAME",
         hides="name",
@@ -270,17 +270,17 @@ VERBS = (
     Verb(
         "proposals create",
         "POST /labeling/datasets/{dataset}/proposals/",
-        text="Proposed: {uuid}. Someone who manages the labels answers it.",
+        text="Proposed: {uuid}. A label manager accepts or declines it.",
         arguments="text",
         hides="version",
-        flags="classes=label",
+        flags="labels=label",
         help="Propose a change of the guideline.",
     ),
     Verb(
         "proposals decline",
         "POST /labeling/proposals/{proposal_uuid}/decline/",
-        text="Declined; {by} sees your answer.",
-        help="Decline an open proposal, with an answer for its author.",
+        text="Declined; {by} sees your reason.",
+        help="Decline an open proposal, with a reason for its author.",
     ),
     Verb("proposals withdraw", "POST /labeling/proposals/{proposal_uuid}/withdraw/", text="Withdrawn."),
     Verb(

@@ -50,7 +50,7 @@ def pass_gate(proposal: Proposal, now: datetime) -> None:
     else:
         wait(
             proposal,
-            f"{missing}; {queue.items_decided:,} of {queue.items_total:,} items in the queue {queue}"
+            f"{missing}; {queue.items_labeled:,} of {queue.items_total:,} items in the queue {queue}"
             " resolved.",
         )
 
@@ -63,5 +63,5 @@ def in_hand(queue: Queue, now: datetime) -> int:
 def queue_is_done(queue: Queue) -> bool:
     """Whether every item of a filled queue is decided, or it is closed."""
     return queue.state == Queue.State.CLOSED or (
-        queue.filled_at is not None and 0 < queue.items_total <= queue.items_decided
+        queue.filled_at is not None and 0 < queue.items_total <= queue.items_labeled
     )

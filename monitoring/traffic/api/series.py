@@ -35,7 +35,8 @@ class ShareOfSendersOut(serializers.Serializer[Any]):
 
 
 class TrafficFiguresOut(serializers.Serializer[Any]):
-    """Figures of a period. Shares 0 to 1; null: not measured. requests = answered + errors + refused + shed.
+    """Figures of a period. Shares 0 to 1; null: not measured. requests = successful + errors + refused +
+    shed.
 
     lost: further requests that no server could take, estimated by probes.
     """
@@ -47,7 +48,7 @@ class TrafficFiguresOut(serializers.Serializer[Any]):
     refused = serializers.IntegerField()
     shed = serializers.IntegerField()
     lost = serializers.IntegerField()
-    answers = serializers.IntegerField()
+    predictions = serializers.IntegerField(source="answers")
     error_share = serializers.FloatField(allow_null=True)
     availability = serializers.FloatField(allow_null=True)
     p50_ms = serializers.FloatField(allow_null=True)

@@ -346,7 +346,11 @@
   };
   const hint = $("source").textContent;
   const sourceLine = (name) =>
-    hand[0].proposed ? `Pre-labeled by ${name}.` : hint.startsWith(`Ranked by ${name}.`) ? hint : `Ranked by ${name}.`;
+    hand[0].prelabeled
+      ? `Pre-labeled by ${name}.`
+      : hint.startsWith(`Ranked by ${name}.`)
+        ? hint
+        : `Ranked by ${name}.`;
 
   const wait = () => {
     if (leaving) return; // a second load would take the first one's place while the server is still at it
@@ -401,7 +405,7 @@
         slot: String(item.slot),
         token: item.token,
         seconds: seconds(),
-        suggestion: item.suggestion == null ? "" : String(item.suggestion),
+        prelabel: item.prelabel == null ? "" : String(item.prelabel),
         ...fields,
       },
       { item, words },

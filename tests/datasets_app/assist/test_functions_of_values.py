@@ -53,13 +53,15 @@ def held(queue, user) -> list[dict]:
     items = bench_items(queue, claim(queue_id=queue.uuid, actor=user), user)
     for item in items:
         item["ranks"] = [(names[key], score) for key, score in item["ranks"]]
-        for mark in (item["proposed"] or {}).get("spans", []):
+        for mark in (item["prelabeled"] or {}).get("spans", []):
             mark["label"] = names[mark["label"]]
     return items
 
 
 def texts(item: dict) -> list[tuple[str, str]]:
-    return [(item["text"][mark["start"] : mark["end"]], mark["label"]) for mark in item["proposed"]["spans"]]
+    return [
+        (item["text"][mark["start"] : mark["end"]], mark["label"]) for mark in item["prelabeled"]["spans"]
+    ]
 
 
 # ── Any number of classes ───────────────────────────────────────────────────
@@ -76,7 +78,7 @@ def test_all_classes_whose_rules_hit_a_text_are_suggested_together(of_several, s
         "Functions: Cards, Lost",
     )
     assert (second["ranks"], second["source"]) == ([("lost", None)], "Function: Lost")
-    assert (third["ranks"], third["suggestion"], first["previous"]) == ([], None, None)
+    assert (third["ranks"], third["prelabel"], first["previous"]) == ([], None, None)
 
 
 def test_a_label_of_two_functions_is_listed_once_with_the_better_score(of_several, several, mia, ana):
@@ -109,7 +111,7 @@ def test_nothing_is_shown_on_the_share_that_hides_suggestions(several, marked, m
 
         shown = held(queue, ana)
 
-        assert [(item["ranks"], item["proposed"], item["suggestion"]) for item in shown] == [
+        assert [(item["ranks"], item["prelabeled"], item["prelabel"]) for item in shown] == [
             ([], None, None)
         ] * 4
 
@@ -198,7 +200,7 @@ def test_words_are_marked_one_by_one_and_only_as_whole_words(of_marked, marked, 
     first, second, third, _ = held(queue, ana)
     assert texts(first) == [("lost", "TOPIC")]
     assert texts(second) == [("a lost", "TOPIC"), ("bill", "TOPIC")]
-    assert third["proposed"] is None
+    assert third["prelabeled"] is None
 
 
 def test_a_rule_that_needs_all_of_its_words_marks_nothing_where_one_lacks(of_marked, marked, mia, ana):
@@ -208,7 +210,7 @@ def test_a_rule_that_needs_all_of_its_words_marks_nothing_where_one_lacks(of_mar
     apply(marked, mia)
 
     first, second, *_ = held(queue, ana)
-    assert (first["proposed"], texts(second)) == (None, [("lost", "TOPIC"), ("bill", "TOPIC")])
+    assert (first["prelabeled"], texts(second)) == (None, [("lost", "TOPIC"), ("bill", "TOPIC")])
 
 
 def test_spans_of_several_functions_overlap_and_equal_ones_are_merged(of_marked, marked, mia, ana):
@@ -254,7 +256,7 @@ def test_applying_twice_adds_nothing_and_a_changed_rule_marks_anew(of_marked, ma
     assert Suggestion.objects.count() == 1
 
     write(marked, mia, "lost", "TOPIC", name="Topic", changes=function.uuid)
-    assert held(queue, ana)[0]["proposed"] is None
+    assert held(queue, ana)[0]["prelabeled"] is None
     apply(marked, mia)
 
     assert texts(held(queue, ana)[0]) == [("lost", "TOPIC")]

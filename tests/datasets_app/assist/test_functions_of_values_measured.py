@@ -50,7 +50,7 @@ def test_of_several_classes_right_is_a_hit_whose_decision_holds_the_class(projec
     found = suggesting.preview(dataset, matcher("words", "card", "any"), labels(dataset)["card"])
 
     measured = found.measured
-    assert (measured.items, measured.hits, measured.marked, measured.decided, measured.right) == (
+    assert (measured.items, measured.matches, measured.spans, measured.labeled, measured.right) == (
         25,
         24,
         0,
@@ -62,7 +62,7 @@ def test_of_several_classes_right_is_a_hit_whose_decision_holds_the_class(projec
     assert (
         suggesting.preview(
             dataset, matcher("words", "bill", "any"), labels(dataset)["billing"]
-        ).measured.decided
+        ).measured.labeled
         == 0
     )
     write(dataset, mia, "card", "card")
@@ -102,7 +102,7 @@ def test_of_marked_parts_right_is_what_was_decided_just_so(project, mia, ana):
     found = suggesting.preview(dataset, matcher("words", "card", "any"), labels(dataset)["ORG"])
 
     measured = found.measured
-    assert (measured.items, measured.hits, measured.marked, measured.decided, measured.right) == (
+    assert (measured.items, measured.matches, measured.spans, measured.labeled, measured.right) == (
         12,
         12,
         24,
@@ -173,7 +173,7 @@ def test_the_pages_describe_a_rule_in_each_task(several, marked, mia, client_for
     assert 'data-pre-labels="spans"' in pages[1]
     assert reverse("assist:functions", args=[marked.uuid]) in labels_page(client, marked)
     assert ['id="conflicts"' in page for page in pages] == [False, True]
-    assert answers[1].context["lines"][0]["measured"].decided == 0
+    assert answers[1].context["lines"][0]["measured"].labeled == 0
     assert 'data-state="few"' in pages[1]
     data = {
         "kind": "words",
@@ -207,9 +207,9 @@ def test_over_rest_the_preview_counts_what_is_marked(marked, mia, ana, client_fo
 
     measured = tried["measured"]
     assert (
-        measured["hits"],
-        measured["marked"],
-        measured["decided"],
+        measured["matches"],
+        measured["spans"],
+        measured["labeled"],
         measured["right"],
         measured["precision"],
     ) == (2, 3, 2, 1, None)

@@ -60,7 +60,7 @@ def test_the_preview_shows_matches_and_precision(dataset, mia, client_for):
     measured = client_for(mia).post(preview_url(dataset), sent(dataset)).context["preview"].measured
     answer = client_for(mia).post(preview_url(dataset), sent(dataset), headers={"HX-Request": "true"})
 
-    assert (measured.items, measured.hits, measured.decided, measured.right) == (25, 24, 24, 18)
+    assert (measured.items, measured.matches, measured.labeled, measured.right) == (25, 24, 24, 18)
     assert (measured.precision, [round(end, 3) for end in measured.interval]) == (0.75, [0.551, 0.88])
     page = answer.content.decode()
     assert (
@@ -170,7 +170,7 @@ def test_newly_decided_items_count_for_the_precision_of_a_large_dataset_but_not_
         dataset, matcher("words", "card", "any"), stable_id(dataset, "card")
     ).measured
 
-    assert (measured.items, measured.decided, measured.right) == (20, 24, 18)
+    assert (measured.items, measured.labeled, measured.right) == (20, 24, 18)
 
 
 @pytest.mark.postgres
@@ -228,7 +228,7 @@ def test_the_list_shows_hits_precision_and_conflicts(dataset, mia, ana, client_f
     answer, of_a_manager = client_for(ana).get(url), client_for(mia).get(url).content.decode()
 
     lines = {line["function"].name: line["measured"] for line in answer.context["lines"]}
-    assert [(each.hits, each.decided, each.right) for each in lines.values()] == [(24, 24, 18), (7, 7, 7)]
+    assert [(each.matches, each.labeled, each.right) for each in lines.values()] == [(24, 24, 18), (7, 7, 7)]
     assert [(one.name, other.name, items) for one, other, items in answer.context["findings"].conflicts] == [
         ("Cards", "Bills", 6)
     ]
@@ -332,7 +332,7 @@ def test_rules_over_rest(dataset, mia, client_for):
     pattern = {"kind": "words", "pattern": "card", "label": str(stable_id(dataset, "card"))}
 
     tried = client.post(f"{base}preview/", pattern, content_type="application/json").json()
-    assert (tried["measured"]["hits"], tried["measured"]["precision"], len(tried["examples"])) == (
+    assert (tried["measured"]["matches"], tried["measured"]["precision"], len(tried["examples"])) == (
         24,
         0.75,
         10,

@@ -143,7 +143,7 @@ def test_it_learns_from_decisions_and_what_is_unclear_comes_first(labeled, mia, 
 
     fit = learn_now(queue, mia)
 
-    assert (fit.edition, fit.answers, fit.rows, fit.features) == (1, 14, 14, "words")
+    assert (fit.edition, fit.annotations, fit.rows, fit.features) == (1, 14, 14, "words")
     assert (fit.figures["right"], fit.figures["folds"]) == (14, 5)
     names = {str(each.stable_id): each.name for each in queue.schema.labels.all()}
     assert {names[key]: count for key, count in fit.figures["counts"].items()} == {"billing": 7, "card": 7}
@@ -315,7 +315,7 @@ def test_the_tick_has_it_learn_when_enough_has_come_in(begun, ana):
 
     assert learn_due(timezone.now()) == 1
     assert [job.kind for job in run_ok("default")] == ["assist.learn"]
-    assert learning.last_fit(queue.dataset).answers == 10
+    assert learning.last_fit(queue.dataset).annotations == 10
     assert learn_due(later()) == 0
     Queue.objects.filter(pk=queue.pk).update(slots_done=29)
     assert learn_due(later()) == 0
@@ -348,7 +348,7 @@ def test_imported_labels_are_trained_on_before_any_annotation(project, mia):
     run_ok("default")
 
     fit = QueueOrder.objects.get(queue=queue).fit
-    assert (fit.rows, fit.answers) == (24, 0)
+    assert (fit.rows, fit.annotations) == (24, 0)
     assert sorted(places(queue).values()) == list(range(24))
 
 
@@ -484,7 +484,7 @@ def test_the_queue_shows_an_untrained_built_in_model(queue, mia, client_for):
     page = client.get(url).content.decode()
     state = client.get(f"{url}built-in-model/").context["learning"]
 
-    assert (state.fit, state.base, state.next_at, state.answers) == (None, "", 10, 0)
+    assert (state.fit, state.base, state.next_at, state.annotations) == (None, "", 10, 0)
     assert 'data-state="untrained"' in page
     assert 'data-features="tf-idf"' in page
 
@@ -493,7 +493,7 @@ def test_the_queue_shows_the_state_of_its_built_in_model(trained, mia, ana, clie
     queue, client, url = trained, client_for(mia), f"/labeling/{trained.uuid}/"
     page = client.get(url).content.decode()
     state = client.get(f"{url}built-in-model/").context["learning"]
-    assert (state.fit.rows, state.fit.answers, state.next_at, state.answers) == (14, 14, 34, 14)
+    assert (state.fit.rows, state.fit.annotations, state.next_at, state.annotations) == (14, 14, 34, 14)
     assert 'data-state="trained"' in page
     assert 'data-accuracy="few"' in page
     label(queue, ana, range(14, 20))

@@ -31,27 +31,27 @@ def test_it_learns_again_after_20_answers_or_a_tenth_more(answers, trained, at):
     last = LastFit(answers, trained, LONG_AGO)
 
     assert next_fit_at(last) == at
-    assert not fit_is_due(last, answers=at - 1, imported=True, waiting=False, now=NOW)
-    assert fit_is_due(last, answers=at, imported=False, waiting=False, now=NOW)
+    assert not fit_is_due(last, annotations=at - 1, imported=True, waiting=False, now=NOW)
+    assert fit_is_due(last, annotations=at, imported=False, waiting=False, now=NOW)
 
 
 def test_it_first_trains_at_10_annotations_or_with_imported_labels():
     assert next_fit_at(None) == 10
-    assert not fit_is_due(None, answers=9, imported=False, waiting=True, now=NOW)
-    assert fit_is_due(None, answers=10, imported=False, waiting=True, now=NOW)
-    assert fit_is_due(None, answers=0, imported=True, waiting=True, now=NOW)
+    assert not fit_is_due(None, annotations=9, imported=False, waiting=True, now=NOW)
+    assert fit_is_due(None, annotations=10, imported=False, waiting=True, now=NOW)
+    assert fit_is_due(None, annotations=0, imported=True, waiting=True, now=NOW)
 
 
 def test_it_never_learns_twice_within_three_minutes():
     last = LastFit(10, True, NOW - timedelta(seconds=179))
 
-    assert not fit_is_due(last, answers=1_000, imported=False, waiting=True, now=NOW)
-    assert fit_is_due(last, answers=1_000, imported=False, waiting=True, now=NOW + timedelta(seconds=1))
+    assert not fit_is_due(last, annotations=1_000, imported=False, waiting=True, now=NOW)
+    assert fit_is_due(last, annotations=1_000, imported=False, waiting=True, now=NOW + timedelta(seconds=1))
 
 
 def test_a_queue_without_an_order_is_due_once_a_model_is_trained():
-    assert fit_is_due(LastFit(50, True, LONG_AGO), answers=50, imported=False, waiting=True, now=NOW)
-    assert not fit_is_due(LastFit(5, False, LONG_AGO), answers=5, imported=True, waiting=True, now=NOW)
+    assert fit_is_due(LastFit(50, True, LONG_AGO), annotations=50, imported=False, waiting=True, now=NOW)
+    assert not fit_is_due(LastFit(5, False, LONG_AGO), annotations=5, imported=True, waiting=True, now=NOW)
 
 
 def test_two_classes_need_five_answers_each():

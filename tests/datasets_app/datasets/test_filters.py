@@ -19,7 +19,7 @@ from datasets_app.prelabels.models import Suggestion
 from datasets_app.queues.models import Comment, Dispute
 from datasets_app.queues.queries.decisions import current_decision
 from datasets_app.queues.queries.pages import annotators
-from datasets_app.review.actions.changes import change_classes
+from datasets_app.review.actions.changes import change_labels
 from datasets_app.scanning.models import DuplicateGroup, Finding, GroupMember, Scan
 from datasets_app.schemas.queries.labels import labels_by_name, latest_schema
 from datasets_app.schemas.relabeling import Change, ChangeKind
@@ -144,46 +144,46 @@ def reference(dataset, viewer) -> dict[str, tuple[dict[str, str], set[int]]]:
         "earlier": ({"imported_until": "2025-05-05"}, where(lambda i: i.upload_id != upload.pk)),
         "collected": ({"collected_from": "2025-06-01"}, where(lambda i: i.upload_id != upload.pk)),
         "uncollected": ({"collected_until": "2024-12-31"}, set()),
-        "undecided": ({"labels": "undecided"}, where(lambda i: decided[i.pk] is None)),
-        "decided": ({"labels": "decided"}, where(lambda i: decided[i.pk] is not None)),
-        "disputed": ({"labels": "disputed"}, disputed),
+        "unlabeled": ({"label_state": "unlabeled"}, where(lambda i: decided[i.pk] is None)),
+        "labeled": ({"label_state": "labeled"}, where(lambda i: decided[i.pk] is not None)),
+        "disputed": ({"label_state": "disputed"}, disputed),
         "class": (
-            {"decided": ids["card"]},
+            {"labeled_as": ids["card"]},
             where(lambda i: decided[i.pk] and decided[i.pk].label.name == "card"),
         ),
         "how": (
-            {"decided_how": "unanimous", "decided_from": today},
+            {"labeled_how": "unanimous", "labeled_from": today},
             where(lambda i: decided[i.pk] and decided[i.pk].how == "unanimous"),
         ),
-        "answered": (
-            {"answered": ids["billing"]},
+        "annotated": (
+            {"annotated_as": ids["billing"]},
             where(lambda i: any(a.label.name == "billing" for a in answers[i.pk])),
         ),
         "by": (
-            {"answered": ids["card"], "answered_by": str(ben.uuid)},
+            {"annotated_as": ids["card"], "annotated_by": str(ben.uuid)},
             where(lambda i: any(a.label.name == "card" and a.user.username == "ben" for a in answers[i.pk])),
         ),
-        "suggested": (
-            {"suggested": ids["card"], "score_from": "0.2", "score_to": "0.6"},
+        "prelabeled": (
+            {"prelabeled_as": ids["card"], "confidence_from": "0.2", "confidence_to": "0.6"},
             where(lambda i: any(s.label.name == "card" and 0.2 <= s.score <= 0.6 for s in proposed[i.pk])),
         ),
-        "source": ({"suggested_by": "run"}, where(lambda i: any(s.source == "run" for s in proposed[i.pk]))),
-        "flagged": ({"remarks": "flagged"}, where(lambda i: any(c.is_flag for c in remarks[i.pk]))),
+        "source": ({"prelabeled_by": "run"}, where(lambda i: any(s.source == "run" for s in proposed[i.pk]))),
+        "flagged": ({"comments": "flagged"}, where(lambda i: any(c.is_flag for c in remarks[i.pk]))),
         "unresolved": (
-            {"remarks": "open"},
+            {"comments": "open"},
             where(lambda i: any(c.is_flag and not c.resolved_at for c in remarks[i.pk])),
         ),
-        "commented": ({"remarks": "commented"}, where(lambda i: any(not c.is_flag for c in remarks[i.pk]))),
-        "finding": (
-            {"finding": "label_error"},
+        "commented": ({"comments": "commented"}, where(lambda i: any(not c.is_flag for c in remarks[i.pk]))),
+        "data_issue": (
+            {"data_issue": "label_error"},
             where(lambda i: any(f.kind == "label_error" and f.status != "gone" for f in found[i.pk])),
         ),
         "confirmed": (
-            {"finding_status": "confirmed"},
+            {"data_issue_status": "confirmed"},
             where(lambda i: any(f.status == "confirmed" for f in found[i.pk])),
         ),
         "duplicate": (
-            {"finding": "near_duplicate"},
+            {"data_issue": "near_duplicate"},
             where(lambda i: any(f.kind == "near_duplicate" for f in found[i.pk])),
         ),
     }
@@ -279,18 +279,18 @@ def test_a_slow_page_stops_early_and_the_next_one_continues(dataset, ravi, monke
 @pytest.mark.postgres
 def test_annotators_filter_only_by_their_own_annotations(dataset, ana, ben, ravi, lee, mia):
     known = reference(dataset, ravi)
-    filters, keys = known["answered"]
+    filters, keys = known["annotated"]
     own = {a.item_id for a in ana.annotations.filter(label__name="billing")}
 
     assert matching(dataset, ana, filters) == own != keys
-    assert Selection(dataset, ana, filters).filters == filters | {"answered_by": str(ana.uuid)}
+    assert Selection(dataset, ana, filters).filters == filters | {"annotated_by": str(ana.uuid)}
     for viewer in (ana, mia):
-        blind = Selection(dataset, viewer, {"answered_by": str(ben.uuid)})
+        blind = Selection(dataset, viewer, {"annotated_by": str(ben.uuid)})
         assert not blind.is_valid
         assert blind.page().items == []
         assert "Ben" not in blind.words
     for viewer in (ravi, lee):
-        assert Selection(dataset, viewer, {"answered_by": str(ben.uuid)}).is_valid
+        assert Selection(dataset, viewer, {"annotated_by": str(ben.uuid)}).is_valid
 
 
 def test_search_doesnt_reveal_texts_to_people_who_may_not_read_them(dataset, omar, lee, client_for):
@@ -307,13 +307,13 @@ def test_search_doesnt_reveal_texts_to_people_who_may_not_read_them(dataset, oma
 @pytest.mark.parametrize(
     "filters",
     [
-        {"decided": "00000000-0000-0000-0000-000000000000"},
+        {"labeled_as": "00000000-0000-0000-0000-000000000000"},
         {"upload": "00000000-0000-0000-0000-000000000000"},
         {"upload": "x"},
         {"length_from": "many"},
         {"event_from": "yesterday"},
-        {"score_to": "2"},
-        {"labels": "x"},
+        {"confidence_to": "2"},
+        {"label_state": "x"},
         {"metadata_key": "nothing"},
         {"q": "🙂"},
         {"never": "heard of"},
@@ -332,14 +332,14 @@ def test_an_invalid_filter_matches_nothing_and_reports_why(dataset, ravi, filter
 @pytest.mark.postgres
 def test_annotations_of_a_merged_label_are_found_by_its_target(dataset, ravi):
     before = {name: str(label.stable_id) for name, label in labels_by_name(latest_schema(dataset)).items()}
-    both = matching(dataset, ravi, {"answered": before["billing"]}) | matching(
-        dataset, ravi, {"answered": before["card"]}
+    both = matching(dataset, ravi, {"annotated_as": before["billing"]}) | matching(
+        dataset, ravi, {"annotated_as": before["card"]}
     )
     wanted = [Change(UUID(before["billing"]), ChangeKind.MERGE, ("card",))]
-    change_classes(dataset_id=dataset.uuid, actor=ravi, wanted=wanted, seen=1)
+    change_labels(dataset_id=dataset.uuid, actor=ravi, wanted=wanted, seen=1)
 
-    assert matching(dataset, ravi, {"answered": before["card"]}) == both
-    assert not Selection(dataset, ravi, {"answered": before["billing"]}).is_valid
+    assert matching(dataset, ravi, {"annotated_as": before["card"]}) == both
+    assert not Selection(dataset, ravi, {"annotated_as": before["billing"]}).is_valid
 
 
 @pytest.mark.postgres
@@ -353,8 +353,8 @@ def test_a_task_with_several_labels_is_filtered_by_any_of_them(project, ana, rav
             value={"labels": sorted(ids[name] for name in names)}, how="adjudicated", by=ravi, digest="0" * 64
         )
 
-    assert matching(dataset, ravi, {"decided": ids["a"]}) == {items[0].pk, items[1].pk}
-    assert matching(dataset, ravi, {"decided": ids["b"]}) == {items[1].pk, items[2].pk}
+    assert matching(dataset, ravi, {"labeled_as": ids["a"]}) == {items[0].pk, items[1].pk}
+    assert matching(dataset, ravi, {"labeled_as": ids["b"]}) == {items[1].pk, items[2].pk}
 
 
 @pytest.mark.postgres
@@ -374,15 +374,19 @@ def test_items_that_a_queue_asks_about_are_unlabeled_to_those_who_are_asked(proj
         return sorted(item.text for item in page.items)
 
     blind = [
-        found(ana, decided=card.stable_id),
-        found(ana, decided_how="imported"),
-        found(ana, suggested=card.stable_id),
-        found(ana, labels="decided"),
-        found(ana, labels="undecided"),
+        found(ana, labeled_as=card.stable_id),
+        found(ana, labeled_how="imported"),
+        found(ana, prelabeled_as=card.stable_id),
+        found(ana, label_state="labeled"),
+        found(ana, label_state="unlabeled"),
     ]
     assert blind == [["three"]] * 4 + [["one", "two"]]
-    assert found(ravi, decided=card.stable_id) == found(ravi, labels="decided") == ["one", "three", "two"]
-    assert found(ravi, labels="undecided") == []
+    assert (
+        found(ravi, labeled_as=card.stable_id)
+        == found(ravi, label_state="labeled")
+        == ["one", "three", "two"]
+    )
+    assert found(ravi, label_state="unlabeled") == []
 
 
 @pytest.mark.postgres

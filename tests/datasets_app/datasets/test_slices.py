@@ -16,7 +16,7 @@ from datasets_app.datasets.selection import Selection
 from datasets_app.queues.actions import filling, opening
 from datasets_app.queues.actions.opening import open_queue
 from datasets_app.queues.models import Queue, Slot
-from datasets_app.review.actions.changes import change_classes
+from datasets_app.review.actions.changes import change_labels
 from datasets_app.schemas.queries.labels import labels_by_name, latest_schema
 from datasets_app.schemas.relabeling import Change, ChangeKind
 from lifecycle.ground.jobs.models import Job
@@ -151,10 +151,10 @@ def test_a_small_slice_is_counted_directly_and_a_large_one_by_a_job(dataset, ana
 def test_an_invalid_slice_is_reported_everywhere_and_matches_nothing(dataset, ana, ravi, client_for):
     make_queue(dataset, ravi, schema=["billing", "card"])
     card = labels_by_name(latest_schema(dataset))["card"]
-    row = save(dataset, ravi, name="As card", filters={"decided": str(card.stable_id)}, shared=True)
+    row = save(dataset, ravi, name="As card", filters={"labeled_as": str(card.stable_id)}, shared=True)
     url, opens = reverse("datasets:slice", args=[row.uuid]), reverse("queues:open", args=[dataset.uuid])
     assert f'href="{opens}' in client_for(ravi).get(url).content.decode()
-    change_classes(
+    change_labels(
         dataset_id=dataset.uuid, actor=ravi, wanted=[Change(card.stable_id, ChangeKind.RETIRE)], seen=1
     )
 
@@ -176,7 +176,7 @@ def test_an_invalid_slice_is_reported_everywhere_and_matches_nothing(dataset, an
     with pytest.raises(Refused, match="A filter of the slice is no longer valid"):
         open_queue(dataset_id=dataset.uuid, actor=ravi, name="x", source="slice", slice_id=row.uuid)
     answered = client_for(ana).get(f"/api/v1/datasets/{dataset.uuid}/items/?slice={row.uuid}")
-    assert (answered.status_code, list(answered.json()["fields"])) == (400, ["decided"])
+    assert (answered.status_code, list(answered.json()["fields"])) == (400, ["labeled_as"])
     assert Queue.objects.count() == 1
 
 
@@ -269,7 +269,7 @@ def test_the_list_takes_a_constant_number_of_queries(
     client.get(url)
 
     with django_assert_num_queries(STATEMENTS):
-        client.get(url, {"q": "card", "labels": "undecided", "length_from": "1"}, **HTMX)
+        client.get(url, {"q": "card", "label_state": "unlabeled", "length_from": "1"}, **HTMX)
 
 
 STATEMENTS = 24
@@ -351,7 +351,7 @@ def test_a_queue_of_a_slice_reflects_decisions_until_it_is_filled(dataset, ana, 
     queue = make_queue(dataset, ravi, schema=["billing", "card"], name="All", source="all")
     items = queue_items(queue)
     answer(queue, ana, items[0], "card")
-    row = save(dataset, ravi, name="Open cards", filters={"q": "card", "labels": "undecided"})
+    row = save(dataset, ravi, name="Open cards", filters={"q": "card", "label_state": "unlabeled"})
 
     made = open_queue(dataset_id=dataset.uuid, actor=ravi, name="Rest", source="slice", slice_id=row.uuid)
 

@@ -17,7 +17,7 @@ from datasets_app.exchange.models import Correction
 from datasets_app.exchange.queries import corrections
 from datasets_app.queues.models import Decision, Dispute
 from datasets_app.queues.queries.decisions import current_decisions
-from datasets_app.review.actions.changes import change_classes
+from datasets_app.review.actions.changes import change_labels
 from datasets_app.review.queries.moves import MOVE
 from datasets_app.schemas.actions.schemas import publish_schema
 from datasets_app.schemas.queries.labels import labels_by_name, latest_schema
@@ -104,7 +104,7 @@ def row_of(table: Table, n: int) -> dict[str, str]:
 
 def change(dataset, actor, name: str, kind: str, *into: str) -> None:
     label = labels_by_name(latest_schema(dataset))[name]
-    change_classes(dataset_id=dataset.uuid, actor=actor, wanted=[Change(label.stable_id, kind, into)])
+    change_labels(dataset_id=dataset.uuid, actor=actor, wanted=[Change(label.stable_id, kind, into)])
 
 
 def test_planned_changes_are_counted_by_pair_of_labels(dataset, table, ravi):

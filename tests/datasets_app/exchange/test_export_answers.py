@@ -11,13 +11,13 @@ import pytest
 from django.core.exceptions import PermissionDenied
 
 from datasets_app.datasets.models import Dataset
-from datasets_app.exchange.actions.exports import export_answers
+from datasets_app.exchange.actions.exports import export_annotations
 from datasets_app.exchange.models import Export
 from datasets_app.exchange.queries import exports as reading
 from datasets_app.prelabels.models import Suggestion
 from datasets_app.queues.models import Queue
 from datasets_app.queues.queries.decisions import current_decision
-from datasets_app.review.actions.reviews import decide
+from datasets_app.review.actions.reviews import adjudicate
 from datasets_app.schemas.queries.labels import labels_by_name, latest_schema, names_in, value_of
 from lifecycle.runtime.refusals import Refused
 from lifecycle.runtime.task_types.answers import canonical
@@ -36,7 +36,9 @@ pytestmark = pytest.mark.django_db
 
 def exported(dataset: Dataset, user: User, format: str, queue: Queue | None = None) -> bytes:
     """The bytes of a new export."""
-    export_answers(dataset_id=dataset.uuid, actor=user, format=format, queue_id=queue.uuid if queue else None)
+    export_annotations(
+        dataset_id=dataset.uuid, actor=user, format=format, queue_id=queue.uuid if queue else None
+    )
     run_ok("default")
     with artifacts.open_blob(Export.objects.latest("id").blob.digest) as file:
         return file.read()
@@ -145,7 +147,7 @@ def test_an_unchanged_label_studio_project_is_exported_unchanged(project_of_span
     assert files["config.xml"].encode() == CONFIG
     assert list(labels_by_name(latest_schema(project_of_spans))) == ["PER", "ORG", "LOC"]
     row = Export.objects.get()
-    assert (row.items, row.answers, row.dropped, row.file_name) == (
+    assert (row.items, row.annotations, row.dropped, row.file_name) == (
         3,
         5,
         {},
@@ -164,7 +166,7 @@ def test_new_annotations_are_appended_to_exported_items(project_of_spans, mia, a
     imported = Queue.objects.get(source="imported")
     labels = {label.name: str(label.stable_id) for label in queue.schema.labels.all()}
     value = {"spans": [{"start": 0, "end": 4, "label": labels["ORG"]}]}
-    decide(queue_id=imported.uuid, item_id=items[0].uuid, actor=ravi, value=value, reason="it is a firm")
+    adjudicate(queue_id=imported.uuid, item_id=items[0].uuid, actor=ravi, value=value, reason="it is a firm")
 
     first, second, *rest = tasks_in(exported(project_of_spans, mia, "labelstudio"))
 
@@ -392,14 +394,14 @@ def test_what_a_format_cannot_represent_is_counted_or_refused(project, mia, ana)
         )
     }
     with pytest.raises(Refused, match="exported as Label Studio, Argilla"):
-        export_answers(dataset_id=dataset.uuid, actor=mia, format="prodigy")
+        export_annotations(dataset_id=dataset.uuid, actor=mia, format="prodigy")
     assert Export.objects.count() == 1
 
 
 def test_only_people_who_may_export_texts_export_annotations(project_of_spans, ana, lee, ravi):
     for person in (ana, lee):
         with pytest.raises(PermissionDenied):
-            export_answers(dataset_id=project_of_spans.uuid, actor=person, format="labelstudio")
+            export_annotations(dataset_id=project_of_spans.uuid, actor=person, format="labelstudio")
     assert not Export.objects.exists()
     exported(project_of_spans, ravi, "labelstudio")
     assert Export.objects.get().created_by == ravi

@@ -113,7 +113,7 @@ def test_the_api_makes_and_lists_files(client, dataset, mia):
     run_ok("default")
 
     (found,) = client.get(url).json()
-    assert (found["format"], found["queue"], found["items"], found["answers"]) == ("argilla", queue, 1, 2)
+    assert (found["format"], found["queue"], found["items"], found["annotations"]) == ("argilla", queue, 1, 2)
     assert found["file_name"] == f"{dataset.slug}-argilla.json"
     assert b"".join(client.get(found["url"]).streaming_content).startswith(b"[\n{")
 

@@ -90,7 +90,7 @@ def test_everyones_annotations_are_imported_and_resolved_by_the_usual_rule(datas
         upload.pk,
     )
     assert (queue.overlap, queue.items_total, queue.slots_total, queue.slots_done) == (2, 5, 7, 7)
-    assert (queue.items_decided, queue.items_disputed, queue.disputes_total) == (3, 1, 1)
+    assert (queue.items_labeled, queue.items_disputed, queue.disputes_total) == (3, 1, 1)
     assert [dispute.item for dispute in Dispute.objects.all()] == [items["3"]]
     seats = {
         str(seat.user): (seat.labeled, seat.skipped, round(seat.seconds, 1))
@@ -101,7 +101,7 @@ def test_everyones_annotations_are_imported_and_resolved_by_the_usual_rule(datas
     assert (first.created_at, first.seconds, first.gold) == (datetime(2026, 1, 2, 10, tzinfo=UTC), 4.2, False)
     assert Annotation.objects.filter(gold=True).get().item == items["5"]
     event = payload(Verb.ANNOTATIONS_IMPORTED)
-    assert (event["answers"], event["accounts"], event["placeholders"]) == (8, [str(ana.uuid)], 1)
+    assert (event["annotations"], event["accounts"], event["placeholders"]) == (8, [str(ana.uuid)], 1)
     assert payload(Verb.LABELS_IMPORTED)["rows"] == 3
 
 

@@ -117,7 +117,7 @@ def test_equal_texts_with_different_labels_block_the_dry_run(dataset, mia, clien
     ("choice", "expected"),
     [
         ("first", {"all agree": "yes", "two differ": "yes", "one alone": "no", "changed": "no"}),
-        ("undecided", {"all agree": "yes", "one alone": "no"}),
+        ("unlabeled", {"all agree": "yes", "one alone": "no"}),
     ],
 )
 def test_the_choice_for_conflicting_labels_is_applied(dataset, mia, monkeypatch, batch, choice, expected):
@@ -160,11 +160,11 @@ def test_the_choice_is_part_of_the_seen_digest_and_is_made_over_the_page_and_the
 
     body = client.post(
         f"/api/v1/uploads/{upload.uuid}/inspect/",
-        {"contradicting": "undecided"},
+        {"contradicting": "unlabeled"},
         content_type="application/json",
     ).json()
     assert (body["contradicting"], body["looking"], body["report"]["dry_run"]["contradicting"]) == (
-        "undecided",
+        "unlabeled",
         False,
         2,
     )

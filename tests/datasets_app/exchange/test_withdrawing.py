@@ -52,7 +52,7 @@ def test_an_open_proposal_is_withdrawn_by_its_author_once(proposal, ana):
     withdraw(proposal, ana)
 
     proposal.refresh_from_db()
-    assert (proposal.state, proposal.answered_by, proposal.answer) == ("withdrawn", ana, "")
+    assert (proposal.state, proposal.closed_by, proposal.reason) == ("withdrawn", ana, "")
     assert [event["actor"] for event in events("labeling.proposal_withdrawn")] == [str(ana.uuid)]
 
 
@@ -67,16 +67,16 @@ def test_other_people_cannot_withdraw_it(proposal, name, request):
 
 def test_an_answered_proposal_cannot_be_withdrawn_nor_a_withdrawn_one_answered(proposal, ana, mia):
     other = propose_change(dataset_id=proposal.dataset.uuid, actor=ana, text="Another.")
-    decline_proposal(proposal_id=other.uuid, actor=mia, answer="No.")
+    decline_proposal(proposal_id=other.uuid, actor=mia, reason="No.")
     with pytest.raises(Conflict):
         withdraw(other, ana)
     other.refresh_from_db()
     assert other.state == "declined"
     withdraw(proposal, ana)
     with pytest.raises(Conflict, match="already withdrawn"):
-        decline_proposal(proposal_id=proposal.uuid, actor=mia, answer="No.")
+        decline_proposal(proposal_id=proposal.uuid, actor=mia, reason="No.")
     proposal.refresh_from_db()
-    assert (proposal.state, proposal.answer) == ("withdrawn", "")
+    assert (proposal.state, proposal.reason) == ("withdrawn", "")
     assert len(events("labeling.proposal_withdrawn")) == 1
 
 

@@ -18,6 +18,7 @@ def send(client, dataset, rows, **fields):
     )
 
 
+@pytest.mark.postgres
 def test_one_request_takes_a_thousand_rows_and_names_one_that_cannot_be_kept(project, mia, client_for):
     dataset = make_dataset(project, mia, ["one"])
     make_schema(dataset, mia)

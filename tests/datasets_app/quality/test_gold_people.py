@@ -10,7 +10,7 @@ from django.utils.html import escape
 from datasets_app.datasets.models import Dataset
 from datasets_app.quality.actions.quality import measure_quality
 from datasets_app.quality.models import QualityReport
-from datasets_app.quality.queries.quality import gold_classes, quality_document
+from datasets_app.quality.queries.quality import gold_labels, quality_document
 from datasets_app.queues import rules
 from datasets_app.queues.actions.claims import claim, release
 from datasets_app.queues.actions.mixing import mix_gold, reinstate
@@ -93,14 +93,14 @@ def test_the_report_has_gold_results_by_person_and_label(judged, ana, ben, lee):
 
     card = str(judged.schema.labels.get(name="card").stable_id)
     of_ana, of_ben = people[ana.uuid], people[ben.uuid]
-    assert (of_ana["gold_done"], of_ana["gold_right"], of_ana["gold_classes"]) == (22, 18, {card: [22, 18]})
+    assert (of_ana["gold_done"], of_ana["gold_right"], of_ana["gold_labels"]) == (22, 18, {card: [22, 18]})
     assert [round(end, 3) for end in of_ana["gold_interval"]] == [0.501, 0.975]
     assert (of_ben["gold_done"], of_ben["gold_interval"]) == (3, None)
-    assert (of_ana["answers"], of_ana["done"]) == (3, 25)
+    assert (of_ana["annotations"], of_ana["done"]) == (3, 25)
     (of_card,) = quality_document(judged, lee)["gold"]
     assert (of_card.stable_id, of_card.name, of_card.done, of_card.right) == (card, "card", 25, 21)
     report = judged.quality_reports.get()
-    before = gold_classes(
+    before = gold_labels(
         QualityReport(figures={key: value for key, value in report.figures.items() if key != "gold"}), []
     )
     assert [(row.done, row.right, row.share) for row in before] == [(25, 21, rules.gold_accuracy(21, 25))]

@@ -10,7 +10,7 @@ from django.urls import reverse
 from datasets_app.quality.actions.gold import make_golds, retire_gold, sample_gold
 from datasets_app.queues.actions.claims import claim
 from datasets_app.queues.models import Decision, Gold, Queue
-from datasets_app.review.actions.reviews import decide
+from datasets_app.review.actions.reviews import adjudicate
 from datasets_app.schemas.queries.labels import labels_by_name, latest_schema, value_of
 from lifecycle.runtime.refusals import Refused
 from registry.ground.ledger.models import Event
@@ -37,12 +37,12 @@ def dataset(project, mia):
     return made
 
 
-def adjudicate(queue, ravi, labels) -> None:
-    """Decide the first items of a queue as a reviewer."""
+def adjudicate_items(queue, ravi, labels) -> None:
+    """Adjudicate the first items of a queue as a reviewer."""
     known = labels_by_name(queue.schema)
     for item, label in zip(queue_items(queue), labels, strict=False):
         value = {"label": str(known[label].uuid)}
-        decide(queue_id=queue.uuid, item_id=item.uuid, actor=ravi, value=value, reason="It says so.")
+        adjudicate(queue_id=queue.uuid, item_id=item.uuid, actor=ravi, value=value, reason="It says so.")
 
 
 def test_only_adjudicators_and_leads_make_gold(dataset, ana, mia, lee):
@@ -89,10 +89,10 @@ def test_taken_back_gold_is_no_longer_mixed_in(project, mia, ravi, ana):
 def test_a_sample_fills_each_class_up_from_what_reviewers_decided(dataset, mia, ravi, ana):
     queue = make_queue(dataset, mia, overlap=2)
     label_items(queue, {ana: ["billing"] * 8})
-    adjudicate(queue, ravi, ["card"] * 5 + ["transfer"] * 2)
+    adjudicate_items(queue, ravi, ["card"] * 5 + ["transfer"] * 2)
 
-    made = sample_gold(dataset_id=dataset.uuid, actor=ravi, per_class=3)
-    again = sample_gold(dataset_id=dataset.uuid, actor=ravi, per_class=4)
+    made = sample_gold(dataset_id=dataset.uuid, actor=ravi, per_label=3)
+    again = sample_gold(dataset_id=dataset.uuid, actor=ravi, per_label=4)
 
     assert sorted(gold.label.name for gold in made) == ["card"] * 3 + ["transfer"] * 2
     assert [gold.label.name for gold in again] == ["card"]
@@ -111,7 +111,7 @@ def test_a_sample_fills_each_class_up_from_what_reviewers_decided(dataset, mia, 
 def test_what_annotators_or_a_rule_decided_is_not_drawn(dataset, mia, ravi, ana):
     label_items(make_queue(dataset, mia), {ana: ["billing"] * 6})
 
-    assert sample_gold(dataset_id=dataset.uuid, actor=ravi, per_class=5) == []
+    assert sample_gold(dataset_id=dataset.uuid, actor=ravi, per_label=5) == []
     assert Event.objects.filter(verb=Verb.GOLD_SAMPLED).count() == 0
 
 
@@ -148,7 +148,7 @@ def test_a_reviewer_makes_gold_while_they_settle(dataset, mia, ravi, ana, ben, c
     }
 
     page = client_for(ravi).get(reverse("review:review", args=[queue.uuid])).content
-    client_for(ravi).post(reverse("review:decide", args=[queue.uuid]), form)
+    client_for(ravi).post(reverse("review:adjudicate", args=[queue.uuid]), form)
 
     assert b'name="gold"' in page
     gold = Gold.objects.get()
@@ -247,7 +247,7 @@ def test_programs_do_the_same(dataset, mia, ravi, ana, client_for):
     refused = client_for(ana).get(url).status_code
     sampled = client.post(
         reverse("api-labeling-sample-gold", args=[dataset.uuid]),
-        {"per_class": 5},
+        {"per_label": 5},
         content_type="application/json",
     ).json()
     retired = client.post(

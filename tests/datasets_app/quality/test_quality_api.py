@@ -29,7 +29,7 @@ def test_a_measure_is_started_and_read(queue, mia, lee, ana, ben, client_for):
     found = client_for(lee).get(address(queue)).json()
 
     assert (started.status_code, started.json()["kind"]) == (202, "quality.measure")
-    assert (found["edition"], found["items"], found["answers"], found["left"]) == (1, 24, 48, 24)
+    assert (found["edition"], found["items"], found["annotations"], found["left"]) == (1, 24, 48, 24)
     assert [(each["name"], each["n"]) for each in found["coefficients"]] == [
         ("percent", 24),
         ("alpha", 24),

@@ -71,7 +71,7 @@ def queue(project, mia, ana, ben, ravi):
                 slot_id=slot.pk,
                 value=label_value(labels[name]),
                 client_key=uuid4(),
-                suggestion_id=shown.pk,
+                prelabel_id=shown.pk,
                 seconds=chance.lognormvariate(1.5, 0.5),
             )
     measure_quality(queue_id=made.uuid, actor=mia)

@@ -18,7 +18,7 @@ from datasets_app.quality.queries.answers import answers_by_item, decided, order
 from datasets_app.quality.queries.quality import Cell, behind, report_of
 from datasets_app.queues.actions.answers import undo
 from datasets_app.queues.models import Queue
-from datasets_app.review.actions.reviews import decide, return_to_annotators
+from datasets_app.review.actions.reviews import adjudicate, return_to_annotators
 from datasets_app.schemas.queries.labels import labels_by_name
 from lifecycle.ground.jobs import actions as jobs
 from lifecycle.ground.jobs.models import Job
@@ -64,7 +64,7 @@ def test_the_report_equals_the_pure_functions(report, mia):
     assert coefficient(report, "fleiss")["value"] == pytest.approx(
         agreement.fleiss_kappa(agreement.counts(units)), abs=1e-5
     )
-    assert (report.edition, report.slots_done, report.figures["answers"], report.figures["items"]) == (
+    assert (report.edition, report.slots_done, report.figures["annotations"], report.figures["items"]) == (
         1,
         48,
         48,
@@ -118,8 +118,8 @@ def test_an_answer_that_was_undone_or_replaced_counts_no_more(queue, mia, ana):
 
     report = measure(queue, mia)
 
-    assert (report.figures["answers"], report.figures["items"]) == (47, 23)
-    assert report.figures["people"][str(ana.pk)]["answers"] == 23
+    assert (report.figures["annotations"], report.figures["items"]) == (47, 23)
+    assert report.figures["people"][str(ana.pk)]["annotations"] == 23
 
 
 def test_agreement_with_decisions_leaves_out_those_that_rest_on_one_person(project, mia, ana, ben, ravi):
@@ -128,7 +128,7 @@ def test_agreement_with_decisions_leaves_out_those_that_rest_on_one_person(proje
     label_items(pair, {ana: ["card", "card", ""], ben: ["card", "billing", ""]})
     two = queue_items(pair)[1]
     billing = labels_by_name(pair.schema)["billing"]
-    decide(queue_id=pair.uuid, item_id=two.uuid, actor=ravi, value=label_value(billing))
+    adjudicate(queue_id=pair.uuid, item_id=two.uuid, actor=ravi, value=label_value(billing))
     single = make_queue(dataset, mia, name="Batch 2")
     label_items(single, {ana: ["card"]})
 
@@ -169,9 +169,9 @@ def test_what_was_suggested_is_compared_with_the_answer(project, mia, ana, ben, 
         for item in items
     ]
     for item, suggestion in zip(items, shown, strict=True):
-        answer(queue, ana, item, "card", suggestion_id=suggestion.pk, seconds=4)
-        answer(queue, ben, item, "billing", suggestion_id=suggestion.pk, seconds=8)
-    decide(queue_id=queue.uuid, item_id=items[0].uuid, actor=ravi, value=label_value(labels["billing"]))
+        answer(queue, ana, item, "card", prelabel_id=suggestion.pk, seconds=4)
+        answer(queue, ben, item, "billing", prelabel_id=suggestion.pk, seconds=8)
+    adjudicate(queue_id=queue.uuid, item_id=items[0].uuid, actor=ravi, value=label_value(labels["billing"]))
 
     found = measure(queue, mia).figures["people"]
 

@@ -35,7 +35,7 @@ def test_one_answer_an_item_has_no_agreement_and_the_rest_is_measured(project, m
     report = report_of(queue)
     [alpha] = [each for each in report.figures["coefficients"] if each["name"] == "alpha"]
     assert alpha["why"] == "Too few: 0 of 20 items."
-    assert (report.figures["people"][str(ana.pk)]["answers"], report.figures["days"]) == (
+    assert (report.figures["people"][str(ana.pk)]["annotations"], report.figures["days"]) == (
         3,
         [[timezone.now().date().isoformat(), 3]],
     )

@@ -8,7 +8,7 @@ from django.utils.html import escape
 from datasets_app.quality.actions.quality import measure_quality
 from datasets_app.quality.models import QualityReport
 from datasets_app.quality.queries.quality import queue_agreement
-from datasets_app.review.actions.changes import change_classes
+from datasets_app.review.actions.changes import change_labels
 from datasets_app.schemas.relabeling import Change, ChangeKind
 from tests.support.jobs import run_ok
 from tests.support.labeling import annotate_items, label_items, make_dataset, make_queue
@@ -87,7 +87,7 @@ def test_answers_of_retired_and_merged_classes_are_read_as_they_are_now(project,
     label_items(queue, {ana: ["card"] * N + ["transfer"] * 2, ben: ["billing"] * N + ["transfer"] * 2})
     ids = {label.name: label.stable_id for label in queue.schema.labels.all()}
 
-    change_classes(
+    change_labels(
         dataset_id=dataset.uuid,
         actor=mia,
         move=[queue.uuid],

@@ -283,15 +283,15 @@ def test_the_page_is_a_fragment_for_htmx(measured, mia, client_for):
 
 def test_an_older_report_has_no_interval_of_estimated_accuracy(measured, ana, lee, client_for):
     report = QualityReport.objects.get()
-    report.figures["people"][str(ana.pk)]["likely_right"] = 0.874
+    report.figures["people"][str(ana.pk)]["estimated_accuracy"] = 0.874
     for person in report.figures["people"].values():
-        del person["likely_interval"], person["likely_why"]
+        del person["estimated_accuracy_interval"], person["estimated_accuracy_why"]
     QualityReport.objects.create(
         queue=measured,
         edition=2,
         as_of=report.as_of,
         slots_done=48,
-        items_decided=0,
+        items_labeled=0,
         figures=report.figures,
         created_by=None,
     )
@@ -303,12 +303,14 @@ def test_an_older_report_has_no_interval_of_estimated_accuracy(measured, ana, le
     }
 
     assert '87\u00a0%<br><small class="muted" data-interval="unknown">' in answered
-    assert (read["Ana"]["likely_right"], read["Ana"]["likely_interval"]) == (0.874, None)
-    assert (read["Ben"]["likely_right"], read["Ben"]["likely_why"]) == (None, "")
+    assert (read["Ana"]["estimated_accuracy"], read["Ana"]["estimated_accuracy_interval"]) == (0.874, None)
+    assert (read["Ben"]["estimated_accuracy"], read["Ben"]["estimated_accuracy_why"]) == (None, "")
 
 
 def test_estimated_accuracy_of_two_people_is_not_measured(measured, lee, client_for):
     answer = client_for(lee).get(reverse("quality:quality", args=[measured.uuid]))
 
-    assert [(row.likely, row.likely_interval) for row in answer.context["people"]] == [(None, None)] * 2
+    assert [(row.likely, row.estimated_accuracy_interval) for row in answer.context["people"]] == [
+        (None, None)
+    ] * 2
     assert answer.content.decode().count('data-likely="unknown"') == 2

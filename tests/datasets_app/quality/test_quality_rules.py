@@ -128,7 +128,9 @@ def test_who_is_likely_right_is_estimated_from_the_answers_alone():
 
     found = measure.figures()["people"]
 
-    assert {user: found[str(user)]["likely_right"] for user in shares} == pytest.approx(shares, abs=0.05)
+    assert {user: found[str(user)]["estimated_accuracy"] for user in shares} == pytest.approx(
+        shares, abs=0.05
+    )
 
 
 def test_two_people_cannot_be_distinguished():
@@ -137,8 +139,10 @@ def test_two_people_cannot_be_distinguished():
         measure.add([Given(item, user, (item + user) % 2, 1.0, NOW) for user in (1, 2)])
 
     people = measure.figures()["people"].values()
-    assert {(each["likely_right"], each["likely_interval"]) for each in people} == {(None, None)}
-    assert {each["likely_why"][:12] for each in people} == {"Not measured"}
+    assert {(each["estimated_accuracy"], each["estimated_accuracy_interval"]) for each in people} == {
+        (None, None)
+    }
+    assert {each["estimated_accuracy_why"][:12] for each in people} == {"Not measured"}
 
 
 def shared_answers(seed, shares, items, *, labels=3):
@@ -160,7 +164,7 @@ def test_the_interval_of_who_is_likely_right_holds_the_truth_in_95_of_100():
     for seed in range(20):
         people = shared_answers(seed, shares, 30)
         for user, share in shares.items():
-            low, high = people[str(user)]["likely_interval"]
+            low, high = people[str(user)]["estimated_accuracy_interval"]
             held += low <= share <= high
 
     assert held >= 56  # of 60
@@ -169,7 +173,7 @@ def test_the_interval_of_who_is_likely_right_holds_the_truth_in_95_of_100():
 def test_accuracy_is_not_estimated_from_fewer_annotations_than_confusion_cells():
     few = shared_answers(1, {1: 0.9, 2: 0.9, 3: 0.9}, 25)["1"]
 
-    assert (few["likely_right"], few["likely_why"]) == (
+    assert (few["estimated_accuracy"], few["estimated_accuracy_why"]) == (
         None,
         "Not enough data: fewer than 26 annotations of shared items.",
     )
@@ -178,8 +182,8 @@ def test_accuracy_is_not_estimated_from_fewer_annotations_than_confusion_cells()
 def test_everybody_right_throughout_has_an_interval_all_the_same():
     sure = shared_answers(1, {1: 1.0, 2: 1.0, 3: 1.0}, 40)["1"]
 
-    assert sure["likely_right"] == pytest.approx(1, abs=0.002)
-    assert sure["likely_interval"][0] < 0.92
+    assert sure["estimated_accuracy"] == pytest.approx(1, abs=0.002)
+    assert sure["estimated_accuracy_interval"][0] < 0.92
 
 
 def test_the_same_answers_give_the_same_interval():

@@ -68,5 +68,5 @@ def test_no_statement_of_an_answer_walks_through_the_queue(project, mia, ana, be
         if BIG.search(line) and THEIR_HAND not in line and WHOLE.search(line)
     ]
 
-    assert dataset.queues.get().items_decided == 1
+    assert dataset.queues.get().items_labeled == 1
     assert "\n".join(walks) == ""

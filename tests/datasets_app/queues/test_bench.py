@@ -175,7 +175,7 @@ def test_hidden_suggestions_are_not_in_the_page(project, mia, ana, client_for):
 
     page = client_for(ana).get(url("bench", queue))
 
-    assert (page.context["item"]["ranks"], page.context["item"]["suggestion"]) == ([], None)
+    assert (page.context["item"]["ranks"], page.context["item"]["prelabel"]) == ([], None)
     assert b"run 7" not in page.content
 
 

@@ -55,7 +55,7 @@ def rows_of(queue: Queue) -> dict[str, list[tuple]]:
                 queue.slots_total,
                 queue.slots_done,
                 queue.items_total,
-                queue.items_decided,
+                queue.items_labeled,
                 queue.items_disputed,
                 queue.disputes_total,
                 queue.items_agreed,

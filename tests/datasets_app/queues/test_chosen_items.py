@@ -84,7 +84,7 @@ def test_preselected_items_of_another_dataset_are_ignored(dataset, project, ravi
 
     form = client_for(ravi).get(reverse("queues:open", args=[dataset.uuid]), {"item": asked}).content.decode()
     assert 'name="item"' not in form
-    assert ['value="undecided"' in form, 'value="items"' in form] == [True, False]
+    assert ['value="unlabeled"' in form, 'value="items"' in form] == [True, False]
     posted = {"name": "x", "source": "items", "item": asked[:2], "overlap": "1", "hidden_share": "0"}
     assert client_for(ravi).post(reverse("queues:open", args=[dataset.uuid]), posted).status_code == 422
     assert not Queue.objects.exists()

@@ -32,7 +32,7 @@ def test_a_program_comments_answers_resolves_and_lists(queue, ana, ben, ravi, cl
     assert answer.json()["reply_to"] == first.json()["uuid"]
     (row,) = client_for(ravi).get(where, {"state": "open"}).json()["results"]
     assert (row["first"]["by"], row["first"]["text"], row["first"]["end"]) == ("An annotator", "@ben one?", 3)
-    assert [(each["by"], each["text"]) for each in row["answers"]] == [("An annotator", "Yes.")]
+    assert [(each["by"], each["text"]) for each in row["replies"]] == [("An annotator", "Yes.")]
     assert client_for(ana).get(where).json()["results"][0]["first"]["by"] == "ana"
 
     assert post(ravi, ending, comment=row["uuid"]).json()["resolved_at"] is not None

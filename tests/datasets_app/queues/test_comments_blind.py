@@ -34,7 +34,7 @@ def texts(queue, viewer, **wanted) -> list[list[str]]:
     """What the person reads: each conversation from its first comment on; "?" for one that is hidden."""
     page = thread_page(queue, viewer, ThreadFilter(**wanted))
     return [
-        [each.first.comment.text if each.first else "?", *(line.comment.text for line in each.answers)]
+        [each.first.comment.text if each.first else "?", *(line.comment.text for line in each.replies)]
         for each in page.threads
     ]
 

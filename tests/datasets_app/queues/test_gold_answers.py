@@ -13,7 +13,7 @@ from datasets_app.queues.actions.opening import open_queue
 from datasets_app.queues.models import Annotation, Decision, Gold, Queue, Seat, Slot
 from datasets_app.queues.queries.bench import skipped_open
 from datasets_app.queues.queries.decisions import annotators_of, standing_answers
-from datasets_app.review.actions.reviews import decide
+from datasets_app.review.actions.reviews import adjudicate
 from datasets_app.review.queries.review import case
 from datasets_app.schemas.queries.labels import labels_by_name
 from tests.support.gold import gold_at, know, known_dataset, mixed_queue, take, work_off
@@ -66,7 +66,7 @@ def test_gold_that_a_reviewer_settled_is_answered_and_undone_like_anything_else(
     item = dataset.items.get(text="settled")
     before = open_queue(dataset_id=dataset.uuid, actor=mia, name="Before", source="items", item_ids=[item.pk])
     label = labels_by_name(before.schema)["card"]
-    decide(
+    adjudicate(
         queue_id=before.uuid,
         item_id=item.uuid,
         actor=ravi,
@@ -148,7 +148,7 @@ def test_no_figure_of_agreement_and_no_reviewer_sees_answers_to_gold(queue, ana,
     run_ok()
 
     report, slot = report_of(queue), Slot.objects.filter(is_gold=True).first()
-    assert (report.figures["answers"], report.figures["items"]) == (3, 0)
+    assert (report.figures["annotations"], report.figures["items"]) == (3, 0)
     assert case(queue, slot.item, ravi).columns == []
     assert annotators_of([slot.item_id]) == set()
 

@@ -108,7 +108,7 @@ def test_each_answer_moves_the_counts_alike(queue, ana, client_for):
                 saved["total"],
                 seen["slots_done"],
                 seen["slots_total"],
-                seen["items_decided"],
+                seen["items_labeled"],
                 page.slots_done,
                 sorted(saved),
             )
@@ -196,7 +196,7 @@ def test_suggestions_are_hidden_on_gold_by_the_same_rule_as_on_everything(projec
     shown = hand(mixed_queue(dataset, mia, hidden_share=0), ana, 1)
 
     assert {(item["source"], len(item["ranks"])) for item in shown} == {("run 7", 1)}
-    assert all(item["suggestion"] > 1_000_000 for item in shown)
+    assert all(item["prelabel"] > 1_000_000 for item in shown)
 
 
 def test_flags_and_comments_go_the_same_way(queue, ana):
@@ -297,11 +297,13 @@ def test_answers_from_which_the_built_in_model_learns_go_up_in_full_tens(queue, 
         if given < 9:
             continue
         seen.append(
-            client_for(ana).get(reverse("api-labeling-learning", args=[queue.uuid])).json()["answers"]
+            client_for(ana).get(reverse("api-labeling-learning", args=[queue.uuid])).json()["annotations"]
         )
 
     assert seen == [0, 0, 10]
-    assert client_for(mia).get(reverse("api-labeling-learning", args=[queue.uuid])).json()["answers"] == 10
+    assert (
+        client_for(mia).get(reverse("api-labeling-learning", args=[queue.uuid])).json()["annotations"] == 10
+    )
 
 
 def test_gold_is_among_the_items_that_a_person_answered(queue, ana, ravi):
@@ -310,9 +312,9 @@ def test_gold_is_among_the_items_that_a_person_answered(queue, ana, ravi):
         take(queue, ana, Slot.objects.get(pk=unmask(item["slot"], "slot")), {"label": "card"})
 
     own = Selection(
-        queue.dataset, ana, {"answered": str(queue.schema.labels.get(name="card").stable_id)}
+        queue.dataset, ana, {"annotated_as": str(queue.schema.labels.get(name="card").stable_id)}
     ).page()
-    by_ana = Selection(queue.dataset, ravi, {"answered_by": str(ana.uuid)}).page()
+    by_ana = Selection(queue.dataset, ravi, {"annotated_by": str(ana.uuid)}).page()
 
     assert {str(item.uuid) for item in own.items} == {item["item"] for item in items[:3]}
     assert {item.text.split()[0] for item in by_ana.items} == {"text"}

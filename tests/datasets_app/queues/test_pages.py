@@ -52,7 +52,7 @@ def test_the_list_leads_only_those_to_the_bench_who_may_label_there(queue, clien
 
 def test_a_queue_is_opened_by_the_form(dataset, mia, client_for):
     make_schema(dataset, mia)
-    sent = {"name": "Batch 1", "source": "undecided", "overlap": "2", "hidden_share": "30"}
+    sent = {"name": "Batch 1", "source": "unlabeled", "overlap": "2", "hidden_share": "30"}
 
     page = client_for(mia).post(reverse("queues:open", args=[dataset.uuid]), sent, follow=True)
 

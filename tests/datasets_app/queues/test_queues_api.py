@@ -50,7 +50,7 @@ def test_one_queue_lists_its_assigned_annotators(queue, mia, ana, ben, client_fo
         (str(ana.uuid), "ana"),
         (str(ben.uuid), "ben"),
     ]
-    assert (found["source"], free["people"]) == ("undecided", [])
+    assert (found["source"], free["people"]) == ("unlabeled", [])
 
 
 def test_whom_a_queue_can_be_opened_for_is_listed_by_name(queue, mia, ana, ben, aida, client_for):
@@ -97,7 +97,7 @@ def test_waiting_items_are_returned_with_the_open_check(project, mia, ana, ben, 
     check = start_check(queue_id=queue.uuid, actor=ravi, size=2, tolerated=0)
 
     found = client_for(ravi).get(where).json()
-    assert (found["waiting"], found["check"]["uuid"], len(found["check"]["to_look_at"])) == (
+    assert (found["waiting"], found["check"]["uuid"], len(found["check"]["to_review"])) == (
         3,
         str(check.uuid),
         2,

@@ -78,7 +78,7 @@ def test_the_last_two_answers_at_once_decide_the_item(project, queue):
     at_once([lambda: answer(queue, one, item, "card"), lambda: answer(queue, other, item, "card")])
 
     queue.refresh_from_db()
-    assert (queue.slots_done, queue.items_decided) == (2, 1)
+    assert (queue.slots_done, queue.items_labeled) == (2, 1)
 
 
 def test_two_tabs_claim_the_same_five(queue, ana):

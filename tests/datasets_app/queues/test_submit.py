@@ -52,7 +52,7 @@ def counters(queue: Queue) -> dict[str, int]:
     queue.refresh_from_db()
     return {
         "done": queue.slots_done,
-        "decided": queue.items_decided,
+        "decided": queue.items_labeled,
         "disputed": queue.items_disputed,
         "disputes": queue.disputes_total,
     }

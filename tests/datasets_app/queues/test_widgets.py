@@ -96,6 +96,6 @@ def test_bench_review_and_gold_have_what_is_of_the_task(task, project, mia, ana,
     assert [path for path in scripts if Path(path).stem not in bench] == []
     assert ('id="save"' in bench) == widget_of(task).saves
     assert ('id="utter"' in bench, 'id="utter"' in review, 'id="source"' in bench) == (True,) * 3
-    assert f'action="{reverse("review:decide", args=[queue.uuid])}"' in review
+    assert f'action="{reverse("review:adjudicate", args=[queue.uuid])}"' in review
     assert [path for path in scripts if (f"task_types/{task}" in review) != widget_of(task).edits] == []
     assert ('id="known"' in gold) == kind.has_gold

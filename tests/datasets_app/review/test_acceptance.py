@@ -14,7 +14,7 @@ from datasets_app.review.actions import reviews
 from datasets_app.review.actions.checks import accept_check, drop_check, start_check
 from datasets_app.review.actions.reviews import return_to_annotators, undo_decision
 from datasets_app.review.models import Sampled, SpotCheck
-from datasets_app.review.queries.checks import counted_checks, earlier_of, sample_of, to_look_at
+from datasets_app.review.queries.checks import counted_checks, earlier_of, sample_of, to_review
 from datasets_app.schemas.queries.labels import labels_by_id, labels_by_name
 from lifecycle.ground.jobs.models import Job
 from lifecycle.runtime.refusals import Conflict, Refused
@@ -43,12 +43,12 @@ def make(project, mia, count: int = 6, **options) -> Queue:
 def counters(queue: Queue) -> tuple[int, int, int]:
     """(waiting to be accepted, decided, disputed)"""
     queue.refresh_from_db()
-    return queue.items_agreed, queue.items_decided, queue.items_disputed
+    return queue.items_agreed, queue.items_labeled, queue.items_disputed
 
 
 def decide(queue: Queue, actor, item, label: str, **options) -> Decision:
     value = label_value(labels_by_name(queue.schema)[label])
-    return reviews.decide(queue_id=queue.uuid, item_id=item.uuid, actor=actor, value=value, **options)
+    return reviews.adjudicate(queue_id=queue.uuid, item_id=item.uuid, actor=actor, value=value, **options)
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def of_the_reviewer(project, mia, ravi, bo) -> Queue:
 def check_all(queue: Queue, ravi, *, size: int = 2, tolerated: int = 0) -> SpotCheck:
     """A sample of which all is found right."""
     check = start_check(queue_id=queue.uuid, actor=ravi, size=size, tolerated=tolerated)
-    for row in to_look_at(check):
+    for row in to_review(check):
         decide(queue, ravi, row.item, "card")
     return check
 
@@ -127,7 +127,7 @@ def test_a_different_imported_label_is_a_dispute_and_not_accepted(agreed, ravi, 
 
 def test_a_sample_is_drawn_of_what_waits_and_its_items_are_judged_by_deciding_them(agreed, ravi):
     check = start_check(queue_id=agreed.uuid, actor=ravi, size=3, tolerated=40)
-    first, second, third = to_look_at(check)
+    first, second, third = to_review(check)
     assert {row.item_id for row in (first, second, third)} <= {item.pk for item in queue_items(agreed)}
 
     decide(agreed, ravi, first.item, "card")
@@ -141,7 +141,7 @@ def test_a_sample_is_drawn_of_what_waits_and_its_items_are_judged_by_deciding_th
 def test_a_returned_item_of_the_sample_counts_as_wrong(agreed, ravi):
     check = start_check(queue_id=agreed.uuid, actor=ravi, size=1, tolerated=0)
     return_to_annotators(
-        queue_id=agreed.uuid, item_id=to_look_at(check)[0].item.uuid, actor=ravi, comment="No."
+        queue_id=agreed.uuid, item_id=to_review(check)[0].item.uuid, actor=ravi, comment="No."
     )
     assert (sample_of(check).right, sample_of(check).wrong) == (0, 1)
 
@@ -164,7 +164,7 @@ def test_a_reviewer_gets_no_item_that_they_labeled_themself(of_the_reviewer, rav
     items = queue_items(of_the_reviewer)
 
     check = start_check(queue_id=of_the_reviewer.uuid, actor=ravi, size=500, tolerated=0)
-    assert {row.item_id for row in to_look_at(check)} == {items[1].pk, items[2].pk}
+    assert {row.item_id for row in to_review(check)} == {items[1].pk, items[2].pk}
 
 
 @pytest.mark.parametrize(
@@ -236,7 +236,7 @@ def test_items_that_the_reviewer_labeled_are_left_for_another(of_the_reviewer, r
 
 def test_a_sample_that_was_not_looked_at_whole_accepts_nothing(agreed, ravi):
     check = start_check(queue_id=agreed.uuid, actor=ravi, size=2, tolerated=50)
-    decide(agreed, ravi, to_look_at(check)[0].item, "card")
+    decide(agreed, ravi, to_review(check)[0].item, "card")
     with pytest.raises(Refused, match="1 of the sample's 2 items haven't been reviewed."):
         accept_check(check_id=check.uuid, actor=ravi)
     assert (SpotCheck.objects.get().state, Job.objects.filter(kind="review.accept").count()) == ("open", 0)
@@ -244,7 +244,7 @@ def test_a_sample_that_was_not_looked_at_whole_accepts_nothing(agreed, ravi):
 
 def test_a_sample_with_more_wrong_than_tolerated_accepts_nothing(agreed, ravi):
     check = start_check(queue_id=agreed.uuid, actor=ravi, size=2, tolerated=49)
-    first, second = to_look_at(check)
+    first, second = to_review(check)
     decide(agreed, ravi, first.item, "card")
     decide(agreed, ravi, second.item, "billing", reason="An invoice.")
     with pytest.raises(Refused, match="1 of 2 items were wrong; the limit is 49 %."):
@@ -265,7 +265,7 @@ def test_a_dropped_check_accepts_nothing_and_makes_room_for_another(agreed, ravi
 def found_wrong(queue: Queue, ravi, *, size: int) -> SpotCheck:
     """A sample of which the first is found wrong, dropped."""
     check = start_check(queue_id=queue.uuid, actor=ravi, size=size, tolerated=0)
-    decide(queue, ravi, to_look_at(check)[0].item, "billing", reason="An invoice.")
+    decide(queue, ravi, to_review(check)[0].item, "billing", reason="An invoice.")
     return drop_check(check_id=check.uuid, actor=ravi)
 
 
@@ -282,11 +282,11 @@ def test_a_rejected_sample_counts_in_the_next_one(agreed, ravi):
 
 
 def test_what_an_earlier_sample_left_unjudged_is_drawn_first(agreed, ravi):
-    left = {row.item_id for row in to_look_at(found_wrong(agreed, ravi, size=4))}
+    left = {row.item_id for row in to_review(found_wrong(agreed, ravi, size=4))}
 
     check = start_check(queue_id=agreed.uuid, actor=ravi, size=3, tolerated=0)
 
-    assert {row.item_id for row in to_look_at(check)} == left
+    assert {row.item_id for row in to_review(check)} == left
 
 
 def test_earlier_samples_count_no_more_when_nothing_that_waited_then_still_waits(agreed, ravi, ana, bo):
@@ -304,7 +304,7 @@ def test_earlier_samples_count_no_more_after_an_acceptance(of_the_reviewer, ravi
     queue = of_the_reviewer
     found_wrong(queue, ravi, size=1)
     check = start_check(queue_id=queue.uuid, actor=ravi, size=1, tolerated=50)
-    decide(queue, ravi, to_look_at(check)[0].item, "card")
+    decide(queue, ravi, to_review(check)[0].item, "card")
     check.refresh_from_db()
     SpotCheck.objects.filter(pk=check.pk).update(state="accepted")
 
@@ -393,7 +393,7 @@ def test_a_reviewer_draws_looks_and_accepts_on_the_pages(agreed, ravi, client_fo
         assert page.content.decode().count("&amp;order=sample") == left
         case = page.context["case"]
         client.post(
-            reverse("review:decide", args=[agreed.uuid]),
+            reverse("review:adjudicate", args=[agreed.uuid]),
             {
                 "item": str(case.item.uuid),
                 "seen": case.seen,
@@ -417,7 +417,7 @@ def test_a_reviewer_draws_looks_and_accepts_on_the_pages(agreed, ravi, client_fo
 def test_a_sample_with_too_many_errors_offers_no_acceptance(agreed, ravi, client_for):
     check = start_check(queue_id=agreed.uuid, actor=ravi, size=2, tolerated=0)
     url = reverse("review:review", args=[agreed.uuid]) + "?order=sample"
-    for row in to_look_at(check):
+    for row in to_review(check):
         decide(agreed, ravi, row.item, "billing", reason="The guideline says so.")
 
     page = client_for(ravi).get(url).content.decode()
@@ -434,8 +434,8 @@ def test_the_api_draws_and_accepts(agreed, ravi, client_for):
         f"/api/v1/labeling/queues/{agreed.uuid}/checks/", {"size": 1, "tolerated": 0}, "application/json"
     )
     assert made.status_code == 201
-    check, (item,) = made.json()["uuid"], made.json()["to_look_at"]
-    assert made.json() | {"uuid": "", "to_look_at": []} == {
+    check, (item,) = made.json()["uuid"], made.json()["to_review"]
+    assert made.json() | {"uuid": "", "to_review": []} == {
         "uuid": "",
         "queue": str(agreed.uuid),
         "state": "open",
@@ -443,7 +443,7 @@ def test_the_api_draws_and_accepts(agreed, ravi, client_for):
         "tolerated": 0,
         "right": 0,
         "wrong": 0,
-        "to_look_at": [],
+        "to_review": [],
         "accepted": 0,
         "left_out": 0,
         "earlier_judged": 0,

@@ -6,8 +6,8 @@ import pytest
 
 from datasets_app.queues.models import Agreed, Decision
 from datasets_app.review.actions.checks import accept_check, start_check
-from datasets_app.review.actions.reviews import decide
-from datasets_app.review.queries.checks import to_look_at
+from datasets_app.review.actions.reviews import adjudicate
+from datasets_app.review.queries.checks import to_review
 from lifecycle.ground.jobs.models import Job
 from lifecycle.ground.jobs.rules import State
 from tests.support.jobs import run_jobs, run_ok
@@ -27,8 +27,8 @@ def accepted(project, mia, ana, ben, ravi) -> Job:
     run_ok("default")
     label_items(queue, {ana: ["card"] * 6, ben: ["card"] * 6})
     check = start_check(queue_id=queue.uuid, actor=ravi, size=1, tolerated=0)
-    (row,) = to_look_at(check)
-    decide(
+    (row,) = to_review(check)
+    adjudicate(
         queue_id=queue.uuid,
         item_id=row.item.uuid,
         actor=ravi,

@@ -8,7 +8,7 @@ from datasets_app.prelabels.actions.suggestions import suggest
 from datasets_app.queues.actions.managing import prefer
 from datasets_app.queues.models import Decision, Dispute, Queue
 from datasets_app.queues.queries.decisions import current_decision
-from datasets_app.review.actions.reviews import decide
+from datasets_app.review.actions.reviews import adjudicate
 from datasets_app.review.queries.review import case, pair_history
 from datasets_app.schemas.queries.labels import names_in
 from tests.support.labeling import label_items, label_value, make_dataset, make_queue, queue_items
@@ -29,7 +29,7 @@ def label(queue, name):
 
 def settle(queue, actor, name="card", **options):
     item = queue_items(queue)[0]
-    return decide(
+    return adjudicate(
         queue_id=queue.uuid, item_id=item.uuid, actor=actor, value=label_value(label(queue, name)), **options
     )
 
@@ -52,7 +52,7 @@ def test_the_pair_remembers_how_it_was_settled(queue, ravi):
 def test_an_unknown_typed_label_is_a_field_error(queue, ravi, client_for):
     item = queue_items(queue)[0]
     answer_ = client_for(ravi).post(
-        reverse("review:decide", args=[queue.uuid]), {"item": item.uuid, "other": "crad", "reason": "x"}
+        reverse("review:adjudicate", args=[queue.uuid]), {"item": item.uuid, "other": "crad", "reason": "x"}
     )
 
     assert (answer_.status_code, list(answer_.context["form"].errors)) == (422, ["other"])

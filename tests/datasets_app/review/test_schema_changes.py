@@ -17,8 +17,8 @@ from datasets_app.queues.models import Annotation, Decision, Dispute, Queue
 from datasets_app.queues.queries.bench import bench_items
 from datasets_app.queues.queries.decisions import current_decisions
 from datasets_app.queues.queries.pages import get_queue
-from datasets_app.review.actions.changes import change_classes, move_decisions, supersede
-from datasets_app.review.actions.reviews import decide, undo_decision
+from datasets_app.review.actions.changes import change_labels, move_decisions, supersede
+from datasets_app.review.actions.reviews import adjudicate, undo_decision
 from datasets_app.review.queries.moves import MOVE, touched
 from datasets_app.schemas.models import LabelChange, LabelSchema
 from datasets_app.schemas.queries import changes
@@ -85,7 +85,7 @@ def change(dataset, actor, *wanted, **options) -> LabelSchema:
     """wanted: (class, kind, names)."""
     now = labels(dataset)
     made = [Change(now[name].stable_id, kind, tuple(into)) for name, kind, into in wanted]
-    return change_classes(dataset_id=dataset.uuid, actor=actor, wanted=made, **options)
+    return change_labels(dataset_id=dataset.uuid, actor=actor, wanted=made, **options)
 
 
 def standing(dataset) -> list[tuple[str, str, str]]:
@@ -94,7 +94,7 @@ def standing(dataset) -> list[tuple[str, str, str]]:
 
 def counters(queue) -> tuple[int, int]:
     queue.refresh_from_db()
-    return queue.items_decided, queue.items_disputed
+    return queue.items_labeled, queue.items_disputed
 
 
 @pytest.mark.postgres
@@ -162,7 +162,7 @@ def test_who_adjudicated_still_answers_for_a_moved_decision_and_so_does_who_merg
 ):
     label_items(queue, {ana: ["billing"]})
     item = queue_items(queue)[0]
-    decide(
+    adjudicate(
         queue_id=queue.uuid,
         item_id=item.uuid,
         actor=ravi,
@@ -409,7 +409,7 @@ def test_what_is_touched_is_counted(dataset, answered, mia, ana):
 
     found = touched(dataset, lost, [lost])
 
-    assert (found.decisions, found.withdrawn, found.answers, found.suggestions, found.queues) == (
+    assert (found.resolved_labels, found.withdrawn, found.annotations, found.prelabels, found.queues) == (
         1,
         0,
         2,

@@ -70,7 +70,7 @@ def of_two(several, mia) -> Queue:
 
 def counters(queue) -> tuple[int, int]:
     queue.refresh_from_db()
-    return queue.items_decided, queue.items_disputed
+    return queue.items_labeled, queue.items_disputed
 
 
 # ── Merging ─────────────────────────────────────────────────────────────────
@@ -200,7 +200,7 @@ def test_pre_labels_of_a_merged_label_are_listed_once(several, marked, mia, ana)
         shown.append(bench_items(queue, claim(queue_id=queue.uuid, actor=ana, k=1), ana)[0])
 
     assert shown[0]["ranks"] == [(str(labels(several)["card"].uuid), 0.9)]
-    assert shown[1]["proposed"] == {
+    assert shown[1]["prelabeled"] == {
         "spans": [{"start": 3, "end": 7, "label": str(labels(marked)["card"].uuid), "score": 0.9}]
     }
 

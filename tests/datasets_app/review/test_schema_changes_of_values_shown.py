@@ -7,7 +7,7 @@ from datasets_app.quality.queries.gold import gold_lines
 from datasets_app.queues.actions import mixing
 from datasets_app.queues.queries.gold import draw_gold
 from datasets_app.queues.queries.pages import get_queue
-from datasets_app.review.actions.changes import change_classes
+from datasets_app.review.actions.changes import change_labels
 from datasets_app.review.queries.moves import touched
 from datasets_app.schemas.actions.proposals import decline_proposal, propose_change
 from datasets_app.schemas.actions.schemas import publish_schema
@@ -87,7 +87,9 @@ def test_the_preview_counts_withdrawn_decisions(several, mia, ana):
     both = touched(several, removed["lost"], list(removed.values()))
     split = touched(several, Removed(now["lost"].stable_id, "lost", ChangeKind.SPLIT, ("a", "b")), [])
 
-    assert [(each.decisions, each.withdrawn, each.answers, each.queues) for each in (alone, both, split)] == [
+    assert [
+        (each.resolved_labels, each.withdrawn, each.annotations, each.queues) for each in (alone, both, split)
+    ] == [
         (3, 1, 3, 1),
         (3, 2, 3, 1),
         (3, 3, 3, 1),
@@ -104,7 +106,7 @@ def test_the_page_shows_it_before_anything_is_published(several, mia, ana, clien
         "into_1": "",
     }
 
-    page = client_for(mia).post(reverse("review:change_classes", args=[several.uuid]), data).content.decode()
+    page = client_for(mia).post(reverse("review:change_labels", args=[several.uuid]), data).content.decode()
 
     assert 'data-retired="withdraws"' in page
     assert '<td class="num" data-l="resolved labels">2</td><td class="num" data-l="withdrawn">1</td>' in page
@@ -132,13 +134,13 @@ def test_sets_are_changed_over_rest(several, mia, ana, client_for):
         "name": "lost",
         "kind": "retire",
         "into": [],
-        "decisions": 2,
+        "resolved_labels": 2,
         "withdrawn": 1,
-        "answers": 2,
-        "suggestions": 0,
+        "annotations": 2,
+        "prelabels": 0,
         "queues": 1,
     }
-    assert (looked["gone"], made.status_code) == ([removed], 201)
+    assert (looked["removed"], made.status_code) == ([removed], 201)
     assert resolved_labels(several) == [(TEXTS[0], sets("card"), "single")]
 
 
@@ -147,12 +149,12 @@ def test_where_answers_name_no_class_there_is_none_to_change(project, mia, clien
     publish_schema(dataset_id=dataset.uuid, actor=mia, labels=[], guideline="Write well.")
 
     with pytest.raises(Refused, match="there are none to change"):
-        change_classes(dataset_id=dataset.uuid, actor=mia, wanted=[Change(dataset.uuid, "retire")])
+        change_labels(dataset_id=dataset.uuid, actor=mia, wanted=[Change(dataset.uuid, "retire")])
 
-    assert client_for(mia).get(reverse("review:change_classes", args=[dataset.uuid])).status_code == 404
+    assert client_for(mia).get(reverse("review:change_labels", args=[dataset.uuid])).status_code == 404
     labels_page = client_for(mia).get(reverse("schemas:schema", args=[dataset.uuid]))
     assert (labels_page.context["may_manage"], labels_page.context["has_labels"]) == (True, False)
-    assert reverse("review:change_classes", args=[dataset.uuid]) not in labels_page.content.decode()
+    assert reverse("review:change_labels", args=[dataset.uuid]) not in labels_page.content.decode()
     assert (LabelSchema.objects.count(), LabelChange.objects.count()) == (1, 0)
 
 
@@ -160,9 +162,9 @@ def test_where_answers_name_no_class_there_is_none_to_change(project, mia, clien
 @pytest.fixture
 def proposal(several, ana) -> GuidelineProposal:
     other = [labels(several)["billing"].stable_id]
-    propose_change(dataset_id=several.uuid, actor=ana, text="Say more of bills.", classes=other)
+    propose_change(dataset_id=several.uuid, actor=ana, text="Say more of bills.", labels=other)
     about = [labels(several)[name].stable_id for name in ("lost", "card")]
-    return propose_change(dataset_id=several.uuid, actor=ana, text="Lost is a kind of card.", classes=about)
+    return propose_change(dataset_id=several.uuid, actor=ana, text="Lost is a kind of card.", labels=about)
 
 
 def sent(dataset, **more):
@@ -178,7 +180,7 @@ def sent(dataset, **more):
 
 @pytest.mark.postgres
 def test_open_proposals_about_a_changed_class_are_offered_and_taken_up(several, proposal, mia, client_for):
-    client, url = client_for(mia), reverse("review:change_classes", args=[several.uuid])
+    client, url = client_for(mia), reverse("review:change_labels", args=[several.uuid])
     looked = client.post(url, sent(several))
     page = looked.content.decode()
     assert ("Lost is a kind of card." in page, "Say more of bills." in page) == (True, False)
@@ -192,7 +194,7 @@ def test_open_proposals_about_a_changed_class_are_offered_and_taken_up(several, 
     client.post(url, data)
 
     proposal.refresh_from_db()
-    assert (proposal.state, proposal.accepted_in, proposal.answered_by) == (
+    assert (proposal.state, proposal.accepted_in, proposal.closed_by) == (
         "accepted",
         latest_schema(several),
         mia,
@@ -202,7 +204,7 @@ def test_open_proposals_about_a_changed_class_are_offered_and_taken_up(several, 
 
 
 def test_a_proposal_that_was_answered_meanwhile_stops_the_change(several, proposal, mia):
-    decline_proposal(proposal_id=proposal.uuid, actor=mia, answer="It is not.")
+    decline_proposal(proposal_id=proposal.uuid, actor=mia, reason="It is not.")
 
     with pytest.raises(Conflict):
         change(several, mia, ("lost", "merge", ["card"]), accepting=[proposal.uuid])

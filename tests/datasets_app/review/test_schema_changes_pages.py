@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from datasets_app.queues.models import Decision, Queue
 from datasets_app.queues.queries.decisions import current_decisions
-from datasets_app.review.actions.changes import change_classes
+from datasets_app.review.actions.changes import change_labels
 from datasets_app.schemas.models import LabelChange, LabelSchema
 from datasets_app.schemas.queries.labels import labels_by_name, latest_schema
 from datasets_app.schemas.relabeling import Change
@@ -34,7 +34,7 @@ def queue(dataset, mia, ana) -> Queue:
 
 
 def url(dataset):
-    return reverse("review:change_classes", args=[dataset.uuid])
+    return reverse("review:change_labels", args=[dataset.uuid])
 
 
 def sent(dataset, *wanted, seen=1, **more):
@@ -51,7 +51,7 @@ def test_what_is_touched_is_shown_before_anything_is_published(dataset, queue, m
     answer = client_for(mia).post(url(dataset), data)
 
     ((removed, found),) = answer.context["touched"]
-    assert (removed.name, removed.into, found.decisions, found.answers, found.queues) == (
+    assert (removed.name, removed.into, found.resolved_labels, found.annotations, found.queues) == (
         "lost",
         ("card",),
         2,
@@ -139,7 +139,7 @@ def test_more_than_ten_thousand_are_not_counted(dataset, queue, mia, client_for,
 
     ((_, found),) = answer.context["touched"]
     cells = re.findall(r'data-l="(?:resolved labels|annotations)">([^<]*)</td>', answer.content.decode())
-    assert (found.decisions, found.answers, len(cells)) == (2, 2, 2)
+    assert (found.resolved_labels, found.annotations, len(cells)) == (2, 2, 2)
     assert all("1" in cell and "2" not in cell for cell in cells)
 
 
@@ -179,7 +179,7 @@ def test_a_queue_with_an_older_version_is_shown_and_moved(dataset, queue, mia, c
 def test_decisions_with_older_labels_are_shown_and_moved(dataset, queue, mia, client_for):
     client, page = client_for(mia), reverse("schemas:schema", args=[dataset.uuid])
     lost = labels_by_name(queue.schema)["lost"]
-    change_classes(dataset_id=dataset.uuid, actor=mia, wanted=[Change(lost.stable_id, "split", ("a", "b"))])
+    change_labels(dataset_id=dataset.uuid, actor=mia, wanted=[Change(lost.stable_id, "split", ("a", "b"))])
     Job.objects.all().delete()
     move_url = reverse("review:move_decisions", args=[dataset.uuid])
     behind = client.get(page).content.decode()
@@ -234,13 +234,13 @@ def test_classes_are_changed_over_rest(dataset, queue, mia, client_for):
         "name": "lost",
         "kind": "merge",
         "into": ["card"],
-        "decisions": 2,
+        "resolved_labels": 2,
         "withdrawn": 0,
-        "answers": 2,
-        "suggestions": 0,
+        "annotations": 2,
+        "prelabels": 0,
         "queues": 1,
     }
-    assert (looked["gone"], LabelSchema.objects.count()) == ([lost], 1)
+    assert (looked["removed"], LabelSchema.objects.count()) == ([lost], 1)
 
     stale = client.post(f"{base}/change/", {"changes": wanted, "seen": 0}, content_type="application/json")
     assert (stale.status_code, LabelSchema.objects.count()) == (409, 1)

@@ -47,7 +47,7 @@ def test_a_finding_is_dismissed_with_a_reason_in_the_audit_log(finding, ravi):
     row = actions.dismiss(finding_id=finding.uuid, actor=ravi, reason=" Both are right. ")
     event = Event.objects.latest("id")
 
-    assert (row.status, row.reason, row.decided_by, counted()) == (
+    assert (row.status, row.reason, row.reviewed_by, counted()) == (
         "dismissed",
         "Both are right.",
         ravi,
@@ -66,7 +66,7 @@ def test_a_finding_is_confirmed_and_reopened(finding, ravi, lee):
     assert counted() == (2, 1, 0, 0)
     row = actions.reopen(finding_id=finding.uuid, actor=lee)
 
-    assert (row.status, row.decided_by, row.decided_at, counted()) == ("open", None, None, (3, 0, 0, 0))
+    assert (row.status, row.reviewed_by, row.reviewed_at, counted()) == ("open", None, None, (3, 0, 0, 0))
     assert list(Event.objects.order_by("-id").values_list("verb", flat=True)[:2]) == [
         "scanning.reopened",
         "scanning.confirmed",
@@ -97,7 +97,7 @@ def test_a_stale_page_is_told(finding, ravi, lee):
         actions.confirm(finding_id=finding.uuid, actor=ravi, seen="open")
 
     finding.refresh_from_db()
-    assert (finding.status, finding.decided_by) == ("dismissed", lee)
+    assert (finding.status, finding.reviewed_by) == ("dismissed", lee)
 
 
 def test_findings_are_sent_as_a_queue_with_confirmed_and_highest_scores_first(dataset, ravi, ana):

@@ -73,7 +73,7 @@ def test_an_injected_error_is_found_with_the_right_label_and_no_label_changes(sc
     made = scanned
     found = Finding.objects.get()
 
-    assert (found.item.text, found.given.name, found.suggested.name) == (WRONG[0], "cash", "card")
+    assert (found.item.text, found.given_label.name, found.predicted_label.name) == (WRONG[0], "cash", "card")
     assert (found.kind, found.status, found.group) == ("label_error", "open", None)
     assert 0.5 < found.score < 1
     assert made.report == {
@@ -109,7 +109,7 @@ def test_labels_are_hidden_from_an_annotator_whom_a_queue_asks_about_the_item(
         ]
         rows = [client.get(one).json(), *client.get(many).json()["results"]]
         return [b"cash" in page or b"card" in page for page in pages], [
-            (row["given"], row["suggested"]) for row in rows
+            (row["given_label"], row["predicted_label"]) for row in rows
         ]
 
     open_to_all = ([True] * 3, [("cash", "card")] * 2)
@@ -185,7 +185,7 @@ def test_embeddings_are_used_if_an_encoder_is_installed(dataset, ravi, monkeypat
 
     found = Finding.objects.get()
     assert (made.report["encoder"], made.report["agreement"]) == ("all-MiniLM-L6-v2", 36 / 37)
-    assert (found.item.text, found.given.name, found.suggested.name) == (WRONG[0], "cash", "card")
+    assert (found.item.text, found.given_label.name, found.predicted_label.name) == (WRONG[0], "cash", "card")
     assert sorted(asked) == sorted([text for text, _ in ROWS] + [WRONG[0], "only one of its kind"])
     assert scan(dataset, ravi, "label_errors").report["again"] == 1
     assert len(asked) == 38  # each text is read once

@@ -8,7 +8,7 @@ from django.db import DatabaseError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from datasets_app.queues.actions.opening import open_queue
-from datasets_app.review.actions.reviews import decide
+from datasets_app.review.actions.reviews import adjudicate
 from datasets_app.scanning import actions
 from datasets_app.scanning.actions import near_duplicates
 from datasets_app.scanning.models import DuplicateGroup, Finding, GroupMember, Scan, Tally
@@ -107,7 +107,7 @@ def test_a_resolved_conflict_is_no_longer_found_and_returns_as_confirmed(scanned
     item = dataset.items.get(text=f"{LONG} me")
     original = item.decisions.get()
     queue = open_queue(dataset_id=dataset.uuid, actor=ravi, name="Settle", source="all")
-    decide(
+    adjudicate(
         queue_id=queue.uuid,
         item_id=item.uuid,
         actor=ravi,
@@ -119,7 +119,7 @@ def test_a_resolved_conflict_is_no_longer_found_and_returns_as_confirmed(scanned
 
     assert conflict.status == "gone"
     assert item.decisions.exclude(pk=original.pk).get().label.name == "card"
-    decide(
+    adjudicate(
         queue_id=queue.uuid,
         item_id=item.uuid,
         actor=ravi,

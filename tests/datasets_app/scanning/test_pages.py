@@ -158,7 +158,7 @@ def test_the_queue_form_does_not_offer_chosen_items(dataset, ravi, client_for):
     page = client_for(ravi).get(reverse("queues:open", args=[dataset.uuid])).content.decode()
 
     offered = [source for source in Queue.Source if f'value="{source}"' in page]
-    assert offered == [Queue.Source.UNDECIDED, Queue.Source.ALL, Queue.Source.UPLOAD, Queue.Source.SLICE]
+    assert offered == [Queue.Source.UNLABELED, Queue.Source.ALL, Queue.Source.UPLOAD, Queue.Source.SLICE]
 
 
 def test_strangers_get_404_and_wrong_roles_403_and_nothing_changes(scanned, mia, otto, client_for):
@@ -268,7 +268,7 @@ def test_the_api_scans_lists_judges_and_sends(dataset, ravi, client_for):
     run_ok("scans")
     listed = client.get(f"{base}/scans/").json()
     assert (listed["scans"][0]["state"], listed["scans"][0]["report"]["groups"]) == ("done", 3)
-    assert {each["kind"]: each["open"] for each in listed["findings"]} == {
+    assert {each["kind"]: each["open"] for each in listed["data_issues"]} == {
         "near_duplicate": 3,
         "label_conflict": 3,
         "label_error": 0,
@@ -283,7 +283,7 @@ def test_the_api_scans_lists_judges_and_sends(dataset, ravi, client_for):
     assert [member["first"] for member in client.get(one).json()["members"]][0] == 1.0
     assert client.post(f"{one}confirm/", {}, content_type="application/json").json()["status"] == "confirmed"
     dismissed = client.post(f"{one}dismiss/", {"reason": "Both."}, content_type="application/json").json()
-    assert (dismissed["status"], dismissed["reason"], dismissed["decided_by"]) == (
+    assert (dismissed["status"], dismissed["reason"], dismissed["reviewed_by"]) == (
         "dismissed",
         "Both.",
         str(ravi.uuid),

@@ -61,14 +61,14 @@ def url(name, queue, *more):
 
 
 def test_a_proposal_is_about_a_version_its_labels_and_an_item(queue, ana):
-    made = propose(queue, ana, classes=ids(queue, "billing", "card"))
+    made = propose(queue, ana, labels=ids(queue, "billing", "card"))
 
     assert (made.schema, made.item, made.state) == (queue.schema, queue_items(queue)[0], State.OPEN)
-    assert made.classes == ids(queue, "billing", "card")
+    assert made.labels == ids(queue, "billing", "card")
     event = Event.objects.get(verb=Verb.CHANGE_PROPOSED)
     assert (event.actor, event.object_id) == (str(ana.uuid), str(made.uuid))
     assert "Fees" not in event.canonical
-    assert propose(queue, ana, classes=ids(queue, "billing", "card")) == made  # sent twice
+    assert propose(queue, ana, labels=ids(queue, "billing", "card")) == made  # sent twice
     assert Event.objects.filter(verb=Verb.CHANGE_PROPOSED).count() == 1
 
 
@@ -78,7 +78,7 @@ def test_invalid_proposals_are_refused_and_change_nothing(queue, project, mia, a
     wrong = [
         {"text": " "},
         {"text": "x" * 2_001},
-        {"text": "A rule.", "classes": [uuid4()]},
+        {"text": "A rule.", "labels": [uuid4()]},
         {"text": "A rule.", "version": 9},
         {"text": "A rule.", "item_id": foreign},
     ]
@@ -100,7 +100,7 @@ def test_a_version_includes_proposals_and_their_authors_are_notified(queue, ana,
 
     included.refresh_from_db()
     remaining.refresh_from_db()
-    assert (included.state, included.accepted_in, included.answered_by, remaining.state) == (
+    assert (included.state, included.accepted_in, included.closed_by, remaining.state) == (
         State.ACCEPTED,
         schema,
         mia,
@@ -124,7 +124,7 @@ def test_an_unchanged_version_cant_include_proposals(queue, ana, mia):
 
 def test_answered_proposals_and_those_of_another_dataset_arent_included(queue, project, ana, mia):
     declined = propose(queue, ana)
-    decline_proposal(proposal_id=declined.uuid, actor=mia, answer="It is there already.")
+    decline_proposal(proposal_id=declined.uuid, actor=mia, reason="It is there already.")
     other = make_queue(make_dataset(project, mia, ["three"], name="Other", slug="other"), mia)
     foreign = propose(other, ana)
 
@@ -139,31 +139,31 @@ def test_answered_proposals_and_those_of_another_dataset_arent_included(queue, p
 def test_a_proposal_is_declined_with_a_reason_for_its_author(queue, ana, ravi, client_for):
     made = propose(queue, ana)
 
-    decline_proposal(proposal_id=made.uuid, actor=ravi, answer="Rule 3 says so.")
+    decline_proposal(proposal_id=made.uuid, actor=ravi, reason="Rule 3 says so.")
 
     made.refresh_from_db()
-    assert (made.state, made.answer, made.answered_by) == (State.DECLINED, "Rule 3 says so.", ravi)
+    assert (made.state, made.reason, made.closed_by) == (State.DECLINED, "Rule 3 says so.", ravi)
     notice = Notice.objects.get(user=ana)
     page = client_for(ana).get(notice.url).content
     assert f'id="proposal-{made.uuid}"'.encode() in page
     assert b"Rule 3 says so." in page
     assert Event.objects.get(verb=Verb.PROPOSAL_DECLINED).object_id == str(made.uuid)
     with pytest.raises(Conflict, match="already declined"):
-        decline_proposal(proposal_id=made.uuid, actor=ravi, answer="Once more.")
+        decline_proposal(proposal_id=made.uuid, actor=ravi, reason="Once more.")
     made.refresh_from_db()
-    assert (made.answer, Notice.objects.count()) == ("Rule 3 says so.", 1)
+    assert (made.reason, Notice.objects.count()) == ("Rule 3 says so.", 1)
 
 
 def test_declining_needs_a_reason_and_permission_to_manage_labels(queue, ana, ravi):
     made = propose(queue, ana)
 
     with pytest.raises(Refused, match="needs a reason"):
-        decline_proposal(proposal_id=made.uuid, actor=ravi, answer=" ")
+        decline_proposal(proposal_id=made.uuid, actor=ravi, reason=" ")
     with pytest.raises(PermissionDenied):
-        decline_proposal(proposal_id=made.uuid, actor=ana, answer="No.")
+        decline_proposal(proposal_id=made.uuid, actor=ana, reason="No.")
 
     made.refresh_from_db()
-    assert (made.state, made.answer) == (State.OPEN, "")
+    assert (made.state, made.reason) == (State.OPEN, "")
 
 
 def test_the_review_prefills_the_disputed_labels(queue, ana, ben, ravi, client_for):
@@ -173,8 +173,8 @@ def test_the_review_prefills_the_disputed_labels(queue, ana, ben, ravi, client_f
     page = client_for(ravi).get(url("queues:propose", queue), given | {"back": "review"})
     blind = client_for(ana).get(url("queues:propose", queue), given | {"back": "review"})
 
-    assert sorted(page.context["form"].initial["classes"]) == sorted(ids(queue, "billing", "card"))
-    assert "classes" not in blind.context["form"].initial  # annotators don't see other people's annotations
+    assert sorted(page.context["form"].initial["labels"]) == sorted(ids(queue, "billing", "card"))
+    assert "labels" not in blind.context["form"].initial  # annotators don't see other people's annotations
 
 
 @pytest.mark.postgres
@@ -183,7 +183,7 @@ def test_the_form_creates_a_proposal_and_returns_to_the_review(queue, ana, ben, 
     item = queue_items(queue)[0]
     sent = {
         "text": "Fees are billing.",
-        "classes": ids(queue, "billing"),
+        "labels": ids(queue, "billing"),
         "queue": queue.uuid,
         "item": item.uuid,
         "back": "review",
@@ -194,13 +194,13 @@ def test_the_form_creates_a_proposal_and_returns_to_the_review(queue, ana, ben, 
 
     assert (empty.status_code, list(empty.context["form"].errors)) == (422, ["text"])
     assert done["Location"] == f"{reverse('review:review', args=[queue.uuid])}?item={item.uuid}"
-    assert GuidelineProposal.objects.get().classes == ids(queue, "billing")
+    assert GuidelineProposal.objects.get().labels == ids(queue, "billing")
 
 
 @pytest.mark.postgres
 def test_label_managers_include_and_decline_proposals_on_the_label_page(queue, ana, ben, mia, client_for):
     included, declined = (
-        propose(queue, ana, classes=ids(queue, "billing")),
+        propose(queue, ana, labels=ids(queue, "billing")),
         propose(queue, ben, "Cards are cards."),
     )
     shown = client_for(mia).get(url("schemas:schema", queue))
@@ -209,7 +209,7 @@ def test_label_managers_include_and_decline_proposals_on_the_label_page(queue, a
     assert b'id="proposals"' in page
     assert f'value="{included.uuid}"'.encode() in page
 
-    client_for(mia).post(reverse("schemas:decline_proposal", args=[declined.uuid]), {"answer": "They are."})
+    client_for(mia).post(reverse("schemas:decline_proposal", args=[declined.uuid]), {"reason": "They are."})
     sent = {"classes": "billing\ncard", "guideline": "Fees.", "seen": 1, "accepting": [str(included.uuid)]}
     # a dropped label needs confirmation; the selection stays
     dropping = client_for(mia).post(url("schemas:schema", queue), sent)
@@ -246,7 +246,7 @@ def test_people_who_may_not_read_samples_see_proposals_without_examples(queue, a
 @pytest.mark.parametrize("count", [1, 4])
 def test_proposals_take_a_constant_number_of_queries(queue, ana, mia, count, django_assert_num_queries):
     for n in range(count):
-        propose(queue, ana, f"Rule {n}.", classes=ids(queue, "billing"))
+        propose(queue, ana, f"Rule {n}.", labels=ids(queue, "billing"))
 
     with django_assert_num_queries(3):
         assert len(shown(queue.dataset, open_proposals(queue.dataset), mia)) == count
@@ -273,14 +273,14 @@ def test_the_api_proposes_lists_declines_and_publishes(queue, ana, ben, mia, cli
     def post(person, address, **data):
         return client_for(person).post(address, data, content_type="application/json")
 
-    first = post(ana, where, text="Fees are billing.", classes=ids(queue, "billing")).json()
+    first = post(ana, where, text="Fees are billing.", labels=ids(queue, "billing")).json()
     second = post(ben, where, text="Cards are cards.").json()
     assert [row["by"] for row in client_for(mia).get(where).json()["results"]] == ["ben", "ana"]
     assert [row["by"] for row in client_for(ana).get(where, {"state": "open"}).json()["results"]] == ["ana"]
 
     decline = reverse("api-labeling-decline-proposal", args=[second["uuid"]])
-    assert post(ben, decline, answer="No.").status_code == 403
-    assert post(mia, decline, answer="They are.").json()["state"] == "declined"
+    assert post(ben, decline, reason="No.").status_code == 403
+    assert post(mia, decline, reason="They are.").json()["state"] == "declined"
     schemas = reverse("api-labeling-schemas", args=[queue.dataset.uuid])
     labels = [{"name": name} for name in LABELS]
     assert post(mia, schemas, labels=labels, guideline="Fees.", accepting=[first["uuid"]]).status_code == 201

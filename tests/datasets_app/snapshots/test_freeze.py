@@ -48,7 +48,7 @@ def frozen(decided, mia) -> Snapshot:
 
 
 def test_a_snapshot_contains_the_labeled_items(decided, ana, mia):
-    import_texts(decided, ["undecided one", "undecided two"], ana)
+    import_texts(decided, ["unlabeled one", "unlabeled two"], ana)
     snapshot = freeze(decided, mia, note="first")
 
     assert (snapshot.number, snapshot.parent, snapshot.created_by, snapshot.note) == (1, None, mia, "first")
@@ -61,7 +61,7 @@ def test_a_snapshot_contains_the_labeled_items(decided, ana, mia):
         },
         "label_protocol": snapshot.counts["label_protocol"],
     }
-    assert (snapshot.leakage["leaked"], snapshot.leakage["undecided"], snapshot.leakage["left_out"]) == (
+    assert (snapshot.leakage["leaked"], snapshot.leakage["unlabeled"], snapshot.leakage["left_out"]) == (
         0,
         2,
         {},

@@ -8,7 +8,7 @@ from datasets_app.quality import agreement as measures
 from datasets_app.quality.actions.quality import measure_quality
 from datasets_app.quality.queries.quality import queue_agreement
 from datasets_app.queues.models import Decision, Dispute
-from datasets_app.review.actions.reviews import decide
+from datasets_app.review.actions.reviews import adjudicate
 from datasets_app.snapshots import counting, protocol
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot
@@ -43,7 +43,7 @@ def queue(project, mia, ana, ben, ravi):
     label_items(queue, {ana: ANA, ben: BEN})
     card = queue.schema.labels.get(name="card")
     for dispute in Dispute.objects.filter(queue=queue).select_related("item"):
-        decide(queue_id=queue.uuid, item_id=dispute.item.uuid, actor=ravi, value=label_value(card))
+        adjudicate(queue_id=queue.uuid, item_id=dispute.item.uuid, actor=ravi, value=label_value(card))
     alone = add_items(dataset, mia, ["alone"])
     label_items(make_queue(dataset, mia, name="Alone"), {make_annotator(project, "chloe"): ["card"]}, alone)
     return queue
@@ -75,7 +75,7 @@ def test_later_decisions_do_not_change_the_label_protocol(queue, frozen, ravi):
     assert frozen.counts["label_protocol"]["decisions"] == counted
 
     card = queue.schema.labels.get(name="card")
-    decide(
+    adjudicate(
         queue_id=queue.uuid,
         item_id=queue_items(queue)[0].uuid,
         actor=ravi,

@@ -117,7 +117,7 @@ def test_filters_are_in_the_digest_but_not_in_the_test_digest():
 def dataset(project, mia):
     made = make_dataset(project, mia, "Inbox")
     import_texts(made, ROWS, mia)
-    import_texts(made, ["mail undecided"], mia)
+    import_texts(made, ["mail unlabeled"], mia)
     return made
 
 
@@ -138,7 +138,7 @@ def test_it_contains_the_labeled_items_of_the_slice_and_shows_its_filters(datase
 
     assert texts(snapshot) == {text for text, _ in ROWS if text.startswith("mail")}
     assert snapshot.counts["splits"] == {"train": 12, "validation": 4, "test": 4}
-    assert (snapshot.filters, snapshot.leakage["undecided"]) == ({"q": "mail"}, 1)
+    assert (snapshot.filters, snapshot.leakage["unlabeled"]) == ({"q": "mail"}, 1)
     with local_copy(snapshot.manifest.digest) as path:
         assert pq.ParquetFile(path).schema_arrow.metadata == {b"filters": digest_of({"q": "mail"}).encode()}
     frozen, asked = (

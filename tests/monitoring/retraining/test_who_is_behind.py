@@ -233,7 +233,7 @@ def decide_first(proposal: Proposal, reviewer) -> None:
     item = labeling.queue_items(proposal.queue)[0]
     other = next(label for label in labels_now(proposal.queue.schema).values() if label.name != "refund")
     settle = partial(
-        reviews.decide, queue_id=proposal.queue.uuid, item_id=item.uuid, value=labeling.label_value(other)
+        reviews.adjudicate, queue_id=proposal.queue.uuid, item_id=item.uuid, value=labeling.label_value(other)
     )
     settle(actor=reviewer, reason="It asks for no money.")
 

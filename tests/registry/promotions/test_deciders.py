@@ -12,8 +12,8 @@ from datasets_app.datasets import actions as datasets
 from datasets_app.datasets.models import Dataset
 from datasets_app.exchange.actions.corrections.reviewing import accept_corrections, upload_corrections
 from datasets_app.queues.models import Decision
-from datasets_app.review.actions.changes import change_classes
-from datasets_app.review.actions.reviews import decide
+from datasets_app.review.actions.changes import change_labels
+from datasets_app.review.actions.reviews import adjudicate
 from datasets_app.schemas.queries.labels import labels_by_name, latest_schema
 from datasets_app.schemas.relabeling import Change
 from datasets_app.snapshots import actions as snapshots
@@ -85,7 +85,7 @@ def adjudicated(project, mia, ana, ben, ravi) -> Snapshot:
     )
     card = label_value(queue.schema.labels.get(name="card"))
     for dispute in queue.disputes.select_related("item"):
-        decide(queue_id=queue.uuid, item_id=dispute.item.uuid, actor=ravi, value=card)
+        adjudicate(queue_id=queue.uuid, item_id=dispute.item.uuid, actor=ravi, value=card)
     return freeze(dataset, mia, shares=SHARES)
 
 
@@ -156,7 +156,7 @@ def test_who_merged_classes_of_test_rows_answers_for_their_labels(labeled, mia, 
     before = subject.test_labels(snapshot)
     assert makers.deciders(snapshot) == uuids(ana)
 
-    change_classes(
+    change_labels(
         dataset_id=labeled.uuid, actor=lee, wanted=[Change(labels["lost"].stable_id, "merge", ("card",))]
     )
     run_ok()

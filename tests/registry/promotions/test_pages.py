@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from datetime import timedelta
 
 import pytest
 from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, hotp_value, yield_hotp_counters_from_time
@@ -17,14 +18,17 @@ from rest_framework.test import APIClient
 
 from registry.catalog import actions as catalog
 from registry.catalog import queries as catalog_queries
+from registry.ground.access import actions as access
 from registry.ground.access.actions import create_token
+from registry.ground.access.models import User
+from registry.ground.access.roles import Role
 from registry.ground.access.scopes import Scope
 from registry.ground.ledger.models import Event
-from registry.promotions import queries
+from registry.promotions import actions, queries
 from registry.promotions.models import PromotionRequest, Verdict
 from registry.promotions.rules import PARTS, Status
 from tests.support import registry
-from tests.support.people import PASSWORD
+from tests.support.people import PASSWORD, make_person
 
 pytestmark = pytest.mark.django_db
 HTMX = {"HTTP_HX_REQUEST": "true"}
@@ -232,6 +236,121 @@ def test_the_queue_shows_what_waits_for_whom(client_for, request_, lee, gita, mi
     html = client_for(lee).get(reverse("promotions:list")).content.decode()
     assert html.count('data-yours="technical"') == 1
     assert "data-yours" not in client_for(gita).get(reverse("promotions:list")).content.decode()
+
+
+@pytest.fixture
+def asked(project, version, endpoint, mia, lee, gita, ravi):
+    """A request for whose steps Gil is a second governance reviewer, and Ravi, who labeled its test rows, a
+    second lead.
+    """
+    make_person("gil", project=project, role=Role.GOVERNANCE)
+    access.grant(user=ravi, role=Role.LEAD, root=project, actor=None)
+    return registry.asked_request(version, endpoint, mia)
+
+
+def standings(request, now=None):
+    """By name: whether they may approve, whether they may reject, and the step that is next."""
+    people = User.objects.filter(username__in=["lee", "gita", "gil", "ravi", "mia"])
+    found = {
+        each.username: queries.standing(each, queries.full(each, request.uuid), now=now) for each in people
+    }
+    return {name: (each.may, each.may_reject, each.step and each.step.name) for name, each in found.items()}
+
+
+def test_who_may_approve_and_who_may_reject_at_each_step(asked, lee, gita):
+    assert standings(asked) == {
+        "lee": (True, True, "technical"),
+        "ravi": (False, True, "technical"),
+        "gita": (False, True, "technical"),
+        "gil": (False, True, "technical"),
+        "mia": (False, False, "technical"),
+    }
+
+    registry.approve(asked, lee)
+    assert standings(asked) == {
+        "lee": (False, False, "governance"),
+        "ravi": (False, True, "governance"),
+        "gita": (True, True, "governance"),
+        "gil": (True, True, "governance"),
+        "mia": (False, False, "governance"),
+    }
+
+    registry.approve(asked, gita)
+    assert standings(asked) == {
+        "lee": (False, False, None),
+        "ravi": (False, True, None),
+        "gita": (False, False, None),
+        "gil": (False, True, None),
+        "mia": (False, False, None),
+    }
+
+    actions.withdraw(request_id=asked.uuid, actor=lee, reason="A better one comes.")
+    assert set(standings(asked).values()) == {(False, False, None)}
+
+
+def test_no_one_may_decide_from_the_time_on_at_which_it_is_due(asked):
+    due = PromotionRequest.objects.get().due_at
+
+    assert standings(asked, due - timedelta(microseconds=1))["lee"] == (True, True, "technical")
+    assert set(standings(asked, due).values()) == {(False, False, None)}
+
+
+def test_the_seats_of_a_request_show_who_took_them_who_may_and_who_of_the_role_may_not(
+    asked, project, lee, gita, ravi
+):
+    first, second = queries.seats(queries.full(lee, asked.uuid))
+    assert (first.verdict, first.may, [who for who, _ in first.barred], first.is_next) == (
+        None,
+        (lee,),
+        [ravi],
+        True,
+    )
+    gil = User.objects.get(username="gil")
+    assert (second.verdict, set(second.may), second.barred, second.is_next) == (None, {gita, gil}, (), False)
+
+    registry.approve(asked, lee)
+    access.grant(user=lee, role=Role.GOVERNANCE, root=project, actor=None)
+
+    first, second = queries.seats(queries.full(lee, asked.uuid))
+    assert (first.verdict, first.may, first.barred, first.is_next) == (Verdict.objects.get(), (), (), False)
+    assert (set(second.may), second.barred, second.is_next) == (
+        {gita, gil},
+        ((lee, "decided another step"),),
+        True,
+    )
+
+
+def test_a_seat_names_four_people_at_most(project, version, endpoint, mia, lee):
+    for at in range(5):
+        make_person(f"lead{at}", project=project, role=Role.LEAD)
+    request = registry.asked_request(version, endpoint, mia)
+    for at in range(5):
+        make_person(f"late{at}", project=project, role=Role.LEAD)
+
+    (seat, _) = queries.seats(queries.full(lee, request.uuid))
+
+    assert (len(seat.may), len(seat.barred)) == (4, 4)
+
+
+def test_a_draft_and_an_approval_wait_for_their_requester_and_ended_requests_for_no_one(
+    project, request_, mia, ravi, lee, gita
+):
+    def lines(person):
+        mine, others = queries.open_lines(person)
+        ended, _ = queries.closed(person, None)
+        return [[line.request for line in part] for part in (mine, others)], ended
+
+    version = registry.make_version(project, mia, ravi, stated={})
+    draft = registry.asked_request(version, registry.make_endpoint(version.model, mia), mia)
+    assert (lines(mia), lines(lee)) == (([[draft], [request_]], []), ([[request_], [draft]], []))
+
+    registry.approve(request_, lee)
+    registry.approve(request_, gita)
+    assert {each.pk for each in lines(mia)[0][0]} == {draft.pk, request_.pk}
+    assert [queries.waiting_count(person) for person in (mia, lee)] == [0, 0]
+
+    actions.withdraw(request_id=draft.uuid, actor=mia, reason="Too early.")
+    assert (lines(mia), lines(lee)) == (([[request_], []], [draft]), ([[], [request_]], [draft]))
 
 
 def queue_queries(client) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,10 +17,14 @@ from lifecycle.runtime.refusals import Conflict, Refused
 from registry.catalog import actions as catalog
 from registry.catalog import queries
 from registry.catalog.models import Alias, ModelVersion
+from registry.ground.access import actions as access
 from registry.ground.access.roles import Role
 from registry.ground.artifacts.actions import key
 from registry.ground.ledger.models import Event
+from registry.ground.ledger.rules import digest_of
+from registry.policies import actions as policies
 from registry.promotions import actions, evidence, page
+from registry.promotions import queries as promotions
 from registry.promotions.models import GateResult, PromotionComment, PromotionRequest
 from registry.promotions.rules import Status
 from tests.support import registry
@@ -218,10 +223,19 @@ def test_who_may_not_ask(request, version, endpoint, username):
     assert counts() == before
 
 
-def reject(request, reviewer, reason="Refunds got worse."):
+def reject(request, reviewer, reason="Refunds got worse.", seen=None):
     return actions.reject(
-        request_id=request.uuid, actor=reviewer, reason=reason, password=PASSWORD, seen=request.subject_digest
+        request_id=request.uuid,
+        actor=reviewer,
+        reason=reason,
+        password=PASSWORD,
+        seen=request.subject_digest if seen is None else seen,
     )
+
+
+def payload(verb):
+    """What the newest event of a kind states."""
+    return json.loads(Event.objects.filter(verb=verb).latest("pk").canonical)["payload"]
 
 
 def test_a_reviewer_rejects_with_a_reason(request_, gita):
@@ -270,10 +284,155 @@ def test_an_approval_can_be_taken_back_by_another_reviewer_but_not_by_who_gave_i
     assert reject(request_, lena).status == Status.REJECTED
 
 
-def test_the_requester_or_a_lead_withdraws(request_, mia, lee, project):
-    from registry.ground.access.roles import Role
-    from tests.support.people import make_person
+def edit_the_card(request):
+    catalog.edit_card(
+        version=request.version,
+        stated=registry.STATED | {"limits": "None known."},
+        seen=queries.newest_card(request.version).digest,
+        actor=request.requester,
+    )
 
+
+def let_the_time_pass(request):
+    PromotionRequest.objects.filter(pk=request.pk).update(due_at=timezone.now() - timedelta(seconds=1))
+
+
+@pytest.mark.parametrize(
+    ("overtake", "ending"), [(edit_the_card, Status.VOIDED), (let_the_time_pass, Status.EXPIRED)]
+)
+def test_a_rejection_of_what_was_overtaken_is_a_conflict_and_ends_it_as_what_it_is(
+    request_, gita, overtake, ending
+):
+    overtake(request_)
+    before = counts()
+
+    with pytest.raises(Conflict):
+        reject(request_, gita)
+
+    found = PromotionRequest.objects.get()
+    assert (found.status, found.verdicts.count()) == (ending, 0)
+    assert counts() == (before[0], before[1] + 1)
+    ended = payload(f"promotions.{ending}")
+    assert (ended["old"], ended["reason"]) == (Status.IN_REVIEW, found.reason)
+
+
+def test_an_approval_that_was_not_used_in_time_is_not_rejected_but_expires(request_, lee, gita):
+    registry.approve(request_, lee)
+    registry.approve(request_, gita)
+    PromotionRequest.objects.filter(pk=request_.pk).update(expires_at=timezone.now() - timedelta(seconds=1))
+
+    with pytest.raises(Conflict, match="The approval wasn't used in time"):
+        reject(request_, gita)
+
+    assert PromotionRequest.objects.get().status == Status.EXPIRED
+    assert payload("promotions.expired")["old"] == Status.APPROVED
+
+
+def test_a_rejection_of_what_the_reviewer_did_not_see_changes_nothing(request_, gita):
+    before = counts()
+
+    with pytest.raises(Conflict, match="re-run while you were reading"):
+        reject(request_, gita, seen="0" * 64)
+
+    assert (PromotionRequest.objects.get().status, counts()) == (Status.IN_REVIEW, before)
+    assert not request_.verdicts.exists()
+
+
+def test_what_is_not_decided_on_yet_or_any_more_is_not_rejected(request_, project, mia, ravi, lee, gita):
+    version = registry.make_version(project, mia, ravi, stated={})
+    draft = registry.asked_request(version, registry.make_endpoint(version.model, mia), mia)
+    edit_the_card(draft)  # a draft is checked again anyway: it isn't void
+    actions.withdraw(request_id=request_.uuid, actor=mia, reason="A better one comes.")
+    before = counts()
+
+    for request, status in ((draft, Status.DRAFT), (request_, Status.WITHDRAWN)):
+        with pytest.raises(Conflict, match="there's nothing to decide"):
+            reject(request, gita)
+        found = PromotionRequest.objects.get(pk=request.pk)
+        assert (found.status, found.verdicts.count()) == (status, 0)
+
+    assert counts() == before
+
+
+def test_a_rejection_is_in_the_trail_with_its_step_and_what_it_ended(request_, lee):
+    reject(request_, lee)
+
+    assert payload("promotions.rejected") == {
+        "step": "technical",
+        "reason": "Refunds got worse.",
+        "old": Status.IN_REVIEW,
+        "subject_digest": request_.subject_digest,
+    }
+
+
+def test_who_has_the_roles_of_two_steps_rejects_by_the_first(project, version, endpoint, mia, lee):
+    access.grant(user=lee, role=Role.GOVERNANCE, root=project, actor=None)
+    request = registry.asked_request(version, endpoint, mia)
+
+    reject(request, lee)
+
+    assert list(request.verdicts.values_list("step", "approves")) == [("technical", False)]
+
+
+def test_a_reviewer_for_whose_role_the_policy_has_no_step_rejects_nothing(version, endpoint, mia, lee, gita):
+    policies.publish(text=registry.LAX, actor=None)
+    request = registry.asked_request(version, endpoint, mia)
+    before = counts()
+
+    with pytest.raises(Refused, match="No step of this policy is for your role"):
+        reject(request, gita)
+
+    assert (PromotionRequest.objects.get().status, counts()) == (Status.IN_REVIEW, before)
+    assert not request.verdicts.exists()
+
+
+def test_a_note_has_up_to_4000_characters_and_no_space_around_it(version, endpoint, mia):
+    before = counts()
+    with pytest.raises(Refused) as refusal:
+        actions.request(version=version, endpoint=endpoint, note="x" * 4001, actor=mia)
+    assert (list(refusal.value.fields), counts()) == (["note"], before)
+
+    made = actions.request(version=version, endpoint=endpoint, note=" " + "x" * 3998 + " ", actor=mia)
+
+    assert made.note == "x" * 3998
+    actions.withdraw(request_id=made.uuid, actor=mia, reason="Again.")
+    longest = actions.request(version=version, endpoint=endpoint, note="x" * 4000, actor=mia)
+    assert (made.number, longest.number, longest.note) == (1, 2, "x" * 4000)
+
+
+def test_a_second_open_request_that_no_look_found_is_refused_by_the_database(
+    request_, version, endpoint, lee, monkeypatch
+):
+    monkeypatch.setattr(actions.requests, "check_askable", lambda version, endpoint: None)
+
+    refused("open request for 1.0.0", version=version, endpoint=endpoint, actor=lee)
+
+
+def test_a_withdrawal_has_a_reason_and_is_in_the_trail_with_it(request_, lee):
+    before = counts()
+    with pytest.raises(Refused) as refusal:
+        actions.withdraw(request_id=request_.uuid, actor=lee, reason=" ")
+    assert (list(refusal.value.fields), counts()) == (["reason"], before)
+    assert PromotionRequest.objects.get().status == Status.IN_REVIEW
+
+    ended = actions.withdraw(request_id=request_.uuid, actor=lee, reason=" Too early. ")
+
+    assert (ended.status, ended.reason) == (Status.WITHDRAWN, "Too early.")
+    assert payload("promotions.withdrawn") == {"old": Status.IN_REVIEW, "reason": "Too early."}
+
+
+def test_a_requester_who_lost_the_role_withdraws_nothing(request_, project, mia):
+    access.revoke(user=mia, role=Role.ENGINEER, root=project, actor=None)
+    before = counts()
+
+    with pytest.raises(PermissionDenied):
+        actions.withdraw(request_id=request_.uuid, actor=mia, reason="No.")
+
+    assert (PromotionRequest.objects.get().status, counts()) == (Status.IN_REVIEW, before)
+    assert not promotions.may_withdraw(mia, request_)
+
+
+def test_the_requester_or_a_lead_withdraws(request_, mia, lee, project):
     with pytest.raises(PermissionDenied, match="Only the requester or an ML lead"):
         actions.withdraw(
             request_id=request_.uuid,
@@ -308,6 +467,26 @@ def test_a_comment_is_kept_and_its_words_stay_out_of_the_trail(request_, aida, l
 
     assert made.text == "Please watch refunds."
     assert "refunds" not in Event.objects.latest("pk").canonical
+
+
+def test_a_comment_has_1_to_4000_characters(request_, lee):
+    before = counts()
+    for text in ("", " \n", "x" * 4001):
+        with pytest.raises(Refused) as refusal:
+            actions.comment(request_id=request_.uuid, actor=lee, text=text)
+        assert list(refusal.value.fields) == ["text"]
+    assert (PromotionComment.objects.count(), counts()) == (0, before)
+
+    made = [
+        actions.comment(request_id=request_.uuid, actor=lee, text=text)
+        for text in (" x ", " " + "x" * 4000 + " ")
+    ]
+
+    assert [each.text for each in made] == ["x", "x" * 4000]
+    assert payload("promotions.commented") == {
+        "comment": str(made[1].uuid),
+        "digest": digest_of("x" * 4000),
+    }
 
 
 def test_every_step_of_a_request_is_in_the_trail(request_, lee, gita):

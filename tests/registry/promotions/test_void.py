@@ -4,6 +4,8 @@ noticed, and 409 is the answer.
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from datasets_app.queues.models import Decision
@@ -114,6 +116,30 @@ def test_the_sweep_ends_what_was_overtaken(request_, mia):
     assert actions.review_open() == 1
     assert actions.review_open() == 0
     assert PromotionRequest.objects.get().status == Status.VOIDED
+
+
+def test_the_sweep_takes_so_many_at_a_time(request_, version, mia, monkeypatch):
+    registry.asked_request(version, registry.make_endpoint(version.model, mia), mia)
+    change_card(request_, mia)
+    monkeypatch.setattr(actions.subject, "BATCH", 1)
+
+    assert [actions.review_open() for _ in range(3)] == [1, 1, 0]
+    assert set(PromotionRequest.objects.values_list("status", flat=True)) == {Status.VOIDED}
+
+
+def test_what_voided_a_request_is_in_the_trail(approved, mia):
+    change_card(approved, mia)
+
+    assert actions.review_open() == 1
+
+    event = Event.objects.latest("pk")
+    assert (event.verb, event.actor) == ("promotions.voided", "system")
+    assert json.loads(event.canonical)["payload"] == {
+        "old": Status.APPROVED,
+        "subject_digest": approved.subject_digest,
+        "reason": PromotionRequest.objects.get().reason,
+        "changed": ["the model card"],
+    }
 
 
 @pytest.mark.postgres

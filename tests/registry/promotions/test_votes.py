@@ -23,7 +23,7 @@ from registry.ground.ledger.models import Event
 from registry.ground.ledger.rules import digest_of
 from registry.policies import actions as policies
 from registry.policies.models import Policy
-from registry.promotions import actions, rules
+from registry.promotions import actions, rules, votes
 from registry.promotions.actions import subject
 from registry.promotions.models import PromotionRequest, Verdict
 from registry.promotions.rules import Status
@@ -288,3 +288,69 @@ def test_what_was_lost_is_asked_once_for_all_votes(request_, lee, gita):
     counts = [sum("ledger_event" in each["sql"] for each in statements) for statements in asked]
     # one more role, and nothing more for the second vote
     assert (counts[0], len(asked[1]) - len(asked[0])) == (counts[1], len(one_role))
+
+
+def read(request):
+    return PromotionRequest.objects.select_related("endpoint__policy", "policy").get(pk=request.pk)
+
+
+def test_approvals_suffice_of_each_step_by_people_who_took_no_part(request_, lee, gita, mia):
+    assert not votes.suffice(read(request_), {})
+    registry.approve(request_, lee)
+    assert not votes.suffice(read(request_), {})
+    registry.approve(request_, gita)
+
+    assert votes.suffice(read(request_), {"trained": [str(mia.uuid)]})
+    for person in (lee, gita):
+        assert not votes.suffice(read(request_), {"trained": [str(person.uuid)]})
+
+
+def test_two_steps_by_one_person_do_not_suffice(approved, lee, monkeypatch):
+    given = [
+        Verdict(request=approved, step=step, reviewer=lee, approves=True)
+        for step in ("technical", "governance")
+    ]
+    monkeypatch.setattr(votes, "recorded", lambda request: given)
+
+    assert not votes.suffice(read(approved), {})
+
+
+def test_approvals_of_a_subject_that_was_changed_in_the_row_do_not_suffice(approved):
+    strike(approved, "requester")
+    before = state(approved)
+
+    assert not votes.suffice(read(approved), {})
+    with pytest.raises(Conflict, match=LACKING), transaction.atomic():
+        actions.claim_approval(approved.uuid)
+    assert state(approved) == before
+
+
+def test_approvals_suffice_by_the_policy_that_they_were_given_under_alone(approved):
+    shorter = policies.publish(text=registry.LAX, actor=None)
+    request = read(approved)
+    assert votes.governs(shorter, request)
+    request.policy = shorter
+
+    assert not votes.suffice(request, {})
+
+
+def test_a_policy_governs_no_endpoint_that_has_no_event(approved):
+    request = read(approved)
+    assert votes.governs(request.policy, request)
+
+    behind_its_back(
+        "UPDATE ledger_event SET object_id = %s WHERE object_id = %s", "another", str(approved.endpoint.uuid)
+    )
+
+    assert not votes.governs(request.policy, request)
+
+
+def test_a_vote_of_a_step_that_the_policy_does_not_have_no_longer_counts(approved):
+    request = read(approved)
+    request.policy = Policy(text=registry.LAX.replace("name: technical", "name: legal"))
+
+    fallen = subject.lost(request)
+
+    assert [vote.step for vote in fallen] == ["technical", "governance"]
+    assert subject.lost_sentence(request, fallen).startswith("technical ")
+    assert subject.lost_sentence(read(approved), fallen).startswith("Technical review ")

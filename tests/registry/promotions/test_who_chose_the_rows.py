@@ -10,10 +10,10 @@ import pytest
 from datasets_app.datasets.models import Dataset
 from datasets_app.queues.models import Queue
 from datasets_app.queues.queries.answers import with_current_labels
-from datasets_app.review.actions.changes import change_classes
+from datasets_app.review.actions.changes import change_labels
 from datasets_app.review.actions.checks import accept_check, start_check
-from datasets_app.review.actions.reviews import decide, return_to_annotators
-from datasets_app.review.queries.checks import to_look_at
+from datasets_app.review.actions.reviews import adjudicate, return_to_annotators
+from datasets_app.review.queries.checks import to_review
 from datasets_app.review.queries.moves import MOVE
 from datasets_app.scanning import actions as scanning
 from datasets_app.scanning.models import Finding
@@ -106,7 +106,7 @@ def test_who_declared_that_test_rows_are_no_near_duplicates_is_one(alike, mia, a
     snapshot = frozen(alike, mia)
     assert makers.deciders(snapshot) == uuids(ana, lee)
 
-    behind_its_back("UPDATE scanning_finding SET decided_by_id = %s", omar.pk)
+    behind_its_back("UPDATE scanning_finding SET reviewed_by_id = %s", omar.pk)
 
     assert makers.deciders(snapshot) == uuids(ana, lee)
 
@@ -166,7 +166,7 @@ def test_who_renames_classes_once_it_is_frozen_changes_nothing(labeled, mia, ana
     snapshot = frozen(labeled, mia)
     card = labels_by_name(latest_schema(labeled))["card"]
 
-    change_classes(dataset_id=labeled.uuid, actor=lee, wanted=[Change(card.stable_id, "rename", ("cards",))])
+    change_labels(dataset_id=labeled.uuid, actor=lee, wanted=[Change(card.stable_id, "rename", ("cards",))])
 
     assert makers.deciders(snapshot) == uuids(ana)
 
@@ -187,9 +187,9 @@ def answered(project, mia, ana, ben) -> Queue:
 def accept(queue: Queue, by: User) -> None:
     """Look at one item, find its answers right, and accept the others."""
     check = start_check(queue_id=queue.uuid, actor=by, size=1, tolerated=0)
-    (row,) = to_look_at(check)
+    (row,) = to_review(check)
     (label,) = with_current_labels(list(row.item.annotations.select_related("label")[:1]))
-    decide(queue_id=queue.uuid, item_id=row.item.uuid, actor=by, value=value_of(label))
+    adjudicate(queue_id=queue.uuid, item_id=row.item.uuid, actor=by, value=value_of(label))
     accept_check(check_id=check.uuid, actor=by)
     run_ok("default")
 
@@ -208,12 +208,12 @@ def test_who_merges_a_class_before_answers_that_lead_to_it_are_accepted_is_one(
 ):
     lena = make_person("lena", project=project, role=Role.LEAD)
     labels = labels_by_name(answered.schema)
-    change_classes(
+    change_labels(
         dataset_id=answered.dataset.uuid,
         actor=lee,
         wanted=[Change(labels["lost"].stable_id, "merge", ("other",))],
     )
-    change_classes(
+    change_labels(
         dataset_id=answered.dataset.uuid,
         actor=lena,
         wanted=[Change(labels["other"].stable_id, "merge", ("card",))],
@@ -236,7 +236,7 @@ def test_who_retires_a_class_that_is_then_left_out_of_answers_is_one(project, mi
         queue, {person: [{"labels": [label, "other"]} for _, label in ROWS] for person in (ana, ben)}
     )
     other = labels_by_name(queue.schema)["other"]
-    change_classes(dataset_id=dataset.uuid, actor=lee, wanted=[Change(other.stable_id, "retire")])
+    change_labels(dataset_id=dataset.uuid, actor=lee, wanted=[Change(other.stable_id, "retire")])
     run_ok("default")
     accept(queue, ravi)
 
@@ -245,7 +245,7 @@ def test_who_retires_a_class_that_is_then_left_out_of_answers_is_one(project, mi
 
 def test_who_merges_classes_that_no_answer_names_is_none(answered, mia, ana, ben, lee, ravi):
     other = labels_by_name(answered.schema)["other"]
-    change_classes(
+    change_labels(
         dataset_id=answered.dataset.uuid, actor=lee, wanted=[Change(other.stable_id, "merge", ("card",))]
     )
     accept(answered, ravi)
@@ -258,7 +258,7 @@ def test_who_merges_classes_that_no_answer_names_is_none(answered, mia, ana, ben
 def test_who_took_decided_rows_out_by_their_class_is_one(labeled, mia, ana, lee, kind, into):
     lost = labels_by_name(latest_schema(labeled))["lost"]
     before = frozen(labeled, mia)
-    change_classes(dataset_id=labeled.uuid, actor=lee, wanted=[Change(lost.stable_id, kind, into)])
+    change_labels(dataset_id=labeled.uuid, actor=lee, wanted=[Change(lost.stable_id, kind, into)])
     run_ok("default")
 
     assert str(lee.uuid) in makers.deciders(frozen(labeled, mia))
@@ -273,7 +273,7 @@ def test_who_retired_a_class_that_no_row_had_is_none(labeled, mia, ana, lee):
     )
     other = labels_by_name(latest_schema(labeled))["other"]
 
-    change_classes(dataset_id=labeled.uuid, actor=lee, wanted=[Change(other.stable_id, "retire")])
+    change_labels(dataset_id=labeled.uuid, actor=lee, wanted=[Change(other.stable_id, "retire")])
 
     assert makers.deciders(frozen(labeled, mia)) == uuids(ana)
 
@@ -285,12 +285,12 @@ def test_who_changes_classes_between_the_request_of_a_snapshot_and_its_job_leave
     labels = labels_by_name(latest_schema(labeled))
 
     asked = freezing.freeze(dataset=labeled, actor=mia, shares=SHARES)
-    change_classes(
+    change_labels(
         dataset_id=labeled.uuid, actor=lee, wanted=[Change(labels["lost"].stable_id, "merge", ("card",))]
     )
     merged = run_jobs("default")
     asked_again = freezing.freeze(dataset=labeled, actor=mia, shares=SHARES)
-    change_classes(
+    change_labels(
         dataset_id=labeled.uuid,
         actor=lena,
         wanted=[Change(labels["card"].stable_id, "split", ("visa", "debit"))],
@@ -323,7 +323,7 @@ def test_who_retires_one_of_several_classes_before_the_job_of_a_snapshot_begins_
     other = labels_by_name(queue.schema)["other"]
 
     freezing.freeze(dataset=dataset, actor=mia, shares=SHARES)
-    change_classes(dataset_id=dataset.uuid, actor=lee, wanted=[Change(other.stable_id, "retire")])
+    change_labels(dataset_id=dataset.uuid, actor=lee, wanted=[Change(other.stable_id, "retire")])
     ended = run_jobs("default")
 
     assert [(each.kind, each.state, each.refusal) for each in ended] == [

@@ -148,7 +148,7 @@ def supersede(
         if each.queue_id and each.supersedes and each.supersedes.how == Decision.How.WITHDRAWN
     )
     for queue, count in sorted(again.items()):
-        Queue.objects.filter(pk=queue).update(items_decided=F("items_decided") + count)
+        Queue.objects.filter(pk=queue).update(items_labeled=F("items_labeled") + count)
     return made
 
 

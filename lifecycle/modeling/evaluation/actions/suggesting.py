@@ -112,7 +112,7 @@ def run_suggest(ctx: JobContext) -> None:
     ctx.progress(0, stage="Preparing model")
     folder = shelf.folder(model)
     state: dict[str, int] = ctx.job.checkpoint or {"after": 0, "done": 0}
-    total = queue.items_total - queue.items_decided if queue else dataset.items_total
+    total = queue.items_total - queue.items_labeled if queue else dataset.items_total
     while items := list(suggesters.to_answer(dataset, queue, model.digest, state["after"])[:ASKED]):
         ctx.progress(state["done"], max(total, state["done"]), stage="Reading texts", unit="texts")
         ctx.raise_if_cancelled()

@@ -18,7 +18,7 @@ from registry.ground.access.rest import Request, operation
 
 
 class TextLineOut(serializers.Serializer[object]):
-    """A generated response. prompt, reference, answer, base (of the model before fine-tuning), copied, and
+    """A generated response. prompt, reference, response, base (of the model before fine-tuning), copied, and
     copied_from are empty for people who may not read texts. turns: of a chat, those before the response, each
     with role and content; the prompt is the same as one text, and without a chat there are none. scores: by
     name, null if the row has none. ungrounded: content words of the response that its context lacks. cut:
@@ -29,7 +29,7 @@ class TextLineOut(serializers.Serializer[object]):
     prompt = serializers.CharField(source="text")
     turns = serializers.ListField(child=serializers.DictField(child=serializers.CharField()))
     reference = serializers.CharField()
-    answer = serializers.CharField()
+    response = serializers.CharField(source="answer")
     base = serializers.CharField(allow_null=True)
     scores = serializers.DictField()
     ungrounded = serializers.ListField(child=serializers.CharField())
@@ -48,7 +48,7 @@ class TextPageOut(serializers.Serializer[object]):
 
 @operation(
     "GET",
-    "evaluations_answers",
+    "evaluations_responses",
     Needs("evaluation.view", Evaluation),
     gives=TextPageOut,
     parameters=[
@@ -67,4 +67,4 @@ def responses(request: Request, uuid: UUID) -> object:
     return {"total": found["total"], "results": found["lines"], "next": found["after"] or None}
 
 
-urlpatterns = [path("evaluations/<uuid:uuid>/predictions/", responses, name="api-evaluation-answers")]
+urlpatterns = [path("evaluations/<uuid:uuid>/predictions/", responses, name="api-evaluation-responses")]

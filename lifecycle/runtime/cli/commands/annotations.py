@@ -35,6 +35,6 @@ def export(
         lambda row: (row["format"], row["queue"]) == (format, only),
     )
     path = fetch(session, f"/annotation-files/{made['uuid']}/", made, to)
-    held = f"{count(made['items'], 'item')}, {count(made['answers'], 'annotation')}"
+    held = f"{count(made['items'], 'item')}, {count(made['annotations'], 'annotation')}"
     dropped = [f"{text} {number:,}" for text, number in made["dropped"].items()]
     session.screen.show(made | {"path": str(path)}, *saved(path, made, held), *lost(dropped))

@@ -42,7 +42,7 @@ def show(words: Words, found: Row) -> list[str | Table]:
 @noun.draws("draw")
 def drawn(words: Words, check: Row) -> list[str | Table]:
     """A check's progress."""
-    left, queue = len(check["to_look_at"]), words.known["queue"]["uuid"]
+    left, queue = len(check["to_review"]), words.known["queue"]["uuid"]
     about = {
         "size": check["right"] + check["wrong"] + left,
         "left": left,

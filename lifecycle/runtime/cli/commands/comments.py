@@ -22,7 +22,7 @@ def listed(words: Words, found: list[dict[str, Any]]) -> list[str | Table]:
         for row in found
         for line in (
             f"{row['uuid']}  about item {row['item']}",
-            *map(comment, filter(None, (row["first"], *row["answers"]))),
+            *map(comment, filter(None, (row["first"], *row["replies"]))),
         )
     ]
 

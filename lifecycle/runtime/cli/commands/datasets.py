@@ -48,7 +48,7 @@ def upload(
         ),
     ] = [],  # noqa: B006
     contradicting: Annotated[
-        Literal["first", "undecided"] | None,
+        Literal["first", "unlabeled"] | None,
         Option(
             help=(
                 "keep the first of conflicting labels, or leave these texts unlabeled; for files without an"
@@ -232,6 +232,6 @@ def scan(
             if report.get("left_out_rows")
             else []
         ),
-        "Open: " + ", ".join(f"{WORDS[each['kind']]} {each['open']:,}" for each in found["findings"]),
+        "Open: " + ", ".join(f"{WORDS[each['kind']]} {each['open']:,}" for each in found["data_issues"]),
         "Page: " + session.page(f"/data-issues/dataset/{uuid}/"),
     )

@@ -24,8 +24,8 @@ LIVE = "endpoint={full_name} ({environment}); live={live|'nothing yet':version}"
 TARGETS = "rolls back to=rollback_to; to deploy={waiting:request}; config=v{published_epoch}"
 TRAFFIC = (
     "endpoint={endpoint.full_name}, {total.since} to {total.until} UTC; arm={given.arm|'all'};"
-    " requests={total.requests:,}: {total.answers:,} predictions, {total.errors:,} errors, {total.refused:,}"
-    " refused, {total.shed:,} shed; availability={total.availability|'not measured':%2};"
+    " requests={total.requests:,}: {total.predictions:,} predictions, {total.errors:,} errors,"
+    " {total.refused:,} refused, {total.shed:,} shed; availability={total.availability|'not measured':%2};"
     " latency={total.p50_ms|'–':ms} median, {total.p95_ms|'–':ms} p95, {total.p99_ms|'–':ms} p99;"
     " confidence={total.mean_confidence|'not measured':%}; feedback; cost"
 )

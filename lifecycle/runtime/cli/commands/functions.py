@@ -32,7 +32,8 @@ def tried(words: Words, found: Row) -> list[str | Table]:
     """Matches, precision, and examples."""
     measured, label = found["measured"], words.known.get("label")
     parts = [
-        f"{measured['hits']:,} of {count(measured['items'], 'item')} match ({percent(measured['coverage'])})."
+        f"{measured['matches']:,} of {count(measured['items'], 'item')} match"
+        f" ({percent(measured['coverage'])})."
     ]
     parts += [precision(measured, label["called"])] if label else []
     parts += ["Time ran out before the whole sample was read."] if found["stopped"] else []
@@ -46,7 +47,7 @@ def tried(words: Words, found: Row) -> list[str | Table]:
 def precision(measured: Row, label: str) -> str:
     """The share of labeled matches with the label, where there are enough of them."""
     share = (
-        f"{measured['right']:,} of {measured['decided']:,} labeled matches"
+        f"{measured['right']:,} of {measured['labeled']:,} labeled matches"
         f" {'is' if measured['right'] == 1 else 'are'} {label}"
     )
     if measured["precision"] is None:

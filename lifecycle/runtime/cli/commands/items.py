@@ -22,7 +22,7 @@ Slice = Annotated[
 ]
 noun = Noun(
     "Items of a dataset. Filters have the names that they have in the address of the items page, such as"
-    " decided_how=unanimous."
+    " labeled_how=unanimous."
 )
 
 

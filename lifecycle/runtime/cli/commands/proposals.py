@@ -44,9 +44,9 @@ def listed(words: Words, found: list[dict[str, Any]]) -> list[str | Table]:
 def described(words: Words, row: dict[str, Any]) -> list[str | Table]:
     """One proposal."""
     on = "on version {version}" if row["version"] else "before any version"
-    about = ", about {classes:label}" if row["classes"] else ""
-    answer = {"declined": "  Declined: {answer}", "accepted": "  Accepted in version {accepted_in}."}.get(
+    about = ", about {labels:label}" if row["labels"] else ""
+    outcome = {"declined": "  Declined: {reason}", "accepted": "  Accepted in version {accepted_in}."}.get(
         row["state"]
     )
-    lines = [f"{{uuid}}  {{created_at}}, {{by}} {on}{about}", "  {text}", *([answer] if answer else [])]
+    lines = [f"{{uuid}}  {{created_at}}, {{by}} {on}{about}", "  {text}", *([outcome] if outcome else [])]
     return [words.vformat(line, (), row) for line in lines]

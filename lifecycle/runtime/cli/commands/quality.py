@@ -12,7 +12,7 @@ Row = dict[str, Any]
 CONFUSED = 10  # pairs of labels that are shown
 FEWEST = 20  # gold items that an annotator must have labeled for a share
 ABOUT = (
-    "queue={queue.name}; measured=as_of; compared={answers:,} annotations of {items:,} items with two or"
+    "queue={queue.name}; measured=as_of; compared={annotations:,} annotations of {items:,} items with two or"
     " more; left={left:#annotation}. {days_left_why|ahead}; page"
 )
 AGREEMENT = (
@@ -74,9 +74,9 @@ def on_gold(row: Row) -> str | None:
 
 def likely(row: Row) -> str | None:
     """The accuracy estimated from everyone's annotations, with its interval, or why there is none."""
-    if row["likely_right"] is None:
-        return row["likely_why"].partition(":")[0].lower() or None
-    if row["likely_interval"] is None:
-        return f"{row['likely_right'] * 100:.0f} %, interval not measured"
-    low, high = row["likely_interval"]
-    return f"{row['likely_right'] * 100:.0f} %, {low * 100:.0f} to {high * 100:.0f} %"
+    if row["estimated_accuracy"] is None:
+        return row["estimated_accuracy_why"].partition(":")[0].lower() or None
+    if row["estimated_accuracy_interval"] is None:
+        return f"{row['estimated_accuracy'] * 100:.0f} %, interval not measured"
+    low, high = row["estimated_accuracy_interval"]
+    return f"{row['estimated_accuracy'] * 100:.0f} %, {low * 100:.0f} to {high * 100:.0f} %"

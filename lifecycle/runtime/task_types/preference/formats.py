@@ -101,7 +101,7 @@ def unpaired(entry: Entry, tally: Tally) -> Iterator[Object]:
         yield {**prompt, "completion": each, "label": entry.label == side}
 
 
-UNDECIDED = (
+UNLABELED = (
     "Annotations without a preferred response: Label Studio's Pairwise control only supports left and right."
 )
 SIDES = {"first": "left", "second": "right"}
@@ -130,7 +130,7 @@ class PreferenceFormats(RankingFormats):
         **dict.fromkeys((SPLIT_PAIRS, BARE_PAIRS), (Role.FIRST, Role.SECOND)),
     }
     tools = {
-        STUDIO: Tool(pairwise, both_of, to="text1,text2", omits=UNDECIDED),
+        STUDIO: Tool(pairwise, both_of, to="text1,text2", omits=UNLABELED),
         ARGILLA: Tool(lambda given: given.value["choice"], responses_of),
     }
     tags = ("Pairwise",)

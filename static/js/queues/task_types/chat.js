@@ -35,7 +35,7 @@
       value,
       dirty: () => areas().some((area) => area.value !== turns[Number(area.dataset.turn)].content),
       show: (it) => {
-        turns = it.previous?.messages ?? it.proposed?.messages ?? it.content.messages ?? [];
+        turns = it.previous?.messages ?? it.prelabeled?.messages ?? it.content.messages ?? [];
         if (turns.at(-1)?.role !== "assistant") turns = [...turns, { role: "assistant", content: "" }];
         box.replaceChildren(
           ...turns.map((turn, at) => {

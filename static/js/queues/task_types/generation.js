@@ -64,7 +64,7 @@
       value: () => ({ text: area.value }),
       dirty: () => area.value.trim() !== "" && area.value !== draft,
       show: (it) => {
-        draft = it.proposed?.text ?? "";
+        draft = it.prelabeled?.text ?? "";
         area.value = it.previous?.text ?? draft;
         compare();
         return false;

@@ -366,7 +366,7 @@
           origin: "yours",
         }));
         const taken = new Set(previous.map((span) => `${span.start} ${span.end} ${span.label}`));
-        const offered = (it.proposed?.spans ?? []).map((span) => ({
+        const offered = (it.prelabeled?.spans ?? []).map((span) => ({
           start: map.units(span.start),
           end: map.units(span.end),
           label: span.label,

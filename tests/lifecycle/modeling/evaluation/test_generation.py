@@ -232,7 +232,7 @@ def test_rows_come_worst_first_by_any_score_and_in_a_range(found, mia, client_fo
     assert (listed["total"], listed["next"]) == (len(texts), None)
     losses = [row["scores"]["loss"] for row in listed["results"]]
     assert losses == sorted(losses)
-    assert all(row["prompt"] and row["reference"] and row["answer"] for row in listed["results"])
+    assert all(row["prompt"] and row["reference"] and row["response"] for row in listed["results"])
     assert {row["item"] for row in listed["results"] if row["cut"]} == {
         each for each, cut in zip(texts.ids, texts.cut, strict=True) if cut
     }
@@ -249,7 +249,7 @@ def test_texts_are_hidden_without_permission_to_read_samples(found, mia, aida, c
     assert [line.item for line in page.context["lines"] if f'title="sha256:{line.item}"' not in html] == []
     assert ("please look again" in mine, "please look again" in html) == (True, False)
     assert {
-        (row["prompt"], row["reference"], row["answer"], row["base"], row["copied"])
+        (row["prompt"], row["reference"], row["response"], row["base"], row["copied"])
         for row in listed["results"]
     } == {("", "", "", None, "")}
 

@@ -159,7 +159,7 @@ def test_the_api_returns_rows_and_none_before_the_first_evaluation(run, rows, mi
         "text": rows[0].item.text,
         "turns": [],
         "truth": [rows[0].row.label],
-        "answer": ["card"],
+        "prediction": ["card"],
         "confidence": 0.75,
         "before": None,
     }

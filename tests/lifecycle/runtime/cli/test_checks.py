@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from datasets_app.queues.models import Decision
-from datasets_app.review.actions.reviews import decide
+from datasets_app.review.actions.reviews import adjudicate
 from datasets_app.review.models import SpotCheck
-from datasets_app.review.queries.checks import to_look_at
+from datasets_app.review.queries.checks import to_review
 from datasets_app.schemas.queries.labels import labels_by_name
 from registry.ground.ledger.models import Event
 from tests.support.labeling import label_items, label_value, make_dataset, make_queue
@@ -24,8 +24,8 @@ def queue(project, mia, ana, ben):
 
 def look_through(queue, ravi):
     value = label_value(labels_by_name(queue.schema)["card"])
-    for row in to_look_at(SpotCheck.objects.get(state="open")):
-        decide(queue_id=queue.uuid, item_id=row.item.uuid, actor=ravi, value=value)
+    for row in to_review(SpotCheck.objects.get(state="open")):
+        adjudicate(queue_id=queue.uuid, item_id=row.item.uuid, actor=ravi, value=value)
 
 
 def test_a_check_shows_what_is_pending_draws_a_sample_and_accepts_the_rest(as_person, queue, ravi, site):

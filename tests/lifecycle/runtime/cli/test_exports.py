@@ -8,7 +8,7 @@ import hashlib
 
 import pytest
 
-from datasets_app.exchange.models import Export as AnswerExport
+from datasets_app.exchange.models import Export as AnnotationExport
 from datasets_app.exchange.rules import ExportFormat as AnswerFormat
 from datasets_app.snapshots.models import Export
 from registry.ground.ledger.models import Event
@@ -38,7 +38,7 @@ def here(tmp_path, monkeypatch):
 def test_annotations_of_a_queue_are_exported_in_every_format(as_person, queue, mia, here, format):
     result = as_person(mia)("annotations", "export", "inbox", "--queue", "Batch 1", "--format", format)
 
-    made = AnswerExport.objects.get()
+    made = AnnotationExport.objects.get()
     content = (here / made.file_name).read_bytes()
     assert (result.code, result.waits) == (0, [2.0])
     assert result.out.splitlines()[:2] == [
@@ -111,4 +111,4 @@ def test_exporting_needs_the_role(as_person, queue, ana, here):
     result = command("annotations", "export", "inbox", "--format", "prodigy")
 
     assert (result.code, result.out, list(here.iterdir()), Event.objects.count()) == (1, "", [], before)
-    assert not AnswerExport.objects.exists()
+    assert not AnnotationExport.objects.exists()

@@ -44,7 +44,7 @@ def test_the_precision_of_a_pattern_comes_with_its_interval(as_person, project, 
 
     assert (
         result.json["measured"]["right"],
-        result.json["measured"]["decided"],
+        result.json["measured"]["labeled"],
         result.json["measured"]["precision"],
     ) == (19, 20, 0.95)
     assert words[1] == "19 of 20 labeled matches are card: 95.0 %, 95 % interval 76.4 to 99.1 %."

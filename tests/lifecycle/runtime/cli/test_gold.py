@@ -132,7 +132,7 @@ def test_a_random_sample_of_resolved_items_becomes_gold(as_person, project, mia,
     dataset = imported.make_dataset(project, mia, "Inbox")
     imported.import_texts(dataset, [(f"text {n}", ("card", "cash")[n % 2]) for n in range(12)], mia)
 
-    result = as_person(ravi)("gold", "sample", dataset.slug, "--per-class", "2", "--imported")
+    result = as_person(ravi)("gold", "sample", dataset.slug, "--per-label", "2", "--imported")
 
     assert (result.code, result.out) == (0, "4 items became gold.\n")
     assert sorted(Gold.objects.values_list("label__name", flat=True)) == ["card", "card", "cash", "cash"]

@@ -32,7 +32,7 @@ def test_a_proposal_is_made_once_and_listed_with_its_labels(as_person, inbox, an
     again = command("proposals", "create", "inbox", "Say what a card is.", "--label", "card")
 
     made = GuidelineProposal.objects.get()
-    assert result.out == again.out == f"Proposed: {made.uuid}. Someone who manages the labels answers it.\n"
+    assert result.out == again.out == f"Proposed: {made.uuid}. A label manager accepts or declines it.\n"
     listed = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d", "WHEN", as_person(mia)("proposals", "list", "inbox").out)
     assert listed.splitlines() == [
         f"{made.uuid}  WHEN, ana on version 1, about card",
@@ -70,21 +70,21 @@ def test_a_version_accepts_proposals(as_person, inbox, mia, proposal, tmp_path):
 def test_a_proposal_is_declined_with_a_sentence(as_person, inbox, mia, proposal):
     command = as_person(mia)
 
-    result = command("proposals", "decline", str(proposal.uuid), "--answer", "It says so already.")
+    result = command("proposals", "decline", str(proposal.uuid), "--reason", "It says so already.")
 
-    assert result.out == "Declined; ana sees your answer.\n"
+    assert result.out == "Declined; ana sees your reason.\n"
     assert (
         command("proposals", "list", "inbox", "--state", "declined").out.splitlines()[-1]
         == "  Declined: It says so already."
     )
-    again = command("proposals", "decline", str(proposal.uuid), "--answer", "No.")
+    again = command("proposals", "decline", str(proposal.uuid), "--reason", "No.")
     assert (again.code, again.err) == (1, "This proposal is already declined. Reload the page.\n")
 
 
 def test_answering_proposals_needs_the_role(as_person, inbox, ben, proposal):
     command, before = as_person(ben), Event.objects.count()
 
-    result = command("proposals", "decline", str(proposal.uuid), "--answer", "No.")
+    result = command("proposals", "decline", str(proposal.uuid), "--reason", "No.")
 
     proposal.refresh_from_db()
     assert (result.code, result.out, proposal.state, LabelSchema.objects.count()) == (1, "", "open", 1)

@@ -79,12 +79,21 @@ def test_gold_accuracy_shows_not_enough_data_below_twenty_items():
 
 
 def test_estimated_accuracy_has_its_interval_or_a_reason_for_none():
-    found = {"likely_right": 0.874, "likely_interval": [0.61, 0.97], "likely_why": ""}
+    found = {
+        "estimated_accuracy": 0.874,
+        "estimated_accuracy_interval": [0.61, 0.97],
+        "estimated_accuracy_why": "",
+    }
 
     assert quality.likely(found) == "87 %, 61 to 97 %"
-    assert quality.likely(found | {"likely_interval": None}) == "87 %, interval not measured"
+    assert quality.likely(found | {"estimated_accuracy_interval": None}) == "87 %, interval not measured"
     assert (
-        quality.likely({"likely_right": None, "likely_why": "Not enough data: fewer than 26 annotations."})
+        quality.likely(
+            {
+                "estimated_accuracy": None,
+                "estimated_accuracy_why": "Not enough data: fewer than 26 annotations.",
+            }
+        )
         == "not enough data"
     )
-    assert quality.likely({"likely_right": None, "likely_why": ""}) is None
+    assert quality.likely({"estimated_accuracy": None, "estimated_accuracy_why": ""}) is None

@@ -185,9 +185,9 @@ def test_a_column_of_annotators_and_what_contradicts_are_chosen_in_the_call(as_p
     assert command("datasets", "upload", str(path), "--dataset", inbox.slug, "--accept").code == 1
     upload = Upload.objects.get()
     assert (upload.state, Item.objects.count()) == ("inspected", 0)
-    command("datasets", "upload", str(upload.uuid), "--contradicting", "undecided")
+    command("datasets", "upload", str(upload.uuid), "--contradicting", "unlabeled")
     upload.refresh_from_db()
-    assert (upload.contradicting, upload.report["dry_run"]["blocked"]) == ("undecided", False)
+    assert (upload.contradicting, upload.report["dry_run"]["blocked"]) == ("unlabeled", False)
 
     assert command("datasets", "upload", str(upload.uuid), "--map", "who=annotator", "--accept").code == 0
     upload.refresh_from_db()

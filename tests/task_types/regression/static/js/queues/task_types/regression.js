@@ -48,7 +48,7 @@
       value: () => (isNumber() ? { number: number() } : null),
       dirty: () => exact.value !== begun,
       show: (it) => {
-        const known = it.previous?.number ?? it.proposed?.number;
+        const known = it.previous?.number ?? it.prelabeled?.number;
         slider.value = String(known ?? (low + high) / 2);
         exact.value = begun = known == null ? "" : String(known);
         return false;
