@@ -228,9 +228,9 @@ def correct_figure(measured: Mapping[str, Any] | None) -> Figure:
             else "no feedback yet"
         )
         return Figure("Correct (from feedback)", None, sub=few)
-    by = f", {asked_by(measured['senders'])}" if "senders" in measured else ""  # older reports lack it
     interval = (
-        f"{percent(measured['low'], 1)} to {percent(measured['high'], 1)} of {count(measured['rows'])}{by}"
+        f"{percent(measured['low'], 1)} to {percent(measured['high'], 1)} of {count(measured['rows'])},"
+        f" {asked_by(measured['senders'])}"
     )
     return Figure("Correct (from feedback)", percent(measured["value"], 1), sub=f"{interval}, when measured")
 

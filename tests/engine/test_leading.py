@@ -56,7 +56,6 @@ def test_only_errors_and_losses_are_better_where_they_are_lower():
         "log_loss",
         "loss",
         "mae",
-        "mce",
         "mse",
         "perplexity",
         "validation_loss",

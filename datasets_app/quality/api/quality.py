@@ -71,7 +71,7 @@ class AnnotatorQualityOut(serializers.Serializer[Any]):
         child=serializers.FloatField(),
         allow_null=True,
         default=None,
-        help_text="its 95 % interval; null in older reports",
+        help_text="its 95 % interval; null without an estimate",
     )
     estimated_accuracy_why = serializers.CharField(default="", help_text="why estimated_accuracy is null")
     sent_back = serializers.IntegerField()

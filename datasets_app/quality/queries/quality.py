@@ -172,7 +172,7 @@ def quality_document(queue: Queue, viewer: User) -> dict[str, Any]:
 def person_document(row: Standing) -> dict[str, Any]:
     """One person's figures as JSON for the API."""
     seat, found = row.seat, row.figures or {}
-    gold = rules.gold_accuracy(found.get("gold_right", 0), found.get("gold_done", 0))
+    gold = rules.gold_accuracy(found["gold_right"], found["gold_done"])
     return found | {
         "gold_interval": [gold.low, gold.high] if gold else None,
         "user": seat.user.uuid,
@@ -195,16 +195,8 @@ class GoldClass:
 
 
 def gold_labels(report: QualityReport, labels: Sequence[Label]) -> list[GoldClass]:
-    """Gold accuracy by label, lowest first. Reports without counts by item treat annotations as
-    independent.
-    """
-    cells: dict[str, list[list[int]]] = report.figures.get("gold") or {}
-    if "gold" not in report.figures:
-        for person in report.figures["people"].values():
-            for key, (done, right) in person.get("gold_labels", {}).items():
-                cells.setdefault(key, []).extend(
-                    each for each in ([1, 1, right], [0, 1, done - right]) if each[2]
-                )
+    """Gold accuracy by label, lowest first."""
+    cells: dict[str, list[list[int]]] = report.figures["gold"]
     names = {str(label.stable_id): label.name for label in labels}
     rows = [
         GoldClass(key, names.get(key, DROPPED), *rules.gold_of_class(each)) for key, each in cells.items()

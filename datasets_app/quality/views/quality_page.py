@@ -91,9 +91,7 @@ class PersonRow:
     """One person's figures for display; None if not measured.
 
     right: share, ends of its 95 % interval, items. gold: annotations, and gold accuracy, None with too few.
-    accepted: share, pre-labels. likely: estimated accuracy; estimated_accuracy_interval: its ends, None in
-    older
-    reports; estimated_accuracy_why: why it's missing.
+    accepted: share, pre-labels. estimated_accuracy: with the ends of its interval, or why it's missing.
     """
 
     name: str
@@ -104,7 +102,7 @@ class PersonRow:
     median: float | None
     right: tuple[float, float, float, int] | None
     accepted: tuple[float, int] | None
-    likely: float | None
+    estimated_accuracy: float | None
     estimated_accuracy_interval: tuple[float, float] | None
     estimated_accuracy_why: str
     sent_back: int | None
@@ -112,8 +110,8 @@ class PersonRow:
     gold: tuple[int, Interval | None] | None = None
 
     @property
-    def likely_verdict(self) -> str:
-        """A short reason for a missing share; a dash in older reports."""
+    def why_not_estimated(self) -> str:
+        """A short reason for a missing accuracy; a dash before the first report."""
         return self.estimated_accuracy_why.partition(":")[0].lower() or "–"
 
 
@@ -143,7 +141,7 @@ def person_row(standing: Standing, *, is_self: bool) -> PersonRow:
         right = (found["right"] / found["judged"], *wilson(found["right"], found["judged"]), found["judged"])
     if found and found["shown"]:
         accepted = (found["accepted"] / found["shown"], found["shown"])
-    golds = found.get("gold_done", 0) if found else 0  # older reports have none
+    golds = found["gold_done"] if found else 0
     gold = (golds, rules.gold_accuracy(found["gold_right"], golds)) if found and golds else None
     return PersonRow(
         name=standing.name,
@@ -154,9 +152,9 @@ def person_row(standing: Standing, *, is_self: bool) -> PersonRow:
         median=found["median_seconds"] if found else None,
         right=right,
         accepted=accepted,
-        likely=found["estimated_accuracy"] if found else None,
-        estimated_accuracy_interval=found.get("estimated_accuracy_interval") if found else None,
-        estimated_accuracy_why=found.get("estimated_accuracy_why", "") if found else "",
+        estimated_accuracy=found["estimated_accuracy"] if found else None,
+        estimated_accuracy_interval=found["estimated_accuracy_interval"] if found else None,
+        estimated_accuracy_why=found["estimated_accuracy_why"] if found else "",
         sent_back=found["sent_back"] if found else None,
         warned=standing.warned,
         gold=gold,

@@ -121,15 +121,10 @@ def kept_as(report: dict[str, Any]) -> dict[str, Any]:
 
 
 def in_order(kept: dict[str, Any]) -> dict[str, Any]:
-    """A report as it was computed, from `kept_as`, without the ECE verdict of earlier ones, which decides
-    nothing.
-    In earlier ones each row is its own cluster.
-    """
-    return (
-        {"clusters": kept["rows"], "effective_clusters": kept["rows"]}
-        | {name: value for name, value in kept.items() if name != "order"}
-        | {"metrics": {name: kept["metrics"][name] for name in kept["order"] if name != "ece"}}
-    )
+    """A report as it was computed, from `kept_as`."""
+    return {name: value for name, value in kept.items() if name != "order"} | {
+        "metrics": {name: kept["metrics"][name] for name in kept["order"]}
+    }
 
 
 def paired(a: Evaluation, b: Evaluation, progress: Done) -> tuple[Any, Any, dict[str, Any]]:

@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -61,13 +60,5 @@ def read_flips(path: Path, probe: str) -> list[Flip]:
     """Those of one probe, worst first: those that lost most of their score, the surest of the new answers
     first, then by id.
     """
-    found = [Flip(**_scored(row)) for row in pq.read_table(path, filters=[("probe", "=", probe)]).to_pylist()]
+    found = [Flip(**row) for row in pq.read_table(path, filters=[("probe", "=", probe)]).to_pylist()]
     return sorted(found, key=lambda flip: (flip.after - flip.before, -(flip.confidence or 0.0), flip.id))
-
-
-def _scored(row: dict[str, Any]) -> dict[str, Any]:
-    """Adds the scores to an older file without them, when all tasks had one label."""
-    return {
-        "before": float(row["clean"] == row["label"]),
-        "after": float(row["predicted"] == row["label"]),
-    } | row

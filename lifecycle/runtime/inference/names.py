@@ -22,5 +22,5 @@ def meant(wanted: str, names: Iterable[str]) -> list[str]:
 
 
 def slug_of(name: str) -> str:
-    """The slug in `project/slug`; a name of an earlier release is a slug alone."""
+    """The slug in `project/slug`."""
     return name.rpartition("/")[2]

@@ -38,7 +38,7 @@ class Deciding:
     probability; None before it is chosen, and where fewer than THRESHOLD_ROWS validation rows have the class,
     so that the likeliest class is predicted. hits: validation rows of the class that are predicted so;
     called: all rows predicted so; positives: all rows of the class. promised: other rows reach the target
-    too, as `choices.promised`; false in runs of earlier releases.
+    too, as `choices.promised`.
     """
 
     label: str

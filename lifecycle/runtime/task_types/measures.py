@@ -70,9 +70,9 @@ OF_LABELS = tuple(
 )
 LARGEST_GAP = f"Largest gap (bins with at least {calibration.LEAST_IN_BIN} rows)"
 CALIBRATION = (
-    *(ECE, ECE_DEBIASED),
-    # mce: only in older reports
-    *(Metric(name, LARGEST_GAP, lower_is_better=True) for name in ("largest_gap", "mce")),
+    ECE,
+    ECE_DEBIASED,
+    Metric("largest_gap", LARGEST_GAP, lower_is_better=True),
 )
 
 

@@ -22,9 +22,7 @@ class Names:
         slugs = {slug_of(each.endpoint) for each in entries}
         called = Endpoint.objects.filter(slug__in=slugs).order_by("-pk")
         endpoints = list(called.values_list("project__slug", "slug", "pk", "project__is_demo"))
-        self._endpoints: dict[str, int] = {f"{project}/{slug}": pk for project, slug, pk, _ in endpoints}
-        # a line of an earlier release: only the oldest was called so then
-        self._endpoints |= {slug: pk for _, slug, pk, _ in endpoints}
+        self._endpoints = {f"{project}/{slug}": pk for project, slug, pk, _ in endpoints}
         self._demo = {pk for _, _, pk, is_demo in endpoints if is_demo}
         self._versions: dict[tuple[str, str], int] = {}
         if versions:

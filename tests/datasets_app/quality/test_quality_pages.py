@@ -281,36 +281,10 @@ def test_the_page_is_a_fragment_for_htmx(measured, mia, client_for):
     assert part.content.lstrip().startswith(b'<div id="quality"')
 
 
-def test_an_older_report_has_no_interval_of_estimated_accuracy(measured, ana, lee, client_for):
-    report = QualityReport.objects.get()
-    report.figures["people"][str(ana.pk)]["estimated_accuracy"] = 0.874
-    for person in report.figures["people"].values():
-        del person["estimated_accuracy_interval"], person["estimated_accuracy_why"]
-    QualityReport.objects.create(
-        queue=measured,
-        edition=2,
-        as_of=report.as_of,
-        slots_done=48,
-        items_labeled=0,
-        figures=report.figures,
-        created_by=None,
-    )
-
-    answered = page(client_for(lee), measured).content.decode()
-    read = {
-        row["name"]: row
-        for row in client_for(lee).get(f"/api/v1/labeling/queues/{measured.uuid}/quality/").json()["people"]
-    }
-
-    assert '87\u00a0%<br><small class="muted" data-interval="unknown">' in answered
-    assert (read["Ana"]["estimated_accuracy"], read["Ana"]["estimated_accuracy_interval"]) == (0.874, None)
-    assert (read["Ben"]["estimated_accuracy"], read["Ben"]["estimated_accuracy_why"]) == (None, "")
-
-
 def test_estimated_accuracy_of_two_people_is_not_measured(measured, lee, client_for):
     answer = client_for(lee).get(reverse("quality:quality", args=[measured.uuid]))
 
-    assert [(row.likely, row.estimated_accuracy_interval) for row in answer.context["people"]] == [
-        (None, None)
-    ] * 2
+    assert [
+        (row.estimated_accuracy, row.estimated_accuracy_interval) for row in answer.context["people"]
+    ] == [(None, None)] * 2
     assert answer.content.decode().count('data-likely="unknown"') == 2

@@ -461,7 +461,7 @@ def test_a_page_asks_once_what_is_live(traffic, omar):
 
 @pytest.mark.parametrize(("rows", "shown"), [(19, None), (20, "100.0\u00a0%")])
 def test_a_share_of_little_feedback_is_no_figure_here_either(rows, shown):
-    measured = {"value": 1.0, "low": 0.83, "high": 1.0, "rows": rows}
+    measured = {"value": 1.0, "low": 0.83, "high": 1.0, "rows": rows, "senders": None}
 
     assert page.correct_figure(measured).value == shown
     assert (charts.accuracy_lead([], [charts.Accuracy(day(2).start, None, measured)]) != "") == (

@@ -66,14 +66,6 @@ def test_predictions_copies_and_counts_are_of_the_endpoint_named(live_endpoint, 
     }
 
 
-def test_a_line_of_an_earlier_release_is_of_the_endpoint_that_alone_had_its_slug_then(live_endpoint, twin):
-    endpoints.write_segment(endpoints.spool_line(live_endpoint) | {"endpoint": live_endpoint.slug})
-
-    actions.ingest()
-
-    assert counted(Prediction) == {"inbox": 1}
-
-
 def test_a_line_that_names_no_endpoint_of_this_installation_is_no_ones(live_endpoint, twin):
     endpoints.write_segment(endpoints.spool_line(live_endpoint) | {"endpoint": f"gamma/{live_endpoint.slug}"})
 

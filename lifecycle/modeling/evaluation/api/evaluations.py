@@ -36,11 +36,11 @@ class EvaluationOut(RowOut[Evaluation]):
     predictions_digest = serializers.CharField(source="predictions.digest")
     report = serializers.DictField(
         help_text=(
-            "clusters: number of near-duplicate or declared groups, each treated as one unit in intervals;"
-            " older reports lack it. against: by baseline, the paired difference of the leading score."
+            "clusters: number of near-duplicate or declared groups, each treated as one unit in intervals."
+            " against: by baseline, the paired difference of the leading score."
             " baselines_drawn: by baseline, that score on each resample, for pairing with a later run."
             " largest_gap: the largest |accuracy - confidence| of the reliability bins with at least 20 rows"
-            " (spans, decisions); may be below ece; older reports call it mce"
+            " (spans, decisions); may be below ece"
         )
     )
     rival = serializers.SerializerMethodField()

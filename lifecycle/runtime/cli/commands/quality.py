@@ -76,7 +76,5 @@ def likely(row: Row) -> str | None:
     """The accuracy estimated from everyone's annotations, with its interval, or why there is none."""
     if row["estimated_accuracy"] is None:
         return row["estimated_accuracy_why"].partition(":")[0].lower() or None
-    if row["estimated_accuracy_interval"] is None:
-        return f"{row['estimated_accuracy'] * 100:.0f} %, interval not measured"
     low, high = row["estimated_accuracy_interval"]
     return f"{row['estimated_accuracy'] * 100:.0f} %, {low * 100:.0f} to {high * 100:.0f} %"

@@ -177,14 +177,6 @@ def test_a_deciding_comparison_reads_nothing_stored_or_cached(large):
     assert Comparison.objects.get().report["rows"] == 7  # it never expires and is only for the page
 
 
-def test_an_old_stored_comparison_has_no_ece_verdict(large):
-    a, b, at_once, _ = large
-    judged = at_once["metrics"] | {"ece": at_once["metrics"]["log_loss"] | {"verdict": "better"}}
-    Comparison.objects.create(a=a, b=b, report=compare.kept_as(at_once | {"metrics": judged}), changed=[])
-
-    assert compare.paired_report(a, b) == at_once
-
-
 def test_an_old_stored_comparison_gets_verdicts_for_all_metrics(large):
     a, b, at_once, _ = large
     before = {

