@@ -227,7 +227,9 @@ def analyses(viewer: User, evaluation: Evaluation) -> list[Analysis]:
         group for each in found if each.kind == Analysis.Kind.CLUSTERS for group in each.report["groups"]
     ]
     if groups:
-        asked = set(asking(viewer, evaluation.snapshot.dataset).values_list("item__digest", flat=True))
+        named = [item for group in groups for item in group["items"]]
+        slots = asking(viewer, evaluation.snapshot.dataset).filter(item__digest__in=named)
+        asked = set(slots.values_list("item__digest", flat=True))
         for group in groups:
             group["items"] = [item for item in group["items"] if item not in asked]
     return found

@@ -33,8 +33,8 @@ class AnalysisOut(RowOut[Analysis]):
     first, without those that a queue asks you to label) and the most common error, which pair_rows of them
     have: kind (class: true predicted as another label; missed; invented: a span that isn't there; boundary:
     a span with other ends), true and predicted, empty if there is no label on that side. Of membership:
-    members, others, auc with low and high, rates,
-    duplicates, and mean_losses in nats, by the loss of the task.
+    members, others, auc with low and high, rates, duplicates, and mean_losses in nats, by the loss of the
+    task.
     """
 
     report = serializers.DictField()
