@@ -175,7 +175,7 @@ VERBS = (
         "queues list",
         "GET /labeling/queues/",
         "queue=name; dataset={dataset:dataset}; state; annotations={slots_done} of {slots_total};"
-        " decided={items_labeled} of {items_total}; to adjudicate=items_disputed; to accept=items_agreed;"
+        " labeled={items_labeled} of {items_total}; to adjudicate=items_disputed; to accept=items_agreed;"
         " due=due_on",
         "No queues. Open one: lifecycle queues open DATASET NAME",
         hides="name",

@@ -11,7 +11,7 @@ from lifecycle.runtime.cli.wording import Words
 Row = dict[str, Any]
 ABOUT = (
     "queue={name}, {state}; dataset={dataset:dataset}; annotations={slots_done:,} of {slots_total:,},"
-    " {overlap} per item; decided={items_labeled:,} of {items_total:,} items; to"
+    " {overlap} per item; labeled={items_labeled:,} of {items_total:,} items; to"
     " adjudicate={items_disputed:#item}; to accept={waiting:#item}; items={source:source};"
     " order={order:order}; acceptance={acceptance:acceptance}; assigned to={people|'all annotators'};"
     " hidden=pre-labels of {hidden_share} % of the items; gold; due=due_on; page"

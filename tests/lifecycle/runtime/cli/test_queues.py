@@ -42,7 +42,7 @@ def test_queues_are_listed_with_how_far_they_are(as_person, project, inbox, mia,
     one = command("queues", "list", "--dataset", "inbox", "--state", "open", "--json")
 
     assert [line.split() for line in result.out.splitlines()] == [
-        ["QUEUE", "DATASET", "STATE", "ANNOTATIONS", "DECIDED", "TO", "ADJUDICATE", "TO", "ACCEPT", "DUE"],
+        ["QUEUE", "DATASET", "STATE", "ANNOTATIONS", "LABELED", "TO", "ADJUDICATE", "TO", "ACCEPT", "DUE"],
         ["Batch", "1", "outbox", "open", "0", "of", "2", "0", "of", "1", "0", "0", "–"],
         ["Batch", "1", "inbox", "open", "2", "of", "3", "2", "of", "3", "0", "0", "2026-12-24"],
     ]
@@ -61,7 +61,7 @@ def test_one_queue_is_shown_by_name_by_dataset_and_name_and_by_uuid(as_person, p
         "Queue          Batch 1, open",
         "Dataset        inbox",
         "Annotations    0 of 6, 2 per item",
-        "Decided        0 of 3 items",
+        "Labeled        0 of 3 items",
         "To adjudicate  0 items",
         "Items          Unlabeled items",
         "Order          Import order",
