@@ -79,6 +79,8 @@ def test_accepting_a_right_sample_decides_all_others_with_their_values(agreed, j
     judged.refresh_from_db()
     assert (judged.state, judged.accepted, judged.left_out) == ("accepted", 2, 0)
     assert counters(agreed) == {"done": 6, "labeled": 3, "disputed": 0, "disputes": 0}
+    agreed.refresh_from_db()
+    assert agreed.items_agreed == 0
     assert json.loads(Event.objects.get(verb=Verb.LABELS_ACCEPTED).canonical)["payload"]["rows"] == 2
     for row in Decision.objects.filter(how="accepted").select_related("item", "label"):
         assert row.digest == rules.decision_digest(

@@ -15,6 +15,7 @@ from lifecycle.ground.notices.models import Channel, Delivery
 from lifecycle.runtime.task_types.by_key.types import type_of
 from lifecycle.runtime.task_types.values import labels_of
 from tests.support.labeling import annotate, queue_items
+from tests.support.webhooks import make_hook
 
 pytestmark = pytest.mark.django_db
 WRITTEN = {"generation": "'well'", "chat": "'Hello.'"}
@@ -22,16 +23,7 @@ WRITTEN = {"generation": "'well'", "chat": "'Hello.'"}
 
 @pytest.fixture
 def hook(project) -> Channel:
-    """A webhook that takes both kinds, added before anything happened."""
-    found = Channel.objects.create(
-        project=project,
-        kind="webhook",
-        name="Pipeline",
-        address="https://example.org/x",
-        wants=["item.labeled", "decision.changed"],
-    )
-    send_labels(timezone.now())
-    return found
+    return make_hook(project)
 
 
 def send() -> int:

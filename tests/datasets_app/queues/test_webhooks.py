@@ -18,6 +18,7 @@ from registry.ground.access.roles import Role
 from tests.support.datasets import import_file
 from tests.support.labeling import answer, label_items, make_dataset, make_queue, queue_items
 from tests.support.people import make_project
+from tests.support.webhooks import make_hook
 
 pytestmark = pytest.mark.django_db
 
@@ -26,16 +27,7 @@ LATER = timedelta(minutes=1)
 
 @pytest.fixture
 def hook(project) -> Channel:
-    """A webhook that takes both kinds, added before anything happened."""
-    found = Channel.objects.create(
-        project=project,
-        kind="webhook",
-        name="Pipeline",
-        address="https://example.org/x",
-        wants=["item.labeled", "decision.changed"],
-    )
-    send_labels(timezone.now())
-    return found
+    return make_hook(project)
 
 
 @pytest.fixture

@@ -134,6 +134,44 @@ def test_who_is_an_admin_already_is_made_none_again(adam, adele):
     assert counted() == before
 
 
+def test_a_dismissed_admin_manages_no_project_though_another_admin_remains(project, adam, adele):
+    """As the request knows them: the dismissal came while it waited."""
+    User.objects.filter(pk=adam.pk).update(is_organisation_admin=False)
+
+    seen = [policy.can(each, "access.manage_members", project) for each in (adam, adele)]
+
+    assert (adam.is_organisation_admin, seen) == (True, [False, True])
+    assert not policy.is_organisation_admin(adam)
+
+
+def test_people_who_were_deactivated_hold_nothing(project, adam, adele, ana):
+    root = policy.group_name(project, Role.ANALYST)
+    assert (policy.can(ana, "datasets.view", project), root in ana.groups.values_list("name", flat=True)) == (
+        True,
+        True,
+    )
+    User.objects.filter(pk__in=[ana.pk, adele.pk]).update(is_active=False)
+    fresh = User.objects.get(pk=ana.pk)
+
+    assert (policy.can(fresh, "datasets.view", project), policy.can_somewhere(fresh, "datasets.view")) == (
+        False,
+        False,
+    )
+    assert list(policy.organisation_admins()) == [adam]
+
+
+def test_a_token_for_one_project_opens_no_other(project, adam, ana):
+    other = Project.objects.create(name="Other", slug="other")
+    for role, person in ((Role.ANALYST, ana), (Role.ANALYST, adam)):
+        actions.grant(user=person, role=role, root=other, actor=None)
+    for person in (ana, adam):
+        person.limited_to = project.pk
+
+    assert list(policy.visible_to(ana, Project, "datasets.view")) == [project]
+    assert list(policy.visible_to(adam, Project, "access.manage_members")) == [project]
+    assert policy.can(ana, "datasets.view", other) is False
+
+
 def test_the_only_admin_stays_one(adam):
     with refused():
         change_admin(adam, adam, gives=False)
