@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from lifecycle.runtime.engine.flips import Flip, read_flips, write_flips
@@ -34,30 +32,6 @@ def test_flips_are_read_by_perturbation_largest_loss_first(tmp_path):
         (False, True),
         (False, False),
         (True, False),
-    ]
-
-
-def test_a_file_from_before_scores_were_kept_is_read_by_its_classes(tmp_path):
-    old = [
-        {
-            "probe": "upper",
-            "id": name,
-            "label": "card",
-            "clean": clean,
-            "clean_confidence": 0.9,
-            "predicted": now,
-            "confidence": 0.6,
-        }
-        for name, clean, now in (("a", "refund", "card"), ("b", "card", "refund"), ("c", "refund", "login"))
-    ]
-    pq.write_table(pa.Table.from_pylist(old), tmp_path / "flips.parquet")
-
-    found = read_flips(tmp_path / "flips.parquet", "upper")
-
-    assert [(flip.id, flip.before, flip.after) for flip in found] == [
-        ("b", 1.0, 0.0),
-        ("c", 0.0, 0.0),
-        ("a", 0.0, 1.0),
     ]
 
 
