@@ -182,18 +182,6 @@ def test_items_have_clusters_if_either_file_has_them_and_some_are_shared():
     )
 
 
-def test_stored_comparisons_without_clusters_have_one_per_row():
-    kept = {"rows": 7, "metrics": {"macro_f1": {}}, "order": ["macro_f1"]}
-
-    assert compare.in_order(kept) == {
-        "clusters": 7,
-        "effective_clusters": 7,
-        "rows": 7,
-        "metrics": {"macro_f1": {}},
-    }
-    assert compare.in_order(kept | {"clusters": 3})["clusters"] == 3
-
-
 def test_the_page_shows_the_number_of_near_duplicate_clusters():
     assert (in_groups(1800, 1650), in_groups(2, 1)) == (
         " in 1,650 groups of near duplicates",
