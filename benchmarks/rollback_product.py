@@ -80,7 +80,7 @@ class Registry:
     def begin(self) -> Deployment:
         """A new approval, and a canary with half of the requests."""
         request = endpoints.approved(self.project, self.endpoint, self.versions[1], plans.by_hand(5000))
-        made = actions.deploy(request_id=request.uuid, actor=self.omar, share=5000)
+        made = actions.deploy(request_id=request.uuid, actor=self.omar)
         self.settle()
         actions.verify_in_use(changed=True)  # as a worker does every half minute
         time.sleep(SEEN_SECONDS)

@@ -26,10 +26,8 @@ from registry.promotions.models import PromotionRequest
 SEE = "rollouts.view"
 
 
-class StartIn(PlanIn):
-    """The approval to use. The plan is the approved one; give it only for a request from before requests
-    named a plan.
-    """
+class StartIn(serializers.Serializer[Any]):
+    """The approval to use."""
 
     request = serializers.UUIDField()
 
@@ -218,16 +216,11 @@ def rollouts(request: Request, given: dict[str, Any]) -> object:
 
 @operation("POST", "rollouts_start", Needs("signed_in"), takes=StartIn, gives=RolloutOut, status=201)
 def start(request: Request, given: dict[str, Any]) -> object:
-    """Start a rollout: the approved version gets its first share of traffic."""
-    wanted = (
-        policy.visible_to(request.user, PromotionRequest, "promotions.view")
-        .filter(uuid=given.pop("request"))
-        .first()
-    )
-    if wanted is None:
+    """Start a rollout by the approved plan: the version gets its first share of traffic."""
+    visible = policy.visible_to(request.user, PromotionRequest, "promotions.view")
+    if not visible.filter(uuid=given["request"]).exists():
         raise Refused("Approval not found.", fields={"request": ["Give the uuid of an approved request."]})
-    named = set(request.data) - {"request"}  # a request without parts of a plan means the approved one
-    return actions.start(request_id=wanted.uuid, actor=request.user, plan=plan_of(given) if named else None)
+    return actions.start(request_id=given["request"], actor=request.user)
 
 
 @operation(
@@ -245,8 +238,11 @@ def forecast(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
         raise Refused(
             "Version not found.", fields={"version": ["Give the uuid of a version of the endpoint's model."]}
         )
-    plan = plan_of({name: value for name, value in given.items() if name != "version"})
-    return rules.forecast(plan, evidence.present_traffic(endpoint, timezone.now(), version))
+    plan = {name: value for name, value in given.items() if name != "version"}
+    return rules.forecast(
+        rules.Plan(**plan | {"steps": tuple(plan["steps"])}),
+        evidence.present_traffic(endpoint, timezone.now(), version),
+    )
 
 
 @operation("GET", "rollouts_read", Needs(SEE, Rollout), gives=RolloutDetailOut)
@@ -306,11 +302,6 @@ def shown(rollout: Rollout) -> dict[str, Any]:
         "conditions": ConditionOut(rules.conditions(plan, found), many=True).data,
     }
     return RolloutOut(rollout).data | more
-
-
-def plan_of(given: dict[str, Any]) -> rules.Plan:
-    """The plan that was sent. Raises Refused for one that cannot be carried out."""
-    return rules.Plan(**given | {"steps": tuple(given["steps"])})
 
 
 urlpatterns = [

@@ -67,10 +67,8 @@ def panel(user: User, endpoint: Endpoint) -> dict[str, Any]:
             | buttons(user, rollout)
         )
     waiting = listing.waiting(endpoint)
-    ruled = bool(waiting and (not waiting.plan or plans.canary_of(waiting.plan)))
-    may_start = bool(
-        waiting and ruled and deployments.live_deployment(endpoint) and not deployments.canary_of(endpoint)
-    )
+    plan = plans.canary_of(waiting.plan) if waiting else None
+    may_start = bool(plan and deployments.live_deployment(endpoint) and not deployments.canary_of(endpoint))
     why_not = "" if policy.can(user, "rollouts.start", endpoint) else sentence("rollouts.start")
     foretell = may_start and not why_not  # it is work that no one else needs
     return {
@@ -79,18 +77,12 @@ def panel(user: User, endpoint: Endpoint) -> dict[str, Any]:
         "last": rollouts.last_rollout(endpoint),
         "waiting": waiting if may_start else None,
         "why_not_start": why_not,
-        "forecast": expected(waiting, endpoint) if foretell and waiting else None,
+        "forecast": (
+            rules.forecast(plan, present_traffic(endpoint, timezone.now(), waiting.version))
+            if foretell and waiting and plan
+            else None
+        ),
     }
-
-
-def expected(waiting: PromotionRequest, endpoint: Endpoint) -> rules.Forecast:
-    """What the approved plan comes to at the present traffic; the usual plan, for a request from before
-    requests named a plan.
-    """
-    return rules.forecast(
-        plans.canary_of(waiting.plan) or rules.Plan(),
-        present_traffic(endpoint, timezone.now(), waiting.version),
-    )
 
 
 def live(user: User, rollout: Rollout, now: datetime | None = None) -> dict[str, Any]:
@@ -330,8 +322,9 @@ def thread(rollout: Rollout) -> list[Step]:
     )
 
 
-def start(request: PromotionRequest, form: Any, plan: rules.Plan | None) -> dict[str, Any]:
-    """The form, with what to expect of the plan in it; none where the request is used or ended."""
+def start(request: PromotionRequest) -> dict[str, Any]:
+    """The approved plan and what to expect of it; none where it is of another kind."""
+    plan = plans.canary_of(request.plan)
     traffic, live = (
         present_traffic(request.endpoint, timezone.now(), request.version),
         deployments.live_deployment(request.endpoint),
@@ -343,16 +336,12 @@ def start(request: PromotionRequest, form: Any, plan: rules.Plan | None) -> dict
         "is_live": is_live,
         "endpoint": request.endpoint,
         "version": request.version,
-        "form": form,
         "traffic": traffic,
-        "approved": plans.lines(plans.canary_of(request.plan)),
-        "named": bool(request.plan),
+        "approved": plans.lines(plan),
         "plan_words": plans.sentence(request.plan),
         "live": live,
         "forecast": forecast,
-        "window": timedelta(hours=plan.max_hours) if plan else None,
         "is_open": request.status == Status.APPROVED and not is_live,
         "undecided": request.status in OPEN - {Status.APPROVED},
-        "fits": not request.plan or plans.canary_of(request.plan) is not None,
         "step_lines": [(share_text(step.share), step) for step in forecast.steps] if forecast else [],
     }

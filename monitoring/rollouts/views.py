@@ -7,15 +7,15 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.http import HttpResponse, JsonResponse
+from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from lifecycle.ui.addresses import choice_in, key_in
 from lifecycle.ui.csp import charts
-from lifecycle.ui.forms import cleaned, refused_on
-from lifecycle.ui.respond import done_at, redirect_or_refresh, respond
-from lifecycle.ui.toasts import toast
+from lifecycle.ui.forms import cleaned
+from lifecycle.ui.respond import done_at, respond
 from monitoring.rollouts import actions, page
 from monitoring.rollouts.forms import AbortForm, SeenForm, WidenForm
 from monitoring.rollouts.models import Rollout
@@ -25,8 +25,6 @@ from registry.catalog.models import Endpoint
 from registry.ground.access import policy
 from registry.ground.access.decorators import needs, signed_in
 from registry.ground.access.requests import SignedInRequest
-from registry.promotions import plans
-from registry.promotions.forms import PlanForm
 from registry.promotions.models import PromotionRequest
 
 SEE = "rollouts.view"
@@ -95,27 +93,15 @@ def detail(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @needs("rollouts.start", PromotionRequest, see="promotions.view")
 def start(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Plan a rollout and start it; a GET with a plan says what to expect of it."""
+    """The approved plan with what to expect of it; a POST starts it."""
+    if request.method == "POST":
+        made = actions.start(request_id=uuid, actor=request.user)
+        text = f"{made.version.semver} takes {share_text(made.share)} of {made.endpoint}"
+        return done(request, made, text, "live")
     asked = PromotionRequest.objects.select_related("endpoint__model__project", "version__model").get(
         uuid=uuid
     )
-    given = request.POST if request.method == "POST" else (PlanForm.DEFAULTS | request.GET.dict())
-    form = PlanForm(given)
-    approved = plans.canary_of(asked.plan)
-    plan = approved or (form.cleaned_data.get("plan") if form.is_valid() else None)
-    if request.method == "POST" and plan:
-        with refused_on(form):
-            made = actions.start(request_id=uuid, actor=request.user, plan=plan)
-            toast(
-                request,
-                f"{made.version.semver} takes {share_text(made.share)} of {made.endpoint}",
-                kind="live",
-            )
-            return redirect_or_refresh(request, reverse("endpoints:detail", args=[made.endpoint.uuid]))
-    part = "form" if request.method == "POST" else "forecast"
-    return respond(
-        request, START, part, page.start(asked, form, plan), status=422 if request.method == "POST" else 200
-    )
+    return render(request, START, page.start(asked))
 
 
 @require_POST

@@ -20,6 +20,7 @@ from registry.endpoints.queries import faults, listing, published, reports, roll
 from registry.ground.access import policy
 from registry.ground.access.decorators import Needs
 from registry.ground.access.rest import RowOut, operation, page_out
+from registry.promotions import plans
 
 SEE = "endpoints.view"
 
@@ -105,14 +106,11 @@ class DeploymentOut(RowOut[Deployment]):
 
 
 class DeployIn(serializers.Serializer[Any]):
-    """The approval to use. share: below 10,000 starts a canary next to the live version."""
+    """The approval to use. share: the approved plan's, to make sure that it's the one you expect."""
 
     request = serializers.UUIDField()
     share = serializers.IntegerField(
-        default=rules.ALL,
-        min_value=1,
-        max_value=rules.ALL,
-        help_text="out of 10,000; must match the approved plan, if the request has one",
+        required=False, min_value=1, max_value=rules.ALL, help_text="out of 10,000; must match the plan"
     )
 
 
@@ -206,14 +204,16 @@ def one_endpoint(request: Request, uuid: UUID) -> Response:
     status=201,
 )
 def deploy(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
-    """Deploy an approved request: live, or with a share as a canary next to the live version."""
-    wanted = given["request"]
-    if not listing.approvals(uuid).filter(uuid=wanted).exists():
+    """Deploy an approved request by its plan: live, or as a manual canary next to the live version."""
+    wanted = listing.approvals(uuid).filter(uuid=given["request"]).first()
+    if wanted is None:
         raise Refused(
             "This endpoint has no such approval.",
             fields={"request": ["Pass an approved request for this endpoint."]},
         )
-    return actions.deploy(request_id=wanted, actor=request.user, share=given["share"])
+    if given.get("share", plans.share_of(wanted.plan)) != plans.share_of(wanted.plan):
+        raise plans.other(wanted.plan)
+    return actions.deploy(request_id=wanted.uuid, actor=request.user)
 
 
 @operation(

@@ -98,7 +98,11 @@ def detail(user: User, endpoint: Endpoint, older_than: int | None = None) -> dic
         "slots": slots(endpoint),
         "shadow": deployment_queries.shadow_of(endpoint),
         "drills": faults.drills_run(),
-        "start_url": start_url(waiting) if waiting and live and not canary else "",
+        "start_url": (
+            find_url("rollouts:start", uuid=waiting.uuid)
+            if waiting and plans.canary_of(waiting.plan) and live and not canary
+            else ""
+        ),
         "emptied": rollback.emptied_by(endpoint) if live is None else None,
         "text_days": settings.PREDICTION_TEXT_DAYS,
         "curl": curl(endpoint),
@@ -106,15 +110,9 @@ def detail(user: User, endpoint: Endpoint, older_than: int | None = None) -> dic
     }
 
 
-def start_url(waiting: PromotionRequest) -> str:
-    """Where a canary under a rule is started by this approval; "" where it was approved for another plan."""
-    fits = not waiting.plan or waiting.plan["kind"] == plans.Kind.CANARY
-    return find_url("rollouts:start", uuid=waiting.uuid) if fits else ""
-
-
 def other_plan(waiting: PromotionRequest | None, live: Deployment | None) -> str:
     """Why an approval doesn't deploy as the button would; "" where it does."""
-    if waiting is None or waiting.plan.get("kind") != plans.Kind.CANARY:
+    if waiting is None or waiting.plan["kind"] != plans.Kind.CANARY:
         return ""
     if live is None:
         return (
@@ -247,7 +245,7 @@ def dialogs(
             f"All traffic goes to {waiting.version.semver} within a second. Everything the approval covers is"
             " re-checked first."
         )
-        if waiting.plan.get("kind") == plans.Kind.SHARE:
+        if waiting.plan["kind"] == plans.Kind.SHARE:
             part = rules.percent(waiting.plan["share"])
             text = (
                 f"{waiting.version.semver} gets {part} of requests within a second, as approved. No rule"

@@ -35,7 +35,6 @@ from registry.endpoints.queries import deployments, listing, published
 from registry.ground.access import policy
 from registry.ground.access.decorators import needs, signed_in
 from registry.ground.access.requests import SignedInRequest
-from registry.promotions.models import PromotionRequest
 
 SEE = "endpoints.view"
 DETAIL, FORM = "registry/endpoints/detail.html", "registry/endpoints/form.html"
@@ -90,10 +89,8 @@ def deploy(request: SignedInRequest, uuid: UUID) -> HttpResponse:
         raise Refused(
             "This endpoint has no such approval.", next_step="Open the promotion request to see its state."
         )
-    asked = PromotionRequest.objects.get(uuid=form.cleaned_data["request"])
-    share = asked.plan.get("share", rules.ALL)
-    made = actions.deploy(request_id=asked.uuid, actor=request.user, share=share)
-    part = "is live" if share == rules.ALL else f"has {rules.percent(share)}"
+    made = actions.deploy(request_id=form.cleaned_data["request"], actor=request.user)
+    part = "is live" if made.share == rules.ALL else f"has {rules.percent(made.share)}"
     return done_at(
         request,
         reverse("endpoints:detail", args=[uuid]),

@@ -189,9 +189,7 @@ class RequestOut(RowOut[PromotionRequest]):
 
     project = serializers.UUIDField(source="endpoint.model.project.uuid")
     status = serializers.ChoiceField(choices=Status.choices)
-    plan = serializers.JSONField(
-        help_text="the approved plan; empty: chosen at start (requests that predate plans)"
-    )
+    plan = serializers.JSONField(help_text="how the version gets traffic; part of what is approved")
     comparison = serializers.JSONField(
         allow_null=True,
         help_text=(

@@ -62,12 +62,7 @@ class PromotionRequest(models.Model):
     )
     baseline_moves = models.PositiveIntegerField(default=0, help_text="the alias' count of moves then")
     requester = models.ForeignKey(USER, on_delete=models.PROTECT, related_name="promotions")
-    plan = models.JSONField(
-        default=dict,
-        help_text=(
-            "how the version gets its traffic, see plans; empty: chosen at start, as before requests had one"
-        ),
-    )
+    plan = models.JSONField(help_text="how the version gets its traffic, see plans")
     by_system = models.BooleanField(
         default=False,
         help_text="the product asked by fixed rules, on behalf of the requester, whose own work it is not",

@@ -321,11 +321,9 @@ def discussion(request: PromotionRequest, fate: Fate | None) -> list[DiscussionE
             )
         )
     if request.closed_at and request.status == Status.FULFILLED:
-        how = f", {plans.sentence(request.plan)}" if request.plan else ""
         by = fate.deployed_by if fate else None
-        found.append(
-            DiscussionEntry("ok", by, f"deployed {request.version.semver}{how}", "", request.closed_at)
-        )
+        did = f"deployed {request.version.semver}, {plans.sentence(request.plan)}"
+        found.append(DiscussionEntry("ok", by, did, "", request.closed_at))
     if fate and not fate.serves:
         found.append(
             DiscussionEntry(

@@ -1,8 +1,7 @@
 """The plan of a promotion: all traffic at once, a canary under a rule, or a canary at one share that people
 steer. Pure.
 
-It is part of what reviewers approve; a request from before requests named a plan has none, and its plan is
-chosen at the start.
+It is part of what reviewers approve.
 """
 
 from __future__ import annotations
@@ -45,8 +44,8 @@ class Plan:
     then it holds. automatic: whether the rule widens on its own, or asks a person at each step. warm_up:
     requests of the canary after it was loaded that count for nothing. alphas: chance of a false rollback, for
     each kind of evidence. rate_ratios: how many times the stable version's rate that of the canary may be and
-    still count as harmless. tau: see interval.difference. checked: whether it may be agreed now; what was
-    agreed before is read as it was. wrong_margin: of the answers with feedback, the share of wrong ones may
+    still count as harmless. tau: see interval.difference. checked: whether it may be agreed now; what is
+    stored is read as it is. wrong_margin: of the answers with feedback, the share of wrong ones may
     be higher by less than this, at the upper bound; None: no bound is required, and it widens without
     feedback too. shadow_disagreement: of the version's predictions as a shadow, before the canary, so many
     may at most differ from the live version's, at the upper bound; None: no bound.
@@ -172,7 +171,6 @@ class Kind(TextChoices):
 
 
 AT_ONCE = {"kind": Kind.AT_ONCE.value}
-CHOSEN_LATER: dict[str, Any] = {}
 
 
 def canary(plan: Plan) -> dict[str, Any]:
@@ -218,19 +216,21 @@ def canary_of(stored: Mapping[str, Any]) -> Plan | None:
     return Plan.from_json({name: value for name, value in stored.items() if name != "kind"})
 
 
-def check_same(approved: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
-    """Raises Refused where an approval is to be used with another plan than the one that was approved."""
-    if approved != CHOSEN_LATER and dict(approved) != dict(wanted):
-        raise Refused(
-            f"A different rollout plan was approved: {sentence(approved)}.",
-            next_step="Use the approved plan, or request promotion with the new plan.",
-        )
+def share_of(stored: Mapping[str, Any]) -> int:
+    """The share of 10,000 that the version gets first."""
+    return int(stored["steps"][0] if stored["kind"] == Kind.CANARY else stored.get("share", WHOLE))
+
+
+def other(stored: Mapping[str, Any]) -> Refused:
+    """The refusal of an approval's use in another way than by its plan."""
+    return Refused(
+        f"A different rollout plan was approved: {sentence(stored)}.",
+        next_step="Use the approved plan, or request promotion with the new plan.",
+    )
 
 
 def sentence(stored: Mapping[str, Any]) -> str:
     """The plan in a few words: canary at 5 %, 25 %, 50 %, 100 %."""
-    if not stored:
-        return "chosen at start"
     if stored["kind"] == Kind.AT_ONCE:
         return "all traffic at once"
     if stored["kind"] == Kind.SHARE:

@@ -51,8 +51,7 @@ def logged_facts(events: list[LoggedEvent]) -> set[str]:
             lasting["note"], lasting["reason"] = NOTED + payload["note"], BECAUSE + digest_of("")
             if payload.get("by_system"):
                 lasting["by_system"] = BY_SYSTEM
-            if payload.get("plan"):
-                lasting["plan"] = planned(payload["plan"])
+            lasting["plan"] = planned(payload["plan"])
             if payload.get("behind"):
                 lasting["behind"] = is_work_of(payload["behind"])
         if event.verb == Verb.PROMOTION_CHECKED and "subject_digest" in payload:
@@ -86,7 +85,7 @@ def stored_facts(requests: list[str]) -> dict[str, set[str]]:
         kept |= {status(row.status), asked(row.requester.uuid, row.version.uuid, row.endpoint.uuid)}
         kept |= {NOTED + digest_of(row.note), BECAUSE + digest_of(row.reason)}
         kept |= {rests(row.subject_digest), by_policy(row.policy.digest)} if row.subject_digest else set()
-        kept |= ({planned(row.plan)} if row.plan else set()) | ({BY_SYSTEM} if row.by_system else set())
+        kept |= {planned(row.plan)} | ({BY_SYSTEM} if row.by_system else set())
         kept |= {is_work_of(row.behind)} if row.behind else set()
         kept |= {
             found(number, gate, outcome) for number, each in checks.items() for gate, outcome, *_ in each

@@ -131,7 +131,7 @@ class Circle:
             return response["problem"] == ""
 
         until(decidable, "the forecast has its traffic")
-        return dict(omar.api("POST", "rollouts/", PLAN | {"request": request["uuid"]}, status=201))
+        return dict(omar.api("POST", "rollouts/", {"request": request["uuid"]}, status=201))
 
     def arm(self, name: str) -> dict[str, Any] | None:
         """What runs in an arm of the endpoint."""

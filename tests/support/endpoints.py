@@ -67,16 +67,20 @@ def deployed_endpoint(
     return Endpoint.objects.get(pk=endpoint.pk)
 
 
-def with_approval(endpoint: Endpoint, plan: dict[str, object] | None = None) -> PromotionRequest:
-    """An approved request for a version after those that went live on the endpoint: as many were live, so
-    many is its minor number.
+def next_version(endpoint: Endpoint) -> ModelVersion:
+    """A version after those that went live on the endpoint: its minor number is how many
+    were live.
     """
     project, crew, live = endpoint.model.project, Crew(endpoint.model.project), endpoint.alias.version
     semver = f"1.{endpoint.deployments.count()}.0"
-    version = registry.make_version(
+    return registry.make_version(
         project, crew.mia, crew.ravi, model=live.model, snapshot=live.run.snapshot, semver=semver
     )
-    return approved(project, endpoint, version, plan)
+
+
+def with_approval(endpoint: Endpoint, plan: dict[str, object] | None = None) -> PromotionRequest:
+    """An approved request for the next version."""
+    return approved(endpoint.model.project, endpoint, next_version(endpoint), plan)
 
 
 def deploy(project: Project, endpoint: Endpoint, version: ModelVersion) -> Deployment:

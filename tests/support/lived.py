@@ -351,7 +351,7 @@ class Lived:
             reason=NOTE,
         )
         asked = registry.approved_request(self.second, staging, mia, lee, self.gita, plans.by_hand(500))
-        self.things["closed"] = endpoints.deploy(request_id=asked.uuid, actor=omar, share=500)
+        self.things["closed"] = endpoints.deploy(request_id=asked.uuid, actor=omar)
 
     # ── What is watched ─────────────────────────────────────────────────────
     def watch(self) -> None:

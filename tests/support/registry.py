@@ -8,11 +8,9 @@ and jobs.
 from __future__ import annotations
 
 import tempfile
-from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
 from typing import IO
-from unittest import mock
 
 import numpy as np
 from django.db import transaction
@@ -47,8 +45,6 @@ from registry.policies import queries as policies
 from registry.policies.actions import publish
 from registry.policies.models import Policy
 from registry.promotions import actions as promotions
-from registry.promotions import plans
-from registry.promotions.actions import requests
 from registry.promotions.models import PromotionRequest
 from tests.support.jobs import run_ok
 from tests.support.people import PASSWORD
@@ -419,9 +415,6 @@ def endpoint_rows(endpoint: Endpoint, number: int) -> list[Endpoint]:
     return made
 
 
-NO_PLAN: dict[str, object] = {}  # of a request without a plan: it's chosen at the start
-
-
 def asked_request(
     version: ModelVersion,
     endpoint: Endpoint,
@@ -432,13 +425,7 @@ def asked_request(
     """A request whose gates were checked by the real job: in review when they passed. plan: None for all
     traffic at once.
     """
-    with ExitStack() as stack:
-        if plan is NO_PLAN:
-            stack.enter_context(mock.patch.object(plans, "checked", return_value=plan))
-            stack.enter_context(mock.patch.object(requests, "check_comparable"))
-        request = promotions.request(
-            version=version, endpoint=endpoint, note=note, actor=requester, plan=plan or None
-        )
+    request = promotions.request(version=version, endpoint=endpoint, note=note, actor=requester, plan=plan)
     run_ok("default")
     request.refresh_from_db()
     return request

@@ -161,7 +161,7 @@ def canary(stage: Stage, request: PromotionRequest, endpoint: Endpoint) -> None:
         send(stage, endpoint, REQUESTS, start=1)  # what the forecast rests on
         # the last one is ingested
         stage.wait(endpoint.predictions.filter(request_id=f"demo-{REQUESTS}").exists)
-        rollout = rollouts.start(request_id=request.uuid, actor=omar, plan=None if request.plan else PLAN)
+        rollout = rollouts.start(request_id=request.uuid, actor=omar)
     if rollout is None or not is_open(rollout):
         return
     deployment = deployments.canary_of(endpoint)

@@ -7,9 +7,11 @@ from typing import Annotated, Any
 import typer
 from typer import Option
 
+from lifecycle.runtime.cli import find
 from lifecycle.runtime.cli.screen import Table, percent, seconds, table
 from lifecycle.runtime.cli.session import Session
 from lifecycle.runtime.cli.verbs import FAILED
+from lifecycle.runtime.refusals import Refused
 
 WHOLE = 10_000
 Row = dict[str, Any]
@@ -66,29 +68,29 @@ ByHand = Annotated[
 
 
 def planned(*, by_hand: bool, **given: Any) -> Row:
-    """The fields of a plan that are given; the rest is as approved, or for a new request as the server
-    proposes.
-    """
+    """The fields of a plan that are given; the rest is as the server proposes."""
     return {name: value for name, value in given.items() if value is not None} | (
         {"automatic": False} if by_hand else {}
     )
 
 
-def begin(
-    session: Session, request: Row, endpoint: Row, wanted: Row, *, forecast_only: bool = False
-) -> int | None:
+def begin(session: Session, request: Row, endpoint: Row, *, forecast_only: bool = False) -> int | None:
     """Forecast how long it takes, then start it. 1 where only a forecast was asked for and the plan can't
-    start.
+    start. Raises Refused where the request names another kind of plan.
     """
-    is_ruled = request["plan"].get("kind") == "canary"
-    approved = {name: value for name, value in request["plan"].items() if name != "kind"} if is_ruled else {}
-    body = (wanted or approved) | {"version": request["version"]}
+    if request["plan"]["kind"] != "canary":
+        raise Refused(
+            f"Request {request['number']} isn't for an automatic canary.",
+            next_step=f"Deploy it by its plan: lifecycle endpoints deploy {find.called(session, request)}",
+        )
+    plan = {name: value for name, value in request["plan"].items() if name != "kind"}
+    body = plan | {"version": request["version"]}
     expected = session.api.post(f"/endpoints/{endpoint['uuid']}/rollouts/forecast/", body, twice=True)
     if forecast_only:
         session.screen.show(expected, *forecast(expected))
         return FAILED if expected["problem"] else None
     session.screen.info(*forecast(expected))
-    made = session.api.post("/rollouts/", wanted | {"request": request["uuid"]})
+    made = session.api.post("/rollouts/", {"request": request["uuid"]})
     name = endpoint["full_name"]
     session.screen.show(
         made,

@@ -24,22 +24,20 @@ from registry.promotions import plans
 from registry.promotions.models import PromotionRequest
 
 
-def start(
-    *, request_id: UUID, actor: User, plan: rules.Plan | None = None, now: datetime | None = None
-) -> Rollout:
-    """Let an approved version take its first share of the traffic beside the live one, under a rule that
-    widens it or rolls it back.
+def start(*, request_id: UUID, actor: User, now: datetime | None = None) -> Rollout:
+    """Let an approved version take its first share of the traffic beside the live one, under the approved
+    rule, which widens it or rolls it back.
 
-    plan: None for the approved one; a request from before requests named a plan takes any. now: another clock
-    than the real one, by which it begins with its canary, once its files are laid out.
-    Raises PermissionDenied, Refused (another plan than the approved one, a plan that cannot decide at the
+    now: another clock than the real one, by which it begins with its canary, once its files are laid out.
+    Raises PermissionDenied, Refused (approved for another kind of plan, a plan that cannot decide at the
     present traffic within its window, nothing live to compare with, a frozen endpoint, damaged files) or
     Conflict (the approval was used or overtaken, a canary runs already).
     """
     request = PromotionRequest.objects.select_related("endpoint", "version").get(uuid=request_id)
     policy.require(actor, "rollouts.start", request)
-    plan = plan or plans.canary_of(request.plan) or rules.Plan()
-    plans.check_same(request.plan, plans.canary(plan))
+    plan = plans.canary_of(request.plan)
+    if plan is None:
+        raise plans.other(request.plan)
     rules.check_decidable(
         rules.forecast(
             plan, evidence.present_traffic(request.endpoint, now or timezone.now(), request.version)
@@ -49,17 +47,16 @@ def start(
     endpoints.deploy(
         request_id=request_id,
         actor=actor,
-        share=plan.steps[0],
-        plan=plans.canary(plan),
-        then=lambda deployment: made.append(begin(deployment, actor, plan, now or deployment.started_at)),
+        steered=lambda deployment: made.append(begin(deployment, actor, now or deployment.started_at)),
     )
     return made[0]
 
 
-def begin(deployment: Deployment, actor: User, plan: rules.Plan, now: datetime) -> Rollout:
+def begin(deployment: Deployment, actor: User, now: datetime) -> Rollout:
     """The rollout's row and its first segment, in the transaction that starts the canary."""
     live = deployments.live_deployment(deployment.endpoint)
-    if live is None or deployment.approval is None:
+    plan = plans.canary_of(deployment.approval.plan) if deployment.approval else None
+    if live is None or deployment.approval is None or plan is None:
         raise Refused("A canary needs a live version to compare with and an approval.")
     # under the lock of the routes, which every start holds
     if before := rollouts.open_rollout(deployment.endpoint):

@@ -7,8 +7,7 @@ chain.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 from uuid import UUID
 
 from django.db import transaction
@@ -30,42 +29,29 @@ from registry.promotions.models import PromotionRequest
 
 
 def deploy(
-    *,
-    request_id: UUID,
-    actor: User,
-    share: int = rules.ALL,
-    plan: Mapping[str, Any] | None = None,
-    then: Callable[[Deployment], object] | None = None,
+    *, request_id: UUID, actor: User, steered: Callable[[Deployment], object] | None = None
 ) -> Deployment:
-    """Let the version of an approved request serve its endpoint: in place of the live one, or at a share
-    below 10,000 beside it.
+    """Let the version of an approved request serve its endpoint by the approved plan: in place of the live
+    one, or at a share of the requests beside it.
 
-    share: of 10,000. plan: by which the share was chosen, where a room steers the canary. then: called with
-    the new deployment inside the same transaction, for that room. Raises PermissionDenied, Conflict (not
-    approved any more, used already, overtaken by a change, a canary runs) or Refused (another plan than the
-    approved one, frozen, damaged files, nothing live to compare with). The files are laid out and verified
-    before the transaction, since nothing slow happens under a lock.
+    steered: of the room whose rule steers the canary, where the plan is such a canary; called with the new
+    deployment inside the same transaction. Raises PermissionDenied, Conflict (not approved any more, used
+    already, overtaken by a change, a canary runs) or Refused (approved for a rule and none steers, or the
+    reverse, frozen, damaged files, nothing live to compare with). The files are laid out and verified before
+    the transaction, since nothing slow happens under a lock.
     """
     policy.require(actor, "endpoints.deploy", PromotionRequest.objects.get(uuid=request_id))
-    rules.check_share(share)
-    wanted = plan or (plans.AT_ONCE if share == rules.ALL else plans.by_hand(share))
     ready = ready_to_deploy(request_id)
-    plans.check_same(ready.plan, wanted)
+    if (plans.canary_of(ready.plan) is None) != (steered is None):
+        raise plans.other(ready.plan)
     materialise(ready.version)
-    return _deploy(request_id, actor, share, wanted, then)
+    return _deploy(request_id, actor, steered)
 
 
 @transaction.atomic
-def _deploy(
-    request_id: UUID,
-    actor: User,
-    share: int,
-    plan: Mapping[str, Any],
-    then: Callable[[Deployment], object] | None,
-) -> Deployment:
+def _deploy(request_id: UUID, actor: User, steered: Callable[[Deployment], object] | None) -> Deployment:
     epoch = next_epoch()
     request = claim_approval(request_id)
-    plans.check_same(request.plan, plan)
     policy.require(actor, "endpoints.deploy", request)
     alias = Alias.objects.select_for_update().get(endpoint=request.endpoint)
     if alias.version_id == request.version_id:
@@ -75,6 +61,7 @@ def _deploy(
             f"{running.version.semver} is a canary on {request.endpoint}, and only one can run at a time.",
             next_step="Stop it or widen it to all traffic first.",
         )
+    share = plans.share_of(request.plan)
     if share < rules.ALL:
         new = canary.start(alias, request, actor, epoch=epoch, share=share)
     else:
@@ -83,8 +70,8 @@ def _deploy(
         )
         intervals.record_deployed(new, actor)
     fulfilled(request, new, actor=actor)
-    if then:
-        then(new)
+    if steered:
+        steered(new)
     return new
 
 

@@ -15,6 +15,7 @@ from lifecycle.runtime.refusals import Conflict
 from registry.catalog.models import ModelVersion
 from registry.ground.access.models import User
 from registry.ground.ledger.actions import record
+from registry.ground.ledger.rules import digest_of
 from registry.ground.ledger.verbs import Verb
 from registry.promotions import rules, votes
 from registry.promotions.actions import subject
@@ -53,7 +54,10 @@ def claim_approval(request_id: UUID) -> PromotionRequest:
     check_usable(request, now["people"])
     if request.is_overdue(timezone.now()):
         raise Conflict(f"{request} has expired.", next_step="Request promotion again.")
-    if changed := subject.changes(request, now):
+    # the subject has the event's plan; the version goes live by the row's
+    if changed := subject.changes(request, now) or subject.changes(
+        request, now | {"plan": digest_of(request.plan)}
+    ):
         raise Conflict(
             rules.change_sentence(changed), next_step="Request promotion again to re-run the gates."
         )

@@ -81,7 +81,7 @@ def read(request: PromotionRequest, version: ModelVersion, *, from_nothing: bool
         "comparison": digest_of(request.comparison),
         "gates": gates(request),
         "people": people(version, asking, froze, decided),
-        **({"plan": digest_of(plan)} if plan else {}),  # requests from before plans keep their digest
+        "plan": digest_of(plan),
     }
 
 
@@ -131,7 +131,7 @@ def asked(
         by_system, behind, plan = (
             payload.get("by_system", False),
             payload.get("behind", []),
-            payload.get("plan", {}),
+            payload["plan"],
         )
     return rules.asked_by(requester, behind, by_system=by_system), plan
 

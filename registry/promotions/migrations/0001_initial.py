@@ -24,7 +24,7 @@ class Migration(migrations.Migration):
                 ('uuid', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
                 ('number', models.PositiveIntegerField(help_text='within the project')),
                 ('baseline_moves', models.PositiveIntegerField(default=0, help_text="the alias' count of moves then")),
-                ('plan', models.JSONField(default=dict, help_text='how the version gets its traffic, see plans; empty: chosen at start, as before requests had one')),
+                ('plan', models.JSONField(help_text='how the version gets its traffic, see plans')),
                 ('by_system', models.BooleanField(default=False, help_text='the product asked by fixed rules, on behalf of the requester, whose own work it is not')),
                 ('behind', models.JSONField(default=list, help_text='uuids of others whose work it is: who proposed the retraining, who labeled for it')),
                 ('note', models.TextField(blank=True)),

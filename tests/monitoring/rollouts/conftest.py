@@ -17,14 +17,14 @@ from django.utils import timezone
 from monitoring.rollouts import actions, rules
 from monitoring.rollouts.models import Rollout
 from monitoring.traffic import actions as traffic
-from registry.catalog.models import Endpoint
+from registry.catalog.models import Endpoint, ModelVersion
 from registry.endpoints.models import Deployment
 from registry.endpoints.queries import deployments
 from registry.ground.access.models import User
 from registry.ground.ledger.models import Event
+from registry.promotions import plans
 from registry.promotions.models import PromotionRequest
-from tests.support import endpoints, registry
-from tests.support.people import make_project
+from tests.support import endpoints
 
 MINUTE = timedelta(minutes=1)
 QUICK = {"min_requests": 100, "min_minutes": 2, "margin": 0.2, "rise": 0.5, "max_hours": 24, "warm_up": 0}
@@ -107,16 +107,19 @@ class Street:
         at = (timezone.now() - self.start_at) / MINUTE - 10
         self.feed(at, stable=(asked, bad))
 
-    def begin(self, request, actor, **plan) -> Rollout:
+    def approved(self, version: ModelVersion, **plan) -> PromotionRequest:
+        """An approved request for a canary of the version by the usual plan, but for what is given."""
+        rule = plans.canary(rules.Plan(**QUICK | plan))
+        return endpoints.approved(self.endpoint.model.project, self.endpoint, version, rule)
+
+    def begin(self, request, actor) -> Rollout:
         """Traffic for the forecast, then the start."""
         self.feed(-30, stable=(400, 2))
-        return self.start(request, actor, **plan)
+        return self.start(request, actor)
 
-    def start(self, request, actor, **plan) -> Rollout:
+    def start(self, request, actor) -> Rollout:
         """The start, where traffic for the forecast is there."""
-        return actions.start(
-            request_id=request.uuid, actor=actor, plan=rules.Plan(**QUICK | plan), now=self.at(0)
-        )
+        return actions.start(request_id=request.uuid, actor=actor, now=self.at(0))
 
     def tick(self, minute: float) -> int:
         return actions.tick(self.at(minute))
@@ -126,33 +129,27 @@ class Street:
         return [(row.arm, row.version.semver, row.share) for row in rows]
 
 
-def make_approval() -> Endpoint:
-    """An endpoint on which 1.0.0 is live, with an approved request for 1.1.0."""
-    project = make_project()
-    endpoint, crew = endpoints.deployed_endpoint(project), endpoints.Crew(project)
-    snapshot = endpoint.alias.version.run.snapshot
-    version = registry.make_version(
-        project, crew.mia, crew.ravi, model=endpoint.model, snapshot=snapshot, semver="1.1.0"
-    )
-    endpoints.approved(project, endpoint, version, registry.NO_PLAN)  # so that each test may choose a plan
-    return endpoint
-
-
 @pytest.fixture
 def live_endpoint(project, mia, ravi, lee, gita, omar) -> Endpoint:
-    """What `make_approval` makes."""
-    return make_approval()
+    """1.0.0 is live."""
+    return endpoints.deployed_endpoint(project)
 
 
 @pytest.fixture
-def approval(live_endpoint) -> PromotionRequest:
-    """An approved request for 1.1.0, beside 1.0.0 that is live."""
-    return PromotionRequest.objects.get(endpoint=live_endpoint, version__semver="1.1.0")
+def version(live_endpoint) -> ModelVersion:
+    """1.1.0, of which no promotion was requested."""
+    return endpoints.next_version(live_endpoint)
 
 
 @pytest.fixture
 def street(live_endpoint):
     return Street(live_endpoint)
+
+
+@pytest.fixture
+def approval(street, version) -> PromotionRequest:
+    """An approved request for 1.1.0 by the usual plan, beside 1.0.0 that is live."""
+    return street.approved(version)
 
 
 @pytest.fixture
@@ -169,13 +166,13 @@ def rollout(asked, approval, mia) -> Rollout:
 
 
 @pytest.fixture
-def brief(asked, approval, mia) -> Rollout:
+def brief(asked, version, mia) -> Rollout:
     """Started by Mia with six hours for each step."""
-    return asked.start(approval, mia, max_hours=6)
+    return asked.start(asked.approved(version, max_hours=6), mia)
 
 
 @pytest.fixture
-def foretold(street, approval) -> Street:
+def foretold(street) -> Street:
     """The street with 400 requests in the last hour, of which 2 failed: what pages and programs foretell a
     start from.
     """
@@ -184,13 +181,21 @@ def foretold(street, approval) -> Street:
 
 
 @pytest.fixture
-def next_approval(rollout, street, project, mia, ravi, lee, gita) -> PromotionRequest:
-    """While the rollout runs, an approved request for 1.2.0."""
-    snapshot = rollout.version.run.snapshot
-    version = registry.make_version(
-        project, mia, ravi, model=street.endpoint.model, snapshot=snapshot, semver="1.2.0"
-    )
-    return endpoints.approved(project, street.endpoint, version, registry.NO_PLAN)
+def next_version(rollout) -> ModelVersion:
+    """While the rollout runs, 1.2.0."""
+    return endpoints.next_version(rollout.endpoint)
+
+
+@pytest.fixture
+def next_approval(next_version, street) -> PromotionRequest:
+    """An approved request for it by the usual plan."""
+    return street.approved(next_version)
+
+
+@pytest.fixture
+def next_by_hand(next_version, street, project) -> PromotionRequest:
+    """An approved request for it as a canary at 5 %, which people steer."""
+    return endpoints.approved(project, street.endpoint, next_version, plans.by_hand(500))
 
 
 @dataclass
@@ -198,17 +203,17 @@ class Begun:
     """Starts the rollout with another plan."""
 
     street: Street
-    approval: PromotionRequest
+    version: ModelVersion
     actor: User
 
     def __call__(self, **plan) -> Rollout:
-        return self.street.start(self.approval, self.actor, **plan)
+        return self.street.start(self.street.approved(self.version, **plan), self.actor)
 
 
 @pytest.fixture
-def begun(asked, approval, mia):
+def begun(asked, version, mia):
     """By Mia, after the traffic that a forecast needs."""
-    return Begun(asked, approval, mia)
+    return Begun(asked, version, mia)
 
 
 @pytest.fixture

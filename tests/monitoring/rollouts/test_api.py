@@ -25,6 +25,12 @@ def api_for():
     return make
 
 
+@pytest.fixture
+def approval(street, version):
+    """An approved request for 1.1.0 by PLAN."""
+    return street.approved(version, **PLAN | {"steps": tuple(PLAN["steps"]), "warm_up": 20})
+
+
 @pytest.mark.postgres
 def test_forecast_start_read_steer_and_abort(api_for, foretold, street, approval, mia, omar, fresh):
     client = api_for(mia)
@@ -44,7 +50,7 @@ def test_forecast_start_read_steer_and_abort(api_for, foretold, street, approval
     assert problem.endswith(
         "not measured: this version didn't run as a shadow before the canary. Run it as a shadow first."
     )
-    answer = client.post("/api/v1/rollouts/", PLAN | {"request": str(approval.uuid)}, format="json")
+    answer = client.post("/api/v1/rollouts/", {"request": str(approval.uuid)}, format="json")
     assert answer.status_code == 201, answer.content
     made = answer.json()
     assert (made["state"], made["share"], made["moves"], made["semver"], made["baseline_semver"]) == (
@@ -110,21 +116,27 @@ def test_looks_are_listed_newest_first(api_for, begun, street, lee):
         {"margin": 0},
         {"min_requests": "x"},
         {"alphas": {"errors": 0.9}},
-        {"request": "x"},
+        {"version": "x"},
         {"steps": None},
     ],
 )
-def test_senseless_plans_are_refused_by_field(api_for, foretold, approval, mia, change):
+def test_senseless_plans_are_refused_by_field(api_for, street, mia, change):
     answer = api_for(mia).post(
-        "/api/v1/rollouts/", PLAN | {"request": str(approval.uuid)} | change, format="json"
+        f"/api/v1/endpoints/{street.endpoint.uuid}/rollouts/forecast/", PLAN | change, format="json"
     )
 
     assert answer.status_code in (400, 422)
     assert set(answer.json()["fields"]) == set(change)
+
+
+def test_without_a_request_no_rollout_starts(api_for, foretold, approval, mia):
+    for body in ({}, {"request": "x"}, {"request": str(approval.version.uuid)}):
+        answer = api_for(mia).post("/api/v1/rollouts/", body, format="json")
+        assert (answer.status_code in (400, 422), set(answer.json()["fields"])) == (True, {"request"})
     assert not Rollout.objects.exists()
 
 
-def test_only_who_may_start_asks_for_a_forecast(api_for, foretold, street, approval, ana, aida, mia, omar):
+def test_only_who_may_start_asks_for_a_forecast(api_for, foretold, street, ana, aida, mia, omar):
     path = f"/api/v1/endpoints/{street.endpoint.uuid}/rollouts/forecast/"
 
     assert [api_for(who).post(path, PLAN, format="json").status_code for who in (ana, aida, mia, omar)] == [
@@ -152,8 +164,5 @@ def test_a_stranger_finds_nothing(api_for, rollout, street, otto, approval):
             client.post(f"/api/v1/rollouts/{rollout.uuid}/{step}/", {"seen": 0}, format="json").status_code
             == 404
         )
-    assert (
-        client.post("/api/v1/rollouts/", PLAN | {"request": str(approval.uuid)}, format="json").status_code
-        == 422
-    )
+    assert client.post("/api/v1/rollouts/", {"request": str(approval.uuid)}, format="json").status_code == 422
     assert Rollout.objects.count() == 1

@@ -1,6 +1,4 @@
-"""A rollout starts by the plan that reviewers approved and by no other; a request from before plans takes the
-one chosen at the start.
-"""
+"""A rollout starts by the plan that reviewers approved and by no other."""
 
 from __future__ import annotations
 
@@ -20,14 +18,6 @@ QUICK = Plan(
 
 
 @pytest.fixture
-def version(live_endpoint, project, mia, ravi):
-    snapshot = live_endpoint.alias.version.run.snapshot
-    return registry.make_version(
-        project, mia, ravi, model=live_endpoint.model, snapshot=snapshot, semver="1.2.0"
-    )
-
-
-@pytest.fixture
 def ruled(live_endpoint, project, version):
     """Approved as a canary by QUICK."""
     return endpoints.approved(project, live_endpoint, version, plans.canary(QUICK))
@@ -39,31 +29,25 @@ def test_it_starts_by_the_approved_plan(asked, ruled, mia):
     assert (rollout.rule, rollout.share) == (QUICK, 1_000)
 
 
-def test_another_plan_is_refused_and_starts_nothing(asked, ruled, mia):
-    other = Plan(min_requests=100)
-    with pytest.raises(Refused) as expected:
-        plans.check_same(ruled.plan, plans.canary(other))
+@pytest.mark.parametrize("plan", [plans.AT_ONCE, plans.by_hand(500)])
+def test_an_approval_for_another_kind_of_plan_starts_no_rollout(
+    foretold, live_endpoint, project, version, mia, client_for, plan
+):
+    request, client = endpoints.approved(project, live_endpoint, version, plan), client_for(mia)
+
     with pytest.raises(Refused) as refused:
-        actions.start(request_id=ruled.uuid, actor=mia, plan=other, now=asked.at(0))
+        actions.start(request_id=request.uuid, actor=mia)
 
     assert (refused.value.message, refused.value.next_step) == (
-        expected.value.message,
-        expected.value.next_step,
+        plans.other(plan).message,
+        plans.other(plan).next_step,
     )
-    ruled.refresh_from_db()
-    assert (ruled.status, Rollout.objects.count()) == ("approved", 0)
-
-
-def test_an_approval_for_all_traffic_at_once_starts_no_rollout(
-    asked, live_endpoint, project, version, mia, client_for
-):
-    request = endpoints.approved(project, live_endpoint, version)
-
-    with pytest.raises(Refused):
-        actions.start(request_id=request.uuid, actor=mia, now=asked.at(0))
-
-    page = client_for(mia).get(reverse("rollouts:start", args=[request.uuid]))
-    assert (page.context["fits"], Rollout.objects.count()) == (False, 0)
+    page = client.get(reverse("rollouts:start", args=[request.uuid]))
+    assert (page.context["approved"], 'id="plan"' in page.content.decode()) == ([], False)
+    assert client.post(reverse("rollouts:start", args=[request.uuid])).status_code == 422
+    answer = client.post("/api/v1/rollouts/", {"request": request.uuid}, content_type="application/json")
+    request.refresh_from_db()
+    assert (answer.status_code, request.status, Rollout.objects.count()) == (422, "approved", 0)
 
 
 def test_a_request_that_is_not_decided_yet_leads_to_its_decision(live_endpoint, version, mia, client_for):
@@ -96,10 +80,10 @@ def test_the_endpoint_offers_the_canary_and_no_deployment_at_once(
     assert context["why_not"]["deploy"].startswith("The approved plan is a canary")
 
 
-def test_over_the_api_no_plan_means_the_approved_one(foretold, ruled, omar, client_for):
-    client, body = client_for(omar), {"request": str(ruled.uuid)}
+def test_over_the_api_it_starts_by_the_approved_plan_whatever_else_is_sent(foretold, ruled, omar, client_for):
+    body = {"request": str(ruled.uuid), "min_minutes": 3, "steps": [5_000, 10_000]}
 
-    other = client.post("/api/v1/rollouts/", body | {"min_minutes": 3}, content_type="application/json")
-    made = client.post("/api/v1/rollouts/", body, content_type="application/json")
+    made = client_for(omar).post("/api/v1/rollouts/", body, content_type="application/json")
 
-    assert (other.status_code, made.status_code, made.json()["plan"]["steps"]) == (422, 201, [1_000, 10_000])
+    assert (made.status_code, made.json()["plan"]["steps"]) == (201, [1_000, 10_000])
+    assert Rollout.objects.get().rule == QUICK

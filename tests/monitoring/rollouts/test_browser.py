@@ -4,8 +4,8 @@ import pytest
 from django.urls import reverse
 from playwright.sync_api import expect
 
+from monitoring.rollouts.models import Rollout
 from registry.endpoints import actions as served
-from tests.monitoring.rollouts.conftest import make_approval
 from tests.support import registry
 from tests.support.browser import is_accessible, is_legible, loaded_on_a_phone
 
@@ -13,15 +13,11 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
 @pytest.fixture
-def live_endpoint(project, mia, ravi, lee, gita, omar):
-    return make_approval()
-
-
-@pytest.fixture
-def story(project, street, approval, mia, ravi, omar):
+def story(project, street, version, mia, ravi, omar):
     """A canary at 5 % with two hours of looks, a shadow beside it, and time as it is now."""
     street.shift(minutes=-125)
-    rollout = street.begin(approval, mia, min_requests=2000, min_minutes=480, margin=0.05, max_hours=720)
+    approval = street.approved(version, min_requests=2000, min_minutes=480, margin=0.05, max_hours=720)
+    rollout = street.begin(approval, mia)
     for minute in range(1, 123, 16):
         street.feed(
             minute,
@@ -58,20 +54,21 @@ def test_pages_are_accessible(opened, story, street, omar):
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (390, "dark")])
-def test_the_form_of_a_start_is_accessible_and_forecasts(opened, foretold, approval, mia, width, scheme):
-    page = opened(reverse("rollouts:start", args=[approval.uuid]), mia, width=width, scheme=scheme)
+def test_the_page_of_a_start_is_accessible(opened, foretold, version, mia, width, scheme):
+    hasty = foretold.approved(version, min_requests=10_000)
+    page = opened(reverse("rollouts:start", args=[hasty.uuid]), mia, width=width, scheme=scheme)
     expect(page.get_by_text("This plan can't decide")).to_be_visible()
     is_legible(page, f"rollout-start-{width}-{scheme}")
 
-    page.get_by_label("Steps (%)").fill("50, 100")
-    page.get_by_label("Canary requests per step").fill("100")
-    page.get_by_label("Error-rate margin (percentage points)").fill("10")
-    page.get_by_label("Minutes per step").fill("10")
-    page.get_by_label("Smallest increase to detect (percentage points)").fill("20")
-    page.keyboard.press("Tab")
 
+def test_a_rollout_starts_from_its_page(opened, live_server, foretold, approval, mia):
+    page = opened(reverse("rollouts:start", args=[approval.uuid]), mia)
     expect(page.get_by_text("Can decide in time")).to_be_visible()
-    expect(page.get_by_label("Steps (%)")).to_have_value("50, 100")
+
+    page.get_by_role("button", name="Start rollout").click()
+
+    expect(page).to_have_url(live_server.url + reverse("endpoints:detail", args=[approval.endpoint.uuid]))
+    assert Rollout.objects.get().request == approval
 
 
 def test_it_is_taken_back_by_keys_alone(opened, live_server, story, street, omar, fresh):

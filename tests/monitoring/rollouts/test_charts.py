@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from monitoring.rollouts import actions, rules
+from monitoring.rollouts import actions
 from monitoring.rollouts.charts import arms
 from monitoring.rollouts.models import Look
 from monitoring.rollouts.queries import chart_data, segments
@@ -14,7 +14,6 @@ from monitoring.rollouts.rules.points import ArmPoint
 from monitoring.traffic import actions as traffic
 from monitoring.traffic import histogram
 from monitoring.traffic.models import MinuteRollup
-from tests.monitoring.rollouts.conftest import QUICK
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
@@ -90,9 +89,10 @@ def test_latency_of_one_arm_alone_is_not_compared():
     assert lead(stable=(5000, 30.0)) == "Not enough data: fewer than 100 requests on an arm."
 
 
-def test_a_rollout_begins_with_its_canary_and_not_while_files_are_laid_out(asked, approval, mia):
+def test_a_rollout_begins_with_its_canary_and_not_while_files_are_laid_out(asked, version, mia):
     asked.take_in_now(400, 2)
-    rollout = actions.start(request_id=approval.uuid, actor=mia, plan=rules.Plan(**QUICK | {"max_hours": 48}))
+    approval = asked.approved(version, max_hours=48)
+    rollout = actions.start(request_id=approval.uuid, actor=mia)
 
     begun = approval.endpoint.deployments.get(arm="canary", ended_at=None).started_at
     segment = segments.segments(rollout)[0]

@@ -434,14 +434,9 @@ def test_slow_answers_are_those_above_the_stable_arms_p95_of_the_hour_before(rol
     assert fresh(rollout).reason.startswith("Too many slow responses: 10 of 30 on the canary")
 
 
-def test_nothing_is_slow_while_too_few_answers_show_what_is(street, approval, mia):
-    from monitoring.rollouts.rules import Plan
-    from tests.monitoring.rollouts.conftest import QUICK
-
+def test_nothing_is_slow_while_too_few_answers_show_what_is(street, version, mia):
     street.feed(-30, stable=(99, 0))
-    actions.start(
-        request_id=approval.uuid, actor=mia, plan=Plan(**QUICK | {"max_hours": 48}), now=street.at(0)
-    )
+    street.start(street.approved(version, max_hours=48), mia)
     street.take_in(*[street.line("canary", 1, latency_ms=9000.0) for _ in range(10)])
     street.tick(2)
 

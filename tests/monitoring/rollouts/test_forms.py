@@ -10,17 +10,11 @@ from django.urls import reverse
 from django.utils.html import escape
 
 from monitoring.rollouts.models import Rollout
+from registry.promotions import plans
 from tests.monitoring.rollouts.conftest import HTMX, text_of, url
 
-PLAN = {
-    "steps": "50, 100",
-    "min_requests": "100",
-    "min_minutes": "10",
-    "margin": "5",
-    "rise": "20",
-    "max_hours": "24",
-    "automatic": "yes",
-}
+# half of the traffic at once
+WIDE = {"steps": (5_000, 10_000), "min_minutes": 10, "margin": 0.05, "rise": 0.2}
 
 
 def test_an_empty_list_shows_where_one_starts(client_for, live_endpoint, lee):
@@ -30,8 +24,10 @@ def test_an_empty_list_shows_where_one_starts(client_for, live_endpoint, lee):
     assert answer.content.decode().count('class="empty"') == 1
 
 
-def test_the_panel_offers_a_start_and_the_form_shows_the_time(client_for, foretold, street, approval, mia):
-    client = client_for(mia)
+def test_the_panel_offers_a_start_and_the_page_shows_the_plan_and_the_time(
+    client_for, foretold, street, version, mia
+):
+    client, approval = client_for(mia), street.approved(version, min_requests=2000, margin=0.005)
 
     panel = client.get(url("panel", street.endpoint)).content.decode()
     assert re.search(rf'<a class="btn" href="{url("start", approval)}" ?>', panel)
@@ -40,45 +36,28 @@ def test_the_panel_offers_a_start_and_the_form_shows_the_time(client_for, foreto
     assert f'action="{url("start", approval)}"' in html
     for data in ("1.1.0", "support-inbox-prod", "400 ", "0.99 %"):
         assert data in text, data
-    assert set(PLAN) <= set(answer.context["form"].fields)
-    assert all(f'name="{name}"' in html for name in PLAN)
+    for line in plans.lines(plans.canary_of(approval.plan)):
+        assert all(escape(each).replace("\u00a0", " ") in text for each in line), line
     assert 'data-decides="no"' in html
     assert answer.context["forecast"].problem in html
 
 
-def test_the_forecast_alone_follows_the_fields(client_for, foretold, approval, mia):
-    plan = {
-        "steps": "50, 100",
-        "min_requests": "100",
-        "min_minutes": "10",
-        "margin": "5",
-        "rise": "20",
-        "max_hours": "24",
-    }
+def test_the_forecast_is_of_the_approved_plan(client_for, foretold, street, version, mia):
+    answer = client_for(mia).get(url("start", street.approved(version, **WIDE)))
 
-    answer = client_for(mia).get(url("start", approval), plan, **HTMX)
-
-    assert answer.content.decode().lstrip().startswith('<div id="forecast"')
     assert 'data-decides="yes" data-detects="yes"' in answer.content.decode()
     assert len(re.findall(r"<th scope=\"row\">(?:50|100)\xa0%</th>", answer.content.decode())) == 1
 
 
 def test_with_a_few_returning_customers_the_forecast_shows_that_the_plan_cannot_widen(
-    client_for, foretold, street, approval, mia
+    client_for, foretold, street, version, mia
 ):
     street.shift(-5)
     line = street.line("stable", 1)
     street.take_in(*[line | {"uuid": str(uuid.uuid4()), "key": f"{at % 4:016x}"} for at in range(800)])
-    plan = {
-        "steps": "5, 100",
-        "min_requests": "100",
-        "min_minutes": "10",
-        "margin": "20",
-        "rise": "20",
-        "max_hours": "24",
-    }
+    approval = street.approved(version, steps=(500, 10_000), min_minutes=10, margin=0.2, rise=0.2)
 
-    answer = client_for(mia).get(url("start", approval), plan, **HTMX)
+    answer = client_for(mia).get(url("start", approval))
 
     html = answer.content.decode()
     assert 'data-decides="no" data-detects="no"' in html
@@ -86,34 +65,28 @@ def test_with_a_few_returning_customers_the_forecast_shows_that_the_plan_cannot_
     assert re.findall(r"[\d.]*\d", problem)[:4] == ["4", "100", "0.2", "5"]
 
 
-def test_starting_by_the_form(client_for, foretold, street, approval, mia):
-    answer = client_for(mia).post(url("start", approval), PLAN)
+@pytest.mark.parametrize("how", [{}, HTMX])
+def test_starting_by_the_page(client_for, foretold, street, version, mia, how):
+    approval = street.approved(version, **WIDE)
 
-    assert (answer.status_code, answer.url) == (302, reverse("endpoints:detail", args=[street.endpoint.uuid]))
+    answer = client_for(mia).post(url("start", approval), **how)
+
+    assert (answer.status_code, answer.headers["HX-Redirect" if how else "Location"]) == (
+        200 if how else 302,
+        reverse("endpoints:detail", args=[street.endpoint.uuid]),
+    )
     rollout = Rollout.objects.get()
     assert (rollout.share, rollout.rule.margin, rollout.rule.steps) == (5000, 0.05, (5000, 10_000))
 
 
-@pytest.mark.parametrize(
-    ("change", "field"),
-    [
-        ({"steps": "50, 20, 100"}, "steps"),
-        ({"steps": "a"}, "steps"),
-        ({"steps": "nan, 100"}, "steps"),
-        ({"margin": "nan"}, "margin"),
-        ({"min_requests": "7"}, "min_requests"),
-        ({"max_hours": ""}, "max_hours"),
-        ({"min_requests": "9999"}, "__all__"),
-    ],
-)
-def test_a_wrong_plan_comes_back_with_what_is_wrong(client_for, foretold, approval, mia, change, field):
-    fragment = client_for(mia).post(url("start", approval), PLAN | change, **HTMX)
-    page = client_for(mia).post(url("start", approval), PLAN | change)
+def test_a_plan_that_cannot_decide_is_refused_with_why(client_for, foretold, street, version, mia):
+    approval = street.approved(version, min_requests=9_999)
+    problem = client_for(mia).get(url("start", approval)).context["forecast"].problem
 
-    assert (fragment.status_code, page.status_code) == (422, 422)
-    ((wrong, (why,)),) = page.context["form"].errors.items()
-    assert wrong == field
-    assert all(escape(why) in answer.content.decode() for answer in (fragment, page))
+    answers = [client_for(mia).post(url("start", approval), **how) for how in ({}, HTMX)]
+
+    assert [answer.status_code for answer in answers] == [422, 422]
+    assert all(escape(problem) in answer.content.decode() for answer in answers)
     assert not Rollout.objects.exists()
 
 

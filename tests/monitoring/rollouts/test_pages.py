@@ -16,21 +16,17 @@ from monitoring.rollouts.models import Look, Rollout
 from registry.catalog.models import Alias
 from registry.endpoints.actions import deploy, roll_back
 from registry.endpoints.queries import deployments, listing
-from registry.ground.access.models import User
+from registry.promotions import plans
 from registry.promotions.models import PromotionRequest
 from tests.monitoring.rollouts.conftest import HTMX, Street, text_of, url
 from tests.support.endpoints import approved
 
-PLAN = {"min_requests": 2000, "max_hours": 720}
-
 
 @pytest.fixture
-def looked_at(live_endpoint) -> Rollout:
+def looked_at(live_endpoint, version, mia) -> Rollout:
     """A rollout with a look that has a bounded difference."""
     street = Street(live_endpoint)
-    rollout = street.begin(
-        PromotionRequest.objects.get(version__semver="1.1.0"), User.objects.get(username="mia"), **PLAN
-    )
+    rollout = street.begin(street.approved(version, min_requests=2000, max_hours=720), mia)
     street.feed(1, canary=(120, 1), stable=(400, 9))
     street.tick(3)
     return rollout
@@ -224,12 +220,12 @@ def test_a_request_that_is_used_starts_nothing(client_for, live_endpoint, omar):
 
 
 def test_an_approved_request_of_the_version_that_is_live_starts_nothing(
-    live_endpoint, approval, client_for, project, omar
+    live_endpoint, version, client_for, project, omar
 ):
     """It was approved while another version was live, and a rollback came before it was used."""
     endpoint, first = live_endpoint, live_endpoint.alias.version
-    deploy(request_id=approval.uuid, actor=omar)
-    again = approved(project, endpoint, first)
+    deploy(request_id=approved(project, endpoint, version).uuid, actor=omar)
+    again = approved(project, endpoint, first, plans.canary(plans.Plan()))
     roll_back(
         endpoint_id=endpoint.uuid,
         actor=omar,

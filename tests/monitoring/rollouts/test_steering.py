@@ -292,10 +292,10 @@ def test_no_one_sets_the_share_or_stops_the_canary_by_hand_round_the_rule(
 
 
 def test_a_canary_whose_rollout_has_ended_is_free_and_a_new_one_without_a_rule_is_stopped_by_hand(
-    rollout, next_approval, street, omar
+    rollout, next_by_hand, street, omar
 ):
     actions.abort(rollout_id=rollout.uuid, actor=omar, seen=0, reason="Errors.", typed="1.0.0")
-    alone = served.deploy(request_id=next_approval.uuid, actor=omar, share=500)
+    alone = served.deploy(request_id=next_by_hand.uuid, actor=omar)
 
     served.stop_canary(deployment_id=alone.uuid, actor=omar, reason="Errors.")
 
@@ -374,19 +374,19 @@ def test_a_frozen_endpoint_starts_none(street, approval, mia, lee):
     assert street.running() == [("stable", "1.0.0", 10_000)]
 
 
-def test_a_plan_that_cannot_decide_starts_nothing(street, approval, mia):
+def test_a_plan_that_cannot_decide_starts_nothing(street, version, mia):
+    approval = street.approved(version, min_requests=10_000)
+
     with pytest.raises(Refused, match="At 5.%.the canary gets 20 requests an hour"):
-        street.begin(approval, mia, min_requests=10_000)
+        street.begin(approval, mia)
     assert not Rollout.objects.exists()
     approval.refresh_from_db()
     assert approval.status == "approved"
 
 
 def test_without_traffic_there_is_nothing_to_learn(street, approval, mia):
-    from monitoring.rollouts.rules import Plan
-
     with pytest.raises(Refused, match="No requests in the last 24 hours"):
-        actions.start(request_id=approval.uuid, actor=mia, plan=Plan(), now=street.at(0))
+        street.start(approval, mia)
     assert not Rollout.objects.exists()
 
 

@@ -124,14 +124,14 @@ def test_the_next_step_goes_by_the_share_of_the_canary(rollout, street, fresh):
     assert street.running() == [("stable", "1.0.0", 10_000), ("canary", "1.1.0", 2500)]
 
 
-def test_a_rollout_that_no_one_started_widens_nothing(next_approval, rollout, street, omar, lee):
+def test_a_rollout_that_no_one_started_widens_nothing(next_by_hand, rollout, street, omar, lee):
     actions.abort(
         rollout_id=rollout.uuid, actor=omar, seen=0, reason="Errors.", typed="1.0.0", now=street.at(1)
     )
-    canary = served.deploy(request_id=next_approval.uuid, actor=omar, share=500)
+    canary = served.deploy(request_id=next_by_hand.uuid, actor=omar)
     made = Rollout.objects.create(
         endpoint=canary.endpoint,
-        request=next_approval,
+        request=next_by_hand,
         version=canary.version,
         baseline=rollout.baseline,
         plan=rollout.plan | HASTY,
@@ -159,9 +159,8 @@ def elsewhere(rollout, street, project, mia, ravi, lee, gita, omar) -> Deploymen
     version = registry.make_version(
         project, mia, ravi, model=model, snapshot=rollout.version.run.snapshot, semver="1.2.0"
     )
-    return served.deploy(
-        request_id=endpoints.approved(project, other, version, plans.by_hand(500)).uuid, actor=omar, share=500
-    )
+    request = endpoints.approved(project, other, version, plans.by_hand(500))
+    return served.deploy(request_id=request.uuid, actor=omar)
 
 
 @pytest.fixture

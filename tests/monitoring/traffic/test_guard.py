@@ -21,7 +21,7 @@ def canary(live_endpoint, project, mia, ravi, lee, gita, omar):
         project, mia, ravi, model=live_endpoint.model, snapshot=snapshot, semver="1.1.0"
     )
     request = endpoints.approved(project, live_endpoint, version, plans.by_hand(500))
-    return endpoint_actions.deploy(request_id=request.uuid, actor=omar, share=500)
+    return endpoint_actions.deploy(request_id=request.uuid, actor=omar)
 
 
 def guard_line(deployment, **more):

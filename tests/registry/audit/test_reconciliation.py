@@ -53,7 +53,7 @@ def lived(live_endpoint, project, ben, mia, lee, gita, omar) -> Endpoint:
     before was rejected.
     """
     request = with_approval(live_endpoint, plans.by_hand(500))
-    canary = endpoints.deploy(request_id=request.uuid, actor=omar, share=500)
+    canary = endpoints.deploy(request_id=request.uuid, actor=omar)
     canary = endpoints.set_share(deployment_id=canary.uuid, share=2_000, actor=omar, reason="No errors.")
     endpoints.set_share(deployment_id=canary.uuid, share=10_000, actor=omar, reason="No errors.")
     live_endpoint.alias.refresh_from_db()

@@ -28,13 +28,32 @@ def running(endpoint):
     return [(row.arm, row.version.semver, row.share) for row in deployments.serving(endpoint).order_by("id")]
 
 
-def test_a_waiting_version_may_start_as_a_canary(client_for, live_endpoint, request_, omar):
+def test_a_version_that_waits_for_its_canary_is_started_and_not_deployed(
+    client_for, live_endpoint, project, version, omar
+):
+    ruled = endpoints.approved(project, live_endpoint, version, plans.canary(plans.Plan()))
+
     html = html_of(client_for(omar), live_endpoint)
 
-    assert f'<a class="btn primary" href="{reverse("rollouts:start", args=[request_.uuid])}"' in html
+    assert f'<a class="btn primary" href="{reverse("rollouts:start", args=[ruled.uuid])}"' in html
+    assert ('commandfor="deploy"' in html, f'action="{url("deploy", live_endpoint)}"' in html) == (
+        False,
+        False,
+    )
+
+
+@pytest.mark.parametrize("approved", ["request_", "by_hand"])
+def test_any_other_version_that_waits_is_deployed_and_not_started(
+    client_for, live_endpoint, approved, omar, request
+):
+    waiting = request.getfixturevalue(approved)
+
+    html = html_of(client_for(omar), live_endpoint)
+
+    assert reverse("rollouts:start", args=[waiting.uuid]) not in html
     assert 'commandfor="deploy"' in html
     assert f'action="{url("deploy", live_endpoint)}"' in html
-    assert f'name="request" value="{request_.uuid}"' in html
+    assert f'name="request" value="{waiting.uuid}"' in html
 
 
 def test_each_arm_has_its_share_and_the_way_back_is_the_live_version(client_for, live_endpoint, canary, omar):
@@ -190,7 +209,6 @@ def test_the_timeline_shows_a_rollout_as_people_remember_it(
     again = actions.deploy(
         request_id=endpoints.approved(project, live_endpoint, version, plans.by_hand(1_000)).uuid,
         actor=omar,
-        share=1_000,
     )
     actions.set_share(deployment_id=again.uuid, share=10_000, actor=None)
     actions.roll_back(endpoint_id=live_endpoint.uuid, actor=omar, reason="Slow.", typed="1.1.0", seen_moves=3)

@@ -25,9 +25,9 @@ def post(api, path, **body):
 
 
 @pytest.fixture
-def canary(request_, live_endpoint, api):
-    status, made = post(api, f"endpoints/{live_endpoint.uuid}/deploy", request=str(request_.uuid), share=500)
-    assert (status, made["arm"], made["share"], made["approval"]) == (201, "canary", 500, str(request_.uuid))
+def canary(by_hand, live_endpoint, api):
+    status, made = post(api, f"endpoints/{live_endpoint.uuid}/deploy", request=str(by_hand.uuid), share=500)
+    assert (status, made["arm"], made["share"], made["approval"]) == (201, "canary", 500, str(by_hand.uuid))
     return made["uuid"]
 
 

@@ -16,16 +16,12 @@ from registry.catalog.models import Alias, ModelVersion
 from registry.endpoints import actions, tasks
 from registry.endpoints.queries import deployments
 from registry.ground.ledger.models import Event
+from registry.promotions import actions as promotions
 from registry.promotions import plans
 from registry.promotions.rules import Status
 from tests.support import endpoints, registry
+from tests.support.jobs import run_ok
 from tests.support.unchanged import refused
-
-
-@pytest.fixture
-def request_(live_endpoint):
-    """The approved request for 1.2.0 as a canary at 5 %."""
-    return endpoints.with_approval(live_endpoint, plans.by_hand(500))
 
 
 @pytest.fixture
@@ -34,7 +30,13 @@ def next_request(canary, live_endpoint, project, mia, ravi, lee, gita):
     version = registry.make_version(
         project, mia, ravi, model=live_endpoint.model, snapshot=canary.version.run.snapshot, semver="1.3.0"
     )
-    return endpoints.approved(project, live_endpoint, version, registry.NO_PLAN)
+    return endpoints.approved(project, live_endpoint, version, plans.by_hand(500))
+
+
+@pytest.fixture
+def ruled(live_endpoint, project, version):
+    """The approved request for 1.2.0 as a canary under a rule, from 5 %."""
+    return endpoints.approved(project, live_endpoint, version, plans.canary(plans.Plan()))
 
 
 def verbs(endpoint):
@@ -55,12 +57,12 @@ def running(endpoint):
 
 
 def test_it_takes_its_share_and_the_live_version_the_rest(
-    request_, live_endpoint, omar, django_capture_on_commit_callbacks
+    ruled, live_endpoint, omar, django_capture_on_commit_callbacks
 ):
     seen = []
     with django_capture_on_commit_callbacks(execute=True):
         made = actions.deploy(
-            request_id=request_.uuid, actor=omar, share=500, then=lambda new: seen.append((new.pk, new.share))
+            request_id=ruled.uuid, actor=omar, steered=lambda new: seen.append((new.pk, new.share))
         )
 
     assert seen == [(made.pk, 500)]
@@ -68,46 +70,46 @@ def test_it_takes_its_share_and_the_live_version_the_rest(
         "canary",
         500,
         "promotion",
-        request_,
+        ruled,
         None,
     )
     alias = Alias.objects.get(endpoint=live_endpoint)
     assert (alias.version.semver, alias.moves) == ("1.1.0", 2)
-    request_.refresh_from_db()
-    assert request_.status == Status.FULFILLED
+    ruled.refresh_from_db()
+    assert ruled.status == Status.FULFILLED
     assert served(live_endpoint) == ([("stable", 9500, "1.1.0"), ("canary", 500, "1.2.0")], ["1.0.0"])
     assert endpoints.routes()["endpoints"][live_endpoint.full_name]["arms"][1]["deployment"] == str(made.uuid)
     assert verbs(live_endpoint)[-1] == "endpoints.canary_started"
 
 
-def test_nothing_is_kept_when_what_comes_with_it_fails(request_, live_endpoint, omar):
+def test_nothing_is_kept_when_what_comes_with_it_fails(ruled, live_endpoint, omar):
     def fail(_):
         raise Refused("The plan does not fit.")
 
     with pytest.raises(Refused, match="The plan"):
-        actions.deploy(request_id=request_.uuid, actor=omar, share=500, then=fail)
+        actions.deploy(request_id=ruled.uuid, actor=omar, steered=fail)
 
-    request_.refresh_from_db()
-    assert request_.status == Status.APPROVED
+    ruled.refresh_from_db()
+    assert ruled.status == Status.APPROVED
     assert running(live_endpoint) == [("stable", "1.1.0", 10000)]
     assert "endpoints.canary_started" not in verbs(live_endpoint)
 
 
-def test_a_canary_needs_something_live_beside_it(live_endpoint, project, mia, omar):
-    empty = registry.make_endpoint(live_endpoint.model, mia)
-    request = endpoints.approved(project, empty, live_endpoint.alias.version, registry.NO_PLAN)
+def test_a_canary_needs_something_live_beside_it(live_endpoint, version, mia, lee, gita, omar):
+    """What was live when it was requested is quarantined before its gates are checked."""
+    request = promotions.request(
+        version=version, endpoint=live_endpoint, note="", actor=mia, plan=plans.by_hand(500)
+    )
+    for live in ModelVersion.objects.exclude(pk=version.pk):
+        catalog.quarantine(version_id=live.uuid, reason="Leaks.", actor=lee)
+    run_ok("default")
+    for reviewer in (lee, gita):
+        request = registry.approve(request, reviewer)
 
-    with pytest.raises(Refused, match=str(empty)):
-        actions.deploy(request_id=request.uuid, actor=omar, share=500)
+    with pytest.raises(Refused, match=f"Nothing is live on {live_endpoint}"):
+        actions.deploy(request_id=request.uuid, actor=omar)
     request.refresh_from_db()
-    assert (request.status, empty.deployments.exists()) == (Status.APPROVED, False)
-
-
-@pytest.mark.parametrize("share", [0, -1, 10_001])
-def test_a_share_is_of_ten_thousand(request_, live_endpoint, omar, share):
-    with pytest.raises(Refused, match="The share must be 1 to 10,000"):
-        actions.deploy(request_id=request_.uuid, actor=omar, share=share)
-    assert running(live_endpoint) == [("stable", "1.1.0", 10000)]
+    assert (request.status, running(live_endpoint)) == (Status.APPROVED, [])
 
 
 def test_widening_ends_the_interval_and_begins_another(
@@ -233,25 +235,37 @@ def test_only_engineers_leads_and_those_on_call_steer(person, request, canary, l
 
 
 def test_there_is_one_canary_at_a_time_and_no_plain_deployment_beside_it(
-    canary, next_request, live_endpoint, omar
+    canary, next_request, live_endpoint, project, mia, ravi, omar
 ):
-    for share in (500, 10_000):
+    at_once = endpoints.approved(
+        project,
+        live_endpoint,
+        registry.make_version(
+            project,
+            mia,
+            ravi,
+            model=live_endpoint.model,
+            snapshot=canary.version.run.snapshot,
+            semver="1.4.0",
+        ),
+    )
+    for request in (next_request, at_once):
         with pytest.raises(Conflict, match="1.2.0 is a canary on support-inbox-prod"):
-            actions.deploy(request_id=next_request.uuid, actor=omar, share=share)
-    next_request.refresh_from_db()
-    assert next_request.status == Status.APPROVED
+            actions.deploy(request_id=request.uuid, actor=omar)
+        request.refresh_from_db()
+        assert request.status == Status.APPROVED
     assert running(live_endpoint) == [("stable", "1.1.0", 10_000), ("canary", "1.2.0", 500)]
 
 
-def test_a_stopped_canary_needs_a_new_approval(canary, request_, live_endpoint, omar):
+def test_a_stopped_canary_needs_a_new_approval(canary, by_hand, live_endpoint, omar):
     actions.stop_canary(deployment_id=canary.uuid, reason="Errors.", actor=omar)
 
     before = verbs(live_endpoint)
     with pytest.raises(Conflict, match="is fulfilled; only an approved request"):
-        actions.deploy(request_id=request_.uuid, actor=omar, share=500)
+        actions.deploy(request_id=by_hand.uuid, actor=omar)
 
-    request_.refresh_from_db()
-    assert (request_.status, verbs(live_endpoint)) == (Status.FULFILLED, before)
+    by_hand.refresh_from_db()
+    assert (by_hand.status, verbs(live_endpoint)) == (Status.FULFILLED, before)
     assert running(live_endpoint) == [("stable", "1.1.0", 10_000)]
 
 
@@ -328,7 +342,7 @@ def test_the_keys_of_a_canary_are_its_own_and_stay_while_its_share_changes(
     actions.stop_canary(deployment_id=wider.uuid, reason="Errors.", actor=None)
     assert salt() == str(live_endpoint.uuid)
 
-    another = actions.deploy(request_id=next_request.uuid, actor=omar, share=500)
+    another = actions.deploy(request_id=next_request.uuid, actor=omar)
     assert salt() == str(another.uuid)
 
 

@@ -7,6 +7,7 @@ from django.urls import reverse
 
 from registry.catalog import actions as catalog
 from registry.endpoints import actions, fates
+from registry.promotions import plans
 from registry.promotions.models import PromotionRequest
 from tests.registry.endpoints.test_roll_back import roll_back
 from tests.support.endpoints import approved
@@ -58,18 +59,19 @@ def test_a_version_that_is_live_is_the_present_of_its_request_alone(
     ]
 
 
-def test_a_canary_that_the_rule_stopped_is_rolled_back_on_its_requests_page(
-    canary, request_, lee, client_for
-):
-    assert fate_of(request_) == ("Canary", True, None)
+def test_a_canary_that_the_rule_stopped_is_rolled_back_on_its_requests_page(canary, by_hand, lee, client_for):
+    assert fate_of(by_hand) == ("Canary", True, None)
 
     actions.stop_canary(deployment_id=canary.uuid, actor=None, reason="Too many errors.")
 
-    assert fate_of(request_) == ("Rolled back", False, None)
-    page = page_of(client_for(lee), request_)
+    assert fate_of(by_hand) == ("Rolled back", False, None)
+    page = page_of(client_for(lee), by_hand)
     assert (page.context["thread"][-1].text, page.context["thread"][-1].at) == ("rolled back", "")
     entries = [(entry.who and entry.who.username, entry.did) for entry in page.context["discussion"][:2]]
-    assert entries == [(None, "rolled back 1.2.0"), ("omar", "deployed 1.2.0")]
+    assert entries == [
+        (None, "rolled back 1.2.0"),
+        ("omar", f"deployed 1.2.0, manual canary at {plans.share_text(500)}"),
+    ]
     assert "Too many errors." in page.context["fate"].text
 
 
@@ -91,22 +93,22 @@ def test_the_api_shows_the_outcome_with_who_deployed_and_who_ended_it(
     assert read[2]["text"].startswith("All traffic went back to 1.0.0. ")
 
 
-def test_a_later_request_for_the_same_version_has_a_fate_of_its_own(canary, request_, live_endpoint, omar):
+def test_a_later_request_for_the_same_version_has_a_fate_of_its_own(canary, by_hand, live_endpoint, omar):
     actions.stop_canary(deployment_id=canary.uuid, actor=None, reason="Too many errors.")
-    again = approved(live_endpoint.model.project, live_endpoint, request_.version)
+    again = approved(live_endpoint.model.project, live_endpoint, by_hand.version)
 
     actions.deploy(request_id=again.uuid, actor=omar)
 
-    assert (fate_of(request_), fate_of(again)) == (("Rolled back", False, None), ("Live", True, None))
-    assert fates.fate_of(request_).text == "Too many errors."
+    assert (fate_of(by_hand), fate_of(again)) == (("Rolled back", False, None), ("Live", True, None))
+    assert fates.fate_of(by_hand).text == "Too many errors."
 
 
 def test_the_page_of_a_canary_shows_no_live_version_where_it_was_quarantined(
-    canary, request_, live_endpoint, omar
+    canary, by_hand, live_endpoint, omar
 ):
     catalog.quarantine(version_id=live_endpoint.alias.version.uuid, reason="Leaks.", actor=omar)
 
-    found = fates.fate_of(request_)
+    found = fates.fate_of(by_hand)
 
     canary.refresh_from_db()
     assert (found.word, found.text) == ("Rolled back", canary.end_reason)

@@ -18,13 +18,13 @@ from tests.support.people import crew, make_person, make_project
 
 
 @pytest.fixture
-def version(live_endpoint):
+def live(live_endpoint):
     return Alias.objects.get(endpoint=live_endpoint).version
 
 
 @pytest.fixture
-def folder(version, settings):
-    return settings.DATA_DIR / "serving" / "artifacts" / version.root_digest
+def folder(live, settings):
+    return settings.DATA_DIR / "serving" / "artifacts" / live.root_digest
 
 
 def damage(folder):
@@ -36,29 +36,29 @@ def damage(folder):
 
 @pytest.mark.postgres
 def test_a_damaged_version_is_quarantined_once_and_people_are_notified(
-    version, folder, live_endpoint, omar, lee, mia
+    live, folder, live_endpoint, omar, lee, mia
 ):
     damage(folder)
     endpoints.write_status(
-        refused={version.root_digest: "serving/model.onnx was changed after the model was signed."}
+        refused={live.root_digest: "serving/model.onnx was changed after the model was signed."}
     )
 
     assert actions.check_loads() == 1
     assert actions.check_loads() == 0
 
-    version.refresh_from_db()
-    assert version.state == ModelVersion.State.QUARANTINED
-    assert "serving/model.onnx was changed" in version.state_reason
-    assert Event.objects.filter(verb="endpoints.load_refused", object_id=str(version.uuid)).count() == 1
+    live.refresh_from_db()
+    assert live.state == ModelVersion.State.QUARANTINED
+    assert "serving/model.onnx was changed" in live.state_reason
+    assert Event.objects.filter(verb="endpoints.load_refused", object_id=str(live.uuid)).count() == 1
     assert set(Notice.objects.values_list("user__username", flat=True)) == {"omar", "lee"}
     assert Notice.objects.first().url == f"/endpoints/{live_endpoint.uuid}/"
 
 
 def test_a_damaged_live_version_is_rolled_back(
-    version, folder, live_endpoint, django_capture_on_commit_callbacks
+    live, folder, live_endpoint, django_capture_on_commit_callbacks
 ):
     damage(folder)
-    endpoints.write_status(refused={version.root_digest: "damaged"})
+    endpoints.write_status(refused={live.root_digest: "damaged"})
     actions.check_loads()
     actions.publish()
 
@@ -66,21 +66,21 @@ def test_a_damaged_live_version_is_rolled_back(
     assert [arm["label"] for arm in route["arms"]] == [
         str(live_endpoint.deployments.order_by("id").first().version)
     ]
-    assert route["withdrawn"] == [version.root_digest]
+    assert route["withdrawn"] == [live.root_digest]
 
 
-def test_a_version_that_verifies_is_noted_and_not_quarantined(version, live_endpoint):
-    endpoints.write_status(refused={version.root_digest: "The version couldn't be loaded: MemoryError."})
+def test_a_version_that_verifies_is_noted_and_not_quarantined(live, live_endpoint):
+    endpoints.write_status(refused={live.root_digest: "The version couldn't be loaded: MemoryError."})
 
     assert actions.check_loads() == 1
 
-    version.refresh_from_db()
-    assert version.state == ModelVersion.State.ACTIVE
+    live.refresh_from_db()
+    assert live.state == ModelVersion.State.ACTIVE
     assert '"quarantined":false' in Event.objects.get(verb="endpoints.load_refused").canonical
 
 
 @pytest.mark.postgres
-def test_a_version_that_all_servers_load_again_is_noted_once_and_refused_anew(version, live_endpoint):
+def test_a_version_that_all_servers_load_again_is_noted_once_and_refused_anew(live, live_endpoint):
     def logged():
         return list(
             Outbox.objects.filter(topic__startswith="endpoints.load_")
@@ -88,7 +88,7 @@ def test_a_version_that_all_servers_load_again_is_noted_once_and_refused_anew(ve
             .values_list("topic", flat=True)
         )
 
-    digest, reason = version.root_digest, "The version couldn't be loaded: MemoryError."
+    digest, reason = live.root_digest, "The version couldn't be loaded: MemoryError."
     refused, recovered = "endpoints.load_refused", "endpoints.load_recovered"
     endpoints.write_status(versions={digest: {"state": "ready"}})
     assert (actions.check_loads(), logged()) == (0, [])
@@ -100,43 +100,43 @@ def test_a_version_that_all_servers_load_again_is_noted_once_and_refused_anew(ve
     endpoints.write_status(name="b", versions={digest: {"state": "ready"}})
     assert [actions.check_loads() for _ in range(2)] == [0, 0]
     assert logged() == [refused, recovered]
-    assert Event.objects.filter(verb=recovered, object_id=str(version.uuid)).count() == 1
+    assert Event.objects.filter(verb=recovered, object_id=str(live.uuid)).count() == 1
 
     endpoints.write_status(name="b", refused={digest: reason})
     assert (actions.check_loads(), logged()) == (1, [refused, recovered, refused])
 
 
-def test_a_version_on_two_endpoints_is_refused_and_recovers_on_each(version, live_endpoint):
+def test_a_version_on_two_endpoints_is_refused_and_recovers_on_each(live, live_endpoint):
     second = endpoints.copied(live_endpoint, "support-inbox-staging")
     both = {str(deployments.live_deployment(each).uuid) for each in (live_endpoint, second)}
 
     def logged(topic):
         return sorted(row.payload["deployment"] for row in Outbox.objects.filter(topic=f"endpoints.{topic}"))
 
-    endpoints.write_status(refused={version.root_digest: "The version couldn't be loaded: MemoryError."})
+    endpoints.write_status(refused={live.root_digest: "The version couldn't be loaded: MemoryError."})
     assert [actions.check_loads() for _ in range(2)] == [2, 0]
     assert logged("load_refused") == sorted(both)
 
-    endpoints.write_status(versions={version.root_digest: {"state": "ready"}})
+    endpoints.write_status(versions={live.root_digest: {"state": "ready"}})
     assert [actions.check_loads() for _ in range(2)] == [0, 0]
     assert logged("load_recovered") == sorted(both)
 
 
-def test_missing_files_are_no_damage(version, folder, live_endpoint):
+def test_missing_files_are_no_damage(live, folder, live_endpoint):
     shutil.rmtree(folder)
-    endpoints.write_status(refused={version.root_digest: "The folder is not there."})
+    endpoints.write_status(refused={live.root_digest: "The folder is not there."})
 
     assert actions.check_loads() == 1
 
-    version.refresh_from_db()
-    assert version.state == ModelVersion.State.ACTIVE
+    live.refresh_from_db()
+    assert live.state == ModelVersion.State.ACTIVE
 
 
 @pytest.mark.postgres
-def test_the_page_shows_what_the_servers_do_instead(client_for, version, live_endpoint, omar):
+def test_the_page_shows_what_the_servers_do_instead(client_for, live, live_endpoint, omar):
     before = live_endpoint.deployments.order_by("id").first().version
     endpoints.write_status(
-        refused={version.root_digest: "Damaged."},
+        refused={live.root_digest: "Damaged."},
         endpoints={live_endpoint.full_name: {"versions": [str(before.uuid)]}},
     )
 

@@ -108,7 +108,7 @@ def test_the_web_token_is_a_file_of_its_owner(live_endpoint, settings):
 
 
 def test_the_server_reads_what_is_written(
-    project, live_endpoint, request_, mia, ravi, omar, ana, django_capture_on_commit_callbacks
+    project, live_endpoint, by_hand, mia, ravi, omar, ana, django_capture_on_commit_callbacks
 ):
     snapshot = live_endpoint.alias.version.run.snapshot
     third = registry.make_version(
@@ -116,7 +116,7 @@ def test_the_server_reads_what_is_written(
     )
     token, _ = create_token(user=ana, name="app", scopes=["infer"], days=1)
     with django_capture_on_commit_callbacks(execute=True):
-        canary = actions.deploy(request_id=request_.uuid, actor=omar, share=500)
+        canary = actions.deploy(request_id=by_hand.uuid, actor=omar)
         shadow = actions.start_shadow(
             endpoint_id=live_endpoint.uuid, version_id=third.uuid, share=100, actor=omar
         )

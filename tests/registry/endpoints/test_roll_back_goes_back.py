@@ -95,9 +95,8 @@ def test_what_was_taken_back_comes_again_by_a_new_approval_alone(live_endpoint, 
 
     with pytest.raises(Refused):
         actions.roll_back(**given, typed="1.1.0", seen_moves=3)
-    for share in (500, 10_000):
-        with pytest.raises(Conflict):
-            actions.deploy(request_id=used.uuid, actor=omar, share=share)
+    with pytest.raises(Conflict):
+        actions.deploy(request_id=used.uuid, actor=omar)
 
     assert Alias.objects.get(endpoint=live_endpoint).version.semver == "1.0.0"
     assert Deployment.objects.count() == rows

@@ -126,7 +126,7 @@ def test_a_frozen_endpoint_starts_none_and_stops_one(shadow, project, live_endpo
 def test_it_ends_when_it_becomes_a_canary(shadow, project, live_endpoint, omar):
     request = endpoints.approved(project, live_endpoint, shadow.version, plans.by_hand(500))
 
-    actions.deploy(request_id=request.uuid, actor=omar, share=500)
+    actions.deploy(request_id=request.uuid, actor=omar)
 
     shadow.refresh_from_db()
     assert shadow.end_reason == "It serves clients now."

@@ -14,6 +14,7 @@ from registry.endpoints.actions import canary as canaries
 from registry.endpoints.models import Deployment
 from registry.endpoints.queries import deployments
 from registry.ground.ledger.models import Event
+from registry.promotions import plans
 from tests.support import endpoints, registry
 from tests.support.trail import behind_its_back, found
 
@@ -60,9 +61,9 @@ def test_a_canary_is_not_widened_by_the_approval_of_another_version(
     version = registry.make_version(
         project, mia, ravi, model=canary.version.model, snapshot=canary.version.run.snapshot, semver="1.3.0"
     )
-    approval = endpoints.approved(project, live_endpoint, version, registry.NO_PLAN)
+    approval = endpoints.approved(project, live_endpoint, version, plans.by_hand(500))
     actions.stop_canary(deployment_id=canary.uuid, reason="The next one is better.", actor=omar)
-    running = actions.deploy(request_id=approval.uuid, actor=omar, share=500)
+    running = actions.deploy(request_id=approval.uuid, actor=omar)
     behind_its_back(
         "UPDATE endpoints_deployment SET approval_id = %s WHERE id = %s", canary.approval_id, running.pk
     )

@@ -372,6 +372,7 @@ def test_the_queue_asks_the_same_for_one_and_for_thirty(client_for, request_, le
             endpoint=endpoint,
             policy=request_.policy,
             requester=mia,
+            plan=request_.plan,
             subject=request_.subject,
             subject_digest=request_.subject_digest,
         )

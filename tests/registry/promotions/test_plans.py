@@ -11,10 +11,13 @@ from unittest import mock
 import pytest
 from django.core.exceptions import PermissionDenied
 from django.urls import reverse
+from django.utils.html import escape
 
 from lifecycle.runtime.refusals import Conflict, Refused
 from registry.endpoints import actions as endpoints_actions
+from registry.endpoints.actions import switch
 from registry.endpoints.models import Deployment
+from registry.ground.access.models import User
 from registry.ground.ledger.models import Event
 from registry.ground.ledger.rules import digest_of
 from registry.promotions import actions, plans, rules
@@ -23,7 +26,6 @@ from registry.promotions.models import PromotionRequest
 from registry.promotions.plans import Plan, share_text
 from tests.support import endpoints, registry
 from tests.support.jobs import run_ok
-from tests.support.kept import rolled_back
 from tests.support.trail import behind_its_back, faults
 
 pytestmark = pytest.mark.django_db
@@ -108,7 +110,7 @@ def test_the_plan_is_part_of_what_is_approved(asked):
 
 
 @pytest.mark.postgres
-@pytest.mark.parametrize("plan", [plans.AT_ONCE, {}])
+@pytest.mark.parametrize("plan", [plans.AT_ONCE, plans.by_hand(500)])
 def test_a_plan_that_is_changed_in_the_database_voids_the_approval_and_is_named_by_the_audit(
     ruled, omar, plan
 ):
@@ -127,7 +129,7 @@ def test_a_plan_that_is_changed_in_the_database_voids_the_approval_and_is_named_
 SOMEONE = "5f1c8b1e-3d0a-4f59-9a63-0c7b7e2d9d11"
 
 
-@pytest.mark.parametrize("forged", [{"plan": {}}, {"by_system": True}, {"behind": [SOMEONE]}])
+@pytest.mark.parametrize("forged", [{"plan": plans.AT_ONCE}, {"by_system": True}, {"behind": [SOMEONE]}])
 def test_the_event_of_a_request_counts_and_not_its_row_when_it_is_used(
     endpoint, version, mia, lee, gita, omar, forged
 ):
@@ -141,7 +143,7 @@ def test_the_event_of_a_request_counts_and_not_its_row_when_it_is_used(
     rows = Deployment.objects.count()
 
     with pytest.raises(Conflict, match="Changed since the last gate check"):
-        endpoints_actions.deploy(request_id=asked.uuid, actor=omar, share=500)
+        endpoints_actions.deploy(request_id=asked.uuid, actor=omar)
 
     assert (Deployment.objects.count(), PromotionRequest.objects.get(pk=asked.pk).status == "fulfilled") == (
         rows,
@@ -166,13 +168,17 @@ def test_whom_the_event_of_an_older_request_names_as_behind_it_does_not_approve_
     assert (asked.verdicts.count(), Event.objects.count()) == (0, before)
 
 
-def others_are_refused(request: PromotionRequest, shares: list[int], omar) -> None:
-    """No deployment at one of these shares uses the approval, and nothing changes."""
-    rows = Deployment.objects.count()
-    for share in shares:
-        with pytest.raises(Refused) as refused:
-            endpoints_actions.deploy(request_id=request.uuid, actor=omar, share=share)
-        assert "request promotion with the new plan" in refused.value.next_step
+def others_are_refused(request: PromotionRequest, bodies: list[dict[str, int]], client, **steered) -> None:
+    """Neither a deployment over the API with one of these bodies uses the approval, nor one that is steered
+    in this way, and nothing changes.
+    """
+    rows, url = Deployment.objects.count(), reverse("api-endpoint-deploy", args=[request.endpoint.uuid])
+    for body in bodies:
+        answer = client.post(url, {"request": str(request.uuid)} | body, content_type="application/json")
+        assert (answer.status_code, "A different rollout plan" in answer.json()["message"]) == (422, True)
+    with pytest.raises(Refused) as refused:
+        endpoints_actions.deploy(request_id=request.uuid, actor=User.objects.get(username="omar"), **steered)
+    assert "request promotion with the new plan" in refused.value.next_step
 
     request.refresh_from_db()
     assert (request.status, Deployment.objects.count()) == ("approved", rows)
@@ -185,30 +191,32 @@ def deployed_from_the_page(request: PromotionRequest, client) -> tuple[object, i
     return made.version, made.share
 
 
-def test_a_canary_under_a_rule_is_not_deployed_at_once_nor_by_hand(ruled, omar):
-    others_are_refused(ruled, [10_000, 1_000], omar)
+def test_a_canary_under_a_rule_is_not_deployed_at_once_nor_by_hand(ruled, omar, client_for):
+    others_are_refused(ruled, [{}, {"share": 10_000}, {"share": 1_000}], client_for(omar))
 
 
 def test_what_is_approved_for_all_traffic_goes_live_for_all_traffic_alone(at_once, version, omar, client_for):
-    others_are_refused(at_once, [500], omar)
+    others_are_refused(at_once, [{"share": 500}], client_for(omar), steered=list)
 
     assert deployed_from_the_page(at_once, client_for(omar)) == (version, 10_000)
 
 
 def test_what_is_approved_for_a_share_goes_live_at_that_share_alone(by_hand, version, omar, client_for):
-    others_are_refused(by_hand, [10_000, 501], omar)
+    others_are_refused(by_hand, [{"share": 10_000}, {"share": 501}], client_for(omar), steered=list)
 
     assert deployed_from_the_page(by_hand, client_for(omar)) == (version, 500)
 
 
-def test_a_request_from_before_takes_any_plan_and_keeps_its_digest(endpoint, version, omar):
-    request = endpoints.approved(endpoint.model.project, endpoint, version, registry.NO_PLAN)
-    assert "plan" not in request.subject
+def test_a_plan_that_is_changed_while_the_files_are_laid_out_is_not_used(by_hand, omar, monkeypatch):
+    rows = Deployment.objects.count()
+    change = PromotionRequest.objects.filter(pk=by_hand.pk).update
+    monkeypatch.setattr(switch, "materialise", lambda version: change(plan=plans.AT_ONCE))
 
-    for share in (10_000, 700):
-        with rolled_back():
-            endpoints_actions.deploy(request_id=request.uuid, actor=omar, share=share)
-            assert Deployment.objects.get(approval=request).share == share
+    with pytest.raises(Conflict, match="Changed since the last gate check: the rollout plan"):
+        endpoints_actions.deploy(request_id=by_hand.uuid, actor=omar)
+
+    by_hand.refresh_from_db()
+    assert (by_hand.status, Deployment.objects.count()) == ("approved", rows)
 
 
 def test_a_canary_is_not_requested_where_nothing_is_live(project, mia, ravi):
@@ -252,6 +260,26 @@ def test_an_incomplete_plan_on_the_page_makes_no_request(endpoint, version, mia,
     form = {"version": version.uuid, "endpoint": endpoint.uuid, "share": "", "note": ""}
 
     assert client_for(mia).post(reverse("promotions:new"), form | fields).status_code == 422
+    assert PromotionRequest.objects.count() == 1
+
+
+def test_a_wrong_rule_on_the_page_comes_back_with_what_is_wrong(endpoint, version, mia, client_for):
+    form = {"version": version.uuid, "endpoint": endpoint.uuid, "note": "", "kind": "canary"}
+    for change, field in (
+        ({"steps": "50, 20, 100"}, "steps"),
+        ({"steps": "a"}, "steps"),
+        ({"steps": "nan, 100"}, "steps"),
+        ({"margin": "nan"}, "margin"),
+        ({"min_requests": "7"}, "min_requests"),
+        ({"max_hours": ""}, "max_hours"),
+    ):
+        page = client_for(mia).post(reverse("promotions:new"), form | change)
+        fragment = client_for(mia).post(reverse("promotions:new"), form | change, HTTP_HX_REQUEST="true")
+
+        assert (fragment.status_code, page.status_code) == (422, 422)
+        ((wrong, (why,)),) = page.context["rule"].errors.items()
+        assert wrong == field
+        assert all(escape(why) in answer.content.decode() for answer in (fragment, page)), change
     assert PromotionRequest.objects.count() == 1
 
 

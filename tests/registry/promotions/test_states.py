@@ -37,7 +37,7 @@ def written(request: PromotionRequest, status: Status) -> bool:
 def test_only_the_moves_of_the_rules_can_be_written(request_):
     given = {
         name: getattr(request_, name)
-        for name in ("version", "policy", "requester", "subject", "subject_digest")
+        for name in ("version", "policy", "requester", "plan", "subject", "subject_digest")
     }
     wrong = []
     for number, (old, endpoint) in enumerate(
@@ -55,7 +55,7 @@ def test_only_the_moves_of_the_rules_can_be_written(request_):
 @pytest.mark.parametrize("status", [each for each in Status if each != Status.DRAFT])
 def test_a_request_begins_as_a_draft(request_, status):
     (endpoint,) = endpoint_rows(request_.endpoint, 1)
-    given = {name: getattr(request_, name) for name in ("version", "policy", "requester")}
+    given = {name: getattr(request_, name) for name in ("version", "policy", "requester", "plan")}
 
     with pytest.raises(DatabaseError, match="this state cannot follow that one"), transaction.atomic():
         PromotionRequest.objects.create(number=2, endpoint=endpoint, status=status, **given)

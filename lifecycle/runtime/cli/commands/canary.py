@@ -8,17 +8,7 @@ from typer import Option
 
 from lifecycle.runtime.cli import find, plans, watching
 from lifecycle.runtime.cli.arguments import Endpoint, Request
-from lifecycle.runtime.cli.plans import (
-    ByHand,
-    MaxHours,
-    MinMinutes,
-    MinRequests,
-    Points,
-    ShadowDisagreement,
-    Steps,
-    WrongMargin,
-    part,
-)
+from lifecycle.runtime.cli.plans import part
 from lifecycle.runtime.cli.screen import Table, count
 from lifecycle.runtime.cli.session import Session
 from lifecycle.runtime.cli.verbs import FAILED, INTERRUPTED, Noun
@@ -41,32 +31,14 @@ noun = Noun(
 def start(
     session: Session,
     request: Request,
-    steps: Steps = None,
-    min_requests: MinRequests = None,
-    min_minutes: MinMinutes = None,
-    max_hours: MaxHours = None,
-    margin: Points = None,
-    wrong_margin: WrongMargin = None,
-    shadow_disagreement: ShadowDisagreement = None,
-    by_hand: ByHand = False,
     forecast: Annotated[
         bool, Option("--forecast", help="start nothing; forecast how long it takes at the current traffic")
     ] = False,
 ) -> int | None:
-    """Give an approved version its first share."""
+    """Give an approved version its first share, by its approved plan."""
     promotion = find.request(session, request)
-    wanted = plans.planned(
-        by_hand=by_hand,
-        steps=steps,
-        min_requests=min_requests,
-        min_minutes=min_minutes,
-        max_hours=max_hours,
-        margin=margin,
-        wrong_margin=wrong_margin,
-        shadow_disagreement=shadow_disagreement,
-    )
     return plans.begin(
-        session, promotion, find.endpoint(session, promotion["endpoint"]), wanted, forecast_only=forecast
+        session, promotion, find.endpoint(session, promotion["endpoint"]), forecast_only=forecast
     )
 
 

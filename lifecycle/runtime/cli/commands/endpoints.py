@@ -18,7 +18,6 @@ from lifecycle.runtime.cli.verbs import Noun
 from lifecycle.runtime.cli.wording import Words
 
 TEXTS_A_REQUEST = 64
-USUAL_STEPS = (500, 2_500, 5_000, WHOLE)  # shares of 10,000
 Row = dict[str, Any]
 LIVE = "endpoint={full_name} ({environment}); live={live|'nothing yet':version}"
 TARGETS = "rolls back to=rollback_to; to deploy={waiting:request}; config=v{published_epoch}"
@@ -33,31 +32,16 @@ noun = Noun("Endpoints: deploy, status, roll back, predict, traffic.")
 
 
 @noun.verb
-def deploy(
-    session: Session,
-    request: Request,
-    share: Annotated[
-        int | None,
-        plans.opt(plans.share, "PERCENT", "for a request without a plan: begin as a canary with this share"),
-    ] = None,
-) -> int | None:
+def deploy(session: Session, request: Request) -> int | None:
     """Deploy an approved request by its approved plan: all traffic at once, or a canary."""
     promotion = find.request(session, request)
     endpoint = find.endpoint(session, promotion["endpoint"])
-    kind = promotion["plan"].get("kind")
-    if share is None and kind == "canary":
-        return plans.begin(session, promotion, endpoint, {})
-    if share is not None and share < WHOLE:
-        return plans.begin(
-            session, promotion, endpoint, {"steps": [share, *(step for step in USUAL_STEPS if step > share)]}
-        )
-    by_hand = {"share": promotion["plan"]["share"]} if kind == "share" else {}
-    made = session.api.post(
-        f"/endpoints/{endpoint['uuid']}/deploy/", {"request": promotion["uuid"]} | by_hand
-    )
+    if promotion["plan"]["kind"] == "canary":
+        return plans.begin(session, promotion, endpoint)
+    made = session.api.post(f"/endpoints/{endpoint['uuid']}/deploy/", {"request": promotion["uuid"]})
     endpoint = find.endpoint(session, endpoint["uuid"])
     name, target = endpoint["full_name"], endpoint["rollback_to"]
-    if by_hand:
+    if made["share"] < WHOLE:
         session.screen.show(
             made, f"{made['semver']} answers {part(made['share'])} of the requests on {name}."
         )

@@ -85,7 +85,7 @@ def test_an_answer_of_a_canary_keeps_the_deployment_and_the_approval_that_its_se
 ):
     """Whatever moment it is dated: demo traffic and replays are dated back."""
     request = with_approval(live_endpoint, plans.by_hand(500))
-    canary = endpoints.deploy(request_id=request.uuid, share=500, actor=User.objects.get(username="omar"))
+    canary = endpoints.deploy(request_id=request.uuid, actor=User.objects.get(username="omar"))
     for named, at in ((str(canary.uuid), "2020-01-01T00:00:00.000+00:00"), (None, "")):
         more = {
             "version": str(request.version.uuid),

@@ -12,34 +12,38 @@ from monitoring.rollouts.models import Rollout
 from monitoring.rollouts.rules import Plan
 from monitoring.traffic.models import MinuteRollup, Prediction
 from registry.endpoints.models import Deployment
-from tests.support import endpoints, registry
+from registry.promotions import actions as promotions
+from registry.promotions import plans
+from tests.support import endpoints
 
-EASY = ["--min-requests", "100", "--min-minutes", "0", "--margin", "20"]
-
-
-@pytest.fixture
-def approved(live_endpoint):
-    """The approved request for 1.1.0, from before requests named a plan."""
-    return endpoints.with_approval(live_endpoint, registry.NO_PLAN)
+EASY = Plan(min_requests=100, min_minutes=0, margin=0.2)
 
 
 @pytest.fixture
-def endpoint(approved):
+def endpoint(live_endpoint):
     """1.0.0 is live, with 6,000 requests in the last hour."""
-    made = approved.endpoint
     start = timezone.now().replace(second=0, microsecond=0) - timedelta(minutes=30)
     MinuteRollup.objects.create(
-        endpoint=made, version=made.alias.version, arm="stable", start=start, requests=6_000, errors=0
+        endpoint=live_endpoint,
+        version=live_endpoint.alias.version,
+        arm="stable",
+        start=start,
+        requests=6_000,
+        errors=0,
     )
-    return made
+    return live_endpoint
 
 
 @pytest.fixture
-def running(approved, endpoint, omar):
-    """The canary, as `lifecycle canary start` with EASY starts it."""
-    return actions.start(
-        request_id=approved.uuid, actor=omar, plan=Plan(min_requests=100, min_minutes=0, margin=0.2)
-    )
+def approved(endpoint):
+    """The approved request for 1.1.0, as a canary by EASY."""
+    return endpoints.with_approval(endpoint, plans.canary(EASY))
+
+
+@pytest.fixture
+def running(approved, omar):
+    """The canary, as `lifecycle canary start` starts it."""
+    return actions.start(request_id=approved.uuid, actor=omar)
 
 
 def canary(endpoint):
@@ -49,39 +53,53 @@ def canary(endpoint):
 
 
 def test_starting_prints_the_time_to_a_decision_first(as_person, omar, endpoint, approved):
-    result = as_person(omar)("canary", "start", str(approved.number), *EASY, "--steps", "10,50,100")
+    result = as_person(omar)("canary", "start", str(approved.number))
 
     forecast = result.err.splitlines()
     assert result.code == 0, result.err
     assert forecast[0].split() == ["SHARE", "REQUESTS/H", "NEEDED", "TIME"]
-    assert forecast[1].split()[:3] == ["10", "%", "600.0"]
+    assert forecast[1].split()[:3] == ["5", "%", "300.0"]
     assert forecast[-1].startswith("All traffic within ")
     assert result.out.splitlines() == [
-        "1.1.0 answers 10 % of the requests on inbox/support-inbox-prod, beside 1.0.0.",
+        "1.1.0 answers 5 % of the requests on inbox/support-inbox-prod, beside 1.0.0.",
         "Follow it: lifecycle canary watch inbox/support-inbox-prod",
         "Stop it: lifecycle canary abort inbox/support-inbox-prod --to 1.0.0 --reason …",
     ]
-    assert canary(endpoint) == 1000
+    assert canary(endpoint) == 500
     assert Rollout.objects.get().plan["min_requests"] == 100
 
 
-def test_deploy_with_a_share_is_the_same_with_the_usual_steps(as_person, omar, endpoint, approved):
-    MinuteRollup.objects.update(requests=600_000)
-
-    result = as_person(omar)("endpoints", "deploy", str(approved.number), "--share", "10%", "--json")
+def test_deploy_is_the_same(as_person, omar, endpoint, approved):
+    result = as_person(omar)("endpoints", "deploy", str(approved.number), "--json")
 
     assert result.code == 0, result.err
-    assert (result.json["share"], result.json["plan"]["steps"]) == (1000, [1000, 2500, 5000, 10_000])
-    assert canary(endpoint) == 1000
+    assert (result.json["share"], result.json["plan"]["steps"]) == (500, [500, 2500, 5000, 10_000])
+    assert canary(endpoint) == 500
+
+
+@pytest.mark.parametrize("plan", [plans.AT_ONCE, plans.by_hand(500)])
+def test_another_kind_of_plan_is_refused_and_nothing_starts(as_person, omar, endpoint, plan):
+    number = endpoints.with_approval(endpoint, plan).number
+
+    for more in ([], ["--forecast"]):
+        result = as_person(omar)("canary", "start", str(number), *more)
+        assert (result.code, result.out) == (1, "")
+        assert f"lifecycle endpoints deploy {number}" in result.err
+    assert (canary(endpoint), Rollout.objects.count()) == (None, 0)
 
 
 def test_a_forecast_starts_nothing_and_is_1_where_it_could_not_start(as_person, omar, endpoint, approved):
     command = as_person(omar)
 
-    good = command("canary", "start", str(approved.number), *EASY, "--forecast")
-    bad = command(
-        "canary", "start", str(approved.number), "--max-hours", "8", "--min-requests", "5000", "--forecast"
+    good = command("canary", "start", str(approved.number), "--forecast")
+    promotions.withdraw(request_id=approved.uuid, actor=approved.requester, reason="Another plan.")
+    hasty = endpoints.approved(
+        endpoint.model.project,
+        endpoint,
+        approved.version,
+        plans.canary(Plan(min_requests=5000, max_hours=8)),
     )
+    bad = command("canary", "start", str(hasty.number), "--forecast")
 
     assert (good.code, good.err, bad.code) == (0, "", 1)
     assert bad.out.splitlines()[-1].startswith("At 5 % the canary gets 300 requests an hour: ")
@@ -94,7 +112,7 @@ def test_a_forecast_warns_of_few_returning_customers(as_person, omar, endpoint, 
             endpoint=endpoint, key=f"{at % 4:016x}", at=timezone.now(), code=200, latency_ms=5.0
         )
 
-    result = as_person(omar)("canary", "start", str(approved.number), *EASY, "--forecast")
+    result = as_person(omar)("canary", "start", str(approved.number), "--forecast")
 
     assert result.code == 1
     warnings = result.out.splitlines()[-2:]
@@ -108,7 +126,7 @@ def test_a_forecast_warns_of_few_returning_customers(as_person, omar, endpoint, 
 def test_a_plan_that_cannot_decide_is_refused_and_nothing_starts(as_person, omar, endpoint, approved):
     MinuteRollup.objects.all().delete()
 
-    result = as_person(omar)("canary", "start", str(approved.number), *EASY)
+    result = as_person(omar)("canary", "start", str(approved.number))
 
     assert (result.code, result.out) == (1, "")
     assert result.err.splitlines()[-1].startswith(
@@ -248,7 +266,9 @@ def test_without_a_canary_the_commands_are_refused(as_person, omar, endpoint):
 
 @pytest.mark.parametrize("share", ["0", "101", "five", "0.001", "-5", ""])
 def test_an_invalid_share_is_a_usage_error(as_person, omar, share, project):
-    result = as_person(omar)("endpoints", "deploy", "1", "--share", share)
+    result = as_person(omar)(
+        "promotions", "request", "1.1.0", "--endpoint", "support-inbox-prod", "--share", share
+    )
 
     assert (result.code, result.out) == (2, "")
     assert (

@@ -60,9 +60,11 @@ def test_deploy_goes_by_the_approved_plan(as_person, omar, project, live_endpoin
     command = as_person(omar)
 
     other = command("canary", "start", str(request.number), "--steps", "20,100")
+    share = command("endpoints", "deploy", str(request.number), "--share", "20")
     result = command("endpoints", "deploy", str(request.number), "--json")
 
-    assert (other.code, result.code, result.json["plan"]["steps"]) == (1, 0, [1_000, 10_000])
+    assert (other.code, share.code, result.code) == (2, 2, 0)
+    assert result.json["plan"]["steps"] == [1_000, 10_000]
     assert Rollout.objects.get().share == 1_000
 
 
