@@ -175,7 +175,7 @@ def others_are_refused(request: PromotionRequest, bodies: list[dict[str, int]], 
     rows, url = Deployment.objects.count(), reverse("api-endpoint-deploy", args=[request.endpoint.uuid])
     for body in bodies:
         answer = client.post(url, {"request": str(request.uuid)} | body, content_type="application/json")
-        assert (answer.status_code, "A different rollout plan" in answer.json()["message"]) == (422, True)
+        assert answer.status_code == 422, body
     with pytest.raises(Refused) as refused:
         endpoints_actions.deploy(request_id=request.uuid, actor=User.objects.get(username="omar"), **steered)
     assert "request promotion with the new plan" in refused.value.next_step
