@@ -76,9 +76,7 @@ class ServingOut(serializers.Serializer[rules.Serving]):
     int8_macro_f1 = serializers.FloatField(allow_null=True)
     fp32_bytes = serializers.IntegerField(allow_null=True)
     int8_bytes = serializers.IntegerField(allow_null=True)
-    split = serializers.ChoiceField(
-        choices=["validation", "test"], help_text="The split that decided; test in earlier versions."
-    )
+    split = serializers.CharField(help_text="The split that decided.")
 
 
 class VersionOut(RowOut[ModelVersion]):

@@ -18,7 +18,6 @@ from markdown_it import MarkdownIt
 from datasets_app.snapshots import protocol
 from lifecycle.modeling.training.rules import Strategy
 from lifecycle.modeling.training.thresholds import promises, threshold_of
-from lifecycle.runtime.engine.artifact import INT8
 from lifecycle.runtime.task_types.by_key.loading import loading_of
 from lifecycle.runtime.task_types.by_key.measures import NAMED, measures_of
 from lifecycle.ui.markdown import inline, paragraphs
@@ -98,8 +97,6 @@ def write(facts: Mapping[str, Any], stated: Mapping[str, str]) -> str:
 def loading(facts: Mapping[str, Any]) -> str:
     """Python that answers one text."""
     code = loading_of(rules.task_type(facts).key).code(facts["strategy"], decides=rules.decides(facts))
-    if rules.serving(facts).engine == "int8":  # which early artifacts do not name as what serves
-        code = code.replace('about["serving"]', f'"{INT8}"')
     return f"```python\n{code}\n```"
 
 

@@ -167,7 +167,7 @@ def facts(run: Run, model: RegisteredModel, semver: str, evaluation: Evaluation)
             for name in ("seconds", "trainable_parameters", "total_parameters", "peak_memory_mb", "precision")
         },
         **({"ended_early": run.error["message"]} if run.error else {}),
-        "int8": run.result.get("int8"),
+        "int8": run.result["int8"],
         **({"operating": run.result["operating"]} if run.result.get("operating") else {}),
         "snapshot": snapshot_facts(run.snapshot),
         "evaluation": evaluation_facts(evaluation),

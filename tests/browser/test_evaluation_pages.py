@@ -91,8 +91,8 @@ def test_a_choice_in_the_moment_in_which_an_answer_is_shown_counts(opened, evalu
     page = opened(f"/evaluations/{evaluation.uuid}/slices/?column=metadata:channel", mia)
     page.evaluate("""new MutationObserver((_, observer) => {
         observer.disconnect();
-        document.getElementById("class").value = "card";
-        document.getElementById("class").dispatchEvent(new Event("change", {bubbles: true}));
+        document.getElementById("label").value = "card";
+        document.getElementById("label").dispatchEvent(new Event("change", {bubbles: true}));
     }).observe(document.getElementById("slices").parentElement, {childList: true})""")
 
     page.get_by_label("Compare by").dispatch_event("change")
@@ -119,16 +119,16 @@ def test_what_is_chosen_while_a_page_is_on_its_way_counts_too(opened, evaluation
     asked = []
     intercept(
         page,
-        lambda url: "class=card" in url,
+        lambda url: "label=card" in url,
         lambda route: asked.append(route) if not asked else route.continue_(),
     )
 
-    with page.expect_request(lambda request: "class=card" in request.url):
+    with page.expect_request(lambda request: "label=card" in request.url):
         page.get_by_label("Label optional").select_option("card")
     page.get_by_label("Target accuracy").fill("0.7")
     page.get_by_label("Target accuracy").press("Tab")
 
-    page.wait_for_url(lambda url: "class=card" in url and "target=0.7" in url)
+    page.wait_for_url(lambda url: "label=card" in url and "target=0.7" in url)
     expect(page.get_by_label("Label optional")).to_have_value("card")
     assert len(asked) == 1
     asked[0].abort()
@@ -137,8 +137,8 @@ def test_what_is_chosen_while_a_page_is_on_its_way_counts_too(opened, evaluation
 def test_the_pages_fit_and_can_be_read_by_everybody(opened, evaluation, mia):
     pages = {
         "report": "",
-        "groups": "slices/?column=metadata:channel&class=card",
-        "threshold": "threshold/?goal=cost&class=card&person=0.3",
+        "groups": "slices/?column=metadata:channel&label=card",
+        "threshold": "threshold/?goal=cost&label=card&person=0.3",
         "robustness": "robustness/?probe=typos",
     }
     paths = {name: f"/evaluations/{evaluation.uuid}/{path}" for name, path in pages.items()}
@@ -150,7 +150,7 @@ def test_the_pages_fit_and_can_be_read_by_everybody(opened, evaluation, mia):
 def test_a_printed_page_identifies_its_evaluation_and_nothing_is_cut_off(opened, evaluation, mia):
     for name, path in {
         "report": "?classes=all",
-        "groups": "slices/?column=metadata:channel&class=card",
+        "groups": "slices/?column=metadata:channel&label=card",
         "robustness": "robustness/",
     }.items():
         page = opened(f"/evaluations/{evaluation.uuid}/{path}", mia)

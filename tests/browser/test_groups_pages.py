@@ -36,7 +36,7 @@ def test_three_groups_and_the_fairness_of_a_label_fit_can_be_read_by_everybody_a
     opened, project, mia
 ):
     evaluation = grouped_evaluation(project, mia, "multi_label")
-    shown = "slices/?column=metadata:channel&class=refund"
+    shown = "slices/?column=metadata:channel&label=refund"
     pages = {"groups": shown, "rows": "slices/items/?column=metadata:channel&group=1"}
     paths = {name: f"/evaluations/{evaluation.uuid}/{path}" for name, path in pages.items()}
 

@@ -33,7 +33,7 @@ def test_people_are_asked_and_choose_by_keys(opened, pair, mia, ana):
     expect(page.get_by_role("heading", name="Run 1 and Run 2, side by side")).to_be_visible()
     run_ok("default")
     page.get_by_role("button", name="Open queue").click()
-    expect(page.get_by_text("0 of 10 pairs decided")).to_be_visible()
+    expect(page.get_by_text("0 of 10 pairs resolved")).to_be_visible()
 
     side = SideBySide.objects.get()
     bench = opened(f"/labeling/{side.queue.uuid}/bench/", ana)
@@ -45,7 +45,7 @@ def test_people_are_asked_and_choose_by_keys(opened, pair, mia, ana):
     # the screen is ahead of the server
     expect(bench.locator("#bench")).to_have_attribute("data-unsaved", "0")
     page.reload()
-    expect(page.get_by_text("1 of 10 pairs decided")).to_be_visible()
+    expect(page.get_by_text("1 of 10 pairs resolved")).to_be_visible()
 
 
 def test_the_pages_fit_and_can_be_read_by_everybody(opened, pair, mia, ana):

@@ -41,13 +41,13 @@ def test_a_threshold_of_another_label_is_chosen(opened, project, mia):
     evaluation = measured("multi_label", project, mia)
     page = opened(f"/evaluations/{evaluation.uuid}/threshold/", mia)
 
-    expect(page.locator("select[name=class]")).to_have_value(most_mistaken(evaluation.report))
-    page.locator("select[name=class]").select_option("login")
-    expect(page).to_have_url(re.compile("class=login"))
+    expect(page.locator("select[name=label]")).to_have_value(most_mistaken(evaluation.report))
+    page.locator("select[name=label]").select_option("login")
+    expect(page).to_have_url(re.compile("label=login"))
     page.locator('a[href*="goal=recall"]').click()
 
     expect(page).to_have_url(re.compile("goal=recall"))
-    expect(page.locator("select[name=class]")).to_have_value("login")
+    expect(page.locator("select[name=label]")).to_have_value("login")
 
 
 def test_the_words_of_a_label_are_chosen(opened, project, mia, monkeypatch):
@@ -90,9 +90,9 @@ def test_from_which_confidence_on_spans_are_kept_is_chosen_for_any_label_or_one(
     page.locator("input[name=target]").fill("0.6")
     page.locator("input[name=target]").press("Enter")
     settled(page)  # else its answer takes the place of the form in which the label is chosen
-    page.locator("select[name=class]").select_option("wish")
+    page.locator("select[name=label]").select_option("wish")
 
-    expect(page).to_have_url(re.compile("class=wish"))
+    expect(page).to_have_url(re.compile("label=wish"))
     expect(page.locator("input[name=target]")).to_have_value("0.6")
 
 

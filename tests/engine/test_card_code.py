@@ -5,11 +5,11 @@ from __future__ import annotations
 import io
 import re
 from contextlib import redirect_stdout
-from dataclasses import asdict, replace
+from dataclasses import asdict
 
 import pytest
 
-from lifecycle.runtime.engine.artifact import INT8, SERVING, ArtifactInfo
+from lifecycle.runtime.engine.artifact import SERVING, ArtifactInfo
 from lifecycle.runtime.engine.predictor import Predictor
 from registry.catalog import card
 from tests.engine.inbox import ROWS
@@ -38,11 +38,8 @@ def output_of(code, artifact, monkeypatch):
     return label, float(probability)
 
 
-@pytest.mark.parametrize("named", [INT8, SERVING])  # earlier artifacts name the fp32 graph
-def test_the_cards_code_gives_the_probability_of_the_graph_that_was_measured(artifact, named, monkeypatch):
-    from lifecycle.runtime.engine.export import set_info
-
-    info = set_info(artifact, replace(ArtifactInfo.read(artifact), serving=named))
+def test_the_cards_code_gives_the_probability_of_the_graph_that_was_measured(artifact, monkeypatch):
+    info = ArtifactInfo.read(artifact)
     facts = {"spec": {"task": "single_label"}, "strategy": "full", "int8": asdict(info.int8)}
     code = re.search(r"```python\n(.*)```", card.loading(facts), re.DOTALL)[1]
 

@@ -5,7 +5,6 @@ together.
 import json
 
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 
 from lifecycle.runtime.engine.data import read_rows
@@ -54,7 +53,9 @@ def orders(clusters):
 def texts(clusters):
     answers = ("my card", "no", "my card", "card")
     scored = score_texts(answers, ("my card",) * 4, ("",) * 4)
-    return TextAnswers(IDS, ("t",) * 4, answers, scored, (verbatim.NONE,) * 4, clusters=clusters)
+    return TextAnswers(
+        IDS, ("t",) * 4, answers, scored, (verbatim.NONE,) * 4, (False,) * 4, clusters=clusters
+    )
 
 
 MADE = {"single_label": classes, "multi_label": sets, "spans": marked, "ranking": orders, "generation": texts}
@@ -86,18 +87,6 @@ def test_answers_keep_their_clusters_and_are_compared_by_them(task, made, tmp_pa
     found = measures_of(task).compare(read, made(None), count=20)
     assert (found["rows"], found["clusters"]) == (4, 2)
     assert measures_of(task).compare(made(None), read, count=20)["clusters"] == 2
-
-
-@pytest.mark.parametrize(("task", "made"), MADE.items())
-def test_a_file_from_before_is_read_with_each_row_as_a_cluster_of_its_own(task, made, tmp_path):
-    file_of(task).write(tmp_path / "rows.parquet", made(CODES), "test")
-    table = pq.read_table(tmp_path / "rows.parquet")
-    pq.write_table(table.drop_columns(["cluster"]), tmp_path / "rows.parquet")
-
-    read = file_of(task).read(tmp_path / "rows.parquet")
-
-    assert read.clusters is None
-    assert measures_of(task).compare(read, read, count=20)["clusters"] == 4
 
 
 @pytest.mark.parametrize(

@@ -236,7 +236,7 @@ def test_the_answer_that_is_given_is_the_one_that_is_explained():
 
 
 # ── The artifact and the spec ───────────────────────────────────────────────
-def test_only_an_artifact_with_a_threshold_has_the_format_that_older_readers_refuse(tmp_path):
+def test_only_an_artifact_with_a_threshold_has_the_format_that_readers_without_it_refuse(tmp_path):
     chosen = replace(INFO, deciding=replace(WANTED, threshold=0.31, hits=19, called=30, positives=20))
     for info, number in ((chosen, 2), (replace(INFO, deciding=WANTED), 1), (INFO, 1)):
         (tmp_path / "lifecycle.json").write_text(json.dumps(info.to_json()))

@@ -111,13 +111,6 @@ def test_a_run_that_was_begun_on_a_gpu_does_not_go_on_without_one(gpus, tmp_path
         devices.kept(spec(), tmp_path)
 
 
-def test_a_run_from_before_devices_were_recorded_resumes_where_it_started(gpus, tmp_path):
-    gpus(1)
-    (tmp_path / "precision.json").write_text('{"precision": "bf16"}')
-
-    assert devices.kept(spec(), tmp_path) == "cpu"
-
-
 def test_a_spec_names_a_device_that_there_is():
     assert spec().device == "auto"
     with pytest.raises(SpecError, match='device must be one of auto, cpu, cuda, got "tpu"'):

@@ -117,7 +117,7 @@ def test_of_texts_without_a_context_groundedness_is_no_measure(tmp_path):
     answers, references = ("my card", "wait please", ""), ("my card", "please wait", "call us")
     for name, contexts in {"with": ("my card is here", "", ""), "without": ("", "", "")}.items():
         scored = text_scores.score_texts(answers, references, contexts)
-        made = TextAnswers(tuple("xyz"), tuple("xyz"), answers, scored, (verbatim.NONE,) * 3)
+        made = TextAnswers(tuple("xyz"), tuple("xyz"), answers, scored, (verbatim.NONE,) * 3, (False,) * 3)
         text_answers.ENTRY.write(tmp_path / name, made, "test")
 
     some, none = (text_answers.ENTRY.measured(tmp_path / name) for name in ("with", "without"))

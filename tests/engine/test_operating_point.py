@@ -106,14 +106,6 @@ def test_an_artifact_is_read_back_with_its_operating_point_and_without_one(tmp_p
         assert ArtifactInfo.read(tmp_path) == info
 
 
-def test_of_an_artifact_from_before_there_was_a_promise_nothing_is_promised(tmp_path):
-    document = replace(INFO, thresholds=(0.2, 0.4), operating=Operating("precision", 0.9, ("odd",))).to_json()
-    del document["operating"]["promised"]
-    (tmp_path / "lifecycle.json").write_text(json.dumps(document))
-
-    assert ArtifactInfo.read(tmp_path).operating == Operating("precision", 0.9, ("odd",), promised=())
-
-
 def test_single_label_has_no_threshold_until_a_label_is_named():
     with pytest.raises(
         SpecError, match="operating_class must be the label with the target precision of 0.9: one of a, b"

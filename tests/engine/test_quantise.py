@@ -11,7 +11,8 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from lifecycle.runtime.engine import quantise
 from lifecycle.runtime.engine.artifact import INT8, SERVING, ArtifactInfo, Gate
-from lifecycle.runtime.engine.predictor import Predictor
+from lifecycle.runtime.engine.faults import EngineFault
+from lifecycle.runtime.engine.predictor import Predictor, open_predictor
 from lifecycle.runtime.engine.quantise import judge
 from tests.engine.inbox import ROWS
 
@@ -102,7 +103,7 @@ def test_a_run_with_enough_validation_rows_leaves_an_int8_graph_that_serves(trai
         "validation",
     )
     assert info.int8.int8_bytes == (artifact / INT8).stat().st_size
-    assert info.graph(artifact) == artifact / info.serving == artifact / INT8
+    assert info.serving == INT8
     assert Predictor(artifact).alone
     assert json.loads((artifact / "lifecycle.json").read_text())["int8"]["fp32_macro_f1"] == 1
     assert not list(tmp_path.glob("*.onnx"))  # the library's scratch file
@@ -159,7 +160,7 @@ def test_a_graph_that_fails_its_gate_is_not_kept(trained, monkeypatch):
     assert result["status"] == "succeeded"
     assert result["int8"]["agreement"] == 0.98
     assert not (folder / "artifact" / INT8).exists()
-    assert ArtifactInfo.read(folder / "artifact").graph(folder / "artifact").name == "model.onnx"
+    assert ArtifactInfo.read(folder / "artifact").serving == SERVING
 
 
 def test_where_the_whole_graph_fails_one_with_the_lower_products_in_fp32_is_tried(trained, monkeypatch):
@@ -177,7 +178,7 @@ def test_where_the_whole_graph_fails_one_with_the_lower_products_in_fp32_is_trie
     assert gates[1].int8_bytes > gates[0].int8_bytes  # weights in fp32
     assert result["int8"]["passed"] is True
     assert result["int8"]["reason"].endswith(quantise.KEPT)
-    assert ArtifactInfo.read(folder / "artifact").graph(folder / "artifact") == folder / "artifact" / INT8
+    assert ArtifactInfo.read(folder / "artifact").serving == INT8
 
 
 def test_the_narrowing_products_are_those_of_the_feed_forward_layers(kept, tmp_path):
@@ -205,31 +206,27 @@ def test_a_graph_that_cannot_be_rounded_fails_the_gate_and_not_the_run(trained, 
     assert not (folder / "artifact" / INT8).exists()
 
 
-def test_an_artifact_from_before_int8_is_read_and_served_as_fp32(kept):
+def test_an_artifact_without_its_gate_is_refused(kept):
     folder, _ = kept(8, epochs=1)
     path = folder / "artifact" / "lifecycle.json"
     document = json.loads(path.read_text())
     del document["int8"]
     path.write_text(json.dumps(document))
 
-    info = ArtifactInfo.read(folder / "artifact")
+    with pytest.raises(EngineFault) as refused:
+        ArtifactInfo.read(folder / "artifact")
 
-    assert info.int8 is None
-    assert info.graph(folder / "artifact").name == "model.onnx"
-    # passed, but the file is not there
-    assert replace(info, int8=Gate(True, "")).graph(folder / "artifact").name == "model.onnx"
+    assert refused.value.code == "bad_spec"
 
 
-def test_an_artifact_with_both_graphs_whose_int8_passed_is_served_by_int8_and_its_gate_used_test_rows(
-    kept,
-):
+def test_where_the_int8_graph_is_lost_fp32_is_made_again_and_answers(kept):
     folder, _ = kept(104)
-    path = folder / "artifact" / "lifecycle.json"
-    document = json.loads(path.read_text()) | {"serving": SERVING}
-    del document["int8"]["split"]
-    path.write_text(json.dumps(document))
+    artifact = folder / "artifact"
+    expected = Predictor(artifact, graph=artifact / SERVING).probabilities(["Where is my card?"])
+    for name in (INT8, SERVING):
+        (artifact / name).unlink()
 
-    info = ArtifactInfo.read(folder / "artifact")
+    predictor = open_predictor(artifact, None, 0)
 
-    assert info.int8.split == "test"
-    assert info.graph(folder / "artifact") == folder / "artifact" / INT8
+    assert predictor.alone is False
+    assert predictor.probabilities(["Where is my card?"]) == pytest.approx(expected, abs=1e-6)

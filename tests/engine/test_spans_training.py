@@ -217,19 +217,12 @@ def test_the_loss_that_is_reported_does_not_hang_on_how_long_texts_are(spans_fol
     assert max(losses) < 1.5 * min(losses)
 
 
-@pytest.mark.parametrize(
-    ("kept", "unit"),
-    [
-        ('{"precision": "fp32"}', Unit.PIECE),  # by a version that knew no other
-        ('{"precision": "fp32", "whole_words": true}', Unit.WORD),  # by one that knew words alone
-        ('{"precision": "fp32", "unit": "word"}', Unit.WORD),
-    ],
-)
-def test_a_run_resumes_with_its_initial_settings(kept, unit, pieces_folder, train_here):
+@pytest.mark.parametrize("unit", Unit)
+def test_a_run_resumes_with_its_initial_settings(unit, pieces_folder, train_here):
     folder = pieces_folder(
         lambda text: [{"start": text.index("cards"), "end": text.index("cards") + 5, "label": "thing"}], CARDS
     )
-    (folder / "precision.json").write_text(kept)
+    (folder / "precision.json").write_text(json.dumps({"precision": "fp32", "unit": unit}))
 
     train_here(folder)
 

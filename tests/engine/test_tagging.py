@@ -127,17 +127,6 @@ def test_a_unit_that_would_hide_most_of_a_label_is_not_chosen():
     assert tagging.unit_of(texts, [name] * 1000 + [user] * 2 + [Marked(((0, 12, 1),))] * 2) == Unit.SPACED
 
 
-def test_a_document_of_a_version_with_words_only_records_whether_it_uses_them():
-    documents = {}, {"whole_words": False}, {"whole_words": True}, {"unit": "spaced"}, {"unit": None}
-    assert [*map(Unit.from_document, documents)] == [
-        Unit.PIECE,
-        Unit.PIECE,
-        Unit.WORD,
-        Unit.SPACED,
-        Unit.PIECE,
-    ]
-
-
 def test_the_unit_is_the_largest_within_which_hardly_any_span_begins_or_ends():
     text, whole, part = "Anna met Annabell", Marked(((0, 4, 0),)), Marked(((9, 13, 0),))
 

@@ -286,6 +286,7 @@ def write_artifact(tmp_path, base, **fields):
         "base": {"name": "tiny", "digest": ""},
         "inputs": ["input_ids", "attention_mask"],
         "serving": "",
+        "int8": None,
         "max_new_tokens": 12,
     } | fields
     (folder / "lifecycle.json").write_text(json.dumps(document))

@@ -89,6 +89,7 @@ class Installation:
             "max_tokens": 16,
             "pooling": "mean",
             "temperature": temperature,
+            "int8": None,
         }
         settings |= {
             "inputs": ["input_ids", "attention_mask", "token_type_ids"],

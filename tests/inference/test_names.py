@@ -242,7 +242,7 @@ def test_neither_spool_nor_counts_nor_status_of_the_two_are_mixed(client, instal
     }
 
 
-def test_a_server_waits_for_a_new_document_when_an_earlier_release_wrote_the_current_one(installation):
+def test_a_server_waits_for_a_new_document_while_the_current_one_has_another_format(installation):
     root = installation.artifact()
     installation.publish(installation.document() | {"format": 3, "endpoints": {"support": endpoint(root)}})
     server = Server(Config(data_dir=installation.folder))

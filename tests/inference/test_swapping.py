@@ -199,6 +199,7 @@ def change(shares=None, **fields):
                     "arm": "stable",
                     "share": 10_000,
                     "version": "v",
+                    "label": "tiny 1.0.0",
                     "root_digest": "../../etc",
                     "deployment": "d",
                 }
@@ -210,6 +211,7 @@ def change(shares=None, **fields):
                     "arm": "stable",
                     "share": 10_000,
                     "version": 'v"} 1\n',
+                    "label": "tiny 1.0.0",
                     "root_digest": "0" * 64,
                     "deployment": "d",
                 }
@@ -217,7 +219,14 @@ def change(shares=None, **fields):
         ),
         change(
             arms=[
-                {"arm": "canary", "share": 10_000, "version": "v", "root_digest": "0" * 64, "deployment": "d"}
+                {
+                    "arm": "canary",
+                    "share": 10_000,
+                    "version": "v",
+                    "label": "tiny 1.0.0",
+                    "root_digest": "0" * 64,
+                    "deployment": "d",
+                }
             ]
         ),
         lambda document: document.pop("endpoints"),

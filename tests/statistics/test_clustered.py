@@ -171,7 +171,7 @@ def test_clusters_of_about_one_size_have_the_design_effect_of_their_variance():
     )
 
 
-def test_sums_stored_without_variation_within_clusters_count_as_alike():
+def test_sums_without_variation_within_clusters_count_as_alike():
     found = sums(np.repeat([1, 2, 3, 20], [20, 20, 20, 1]), np.repeat([4, 40], [60, 1]))
 
     assert clustered.effective(found) > 100

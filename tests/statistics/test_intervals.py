@@ -10,7 +10,6 @@ from lifecycle.runtime.statistics.intervals import (
     Interval,
     low_if_worse,
     newcombe,
-    p_value,
     rows_for_margin,
     wilson,
 )
@@ -76,23 +75,6 @@ def test_the_error_is_that_under_the_margin_by_the_largest_likelihood(fixed, bro
 def test_the_fewest_rows_for_a_margin_are_known():
     assert [rows_for_margin(margin) for margin in (0.01, 0.02, 0.05)] == [381, 189, 73]
     assert [low_if_worse(of(0, 0, rows), 0.02, rows) >= -0.02 for rows in (188, 189)] == [False, True]
-
-
-@pytest.mark.parametrize(
-    ("found", "p"),
-    [
-        ((0.02, 0.0, 0.05), 0.05),
-        ((-0.02, -0.05, 0.0), 0.05),
-        ((0.02, -0.02, 0.04), 0.3270950),
-        ((0.0, -0.1, 0.1), 1.0),
-    ],
-)
-def test_a_p_value_is_below_5_percent_where_the_interval_leaves_0_out(found, p):
-    assert p_value(Interval(*found)) == pytest.approx(p)
-
-
-def test_an_interval_without_a_length_leaves_0_out_unless_it_is_0():
-    assert [p_value(Interval(each, each, each)) for each in (0.0, 0.1, -0.1)] == [1.0, 0.0, 0.0]
 
 
 def of(fixed, broken, rows):

@@ -84,13 +84,12 @@ def made_probes(
     flips: Sequence[Flip],
     *,
     harmed: str = "typos",
-    without: Sequence[str] = (),
 ) -> Analysis:
     """Robustness results as the engine reports them: exactly these flips turn a correct prediction wrong.
 
-    harmed: the test with significantly lower scores. without: what the report does not hold.
+    harmed: the test with significantly lower scores.
     """
-    rows, task = evaluation.rows, evaluation.report.get("task", "single_label")
+    rows, task = evaluation.rows, evaluation.report["task"]
     first, second = scores = SCORES[task]
     ends = {name: {"low": 0.8, "high": 1.0} for name in scores}
     clean = {first: 0.9, second: 0.9, "intervals": ends}
@@ -124,7 +123,6 @@ def made_probes(
         "clean": clean,
         "probes": probes,
     }
-    report = {name: value for name, value in report.items() if name not in without}
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "flips.parquet"
         write_flips(path, flips)

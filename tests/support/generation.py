@@ -171,7 +171,7 @@ def made_up(run: Run, split: str, quality: float, seed: int) -> tuple[TextAnswer
     }
     ids = tuple(row["id"] for row in rows)
     targets = tuple(map(text_answers.target_of, references, contexts))
-    return TextAnswers(ids, targets, tuple(answers), scored, tuple(copied), tuple(base), tuple(cut)), report
+    return TextAnswers(ids, targets, tuple(answers), scored, tuple(copied), tuple(cut), tuple(base)), report
 
 
 def make_generation_evaluation(
@@ -245,7 +245,8 @@ def make_generation_run(
         "int8": None,
         "stages": {"train": {"seconds": 10.0, "cpu_seconds": 20.0}},
         "metrics": {"validation_loss": 1.0, "perplexity": float(np.exp(1.0))},
-        "environment": {"python": "3.11", "packages": {}, "cpu": "test", "threads": 1},
+        "environment": {"python": "3.11", "packages": {}, "cpu": "test", "threads": 1, "device": "cpu"},
+        "batch": {"batch_size": run.spec["batch_size"], "accumulation": 1},
     }
     with tempfile.TemporaryDirectory() as scratch:
         folder = artifacts.put_folder(write_artifact(Path(scratch) / "artifact", run, seed))

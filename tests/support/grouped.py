@@ -162,7 +162,9 @@ def of_texts(run: Run, wrong: list[bool]) -> tuple[dict[str, Any], Any]:
         answers, references, contexts, np.ones(len(rows)), np.full(len(rows), 4.0)
     )
     ids, targets = tuple(row["id"] for row in rows), tuple(map(text_answers.target_of, references, contexts))
-    made = TextAnswers(ids, targets, tuple(answers), scored, (verbatim.NONE,) * len(rows))
+    made = TextAnswers(
+        ids, targets, tuple(answers), scored, (verbatim.NONE,) * len(rows), (False,) * len(rows)
+    )
     report = {
         "task": "generation",
         "rows": len(rows),

@@ -226,7 +226,7 @@ def make_trained_run(
         launched_by=launched_by,
         artifact=artifact or make_artifact(n),
         finished_at=timezone.now(),
-        result={"seconds": 12.5, "trainable_parameters": 1000, "total_parameters": 20000},
+        result={"seconds": 12.5, "trainable_parameters": 1000, "total_parameters": 20000, "int8": None},
     )
     with transaction.atomic():
         record(

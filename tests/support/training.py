@@ -233,12 +233,14 @@ def finish_run(run: Run, *, accuracy: float = 0.9, seed: int = 1, error: dict[st
         "cpu_seconds": 22.5,
         "peak_memory_mb": 300.0,
         "precision": "fp32",
+        "int8": None,
         "stages": {
             "prepare": {"seconds": 2.5, "cpu_seconds": 2.5},
             "train": {"seconds": 10.0, "cpu_seconds": 20.0},
         },
         "metrics": {name: found[name] for name in MEASURED if name in found},
-        "environment": {"python": "3.11", "packages": {}, "cpu": "test", "threads": 1},
+        "environment": {"python": "3.11", "packages": {}, "cpu": "test", "threads": 1, "device": "cpu"},
+        "batch": {"batch_size": run.spec["batch_size"], "accumulation": 1},
     }
     if chosen := chosen_threshold(run, accuracy, seed):
         result["deciding"] = deciding.to_json(chosen)

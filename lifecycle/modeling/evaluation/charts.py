@@ -194,7 +194,7 @@ def f1_by_class(report: Mapping[str, Any], *, limit: float = LOW_F1) -> Chart:
         lead=lead,
         caption="Each dot is a label, sorted.",
         figure={"data": [dots], "layout": layout},
-        head=["class", "F1", "rows"],
+        head=["label", "F1", "rows"],
         rows=rows,
     )
 

@@ -78,7 +78,7 @@ def groups(user: User, evaluation: Evaluation, found: list[dict[str, Any]]) -> l
         Group(
             number,
             len(group["items"]),
-            group.get("kind", "class"),
+            group["kind"],
             group["true"],
             group["predicted"],
             group["pair_rows"],

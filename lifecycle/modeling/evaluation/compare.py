@@ -14,7 +14,7 @@ from lifecycle.modeling.evaluation.task_types.rows import ReportRows
 from lifecycle.runtime.refusals import Refused
 from lifecycle.runtime.statistics import significance
 from lifecycle.runtime.statistics.comparisons import Done, as_change, no_op
-from lifecycle.runtime.statistics.intervals import Interval, p_value
+from lifecycle.runtime.statistics.intervals import Interval
 from lifecycle.runtime.statistics.verdicts import Verdict, verdict
 from lifecycle.runtime.task_types.by_key.measures import measures_of, metrics_of
 from lifecycle.ui.numbers import GAP, count, decimals, signed
@@ -56,7 +56,7 @@ def paired_report(a: Evaluation, b: Evaluation) -> dict[str, Any]:
     known: dict[str, Any] | None = cache.get(key)
     if known is None:
         kept = queries.comparison(a, b) if is_large(a, b) else None
-        known = judged(in_order(kept.report), key_of(a)) if kept else computed(a, b)
+        known = in_order(kept.report) if kept else computed(a, b)
         cache.set(key, known, 3600)
     return known | {
         "same_dataset_version": a.snapshot_id == b.snapshot_id,
@@ -82,8 +82,7 @@ def judged(report: dict[str, Any], key: str) -> dict[str, Any]:
     """A report with the p and verdict of each metric, p_holm (adjusted for the number of metrics by Holm),
     and rows_needed for the difference of the key metric.
 
-    p of a share of rows is McNemar's, from changes; of others from `comparisons.swapped`; in old reports from
-    the interval.
+    p of a share of rows is McNemar's, from changes; of others from `comparisons.swapped`.
     """
     metrics = report["metrics"]
     known = {
@@ -91,9 +90,7 @@ def judged(report: dict[str, Any], key: str) -> dict[str, Any]:
         for name, each in metrics.items()
         if None not in (each["difference"], each["low"], each["high"])
     }
-    rows_p = report.get("changes", {}).get("p")
-    own = {name: rows_p if name in OF_ROWS else metrics[name].get("p") for name in known}
-    alone = {name: p_value(known[name]) if p is None else p for name, p in own.items()}
+    alone = {name: report["changes"]["p"] if name in OF_ROWS else metrics[name]["p"] for name in known}
     together = significance.holm(alone)
     verdicts = {name: verdict(found, p=together[name]) for name, found in known.items()}
     needed = report["rows_needed"]

@@ -107,7 +107,7 @@ def operating_point(
     thresholds: of the task. label: empty for any class. goal: precision, recall, or cost; target: of the
     first two.
 
-    Returns {"class", "goal", "target", "costs", "chosen_on", "measured_on", "same_rows", "positives": where
+    Returns {"label", "goal", "target", "costs", "chosen_on", "measured_on", "same_rows", "positives": where
     it was chosen, "most_recall": there at any threshold, "reached": false if no threshold has the target,
     "promised": whether it is guaranteed for other rows, as in `choices.promised`, else estimated; null for
     costs and if not reached, "low", "high": thresholds, null if no row is predicted, "outcome": null if not
@@ -125,13 +125,13 @@ def operating_point(
     scores = scores_of(choosing, label)
     found = curves.curve(scores.score, scores.positive, scores.clusters)
     if known and is_own and (home := where_chosen(evaluation)):
-        choosing, ends, promised = home, (known["threshold"],) * 2, bool(known.get("promised"))
+        choosing, ends, promised = home, (known["threshold"],) * 2, bool(known["promised"])
     else:
         ends, promised = chosen(found, question, goal, target, costs)
     measured = scores_of(measuring, label)
     unscored, together = measured.score == curves.UNSCORED, measured.clusters
     return {
-        "class": label,
+        "label": label,
         "goal": goal,
         "target": target,
         "costs": asdict(costs),

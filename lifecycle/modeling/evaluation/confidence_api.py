@@ -67,8 +67,8 @@ class OperatingPointOut(serializers.Serializer[Any]):
     effect = serializers.CharField()
 
     def get_fields(self) -> dict[str, Any]:
-        """With `class`, which is a keyword of Python."""
-        return {"class": serializers.CharField()} | super().get_fields()
+        """With `label`, which a serializer has as an attribute of its own."""
+        return {"label": serializers.CharField()} | super().get_fields()
 
 
 @operation(
@@ -77,7 +77,7 @@ class OperatingPointOut(serializers.Serializer[Any]):
     Needs("evaluation.view", Evaluation),
     gives=OperatingPointOut,
     parameters=[
-        OpenApiParameter("class", str),
+        OpenApiParameter("label", str),
         OpenApiParameter("goal", str, enum=list(GOALS)),
         OpenApiParameter("target", float),
         OpenApiParameter("false", float),
@@ -86,7 +86,7 @@ class OperatingPointOut(serializers.Serializer[Any]):
     ],
 )
 def threshold(request: Request, uuid: UUID) -> object:
-    """Get the threshold for a goal, chosen on validation and measured on test if both exist. class may be
+    """Get the threshold for a goal, chosen on validation and measured on test if both exist. label may be
     omitted for any label, but not where a text may have several. Nothing is changed.
     """
     evaluation = queries.get_evaluation(request.user, uuid)

@@ -146,7 +146,7 @@ class SideBySide(models.Model):
     """A blind preference test of two models on the same prompts.
 
     The pairs are items of a separate dataset, by the digest of the prompt's item; in those of `swapped` the
-    second model's response comes first. Annotators see neither this nor counts before all pairs are decided.
+    second model's response comes first. Annotators see neither this nor counts before all pairs are resolved.
     """
 
     project_path = "first__run__project"

@@ -37,7 +37,6 @@ PROBES = {
         "Spaces, dots, exclamation marks, and a line break are added around the text.",
     ),
 }
-SCORES = ("accuracy", "macro_f1")  # of old reports without names
 
 
 def robustness(user: User, uuid: UUID, given: Mapping[str, str]) -> dict[str, Any]:
@@ -63,7 +62,7 @@ def robustness(user: User, uuid: UUID, given: Mapping[str, str]) -> dict[str, An
     if found is None:
         return context
     report = found.report
-    leading, *_ = names = report.get("scores", SCORES)
+    leading, *_ = names = report["scores"]
     context |= {
         "scores": [NAMED[name].title for name in names],
         "clean": cells(report["clean"], names),

@@ -63,9 +63,7 @@ def lines(path: Path) -> Iterator[str]:
     writer: Any = csv.writer(Line())
     with pq.ParquetFile(path) as file:
         schema = file.schema_arrow
-        labels = (
-            json.loads((schema.metadata or {}).get(b"labels", b"[]")) if PROBABILITIES in schema.names else []
-        )
+        labels = json.loads(schema.metadata[b"labels"]) if PROBABILITIES in schema.names else []
         columns = [name for name in schema.names if name != PROBABILITIES]
         yield writer.writerow(
             [inert_cell(name) for name in (*columns, *(f"probability: {label}" for label in labels))]

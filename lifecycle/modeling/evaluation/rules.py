@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lifecycle.runtime.task_types.by_key.measures import measures_of
-from lifecycle.runtime.task_types.by_key.types import DEFAULT, type_of
+from lifecycle.runtime.task_types.by_key.types import type_of
 from lifecycle.runtime.task_types.measures import Metric, Metrics
 from lifecycle.runtime.task_types.task_type import TaskType
 from lifecycle.ui.numbers import GAP, decimals, percent
@@ -98,7 +98,7 @@ class Rival:
     metric: that score's name; one: with its article, within a sentence. value: the baseline's; own: the
     run's. is_ahead: it is significantly better than the run; else neither is. by_intervals: whether there is
     a 95 % interval; else only the scores were compared. low, high: of the difference on the same rows, run
-    minus baseline; None in old reports, which compare the intervals of both.
+    minus baseline; None if it was not measured, and the intervals of both are compared.
     """
 
     name: str
@@ -116,8 +116,8 @@ def rival(report: Mapping[str, Any]) -> Rival | None:
     """The baseline that challenges a fine-tuned model: the best of those significantly better, else of those
     it doesn't significantly beat; None if it beats all, or there are none.
 
-    Significance is that of the paired difference; in old reports, of separate 95 % intervals; without
-    intervals, the scores decide.
+    Significance is that of the paired difference; if it was not measured, of separate 95 % intervals;
+    without intervals, the scores decide.
     """
     metric = leading_of(report)
     found = {
@@ -169,7 +169,7 @@ def metrics_of(report: Mapping[str, Any]) -> Metrics:
 
 def task_type(report: Mapping[str, Any]) -> TaskType:
     """The task of an evaluation."""
-    return type_of(report.get("task", DEFAULT))
+    return type_of(report["task"])
 
 
 def errors(report: Mapping[str, Any]) -> int:

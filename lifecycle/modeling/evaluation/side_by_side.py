@@ -39,7 +39,7 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Choices by model. share: of the second model among decided pairs, with its 95 % Wilson interval; p: of
+    """Choices by model. share: of the second model among resolved pairs, with its 95 % Wilson interval; p: of
     the sign test (exact, or with continuity correction from 25 pairs on) that both are chosen equally often.
     """
 

@@ -48,7 +48,7 @@ class SideBySideOut(serializers.Serializer[Any]):
     queue = serializers.UUIDField(source="side.queue.uuid", default=None, allow_null=True)
     pairs = serializers.IntegerField(source="side.pairs")
     same = serializers.IntegerField(source="side.same")
-    decided = serializers.IntegerField()
+    resolved = serializers.IntegerField()
     chosen = serializers.SerializerMethodField()
     created_at = serializers.DateTimeField(source="side.created_at")
 

@@ -16,7 +16,7 @@ KINDS = {"first": "warn", "second": "ok", "unclear": "info"}
 
 
 def shown(user: User, side: SideBySide) -> dict[str, Any]:
-    """Its state; results only once all pairs are decided or the queue is closed, so that annotators don't
+    """Its state; results only once all pairs are resolved or the queue is closed, so that annotators don't
     know which model leads.
     """
     queue, choices = side.queue, queries.choices_of(side) if side.queue else []
@@ -27,7 +27,7 @@ def shown(user: User, side: SideBySide) -> dict[str, Any]:
         "side": side,
         "first": first,
         "second": second,
-        "decided": len(choices),
+        "resolved": len(choices),
         "ended": ended,
         "importing": side.upload.state == UploadState.IMPORTING,
         "imported": side.upload.state == UploadState.IMPORTED,

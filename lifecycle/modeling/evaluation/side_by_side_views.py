@@ -39,7 +39,7 @@ def ask(request: SignedInRequest) -> HttpResponse:
 @require_safe
 @needs("evaluation.view", SideBySide)
 def side_by_side(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Its state, and the results once all pairs are decided."""
+    """Its state, and the results once all pairs are resolved."""
     context = side_by_side_page.shown(request.user, queries.get_side(request.user, uuid))
     return respond(request, "lifecycle/modeling/evaluation/side_by_side.html", "side", context)
 

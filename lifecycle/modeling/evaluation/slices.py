@@ -119,7 +119,7 @@ def report(
     if label and (rows.classes is None or label not in rows.classes.labels):
         raise Refused(
             f"The model doesn't know the label {label}.",
-            fields={"class": ["Choose a label that the model knows."]},
+            fields={"label": ["Choose a label that the model knows."]},
         )
     grouping = grouping_of(evaluation, column, rows.ids)
     scores = scores_of(evaluation, rows, column, compared, grouping)

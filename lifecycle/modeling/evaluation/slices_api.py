@@ -87,7 +87,7 @@ EMPTY = dict.fromkeys(str(name) for name in GroupsOut().fields if str(name) != "
     gives=GroupsOut,
     parameters=[
         OpenApiParameter("column", str),
-        OpenApiParameter("class", str),
+        OpenApiParameter("label", str),
         OpenApiParameter(
             "measure", str, description="measure to compare slices by; defaults to the task's first"
         ),
@@ -104,7 +104,7 @@ def groups(request: Request, uuid: UUID) -> object:
             {"column": [f"Choose one of {', '.join(each.key for each in columns)}."]}
         )
     report = (
-        slices.report(evaluation, rows, column, given.get("measure", ""), given.get("class", ""))
+        slices.report(evaluation, rows, column, given.get("measure", ""), given.get("label", ""))
         if column
         else EMPTY
     )

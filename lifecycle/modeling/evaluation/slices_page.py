@@ -45,14 +45,14 @@ def chosen(
 
 
 def groups(user: User, uuid: UUID, given: Mapping[str, str]) -> dict[str, Any]:
-    """The form, and for a selected column the table of its slices; for a selected class the fairness between
+    """The form, and for a selected column the table of its slices; for a selected label the fairness between
     them.
     """
     evaluation = queries.get_evaluation(user, uuid)
     rows = queries.grouped_of(evaluation)
     columns, column = chosen(user, evaluation, given.get("column", ""), rows.ids)
     labels = rows.classes.labels if rows.classes else ()
-    label = given.get("class", "") if given.get("class") in labels else ""
+    label = given.get("label", "") if given.get("label") in labels else ""
     by = given.get("measure", "") if given.get("measure") in rows.quotients else next(iter(rows.quotients))
     context: dict[str, Any] = {
         "evaluation": evaluation,

@@ -17,9 +17,9 @@ class ThresholdForm(forms.Form):
     """A class of an evaluation, or any; a goal, and the costs of errors. Only what the question and the goal
     use is a field.
 
-    class: empty for any; required in multi-label. target: of precision or recall; for any class, of accuracy
-    or coverage. false, missed, person: costs per row or span; handing over is for any class, and for least
-    cost. thresholds: of the task. begin: initial values if no class is given.
+    label: empty for any; required in multi-label. target: of precision or recall; for any label, of accuracy
+    or coverage. false, missed, person: costs per row or span; handing over is for any label, and for least
+    cost. thresholds: of the task. begin: initial values if no label is given.
     """
 
     def __init__(
@@ -30,9 +30,9 @@ class ThresholdForm(forms.Form):
         begin: Mapping[str, str] | None = None,
     ) -> None:
         labels, every = report["confusion"]["labels"], thresholds.every
-        if begin and "class" not in given:
+        if begin and "label" not in given:
             given = {**begin, **given}
-        self.label = str(given.get("class", "")) if given.get("class") in labels else ""
+        self.label = str(given.get("label", "")) if given.get("label") in labels else ""
         self.goal = str(given.get("goal", "")) if given.get("goal") in GOALS else "precision"
         self.question = thresholds.question(self.label)
         divides = self.question.divides
@@ -41,11 +41,11 @@ class ThresholdForm(forms.Form):
             start
             | dict(given.items())
             | {
-                "class": given.get("class", ""),
+                "label": given.get("label", ""),
                 "goal": given.get("goal", self.goal),
             }
         )
-        self.fields["class"] = forms.ChoiceField(
+        self.fields["label"] = forms.ChoiceField(
             label="Label",
             required=not every,
             choices=[*([("", every)] if every else []), *((each, each) for each in labels)],
@@ -70,7 +70,7 @@ class ThresholdForm(forms.Form):
             self.fields["person"] = cost("Cost of hand-over", required=not divides)
 
     def unused(self, given: Mapping[str, Any]) -> list[str]:
-        """Names that were given but aren't used for this class and goal."""
+        """Names that were given but aren't used for this label and goal."""
         return sorted(set(given) - set(self.fields))
 
     @property

@@ -34,7 +34,7 @@ def threshold(user: User, uuid: UUID, given: Mapping[str, str]) -> dict[str, Any
         "effect": thresholds.effect(evaluation, form.label),
         "against": thresholds.beside(evaluation),
         "goals": [
-            (name, f"?{urlencode({'class': form.label, 'goal': goal})}", goal == form.goal)
+            (name, f"?{urlencode({'label': form.label, 'goal': goal})}", goal == form.goal)
             for goal, name in question.goals.items()
         ],
     }

@@ -68,7 +68,7 @@ class Thresholds(ABC):
 
 def advice(question: Question, found: Mapping[str, Any]) -> str:
     """What to do from which threshold on. found: from `confidence.operating_point`, with a threshold."""
-    label, low, high = found["class"], found["low"], found["high"]
+    label, low, high = found["label"], found["low"], found["high"]
     if high is None:
         over = f" Hand over from {decimals(low)}." if question.divides and low is not None else ""
         return question.never.format(label=label) + over
@@ -81,9 +81,9 @@ def advice(question: Question, found: Mapping[str, Any]) -> str:
 def instead(question: Question, found: Mapping[str, Any]) -> str:
     """What to do if no threshold reaches the target."""
     split, most = found["chosen_on"]["split"], found["most_recall"]
-    if found["class"] and not found["positives"]:
+    if found["label"] and not found["positives"]:
         none = (
-            f"No {question.unit[:-1]} of {split} has the label {found['class']}, so no threshold can be"
+            f"No {question.unit[:-1]} of {split} has the label {found['label']}, so no threshold can be"
             " chosen."
         )
         return f"{none} Label some and evaluate again."

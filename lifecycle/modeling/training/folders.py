@@ -14,14 +14,13 @@ from lifecycle.ground.jobs.models import Job
 from lifecycle.ground.jobs.rules import Device
 from lifecycle.modeling.training import earlier
 from lifecycle.modeling.training.models import Run
-from lifecycle.runtime.engine.data import DEVICE, EARLIER, PRECISION, REHEARSAL
+from lifecycle.runtime.engine.data import DEVICE, EARLIER, REHEARSAL
 from lifecycle.runtime.engine.spec import Base, TrainSpec
 from lifecycle.runtime.refusals import Refused
 from registry.ground.artifacts import actions as artifacts
 from registry.ground.artifacts.models import Folder
 
 DATA = {"train": "train.jsonl", "validation": "validation.jsonl"}  # never the test rows
-EARLIER_DATA = ("test.jsonl",)  # of old runs, which compared their int8 graph on test rows
 BEFORE = (REHEARSAL, EARLIER)  # rows of the version that the base was trained on
 KEPT = {"spec.json", "events.jsonl", "result.json"}  # of a finished run: neither texts nor checkpoints
 
@@ -32,12 +31,9 @@ def run_folder(run: Run) -> Path:
 
 
 def run_device(folder: Path) -> Device | None:
-    """The device on which the run in this folder was started; None if it wasn't. Runs without a recorded
-    device train on the CPU.
-    """
-    if (folder / DEVICE).exists():
-        return Device(json.loads((folder / DEVICE).read_text(encoding="utf-8"))["device"])
-    return Device.CPU if (folder / PRECISION).exists() else None
+    """The device on which the run in this folder was started; None if it wasn't."""
+    path = folder / DEVICE
+    return Device(json.loads(path.read_text(encoding="utf-8"))["device"]) if path.exists() else None
 
 
 def scratch(job: Job) -> Path:
@@ -112,7 +108,7 @@ def drop_texts(folder: Path) -> None:
     """Remove texts, and anything computed from each, from the folder of a paused run; a resume recreates them
     from the dataset version.
     """
-    for name in (*DATA.values(), *EARLIER_DATA, *BEFORE):
+    for name in (*DATA.values(), *BEFORE):
         for part in (name, f".{name}"):
             (folder / part).unlink(missing_ok=True)
     shutil.rmtree(folder / "cache", ignore_errors=True)

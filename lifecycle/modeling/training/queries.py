@@ -267,7 +267,8 @@ def validation_losses(runs: Iterable[Run]) -> dict[int, list[float]]:
 def cost_of(run: Run) -> dict[str, Any] | None:
     """The cost of a run over all attempts: seconds, cpu_seconds, peak_memory_mb, peak_gpu_memory_mb (null on
     a CPU), stages; price in currency at PRICE_PER_CORE_HOUR, null without one; inference: by graph, the
-    projected cost of a million predictions. None before its end, and for old runs without measurements.
+    projected cost of a million predictions. None before its end, or if nothing was
+    measured.
     """
     result = run.result or {}
     if result.get("cpu_seconds") is None or run.state not in FINISHED:
@@ -306,8 +307,7 @@ def repeat_of(run: Run) -> Repeat | None:
 
 def attempt_of(run: Run) -> Attempt:
     """The results of a run that succeeded, and the machine it ran on."""
-    environment = {"device": "cpu"} | (run.result.get("environment") or {})  # runs without a recorded device
-    rows = (run.result.get("batch") or run.spec)["batch_size"]
+    result = run.result
     weights = (
         {each["name"]: each["sha256"] for each in run.artifact.files if each["name"].endswith(".safetensors")}
         if run.artifact
@@ -315,7 +315,12 @@ def attempt_of(run: Run) -> Attempt:
     )
     return Attempt(
         weights,
-        {**environment, "code": run.code_version, "precision": run.result.get("precision"), "rows": rows},
+        {
+            **result["environment"],
+            "code": run.code_version,
+            "precision": result["precision"],
+            "rows": result["batch"]["batch_size"],
+        },
     )
 
 

@@ -82,7 +82,7 @@ def provenance(run: Run) -> list[dict[str, str]]:
         ),
     ]
     if run.task_type.has_thresholds:
-        rows.append(("Thresholds", "", thresholds_for(spec, run.result.get("operating"), bool(run.artifact))))
+        rows.append(("Thresholds", "", thresholds_for(spec, run.result.get("operating"))))
     if spec.get("operating_class"):
         chosen = run.result.get("deciding")
         rows.append(("Threshold", "", threshold_of(chosen).line if chosen else wanted(spec)))
@@ -104,11 +104,9 @@ def device_of(run: Run) -> str:
     """The device it was trained on; before its end, the requested one. With the number of processes if there
     are several.
     """
-    machine = run.result.get("environment") or {}
-    # runs without a recorded device were trained on the CPU
-    trained = machine.get("device", "cpu") if machine else ""
+    trained = run.result.get("environment", {}).get("device", "")
     requested = {"cpu": "CPU", "cuda": "a GPU"}.get(run.spec.get("device", "auto"), "first available")
-    device = trained.replace("cpu", "CPU") if trained else requested
+    device = trained.replace("cpu", "CPU") or requested
     if (processes := run.spec.get("processes", 1)) == 1:
         return device
     divided = ", sharded" if run.spec.get("sharded") else ""
@@ -128,15 +126,13 @@ def wanted(spec: Mapping[str, Any]) -> str:
     )
 
 
-def thresholds_for(
-    spec: Mapping[str, Any], chosen: Mapping[str, Any] | None = None, has_trained: bool = False
-) -> str:
-    """The goal of label thresholds in words; after training, with the guarantees from validation."""
+def thresholds_for(spec: Mapping[str, Any], chosen: Mapping[str, Any] | None = None) -> str:
+    """The goal of label thresholds in words. chosen: after training, with the guarantees from validation."""
     by = spec.get("operating_point", "f1")
     if by == "f1":
         return "best F1 per label"
     wanted_of_each = f"{by} of at least {spec['operating_target']:g} per label"
-    promised = promises(chosen, spec["labels"]) if has_trained else ""
+    promised = promises(chosen, spec["labels"]) if chosen else ""
     return f"{wanted_of_each}: {promised}" if promised else wanted_of_each
 
 

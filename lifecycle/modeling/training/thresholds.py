@@ -50,7 +50,7 @@ def threshold_of(found: Mapping[str, Any], split: str = "") -> Threshold:
     if not found["is_met"]:
         chosen = f"No threshold reaches a {by} of {target}. The closest was chosen: {there}."
     else:
-        chosen = f"{chosen} {PROMISED if found.get('promised') else ESTIMATED}"
+        chosen = f"{chosen} {PROMISED if found['promised'] else ESTIMATED}"
     fact = (
         f"{found['label']} is predicted from {decimals(found['threshold'])}; below it, the most likely other"
         " label."
@@ -59,14 +59,12 @@ def threshold_of(found: Mapping[str, Any], split: str = "") -> Threshold:
     return Threshold(kind, fact, " ".join([chosen, *split_lines(found, split)]))
 
 
-def promises(operating: Mapping[str, Any] | None, labels: Sequence[str]) -> str:
+def promises(operating: Mapping[str, Any], labels: Sequence[str]) -> str:
     """For which classes with a threshold a precision or recall is guaranteed, and for which it is estimated.
-    operating: from `ArtifactInfo`; None for old runs, which have no guarantee.
+    operating: from `ArtifactInfo`.
     """
-    sure = [label for label in labels if operating and label in operating.get("promised", ())]
-    rest = [
-        label for label in labels if label not in sure and not (operating and label in operating["missed"])
-    ]
+    sure = [label for label in labels if label in operating["promised"]]
+    rest = [label for label in labels if label not in sure and label not in operating["missed"]]
     parts = [f"{word} of {named(some)}" for word, some in (("promised", sure), ("estimated", rest)) if some]
     return "; ".join(parts)
 

@@ -22,8 +22,8 @@ INT8 = "serving/model.int8.onnx"
 BESIDE = "./base"  # where PEFT finds the base of an exported adapter; a path with a dot is never downloaded
 PEFT = ("lora", "ia3")  # strategies whose weights PEFT loads
 FORMAT = 1
-# Formats with a rule between logits and predictions, which older readers must refuse: a label with a
-# threshold, units.
+# Formats with a rule between logits and predictions, so that a reader without it refuses them: a label with
+# a threshold, units.
 DECIDING, UNITS = 2, 3
 
 
@@ -32,8 +32,7 @@ class Gate:
     """Whether the int8 graph may serve, and its figures on the rows of a split. reason: a sentence; figures:
     None where not measured.
 
-    agreement: share (0 to 1) of rows that both graphs give the same answer. split: whose rows decided; older
-    runs decided on test.
+    agreement: share (0 to 1) of rows that both graphs give the same answer. split: whose rows decided.
     """
 
     passed: bool
@@ -44,7 +43,7 @@ class Gate:
     int8_macro_f1: float | None = None
     fp32_bytes: int | None = None
     int8_bytes: int | None = None
-    split: str = "test"
+    split: str = "validation"
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ class Operating:
     """What the thresholds were chosen for on validation: by "precision" or "recall", at least target for each
     label. missed: the labels that reach it at no threshold, or have too few rows, which are at the nearest
     threshold or at 0.5. promised: those whose other rows reach it too, each on its own; of all others it is
-    estimated, as in artifacts from before there was a promise.
+    estimated.
     """
 
     by: str
@@ -63,7 +62,7 @@ class Operating:
     @classmethod
     def read(cls, found: Mapping[str, Any]) -> Operating:
         """Parse the JSON object. Raises KeyError or TypeError."""
-        return cls(found["by"], found["target"], tuple(found["missed"]), tuple(found.get("promised", ())))
+        return cls(found["by"], found["target"], tuple(found["missed"]), tuple(found["promised"]))
 
 
 @dataclass(frozen=True)
@@ -73,9 +72,8 @@ class ArtifactInfo:
     label is given; None of other tasks. max_new_tokens: of a model that writes texts, which has no labels and
     no graph.
 
-    serving: the graph that is served; empty where there is none. int8: the gate of the int8 graph; None in
-    artifacts from before there was one. Earlier artifacts name the fp32 graph, where the int8 one answers
-    too.
+    serving: the graph that answers: the int8 one where it passed its gate; empty where there is none. int8:
+    that gate; None where no int8 graph is made.
     operating: what the thresholds are for; None where it is the best F1. deciding: of single_label, the class
     that has a threshold; None where the likeliest class answers. unit: of spans, what has a tag.
     """
@@ -111,12 +109,6 @@ class ArtifactInfo:
             thresholds=self.thresholds and tuple(known.get(label, 0.5) for label in labels),
         )
 
-    def graph(self, folder: Path) -> Path:
-        """The graph that answers: int8 where it passed its gate and is there, else fp32."""
-        if self.int8 and self.int8.passed and (folder / INT8).is_file():
-            return folder / INT8
-        return folder / (SERVING if self.serving == INT8 else self.serving)
-
     @classmethod
     def read(cls, folder: Path) -> ArtifactInfo:
         """Read the description. Raises EngineFault `bad_spec` when the folder is no artifact of a known
@@ -138,12 +130,12 @@ class ArtifactInfo:
                 inputs=tuple(document["inputs"]),
                 task=document["task"],
                 serving=document["serving"],
-                int8=Gate(**document["int8"]) if document.get("int8") else None,
+                int8=Gate(**document["int8"]) if document["int8"] else None,
                 thresholds=tuple(map(float, document["thresholds"])) if document.get("thresholds") else None,
                 max_new_tokens=document.get("max_new_tokens"),
                 operating=Operating.read(document["operating"]) if document.get("operating") else None,
                 deciding=Deciding(**document["deciding"]) if document.get("deciding") else None,
-                unit=Unit.from_document(document),
+                unit=Unit(document.get("unit", Unit.PIECE)),
             )
         except (OSError, ValueError, KeyError, TypeError) as error:
             message = (

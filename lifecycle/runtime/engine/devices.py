@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lifecycle.runtime.engine.data import DEVICE, PRECISION
+from lifecycle.runtime.engine.data import DEVICE
 from lifecycle.runtime.engine.document import SpecError
 from lifecycle.runtime.engine.events import write_json
 from lifecycle.runtime.engine.faults import EngineFault
@@ -37,7 +37,7 @@ def kept(spec: TrainSpec, folder: Path) -> str:
         device = str(json.loads(path.read_text(encoding="utf-8"))["device"])
         asked = "started on a GPU"
     else:
-        device = _chosen(spec.device, there, begun=(folder / PRECISION).exists())
+        device = (CUDA if there else CPU) if spec.device == "auto" else spec.device
         asked = "needs a GPU"
     if device == CUDA and not there:
         raise EngineFault(
@@ -48,14 +48,6 @@ def kept(spec: TrainSpec, folder: Path) -> str:
     if not path.exists():
         write_json(path, {"device": device})
     return device
-
-
-def _chosen(wanted: str, there: bool, *, begun: bool) -> str:
-    if begun:
-        return CPU
-    if wanted == "auto":
-        return CUDA if there else CPU
-    return wanted
 
 
 def prepare(device: str, processes: int, rank: int = 0) -> None:

@@ -59,7 +59,7 @@ class Predictor:
     ) -> None:
         """batch_size: texts that pass at a time. graph: a certain one; by default the one that serves."""
         self.info = ArtifactInfo.read(artifact)
-        path = graph or self.info.graph(artifact)
+        path = graph or artifact / self.info.serving
         self.alone = path == artifact / INT8
         self.batch_size = 1 if self.alone else batch_size
         import onnxruntime  # only where it answers: training does without its memory
@@ -122,14 +122,17 @@ class Predictor:
 
 
 def open_predictor(artifact: Path, base: Path | None, threads: int, batch_size: int = 64) -> Predictor:
-    """The artifact's predictor; its ONNX graph is made again from the weights where it is missing."""
+    """The artifact's predictor; its fp32 graph is made again from the weights where the one that answers is
+    missing.
+    """
     info = ArtifactInfo.read(artifact)
     if type_of(info.task).writes_text:
         message = "This is a generation model; it returns no label or embedding."
         raise EngineFault("bad_spec", message, "See its evaluation for predictions.")
-    if not info.graph(artifact).is_file():
-        export_again(artifact, base)
-    return Predictor(artifact, threads, batch_size)
+    if (artifact / info.serving).is_file():
+        return Predictor(artifact, threads, batch_size)
+    export_again(artifact, base)
+    return Predictor(artifact, threads, batch_size, graph=artifact / SERVING)
 
 
 def export_again(artifact: Path, base: Path | None) -> float:

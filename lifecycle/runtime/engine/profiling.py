@@ -47,8 +47,8 @@ def refused_bytes(result: Mapping[str, Any]) -> int:
     """Bytes of the int8 graph that was made and not kept: after ten steps its answers waver, after a whole
     run it is likely to stay.
     """
-    gate = result.get("int8") or {}
-    return 0 if gate.get("passed") else gate.get("int8_bytes") or 0
+    gate = result["int8"]
+    return 0 if not gate or gate["passed"] else gate["int8_bytes"] or 0
 
 
 def measure(

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from lifecycle.runtime.engine.artifact import INT8, SERVING, ArtifactInfo, Gate
+from lifecycle.runtime.engine.artifact import INT8, ArtifactInfo, Gate
 from lifecycle.runtime.engine.predictor import Answered, Predictor, answer_timed
 from lifecycle.runtime.engine.task_types.by_key.learners import learner_of
 from lifecycle.runtime.statistics import metrics
@@ -33,7 +33,6 @@ from lifecycle.runtime.task_types.rows import Rows
 
 Array = NDArray[Any]
 
-SPLIT = "validation"  # whose rows decide
 MIN_ROWS = 100  # with fewer, 99 % agreement proves too little
 MIN_AGREEMENT = 0.99
 MAX_F1_LOSS = 0.005
@@ -55,7 +54,7 @@ def try_int8(
         reason = (
             f"Comparing int8 with fp32 needs {MIN_ROWS} validation rows; the dataset version has {count:,}."
         )
-        return replace(info, int8=Gate(False, reason, count, split=SPLIT)), None
+        return replace(info, int8=Gate(False, reason, count)), None
     fp32, int8 = artifact / info.serving, artifact / INT8
     truth = learner_of(info.task).truth(rows.targets, len(info.labels))
     try:
@@ -69,9 +68,9 @@ def try_int8(
     except Exception as error:  # the library raises kinds of its own for each operator that it does not know
         int8.unlink(missing_ok=True)
         reason = f"The graph couldn't be quantised to int8 ({type(error).__name__})."
-        return replace(info, int8=Gate(False, reason, count, split=SPLIT)), None
+        return replace(info, int8=Gate(False, reason, count)), None
     int8.unlink()
-    return replace(info, int8=gate, serving=SERVING), None
+    return replace(info, int8=gate), None
 
 
 def judge(
@@ -83,14 +82,14 @@ def judge(
     loss = round(before - after, 9)  # exactly half a point lost is not more than half a point
     figures = (len(truth), agreement, before, after, fp32_bytes, int8_bytes)
     found = (
-        f"int8 agrees with fp32 on {agreement * 100:.2f} % of {len(truth):,} {SPLIT} rows; macro-F1"
+        f"int8 agrees with fp32 on {agreement * 100:.2f} % of {len(truth):,} validation rows; macro-F1"
         f" {after:.4f} against {before:.4f}."
     )
     if agreement < MIN_AGREEMENT:
         found += f" Agreement must be at least {MIN_AGREEMENT * 100:g} %."
     if loss > MAX_F1_LOSS:
         found += f" The maximum loss is {MAX_F1_LOSS * 100:g} points."
-    return Gate(agreement >= MIN_AGREEMENT and loss <= MAX_F1_LOSS, found, *figures, split=SPLIT)
+    return Gate(agreement >= MIN_AGREEMENT and loss <= MAX_F1_LOSS, found, *figures)
 
 
 def macro_f1(info: ArtifactInfo, logits: Array, truth: Array) -> float:

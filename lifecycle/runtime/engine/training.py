@@ -300,7 +300,7 @@ def _precision_and_unit(spec: TrainSpec, folder: Path, device: str, train: Rows)
     kept = folder / PRECISION
     if kept.exists():
         found = json.loads(kept.read_text(encoding="utf-8"))
-        return str(found["precision"]), Unit.from_document(found)
+        return str(found["precision"]), Unit(found["unit"])
     choose = devices.choose_precision if device == devices.CUDA else choose_precision
     chosen = "fp32" if spec.strategy.kind == "head" else choose(spec.precision)
     unit = learner_of(spec.task).unit(train)

@@ -25,7 +25,7 @@ MARKER = "lifecycle.json"
 INT8 = "serving/model.int8.onnx"
 # of lifecycle.json; of the second, where a text has one label, that is the answer from a threshold on
 FORMAT, DECIDING = 1, 2
-NO_GATE = "This version predates the int8 comparison."
+NO_GATE = "This version has no int8 graph."
 INPUTS = {"input_ids", "attention_mask", "token_type_ids"}
 MAX_ROWS_PER_RUN = 8
 # rows of one run differ in length by at most this factor: padding costs more than a second run
@@ -59,8 +59,8 @@ class Runner(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """The fields of an artifact's lifecycle.json that its engine needs. int8: that graph passed its gate;
-    reason: why it did, or why not.
+    """The fields of an artifact's lifecycle.json that its engine needs. serving: the graph that answers;
+    reason: why that is the int8 one, or why not.
 
     cut: the label that is the answer from a threshold on; None where the most likely one is.
     """
@@ -69,8 +69,7 @@ class Card:
     max_tokens: int
     temperature: float
     inputs: tuple[str, ...]
-    serving: str | None
-    int8: bool
+    serving: str
     reason: str
     cut: Cut | None = None
 
@@ -82,9 +81,7 @@ def load(folder: Path, listed: bundle.Manifest) -> Engine:
     card = read_card(bundle.read_verified(folder, listed, MARKER))
     tokenizer = bundle.read_verified(folder, listed, "tokenizer.json")
     runner: Runner
-    if card.int8 and INT8 in listed:
-        runner = OnnxRunner(card, INT8, bundle.read_verified(folder, listed, INT8))
-    elif card.serving is not None and card.serving in listed:
+    if card.serving in listed:
         runner = OnnxRunner(card, card.serving, bundle.read_verified(folder, listed, card.serving))
     else:
         runner = TorchRunner(card, folder)
@@ -107,15 +104,14 @@ def read_card(data: bytes) -> Card:
     try:
         raw: dict[str, Any] = json.loads(data)
         labels = tuple(str(label) for label in raw["labels"])
-        gate = raw.get("int8") or {"passed": False, "reason": NO_GATE}
+        gate = raw["int8"]
         card = Card(
             labels=labels,
             max_tokens=int(raw["max_tokens"]),
             temperature=float(raw["temperature"]),
             inputs=tuple(raw["inputs"]),
-            serving=raw.get("serving"),
-            int8=gate["passed"] is True,
-            reason=str(gate["reason"]),
+            serving=str(raw["serving"]),
+            reason=str(gate["reason"]) if gate else NO_GATE,
             cut=read_cut(raw, labels),
         )
     except (ValueError, KeyError, TypeError) as error:

@@ -233,7 +233,7 @@ def _endpoint(name: str, raw: Mapping[str, Any]) -> Endpoint:
         shadow = (
             _arm({"arm": "shadow"} | dict(raw["shadow"]), ("shadow",)) if raw["shadow"] is not None else None
         )
-        standby = tuple(_digest(version["root_digest"]) for version in raw.get("standby", ()))
+        standby = tuple(_digest(version["root_digest"]) for version in raw["standby"])
         tokens = tuple(_token(token) for token in raw["tokens"])
         withdrawn = frozenset(_digest(each) for each in raw["withdrawn"])
         endpoint = Endpoint(
@@ -261,7 +261,7 @@ def _arm(raw: Mapping[str, Any], names: Collection[str]) -> Arm:
         str(raw["arm"]),
         raw["share"],
         str(raw["version"]),
-        str(raw.get("label", "")),
+        str(raw["label"]),
         _digest(raw["root_digest"]),
         str(raw["deployment"]),
     )

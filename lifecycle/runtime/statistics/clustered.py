@@ -33,8 +33,7 @@ class Sums:
 
     clusters: those with below > 0; some, whole: those of them with above > 0, and with above ≥ below. above,
     below: totals. squares: sums of each cluster's above², above · below and below². within: sum of above ·
-    (below − above) / below, the variation of a share inside clusters; 0 in sums stored before it was counted,
-    as if there were none.
+    (below − above) / below, the variation of a share inside clusters.
     """
 
     clusters: int = 0

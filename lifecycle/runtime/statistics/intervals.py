@@ -81,15 +81,3 @@ def rows_for_margin(margin: float, z: float = Z95) -> int:
     other.
     """
     return math.ceil(z**2 * (1 - margin) / margin)
-
-
-def p_value(found: Interval, z: float = Z95) -> float:
-    """The two-sided p-value of a difference's interval, by the normal distribution: below 0.05 where the 95 %
-    interval excludes 0. Uses the half of the interval towards 0; 1 where the difference is 0.
-    """
-    half = found.value - found.low if found.value > 0 else found.high - found.value
-    return (
-        math.erfc(abs(found.value) / (half / z) / math.sqrt(2))
-        if found.value and half > 0
-        else float(not found.value)
-    )

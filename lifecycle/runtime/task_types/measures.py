@@ -116,7 +116,7 @@ class Metrics:
 
 class Predicted(Protocol):
     """A model's predictions for N rows. labels: () for tasks without. clusters: number of each row's cluster
-    (N,), such as near-duplicates split together; None in files from before it was stored.
+    (N,), such as near-duplicates split together; None if each row is its own.
     """
 
     @property

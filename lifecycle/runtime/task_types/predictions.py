@@ -1,5 +1,5 @@
 """predictions.parquet: one row per item, in file order, with truth and prediction; the source of every later
-analysis. Its metadata names the task, except in files from before it was stored.
+analysis. Its metadata names the task.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class PredictionsFile(ABC, Generic[P]):
     def grouped(self, path: Path) -> Grouped:
         """The data for group metrics, with the rows' clusters."""
         found, clusters = self.measured(path), read_clusters(path)
-        if clusters is None or int(clusters.max()) + 1 == len(clusters):
+        if int(clusters.max()) + 1 == len(clusters):
             return found
         measures: Any = found.measures
         return replace(
@@ -98,10 +98,9 @@ class PredictionsFile(ABC, Generic[P]):
 def read_table(
     path: Path, columns: Sequence[str], rows: Sequence[int] | None, only: Sequence[str] | None
 ) -> pa.Table:
-    """These columns and, if stored, clusters, for these rows; as in `PredictionsFile.read`."""
+    """These columns and clusters, for these rows; as in `PredictionsFile.read`."""
     wanted = None if only is None else pc.field("id").isin(pa.array(only, pa.string()))
-    known = [CLUSTER] if CLUSTER in pq.read_schema(path).names else []
-    table = pq.read_table(path, columns=[*columns, *known], filters=wanted)
+    table = pq.read_table(path, columns=[*columns, CLUSTER], filters=wanted)
     return table if rows is None else table.take(pa.array(rows, type=pa.int64()))
 
 
@@ -110,16 +109,15 @@ def labels_in(schema: pa.Schema) -> tuple[str, ...]:
     return tuple(json.loads(schema.metadata[b"labels"]))
 
 
-def clusters_in(table: pa.Table) -> Ints | None:
-    """Number of each row's cluster (N,); None if the file has no such column."""
-    return table[CLUSTER].to_numpy().astype(np.int64) if CLUSTER in table.column_names else None
+def clusters_in(table: pa.Table) -> Ints:
+    """Number of each row's cluster (N,)."""
+    found: Ints = table[CLUSTER].to_numpy().astype(np.int64)
+    return found
 
 
-def read_clusters(path: Path) -> Ints | None:
+def read_clusters(path: Path) -> Ints:
     """Cluster numbers of a file of any task."""
-    return (
-        clusters_in(pq.read_table(path, columns=[CLUSTER])) if CLUSTER in pq.read_schema(path).names else None
-    )
+    return clusters_in(pq.read_table(path, columns=[CLUSTER]))
 
 
 def known(ids: Sequence[str], losses: NDArray[Any]) -> dict[str, float]:

@@ -149,4 +149,4 @@ def test_what_writes_texts_is_served_by_no_graph_whatever_its_gate():
 def test_int8_serves_where_its_gate_says_true_and_nothing_else(passed, engine):
     found = rules.serving({"int8": {"passed": passed, "reason": "int8 agrees."}})
 
-    assert (found.engine, found.reason, found.rows, found.split) == (engine, "int8 agrees.", 0, "test")
+    assert (found.engine, found.reason, found.rows, found.split) == (engine, "int8 agrees.", 0, "validation")

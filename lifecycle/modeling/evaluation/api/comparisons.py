@@ -45,9 +45,9 @@ class ComparisonOut(serializers.Serializer[object]):
     metrics = serializers.DictField(
         help_text=(
             "by score: baseline (a's value), candidate (b's); difference, low, high: positive is better for"
-            " b; p: of a share of rows McNemar's, of other scores a permutation test (in older comparisons,"
-            " from the interval); p_holm: adjusted for the number of scores; verdict: better, worse, unclear,"
-            " or not_measured, from the interval and p_holm"
+            " b; p: of a share of rows McNemar's, of other scores a permutation test; p_holm: adjusted for"
+            " the number of scores; verdict: better, worse, unclear, or not_measured, from the interval and"
+            " p_holm"
         )
     )
     per_class = serializers.DictField()

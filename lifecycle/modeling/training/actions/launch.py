@@ -130,8 +130,7 @@ def reproduce(
 
 def trained_on(run: Run) -> Device:
     """The device that a run was trained on, on which its weights can be reproduced."""
-    machine = run.result.get("environment") or {}
-    return Device.CPU if machine.get("device", Device.CPU) == Device.CPU else Device.GPU
+    return Device.CPU if run.result["environment"]["device"] == Device.CPU else Device.GPU
 
 
 def find_duplicate(

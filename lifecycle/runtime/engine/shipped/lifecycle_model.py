@@ -16,8 +16,6 @@ import numpy as np
 import onnxruntime
 from tokenizers import Tokenizer
 
-INT8 = "serving/model.int8.onnx"
-
 
 def _load_pyfunc(path: str) -> Model:
     """What MLflow calls."""
@@ -29,10 +27,7 @@ class Model:
 
     def __init__(self, folder: Path) -> None:
         self.about = json.loads((folder / "lifecycle.json").read_text(encoding="utf-8"))
-        gate = self.about.get("int8")
-        self.session = onnxruntime.InferenceSession(
-            folder / (INT8 if gate and gate["passed"] else self.about["serving"])
-        )
+        self.session = onnxruntime.InferenceSession(folder / self.about["serving"])
         self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self.tokenizer.enable_truncation(self.about["max_tokens"])
         self.tokenizer.no_padding()

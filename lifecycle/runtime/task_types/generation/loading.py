@@ -22,7 +22,7 @@ inputs = tokenizer(prompt, add_special_tokens=not tokenizer.chat_template, retur
 ids, mask = inputs["input_ids"], inputs["attention_mask"]
 ends = model.generation_config.eos_token_id
 ends = {tokenizer.eos_token_id, *(ends if isinstance(ends, list) else [ends])}
-for _ in range(about.get("max_new_tokens", 128)):  # greedy decoding without a cache, for every fine-tuning strategy
+for _ in range(about["max_new_tokens"]):  # greedy decoding without a cache, for every fine-tuning strategy
     with torch.no_grad():
         token = model(input_ids=ids, attention_mask=mask).logits[:, -1:].argmax(-1)
     if token.item() in ends:

@@ -281,8 +281,7 @@ def paired(
 class TextAnswers:
     """A model's responses. targets: digest of each reference with its context. base_answers: responses before
     fine-tuning; None if not generated. copied: the longest run of words shared with a training completion.
-    cut: whether a response was truncated at the maximum length; None in files from before it was stored.
-    clusters: as in `Predicted`.
+    cut: whether a response was truncated at the maximum length. clusters: as in `Predicted`.
     """
 
     ids: tuple[str, ...]
@@ -290,8 +289,8 @@ class TextAnswers:
     answers: tuple[str, ...]
     scored: ScoredTexts
     copied: tuple[verbatim.Run, ...]
+    cut: tuple[bool, ...]
     base_answers: tuple[str, ...] | None = None
-    cut: tuple[bool, ...] | None = None
     clusters: Ints | None = None
 
     def __len__(self) -> int:

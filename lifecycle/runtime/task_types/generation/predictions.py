@@ -26,6 +26,7 @@ NESTED = ("bleu", "chrf")
 FLAT = tuple(each.name for each in fields(ScoredTexts) if each.name not in NESTED)
 # metric → its column
 MEASURED = {"rouge_l": "rouge_l", "token_f1": "f1", "exact_match": "exact", "groundedness": "grounded"}
+TEXTS = ("id", "target", "answer", "base_answer", "cut")
 COPIED = ("copied_words", "copied_row", "copied_text")
 
 
@@ -49,7 +50,7 @@ class TextsFile(PredictionsFile[TextAnswers]):
             "target": list(rows.targets),
             "answer": list(rows.answers),
             "base_answer": list(rows.base_answers or [None] * count),
-            "cut": list(rows.cut or [None] * count),
+            "cut": list(rows.cut),
             **dict(
                 zip(
                     COPIED,
@@ -65,14 +66,8 @@ class TextsFile(PredictionsFile[TextAnswers]):
         self, path: Path, rows: Sequence[int] | None = None, only: Sequence[str] | None = None
     ) -> TextAnswers:
         """All columns."""
-        cut = ["cut"] if "cut" in pq.read_schema(path).names else []
-        table = read_table(
-            path, ["id", "target", "answer", "base_answer", *cut, *COPIED, *FLAT, *NESTED], rows, only
-        )
-        column = {
-            name: tuple(table[name].to_pylist())
-            for name in ("id", "target", "answer", "base_answer", *cut, *COPIED, *NESTED)
-        }
+        table = read_table(path, [*TEXTS, *COPIED, *FLAT, *NESTED], rows, only)
+        column = {name: tuple(table[name].to_pylist()) for name in (*TEXTS, *COPIED, *NESTED)}
         numbers = {name: table[name].to_numpy().astype(np.float64) for name in FLAT}
         numbers |= {name: np.array(column[name], dtype=np.float64) for name in NESTED}
         runs = zip(*(column[name] for name in COPIED), strict=True)
@@ -82,8 +77,8 @@ class TextsFile(PredictionsFile[TextAnswers]):
             column["answer"],
             ScoredTexts(**numbers),
             tuple(verbatim.Run(*each) for each in runs),
+            column["cut"],
             _whole(column["base_answer"]),
-            _whole(column.get("cut", (None,))),
             clusters_in(table),
         )
 

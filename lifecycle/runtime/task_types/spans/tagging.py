@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
@@ -60,11 +60,6 @@ class Unit(StrEnum):
                 " boundaries."
             ),
         }[self]
-
-    @classmethod
-    def from_document(cls, document: Mapping[str, Any]) -> Unit:
-        """The unit in an artifact's or run's document. Older versions only store whether it is a word."""
-        return cls(document.get("unit") or (cls.WORD if document.get("whole_words") else cls.PIECE))
 
 
 @dataclass(frozen=True)

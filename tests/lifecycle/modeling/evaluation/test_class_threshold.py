@@ -99,7 +99,7 @@ def test_the_form_starts_with_the_models_class_and_goal_and_says_it_changes_noth
 
     own, other = (
         client.get(f"/evaluations/{test.uuid}/threshold/", asked)
-        for asked in ({}, {"class": "refund", "goal": "precision"})
+        for asked in ({}, {"label": "refund", "goal": "precision"})
     )
 
     form = own.context["form"]

@@ -237,14 +237,14 @@ def test_the_rows_of_a_group_open_in_order_and_can_be_queued(
 
 @pytest.mark.postgres
 @pytest.mark.django_db
-def test_stored_groups_without_kinds_are_shown(snapshot, mia, client_for):
+def test_a_stored_group_is_shown_with_its_size_kind_and_labels(snapshot, mia, client_for):
     measured = queries.latest_evaluation(make_run(snapshot, mia, accuracy=0.5), "test")
     items = [answer.item for answer in LABELS.first(measured, 2)]
     report = {
         "errors": 2,
         "taken": 2,
         "silhouette": 0.0,
-        "groups": [{"items": items, "true": "card", "predicted": "refund", "pair_rows": 2}],
+        "groups": [{"items": items, "kind": "class", "true": "card", "predicted": "refund", "pair_rows": 2}],
     }
     Analysis.objects.create(evaluation=measured, kind=CLUSTERS, report=report, created_by=mia)
 

@@ -94,20 +94,3 @@ def test_a_score_that_does_not_differ_has_a_p_of_1():
     assert {each["p"] for each in compared(0).values()} == {1.0}
     assert {each["verdict"] for each in compared(0).values()} == {"unclear"}
     assert compared(3, 3)["accuracy"]["p"] == 1.0
-
-
-def test_stored_comparisons_have_mcnemars_p_and_that_of_the_interval():
-    row = {"difference": 0.04, "low": 0.01, "high": 0.07}
-    found = judged(
-        {
-            "metrics": {"accuracy": row, "macro_f1": row},
-            "rows_needed": None,
-            "rows": 100,
-            "changes": {"p": 0.125},
-        },
-        "macro_f1",
-    )
-
-    assert found["metrics"]["accuracy"]["p"] == 0.125
-    assert found["metrics"]["macro_f1"]["p"] == pytest.approx(0.00895, abs=1e-4)
-    assert found["metrics"]["macro_f1"]["verdict"] == "better"

@@ -161,7 +161,7 @@ def test_costs_hand_over_rows_whose_expected_error_costs_more(client_for, test, 
             client_for,
             mia,
             test,
-            **{"goal": "cost", "class": "card", "false": 4, "missed": 4, "person": person},
+            **{"goal": "cost", "label": "card", "false": 4, "missed": 4, "person": person},
         ).json()
         for person in (0.5, 100)
     )
@@ -176,7 +176,7 @@ def test_costs_hand_over_rows_whose_expected_error_costs_more(client_for, test, 
         client_for,
         mia,
         test,
-        **{"goal": "cost", "class": "card", "false": "4", "missed": "4", "person": "0.5"},
+        **{"goal": "cost", "label": "card", "false": "4", "missed": "4", "person": "0.5"},
     )
     assert re.search(r"\bcard\b.* 0\.755, .* 0\.\d{3}, ", page.context["advice"])
     assert escape(page.context["advice"]) in page.content.decode()
@@ -185,7 +185,7 @@ def test_costs_hand_over_rows_whose_expected_error_costs_more(client_for, test, 
 def test_unreachable_targets_and_invalid_parameters_are_reported(client_for, test, mia):
     unused = get_threshold(client_for, mia, test, goal="cost", target="0.9")
     wrong = get_threshold(
-        client_for, mia, test, **{"class": "zoo", "goal": "luck", "target": "2", "false": "-1"}
+        client_for, mia, test, **{"label": "zoo", "goal": "luck", "target": "2", "false": "-1"}
     )
     page = asked(client_for, mia, test, target="many")
 
@@ -193,7 +193,7 @@ def test_unreachable_targets_and_invalid_parameters_are_reported(client_for, tes
         400,
         {"target": ["It isn't used for this label and goal. Leave it out."]},
     )
-    assert sorted(wrong.json()["fields"]) == ["class", "false", "goal", "target"]
+    assert sorted(wrong.json()["fields"]) == ["false", "goal", "label", "target"]
     assert page.status_code == 422
     assert [each.code for each in page.context["form"].errors.as_data()["target"]] == ["invalid"]
     assert b'id="id_target_error"' in page.content
@@ -246,17 +246,17 @@ def test_no_threshold_is_a_valid_result(client_for, run, mia):
 def test_another_goal_has_other_fields(client_for, test, mia):
     names = {
         (label, goal): list(
-            asked(client_for, mia, test, **{"class": label, "goal": goal}).context["form"].fields
+            asked(client_for, mia, test, **{"label": label, "goal": goal}).context["form"].fields
         )
         for label in ("", "card")
         for goal in ("precision", "cost")
     }
 
     assert names == {
-        ("", "precision"): ["class", "goal", "target", "false", "person"],
-        ("", "cost"): ["class", "goal", "false", "person"],
-        ("card", "precision"): ["class", "goal", "target", "false", "missed"],
-        ("card", "cost"): ["class", "goal", "false", "missed", "person"],
+        ("", "precision"): ["label", "goal", "target", "false", "person"],
+        ("", "cost"): ["label", "goal", "false", "person"],
+        ("card", "precision"): ["label", "goal", "target", "false", "missed"],
+        ("card", "cost"): ["label", "goal", "false", "missed", "person"],
     }
 
 

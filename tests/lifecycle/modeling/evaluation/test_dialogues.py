@@ -103,7 +103,7 @@ def test_annotators_see_the_chat_as_the_prompt(runs, mia, ana, client_for):
 @pytest.mark.parametrize(
     ("report", "text"),
     [
-        ({}, ""),
+        ({"left_out": {}}, ""),
         (
             {"left_out": {"with tool calls": 1}},
             "1 dialogue is excluded from training and evaluation: 1 with tool calls.",

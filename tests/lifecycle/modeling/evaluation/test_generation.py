@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from html import unescape
 
 import pytest
@@ -15,7 +14,6 @@ from lifecycle.modeling.evaluation.models import Evaluation
 from lifecycle.modeling.evaluation.task_types.generation import notes
 from lifecycle.modeling.evaluation.task_types.generation.rows import ENTRY as ROWS
 from lifecycle.runtime.task_types.generation import measures as text_scores
-from lifecycle.runtime.task_types.generation import predictions as text_answers
 from lifecycle.runtime.task_types.generation import verbatim
 from lifecycle.ui.numbers import GAP, percent
 from tests.support.generation import (
@@ -71,28 +69,16 @@ def test_the_report_page_shows_scores_baselines_copies_and_the_worst_rows(found,
         assert absent not in page
 
 
-def test_complete_or_uncounted_responses_are_not_reported_as_truncated():
+def test_complete_responses_are_not_reported_as_truncated():
     none, one = {"rows": 0, "share": 0.0, "base_rows": None}, {"rows": 1, "share": 0.1, "base_rows": 1}
 
-    assert (
-        notes.unended({"rows": 9, "max_new_tokens": 64, "cut_answers": none})
-        == notes.unended({"rows": 9})
-        == ""
-    )
+    assert notes.unended({"rows": 9, "max_new_tokens": 64, "cut_answers": none}) == ""
     counted = {"rows": 10, "max_new_tokens": 64, "cut_answers": one}
     without_base = notes.unended(counted | {"cut_answers": one | {"base_rows": None}})
     added = notes.unended(counted).replace(without_base, "")
     assert "1 of 10 " in without_base
     assert len(notes.unended(counted)) > len(without_base)
     assert re.search(r"\b1 of the base's responses\b", added)
-
-
-def test_stored_responses_without_truncation_are_read(found, tmp_path):
-    texts = replace(queries.rows_of(found), cut=None)
-
-    text_answers.ENTRY.write(tmp_path / "answers.parquet", texts, "test")
-
-    assert text_answers.ENTRY.read(tmp_path / "answers.parquet").cut is None
 
 
 def test_a_run_no_better_than_its_base_is_reported_first(run, mia, client_for):

@@ -144,7 +144,7 @@ def test_the_page_starts_with_the_worst_slice_and_its_test(task, measured, clien
     assert f" {answer.context['tested']}, " in unescape(page)
     small = [group["name"] for group in report["groups"] if group["rows"] < report["least"]]
     assert (small, page.count('<td colspan="')) == (["app"], 1)
-    assert ('id="class" name="class"' in page) is (task == "multi_label")
+    assert ('id="label" name="label"' in page) is (task == "multi_label")
     assert ('data-l="errors"' in page) is (task != "generation")
     assert "data-print" in page
 
@@ -231,7 +231,7 @@ def test_the_query_count_grows_neither_with_slices_nor_with_rows(measured, clien
 @pytest.mark.postgres
 @pytest.mark.parametrize("task", ["multi_label"])
 def test_multi_label_fairness_is_measured_per_class(measured, mia, client_for):
-    found = get_slices(client_for(mia), measured, **{"class": "refund"})["fairness"]
+    found = get_slices(client_for(mia), measured, **{"label": "refund"})["fairness"]
 
     rates = {
         each["number"]: (each["selection"], each["true_positive"], each["false_positive"])
@@ -244,13 +244,13 @@ def test_multi_label_fairness_is_measured_per_class(measured, mia, client_for):
         "equal_opportunity_difference": 1.0,
         "equalized_odds_difference": 1.0,
     }
-    card = named(get_slices(client_for(mia), measured, **{"class": "card"}))
+    card = named(get_slices(client_for(mia), measured, **{"label": "card"}))
     assert card["phone"]["verdict"] == "worse"
 
 
 @pytest.mark.parametrize("task", ["spans"])
 def test_fairness_is_refused_for_rows_without_labels(measured, mia, client_for):
-    refused = get_slices(client_for(mia), measured, **{"class": "thing"})
+    refused = get_slices(client_for(mia), measured, **{"label": "thing"})
 
     assert refused["message"].startswith("The model doesn't know the label thing.")
 

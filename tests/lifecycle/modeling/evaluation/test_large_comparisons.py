@@ -7,12 +7,10 @@ from lifecycle.ground.jobs.models import Job
 from lifecycle.ground.remembered import cache
 from lifecycle.modeling.evaluation import actions, compare, queries
 from lifecycle.modeling.evaluation.models import Comparison
-from lifecycle.runtime.statistics.intervals import Interval, p_value
 from tests.lifecycle.ground.jobs.test_ends_while_a_page_is_read import body, body_during
 from tests.support.jobs import run_jobs, run_ok
 from tests.support.training import make_run, make_snapshot
 
-ENDS = ("difference", "low", "high")
 PAGE, API = "/evaluations/compare/", "/api/v1/evaluations/compare/"
 
 
@@ -175,25 +173,6 @@ def test_a_deciding_comparison_reads_nothing_stored_or_cached(large):
 
     assert (found["rows"], found["digest"]) == (at_once["rows"], at_once["digest"])
     assert Comparison.objects.get().report["rows"] == 7  # it never expires and is only for the page
-
-
-def test_an_old_stored_comparison_gets_verdicts_for_all_metrics(large):
-    a, b, at_once, _ = large
-    before = {
-        name: {key: value for key, value in row.items() if key not in ("p", "p_holm")}
-        for name, row in at_once["metrics"].items()
-    }
-    Comparison.objects.create(a=a, b=b, report=compare.kept_as(at_once | {"metrics": before}), changed=[])
-
-    found, p = compare.paired_report(a, b)["metrics"], at_once["changes"]["p"]
-
-    assert {name: each["verdict"] for name, each in found.items()} == {
-        name: each["verdict"] for name, each in at_once["metrics"].items()
-    }
-    assert (found["accuracy"]["p"], found["macro_f1"]["p"]) == (
-        p,
-        p_value(Interval(*(found["macro_f1"][at] for at in ENDS))),
-    )
 
 
 def test_a_small_comparison_is_not_stored(two):

@@ -184,12 +184,3 @@ def test_the_query_count_does_not_depend_on_flips(
         assert len(client.get(f"{address}upper").context["flips"]) == 1
     with django_assert_max_num_queries(len(few)):
         assert len(client.get(f"{address}half").context["flips"]) == min(30, len(items)) > 2
-
-
-def test_an_old_report_without_score_names_is_shown(measure, client_for, mia):
-    evaluation = measure("single_label")
-    made_probes(evaluation, mia, [], without=("task", "scores"))
-
-    page = client_for(mia).get(f"/evaluations/{evaluation.uuid}/robustness/")
-
-    assert page.context["scores"] == ["Accuracy", "Macro-F1"]

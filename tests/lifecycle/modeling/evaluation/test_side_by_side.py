@@ -34,7 +34,7 @@ from tests.support.training import make_run, make_snapshot
 def answers(responses: dict[str, str], targets: dict[str, str] | None = None) -> TextAnswers:
     ids = tuple(responses)
     return TextAnswers(
-        ids, tuple((targets or {}).get(each, "same") for each in ids), tuple(responses.values()), None, ()
+        ids, tuple((targets or {}).get(each, "same") for each in ids), tuple(responses.values()), None, (), ()
     )
 
 
@@ -172,10 +172,10 @@ def test_the_pair_dataset_does_not_reveal_the_models(opened, pair, project):
     assert (event["pairs"], event["first"], event["second"]) == (12, str(pair[0].uuid), str(pair[1].uuid))
 
 
-def test_the_result_is_shown_once_every_pair_is_decided(opened, mia, ana, client_for):
+def test_the_result_is_shown_once_every_pair_is_resolved(opened, mia, ana, client_for):
     choose(opened, ana, "second", most=11)
     early = client_for(mia).get(f"/evaluations/side-by-side/{opened.uuid}/")
-    assert (early.context["decided"], early.context["ended"], early.context["tally"]) == (11, False, None)
+    assert (early.context["resolved"], early.context["ended"], early.context["tally"]) == (11, False, None)
     assert early.context["summary"] is None
     assert b'<progress value="11" max="12"' in early.content
     assert b'<th scope="row">' not in early.content
@@ -225,7 +225,7 @@ def test_a_queue_closed_early_shows_partial_results(opened, mia, ana):
 
     found = side_by_side_page.shown(mia, queries.get_side(mia, opened.uuid))
 
-    assert (found["ended"], found["decided"], found["tally"].first, found["tally"].verdict) == (
+    assert (found["ended"], found["resolved"], found["tally"].first, found["tally"].verdict) == (
         True,
         6,
         6,
@@ -353,11 +353,11 @@ def test_the_api_starts_opens_and_reports_a_test(pair, mia, ana, client_for):
     opened = client.post(
         f"/api/v1/side-by-side/{made['uuid']}/open/", {"overlap": 1}, content_type="application/json"
     ).json()
-    assert (made["queue"], opened["chosen"], opened["decided"]) == (None, None, 0)
+    assert (made["queue"], opened["chosen"], opened["resolved"]) == (None, None, 0)
     choose(queries.get_side(mia, made["uuid"]), ana, "second")
     side = client.get(f"/api/v1/side-by-side/{made['uuid']}/").json()
 
-    assert side["chosen"]["second"] == side["decided"] == 10
+    assert side["chosen"]["second"] == side["resolved"] == 10
     assert side["chosen"]["p"] == pytest.approx(2 / 2**10)
 
 

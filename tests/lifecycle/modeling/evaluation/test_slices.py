@@ -71,7 +71,7 @@ def test_each_group_has_its_scores_and_the_worst_is_named_first(client_for, meas
 
 
 def test_fairness_for_a_class_is_measured_between_large_slices(client_for, measured, mia):
-    page = asked(client_for, mia, measured, column="metadata:channel", **{"class": "card"})
+    page = asked(client_for, mia, measured, column="metadata:channel", **{"label": "card"})
 
     values = {each["name"]: each["value"] for each in page.context["measures"]}
     assert values["demographic_parity_difference"] == pytest.approx(1 - 119 / 239)
@@ -84,9 +84,9 @@ def test_fairness_for_a_class_is_measured_between_large_slices(client_for, measu
 
 
 def test_the_api_returns_the_same(client_for, measured, mia):
-    page = asked(client_for, mia, measured, column="metadata:channel", **{"class": "card"}).context["report"]
+    page = asked(client_for, mia, measured, column="metadata:channel", **{"label": "card"}).context["report"]
 
-    found = get_slices(client_for, mia, measured, column="metadata:channel", **{"class": "card"})
+    found = get_slices(client_for, mia, measured, column="metadata:channel", **{"label": "card"})
 
     assert {"key": "metadata:age", "name": "age"} in found["columns"]
     assert [group["scores"] for group in found["groups"]] == [group["scores"] for group in page["groups"]]
@@ -106,7 +106,7 @@ def test_the_api_returns_the_same(client_for, measured, mia):
 def test_invalid_parameters_are_refused(client_for, measured, mia):
     asked_for = (
         {"column": "secret"},
-        {"column": "fact:length", "class": "zoo"},
+        {"column": "fact:length", "label": "zoo"},
         {"column": "fact:length", "measure": "macro_f1"},
     )
     column, label, measure = (get_slices(client_for, mia, measured, **each) for each in asked_for)
@@ -196,7 +196,7 @@ def test_groups_are_read_from_the_items_once(client_for, measured, mia, django_a
     client.get(address)
 
     with django_assert_num_queries(7) as found:
-        client.get(address + "&class=card")
+        client.get(address + "&label=card")
 
     assert not any("json_each" in query["sql"] for query in found.captured_queries)
 

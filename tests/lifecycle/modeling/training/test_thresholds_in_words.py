@@ -13,6 +13,7 @@ CHOSEN = {
     "target": 0.95,
     "threshold": 0.31,
     "is_met": True,
+    "promised": False,
     "positives": 23,
     "validation": {"value": 22 / 23, "low": 0.79, "high": 0.992, "hits": 22, "of": 23},
 }
@@ -44,9 +45,8 @@ def test_a_significant_shortfall_on_test_has_a_warning():
     assert found.text.endswith("The upper bound of its interval is below 0.95.")
 
 
-@pytest.mark.parametrize("stored", [{"promised": False}, {}])
-def test_without_a_guarantee_and_in_old_reports_it_is_estimated(stored):
-    found = threshold_of(CHOSEN | stored, "test")
+def test_without_a_guarantee_it_is_estimated():
+    found = threshold_of(CHOSEN, "test")
 
     assert (found.kind, found.text.endswith(" Estimated: not guaranteed for new rows.")) == ("info", True)
 
@@ -54,8 +54,8 @@ def test_without_a_guarantee_and_in_old_reports_it_is_estimated(stored):
 @pytest.mark.parametrize(
     ("operating", "expected"),
     [
-        (None, "estimated of 3 labels (a, b, c)"),
-        ({"missed": ["c"]}, "estimated of 2 labels (a, b)"),
+        ({"missed": [], "promised": []}, "estimated of 3 labels (a, b, c)"),
+        ({"missed": ["c"], "promised": []}, "estimated of 2 labels (a, b)"),
         ({"missed": ["c"], "promised": ["b"]}, "promised of 1 label (b); estimated of 1 label (a)"),
         ({"missed": ["a", "b", "c"], "promised": []}, ""),
     ],
@@ -65,7 +65,10 @@ def test_classes_with_a_guaranteed_target_are_named(operating, expected):
 
 
 def test_the_first_five_of_many_classes_are_named():
-    assert promises(None, list("abcdefg")) == "estimated of 7 labels (a, b, c, d, e and 2 more)"
+    assert (
+        promises({"missed": [], "promised": []}, list("abcdefg"))
+        == "estimated of 7 labels (a, b, c, d, e and 2 more)"
+    )
 
 
 @pytest.mark.parametrize("measured", [{}, {"measured": MISSED}])

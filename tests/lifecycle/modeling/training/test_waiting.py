@@ -303,7 +303,7 @@ def test_a_run_is_resumed_on_its_device(snapshot, base, mia, given, monkeypatch)
 
 @pytest.mark.parametrize(
     ("environment", "device"),
-    [({"device": "cpu"}, "cpu"), ({}, "cpu"), ({"device": "NVIDIA L4, CUDA 12.8"}, "cuda")],
+    [({"device": "cpu"}, "cpu"), ({"device": "NVIDIA L4, CUDA 12.8"}, "cuda")],
 )
 def test_a_reproduction_trains_on_the_original_device(environment, device, finished, mia):
     run = finished
@@ -319,8 +319,8 @@ def test_a_reproduction_trains_on_the_original_device(environment, device, finis
     ("kept", "device"),
     [
         ({}, None),
-        ({"precision.json": {"precision": "fp32"}}, "cpu"),
-        ({"precision.json": {}, "device.json": {"device": "cuda"}}, "cuda"),
+        ({"device.json": {"device": "cpu"}}, "cpu"),
+        ({"device.json": {"device": "cuda"}}, "cuda"),
     ],
 )
 def test_a_folder_stores_the_device_of_its_run(kept, device, tmp_path):

@@ -69,7 +69,7 @@ def comparison_text(name: str, found: Mapping[str, Any]) -> str:
 
 def copied(report: Mapping[str, Any]) -> Note | None:
     """The finding about verbatim copies of training responses; None if no training rows were available."""
-    found = report.get("copied")
+    found = report["copied"]
     if not found:
         return None
     words, rows, total = found["words"], found["rows"], report["rows"]
@@ -89,8 +89,8 @@ def copied(report: Mapping[str, Any]) -> Note | None:
 
 def grounds(report: Mapping[str, Any]) -> str:
     """The note on groundedness: how many rows it covers, and the value of the references."""
-    rows, own = report.get("with_context", 0), (report.get("references") or {}).get("groundedness")
-    if not rows and report.get("dialogues") == report["rows"]:
+    rows, own = report["with_context"], report["references"].get("groundedness")
+    if not rows and report["dialogues"] == report["rows"]:
         return "Not measured: the facts a chat response relies on aren't separate from its turns."
     if not rows:
         return (
@@ -103,14 +103,14 @@ def grounds(report: Mapping[str, Any]) -> str:
 
 def cut(report: Mapping[str, Any]) -> str:
     """What was truncated, as a sentence; empty if nothing was."""
-    found, parts = report.get("truncation") or {}, []
-    if found.get("prompts"):
+    found, parts = report["truncation"], []
+    if found["prompts"]:
         where = where_lost(found.get("turns", 0))
         parts.append(
             f"{count(found['prompts'])} prompts were truncated by {count(found['prompt_tokens'])} tokens"
             f" ({where})"
         )
-    if found.get("answers"):
+    if found["answers"]:
         parts.append(
             f"{count(found['answers'])} references at their end ({count(found['answer_tokens'])} tokens), for"
             " the loss only"
@@ -120,7 +120,7 @@ def cut(report: Mapping[str, Any]) -> str:
 
 def left_out(report: Mapping[str, Any]) -> str:
     """Which dialogues of the split are excluded, as a sentence; empty if none are."""
-    found = report.get("left_out") or {}
+    found = report["left_out"]
     if not found:
         return ""
     number = sum(found.values())
@@ -135,18 +135,16 @@ def left_out(report: Mapping[str, Any]) -> str:
 
 
 def unended(report: Mapping[str, Any]) -> str:
-    """How many responses were truncated at the maximum length, as a sentence; empty if none were or this
-    wasn't recorded.
-    """
-    found = report.get("cut_answers") or {}
-    if not found.get("rows"):
+    """How many responses were truncated at the maximum length, as a sentence; empty if none were."""
+    found = report["cut_answers"]
+    if not found["rows"]:
         return ""
     n, longest = count(report["rows"]), count(report["max_new_tokens"])
     text = (
         f"{count(found['rows'])} of {n} responses ({percent(found['share'])}) were truncated at {longest}"
         " tokens without an end token."
     )
-    if found.get("base_rows") is not None:
+    if found["base_rows"] is not None:
         base = found["base_rows"]
         text += (
             f" Before fine-tuning, {count(base) if base else 'none'} of the base's responses"

@@ -98,7 +98,7 @@ class TextRows(ReportRows[TextAnswers, TextRow]):
                 opened.ids[row],
                 opened.answers[row],
                 opened.base_answers[row] if opened.base_answers else None,
-                bool(opened.cut and opened.cut[row]),
+                opened.cut[row],
                 {
                     name: None if math.isnan(value[row]) else float(value[row])
                     for name, value in values.items()

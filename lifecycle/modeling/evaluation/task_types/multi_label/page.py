@@ -35,7 +35,7 @@ class SetThresholds(Thresholds):
 
     def begin(self, evaluation: Evaluation) -> dict[str, str]:
         """The label with most errors."""
-        return {"class": most_mistaken(evaluation.report)}
+        return {"label": most_mistaken(evaluation.report)}
 
     def beside(self, evaluation: Evaluation) -> tuple[str, str]:
         """The model's own thresholds."""
@@ -53,12 +53,8 @@ class SetThresholds(Thresholds):
         elif spec.get("operating_point", "f1") == "f1":
             why = f"chosen on {there} for the best F1"
         else:
-            operating_point = evaluation.run.result.get("operating") or {}
-            basis = (
-                "missed"
-                if label in operating_point.get("missed", ())
-                else words_of(label in operating_point.get("promised", ()))
-            )
+            found_there = evaluation.run.result["operating"]
+            basis = "missed" if label in found_there["missed"] else words_of(label in found_there["promised"])
             wanted = f"a {spec['operating_point']} of {decimals(spec['operating_target'], 2)} or more"
             why = f"chosen on {there} for {wanted} ({basis})"
         return f"predicting {label} from {decimals(found[label])}, {why}"
@@ -124,7 +120,7 @@ def promises_of(evaluation: Evaluation) -> str:
     """The labels with a guaranteed precision or recall; empty if none was requested."""
     spec = evaluation.run.spec
     has_target = spec.get("operating_point", "f1") != "f1"
-    return promises(evaluation.run.result.get("operating"), spec["labels"]) if has_target else ""
+    return promises(evaluation.run.result["operating"], spec["labels"]) if has_target else ""
 
 
 ENTRY = SetPage(ROWS)

@@ -66,7 +66,7 @@ class LabelThresholds(Thresholds):
     def begin(self, evaluation: Evaluation) -> dict[str, str]:
         """The label and goal of the model's own threshold."""
         own = confidence.own(evaluation)
-        return {"class": own["label"], "goal": own["by"], "target": str(own["target"])} if own else {}
+        return {"label": own["label"], "goal": own["by"], "target": str(own["target"])} if own else {}
 
     def beside(self, evaluation: Evaluation) -> tuple[str, str]:
         """The most likely label, or the model's own threshold if it has one."""

@@ -229,8 +229,8 @@ class TextAnswerer(Answerer[Writer, Given, TextAnswers]):
             tuple(own.answers),
             own.scored(*wanted(rows)),
             tuple(copied(given.index, own.answers, rows)),
-            tuple(base.answers) if base else None,
             tuple(own.cut),
+            tuple(base.answers) if base else None,
             rows.codes,
         )
 
