@@ -82,7 +82,7 @@ def detail(user: User, uuid: UUID) -> Context:
     snapshot = queries.get_snapshot(user, uuid)
     export, made = (
         jobs.of_subject(snapshot).filter(kind="snapshots.export").first(),
-        snapshot.counts.get("label_protocol"),
+        snapshot.counts["label_protocol"],
     )
     launch = find_url("training:launch")
     return {

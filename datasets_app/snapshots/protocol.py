@@ -8,27 +8,20 @@ from typing import Any
 from datasets_app.queues.models.decisions import Decision
 from lifecycle.ui.numbers import count, decimals, things
 
-NOT_COUNTED = "not recorded: this version was created before label sources were recorded"
 NOT_MEASURED = "not measured: no item was annotated by two people"
 
 
-def decided_by(protocol: Mapping[str, Any] | None) -> str:
-    """ "280 imported, 20 adjudicated". protocol: from `counting.label_protocol`; None if the version has
-    none.
-    """
-    if protocol is None:
-        return NOT_COUNTED
+def decided_by(protocol: Mapping[str, Any]) -> str:
+    """ "280 imported, 20 adjudicated". protocol: from `counting.label_protocol`."""
     names = dict(Decision.How.choices)
     rows = sorted(protocol["decisions"].items(), key=lambda each: (-each[1], each[0]))
     return ", ".join(f"{count(number)} {str(names[how]).lower()}" for how, number in rows)
 
 
-def agreement(protocol: Mapping[str, Any] | None) -> str:
+def agreement(protocol: Mapping[str, Any]) -> str:
     """ "Krippendorff's alpha, nominal: 0.867, 95 % interval 0.802 to 0.914, 150 items, 3 annotators", or why
     there is none.
     """
-    if protocol is None:
-        return NOT_COUNTED
     found = protocol["agreement"]
     if not found["n"]:
         return NOT_MEASURED

@@ -39,10 +39,10 @@ class ResultOut(serializers.Serializer[Any]):
     n = serializers.IntegerField(help_text="rows of the evaluation")
     m = serializers.IntegerField(help_text="rows of the window; for texts: unique texts")
     senders = serializers.IntegerField(
-        default=None, allow_null=True, help_text="null: unknown, rows are treated as independent"
+        allow_null=True, help_text="null: unknown, rows are treated as independent"
     )
     design_effect = serializers.FloatField(
-        default=None, allow_null=True, help_text="factor by which senders inflate the variance"
+        allow_null=True, help_text="factor by which senders inflate the variance"
     )
     sure = serializers.BooleanField(help_text="significant after correcting for all monitors")
     open = serializers.BooleanField()
@@ -74,9 +74,7 @@ class RealisedOut(BandOut):
 
     rows = serializers.IntegerField()
     senders = serializers.IntegerField(
-        default=None,
-        allow_null=True,
-        help_text="lower bound; null: rows are treated as independent, or it predates counting",
+        allow_null=True, help_text="lower bound; null: rows are treated as independent"
     )
 
 

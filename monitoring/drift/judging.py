@@ -195,10 +195,8 @@ def of_limit(ratio: float) -> str:
 
 
 def asked_by(found: Mapping[str, Any]) -> str:
-    """The senders of a monitor's rows with their design effect: 50, effect 7.3. Empty for windows measured
-    without senders.
-    """
-    if found.get("senders") is None:
+    """The senders of a monitor's rows with their design effect: 50, effect 7.3."""
+    if found["senders"] is None:
         return "unknown"
     return f"{count(found['senders'])}, effect {decimals(found['design_effect'], 1)}"
 

@@ -10,13 +10,11 @@ class RetrainingConfig(AppConfig):
     def ready(self) -> None:
         """Schedule triggers and proposals every fifteen seconds, and register the page in the navigation."""
         from lifecycle.ground.jobs import schedule
-        from lifecycle.modeling.training import ports
         from lifecycle.ui import navigation
         from lifecycle.ui.navigation import NavItem
-        from monitoring.retraining.queries import people, proposals
+        from monitoring.retraining.queries import proposals
         from registry.ground.access.policy import can_somewhere
 
-        ports.add_workers("retraining", people.workers_of)
         schedule.every(15, "monitoring.retraining.tasks.tick")
         navigation.register(
             NavItem(

@@ -201,10 +201,7 @@ class Minute(Sides):
     stable_first_errors = models.PositiveIntegerField(default=0)
     stable_first_slow = models.PositiveIntegerField(default=0)
     stable_first_wrong = models.PositiveIntegerField(default=0)
-    groups = models.JSONField(
-        null=True,
-        help_text="units by group of keys: rules.Groups; null: counted before groups were, so counted again",
-    )
+    groups = models.JSONField(help_text="units by group of keys: rules.Groups")
 
     FIRSTS = tuple(f"{arm}_first_{metric}" for arm in ("canary", "stable") for metric in METRICS)
 

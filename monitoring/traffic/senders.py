@@ -39,7 +39,7 @@ def by_group(sides: Mapping[str, int]) -> dict[str, tuple[int, int]]:
 def by_sender(sides: Mapping[str, int], good: int, bad: int) -> Sums:
     """Good predictions / all of them. sides: those of them that were counted by `side_of`.
 
-    A group of keys is a cluster. What has no key, or was counted before keys were, is a cluster on its own.
+    A group of keys is a cluster. What has no key is a cluster on its own.
     """
     groups = by_group(sides).values()
     keyed = clustered.sums([one for one, _ in groups], [one + two for one, two in groups])

@@ -138,9 +138,9 @@ def front_matter(facts: Mapping[str, Any]) -> dict[str, Any]:
 
 def data(snapshot: Mapping[str, Any]) -> str:
     """What it was trained and tested on, and how the labels came about."""
-    splits = snapshot["counts"].get("splits", {})
+    splits = snapshot["counts"]["splits"]
     rows = ", ".join(f"{count(number)} {inline(name)}" for name, number in splits.items()) or NOT_STATED
-    made = snapshot.get("label_protocol")
+    made = snapshot["label_protocol"]
     lines = [
         ("Dataset", f"{inline(snapshot['dataset'])}, version v{snapshot['number']}"),
         ("Dataset version digest", f"`sha256:{snapshot['digest']}`"),

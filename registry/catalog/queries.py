@@ -182,11 +182,7 @@ def evaluation_facts(evaluation: Evaluation) -> dict[str, Any]:
         "rows": evaluation.rows,
         "metrics": measures(evaluation.report),
         "baselines": evaluation.report.get("baselines") or {},
-        **(
-            {"clusters": clusters}
-            if (clusters := evaluation.report.get("clusters", evaluation.rows)) < evaluation.rows
-            else {}
-        ),
+        **({"clusters": clusters} if (clusters := evaluation.report["clusters"]) < evaluation.rows else {}),
         **({"deciding": evaluation.report["deciding"]} if evaluation.report.get("deciding") else {}),
     }
 
@@ -207,7 +203,7 @@ def snapshot_facts(snapshot: Snapshot) -> dict[str, Any]:
         "number": snapshot.number,
         "digest": snapshot.digest,
         "test_digest": snapshot.test_digest,
-        "counts": {"rows": snapshot.counts.get("rows"), "splits": snapshot.counts.get("splits", {})},
+        "counts": {"rows": snapshot.counts["rows"], "splits": snapshot.counts["splits"]},
         "dataset": dataset.name,
         "dataset_slug": dataset.slug,
         "language": dataset.language,
@@ -215,7 +211,7 @@ def snapshot_facts(snapshot: Snapshot) -> dict[str, Any]:
         "schema_version": schema.version,
         "schema_digest": schema.digest,
         "labels": list(schema.labels.order_by("position").values_list("name", flat=True)),
-        "label_protocol": snapshot.counts.get("label_protocol"),
+        "label_protocol": snapshot.counts["label_protocol"],
     }
 
 

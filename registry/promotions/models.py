@@ -67,10 +67,6 @@ class PromotionRequest(models.Model):
         default=False,
         help_text="the product asked by fixed rules, on behalf of the requester, whose own work it is not",
     )
-    behind = models.JSONField(
-        default=list,
-        help_text="uuids of others whose work it is: who proposed the retraining, who labeled for it",
-    )
     note = models.TextField(blank=True)
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.DRAFT)
     subject = models.JSONField(default=dict, help_text="digests of everything that an approval rests on")
@@ -107,7 +103,7 @@ class PromotionRequest(models.Model):
     @property
     def asked_by(self) -> dict[str, list[str]]:
         """Whose work the request is on its own, as uuids by part, by its row."""
-        return rules.asked_by(str(self.requester.uuid), self.behind, by_system=self.by_system)
+        return rules.asked_by(str(self.requester.uuid), by_system=self.by_system)
 
     @classmethod
     def locked(cls, uuid: UUID) -> PromotionRequest:

@@ -147,9 +147,9 @@ def check_decidable(status: Status) -> None:
         )
 
 
-def asked_by(requester: str, behind: list[str], *, by_system: bool) -> dict[str, list[str]]:
+def asked_by(requester: str, *, by_system: bool) -> dict[str, list[str]]:
     """Whose work a request is on its own, as uuids by part."""
-    return {"requester": [] if by_system else [requester]} | ({"behind": behind} if behind else {})
+    return {"requester": [] if by_system else [requester]}
 
 
 def waiting_sentence(step: Step | None) -> str:

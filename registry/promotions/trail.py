@@ -5,7 +5,7 @@ written into the database, and words, gates or a comparison that were changed.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from registry.ground.ledger.accounts import Account, LoggedEvent
@@ -52,8 +52,6 @@ def logged_facts(events: list[LoggedEvent]) -> set[str]:
             if payload.get("by_system"):
                 lasting["by_system"] = BY_SYSTEM
             lasting["plan"] = planned(payload["plan"])
-            if payload.get("behind"):
-                lasting["behind"] = is_work_of(payload["behind"])
         if event.verb == Verb.PROMOTION_CHECKED and "subject_digest" in payload:
             lasting["subject"] = rests(payload["subject_digest"])
             lasting["policy"] = by_policy(payload["policy"])
@@ -86,7 +84,6 @@ def stored_facts(requests: list[str]) -> dict[str, set[str]]:
         kept |= {NOTED + digest_of(row.note), BECAUSE + digest_of(row.reason)}
         kept |= {rests(row.subject_digest), by_policy(row.policy.digest)} if row.subject_digest else set()
         kept |= {planned(row.plan)} | ({BY_SYSTEM} if row.by_system else set())
-        kept |= {is_work_of(row.behind)} if row.behind else set()
         kept |= {
             found(number, gate, outcome) for number, each in checks.items() for gate, outcome, *_ in each
         }
@@ -140,11 +137,6 @@ def asked(who: object, version: object, endpoint: object) -> str:
 def planned(plan: object) -> str:
     """By which plan it goes live."""
     return f"has rollout plan {digest_of(plan)}"
-
-
-def is_work_of(people: Iterable[str]) -> str:
-    """Whose work it is beside the requester's."""
-    return f"is the work of {', '.join(people)}"
 
 
 def rests(digest: str) -> str:

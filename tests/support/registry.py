@@ -178,7 +178,12 @@ def write_snapshot(dataset: Dataset, schema: LabelSchema, placed: list[Placed], 
         test_digest=digest_of(tests),
         seed=1,
         shares={"train": 80, "test": 20},
-        counts={"rows": len(placed), "splits": splits, "labels": labels},
+        counts={
+            "rows": len(placed),
+            "splits": splits,
+            "labels": labels,
+            "label_protocol": {"decisions": {"imported": len(placed)}, "agreement": {"n": 0}},
+        },
         leakage={},
         created_by=by,
     )

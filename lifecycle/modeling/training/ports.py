@@ -4,12 +4,10 @@ reference values.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from uuid import UUID
 
-from lifecycle.modeling.training.rules import Workers
 from lifecycle.ui.marks import Step
 
 if TYPE_CHECKING:
@@ -26,12 +24,10 @@ class Reference:
     values: Mapping[str, float]
 
 
-Earlier = Callable[[Collection[UUID]], Workers]
 Later = Callable[["Run"], list[Step]]
 After = Callable[["Run"], None]
 Refer = Callable[["Run"], Reference | None]
 _after: dict[str, After] = {}
-_earlier: dict[str, Earlier] = {}
 _later: dict[str, Later] = {}
 _references: dict[str, tuple[int, Refer]] = {}
 
@@ -45,18 +41,6 @@ def succeeded(run: Run) -> None:
     """Notify every registered room."""
     for call in _after.values():
         call(run)
-
-
-def add_workers(name: str, call: Earlier) -> None:
-    """Call `call(runs)` for the contributors to these runs, by uuid: runs whose launch event doesn't name
-    them. The same name again replaces it.
-    """
-    _earlier[name] = call
-
-
-def earlier_workers(runs: Collection[UUID]) -> list[Workers]:
-    """Contributors to old runs by upper rooms."""
-    return [call(runs) for call in _earlier.values()] if runs else []
 
 
 def add_reference(name: str, call: Refer, *, order: int) -> None:

@@ -14,7 +14,6 @@ from django.db.models.functions import Coalesce
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.ground.compute.price import MANY, price_of
-from lifecycle.modeling.training import ports
 from lifecycle.modeling.training.models import BaseModel, Estimate, MetricPoint, Run
 from lifecycle.modeling.training.rules import FINISHED, Attempt, Repeat, RunState, Workers, compare_repeat
 from lifecycle.runtime.task_types.by_key.measures import MEASURES
@@ -173,17 +172,11 @@ def workers_of(run: Run) -> Workers:
     )
     behind: set[UUID] = set()
     overrode: set[UUID] = set()
-    before: set[UUID] = set()
-    for uuid, events in accounts.events_of([str(each) for each in runs], WORKED).items():
+    for events in accounts.events_of([str(each) for each in runs], WORKED).values():
         for event in events:
             if event.actor != SYSTEM:
                 (overrode if event.verb == Verb.RUN_OVERRIDDEN else trained).add(UUID(event.actor))
             behind |= {UUID(each) for each in event.payload.get("behind", ())}
-            if "start_approved_by" in event.payload and "behind" not in event.payload:
-                before.add(UUID(uuid))
-    for earlier in ports.earlier_workers(before):
-        behind |= earlier.behind
-        overrode |= earlier.overrode
     return Workers(frozenset(trained), frozenset(behind), frozenset(overrode))
 
 

@@ -110,16 +110,14 @@ def gather(endpoint: Endpoint, now: datetime, window_days: int) -> Facts:
 
 
 def groups_of(evaluation: Evaluation) -> dict[str, Any]:
-    """groups and between, as `Facts` has them; empty where each row is a group of its own, or an older report
-    lacks them.
-    """
+    """groups and between, as `Facts` has them; empty where each row is a group of its own."""
     groups, (low, high) = (
-        evaluation.report.get("clusters"),
+        evaluation.report["clusters"],
         evaluation_rules.interval(evaluation.report, "accuracy"),
     )
     return (
         {"groups": groups, "between": (low, high)}
-        if groups and groups < evaluation.rows and None not in (low, high)
+        if groups < evaluation.rows and None not in (low, high)
         else {}
     )
 

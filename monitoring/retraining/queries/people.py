@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from datetime import timedelta
 from uuid import UUID
 
@@ -128,24 +127,6 @@ def labelers(snapshot: Snapshot, live: Snapshot) -> set[UUID]:
         people |= deciders_of(Decision.objects.filter(uuid__in=rows.decisions).order_by())
         people |= uploaders_of(Item.objects.filter(pk__in=rows.items))
     return {*map(UUID, people)}
-
-
-def workers_of(runs: Collection[UUID]) -> Workers:
-    """Who is behind retrainings whose runs were launched before the event of a launch named them, and who
-    requested a promotion although a model was not better.
-    """
-    parts = ("trigger__author", "proposed_by", "live__run__snapshot", "run")
-    rows = list(Proposal.objects.filter(run__uuid__in=runs).select_related(*parts))
-    events = accounts.events_of(
-        [str(row.uuid) for row in rows], {Verb.RETRAIN_APPROVED, Verb.RETRAIN_OVERRIDDEN}
-    )
-    overrode = {
-        UUID(event.actor)
-        for some in events.values()
-        for event in some
-        if event.verb == Verb.RETRAIN_OVERRIDDEN
-    }
-    return Workers(behind=frozenset().union(*map(people_behind, rows)), overrode=frozenset(overrode))
 
 
 def may_request(user: Person, proposal: Proposal) -> bool:

@@ -51,9 +51,8 @@ class Facts:
     sample of all: not_wrong: those not reported as wrong, overridden: those that people replaced; senders:
     number of distinct keys, None where predictions are treated as independent. expected: accuracy on the
     `tested` rows of its test split, in `groups` of near duplicates, `between` its ends by these; both None
-    where each row is its own group, or an older report lacks them. labels_new: resolved since its dataset
-    version. frozen, canary, run, proposal: what blocks, in words, or empty. recent: retrainings in the last
-    30 days.
+    where each row is its own group. labels_new: resolved since its dataset version. frozen, canary, run,
+    proposal: what blocks, in words, or empty. recent: retrainings in the last 30 days.
     """
 
     live: str = ""

@@ -82,7 +82,7 @@ class Migration(migrations.Migration):
                 ('stable_first_errors', models.PositiveIntegerField(default=0)),
                 ('stable_first_slow', models.PositiveIntegerField(default=0)),
                 ('stable_first_wrong', models.PositiveIntegerField(default=0)),
-                ('groups', models.JSONField(help_text='units by group of keys: rules.Groups; null: counted before groups were, so counted again', null=True)),
+                ('groups', models.JSONField(help_text='units by group of keys: rules.Groups')),
                 ('segment', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='minutes', to='rollouts.segment')),
             ],
         ),

@@ -66,8 +66,7 @@ def blocked(rollout: Rollout, now: datetime) -> str:
 
 def as_shadow(version: ModelVersion, live: Deployment | None, until: datetime) -> Sums:
     """What a version predicted as a shadow since this version is live, until it began to answer itself:
-    predictions that agreed with what clients got / were compared, by sender. Only what the rollups hold:
-    comparisons from before keys were counted are independent.
+    predictions that agreed with what clients got / were compared, by sender. Only what the rollups hold.
     """
     if live is None:
         return Sums()

@@ -76,14 +76,12 @@ def minutes_with(
 def due_minutes(segment: Segment, now: datetime) -> dict[datetime, str]:
     """The minutes of a segment that were not counted since their rollups last changed, oldest first, with
     their stamps.
-
-    So are those that were counted before groups of keys were.
     """
     if segment.counted_from is None:
         return {}
     until = segment.ended_at + LAG if segment.ended_at else now
     found = stamps(segment.rollout.endpoint, segment.counted_from.replace(second=0, microsecond=0), until)
-    known = dict(Minute.objects.filter(segment=segment, groups__isnull=False).values_list("start", "stamp"))
+    known = dict(Minute.objects.filter(segment=segment).values_list("start", "stamp"))
     return {start: stamp for start, stamp in sorted(found.items()) if known.get(start) != stamp}
 
 

@@ -215,12 +215,8 @@ def reached(yes: bool) -> tuple[str, str]:
 
 
 def keys_text(found: Evidence) -> str:
-    """How many keys each arm met at least, by the groups into which they fall; unknown of what was counted
-    before groups were.
-    """
-    if not found.groups.sums.any():
-        return "not counted by key" if found.counts.canary.units else "0"
-    return f"at least {count(found.groups.keys)}"
+    """How many keys each arm met at least, by the groups into which they fall."""
+    return f"at least {count(found.groups.keys)}" if found.groups.sums.any() else "0"
 
 
 def difference_line(metric: str, bounds: Interval | None, margin: float) -> Condition:

@@ -134,11 +134,11 @@ class Groups:
         }
 
     @classmethod
-    def from_json(cls, data: Mapping[str, list[list[int]]] | None) -> Groups:
-        """As it was stored; nothing for what was counted before groups were."""
+    def from_json(cls, data: Mapping[str, list[list[int]]]) -> Groups:
+        """As it was stored; nothing for an empty one."""
         found = cls()
         for arm, rows in zip(ARMS, found.sums, strict=True):
-            for at, *sums in (data or {}).get(arm, []):
+            for at, *sums in data.get(arm, []):
                 rows[at] = sums
         return found
 

@@ -140,7 +140,7 @@ class Migration(migrations.Migration):
                 ('confidence', models.FloatField(null=True)),
                 ('scores', models.JSONField(default=list, help_text='the top five: [{"label", "score"}]')),
                 ('epoch', models.PositiveBigIntegerField(default=0)),
-                ('pinned', models.BooleanField(help_text='the client requested this version, so no traffic split chose the arm; null in older rows', null=True)),
+                ('pinned', models.BooleanField(default=False, help_text='the client requested this version, so no traffic split chose the arm')),
                 ('is_demo', models.BooleanField(default=False, help_text="made by the demo's own generator")),
                 ('deployment', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='predictions', to='endpoints.deployment')),
                 ('endpoint', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='predictions', to='catalog.endpoint')),

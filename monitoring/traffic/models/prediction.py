@@ -80,8 +80,7 @@ class Prediction(models.Model):
     scores = models.JSONField(default=list, help_text='the top five: [{"label", "score"}]')
     epoch = models.PositiveBigIntegerField(default=0)
     pinned = models.BooleanField(
-        null=True,
-        help_text="the client requested this version, so no traffic split chose the arm; null in older rows",
+        default=False, help_text="the client requested this version, so no traffic split chose the arm"
     )
     is_demo = models.BooleanField(default=False, help_text="made by the demo's own generator")
 

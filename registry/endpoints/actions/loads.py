@@ -21,11 +21,9 @@ from registry.catalog.actions.files import (
 )
 from registry.catalog.actions.quarantine import quarantine
 from registry.catalog.models import Endpoint, ModelVersion
-from registry.catalog.rules import State
 from registry.endpoints import servers
 from registry.endpoints.actions.canary import stop_closed
 from registry.endpoints.actions.notifying import notify_responders, page_of
-from registry.endpoints.actions.withdraw import withdraw_remaining
 from registry.endpoints.models import Deployment, Routes
 from registry.endpoints.queries import deployments, published, reports
 from registry.endpoints.routes import standbys
@@ -179,13 +177,10 @@ def note_recovery(deployment: Deployment) -> None:
 
 
 def take_out() -> int:
-    """End the canaries that a server's guard closed, also one that has died since, and all that serves a
-    version in quarantine.
-
-    Returns how many.
+    """End the canaries that a server's guard closed, also one that has died since. Returns how many.
 
     A guard's line in the spool reports it too; whichever is read first stops the canary, the other finds it
-    stopped. A quarantine ends what it concerns on its own; what an earlier release left running ends here.
+    stopped.
     """
     taken, states = 0, servers.written_states()
     closed = {arm.deployment: arm for state in states for arm in state.closed}
@@ -193,10 +188,6 @@ def take_out() -> int:
         if arm := closed.get(str(row.uuid)):
             stop_closed(deployment_id=row.uuid, failures=arm.failures, of=arm.of)
             taken += 1
-    for version in ModelVersion.objects.filter(
-        pk__in=deployments.running().order_by().values("version"), state=State.QUARANTINED
-    ):
-        taken += withdraw_remaining(version)
     return taken
 
 

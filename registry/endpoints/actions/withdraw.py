@@ -4,13 +4,11 @@ click to the routes document.
 
 from __future__ import annotations
 
-from django.db import transaction
-
 from registry.catalog.models import Alias, Endpoint, ModelVersion
 from registry.endpoints import rules
 from registry.endpoints.actions import canary, intervals
 from registry.endpoints.actions.notifying import notify_responders, page_of
-from registry.endpoints.actions.publish import lock, next_epoch
+from registry.endpoints.actions.publish import next_epoch
 from registry.endpoints.models import Deployment
 from registry.endpoints.queries import deployments, rollback
 from registry.ground.access.models import User
@@ -84,13 +82,6 @@ def now_answers(endpoint: Endpoint) -> str:
         if live
         else "No version is live; requests get 503 until one is deployed."
     )
-
-
-@transaction.atomic
-def withdraw_remaining(version: ModelVersion) -> int:
-    """The same for a version that is in quarantine already."""
-    lock()
-    return withdraw(version, None, f"{version.semver} was quarantined: {version.state_reason}")
 
 
 def effects(version: ModelVersion) -> list[str]:

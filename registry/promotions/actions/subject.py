@@ -120,20 +120,11 @@ def asked(
     """
     if not by_trail:
         return request.asked_by, request.plan
-    requester, by_system, behind, plan = (
-        str(request.requester.uuid),
-        request.by_system,
-        request.behind,
-        request.plan,
-    )
+    requester, by_system, plan = str(request.requester.uuid), request.by_system, request.plan
     for event in accounts.events_about(request.uuid, {Verb.PROMOTION_REQUESTED}):
         requester, payload = event.actor, event.payload
-        by_system, behind, plan = (
-            payload.get("by_system", False),
-            payload.get("behind", []),
-            payload["plan"],
-        )
-    return rules.asked_by(requester, behind, by_system=by_system), plan
+        by_system, plan = payload["by_system"], payload["plan"]
+    return rules.asked_by(requester, by_system=by_system), plan
 
 
 def reports(request: PromotionRequest, version: ModelVersion) -> list[str]:
@@ -169,15 +160,12 @@ def test_labels(snapshot: Snapshot) -> dict[str, int]:
 
 def workers(run: Run, asking: Mapping[str, list[str]]) -> dict[str, list[str]]:
     """Whose work a run, or one it comes from, is: sorted uuids by part. asking: whose work the request itself
-    is. A request from before launches stored who is behind them lists these too. A person who overrode the
-    comparison and requests promotion counts only as the requester, so the digest stays the same.
+    is. A person who overrode the comparison and requests promotion counts only as the requester, so the
+    digest stays the same.
     """
     found = training.workers_of(run)
-    behind, overrode = (
-        {*asking.get("behind", ()), *map(str, found.behind)},
-        {*map(str, found.overrode)} - {*asking["requester"]},
-    )
-    parts = {"behind": sorted(behind), "overrode": sorted(overrode)}
+    overrode = {*map(str, found.overrode)} - {*asking["requester"]}
+    parts = {"behind": sorted(map(str, found.behind)), "overrode": sorted(overrode)}
     return {"trained": sorted(map(str, found.trained))} | {
         part: people for part, people in parts.items() if people
     }

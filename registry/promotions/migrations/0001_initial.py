@@ -26,7 +26,6 @@ class Migration(migrations.Migration):
                 ('baseline_moves', models.PositiveIntegerField(default=0, help_text="the alias' count of moves then")),
                 ('plan', models.JSONField(help_text='how the version gets its traffic, see plans')),
                 ('by_system', models.BooleanField(default=False, help_text='the product asked by fixed rules, on behalf of the requester, whose own work it is not')),
-                ('behind', models.JSONField(default=list, help_text='uuids of others whose work it is: who proposed the retraining, who labeled for it')),
                 ('note', models.TextField(blank=True)),
                 ('status', models.CharField(choices=[('draft', 'Draft'), ('checking', 'Checking'), ('in_review', 'In review'), ('approved', 'Approved'), ('fulfilled', 'Fulfilled'), ('rejected', 'Rejected'), ('withdrawn', 'Withdrawn'), ('voided', 'Voided'), ('expired', 'Expired')], default='draft', max_length=10)),
                 ('subject', models.JSONField(default=dict, help_text='digests of everything that an approval rests on')),

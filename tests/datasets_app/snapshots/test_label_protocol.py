@@ -140,7 +140,3 @@ def test_the_label_protocol_as_text():
         protocol.decided_by({"decisions": {"adjudicated": 20, "imported": 1280}})
         == "1,280 imported, 20 adjudicated"
     )
-    assert (protocol.decided_by(None), protocol.agreement(None)) == (
-        protocol.NOT_COUNTED,
-        protocol.NOT_COUNTED,
-    )

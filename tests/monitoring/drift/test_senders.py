@@ -100,17 +100,6 @@ def test_without_keys_or_with_one_alone_requests_are_taken_as_independent_and_th
     assert f">{shown}</td>" in answer.content.decode()
 
 
-def test_a_window_that_was_measured_before_senders_were_looked_at_is_read(client_for, traffic, omar):
-    report = traffic.measure(2)
-    results = {
-        name: {key: each[key] for key in each if key not in ("senders", "design_effect")}
-        for name, each in report.results.items()
-    }
-    report.results = results
-
-    assert {line.senders for line in page.monitor_lines(report, None)} == {"unknown", ""}
-
-
 @pytest.mark.postgres
 def test_what_is_drawn_comes_from_the_whole_window_the_same_each_time(live_endpoint, answered):
     answered(lambda at: str(at), LABELS * 10, text=lambda at: f"text {at}")

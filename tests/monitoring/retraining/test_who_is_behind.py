@@ -2,10 +2,7 @@
 or endpoint, or how often.
 """
 
-from datetime import timedelta
 from functools import partial
-from importlib import import_module
-from unittest import mock
 
 import pytest
 from django.core.exceptions import PermissionDenied
@@ -19,10 +16,8 @@ from datasets_app.review.actions import reviews
 from datasets_app.schemas.queries.changes import labels_now
 from datasets_app.snapshots import actions as snapshot_actions
 from datasets_app.snapshots import queries as snapshots
-from lifecycle.modeling.training import queries as runs
 from lifecycle.runtime.refusals import Conflict
 from monitoring.retraining import actions
-from monitoring.retraining.actions import decide
 from monitoring.retraining.models import Pick, Proposal, Trigger
 from monitoring.retraining.queries import people
 from monitoring.retraining.rules import Kind
@@ -30,7 +25,6 @@ from registry.catalog import actions as catalog
 from registry.catalog.models import ModelVersion
 from registry.ground.access.actions import grant
 from registry.ground.access.roles import Role
-from registry.ground.ledger.actions import record
 from registry.ground.ledger.models import Event
 from registry.promotions import actions as promotions
 from registry.promotions.models import PromotionRequest, Verdict
@@ -181,44 +175,6 @@ def test_an_override_voids_earlier_requests_and_who_overrode_does_not_approve_th
         Verdict.objects.filter(request=request).exists(),
     ) == ("voided", False)
     refused(registry.asked_request(request.version, request.endpoint, noah), lee, client_for)
-
-
-# ── Launched before the event of a launch named who is behind it ─────────────
-@pytest.fixture
-def from_before(labeled) -> Proposal:
-    """Its run was launched then."""
-    launch = import_module("lifecycle.modeling.training.actions.launch")
-    with mock.patch.object(launch, "record", lambda *given, behind=None, **more: record(*given, **more)):
-        return advance(labeled)
-
-
-def test_of_an_older_run_its_proposal_and_its_queue_show_who_is_behind_it(from_before, lars, ana):
-    assert runs.workers_of(from_before.run).behind == {lars.uuid, ana.uuid}
-
-    for table in ("queues_annotation", "queues_decision"):
-        behind_its_back(
-            f"UPDATE {table} SET created_at = %s", from_before.run.created_at + timedelta(seconds=1)
-        )
-
-    # the run could not learn from later annotations
-    assert runs.workers_of(from_before.run).behind == {lars.uuid}
-
-
-def test_of_a_run_from_before_its_proposal_names_who_overrode_it(from_before, lee, monkeypatch):
-    monkeypatch.setattr(decide, "record", lambda *given, **said: None)
-    found = end_training(from_before, accuracy=0.9)
-
-    actions.override(proposal_id=found.uuid, actor=lee, reason="Its errors are cheaper.")
-
-    assert runs.workers_of(found.run).overrode == {lee.uuid}
-
-
-def test_who_proposed_a_run_from_before_does_not_approve_it_in_a_second_model(
-    lars, from_before, lee, noah, client_for
-):
-    end_training(from_before, accuracy=1.0)
-
-    refused(registered_in_a_second_model(advance(advance(from_before)), lee, noah), lars, client_for)
 
 
 # ── Who is behind a proposal, by the rows and by the trail ───────────────────

@@ -15,7 +15,7 @@ from monitoring.rollouts.models import FirstEvent, Look, Minute
 from monitoring.rollouts.queries import evidence as evidence_queries
 from monitoring.rollouts.queries import minutes as minute_queries
 from monitoring.rollouts.queries import segments
-from monitoring.rollouts.rules import Counts, Groups, Request, Side, decide, log_e, log_limit, tally
+from monitoring.rollouts.rules import Counts, Groups, Request, Side, log_e, log_limit, tally
 from monitoring.rollouts.rules.units import group_of
 from monitoring.traffic.actions import record_feedback
 from monitoring.traffic.models import Prediction
@@ -290,25 +290,6 @@ def test_requests_that_pin_a_version_are_left_out(begun, street, fresh):
     assert fresh(rollout).state == "running"
 
 
-def test_requests_without_a_record_of_a_pinned_version_count(rollout, street):
-    """What was written before the question was asked."""
-    canary = street.arms()["canary"]
-    street.take_in(street.line("canary", 1))
-    Prediction.objects.create(
-        endpoint=street.endpoint,
-        arm="canary",
-        at=street.at(1),
-        code=500,
-        latency_ms=5.0,
-        epoch=canary["epoch"],
-        pinned=None,
-    )
-
-    street.tick(2)
-
-    assert counted()[0] == (2, 2, 1, 0, 0)
-
-
 def test_what_comes_late_is_counted_again_and_only_its_minute(rollout, street, fresh, monkeypatch):
     street.feed(1, canary=(20, 1), stable=(380, 2))
     street.feed(2, canary=(20, 0), stable=(380, 2))
@@ -367,27 +348,6 @@ def test_the_groups_of_a_segment_are_those_of_its_minutes_however_often_they_are
     ).all()
     assert groups.sums.sum(axis=1).tolist() == [[5, 3, 0, 0], [1, 0, 1, 0]]  # units, errors, judged, wrong
     assert groups.sums[0, group_of(key("ana"))].tolist() == [2, 2, 0, 0]
-
-
-def test_what_was_counted_before_keys_were_grouped_is_counted_again_and_widens_by_no_older_rule(
-    rollout, street, fresh
-):
-    """An upgrade while a rollout runs: until its minutes are counted again there is no bound."""
-    street.feed(1, canary=(110, 0), stable=(400, 9))
-    street.tick(1.5)
-    Minute.objects.update(groups=None)
-    type(segments.segments(rollout)[0]).objects.update(groups={})
-
-    evidence = evidence_queries.evidence(rollout, street.at(3))
-    decision = decide(rollout.rule, evidence)
-    assert (evidence.interval(rollout.rule), decision.kind, decision.why) == (
-        None,
-        "continue",
-        "30 different sticky keys on each arm: not counted by key.",
-    )
-    street.tick(3)
-
-    assert (fresh(rollout).share, Minute.objects.filter(groups=None).count()) == (2500, 0)
 
 
 def test_twenty_customers_who_return_widen_nothing_however_often_they_ask(rollout, street, fresh):

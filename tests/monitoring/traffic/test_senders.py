@@ -13,8 +13,7 @@ from monitoring.traffic import senders
         ({"+": 16, "-": 4}, 16, 4, alone(16, 20), None),
         ({"7+": 16, "7-": 4}, 16, 4, alone(16, 20), None),  # a single key doesn't identify senders
         ({"7+": 16, "9-": 4}, 16, 4, sums([16, 0], [16, 4]), 2),
-        # four are older than keys
-        ({"7+": 10, "7-": 1, "9-": 3, "+": 2}, 16, 4, sums([10, 0], [11, 3]) + alone(6, 6), 2),
+        ({"7+": 10, "7-": 1, "9-": 3, "+": 6}, 16, 4, sums([10, 0], [11, 3]) + alone(6, 6), 2),
         ({"7+": 0, "9-": -1, "9+": 1, "8+": 2}, 3, 0, sums([1, 2], [1, 2]), 2),  # a word that was taken back
     ],
 )

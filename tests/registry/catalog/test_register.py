@@ -250,7 +250,8 @@ def test_the_card_shows_what_is_known_and_not_more(project, mia, ravi):
         "f1",
     ]
     assert "## Risks\n\n*not stated*" in text
-    assert f"| Label protocol | {protocol.NOT_COUNTED} |\n| Agreement | {protocol.NOT_COUNTED} |" in text
+    rows = version.run.snapshot.counts["rows"]
+    assert f"| Label protocol | {rows} imported |\n| Agreement | {protocol.NOT_MEASURED} |" in text
     assert version.run.snapshot.digest in text
 
 

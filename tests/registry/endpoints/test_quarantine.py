@@ -8,7 +8,7 @@ from django.urls import reverse
 from lifecycle.ground.notices.models import Notice
 from lifecycle.runtime.refusals import Conflict, Refused
 from registry.catalog import actions as catalog
-from registry.catalog.models import Alias, ModelVersion
+from registry.catalog.models import Alias
 from registry.endpoints import actions
 from registry.endpoints.models import Deployment
 from registry.endpoints.queries import deployments, rollback
@@ -107,16 +107,6 @@ def test_without_an_earlier_version_nothing_answers_until_another_is_deployed(
         actions.deploy(request_id=other.uuid, actor=omar)
     endpoints.deploy(project, live_endpoint, other.version)
     assert running(live_endpoint) == [("stable", "1.2.0")]
-
-
-def test_what_an_earlier_release_left_running_ends_with_the_next_look(live_endpoint, live):
-    ModelVersion.objects.filter(pk=live.pk).update(state="quarantined", state_reason="Leaks.")
-
-    assert actions.take_out() == 1
-    assert actions.take_out() == 0
-
-    assert running(live_endpoint) == [("stable", "1.0.0")]
-    assert deployments.live_deployment(live_endpoint).started_by is None
 
 
 def test_who_may_not_quarantine_changes_no_traffic(live_endpoint, live, mia, client_for):
