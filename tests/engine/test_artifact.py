@@ -5,10 +5,10 @@ import pytest
 
 from lifecycle.runtime.engine.artifact import ArtifactInfo
 from lifecycle.runtime.engine.export import load_classifier
-from lifecycle.runtime.engine.faults import EngineFault
 from lifecycle.runtime.engine.predictor import Predictor
 from tests.engine.inbox import ROWS
 from tests.support.by_hand import loading_snippet
+from tests.support.faults import fault
 
 pytestmark = pytest.mark.engine
 
@@ -87,5 +87,5 @@ def test_no_path_of_this_machine_is_in_the_artifact(artifact, tiny_base):
 
 
 def test_a_folder_that_is_no_artifact_is_refused_with_a_sentence(tmp_path):
-    with pytest.raises(EngineFault, match="isn't a model artifact"):
+    with fault("bad_spec", str(tmp_path)):
         ArtifactInfo.read(tmp_path)

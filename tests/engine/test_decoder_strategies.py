@@ -6,9 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from lifecycle.runtime.engine.document import SpecError
 from lifecycle.runtime.engine.strategy import Strategy
 from lifecycle.runtime.engine.task_types.by_key.settings import settings_of
+from tests.support.faults import wrong_setting
 from tests.support.tiny_decoders import ARCHITECTURES, QUESTIONS, make_tiny_decoder
 
 pytestmark = pytest.mark.engine
@@ -96,33 +96,28 @@ def test_the_number_of_weights_that_learn_is_reported_before(kind, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("fields", "name", "sentence"),
+    ("fields", "name"),
     [
-        ({"kind": "head"}, "strategy.kind", "head isn't available for generation"),
-        ({"kind": "adapter"}, "strategy.kind", "adapter isn't available for generation"),
+        ({"kind": "head"}, "strategy.kind"),
+        ({"kind": "adapter"}, "strategy.kind"),
         (
             {"kind": "lora", "cached": True, "frozen_layers": 1},
             "strategy.cached",
-            "is only available for encoders",
         ),
-        ({"kind": "lora", "frozen_layers": 2}, "strategy.frozen_layers", "must be below 2"),
+        ({"kind": "lora", "frozen_layers": 2}, "strategy.frozen_layers"),
     ],
 )
-def test_what_makes_no_sense_is_refused_by_its_field(fields, name, sentence, tmp_path):
+def test_what_makes_no_sense_is_refused_by_its_field(fields, name, tmp_path):
     from lifecycle.runtime.engine.decoders import build_decoder
 
-    with pytest.raises(SpecError, match=sentence) as refused:
+    with wrong_setting(name):
         build_decoder(make_tiny_decoder(tmp_path / "base"), Strategy(**fields))
-
-    assert refused.value.field == name
 
 
 def test_prefix_tuning_does_not_go_with_checkpointing(tmp_path):
     from lifecycle.runtime.engine.decoders import build_decoder
 
-    with pytest.raises(
-        SpecError, match="can't be combined with prefix tuning, because the prefix isn't recomputed."
-    ):
+    with wrong_setting("gradient_checkpointing", "prefix"):
         build_decoder(make_tiny_decoder(tmp_path / "base"), Strategy("prefix"), checkpointing=True)
 
 

@@ -22,7 +22,6 @@ from lifecycle.runtime.engine import devices, probe, training
 from lifecycle.runtime.engine.batches import Collate, Encoded, EncodedRows
 from lifecycle.runtime.engine.classifier import Classifier, TokenClassifier
 from lifecycle.runtime.engine.data import NOT_COUNTED
-from lifecycle.runtime.engine.document import SpecError
 from lifecycle.runtime.engine.faults import EngineFault, describe, is_out_of_memory
 from lifecycle.runtime.engine.forward import (
     evaluation_logits,
@@ -41,6 +40,7 @@ from lifecycle.runtime.engine.task_types.single_label.answerer import LabelAnswe
 from lifecycle.runtime.engine.team import Team
 from lifecycle.runtime.engine.trainer import arguments
 from tests.engine.inbox import ROWS
+from tests.support.faults import fault, wrong_setting
 
 pytestmark = pytest.mark.engine
 TEXTS = [[2, 4, 5, 3], [2, 6, 3], [2, 7, 8, 9, 3]]
@@ -107,20 +107,20 @@ def test_a_run_that_was_begun_on_a_gpu_does_not_go_on_without_one(gpus, tmp_path
     devices.kept(spec(), tmp_path)
     gpus(0)
 
-    with pytest.raises(EngineFault, match="This run started on a GPU, but torch finds none"):
+    with fault("no_device"):
         devices.kept(spec(), tmp_path)
 
 
 def test_a_spec_names_a_device_that_there_is():
     assert spec().device == "auto"
-    with pytest.raises(SpecError, match='device must be one of auto, cpu, cuda, got "tpu"'):
+    with wrong_setting("device", '"tpu"'):
         spec(device="tpu")
 
 
 def test_a_whole_run_ends_with_that_sentence_before_its_first_step(run_folder):
     folder = run_folder(device="cuda")
 
-    with pytest.raises(EngineFault, match="This run needs a GPU, but torch finds none"):
+    with fault("no_device"):
         training.train(folder, lambda: False)
 
     assert not (folder / "checkpoints").exists()
@@ -159,7 +159,7 @@ def test_each_process_takes_its_own_gpu_and_the_same_order_of_sums(gpus, monkeyp
 def test_more_processes_than_gpus_are_refused_by_the_field(gpus):
     asked = gpus(1)
 
-    with pytest.raises(SpecError, match="processes must be at most 1, the number of GPUs of this worker"):
+    with wrong_setting("processes", "1"):
         devices.prepare("cuda", processes=2)
 
     assert asked == []
@@ -238,7 +238,7 @@ def test_a_processor_computes_in_bf16_where_it_multiplies_it_itself_however_busy
 def test_bf16_on_a_gpu_that_only_imitates_it_is_refused(gpus):
     gpus(1, bf16=False)
 
-    with pytest.raises(SpecError, match="precision must be auto or fp32 on this GPU"):
+    with wrong_setting("precision", "fp32"):
         devices.choose_precision("bf16")
 
 

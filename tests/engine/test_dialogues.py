@@ -8,6 +8,7 @@ from lifecycle.runtime.engine.strategies import load_tokenizer
 from lifecycle.runtime.engine.task_types.generation import dialogues
 from lifecycle.runtime.engine.task_types.generation.dialogues import Template, Turn
 from lifecycle.runtime.engine.task_types.generation.prompts import find_frame, truncation, truncation_text
+from tests.support.faults import fault
 from tests.support.tiny_decoders import make_tiny_decoder
 
 pytestmark = pytest.mark.engine
@@ -169,12 +170,8 @@ def test_where_the_last_turns_do_not_fit_the_longest_loses_first_a_system_turn_a
 
 
 def test_a_limit_that_the_special_tokens_fill_is_refused(chat):
-    with pytest.raises(
-        EngineFault, match="max_tokens is 6, but the template alone uses 8 tokens per prompt."
-    ) as refused:
+    with fault("bad_spec", "6", "8"):
         dialogues.encode(template_of(chat), TALK[:2], "yes", 6)
-
-    assert refused.value.code == "bad_spec"
 
 
 def test_without_a_chat_template_the_plain_frame_names_later_questions(tmp_path):

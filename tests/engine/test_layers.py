@@ -2,10 +2,10 @@
 
 import pytest
 
-from lifecycle.runtime.engine.document import SpecError
 from lifecycle.runtime.engine.strategy import Strategy
 from lifecycle.runtime.engine.task_types.by_key.settings import settings_of
 from tests.support.architectures import MODELS, SHAPE, make_encoder
+from tests.support.faults import fault, wrong_setting
 
 pytestmark = pytest.mark.engine
 
@@ -84,9 +84,7 @@ def test_adapters_are_restored_from_their_files(encoder, batch, tmp_path):
 def test_freezing_all_layers_is_refused(encoder):
     from lifecycle.runtime.engine.layers import freeze_lowest
 
-    with pytest.raises(
-        SpecError, match=r"strategy.frozen_layers must be below 3, the layers of this model\."
-    ):
+    with wrong_setting("strategy.frozen_layers", "3"):
         freeze_lowest(encoder, 3)
 
     assert all(each.requires_grad for each in encoder.parameters())
@@ -109,9 +107,7 @@ def test_layers_that_need_more_than_what_those_below_gave_are_refused(config, mo
     encoder = getattr(transformers, model)(getattr(transformers, config)(**SHAPE, **more)).eval()
     before = encoder(**batch).last_hidden_state
 
-    with pytest.raises(
-        SpecError, match=rf"strategy.cached isn't possible with {model}: its upper layers need more"
-    ):
+    with wrong_setting("strategy.cached", model):
         Lowest(encoder, 2).check(**batch)
 
     assert torch.equal(encoder(**batch).last_hidden_state, before)
@@ -124,9 +120,7 @@ def test_a_base_without_separate_embeddings_is_refused():
 
     model = transformers.Qwen2Model(transformers.Qwen2Config(**SHAPE, num_key_value_heads=2))
 
-    with pytest.raises(
-        SpecError, match=r"strategy.frozen_layers needs separate embeddings, which Qwen2Model lacks\."
-    ):
+    with wrong_setting("strategy.frozen_layers", "Qwen2Model"):
         freeze_lowest(model, 1)
 
 
@@ -148,21 +142,15 @@ def test_layers_that_share_their_weights_are_refused():
 
     config = transformers.AlbertConfig(**SHAPE, embedding_size=32, num_hidden_groups=1)
 
-    with pytest.raises(
-        SpecError, match=r"strategy.kind needs a model with a layer list, which AlbertModel lacks\."
-    ):
+    with wrong_setting("strategy.kind", "AlbertModel"):
         layers_of(transformers.AlbertModel(config))
 
 
 def test_what_ia3_scales_is_known_or_refused(encoder):
-    from lifecycle.runtime.engine.faults import EngineFault
     from lifecycle.runtime.engine.strategies import ia3_config
 
     if encoder.config.model_type in settings_of("single_label").ia3_models:
         assert "output.dense" in ia3_config(encoder, Strategy(kind="ia3")).target_modules
         return
-    with pytest.raises(
-        EngineFault,
-        match="IA3 target modules are unknown for this architecture; set strategy.target_modules.",
-    ):
+    with fault("base_missing", "IA3"):
         ia3_config(encoder, Strategy(kind="ia3"))

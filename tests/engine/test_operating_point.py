@@ -12,12 +12,12 @@ import pytest
 from sklearn.metrics import precision_score, recall_score
 
 from lifecycle.runtime.engine.artifact import ArtifactInfo, Operating
-from lifecycle.runtime.engine.document import SpecError
 from lifecycle.runtime.engine.events import read_events
 from lifecycle.runtime.engine.spec import Base, TrainSpec
 from lifecycle.runtime.statistics.operating import choices
 from lifecycle.runtime.statistics.operating.choices import Choice, choose_for
 from lifecycle.runtime.task_types.by_key.decoding import decoding_of
+from tests.support.faults import wrong_setting
 
 pytestmark = pytest.mark.engine
 
@@ -107,9 +107,7 @@ def test_an_artifact_is_read_back_with_its_operating_point_and_without_one(tmp_p
 
 
 def test_single_label_has_no_threshold_until_a_label_is_named():
-    with pytest.raises(
-        SpecError, match="operating_class must be the label with the target precision of 0.9: one of a, b"
-    ):
+    with wrong_setting("operating_class", "precision", "0.9", "a, b"):
         TrainSpec.from_json(
             {**TrainSpec(Base("base", "tiny"), ("a", "b")).to_json(), "operating_point": "precision"}
         )

@@ -12,11 +12,11 @@ from safetensors.torch import load_file
 from torch import distributed
 
 from lifecycle.runtime.engine import team
-from lifecycle.runtime.engine.document import SpecError
 from lifecycle.runtime.engine.faults import EngineFault
 from lifecycle.runtime.engine.spec import TrainSpec
 from lifecycle.runtime.engine.team import Team
 from tests.engine.teams import assert_same_curve, children, digest, killed_after
+from tests.support.faults import wrong_setting
 
 pytestmark = pytest.mark.engine
 
@@ -77,10 +77,7 @@ def test_the_others_end_with_a_first_process_that_is_killed(cold, run_folder, en
 def test_more_processes_than_rows_of_a_batch_are_refused_by_name():
     spec = {"base": {"path": "base", "name": "tiny"}, "labels": ["a", "b"], "batch_size": 4, "processes": 5}
 
-    with pytest.raises(
-        SpecError,
-        match="processes must be at most 4, the batch size: each process needs a row of every batch.",
-    ):
+    with wrong_setting("processes", "4", "batch size"):
         TrainSpec.from_json(spec)
 
 
@@ -92,9 +89,7 @@ def environment():
 def test_more_processes_than_cores_are_refused_before_any_is_started(tmp_path):
     before, many = environment(), Team(tmp_path, 10_000)
 
-    with pytest.raises(
-        SpecError, match=f"processes must be at most {os.cpu_count()}, the number of cores of this machine"
-    ):
+    with wrong_setting("processes", str(os.cpu_count()), "cores"):
         many.gather()
 
     assert (many.others, list(tmp_path.iterdir()), environment()) == ([], [], before)

@@ -16,7 +16,6 @@ from lifecycle.runtime.engine.artifact import ArtifactInfo
 from lifecycle.runtime.engine.classifier import collate_sets, set_batches
 from lifecycle.runtime.engine.data import read_rows
 from lifecycle.runtime.engine.events import points, read_events, write_json
-from lifecycle.runtime.engine.faults import EngineFault
 from lifecycle.runtime.engine.losses import RankLoss
 from lifecycle.runtime.engine.predictor import Predictor
 from lifecycle.runtime.engine.strategies import load_tokenizer
@@ -24,6 +23,7 @@ from lifecycle.runtime.engine.task_types.by_key.learners import learner_of
 from lifecycle.runtime.task_types.by_key.decoding import decoding_of
 from lifecycle.runtime.task_types.ranking.measures import Ranked, in_order
 from lifecycle.runtime.task_types.rows import Rows
+from tests.support.faults import fault
 
 pytestmark = pytest.mark.engine
 
@@ -198,7 +198,7 @@ def test_a_text_by_itself_is_not_answered(ranked_folder, train_here):
     folder = ranked_folder(epochs=1)
     train_here(folder)
 
-    with pytest.raises(EngineFault, match="This is a ranking model"):
+    with fault("bad_spec", "ranking"):
         Predictor(folder / "artifact").probabilities(["my card"])
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from lifecycle.runtime.engine.document import SpecError
 from lifecycle.runtime.engine.spec import EvaluateSpec, TrainSpec
+from tests.support.faults import wrong_setting
 
 GOOD = {
     "base": {"path": "base", "name": "tiny"},
@@ -76,21 +77,17 @@ def test_a_wrong_field_is_refused_by_name(change, field, sentence):
 
 
 def test_a_whole_number_beyond_all_measure_is_refused_by_name():
-    with pytest.raises(SpecError, match="must be a smaller number") as refused:
+    with wrong_setting("learning_rate"):
         TrainSpec.from_json(GOOD | {"learning_rate": 10**400})
-
-    assert refused.value.field == "learning_rate"
 
 
 def test_an_unknown_field_is_refused():
-    with pytest.raises(
-        SpecError, match=r"spec.json: epoch isn't a field of TrainSpec; valid fields: base, labels,"
-    ):
+    with wrong_setting("epoch", "TrainSpec"):
         TrainSpec.from_json(GOOD | {"epoch": 3})
 
 
 def test_constructing_a_wrong_spec_is_refused_too():
-    with pytest.raises(SpecError, match="bins must be from 2 to 100"):
+    with wrong_setting("bins", "100"):
         EvaluateSpec(artifact="a", bins=1)
 
 

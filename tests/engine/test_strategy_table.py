@@ -9,12 +9,12 @@ from itertools import product
 import numpy as np
 import pytest
 
-from lifecycle.runtime.engine.document import SpecError
 from lifecycle.runtime.engine.spec import Base, TrainSpec
 from lifecycle.runtime.engine.strategy import Strategy, strategy_spec
 from lifecycle.runtime.engine.task_types.by_key.settings import settings_of
 from lifecycle.runtime.task_types.by_key.types import keys_with, type_of
 from tests.support.architectures import MODELS, make_encoder
+from tests.support.faults import fault, wrong_setting
 from tests.support.pairs import chosen
 
 pytestmark = pytest.mark.engine
@@ -109,12 +109,8 @@ def test_a_strategy_learns_with_each_recipe_and_can_be_served(
 
 @pytest.mark.parametrize(("task", "architecture"), chosen(product(TARGETS, UNKNOWN_TO_IA3)))
 def test_ia3_refuses_an_architecture_of_which_it_is_not_known_what_it_scales(task, architecture, base_of):
-    from lifecycle.runtime.engine.faults import EngineFault
 
-    with pytest.raises(
-        EngineFault,
-        match="IA3 target modules are unknown for this architecture; set strategy.target_modules.",
-    ):
+    with fault("base_missing", "IA3"):
         built("ia3", task, base_of(architecture))
 
 
@@ -127,5 +123,5 @@ def test_what_keeps_the_lower_layers_is_refused_where_responses_are_put_in_order
         "strategy": settings("fast_lora").__dict__,
     }
 
-    with pytest.raises(SpecError, match="must be false where the task is ranking"):
+    with wrong_setting("strategy.cached", "ranking"):
         TrainSpec.from_json(fields)

@@ -6,8 +6,8 @@ import subprocess
 import pytest
 
 from lifecycle.runtime.engine import warm_client
-from lifecycle.runtime.engine.faults import EngineFault
 from lifecycle.runtime.engine.predictor import Predictor
+from tests.support.faults import fault
 
 pytestmark = pytest.mark.engine
 
@@ -44,13 +44,13 @@ def test_the_warm_engine_starts_by_itself_and_answers_like_the_artifact(
     assert answers["answers"][0]["tokens"] == 6
     assert vectors[1] == pytest.approx(predictor.answer(texts).embeddings[1].tolist(), abs=1e-5)
     assert stat.S_IMODE(socket_path.stat().st_mode) == 0o600
-    with pytest.raises(EngineFault, match="isn't a model artifact"):
+    with fault("bad_spec", "nothing"):
         warm_client.predict(socket_path, folder / "nothing", texts)
-    with pytest.raises(EngineFault, match="Unknown engine command 'train'"):
+    with fault("bad_spec", "'train'"):
         warm_client.call(socket_path, "train", {})
     assert warm_client.predict(socket_path, folder / "artifact", [])["answers"] == []
 
 
 def test_a_socket_path_that_is_too_long_is_refused_with_a_sentence(tmp_path):
-    with pytest.raises(EngineFault, match="longer than 100 characters"):
+    with fault("crashed", "100"):
         warm_client.probe(tmp_path / ("x" * 120))

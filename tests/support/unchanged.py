@@ -2,36 +2,77 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
 from django.apps import apps
-from django.db import connection
+from django.db import DatabaseError, connection, transaction
+from django.db.models import Model
 
-from lifecycle.runtime.refusals import Refused
+from lifecycle.runtime.refusals import Refusal, Refused
+from registry.ground.ledger.immutable import NO_MOVE, REFUSAL
 
 PRODUCT = ("datasets_app", "lifecycle", "monitoring", "registry")
 
 
-def counted() -> dict[str, int]:
-    """How many rows each table of the product has, in one statement."""
+def contents() -> dict[str, Counter[str]]:
+    """The rows of each table of the product that has any: one statement, and one for each such table."""
     tables = [
         model._meta.db_table for model in apps.get_models() if model.__module__.partition(".")[0] in PRODUCT
     ]
     with connection.cursor() as cursor:
-        cursor.execute("SELECT " + ", ".join(f'(SELECT COUNT(*) FROM "{table}")' for table in tables))
-        return dict(zip(tables, cursor.fetchone(), strict=True))
+        cursor.execute("SELECT " + ", ".join(f'EXISTS (SELECT 1 FROM "{table}")' for table in tables))
+        filled = [table for table, exists in zip(tables, cursor.fetchone(), strict=True) if exists]
+        rows = {}
+        for table in filled:
+            cursor.execute(f'SELECT * FROM "{table}"')
+            rows[table] = Counter(map(repr, cursor.fetchall()))
+    return rows
 
 
 @contextmanager
-def refused(*fields: str, match: str | None = None) -> Iterator[pytest.ExceptionInfo[Refused]]:
-    """What is inside is refused in a sentence that names these fields, and no table has a row more or
-    less.
+def refused(
+    *fields: str,
+    by: type[Exception] = Refused,
+    naming: tuple[str, ...] = (),
+    match: str | None = None,
+) -> Iterator[pytest.ExceptionInfo[Exception]]:
+    """What is inside is refused in a sentence, and no row of the product is another than before.
+
+    fields: those the refusal has messages for, and no other. naming: what its sentence must hold, such as
+    numbers and names of objects. match: its text, where only the text tells it from another refusal.
     """
-    before = counted()
-    with pytest.raises(Refused, match=match) as refusal:
+    before = contents()
+    with pytest.raises(by, match=match) as refusal:
         yield refusal
-    assert refusal.value.message.endswith(".")
-    assert set(refusal.value.fields) == set(fields)
-    assert counted() == before
+    message = str(refusal.value)
+    assert message.endswith((".", "?"))
+    assert [name for name in naming if name not in message] == [], message
+    if isinstance(refusal.value, Refusal):
+        assert set(refusal.value.fields) == set(fields)
+    assert contents() == before
+
+
+@contextmanager
+def append_only(model: type[Model]) -> Iterator[None]:
+    """What is inside changes or deletes rows of a table, which the database itself refuses."""
+    with refused_by_the_database(REFUSAL, model):
+        yield
+
+
+@contextmanager
+def no_move(model: type[Model]) -> Iterator[None]:
+    """What is inside gives a row a state that the database itself refuses."""
+    with refused_by_the_database(NO_MOVE, model):
+        yield
+
+
+@contextmanager
+def refused_by_the_database(sentence: str, model: type[Model]) -> Iterator[None]:
+    with (
+        pytest.raises(DatabaseError, match=sentence.format(table=model._meta.db_table)),
+        transaction.atomic(),
+    ):
+        yield

@@ -51,7 +51,7 @@ def test_a_text_needs_all_words_in_mode_all():
 )
 def test_an_expression_is_found_by_code_points(pattern, text, found):
     if found is None:
-        with pytest.raises(Refused, match="matches the empty text"):
+        with pytest.raises(Refused):
             spans("regex", pattern, text)
     else:
         assert spans("regex", pattern, text) == found

@@ -16,13 +16,13 @@ from datasets_app.queues.queries.decisions import current_decisions
 from datasets_app.schemas.queries.labels import latest_schema, names_in
 from datasets_app.snapshots import actions
 from datasets_app.snapshots.models import Export
-from lifecycle.runtime.refusals import Refused
 from lifecycle.runtime.task_types.spans import conll
 from lifecycle.runtime.task_types.values import rename
 from registry.ground.artifacts import actions as artifacts
 from tests.support.datasets import import_file, make_dataset
 from tests.support.jobs import run_ok
 from tests.support.snapshots import freeze
+from tests.support.unchanged import refused
 
 CONLL = Reading("utf-8", "conll", "", has_header=False)
 WNUT = Path(settings.BASE_DIR).parent / "shared" / "data" / "wnut17" / "emerging.dev.conll"
@@ -142,7 +142,7 @@ def test_a_classification_dataset_cant_be_exported_as_conll(project, ana, mia):
     )
     snapshot = freeze(dataset, mia)
 
-    with pytest.raises(Refused, match="exported as csv, xlsx, jsonl, parquet, hf, fasttext"):
+    with refused("format", naming=("csv, xlsx, jsonl, parquet, hf, fasttext",)):
         actions.export(snapshot_id=snapshot.uuid, actor=mia, format="conll")
     assert Export.objects.count() == 0
 

@@ -14,6 +14,7 @@ from lifecycle.runtime.refusals import Conflict, Refused
 from registry.ground.ledger.models import Event
 from tests.support.datasets import csv_bytes, import_texts, make_dataset, receive
 from tests.support.jobs import run_jobs, run_ok
+from tests.support.unchanged import refused
 
 pytestmark = pytest.mark.django_db
 
@@ -146,7 +147,7 @@ def test_a_dataset_has_one_import_at_a_time(dataset, ana):
     second = receive(dataset, ana, csv_bytes([["b"]], ["text"]), "second.csv")
     actions.accept_upload(upload_id=first.uuid, actor=ana)
 
-    with pytest.raises(Conflict, match=r"first\.csv is being imported"):
+    with refused(by=Conflict, naming=("first.csv",)):
         actions.accept_upload(upload_id=second.uuid, actor=ana)
 
     second.refresh_from_db()
@@ -168,7 +169,7 @@ def test_accepting_an_upload_that_changed_meanwhile_is_refused(dataset, ana):
     seen = queries.seen_digest(upload)
     actions.set_mapping(upload_id=upload.uuid, actor=ana, mapping={"note": "text"})
 
-    with pytest.raises(Conflict, match="changed while you were reviewing"):
+    with refused(by=Conflict):
         actions.accept_upload(upload_id=upload.uuid, actor=ana, seen=seen)
 
     assert Upload.objects.get(pk=upload.pk).state == UploadState.INSPECTED

@@ -15,7 +15,7 @@ from datasets_app.datasets.models import Upload
 from datasets_app.prelabels.models import Suggestion
 from datasets_app.queues.models import Decision
 from lifecycle.ground.jobs.models import Job
-from lifecycle.runtime.refusals import Conflict, Refused
+from lifecycle.runtime.refusals import Conflict
 from registry.ground.artifacts.models import Blob
 from tests.support.datasets import csv_bytes, import_texts, make_dataset, receive
 from tests.support.jobs import run_ok
@@ -39,7 +39,7 @@ def test_a_disk_that_fills_up_leaves_nothing_and_the_next_upload_works(dataset, 
             raise OSError(errno.ENOSPC, "No space left on device")
 
         patch.setattr(FileSystemStorage, "_save", half)
-        with refused(match="disk is full"):
+        with refused():
             receive(dataset, ana, CONTENT)
     assert Upload.objects.count() == Blob.objects.count() == 0
 
@@ -59,7 +59,7 @@ def test_a_stream_stops_at_the_limit(dataset, ana, settings):
             chunks.append(1)
             yield b"x" * 1000
 
-    with pytest.raises(Refused, match="larger than"):
+    with refused():
         actions.receive_stream(dataset=dataset, actor=ana, chunks=endless(), file_name="endless.csv")
     assert len(chunks) == 11
     assert not Upload.objects.exists()
@@ -80,7 +80,7 @@ def test_file_names_have_no_path_or_control_characters(dataset, ana, name, kept)
 
 @pytest.mark.parametrize("who", ["ravi", "gita", "omar"])
 def test_other_roles_cant_upload(request, dataset, who):
-    with pytest.raises(PermissionDenied, match="Only an analyst"):
+    with pytest.raises(PermissionDenied):
         receive(dataset, request.getfixturevalue(who), CONTENT)
     assert not Upload.objects.exists()
 
@@ -89,11 +89,11 @@ def test_other_roles_cant_upload(request, dataset, who):
 def test_a_discarded_upload_cannot_be_accepted_and_an_imported_one_not_discarded(dataset, ana):
     upload = receive(dataset, ana, CONTENT)
     actions.discard_upload(upload_id=upload.uuid, actor=ana)
-    with pytest.raises(Conflict, match="is discarded"):
+    with refused(by=Conflict, naming=("discarded",)):
         actions.accept_upload(upload_id=upload.uuid, actor=ana)
 
     imported = import_texts(dataset, ["a"], ana)
-    with pytest.raises(Conflict, match="is imported"):
+    with refused(by=Conflict, naming=("imported",)):
         actions.discard_upload(upload_id=imported.uuid, actor=ana)
     assert list(Upload.objects.order_by("id").values_list("state", flat=True)) == ["discarded", "imported"]
     assert not Job.objects.filter(state="queued").exists()
@@ -103,7 +103,7 @@ def test_invalid_bytes_block_until_an_encoding_is_chosen(dataset, ana):
     upload = receive(dataset, ana, "text,label\nok,a\nÜber,b\n".encode("cp1252"))
     found = upload.report["dry_run"]
     assert (upload.encoding, found["blocked"], found["problems"][0]["line"]) == ("", True, 3)
-    with refused(match="Line 3 isn't valid UTF-8"):
+    with refused(naming=("Line 3",)):
         actions.accept_upload(upload_id=upload.uuid, actor=ana)
 
     upload = actions.inspect(upload_id=upload.uuid, actor=ana, encoding="cp1252")

@@ -61,12 +61,12 @@ def test_queries_are_parsed(typed, terms):
 
 @pytest.mark.parametrize("typed", ["", "   ", "🙂", "***", "-", '""', "-card", "- -", "\x00"])
 def test_a_query_without_an_included_word_is_refused(typed):
-    with pytest.raises(Refused, match="word"):
+    with pytest.raises(Refused):
         parse(typed)
 
 
 def test_a_query_of_too_many_words_is_refused():
-    with pytest.raises(Refused, match="The search has 21 words; the limit is 20"):
+    with pytest.raises(Refused, match="21 .*20"):
         parse(" ".join(f"w{n}" for n in range(21)))
 
 

@@ -19,7 +19,6 @@ from datasets_app.queues.models import Queue
 from datasets_app.queues.queries.decisions import current_decision
 from datasets_app.review.actions.reviews import adjudicate
 from datasets_app.schemas.queries.labels import labels_by_name, latest_schema, names_in, value_of
-from lifecycle.runtime.refusals import Refused
 from lifecycle.runtime.task_types.answers import canonical
 from lifecycle.runtime.task_types.values import rename
 from registry.ground.access.models import User
@@ -30,6 +29,7 @@ from tests.support.datasets import import_file, import_texts, make_dataset
 from tests.support.jobs import run_ok
 from tests.support.labeling import annotate, make_queue
 from tests.support.tools import annotation, as_json, choice, lines, packed, region, span, task
+from tests.support.unchanged import refused
 
 pytestmark = pytest.mark.django_db
 
@@ -393,7 +393,7 @@ def test_what_a_format_cannot_represent_is_counted_or_refused(project, mia, ana)
             1
         )
     }
-    with pytest.raises(Refused, match="exported as Label Studio, Argilla"):
+    with refused("format", naming=("Label Studio, Argilla",)):
         export_annotations(dataset_id=dataset.uuid, actor=mia, format="prodigy")
     assert Export.objects.count() == 1
 

@@ -21,6 +21,7 @@ from registry.ground.ledger.models import Event
 from registry.ground.ledger.verbs import Verb
 from tests.support.gold import gold_at, known_dataset, mixed_queue, take, work_off
 from tests.support.jobs import run_ok
+from tests.support.unchanged import refused
 
 pytestmark = pytest.mark.django_db
 GOLD = 26
@@ -163,11 +164,11 @@ def test_an_annotator_below_is_on_hold_until_reinstated(holding, ana, lee, clien
     held = claim(queue_id=queue.uuid, actor=ana)
     assert len(held) == 1  # what was on their screen stays, and nothing new comes
     take(queue, ana, held[0], {"label": "card"})
-    with pytest.raises(Conflict, match="You get no new items from Mixed for now") as refused:
+    with refused(by=Conflict, naming=("Mixed",)) as refusal:
         claim(queue_id=queue.uuid, actor=ana)
     page = client_for(ana).get(reverse("queues:bench", args=[queue.uuid])).content.decode()
     assert 'data-state="closed"' in page
-    assert escape(refused.value.next_step) in page
+    assert escape(refusal.value.next_step) in page
 
     page, reinstate_url = (
         client_for(lee).get(reverse("quality:quality", args=[queue.uuid])),
@@ -193,9 +194,15 @@ def test_only_leads_reinstate_and_only_annotators_below(holding, ana, ravi, lee)
 
     with pytest.raises(PermissionDenied):
         reinstate(queue_id=queue.uuid, seat_id=seat.pk, actor=ravi)
-    with pytest.raises(Conflict, match="Ana isn't on hold"):
+    with refused(
+        by=Conflict,
+        naming=(
+            "Ana",
+            queue.name,
+        ),
+    ):
         reinstate(queue_id=queue.uuid, seat_id=seat.pk, actor=lee)
-    with pytest.raises(Refused, match="hasn't worked in the queue"):
+    with refused():
         reinstate(queue_id=queue.uuid, seat_id=0, actor=lee)
 
     assert Event.objects.filter(verb=Verb.ANNOTATOR_REINSTATED).count() == 0
@@ -214,10 +221,10 @@ def test_turning_holds_off_frees_all(holding, mia, ana):
 
 
 def test_a_hold_without_a_minimum_is_refused(queue, mia):
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(Refused) as refusal:
         mix_gold(queue_id=queue.uuid, actor=mia, rate=30, holds=True)
 
-    assert refused.value.fields == {
+    assert refusal.value.fields == {
         "gold_minimum": ["Pausing annotators below the minimum needs a minimum accuracy. Enter one."]
     }
     assert Queue.objects.get().gold_holds is False

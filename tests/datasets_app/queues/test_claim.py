@@ -15,6 +15,7 @@ from datasets_app.queues.models import Queue, Slot
 from lifecycle.runtime.refusals import Conflict
 from registry.ground.access.models import User
 from tests.support.labeling import answer, label_items, make_annotator, make_dataset, make_queue, queue_items
+from tests.support.unchanged import refused
 
 pytestmark = pytest.mark.django_db
 TEXTS = [f"text {n}" for n in range(12)]
@@ -170,7 +171,13 @@ def test_the_cursor_comes_back_to_what_others_gave_up(queue, ana, ravi):
 def test_a_paused_queue_gives_nothing_new(queue, ana, mia):
     pause_queue(queue_id=queue.uuid, actor=mia)
 
-    with pytest.raises(Conflict, match="Batch 1 is paused"):
+    with refused(
+        by=Conflict,
+        naming=(
+            "Batch 1",
+            "paused",
+        ),
+    ):
         claims.claim(queue_id=queue.uuid, actor=ana)
 
     assert Slot.objects.exclude(state=Slot.State.OPEN).count() == 0

@@ -15,6 +15,7 @@ from datasets_app.queues.models import Gold, Queue, Slot
 from lifecycle.runtime.refusals import Conflict, Refused
 from tests.support.gold import gold_at, know, known_dataset, mixed_queue, take, work_off
 from tests.support.labeling import answer, make_dataset, make_queue, make_schema
+from tests.support.unchanged import refused
 
 pytestmark = pytest.mark.django_db
 
@@ -217,7 +218,13 @@ def test_a_rate_that_is_none_and_a_closed_queue_are_refused(project, mia, ravi):
     with pytest.raises(Refused) as rate:
         mix_gold(queue_id=queue.uuid, actor=mia, rate=31)
     close_queue(queue_id=queue.uuid, actor=mia)
-    with pytest.raises(Conflict, match="is closed"):
+    with refused(
+        by=Conflict,
+        naming=(
+            queue.name,
+            "closed",
+        ),
+    ):
         mix_gold(queue_id=queue.uuid, actor=mia, rate=10)
 
     assert rate.value.fields["gold_rate"] == ["The share of gold items must be between 0 and 30 %."]

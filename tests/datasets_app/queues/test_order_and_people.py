@@ -16,10 +16,11 @@ from datasets_app.queues.actions.ordering import reorder
 from datasets_app.queues.models import Queue, Slot
 from datasets_app.queues.rules import RANGE, random_place, uncertain_place
 from lifecycle.ground.jobs.models import Job
-from lifecycle.runtime.refusals import Conflict, Refused
+from lifecycle.runtime.refusals import Conflict
 from registry.ground.ledger.models import Event
 from tests.support.jobs import run_ok
 from tests.support.labeling import answer, make_dataset, make_queue, queue_items
+from tests.support.unchanged import refused
 
 pytestmark = pytest.mark.django_db
 TEXTS = [f"text {n}" for n in range(6)]
@@ -99,7 +100,7 @@ def test_open_items_are_put_in_the_order_of_newer_suggestions(described, mia, an
 
 
 def test_only_a_queue_of_suggestions_is_ordered_anew(described, mia):
-    with pytest.raises(Conflict, match="isn't ordered by pre-labels"):
+    with refused(by=Conflict):
         reorder(queue_id=Queue.objects.get().uuid, actor=mia)
     assert not Job.objects.filter(kind="queues.reorder").exists()
 
@@ -108,7 +109,7 @@ def test_only_a_queue_of_suggestions_is_ordered_anew(described, mia):
 def test_a_queue_for_certain_people_hands_out_to_them_alone(of_ben, ana, ben, client_for):
     queue = of_ben
 
-    with pytest.raises(Conflict, match="aren't assigned to"):
+    with refused(by=Conflict, naming=(queue.name,)):
         claim(queue_id=queue.uuid, actor=ana)
     assert Slot.objects.filter(state=Slot.State.LEASED).count() == 0
     assert len(handed_out(queue, ben)) == 6
@@ -120,8 +121,8 @@ def test_a_queue_for_certain_people_hands_out_to_them_alone(of_ben, ana, ben, cl
         reverse("queues:bench", args=[queue.uuid]).encode()
         in client_for(ben).get(reverse("queues:list")).content
     )
-    refused = client_for(ana).get(reverse("queues:bench", args=[queue.uuid])).content
-    assert (b'data-state="closed"' in refused, b'id="bench"' in refused) == (True, False)
+    page = client_for(ana).get(reverse("queues:bench", args=[queue.uuid])).content
+    assert (b'data-state="closed"' in page, b'id="bench"' in page) == (True, False)
 
 
 def test_no_one_else_annotates_by_naming_a_slot(of_ben, ana):
@@ -134,11 +135,9 @@ def test_no_one_else_annotates_by_naming_a_slot(of_ben, ana):
 def test_people_who_may_not_annotate_and_too_few_are_refused(described, mia, otto, ana):
     dataset = described
 
-    for people, message in (([otto], "can't annotate"), ([ana], "can't give 2 annotations")):
-        with pytest.raises(Refused, match=message) as refusal:
+    for people, named in (([otto], str(otto)), ([ana], "2")):
+        with refused("people", naming=(named,)):
             open_queue(dataset_id=dataset.uuid, actor=mia, name="new", overlap=2, people=people)
-        assert list(refusal.value.fields) == ["people"]
-    assert Queue.objects.count() == 1
 
 
 @pytest.mark.postgres

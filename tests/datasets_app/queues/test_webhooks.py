@@ -12,12 +12,12 @@ from datasets_app.queues.actions.webhooks import send_labels
 from datasets_app.queues.models import Annotation, Decision, Queue
 from lifecycle.ground.notices import delivery
 from lifecycle.ground.notices.models import Channel, Delivery
-from lifecycle.runtime.refusals import Refused
 from registry.ground.access.actions import grant
 from registry.ground.access.roles import Role
 from tests.support.datasets import import_file
 from tests.support.labeling import answer, label_items, make_dataset, make_queue, queue_items
 from tests.support.people import make_project
+from tests.support.unchanged import refused
 from tests.support.webhooks import make_hook
 
 pytestmark = pytest.mark.django_db
@@ -118,9 +118,9 @@ def test_many_annotations_are_sent_in_messages_of_two_hundred(project, mia, ana,
 def test_only_a_webhook_takes_them(project, lee, settings):
     settings.EMAIL_IS_SET = True
     given = {"project": project, "name": "Duty", "actor": lee}
-    with pytest.raises(Refused, match="Only webhooks can receive annotations."):
+    with refused("wants"):
         delivery.add_channel(kind="email", address="duty@example.org", wants=["item.labeled"], **given)
-    with pytest.raises(Refused, match="'nonsense' isn't a message type"):
+    with refused("wants", naming=("nonsense",)):
         delivery.add_channel(kind="webhook", address="https://example.org/x", wants=["nonsense"], **given)
     assert not Channel.objects.exists()
 

@@ -20,11 +20,11 @@ from lifecycle.ground.compute import warm
 from lifecycle.ground.compute.child import read_result
 from lifecycle.ground.jobs import actions as jobs
 from lifecycle.ground.jobs.models import Job
-from lifecycle.runtime.refusals import Refused
 from tests.support.datasets import import_texts, make_dataset
 from tests.support.jobs import run_jobs, run_ok
 from tests.support.scanning import scan
 from tests.support.training import write_base
+from tests.support.unchanged import refused
 
 pytestmark = pytest.mark.django_db
 WORDS = {"card": "card payment terminal", "cash": "cash machine notes", "transfer": "transfer abroad account"}
@@ -218,7 +218,7 @@ def test_scores_are_calibrated_probabilities_of_wrong_labels():
 def test_a_scan_for_label_errors_requires_labels(project, ana, ravi):
     dataset = make_dataset(project, ana)
     import_texts(dataset, ["one", "two"], ana)
-    with pytest.raises(Refused, match="This dataset has no labeled items yet"):
+    with refused():
         actions.scan(dataset=dataset, kind="label_errors", actor=ravi)
 
     assert not Scan.objects.exists()

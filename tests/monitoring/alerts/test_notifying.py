@@ -12,13 +12,14 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from lifecycle.ground.notices.models import Channel, Delivery, Notice
-from lifecycle.runtime.refusals import Conflict, Refused
+from lifecycle.runtime.refusals import Conflict
 from monitoring.alerts import actions
 from monitoring.alerts.actions import notifying
 from monitoring.alerts.models import Alert, Check, Silence
 from monitoring.alerts.rules.state import is_flapping
 from registry.ground.ledger.models import Event
 from tests.monitoring.alerts.conftest import NOON
+from tests.support.unchanged import refused
 
 SECOND, MIN, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
 
@@ -295,31 +296,27 @@ def test_a_digest_alert_never_notifies_alone(raised, channel):
 
 
 @pytest.mark.postgres
-@pytest.mark.parametrize(
-    ("until", "sentence"), [(8 * 24 * HOUR, "up to 7 days"), (-MIN, "an end in the future")]
-)
-def test_a_silence_lasts_up_to_seven_days(live_endpoint, project, omar, until, sentence):
+@pytest.mark.parametrize("until", [8 * 24 * HOUR, -MIN])
+def test_a_silence_lasts_up_to_seven_days(live_endpoint, project, omar, until):
     from django.utils import timezone
 
-    with pytest.raises(Refused, match=sentence):
+    with refused("until"):
         actions.silence(
             project=project, endpoint=live_endpoint, until=timezone.now() + until, reason="x", actor=omar
         )
-
-    assert Silence.objects.count() == 0
 
 
 @pytest.mark.postgres
 def test_a_silence_needs_a_reason_and_ends_once(live_endpoint, project, omar):
     from django.utils import timezone
 
-    with pytest.raises(Refused, match="A silence needs a reason."):
+    with refused("reason"):
         actions.silence(project=project, endpoint=None, until=timezone.now() + HOUR, reason="  ", actor=omar)
     made = actions.silence(
         project=project, endpoint=None, until=timezone.now() + HOUR, reason="Load test", actor=omar
     )
     actions.end_silence(silence_id=made.uuid, actor=omar)
 
-    with pytest.raises(Conflict, match="already ended"):
+    with refused(by=Conflict):
         actions.end_silence(silence_id=made.uuid, actor=omar)
     assert Silence.objects.get().ended_by == omar

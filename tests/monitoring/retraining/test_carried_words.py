@@ -18,6 +18,7 @@ from registry.promotions.rules import PARTS
 from tests.monitoring.retraining.conftest import advance, end_training
 from tests.support.registry import approve
 from tests.support.trail import behind_its_back
+from tests.support.unchanged import refused
 
 WORDS = {"purpose": "Mails of customers.", "limits": "None at all.", "risks": "None."}
 TEXT = "Knows everything."
@@ -61,9 +62,8 @@ def test_who_wrote_the_card_that_is_copied_is_an_author_of_the_copy(copied, endp
 def test_and_does_not_approve_it(copied, lee):
     request = copied.promotion
 
-    with pytest.raises(PermissionDenied, match=PARTS["card"]):
+    with refused(by=PermissionDenied, naming=(PARTS["card"],)):
         approve(request, lee)
-    assert request.verdicts.count() == 0
 
 
 def alter(card):

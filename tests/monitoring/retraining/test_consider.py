@@ -6,11 +6,9 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 from django.core.exceptions import PermissionDenied
-from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from lifecycle.modeling.evaluation.models import Evaluation
-from lifecycle.runtime.refusals import Refused
 from lifecycle.runtime.statistics import clustered
 from lifecycle.runtime.statistics.clustered import alone
 from lifecycle.runtime.task_types.single_label import measures as single_label
@@ -22,9 +20,9 @@ from monitoring.retraining.queries import facts as fact_queries
 from monitoring.retraining.queries import triggers
 from monitoring.retraining.rules import Drift, Facts, Kind, Policy, Shift
 from monitoring.retraining.rules.reasons import fall_of, overruled
-from registry.ground.ledger.immutable import REFUSAL
 from registry.ground.ledger.models import Event
 from tests.monitoring.retraining.conftest import report_wrong
+from tests.support.unchanged import append_only, refused
 
 NOW = datetime(2026, 3, 31, 12, tzinfo=UTC)
 
@@ -353,15 +351,13 @@ def test_a_freeze_refuses_both(trigger, endpoint, mia, omar):
     catalog.freeze(endpoint_id=endpoint.uuid, until=later(9), reason="Incident 7.", actor=omar)
 
     assert actions.consider(trigger.uuid, later()) is None
-    with pytest.raises(Refused, match="Incident 7"):
+    with refused(naming=("Incident 7.",)):
         actions.propose(endpoint_id=endpoint.uuid, actor=mia)
-    assert not Proposal.objects.exists()
 
 
 def test_an_open_proposal_refuses_another(proposed, endpoint, mia):
-    with pytest.raises(Refused, match="Proposal 1 is open"):
+    with refused(naming=("Proposal 1",)):
         actions.propose(endpoint_id=endpoint.uuid, actor=mia)
-    assert Proposal.objects.count() == 1
 
 
 def test_who_may_propose(endpoint, ana, gita):
@@ -453,15 +449,9 @@ def test_a_proposal_that_was_overtaken_silences_no_trigger(proposed, endpoint, l
 @pytest.mark.postgres
 def test_reasons_are_stored_for_good(proposed):
     for change in ({"reasons_for": []}, {"min_labels": 1}, {"note": "another"}, {"live_moves": 9}):
-        with (
-            pytest.raises(DatabaseError, match=REFUSAL.format(table=Proposal._meta.db_table)),
-            transaction.atomic(),
-        ):
+        with append_only(Proposal):
             Proposal.objects.filter(pk=proposed.pk).update(**change)
-    with (
-        pytest.raises(DatabaseError, match=REFUSAL.format(table=Proposal._meta.db_table)),
-        transaction.atomic(),
-    ):
+    with append_only(Proposal):
         Proposal.objects.filter(pk=proposed.pk)._raw_delete("default")
     kept = Proposal.objects.get()
     assert [getattr(kept, name) for name in ("reasons_for", "min_labels", "note", "live_moves")] == [

@@ -33,13 +33,9 @@ def test_no_one_approves_what_they_proposed(endpoint, traffic, lee, project, cli
     lars = make_person("lars", project=project, role=Role.LEAD)
     made = actions.propose(endpoint_id=endpoint.uuid, actor=lars)
 
-    with pytest.raises(
-        PermissionDenied, match="You proposed this retraining, so another ML lead must approve it."
-    ):
+    with refused(by=PermissionDenied):
         approve(made, lars)
 
-    assert state_of(made) == "open"
-    assert not Event.objects.filter(verb="retraining.approved").exists()
     pages = [client_for(person).get(f"/retraining/{made.uuid}/").content.decode() for person in (lars, lee)]
     assert ['commandfor="approve"' in page for page in pages] == [False, True]
     assert [page.count('class="btn primary" type="button" aria-disabled="true"') for page in pages] == [1, 0]
@@ -48,21 +44,18 @@ def test_no_one_approves_what_they_proposed(endpoint, traffic, lee, project, cli
 
 
 def test_an_approval_is_bound_to_what_was_read(proposed, lee):
-    with pytest.raises(Conflict, match="changed while you had this page open"):
+    with refused(by=Conflict):
         actions.approve(proposal_id=proposed.uuid, actor=lee, seen="0" * 64)
-    assert state_of(proposed) == "open"
 
 
 def test_no_one_decides_twice(proposed, lee):
     mark = seen(proposed)
     approve(proposed, lee)
 
-    events = Event.objects.count()
-    with pytest.raises(Conflict, match="is already approved"):
+    with refused(by=Conflict, naming=("approved",)):
         actions.approve(proposal_id=proposed.uuid, actor=lee, seen=mark)
-    with pytest.raises(Conflict):
+    with refused(by=Conflict, naming=("approved",)):
         actions.decline(proposal_id=proposed.uuid, actor=lee, reason="No.", seen=seen(proposed))
-    assert (state_of(proposed), Event.objects.count()) == ("approved", events)
 
 
 def test_rejecting_needs_a_reason_and_ends_it(proposed, lee, endpoint, mia):

@@ -135,15 +135,13 @@ def test_a_uuid_with_another_outcome_is_a_conflict_and_nothing_is_kept(kpi, mia)
     ],
 )
 def test_senseless_cases_are_refused_and_nothing_is_kept(kpi, mia, change):
-    with pytest.raises(Refused, match="Outcome 2"):
+    with refused(*change, naming=("Outcome 2",)):
         record(kpi, mia, case(), case(**change))
-    assert not Outcome.objects.exists()
-    assert not OutcomeDay.objects.exists()
 
 
 def test_batches_have_a_size(kpi, mia):
     for cases in ([], [case()] * 1001):
-        with pytest.raises(Refused, match="1 to 1,000"):
+        with refused(naming=("1,000",)):
             record(kpi, mia, *cases)
 
 
@@ -164,13 +162,12 @@ def test_predictions_are_linked_and_foreign_ones_refused(
     assert "customer" not in linked.subject
     with refused("prediction"):
         record(kpi, mia, case(prediction=uuid.uuid4()))
-    with refused("prediction", match="hold-out"):
+    with refused("prediction"):
         record(kpi, mia, case("holdout", prediction=made.uuid))
     other = registry.make_endpoint(live_endpoint.model, mia)
     made_elsewhere = type(made).objects.create(endpoint=other, at=timezone.now(), code=200, latency_ms=1.0)
-    with pytest.raises(Refused, match="isn't from support-inbox-prod"):
+    with refused("prediction", naming=("support-inbox-prod",)):
         record(kpi, mia, case(prediction=made_elsewhere.uuid))
-    assert Outcome.objects.count() == 1
 
 
 def test_a_subject_counts_once_however_often_and_on_whatever_day_it_returns(kpi, mia):

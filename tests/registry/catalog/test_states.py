@@ -8,6 +8,7 @@ from django.db import DatabaseError, connection, transaction
 from registry.catalog.models import ModelVersion
 from registry.catalog.rules import MOVES
 from tests.support import registry
+from tests.support.unchanged import no_move
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
 STATES = ModelVersion.State.values
@@ -48,7 +49,7 @@ def test_a_version_begins_active(version):
     }
     other = fields | {"number": 2, "semver": "2.0.0", "root_digest": "f" * 64, "state": "quarantined"}
 
-    with pytest.raises(DatabaseError, match="this state cannot follow that one"), transaction.atomic():
+    with no_move(ModelVersion):
         ModelVersion.objects.create(**other)
 
     assert ModelVersion.objects.count() == 1

@@ -77,18 +77,15 @@ def test_lead_then_governance_approve(request_, lee, gita):
 
 @pytest.mark.usefixtures("unchanged")
 def test_governance_waits_for_the_technical_step(request_, gita):
-    with pytest.raises(PermissionDenied, match="Waiting for an ML lead"):
+    with refused(by=PermissionDenied, naming=("ML lead",)):
         registry.approve(request_, gita)
 
 
 def test_the_requester_cannot_approve_whatever_their_role(version, endpoint, lee):
     request = registry.asked_request(version, endpoint, lee)
-    before = state(request)
 
-    with pytest.raises(PermissionDenied, match=PARTS["requester"]):
+    with refused(by=PermissionDenied, naming=(PARTS["requester"],)):
         registry.approve(request, lee)
-
-    assert state(request) == before
 
 
 def test_people_who_took_part_cannot_approve(project, mia, ravi):
@@ -108,16 +105,13 @@ def test_people_who_took_part_cannot_approve(project, mia, ravi):
         actor=people["card"],
     )
     request = registry.asked_request(version, registry.make_endpoint(version.model, mia), mia)
-    before = state(request)
 
     for part, person in people.items():
-        with pytest.raises(PermissionDenied, match=PARTS[part]):
+        with refused(by=PermissionDenied, naming=(PARTS[part],)):
             registry.approve(request, person)
         took_part = {name for name, uuids in request.subject["people"].items() if str(person.uuid) in uuids}
         # who registers writes the first revision
         assert took_part == {part} | ({"card"} if part == "registered" else set())
-
-    assert state(request) == before
 
 
 @pytest.mark.parametrize("decision", [actions.approve, actions.reject])
@@ -173,12 +167,9 @@ def test_a_superuser_who_trained_it_cannot_approve_even_as_lead(project, mia, ra
     root.refresh_from_db()
     version = registry.make_version(project, root, ravi)
     request = registry.asked_request(version, registry.make_endpoint(version.model, mia), mia)
-    before = state(request)
 
-    with pytest.raises(PermissionDenied, match=PARTS["trained"]):
+    with refused(by=PermissionDenied, naming=(PARTS["trained"],)):
         registry.approve(request, root)
-
-    assert state(request) == before
 
 
 def test_who_resumed_the_run_cannot_approve(version, endpoint, project, mia, lee):
@@ -186,21 +177,16 @@ def test_who_resumed_the_run_cannot_approve(version, endpoint, project, mia, lee
         record(lee, Verb.RUN_RESUMED, version.run, project=project.uuid)
     request = registry.asked_request(version, endpoint, mia)
 
-    with pytest.raises(PermissionDenied, match=PARTS["trained"]):
+    with refused(by=PermissionDenied, naming=(PARTS["trained"],)):
         registry.approve(request, lee)
-
-    assert not Verdict.objects.exists()
 
 
 def test_one_person_of_both_roles_decides_once(request_, lee, gita, project):
     access.grant(user=lee, role=Role.GOVERNANCE, root=project, actor=None)
     registry.approve(request_, lee)
-    before = state(request_)
 
-    with pytest.raises(Conflict, match="each person decides once"):
+    with refused(by=Conflict):
         registry.approve(request_, lee)
-
-    assert state(request_) == before
 
 
 @pytest.mark.postgres
@@ -228,7 +214,7 @@ def test_the_database_refuses_a_second_vote_and_any_change(request_, lee):
 
 @pytest.mark.usefixtures("unchanged")
 def test_an_approval_needs_a_reason(request_, lee):
-    with refused("reason", match="needs a reason"):
+    with refused("reason"):
         registry.approve(request_, lee, reason="  ")
 
 
@@ -251,21 +237,17 @@ def test_an_approval_needs_the_password(request_, lee):
 
 @pytest.mark.usefixtures("unchanged")
 def test_a_stale_digest_is_a_conflict_and_voids_nothing(request_, lee):
-    with pytest.raises(Conflict, match="re-run while you were reading"):
+    with refused(by=Conflict):
         registry.approve(request_, lee, seen="0" * 64)
 
 
 def test_nothing_is_decided_twice(request_, lee, gita):
     registry.approve(request_, lee)
     registry.approve(request_, gita)
-    before = state(request_)
+    lena = make_person("lena", project=request_.endpoint.model.project, role=Role.LEAD)
 
-    with pytest.raises(Conflict, match="is approved, so there's nothing to decide"):
-        registry.approve(
-            request_, make_person("lena", project=request_.endpoint.model.project, role=Role.LEAD)
-        )
-
-    assert state(request_)[:2] == before[:2]
+    with refused(by=Conflict, naming=("approved",)):
+        registry.approve(request_, lena)
 
 
 @pytest.mark.parametrize("username", ["ana", "ravi", "mia", "omar", "aida", "otto"])
@@ -291,12 +273,10 @@ def test_who_froze_or_wrote_in_the_card_is_read_from_the_audit_log_not_the_rows(
     )
     behind_its_back("UPDATE catalog_card SET author_id = %s", mia.pk)
     request = registry.asked_request(version, registry.make_endpoint(version.model, mia), mia)
-    events = Event.objects.count()
 
     for part, person in (("froze", lee), ("card", lena)):
-        with pytest.raises(PermissionDenied, match=PARTS[part]):
+        with refused(by=PermissionDenied, naming=(PARTS[part],)):
             registry.approve(request, person)
-    assert (request.verdicts.count(), Event.objects.count()) == (0, events)
 
 
 def test_an_endpoint_without_an_event_is_governed_by_no_policy(project, mia):

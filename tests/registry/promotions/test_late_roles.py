@@ -20,6 +20,7 @@ from registry.promotions.models import PromotionRequest, Verdict
 from registry.promotions.rules import LATE, Status
 from tests.support import registry
 from tests.support.people import PASSWORD, make_person
+from tests.support.unchanged import refused
 
 pytestmark = pytest.mark.django_db
 
@@ -46,7 +47,7 @@ def test_a_lead_who_was_made_one_since_neither_approves_nor_rejects(request_, le
     before = state()
 
     for decide in (actions.approve, actions.reject):
-        with pytest.raises(PermissionDenied, match=LATE):
+        with refused(by=PermissionDenied, naming=(LATE,)):
             decide(
                 request_id=request_.uuid,
                 actor=lena,
@@ -82,7 +83,7 @@ def test_a_request_whose_date_was_moved_is_not_decided_by_people_who_joined_sinc
     PromotionRequest.objects.filter(pk=request_.pk).update(created_at=timezone.now() + timedelta(days=30))
     before = state()
 
-    with pytest.raises(PermissionDenied, match=LATE):
+    with refused(by=PermissionDenied, naming=(LATE,)):
         registry.approve(request_, lena)
 
     assert state() == before
@@ -133,7 +134,7 @@ def test_a_role_that_someone_wrote_into_the_database_decides_nothing(request_, p
     otto.groups.add(Group.objects.get(name=group_name(project, Role.LEAD)))
     before = state()
 
-    with pytest.raises(PermissionDenied, match=LATE):
+    with refused(by=PermissionDenied, naming=(LATE,)):
         registry.approve(request_, otto)
 
     assert state() == before

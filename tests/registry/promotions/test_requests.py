@@ -30,6 +30,7 @@ from registry.promotions.rules import Status
 from tests.support import registry
 from tests.support.jobs import run_ok
 from tests.support.people import PASSWORD, make_person
+from tests.support.unchanged import refused
 
 pytestmark = pytest.mark.django_db
 
@@ -85,7 +86,7 @@ def test_one_flipped_byte_fails_the_signature_gate_and_quarantines(version, endp
     gate = request.gates.get(gate="signature")
     assert (gate.status, gate.value) == ("failed", "refused")
     assert ModelVersion.objects.get(pk=version.pk).state == ModelVersion.State.QUARANTINED
-    with pytest.raises(Refused, match="is quarantined and isn't served"):
+    with refused(naming=(str(version),)):
         catalog.materialise(ModelVersion.objects.get(pk=version.pk))
 
 
@@ -179,37 +180,35 @@ def test_a_live_version_on_other_data_fails_the_gate_with_what_to_do(live, proje
     assert f"Evaluate run {old.run.number}" in gate.evidence
 
 
-def refused(words, **given):
-    before = counts()
-    with pytest.raises(Refused, match=words):
-        actions.request(note="", **given)
-    assert counts() == before
+def request(version, endpoint, actor):
+    return actions.request(version=version, endpoint=endpoint, note="", actor=actor)
 
 
 def test_what_cannot_be_asked_for(project, version, endpoint, mia, ravi, lee):
     other = registry.make_endpoint(registry.make_model(project, mia), mia)
-    refused("serves a different model", version=version, endpoint=other, actor=mia)
+    with refused("endpoint", naming=(other.slug,)):
+        request(version, other, mia)
 
     registry.asked_request(version, endpoint, mia)
-    refused("open request for 1.0.0", version=version, endpoint=endpoint, actor=lee)
+    with refused("version", naming=("1.0.0", endpoint.slug)):
+        request(version, endpoint, lee)
 
     staging = registry.make_endpoint(version.model, mia, environment="staging")
     freeze = catalog.freeze(
         endpoint_id=staging.uuid, reason="Audit.", until=timezone.now() + timedelta(days=1), actor=lee
     )
-    refused("is frozen until", version=version, endpoint=staging, actor=mia)
+    with refused(naming=(staging.slug, "Audit.")):
+        request(version, staging, mia)
     catalog.lift_freeze(freeze_id=freeze.uuid, actor=lee)
 
     Alias.objects.filter(endpoint=staging).update(version=version, moves=1)
-    refused("is already live on", version=version, endpoint=staging, actor=mia)
+    with refused("version", naming=("1.0.0", staging.slug)):
+        request(version, staging, mia)
 
     catalog.quarantine(version_id=version.uuid, reason="Found a fault.", actor=lee)
-    refused(
-        "1.0.0 is quarantined: Found a fault.",
-        version=version,
-        endpoint=registry.make_endpoint(version.model, mia),
-        actor=mia,
-    )
+    another = registry.make_endpoint(version.model, mia)
+    with refused("version", naming=("1.0.0", "Found a fault.")):
+        request(version, another, mia)
 
 
 @pytest.mark.parametrize("username", ["ana", "ravi", "gita", "omar", "aida", "otto", "adam"])
@@ -248,13 +247,8 @@ def test_a_reviewer_rejects_with_a_reason(request_, gita):
 
 
 def test_a_rejection_needs_a_reason(request_, gita):
-    before = counts()
-
-    with pytest.raises(Refused, match="A rejection needs a reason"):
+    with refused("reason"):
         reject(request_, gita, " ")
-
-    request_.refresh_from_db()
-    assert (request_.status, counts()) == (Status.IN_REVIEW, before)
 
 
 @pytest.fixture
@@ -276,10 +270,8 @@ def test_an_approval_can_be_taken_back_by_another_reviewer_but_not_by_who_gave_i
     registry.approve(request_, lee)
     registry.approve(request_, gita)
 
-    before = counts()
-    with pytest.raises(Conflict, match="each person decides once"):
+    with refused(by=Conflict):
         reject(request_, lee)
-    assert (PromotionRequest.objects.get().status, counts()) == (Status.APPROVED, before)
 
     assert reject(request_, lena).status == Status.REJECTED
 
@@ -321,7 +313,7 @@ def test_an_approval_that_was_not_used_in_time_is_not_rejected_but_expires(reque
     registry.approve(request_, gita)
     PromotionRequest.objects.filter(pk=request_.pk).update(expires_at=timezone.now() - timedelta(seconds=1))
 
-    with pytest.raises(Conflict, match="The approval wasn't used in time"):
+    with pytest.raises(Conflict):
         reject(request_, gita)
 
     assert PromotionRequest.objects.get().status == Status.EXPIRED
@@ -329,13 +321,8 @@ def test_an_approval_that_was_not_used_in_time_is_not_rejected_but_expires(reque
 
 
 def test_a_rejection_of_what_the_reviewer_did_not_see_changes_nothing(request_, gita):
-    before = counts()
-
-    with pytest.raises(Conflict, match="re-run while you were reading"):
+    with refused(by=Conflict):
         reject(request_, gita, seen="0" * 64)
-
-    assert (PromotionRequest.objects.get().status, counts()) == (Status.IN_REVIEW, before)
-    assert not request_.verdicts.exists()
 
 
 def test_what_is_not_decided_on_yet_or_any_more_is_not_rejected(request_, project, mia, ravi, lee, gita):
@@ -343,15 +330,10 @@ def test_what_is_not_decided_on_yet_or_any_more_is_not_rejected(request_, projec
     draft = registry.asked_request(version, registry.make_endpoint(version.model, mia), mia)
     edit_the_card(draft)  # a draft is checked again anyway: it isn't void
     actions.withdraw(request_id=request_.uuid, actor=mia, reason="A better one comes.")
-    before = counts()
 
-    for request, status in ((draft, Status.DRAFT), (request_, Status.WITHDRAWN)):
-        with pytest.raises(Conflict, match="there's nothing to decide"):
-            reject(request, gita)
-        found = PromotionRequest.objects.get(pk=request.pk)
-        assert (found.status, found.verdicts.count()) == (status, 0)
-
-    assert counts() == before
+    for given, status in ((draft, Status.DRAFT), (request_, Status.WITHDRAWN)):
+        with refused(by=Conflict, naming=(status.label.lower(),)):
+            reject(given, gita)
 
 
 def test_a_rejection_is_in_the_trail_with_its_step_and_what_it_ended(request_, lee):
@@ -377,13 +359,9 @@ def test_who_has_the_roles_of_two_steps_rejects_by_the_first(project, version, e
 def test_a_reviewer_for_whose_role_the_policy_has_no_step_rejects_nothing(version, endpoint, mia, lee, gita):
     policies.publish(text=registry.LAX, actor=None)
     request = registry.asked_request(version, endpoint, mia)
-    before = counts()
 
-    with pytest.raises(Refused, match="No step of this policy is for your role"):
+    with refused():
         reject(request, gita)
-
-    assert (PromotionRequest.objects.get().status, counts()) == (Status.IN_REVIEW, before)
-    assert not request.verdicts.exists()
 
 
 def test_a_note_has_up_to_4000_characters_and_no_space_around_it(version, endpoint, mia):
@@ -405,7 +383,8 @@ def test_a_second_open_request_that_no_look_found_is_refused_by_the_database(
 ):
     monkeypatch.setattr(actions.requests, "check_askable", lambda version, endpoint: None)
 
-    refused("open request for 1.0.0", version=version, endpoint=endpoint, actor=lee)
+    with refused("version", naming=("1.0.0", endpoint.slug)):
+        request(version, endpoint, lee)
 
 
 def test_a_withdrawal_has_a_reason_and_is_in_the_trail_with_it(request_, lee):
@@ -433,7 +412,7 @@ def test_a_requester_who_lost_the_role_withdraws_nothing(request_, project, mia)
 
 
 def test_the_requester_or_a_lead_withdraws(request_, mia, lee, project):
-    with pytest.raises(PermissionDenied, match="Only the requester or an ML lead"):
+    with pytest.raises(PermissionDenied):
         actions.withdraw(
             request_id=request_.uuid,
             actor=make_person("max", project=project, role=Role.ENGINEER),

@@ -9,6 +9,7 @@ from registry.promotions.models import PromotionRequest
 from registry.promotions.rules import MOVES, Status
 from tests.support.kept import rolled_back
 from tests.support.registry import endpoint_rows
+from tests.support.unchanged import no_move
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
 
@@ -57,7 +58,7 @@ def test_a_request_begins_as_a_draft(request_, status):
     (endpoint,) = endpoint_rows(request_.endpoint, 1)
     given = {name: getattr(request_, name) for name in ("version", "policy", "requester", "plan")}
 
-    with pytest.raises(DatabaseError, match="this state cannot follow that one"), transaction.atomic():
+    with no_move(PromotionRequest):
         PromotionRequest.objects.create(number=2, endpoint=endpoint, status=status, **given)
 
     assert PromotionRequest.objects.count() == 1

@@ -20,7 +20,7 @@ from registry.policies import actions as policies
 from registry.policies.models import Policy
 from registry.promotions import actions
 from registry.promotions.models import PromotionRequest, Verdict
-from registry.promotions.rules import Status
+from registry.promotions.rules import CHANGED, Status
 from tests.support import registry
 
 pytestmark = pytest.mark.django_db
@@ -72,19 +72,19 @@ def change_state(request, mia):
 
 
 CHANGES = [
-    (change_card, "the model card"),
-    (change_policy, "the policy"),
-    (change_baseline, "the live version"),
-    (change_label, "a label in the test split"),
-    (change_state, "the version's state"),
+    (change_card, "card"),
+    (change_policy, "policy"),
+    (change_baseline, "baseline"),
+    (change_label, "test_labels"),
+    (change_state, "state"),
 ]
 
 
-@pytest.mark.parametrize(("change", "words"), CHANGES)
-def test_a_change_in_review_voids_at_approve(request_, lee, mia, change, words):
+@pytest.mark.parametrize(("change", "part"), CHANGES)
+def test_a_change_in_review_voids_at_approve(request_, lee, mia, change, part):
     change(request_, mia)
 
-    with pytest.raises(Conflict, match=words):
+    with pytest.raises(Conflict, match=CHANGED[part]):
         registry.approve(request_, lee)
 
     request_.refresh_from_db()
@@ -98,16 +98,16 @@ def approved(request_, lee, gita) -> PromotionRequest:
     return registry.approve(registry.approve(request_, lee), gita)
 
 
-@pytest.mark.parametrize(("change", "words"), CHANGES)
-def test_a_change_after_approval_voids_before_it_is_deployed(approved, mia, change, words):
+@pytest.mark.parametrize(("change", "part"), CHANGES)
+def test_a_change_after_approval_voids_before_it_is_deployed(approved, mia, change, part):
     change(approved, mia)
 
-    with pytest.raises(Conflict, match=words):
+    with pytest.raises(Conflict, match=CHANGED[part]):
         actions.ready_to_deploy(approved.uuid)
 
     approved.refresh_from_db()
     assert approved.status == Status.VOIDED
-    assert words in approved.reason
+    assert CHANGED[part] in approved.reason
 
 
 def test_the_sweep_ends_what_was_overtaken(request_, mia):

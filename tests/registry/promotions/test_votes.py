@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 
 import pytest
@@ -31,6 +33,7 @@ from tests.support import registry
 from tests.support.jobs import run_jobs
 from tests.support.people import PASSWORD
 from tests.support.trail import behind_its_back
+from tests.support.unchanged import refused
 
 pytestmark = pytest.mark.django_db
 
@@ -48,7 +51,13 @@ def leave(user, project, adam):
     access.deactivate_user(user_id=user.uuid, actor=adam)
 
 
-LACKING = "lacks approvals that its policy requires"  # the same refusal of a Conflict, however it is reached
+@contextmanager
+def lacking() -> Iterator[None]:
+    """Refused as a request without its approvals, of all the conflicts that the same call may end in."""
+    with refused(by=Conflict, match="lacks approvals that its policy requires"), transaction.atomic():
+        yield
+
+
 LOSSES = [lose_role, leave]
 
 
@@ -64,7 +73,7 @@ def test_no_second_step_is_built_on_a_vote_that_fell(request_, project, lee, git
     registry.approve(request_, lee)
     loss(lee, project, adam)
 
-    with pytest.raises(Conflict, match="Technical review no longer counts"):
+    with pytest.raises(Conflict, match="Technical review"):
         registry.approve(request_, gita)
 
     request_.refresh_from_db()
@@ -116,7 +125,7 @@ def test_a_policy_with_fewer_steps_that_someone_wrote_into_the_request_approves_
     PromotionRequest.objects.filter(pk=request_.pk).update(policy=forged, status=Status.APPROVED)
     before = state(request_)
 
-    with pytest.raises(Conflict, match=LACKING):
+    with lacking():
         actions.ready_to_deploy(request_.uuid)
 
     assert state(request_) == before
@@ -130,9 +139,9 @@ def test_votes_that_someone_wrote_into_the_database_are_none(request_, lee, gita
     forge_votes(request_, lee, gita)
     before = state(request_)
 
-    with pytest.raises(Conflict, match=LACKING):
+    with lacking():
         actions.ready_to_deploy(request_.uuid)
-    with pytest.raises(Conflict, match=LACKING), transaction.atomic():
+    with lacking():
         actions.claim_approval(request_.uuid)
 
     assert state(request_) == before
@@ -142,7 +151,7 @@ def test_a_vote_of_another_subject_is_none(approved):
     PromotionRequest.objects.filter(pk=approved.pk).update(subject_digest="0" * 64)
     before = state(approved)
 
-    with pytest.raises(Conflict, match=LACKING), transaction.atomic():
+    with lacking():
         actions.claim_approval(approved.uuid)
 
     assert state(approved) == before
@@ -152,7 +161,7 @@ def test_an_approval_by_a_policy_that_no_one_published_is_not_deployed(approved)
     behind_its_back("UPDATE ledger_event SET verb = 'policies.drafted' WHERE verb = 'policies.published'")
     before = state(approved)
 
-    with pytest.raises(Conflict, match=LACKING), transaction.atomic():
+    with lacking():
         actions.claim_approval(approved.uuid)
 
     assert state(approved) == before
@@ -200,12 +209,9 @@ def test_who_was_struck_from_the_people_of_a_request_is_found_again_when_they_ap
     assert people["decided"] == [str(ravi.uuid)]
     forged = {**request.subject, "people": {**people, "decided": []}}
     PromotionRequest.objects.filter(pk=request.pk).update(subject=forged, subject_digest=digest_of(forged))
-    before = state(request)
 
-    with pytest.raises(PermissionDenied, match="rows in its test split"):
+    with refused(by=PermissionDenied, naming=(rules.PARTS["decided"],)):
         registry.approve(request, ravi)
-
-    assert state(request) == before
 
 
 def test_a_subject_that_is_not_the_one_of_its_digest_is_void_and_who_was_struck_from_it_gives_no_vote(
@@ -243,10 +249,10 @@ def test_a_shorter_policy_in_the_subject_and_the_row_approves_nothing(request_, 
     PromotionRequest.objects.filter(pk=request_.pk).update(**forged)
     before = state(request_)
 
-    with pytest.raises(Conflict, match=LACKING), transaction.atomic():
+    with lacking():
         actions.claim_approval(request_.uuid)
     assert state(request_) == before
-    with pytest.raises(Conflict, match="the check's own record"):
+    with pytest.raises(Conflict):
         actions.ready_to_deploy(request_.uuid)
 
     assert state(request_)[0] == Status.VOIDED
@@ -267,7 +273,7 @@ def test_a_vote_of_someone_who_took_part_is_none_however_it_came_about(
     ):
         PromotionRequest.objects.filter(pk=request.pk).update(status=status)
         before = state(request)
-        with pytest.raises(Conflict, match=LACKING), transaction.atomic():
+        with lacking():
             use(request.uuid)
         assert state(request) == before
 
@@ -320,7 +326,7 @@ def test_approvals_of_a_subject_that_was_changed_in_the_row_do_not_suffice(appro
     before = state(approved)
 
     assert not votes.suffice(read(approved), {})
-    with pytest.raises(Conflict, match=LACKING), transaction.atomic():
+    with lacking():
         actions.claim_approval(approved.uuid)
     assert state(approved) == before
 

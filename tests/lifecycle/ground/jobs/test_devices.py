@@ -258,9 +258,7 @@ def test_a_device_is_read_among_those_that_the_worker_itself_may_see(text, visib
 
 @pytest.mark.parametrize("text", ["", "gpu", "cuda:", "cuda:x", "cuda:-1", "cuda:0,0", "cpu:0", "cuda:1,"])
 def test_what_is_no_device_is_refused_by_name(text):
-    with pytest.raises(
-        ValueError, match="The device must be cpu, cuda, cuda:N, or cuda:N,N with GPU numbers from 0, got"
-    ):
+    with pytest.raises(ValueError, match="cuda:N"):
         devices.read(text, None)
 
 

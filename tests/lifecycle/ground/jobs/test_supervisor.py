@@ -137,7 +137,7 @@ def test_port_in_use_is_reported_in_a_sentence():
 def test_one_data_folder_is_run_once(tmp_path):
     first = hold_data_dir(tmp_path)
 
-    with pytest.raises(CommandError, match="Lifecycle is already running on"):
+    with pytest.raises(CommandError, match=re.escape(str(tmp_path))):
         hold_data_dir(tmp_path)
 
     first.close()

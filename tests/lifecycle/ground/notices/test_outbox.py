@@ -104,7 +104,7 @@ def test_deed_that_fails_leaves_nothing_in_the_outbox():
 @pytest.mark.postgres
 @pytest.mark.django_db(transaction=True)
 def test_append_outside_a_transaction_is_refused():
-    with pytest.raises(RuntimeError, match="runs.ended was appended outside a transaction."):
+    with pytest.raises(RuntimeError, match="runs.ended"):
         append("runs.ended", run=1)
 
     assert Outbox.objects.count() == 0

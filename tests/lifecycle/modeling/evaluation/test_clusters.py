@@ -18,6 +18,7 @@ from lifecycle.runtime.refusals import Conflict, Refused
 from registry.ground.ledger.models import Event
 from tests.support.jobs import run_jobs, run_ok
 from tests.support.training import make_run, make_snapshot
+from tests.support.unchanged import refused
 
 pytestmark = pytest.mark.django_db
 CLUSTERS = Analysis.Kind.CLUSTERS
@@ -76,7 +77,7 @@ def test_a_known_result_is_not_computed_again_and_a_queued_one_is_one_job(measur
     assert first == second
     run_ok("default")
 
-    with pytest.raises(Conflict, match="never change"):
+    with refused(by=Conflict):
         actions.analyse(evaluation=measured, kind=CLUSTERS, actor=mia)
     assert Analysis.objects.count() == 1
     assert (

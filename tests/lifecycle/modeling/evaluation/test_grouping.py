@@ -48,11 +48,11 @@ def test_mostly_equal_numbers_have_fewer_bins():
 
 @pytest.mark.parametrize("odd", ["0123", "1_000", "nan", "inf", "١٢", "1e999"])
 def test_a_code_with_leading_zeros_is_text(odd):
-    with pytest.raises(Refused, match="61 different values"):
+    with pytest.raises(Refused, match="61"):
         grouped([odd, *(str(each) for each in range(60))])
 
 
 def test_too_many_texts_are_refused():
     assert len(grouped([f"v{each}" for each in range(50)]).names) == 50
-    with pytest.raises(Refused, match="It has 51 different values"):
+    with pytest.raises(Refused, match="51"):
         grouped([f"v{each}" for each in range(51)])

@@ -12,11 +12,11 @@ from datasets_app.snapshots import queries as snapshots
 from lifecycle.ground.jobs.models import Job
 from lifecycle.modeling.evaluation import actions, queries, rules
 from lifecycle.modeling.evaluation.models import Analysis
-from lifecycle.runtime.refusals import Refused
 from lifecycle.runtime.statistics import clustered, membership
 from tests.support.jobs import run_ok
 from tests.support.losses import made_losses
 from tests.support.training import make_evaluation, make_run, make_snapshot
+from tests.support.unchanged import refused
 
 pytestmark = pytest.mark.django_db
 MEMBERSHIP = Analysis.Kind.MEMBERSHIP
@@ -155,7 +155,12 @@ def test_too_few_rows_and_other_roles_are_refused_and_nothing_is_queued(project,
     few = make_evaluation(make_run(make_snapshot(project, mia), mia), "test", seed=3)
     assert few.rows < 50
 
-    with pytest.raises(Refused, match=f"Only {few.rows} rows per set can be compared; the test needs 50"):
+    with refused(
+        naming=(
+            str(few.rows),
+            "50",
+        )
+    ):
         actions.analyse(evaluation=few, kind=MEMBERSHIP, actor=mia)
     with pytest.raises(PermissionDenied):
         actions.analyse(evaluation=few, kind=MEMBERSHIP, actor=gita)

@@ -19,6 +19,7 @@ from registry.ground.ledger.models import Event
 from tests.support.generation import write_decoder
 from tests.support.jobs import run_jobs, run_ok
 from tests.support.training import write_base
+from tests.support.unchanged import refused
 
 
 @pytest.fixture
@@ -97,7 +98,7 @@ def test_a_pickle_beside_the_weights_is_refused_by_name(root, project, mia):
     folder = write_base(root / "tiny")
     (folder / "pytorch_model.bin").write_bytes(b"\x80\x04K\x01.")
 
-    with pytest.raises(Refused, match=r"pytorch_model\.bin isn't accepted"):
+    with refused("path", naming=("pytorch_model.bin",)):
         actions.add_folder_base(project=project, actor=mia, path=str(folder))
 
     assert not BaseModel.objects.exists()
@@ -108,7 +109,7 @@ def test_a_model_with_code_is_refused(root, project, mia):
     config = json.loads((folder / "config.json").read_text()) | {"auto_map": {"AutoModel": "modeling.Model"}}
     (folder / "config.json").write_text(json.dumps(config))
 
-    with pytest.raises(Refused, match="auto_map"):
+    with refused("path", naming=("auto_map",)):
         actions.add_folder_base(project=project, actor=mia, path=str(folder))
 
     assert not BaseModel.objects.exists()
@@ -184,10 +185,10 @@ def test_an_unsupported_model_is_refused_with_its_kind_and_the_supported_ones(
     (folder / "config.json").write_text(json.dumps(config))
     (folder / "tokenizer.json").unlink()
 
-    with pytest.raises(Refused, match=re.escape(message)) as refused:
+    with pytest.raises(Refused, match=re.escape(message)) as refusal:
         actions.add_folder_base(project=project, actor=mia, path=str(folder))
 
-    assert refused.value.next_step == SUPPORTED
+    assert refusal.value.next_step == SUPPORTED
     assert not BaseModel.objects.exists()
 
 
@@ -199,12 +200,10 @@ def test_a_decoder_without_an_end_token_is_refused(root, project, mia, conf):
     folder = write_decoder(root / "decoder")
     (folder / "tokenizer_config.json").write_text(json.dumps(conf))
 
-    with pytest.raises(
-        Refused, match="its tokenizer has no end-of-text token, so generation would never stop"
-    ) as refused:
+    with refused("path") as refusal:
         actions.add_folder_base(project=project, actor=mia, path=str(folder))
 
-    assert refused.value.next_step.startswith(
+    assert refusal.value.next_step.startswith(
         "Set eos_token in tokenizer_config.json, or choose an instruction-tuned decoder."
     )
     assert not BaseModel.objects.exists()
@@ -246,7 +245,7 @@ def test_the_hub_is_refused_offline_and_needs_a_commit(project, mia, settings, m
 
     monkeypatch.setattr("huggingface_hub.snapshot_download", fetch)
     settings.HF_HUB_OFFLINE = True
-    with pytest.raises(NotReady, match="offline"):
+    with refused(by=NotReady):
         actions.add_hub_base(project=project, actor=mia, hub_id="owner/name", revision="a" * 40)
     settings.HF_HUB_OFFLINE = False
     with pytest.raises(Refused) as refusal:

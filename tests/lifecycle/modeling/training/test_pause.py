@@ -13,6 +13,7 @@ from lifecycle.modeling.training.models import Run
 from lifecycle.modeling.training.rules import MOVES, RunState
 from lifecycle.runtime.refusals import Conflict, NotReady
 from registry.ground.ledger.models import Event
+from tests.support.unchanged import refused
 
 
 @pytest.fixture
@@ -68,9 +69,9 @@ def test_a_run_is_not_resumed_before_its_job_ends(run, interrupted, mia):
     def during():
         actions.pause(run_id=run.uuid, actor=mia)
         actions.stopped(run.uuid)
-        with pytest.raises(NotReady, match="is still stopping on its worker") as refused:
+        with refused(by=NotReady) as refusal:
             actions.resume(run_id=run.uuid, actor=mia)
-        steps.append(refused.value.next_step)
+        steps.append(refusal.value.next_step)
 
     interrupted(during)
     again = actions.resume(run_id=run.uuid, actor=mia)
@@ -139,7 +140,13 @@ def test_a_paused_run_can_be_stopped_for_good(when, run, interrupted, mia):
 def test_a_run_that_has_ended_is_not_paused(finished, mia):
     run = finished
 
-    with pytest.raises(Conflict, match=r"This run is succeeded and can no longer become pausing\."):
+    with refused(
+        by=Conflict,
+        naming=(
+            "succeeded",
+            "pausing",
+        ),
+    ):
         actions.pause(run_id=run.uuid, actor=mia)
 
     run.refresh_from_db()

@@ -24,6 +24,7 @@ from lifecycle.runtime.refusals import Conflict
 from registry.ground.ledger.models import Event
 from tests.support.jobs import run_jobs
 from tests.support.sweeps import finish_trial, make_sweep
+from tests.support.unchanged import refused
 
 JSON = {"content_type": "application/json"}
 HTMX = {"HTTP_HX_REQUEST": "true"}
@@ -76,7 +77,13 @@ def test_a_run_that_waits_for_no_worker_is_not_moved(snapshot, base, mia):
     run = launch(snapshot, base, mia)
     actions.stop(run_id=run.uuid, actor=mia)
 
-    with pytest.raises(Conflict, match="Run 1 is stopped, so it isn't in the queue"):
+    with refused(
+        by=Conflict,
+        naming=(
+            "Run 1",
+            "stopped",
+        ),
+    ):
         actions.prioritise(run_id=run.uuid, priority=URGENT, actor=mia)
 
     assert not Event.objects.filter(verb="jobs.prioritised").exists()

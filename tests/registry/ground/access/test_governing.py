@@ -22,6 +22,7 @@ from registry.ground.access.roles import ADMIN, GOVERNING, WORKING, Role
 from registry.ground.ledger.models import Event
 from tests.support import registry
 from tests.support.people import PASSWORD, make_admin, make_person, make_project
+from tests.support.unchanged import refused
 
 
 @pytest.fixture
@@ -60,7 +61,7 @@ def test_a_lead_neither_gives_nor_takes_a_governing_role(project, lee, gita, ott
     before = state()
 
     for act, user in ((actions.grant, otto), (actions.revoke, gita)):
-        with pytest.raises(PermissionDenied, match="Only an organisation admin"):
+        with pytest.raises(PermissionDenied):
             act(user=user, role=Role(role), root=project, actor=lee, password=PASSWORD)
 
     assert state() == before
@@ -109,7 +110,7 @@ def test_an_admin_with_a_part_in_the_project_changes_none_of_its_governing_roles
     actions.grant(user=adele, role=Role.ANALYST, root=root(project, lee), actor=None)
     before = state()
 
-    with pytest.raises(PermissionDenied, match="without a role in this project"):
+    with pytest.raises(PermissionDenied):
         actions.grant(user=otto, role=Role.AUDITOR, root=project, actor=adele, password=PASSWORD)
     with pytest.raises(PermissionDenied):
         governing.confirm(proposal_id=waiting.uuid, actor=adele, password=PASSWORD)
@@ -173,11 +174,8 @@ def test_no_one_confirms_their_own_proposal_nor_a_role_for_themself(project, ada
     own = actions.grant(user=adele, role=Role.AUDITOR, root=project, actor=adam, password=PASSWORD)
     before = state()
 
-    for proposal, actor, sentence in (
-        (waiting, adam, "You proposed this"),
-        (own, adele, "You can't give yourself a role"),
-    ):
-        with pytest.raises(PermissionDenied, match=sentence):
+    for proposal, actor in ((waiting, adam), (own, adele)):
+        with pytest.raises(PermissionDenied):
             governing.confirm(proposal_id=proposal.uuid, actor=actor, password=PASSWORD)
 
     assert state() == before
@@ -188,10 +186,8 @@ def test_a_proposal_that_someone_wrote_into_the_database_is_not_confirmed(projec
         project=project, person=otto, role=Role.LEAD, gives=True, proposed_by=adele
     )
 
-    with pytest.raises(Conflict, match="no such open proposal"):
+    with refused(by=Conflict):
         governing.confirm(proposal_id=forged.uuid, actor=adam, password=PASSWORD)
-
-    assert (RoleProposal.objects.get().state, roles_of(otto, project)) == ("open", [])
 
 
 def test_a_proposal_that_was_moved_to_another_project_is_not_confirmed(project, adam, adele, otto, waiting):
@@ -237,10 +233,8 @@ def test_a_proposal_that_has_ended_is_not_confirmed_though_someone_set_it_back(
 def test_an_admin_does_not_leave_a_project_to_govern_it_at_once(project, adam, otto):
     actions.grant(user=adam, role=Role.ENGINEER, root=project, actor=None)
 
-    with pytest.raises(PermissionDenied, match="remove your own role"):
+    with refused(by=PermissionDenied):
         actions.revoke(user=adam, role=Role.ENGINEER, root=project, actor=adam)
-
-    assert roles_of(adam, project) == [Role.ENGINEER]
 
 
 @pytest.mark.parametrize(("who", "ended"), [("adam", "withdrawn"), ("adele", "rejected")])
@@ -255,12 +249,11 @@ def test_a_proposal_is_withdrawn_by_its_author_and_refused_by_another(
         [],
         (f"access.role_proposal_{ended}", str(actor.uuid)),
     )
-    before = state()
-    with pytest.raises(Conflict, match=f"is already {ended}"):
-        governing.confirm(proposal_id=waiting.uuid, actor=make_admin("agnes"), password=PASSWORD)
-    with pytest.raises(Conflict):
+    agnes = make_admin("agnes")
+    with refused(by=Conflict, naming=(ended,)):
+        governing.confirm(proposal_id=waiting.uuid, actor=agnes, password=PASSWORD)
+    with refused(by=Conflict, naming=(ended,)):
         governing.end(proposal_id=waiting.uuid, actor=actor)
-    assert state()[1:] == before[1:]
 
 
 def lose_admin(adam, otto, project):
@@ -295,7 +288,7 @@ def test_one_change_is_proposed_once(project, adam, adele, otto, waiting):
     governing.change(person=otto, role=ADMIN, project=None, gives=True, actor=adam, password=PASSWORD)
     before = state()
 
-    with pytest.raises(Conflict, match="already proposed"):
+    with pytest.raises(Conflict):
         actions.grant(user=otto, role=Role.GOVERNANCE, root=project, actor=adele, password=PASSWORD)
     with pytest.raises(Conflict):
         governing.change(person=otto, role=ADMIN, project=None, gives=True, actor=adele, password=PASSWORD)
@@ -318,7 +311,7 @@ def test_who_is_an_organisation_admin_is_changed_by_two_as_well(adam, adele, ott
     removal = governing.change(
         person=adele, role=ADMIN, project=None, gives=False, actor=adam, password=PASSWORD
     )
-    with pytest.raises(Refused, match="is an organisation admin"):
+    with refused(naming=(str(adele),)):
         actions.deactivate_user(user_id=adele.uuid, actor=adam)
     governing.confirm(proposal_id=removal.uuid, actor=User.objects.get(pk=otto.pk), password=PASSWORD)
     actions.deactivate_user(user_id=adele.uuid, actor=adam)
@@ -334,7 +327,7 @@ def test_who_is_an_organisation_admin_is_changed_by_two_as_well(adam, adele, ott
 def test_the_last_admin_stays_one_and_no_admin_is_made_with_the_account(adam):
     before = state()
 
-    with pytest.raises(Refused, match="the only organisation admin"):
+    with refused():
         governing.change(person=adam, role=ADMIN, project=None, gives=False, actor=adam, password=PASSWORD)
     with pytest.raises(PermissionDenied):
         actions.create_user(
@@ -349,12 +342,10 @@ def test_an_admin_with_a_part_in_a_project_deactivates_none_of_those_who_govern_
     project, adam, gita, lee, ana, root
 ):
     actions.grant(user=adam, role=Role.ENGINEER, root=root(project, lee), actor=None)
-    before = state()
 
-    with pytest.raises(PermissionDenied, match="You have a role in a project that"):
+    with refused(by=PermissionDenied, naming=(str(gita),)):
         actions.deactivate_user(user_id=gita.uuid, actor=adam)
 
-    assert state() == before
     assert actions.deactivate_user(user_id=ana.uuid, actor=adam).is_active is False
 
 

@@ -84,7 +84,7 @@ def test_one_statement_gets_a_row_for_those_who_may_act_on_it(project, mia, ana,
     with django_assert_num_queries(1):
         assert policy.get_permitted(mia, Project, "training.launch", uuid=project.uuid) == project
 
-    with pytest.raises(PermissionDenied, match="ML engineer"):
+    with pytest.raises(PermissionDenied):
         policy.get_permitted(ana, Project, "training.launch", uuid=project.uuid)
     with pytest.raises(Project.DoesNotExist):
         policy.get_permitted(mia, Project, "training.launch", uuid=mia.uuid)

@@ -22,7 +22,7 @@ from registry.ground.access.tokens import find
 from registry.ground.ledger.models import Event
 from registry.ground.ledger.verbs import Verb
 from tests.support.people import PASSWORD, make_admin
-from tests.support.unchanged import counted, refused
+from tests.support.unchanged import contents, refused
 
 
 @pytest.fixture
@@ -38,10 +38,10 @@ def payloads(user: User, *verbs: Verb) -> list[dict]:
 
 def denied(act, **given) -> None:
     """It raises PermissionDenied, and no table has a row more or less."""
-    before = counted()
+    before = contents()
     with pytest.raises(PermissionDenied):
         act(**given)
-    assert counted() == before
+    assert contents() == before
 
 
 # ── Roles ───────────────────────────────────────────────────────────────────
@@ -111,12 +111,12 @@ def test_a_role_that_was_taken_and_given_again_is_held_since_the_second_time(pro
 
 # ── Governing roles ─────────────────────────────────────────────────────────
 def test_another_role_in_the_project_is_not_the_governing_one(project, adam, gita):
-    before = counted()
+    before = contents()
 
     with pytest.raises(Conflict):
         actions.revoke(user=gita, role=Role.AUDITOR, root=project, actor=adam, password=PASSWORD)
 
-    assert (counted(), roles_of(gita, project)) == (before, [Role.GOVERNANCE])
+    assert (contents(), roles_of(gita, project)) == (before, [Role.GOVERNANCE])
 
 
 def change_admin(person: User, actor: User, *, gives: bool):
@@ -126,12 +126,12 @@ def change_admin(person: User, actor: User, *, gives: bool):
 
 
 def test_who_is_an_admin_already_is_made_none_again(adam, adele):
-    before = counted()
+    before = contents()
 
     with pytest.raises(Conflict):
         change_admin(adele, adam, gives=True)
 
-    assert counted() == before
+    assert contents() == before
 
 
 def test_a_dismissed_admin_manages_no_project_though_another_admin_remains(project, adam, adele):

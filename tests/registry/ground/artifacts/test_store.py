@@ -2,6 +2,7 @@
 at all.
 """
 
+import errno
 import hashlib
 import os
 from pathlib import Path
@@ -13,6 +14,7 @@ from lifecycle.runtime import bundle
 from lifecycle.runtime.refusals import Damaged, Refused
 from registry.ground.artifacts import actions
 from registry.ground.artifacts.models import Blob, Folder
+from tests.support.unchanged import refused
 
 pytestmark = pytest.mark.django_db
 TEXT = b"I lost my card.\n"
@@ -85,9 +87,9 @@ def test_damaged_bytes_are_refused(tmp_path):
     actions.put_bytes(TEXT)
     stored(DIGEST).write_bytes(TEXT.replace(b"card", b"cord"))
 
-    with pytest.raises(Refused, match="damaged or missing"), actions.local_copy(DIGEST):
+    with pytest.raises(Refused, match=DIGEST[:12]), actions.local_copy(DIGEST):
         pass
-    with pytest.raises(Refused, match="were altered in the store"):
+    with pytest.raises(Damaged, match=DIGEST[:12]):
         actions.copy_blob(DIGEST, tmp_path / "copy")
 
 
@@ -199,10 +201,10 @@ def test_a_full_disk_is_reported_and_leaves_nothing_behind(model, tmp_path, monk
     kept = actions.put_folder(model)
 
     def full(_source: str, _target: str) -> None:
-        raise OSError(28, "No space left on device")
+        raise OSError(errno.ENOSPC, "full")
 
     monkeypatch.setattr(os, "replace", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(OSError, match=str(errno.ENOSPC)):
         actions.write_folder(kept, tmp_path / "out" / "model")
 
     assert list((tmp_path / "out").iterdir()) == []
@@ -253,7 +255,5 @@ def test_a_name_or_link_that_leads_elsewhere_is_refused_and_nothing_is_kept(mode
 def test_an_empty_folder_is_refused(tmp_path):
     (tmp_path / "empty").mkdir()
 
-    with pytest.raises(Refused, match="is empty"):
+    with refused():
         actions.put_folder(tmp_path / "empty")
-
-    assert Folder.objects.count() == 0

@@ -1,5 +1,7 @@
 """A signing key that has signed is never silently replaced."""
 
+import re
+
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import transaction
@@ -26,12 +28,12 @@ def lost(project, settings):
 
 
 def test_a_lost_key_is_asked_for_and_not_made_anew(lost):
-    with pytest.raises(Refused, match="is missing, but it has signed before"):
+    with pytest.raises(Refused, match=re.escape(str(lost))):
         keys.private_key_path()
 
     assert not lost.exists()
 
 
 def test_verification_reports_that_the_key_is_missing(lost):
-    with pytest.raises(CommandError, match="Restore it from the key backup"):
+    with pytest.raises(CommandError, match=re.escape(str(lost))):
         call_command("verify_audit")

@@ -304,7 +304,7 @@ def test_the_command_fails_and_names_rule_and_place(chain):
     behind_its_back("DELETE FROM ledger_event WHERE chain = %s AND seq = 2", chain)
     out, err = io.StringIO(), io.StringIO()
 
-    with pytest.raises(CommandError, match="1 fault[.]"):
+    with pytest.raises(CommandError, match="1 fault"):
         call_command("verify_audit", stdout=out, stderr=err)
 
     assert err.getvalue() == f"event-missing at {at(chain, 2)}: The next one found is 3.\n"
@@ -318,5 +318,5 @@ def test_the_runbook_explains_every_rule(settings):
 
 
 def test_a_file_that_is_not_there_is_no_checkpoint(chain, tmp_path):
-    with pytest.raises(CommandError, match="File not found"):
+    with pytest.raises(CommandError, match="kept.jsonl"):
         call_command("verify_audit", checkpoint=[tmp_path / "kept.jsonl"])
