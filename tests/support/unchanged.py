@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 
 import pytest
 from django.apps import apps
@@ -17,19 +18,25 @@ from registry.ground.ledger.immutable import NO_MOVE, REFUSAL
 PRODUCT = ("datasets_app", "lifecycle", "monitoring", "registry")
 
 
-def contents() -> dict[str, Counter[str]]:
-    """The rows of each table of the product that has any: one statement, and one for each such table."""
-    tables = [
-        model._meta.db_table for model in apps.get_models() if model.__module__.partition(".")[0] in PRODUCT
-    ]
+def contents() -> Counter[tuple[str, str]]:
+    """The rows of all tables of the product, as table and row, in one statement."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT " + ", ".join(f'EXISTS (SELECT 1 FROM "{table}")' for table in tables))
-        filled = [table for table, exists in zip(tables, cursor.fetchone(), strict=True) if exists]
-        rows = {}
-        for table in filled:
-            cursor.execute(f'SELECT * FROM "{table}"')
-            rows[table] = Counter(map(repr, cursor.fetchall()))
-    return rows
+        cursor.execute(" UNION ALL ".join(every_row()))
+        return Counter(cursor.fetchall())
+
+
+@cache
+def every_row() -> tuple[str, ...]:
+    """A statement for each table."""
+    is_sqlite = connection.vendor == "sqlite"
+    found = []
+    for model in apps.get_models():
+        if model.__module__.partition(".")[0] in PRODUCT:
+            table = model._meta.db_table
+            columns = [f'quote("{field.column}")' for field in model._meta.local_concrete_fields]
+            row = " || ',' || ".join(columns) if is_sqlite else f'"{table}"::text'
+            found.append(f"SELECT '{table}', {row} FROM \"{table}\"")  # noqa: S608  contains no user input
+    return tuple(found)
 
 
 @contextmanager
