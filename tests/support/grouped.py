@@ -171,6 +171,11 @@ def of_texts(run: Run, wrong: list[bool]) -> tuple[dict[str, Any], Any]:
         "with_context": sum(map(bool, contexts)),
         "max_new_tokens": run.spec["max_new_tokens"],
         "dialogues": 0,
+        "left_out": {},
+        "truncation": dict.fromkeys(("prompts", "answers"), 0),
+        "cut_answers": text_answers.cut_report([False] * len(rows), None),
+        "references": {},
+        "copied": None,
         **bootstrap.summary(scored, count=50, seed=1),
     }
     return report, lambda path: text_answers.ENTRY.write(path, made, "test")

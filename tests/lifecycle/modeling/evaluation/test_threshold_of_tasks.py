@@ -155,7 +155,7 @@ def test_the_api_refuses_multi_label_without_a_class(several, client_for, mia):
     sentence = "Choose a label: texts can have several, and each has its own threshold."
     assert (answer.status_code, answer.json()["fields"]) == (400, {"label": [sentence]})
     assert (page.status_code, page.context["form"].errors) == (422, {"label": [sentence]})
-    assert 'id="id_class_error"' in page.content.decode()
+    assert 'id="id_label_error"' in page.content.decode()
     assert "report" not in page.context
     assert page.context["effect"] in page.content.decode()
 
