@@ -16,10 +16,10 @@ from lifecycle.ground.compute.child import Result
 from lifecycle.modeling.evaluation.models import Evaluation
 from lifecycle.runtime.task_types.answers import Value
 from lifecycle.runtime.task_types.by_key.types import type_of
-from tests.support import probes
+from tests.support import datasets, probes
 from tests.support.labeling import annotate_items, make_dataset, make_queue
 from tests.support.snapshots import freeze
-from tests.task_types.examples import EXAMPLES, IDS, TRAINED, items_of, values_of
+from tests.task_types.examples import EXAMPLES, HOSTILE, IDS, TRAINED, hostile_row, items_of, values_of
 
 
 @pytest.fixture
@@ -74,6 +74,24 @@ def version_of_each_type(project, mia, ana) -> dict[str, UUID]:
         annotate_items(queue, {ana: values_of(key)[:2] * 6})
         made[key] = freeze(dataset, mia, shares={"train": 50, "validation": 25, "test": 25}).uuid
     return made
+
+
+@pytest.fixture
+def hostile_of_each_type(project, ana, mia) -> dict[str, UUID]:
+    """A version of every type, by its key: rows of a file with hostile texts, ids, and labels."""
+    made = {}
+    for key in EXAMPLES:
+        dataset = datasets.make_dataset(project, ana, name=f"Hostile {key}", task=key)
+        rows = [json.dumps(hostile_row(key, at)) + "\n" for at in range(len(HOSTILE))]
+        datasets.import_file(dataset, ana, "".join(rows).encode(), "rows.jsonl")
+        made[key] = freeze(dataset, mia).uuid
+    return made
+
+
+@pytest.fixture
+def hostile(key, hostile_of_each_type) -> Snapshot:
+    """The version of a type with hostile texts."""
+    return Snapshot.objects.select_related("dataset__project", "schema").get(uuid=hostile_of_each_type[key])
 
 
 @pytest.fixture

@@ -23,11 +23,38 @@ IDS = {"PERSON": "p", "ORG": "o", "PLACE": "l"}  # stable ids by name
 NAMES = {key: name for name, key in IDS.items()}
 LABELS = Labels({**IDS, **{key: key for key in NAMES}})
 
+HOSTILE = [  # texts that a format or its reader may change
+    "=1+1 'quoted', \"twice\"",
+    "'=already marked",
+    "''-twice",
+    "＠full width",
+    "a\ttab",
+    "two\nlines",
+    "👩🏽‍🚒 has\r\ntwo lines",
+    "an old\rline",
+    "u\u0308 and ü",
+    "👩🏽‍🚒 and 🇩🇪",
+    "zero\u200bwidth\u2060",
+    "\ufeffa mark",
+    "a\u202eturned",
+    "no\u00a0break",
+    "a\u2028separator",
+    "a\u0085next",
+    "null",
+    '["a", 1]',
+    "a;b|c,d",
+    "__label__x",
+    "# 1\tO",
+    "_x000D_ and _x0041_",
+    "\\N and NaN",
+]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Example:
     """item: what everything else is about. row: that item as a row of a file without its label; the number
-    makes it another item.
+    makes it another item. labeled: a row of a file with its label, and a text in each place that takes any;
+    numbers give different labels in turn.
 
     good: annotations as sent, with the parsed value. bad: annotations as sent, with the code of the error.
     cells: of files, with the parsed value by names, or None where it is empty; bad_cells: with the code.
@@ -48,6 +75,7 @@ class Example:
     merges: Sequence[tuple[Sequence[Value], Value | None]]
     frozen: Sequence[tuple[Value, str]]
     row: Callable[[int], Mapping[str, Any]]
+    labeled: Callable[[str, int], Mapping[str, Any]]
     snapshot: Callable[..., Snapshot] | None = None
     flipped: tuple[str, str, str] = ("", "", "")
 
@@ -83,3 +111,16 @@ def items_of(task: str, count: int) -> list[str | dict[str, Any]]:
         draft = Mapper({name: name for name in cells}, task=task).draft(Row(at, cells))
         found.append(draft.content or draft.text)
     return found
+
+
+def hostile_row(task: str, number: int) -> dict[str, Any]:
+    """A row of a file with its label and a hostile text; every other one has further columns."""
+    text = HOSTILE[number]
+    more = {
+        "id": f"=id{number}",
+        "group": f"g{number}",
+        "time": "2026-01-02T03:04:05+00:00",
+        "source": f"'={text}",
+        "tools": [{"a": 1.5}],
+    }
+    return {**EXAMPLES[task].labeled(f"{text} {number}", number), **({} if number % 2 else more)}

@@ -12,15 +12,13 @@ from datasets_app.exchange.actions.corrections.reviewing import accept_correctio
 from datasets_app.exchange.models import Correction
 from datasets_app.queues.models import Decision
 from datasets_app.review.actions.reviews import adjudicate
-from datasets_app.snapshots import actions
-from datasets_app.snapshots.models import Export
 from lifecycle.runtime.task_types.answers import NO_LABELS
 from lifecycle.runtime.task_types.by_key.types import TYPES, type_of
 from lifecycle.runtime.task_types.inputs import CellKind
 from lifecycle.runtime.task_types.task_type import Content
 from lifecycle.runtime.task_types.values import labels_of, type_in, words
-from registry.ground.artifacts import actions as artifacts
 from registry.ground.ledger.models import Event
+from tests.support.exports import exported
 from tests.support.jobs import run_ok
 from tests.support.labeling import named, queue_items
 from tests.support.unchanged import refused
@@ -28,14 +26,6 @@ from tests.task_types.examples import EXAMPLES
 from tests.task_types.labeled import decided
 
 pytestmark = pytest.mark.django_db
-
-
-def exported(version, mia, kind: str) -> tuple[str, bytes]:
-    actions.export(snapshot_id=version.uuid, actor=mia, format=kind)
-    run_ok("default")
-    made = Export.objects.latest("id")
-    with artifacts.open_blob(made.blob.digest) as file:
-        return made.file_name, file.read()
 
 
 def upload(version, actor, content: bytes, name: str) -> Correction:
@@ -74,13 +64,22 @@ KINDS = [(key, kind) for key in TYPES for kind in ("csv", "xlsx")] + [(key, "hf"
 
 @pytest.mark.parametrize(("key", "kind"), KINDS)
 def test_a_file_that_was_not_changed_changes_nothing(version, mia, ravi, kind):
-    name, content = exported(version, mia, kind)
+    made, content = exported(version, mia, kind)
 
-    found = upload(version, ravi, content, name)
+    found = upload(version, ravi, content, made.file_name)
 
     assert (found.state, found.report["look"]["counts"]) == ("looked", {"unchanged": 12})
     with refused(match="changes no label"):
         accept_corrections(correction_id=found.uuid, actor=ravi)
+
+
+@pytest.mark.parametrize(("key", "kind"), KINDS)
+def test_a_file_with_hostile_texts_that_was_not_changed_changes_nothing(hostile, mia, ravi, kind):
+    made, content = exported(hostile, mia, kind)
+
+    found = upload(hostile, ravi, content, made.file_name)
+
+    assert found.report["look"]["counts"] == {"unchanged": hostile.counts["rows"]}
 
 
 # ── Corrected ───────────────────────────────────────────────────────────────

@@ -10,6 +10,7 @@ from datasets_app.datasets.importing.report import Problem
 from lifecycle.runtime.task_types.by_key.formats import FORMATS, formats_of
 from lifecycle.runtime.task_types.by_key.types import TYPES
 from lifecycle.runtime.task_types.columns import Role, plain_name
+from lifecycle.runtime.task_types.hub import HubColumns
 from lifecycle.runtime.task_types.layouts import LAYOUTS, Layout
 from lifecycle.runtime.words import phrase
 
@@ -60,7 +61,10 @@ UNUSED = (own.ITEM, own.DECISION, "content.text", "tokens", "ner_tags")
 
 def own_role(column: str, task: str) -> str:
     """The role of a column of a re-imported export."""
-    role = OWN_ROLES.get(column, Role.IGNORE if column in UNUSED else Role.METADATA)
+    hub = formats_of(task).hub(())
+    label = isinstance(hub, HubColumns) and column in hub.features
+    other = Role.LABEL if label else Role.METADATA
+    role = OWN_ROLES.get(column, Role.IGNORE if column in UNUSED else other)
     return str(Role.IGNORE if role == Role.TEXT and Role.TEXT not in formats_of(task).item_roles else role)
 
 

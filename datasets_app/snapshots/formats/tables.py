@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from datasets_app.snapshots.formats.entries import About
+from lifecycle.runtime.task_types.by_key.formats import formats_of
 from lifecycle.runtime.task_types.exports import Entry, Tally
 from lifecycle.ui.cells import CONTROL, inert_cell, kept_by_sheets
 
@@ -88,7 +89,11 @@ def write_xlsx(path: Path, entries: Iterator[Entry], tally: Tally, about: About)
     book = openpyxl.Workbook(write_only=True)
     sheet = book.create_sheet("rows")
     sheet.append(columns)
+    formats = formats_of(about.task)
     for entry in entries:
+        if kept_by_sheets(entry.text) != entry.text:
+            label = formats.beside_kept(entry.label, entry.text, kept_by_sheets)
+            entry = entry._replace(label=label)
         cells = [fit_for_excel(cell, tally) for cell in cells_of(entry, columns)]
         if max(map(len, cells)) >= CELL_LIMIT:
             tally.losses["long_cell"] += 1

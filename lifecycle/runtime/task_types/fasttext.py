@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from lifecycle.runtime.task_types.exports import Entry, Tally, count_bare
 
 PREFIX = "__label__"
-BREAK = re.compile(r"[\r\n]+")
+BREAK = re.compile(r"[\r\n]+|^\ufeff+")  # a mark at the start of a file isn't read as text
 SPACE = re.compile(r"\s+")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from lifecycle.runtime.task_types.answers import ItemContent, Value
@@ -101,6 +101,12 @@ class Formats(ABC):
         """Label Studio controls for the same annotations, as XML."""
 
     # ── Exporting rows ───────────────────────────────────────────────────────
+    def beside_kept(self, label: Any, text: str, kept: Callable[[str], str]) -> Any:
+        """The label of a row in a file that changes its text. kept: a text, or the start of one, as in the
+        file.
+        """
+        return label
+
     @abstractmethod
     def hub(self, labels: Sequence[str]) -> HubColumns | Lines:
         """Columns of a Hugging Face dataset; JSON lines if rows differ in their keys."""

@@ -15,8 +15,8 @@ PLACE: Feature = {"dtype": "int64", "_type": "Value"}
 
 @dataclass(frozen=True, slots=True)
 class HubColumns:
-    """The columns of a task. features: by name, besides the text. row: their values. text: the text column.
-    note: for the README.
+    """The columns of a task. features: by name, besides the text; an import reads the label from its column.
+    row: their values. text: the text column. note: for the README.
     """
 
     features: Mapping[str, Feature]

@@ -7,22 +7,20 @@ from datasets_app.quality.queries.gold import gold_lines
 from datasets_app.queues.actions import mixing
 from datasets_app.queues.queries.gold import draw_gold
 from datasets_app.queues.queries.pages import get_queue
-from datasets_app.review.actions.changes import change_labels
 from datasets_app.review.queries.moves import touched
 from datasets_app.schemas.actions.proposals import decline_proposal, propose_change
-from datasets_app.schemas.actions.schemas import publish_schema
-from datasets_app.schemas.models import GuidelineProposal, LabelChange, LabelSchema
+from datasets_app.schemas.models import GuidelineProposal, LabelSchema
 from datasets_app.schemas.queries.labels import latest_schema, names_in
-from datasets_app.schemas.relabeling import Change, ChangeKind, Removed
+from datasets_app.schemas.relabeling import ChangeKind, Removed
 from lifecycle.ground.jobs.models import Job
-from lifecycle.runtime.refusals import Conflict, Refused
+from lifecycle.runtime.refusals import Conflict
 from lifecycle.runtime.task_types.values import rename, words
 from registry.ground.ledger.models import Event
 from registry.ground.ledger.verbs import Verb
 from tests.support.changing import TEXTS, change, label_all, labels, new_dataset, resolved_labels, sets, spans
 from tests.support.gold import know
 from tests.support.jobs import run_ok
-from tests.support.labeling import make_dataset, make_queue
+from tests.support.labeling import make_queue
 from tests.support.unchanged import refused
 
 pytestmark = pytest.mark.django_db
@@ -62,15 +60,6 @@ def test_gold_is_judged_through_merges_and_retirements(project, mia, ravi, ana, 
     assert draw_gold(queue, ana, 1, 0) == [known]
     line = gold_lines([known], names_in(queue.schema), reads=True)[0]
     assert line.gold.words == words(rename(now, ids), names_in(queue.schema), item.text)
-
-
-def test_gold_that_named_a_retired_class_alone_is_not_drawn(several, mia, ravi, ana):
-    know(several.items.order_by("id").first(), ravi, sets("lost"))
-    queue = make_queue(several, mia)
-
-    change(several, mia, ("lost", "retire", []), move=[queue.uuid])
-
-    assert draw_gold(get_queue(mia, queue.uuid), ana, 1, 0) == []
 
 
 # ── What it touches, on the page and over REST ──────────────────────────────
@@ -142,20 +131,6 @@ def test_sets_are_changed_over_rest(several, mia, ana, client_for):
     }
     assert (looked["removed"], made.status_code) == ([removed], 201)
     assert resolved_labels(several) == [(TEXTS[0], sets("card"), "single")]
-
-
-def test_where_answers_name_no_class_there_is_none_to_change(project, mia, client_for):
-    dataset = make_dataset(project, mia, ["one"], task="generation")
-    publish_schema(dataset_id=dataset.uuid, actor=mia, labels=[], guideline="Write well.")
-
-    with pytest.raises(Refused, match="there are none to change"):
-        change_labels(dataset_id=dataset.uuid, actor=mia, wanted=[Change(dataset.uuid, "retire")])
-
-    assert client_for(mia).get(reverse("review:change_labels", args=[dataset.uuid])).status_code == 404
-    labels_page = client_for(mia).get(reverse("schemas:schema", args=[dataset.uuid]))
-    assert (labels_page.context["may_manage"], labels_page.context["has_labels"]) == (True, False)
-    assert reverse("review:change_labels", args=[dataset.uuid]) not in labels_page.content.decode()
-    assert (LabelSchema.objects.count(), LabelChange.objects.count()) == (1, 0)
 
 
 # ── Proposals that are about it ─────────────────────────────────────────────

@@ -147,3 +147,7 @@ def test_the_document_of_faults_is_in_the_order_of_deployments():
 )
 def test_a_share_reads_as_percent(share, words):
     assert rules.percent(share) == words
+
+
+def test_a_guard_states_how_many_of_its_last_requests_failed():
+    assert "7 of its last 20 requests" in rules.guard_reason(7, 20)

@@ -100,6 +100,16 @@ def test_a_claim_writes_nothing_when_something_changed(approved):
     assert PromotionRequest.objects.get().status == Status.APPROVED
 
 
+def test_a_claim_of_an_approval_that_has_expired_since_writes_nothing(approved):
+    PromotionRequest.objects.filter(pk=approved.pk).update(expires_at=timezone.now() - timedelta(seconds=1))
+    events = Event.objects.count()
+
+    with pytest.raises(Conflict, match="has expired"), transaction.atomic():
+        actions.claim_approval(approved.uuid)
+
+    assert (PromotionRequest.objects.get().status, Event.objects.count()) == (Status.APPROVED, events)
+
+
 def test_an_approval_is_used_once(approved, endpoint, mia):
     with transaction.atomic():
         claimed = actions.claim_approval(approved.uuid)

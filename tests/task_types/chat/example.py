@@ -8,6 +8,7 @@ from tests.task_types.examples import Example, column
 
 ASKED, MORE = {"role": "user", "content": "Hi?"}, {"role": "user", "content": "Who?"}
 FIRST, LAST = {"role": "assistant", "content": "Hello.", "weight": 0}, {"role": "assistant", "content": "Me."}
+CALL = [{"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]
 EDITED = LAST | {"content": "Anna."}
 
 
@@ -71,6 +72,15 @@ EXAMPLE = Example(
     merges=[([OWN, OWN, OTHER], OWN), ([OWN, OTHER], None)],
     frozen=[(OWN, "")],
     row=lambda number: {"messages": [ASKED, FIRST | {"content": f"Hello {number}."}, MORE, LAST]},
+    labeled=lambda text, number: {
+        "messages": [
+            {"role": "system", "content": text},
+            {"role": "user", "content": text, "name": "ann"},
+            {"role": "assistant", "content": "", "tool_calls": CALL},
+            {"role": "tool", "content": "7", "tool_call_id": "c1"},
+            {"role": "assistant", "content": text, "weight": number % 2},
+        ]
+    },
     snapshot=chat_snapshot,
     flipped=("", "as it was before", ""),
 )

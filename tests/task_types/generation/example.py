@@ -50,6 +50,11 @@ EXAMPLE = Example(
     merges=[([text("a"), text("a"), text("b")], text("a")), ([text("a"), text("b")], None)],
     frozen=[(text("well"), "")],
     row=lambda number: {"text": f"Sum it up. {number}"},
+    labeled=lambda text, number: {
+        "instruction": text,
+        "input": text if number % 3 == 0 else "",
+        "output": "null" if number == 3 else text,
+    },
     snapshot=generation_snapshot,
     flipped=("", "as it was before", "as it became"),
 )

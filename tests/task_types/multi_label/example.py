@@ -58,6 +58,10 @@ EXAMPLE = Example(
     ],
     frozen=[(NAMED, '["a","b"]'), (EMPTY, "[]")],
     row=lambda number: {"text": f"Anna works at Siemens {number}"},
+    labeled=lambda text, number: {
+        "text": text,
+        "labels": (["=a"], ["b;c", "ü👩🏽"], ["=a", "c|d"])[number % 3],
+    },
     snapshot=multi_label_snapshot,
     flipped=('["card"]', '["card"]', '["card", "refund"]'),
 )

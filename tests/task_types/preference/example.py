@@ -62,6 +62,11 @@ EXAMPLE = Example(
     ],
     frozen=[(choice("tie"), '"tie"')],
     row=lambda number: {"first": "one", "second": f"two {number}"},
+    labeled=lambda text, number: {
+        "prompt": [{"role": "user", "content": text}],
+        "chosen": [{"role": "assistant", "content": text}],
+        "rejected": [{"role": "assistant", "content": f"{text} or not"}],
+    },
     snapshot=ranking_snapshot,
     flipped=("1 > 2", "1 > 2", "2 > 1"),
 )

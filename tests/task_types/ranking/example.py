@@ -54,6 +54,11 @@ EXAMPLE = Example(
     ],
     frozen=[(order(2, 0, 1), "[2,0,1]")],
     row=lambda number: {"responses": ["one", "two", f"three {number}"]},
+    labeled=lambda text, number: {
+        "prompt": text,
+        "responses": [text, f"{text} or not", "c"],
+        "ranking": ([2, 0, 1], [0, 1, 2], [1, 2, 0])[number % 3],
+    },
     snapshot=partial(ranking_snapshot, task="ranking"),
     flipped=("1 > 2 > 3", "1 > 2 > 3", "2 > 1 > 3"),
 )

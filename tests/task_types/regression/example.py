@@ -53,4 +53,5 @@ EXAMPLE = Example(
     ],
     frozen=[(number(3.5), "3.5")],
     row=lambda at: {"text": f"The room was clean and the staff were kind {at}."},
+    labeled=lambda text, number: {"text": text, "number": (0, 3.5, 10)[number % 3]},
 )

@@ -51,6 +51,7 @@ EXAMPLE = Example(
     merges=[([PERSON, PERSON, ORG], PERSON), ([PERSON, ORG], None), ([PERSON], PERSON)],
     frozen=[({"label": "PERSON"}, "PERSON")],
     row=lambda number: {"text": f"Anna works at Siemens {number}"},
+    labeled=lambda text, number: {"text": text, "label": ("=a", "b;c|d", "ü👩🏽")[number % 3]},
     snapshot=make_snapshot,
     flipped=("card", "card", "refund"),
 )

@@ -97,6 +97,13 @@ EXAMPLE = Example(
     ],
     frozen=[(NAMED, '[{"end":4,"label":"PER","start":0}]')],
     row=lambda number: {"text": f"{TEXT} {number}"},
+    labeled=lambda text, number: {
+        "text": f"{text} of Anna in Köln",
+        "spans": [
+            [len(text) + 4, len(text) + 8, "=PER"],
+            [len(text) + 12, len(text) + 16, "B-ü👩🏽"],
+        ][: number % 2 + 1],
+    },
     snapshot=spans_snapshot,
     flipped=('[[0, 2, "thing"]]', '[[0, 2, "thing"]]', "[]"),
 )

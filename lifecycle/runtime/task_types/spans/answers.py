@@ -144,7 +144,8 @@ def marked(cell: str, text: str) -> list[Place]:
     [one]), and text.
 
     If every span has its text and the offsets don't match, they are read as UTF-16 units, then as grapheme
-    clusters. White space around a span is trimmed. Raises BadInput.
+    clusters, then with each line end as one character, as in an exported sheet. White space around a span is
+    trimmed. Raises BadInput.
     """
     raw = loaded(cell, "spans")
     if not isinstance(raw, list):
@@ -153,7 +154,7 @@ def marked(cell: str, text: str) -> list[Place]:
     spans = [one_span(each) for each in raw]
     units: Sequence[int] = range(len(text) + 1)
     if spans and all(each.words is not None for each in spans):
-        ways = (units, utf16(text), graphemes(text))
+        ways = (units, utf16(text), graphemes(text), line_ends(text))
         units = next((way for way in ways if all(fits(each, way, text) for each in spans)), units)
     return [resolved(each, units, text) for each in spans]
 
@@ -202,6 +203,11 @@ def graphemes(text: str) -> list[int]:
         if not joins:
             found.append(at)
     return [*found, len(text)]
+
+
+def line_ends(text: str) -> list[int]:
+    """The code point at each character, with a carriage return and its line feed as one."""
+    return [at for at in range(len(text) + 1) if text[at - 1 : at + 1] != "\r\n"]
 
 
 def fits(span: Raw, units: Sequence[int], text: str) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from lifecycle.runtime.task_types.exports import Entry, Tally, count_bare
 
-SPACE = re.compile(r"\s+")
+SPACE = re.compile(r"[\s\ufeff]+")  # a mark at the start of a line isn't read as text
 Span = tuple[int, int, str]
 
 

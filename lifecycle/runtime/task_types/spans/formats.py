@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from xml.sax.saxutils import quoteattr
 
@@ -77,6 +77,18 @@ class SpanFormats(Formats):
             for at, name in enumerate(labels)
         )
         return TEXT_TAG, f'<Labels name="label" toName="text">\n{lines}\n</Labels>'
+
+    def beside_kept(self, label: Any, text: str, kept: Callable[[str], str]) -> Any:
+        """The spans at their places in the changed text, with their texts."""
+        return [
+            {
+                "start": len(kept(text[: each["start"]])),
+                "end": len(kept(text[: each["end"]])),
+                "label": each["label"],
+                "text": kept(text[each["start"] : each["end"]]),
+            }
+            for each in label
+        ]
 
     def hub(self, labels: Sequence[str]) -> HubColumns | Lines:
         """Spans, and tokens with tag numbers."""

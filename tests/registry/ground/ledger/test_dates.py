@@ -13,9 +13,10 @@ from django.utils import timezone
 
 from registry.ground.ledger import checkpoints
 from registry.ground.ledger.actions import record
+from registry.ground.ledger.faults import Rule
 from registry.ground.ledger.models import Chain, Event
 from registry.ground.ledger.verbs import Verb
-from registry.ground.ledger.verify import CLOCKS, earliest
+from registry.ground.ledger.verify import CLOCKS, date_fault, earliest
 from tests.support.trail import behind_its_back, forget_the_installation, found
 
 pytestmark = pytest.mark.django_db
@@ -57,6 +58,15 @@ def where(event):
 )
 def test_an_event_is_dated_as_what_was_before_it_or_later(before, until, signings, expected):
     assert earliest(before, until, signings) == expected - CLOCKS
+
+
+def test_an_event_is_dated_back_only_before_the_earliest_moment():
+    event = Event(chain="installation", seq=2, at=NOON)
+
+    fault = date_fault(event, NOON + timedelta(microseconds=1))
+
+    assert date_fault(event, NOON) is None
+    assert (fault.rule, fault.where) == (Rule.DATED_BACK, "chain installation, event 2")
 
 
 def test_an_event_that_is_dated_back_is_named_and_hides_nothing_after_it(project):

@@ -66,6 +66,26 @@ def test_an_altered_event_whose_hash_was_recomputed_breaks_the_next_one(chain):
     assert found() == [("event-out-of-order", at(chain, 4))]
 
 
+def test_an_altered_hash_of_the_previous_event_is_found_though_the_bytes_are_whole(chain):
+    behind_its_back(
+        "UPDATE ledger_event SET previous_hash = %s WHERE chain = %s AND seq = 4", "f" * 64, chain
+    )
+
+    assert found() == [("event-out-of-order", at(chain, 4))]
+
+
+def test_a_last_event_whose_bytes_follow_another_one_is_found(chain):
+    event = Event.objects.get(chain=chain, seq=6)
+    forged = event.canonical.replace(event.previous_hash, "f" * 64)
+    hashed = rules.event_hash(forged)
+    behind_its_back(
+        "UPDATE ledger_event SET canonical = %s, hash = %s WHERE id = %s", forged, hashed, event.pk
+    )
+    Chain.objects.filter(name=chain).update(hash=hashed)
+
+    assert found() == [("event-out-of-order", at(chain, 6))]
+
+
 def test_a_missing_event_is_found(chain):
     behind_its_back("DELETE FROM ledger_event WHERE chain = %s AND seq = 2", chain)
 
@@ -158,6 +178,13 @@ def test_a_chain_that_does_not_begin_with_its_project_is_found(chain):
     write_event(made_up, project=made_up)
 
     assert found() == [("wrong-chain", at(made_up, 1))]
+
+
+def test_a_chain_that_begins_with_the_creation_of_another_project_is_found(chain):
+    made_up = "00000000-0000-0000-0000-000000000000"
+    write_event(made_up, project=made_up, verb=Verb.PROJECT_CREATED, object_id=chain)
+
+    assert ("wrong-chain", at(made_up, 1)) in found()
 
 
 def test_a_chain_whose_project_is_not_there_is_found(chain):
