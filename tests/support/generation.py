@@ -147,9 +147,10 @@ def made_up(run: Run, split: str, quality: float, seed: int) -> tuple[TextAnswer
     )
     copied = [index.longest(*each) for each in zip(answers, [row["text"] for row in rows], strict=True)]
     options = {"count": 200, "seed": 1}
-    report = {
-        "task": "generation",
-        "rows": len(rows),
+    ids = tuple(row["id"] for row in rows)
+    targets = tuple(map(text_answers.target_of, references, contexts))
+    found = TextAnswers(ids, targets, tuple(answers), scored, tuple(copied), tuple(cut), tuple(base))
+    report = text_scores.ENTRY.report(found, **options) | {
         "with_context": sum(map(bool, contexts)),
         "max_new_tokens": run.spec["max_new_tokens"],
         "dialogues": sum("messages" in row for row in rows),
@@ -161,17 +162,15 @@ def made_up(run: Run, split: str, quality: float, seed: int) -> tuple[TextAnswer
             "prompt_tokens": 9,
             "answers": 0,
             "answer_tokens": 0,
+            "turns": 0,
         },
         "cut_answers": text_answers.cut_report(cut, [False] * len(rows)),
-        **bootstrap.summary(scored, **options),
         "references": {"groundedness": 1.0, "answer_words": 5.0},
         "baselines": {name: bootstrap.summary(each, **options) for name, each in rivals.items()},
         "against": {name: text_scores.paired(each, scored, **options) for name, each in rivals.items()},
         "copied": verbatim.report(copied, copied),
     }
-    ids = tuple(row["id"] for row in rows)
-    targets = tuple(map(text_answers.target_of, references, contexts))
-    return TextAnswers(ids, targets, tuple(answers), scored, tuple(copied), tuple(cut), tuple(base)), report
+    return found, report
 
 
 def make_generation_evaluation(
