@@ -194,8 +194,10 @@ def better_than_a_baseline(draw: Draw) -> Iterator[Row]:
                 for wrong in ([0, 1], [0, 2])
             )
             baseline = baselines.measure(other, rows, **shape)
-            report = bootstrap.summary(own, count=300, seed=1) | baselines.report_sections(
-                own, rows, {"tfidf_logreg": baseline}, **shape
+            report = (
+                {"task": "single_label"}
+                | bootstrap.summary(own, count=300, seed=1)
+                | baselines.report_sections(own, rows, {"tfidf_logreg": baseline}, **shape)
             )
             two = report | {"against": {}}
             counts[:, run] = (

@@ -36,7 +36,7 @@ def is_reader(call: ast.Call) -> bool:
     return (
         isinstance(call.func, ast.Attribute)
         and call.func.attr in READERS
-        and "environ" in ast.unparse(call.func)
+        and re.search(r"\benviron\b", ast.unparse(call.func)) is not None
     )
 
 

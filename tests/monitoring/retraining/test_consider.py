@@ -198,7 +198,6 @@ def test_an_interval_by_groups_is_read_from_a_report_as_evaluations_write_it():
     "report",
     [
         {"clusters": 100, "intervals": {"accuracy": {"low": 0.8, "high": 0.95}}},
-        {"intervals": {"accuracy": {"low": 0.8, "high": 0.95}}},
         {"clusters": 20, "intervals": {}},
         {"clusters": 20, "intervals": {"accuracy": {"low": None, "high": None}}},
         {"clusters": 20},

@@ -23,6 +23,7 @@ HEADLINES = ('data-rival="ahead"', 'data-rival="unclear"')
 def scored(macro_f1, low=None, high=None):
     """A report or a baseline with its interval."""
     return {
+        "task": "single_label",
         "macro_f1": macro_f1,
         "intervals": {"macro_f1": {"low": low, "high": high}} if low is not None else {},
     }
@@ -175,8 +176,10 @@ def test_a_run_that_is_5_points_better_is_found_though_intervals_overlap():
             for wrong in ([0, 1], [0, 2])
         )
         baseline = baselines.measure(theirs, rows, **options)
-        whole = bootstrap.summary(own, count=200, seed=1) | baselines.report_sections(
-            own, rows, {"tfidf_logreg": baseline}, **options
+        whole = (
+            {"task": "single_label"}
+            | bootstrap.summary(own, count=200, seed=1)
+            | baselines.report_sections(own, rows, {"tfidf_logreg": baseline}, **options)
         )
         unbeaten += rules.rival(whole) is None, rules.rival(whole | {"against": {}}) is None
 
