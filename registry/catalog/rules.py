@@ -149,7 +149,7 @@ def serving(facts: Mapping[str, Any]) -> Serving:
     fp32.
     """
     kind = task_type(facts)
-    if not kind.has_labels:
+    if not kind.has_labels and not is_servable(kind.key):
         return Serving("not served", f"It {kind.unserved}.")
     gate = facts["int8"]
     if not gate:

@@ -89,6 +89,8 @@ class Installation:
             "max_tokens": 16,
             "pooling": "mean",
             "temperature": temperature,
+            "strategy": "full",
+            "base": {"name": "tiny", "digest": "0" * 64},
             "int8": None,
         }
         settings |= {

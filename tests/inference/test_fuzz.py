@@ -19,11 +19,12 @@ from hypothesis import strategies as st
 
 from lifecycle.runtime.inference.app import Server
 from lifecycle.runtime.inference.config import Config
-from lifecycle.runtime.inference.protocol import HEADER_LENGTH, MAX_TEXTS, OUTPUTS
+from lifecycle.runtime.inference.protocol import HEADER_LENGTH, MAX_TEXTS
 from tests.inference.conftest import follow
 from tests.inference.models import LABELS, TOKEN, Installation, endpoint
 
 INFER = "/v2/models/support/infer"
+OUTPUTS = ("LABEL", "CONFIDENCE", "SCORES", "EMBEDDING")
 METHODS = ["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "BREW"]
 WORDS = [
     *(

@@ -130,7 +130,10 @@ def test_nul_and_lone_surrogates_are_answered_and_kept_harmless(client, server):
             ask("a", outputs=[{"name": "NOPE"}]),
             "Each output must be one of LABEL, CONFIDENCE, SCORES, EMBEDDING",
         ),
-        (ask("a", outputs=[{"name": "LABEL"}, {"name": "LABEL"}]), "Each output must be one of"),
+        (
+            ask("a", outputs=[{"name": "LABEL"}, {"name": "LABEL"}]),
+            "Each output must have a name, and be listed once.",
+        ),
     ],
 )
 def test_a_request_that_is_not_as_agreed_gets_400_and_a_sentence(client, body, sentence):

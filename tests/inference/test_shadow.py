@@ -6,10 +6,12 @@ import threading
 import numpy as np
 import pytest
 
+from lifecycle.runtime.engine.artifact import ArtifactInfo
 from lifecycle.runtime.inference import shadow as shadows
 from lifecycle.runtime.inference.protocol import Prediction
 from lifecycle.runtime.inference.routing import Arm, LiveArm
-from lifecycle.runtime.inference.shadow import MAX_WAITING, Copy, Shadows, compare, kl
+from lifecycle.runtime.inference.shadow import MAX_WAITING, Copy, Shadows, compare
+from lifecycle.runtime.task_types.by_key.decoding import decoding_of
 from tests.inference.conftest import follow
 from tests.inference.models import ask, auth, deployment_of, endpoint, version_of
 
@@ -17,9 +19,11 @@ REQUEST = "5d0c9f5e-0000-4000-8000-000000000001"
 
 
 def scored(*scores, labels=("a", "b")):
-    rows = np.array(scores, np.float32)
+    card = ArtifactInfo(labels, 16, "mean", 1.0, "full", "tiny", "0" * 64, ("input_ids",))
+    rows = np.array(scores)
+    answers = tuple(decoding_of(card.task).predictions(rows, card))
     count = len(scores)
-    return Prediction(labels, rows, None, (3,) * count, (False,) * count, (0.0,) * count, 0.001)
+    return Prediction(card, rows, answers, None, (3,) * count, (False,) * count, (0.0,) * count, 0.001)
 
 
 class Engine:
@@ -104,8 +108,12 @@ def test_a_shadow_that_fails_is_a_line_with_code_500(caplog):
 
 
 def test_divergence_is_finite_where_the_shadow_has_probability_0():
-    assert kl({"a": 1.0, "b": 0.0}, {"a": 0.0, "b": 1.0}) == round(12 * math.log(10), 6)
-    assert kl({"a": 0.5, "b": 0.5}, {"a": 0.5, "b": 0.5}) == 0.0
+    (far,), (same,) = (
+        compare(copy(scored(shadow), answered=scored(answered)))
+        for answered, shadow in (([1.0, 0.0], [0.0, 1.0]), ([0.5, 0.5], [0.5, 0.5]))
+    )
+
+    assert (far["kl"], same["kl"]) == (round(12 * math.log(10), 6), 0.0)
 
 
 def test_the_queue_is_bounded_and_what_finds_no_room_is_counted():

@@ -6,7 +6,6 @@ import pytest
 
 from lifecycle.runtime import bundle
 from lifecycle.runtime.inference import engines
-from lifecycle.runtime.inference.answering import outputs
 from lifecycle.runtime.inference.engines import read_card
 from lifecycle.runtime.refusals import Refused
 from tests.inference.conftest import follow
@@ -61,7 +60,7 @@ def test_what_is_kept_of_an_answer_is_the_label_that_was_given(installation):
 
     prediction = engines.load(folder, bundle.manifest(folder)).predict([UNLABELED])
 
-    assert [(each["label"], each["confidence"]) for each in outputs(prediction)] == [("other", 0.333333)]
+    assert [(each["label"], each["confidence"]) for each in prediction.spooled()] == [("other", 0.333333)]
 
 
 @pytest.mark.parametrize(
@@ -78,5 +77,5 @@ def test_what_is_kept_of_an_answer_is_the_label_that_was_given(installation):
 def test_a_threshold_that_cannot_be_applied_is_refused_and_never_left_out(installation, card):
     folder = installation.serving / "artifacts" / installation.artifact(**card)
 
-    with pytest.raises(Refused, match=r"lifecycle\.json (is invalid|has a format)"):
+    with pytest.raises(Refused, match=r"lifecycle\.json is invalid"):
         read_card((folder / "lifecycle.json").read_bytes())

@@ -234,6 +234,8 @@ def served_answers(texts: Sequence[str]) -> dict[str, Any]:
     """The labels and scores that the inference engine gives for texts, with the version that is live in
     production.
     """
+    import numpy as np
+
     from lifecycle.runtime import bundle
     from lifecycle.runtime.inference import engines
     from registry.catalog import actions as catalog
@@ -247,7 +249,8 @@ def served_answers(texts: Sequence[str]) -> dict[str, Any]:
     engine = engines.load(
         folder, bundle.verify(folder, keys.public_key_path(), expected_root=live.version.root_digest)
     )
-    return {"labels": list(engine.labels), "scores": engine.predict(list(texts)).scores.tolist()}
+    found = engine.predict(list(texts))
+    return {"labels": list(found.card.labels), "scores": np.array(found.values("SCORES")).tolist()}
 
 
 # ── Making one ──────────────────────────────────────────────────────────────

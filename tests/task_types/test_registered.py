@@ -19,7 +19,7 @@ from tests.support.jobs import run_ok
 from tests.support.registry import STATED, make_endpoint, make_model
 from tests.support.unchanged import refused
 
-SERVED = ["single_label"]
+SERVED = ["single_label", "regression"]
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_it_is_registered_with_its_own_metrics(task, version, client_for, mia):
     )
     assert (f"/promotions/new/?version={version.uuid}" in page.content.decode()) is (task in SERVED)
     assert bool(page.context["suggest_url"]) is kind.prelabels
-    assert (page.context["serving"].engine == "not served") is (not kind.has_labels)
+    assert (page.context["serving"].engine == "not served") is not (kind.has_labels or task in SERVED)
     assert measures_of(task).metrics.leading.title in version.cards.get().text
 
 

@@ -7,9 +7,13 @@ from __future__ import annotations
 import contextlib
 import io
 import re
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from django.conf import settings
+from django.urls import reverse
+from starlette.testclient import TestClient
 
 from datasets_app.prelabels.models import Suggestion
 from datasets_app.queues.models import Annotation
@@ -19,17 +23,24 @@ from lifecycle.modeling.evaluation import compare, queries, rules, suggesters
 from lifecycle.modeling.evaluation.models import Analysis
 from lifecycle.modeling.training.folders import local_folder
 from lifecycle.modeling.training.models import Run
+from lifecycle.runtime.inference.app import Server
+from lifecycle.runtime.inference.config import Config
 from lifecycle.runtime.refusals import Refused
+from monitoring.drift.actions.baseline import baseline
+from monitoring.traffic import actions as traffic
+from monitoring.traffic.models import Prediction
 from registry.catalog import actions as catalog
 from registry.catalog.models import ModelVersion
+from registry.endpoints import actions as endpoints
 from registry.policies import rules as policies
-from registry.promotions import actions as promotions
-from registry.promotions.models import PromotionRequest
+from registry.policies.actions import publish
+from tests.inference.conftest import follow
+from tests.inference.models import ask
 from tests.support import regression
 from tests.support.datasets import import_texts, make_dataset
 from tests.support.jobs import run_ok
 from tests.support.labeling import add_items, annotate, make_queue, queue_items
-from tests.support.registry import LAX, STATED, make_endpoint, make_model
+from tests.support.registry import LAX, STATED, approve, asked_request, make_endpoint, make_model
 
 pytestmark = pytest.mark.django_db
 
@@ -258,7 +269,6 @@ def test_a_version_is_registered_with_its_scores_and_code_that_answers_as_the_ev
     for path in (f"/models/{version.model.uuid}/", f"/models/versions/{version.uuid}/"):
         page = client_for(mia).get(path).content.decode()
         assert f"{report['mse']:.3f}" in page
-        assert "/promotions/new/" not in page
 
     (tmp_path / "model").symlink_to(local_folder("artifacts", version.run.artifact))
     monkeypatch.chdir(tmp_path)
@@ -272,13 +282,47 @@ def test_a_version_is_registered_with_its_scores_and_code_that_answers_as_the_ev
 
 
 @pytest.mark.engine
-def test_a_promotion_is_refused_before_anybody_looks_at_it(version, mia):
+def test_it_is_deployed_and_its_answers_are_those_of_the_evaluation_on_every_page(
+    version, mia, lee, omar, client_for
+):
+    near = "signature: {}, quality: {metric: nearness, bound: point, at_least: 0.5}"
+    publish(text=LAX.replace("signature: {}", near), actor=None)
     endpoint = make_endpoint(version.model, mia)
+    request = approve(asked_request(version, endpoint, mia), lee)
+    endpoints.deploy(request_id=request.uuid, actor=omar)
+    _, token = endpoints.create_token(endpoint_id=endpoint.uuid, name="shop", days=30, actor=omar)
+    rows = queries.rows_of(version.evaluation)
+    items = queries.items_by_digest(version.evaluation, rows.ids)
+    texts = [items[digest].text for digest in rows.ids]
+    headers = {"authorization": f"Bearer {token}"}
+    endpoints.publish()
+    server = Server(Config(data_dir=Path(settings.DATA_DIR)))
+    server.router.start = lambda: None
+    follow(server)
 
-    with pytest.raises(Refused, match="predicts a number; serving numbers isn't supported yet"):
-        promotions.request(version=version, endpoint=endpoint, note="", actor=mia)
+    with TestClient(server.application()) as client:
+        described = client.get(f"/v2/models/{endpoint.slug}", headers=headers).json()
+        (output,) = client.post(
+            f"/v2/models/{endpoint.slug}/infer", json=ask(*texts), headers=headers
+        ).json()["outputs"]
 
-    assert not PromotionRequest.objects.exists()
+    assert described["outputs"][0] == {"name": "NUMBER", "datatype": "FP32", "shape": [-1]}
+    assert (output["name"], output["shape"]) == ("NUMBER", [len(texts)])
+    assert output["data"] == pytest.approx(rows.predicted.tolist(), abs=1e-4)
+    assert traffic.ingest() == len(texts)
+    first = Prediction.objects.order_by("id")[0]
+    assert (first.label, first.confidence) == (f"{rows.predicted[0]:.0f}", None)
+    assert first.scores[0]["score"] == pytest.approx(rows.predicted[0], abs=1e-4)
+    with pytest.raises(Refused, match="numbers"):
+        baseline(version)
+    for name, row in (
+        ("endpoints:detail", endpoint),
+        ("traffic:endpoint", endpoint),
+        ("traffic:recent", endpoint),
+        ("traffic:prediction", first),
+        ("drift:endpoint", endpoint),
+    ):
+        assert client_for(mia).get(reverse(name, args=[row.uuid])).status_code == 200, name
 
 
 def test_its_scores_from_0_to_1_can_be_required_by_a_policy():

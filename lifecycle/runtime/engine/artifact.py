@@ -100,6 +100,11 @@ class ArtifactInfo:
         """The class that has a threshold, by its number; None where the likeliest class answers."""
         return self.deciding.cut(self.labels) if self.deciding else None
 
+    @property
+    def format(self) -> int:
+        """By the rule between its logits and its predictions."""
+        return UNITS if self.unit is not Unit.PIECE else DECIDING if self.cut else FORMAT
+
     def over(self, labels: tuple[str, ...]) -> ArtifactInfo:
         """The same for these labels; a label without a threshold gets 0.5."""
         known = dict(zip(self.labels, self.thresholds or (), strict=False))
@@ -115,11 +120,18 @@ class ArtifactInfo:
         format.
         """
         try:
-            document = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
-            if document["format"] not in (FORMAT, DECIDING, UNITS):
-                raise ValueError(f"format {document['format']}")
+            return cls.parse((folder / DESCRIPTION).read_bytes())
+        except (OSError, ValueError) as error:
+            message = f"{folder} isn't a model artifact that this version can read ({error})."
+            raise EngineFault("bad_spec", message, "Use the artifact folder of a succeeded run.") from error
+
+    @classmethod
+    def parse(cls, data: bytes) -> ArtifactInfo:
+        """The description of a lifecycle.json. Raises ValueError, naming what is wrong."""
+        try:
+            document = json.loads(data)
             base = document["base"]
-            return cls(
+            found = cls(
                 labels=tuple(document["labels"]),
                 max_tokens=int(document["max_tokens"]),
                 pooling=document["pooling"],
@@ -137,17 +149,21 @@ class ArtifactInfo:
                 deciding=Deciding(**document["deciding"]) if document.get("deciding") else None,
                 unit=Unit(document.get("unit", Unit.PIECE)),
             )
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            message = (
-                f"{folder} isn't a model artifact that this version can read ({type(error).__name__}:"
-                f" {error})."
-            )
-            raise EngineFault("bad_spec", message, "Use the artifact folder of a succeeded run.") from error
+            if document["format"] != found.format:
+                raise ValueError(f"format {document['format']}")
+            cut = [found.cut.threshold] if found.cut else []
+            if not all(0 <= each <= 1 for each in [*(found.thresholds or ()), *cut]):
+                raise ValueError("a threshold isn't from 0 to 1")
+            if found.thresholds and len(found.thresholds) != len(found.labels):
+                raise ValueError("there isn't a threshold per label")
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"{type(error).__name__}: {error}") from error
+        return found
 
     def to_json(self) -> dict[str, Any]:
         """lifecycle.json as an object."""
         return {
-            "format": UNITS if self.unit is not Unit.PIECE else DECIDING if self.cut else FORMAT,
+            "format": self.format,
             "task": self.task,
             "labels": list(self.labels),
             "max_tokens": self.max_tokens,

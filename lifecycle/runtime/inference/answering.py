@@ -25,7 +25,6 @@ from lifecycle.runtime.inference.spool import Spool, timed_uuid
 from lifecycle.runtime.inference.wire import failure
 
 log = logging.getLogger("lifecycle.runtime.inference")
-TOP_SCORES = 5
 BODY_SECONDS = 30.0
 FAILED = "The model failed on this request. The request ID is in X-Request-Id."
 
@@ -104,14 +103,13 @@ class Answering:
         key = route_key(payload, request.headers.get("x-route-key"))
         exchange.key = key_digest(exchange.live.endpoint.salt, key) if key is not None else ""
         arm = exchange.arm = pick(exchange.live, exchange.key or exchange.chance("arm"), version)
-        if payload.wants_embedding and arm.engine.hidden is None:
-            raise ProtocolError(400, "This version has no EMBEDDING output.")
+        wanted = payload.wanted(arm.engine.outputs)
         if self._faults and (fault := self._faults.of(arm.arm.deployment, bucket(exchange.chance("fault")))):
             await inject(exchange, fault)
         exchange.prediction, exchange.queue_seconds, exchange.run_seconds = await self._run(
             arm, payload.texts
         )
-        content, headers = protocol.encode(head(exchange, payload, arm), payload, exchange.prediction)
+        content, headers = protocol.encode(head(exchange, payload, arm), wanted, exchange.prediction)
         return Response(
             content, headers=headers | {"x-model-version": arm.arm.version, "x-arm": arm.arm.name}
         )
@@ -259,7 +257,7 @@ def row(exchange: Exchange, code: int, seconds: float) -> dict[str, Any]:
         "cpu_ms": round(exchange.prediction.cpu_seconds * 1000, 3) if exchange.prediction else None,
         "rows": len(texts),
         "inputs": inputs(exchange, texts),
-        "outputs": outputs(exchange.prediction) if exchange.prediction else [],
+        "outputs": exchange.prediction.spooled() if exchange.prediction else [],
         "token": exchange.token[:8],
         "request_id": exchange.request_id,
         "epoch": exchange.live.epoch,
@@ -285,18 +283,4 @@ def inputs(exchange: Exchange, texts: tuple[str, ...]) -> list[dict[str, Any]]:
         if exchange.live.endpoint.keep_text:
             entry["text"] = text
         kept.append(entry)
-    return kept
-
-
-def outputs(prediction: Prediction) -> list[dict[str, Any]]:
-    """The spool's entry for each prediction: the label, its probability, and the five most likely labels
-    including it.
-    """
-    kept = []
-    for best, scores in zip(prediction.best, prediction.scores.tolist(), strict=True):
-        ranked = sorted(range(len(scores)), key=lambda index: -scores[index])[:TOP_SCORES]
-        # from a threshold on it need not be likely
-        ranked = ranked if best in ranked else [*ranked[:-1], best]
-        top = {prediction.labels[index]: round(scores[index], 6) for index in ranked}
-        kept.append({"label": prediction.labels[best], "confidence": round(scores[best], 6), "scores": top})
     return kept

@@ -27,7 +27,7 @@ from lifecycle.runtime.inference.batching import Slots
 from lifecycle.runtime.inference.config import Config
 from lifecycle.runtime.inference.metrics import Metrics
 from lifecycle.runtime.inference.names import IN_ADDRESS, WORDS, meant
-from lifecycle.runtime.inference.protocol import ProtocolError, model_metadata
+from lifecycle.runtime.inference.protocol import ProtocolError, model_config, model_metadata
 from lifecycle.runtime.inference.router import Router
 from lifecycle.runtime.inference.routing import LiveArm, LiveEndpoint, knows
 from lifecycle.runtime.inference.shadow import Shadows
@@ -157,12 +157,14 @@ class Server:
         if not arms:
             raise nothing_answers(live)
         engine, versions = arms[0].engine, [arm.arm.version for arm in arms]
-        about: dict[str, Any] = {"precision": engine.precision, "reason": engine.reason}
-        if engine.cut:
-            about["deciding"] = {"label": engine.labels[engine.cut.index], "threshold": engine.cut.threshold}
-        return answer(
-            model_metadata(live.endpoint.name, versions, engine.labels, engine.hidden, engine.platform, about)
-        )
+        about: dict[str, Any] = {
+            "labels": list(engine.card.labels),
+            "precision": engine.precision,
+            "reason": engine.reason,
+        }
+        if cut := engine.card.cut:
+            about["deciding"] = {"label": engine.card.labels[cut.index], "threshold": cut.threshold}
+        return answer(model_metadata(live.endpoint.name, versions, engine.outputs, engine.platform, about))
 
     async def model_ready(self, request: Request) -> Response:
         """Whether the endpoint answers now."""
@@ -173,16 +175,11 @@ class Server:
     async def model_config(self, request: Request) -> Response:
         """The part of Triton's model configuration that clients read."""
         live, _token = self._authorise(request)
-        names = (("LABEL", "TYPE_STRING"), ("CONFIDENCE", "TYPE_FP32"), ("SCORES", "TYPE_FP32"))
-        return answer(
-            {
-                "name": live.endpoint.name,
-                "platform": "onnxruntime_onnx",
-                "max_batch_size": 0,
-                "input": [{"name": "TEXT", "data_type": "TYPE_STRING", "dims": [-1]}],
-                "output": [{"name": name, "data_type": kind, "dims": [-1]} for name, kind in names],
-            }
-        )
+        arms = _arms(live, request)
+        if not arms:
+            raise nothing_answers(live)
+        engine = arms[0].engine
+        return answer(model_config(live.endpoint.name, engine.outputs, engine.platform))
 
     async def stats(self, request: Request) -> Response:
         """Counts and durations since the start of the process."""

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import importlib
-import json
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import onnxruntime as ort
@@ -16,15 +14,13 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from lifecycle.runtime import bundle
-from lifecycle.runtime.inference.protocol import Floats, Prediction
+from lifecycle.runtime.engine.artifact import DESCRIPTION, INT8, ArtifactInfo
+from lifecycle.runtime.inference.protocol import Floats, Prediction, outputs_of
 from lifecycle.runtime.refusals import Refused
-from lifecycle.runtime.statistics.deciding import Cut
-from lifecycle.runtime.task_types.by_key.served import SERVED
+from lifecycle.runtime.task_types.by_key.decoding import decoding_of
+from lifecycle.runtime.task_types.by_key.served import SERVED, served_of
+from lifecycle.runtime.task_types.by_key.types import type_of
 
-MARKER = "lifecycle.json"
-INT8 = "serving/model.int8.onnx"
-# of lifecycle.json; of the second, where a text has one label, that is the answer from a threshold on
-FORMAT, DECIDING = 1, 2
 NO_GATE = "This version has no int8 graph."
 INPUTS = {"input_ids", "attention_mask", "token_type_ids"}
 MAX_ROWS_PER_RUN = 8
@@ -33,8 +29,10 @@ MAX_PADDING = 1.35
 WARM_UP_TEXTS = ("a", "a word or two of a usual message to be sorted", "a long message " * 40)
 
 
-class NotFinite(ArithmeticError):
-    """The network returned NaN or infinity: a failure of the model, never a prediction."""
+class BadOutput(ArithmeticError):
+    """The network returned NaN, infinity, or not a number per label: a failure of the model, never a
+    prediction.
+    """
 
 
 class Runner(Protocol):
@@ -57,28 +55,11 @@ class Runner(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Card:
-    """The fields of an artifact's lifecycle.json that its engine needs. serving: the graph that answers;
-    reason: why that is the int8 one, or why not.
-
-    cut: the label that is the answer from a threshold on; None where the most likely one is.
-    """
-
-    labels: tuple[str, ...]
-    max_tokens: int
-    temperature: float
-    inputs: tuple[str, ...]
-    serving: str
-    reason: str
-    cut: Cut | None = None
-
-
 def load(folder: Path, listed: bundle.Manifest) -> Engine:
     """An engine of a verified folder, warmed up. Every byte used is compared with the manifest. Raises
     Refused with the reason.
     """
-    card = read_card(bundle.read_verified(folder, listed, MARKER))
+    card = read_card(bundle.read_verified(folder, listed, DESCRIPTION))
     tokenizer = bundle.read_verified(folder, listed, "tokenizer.json")
     runner: Runner
     if card.serving in listed:
@@ -86,65 +67,42 @@ def load(folder: Path, listed: bundle.Manifest) -> Engine:
     else:
         runner = TorchRunner(card, folder)
     engine = Engine(card, tokenizer, runner)
-    for text in WARM_UP_TEXTS:
-        try:
-            fits = engine.predict([text]).scores.shape == (1, len(card.labels))
-        except NotFinite:
-            fits = False
-        if not fits:
-            raise Refused(
-                "The model's output isn't numeric for every label.",
-                next_step="Evaluate the version again before serving it.",
-            )
+    try:
+        for text in WARM_UP_TEXTS:
+            engine.predict([text])
+    except BadOutput as error:
+        raise Refused(
+            "The model's output isn't numeric for every label.",
+            next_step="Evaluate the version again before serving it.",
+        ) from error
     return engine
 
 
-def read_card(data: bytes) -> Card:
-    """The fields of lifecycle.json that serving needs. Raises Refused, naming the field."""
+def read_card(data: bytes) -> ArtifactInfo:
+    """What lifecycle.json says. Raises Refused, naming the field."""
     try:
-        raw: dict[str, Any] = json.loads(data)
-        labels = tuple(str(label) for label in raw["labels"])
-        gate = raw["int8"]
-        card = Card(
-            labels=labels,
-            max_tokens=int(raw["max_tokens"]),
-            temperature=float(raw["temperature"]),
-            inputs=tuple(raw["inputs"]),
-            serving=str(raw["serving"]),
-            reason=str(gate["reason"]) if gate else NO_GATE,
-            cut=read_cut(raw, labels),
-        )
-    except (ValueError, KeyError, TypeError) as error:
-        raise Refused(f"{MARKER} is invalid: {error}.", next_step="Export the run again.") from error
-    if raw.get("format") not in (FORMAT, DECIDING) or raw.get("task") not in SERVED:
+        card = ArtifactInfo.parse(data)
+    except ValueError as error:
+        raise Refused(f"{DESCRIPTION} is invalid: {error}.", next_step="Export the run again.") from error
+    if card.task not in SERVED:
         raise Refused(
-            f"{MARKER} has a format or task that this server doesn't support.",
+            f"{DESCRIPTION} has a task that this server doesn't support.",
             next_step="Update the server, or export again.",
         )
+    kind = type_of(card.task)
+    least = 2 if kind.one_label else int(kind.has_labels)
     if (
-        len(set(labels)) < 2
-        or len(set(labels)) != len(labels)
+        len(set(card.labels)) < least
+        or len(set(card.labels)) != len(card.labels)
         or not card.temperature > 0
         or not 1 <= card.max_tokens <= 100_000
     ):
         raise Refused(
-            f"{MARKER} needs at least two unique labels, a temperature above 0, and max_tokens of at"
-            " least 1.",
+            f"{DESCRIPTION} needs unique labels (at least {least}), a temperature above 0, and max_tokens of"
+            " at least 1.",
             next_step="Export again.",
         )
     return card
-
-
-def read_cut(raw: dict[str, Any], labels: tuple[str, ...]) -> Cut | None:
-    """The label with a threshold; None unless the card's format has one. Raises ValueError, KeyError or
-    TypeError where it is missing.
-    """
-    if raw.get("format") != DECIDING:
-        return None
-    index, threshold = labels.index(raw["deciding"]["label"]), float(raw["deciding"]["threshold"])
-    if not 0 <= threshold <= 1:
-        raise ValueError("deciding.threshold must be from 0 to 1")
-    return Cut(index, threshold)
 
 
 class Engine:
@@ -152,7 +110,7 @@ class Engine:
     once.
     """
 
-    def __init__(self, card: Card, tokenizer: bytes, runner: Runner) -> None:
+    def __init__(self, card: ArtifactInfo, tokenizer: bytes, runner: Runner) -> None:
         try:
             self._tokenizer = Tokenizer.from_buffer(tokenizer)
         except Exception as error:  # the library raises plain Exception
@@ -163,44 +121,46 @@ class Engine:
         self._unknown = self._tokenizer.token_to_id(
             getattr(self._tokenizer.model, "unk_token", None) or "[UNK]"
         )
-        self._runner, self._temperature = runner, card.temperature
-        self.labels, self.hidden, self.cut = card.labels, runner.hidden, card.cut
-        self.platform, self.precision, self.reason = runner.platform, runner.precision, card.reason
+        self._runner, self._width = runner, served_of(card.task).width(card)
+        self.card, self.hidden, self.outputs = card, runner.hidden, outputs_of(card, runner.hidden)
+        self.platform, self.precision = runner.platform, runner.precision
+        self.reason = card.int8.reason if card.int8 else NO_GATE
 
     def predict(self, texts: Sequence[str]) -> Prediction:
-        """Scores, embedding and token counts of n texts, in order. Rows of similar length run together to
-        keep padding small.
+        """Predictions, embedding and token counts of n texts, in order. Rows of similar length run together
+        to keep padding small.
 
         All of it runs in the calling thread (a batch of texts would start the tokenizer's own), so its CPU
-        time is the thread's. Raises NotFinite where a score or a part of the embedding is NaN or infinite:
+        time is the thread's. Raises BadOutput where a number or a part of the embedding is NaN or infinite:
         JSON has no such value, and counts would break.
         """
         began = time.thread_time()
         rows = [self._tokenizer.encode(text) for text in texts]
         lengths = [len(row.ids) for row in rows]
-        logits: Floats = np.empty((len(rows), len(self.labels)), np.float32)
+        logits: Floats = np.empty((len(rows), self._width), np.float32)
         embedding: Floats | None = (
             None if self.hidden is None else np.empty((len(rows), self.hidden), np.float32)
         )
         for group in groups_of_like_length(lengths, self._runner.max_rows):
             some, pooled = self._runner.run(self._feed([rows[index].ids for index in group]))
+            if some.shape != (len(group), self._width):
+                raise BadOutput("The model doesn't return a number per label.")
             logits[group] = some
             if embedding is not None and pooled is not None:
                 embedding[group] = pooled
-        truncated = tuple(bool(row.overflowing) for row in rows)
-        oov = tuple(oov_share(row.word_ids, row.ids, self._unknown) for row in rows)
-        scores = softmax(logits / self._temperature)
-        if not np.isfinite(scores).all() or (embedding is not None and not np.isfinite(embedding).all()):
-            raise NotFinite("The model returned NaN.")
+        decoding = decoding_of(self.card.task)
+        decoded = decoding.decode(logits, self.card.temperature)
+        if not np.isfinite(decoded).all() or (embedding is not None and not np.isfinite(embedding).all()):
+            raise BadOutput("The model returned NaN.")
         return Prediction(
-            self.labels,
-            scores,
+            self.card,
+            decoded,
+            tuple(decoding.predictions(decoded, self.card)),
             embedding,
             tuple(lengths),
-            truncated,
-            oov,
+            tuple(bool(row.overflowing) for row in rows),
+            tuple(oov_share(row.word_ids, row.ids, self._unknown) for row in rows),
             time.thread_time() - began,
-            self.cut,
         )
 
     def _feed(self, ids: list[list[int]]) -> dict[str, NDArray[np.int64]]:
@@ -221,7 +181,7 @@ class OnnxRunner:
     scores would depend on the others. Batching would save only 6 %.
     """
 
-    def __init__(self, card: Card, name: str, model: bytes) -> None:
+    def __init__(self, card: ArtifactInfo, name: str, model: bytes) -> None:
         self.precision = "int8" if name == INT8 else "fp32"
         self.platform = "onnxruntime_onnx_int8" if name == INT8 else "onnxruntime_onnx"
         self.max_rows = 1 if name == INT8 else MAX_ROWS_PER_RUN
@@ -264,7 +224,7 @@ class TorchRunner:
 
     platform, precision, max_rows = "pytorch", "fp32", MAX_ROWS_PER_RUN
 
-    def __init__(self, card: Card, folder: Path) -> None:
+    def __init__(self, card: ArtifactInfo, folder: Path) -> None:
         # costs 5 s and 300 MB, only for versions without an ONNX file
         self._torch = importlib.import_module("torch")
         export = importlib.import_module("lifecycle.runtime.engine.export")
@@ -313,11 +273,3 @@ def groups_of_like_length(lengths: Sequence[int], max_rows: int = MAX_ROWS_PER_R
         else:
             groups.append([index])
     return groups
-
-
-def softmax(logits: Floats) -> Floats:
-    """Probabilities over the last axis, in float64 inside."""
-    wide = logits.astype(np.float64)
-    powers = np.exp(wide - wide.max(axis=-1, keepdims=True))
-    scores: Floats = (powers / powers.sum(axis=-1, keepdims=True)).astype(np.float32)
-    return scores

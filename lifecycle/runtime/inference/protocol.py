@@ -15,16 +15,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lifecycle.runtime.statistics.deciding import Cut, confidence, decide
+from lifecycle.runtime.engine.artifact import ArtifactInfo
+from lifecycle.runtime.task_types.by_key.served import served_of
+from lifecycle.runtime.task_types.served import Output, Values
 
 MAX_BODY_BYTES = 1_000_000
 MAX_DIGITS = 18
 MAX_TEXTS = 64
 MAX_TEXT_CHARS = 100_000
 HEADER_LENGTH = "inference-header-content-length"
-INPUT_NAME = "TEXT"
-OUTPUTS = {"LABEL": "BYTES", "CONFIDENCE": "FP32", "SCORES": "FP32", "EMBEDDING": "FP32"}
-DEFAULT_OUTPUTS = ("LABEL", "CONFIDENCE", "SCORES")
+INPUT_NAME, EMBEDDING = "TEXT", "EMBEDDING"
+TYPES = {"BYTES": "TYPE_STRING", "FP32": "TYPE_FP32", "INT32": "TYPE_INT32", "BOOL": "TYPE_BOOL"}  # of Triton
+RAW = {"FP32": "<f4", "INT32": "<i4", "BOOL": "?"}
+MAX_OUTPUTS = 16
 REPLACEMENT = "\ufffd"
 
 Floats = NDArray[np.float32]
@@ -44,47 +47,62 @@ class ProtocolError(Exception):
 @dataclass(frozen=True, slots=True)
 class InferRequest:
     """A parsed infer request. texts: 1 to 64, without NUL and lone surrogates; outputs: requested tensors and
-    whether each is binary.
+    whether each is binary; none: those that the version sends on its own. binary: whether these are.
     """
 
     texts: tuple[str, ...]
     outputs: tuple[tuple[str, bool], ...]
+    binary: bool
     id: str | None
     parameters: Mapping[str, Any]
 
-    @property
-    def wants_embedding(self) -> bool:
-        """Whether the pooled vector is requested."""
-        return any(name == "EMBEDDING" for name, _binary in self.outputs)
+    def wanted(self, known: Sequence[Output]) -> list[tuple[Output, bool]]:
+        """The tensors to send, and whether each is binary. known: those of the version. Raises ProtocolError
+        (400).
+        """
+        if not self.outputs:
+            return [(each, self.binary) for each in known if not each.on_request]
+        by_name = {each.name: each for each in known}
+        if EMBEDDING not in by_name and EMBEDDING in dict(self.outputs):
+            raise ProtocolError(400, "This version has no EMBEDDING output.")
+        if any(name not in by_name for name, _ in self.outputs):
+            raise ProtocolError(400, f"Each output must be one of {', '.join(by_name)}, listed once.")
+        return [(by_name[name], binary) for name, binary in self.outputs]
 
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """An engine's output for n texts. scores: float (n, labels), rows sum to 1; embedding: float (n, hidden)
-    or None.
+    """An engine's output for n texts. decoded, answers: as the task's `Decoding` gives them; embedding: float
+    (n, hidden) or None.
 
     oov: share (0 to 1) of each text's words that aren't one token of the model's vocabulary; cpu_seconds: of
-    the run. cut: the label that is the answer from a threshold on; None where the most likely one is.
+    the run.
     """
 
-    labels: tuple[str, ...]
-    scores: Floats
+    card: ArtifactInfo
+    decoded: Any
+    answers: tuple[Mapping[str, Any], ...]
     embedding: Floats | None
     tokens: tuple[int, ...]
     truncated: tuple[bool, ...]
     oov: tuple[float, ...]
     cpu_seconds: float
-    cut: Cut | None = None
 
-    @property
-    def best(self) -> list[int]:
-        """The index of each text's answer."""
-        return [int(index) for index in decide(self.scores, self.cut)]
+    def values(self, name: str) -> Values:
+        """Of one of the version's tensors."""
+        if name == EMBEDDING and self.embedding is not None:
+            return self.embedding
+        return served_of(self.card.task).values(name, self.decoded, self.answers, self.card)
 
-    @property
-    def confidence(self) -> Floats:
-        """The score of each text's answer (n,)."""
-        return confidence(self.scores, decide(self.scores, self.cut)).astype(np.float32)
+    def spooled(self) -> list[dict[str, Any]]:
+        """The spool's entry for each text."""
+        return served_of(self.card.task).spooled(self.decoded, self.answers, self.card)
+
+
+def outputs_of(card: ArtifactInfo, hidden: int | None) -> tuple[Output, ...]:
+    """The tensors of a version's responses. hidden: width of its embedding; None without one."""
+    own = served_of(card.task).outputs(card)
+    return own if hidden is None else (*own, Output(EMBEDDING, "FP32", (-1, hidden), on_request=True))
 
 
 def decode_body(body: bytes, encoding: str) -> bytes:
@@ -130,7 +148,7 @@ def parse(body: bytes, header_length: str | None) -> InferRequest:
             )
         if length == 0:
             text = clean(_decode(body, 0), 0)
-            return InferRequest((text,), tuple((name, True) for name in DEFAULT_OUTPUTS), None, {})
+            return InferRequest((text,), (), True, None, {})
         header, buffers = body[:length], body[length:]
     request = _json_object(header)
     parameters = _mapping(request.get("parameters", {}), "parameters")
@@ -138,7 +156,8 @@ def parse(body: bytes, header_length: str | None) -> InferRequest:
     if identity is not None and (not isinstance(identity, str) or len(identity) > 256):
         raise ProtocolError(400, "id must be a string of at most 256 characters.")
     texts = _texts(request.get("inputs"), buffers)
-    return InferRequest(texts, _outputs(request.get("outputs"), parameters), identity, parameters)
+    binary = parameters.get("binary_data_output") is True
+    return InferRequest(texts, _outputs(request.get("outputs"), binary), binary, identity, parameters)
 
 
 def whole_number(text: str) -> int | None:
@@ -256,17 +275,16 @@ def _decode(data: bytes, index: int) -> str:
         raise ProtocolError(400, f"Text {index} isn't valid UTF-8.") from error
 
 
-def _outputs(wanted: Any, parameters: Mapping[str, Any]) -> tuple[tuple[str, bool], ...]:
-    binary = parameters.get("binary_data_output") is True
-    if wanted is None or wanted == []:
-        return tuple((name, binary) for name in DEFAULT_OUTPUTS)
-    if not isinstance(wanted, list) or len(wanted) > len(OUTPUTS):
+def _outputs(wanted: Any, binary: bool) -> tuple[tuple[str, bool], ...]:
+    if wanted is None:
+        return ()
+    if not isinstance(wanted, list) or len(wanted) > MAX_OUTPUTS:
         raise ProtocolError(400, "outputs must be a list of unique tensors.")
     chosen: dict[str, bool] = {}
     for output in wanted:
         name = output.get("name") if isinstance(output, dict) else None
-        if not isinstance(name, str) or name not in OUTPUTS or name in chosen:
-            raise ProtocolError(400, f"Each output must be one of {', '.join(OUTPUTS)}, listed once.")
+        if not isinstance(name, str) or name in chosen:
+            raise ProtocolError(400, "Each output must have a name, and be listed once.")
         chosen[name] = (
             _mapping(output.get("parameters", {}), "An output's parameters").get("binary_data", binary)
             is True
@@ -275,27 +293,24 @@ def _outputs(wanted: Any, parameters: Mapping[str, Any]) -> tuple[tuple[str, boo
 
 
 def encode(
-    head: dict[str, Any], request: InferRequest, prediction: Prediction
+    head: dict[str, Any], wanted: Sequence[tuple[Output, bool]], prediction: Prediction
 ) -> tuple[bytes, dict[str, str]]:
     """Body and headers of the response. head: model_name, model_version, parameters, and id where the request
-    has one.
+    has one. wanted: tensors, and whether each is binary.
     """
     described, buffers = [], []
-    for name, binary in request.outputs:
-        data, shape, extra = _tensor(name, prediction)
-        output: dict[str, Any] = {"name": name, "datatype": OUTPUTS[name], "shape": shape}
+    for each, binary in wanted:
+        data = prediction.values(each.name)
+        shape = [len(data)] if isinstance(data, list) else list(data.shape)
+        output: dict[str, Any] = {"name": each.name, "datatype": each.datatype, "shape": shape}
         if binary:
-            raw = join_bytes(data) if isinstance(data, list) else data.astype("<f4").tobytes()
-            output["parameters"] = extra | {"binary_data_size": len(raw)}
+            raw = join_bytes(data) if isinstance(data, list) else data.astype(RAW[each.datatype]).tobytes()
+            output["parameters"] = {**each.parameters, "binary_data_size": len(raw)}
             buffers.append(raw)
         else:
-            output["data"] = (
-                data
-                if isinstance(data, list)
-                else [float(f"{number:.7g}") for number in data.ravel().tolist()]
-            )
-            if extra:
-                output["parameters"] = extra
+            output["data"] = _plain(data)
+            if each.parameters:
+                output["parameters"] = each.parameters
         described.append(output)
     text = json.dumps(head | {"outputs": described}, separators=(",", ":")).encode()
     if not buffers:
@@ -306,17 +321,11 @@ def encode(
     }
 
 
-def _tensor(name: str, prediction: Prediction) -> tuple[list[str] | Floats, list[int], dict[str, Any]]:
-    count = len(prediction.scores)
-    if name == "LABEL":
-        return [prediction.labels[index] for index in prediction.best], [count], {}
-    if name == "CONFIDENCE":
-        return prediction.confidence, [count], {}
-    if name == "SCORES":
-        return prediction.scores, [count, len(prediction.labels)], {"labels": list(prediction.labels)}
-    if prediction.embedding is None:
-        raise ProtocolError(400, "This version has no EMBEDDING output.")
-    return prediction.embedding, list(prediction.embedding.shape), {}
+def _plain(data: Values) -> list[Any]:
+    if isinstance(data, list):
+        return data
+    flat = data.ravel().tolist()
+    return [float(f"{number:.7g}") for number in flat] if data.dtype.kind == "f" else flat
 
 
 def join_bytes(texts: Sequence[str]) -> bytes:
@@ -326,30 +335,30 @@ def join_bytes(texts: Sequence[str]) -> bytes:
 
 
 def model_metadata(
-    name: str,
-    versions: Sequence[str],
-    labels: Sequence[str],
-    hidden: int | None,
-    platform: str,
-    engine: Mapping[str, Any],
+    name: str, versions: Sequence[str], outputs: Sequence[Output], platform: str, about: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The response to GET v2/models/{name}: inputs and outputs. engine: its precision, and why; deciding: the
-    label that is the answer from a threshold on, where there is one.
-    """
-    shapes = {"LABEL": [-1], "CONFIDENCE": [-1], "SCORES": [-1, len(labels)], "EMBEDDING": [-1, hidden]}
-    names = [output for output in OUTPUTS if output != "EMBEDDING" or hidden is not None]
+    """The response to GET v2/models/{name}: inputs and outputs. about: further parameters."""
     return {
         "name": name,
         "versions": list(versions),
         "platform": platform,
         "inputs": [{"name": INPUT_NAME, "datatype": "BYTES", "shape": [-1]}],
         "outputs": [
-            {"name": output, "datatype": OUTPUTS[output], "shape": shapes[output]} for output in names
+            {"name": each.name, "datatype": each.datatype, "shape": list(each.shape)} for each in outputs
         ],
-        "parameters": {
-            "labels": list(labels),
-            "max_texts": MAX_TEXTS,
-            "max_text_chars": MAX_TEXT_CHARS,
-            **engine,
-        },
+        "parameters": {"max_texts": MAX_TEXTS, "max_text_chars": MAX_TEXT_CHARS, **about},
+    }
+
+
+def model_config(name: str, outputs: Sequence[Output], platform: str) -> dict[str, Any]:
+    """The part of Triton's model configuration that its clients read."""
+    return {
+        "name": name,
+        "platform": platform,
+        "max_batch_size": 0,
+        "input": [{"name": INPUT_NAME, "data_type": TYPES["BYTES"], "dims": [-1]}],
+        "output": [
+            {"name": each.name, "data_type": TYPES[each.datatype], "dims": list(each.shape)}
+            for each in outputs
+        ],
     }

@@ -5,23 +5,23 @@ ever waits for it.
 from __future__ import annotations
 
 import logging
-import math
 import threading
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from lifecycle.runtime.inference.protocol import Prediction
 from lifecycle.runtime.inference.routing import LiveArm
+from lifecycle.runtime.task_types.by_key.decoding import decoding_of
+from lifecycle.runtime.task_types.by_key.served import served_of
 
 MAX_WAITING = 1024
 IDLE_SECONDS = 0.01
 STOP_SECONDS = 2.0
-LEAST = 1e-12
 log = logging.getLogger("lifecycle.runtime.inference")
 
 
@@ -114,12 +114,15 @@ def compare(copy: Copy) -> list[dict[str, Any]]:
             type(error).__name__,
         )
     latency_ms = round((time.perf_counter() - began) * 1000, 3)
-    return [line(copy, index, prediction, latency_ms) for index in range(len(copy.texts))]
+    spooled = prediction.spooled() if prediction else [{}] * len(copy.texts)
+    return [line(copy, index, prediction, each, latency_ms) for index, each in enumerate(spooled)]
 
 
-def line(copy: Copy, index: int, prediction: Prediction | None, latency_ms: float) -> dict[str, Any]:
-    """The spool's line for one text. kl: of the shadow's scores from the client's, nats; null where their
-    labels differ.
+def line(
+    copy: Copy, index: int, prediction: Prediction | None, spooled: dict[str, Any], latency_ms: float
+) -> dict[str, Any]:
+    """The spool's line for one text. kl: of the shadow's scores from the client's, nats; null where it isn't
+    defined.
     """
     arm = copy.shadow.arm
     request = uuid.UUID(copy.request)
@@ -134,8 +137,8 @@ def line(copy: Copy, index: int, prediction: Prediction | None, latency_ms: floa
         "prediction": str(request if index == 0 else uuid.uuid5(request, str(index))),
         "key": copy.key,
         "code": 500 if prediction is None else 200,
-        "label": "",
-        "confidence": None,
+        "label": spooled.get("label", ""),
+        "confidence": spooled.get("confidence"),
         "agrees": None,
         "kl": None,
         "latency_ms": latency_ms,
@@ -143,24 +146,11 @@ def line(copy: Copy, index: int, prediction: Prediction | None, latency_ms: floa
     }
     if prediction is None:
         return kept
-    label, answered = (
-        prediction.labels[prediction.best[index]],
-        copy.answered.labels[copy.answered.best[index]],
-    )
-    theirs = dict(zip(copy.answered.labels, copy.answered.scores[index].tolist(), strict=True))
-    ours = dict(zip(prediction.labels, prediction.scores[index].tolist(), strict=True))
-    divergence = kl(theirs, ours) if theirs.keys() == ours.keys() else None
+    decoding, served = decoding_of(prediction.card.task), served_of(prediction.card.task)
+    ours, theirs = prediction.answers[index], copy.answered.answers[index]
     return kept | {
-        "label": label,
-        "confidence": round(ours[label], 6),
-        "agrees": label == answered,
-        "kl": divergence,
+        "agrees": decoding.identity(ours) == decoding.identity(theirs),
+        "kl": served.divergence(
+            copy.answered.decoded[index], copy.answered.card, prediction.decoded[index], prediction.card
+        ),
     }
-
-
-def kl(from_: Mapping[str, float], to: Mapping[str, float]) -> float:
-    """Kullback-Leibler divergence sum p ln(p / q), in nats, never below 0. Probabilities below 1e-12 count as
-    that.
-    """
-    terms: Sequence[float] = [p * math.log(p / max(to[name], LEAST)) for name, p in from_.items() if p > 0]
-    return round(max(0.0, math.fsum(terms)), 6)

@@ -63,6 +63,7 @@ def needs(kind: TaskType, part: str) -> bool:
     if part in OF_WHAT_IS_LEARNED:
         return not kind.learns_as
     optional = {
+        "served": True,
         "decoding": kind.writes_text or bool(kind.learns_as),
         "suggestions": not kind.prelabels or bool(kind.learns_as),
     }

@@ -31,7 +31,10 @@ def baseline(version: ModelVersion) -> Baseline:
 def make(version: ModelVersion) -> Baseline:
     """Count it. Raises as `baseline` does."""
     evaluation = version.evaluation
-    answers = finite(evaluations.rows_of(evaluation))
+    rows = evaluations.rows_of(evaluation)
+    if not isinstance(rows, Predictions):
+        raise Refused(f"Drift of {evaluation.task_type.gives} isn't measured yet.")
+    answers = finite(rows)
     if not len(answers.ids):
         raise Refused(f"The evaluation of {version} has no usable predictions to compare with.")
     texts = texts_of(evaluation, answers.ids)
