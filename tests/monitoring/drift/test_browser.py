@@ -73,6 +73,8 @@ def story(traffic, live_endpoint):
         "m": 640,
         "limit": 0.58,
         "unit": "AUC",
+        "senders": None,
+        "design_effect": None,
         "sure": True,
         "open": False,
         "ratio": 3.9,

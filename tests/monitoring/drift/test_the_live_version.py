@@ -73,6 +73,8 @@ def test_counts_as_evaluated_do_not_represent_texts_over_their_limit(traffic, om
     words = report.results["label"] | {
         "mark": "watch",
         "unit": "AUC",
+        "senders": None,
+        "design_effect": None,
         "value": 0.7,
         "limit": 0.55,
         "ratio": 4.0,

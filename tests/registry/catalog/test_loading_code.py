@@ -89,7 +89,7 @@ def test_spans_are_those_that_a_server_would_give(tmp_path, monkeypatch):
         description = folder / "artifact" / "lifecycle.json"
         about = json.loads(description.read_text()) | {"unit": unit, "format": 3}
         if unit is Unit.PIECE:
-            del about["unit"]
+            about = {name: value for name, value in about.items() if name != "unit"} | {"format": 1}
         description.write_text(json.dumps(about))
         predictor = Predictor(
             folder / "artifact", graph=folder / "artifact" / ArtifactInfo.read(folder / "artifact").serving
