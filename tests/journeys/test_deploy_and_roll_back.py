@@ -39,6 +39,8 @@ def tiny_artifact(shift: int):
         "max_tokens": 16,
         "pooling": "mean",
         "temperature": 1.0,
+        "strategy": "full",
+        "base": {"name": "tiny", "digest": "0" * 64},
         "int8": None,
     }
     card |= {"inputs": ["input_ids", "attention_mask", "token_type_ids"], "serving": "serving/model.onnx"}
