@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 from monitoring.rollouts.models import Rollout
 from registry.endpoints import actions as served
 from tests.support import registry
-from tests.support.browser import is_accessible, is_legible, loaded_on_a_phone
+from tests.support.browser import is_accessible, is_legible, loaded_on_a_phone, settled
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -68,6 +68,7 @@ def test_a_rollout_starts_from_its_page(opened, live_server, foretold, approval,
     page.get_by_role("button", name="Start rollout").click()
 
     expect(page).to_have_url(live_server.url + reverse("endpoints:detail", args=[approval.endpoint.uuid]))
+    settled(page)
     assert Rollout.objects.get().request == approval
 
 
