@@ -212,7 +212,7 @@ def deploy(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
             fields={"request": ["Pass an approved request for this endpoint."]},
         )
     if given.get("share", plans.share_of(wanted.plan)) != plans.share_of(wanted.plan):
-        raise plans.other(wanted.plan)
+        raise plans.different_plan(wanted.plan)
     return actions.deploy(request_id=wanted.uuid, actor=request.user)
 
 

@@ -112,7 +112,7 @@ def detail(user: User, endpoint: Endpoint, older_than: int | None = None) -> dic
 
 def other_plan(waiting: PromotionRequest | None, live: Deployment | None) -> str:
     """Why an approval doesn't deploy as the button would; "" where it does."""
-    if waiting is None or waiting.plan["kind"] != plans.Kind.CANARY:
+    if waiting is None or waiting.plan.get("kind") != plans.Kind.CANARY:
         return ""
     if live is None:
         return (
@@ -245,7 +245,7 @@ def dialogs(
             f"All traffic goes to {waiting.version.semver} within a second. Everything the approval covers is"
             " re-checked first."
         )
-        if waiting.plan["kind"] == plans.Kind.SHARE:
+        if waiting.plan.get("kind") == plans.Kind.SHARE:
             part = rules.percent(waiting.plan["share"])
             text = (
                 f"{waiting.version.semver} gets {part} of requests within a second, as approved. No rule"

@@ -221,7 +221,7 @@ def share_of(stored: Mapping[str, Any]) -> int:
     return int(stored["steps"][0] if stored["kind"] == Kind.CANARY else stored.get("share", WHOLE))
 
 
-def other(stored: Mapping[str, Any]) -> Refused:
+def different_plan(stored: Mapping[str, Any]) -> Refused:
     """The refusal of an approval's use in another way than by its plan."""
     return Refused(
         f"A different rollout plan was approved: {sentence(stored)}.",
@@ -230,7 +230,11 @@ def other(stored: Mapping[str, Any]) -> Refused:
 
 
 def sentence(stored: Mapping[str, Any]) -> str:
-    """The plan in a few words: canary at 5 %, 25 %, 50 %, 100 %."""
+    """The plan in a few words: canary at 5 %, 25 %, 50 %, 100 %. A row that was changed in the database may
+    have none.
+    """
+    if stored.get("kind") not in Kind.values:
+        return "unreadable"
     if stored["kind"] == Kind.AT_ONCE:
         return "all traffic at once"
     if stored["kind"] == Kind.SHARE:

@@ -1,4 +1,4 @@
-"""Faults of the engine, told by what identifies them: never by their sentence."""
+"""Faults of the engine, asserted by their code or field and by the names in them, not by their text."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def start(*, request_id: UUID, actor: User, now: datetime | None = None) -> Roll
     policy.require(actor, "rollouts.start", request)
     plan = plans.canary_of(request.plan)
     if plan is None:
-        raise plans.other(request.plan)
+        raise plans.different_plan(request.plan)
     rules.check_decidable(
         rules.forecast(
             plan, evidence.present_traffic(request.endpoint, now or timezone.now(), request.version)

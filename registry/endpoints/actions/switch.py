@@ -43,7 +43,7 @@ def deploy(
     policy.require(actor, "endpoints.deploy", PromotionRequest.objects.get(uuid=request_id))
     ready = ready_to_deploy(request_id)
     if (plans.canary_of(ready.plan) is None) != (steered is None):
-        raise plans.other(ready.plan)
+        raise plans.different_plan(ready.plan)
     materialise(ready.version)
     return _deploy(request_id, actor, steered)
 

@@ -106,7 +106,7 @@ def test_the_plan_is_part_of_what_is_approved(asked):
 
 
 @pytest.mark.postgres
-@pytest.mark.parametrize("plan", [plans.AT_ONCE, plans.by_hand(500)])
+@pytest.mark.parametrize("plan", [plans.AT_ONCE, plans.by_hand(500), {}])
 def test_a_plan_that_is_changed_in_the_database_voids_the_approval_and_is_named_by_the_audit(
     ruled, omar, plan
 ):
@@ -120,6 +120,17 @@ def test_a_plan_that_is_changed_in_the_database_voids_the_approval_and_is_named_
     ruled.refresh_from_db()
     assert (ruled.status, ruled.reason) == ("voided", "Changed since the last gate check: the rollout plan.")
     assert ("not-in-database", f"promotions, {ruled.uuid}") in named
+
+
+def test_pages_of_a_request_whose_plan_was_taken_out_of_the_database_open(ruled, omar, client_for):
+    behind_its_back("UPDATE promotions_promotionrequest SET plan = %s WHERE id = %s", "{}", ruled.pk)
+
+    for name, row in (
+        ("promotions:detail", ruled),
+        ("endpoints:detail", ruled.endpoint),
+        ("rollouts:start", ruled),
+    ):
+        assert client_for(omar).get(reverse(name, args=[row.uuid])).status_code == 200, name
 
 
 @pytest.mark.parametrize("forged", [{"plan": plans.AT_ONCE}, {"by_system": True}])
