@@ -39,8 +39,8 @@ def test_an_approval_for_another_kind_of_plan_starts_no_rollout(
         actions.start(request_id=request.uuid, actor=mia)
 
     assert (refused.value.message, refused.value.next_step) == (
-        plans.other(plan).message,
-        plans.other(plan).next_step,
+        plans.different_plan(plan).message,
+        plans.different_plan(plan).next_step,
     )
     page = client.get(reverse("rollouts:start", args=[request.uuid]))
     assert (page.context["approved"], 'id="plan"' in page.content.decode()) == ([], False)
