@@ -120,7 +120,7 @@ class DriftReport(Measurement):
         indexes = [models.Index(fields=["endpoint", "-window_end", "-id"], name="drift_newest")]
 
     def __str__(self) -> str:
-        return f"drift of {self.endpoint} to {self.window_end:%d %b %H:%M}"
+        return f"drift of {self.endpoint} to {self.window_end:%-d %b %H:%M}"
 
     @property
     def largest(self) -> tuple[str, float] | None:
@@ -161,7 +161,7 @@ class TextCheck(Measurement):
         indexes = [models.Index(fields=["endpoint", "-window_end", "-id"], name="text_check_newest")]
 
     def __str__(self) -> str:
-        return f"texts of {self.endpoint} to {self.window_end:%d %b %H:%M}"
+        return f"texts of {self.endpoint} to {self.window_end:%-d %b %H:%M}"
 
 
 class Episode(models.Model):

@@ -267,7 +267,7 @@ def other_window(shown: Measurement, report: DriftReport | None) -> dict[str, st
     """The window of a check of texts, where it is not that of the report."""
     if report is None or (shown.window_start, shown.window_end) == (report.window_start, report.window_end):
         return {}
-    return {"window": f"Texts of {shown.window_start:%d %b %H:%M} to {shown.window_end:%d %b %H:%M} UTC."}
+    return {"window": f"Texts of {shown.window_start:%-d %b %H:%M} to {shown.window_end:%-d %b %H:%M} UTC."}
 
 
 def monitor_line(monitor: Monitor, found: Mapping[str, Any], past: Sequence[Results]) -> MonitorLine:

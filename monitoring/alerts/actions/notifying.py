@@ -118,7 +118,7 @@ def held_back(alert: Alert, silences: Sequence[Silence], now: datetime) -> bool:
     """
     why, text = Why.NONE, ""
     if silence := silenced_by(alert, silences):
-        why, text = Why.SILENCED, f"Silenced by {silence.author} until {silence.until:%d %b %H:%M} UTC."
+        why, text = Why.SILENCED, f"Silenced by {silence.author} until {silence.until:%-d %b %H:%M} UTC."
     elif alert.inhibited_by_id:
         why, text = Why.INHIBITED, "Inhibited by an open page."
     elif is_flapping(openings(alert, now), alert.first_at, now):

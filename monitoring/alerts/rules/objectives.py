@@ -9,6 +9,7 @@ from datetime import timedelta
 from django.db.models import TextChoices
 
 from lifecycle.runtime.refusals import Refused
+from lifecycle.ui.numbers import things
 from monitoring.alerts.rules.burn import Count, never_fires
 from monitoring.traffic import histogram
 from monitoring.traffic.counts import Counts
@@ -131,9 +132,8 @@ def propose_availability(count: Count) -> Proposal:
 def propose_latency(p95_ms: float | None, total: int) -> Proposal:
     """A threshold of twice the measured p95, rounded up, at 99 %."""
     if p95_ms is None or total < ENOUGH:
-        return Proposal(
-            Kind.LATENCY, 0.99, 500.0, f"A common first target; only {total:,} responses measured so far."
-        )
+        why = f"A common first target; only {things(total, 'response')} measured so far."
+        return Proposal(Kind.LATENCY, 0.99, 500.0, why)
     step = next((float(each) for each in LATENCY_STEPS_MS if each >= 2 * p95_ms), float(LATENCY_STEPS_MS[-1]))
     return Proposal(
         Kind.LATENCY,

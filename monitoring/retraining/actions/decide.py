@@ -222,7 +222,7 @@ def check_current(proposal: Proposal, seen: str) -> None:
 def check_not_frozen(proposal: Proposal, now: datetime) -> None:
     """Raises Refused while a freeze holds the endpoint."""
     if held := catalog.freeze_of(proposal.endpoint, now):
-        until = f"{held.until:%d %b %H:%M} UTC"
+        until = f"{held.until:%-d %b %H:%M} UTC"
         raise Refused(
             f"{proposal.endpoint} is frozen until {until}: {held.reason}",
             next_step=f"Ask {held.owner}, who froze it.",

@@ -138,7 +138,9 @@ def step(proposal: Proposal, ahead: Ahead, now: datetime) -> None:
     elif proposal.state == State.OPEN:
         prepare(proposal, ahead.texts, now)
     elif frozen := versions.freeze_of(proposal.endpoint, now):
-        wait(proposal, f"{proposal.endpoint} is frozen until {frozen.until:%d %b %H:%M} UTC: {frozen.reason}")
+        wait(
+            proposal, f"{proposal.endpoint} is frozen until {frozen.until:%-d %b %H:%M} UTC: {frozen.reason}"
+        )
     elif proposal.step is not None:
         work(proposal, proposal.step, ahead, now)
 

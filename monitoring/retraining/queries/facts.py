@@ -54,7 +54,7 @@ def gather(endpoint: Endpoint, now: datetime, window_days: int) -> Facts:
     }
     common: dict[str, Any] = {
         "frozen": (
-            f"The endpoint is frozen until {frozen.until:%d %b %H:%M} UTC: {frozen.reason}" if frozen else ""
+            f"The endpoint is frozen until {frozen.until:%-d %b %H:%M} UTC: {frozen.reason}" if frozen else ""
         ),
         "canary": f"{canary.version.semver} is running as a canary" if canary else "",
         "proposal": f"{other} is {other.get_state_display().lower()}" if other else "",
@@ -167,7 +167,7 @@ def drift_of(endpoint: Endpoint, live: ModelVersion) -> Drift:
 def shift_of(standing: drift.Standing, episode: Episode) -> Shift:
     """An open monitor as the rules read it."""
     found, monitor = standing.reading(episode), Monitor(episode.monitor)
-    opened = "" if found.newest else f" when it opened, {found.at:%d %b}"
+    opened = "" if found.newest else f" when it opened, {found.at:%-d %b}"
     text = f"{judging.against(monitor, found.value, found.limit)}{opened}"
     return Shift(monitor.label, None if monitor in UNIT else found.value, text, episode.opened_at)
 

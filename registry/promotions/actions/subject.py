@@ -223,14 +223,14 @@ def lost_sentence(request: PromotionRequest, votes: list[Verdict]) -> str:
 def check_not_frozen(endpoint: Endpoint) -> None:
     """Raises Refused while a freeze holds the endpoint: also one that was lifted in the database alone."""
     if held := catalog.freeze_of(endpoint):
-        until = f"{held.until:%d %b %H:%M} UTC"
+        until = f"{held.until:%-d %b %H:%M} UTC"
         raise Refused(
             f"{endpoint.slug} is frozen until {until}: {held.reason}",
             next_step=f"Ask {held.owner}, who froze it.",
         )
     if ends := catalog.frozen_until(endpoint):
         text = (
-            f"The audit log has {endpoint.slug} frozen until {ends:%d %b %H:%M} UTC, but its own record"
+            f"The audit log has {endpoint.slug} frozen until {ends:%-d %b %H:%M} UTC, but its own record"
             " doesn't."
         )
         raise Refused(text, next_step="Contact an auditor: the record doesn't match the audit log.")

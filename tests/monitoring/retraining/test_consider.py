@@ -390,7 +390,7 @@ def test_figures_come_from_drift_feedback_and_labels(endpoint, traffic, mia, sna
     assert (facts.expected, facts.tested) == (live.evaluation.report["accuracy"], live.evaluation.rows)
     assert facts.drift == Drift(
         "drift",
-        (Shift("Predicted label", 0.4, f"PSI 0.400, limit PSI 0.100 when it opened, {now:%d %b}", now),),
+        (Shift("Predicted label", 0.4, f"PSI 0.400, limit PSI 0.100 when it opened, {now:%-d %b}", now),),
     )
     assert facts.snapshot_at == snapshot.created_at
     assert not DriftReport.objects.exists()
