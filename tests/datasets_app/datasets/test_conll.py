@@ -60,6 +60,12 @@ def test_document_starts_and_blank_lines_are_not_rows(tmp_path):
     ]
 
 
+def test_a_text_may_begin_with_the_word_that_marks_a_document(tmp_path):
+    content = "-DOCSTART-\tO\nEU\tB-ORG\n\n-DOCSTART-\tO\n\nParis\tB-LOC\n"
+
+    assert [values["text"] for _, values in read(tmp_path / "a", content)] == ["-DOCSTART- EU", "Paris"]
+
+
 def test_a_line_without_a_tag_skips_only_its_sentence(tmp_path):
     assert read(tmp_path / "a", "EU\tB-ORG\nrejects\n\nParis\tB-LOC\n") == [
         (2, "Line 2 isn't a token with a tag such as O or B-PER."),

@@ -179,6 +179,12 @@ def test_tokens_with_tags_become_spans():
     )
 
 
+def test_a_text_that_begins_like_a_list_of_tokens_is_text():
+    text = '["sic"] Anna said'
+
+    assert mapped("spans", {"text": text, "spans": '[[8, 12, "PER"]]'})[1].text == text
+
+
 def jsonl(*rows: dict) -> bytes:
     return "".join(json.dumps(row) + "\n" for row in rows).encode()
 

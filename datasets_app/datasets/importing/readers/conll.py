@@ -36,11 +36,11 @@ def rows(member: Member, reading: Reading) -> Iterator[Row | Problem]:
     with open_text(member, reading.encoding) as file:
         for number, line in numbered_lines(file):
             text = "" if isinstance(line, Problem) else line.removeprefix("\ufeff").strip(" \t\r\n")
-            if number > last + 1 or text.startswith(DOCUMENT):  # after blank lines
+            if number > last + 1 or starts_document(text):  # after blank lines
                 yield from ended(sentence, broken)
                 sentence, broken, length = [], None, 0
             last = number
-            if text.startswith(DOCUMENT) or is_remark(text):
+            if starts_document(text) or is_remark(text):
                 continue
             found = line if isinstance(line, Problem) else token(number, text)
             if isinstance(found, Problem):
@@ -56,6 +56,13 @@ def rows(member: Member, reading: Reading) -> Iterator[Row | Problem]:
                 )
                 broken = Problem(number, "long_text", reason, "Add a blank line after each sentence.")
         yield from ended(sentence, broken)
+
+
+def starts_document(text: str) -> bool:
+    """Whether a line marks the start of a document, as in CoNLL-2003. Without -X- it may be a text's first
+    word.
+    """
+    return text.split()[:2] == [DOCUMENT, "-X-"]
 
 
 def is_remark(text: str) -> bool:
@@ -81,7 +88,7 @@ def ended(sentence: list[Token], broken: Problem | None) -> Iterator[Row | Probl
     """The row of a sentence, if it has any tokens."""
     if broken:
         yield broken
-    elif sentence:
+    elif sentence and [word for _, word, _ in sentence] != [DOCUMENT]:
         spans = json.dumps(spans_of([(word, tag) for _, word, tag in sentence]), ensure_ascii=False)
         yield checked(
             Row(sentence[0][0], {"text": " ".join(word for _, word, _ in sentence), "spans": spans})

@@ -22,7 +22,7 @@ from lifecycle.runtime.task_types.answers import (
     Value,
     listed,
 )
-from lifecycle.runtime.task_types.inputs import Cell, clean, loaded
+from lifecycle.runtime.task_types.inputs import BadInput, Cell, clean, loaded
 from lifecycle.runtime.task_types.spans.tags import TAG, spans_of
 
 LIMIT = 1_000  # per text
@@ -246,7 +246,12 @@ def tokens_text(cell: str) -> str:
     """Tokens of a JSON list separated by spaces; other text unchanged. Raises BadInput."""
     if not cell.startswith('["'):
         return cell
-    tokens = loaded(cell, "tokens")
+    try:
+        tokens = loaded(cell, "tokens")
+    except BadInput as error:
+        if error.code == "not_json":
+            return cell
+        raise
     if not isinstance(tokens, list) or not all(isinstance(each, str) and each.strip() for each in tokens):
         raise BadAnswer("tokens", "The tokens must be texts.")
     return " ".join(tokens)
