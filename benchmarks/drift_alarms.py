@@ -161,7 +161,7 @@ def counted(rows: Rows) -> Counts:
     counts = Counts()
     for label, confidence, chars, oov in zip(rows.label, rows.confidence, rows.chars, rows.oov, strict=True):
         counts.add_answer(
-            label=f"label {label}",
+            labels=[f"label {label}"],
             confidence=float(confidence),
             chars=int(chars),
             tokens=0,

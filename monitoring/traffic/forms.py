@@ -6,8 +6,12 @@ from typing import Any
 
 from django import forms
 
+from lifecycle.runtime.task_types.answers import Value
+from lifecycle.runtime.task_types.task_type import TaskType
 from monitoring.traffic.models import Kpi, Side
 from monitoring.traffic.rules import FeedbackKind
+
+NONE = " none"  # no label begins with a blank
 
 
 class FeedbackForm(forms.Form):
@@ -20,6 +24,9 @@ class FeedbackForm(forms.Form):
         error_messages={"required": "Choose one."},
     )
     label = forms.ChoiceField(label="Correct label (optional)", required=False)
+    labels = forms.MultipleChoiceField(
+        label="Correct labels (optional)", required=False, widget=forms.CheckboxSelectMultiple
+    )
     kind = forms.ChoiceField(
         label="Source",
         choices=[
@@ -31,9 +38,32 @@ class FeedbackForm(forms.Form):
         initial=FeedbackKind.REVIEW,
     )
 
-    def __init__(self, *args: Any, labels: list[str], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, task_type: TaskType, labels: list[str], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["label"].choices = [("", "Unknown"), *[(label, label) for label in labels]]  # type: ignore[attr-defined]
+        self.task_type = task_type
+        names = [(label, label) for label in labels]
+        if task_type.one_label:
+            self.fields["label"].choices = [("", "Unknown"), *names]  # type: ignore[attr-defined]
+            del self.fields["labels"]
+        else:
+            del self.fields["label"]
+            if task_type.labels_texts:
+                self.fields["labels"].choices = [*names, (NONE, "None of the labels")]  # type: ignore[attr-defined]
+            else:
+                del self.fields["labels"]
+
+    def clean_labels(self) -> list[str]:
+        """The labels, or that there is none."""
+        chosen: list[str] = self.cleaned_data["labels"]
+        if NONE in chosen and len(chosen) > 1:
+            raise forms.ValidationError("Choose labels, or none of them.")
+        return chosen
+
+    @property
+    def value(self) -> Value | None:
+        """The correct annotation of a valid form; None where it isn't known, or is a label."""
+        chosen = self.cleaned_data.get("labels")
+        return {self.task_type.answers.name: [each for each in chosen if each != NONE]} if chosen else None
 
 
 class KpiForm(forms.Form):

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from django.conf import settings
+from django.http import QueryDict
 from django.utils import timezone
 
 from lifecycle.ui import paging
@@ -129,6 +130,7 @@ def recent(user: User, endpoint: Endpoint, given: Mapping[str, str]) -> dict[str
     return {
         "endpoint": endpoint,
         "rows": rows,
+        "lines": [(row, queries.right_words(row)) for row in rows],
         "reads": queries.reads_texts(user, endpoint),
         "few": few,
         "pager": paging.links(key, keyset.written(older) if older else None),
@@ -136,13 +138,18 @@ def recent(user: User, endpoint: Endpoint, given: Mapping[str, str]) -> dict[str
 
 
 def prediction(user: User, found: Prediction, form: FeedbackForm | None = None) -> dict[str, Any]:
-    """One prediction with its feedback, shadow answers, and outcomes."""
-    labels = queries.labels_of(found.version) if found.version else []
+    """One prediction with its feedback, shadow answers, and outcomes. Its text is blanked for those who may
+    not read it.
+    """
+    history, reads = queries.history(found), queries.reads_texts(user, found.endpoint)
+    if not reads:
+        found.text = None
     return {
         "prediction": found,
-        "reads": queries.reads_texts(user, found.endpoint),
-        "history": queries.history(found),
-        "form": form or FeedbackForm(labels=labels),
+        "words": queries.words_of(found, found.value, found.label),
+        "reads": reads,
+        "history": [(each, queries.words_of(found, each.value, each.label)) for each in history],
+        "form": form or feedback_form(found),
         "may_say": policy.can(user, "traffic.record_feedback", found),
         "endpoint_url": find_url("endpoints:detail", uuid=found.endpoint.uuid),
         "version_url": find_url("catalog:version", uuid=found.version.uuid) if found.version else "",
@@ -151,6 +158,13 @@ def prediction(user: User, found: Prediction, form: FeedbackForm | None = None) 
         "shadows": queries.shadow_answers(found),
         "outcomes": list(found.outcomes.select_related("kpi").order_by("id")[: queries.FEW]),
     }
+
+
+def feedback_form(found: Prediction, given: QueryDict | None = None) -> FeedbackForm:
+    """The form for feedback on a prediction, with the labels of its version."""
+    version = found.version
+    labels = queries.labels_of(version) if version else []
+    return FeedbackForm(given, task_type=queries.task_of(version), labels=labels)
 
 
 def shadow(user: User, endpoint: Endpoint, given: Mapping[str, str]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from typing import Any
 from uuid import UUID, uuid5
 
 DEMO_PREFIX = "demo-"
-LABEL_MAX = 120
+LABEL_MAX, LABELS_MAX, VALUE_MAX = 120, 1000, 4000
 DIGEST = re.compile("[0-9a-f]{64}")
 EARLIEST = datetime(2020, 1, 1, tzinfo=UTC)  # a time before it comes from a clock that was never set
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -28,7 +28,8 @@ COUNT_END, EPOCH_END = 2**31, 2**63
 @dataclass(slots=True)
 class SpooledPrediction:
     """One text of one request, as it becomes a Prediction. index: the place of the text in its request, from
-    0.
+    0. value: the prediction as an annotation, where it is more than a label; labels: those that figures
+    count, one per occurrence.
     """
 
     uuid: UUID
@@ -55,6 +56,8 @@ class SpooledPrediction:
     scores: list[dict[str, Any]]
     epoch: int
     pinned: bool = False
+    value: dict[str, Any] | None = None
+    labels: tuple[str, ...] = ()
 
     @property
     def is_marked_demo(self) -> bool:
@@ -193,9 +196,31 @@ def rows(data: dict[str, Any]) -> list[SpooledPrediction]:
                 ],
                 epoch,
                 pinned,
+                annotation(answer.get("value")),
+                counted(answer),
             )
         )
     return made
+
+
+def annotation(value: Any) -> dict[str, Any] | None:
+    """A prediction as an annotation; None without one. Raises ValueError for anything but an object that
+    databases take, of at most VALUE_MAX characters.
+    """
+    if value is None:
+        return None
+    text = json.dumps(value, ensure_ascii=False)
+    if not isinstance(value, dict) or len(text) > VALUE_MAX or "\\u0000" in text:
+        raise ValueError("A prediction's value is an object of limited size, without NUL.")
+    text.encode("utf-8")  # raises for half of a surrogate pair
+    return value
+
+
+def counted(answer: dict[str, Any]) -> tuple[str, ...]:
+    """The labels of a prediction that figures count: those that it lists, or its only one."""
+    names = answer.get("labels")
+    listed = names if isinstance(names, list) else [answer.get("label") or ""]
+    return tuple(name for each in listed[:LABELS_MAX] if (name := clean(str(each))[:LABEL_MAX]))
 
 
 def sticky(key: Any) -> str:

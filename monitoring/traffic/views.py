@@ -15,7 +15,7 @@ from lifecycle.ui.csp import charts
 from lifecycle.ui.forms import refused_on
 from lifecycle.ui.respond import done_at, respond, wants_fragment
 from monitoring.traffic import actions, page, queries
-from monitoring.traffic.forms import FeedbackForm, KpiForm, OutcomeForm
+from monitoring.traffic.forms import KpiForm, OutcomeForm
 from monitoring.traffic.models import Kpi, Prediction
 from monitoring.traffic.rules import WINDOWS, FeedbackKind, Source
 from registry.catalog.models import Endpoint
@@ -65,14 +65,15 @@ def prediction(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def feedback(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Call an answer right or wrong."""
     found = policy.get_visible(request.user, queries.visible(request.user), SEE, uuid=uuid)
-    form = FeedbackForm(request.POST, labels=queries.labels_of(found.version) if found.version else [])
+    form = page.feedback_form(found, request.POST)
     if form.is_valid():
         with refused_on(form):
             given = form.cleaned_data
             actions.record_feedback(
                 prediction_id=uuid,
                 right=given["right"] == "yes",
-                label=given["label"],
+                label=given.get("label", ""),
+                value=form.value,
                 actor=request.user,
                 kind=given["kind"] or FeedbackKind.REVIEW,
                 source=Source.PAGE,

@@ -17,6 +17,7 @@ from datasets_app.snapshots.queries import snapshots_with
 from lifecycle.modeling.training.models import Run
 from lifecycle.roof.trace.models import Neighbour
 from lifecycle.ui.addresses import find_url
+from monitoring.traffic import queries as traffic
 from monitoring.traffic.models import Prediction
 from registry.catalog.models import ModelVersion
 from registry.endpoints.models import Deployment
@@ -61,7 +62,7 @@ def prediction_chain(prediction: Prediction) -> list[Link]:
     chain = [
         Link(
             "Prediction",
-            prediction.label or f"status {prediction.code}",
+            traffic.words_of(prediction, prediction.value, prediction.label) or f"status {prediction.code}",
             digest=prediction.keyed_digest,
             at=prediction.at,
         )

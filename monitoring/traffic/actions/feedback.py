@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -12,6 +13,7 @@ from django.db.models import Max
 from django.utils import timezone
 
 from lifecycle.runtime.refusals import Refused
+from lifecycle.runtime.task_types.answers import ItemContent, Labels, Value, canonical
 from monitoring.traffic import queries
 from monitoring.traffic.actions.deposit import Place, deposit
 from monitoring.traffic.actions.ingest import waits_since
@@ -25,11 +27,13 @@ from registry.ground.ledger.actions import record
 from registry.ground.ledger.rules import digest_of
 from registry.ground.ledger.verbs import Verb
 
+UNKNOWN = "x"  # represents each character of a text that isn't kept, so that places in it can be checked
+
 
 @dataclass(frozen=True)
 class Entry:
     """Feedback on one prediction. label: the correct one, where the prediction was wrong and it is known;
-    else empty.
+    else empty. value: the correct annotation instead, of a task with more than a label.
 
     request: the uuid of its request, where the prediction's is derived from it.
     """
@@ -39,6 +43,7 @@ class Entry:
     label: str = ""
     kind: str = FeedbackKind.REVIEW
     request: UUID | None = None
+    value: Any = None
 
 
 @transaction.atomic
@@ -46,23 +51,25 @@ def record_feedback(
     *,
     prediction_id: UUID,
     right: bool,
-    label: str,
+    label: str = "",
+    value: Any = None,
     actor: User,
     kind: str = FeedbackKind.REVIEW,
     source: str = Source.API,
     request_id: UUID | None = None,
 ) -> Feedback:
-    """Record that a prediction was right, or wrong and which label is right. The newest feedback counts;
-    repeated feedback is stored once.
+    """Record that a prediction was right, or wrong and what is right. The newest feedback counts; repeated
+    feedback is stored once.
 
     label: one of the version's labels, where the prediction was wrong and the right one is known; else empty.
-    kind: review, override, or truth. request_id: of its request, where the prediction's uuid is derived from
-    it. Raises NotReady (not ingested yet), PermissionDenied, or Refused (no such prediction, unknown label, a
+    value: of other tasks the right annotation, with label names; None where it isn't known. kind: review,
+    override, or truth. request_id: of its request, where the prediction's uuid is derived from it. Raises
+    NotReady (not ingested yet), PermissionDenied, or Refused (no such prediction, what can't be right, a
     request without a prediction, an override of a correct prediction).
     """
     counts: dict[Place, Counts] = {}
     ((feedback, is_new),) = add_feedback(
-        [Entry(prediction_id, right, label, kind, request_id)], actor, source, counts
+        [Entry(prediction_id, right, label, kind, request_id, value)], actor, source, counts
     )
     if is_new:
         deposit(counts, timezone.now())
@@ -75,6 +82,7 @@ def record_feedback(
             right=right,
             label=label,
             kind=str(kind),
+            **({"value": frozen(feedback)} if feedback.value else {}),
         )
     return feedback
 
@@ -97,7 +105,18 @@ def record_many(*, entries: list[Entry], actor: User, source: str = Source.API) 
         if is_new:
             fresh.setdefault(feedback.prediction.endpoint.model.project.uuid, []).append(feedback)
     for project, rows in sorted(fresh.items()):
-        digest = digest_of([[str(row.prediction.uuid), row.right, row.label, row.kind] for row in rows])
+        digest = digest_of(
+            [
+                [
+                    str(row.prediction.uuid),
+                    row.right,
+                    row.label,
+                    row.kind,
+                    *([frozen(row)] if row.value else []),
+                ]
+                for row in rows
+            ]
+        )
         record(actor, Verb.FEEDBACK_RECORDED, rows[0], project=project, count=len(rows), digest=digest)
     return [feedback for feedback, _ in results]
 
@@ -120,10 +139,11 @@ def add_feedback(
         if prediction.endpoint_id not in may:
             policy.require(actor, "traffic.record_feedback", prediction)
             may.add(prediction.endpoint_id)
-        check_label(prediction, entry.right, entry.label)
+        value = truth(prediction, entry)
         check_kind(entry.kind, entry.right)
         before = newest.get(prediction.pk)
-        if before and (before.right, before.label, before.kind) == (entry.right, entry.label, entry.kind):
+        given = (entry.right, entry.label, value, entry.kind)
+        if before and (before.right, before.label, before.value, before.kind) == given:
             results.append((before, False))
             continue
         feedback = newest[prediction.pk] = Feedback(
@@ -135,6 +155,7 @@ def add_feedback(
             source=source,
             right=entry.right,
             label=entry.label,
+            value=value,
             is_demo=prediction.is_demo,
         )
         place = Place(
@@ -189,16 +210,58 @@ def check_kind(kind: str, right: bool) -> None:
         )
 
 
-def check_label(prediction: Prediction, right: bool, label: str) -> None:
-    """Raises Refused for a label that the version doesn't have, and for a request without a prediction."""
-    if prediction.version is None or not prediction.label:
+def truth(prediction: Prediction, entry: Entry) -> Value | None:
+    """The right annotation, in its canonical form; None where it is a label, or not known. Raises Refused for
+    one that can't be true, and for a request without a prediction.
+    """
+    version = prediction.version
+    if version is None or not prediction.is_answered:
         raise Refused("This request has no prediction, so it can't have feedback.")
+    kind = queries.task_of(version)
+    if kind.one_label:
+        if entry.value is not None:
+            raise Refused(
+                "This version predicts a single label.", fields={"value": ["Send the correct one as label."]}
+            )
+        check_label(prediction, entry.right, entry.label)
+        return None
+    if entry.label:
+        raise Refused(
+            f"This version predicts {kind.gives}.",
+            fields={"label": ["Send the correct annotation as value."]},
+        )
+    if entry.value is None:
+        return None
+    if entry.right:
+        raise Refused(
+            "A correct prediction keeps its value.",
+            fields={"value": ["Leave it empty, or mark the prediction as wrong."]},
+        )
+    names = queries.labels_of(version)
+    text = prediction.text if prediction.text is not None else UNKNOWN * prediction.chars
+    value = kind.answers.parse(entry.value, ItemContent(text), Labels({name: name for name in names}))
+    if prediction.value is not None and canonical(value) == canonical(prediction.value):
+        raise Refused(
+            "That's the prediction.",
+            fields={"value": ["Give another one, or mark the prediction as correct."]},
+        )
+    return value
+
+
+def frozen(feedback: Feedback) -> str:
+    """Its value for the audit log, without text that people wrote."""
+    version, value = feedback.prediction.version, feedback.value
+    return queries.task_of(version).answers.frozen(value) if version and value else ""
+
+
+def check_label(prediction: Prediction, right: bool, label: str) -> None:
+    """Raises Refused for a label that can't be the right one."""
     if right and label and label != prediction.label:
         raise Refused(
             "A correct prediction keeps its label.",
             fields={"label": ["Leave it empty, or mark the prediction as wrong."]},
         )
-    known = queries.labels_of(prediction.version)
+    known = queries.labels_of(prediction.version) if prediction.version else []
     if label and known and label not in known:
         near = get_close_matches(label, known, n=1)
         hint = f" Did you mean {near[0]}?" if near else ""

@@ -187,7 +187,7 @@ def store_predictions(
             more.add_request(row.code, row.latency_ms)
         if row.label or row.confidence is not None:
             more.add_answer(
-                label=row.label,
+                labels=row.labels,
                 confidence=row.confidence,
                 chars=row.chars,
                 tokens=row.tokens,
@@ -235,7 +235,7 @@ def store_shadows(
         more.add_request(each.code, each.latency_ms)
         if each.label:
             more.add_answer(
-                label=each.label,
+                labels=[each.label],
                 confidence=each.confidence,
                 chars=0,
                 tokens=0,

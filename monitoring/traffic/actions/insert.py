@@ -17,7 +17,7 @@ from monitoring.traffic.spool import SpooledPrediction
 COLUMNS = (
     "uuid", "request_id", "endpoint_id", "version_id", "deployment_id", "arm", "key", "at", "code",
     "latency_ms", "cpu_ms", "text", "text_digest", "chars", "tokens", "oov", "truncated", "label",
-    "confidence", "scores", "epoch", "pinned", "is_demo",
+    "confidence", "scores", "value", "epoch", "pinned", "is_demo",
 )  # fmt: skip
 
 
@@ -80,6 +80,7 @@ def values(each: Fresh, uuid: object, at: object) -> tuple[Any, ...]:
         row.label,
         row.confidence,
         json.dumps(row.scores),
+        None if row.value is None else json.dumps(row.value),
         row.epoch,
         row.pinned,
         each.is_demo,

@@ -34,6 +34,7 @@ class PredictionOut(RowOut[Prediction]):
     )
     feedback_right = serializers.BooleanField(allow_null=True)
     feedback_label = serializers.CharField(allow_null=True)
+    feedback_value = serializers.JSONField(allow_null=True)
 
     class Meta:
         model = Prediction
@@ -51,14 +52,17 @@ class PredictionOut(RowOut[Prediction]):
             "label",
             "confidence",
             "scores",
+            "value",
             "is_demo",
             "feedback_right",
             "feedback_label",
+            "feedback_value",
         ]
 
 
 class FeedbackIn(serializers.Serializer[Any]):
-    """Correct, or wrong with the correct label if known. index: the place of the text in its request.
+    """Correct, or wrong with what is correct if known: a label, or the value of an annotation for versions
+    that predict more than a label. index: the place of the text in its request.
 
     kind: review (someone reviewed the text), override (someone overrode the prediction), truth (the true
     outcome became known).
@@ -67,6 +71,7 @@ class FeedbackIn(serializers.Serializer[Any]):
     right = serializers.BooleanField()
     kind = serializers.ChoiceField(choices=FeedbackKind.choices, default=FeedbackKind.REVIEW.value)
     label = serializers.CharField(max_length=120, allow_blank=True, default="")  # type: ignore[assignment]
+    value = serializers.JSONField(allow_null=True, default=None)
     index = serializers.IntegerField(min_value=0, max_value=63, default=0)
 
 
@@ -87,7 +92,7 @@ class FeedbackOut(RowOut[Feedback]):
 
     class Meta:
         model = Feedback
-        fields = ["uuid", "prediction", "right", "label", "kind", "at"]
+        fields = ["uuid", "prediction", "right", "label", "value", "kind", "at"]
 
 
 class BatchOut(serializers.Serializer[Any]):
@@ -137,6 +142,7 @@ def give_feedback(request: Request, uuid: UUID, given: dict[str, Any]) -> object
         prediction_id=target,
         right=given["right"],
         label=given["label"],
+        value=given["value"],
         kind=given["kind"],
         actor=request.user,
         request_id=uuid,
@@ -163,6 +169,7 @@ def feedback_batch(request: Request) -> Response:
             line["label"],
             line["kind"],
             line["prediction"],
+            line["value"],
         )
         for line in lines
     ]

@@ -27,6 +27,9 @@ OLD_PREDICTION = {
 }
 
 
+ANSWERED = ~Q(label="") | Q(confidence__isnull=False)  # a version predicted something: a set may be empty
+
+
 class Prediction(models.Model):
     """One answer of an endpoint to one text, as the inference server reported it. Texts are kept only where
     the endpoint says so.
@@ -78,6 +81,10 @@ class Prediction(models.Model):
     label = models.CharField(max_length=120, blank=True)
     confidence = models.FloatField(null=True)
     scores = models.JSONField(default=list, help_text='the top five: [{"label", "score"}]')
+    value = models.JSONField(
+        null=True,
+        help_text="as an annotation, with label names; null: a single label, or too large to keep",
+    )
     epoch = models.PositiveBigIntegerField(default=0)
     pinned = models.BooleanField(
         default=False, help_text="the client requested this version, so no traffic split chose the arm"
@@ -95,6 +102,11 @@ class Prediction(models.Model):
 
     def __str__(self) -> str:
         return f"prediction {str(self.uuid)[:8]}"
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether a version predicted something."""
+        return bool(self.label) or self.confidence is not None
 
     @property
     def keyed_digest(self) -> str:
@@ -131,6 +143,9 @@ class Feedback(models.Model):
     right = models.BooleanField()
     label = models.CharField(
         max_length=120, blank=True, help_text="the right label, where the answer was wrong and it is known"
+    )
+    value = models.JSONField(
+        null=True, help_text="of other tasks the right annotation, where the answer was wrong and it is known"
     )
     at = models.DateTimeField(auto_now_add=True)
     is_demo = models.BooleanField(default=False)

@@ -24,8 +24,11 @@ from monitoring.traffic.queries.predictions import (
     newest_feedback,
     reads_texts,
     recent,
+    right_words,
     shadow_answers,
+    task_of,
     visible,
+    words_of,
 )
 from monitoring.traffic.queries.window import (
     Judged,
@@ -45,6 +48,6 @@ __all__ = [
     "FEW", "PAGE", "Comparison", "Judged", "Kept", "Point", "Sampled", "Total", "Week", "Wrong", "compare",
     "comparisons", "deployment_of", "disagreements", "drawn_scores", "drawn_texts", "feedback_sample",
     "history", "kpis", "labels_of", "newest_at", "newest_feedback", "newest_outcomes", "reads_texts",
-    "recent", "reported_wrong", "sampled", "series", "shadow_answers", "texts", "total", "totals", "visible",
-    "visible_kpis", "weeks", "whole", "wrong_without_text",
+    "recent", "reported_wrong", "right_words", "sampled", "series", "shadow_answers", "task_of", "texts",
+    "total", "totals", "visible", "visible_kpis", "weeks", "whole", "words_of", "wrong_without_text",
 ]  # fmt: skip

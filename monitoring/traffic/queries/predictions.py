@@ -6,9 +6,12 @@ from datetime import datetime
 
 from django.db.models import OuterRef, QuerySet, Subquery
 
+from lifecycle.runtime.task_types.answers import Value
+from lifecycle.runtime.task_types.task_type import TaskType
 from monitoring.traffic import keyset
 from monitoring.traffic.models import Feedback, Prediction, ShadowAnswer
 from registry.catalog.models import Endpoint, ModelVersion
+from registry.catalog.rules import task_type
 from registry.endpoints.models import Deployment
 from registry.ground.access import policy
 from registry.ground.access.models import User
@@ -25,6 +28,7 @@ def visible(user: User) -> QuerySet[Prediction]:
     return rows.annotate(
         feedback_right=Subquery(newest.values("right")[:1]),
         feedback_label=Subquery(newest.values("label")[:1]),
+        feedback_value=Subquery(newest.values("value")[:1]),
     )
 
 
@@ -66,9 +70,31 @@ def newest_feedback(prediction: Prediction) -> Feedback | None:
     return prediction.feedback.order_by("-id").first()
 
 
+def task_of(version: ModelVersion | None) -> TaskType:
+    """The task whose annotations a version predicts."""
+    return task_type(version.facts if version else {})
+
+
 def labels_of(version: ModelVersion) -> list[str]:
     """The labels that a version answers with, in its order."""
     return list(version.facts.get("snapshot", {}).get("labels", []))
+
+
+def words_of(prediction: Prediction, value: Value | None, label: str | None) -> str:
+    """A prediction, or what would be right, as a line of text. value: as an annotation; None: the label,
+    empty where none is known.
+    """
+    version = prediction.version
+    if version is None or value is None:
+        return label or ""
+    names = {name: name for name in labels_of(version)}
+    return task_of(version).answers.words(value, names, prediction.text or "")
+
+
+def right_words(row: Prediction) -> str:
+    """What would be right by the newest feedback on a row of `visible`; empty where it isn't known."""
+    found = vars(row)
+    return words_of(row, found["feedback_value"], found["feedback_label"])
 
 
 def deployment_of(prediction: Prediction) -> Deployment | None:

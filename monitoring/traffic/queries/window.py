@@ -13,7 +13,7 @@ from uuid import UUID
 
 from django.db.models import F, OuterRef, QuerySet, Subquery
 
-from monitoring.traffic.models import Feedback, Prediction
+from monitoring.traffic.models import ANSWERED, Feedback, Prediction
 from monitoring.traffic.rules import FeedbackKind
 from registry.catalog.models import Endpoint, ModelVersion
 
@@ -96,7 +96,7 @@ def drawn_texts(
         Prediction.objects.filter(endpoint=endpoint, at__gte=since, at__lt=until, text__isnull=False),
         seed_of(endpoint, since),
     )
-    found = drawn(rows, OVER * limit / max(1, rows.count()), seed).exclude(label="")
+    found = drawn(rows, OVER * limit / max(1, rows.count()), seed).filter(ANSWERED)
     values = found.values_list("version_id", "uuid", "text", "label", "confidence", "at", "key")
     found_own = (Kept(row[1], row[2] or "", *row[3:]) for row in values if row[0] == version.pk)
     own = sorted(found_own, key=lambda each: each.uuid)
@@ -115,7 +115,7 @@ def drawn_scores(
         Prediction.objects.filter(endpoint=endpoint, at__gte=since, at__lt=until),
         seed_of(endpoint, since),
     )
-    found = drawn(rows, OVER * limit / max(1, answers), seed).exclude(label="")
+    found = drawn(rows, OVER * limit / max(1, answers), seed).filter(ANSWERED)
     values = found.order_by("uuid").values_list("version_id", "label", "scores")
     own = [row[1:] for row in values if row[0] == version.pk]
     return own if len(own) <= limit else Random(seed).sample(own, limit)  # noqa: S311  a sample, no secret
@@ -161,7 +161,7 @@ def feedback_sample(
     """
     rows = Prediction.objects.filter(endpoint=endpoint, at__gte=since, at__lt=until)
     feedback = Feedback.objects.filter(prediction=OuterRef("pk")).order_by("-id")
-    found = drawn(rows, limit / max(1, answers), seed_of(endpoint, since)).exclude(label="")
+    found = drawn(rows, limit / max(1, answers), seed_of(endpoint, since)).filter(ANSWERED)
     rows = found.annotate(
         right=Subquery(feedback.values("right")[:1]), kind=Subquery(feedback.values("kind")[:1])
     )
@@ -196,7 +196,7 @@ def kept(endpoint: Endpoint, since: datetime, until: datetime) -> QuerySet[Predi
     """Answered predictions of a window whose texts are kept."""
     return Prediction.objects.filter(
         endpoint=endpoint, at__gte=since, at__lt=until, text__isnull=False
-    ).exclude(label="")
+    ).filter(ANSWERED)
 
 
 def wrong_feedback(

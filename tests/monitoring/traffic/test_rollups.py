@@ -193,7 +193,9 @@ def test_a_series_has_every_step_and_adds_up(take, live_endpoint):
 def test_numbers_that_are_kept_survive_a_round_trip():
     counts = Counts()
     counts.add_request(200, 12.0)
-    counts.add_answer(label="billing", confidence=1.0, chars=5, tokens=2, oov=0.0, truncated=True, cpu_ms=1.5)
+    counts.add_answer(
+        labels=["billing"], confidence=1.0, chars=5, tokens=2, oov=0.0, truncated=True, cpu_ms=1.5
+    )
     again = Counts()
     again.add(counts)
     again.add_values(counts.as_fields().values())
