@@ -21,7 +21,6 @@ from monitoring.traffic import queries as traffic
 from monitoring.traffic.models import Prediction
 from registry.catalog.models import ModelVersion
 from registry.endpoints.models import Deployment
-from registry.endpoints.queries.deployments import all_at
 from registry.ground.access import policy
 from registry.ground.access.models import User
 from registry.promotions.models import PromotionRequest
@@ -62,27 +61,21 @@ def prediction_chain(prediction: Prediction) -> list[Link]:
     chain = [
         Link(
             "Prediction",
-            traffic.words_of(prediction, prediction.value, prediction.label) or f"status {prediction.code}",
+            prediction.label
+            or traffic.words_of(prediction, prediction.value, "")  # of an empty one: nothing of its text
+            or f"status {prediction.code}",
             digest=prediction.keyed_digest,
             at=prediction.at,
         )
     ]
     if prediction.version is None:
         return [*chain, Link("Version", "No version answered this request.", missing=True)]
-    deployment = prediction.deployment or deployed_then(prediction)
+    deployment = traffic.deployment_of(prediction)
     if deployment is None:
         chain.append(Link("Deployment", "No deployment of this version covers that time.", missing=True))
     else:
         chain += deployment_links(deployment)
     return [*chain, *version_links(prediction.version)]
-
-
-def deployed_then(prediction: Prediction) -> Deployment | None:
-    """The deployment of a prediction whose server didn't record it: of its version, in any arm, at that time;
-    stable first.
-    """
-    rows = all_at(prediction.endpoint, prediction.at).filter(version=prediction.version_id)
-    return min(rows, key=lambda each: each.arm != Deployment.Arm.STABLE, default=None)
 
 
 def deployment_links(deployment: Deployment) -> list[Link]:

@@ -13,6 +13,7 @@ from monitoring.traffic.models import Feedback, Prediction, ShadowAnswer
 from registry.catalog.models import Endpoint, ModelVersion
 from registry.catalog.rules import task_type
 from registry.endpoints.models import Deployment
+from registry.endpoints.queries.deployments import all_at
 from registry.ground.access import policy
 from registry.ground.access.models import User
 
@@ -98,15 +99,13 @@ def right_words(row: Prediction) -> str:
 
 
 def deployment_of(prediction: Prediction) -> Deployment | None:
-    """The interval in which the version answered: as the server reported it, else the newest of that version
-    that had begun by then.
+    """The deployment that answered: as the server recorded it, else that of its version at that time, in any
+    arm, stable first.
     """
     if prediction.deployment_id:
         return prediction.deployment
-    rows = Deployment.objects.filter(
-        endpoint=prediction.endpoint_id, version=prediction.version_id, started_at__lte=prediction.at
-    )
-    return rows.order_by("-id").first()
+    rows = all_at(prediction.endpoint, prediction.at).filter(version=prediction.version_id)
+    return min(rows, key=lambda each: each.arm != Deployment.Arm.STABLE, default=None)
 
 
 def shadow_answers(prediction: Prediction) -> list[ShadowAnswer]:
