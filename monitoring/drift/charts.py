@@ -45,7 +45,7 @@ def bins(monitor: str, rows: Sequence[Sequence[Any]], result: Mapping[str, Any])
     window], counts.
     """
     names = [named(row[0]) for row in rows]
-    before, now = shares([row[1] for row in rows]), shares([row[2] for row in rows])
+    before, now = both_shares(rows, result)
     most = max(range(len(rows)), key=lambda at: abs(now[at] - before[at]))
     across = monitor == Monitor.LABEL
     bars = [
@@ -106,10 +106,13 @@ def bar(
     } | place
 
 
-def shares(counts: Sequence[int]) -> list[float]:
-    """Counts as shares of their sum."""
-    total = sum(counts) or 1
-    return [each / total for each in counts]
+def both_shares(rows: Sequence[Sequence[Any]], result: Mapping[str, Any]) -> tuple[list[float], list[float]]:
+    """The bins' shares of the evaluation and of the window: of their sums, or of all predictions where one
+    may be in several bins.
+    """
+    before, now = [row[1] for row in rows], [row[2] for row in rows]
+    n, m = (result["n"], result["m"]) if result.get("rates") else (sum(before), sum(now))
+    return [each / (n or 1) for each in before], [each / (m or 1) for each in now]
 
 
 def named(name: str) -> str:

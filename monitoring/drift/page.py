@@ -203,13 +203,16 @@ def figures(report: DriftReport) -> list[Figure]:
     base: Baseline | None = report.baseline
     known = base.calibration if base else None
     expected, f1 = (report.estimate or {}).get("accuracy"), (report.estimate or {}).get("macro_f1")
-    return [
+    one_label = known is None or "macro_f1" in known
+    of_f1 = estimated("Expected macro-F1", f1, known["macro_f1"] if known else None) if one_label else None
+    found = [
         Figure("Predictions", count(report.rows), sub=f"{report.version.semver} in this window"),
         worst(report),
         estimated("Expected accuracy", expected, known["accuracy"] if known else None),
-        estimated("Expected macro-F1", f1, known["macro_f1"] if known else None),
+        of_f1,
         correct_figure(report.realised),
     ]
+    return [each for each in found if each]
 
 
 def worst(report: DriftReport) -> Figure:
@@ -312,14 +315,14 @@ def histograms(report: DriftReport) -> list[HistogramPanel]:
     """Evaluation and window, monitor by monitor."""
     drawn = [(each, report.bins[each]) for each in Monitor if each in report.bins]
     return [
-        HistogramPanel(each, charts.bins(each, rows, report.results[each]), grown(rows))
+        HistogramPanel(each, charts.bins(each, rows, report.results[each]), grown(rows, report.results[each]))
         for each, rows in drawn
     ]
 
 
-def grown(rows: Sequence[Sequence[Any]]) -> str:
+def grown(rows: Sequence[Sequence[Any]], result: Mapping[str, Any]) -> str:
     """The bin whose share grew most."""
-    before, now = charts.shares([row[1] for row in rows]), charts.shares([row[2] for row in rows])
+    before, now = charts.both_shares(rows, result)
     return str(rows[max(range(len(rows)), key=lambda at: now[at] - before[at])][0])
 
 
@@ -381,12 +384,18 @@ def behind(user: User, found: Endpoint, given: Mapping[str, str]) -> dict[str, A
     if monitor not in report.bins:
         raise Http404
     names = [row[0] for row in report.bins[monitor]]
-    name = given.get("bin") or grown(report.bins[monitor])
-    only = bins.answers_in(monitor, report.baseline.histograms, name) if name in names else None
-    if only is None:
-        raise Http404
+    result = report.results[monitor]
+    name = given.get("bin") or grown(report.bins[monitor], result)
     span = Span(report.window_start, report.window_end)
-    rows = queries.behind(found, report.version, span, only, BEHIND)
+    if name not in names:
+        raise Http404
+    if result.get("rates"):
+        rows = queries.with_label(found, report.version, span, name, BEHIND)
+    else:
+        only = bins.answers_in(monitor, report.baseline.histograms, name)
+        if only is None:
+            raise Http404
+        rows = queries.behind(found, report.version, span, only, BEHIND)
     return {
         "endpoint": found,
         "report": report,

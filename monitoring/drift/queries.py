@@ -31,6 +31,7 @@ BEFORE = CHUNKS_MOST + 24  # windows that a judgement looks back on; some of the
 SPARK = 24
 DRAWN = 1200  # windows of one chart: fifty days of hours
 PAGE = 30
+LOOKED_AT = 2000  # predictions of a window in which those with a label are searched
 F1_ROWS = 500
 # of the live version; of any where none is live
 LIVE = Q(endpoint__alias__version=None) | Q(version=F("endpoint__alias__version"))
@@ -366,6 +367,15 @@ def behind(endpoint: Endpoint, version: ModelVersion, span: Span, only: Q, limit
         only, endpoint=endpoint, version=version, at__gte=span.start, at__lt=span.end, code__lt=400
     )
     return list(rows.order_by("-at", "-id")[:limit])
+
+
+def with_label(
+    endpoint: Endpoint, version: ModelVersion, span: Span, label: str, limit: int
+) -> list[Prediction]:
+    """The newest answers of a window that have a label among others; of the newest LOOKED_AT alone."""
+    answers_of = traffic.task_of(version).answers
+    newest = behind(endpoint, version, span, Q(), LOOKED_AT)
+    return [each for each in newest if label in traffic.labels_in(answers_of, each.label, each.value)][:limit]
 
 
 def names(found: Sequence[Episode]) -> list[str]:

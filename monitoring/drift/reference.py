@@ -15,7 +15,7 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from lifecycle.runtime.statistics import clustered
-from lifecycle.runtime.task_types.single_label.measures import Predictions
+from lifecycle.runtime.task_types.watched import Observed
 from monitoring.drift import cbpe
 from monitoring.drift.cbpe import Curve, Floats, Ints
 from monitoring.traffic import histogram
@@ -28,14 +28,14 @@ Histogram = dict[str, int]
 
 # ── Histograms ──────────────────────────────────────────────────────────────
 def histograms(
-    answers: Predictions, texts: Sequence[str], oov: Sequence[float] | None
+    found: Observed, texts: Sequence[str], oov: Sequence[float] | None
 ) -> dict[str, Histogram | None]:
     """Fine bins as traffic's rollups have them. texts: of the items that are still there; oov: a share for
     each of them, or None.
     """
     return {
-        "label": counted(answers.labels[at] for at in answers.predicted),
-        "confidence": counted(share_bin(float(each), CONFIDENCE_BINS) for each in answers.confidence),
+        "label": counted(name for each in found.labels for name in each),
+        "confidence": counted(share_bin(float(each), CONFIDENCE_BINS) for each in found.confidence),
         "chars": counted(histogram.bucket(len(text)) for text in texts if text) or None,
         "oov": counted(share_bin(each, OOV_BINS) for each in oov) if oov else None,
     }
@@ -47,20 +47,24 @@ def counted(keys: Any) -> Histogram:
 
 
 # ── Calibration ─────────────────────────────────────────────────────────────
-def calibrate(answers: Predictions) -> dict[str, Any]:
+def calibrate(found: Observed) -> dict[str, Any]:
     """How to read confidences of this version, learned on labeled rows that it was not trained on, and how
     far chance moves what is read.
 
-    labels, and the results of `of_accuracy` and `of_macro_f1`.
+    labels, and the results of `of_accuracy` and, where each prediction has exactly one label, of
+    `of_macro_f1`; else several: True.
     """
-    order = np.argsort(answers.ids)  # what is drawn by chance below must not hang on the order of the rows
-    truth, best, classes = answers.truth[order], answers.predicted[order], len(answers.labels)
-    clusters = together(answers.clusters, order)
-    read = of_accuracy(answers.confidence[order], (best == truth).astype(np.float64), clusters)
-    return (
-        {"labels": list(answers.labels)}
-        | read
-        | of_macro_f1(answers.probabilities[order], truth, best, classes, clusters)
+    order = np.argsort(found.ids)  # what is drawn by chance below must not hang on the order of the rows
+    clusters = together(found.clusters, order)
+    read = {"labels": list(found.names)} | of_accuracy(
+        found.confidence[order], found.right[order].astype(np.float64), clusters
+    )
+    if found.probabilities is None or found.truth is None:
+        return read | {"several": True}
+    number = {name: at for at, name in enumerate(found.names)}
+    best = np.array([number[name] for (name,) in found.labels])[order]
+    return read | of_macro_f1(
+        found.probabilities[order], found.truth[order], best, len(found.names), clusters
     )
 
 

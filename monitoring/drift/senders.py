@@ -24,7 +24,7 @@ class Senders:
     """codes: a number for the sender of each answer (N,); an answer without a key has one of its own. known:
     different keys, 2 or more.
 
-    values: by field of the rollups the fine bin, or the label, of each answer; None where it is missing.
+    values: by field of the rollups the fine bin, or the labels, of each answer; None where it is missing.
     """
 
     codes: Ints
@@ -39,7 +39,7 @@ def of_answers(rows: Sequence[Sampled]) -> Senders | None:
         return None
     codes = [number[row.key] if row.key else len(number) + at for at, row in enumerate(rows)]
     values: dict[str, Sequence[Any]] = {
-        "label": [row.label or None for row in rows],
+        "label": [row.labels for row in rows],
         "confidence": [
             None if row.confidence is None else share_bin(row.confidence, CONFIDENCE_BINS) for row in rows
         ],

@@ -83,13 +83,13 @@ class Counts:
         truncated: bool,
         cpu_ms: float | None,
     ) -> None:
-        """One answered text. labels: one per occurrence. confidence, oov: 0 to 1 or None where not known."""
+        """One answered text. confidence, oov: 0 to 1 or None where not known."""
         self.answers += 1
         self.truncated += truncated
         if cpu_ms is not None:
             self.timed += 1
             self.cpu_us += round(cpu_ms * 1000)
-        for label in labels:
+        for label in set(labels):
             histogram.count(self.labels, label)
         if confidence is not None:
             histogram.count(self.confidence, share_bin(confidence, CONFIDENCE_BINS))

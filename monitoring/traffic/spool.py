@@ -29,7 +29,7 @@ COUNT_END, EPOCH_END = 2**31, 2**63
 class SpooledPrediction:
     """One text of one request, as it becomes a Prediction. index: the place of the text in its request, from
     0. value: the prediction as an annotation, where it is more than a label; labels: those that figures
-    count, one per occurrence.
+    count, once each.
     """
 
     uuid: UUID

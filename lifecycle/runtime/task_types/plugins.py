@@ -64,6 +64,7 @@ def needs(kind: TaskType, part: str) -> bool:
         return not kind.learns_as
     optional = {
         "served": True,
+        "watched": True,
         "decoding": kind.writes_text or bool(kind.learns_as),
         "suggestions": not kind.prelabels or bool(kind.learns_as),
     }

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-import numpy as np
-
 from lifecycle.modeling.evaluation import queries as evaluations
 from lifecycle.modeling.evaluation.models import Evaluation
 from lifecycle.runtime.refusals import Refusal, Refused
-from lifecycle.runtime.task_types.single_label.measures import Predictions
+from lifecycle.runtime.task_types.by_key.watched import watched_of
 from monitoring.drift import reference
 from monitoring.drift.models import Baseline
 from registry.catalog.models import ModelVersion
@@ -31,41 +27,25 @@ def baseline(version: ModelVersion) -> Baseline:
 def make(version: ModelVersion) -> Baseline:
     """Count it. Raises as `baseline` does."""
     evaluation = version.evaluation
-    rows = evaluations.rows_of(evaluation)
-    if not isinstance(rows, Predictions):
+    watched = watched_of(evaluation.task_type.key)
+    if watched is None:
         raise Refused(f"Drift of {evaluation.task_type.gives} isn't measured yet.")
-    answers = finite(rows)
-    if not len(answers.ids):
+    found = watched.observed(evaluations.rows_of(evaluation))
+    if not len(found.ids):
         raise Refused(f"The evaluation of {version} has no usable predictions to compare with.")
-    texts = texts_of(evaluation, answers.ids)
+    texts = texts_of(evaluation, found.ids)
     made, _ = Baseline.objects.get_or_create(
         version=version,
         evaluation=evaluation,
         defaults={
             "split": evaluation.split,
-            "rows": len(answers.ids),
-            "calibration": reference.calibrate(answers),
-            "histograms": reference.histograms(answers, texts, reference.oov_shares(version.folder, texts)),
-            "items_digest": digest_of(list(answers.ids)),
+            "rows": len(found.ids),
+            "calibration": reference.calibrate(found),
+            "histograms": reference.histograms(found, texts, reference.oov_shares(version.folder, texts)),
+            "items_digest": digest_of(list(found.ids)),
         },
     )
     return made
-
-
-def finite(answers: Predictions) -> Predictions:
-    """Only rows whose probabilities are numbers."""
-    good = np.all(np.isfinite(answers.probabilities), axis=1)
-    if good.all():
-        return answers
-    ids = tuple(answers.ids[at] for at in np.flatnonzero(good))
-    clusters = answers.clusters[good] if answers.clusters is not None else None
-    return replace(
-        answers,
-        ids=ids,
-        truth=answers.truth[good],
-        probabilities=answers.probabilities[good],
-        clusters=clusters,
-    )
 
 
 def texts_of(evaluation: Evaluation, digests: tuple[str, ...]) -> list[str]:

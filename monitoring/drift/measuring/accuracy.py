@@ -197,12 +197,14 @@ def expected_f1(
     reference: Reference, rows: Sequence[tuple[str, Sequence[Mapping[str, Any]]]]
 ) -> Estimate | None:
     """Macro-F1 to be expected, from answers (label, best scores). None where there are too few, or labels the
-    calibration does not know.
+    calibration does not know, and of predictions with several labels.
 
     Put right by how far the same curves were off on the reference: calibrating label by label does not make
     macro-F1 come out there.
     """
     known = reference.calibration
+    if reference.several:
+        return None
     place = {label: at for at, label in enumerate(known["labels"])}
     scored = [(place[label], scores) for label, scores in rows if label in place and scores]
     if len(scored) < max(MIN_ROWS, F1_ROWS_A_LABEL * len(place)):

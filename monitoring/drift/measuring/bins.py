@@ -135,7 +135,7 @@ def design_of(monitor: str, reference: Reference, counts: Counts, senders: Sende
     if monitor == Monitor.LABEL:
         place = {name: at for at, name in enumerate(statistics.categorical_bins(known, {}).names)}
         bins = [
-            place[statistics.MISSING] if now[at] is None else place.get(now[at], place[statistics.OTHER])
+            place.get(now[at][0], place[statistics.OTHER]) if now[at] else place[statistics.MISSING]
             for at in at_values
         ]
     else:

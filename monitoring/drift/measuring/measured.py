@@ -28,6 +28,11 @@ class Reference:
         known = self.calibration["groups"]
         return Sums(**known) if known else None
 
+    @property
+    def several(self) -> bool:
+        """Whether a prediction may have several labels, or none."""
+        return bool(self.calibration.get("several"))
+
     def effective(self, z: float) -> float:
         """How many independent rows would measure the accuracy as precisely."""
         return clustered.effective(self.groups, z) if self.groups else self.rows
@@ -50,6 +55,8 @@ class Measured:
     """One monitor in one window. value, critical: in the monitor's unit; None where it was not measured, see
     `why`. p: by chance.
 
+    rates: bins count predictions that have a label, of n and m; else each prediction is in one bin.
+
     senders: how many, in the sample that the design effect was estimated from. Both None: the window's rows
     are taken as independent.
     """
@@ -68,6 +75,7 @@ class Measured:
     kl_reference: float | None = None
     senders: int | None = None
     design_effect: float | None = None
+    rates: bool = False
 
     @property
     def limit(self) -> float | None:
@@ -88,7 +96,8 @@ class Measured:
 
     def plain(self) -> dict[str, Any]:
         """As JSON holds it; the bins are kept apart, since they are large and only one page draws them."""
-        fields = {name: value for name, value in asdict(self).items() if name not in ("monitor", "bins")}
+        left_out = ("monitor", "bins") if self.rates else ("monitor", "bins", "rates")
+        fields = {name: value for name, value in asdict(self).items() if name not in left_out}
         return fields | {"limit": self.limit, "unit": UNIT.get(Monitor(self.monitor), "PSI")}
 
     @property

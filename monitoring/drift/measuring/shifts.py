@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from lifecycle.ui.numbers import percent
 from monitoring.drift import statistics
+from monitoring.drift.measuring import rates
 from monitoring.drift.measuring.bins import FIELD, bins_of, design_of
 from monitoring.drift.measuring.measured import Measured, Reference, small_reference, too_few
 from monitoring.drift.rules import ALPHA, MIN_ROWS, Mark, Monitor
@@ -24,6 +25,8 @@ def measure(monitor: str, reference: Reference, counts: Counts, senders: Senders
     """One of the PSI monitors. senders: of the predictions; None: unknown, predictions are treated as
     independent.
     """
+    if monitor == Monitor.LABEL and reference.several:
+        return rates.measure(reference, counts, senders)
     if reference.histograms.get(FIELD[monitor]) is not None and counts.answers < MIN_ROWS:
         return too_few(monitor, counts.answers, MIN_ROWS)
     bins = bins_of(monitor, reference, counts)

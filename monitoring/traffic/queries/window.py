@@ -13,7 +13,9 @@ from uuid import UUID
 
 from django.db.models import F, OuterRef, QuerySet, Subquery
 
+from lifecycle.runtime.task_types.answers import Answers, Value
 from monitoring.traffic.models import ANSWERED, Feedback, Prediction
+from monitoring.traffic.queries.predictions import task_of
 from monitoring.traffic.rules import FeedbackKind
 from registry.catalog.models import Endpoint, ModelVersion
 
@@ -34,12 +36,12 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Sampled:
-    """A prediction as rollups count it. key: digest of the sticky key, empty without one; confidence, oov: 0
-    to 1, None: unknown.
+    """A prediction as rollups count it. key: digest of the sticky key, empty without one; labels: those that
+    it has, once each; confidence, oov: 0 to 1, None: unknown.
     """
 
     key: str
-    label: str
+    labels: tuple[str, ...]
     confidence: float | None
     chars: int
     oov: float | None
@@ -79,9 +81,21 @@ def sampled(
     answers: how many there are, by the rollups. Fewer, or none, where they are deleted already.
     """
     rows = Prediction.objects.filter(endpoint=endpoint, at__gte=since, at__lt=until)
-    found = drawn(rows, limit / max(1, answers), seed_of(endpoint, since))
-    values = found.values_list("version_id", "key", "label", "confidence", "chars", "oov")
-    return [Sampled(*row[1:]) for row in values if row[0] == version.pk and (row[2] or row[3] is not None)]
+    found = drawn(rows, limit / max(1, answers), seed_of(endpoint, since)).filter(ANSWERED)
+    values = found.values_list("version_id", "key", "label", "value", "confidence", "chars", "oov")
+    answers_of = task_of(version).answers
+    return [
+        Sampled(key, labels_in(answers_of, label, value), confidence, chars, oov)
+        for pk, key, label, value, confidence, chars, oov in values
+        if pk == version.pk
+    ]
+
+
+def labels_in(answers: Answers, label: str, value: Value | None) -> tuple[str, ...]:
+    """The labels of a prediction, once each. value: as an annotation; None: its only label."""
+    if value is None:
+        return (label,) if label else ()
+    return tuple(sorted({name for part in answers.parts(value) if (name := answers.label_of(part))}))
 
 
 def drawn_texts(

@@ -11,6 +11,7 @@ from sklearn.metrics import f1_score
 
 from lifecycle.runtime.statistics import clustered
 from lifecycle.runtime.statistics.calibration import ece
+from lifecycle.runtime.task_types.by_key.watched import watched_of
 from lifecycle.runtime.task_types.single_label.measures import Predictions
 from monitoring.drift import cbpe, reference
 from monitoring.drift.measuring import accuracy, measured
@@ -190,6 +191,11 @@ def test_the_band_and_the_limit_know_that_near_duplicates_of_the_evaluation_are_
     assert alarms[True] <= 2
 
 
+def calibrated(*rows, **more):
+    """What is learned from predictions with one label each."""
+    return reference.calibrate(watched_of("single_label").observed(Predictions(*rows, **more)))
+
+
 def drawn(random, rows):
     """Confidences from 0.5 to 1 that promise 0.15 more than they hold, and which were right."""
     confidence = 0.5 + 0.5 * random.beta(4, 1.5, rows)
@@ -203,9 +209,7 @@ def test_expected_macro_f1_holds_what_later_turns_out():
     left = 0
     for seed in range(8):
         ids, truth, probabilities = answered(300, seed=seed)
-        known = measured.Reference(
-            300, {}, reference.calibrate(Predictions(("a", "b", "c", "d"), ids, truth, probabilities))
-        )
+        known = measured.Reference(300, {}, calibrated(("a", "b", "c", "d"), ids, truth, probabilities))
         _, truth, probabilities = answered(400, seed=seed + 100)
         best = probabilities.argmax(axis=1)
         scores = [[{"label": "abcd"[k], "score": row[k]} for k in range(4)] for row in probabilities]
@@ -375,11 +379,7 @@ def test_a_calibration_is_the_same_to_the_last_bit_in_whatever_order_the_rows_co
         for seed in range(4):
             order = np.random.default_rng(seed).permutation(len(ids)) if seed else np.arange(len(ids))
             rows = tuple(ids[at] for at in order), truth[order], probabilities[order]
-            made.append(
-                reference.calibrate(
-                    Predictions(labels, *rows, clusters=None if clusters is None else clusters[order])
-                )
-            )
+            made.append(calibrated(labels, *rows, clusters=None if clusters is None else clusters[order]))
 
         assert made == [made[0]] * 4
     assert made[0]["groups"]["clusters"] == 300
@@ -388,9 +388,7 @@ def test_a_calibration_is_the_same_to_the_last_bit_in_whatever_order_the_rows_co
 def test_a_calibration_is_the_same_to_the_last_bit_where_each_row_is_a_group_of_its_own():
     rows = ("a", "b", "c", "d"), *answered(300)
 
-    assert reference.calibrate(Predictions(*rows, clusters=np.arange(300))) == reference.calibrate(
-        Predictions(*rows)
-    )
+    assert calibrated(*rows, clusters=np.arange(300)) == calibrated(*rows)
 
 
 def test_whole_groups_move_an_expected_macro_f1_further_and_that_of_a_window_as_before():
@@ -402,8 +400,8 @@ def test_whole_groups_move_an_expected_macro_f1_further_and_that_of_a_window_as_
         np.repeat(probabilities, 5, axis=0),
     )
 
-    grouped = reference.calibrate(Predictions(*rows, clusters=np.repeat(np.arange(100), 5)))
-    alone = reference.calibrate(Predictions(*rows))
+    grouped = calibrated(*rows, clusters=np.repeat(np.arange(100), 5))
+    alone = calibrated(*rows)
 
     assert grouped["f1_error"] > 1.5 * alone["f1_error"]
     assert grouped["f1_spread"] == alone["f1_spread"]

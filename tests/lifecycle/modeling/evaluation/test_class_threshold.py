@@ -16,6 +16,7 @@ from lifecycle.runtime.statistics import deciding
 from lifecycle.runtime.statistics.deciding import Cut
 from lifecycle.runtime.statistics.operating.choices import Costs
 from lifecycle.runtime.task_types.by_key.loading import loading_of
+from lifecycle.runtime.task_types.by_key.watched import watched_of
 from lifecycle.runtime.task_types.single_label import measures as single_label
 from lifecycle.runtime.task_types.single_label.loading import FROM_A_THRESHOLD
 from lifecycle.runtime.task_types.single_label.measures import Predictions
@@ -57,11 +58,12 @@ def test_single_predictions_use_the_threshold_everywhere():
 
 
 def test_a_drift_baseline_has_the_classes_that_the_server_predicts():
-    found = reference.histograms(MADE, ["x", "y", "z"], None)
+    watched = watched_of("single_label").observed(MADE)
+    found = reference.histograms(watched, ["x", "y", "z"], None)
 
     assert found["label"] == {"fraud": 2, "ham": 1}
     assert sum(found["confidence"].values()) == 3
-    assert reference.calibrate(MADE)["accuracy"] == pytest.approx(2 / 3)
+    assert reference.calibrate(watched)["accuracy"] == pytest.approx(2 / 3)
 
 
 def test_the_report_shows_the_threshold_with_its_interval_on_test(client_for, run, test, mia):
