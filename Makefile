@@ -7,7 +7,7 @@ PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile
 export HF_HUB_OFFLINE ?= 1
 unexport PYTHONDONTWRITEBYTECODE # else each process compiles everything again
 
-.PHONY: setup run test affected test-database slow journeys tables check budgets format bench generation clean
+.PHONY: setup run test affected test-database slow journeys tables check types lint budgets format bench generation clean
 
 setup: $(VENV)/.ready ## the environment: pinned dependencies by pip, nothing else
 run: setup ## web, workers, beat and inference on one machine; Ctrl-C stops all
@@ -26,20 +26,25 @@ test-database: $(VENV)/.ready-dev ## tests of the fast suite for PostgreSQL-spec
 slow: $(VENV)/.ready-dev ## real fine-tuning, Debian's Chromium on the tests' own server, and the API under Schemathesis
 	$(PYTEST) --costs=slow -m "(engine or browser or fuzz) and not journey"
 
-journeys: $(VENV)/.ready-dev ## the whole product as real processes, with a worker, real fine-tuning and a browser; three at once, since they wait a lot
-	$(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder -p tests.support.stories --costs=journeys -m journey
+journeys: $(VENV)/.ready-dev ## the whole product as real processes, with a worker, real fine-tuning and a browser; four at once, since they wait a lot
+	$(BIN)/python -m pytest -n 4 --dist loadscope --no-loadscope-reorder -p tests.support.stories --costs=journeys -m journey
 
 tables: $(VENV)/.ready-dev ## full combination tables, of which the other suites run pairs: strategy, task and model; URL, method and person
 	TABLES=whole $(PYTEST) --costs=tables tests/architecture/test_url_role_table*.py tests/architecture/test_pages_as_rendered.py \
 		tests/engine/test_strategy_table.py tests/engine/test_sharding_table.py
 
 check: $(VENV)/.ready-dev budgets ## layout, lint, types, import contracts, migrations, and the cost of the last run of each suite
+	@$(MAKE) --no-print-directory -j 2 --output-sync types lint
+
+types: $(VENV)/.ready-dev
+	$(BIN)/mypy lifecycle datasets_app registry monitoring
+
+lint: $(VENV)/.ready-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/djangofmt --quiet --check templates
 	$(BIN)/biome check --error-on-warnings
 	$(BIN)/lint-imports
-	$(BIN)/mypy lifecycle datasets_app registry monitoring
 	$(BIN)/python manage.py makemigrations --check --dry-run
 
 budgets: $(VENV)/.ready-dev

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from tests.engine.test_resume import wait_for
-from tests.support.forked import ORDINARY, Forked
+from tests.support.forked import ORDINARY, Forked, in_processes
 
 pytestmark = pytest.mark.engine
 ENGINE = (sys.executable, "-m", "lifecycle.runtime.engine")
@@ -82,3 +82,18 @@ def test_a_process_requested_to_start_cold_is_a_child_of_this_process(cold):
     assert subprocess.Popen is ORDINARY
     done = subprocess.run([*ENGINE, "nonsense"], capture_output=True, text=True)
     assert done.returncode == 2
+
+
+def test_a_python_process_forks_them_too_but_for_the_warm_engine():
+    code = (
+        "import subprocess, sys\n"
+        "for verb in ('nonsense', 'warm'):\n"
+        "    command = [sys.executable, '-m', 'lifecycle.runtime.engine', verb]\n"
+        "    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)\n"
+        "    print(verb, process.wait(), process.status is not None)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | in_processes(), capture_output=True, text=True
+    )
+
+    assert done.stdout.splitlines() == ["nonsense 2 True", "warm 2 False"], done.stderr

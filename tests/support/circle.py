@@ -8,7 +8,6 @@ answers back in the spool.
 from __future__ import annotations
 
 import json
-import time
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -48,7 +47,6 @@ T = TypeVar("T")
 DAYS, A_DAY = 7, 120
 QUEUE_ITEMS = 120
 RETRAINING = "monitoring.retraining.tasks.tick"
-EARLY_SECONDS = 2
 PLAN = {
     "steps": [5000, 10_000],
     "min_requests": 100,
@@ -154,19 +152,8 @@ class Circle:
         return self.early("monitoring.rollouts.tasks.tick", there, what)
 
     def early(self, task: str, condition: Callable[[], T], what: str) -> T:
-        """What the condition gives once it is true. A worker does what leads there now and every few seconds,
-        ahead of the clock.
-        """
-        due = 0.0
-
-        def look() -> T:
-            nonlocal due
-            if time.monotonic() >= due:
-                self.story.product.early(task)
-                due = time.monotonic() + EARLY_SECONDS
-            return condition()
-
-        return until(look, what)
+        """What the condition gives once it is true; a worker does what leads there ahead of the clock."""
+        return self.story.product.early(condition, what, task)
 
     # ── Drift ───────────────────────────────────────────────────────────────
     @cached_property
@@ -234,7 +221,9 @@ class Circle:
         def opened() -> list[dict[str, Any]]:
             return list(self.story["mia"].api("GET", f"endpoints/{self.story.endpoint}/drift/")["open"])
 
-        return self.early("monitoring.drift.tasks.tick", opened, "drift is found")
+        return self.story.product.early(
+            opened, "drift is found", "monitoring.traffic.tasks.build_rollups", "monitoring.drift.tasks.tick"
+        )
 
     @cached_property
     def places(self) -> dict[str, str]:

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
+SITE = Path(__file__).with_name("site")
 PROGRAMS = {
     *("lifecycle.runtime.engine", "lifecycle.runtime.engine.follow"),
     *("tests.engine.calm_follower", "tests.engine.broken_follower", "tests.engine.dividing"),
@@ -38,6 +39,8 @@ class Forked(ORDINARY):
     """A Popen whose process, where it is one of PROGRAMS, is a fork of the process at `address`."""
 
     address: Address = ""
+    parent: subprocess.Popen[bytes] | None = None  # what listens there, in the process that started it
+    cold: tuple[str, ...] = ()  # verbs of the engine that start the ordinary way
     cpu_seconds = 0.0  # of all that have ended
     status: socket.socket | None = None
 
@@ -103,12 +106,13 @@ class Forked(ORDINARY):
 
 
 def is_program(args: Any) -> bool:
-    """Whether this command is `python -m` and one of PROGRAMS."""
+    """Whether this command is `python -m` and one of PROGRAMS, to be forked."""
     return (
         isinstance(args, list | tuple)
         and len(args) > 2
         and args[:2] == type(args)((sys.executable, "-m"))
         and args[2] in PROGRAMS
+        and not {*args[3:4]}.intersection(Forked.cold)
     )
 
 
@@ -125,7 +129,7 @@ def running() -> Address:
             for name, value in os.environ.items()
             if name not in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
         }
-        parent = ORDINARY(
+        Forked.parent = ORDINARY(
             command,
             cwd=ROOT,
             env=environment | {"PYTHONHASHSEED": "0", "PYTHONPATH": str(ROOT)},
@@ -136,8 +140,15 @@ def running() -> Address:
         os.close(writer)
         assert os.read(reader, 1), "The process that engine programs are forked from did not start."
         os.close(reader)
-        atexit.register(parent.stdin.close)
+        atexit.register(Forked.parent.stdin.close)
     return Forked.address
+
+
+def in_processes() -> dict[str, str]:
+    """The environment of Python processes whose programs are forked here, too: by `site/sitecustomize.py`.
+    The warm engine isn't, which belongs to all processes of an installation and ends with the last.
+    """
+    return {"ENGINE_FORKS": running(), "PYTHONPATH": os.pathsep.join(map(str, (SITE, ROOT)))}
 
 
 @contextmanager

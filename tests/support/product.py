@@ -27,13 +27,19 @@ import psycopg
 
 from lifecycle.ground.jobs.supervisor import die_with_parent
 from lifecycle.runtime.inference import signs
-from tests.support import tables
+from tests.support import forked, tables
 from tests.support.hand import Hand
 from tests.support.processes import family
 
 ROOT = Path(__file__).parents[2]
 # until the work of a worker that was killed goes on; a busy machine is silent for some of them
 LEASE_SECONDS = 8
+EARLY_SECONDS = 2
+SEND = """
+from lifecycle.ground.jobs.celery import app
+for task in {tasks}:
+    app.send_task(task, queue="default")
+"""
 T = TypeVar("T")
 
 
@@ -62,10 +68,12 @@ def until(condition: Callable[[], T], what: str, *, seconds: float = 600) -> T:
 
 
 class Product:
-    """One running installation. url: of the site. inference: of the inference server."""
+    """One running installation. url: of the site. inference: of the inference server. cold: engine programs
+    start as in production, else as in other tests.
+    """
 
-    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, environment: dict[str, str], *, cold: bool = False) -> None:
+        self.folder, self.cold = folder, cold
         self.data_dir = folder / "var"
         self.port, inference_port = free_ports(2)
         self.url = f"http://127.0.0.1:{self.port}"
@@ -90,6 +98,7 @@ class Product:
                 "API_RATE": "100000/min",
                 "STATIC_ROOT": str(tables.KEPT.with_name("static")),
             }
+            | ({} if cold else forked.in_processes())
             | environment
         )
         self.process: subprocess.Popen[bytes] | None = None
@@ -113,15 +122,30 @@ class Product:
         self.hand = self.hand or Hand(self.environment, self.log_path)
         return self.hand.do(code)
 
+    def command(self, name: str, **options: Any) -> str:
+        """What a management command prints that the hand runs, which starts no Python for it."""
+        return self.python(
+            f"from django.core.management import call_command; call_command({name!r}, **{options})"
+        )
+
     def verified(self) -> str:
         """What `manage.py verify_audit` prints."""
-        return self.python("from django.core.management import call_command; call_command('verify_audit')")
+        return self.command("verify_audit")
 
-    def early(self, task: str) -> None:
-        """Have a worker do what beat sends it every so often: now, over the broker, and not at the clock's
-        next turn.
+    def early(self, condition: Callable[[], T], what: str, *tasks: str, seconds: float = 600) -> T:
+        """What the condition gives once it is true. What beat has a worker do every so often, of what leads
+        there, is done over the broker now and every few seconds, ahead of the clock.
         """
-        self.python(f"from lifecycle.ground.jobs.celery import app; app.send_task({task!r}, queue='default')")
+        due = 0.0
+
+        def look() -> T:
+            nonlocal due
+            if time.monotonic() >= due:
+                self.python(SEND.format(tasks=tasks))
+                due = time.monotonic() + EARLY_SECONDS
+            return condition()
+
+        return until(look, what, seconds=seconds)
 
     def start(self, *, from_nothing: bool = False) -> None:
         """As `make run` does, until the site and the inference server answer. It begins with tables that are
@@ -135,11 +159,12 @@ class Product:
         ):
             self.data_dir.mkdir(mode=0o700)
             shutil.copy(kept, database)
-            self.python(
-                "from django.core.management import call_command; call_command('migrate', verbosity=0)"
-            )
+            self.command("migrate", verbosity=0)
         with tables.alone():  # the first collects the static files for all
-            self.manage("prepare")
+            if from_nothing:
+                self.manage("prepare")
+            else:
+                self.command("prepare")
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "manage.py", "up"],
@@ -189,7 +214,8 @@ class Product:
     def running(self, *words: str) -> list[psutil.Process]:
         """The processes of this product whose command line holds all these words."""
         assert self.process is not None
-        return family(*words, of=self.process.pid)
+        forks = [] if self.cold else family(*words, str(self.data_dir), of=forked.Forked.parent.pid)
+        return family(*words, of=self.process.pid) + forks
 
     def kill(self, *words: str) -> list[int]:
         """`kill -9` the processes whose command line holds all these words; returns who they were."""
@@ -267,11 +293,11 @@ def own_database() -> Iterator[dict[str, str]]:
 
 @contextmanager
 def running_product(*, from_nothing: bool = False, **more: str) -> Iterator[Product]:
-    """A product that serves, and nothing of it afterwards: no process, no folder, no database. more: of its
-    environment.
+    """A product that serves, and nothing of it afterwards: no process, no folder, no database. from_nothing:
+    all of it starts as in production. more: of its environment.
     """
     with tempfile.TemporaryDirectory(prefix="lifecycle-journey-") as folder, own_database() as environment:
-        product = Product(Path(folder), environment | more)
+        product = Product(Path(folder), environment | more, cold=from_nothing)
         try:
             product.start(from_nothing=from_nothing)
             yield product

@@ -21,7 +21,7 @@ import pytest
 
 from lifecycle.runtime.engine.checkpoint import MARKER
 from lifecycle.runtime.engine.events import points, read_events
-from tests.support import tables
+from tests.support import forked, tables
 from tests.support.hand import Hand
 from tests.support.processes import family
 
@@ -47,6 +47,7 @@ class Installation:
             "DATA_DIR": str(folder),
             "JOB_LEASE_SECONDS": "4",
             "STEPS": str(self.steps),
+            **forked.in_processes(),
         }
         self.hand: Hand | None = None
         shutil.copy(migrated, self.database)
@@ -225,9 +226,9 @@ def test_training_that_is_preempted_goes_on_with_another_worker_to_the_weights_o
     ]
 
 
-def process_of(run: str, worker: subprocess.Popen) -> psutil.Process | None:
-    """The engine's process of a run under this worker."""
-    return next(iter(family(run, of=worker.pid)), None)
+def process_of(run: str) -> psutil.Process | None:
+    """The engine's process of a run."""
+    return next(iter(family(run, of=forked.Forked.parent.pid)), None)
 
 
 def strike(
@@ -299,7 +300,7 @@ def test_runs_whose_process_and_worker_are_killed_at_random_end_with_the_weights
         mine = []
         for turn, step in enumerate((draw.randint(1, middle), draw.randint(middle + 1, 2 * middle))):
             is_worker, moment, writing = turn == number % 2, draw.uniform(0, 0.2), draw.random() < 0.5
-            target = partial(psutil.Process, worker.pid) if is_worker else partial(process_of, run, worker)
+            target = partial(psutil.Process, worker.pid) if is_worker else partial(process_of, run)
             torn = strike(folder, step, moment, target, look, writing=writing)
             if torn is not None:
                 mine.append(
