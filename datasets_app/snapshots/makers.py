@@ -50,30 +50,45 @@ def deciders(snapshot: Snapshot) -> list[str]:
     people = choosing.takers(snapshot, window)
     for rows in snapshots.newer(snapshot, split=TEST):
         found = Decision.objects.filter(item__in=rows.items).order_by()
-        people |= deciders_of(found) | uploaders_of(Item.objects.filter(pk__in=rows.items))
+        annotated = annotated_here(found)
+        people |= labelers_of(found, annotated) | uploaders_of(Item.objects.filter(pk__in=rows.items))
         people |= choosing.dismissers(rows.items, window)
-        since = min(since, first_labeled_at(found) or since)
+        since = min(since, first_labeled_at(found, annotated) or since)
     return sorted(people | choosing.namers(snapshot, since))
 
 
-def first_labeled_at(found: QuerySet[Decision]) -> datetime | None:
+def annotated_here(found: QuerySet[Decision]) -> QuerySet[Decision]:
+    """Those of these decisions whose annotations, if they have any, weren't imported from a file."""
+    return found.exclude(queue__in=imported_queues(found))
+
+
+def first_labeled_at(found: QuerySet[Decision], annotated: QuerySet[Decision]) -> datetime | None:
     """When the first of these decisions, or the first of their annotations, was made. Annotation times from
     files are ignored: they could be backdated.
     """
-    decided = found.aggregate(first=Min("created_at"))["first"]
-    annotated = found.exclude(queue__in=imported_queues(found)).aggregate(
-        first=Min("annotations__created_at")
-    )["first"]
-    return min((at for at in (decided, annotated) if at), default=None)
+    firsts = (
+        found.aggregate(first=Min("created_at"))["first"],
+        annotated.aggregate(first=Min("annotations__created_at"))["first"],
+    )
+    return min((at for at in firsts if at), default=None)
 
 
 def deciders_of(found: QuerySet[Decision]) -> set[str]:
-    """Everyone who contributed to these decisions, as uuids: who made them or their annotations, who uploaded
-    or accepted their file, who sent pre-labels before them, who published a label change that moved them or
-    mapped their annotations.
+    """Everyone who contributed to these decisions, as uuids: also who uploaded or accepted the file of an
+    item with imported labels.
+    """
+    imported = Item.objects.filter(pk__in=found.filter(IMPORTED).values("item"))
+    return labelers_of(found, annotated_here(found)) | uploaders_of(imported)
+
+
+def labelers_of(found: QuerySet[Decision], annotated: QuerySet[Decision]) -> set[str]:
+    """Everyone who contributed to these decisions but the uploaders of their items, as uuids: who made them
+    or their annotations, who uploaded or accepted a file of corrections, who sent pre-labels before them, who
+    published a label change that moved them or mapped their annotations.
     Names from files are ignored: a file could name anyone to choose who can't approve.
 
-    People in events count in addition to people in rows: neither alone clears a person.
+    People in events count in addition to people in rows: neither alone clears a person. annotated: as
+    `annotated_here` says.
     """
     corrected = corrections_of(found)
     people: list[QuerySet[Any, Any]] = [
@@ -83,17 +98,10 @@ def deciders_of(found: QuerySet[Decision]) -> set[str]:
         corrected.values_list("uploaded_by"),
         corrected.filter(accepted_by__isnull=False).values_list("accepted_by"),
     ]
-    annotated = found.exclude(queue__in=imported_queues(found)).filter(annotations__isnull=False)
-    named = User.objects.filter(
-        pk__in=[pk for (pk,) in annotated.values_list("annotations__user").union(*people)]
-    )
-    imported = Item.objects.filter(pk__in=found.filter(IMPORTED).values("item"))
+    by_hand = annotated.filter(annotations__isnull=False).values_list("annotations__user")
+    named = User.objects.filter(pk__in=[pk for (pk,) in by_hand.union(*people)])
     return (
-        access.with_account(named)
-        | recorded_deciders(found)
-        | uploaders_of(imported)
-        | senders_of(found)
-        | choosing.changers(found)
+        access.with_account(named) | recorded_deciders(found) | senders_of(found) | choosing.changers(found)
     )
 
 

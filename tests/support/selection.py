@@ -1,11 +1,12 @@
 """What a run leaves out by `-m` is not imported: all files take ten seconds, of which torch alone takes
-four.
+four. Nor does a test import it that is not left out.
 """
 
 from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Iterator
 from itertools import combinations
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from _pytest.mark.expression import Expression
 OF_THE_FILE = re.compile(r"^pytestmark = (?:\[.*?\]$|.*?$)", re.MULTILINE | re.DOTALL)
 MARK = re.compile(r"\bmark\.(\w+)")
 HEAVY = ("torch", "transformers", "peft")
+NOT_MARKED = "a test that is not marked `engine`"
 
 
 def left_out(source: str, expression: str) -> bool:
@@ -41,11 +43,22 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     )
 
 
+def loaded(config: pytest.Config) -> list[str]:
+    """What was imported that leads to an engine, where none is asked for."""
+    asked_for_none = "not engine" in config.option.markexpr
+    return [name for name in HEAVY if asked_for_none and name in sys.modules]
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Where no engine is asked for, nothing that was imported may have led to it."""
-    if "not engine" in session.config.option.markexpr and (
-        found := [name for name in HEAVY if name in sys.modules]
-    ):
-        raise pytest.UsageError(
-            f"{', '.join(found)} was imported by a test that is not marked `engine`, or by what it imports."
-        )
+    if found := loaded(session.config):
+        raise pytest.UsageError(f"{', '.join(found)} was imported by {NOT_MARKED}, or by what it imports.")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Nor may a test import it while it runs."""
+    before = loaded(item.config)
+    yield
+    if found := [name for name in loaded(item.config) if name not in before]:
+        pytest.fail(f"{', '.join(found)} was imported by {NOT_MARKED}.", pytrace=False)

@@ -130,6 +130,7 @@ def test_the_code_of_a_card_is_python_that_gives_a_number():
     compile(loading.ENTRY.code("lora", decides=False), "card", "exec")
 
 
+@pytest.mark.engine
 @pytest.mark.parametrize(
     "row",
     [{}, {"number": None}, {"number": "3"}, {"number": True}, {"number": 10.5}, {"number": float("nan")}],
@@ -139,6 +140,7 @@ def test_a_row_without_a_number_is_not_read(row):
         learner().read(row, {})
 
 
+@pytest.mark.engine
 def test_rows_are_read_as_files_have_them_and_equal_numbers_teach_nothing():
     row = formats.ENTRY.engine_row(EXAMPLE.item, {"number": 3.5})
 
@@ -148,6 +150,7 @@ def test_rows_are_read_as_files_have_them_and_equal_numbers_teach_nothing():
         learner().check([3.5, 3.5], ())
 
 
+@pytest.mark.engine
 def test_one_output_learns_numbers_by_their_squared_distance():
     import torch
 

@@ -112,8 +112,8 @@ def test_an_export_is_imported_as_the_same_rows_but_for_reported_losses(hostile,
     assert (upload.rows_new, upload.rows_failed) == (made.rows, 0)
     assert rows_of(second, lost) == expected
     assert sorted(names_in(latest_schema(second)).values()) == sorted(names_in(hostile.schema).values())
-    if "joined" not in lost:
-        assert parts(exported(freeze(second, mia), mia, kind)[1]) == parts(content)
+    if "joined" not in lost and (lines := parts(content)):
+        assert parts(exported(freeze(second, mia), mia, kind)[1]) == lines
 
 
 def test_every_type_has_rows_with_every_text(hostile, key):

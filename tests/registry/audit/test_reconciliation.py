@@ -718,26 +718,26 @@ def test_what_was_written_behind_the_products_back_is_named(lived, forgeries):
     assert reported() == expected(forgeries)
 
 
-@pytest.mark.parametrize(
-    "verb", [Verb.TOKEN_CREATED, Verb.ENDPOINT_CREATED, Verb.VERSION_REGISTERED, Verb.PROMOTION_REQUESTED]
-)
-def test_an_event_that_leaves_a_fact_out_vouches_for_nothing(lived, verb):
+def test_an_event_that_leaves_a_fact_out_vouches_for_nothing(lived):
     """As written by someone who knows how events are hashed."""
+    verbs = {Verb.TOKEN_CREATED, Verb.ENDPOINT_CREATED, Verb.VERSION_REGISTERED, Verb.PROMOTION_REQUESTED}
     left_out = {"digest", "policy", "facts", "note"}
 
     def shorter(document: dict) -> dict:
         payload = {
             name: value
             for name, value in document["payload"].items()
-            if document["verb"] != verb or name not in left_out
+            if document["verb"] not in verbs or name not in left_out
         }
         return document | {"payload": payload}
 
     for chain in Chain.objects.values_list("name", flat=True):
         rewrite(chain, shorter)
 
-    about = set(Event.objects.filter(verb=verb).values_list("object_id", flat=True))
-    assert about <= {where.split(", ")[1] for rule, where in found() if rule == "not-in-database"}
+    named = {where.split(", ")[1] for rule, where in found() if rule == "not-in-database"}
+    about = set(Event.objects.filter(verb__in=verbs).values_list("verb", "object_id"))
+    assert {verb for verb, _ in about} == verbs
+    assert {(verb, each) for verb, each in about if each not in named} == set()
 
 
 UPPER = {
