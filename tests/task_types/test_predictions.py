@@ -14,7 +14,7 @@ from django.urls import reverse
 
 from lifecycle.runtime.task_types.answers import BadAnswer
 from monitoring.traffic import actions, queries
-from monitoring.traffic.models import Feedback, MinuteRollup, Prediction
+from monitoring.traffic.models import ANSWERED, Feedback, MinuteRollup, Prediction
 from registry.catalog import actions as catalog
 from registry.catalog.models import Alias, Endpoint, ModelVersion
 from registry.ground.ledger.models import Event
@@ -82,8 +82,9 @@ def test_its_value_is_kept_and_each_of_its_labels_counts_once(endpoint, predicti
 
 def test_an_empty_one_is_a_prediction_too(task, endpoint, mia, client_for):
     name = queries.task_of(endpoint.alias.version).answers.name
-    found = taken_in(endpoint, value={name: []}, labels=[], label="")
+    found = taken_in(endpoint, value={name: []}, labels=[], label="", confidence=None)
 
+    assert list(Prediction.objects.filter(ANSWERED)) == [found]
     assert MinuteRollup.objects.get(endpoint=endpoint).labels == {}
     assert MinuteRollup.objects.get(endpoint=endpoint).answers == 1
     actions.record_feedback(prediction_id=found.uuid, right=True, actor=mia)

@@ -185,7 +185,7 @@ def store_predictions(
         more = counts_at(counts, Place(endpoint, version, row.arm, floor(at, MINUTE)))
         if row.index == 0:
             more.add_request(row.code, row.latency_ms)
-        if row.label or row.confidence is not None:
+        if row.label or row.confidence is not None or row.value is not None:
             more.add_answer(
                 labels=row.labels,
                 confidence=row.confidence,

@@ -27,7 +27,8 @@ OLD_PREDICTION = {
 }
 
 
-ANSWERED = ~Q(label="") | Q(confidence__isnull=False)  # a version predicted something: a set may be empty
+# a version predicted something: a set, or the spans of a text, may be empty
+ANSWERED = ~Q(label="") | Q(confidence__isnull=False) | Q(value__isnull=False)
 
 
 class Prediction(models.Model):
@@ -106,7 +107,7 @@ class Prediction(models.Model):
     @property
     def is_answered(self) -> bool:
         """Whether a version predicted something."""
-        return bool(self.label) or self.confidence is not None
+        return bool(self.label) or self.confidence is not None or self.value is not None
 
     @property
     def keyed_digest(self) -> str:
