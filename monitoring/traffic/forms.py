@@ -23,9 +23,9 @@ class FeedbackForm(forms.Form):
         widget=forms.RadioSelect,
         error_messages={"required": "Choose one."},
     )
-    label = forms.ChoiceField(label="Correct label (optional)", required=False)
+    label = forms.ChoiceField(label="Correct label", required=False)
     labels = forms.MultipleChoiceField(
-        label="Correct labels (optional)", required=False, widget=forms.CheckboxSelectMultiple
+        label="Correct labels", required=False, widget=forms.CheckboxSelectMultiple
     )
     kind = forms.ChoiceField(
         label="Source",
@@ -94,4 +94,4 @@ class OutcomeForm(forms.Form):
         label="Group", choices=[(Side.MODEL, "with the model"), (Side.HOLDOUT, "without it (hold-out)")]
     )
     value = forms.FloatField(label="Value", help_text="0 or 1 if the KPI is a share of cases.")
-    prediction = forms.UUIDField(label="Prediction (optional)", required=False)
+    prediction = forms.UUIDField(label="Prediction", required=False)
