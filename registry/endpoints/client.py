@@ -4,7 +4,8 @@ are never logged.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any
 from uuid import uuid4
@@ -18,27 +19,28 @@ from registry.endpoints.queries import published
 
 SECONDS = 10
 SHOWN = 5
+ONE_LABEL = {"LABEL", "CONFIDENCE", "SCORES"}  # tensors of a single label
 
 
 @dataclass(frozen=True)
 class Answer:
-    """The prediction of one text. scores: the best labels with their shares, 0 to 1. latency_ms: as this site
-    measured it.
+    """One prediction. label, confidence, scores: where a text has one label, with the best labels' shares, 0
+    to 1. tensors: of other predictions, each in words. latency_ms: as this site measured it.
     """
 
-    label: str
-    confidence: float
-    scores: list[tuple[str, float]]
     version: str
     prediction: str
     latency_ms: float
+    label: str = ""
+    confidence: float | None = None
+    scores: Sequence[tuple[str, float]] = ()
+    tensors: Sequence[tuple[str, str]] = ()
 
 
-def ask(endpoint: Endpoint, text: str) -> Answer:
-    """Send one text. Raises NotReady when the server or the version does not answer, Refused when it does not
-    take the text.
+def ask(endpoint: Endpoint, body: dict[str, Any]) -> Answer:
+    """Send a request. Raises NotReady when the server or the version does not answer, Refused when it does
+    not take the texts.
     """
-    body = {"inputs": [{"name": "TEXT", "datatype": "BYTES", "shape": [1], "data": [text]}]}
     headers = {"Authorization": f"Bearer {published.web_token()}", "X-Request-Id": f"try-{uuid4()}"}
     begun = perf_counter()
     try:
@@ -80,16 +82,31 @@ def refusal_of(response: httpx.Response) -> Refusal:
 def read(answer: dict[str, Any], latency_ms: float) -> Answer:
     """An answer of the protocol for one text."""
     outputs = {output["name"]: output for output in answer["outputs"]}
-    labels, parameters = outputs["SCORES"]["parameters"]["labels"], answer["parameters"]
-    scores = sorted(zip(labels, outputs["SCORES"]["data"], strict=True), key=lambda pair: -pair[1])
-    return Answer(
-        label=str(outputs["LABEL"]["data"][0]),
-        confidence=float(outputs["CONFIDENCE"]["data"][0]),
-        scores=[(str(label), float(score)) for label, score in scores[:SHOWN]],
+    parameters = answer["parameters"]
+    found = Answer(
         version=str(parameters["version_label"]),
         prediction=str(parameters["prediction_id"]),
         latency_ms=latency_ms,
     )
+    if not outputs.keys() >= ONE_LABEL:
+        return replace(found, tensors=[(str(name), in_words(each)) for name, each in outputs.items()])
+    labels = outputs["SCORES"]["parameters"]["labels"]
+    scores = sorted(zip(labels, outputs["SCORES"]["data"], strict=True), key=lambda pair: -pair[1])
+    return replace(
+        found,
+        label=str(outputs["LABEL"]["data"][0]),
+        confidence=float(outputs["CONFIDENCE"]["data"][0]),
+        scores=[(str(label), float(score)) for label, score in scores[:SHOWN]],
+    )
+
+
+def in_words(output: dict[str, Any]) -> str:
+    """A tensor's values, with the names of its columns."""
+    values = [f"{each:.3g}" if isinstance(each, float) else str(each) for each in output["data"]]
+    names = output.get("parameters", {}).get("labels")
+    if names:
+        values = [f"{name}: {value}" for name, value in zip(names, values, strict=True)]
+    return ", ".join(values) or "none"
 
 
 def is_ready() -> bool | None:

@@ -7,7 +7,9 @@ from decimal import Decimal
 from typing import Any
 
 from django import forms
+from django.http import QueryDict
 
+from lifecycle.runtime.task_types.served import Served
 from registry.catalog.models import ModelVersion
 from registry.endpoints.models import Deployment, Fault
 from registry.endpoints.rules import MAX_DELAY_MS, MAX_DRILL_MINUTES, REASON_MAX
@@ -42,7 +44,7 @@ class RollBackForm(forms.Form):
 
 
 class TryForm(forms.Form):
-    """One text for the endpoint."""
+    """One text for the endpoint, and candidates where its model ranks them."""
 
     text = forms.CharField(
         max_length=10_000,
@@ -50,6 +52,23 @@ class TryForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 3}),
         help_text="As a customer would write it.",
     )
+    candidates = forms.CharField(
+        max_length=10_000, widget=forms.Textarea(attrs={"rows": 3}), help_text="One per line, to be ranked."
+    )
+
+    def __init__(self, data: QueryDict | None = None, *, served: Served) -> None:
+        super().__init__(data)
+        self.served = served
+        for name in {*self.fields} - {each.name.lower() for each in served.inputs}:
+            del self.fields[name]
+
+    def body(self) -> dict[str, Any]:
+        """The request with what was entered."""
+        given = {"TEXT": [self.cleaned_data["text"]]}
+        if "candidates" in self.fields:
+            lines = self.cleaned_data["candidates"].splitlines()
+            given["CANDIDATES"] = [line for line in lines if line.strip()]
+        return self.served.request(given)
 
 
 class AsOfForm(forms.Form):

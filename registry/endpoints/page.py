@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,10 +12,14 @@ from django.forms import Form
 from django.urls import reverse
 from django.utils import timezone
 
+from lifecycle.runtime.task_types.by_key.served import served_of
+from lifecycle.runtime.task_types.by_key.types import DEFAULT
+from lifecycle.runtime.task_types.served import Served
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.marks import Step
 from registry.catalog.models import Endpoint, ModelVersion
 from registry.catalog.queries import freeze_of
+from registry.catalog.rules import task_type
 from registry.endpoints import history, rules, steering
 from registry.endpoints.models import Deployment, Fault, Routes
 from registry.endpoints.queries import deployments as deployment_queries
@@ -105,7 +110,7 @@ def detail(user: User, endpoint: Endpoint, older_than: int | None = None) -> dic
         ),
         "emptied": rollback.emptied_by(endpoint) if live is None else None,
         "text_days": settings.PREDICTION_TEXT_DAYS,
-        "curl": curl(endpoint),
+        "curl": curl(endpoint, live),
         "dialogs": dialogs(endpoint, live, canary, before, waiting),
     }
 
@@ -357,12 +362,18 @@ def going_on(state: ServerState, endpoint: Endpoint) -> str:
     return f"It keeps serving {answering.semver}." if answering else "It serves nothing on this endpoint."
 
 
-def curl(endpoint: Endpoint) -> str:
+def served_by(live: Deployment | None) -> Served:
+    """How predictions of the live version are requested; as single labels while there is none."""
+    return served_of(task_type(live.version.facts).key if live else DEFAULT)
+
+
+def curl(endpoint: Endpoint, live: Deployment | None) -> str:
     """How a client calls it."""
+    served = served_by(live)
     return (
         f"curl {settings.INFERENCE_URL}/v2/models/{endpoint.full_name}/infer \\\n"
         '  -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" \\\n'
-        """  -d '{"inputs": [{"name": "TEXT", "datatype": "BYTES", "shape": [1], "data": ["I lost my card"]}]}'"""  # noqa: E501
+        f"  -d '{json.dumps(served.request(served.sample))}'"
     )
 
 

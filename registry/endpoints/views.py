@@ -55,7 +55,11 @@ def detail(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """One endpoint. With `at`: also which version was live then; that part alone for htmx."""
     endpoint = policy.get_visible(request.user, listing.visible(request.user), SEE, uuid=uuid)
     form = AsOfForm(request.GET if "at" in request.GET else None)
-    context: dict[str, Any] = {"endpoint": endpoint, "as_of_form": form, "try_form": TryForm()}
+    context: dict[str, Any] = {
+        "endpoint": endpoint,
+        "as_of_form": form,
+        "try_form": TryForm(served=page.served_by(deployments.live_deployment(endpoint))),
+    }
     if form.is_bound and form.is_valid():
         context |= page.as_of(endpoint, form.cleaned_data["at"])
     older_than = key_in(request.GET)
@@ -213,11 +217,11 @@ def remove_fault(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def try_it(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Ask the endpoint about one text."""
     endpoint = listing.visible(request.user).get(uuid=uuid)
-    form, status = TryForm(request.POST), 422
+    form, status = TryForm(request.POST, served=page.served_by(deployments.live_deployment(endpoint))), 422
     context: dict[str, Any] = {}
     if form.is_valid():
         try:
-            answer = client.ask(endpoint, form.cleaned_data["text"])
+            answer = client.ask(endpoint, form.body())
         except Refusal as refusal:
             context, status = {"refusal": refusal}, 200
         else:

@@ -19,12 +19,12 @@ from lifecycle.runtime.engine.task_types.by_key.learners import learner_of
 from lifecycle.runtime.engine.task_types.generation.dialogues import Turn
 from lifecycle.runtime.engine.task_types.generation.learner import Target
 from lifecycle.runtime.engine.task_types.multi_label.answerer import set_f1
-from lifecycle.runtime.engine.task_types.ranking.answerer import ranks, sure
 from lifecycle.runtime.engine.task_types.spans.answerer import carry
 from lifecycle.runtime.statistics import words
 from lifecycle.runtime.statistics.intervals import wilson
 from lifecycle.runtime.task_types.multi_label import measures as label_sets
 from lifecycle.runtime.task_types.ranking import measures as ranking
+from lifecycle.runtime.task_types.ranking.decoding import ranks, sure
 from lifecycle.runtime.task_types.rows import Rows
 from lifecycle.runtime.task_types.spans.tagging import Found, Marked
 from tests.engine.inbox import SETS, write_rows

@@ -28,7 +28,9 @@ def tokenizer() -> str:
     made.normalizer = normalizers.Lowercase()
     made.pre_tokenizer = pre_tokenizers.Whitespace()
     made.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+        single="[CLS] $A [SEP]",
+        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
+        special_tokens=[("[CLS]", 2), ("[SEP]", 3)],
     )
     return made.to_str()
 
@@ -48,23 +50,67 @@ def onnx_model(shift: int) -> bytes:
         helper.make_node("ReduceSum", ["mask", "one"], ["count"], keepdims=1),
         helper.make_node("Div", ["embedding", "count"], ["logits"]),
     ]
-    tensors = [
-        numpy_helper.from_array(table, "table"),
-        numpy_helper.from_array(np.array([-1]), "last"),
-        numpy_helper.from_array(np.array([1]), "one"),
+    shapes = {"logits": ["batch", 3], "embedding": ["batch", 3]}
+    return graph_of(nodes, {"table": table, "last": np.array([-1]), "one": np.array([1])}, shapes)
+
+
+@cache
+def tags_model(shift: int) -> bytes:
+    """logits = a row of scores of each token's tags, and embedding = their sum over real tokens: "card" and
+    "money" begin a span of the label with this number and of the next, "lost" continues one of the first.
+    """
+    table = np.zeros((len(WORDS), 7), np.float32)
+    table[:, 0] = 2
+    table[WORDS.index("card"), 1 + 2 * (shift % 3)] = 9
+    table[WORDS.index("lost"), 2 + 2 * (shift % 3)] = 9
+    table[WORDS.index("money"), 1 + 2 * ((shift + 1) % 3)] = 4
+    nodes = [
+        helper.make_node("Gather", ["table", "input_ids"], ["logits"]),  # (B, T, 7)
+        helper.make_node("Cast", ["attention_mask"], ["mask"], to=TensorProto.FLOAT),
+        helper.make_node("Unsqueeze", ["mask", "last"], ["wide"]),
+        helper.make_node("Mul", ["logits", "wide"], ["masked"]),
+        helper.make_node("ReduceSum", ["masked", "one"], ["embedding"], keepdims=0),
     ]
+    shapes = {"logits": ["batch", "sequence", 7], "embedding": ["batch", 7]}
+    return graph_of(nodes, {"table": table, "last": np.array([-1]), "one": np.array([1])}, shapes)
+
+
+@cache
+def scores_model(shift: int) -> bytes:
+    """logits = one number, the sum of the words' strengths: "refund" 1, "card" 2, "money" 3, "late" -1; of a
+    shift of 1 their opposites.
+    """
+    table = np.zeros((len(WORDS), 1), np.float32)
+    for word, strength in {"refund": 1, "card": 2, "money": 3, "late": -1}.items():
+        table[WORDS.index(word)] = -strength if shift else strength
+    nodes = [
+        helper.make_node("Gather", ["table", "input_ids"], ["rows"]),  # (B, T, 1)
+        helper.make_node("Cast", ["attention_mask"], ["mask"], to=TensorProto.FLOAT),
+        helper.make_node("Unsqueeze", ["mask", "last"], ["wide"]),
+        helper.make_node("Mul", ["rows", "wide"], ["masked"]),
+        helper.make_node("ReduceSum", ["masked", "one"], ["logits"], keepdims=0),
+        helper.make_node("Identity", ["logits"], ["embedding"]),
+    ]
+    shapes = {"logits": ["batch", 1], "embedding": ["batch", 1]}
+    return graph_of(nodes, {"table": table, "last": np.array([-1]), "one": np.array([1])}, shapes)
+
+
+def graph_of(nodes: list, constants: dict[str, np.ndarray], shapes: dict[str, list]) -> bytes:
     inputs = [
         helper.make_tensor_value_info(name, TensorProto.INT64, ["batch", "sequence"])
         for name in ("input_ids", "attention_mask")
     ]
     outputs = [
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", 3])
-        for name in ("logits", "embedding")
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in shapes.items()
     ]
+    tensors = [numpy_helper.from_array(values, name) for name, values in constants.items()]
     graph = helper.make_graph(nodes, "tiny", inputs, outputs, tensors)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
     onnx.checker.check_model(model)
     return model.SerializeToString()
+
+
+GRAPHS = {"spans": tags_model, "ranking": scores_model, "preference": scores_model}
 
 
 class Installation:
@@ -99,7 +145,7 @@ class Installation:
         } | card
         (draft / "lifecycle.json").write_text(json.dumps(settings))
         (draft / "tokenizer.json").write_text(tokenizer())
-        (draft / "serving" / "model.onnx").write_bytes(onnx_model(shift))
+        (draft / "serving" / "model.onnx").write_bytes(GRAPHS.get(settings["task"], onnx_model)(shift))
         root = bundle.sign(draft, self.key)
         target = self.serving / "artifacts" / root
         shutil.rmtree(target, ignore_errors=True)

@@ -57,11 +57,13 @@ class Answer:
 
 
 class Caller:
-    """A server with a stable version and a canary of half the traffic, called without a socket."""
+    """A server with a stable version and a canary of half the traffic, called without a socket. card: of
+    both.
+    """
 
-    def __init__(self, folder) -> None:
+    def __init__(self, folder, **card) -> None:
         installation = Installation(folder)
-        stable, canary = installation.artifact(), installation.artifact(1)
+        stable, canary = installation.artifact(**card), installation.artifact(1, **card)
         installation.publish(support=endpoint(stable, canary=canary, share=5_000, keep_text=True))
         self.server = Server(Config(data_dir=folder))
         follow(self.server)

@@ -19,7 +19,7 @@ from tests.support.jobs import run_ok
 from tests.support.registry import STATED, make_endpoint, make_model
 from tests.support.unchanged import refused
 
-SERVED = ["single_label", "regression"]
+SERVED = ["single_label", "multi_label", "spans", "preference", "ranking", "regression"]
 
 
 @pytest.fixture

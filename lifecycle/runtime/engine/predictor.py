@@ -25,7 +25,6 @@ from lifecycle.runtime.task_types.by_key.decoding import decoding_of
 from lifecycle.runtime.task_types.by_key.types import type_of
 from lifecycle.runtime.task_types.rows import Rows
 from lifecycle.runtime.task_types.spans import tagging
-from lifecycle.runtime.task_types.spans.tagging import Tokens, Unit
 
 Floats = NDArray[np.float32]
 
@@ -99,7 +98,7 @@ class Predictor:
                 found[row] = each[: len(ids[row])] if ragged else each
         logits: Any = np.stack(found) if found and not ragged else np.zeros((0, len(self.info.labels)))
         if ragged:
-            logits = _of_tokens(texts, encodings, found, self.info.unit)
+            logits = tagging.of_tokens(texts, encodings, found, self.info.unit)
         return Answers(
             logits,
             embeddings if embeddings is not None else np.zeros((0, 0), np.float32),
@@ -149,17 +148,3 @@ def answer_timed(predictor: Predictor, rows: Rows) -> Answered:
     logits = predictor.logits(rows)
     taken = {"seconds": time.monotonic() - begun[0], "cpu_seconds": time.process_time() - begun[1]}
     return Answered(logits, {"rows": len(rows), **{unit: round(value, 6) for unit, value in taken.items()}})
-
-
-def _of_tokens(texts: Sequence[str], encodings: Sequence[Any], found: Sequence[Floats], unit: Unit) -> Tokens:
-    """Logits of the tokens that represent text. found: (T, K) of every token of each text."""
-    placed = [
-        tagging.places(text, each.offsets, each.special_tokens_mask, unit)
-        for text, each in zip(texts, encodings, strict=True)
-    ]
-    values = [logits[counted] for logits, (counted, _) in zip(found, placed, strict=True)]
-    return Tokens(
-        tuple(values),
-        tuple(where for _, where in placed),
-        tuple(bool(each.overflowing) for each in encodings),
-    )

@@ -17,12 +17,15 @@ from lifecycle.runtime.inference import protocol
 from lifecycle.runtime.inference.batching import Slots
 from lifecycle.runtime.inference.faults import SLOW, Fault, Faults, InjectedError
 from lifecycle.runtime.inference.guard import Guard
+from lifecycle.runtime.inference.inputs import read_rows
 from lifecycle.runtime.inference.metrics import Metrics
 from lifecycle.runtime.inference.protocol import InferRequest, Prediction, ProtocolError
+from lifecycle.runtime.inference.reranking import Rerank
 from lifecycle.runtime.inference.routing import CANARY, LiveArm, LiveEndpoint, bucket, choose_arm, key_digest
 from lifecycle.runtime.inference.shadow import Copy, Shadows
 from lifecycle.runtime.inference.spool import Spool, timed_uuid
 from lifecycle.runtime.inference.wire import failure
+from lifecycle.runtime.task_types.served import Served
 
 log = logging.getLogger("lifecycle.runtime.inference")
 BODY_SECONDS = 30.0
@@ -32,7 +35,7 @@ FAILED = "The model failed on this request. The request ID is in X-Request-Id."
 @dataclass(slots=True)
 class Exchange:
     """State of one request while it is answered. pinned: the client requested a version, so no split chose
-    its arm.
+    its arm. rows: what it asks about; texts: how many the network reads for them.
     """
 
     live: LiveEndpoint
@@ -47,7 +50,8 @@ class Exchange:
     pinned: bool = False
     arm: LiveArm | None = None
     fault: Fault | None = None
-    payload: InferRequest | None = None
+    rows: tuple[Any, ...] = ()
+    texts: int = 0
     prediction: Prediction | None = None
 
     def chance(self, purpose: str) -> str:
@@ -72,11 +76,15 @@ class Answering:
         self._slots, self._spool, self._metrics = slots, spool, metrics
         self._guard, self._shadows, self._faults = guard, shadows, faults
 
-    async def __call__(self, request: Request, exchange: Exchange, version: str | None) -> Response:
-        """The response to an authorised request. version: the one that the client requests, or None."""
+    async def __call__(
+        self, request: Request, exchange: Exchange, version: str | None, rerank: Rerank | None = None
+    ) -> Response:
+        """The response to an authorised request. version: the one that the client requests, or None. rerank:
+        its body, where it is one of /v1/rerank.
+        """
         exchange.pinned = version is not None
         try:
-            response = await self._answer(request, exchange, version)
+            response = await self._answer(request, exchange, version, rerank)
         except ProtocolError as error:
             response = failure(error)
         except InjectedError:
@@ -84,8 +92,6 @@ class Answering:
                 "planted_error request_id=%s endpoint=%s", exchange.request_id, exchange.live.endpoint.name
             )
             response = failure(ProtocolError(500, FAILED))
-        except ClientDisconnect:
-            response = failure(ProtocolError(400, "The client disconnected before its request was complete."))
         except Exception:
             log.exception(
                 "infer_failed request_id=%s endpoint=%s", exchange.request_id, exchange.live.endpoint.name
@@ -95,33 +101,38 @@ class Answering:
         self._report(exchange, response.status_code)
         return response
 
-    async def _answer(self, request: Request, exchange: Exchange, version: str | None) -> Response:
-        body = protocol.decode_body(
-            await read_body(request), request.headers.get("content-encoding", "").strip().lower()
+    async def _answer(
+        self, request: Request, exchange: Exchange, version: str | None, rerank: Rerank | None
+    ) -> Response:
+        payload = (
+            rerank.request
+            if rerank
+            else protocol.parse(await read_body(request), request.headers.get(protocol.HEADER_LENGTH))
         )
-        payload = exchange.payload = protocol.parse(body, request.headers.get(protocol.HEADER_LENGTH))
         key = route_key(payload, request.headers.get("x-route-key"))
         exchange.key = key_digest(exchange.live.endpoint.salt, key) if key is not None else ""
-        arm = exchange.arm = pick(exchange.live, exchange.key or exchange.chance("arm"), version)
+        arm = pick(exchange.live, exchange.key or exchange.chance("arm"), version)
+        exchange.rows = (rerank.rows if rerank else read_rows)(payload, arm.engine.served)
+        exchange.texts = sum(len(arm.engine.served.sequences(row)) for row in exchange.rows)
+        exchange.arm = arm  # a request that can't be read is no version's
         wanted = payload.wanted(arm.engine.outputs)
         if self._faults and (fault := self._faults.of(arm.arm.deployment, bucket(exchange.chance("fault")))):
             await inject(exchange, fault)
-        exchange.prediction, exchange.queue_seconds, exchange.run_seconds = await self._run(
-            arm, payload.texts
-        )
-        content, headers = protocol.encode(head(exchange, payload, arm), wanted, exchange.prediction)
+        exchange.prediction, exchange.queue_seconds, exchange.run_seconds = await self._run(arm, exchange)
+        encode = rerank.encode if rerank else protocol.encode
+        content, headers = encode(head(exchange, payload, arm), wanted, exchange.prediction)
         return Response(
             content, headers=headers | {"x-model-version": arm.arm.version, "x-arm": arm.arm.name}
         )
 
-    async def _run(self, arm: LiveArm, texts: tuple[str, ...]) -> tuple[Prediction, float, float]:
+    async def _run(self, arm: LiveArm, exchange: Exchange) -> tuple[Prediction, float, float]:
         """The prediction of the arm's version, the seconds it waited for a slot, and the seconds it ran."""
 
         def timed() -> tuple[Prediction, float]:
             began = time.perf_counter()
-            return arm.engine.predict(texts), time.perf_counter() - began
+            return arm.engine.predict(exchange.rows), time.perf_counter() - began
 
-        (prediction, run_seconds), queue_seconds = await self._slots.run(len(texts), timed)
+        (prediction, run_seconds), queue_seconds = await self._slots.run(exchange.texts, timed)
         return prediction, queue_seconds, run_seconds
 
     def _report(self, exchange: Exchange, code: int) -> None:
@@ -135,7 +146,7 @@ class Answering:
             seconds=seconds,
             queue_seconds=exchange.queue_seconds,
             cpu_seconds=exchange.prediction.cpu_seconds if exchange.prediction else 0.0,
-            texts=len(exchange.payload.texts) if exchange.payload else 0,
+            texts=exchange.texts,
             at_ms=int(exchange.at.timestamp() * 1000),
         )
         self._spool.put(row(exchange, code, seconds))
@@ -145,17 +156,11 @@ class Answering:
 
     def _copy(self, exchange: Exchange, code: int) -> None:
         """Copy the shadow's share of the answered requests to it."""
-        shadow, payload, prediction = exchange.live.shadow, exchange.payload, exchange.prediction
-        if (
-            shadow
-            and payload
-            and prediction
-            and code == 200
-            and bucket(exchange.chance("shadow")) < shadow.arm.share
-        ):
+        shadow, prediction = exchange.live.shadow, exchange.prediction
+        if shadow and prediction and code == 200 and bucket(exchange.chance("shadow")) < shadow.arm.share:
             primary_ms = round(exchange.run_seconds * 1000, 3)
             name, key = exchange.live.endpoint.name, exchange.key
-            self._shadows.offer(Copy(name, shadow, exchange.uuid, payload.texts, prediction, primary_ms, key))
+            self._shadows.offer(Copy(name, shadow, exchange.uuid, exchange.rows, prediction, primary_ms, key))
 
 
 async def inject(exchange: Exchange, fault: Fault) -> None:
@@ -178,8 +183,8 @@ def head(exchange: Exchange, payload: InferRequest, arm: LiveArm) -> dict[str, A
 
 
 async def read_body(request: Request) -> bytes:
-    """The request's body. Raises ProtocolError: 413 as soon as it exceeds the limit, 408 when it doesn't
-    arrive in time.
+    """The request's body, without its Content-Encoding. Raises ProtocolError: 413 as soon as it exceeds the
+    limit, 408 when it doesn't arrive in time.
     """
     declared = protocol.whole_number(request.headers.get("content-length", "0"))
     if declared is not None and declared > protocol.MAX_BODY_BYTES:
@@ -196,7 +201,9 @@ async def read_body(request: Request) -> bytes:
         raise ProtocolError(
             408, f"The request body didn't arrive within {BODY_SECONDS:g} seconds."
         ) from error
-    return b"".join(chunks)
+    except ClientDisconnect as error:
+        raise ProtocolError(400, "The client disconnected before its request was complete.") from error
+    return protocol.decode_body(b"".join(chunks), request.headers.get("content-encoding", "").strip().lower())
 
 
 def route_key(payload: InferRequest, header: str | None) -> str | None:
@@ -240,7 +247,6 @@ def nothing_answers(live: LiveEndpoint) -> ProtocolError:
 def row(exchange: Exchange, code: int, seconds: float) -> dict[str, Any]:
     """The spool's line for one request. Contains texts only if the endpoint keeps them."""
     arm = exchange.arm.arm if exchange.arm else None
-    texts = exchange.payload.texts if exchange.payload else ()
     return {
         "uuid": exchange.uuid,
         "at": exchange.at.isoformat(timespec="milliseconds"),
@@ -255,8 +261,8 @@ def row(exchange: Exchange, code: int, seconds: float) -> dict[str, Any]:
         "latency_ms": round(seconds * 1000, 3),
         "queue_ms": round(exchange.queue_seconds * 1000, 3),
         "cpu_ms": round(exchange.prediction.cpu_seconds * 1000, 3) if exchange.prediction else None,
-        "rows": len(texts),
-        "inputs": inputs(exchange, texts),
+        "rows": len(exchange.rows),
+        "inputs": inputs(exchange, exchange.arm.engine.served) if exchange.arm else [],
         "outputs": exchange.prediction.spooled() if exchange.prediction else [],
         "token": exchange.token[:8],
         "request_id": exchange.request_id,
@@ -266,13 +272,13 @@ def row(exchange: Exchange, code: int, seconds: float) -> dict[str, Any]:
     }
 
 
-def inputs(exchange: Exchange, texts: tuple[str, ...]) -> list[dict[str, Any]]:
-    """The spool's entry for each text."""
+def inputs(exchange: Exchange, served: Served) -> list[dict[str, Any]]:
+    """The spool's entry for each row: its text, and the candidates beside it where there are some."""
     kept = []
-    for index, text in enumerate(texts):
+    for index, (text, *candidates) in enumerate(map(served.texts, exchange.rows)):
         entry: dict[str, Any] = {
             "sha256": hashlib.sha256(text.encode("utf-8")).hexdigest(),
-            "chars": len(text),
+            "chars": len(text) + sum(map(len, candidates)),
         }
         if made := exchange.prediction:
             entry |= {
@@ -281,6 +287,6 @@ def inputs(exchange: Exchange, texts: tuple[str, ...]) -> list[dict[str, Any]]:
                 "truncated": made.truncated[index],
             }
         if exchange.live.endpoint.keep_text:
-            entry["text"] = text
+            entry |= {"text": text} | ({"candidates": candidates} if candidates else {})
         kept.append(entry)
     return kept

@@ -10,7 +10,7 @@ import hashlib
 import re
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from prometheus_client import Metric
@@ -22,12 +22,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from lifecycle.runtime.inference import metrics
-from lifecycle.runtime.inference.answering import Answering, Exchange, nothing_answers
+from lifecycle.runtime.inference.answering import Answering, Exchange, nothing_answers, read_body
 from lifecycle.runtime.inference.batching import Slots
 from lifecycle.runtime.inference.config import Config
 from lifecycle.runtime.inference.metrics import Metrics
 from lifecycle.runtime.inference.names import IN_ADDRESS, WORDS, meant
 from lifecycle.runtime.inference.protocol import ProtocolError, model_config, model_metadata
+from lifecycle.runtime.inference.reranking import Rerank
 from lifecycle.runtime.inference.router import Router
 from lifecycle.runtime.inference.routing import LiveArm, LiveEndpoint, knows
 from lifecycle.runtime.inference.shadow import Shadows
@@ -87,6 +88,7 @@ class Server:
             Route("/v2", self.about),
             Route("/v2/models/stats", self.all_stats),
             Route("/v2/repository/index", self.index, methods=["POST"]),
+            Route("/v1/rerank", self.rerank, methods=["POST"]),
             Route("/metrics", self.prometheus),
         ]
         for base in (model, version):
@@ -150,6 +152,16 @@ class Server:
         exchange = Exchange(live, token, request_id(request))
         return await self._answering(request, exchange, request.path_params.get("version"))
 
+    async def rerank(self, request: Request) -> Response:
+        """The documents of the request, best first."""
+        digest = token_digest(request)
+        mine = self._endpoints_of(digest)
+        asked = Rerank.parse(await read_body(request))
+        if not asked.model and len(mine) > 1:
+            raise ProtocolError(400, "This token can use several models: name one in model.")
+        live = _named(asked.model or mine[0].endpoint.name, mine)
+        return await self._answering(request, Exchange(live, digest, request_id(request)), None, asked)
+
     async def model(self, request: Request) -> Response:
         """Metadata of an endpoint, or of one of its versions that gets traffic."""
         live, _token = self._authorise(request)
@@ -164,7 +176,11 @@ class Server:
         }
         if cut := engine.card.cut:
             about["deciding"] = {"label": engine.card.labels[cut.index], "threshold": cut.threshold}
-        return answer(model_metadata(live.endpoint.name, versions, engine.outputs, engine.platform, about))
+        return answer(
+            model_metadata(
+                live.endpoint.name, versions, engine.served.inputs, engine.outputs, engine.platform, about
+            )
+        )
 
     async def model_ready(self, request: Request) -> Response:
         """Whether the endpoint answers now."""
@@ -179,7 +195,7 @@ class Server:
         if not arms:
             raise nothing_answers(live)
         engine = arms[0].engine
-        return answer(model_config(live.endpoint.name, engine.outputs, engine.platform))
+        return answer(model_config(live.endpoint.name, engine.served.inputs, engine.outputs, engine.platform))
 
     async def stats(self, request: Request) -> Response:
         """Counts and durations since the start of the process."""
@@ -268,15 +284,8 @@ class Server:
         doesn't exist and for one that it may not use. A slug alone is looked up among those that the token
         may use.
         """
-        digest, wanted = token_digest(request), request.path_params["name"]
-        mine = {live.endpoint.name: live for live in self._endpoints_of(digest)}
-        found = meant(wanted, mine)
-        if not found:
-            raise ProtocolError(404, "Model not found, or not allowed for this token.")
-        if len(found) > 1:
-            way = "a token of one endpoint" if wanted in WORDS else f"one of {', '.join(found)}"
-            raise ProtocolError(409, f"This token can use {len(found)} models named {wanted}. Use {way}.")
-        return mine[found[0]], digest
+        digest = token_digest(request)
+        return _named(request.path_params["name"], self._endpoints_of(digest)), digest
 
     def _endpoints_of(self, digest: str) -> list[LiveEndpoint]:
         now = time.time()
@@ -286,6 +295,18 @@ class Server:
         if not mine:
             raise unauthorised()
         return mine
+
+
+def _named(wanted: str, mine: Sequence[LiveEndpoint]) -> LiveEndpoint:
+    """The endpoint of those that the token may use. Raises ProtocolError."""
+    by_name = {live.endpoint.name: live for live in mine}
+    found = meant(wanted, by_name)
+    if not found:
+        raise ProtocolError(404, "Model not found, or not allowed for this token.")
+    if len(found) > 1:
+        way = "a token of one endpoint" if wanted in WORDS else f"one of {', '.join(found)}"
+        raise ProtocolError(409, f"This token can use {len(found)} models named {wanted}. Use {way}.")
+    return by_name[found[0]]
 
 
 def unauthorised() -> ProtocolError:

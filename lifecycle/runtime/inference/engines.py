@@ -1,12 +1,13 @@
-"""Engines: a verified artifact folder becomes a function from texts to label probabilities."""
+"""Engines: a verified artifact folder becomes a function from rows to predictions."""
 
 from __future__ import annotations
 
 import importlib
 import time
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from pathlib import Path
-from typing import Protocol
+from statistics import fmean
+from typing import Any, Protocol
 
 import numpy as np
 import onnxruntime as ort
@@ -30,9 +31,7 @@ WARM_UP_TEXTS = ("a", "a word or two of a usual message to be sorted", "a long m
 
 
 class BadOutput(ArithmeticError):
-    """The network returned NaN, infinity, or not a number per label: a failure of the model, never a
-    prediction.
-    """
+    """The network returned NaN, infinity, or too few numbers: a failure of the model, never a prediction."""
 
 
 class Runner(Protocol):
@@ -49,8 +48,8 @@ class Runner(Protocol):
     hidden: int | None
 
     def run(self, feed: dict[str, NDArray[np.int64]]) -> tuple[Floats, Floats | None]:
-        """Logits (rows, labels) before temperature, and embedding (rows, hidden), of padded inputs (rows,
-        width).
+        """Logits (rows, K) before temperature, or those of all tokens (rows, width, K), and embedding (rows,
+        hidden), of padded inputs (rows, width).
         """
         ...
 
@@ -69,10 +68,10 @@ def load(folder: Path, listed: bundle.Manifest) -> Engine:
     engine = Engine(card, tokenizer, runner)
     try:
         for text in WARM_UP_TEXTS:
-            engine.predict([text])
+            engine.predict([engine.served.example(text)])
     except BadOutput as error:
         raise Refused(
-            "The model's output isn't numeric for every label.",
+            "The model's output isn't numeric, or isn't complete.",
             next_step="Evaluate the version again before serving it.",
         ) from error
     return engine
@@ -106,7 +105,7 @@ def read_card(data: bytes) -> ArtifactInfo:
 
 
 class Engine:
-    """Tokenizer, network and labels of one version: predicts, and may be called from several threads at
+    """Tokenizer, network and card of one version: predicts, and may be called from several threads at
     once.
     """
 
@@ -121,47 +120,70 @@ class Engine:
         self._unknown = self._tokenizer.token_to_id(
             getattr(self._tokenizer.model, "unk_token", None) or "[UNK]"
         )
-        self._runner, self._width = runner, served_of(card.task).width(card)
+        self._runner, self.served = runner, served_of(card.task)
+        self._width = self.served.width(card)
         self.card, self.hidden, self.outputs = card, runner.hidden, outputs_of(card, runner.hidden)
         self.platform, self.precision = runner.platform, runner.precision
         self.reason = card.int8.reason if card.int8 else NO_GATE
 
-    def predict(self, texts: Sequence[str]) -> Prediction:
-        """Predictions, embedding and token counts of n texts, in order. Rows of similar length run together
-        to keep padding small.
+    def predict(self, rows: Sequence[Any]) -> Prediction:
+        """Predictions, embeddings and token counts of rows, in order. Sequences of similar length run
+        together to keep padding small.
 
         All of it runs in the calling thread (a batch of texts would start the tokenizer's own), so its CPU
         time is the thread's. Raises BadOutput where a number or a part of the embedding is NaN or infinite:
         JSON has no such value, and counts would break.
         """
         began = time.thread_time()
-        rows = [self._tokenizer.encode(text) for text in texts]
-        lengths = [len(row.ids) for row in rows]
-        logits: Floats = np.empty((len(rows), self._width), np.float32)
-        embedding: Floats | None = (
-            None if self.hidden is None else np.empty((len(rows), self.hidden), np.float32)
-        )
-        for group in groups_of_like_length(lengths, self._runner.max_rows):
-            some, pooled = self._runner.run(self._feed([rows[index].ids for index in group]))
-            if some.shape != (len(group), self._width):
-                raise BadOutput("The model doesn't return a number per label.")
-            logits[group] = some
-            if embedding is not None and pooled is not None:
-                embedding[group] = pooled
+        encodings = [
+            [self._tokenizer.encode(text, pair) for text, pair in self.served.sequences(row)] for row in rows
+        ]
+        flat = [each for some in encodings for each in some]
+        logits, embedding = self._run([each.ids for each in flat])
         decoding = decoding_of(self.card.task)
-        decoded = decoding.decode(logits, self.card.temperature)
-        if not np.isfinite(decoded).all() or (embedding is not None and not np.isfinite(embedding).all()):
-            raise BadOutput("The model returned NaN.")
+        decoded = decoding.decode(self.served.gather(logits, flat, rows, self.card), self.card.temperature)
         return Prediction(
             self.card,
             decoded,
             tuple(decoding.predictions(decoded, self.card)),
             embedding,
-            tuple(lengths),
-            tuple(bool(row.overflowing) for row in rows),
-            tuple(oov_share(row.word_ids, row.ids, self._unknown) for row in rows),
+            tuple(sum(len(each.ids) for each in some) for some in encodings),
+            tuple(any(each.overflowing for each in some) for some in encodings),
+            tuple(fmean(self._oov(each) for each in some) for some in encodings),
             time.thread_time() - began,
         )
+
+    def _run(self, ids: Sequence[list[int]]) -> tuple[list[Floats], Floats | None]:
+        """Logits of each sequence, without its padding, and the embeddings."""
+        lengths = [len(each) for each in ids]
+        logits: list[Floats] = [np.empty(0, np.float32)] * len(ids)
+        embedding: Floats | None = (
+            None if self.hidden is None else np.empty((len(ids), self.hidden), np.float32)
+        )
+        for group in groups_of_like_length(lengths, self._runner.max_rows):
+            feed = self._feed([ids[index] for index in group])
+            some, pooled = self._runner.run(feed)
+            read = feed["input_ids"].shape if self.served.is_ragged else (len(group),)
+            if some.shape != (*read, self._width):
+                raise BadOutput("The model doesn't return a number per label.")
+            for index, each in zip(group, some, strict=True):
+                logits[index] = each[: lengths[index]] if self.served.is_ragged else each
+            if not all(self._is_sound(logits[index]) for index in group):
+                raise BadOutput("The model returned NaN.")
+            if embedding is not None and pooled is not None:
+                embedding[group] = pooled
+        if embedding is not None and not np.isfinite(embedding).all():
+            raise BadOutput("The model returned NaN.")
+        return logits, embedding
+
+    def _is_sound(self, logits: Floats) -> bool:
+        with np.errstate(over="ignore"):
+            return bool(np.isfinite(logits / self.card.temperature).all())
+
+    def _oov(self, encoding: Any) -> float:
+        of_word = zip(encoding.sequence_ids, encoding.word_ids, strict=True)
+        words = [None if word is None else (text, word) for text, word in of_word]
+        return oov_share(words, encoding.ids, self._unknown)
 
     def _feed(self, ids: list[list[int]]) -> dict[str, NDArray[np.int64]]:
         width = max(1, max(len(row) for row in ids))
@@ -243,20 +265,19 @@ class TorchRunner:
     def run(self, feed: dict[str, NDArray[np.int64]]) -> tuple[Floats, Floats | None]:
         """See Runner."""
         with self._torch.inference_mode():
-            pooled = self._model.embed(
+            logits, pooled = self._model.serve(
                 **{name: self._torch.from_numpy(values) for name, values in feed.items()}
             )
-            logits = self._model.head(pooled)
         return logits.float().numpy(), pooled.float().numpy()
 
 
-def oov_share(words: Sequence[int | None], ids: Sequence[int], unknown: int | None) -> float:
+def oov_share(words: Sequence[Hashable], ids: Sequence[int], unknown: int | None) -> float:
     """Share (0 to 1) of a text's words that are not exactly one token, or are the unknown token. words: of
     each token, None for markers.
 
     Of a truncated text only the part that the model reads is counted. 0 where there is no word.
     """
-    known: dict[int, bool] = {}
+    known: dict[Hashable, bool] = {}
     for word, token in zip(words, ids, strict=True):
         if word is not None:
             known[word] = word not in known and token != unknown

@@ -1,11 +1,8 @@
-"""Open Inference Protocol v2 over HTTP: requests of texts in, tensors out, as JSON or with the binary tensor
-extension.
-"""
+"""Open Inference Protocol v2 over HTTP: tensors in and out, as JSON or with the binary tensor extension."""
 
 from __future__ import annotations
 
 import json
-import math
 import struct
 import zlib
 from collections.abc import Mapping, Sequence
@@ -17,18 +14,17 @@ from numpy.typing import NDArray
 
 from lifecycle.runtime.engine.artifact import ArtifactInfo
 from lifecycle.runtime.task_types.by_key.served import served_of
-from lifecycle.runtime.task_types.served import Output, Values
+from lifecycle.runtime.task_types.served import Input, Output, Values
 
 MAX_BODY_BYTES = 1_000_000
 MAX_DIGITS = 18
 MAX_TEXTS = 64
 MAX_TEXT_CHARS = 100_000
 HEADER_LENGTH = "inference-header-content-length"
-INPUT_NAME, EMBEDDING = "TEXT", "EMBEDDING"
+EMBEDDING = "EMBEDDING"
 TYPES = {"BYTES": "TYPE_STRING", "FP32": "TYPE_FP32", "INT32": "TYPE_INT32", "BOOL": "TYPE_BOOL"}  # of Triton
 RAW = {"FP32": "<f4", "INT32": "<i4", "BOOL": "?"}
 MAX_OUTPUTS = 16
-REPLACEMENT = "\ufffd"
 
 Floats = NDArray[np.float32]
 
@@ -46,11 +42,13 @@ class ProtocolError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class InferRequest:
-    """A parsed infer request. texts: 1 to 64, without NUL and lone surrogates; outputs: requested tensors and
-    whether each is binary; none: those that the version sends on its own. binary: whether these are.
+    """A parsed infer request. inputs: as sent, unchecked; None where the whole body is one text. buffers: the
+    bytes behind the JSON. outputs: requested tensors and whether each is binary; none: those that the version
+    sends on its own. binary: whether these are.
     """
 
-    texts: tuple[str, ...]
+    inputs: Any
+    buffers: bytes
     outputs: tuple[tuple[str, bool], ...]
     binary: bool
     id: str | None
@@ -72,11 +70,11 @@ class InferRequest:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """An engine's output for n texts. decoded, answers: as the task's `Decoding` gives them; embedding: float
-    (n, hidden) or None.
+    """An engine's output for n rows. decoded, answers: as the task's `Decoding` gives them; embedding: float
+    (sequences, hidden) or None.
 
-    oov: share (0 to 1) of each text's words that aren't one token of the model's vocabulary; cpu_seconds: of
-    the run.
+    tokens: that the network read of each row; oov: share (0 to 1) of its words that aren't one token of the
+    model's vocabulary; cpu_seconds: of the run.
     """
 
     card: ArtifactInfo
@@ -95,7 +93,7 @@ class Prediction:
         return served_of(self.card.task).values(name, self.decoded, self.answers, self.card)
 
     def spooled(self) -> list[dict[str, Any]]:
-        """The spool's entry for each text."""
+        """The spool's entry for each row."""
         return served_of(self.card.task).spooled(self.decoded, self.answers, self.card)
 
 
@@ -147,17 +145,16 @@ def parse(body: bytes, header_length: str | None) -> InferRequest:
                 " body.",
             )
         if length == 0:
-            text = clean(_decode(body, 0), 0)
-            return InferRequest((text,), (), True, None, {})
+            return InferRequest(None, body, (), True, None, {})
         header, buffers = body[:length], body[length:]
-    request = _json_object(header)
-    parameters = _mapping(request.get("parameters", {}), "parameters")
+    request = json_object(header, '"inputs"')
+    parameters = mapping(request.get("parameters", {}), "parameters")
     identity = request.get("id")
     if identity is not None and (not isinstance(identity, str) or len(identity) > 256):
         raise ProtocolError(400, "id must be a string of at most 256 characters.")
-    texts = _texts(request.get("inputs"), buffers)
     binary = parameters.get("binary_data_output") is True
-    return InferRequest(texts, _outputs(request.get("outputs"), binary), binary, identity, parameters)
+    outputs = _outputs(request.get("outputs"), binary)
+    return InferRequest(request.get("inputs") or [], buffers, outputs, binary, identity, parameters)
 
 
 def whole_number(text: str) -> int | None:
@@ -167,20 +164,8 @@ def whole_number(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS else None
 
 
-def clean(text: str, index: int) -> str:
-    """The text with lone surrogates and NUL, which tokenizers, hashes and databases reject, replaced by
-    U+FFFD.
-    """
-    if len(text) > MAX_TEXT_CHARS:
-        raise ProtocolError(
-            400, f"Text {index} has {len(text)} characters; at most {MAX_TEXT_CHARS} are accepted."
-        )
-    if not text.isascii():
-        text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    return text.replace("\0", REPLACEMENT)
-
-
-def _json_object(data: bytes) -> dict[str, Any]:
+def json_object(data: bytes, wanted: str) -> dict[str, Any]:
+    """The JSON object of a body. wanted: what it has. Raises ProtocolError (400)."""
     try:
         value = json.loads(data)
     except (ValueError, RecursionError) as error:
@@ -188,91 +173,15 @@ def _json_object(data: bytes) -> dict[str, Any]:
             400, "The body isn't valid JSON. See the endpoint page for an example."
         ) from error
     if not isinstance(value, dict):
-        raise ProtocolError(400, 'The body must be a JSON object with "inputs".')
+        raise ProtocolError(400, f"The body must be a JSON object with {wanted}.")
     return value
 
 
-def _mapping(value: Any, name: str) -> dict[str, Any]:
+def mapping(value: Any, name: str) -> dict[str, Any]:
+    """The value as an object. Raises ProtocolError (400)."""
     if not isinstance(value, dict):
         raise ProtocolError(400, f"{name} must be a JSON object.")
     return value
-
-
-def _texts(inputs: Any, buffers: bytes) -> tuple[str, ...]:
-    if not isinstance(inputs, list) or len(inputs) != 1 or not isinstance(inputs[0], dict):
-        raise ProtocolError(400, f'inputs must be a list with one tensor, named "{INPUT_NAME}".')
-    tensor = inputs[0]
-    if tensor.get("name") != INPUT_NAME or tensor.get("datatype") != "BYTES":
-        raise ProtocolError(400, f'The input must be named "{INPUT_NAME}" and have datatype "BYTES".')
-    count = _count(tensor.get("shape"))
-    size = _mapping(tensor.get("parameters", {}), "The input's parameters").get("binary_data_size")
-    if size is None:
-        if buffers:
-            raise ProtocolError(
-                400, f"{len(buffers)} bytes follow the JSON, but the input has no binary_data_size."
-            )
-        found = _flat(tensor.get("data"))
-    elif "data" in tensor:
-        raise ProtocolError(400, "The input has both data and binary_data_size; send one of them.")
-    elif type(size) is not int or size != len(buffers):
-        raise ProtocolError(400, f"binary_data_size doesn't match: {len(buffers)} bytes follow the JSON.")
-    else:
-        found = split_bytes(buffers)
-    if len(found) != count:
-        raise ProtocolError(400, f"The shape specifies {count} texts, but data contains {len(found)}.")
-    return tuple(clean(text, index) for index, text in enumerate(found))
-
-
-def _count(shape: Any) -> int:
-    if (
-        not isinstance(shape, list)
-        or not 1 <= len(shape) <= 2
-        or any(type(size) is not int or size < 0 for size in shape)
-    ):
-        raise ProtocolError(400, "shape must be [n] or [n, 1] with n texts.")
-    if len(shape) == 2 and shape[1] != 1:
-        raise ProtocolError(400, "shape must be [n] or [n, 1] with n texts.")
-    count = math.prod(shape)
-    if not 1 <= count <= MAX_TEXTS:
-        raise ProtocolError(400, f"A request can contain 1 to {MAX_TEXTS} texts, got {count}.")
-    return count
-
-
-def _flat(data: Any) -> list[str]:
-    if not isinstance(data, list):
-        raise ProtocolError(400, "data must be a list of strings.")
-    flat: list[Any] = []
-    for element in data[: MAX_TEXTS + 1]:
-        flat.extend(element if isinstance(element, list) else [element])
-    for index, element in enumerate(flat):
-        if not isinstance(element, str):
-            raise ProtocolError(400, f"Element {index} of data isn't a string.")
-    return flat
-
-
-def split_bytes(buffer: bytes) -> list[str]:
-    """The texts of a raw BYTES tensor: each a little-endian uint32 length and that many bytes of UTF-8."""
-    texts: list[str] = []
-    at = 0
-    while at < len(buffer):
-        if at + 4 > len(buffer):
-            raise ProtocolError(400, "The raw tensor ends in the middle of a length.")
-        (length,) = struct.unpack_from("<I", buffer, at)
-        at += 4
-        if at + length > len(buffer):
-            raise ProtocolError(400, f"Text {len(texts)} of the raw tensor is longer than the tensor.")
-        texts.append(_decode(buffer[at : at + length], len(texts)))
-        at += length
-        if len(texts) > MAX_TEXTS:
-            raise ProtocolError(400, f"A request can contain at most {MAX_TEXTS} texts.")
-    return texts
-
-
-def _decode(data: bytes, index: int) -> str:
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise ProtocolError(400, f"Text {index} isn't valid UTF-8.") from error
 
 
 def _outputs(wanted: Any, binary: bool) -> tuple[tuple[str, bool], ...]:
@@ -286,8 +195,7 @@ def _outputs(wanted: Any, binary: bool) -> tuple[tuple[str, bool], ...]:
         if not isinstance(name, str) or name in chosen:
             raise ProtocolError(400, "Each output must have a name, and be listed once.")
         chosen[name] = (
-            _mapping(output.get("parameters", {}), "An output's parameters").get("binary_data", binary)
-            is True
+            mapping(output.get("parameters", {}), "An output's parameters").get("binary_data", binary) is True
         )
     return tuple(chosen.items())
 
@@ -335,14 +243,19 @@ def join_bytes(texts: Sequence[str]) -> bytes:
 
 
 def model_metadata(
-    name: str, versions: Sequence[str], outputs: Sequence[Output], platform: str, about: Mapping[str, Any]
+    name: str,
+    versions: Sequence[str],
+    inputs: Sequence[Input],
+    outputs: Sequence[Output],
+    platform: str,
+    about: Mapping[str, Any],
 ) -> dict[str, Any]:
     """The response to GET v2/models/{name}: inputs and outputs. about: further parameters."""
     return {
         "name": name,
         "versions": list(versions),
         "platform": platform,
-        "inputs": [{"name": INPUT_NAME, "datatype": "BYTES", "shape": [-1]}],
+        "inputs": [{"name": each.name, "datatype": each.datatype, "shape": [-1]} for each in inputs],
         "outputs": [
             {"name": each.name, "datatype": each.datatype, "shape": list(each.shape)} for each in outputs
         ],
@@ -350,13 +263,19 @@ def model_metadata(
     }
 
 
-def model_config(name: str, outputs: Sequence[Output], platform: str) -> dict[str, Any]:
+def model_config(
+    name: str, inputs: Sequence[Input], outputs: Sequence[Output], platform: str
+) -> dict[str, Any]:
     """The part of Triton's model configuration that its clients read."""
     return {
         "name": name,
         "platform": platform,
         "max_batch_size": 0,
-        "input": [{"name": INPUT_NAME, "data_type": TYPES["BYTES"], "dims": [-1]}],
+        "input": [
+            {"name": each.name, "data_type": TYPES[each.datatype], "dims": [-1]}
+            | ({"optional": True} if each.optional else {})
+            for each in inputs
+        ],
         "output": [
             {"name": each.name, "data_type": TYPES[each.datatype], "dims": list(each.shape)}
             for each in outputs

@@ -34,7 +34,7 @@ class Copy:
     endpoint: str
     shadow: LiveArm
     request: str
-    texts: tuple[str, ...]
+    rows: tuple[Any, ...]
     answered: Prediction
     primary_ms: float
     key: str = ""
@@ -101,11 +101,11 @@ class Shadows:
 
 
 def compare(copy: Copy) -> list[dict[str, Any]]:
-    """The spool's lines for one copy, one per text. A failed shadow has code 500 and no label."""
+    """The spool's lines for one copy, one per row. A failed shadow has code 500 and no label."""
     began = time.perf_counter()
     prediction: Prediction | None = None
     try:
-        prediction = copy.shadow.engine.predict(copy.texts)
+        prediction = copy.shadow.engine.predict(copy.rows)
     except Exception as error:  # a failure of the shadow must never end the thread
         log.error(
             "shadow_failed endpoint=%s deployment=%s kind=%s",
@@ -114,14 +114,14 @@ def compare(copy: Copy) -> list[dict[str, Any]]:
             type(error).__name__,
         )
     latency_ms = round((time.perf_counter() - began) * 1000, 3)
-    spooled = prediction.spooled() if prediction else [{}] * len(copy.texts)
+    spooled = prediction.spooled() if prediction else [{}] * len(copy.rows)
     return [line(copy, index, prediction, each, latency_ms) for index, each in enumerate(spooled)]
 
 
 def line(
     copy: Copy, index: int, prediction: Prediction | None, spooled: dict[str, Any], latency_ms: float
 ) -> dict[str, Any]:
-    """The spool's line for one text. kl: of the shadow's scores from the client's, nats; null where it isn't
+    """The spool's line for one row. kl: of the shadow's scores from the client's, nats; null where it isn't
     defined.
     """
     arm = copy.shadow.arm
@@ -148,6 +148,8 @@ def line(
         return kept
     decoding, served = decoding_of(prediction.card.task), served_of(prediction.card.task)
     ours, theirs = prediction.answers[index], copy.answered.answers[index]
+    if prediction.card.task != copy.answered.card.task:
+        return kept | {"agrees": False}
     return kept | {
         "agrees": decoding.identity(ours) == decoding.identity(theirs),
         "kl": served.divergence(

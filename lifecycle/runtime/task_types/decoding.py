@@ -17,7 +17,7 @@ from lifecycle.runtime.statistics.metrics import Ints
 class Card(Protocol):
     """The decoding parameters in an artifact. labels: in order. temperature: divides logits. Depending on the
     task, thresholds: one per label; operating: the targets they were chosen for; deciding: the single label
-    with a threshold; cut: its number.
+    with a threshold; cut: its number; unit: of spans, what has a tag.
     """
 
     @property
@@ -43,6 +43,10 @@ class Card(Protocol):
     @property
     def cut(self) -> Cut | None:
         """Number of that label."""
+
+    @property
+    def unit(self) -> Any:
+        """As `tagging.Unit`."""
 
 
 C = TypeVar("C", bound=Card)

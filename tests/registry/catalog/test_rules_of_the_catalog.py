@@ -8,6 +8,7 @@ import pytest
 
 from lifecycle.runtime.inference.names import WORDS
 from lifecycle.runtime.refusals import Refused
+from lifecycle.runtime.task_types.by_key.served import SERVED
 from registry.catalog import rules
 from registry.catalog.rules import MOVES, State
 
@@ -98,12 +99,11 @@ def test_a_card_has_no_other_field_and_no_other_kind_of_text(name, text):
 def test_only_versions_that_the_servers_answer_for_are_servable(task):
     facts = {"semver": "1.0.0", "spec": {"task": task}} if task else {"semver": "1.0.0"}
 
-    assert field_refused(rules.check_servable, facts) == (
-        None if task in (None, "single_label") else "version"
-    )
+    assert field_refused(rules.check_servable, facts) == ("version" if task == "generation" else None)
 
 
-def test_what_a_version_that_is_not_served_is_good_for_depends_on_its_task():
+def test_what_a_version_that_is_not_served_is_good_for_depends_on_its_task(monkeypatch):
+    monkeypatch.delitem(SERVED, "multi_label")
     steps = {}
     for task in ("multi_label", "generation"):
         with pytest.raises(Refused) as refusal:

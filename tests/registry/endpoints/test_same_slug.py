@@ -82,7 +82,7 @@ def test_the_page_asks_under_the_full_name(live_endpoint, twin, client_for, omar
     monkeypatch.setattr(client.httpx, "post", post)
     for each in (live_endpoint, twin):
         with pytest.raises(client.Refusal):
-            client.ask(each, "I lost my card")
+            client.ask(each, {"inputs": []})
         assert (
             f"/v2/models/{each.full_name}/infer"
             in client_for(omar).get(f"/endpoints/{each.uuid}/").content.decode()

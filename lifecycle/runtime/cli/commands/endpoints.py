@@ -17,6 +17,7 @@ from lifecycle.runtime.cli.session import Session
 from lifecycle.runtime.cli.verbs import Noun
 from lifecycle.runtime.cli.wording import Words
 
+ONE_LABEL = {"LABEL", "CONFIDENCE", "SCORES"}  # outputs of a single label
 TEXTS_A_REQUEST = 64
 Row = dict[str, Any]
 LIVE = "endpoint={full_name} ({environment}); live={live|'nothing yet':version}"
@@ -63,7 +64,7 @@ def predict(
         str, Option(metavar="KEY", help="keeps one user on one version while two share the traffic")
     ] = "",
 ) -> None:
-    """Predict the labels of texts; needs a token with the scope infer."""
+    """Predict texts; needs a token with the scope infer."""
     texts = [line.rstrip("\r\n") for line in sys.stdin] if text == "-" else [text]
     texts = [text for text in texts if text.strip()]
     if not texts:
@@ -72,20 +73,42 @@ def predict(
     found = [answer for part in parts for answer in predictions(session, endpoint, route_key, part)]
     lines = table(
         ["LABEL", "CONFIDENCE", "PREDICTION", "VERSION"],
-        [(each["label"], f"{each['confidence']:.3f}", each["prediction"], each["version"]) for each in found],
+        [
+            (each["label"], f"{each['confidence']:.3f}", each["prediction"], each["version"])
+            for each in found
+            if "label" in each
+        ],
     )
-    session.screen.show(found, lines)
+    others = table(
+        ["OUTPUT", "VALUES", "PREDICTION", "VERSION"],
+        [
+            (name, " ".join(map(str, values)), each["prediction"], each["version"])
+            for each in found
+            for name, values in each.get("outputs", {}).items()
+        ],
+    )
+    session.screen.show(found, others if "outputs" in found[0] else lines)
 
 
 def predictions(session: Session, endpoint: str, route_key: str, texts: list[str]) -> list[Row]:
-    """The predictions for at most 64 texts."""
+    """The predictions for at most 64 texts; all outputs as one row where a text doesn't get one label."""
     body: Row = {"inputs": [{"name": "TEXT", "datatype": "BYTES", "shape": [len(texts)], "data": texts}]}
     if route_key:
         body["parameters"] = {"route_key": route_key}
     answer = session.inference.post(f"/v2/models/{quote(endpoint)}/infer", body)
     columns = {each["name"]: each for each in answer["outputs"]}
-    names, width = columns["SCORES"]["parameters"]["labels"], columns["SCORES"]["shape"][1]
     about = answer["parameters"]
+    if not columns.keys() >= ONE_LABEL:
+        outputs = {name: each["data"] for name, each in columns.items()}
+        return [
+            {
+                "prediction": about["prediction_id"],
+                "version": about["version_label"],
+                "arm": about["arm"],
+                "outputs": outputs,
+            }
+        ]
+    names, width = columns["SCORES"]["parameters"]["labels"], columns["SCORES"]["shape"][1]
     return [
         {
             "label": columns["LABEL"]["data"][at],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -51,6 +51,10 @@ class SetDecoding(Decoding[SetPredictions]):
         """labels: those that reach their thresholds, in label order."""
         decided = decide(decoded, thresholds_of(card))
         return [{"labels": [card.labels[at] for at in np.flatnonzero(row)]} for row in decided]
+
+    def identity(self, prediction: Mapping[str, Any]) -> Any:
+        """The set: two models may have the same labels in another order."""
+        return set(prediction["labels"])
 
 
 def thresholds_of(card: Card) -> tuple[float, ...]:

@@ -4,7 +4,7 @@ log-odds.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -53,6 +53,19 @@ class RankDecoding(Decoding[RankedAnswers]):
     def identity(self, prediction: Mapping[str, Any]) -> Any:
         """The full ranking."""
         return prediction["order"]
+
+
+def ranks(strengths: Iterable[float]) -> list[int]:
+    """Of each response, 0 the strongest; equal ones are equal."""
+    known = list(strengths)
+    levels = sorted(set(known), reverse=True)
+    return [levels.index(each) for each in known]
+
+
+def sure(strengths: Iterable[float]) -> float:
+    """How likely the strongest response is better than the next."""
+    first, second = sorted(strengths, reverse=True)[:2]
+    return float(calibration.sigmoid(np.array(first - second)))
 
 
 ENTRY = RankDecoding()

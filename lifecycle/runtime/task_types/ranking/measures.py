@@ -152,6 +152,11 @@ def padded(values: Sequence[Any], fill: float) -> Floats:
     return found
 
 
+def of_rows(scores: Any, counts: Sequence[int]) -> Floats:
+    """Scores (S,), one behind the other, as (N, M): NaN where a row has fewer."""
+    return padded(np.split(np.asarray(scores, dtype=np.float64), np.cumsum(counts)[:-1]), np.nan)
+
+
 def in_order(ranks: Sequence[int]) -> str:
     """A ranking by response numbers from 1, as "2 > 1 = 3"."""
     order = sorted(range(len(ranks)), key=lambda at: (ranks[at], at))

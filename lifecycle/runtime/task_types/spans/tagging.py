@@ -76,6 +76,9 @@ class Tokens:
     def __len__(self) -> int:
         return len(self.values)
 
+    def __getitem__(self, row: int) -> NDArray[Any]:
+        return self.values[row]
+
 
 @dataclass(frozen=True)
 class Marked:
@@ -178,6 +181,24 @@ def places(
             counted[at] = True
             found.append((start, end))
     return counted, np.array(found, dtype=np.int64).reshape(-1, 2)
+
+
+def of_tokens(
+    texts: Sequence[str], encodings: Sequence[Any], found: Sequence[NDArray[Any]], unit: Unit
+) -> Tokens:
+    """Outputs for the tokens that represent text. encodings: of the texts, from tokenizers; found: (T, K) of
+    every token of each text.
+    """
+    placed = [
+        places(text, each.offsets, each.special_tokens_mask, unit)
+        for text, each in zip(texts, encodings, strict=True)
+    ]
+    values = [every[counted] for every, (counted, _) in zip(found, placed, strict=True)]
+    return Tokens(
+        tuple(values),
+        tuple(where for _, where in placed),
+        tuple(bool(each.overflowing) for each in encodings),
+    )
 
 
 def tag(spans: Sequence[Span], offsets: Ints) -> Ints:

@@ -25,7 +25,7 @@ from lifecycle.runtime.inference.app import Server
 from lifecycle.runtime.inference.config import Config
 from registry.ground.access.actions import TOKEN_PREFIX, token_digest
 from registry.ground.access.models import ApiToken, User
-from tests.inference.models import Installation
+from tests.inference.models import OTHER_TOKEN, Installation
 from tests.inference.models import endpoint as routed
 from tests.support.jobs import run_jobs
 
@@ -149,9 +149,12 @@ def command(capsys, monkeypatch):
 
 @pytest.fixture(scope="module")
 def _inference_server(tmp_path_factory):
-    """The address of a live inference server with the endpoint `support`; its token is TOKEN."""
+    """The address of a live inference server with the endpoints `support`, whose token is TOKEN, and `topics`
+    of several labels per text, whose token is OTHER_TOKEN.
+    """
     installation = Installation(tmp_path_factory.mktemp("inference"))
-    installation.publish(support=routed(installation.artifact()))
+    topics = installation.artifact(task="multi_label", thresholds=[0.6] * 3)
+    installation.publish(support=routed(installation.artifact()), topics=routed(topics, token=OTHER_TOKEN))
     server = Server(Config(data_dir=installation.folder))
     server.router.start = lambda: None  # no thread: models are loaded here
     server.router.poll()

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from tests.inference.models import TOKEN
+from tests.inference.models import OTHER_TOKEN, TOKEN
 
 
 @pytest.fixture
@@ -36,6 +36,19 @@ def test_stdin_is_one_text_a_line_and_each_answer_has_its_own_name(predict_comma
     assert (result.code, first["label"], second["label"]) == (0, "card", "money")
     assert second["prediction"] == f"{first['prediction']}:1"
     assert sorted(first["scores"]) == ["card", "money", "other"]
+
+
+def test_predictions_of_other_tasks_are_shown_as_their_outputs(predict_command, monkeypatch):
+    monkeypatch.setenv("LIFECYCLE_TOKEN", OTHER_TOKEN)
+
+    result = predict_command("endpoints", "predict", "topics", "card lost")
+    (found,) = predict_command("endpoints", "predict", "topics", "card lost", "--json").json
+
+    head, *rows = result.out.splitlines()
+    assert (result.code, head.split()) == (0, ["OUTPUT", "VALUES", "PREDICTION", "VERSION"])
+    assert [row.split()[0] for row in rows] == ["SCORES", "DECIDED", "THRESHOLDS", "LABELS"]
+    assert found["outputs"]["LABELS"] == ['["card"]']
+    assert found["version"] == "tiny 1.0.0"
 
 
 def test_many_texts_go_in_requests_of_64(predict_command):

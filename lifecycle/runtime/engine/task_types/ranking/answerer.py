@@ -16,10 +16,11 @@ from lifecycle.runtime.engine.task_types.answerer import ChangedRow, Sides
 from lifecycle.runtime.engine.task_types.graphs import GraphAnswerer, tempered
 from lifecycle.runtime.engine.task_types.ranking.learner import ENTRY as LEARNER
 from lifecycle.runtime.engine.task_types.ranking.occlusion import explain_responses, read_ends
-from lifecycle.runtime.statistics import calibration, metrics
+from lifecycle.runtime.statistics import metrics
 from lifecycle.runtime.statistics.metrics import Floats
 from lifecycle.runtime.task_types.ranking import measures as ranking
 from lifecycle.runtime.task_types.ranking.decoding import ENTRY as DECODING
+from lifecycle.runtime.task_types.ranking.decoding import ranks, sure
 from lifecycle.runtime.task_types.ranking.measures import RankedAnswers, ScoredRanks
 from lifecycle.runtime.task_types.rows import Rows
 
@@ -108,18 +109,6 @@ def responses_in(payload: dict[str, Any]) -> list[str]:
         message = "A ranking model needs at least two responses."
         raise EngineFault("bad_data", message, "Send at least two responses with the prompt.")
     return responses
-
-
-def ranks(strengths: Floats) -> list[int]:
-    """Of each response, 0 the strongest; equal ones are equal."""
-    levels = sorted(set(strengths.tolist()), reverse=True)
-    return [levels.index(each) for each in strengths.tolist()]
-
-
-def sure(strengths: Floats) -> float:
-    """How likely the strongest response is better than the next."""
-    first, second = np.sort(strengths)[::-1][:2]
-    return float(calibration.sigmoid(np.array(first - second)))
 
 
 ENTRY = RankAnswerer()

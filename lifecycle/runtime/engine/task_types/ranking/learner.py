@@ -97,7 +97,7 @@ class RankLearner(EncoderLearner[Ranked]):
 
     def gather(self, logits: Any, rows: Rows) -> Any:
         """Scores (N, M) of what was asked."""
-        return padded(logits[:, 0], [len(each.responses) for each in rows.targets])
+        return ranking.of_rows(logits[:, 0], [len(each.responses) for each in rows.targets])
 
     def encode(
         self, tokenizer: Any, rows: Rows, labels: int, max_tokens: int, unit: Unit = Unit.PIECE
@@ -213,11 +213,6 @@ class RankLearner(EncoderLearner[Ranked]):
     def score(self, outputs: Floats, truth: Sequence[Ranked]) -> ScoredRanks:
         """By pairs."""
         return ranking.score(DECODING.decode(outputs), truth)
-
-
-def padded(scores: Any, counts: Sequence[int]) -> Any:
-    """Scores (S,), one behind the other, as (N, M): NaN where a row has fewer."""
-    return ranking.padded(np.split(np.asarray(scores, dtype=np.float64), np.cumsum(counts)[:-1]), np.nan)
 
 
 def shortened(cuts: Sequence[bool], max_tokens: int) -> list[Diagnosis]:
