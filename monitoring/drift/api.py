@@ -44,6 +44,9 @@ class ResultOut(serializers.Serializer[Any]):
     design_effect = serializers.FloatField(
         allow_null=True, help_text="factor by which senders inflate the variance"
     )
+    rates = serializers.BooleanField(
+        default=False, help_text="a bin counts predictions with a label, of n and m; one may be in several"
+    )
     sure = serializers.BooleanField(help_text="significant after correcting for all monitors")
     open = serializers.BooleanField()
     ratio = serializers.FloatField(default=None, allow_null=True, help_text="0: no difference, 1: the limit")

@@ -203,16 +203,14 @@ def figures(report: DriftReport) -> list[Figure]:
     base: Baseline | None = report.baseline
     known = base.calibration if base else None
     expected, f1 = (report.estimate or {}).get("accuracy"), (report.estimate or {}).get("macro_f1")
-    one_label = known is None or "macro_f1" in known
-    of_f1 = estimated("Expected macro-F1", f1, known["macro_f1"] if known else None) if one_label else None
     found = [
         Figure("Predictions", count(report.rows), sub=f"{report.version.semver} in this window"),
         worst(report),
         estimated("Expected accuracy", expected, known["accuracy"] if known else None),
-        of_f1,
-        correct_figure(report.realised),
     ]
-    return [each for each in found if each]
+    if known is None or not known.get("several"):
+        found.append(estimated("Expected macro-F1", f1, known["macro_f1"] if known else None))
+    return [*found, correct_figure(report.realised)]
 
 
 def worst(report: DriftReport) -> Figure:

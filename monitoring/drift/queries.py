@@ -363,10 +363,15 @@ def typical_texts(check: TextCheck) -> list[Prediction]:
 
 def behind(endpoint: Endpoint, version: ModelVersion, span: Span, only: Q, limit: int) -> list[Prediction]:
     """The newest answers of a window that are in a bin. only: which answers, as a condition on Prediction."""
+    return list(answered(endpoint, version, span).filter(only)[:limit])
+
+
+def answered(endpoint: Endpoint, version: ModelVersion, span: Span) -> QuerySet[Prediction]:
+    """The predictions of a version in a window, newest first."""
     rows = Prediction.objects.filter(
-        only, endpoint=endpoint, version=version, at__gte=span.start, at__lt=span.end, code__lt=400
+        endpoint=endpoint, version=version, at__gte=span.start, at__lt=span.end, code__lt=400
     )
-    return list(rows.order_by("-at", "-id")[:limit])
+    return rows.order_by("-at", "-id")
 
 
 def with_label(
@@ -374,8 +379,9 @@ def with_label(
 ) -> list[Prediction]:
     """The newest answers of a window that have a label among others; of the newest LOOKED_AT alone."""
     answers_of = traffic.task_of(version).answers
-    newest = behind(endpoint, version, span, Q(), LOOKED_AT)
-    return [each for each in newest if label in traffic.labels_in(answers_of, each.label, each.value)][:limit]
+    newest = answered(endpoint, version, span).values_list("pk", "label", "value")[:LOOKED_AT]
+    found = [pk for pk, name, value in newest if label in traffic.labels_in(answers_of, name, value)]
+    return list(answered(endpoint, version, span).filter(pk__in=found[:limit]))
 
 
 def names(found: Sequence[Episode]) -> list[str]:

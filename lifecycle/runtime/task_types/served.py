@@ -16,6 +16,8 @@ from lifecycle.runtime.task_types.decoding import Card
 Values = list[str] | NDArray[Any]
 
 ENTRY_BYTES, SUMMARY_CHARS = 2_000, 120
+TOP_SCORES = 5  # labels in an entry of the spool
+LEAST = 1e-12  # a smaller probability counts as this in a divergence
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,19 +41,7 @@ class Watched(ABC, Generic[P]):
         """Without rows whose probabilities aren't numbers."""
 
 
-def finite(probabilities: Floats) -> NDArray[np.bool_]:
-    """Which rows (N, C) are numbers (N,)."""
-    return np.asarray(np.isfinite(probabilities).all(axis=1))
-
-
-def kept(rows: NDArray[np.bool_], *of: Any) -> tuple[Any, ...]:
-    """Only these rows of arrays and tuples; None stays None."""
-    at = np.flatnonzero(rows)
-    return tuple(
-        each
-        if each is None
-        else each[at]
-        if isinstance(each, np.ndarray)
-        else tuple(each[index] for index in at)
-        for each in of
-    )
+def finite(probabilities: Floats) -> list[int]:
+    """The places of the rows (N, C) that are numbers."""
+    places: list[int] = np.flatnonzero(np.isfinite(probabilities).all(axis=1)).tolist()
+    return places

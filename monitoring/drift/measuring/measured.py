@@ -53,9 +53,8 @@ class Reference:
 @dataclass(frozen=True, slots=True)
 class Measured:
     """One monitor in one window. value, critical: in the monitor's unit; None where it was not measured, see
-    `why`. p: by chance.
-
-    rates: bins count predictions that have a label, of n and m; else each prediction is in one bin.
+    `why`. p: by chance. rates: each bin counts the predictions that have a label, of n and m; else each
+    prediction is in one bin.
 
     senders: how many, in the sample that the design effect was estimated from. Both None: the window's rows
     are taken as independent.
@@ -96,8 +95,7 @@ class Measured:
 
     def plain(self) -> dict[str, Any]:
         """As JSON holds it; the bins are kept apart, since they are large and only one page draws them."""
-        left_out = ("monitor", "bins") if self.rates else ("monitor", "bins", "rates")
-        fields = {name: value for name, value in asdict(self).items() if name not in left_out}
+        fields = {name: value for name, value in asdict(self).items() if name not in ("monitor", "bins")}
         return fields | {"limit": self.limit, "unit": UNIT.get(Monitor(self.monitor), "PSI")}
 
     @property

@@ -139,6 +139,14 @@ def decide(probabilities: NDArray[Any], thresholds: Sequence[float]) -> Bools:
     return decided
 
 
+def least_certain(probabilities: NDArray[Any], decided: Bools) -> Floats:
+    """The confidence of each set (N,): the probability of its least certain decision, for a label or against
+    it.
+    """
+    least: Floats = np.where(decided, probabilities, 1 - probabilities).min(axis=1)
+    return least
+
+
 def score_sets(
     probabilities: NDArray[Any], truth: NDArray[Any], thresholds: Sequence[float], bins: int = 15
 ) -> ScoredSets:

@@ -11,11 +11,16 @@ import numpy as np
 from lifecycle.runtime.statistics.metrics import Floats
 from lifecycle.runtime.task_types.decoding import Card
 from lifecycle.runtime.task_types.multi_label.decoding import thresholds_of
-from lifecycle.runtime.task_types.multi_label.measures import decide
-from lifecycle.runtime.task_types.served import Output, Served, Values, fitting, summary
-
-TOP_SCORES = 5
-LEAST = 1e-12  # a smaller probability counts as this
+from lifecycle.runtime.task_types.multi_label.measures import decide, least_certain
+from lifecycle.runtime.task_types.served import (
+    LEAST,
+    TOP_SCORES,
+    Output,
+    Served,
+    Values,
+    fitting,
+    summary,
+)
 
 
 class ServedSets(Served):
@@ -52,7 +57,7 @@ class ServedSets(Served):
         ones.
         """
         decided = decide(decoded, thresholds_of(card))
-        certain = np.where(decided, decoded, 1 - decoded).min(axis=1)
+        certain = least_certain(decoded, decided)
         return [
             fitting(
                 {

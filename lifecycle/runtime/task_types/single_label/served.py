@@ -10,10 +10,7 @@ import numpy as np
 
 from lifecycle.runtime.statistics.metrics import Floats
 from lifecycle.runtime.task_types.decoding import Card
-from lifecycle.runtime.task_types.served import Output, Served, Values
-
-TOP_SCORES = 5
-LEAST = 1e-12  # a smaller probability counts as this
+from lifecycle.runtime.task_types.served import LEAST, TOP_SCORES, Output, Served, Values
 
 
 class ServedLabels(Served):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from lifecycle.runtime.task_types.single_label.measures import ENTRY as MEASURES
 from lifecycle.runtime.task_types.single_label.measures import Predictions
-from lifecycle.runtime.task_types.watched import Observed, Watched, finite, kept
+from lifecycle.runtime.task_types.watched import Observed, Watched, finite
 
 
 class WatchedLabels(Watched[Predictions]):
@@ -11,24 +12,17 @@ class WatchedLabels(Watched[Predictions]):
 
     def observed(self, rows: Predictions) -> Observed:
         """As `Watched.observed`."""
-        ids, truth, predicted, confidence, probabilities, clusters = kept(
-            finite(rows.probabilities),
-            rows.ids,
-            rows.truth,
-            rows.predicted,
-            rows.confidence,
-            rows.probabilities,
-            rows.clusters,
-        )
+        kept = MEASURES.some(rows, finite(rows.probabilities))
+        predicted = kept.predicted
         return Observed(
-            names=rows.labels,
-            ids=ids,
-            labels=[(rows.labels[at],) for at in predicted],
-            confidence=confidence,
-            right=predicted == truth,
-            clusters=clusters,
-            probabilities=probabilities,
-            truth=truth,
+            names=kept.labels,
+            ids=kept.ids,
+            labels=[(kept.labels[at],) for at in predicted],
+            confidence=kept.confidence,
+            right=predicted == kept.truth,
+            clusters=kept.clusters,
+            probabilities=kept.probabilities,
+            truth=kept.truth,
         )
 
 
