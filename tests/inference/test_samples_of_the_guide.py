@@ -40,10 +40,10 @@ def port(installation):
 def test_every_sample_runs_and_prints_predictions(port):
     space, printed = {"token": TOKEN}, []
     for sample in SAMPLES:
-        told = StringIO()
-        with redirect_stdout(told):
+        output = StringIO()
+        with redirect_stdout(output):
             exec(sample.replace("127.0.0.1:8001", f"127.0.0.1:{port}"), space)
-        printed.append(told.getvalue().split("\n")[:-1])
+        printed.append(output.getvalue().split("\n")[:-1])
 
     assert {slug for slug in VERSIONS if f"support-inbox/{slug}" in "".join(SAMPLES)} == {*VERSIONS}
     single, topics, entities, answers, preferences = printed

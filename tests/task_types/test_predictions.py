@@ -1,5 +1,5 @@
-"""Predictions that are more than a label: kept as annotations, counted by label, shown in words, and told
-right or wrong with what would be right.
+"""Predictions that are more than a label: kept as annotations, counted by label, shown in words, and given
+feedback with what would be right.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ PREDICTED: dict[str, Values] = {  # of a version's labels: a prediction, what wo
         {"spans": [{"start": 0, "end": 4, "label": names[1]}]},
         [names[0], names[0]],
     ),
+    "ranking": lambda names: ({"ranking": [1, 0, 2]}, {"ranking": [2, 1, 0]}, ["2"]),
+    "preference": lambda names: ({"choice": "first"}, {"choice": "tie"}, ["1"]),
 }
 
 
@@ -80,6 +82,7 @@ def test_its_value_is_kept_and_each_of_its_labels_counts_once(endpoint, predicti
     assert (counts.answers, counts.labels) == (1, dict.fromkeys(labels, 1))
 
 
+@pytest.mark.parametrize("task", ["multi_label", "spans"])
 def test_an_empty_one_is_a_prediction_too(task, endpoint, mia, client_for):
     name = queries.task_of(endpoint.alias.version).answers.name
     found = taken_in(endpoint, value={name: []}, labels=[], label="", confidence=None)
@@ -167,7 +170,32 @@ def test_a_line_whose_value_is_no_small_object_is_kept_aside(endpoint, value):
     line = spool_line(endpoint)
     line["outputs"][0]["value"] = value
 
-    write_segment(line)
+    segment = write_segment(line)
     assert actions.ingest() == 0
 
     assert not Prediction.objects.exists()
+    assert json.loads((segment.parent / "bad" / segment.name).read_bytes()) == line
+
+
+@pytest.mark.parametrize("task", ["spans"])
+def test_what_would_be_right_in_a_text_that_isnt_kept_is_checked_by_its_length(endpoint, mia):
+    found = taken_in(endpoint, value={"spans": []}, labels=[])
+    Prediction.objects.filter(pk=found.pk).update(text=None)
+    label = queries.labels_of(found.version)[0]
+
+    def tell(end: int) -> Feedback:
+        value = {"spans": [{"start": 0, "end": end, "label": label}]}
+        return actions.record_feedback(prediction_id=found.uuid, right=False, value=value, actor=mia)
+
+    with refused("value", by=BadAnswer):
+        tell(len(TEXT) + 1)
+    assert tell(len(TEXT)).value["spans"][0]["end"] == len(TEXT)
+
+
+@pytest.mark.parametrize("task", ["ranking"])
+def test_a_right_order_has_each_of_the_ranked_candidates_once(prediction, mia):
+    for order in ([0, 1], [0, 1, 2, 3], [0, 0, 1]):
+        with refused("value", by=BadAnswer):
+            actions.record_feedback(
+                prediction_id=prediction.uuid, right=False, value={"ranking": order}, actor=mia
+            )

@@ -22,6 +22,7 @@ Part = Hashable
 Read = Callable[[str], str]  # maps a word in a file to a label name, or ""
 DROPPED = "a retired label"
 NO_LABELS = "none of the labels"
+UNKNOWN = "x"  # represents a character, or a response, that isn't kept
 
 
 class BadAnswer(BadInput):
@@ -88,6 +89,12 @@ class Answers(ABC):
 
         read: called once for each word that names a label or choice; "" leaves the word out. Raises BadInput.
         """
+
+    def item_like(self, value: Value | None, text: str | None, characters: int) -> ItemContent:
+        """What a prediction was made of, as far as `parse` needs it. value: the prediction; text: None where
+        it isn't kept, only the number of its characters.
+        """
+        return ItemContent(UNKNOWN * characters if text is None else text)
 
     def meant(self, word: str) -> str:
         """The choice that a word in a file means; the word itself if none."""

@@ -13,7 +13,7 @@ from django.db.models import Max
 from django.utils import timezone
 
 from lifecycle.runtime.refusals import Refused
-from lifecycle.runtime.task_types.answers import ItemContent, Labels, Value, canonical
+from lifecycle.runtime.task_types.answers import Labels, Value, canonical
 from monitoring.traffic import queries
 from monitoring.traffic.actions.deposit import Place, deposit
 from monitoring.traffic.actions.ingest import waits_since
@@ -26,8 +26,6 @@ from registry.ground.access.models import User
 from registry.ground.ledger.actions import record
 from registry.ground.ledger.rules import digest_of
 from registry.ground.ledger.verbs import Verb
-
-UNKNOWN = "x"  # represents each character of a text that isn't kept, so that places in it can be checked
 
 
 @dataclass(frozen=True)
@@ -238,8 +236,8 @@ def truth(prediction: Prediction, entry: Entry) -> Value | None:
             fields={"value": ["Leave it empty, or mark the prediction as wrong."]},
         )
     names = queries.labels_of(version)
-    text = prediction.text if prediction.text is not None else UNKNOWN * prediction.chars
-    value = kind.answers.parse(entry.value, ItemContent(text), Labels({name: name for name in names}))
+    item = kind.answers.item_like(prediction.value, prediction.text, prediction.chars)
+    value = kind.answers.parse(entry.value, item, Labels({name: name for name in names}))
     if prediction.value is not None and canonical(value) == canonical(prediction.value):
         raise Refused(
             "That's the prediction.",

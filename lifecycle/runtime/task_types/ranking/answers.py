@@ -7,7 +7,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lifecycle.runtime.task_types.answers import Answers, BadAnswer, ItemContent, Labels, Read, Value, listed
+from lifecycle.runtime.task_types.answers import (
+    UNKNOWN,
+    Answers,
+    BadAnswer,
+    ItemContent,
+    Labels,
+    Read,
+    Value,
+    listed,
+)
 from lifecycle.runtime.task_types.inputs import Cell, clean, loaded
 
 
@@ -23,6 +32,10 @@ class RankingAnswers(Answers):
             message = f"A ranking contains each of the {count} responses once, from 0 to {count - 1}."
             raise BadAnswer("ranking", message, "Rank all responses.")
         return {self.name: found}
+
+    def item_like(self, value: Value | None, text: str | None, characters: int) -> ItemContent:
+        """As many responses as were ranked."""
+        return ItemContent(content={"responses": [UNKNOWN] * len(value[self.name] if value else ())})
 
     def from_cell(self, cell: Cell, item: ItemContent, read: Read = clean) -> Any:
         """A JSON list of numbers, also as text."""
