@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from tokenizers import Tokenizer
 
+from lifecycle.runtime.refusals import Refused
 from lifecycle.runtime.statistics import clustered
 from lifecycle.runtime.task_types.watched import Observed
 from monitoring.drift import cbpe
@@ -174,7 +175,7 @@ def rounded(values: Iterable[float]) -> list[float]:
 # ── Unknown words ───────────────────────────────────────────────────────────
 def oov_shares(folder: Folder, texts: Sequence[str]) -> list[float] | None:
     """For each text the share of its words that the version's vocabulary does not hold as one token; None
-    without a tokenizer to ask.
+    without a tokenizer to ask. Raises Refused for one that can't be loaded.
 
     Counted as the inference server counts it: of a long text, only the part that the model reads.
     """
@@ -185,7 +186,10 @@ def oov_shares(folder: Folder, texts: Sequence[str]) -> list[float] | None:
         artifacts.local_copy(digests["lifecycle.json"]) as card,
         artifacts.local_copy(digests["tokenizer.json"]) as path,
     ):
-        tokenizer = Tokenizer.from_file(str(path))
+        try:
+            tokenizer = Tokenizer.from_file(str(path))
+        except Exception as error:  # the library raises plain Exception
+            raise Refused("tokenizer.json can't be loaded.", next_step="Export the run again.") from error
         tokenizer.enable_truncation(int(json.loads(card.read_bytes())["max_tokens"]))
     tokenizer.no_padding()
     unknown = tokenizer.token_to_id(getattr(tokenizer.model, "unk_token", None) or "[UNK]")

@@ -59,12 +59,13 @@ def test_its_own_sign_is_alive():
 def test_a_server_writes_its_status_again_when_a_beat_is_due_and_not_before(
     installation, server, monkeypatch
 ):
-    wrote = installation.status()["at"]
-    server.router.beat()
-    assert installation.status()["at"] == wrote
+    status, due, clock = installation.serving / "status.json", server.router._beat_at, [0.0]
+    monkeypatch.setattr("lifecycle.runtime.inference.router.time.monotonic", lambda: clock[0])
 
-    monkeypatch.setattr("lifecycle.runtime.inference.router.time.monotonic", lambda: server.router._beat_at)
-    server.router.beat()
+    def writes_at(seconds: float) -> bool:
+        before, clock[0] = status.stat().st_ino, seconds  # a new file replaces the one before
+        server.router.beat()
+        return status.stat().st_ino != before
 
-    assert installation.status()["at"] > wrote
+    assert (writes_at(due - 0.001), writes_at(due)) == (False, True)
     assert installation.status()["endpoints"]["inbox/support"]["epoch"] == installation.epoch

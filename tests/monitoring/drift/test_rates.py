@@ -18,6 +18,7 @@ from monitoring.drift.measuring.measured import Reference
 from monitoring.drift.rules import ALPHA, Monitor
 from monitoring.drift.senders import of_answers
 from monitoring.traffic import actions as traffic
+from monitoring.traffic import queries as figures
 from monitoring.traffic.counts import Counts
 from monitoring.traffic.models import MinuteRollup
 from monitoring.traffic.queries import Sampled
@@ -158,6 +159,13 @@ def endpoint(project, mia) -> Endpoint:
 
 
 @pytest.mark.django_db
+def test_a_version_whose_tokenizer_cant_be_loaded_is_named(endpoint):
+    report = actions.measure(endpoint, endpoint.alias.version, day(2))
+
+    assert (report.state, "tokenizer.json" in report.why) == ("failed", True)
+
+
+@pytest.mark.django_db
 def test_a_window_of_sets_is_measured_and_its_texts_are_found_by_label(
     endpoint, mia, client_for, monkeypatch
 ):
@@ -184,6 +192,8 @@ def test_a_window_of_sets_is_measured_and_its_texts_are_found_by_label(
 
     report = actions.measure(endpoint, version, span)
 
+    drawn = figures.sampled(endpoint, span.start, span.end, version, 100, 10)
+    assert sorted(each.labels for each in drawn) == [("card", "refund")] * 8 + [("login",)] * 2
     found = report.results["label"]
     assert (report.rows, found["rates"], found["n"], found["ratio"] > 1) == (600, True, 80, True)
     assert {name: now for name, _, now in report.bins["label"]} == {"card": 480, "refund": 480, "login": 120}
