@@ -172,11 +172,14 @@ def open_sentence(each: JudgedMonitor) -> str:
         often = f"; {of_limit(found.ratio)} in {found.m} rows, so one window is enough"
     else:
         often = (
-            f"; exceeded in {verdict.overs} of the last {verdict.of} windows"
-            if verdict.over
-            else "; closes after 3 quiet windows"
+            f"; {how_often(verdict.overs, verdict.of)}" if verdict.over else "; closes after 3 quiet windows"
         )
     return f"{Monitor(found.monitor).label}: {against(found.monitor, found.value, found.limit)}{often}."
+
+
+def how_often(overs: int, of: int) -> str:
+    """In how many of the last windows a monitor was over its limit, without a full stop."""
+    return f"exceeded in {overs} of the last {of} windows" if of > 1 else "exceeded in the only window so far"
 
 
 def held_sentence(each: JudgedMonitor) -> str:

@@ -277,7 +277,7 @@ def monitor_line(monitor: Monitor, found: Mapping[str, Any], past: Sequence[Resu
     known = found["value"] is not None
     held = Held(found["held"]).label if found.get("held") else ""
     often = (
-        f"Exceeded in {found['overs']} of the last {found['of']} windows." if known and found["overs"] else ""
+        f"{judging.how_often(found['overs'], found['of']).capitalize()}." if known and found["overs"] else ""
     )
     why = " ".join(filter(None, (found.get("window", ""), found["why"], f"{held}." if held else "", often)))
     ratios = [each.get(monitor, {}).get("ratio") for each in past]
