@@ -169,27 +169,28 @@ def unpack(version: str, into: Path) -> Path:
 
 @contextmanager
 def own_database(folder: Path) -> Iterator[Any]:
-    """A connection to a new database with the tables that the kept rows were in; it goes afterwards."""
+    """A connection to a new database with the tables that the kept rows were in; it goes afterwards. They are
+    made of today's, by taking back what came since, which is a tenth of the work of all migrations.
+    """
     from django.db import connection, connections
     from django.db.migrations.executor import MigrationExecutor
 
     from tests.support import tables
 
-    wanted = json.loads((folder / "migrations.json").read_bytes())
-    before, postgres, as_now = connections["default"], connection.vendor == "postgresql", wanted == leaves()
+    kept = dict(json.loads((folder / "migrations.json").read_bytes()))
+    wanted = [(app, kept.get(app)) for app, _ in leaves()]  # None: a room that there wasn't
+    before, postgres = connections["default"], connection.vendor == "postgresql"
     made = connections.create_connection("default")
     name = f"lifecycle_upgrade_{os.getpid()}" if postgres else str(folder / "lifecycle.sqlite3")
     made.settings_dict = {**before.settings_dict, "NAME": name}
     if postgres:
-        template = f' TEMPLATE "{tables.postgres_template()}"' if as_now else ""
         with before._nodb_cursor() as server:
-            server.execute(f'CREATE DATABASE "{name}"{template}')
-    elif as_now:
+            server.execute(f'CREATE DATABASE "{name}" TEMPLATE "{tables.postgres_template()}"')
+    else:
         shutil.copy(tables.sqlite_template(), name)
     try:
         with connected(made):
-            if not as_now:
-                MigrationExecutor(made).migrate([(app, last) for app, last in wanted])
+            MigrationExecutor(made).migrate(wanted)
             yield made
     finally:
         made.close()
