@@ -13,7 +13,6 @@ from lifecycle.ground.jobs.rules import State
 from lifecycle.modeling.evaluation.rules import metrics_of
 from lifecycle.modeling.training.thresholds import threshold_of
 from lifecycle.runtime.task_types.by_key.measures import NAMED
-from lifecycle.runtime.task_types.by_key.served import is_servable
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.marks import Figure, Step
 from lifecycle.ui.numbers import count, decimals
@@ -70,7 +69,6 @@ def version(user: User, uuid: UUID) -> dict[str, Any]:
         "version": found,
         "state_kind": found.mark,
         "kind": rules.task_type(found.facts),
-        "is_servable": is_servable(rules.task_type(found.facts).key),
         "deciding": (
             threshold_of(deciding, "test")
             if (deciding := found.facts["evaluation"].get("deciding"))
@@ -131,7 +129,7 @@ def train_on_url(user: User, found: ModelVersion) -> str:
 
 def promote_url(user: User, found: ModelVersion) -> str:
     """Where to request promotion of this version; "" where this person or this version cannot."""
-    able = found.state == ModelVersion.State.ACTIVE and is_servable(rules.task_type(found.facts).key)
+    able = found.state == ModelVersion.State.ACTIVE
     if not able or not policy.can(user, "promotions.request", found):
         return ""
     return f"{find_url('promotions:new')}?version={found.uuid}" if find_url("promotions:new") else ""

@@ -13,7 +13,6 @@ from django.db.models import TextChoices
 from lifecycle.runtime.engine.base import HUB_NAMES
 from lifecycle.runtime.inference.names import WORDS
 from lifecycle.runtime.refusals import Refused
-from lifecycle.runtime.task_types.by_key.served import SERVED, is_servable
 from lifecycle.runtime.task_types.by_key.types import DEFAULT, type_of
 from lifecycle.runtime.task_types.task_type import TaskType
 
@@ -97,16 +96,6 @@ def check_stated(stated: dict[str, str]) -> dict[str, str]:
     return {name: text.strip() for name, text in stated.items() if text.strip()}
 
 
-def check_servable(facts: Mapping[str, Any]) -> None:
-    """Raises Refused where the servers could not give a version's answers."""
-    kind = task_type(facts)
-    if not is_servable(kind.key):
-        able = "evaluate it, pre-label with it, or" if kind.prelabels else "evaluate, compare, or"
-        step = f"You can {able} export it; its card shows how to load it."
-        choose = f"Choose a version that {' or '.join(type_of(key).does for key in SERVED)}."
-        raise Refused(f"{facts['semver']} {kind.unserved}.", next_step=step, fields={"version": [choose]})
-
-
 def task_type(facts: Mapping[str, Any]) -> TaskType:
     """What the task is that a version was trained for, from its frozen facts."""
     return type_of(facts.get("spec", {}).get("task", DEFAULT))
@@ -148,9 +137,8 @@ def serving(facts: Mapping[str, Any]) -> Serving:
     """What serves, from a version's frozen facts: int8 where it passed its gate when the run ended, else
     fp32.
     """
-    kind = task_type(facts)
-    if not kind.has_labels and not is_servable(kind.key):
-        return Serving("not served", f"It {kind.unserved}.")
+    if task_type(facts).writes_text:
+        return Serving("fp32", "Responses are generated in fp32.")
     gate = facts["int8"]
     if not gate:
         return Serving("fp32", "This version has no int8 graph.")

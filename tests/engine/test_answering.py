@@ -10,19 +10,9 @@ KINDS = ("full", "lora", "ia3", "prompt", "p_tuning", "prefix")
 
 @pytest.fixture(scope="module", params=["llama", "gpt2", "mistral"])
 def base(request, tmp_path_factory):
-    """A decoder whose weights are large, so that its answers differ from prompt to prompt."""
-    from safetensors.torch import load_file, save_file
+    from tests.support.tiny_decoders import make_lively_decoder
 
-    from tests.support.tiny_decoders import make_tiny_decoder
-
-    folder = make_tiny_decoder(tmp_path_factory.mktemp("base") / request.param, architecture=request.param)
-    weights = load_file(folder / "model.safetensors")
-    save_file(
-        {name: each * 8 if each.ndim > 1 else each for name, each in weights.items()},
-        folder / "model.safetensors",
-        {"format": "pt"},
-    )
-    return folder
+    return make_lively_decoder(tmp_path_factory.mktemp("base") / request.param, architecture=request.param)
 
 
 @pytest.fixture

@@ -77,3 +77,14 @@ def make_tiny_decoder(
     )
     made.save_pretrained(folder)
     return folder
+
+
+def make_lively_decoder(folder: Path, **options: Any) -> Path:
+    """One whose weights are large, so that its answers differ from prompt to prompt."""
+    from safetensors.torch import load_file, save_file
+
+    make_tiny_decoder(folder, **options)
+    path = folder / "model.safetensors"
+    weights = {name: each * 8 if each.ndim > 1 else each for name, each in load_file(path).items()}
+    save_file(weights, path, {"format": "pt"})
+    return folder

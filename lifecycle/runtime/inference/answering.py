@@ -35,7 +35,8 @@ FAILED = "The model failed on this request. The request ID is in X-Request-Id."
 @dataclass(slots=True)
 class Exchange:
     """State of one request while it is answered. pinned: the client requested a version, so no split chose
-    its arm. rows: what it asks about; texts: how many the network reads for them.
+    its arm. rows: what it asks about; texts: how many the network reads for them; is_comparable: whether a
+    shadow's answer can be compared with its own.
     """
 
     live: LiveEndpoint
@@ -52,6 +53,7 @@ class Exchange:
     fault: Fault | None = None
     rows: tuple[Any, ...] = ()
     texts: int = 0
+    is_comparable: bool = True
     prediction: Prediction | None = None
 
     def chance(self, purpose: str) -> str:
@@ -73,7 +75,7 @@ class Answering:
         shadows: Shadows,
         faults: Faults | None,
     ) -> None:
-        self._slots, self._spool, self._metrics = slots, spool, metrics
+        self.slots, self._spool, self._metrics = slots, spool, metrics
         self._guard, self._shadows, self._faults = guard, shadows, faults
 
     async def __call__(
@@ -98,7 +100,7 @@ class Answering:
             )
             response = failure(ProtocolError(500, FAILED))
         response.headers["x-request-id"] = exchange.request_id
-        self._report(exchange, response.status_code)
+        self.report(exchange, response.status_code)
         return response
 
     async def _answer(
@@ -109,33 +111,31 @@ class Answering:
             if rerank
             else protocol.parse(await read_body(request), request.headers.get(protocol.HEADER_LENGTH))
         )
-        key = route_key(payload, request.headers.get("x-route-key"))
-        exchange.key = key_digest(exchange.live.endpoint.salt, key) if key is not None else ""
+        exchange.key = sticky_key(
+            exchange.live, payload.parameters.get("route_key", request.headers.get("x-route-key"))
+        )
         arm = pick(exchange.live, exchange.key or exchange.chance("arm"), version)
         exchange.rows = (rerank.rows if rerank else read_rows)(payload, arm.engine.served)
         exchange.texts = sum(len(arm.engine.served.sequences(row)) for row in exchange.rows)
         exchange.arm = arm  # a request that can't be read is no version's
         wanted = payload.wanted(arm.engine.outputs)
-        if self._faults and (fault := self._faults.of(arm.arm.deployment, bucket(exchange.chance("fault")))):
-            await inject(exchange, fault)
-        exchange.prediction, exchange.queue_seconds, exchange.run_seconds = await self._run(arm, exchange)
+        await self.drill(exchange, arm)
+        exchange.prediction, exchange.queue_seconds, exchange.run_seconds = await arm.engine.run(
+            self.slots, exchange.rows, exchange.texts
+        )
         encode = rerank.encode if rerank else protocol.encode
         content, headers = encode(head(exchange, payload, arm), wanted, exchange.prediction)
         return Response(
             content, headers=headers | {"x-model-version": arm.arm.version, "x-arm": arm.arm.name}
         )
 
-    async def _run(self, arm: LiveArm, exchange: Exchange) -> tuple[Prediction, float, float]:
-        """The prediction of the arm's version, the seconds it waited for a slot, and the seconds it ran."""
+    async def drill(self, exchange: Exchange, arm: LiveArm) -> None:
+        """Apply the fault that a drill injects into this request, if any. Raises InjectedError."""
+        if self._faults and (fault := self._faults.of(arm.arm.deployment, bucket(exchange.chance("fault")))):
+            await inject(exchange, fault)
 
-        def timed() -> tuple[Prediction, float]:
-            began = time.perf_counter()
-            return arm.engine.predict(exchange.rows), time.perf_counter() - began
-
-        (prediction, run_seconds), queue_seconds = await self._slots.run(exchange.texts, timed)
-        return prediction, queue_seconds, run_seconds
-
-    def _report(self, exchange: Exchange, code: int) -> None:
+    def report(self, exchange: Exchange, code: int) -> None:
+        """Report a request that ended to the spool, the metrics, the guard, and the shadow."""
         seconds = time.perf_counter() - exchange.began
         arm = exchange.arm.arm if exchange.arm else None
         self._metrics.observe(
@@ -149,6 +149,8 @@ class Answering:
             texts=exchange.texts,
             at_ms=int(exchange.at.timestamp() * 1000),
         )
+        if arm and (made := exchange.prediction) and made.ended:
+            self._metrics.wrote(exchange.live.endpoint.name, arm.version, made.tokens, made.ended)
         self._spool.put(row(exchange, code, seconds))
         if arm and arm.name == CANARY and not exchange.pinned and (code == 200 or code >= 500):
             self._guard.observe(exchange.live.endpoint.name, arm.deployment, failed=code != 200)
@@ -157,6 +159,8 @@ class Answering:
     def _copy(self, exchange: Exchange, code: int) -> None:
         """Copy the shadow's share of the answered requests to it."""
         shadow, prediction = exchange.live.shadow, exchange.prediction
+        if not exchange.is_comparable:
+            return
         if shadow and prediction and code == 200 and bucket(exchange.chance("shadow")) < shadow.arm.share:
             primary_ms = round(exchange.run_seconds * 1000, 3)
             name, key = exchange.live.endpoint.name, exchange.key
@@ -206,14 +210,15 @@ async def read_body(request: Request) -> bytes:
     return protocol.decode_body(b"".join(chunks), request.headers.get("content-encoding", "").strip().lower())
 
 
-def route_key(payload: InferRequest, header: str | None) -> str | None:
-    """The key that keeps a client on one arm; None without one. Raises ProtocolError (400) for an invalid
-    key.
+def sticky_key(live: LiveEndpoint, key: Any) -> str:
+    """The digest of the key that keeps a client on one arm; empty without one. Raises ProtocolError (400) for
+    an invalid key.
     """
-    key = payload.parameters.get("route_key", header)
-    if key is not None and (not isinstance(key, str) or not 1 <= len(key) <= 256):
+    if key is None:
+        return ""
+    if not isinstance(key, str) or not 1 <= len(key) <= 256:
         raise ProtocolError(400, "route_key must be a string of 1 to 256 characters.")
-    return key
+    return key_digest(live.endpoint.salt, key)
 
 
 def pick(live: LiveEndpoint, digits: str, version: str | None) -> LiveArm:
@@ -263,10 +268,11 @@ def row(exchange: Exchange, code: int, seconds: float) -> dict[str, Any]:
         "cpu_ms": round(exchange.prediction.cpu_seconds * 1000, 3) if exchange.prediction else None,
         "rows": len(exchange.rows),
         "inputs": inputs(exchange, exchange.arm.engine.served) if exchange.arm else [],
-        "outputs": exchange.prediction.spooled() if exchange.prediction else [],
+        "outputs": outputs(exchange),
         "token": exchange.token[:8],
         "request_id": exchange.request_id,
         "epoch": exchange.live.epoch,
+        **(first_token(exchange.prediction) if exchange.prediction else {}),
         **({"pinned": True} if exchange.pinned else {}),
         **({"drill": exchange.fault.kind} if exchange.fault else {}),
     }
@@ -290,3 +296,19 @@ def inputs(exchange: Exchange, served: Served) -> list[dict[str, Any]]:
             entry |= {"text": text} | ({"candidates": candidates} if candidates else {})
         kept.append(entry)
     return kept
+
+
+def outputs(exchange: Exchange) -> list[dict[str, Any]]:
+    """The spool's entry for each prediction; one that is a text only if the endpoint keeps texts."""
+    if (made := exchange.prediction) is None:
+        return []
+    entries = made.spooled()
+    if made.is_text and not exchange.live.endpoint.keep_text:
+        return [{name: value for name, value in each.items() if name != "value"} for each in entries]
+    return entries
+
+
+def first_token(made: Prediction) -> dict[str, Any]:
+    """The spool's field for the time to the first token of a written answer."""
+    first = [each.first_seconds for each in made.ended if each.first_seconds is not None]
+    return {"first_token_ms": round(max(first) * 1000, 3)} if first else {}

@@ -10,7 +10,7 @@ import hashlib
 import re
 import time
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 from prometheus_client import Metric
@@ -27,6 +27,8 @@ from lifecycle.runtime.inference.batching import Slots
 from lifecycle.runtime.inference.config import Config
 from lifecycle.runtime.inference.metrics import Metrics
 from lifecycle.runtime.inference.names import IN_ADDRESS, WORDS, meant
+from lifecycle.runtime.inference.openai import asking, forms
+from lifecycle.runtime.inference.openai.answering import Chats
 from lifecycle.runtime.inference.protocol import ProtocolError, model_config, model_metadata
 from lifecycle.runtime.inference.reranking import Rerank
 from lifecycle.runtime.inference.router import Router
@@ -36,11 +38,13 @@ from lifecycle.runtime.inference.siblings import Siblings
 from lifecycle.runtime.inference.signs import BEAT_SECONDS
 from lifecycle.runtime.inference.spool import Spool
 from lifecycle.runtime.inference.wire import answer, failure
+from lifecycle.runtime.inference.writers import Writer
 from lifecycle.runtime.scraping import exposition, may_scrape
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}\Z")
 INFO = ("endpoint", "version", "arm", "root_digest", "precision")
 LOOK_SECONDS = 0.05
+OPENAI = ("/v1/models", "/v1/chat/completions", "/v1/completions")
 EXTENSIONS = ["binary_tensor_data", "parameters", "statistics", "model_repository"]
 
 
@@ -77,6 +81,7 @@ class Server:
         self._answering = Answering(
             self.slots, self.spool, self.metrics, self.router.guard, self.shadows, self.router.faults
         )
+        self._chats = Chats(self._answering)
 
     def application(self) -> Starlette:
         """The ASGI application over this server."""
@@ -89,6 +94,9 @@ class Server:
             Route("/v2/models/stats", self.all_stats),
             Route("/v2/repository/index", self.index, methods=["POST"]),
             Route("/v1/rerank", self.rerank, methods=["POST"]),
+            Route("/v1/models", self.models),
+            Route("/v1/chat/completions", self.chat, methods=["POST"]),
+            Route("/v1/completions", self.complete, methods=["POST"]),
             Route("/metrics", self.prometheus),
         ]
         for base in (model, version):
@@ -161,6 +169,26 @@ class Server:
             raise ProtocolError(400, "This token can use several models: name one in model.")
         live = _named(asked.model or mine[0].endpoint.name, mine)
         return await self._answering(request, Exchange(live, digest, request_id(request)), None, asked)
+
+    async def models(self, request: Request) -> Response:
+        """The models that the token may use and that generate text, in OpenAI's form."""
+        mine = self._endpoints_of(token_digest(request))
+        return answer(forms.models(live.endpoint.name for live in mine if any(map(writes, live.arms))))
+
+    async def chat(self, request: Request) -> Response:
+        """The next turn of a chat."""
+        return await self._write(request, asking.read_chat)
+
+    async def complete(self, request: Request) -> Response:
+        """How a text goes on."""
+        return await self._write(request, asking.read_completion)
+
+    async def _write(self, request: Request, read: Callable[[bytes], asking.Wanted]) -> Response:
+        digest = token_digest(request)
+        mine = self._endpoints_of(digest)
+        wanted = read(await read_body(request))
+        exchange = Exchange(_named(wanted.model, mine), digest, request_id(request))
+        return await self._chats(request, exchange, wanted)
 
     async def model(self, request: Request) -> Response:
         """Metadata of an endpoint, or of one of its versions that gets traffic."""
@@ -309,6 +337,11 @@ def _named(wanted: str, mine: Sequence[LiveEndpoint]) -> LiveEndpoint:
     return by_name[found[0]]
 
 
+def writes(live: LiveArm) -> bool:
+    """Whether the arm's version generates text."""
+    return isinstance(live.engine, Writer)
+
+
 def unauthorised() -> ProtocolError:
     """The refusal of an unknown caller."""
     return ProtocolError(401, 'A valid token is required: send "Authorization: Bearer TOKEN".')
@@ -339,12 +372,9 @@ def _arms(live: LiveEndpoint, request: Request) -> list[LiveArm]:
     return arms
 
 
-async def _refuse(_request: Request, error: Exception) -> Response:
-    return (
-        failure(error)
-        if isinstance(error, ProtocolError)
-        else failure(ProtocolError(500, "The server failed."))
-    )
+async def _refuse(request: Request, error: Exception) -> Response:
+    refused = error if isinstance(error, ProtocolError) else ProtocolError(500, "The server failed.")
+    return (forms.failure if request.url.path in OPENAI else failure)(refused)
 
 
 async def _no_such_path(_request: Request, error: Exception) -> Response:

@@ -35,12 +35,7 @@ class Slots:
         full.
         """
         if self.texts and self.texts + texts > self._max_texts:
-            wait = math.ceil(self.texts * self._seconds_per_text / self._slots)
-            raise ProtocolError(
-                429,
-                "The server is busy. Send the request again after the time in Retry-After.",
-                retry_after_seconds=max(1, wait),
-            )
+            raise busy(self.texts * self._seconds_per_text / self._slots)
         self.texts += texts
         entered = time.perf_counter()
         try:
@@ -60,3 +55,12 @@ class Slots:
     def _timed(work: Callable[[], T]) -> tuple[T, float, float]:
         began = time.perf_counter()
         return work(), began, time.perf_counter()
+
+
+def busy(seconds: float) -> ProtocolError:
+    """The refusal of a request while too much waits. seconds: until there should be room."""
+    return ProtocolError(
+        429,
+        "The server is busy. Send the request again after the time in Retry-After.",
+        retry_after_seconds=max(1, math.ceil(seconds)),
+    )

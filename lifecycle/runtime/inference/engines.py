@@ -16,7 +16,9 @@ from tokenizers import Tokenizer
 
 from lifecycle.runtime import bundle
 from lifecycle.runtime.engine.artifact import DESCRIPTION, INT8, ArtifactInfo
+from lifecycle.runtime.inference.batching import Slots
 from lifecycle.runtime.inference.protocol import Floats, Prediction, outputs_of
+from lifecycle.runtime.inference.writers import Writer, load_writer
 from lifecycle.runtime.refusals import Refused
 from lifecycle.runtime.task_types.by_key.decoding import decoding_of
 from lifecycle.runtime.task_types.by_key.served import SERVED, served_of
@@ -54,11 +56,13 @@ class Runner(Protocol):
         ...
 
 
-def load(folder: Path, listed: bundle.Manifest) -> Engine:
+def load(folder: Path, listed: bundle.Manifest) -> Engine | Writer:
     """An engine of a verified folder, warmed up. Every byte used is compared with the manifest. Raises
     Refused with the reason.
     """
     card = read_card(bundle.read_verified(folder, listed, DESCRIPTION))
+    if type_of(card.task).writes_text:
+        return load_writer(folder, listed, card)
     tokenizer = bundle.read_verified(folder, listed, "tokenizer.json")
     runner: Runner
     if card.serving in listed:
@@ -152,6 +156,18 @@ class Engine:
             tuple(fmean(self._oov(each) for each in some) for some in encodings),
             time.thread_time() - began,
         )
+
+    async def run(self, slots: Slots, rows: Sequence[Any], texts: int) -> tuple[Prediction, float, float]:
+        """The prediction, the seconds that it waited for a slot, and the seconds that it ran. texts: that the
+        network reads for the rows.
+        """
+
+        def timed() -> tuple[Prediction, float]:
+            began = time.perf_counter()
+            return self.predict(rows), time.perf_counter() - began
+
+        (prediction, run_seconds), queue_seconds = await slots.run(texts, timed)
+        return prediction, queue_seconds, run_seconds
 
     def _run(self, ids: Sequence[list[int]]) -> tuple[list[Floats], Floats | None]:
         """Logits of each sequence, without its padding, and the embeddings."""

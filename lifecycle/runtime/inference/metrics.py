@@ -6,13 +6,15 @@ from __future__ import annotations
 
 import bisect
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.process_collector import ProcessCollector
+
+from lifecycle.runtime.generation.rules import Ended
 
 SHED = 429
 REQUEST = ("endpoint", "version", "arm", "code")
@@ -55,6 +57,9 @@ class Metrics:
         self._queue: defaultdict[tuple[str, str], Times] = defaultdict(Times)
         self._texts: defaultdict[tuple[str, ...], float] = defaultdict(int)
         self._cpu: defaultdict[tuple[str, ...], float] = defaultdict(float)
+        self._prompt_tokens: defaultdict[tuple[str, ...], float] = defaultdict(int)
+        self._written_tokens: defaultdict[tuple[str, ...], float] = defaultdict(int)
+        self._first: defaultdict[tuple[str, str], Times] = defaultdict(Times)
         self._last: dict[tuple[str, str], int] = {}
 
     def observe(
@@ -77,6 +82,14 @@ class Metrics:
             self._texts[endpoint, version] += texts
             self._cpu[endpoint, version] += cpu_seconds
             self._last[endpoint, version] = at_ms
+
+    def wrote(self, endpoint: str, version: str, prompts: Sequence[int], ended: Sequence[Ended]) -> None:
+        """Count written answers. prompts: tokens of each prompt."""
+        self._prompt_tokens[endpoint, version] += sum(prompts)
+        for each in ended:
+            self._written_tokens[endpoint, version] += each.tokens
+            if each.first_seconds is not None:
+                self._first[endpoint, version].add(each.first_seconds)
 
     def statistics(self, endpoint: str, version: str) -> dict[str, Any]:
         """The protocol's statistics of one version of an endpoint."""
@@ -128,6 +141,16 @@ class Metrics:
         for (endpoint, version), times in sorted(self._queue.items()):
             waits.add_metric((endpoint, version), times.cumulative(), times.seconds)
         yield waits
+        first = HistogramMetricFamily(
+            f"{PREFIX}_time_to_first_token_seconds",
+            "Time from request to the first generated token.",
+            labels=names,
+        )
+        for (endpoint, version), times in sorted(self._first.items()):
+            first.add_metric((endpoint, version), times.cumulative(), times.seconds)
+        yield first
+        yield counter("prompt_tokens", "Tokens of prompts answered.", self._prompt_tokens, names)
+        yield counter("generated_tokens", "Tokens generated.", self._written_tokens, names)
         yield counter("texts", "Texts predicted.", self._texts, names)
         yield counter("cpu_seconds", "Engine CPU time of completed requests.", self._cpu, names)
 

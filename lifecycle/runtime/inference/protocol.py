@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lifecycle.runtime.engine.artifact import ArtifactInfo
+from lifecycle.runtime.generation.rules import Ended
 from lifecycle.runtime.task_types.by_key.served import served_of
 from lifecycle.runtime.task_types.served import Input, Output, Values
 
@@ -74,7 +75,7 @@ class Prediction:
     (sequences, hidden) or None.
 
     tokens: that the network read of each row; oov: share (0 to 1) of its words that aren't one token of the
-    model's vocabulary; cpu_seconds: of the run.
+    model's vocabulary; cpu_seconds: of the run; ended: of written answers, what they took.
     """
 
     card: ArtifactInfo
@@ -85,6 +86,12 @@ class Prediction:
     truncated: tuple[bool, ...]
     oov: tuple[float, ...]
     cpu_seconds: float
+    ended: tuple[Ended, ...] = ()
+
+    @property
+    def is_text(self) -> bool:
+        """Whether predictions are texts, which only some endpoints keep."""
+        return served_of(self.card.task).is_text
 
     def values(self, name: str) -> Values:
         """Of one of the version's tensors."""

@@ -20,6 +20,7 @@ from lifecycle.runtime.inference.engines import Engine
 from lifecycle.runtime.inference.faults import Faults
 from lifecycle.runtime.inference.guard import Closed, Guard
 from lifecycle.runtime.inference.routing import Routes, Table, build_table, parse_routes
+from lifecycle.runtime.inference.writers import Writer
 from lifecycle.runtime.refusals import Refused
 
 POLL_SECONDS = 0.2
@@ -42,7 +43,7 @@ class Router:
         *,
         name: str = "",
         drills: bool = False,
-        load: Callable[..., Engine] = engines.load,
+        load: Callable[..., Engine | Writer] = engines.load,
     ) -> None:
         self.table = Table()
         self.problem = ""
@@ -53,7 +54,7 @@ class Router:
         self._status_path = folder / (f"status.{name}.json" if name else "status.json")
         self._routes: Routes | None = None
         self.settled = False  # a document was read, and every version of its arms is in the table or refused
-        self._loaded: dict[str, Engine] = {}
+        self._loaded: dict[str, Engine | Writer] = {}
         self._refused: dict[str, str] = {}
         self._seen: tuple[int, int, int] | None = None
         self._beat_at = 0.0
@@ -169,7 +170,7 @@ class Router:
             self._rebuild()
         self.on_close(closed)
 
-    def _open(self, digest: str) -> Engine:
+    def _open(self, digest: str) -> Engine | Writer:
         folder = self._folder / "artifacts" / digest
         return self._load(folder, bundle.verify(folder, self._public_key, expected_root=digest))
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from lifecycle.runtime.inference.engines import Engine
 from lifecycle.runtime.inference.names import NAME
+from lifecycle.runtime.inference.writers import Writer
 from lifecycle.runtime.refusals import Refused
 
 FORMAT = 4
@@ -92,7 +93,7 @@ class LiveArm:
     """An arm whose version is loaded."""
 
     arm: Arm
-    engine: Engine
+    engine: Engine | Writer
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +124,7 @@ class Table:
 
 
 def build_table(
-    routes: Routes, loaded: Mapping[str, Engine], previous: Table, closed: Collection[str] = ()
+    routes: Routes, loaded: Mapping[str, Engine | Writer], previous: Table, closed: Collection[str] = ()
 ) -> Table:
     """The table for a document and the versions that are loaded. closed: deployments of canaries that the
     guard closed.

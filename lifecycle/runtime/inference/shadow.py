@@ -16,7 +16,6 @@ from typing import Any
 
 from lifecycle.runtime.inference.protocol import Prediction
 from lifecycle.runtime.inference.routing import LiveArm
-from lifecycle.runtime.task_types.by_key.decoding import decoding_of
 from lifecycle.runtime.task_types.by_key.served import served_of
 
 MAX_WAITING = 1024
@@ -146,12 +145,12 @@ def line(
     }
     if prediction is None:
         return kept
-    decoding, served = decoding_of(prediction.card.task), served_of(prediction.card.task)
+    served = served_of(prediction.card.task)
     ours, theirs = prediction.answers[index], copy.answered.answers[index]
     if prediction.card.task != copy.answered.card.task:
         return kept | {"agrees": False}
     return kept | {
-        "agrees": decoding.identity(ours) == decoding.identity(theirs),
+        "agrees": served.identity(ours) == served.identity(theirs),
         "kl": served.divergence(
             copy.answered.decoded[index], copy.answered.card, prediction.decoded[index], prediction.card
         ),

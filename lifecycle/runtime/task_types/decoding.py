@@ -80,7 +80,7 @@ class Decoding(ABC, Generic[P]):
 
     def identity(self, prediction: Mapping[str, Any]) -> Any:
         """What identifies equal predictions: everything except confidence."""
-        return {name: value for name, value in prediction.items() if name != "confidence"}
+        return without_confidence(prediction)
 
     def agree(self, one: Any, two: Any, card: Card) -> float:
         """Share of rows (0 to 1) with the same prediction from two models' logits."""
@@ -95,6 +95,11 @@ class Decoding(ABC, Generic[P]):
                 ]
             )
         )
+
+
+def without_confidence(prediction: Mapping[str, Any]) -> dict[str, Any]:
+    """What two equal predictions share."""
+    return {name: value for name, value in prediction.items() if name != "confidence"}
 
 
 def fitted(card: C, **found: Any) -> C:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from lifecycle.runtime.task_types.decoding import Card
+from lifecycle.runtime.task_types.decoding import Card, without_confidence
 
 Values = list[str] | NDArray[Any]
 
@@ -49,12 +49,14 @@ class Served(ABC):
     """Decoded values and predictions are those of the task's `Decoding`, for N rows. A row is what gets one
     prediction: a text, unless the task reads other inputs.
 
-    is_ragged: the network gives numbers to each token. sample: of a request, its values by input.
+    is_ragged: the network gives numbers to each token. is_text: predictions are texts, which are kept only
+    where the endpoint keeps texts. sample: of a request, its values by input.
     """
 
     inputs: ClassVar[tuple[Input, ...]] = (TEXT,)
     sample: ClassVar[Mapping[str, Sequence[str]]] = {TEXT.name: ("I lost my card",)}
     is_ragged: ClassVar[bool] = False
+    is_text: ClassVar[bool] = False
 
     def read(self, given: Mapping[str, Sequence[Any]]) -> list[Any]:
         """The rows of a request's inputs. Raises ValueError with a sentence for the client."""
@@ -109,6 +111,10 @@ class Served(ABC):
     ) -> list[dict[str, Any]]:
         """The spool's entry for each prediction, at most 2 kB each."""
 
+    def identity(self, prediction: Mapping[str, Any]) -> Any:
+        """What identifies equal predictions, as of the task's `Decoding`."""
+        return without_confidence(prediction)
+
     def divergence(self, answered: Any, card: Card, shadow: Any, other: Card) -> float | None:
         """Of a shadow's output for a row from the client's, in nats, at least 0; None where the task has
         none, or their labels differ. answered, shadow: decoded values of the row; card, other: their cards.
@@ -122,18 +128,18 @@ def summary(names: Sequence[str]) -> str:
     return text if len(text) <= SUMMARY_CHARS else text[: SUMMARY_CHARS - 1] + "…"
 
 
-def fitting(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """An entry of the spool within 2 kB: a larger one loses its value, then its last scores, then its last
-    labels.
+def fitting(entry: Mapping[str, Any], limit: int = ENTRY_BYTES) -> dict[str, Any]:
+    """An entry of the spool within so many bytes: a larger one loses its value, then its last scores, then
+    its last labels.
     """
     kept = dict(entry)
-    if _size(kept) > ENTRY_BYTES:
+    if _size(kept) > limit:
         kept.pop("value")
     scores = dict(kept.get("scores", {}))
-    while scores and _size(kept) > ENTRY_BYTES:
+    while scores and _size(kept) > limit:
         scores.popitem()
         kept["scores"] = dict(scores)
-    room = ENTRY_BYTES - _size(kept | {"labels": []})
+    room = limit - _size(kept | {"labels": []})
     lengths = np.cumsum([len(json.dumps(label)) + 1 for label in kept["labels"]])
     kept["labels"] = kept["labels"][: int(np.searchsorted(lengths, room, side="right"))]
     return kept

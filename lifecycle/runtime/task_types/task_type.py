@@ -42,8 +42,8 @@ class Capabilities:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskType(Capabilities):
     """A task type. key: in datasets, runs, and files. title: display name; asks: what an annotation is, after
-    the title. learns_as: key of the type its model learns; empty: its own. does, gives: of such a model,
-    "predicts spans" and "spans". hub_tag: its task on the Hugging Face Hub.
+    the title. learns_as: key of the type its model learns; empty: its own. gives: of such a model,
+    as in "spans". hub_tag: its task on the Hugging Face Hub.
     """
 
     key: str
@@ -52,7 +52,6 @@ class TaskType(Capabilities):
     answers: Answers
     content: Content = Content.TEXT
     learns_as: str = ""
-    does: str = ""
     gives: str = ""
     hub_tag: str = ""
 
@@ -60,8 +59,3 @@ class TaskType(Capabilities):
     def has_responses(self) -> bool:
         """Whether an item is a set of responses to a prompt."""
         return self.content is Content.RESPONSES
-
-    @property
-    def unserved(self) -> str:
-        """Why its models can't be served."""
-        return f"{self.does}; serving {self.gives} isn't supported yet"

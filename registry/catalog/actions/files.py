@@ -14,8 +14,9 @@ from django.conf import settings
 from django.utils import timezone
 
 from lifecycle.runtime import bundle
+from lifecycle.runtime.engine.base import folder_digest
 from lifecycle.runtime.refusals import Damaged, Refused
-from registry.catalog import queries, signed_cards
+from registry.catalog import queries, rules, signed_cards
 from registry.catalog.actions.quarantine import quarantine
 from registry.catalog.models import Card, ModelVersion, VerifiedCopy
 from registry.ground.artifacts.actions import write_folder
@@ -119,6 +120,8 @@ def materialise(version: ModelVersion) -> Path:
             next_step="Choose an active version.",
         )
     target = served_folder(version)
+    if needs_base(version):
+        lay_out_base(version)
     if is_intact(version):
         return target
     with verified(version) as (folder, _):
@@ -132,6 +135,38 @@ def materialise(version: ModelVersion) -> Path:
         except OSError:
             if not is_intact(version):
                 raise
+    return target
+
+
+def needs_base(version: ModelVersion) -> bool:
+    """Whether the servers read a version's base model beside its own files: it writes text, and its weights are
+    added to that model's.
+    """
+    return rules.task_type(version.facts).writes_text and version.facts["spec"]["strategy"]["kind"] != "full"
+
+
+def lay_out_base(version: ModelVersion) -> Path:
+    """DATA_DIR/serving/bases/<digest>/ with the files of the version's base model, whose digest its signed
+    description states; a damaged copy is laid out again. Raises Refused where they are missing or differ.
+    """
+    base = version.run.base
+    digest = base.facts["engine_digest"]
+    target = Path(settings.DATA_DIR) / "serving" / "bases" / digest
+    if target.exists() and folder_digest(target) == digest:
+        return target
+    shutil.rmtree(target, ignore_errors=True)
+    if base.folder is None:
+        raise Refused(
+            f"The files of {base.name} are missing, which {version} is served with.",
+            next_step="Add the base model again under Base models.",
+        )
+    write_folder(base.folder, target)
+    if folder_digest(target) != digest:
+        shutil.rmtree(target, ignore_errors=True)
+        raise Refused(
+            f"The files of {base.name} changed since {version} was trained on them.",
+            next_step="Restore the base model from a backup.",
+        )
     return target
 
 

@@ -11,7 +11,6 @@ from django.db import transaction
 from lifecycle.runtime.refusals import Conflict, Refused
 from registry.catalog.actions.files import materialise
 from registry.catalog.models import Endpoint, ModelVersion
-from registry.catalog.rules import check_servable
 from registry.endpoints import rules
 from registry.endpoints.actions import intervals
 from registry.endpoints.actions.publish import next_epoch
@@ -46,7 +45,6 @@ def start_shadow(*, endpoint_id: UUID, version_id: UUID, share: int, actor: User
             f"{endpoint} serves a different model.",
             fields={"version": ["Choose a version of the endpoint's model."]},
         )
-    check_servable(version.facts)
     materialise(version)
     return _start_shadow(endpoint, version, share, actor)
 

@@ -13,7 +13,6 @@ from django.db.models import Max
 from lifecycle.runtime.refusals import Refused
 from lifecycle.runtime.rules import check_reason
 from registry.catalog.models import Endpoint, ModelVersion
-from registry.catalog.rules import check_servable
 from registry.ground.access import policy as access
 from registry.ground.access.models import Project, User
 from registry.ground.ledger.actions import record
@@ -100,7 +99,6 @@ def check_askable(version: ModelVersion, endpoint: Endpoint) -> None:
     if version.state != ModelVersion.State.ACTIVE:
         sentence = f"{version.semver} is {version.get_state_display().lower()}: {version.state_reason}"
         raise Refused(sentence, fields={"version": ["Choose an active version."]})
-    check_servable(version.facts)
     if endpoint.alias.version_id == version.pk:
         raise Refused(
             f"{version.semver} is already live on {endpoint.slug}.",

@@ -8,7 +8,6 @@ import pytest
 
 from lifecycle.runtime.inference.names import WORDS
 from lifecycle.runtime.refusals import Refused
-from lifecycle.runtime.task_types.by_key.served import SERVED
 from registry.catalog import rules
 from registry.catalog.rules import MOVES, State
 
@@ -95,24 +94,6 @@ def test_a_card_has_no_other_field_and_no_other_kind_of_text(name, text):
     assert field_refused(rules.check_stated, {"purpose": "Route mail.", name: text}) == name
 
 
-@pytest.mark.parametrize("task", [None, "single_label", "multi_label", "generation"])
-def test_only_versions_that_the_servers_answer_for_are_servable(task):
-    facts = {"semver": "1.0.0", "spec": {"task": task}} if task else {"semver": "1.0.0"}
-
-    assert field_refused(rules.check_servable, facts) == ("version" if task == "generation" else None)
-
-
-def test_what_a_version_that_is_not_served_is_good_for_depends_on_its_task(monkeypatch):
-    monkeypatch.delitem(SERVED, "multi_label")
-    steps = {}
-    for task in ("multi_label", "generation"):
-        with pytest.raises(Refused) as refusal:
-            rules.check_servable({"semver": "1.0.0", "spec": {"task": task}})
-        steps[task] = "pre-label" in refusal.value.next_step
-
-    assert steps == {"multi_label": True, "generation": False}
-
-
 @pytest.mark.parametrize(
     ("facts", "decides"),
     [
@@ -136,10 +117,10 @@ def test_a_base_is_named_as_people_find_it():
         assert rules.base_name({"base": {"name": name}}) == known
 
 
-def test_what_writes_texts_is_served_by_no_graph_whatever_its_gate():
+def test_what_writes_texts_is_served_in_fp32_whatever_its_gate():
     gate = {"passed": True, "reason": "int8 agrees."}
 
-    assert rules.serving({"spec": {"task": "generation"}, "int8": gate}).engine == "not served"
+    assert rules.serving({"spec": {"task": "generation"}, "int8": gate}).engine == "fp32"
     assert rules.serving({"spec": {"task": "multi_label"}, "int8": gate}).engine == "int8"
 
 

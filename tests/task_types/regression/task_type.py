@@ -10,7 +10,6 @@ ENTRY = TaskType(
     answers=NumberAnswers(),
     has_gold=False,  # numbers are close or far, not right or wrong
     prelabels=True,
-    does="predicts a number",
     gives="numbers",
     hub_tag="text-classification",  # the Hub files regression under it
 )

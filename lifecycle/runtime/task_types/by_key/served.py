@@ -1,12 +1,11 @@
-"""Served forms by task, keyed by the type that its model learns; a task without one can't be served. Needs
-numpy.
-"""
+"""Served forms by task, keyed by the type that its model learns. Needs numpy."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from lifecycle.runtime.task_types.by_key.types import learned_as
+from lifecycle.runtime.task_types.generation import served as generation
 from lifecycle.runtime.task_types.multi_label import served as multi_label
 from lifecycle.runtime.task_types.plugins import with_plugins
 from lifecycle.runtime.task_types.preference import served as preference
@@ -23,13 +22,9 @@ SERVED: Mapping[str, Served] = with_plugins(
         "spans": spans.ENTRY,
         "preference": preference.ENTRY,
         "ranking": ranking.ENTRY,
+        "generation": generation.ENTRY,
     },
 )
-
-
-def is_servable(task: str) -> bool:
-    """Whether models of this task can be served. Raises KeyError."""
-    return learned_as(task).key in SERVED
 
 
 def served_of(task: str) -> Served:

@@ -8,7 +8,6 @@ ENTRY = TaskType(
     title="Generation",
     asks="a response to a prompt, such as a summary",
     answers=TextAnswers(),
-    does="generates text",
     gives="generated text",
     hub_tag="text-generation",
     has_gold=False,

@@ -10,6 +10,7 @@ import numpy as np
 
 from lifecycle.runtime.statistics.metrics import Floats
 from lifecycle.runtime.task_types.decoding import Card
+from lifecycle.runtime.task_types.multi_label.decoding import ENTRY as DECODING
 from lifecycle.runtime.task_types.multi_label.decoding import thresholds_of
 from lifecycle.runtime.task_types.multi_label.measures import decide, least_certain
 from lifecycle.runtime.task_types.served import (
@@ -81,6 +82,10 @@ class ServedSets(Served):
         )
         each = ours * np.log(ours / theirs) + (1 - ours) * np.log((1 - ours) / (1 - theirs))
         return round(max(0.0, float(each.sum())), 6)
+
+    def identity(self, prediction: Mapping[str, Any]) -> Any:
+        """As of its decoding."""
+        return DECODING.identity(prediction)
 
 
 def _top_scores(labels: Sequence[str], scores: Floats, held: Any) -> dict[str, float]:

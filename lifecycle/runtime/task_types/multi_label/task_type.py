@@ -9,7 +9,6 @@ ENTRY = TaskType(
     asks="any number of labels per text",
     answers=MultiLabelAnswers(),
     has_confidence=True,
-    does="predicts any number of labels per text",
     gives="multiple labels",
     hub_tag="text-classification",
     has_labels=True,

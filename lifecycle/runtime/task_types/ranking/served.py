@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from lifecycle.runtime.statistics.metrics import Floats
 from lifecycle.runtime.task_types.decoding import Card
+from lifecycle.runtime.task_types.ranking.decoding import ENTRY as DECODING
 from lifecycle.runtime.task_types.ranking.decoding import ranks, sure
 from lifecycle.runtime.task_types.ranking.measures import of_rows
 from lifecycle.runtime.task_types.served import TEXT, Input, Output, Served, Values, fitting
@@ -107,6 +108,10 @@ class ServedRankings(Served):
     def value(self, prediction: Mapping[str, Any]) -> dict[str, Any]:
         """The prediction as an annotation."""
         return {"ranking": prediction["order"]}
+
+    def identity(self, prediction: Mapping[str, Any]) -> Any:
+        """As of its decoding."""
+        return DECODING.identity(prediction)
 
 
 ENTRY = ServedRankings()

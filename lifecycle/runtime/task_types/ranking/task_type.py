@@ -10,7 +10,6 @@ ENTRY = TaskType(
     answers=RankingAnswers(),
     has_confidence=True,
     content=Content.RESPONSES,
-    does="ranks responses",
     gives="rankings",
     hub_tag="text-ranking",
 )

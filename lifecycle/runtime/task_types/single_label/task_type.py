@@ -9,7 +9,6 @@ ENTRY = TaskType(
     asks="one label per text",
     answers=SingleLabelAnswers(),
     has_confidence=True,
-    does="predicts one label per text",
     hub_tag="text-classification",
     has_labels=True,
     one_label=True,

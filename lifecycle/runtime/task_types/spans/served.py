@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from lifecycle.runtime.task_types.decoding import Card
 from lifecycle.runtime.task_types.served import Output, Served, Values, fitting, summary
 from lifecycle.runtime.task_types.spans import tagging
+from lifecycle.runtime.task_types.spans.decoding import ENTRY as DECODING
 from lifecycle.runtime.task_types.spans.tagging import Tokens
 
 PLACES = ("START", "END")
@@ -63,6 +64,10 @@ class ServedSpans(Served):
     ) -> list[dict[str, Any]]:
         """label: the distinct labels in label order; confidence: the mean of the spans', None without any."""
         return [_entry(each["spans"], card) for each in predictions]
+
+    def identity(self, prediction: Mapping[str, Any]) -> Any:
+        """As of its decoding."""
+        return DECODING.identity(prediction)
 
 
 def _entry(spans: Sequence[Mapping[str, Any]], card: Card) -> dict[str, Any]:

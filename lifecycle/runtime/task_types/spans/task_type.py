@@ -9,7 +9,6 @@ ENTRY = TaskType(
     asks="parts of a text, each with a label",
     answers=SpanAnswers(),
     has_confidence=True,
-    does="predicts spans",
     gives="spans",
     hub_tag="token-classification",
     has_labels=True,

@@ -1,0 +1,1 @@
+"""OpenAI's API for text generation: chat completions and completions, whole and as server-sent events."""

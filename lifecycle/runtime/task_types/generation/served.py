@@ -1,0 +1,69 @@
+"""Written answers as tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from lifecycle.runtime.task_types.decoding import Card
+from lifecycle.runtime.task_types.served import Output, Served, Values, fitting
+
+
+class ServedTexts(Served):
+    """A prediction is {"text", "finish", "tokens", "confidence"}: an answer, why it ended ("stop" or
+    "length"), how many tokens were generated, and the geometric mean of their probabilities. A row is a
+    prompt, or the turns before an answer, each a role and a text.
+    """
+
+    is_text = True
+
+    def texts(self, row: Any) -> tuple[str, ...]:
+        """The prompt; of turns their texts, each after its role, as they are read in a dataset."""
+        return (row,) if isinstance(row, str) else ("\n".join(f"{role}: {text}" for role, text in row),)
+
+    def outputs(self, card: Card) -> tuple[Output, ...]:
+        """RESPONSE, FINISH_REASON, CONFIDENCE, and TOKENS, the number of generated tokens."""
+        return (
+            Output("RESPONSE", "BYTES", (-1,)),
+            Output("FINISH_REASON", "BYTES", (-1,)),
+            Output("CONFIDENCE", "FP32", (-1,)),
+            Output("TOKENS", "INT32", (-1,)),
+        )
+
+    def values(self, name: str, decoded: Any, predictions: Sequence[Mapping[str, Any]], card: Card) -> Values:
+        """As `Served.values`."""
+        if name == "RESPONSE":
+            return [each["text"] for each in predictions]
+        if name == "FINISH_REASON":
+            return [each["finish"] for each in predictions]
+        if name == "CONFIDENCE":
+            return np.array([each["confidence"] for each in predictions], np.float32)
+        return np.array([each["tokens"] for each in predictions], np.int32)
+
+    def spooled(
+        self, decoded: Any, predictions: Sequence[Mapping[str, Any]], card: Card
+    ) -> list[dict[str, Any]]:
+        """label: why the answer ended; value: the answer, unless it is too long to keep."""
+        return [
+            fitting(
+                {
+                    "label": each["finish"],
+                    "confidence": round(each["confidence"], 6),
+                    "labels": [each["finish"]],
+                    "tokens": each["tokens"],
+                    "value": {"text": each["text"]},
+                },
+                TEXT_BYTES,
+            )
+            for each in predictions
+        ]
+
+    def identity(self, prediction: Mapping[str, Any]) -> str:
+        """The text."""
+        return str(prediction["text"])
+
+
+TEXT_BYTES = 16_000
+ENTRY = ServedTexts()
