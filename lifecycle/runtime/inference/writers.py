@@ -107,13 +107,14 @@ def prediction_of(
     for its row, and until its last token.
     """
     ended = [each.ended for each, _ in written if each.ended]
+    answers = tuple(
+        {"text": each.text, "finish": str(each.finish), "tokens": end.tokens, "confidence": math.exp(log)}
+        for (each, log), end in zip(written, ended, strict=True)
+    )
     prediction = Prediction(
         card,
-        None,
-        tuple(
-            {"text": each.text, "finish": str(each.finish), "tokens": end.tokens, "confidence": math.exp(log)}
-            for (each, log), end in zip(written, ended, strict=True)
-        ),
+        answers,
+        answers,
         None,
         tuple(len(each.prompt.ids) for each, _ in written),
         tuple(truncated),
