@@ -18,7 +18,7 @@ from typing import Any
 from uuid import UUID, uuid5
 
 DEMO_PREFIX = "demo-"
-LABEL_MAX, LABELS_MAX, VALUE_MAX = 120, 1000, 4000
+LABEL_MAX, LABELS_MAX, VALUE_MAX = 120, 1000, 16_000
 DIGEST = re.compile("[0-9a-f]{64}")
 EARLIEST = datetime(2020, 1, 1, tzinfo=UTC)  # a time before it comes from a clock that was never set
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -169,7 +169,7 @@ def test_the_same_prompt_gets_the_same_answer_over_the_open_inference_protocol(c
         chat = post(model=f"inbox/{name}", logprobs=True).json()["choices"][0]
         logs = [each["logprob"] for each in chat["logprobs"]["content"]]
         assert outputs["RESPONSE"] == [chat["message"]["content"]]
-        assert outputs["FINISH_REASON"] == [chat["finish_reason"]]
+        assert outputs["FINISH"] == [chat["finish_reason"]]
         assert outputs["TOKENS"] == [12]
         assert outputs["CONFIDENCE"][0] == pytest.approx(math.exp(sum(logs) / len(logs)), rel=1e-5)
 

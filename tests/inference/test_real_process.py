@@ -30,7 +30,7 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def until(condition, what, seconds=20):
+def until(condition, what, seconds=60):
     """Wait for a condition of another process; the limit only ends a test that would hang."""
     end = time.monotonic() + seconds
     while not condition():

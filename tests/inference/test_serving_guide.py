@@ -19,7 +19,7 @@ def test_every_setting_of_the_server_is_in_the_guide_and_no_other():
 def test_every_status_that_the_server_answers_with_is_in_the_guide():
     pattern = r"(?:ProtocolError\(|refusal\(\s*b\")\s*(\d{3})"
     answered = {
-        code for path in ROOM.glob("*.py") for code in re.findall(pattern, path.read_text(encoding="utf-8"))
+        code for path in ROOM.rglob("*.py") for code in re.findall(pattern, path.read_text(encoding="utf-8"))
     }
 
     assert answered == set(re.findall(r"^\| (\d{3}) \|", GUIDE, re.MULTILINE))

@@ -24,10 +24,10 @@ class ServedTexts(Served):
         return (row,) if isinstance(row, str) else ("\n".join(f"{role}: {text}" for role, text in row),)
 
     def outputs(self, card: Card) -> tuple[Output, ...]:
-        """RESPONSE, FINISH_REASON, CONFIDENCE, and TOKENS, the number of generated tokens."""
+        """RESPONSE, FINISH, CONFIDENCE, and TOKENS, the number of generated tokens."""
         return (
             Output("RESPONSE", "BYTES", (-1,)),
-            Output("FINISH_REASON", "BYTES", (-1,)),
+            Output("FINISH", "BYTES", (-1,)),
             Output("CONFIDENCE", "FP32", (-1,)),
             Output("TOKENS", "INT32", (-1,)),
         )
@@ -36,7 +36,7 @@ class ServedTexts(Served):
         """As `Served.values`."""
         if name == "RESPONSE":
             return [each["text"] for each in predictions]
-        if name == "FINISH_REASON":
+        if name == "FINISH":
             return [each["finish"] for each in predictions]
         if name == "CONFIDENCE":
             return np.array([each["confidence"] for each in predictions], np.float32)
