@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 
 from lifecycle.runtime.generation.network import Network
@@ -13,7 +13,7 @@ RESIDENT = 16  # adapters in memory; at least as many as there are rows in a bat
 
 class Residents:
     """The versions of one base model. Adapters are read when their first prompt comes, and dropped when
-    others were used since; prefixes are small, and stay.
+    others were used since; prefixes are small, and stay. Everything runs in the batcher's thread.
     """
 
     def __init__(self, network: Network, limit: int = RESIDENT) -> None:
@@ -21,17 +21,24 @@ class Residents:
         self._readers: dict[str, Callable[[], Adapter]] = {}
         self._prefixes: dict[str, Prefix] = {}
         self._used: OrderedDict[str, None] = OrderedDict()
+        self._users: Counter[str] = Counter()  # a version may be loaded again before it was forgotten
 
     def add(self, version: str, reader: Callable[[], Adapter]) -> None:
         """A version with an adapter. reader: reads it from its files."""
+        self._users[version] += 1
         self._readers[version] = reader
 
     def keep(self, version: str, prefix: Prefix) -> None:
         """A version with virtual tokens."""
+        self._users[version] += 1
         self._prefixes[version] = prefix
 
     def forget(self, version: str) -> None:
-        """A version that no longer answers. In the batcher's thread."""
+        """The end of an `add` or a `keep`; the last one drops the version."""
+        self._users[version] -= 1
+        if self._users[version] > 0:
+            return
+        del self._users[version]
         self._readers.pop(version, None)
         self._prefixes.pop(version, None)
         if version in self._used:

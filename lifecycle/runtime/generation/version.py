@@ -173,11 +173,9 @@ def _load(folder: Path, listed: bundle.Manifest, card: ArtifactInfo, base: Path,
     try:
         before = 0
         if card.strategy in VIRTUAL:
-            prefix = model.batcher.call(lambda: prefix_of(model.network, folder))
-            model.residents.keep(key, prefix)
-            before = len(prefix)
+            before = model.batcher.call(lambda: keep(model, key, folder))
         else:
-            model.residents.add(key, lambda: adapter_of(folder, listed))
+            model.batcher.call(lambda: model.residents.add(key, lambda: adapter_of(folder, listed)))
         made = Version(folder, card, model, key, before)
     except BaseException:
         MODELS.give_back(card.base_digest, key)
@@ -213,6 +211,13 @@ def adapter_of(folder: Path, listed: bundle.Manifest) -> Adapter:
     """The adapter of a verified folder; its bytes are those that were signed."""
     config = json.loads(bundle.read_verified(folder, listed, CONFIG))
     return lora.read(tensors_of(bundle.read_verified(folder, listed, WEIGHTS)), config)
+
+
+def keep(model: Model, key: str, folder: Path) -> int:
+    """Keep a version's virtual tokens, and return their number. In the batcher's thread."""
+    prefix = prefix_of(model.network, folder)
+    model.residents.keep(key, prefix)
+    return len(prefix)
 
 
 def prefix_of(network: Network, folder: Path) -> Prefix:
