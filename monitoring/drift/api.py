@@ -37,7 +37,7 @@ class ResultOut(serializers.Serializer[Any]):
     )
     p = serializers.FloatField(allow_null=True)
     n = serializers.IntegerField(help_text="rows of the evaluation")
-    m = serializers.IntegerField(help_text="rows of the window; for texts: unique texts")
+    m = serializers.IntegerField(help_text="rows of the window, or of its sample; for texts: unique texts")
     senders = serializers.IntegerField(
         allow_null=True, help_text="null: unknown, rows are treated as independent"
     )

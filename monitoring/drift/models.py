@@ -26,7 +26,10 @@ class Baseline(models.Model):
     split = models.CharField(max_length=12)
     rows = models.PositiveIntegerField()
     histograms = models.JSONField(
-        help_text="label, confidence, chars, oov: fine bin → count, as in traffic's rollups; null: unknown"
+        help_text=(
+            "label or position, confidence, chars, oov: fine bin → count, as in traffic's rollups; null:"
+            " unknown; and the task's figures"
+        )
     )
     calibration = models.JSONField(
         help_text=(

@@ -17,7 +17,7 @@ from lifecycle.ui.addresses import choice_in, find_url
 from lifecycle.ui.charts import Chart
 from lifecycle.ui.marks import Figure
 from lifecycle.ui.numbers import count, percent, things
-from monitoring.drift import cbpe, charts, judging, queries
+from monitoring.drift import agreement, answers, cbpe, charts, judging, queries
 from monitoring.drift.charts import Accuracy, Day
 from monitoring.drift.judging import Results
 from monitoring.drift.measuring import accuracy as measured_accuracy
@@ -54,6 +54,7 @@ PERIODS = {
     "12w": ("12 weeks", timedelta(weeks=12)),
     "1y": ("1 year", timedelta(days=365)),
 }
+EVERYWHERE = (Monitor.WORDS, Monitor.MEANING)  # of each task, where texts are stored
 BEHIND = 20
 HISTORY = 12
 
@@ -158,10 +159,13 @@ def endpoint(user: User, found: Endpoint, given: Mapping[str, str]) -> dict[str,
             "figures": figures(report),
             "histograms": histograms(report),
             "accuracy": accuracy(report, since),
+            "orders": orders(report, since),
         }
         days = queries.ratios_by_day(found, report.version, since)
         if any(days.values()):  # a window with too few rows is no measurement
-            shown["weeks"] = charts.heat([Day(day, ratios) for day, ratios in days.items()], list(Monitor))
+            there = {name for ratios in days.values() for name in ratios} | set(report.results)
+            monitors = [each for each in Monitor if each in there or each in EVERYWHERE]
+            shown["weeks"] = charts.heat([Day(day, ratios) for day, ratios in days.items()], monitors)
     return shown | texts(user, found, check)
 
 
@@ -206,7 +210,12 @@ def figures(report: DriftReport) -> list[Figure]:
     found = [
         Figure("Predictions", count(report.rows), sub=f"{report.version.semver} in this window"),
         worst(report),
-        estimated("Expected accuracy", expected, known["accuracy"] if known else None),
+        estimated(
+            "Expected accuracy",
+            expected,
+            known.get("sure", known)["accuracy"] if known else None,
+            "; only predictions with a confidence" if known and "sure" in known else "",
+        ),
     ]
     if known is None or not known.get("several"):
         found.append(estimated("Expected macro-F1", f1, known["macro_f1"] if known else None))
@@ -236,15 +245,15 @@ def correct_figure(measured: Mapping[str, Any] | None) -> Figure:
     return Figure("Correct (from feedback)", percent(measured["value"], 1), sub=f"{interval}, when measured")
 
 
-def estimated(name: str, found: Mapping[str, Any] | None, known: float | None) -> Figure:
-    """An estimate with its band and what the evaluation had."""
+def estimated(name: str, found: Mapping[str, Any] | None, known: float | None, of: str = "") -> Figure:
+    """An estimate with its band and what the evaluation had. of: which predictions, if not all."""
     if not found:
         return Figure(name, None, sub="not estimated for this window")
     reference = f"; evaluation {percent(known, 1)}" if known is not None else ""
     return Figure(
         name,
         percent(found["value"], 1),
-        sub=f"{percent(found['low'], 1)} to {percent(found['high'], 1)}{reference}",
+        sub=f"{percent(found['low'], 1)} to {percent(found['high'], 1)}{reference}{of}",
     )
 
 
@@ -353,6 +362,17 @@ def realised_accuracy(point: Point, semver: str) -> dict[str, Any] | None:
     return measured_accuracy.realised(counts)
 
 
+def orders(report: DriftReport, since: datetime) -> Chart | None:
+    """Kendall's tau of the version's orders with those of feedback, by day; None without any."""
+    found = answers.orders(report.endpoint, report.version, since, timezone.now())
+    total = agreement.agreement(found)
+    if total is None:
+        return None
+    return charts.agreement(
+        agreement.by_day(found), total, report.version.evaluation.report.get("kendall_tau")
+    )
+
+
 # ── Texts ───────────────────────────────────────────────────────────────────
 def texts(user: User, found: Endpoint, check: TextCheck | None) -> dict[str, Any]:
     """The words that distinguish the two sides, and the texts most typical of the window for those who may
@@ -388,12 +408,14 @@ def behind(user: User, found: Endpoint, given: Mapping[str, str]) -> dict[str, A
     if name not in names:
         raise Http404
     if result.get("rates"):
-        rows = queries.with_label(found, report.version, span, name, BEHIND)
+        rows = answers.with_label(found, report.version, span, name, BEHIND)
+    elif monitor not in bins.FIELD:
+        rows = answers.with_figure(report, monitor, name, BEHIND)
     else:
         only = bins.answers_in(monitor, report.baseline.histograms, name)
         if only is None:
             raise Http404
-        rows = queries.behind(found, report.version, span, only, BEHIND)
+        rows = answers.behind(found, report.version, span, only, BEHIND)
     return {
         "endpoint": found,
         "report": report,

@@ -18,7 +18,6 @@ from lifecycle.ground.jobs.models import Job
 from monitoring.drift.judging import Results
 from monitoring.drift.models import DriftReport, Episode, Measurement, TextCheck
 from monitoring.drift.rules import BACK, CHUNKS_MOST, Monitor, Span, State, standing_of
-from monitoring.drift.senders import SAMPLE, Senders, of_answers
 from monitoring.traffic import keyset
 from monitoring.traffic import queries as traffic
 from monitoring.traffic.models import Prediction
@@ -31,7 +30,6 @@ BEFORE = CHUNKS_MOST + 24  # windows that a judgement looks back on; some of the
 SPARK = 24
 DRAWN = 1200  # windows of one chart: fifty days of hours
 PAGE = 30
-LOOKED_AT = 2000  # predictions of a window in which those with a label are searched
 F1_ROWS = 500
 # of the live version; of any where none is live
 LIVE = Q(endpoint__alias__version=None) | Q(version=F("endpoint__alias__version"))
@@ -246,13 +244,6 @@ def scores_of(
     return traffic.drawn_scores(endpoint, span.start, span.end, F1_ROWS, version, answers)
 
 
-def senders_of(endpoint: Endpoint, version: ModelVersion, span: Span, answers: int) -> Senders | None:
-    """The senders of about 10,000 predictions sampled from the window; None where unknown, or where no
-    prediction is stored.
-    """
-    return of_answers(traffic.sampled(endpoint, span.start, span.end, version, SAMPLE, answers))
-
-
 def last_end(endpoint: Endpoint) -> datetime | None:
     """The end of the last window that the beat looked at."""
     end: datetime | None = windows(DriftReport, endpoint).values_list("window_end", flat=True).first()
@@ -359,29 +350,6 @@ def typical_texts(check: TextCheck) -> list[Prediction]:
     """
     known = {row.uuid: row for row in Prediction.objects.filter(uuid__in=check.typical)}
     return [known[uuid] for uuid in map(UUID, check.typical) if uuid in known]
-
-
-def behind(endpoint: Endpoint, version: ModelVersion, span: Span, only: Q, limit: int) -> list[Prediction]:
-    """The newest answers of a window that are in a bin. only: which answers, as a condition on Prediction."""
-    return list(answered(endpoint, version, span).filter(only)[:limit])
-
-
-def answered(endpoint: Endpoint, version: ModelVersion, span: Span) -> QuerySet[Prediction]:
-    """The predictions of a version in a window, newest first."""
-    rows = Prediction.objects.filter(
-        endpoint=endpoint, version=version, at__gte=span.start, at__lt=span.end, code__lt=400
-    )
-    return rows.order_by("-at", "-id")
-
-
-def with_label(
-    endpoint: Endpoint, version: ModelVersion, span: Span, label: str, limit: int
-) -> list[Prediction]:
-    """The newest answers of a window that have a label among others; of the newest LOOKED_AT alone."""
-    answers_of = traffic.task_of(version).answers
-    newest = answered(endpoint, version, span).values_list("pk", "label", "value")[:LOOKED_AT]
-    found = [pk for pk, name, value in newest if label in traffic.labels_in(answers_of, name, value)]
-    return list(answered(endpoint, version, span).filter(pk__in=found[:limit]))
 
 
 def names(found: Sequence[Episode]) -> list[str]:

@@ -7,8 +7,9 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -16,29 +17,37 @@ from tokenizers import Tokenizer
 
 from lifecycle.runtime.refusals import Refused
 from lifecycle.runtime.statistics import clustered
-from lifecycle.runtime.task_types.watched import Observed
+from lifecycle.runtime.task_types.watched import Observed, Watched
 from monitoring.drift import cbpe
 from monitoring.drift.cbpe import Curve, Floats, Ints
+from monitoring.drift.measuring.figures import fine_of
 from monitoring.traffic import histogram
 from monitoring.traffic.rules import CONFIDENCE_BINS, OOV_BINS, share_bin
 from registry.ground.artifacts import actions as artifacts
 from registry.ground.artifacts.models import Folder
 
 Histogram = dict[str, int]
+Texts = tuple[str, ...]  # of an item as servers read it: its text, or the prompt and its candidates
 
 
 # ── Histograms ──────────────────────────────────────────────────────────────
 def histograms(
-    found: Observed, texts: Sequence[str], oov: Sequence[float] | None
+    watched: Watched[Any], found: Observed, texts: Mapping[str, Texts], oov: Sequence[float] | None
 ) -> dict[str, Histogram | None]:
-    """Fine bins as traffic's rollups have them. texts: of the items that are still there; oov: a share for
-    each of them, or None.
+    """Fine bins as traffic's rollups have them, and those of the task's figures. texts: by digest, of the
+    items that are still there; oov: a share for each of them, or None.
     """
+    sure = found.confidence[np.isfinite(found.confidence)]
+    chars = {digest: sum(map(len, each)) for digest, each in texts.items()}
+    valued = [(value, chars[at]) for at, value in zip(found.ids, found.values, strict=False) if at in chars]
     return {
-        "label": counted(name for each in found.labels for name in each),
-        "confidence": counted(share_bin(float(each), CONFIDENCE_BINS) for each in found.confidence),
-        "chars": counted(histogram.bucket(len(text)) for text in texts if text) or None,
+        watched.labels_as: counted(name for each in found.labels for name in each),
+        "confidence": counted(share_bin(float(each), CONFIDENCE_BINS) for each in sure),
+        "chars": counted(histogram.bucket(each) for each in chars.values() if each) or None,
         "oov": counted(share_bin(each, OOV_BINS) for each in oov) if oov else None,
+    } | {
+        figure.name: counted(fine for each in valued if (fine := fine_of(figure, *each)) is not None)
+        for figure in watched.figures
     }
 
 
@@ -47,19 +56,28 @@ def counted(keys: Any) -> Histogram:
     return {str(key): count for key, count in sorted(Counter(keys).items())}
 
 
+UNSURE = {"expected": [0.0] * CONFIDENCE_BINS, "mean": 0.0, "accuracy": None, "spread": 0.0, "errors": []}
+
+
 # ── Calibration ─────────────────────────────────────────────────────────────
 def calibrate(found: Observed) -> dict[str, Any]:
     """How to read confidences of this version, learned on labeled rows that it was not trained on, and how
     far chance moves what is read.
 
     labels, and the results of `of_accuracy` and, where each prediction has exactly one label, of
-    `of_macro_f1`; else several: True.
+    `of_macro_f1`; else several: True. Where some predictions have no confidence, accuracy and groups are of
+    all, what confidences give of the others, and sure has their rows and accuracy.
     """
     order = np.argsort(found.ids)  # what is drawn by chance below must not hang on the order of the rows
-    clusters = together(found.clusters, order)
-    read = {"labels": list(found.names)} | of_accuracy(
-        found.confidence[order], found.right[order].astype(np.float64), clusters
-    )
+    clusters, right = together(found.clusters, order), found.right[order].astype(np.float64)
+    confidence = found.confidence[order]
+    sure = np.isfinite(confidence)
+    some = None if clusters is None else together(clusters, np.flatnonzero(sure))
+    read: dict[str, Any] = {"labels": list(found.names)}
+    read |= of_accuracy(confidence[sure], right[sure], some) if sure.any() else UNSURE
+    if not sure.all():
+        read["sure"] = {"rows": int(sure.sum()), "accuracy": read["accuracy"]}
+        read |= {"accuracy": float(right.mean()), "groups": groups_of(right, clusters)}
     if found.probabilities is None or found.truth is None:
         return read | {"several": True}
     number = {name: at for at, name in enumerate(found.names)}
@@ -76,7 +94,12 @@ def together(clusters: Ints | None, order: Ints) -> Ints | None:
     if clusters is None:
         return None
     numbers = clustered.numbered(clusters[order].tolist())
-    return numbers if int(numbers.max()) + 1 < len(numbers) else None
+    return numbers if int(numbers.max(initial=0)) + 1 < len(numbers) else None
+
+
+def groups_of(right: Floats, clusters: Ints | None) -> dict[str, Any] | None:
+    """Right rows of all rows by cluster, as `clustered.Sums`; None without clusters."""
+    return None if clusters is None else asdict(clustered.by_cluster(right, clusters))
 
 
 def of_accuracy(confidence: Floats, right: Floats, clusters: Ints | None = None) -> dict[str, Any]:
@@ -89,7 +112,6 @@ def of_accuracy(confidence: Floats, right: Floats, clusters: Ints | None = None)
 
     clusters: as `together` gives them, whole ones are resampled; without any, groups is None.
     """
-    groups = clustered.by_cluster(right, clusters) if clusters is not None else None
     bins = np.array([share_bin(float(each), CONFIDENCE_BINS) for each in confidence])
 
     def read(weight: Floats) -> Floats:
@@ -105,7 +127,7 @@ def of_accuracy(confidence: Floats, right: Floats, clusters: Ints | None = None)
         "accuracy": float(right.mean()),
         "spread": cbpe.spread_over(right),
         "errors": [rounded(each) for each in factor * few(clusters)],
-        "groups": asdict(groups) if groups else None,
+        "groups": groups_of(right, clusters),
     }
 
 
@@ -173,11 +195,12 @@ def rounded(values: Iterable[float]) -> list[float]:
 
 
 # ── Unknown words ───────────────────────────────────────────────────────────
-def oov_shares(folder: Folder, texts: Sequence[str]) -> list[float] | None:
-    """For each text the share of its words that the version's vocabulary does not hold as one token; None
+def oov_shares(folder: Folder, texts: Sequence[Texts]) -> list[float] | None:
+    """For each item the share of its words that the version's vocabulary does not hold as one token; None
     without a tokenizer to ask. Raises Refused for one that can't be loaded.
 
-    Counted as the inference server counts it: of a long text, only the part that the model reads.
+    Counted as the inference server counts it: of a long text, only the part that the model reads; of
+    candidates the mean share, each read together with the prompt.
     """
     digests = {file["name"]: file["sha256"] for file in folder.files}
     if not {"tokenizer.json", "lifecycle.json"} <= digests.keys() or not texts:
@@ -193,17 +216,22 @@ def oov_shares(folder: Folder, texts: Sequence[str]) -> list[float] | None:
         tokenizer.enable_truncation(int(json.loads(card.read_bytes())["max_tokens"]))
     tokenizer.no_padding()
     unknown = tokenizer.token_to_id(getattr(tokenizer.model, "unk_token", None) or "[UNK]")
-    return [oov_share(tokenizer.encode(text), unknown) for text in texts]
+    return [
+        fmean(oov_share(tokenizer.encode(text, beside), unknown) for beside in (candidates or (None,)))
+        for text, *candidates in texts
+    ]
 
 
 def oov_share(encoding: Any, unknown: int | None) -> float:
     """Share of one text's words that are not exactly one token, or are the unknown token; 0 where there is no
     word.
     """
-    pieces = Counter(word for word in encoding.word_ids if word is not None)
+    words = [
+        None if word is None else (text, word)
+        for text, word in zip(encoding.sequence_ids, encoding.word_ids, strict=True)
+    ]
+    pieces = Counter(word for word in words if word is not None)
     lost = {
-        word
-        for word, token in zip(encoding.word_ids, encoding.ids, strict=True)
-        if word is not None and token == unknown
+        word for word, token in zip(words, encoding.ids, strict=True) if word is not None and token == unknown
     }
     return sum(count > 1 or word in lost for word, count in pieces.items()) / len(pieces) if pieces else 0.0

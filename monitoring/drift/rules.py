@@ -68,12 +68,18 @@ def standing_of(report: str | None, texts: str | None, *, is_open: bool) -> Stat
 
 
 class Monitor(TextChoices):
-    """What is compared with the reference. The first five from counts, the last two from kept texts."""
+    """What is compared with the reference. The last two from kept texts, those before accuracy from single
+    predictions, and the others from counts. A task has some of them.
+    """
 
     LABEL = "label", "Predicted label"
+    POSITION = "position", "Best position"
     CONFIDENCE = "confidence", "Confidence"
     LENGTH = "length", "Length"
     OOV = "oov", "Unknown words"
+    DENSITY = "density", "Span density"
+    SPAN_LENGTH = "span_length", "Span length"
+    CANDIDATES = "candidates", "Candidates"
     ACCURACY = "accuracy", "Accuracy"
     WORDS = "words", "Words"
     MEANING = "meaning", "Embeddings"

@@ -39,7 +39,8 @@ def of_answers(rows: Sequence[Sampled]) -> Senders | None:
         return None
     codes = [number[row.key] if row.key else len(number) + at for at, row in enumerate(rows)]
     values: dict[str, Sequence[Any]] = {
-        "label": [row.labels for row in rows],
+        "label": (labels := [row.labels for row in rows]),
+        "position": labels,
         "confidence": [
             None if row.confidence is None else share_bin(row.confidence, CONFIDENCE_BINS) for row in rows
         ],

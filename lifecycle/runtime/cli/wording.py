@@ -35,9 +35,13 @@ VOCABULARY: dict[str, dict[Any, str]] = {
     },
     "monitor": {
         "label": "predicted label",
+        "position": "best position",
         "confidence": "confidence",
         "length": "length",
         "oov": "unknown words",
+        "density": "span density",
+        "span_length": "span length",
+        "candidates": "candidates",
         "accuracy": "accuracy",
         "words": "words",
         "meaning": "embeddings",

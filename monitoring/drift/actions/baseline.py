@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datasets_app.datasets.models import Item
 from lifecycle.modeling.evaluation import queries as evaluations
 from lifecycle.modeling.evaluation.models import Evaluation
 from lifecycle.runtime.refusals import Refusal, Refused
 from lifecycle.runtime.task_types.by_key.watched import watched_of
+from lifecycle.runtime.task_types.contents import responses
 from monitoring.drift import reference
 from monitoring.drift.models import Baseline
+from monitoring.drift.reference import Texts
 from registry.catalog.models import ModelVersion
 from registry.ground.ledger.rules import digest_of
 
@@ -41,18 +44,28 @@ def make(version: ModelVersion) -> Baseline:
             "split": evaluation.split,
             "rows": len(found.ids),
             "calibration": reference.calibrate(found),
-            "histograms": reference.histograms(found, texts, reference.oov_shares(version.folder, texts)),
+            "histograms": reference.histograms(
+                watched, found, texts, reference.oov_shares(version.folder, list(texts.values()))
+            ),
             "items_digest": digest_of(list(found.ids)),
         },
     )
     return made
 
 
-def texts_of(evaluation: Evaluation, digests: tuple[str, ...]) -> list[str]:
-    """The texts of those items that are still there, in order."""
-    found: list[str] = []
+def texts_of(evaluation: Evaluation, digests: tuple[str, ...]) -> dict[str, Texts]:
+    """The texts of those items that are still there, by digest, in order."""
+    found: dict[str, Texts] = {}
     for at in range(0, len(digests), BATCH):
         batch = digests[at : at + BATCH]
         items = evaluations.items_by_digest(evaluation, batch)
-        found += [items[digest].text for digest in batch if digest in items and items[digest].text]
+        found |= {each: read_of(items[each]) for each in batch if each in items and items[each].text}
     return found
+
+
+def read_of(item: Item) -> Texts:
+    """An item as servers read it: its text, or the prompt and its candidates."""
+    content = item.content or {}
+    if "responses" not in content:
+        return (item.text,)
+    return (responses.plain(content.get("prompt", "")), *map(responses.plain, content["responses"]))

@@ -12,15 +12,15 @@ from django.db import transaction
 
 from lifecycle.ground.notices.outbox import append
 from lifecycle.runtime.refusals import Refusal
-from monitoring.drift import judging, queries
+from monitoring.drift import answers, judging, queries
 from monitoring.drift.actions.baseline import UNREADABLE, baseline
 from monitoring.drift.cbpe import Estimate
 from monitoring.drift.judging import JudgedMonitor
-from monitoring.drift.measuring import accuracy, bins, shifts
+from monitoring.drift.measuring import accuracy, bins, figures, shifts
+from monitoring.drift.measuring.figures import Figures
 from monitoring.drift.measuring.measured import Measured, Reference
 from monitoring.drift.models import Baseline, DriftReport, Episode, Measurement
 from monitoring.drift.rules import FAR, OUTSIDE_MOST, Monitor, Span, State
-from monitoring.drift.senders import Senders
 from monitoring.traffic import queries as traffic
 from monitoring.traffic.counts import Counts
 from registry.catalog.models import Endpoint, ModelVersion
@@ -63,7 +63,7 @@ def measure(
         log.warning("drift_baseline_failed version=%s error=%s", version.uuid, type(error).__name__)
         return write_failed(endpoint, version, span, counts.answers, error, requested)
     reading = read(
-        endpoint, version, base, span, counts, queries.senders_of(endpoint, version, span, counts.answers)
+        endpoint, version, base, span, counts, answers.figures_of(endpoint, version, span, counts.answers)
     )
     return write(endpoint, version, base, span, counts, reading, requested)
 
@@ -73,17 +73,19 @@ def look(endpoint: Endpoint, version: ModelVersion, span: Span, counts: Counts) 
     only where it opens something.
 
     A report that is kept is marked: the next window is due as it would have been, and later windows are
-    judged without it. Senders only lower a ratio, so they are read only where it was far off without them.
+    judged without it. Senders only lower a ratio, so single predictions are read only where it was far off
+    without them, or where the task has figures of them.
     """
     try:
         base = baseline(version)
     except UNREADABLE:  # the next window says so
         return None
-    reading = read(endpoint, version, base, span, counts)
-    if not any(each.value is not None and each.ratio >= FAR for each in reading.found):
-        return None
-    if senders := queries.senders_of(endpoint, version, span, counts.answers):
-        reading = read(endpoint, version, base, span, counts, senders)
+    if not answers.watched_figures(version):
+        reading = read(endpoint, version, base, span, counts)
+        if not any(each.value is not None and each.ratio >= FAR for each in reading.found):
+            return None
+    single = answers.figures_of(endpoint, version, span, counts.answers)
+    reading = read(endpoint, version, base, span, counts, single)
     with transaction.atomic():
         lock(endpoint)
         results = judged(DriftReport, endpoint, version, span, reading.found, acts=True)
@@ -99,13 +101,22 @@ def read(
     base: Baseline,
     span: Span,
     counts: Counts,
-    senders: Senders | None = None,
+    single: Figures = figures.UNREAD,
 ) -> Reading:
-    """Every monitor of the counts, the expected accuracy, and the feedback so far. senders: None where they
-    are unknown.
+    """Every monitor of the counts and of single predictions, the expected accuracy, and the feedback so
+    far.
     """
-    reference = Reference(base.rows, base.histograms, base.calibration)
-    found = [shifts.measure(monitor, reference, counts, senders) for monitor in bins.FIELD]
+    reference, senders = Reference(base.rows, base.histograms, base.calibration), single.senders
+    found = [
+        shifts.measure(monitor, reference, counts, senders)
+        for monitor, field in bins.FIELD.items()
+        if field in base.histograms
+    ]
+    found += [
+        figures.measure(name, reference, counts.answers, single)
+        for name in single.values
+        if name in base.histograms
+    ]
     realised = accuracy.realised(counts)
     outside = queries.outside_share(endpoint, version, span.end) or 0.0
     expected = None if outside > OUTSIDE_MOST else accuracy.expected_accuracy(reference, counts, senders)

@@ -22,7 +22,7 @@ from lifecycle.ground.jobs.models import Job
 from lifecycle.modeling.evaluation import queries as evaluations
 from lifecycle.runtime.refusals import Refused
 from monitoring.drift import comparing, domain, queries
-from monitoring.drift.actions.baseline import baseline
+from monitoring.drift.actions.baseline import baseline, read_of
 from monitoring.drift.actions.measure import common, follow, judged, lock
 from monitoring.drift.comparing import Compared, Vectors
 from monitoring.drift.models import Baseline, TextCheck
@@ -101,12 +101,13 @@ def sample(base: Baseline) -> tuple[list[str], list[str], list[int] | None]:
     order = np.random.default_rng(SEED).permutation(len(answers.ids))[:TEXTS_MAX]
     places = {answers.ids[at]: at for at in sorted(order.tolist())}
     items = evaluations.items_by_digest(base.evaluation, places)
-    kept = [digest for digest in places if digest in items and items[digest].text]
-    kept = [kept[at] for at in comparing.once([items[digest].text for digest in kept])]
+    texts = {digest: read_of(items[digest])[0] for digest in places if digest in items}
+    kept = [digest for digest, text in texts.items() if text]
+    kept = [kept[at] for at in comparing.once([texts[digest] for digest in kept])]
     clusters = (
         None if answers.clusters is None else [int(answers.clusters[places[digest]]) for digest in kept]
     )
-    return kept, [items[digest].text for digest in kept], clusters
+    return kept, [texts[digest] for digest in kept], clusters
 
 
 def vectors(

@@ -39,7 +39,7 @@ def expected_accuracy(
     A bin represents the mean calibrated confidence of the reference rows in it.
     """
     known = reference.calibration
-    if not (weight := confidences(counts)).any() or reference.one_group:
+    if not (weight := confidences(counts)).any() or reference.one_group or not reference.sure:
         return None
     effect = effect_on_accuracy(reference, counts, senders) or 1.0
     return cbpe.accuracy(
@@ -101,9 +101,11 @@ def measure_accuracy(
     calibration does to both sides alike cancels out.
     """
     weight, known = confidences(counts), reference.calibration
-    n, m = reference.rows, int(weight.sum())
-    if m < MIN_ROWS or n < MIN_ROWS:
+    n, m = reference.sure, int(weight.sum())
+    if m < MIN_ROWS:
         return too_few(Monitor.ACCURACY, m, MIN_ROWS)
+    if n < MIN_ROWS:
+        return small_reference(Monitor.ACCURACY, n, m)
     if not known["spread"]:
         return Measured(Monitor.ACCURACY, Mark.NOT_MEASURED, ONE_SIDED, n=n, m=m)
     if reference.one_group:

@@ -20,15 +20,19 @@ from monitoring.traffic import histogram
 from monitoring.traffic.counts import Counts
 from monitoring.traffic.rules import CONFIDENCE_BINS, OOV_BINS
 
+CATEGORIES = (Monitor.LABEL, Monitor.POSITION)
+
 
 def bins_of(monitor: str, reference: Reference, counts: Counts) -> Bins | None:
     """The same bins of reference and window; None where the reference or the window lacks them."""
     known, now = reference.histograms.get(FIELD[monitor]), getattr(counts, NOW[monitor])
-    if known is None or (monitor != Monitor.LABEL and not now):
+    if known is None or (monitor not in CATEGORIES and not now):
         return None
+    # an item's text may be gone since it was evaluated; a text without spans has no confidence
+    without = reference.rows - sum(known.values()) if monitor == Monitor.CONFIDENCE else 0
     # a server may not report unknown words yet
-    missing = (0, 0 if monitor == Monitor.OOV else max(0, counts.answers - sum(now.values())))
-    if monitor == Monitor.LABEL:
+    missing = (without, 0 if monitor == Monitor.OOV else max(0, counts.answers - sum(now.values())))
+    if monitor in CATEGORIES:
         return statistics.categorical_bins(known, now, missing=missing)
     old, new = (
         {int(key): count for key, count in known.items()},
@@ -40,12 +44,14 @@ def bins_of(monitor: str, reference: Reference, counts: Counts) -> Bins | None:
 
 FIELD: Mapping[str, str] = {
     Monitor.LABEL: "label",
+    Monitor.POSITION: "position",
     Monitor.CONFIDENCE: "confidence",
     Monitor.LENGTH: "chars",
     Monitor.OOV: "oov",
 }
 NOW: Mapping[str, str] = {
     Monitor.LABEL: "labels",
+    Monitor.POSITION: "labels",
     Monitor.CONFIDENCE: "confidence",
     Monitor.LENGTH: "chars",
     Monitor.OOV: "oov",
@@ -85,10 +91,10 @@ def answers_in(monitor: str, known: Mapping[str, Mapping[str, int] | None], name
             Q(chars=0)
             if monitor == Monitor.LENGTH
             else Q(label="")
-            if monitor == Monitor.LABEL
+            if monitor in CATEGORIES
             else Q(**{f"{column}__isnull": True})
         )
-    if monitor == Monitor.LABEL:
+    if monitor in CATEGORIES:
         kept = [
             each
             for each in statistics.categorical_bins(counts_, {}).names
@@ -109,6 +115,7 @@ def answers_in(monitor: str, known: Mapping[str, Mapping[str, int] | None], name
 
 COLUMN: Mapping[str, str] = {
     Monitor.LABEL: "label",
+    Monitor.POSITION: "label",
     Monitor.CONFIDENCE: "confidence",
     Monitor.LENGTH: "chars",
     Monitor.OOV: "oov",
@@ -132,7 +139,7 @@ def design_of(monitor: str, reference: Reference, counts: Counts, senders: Sende
     known, now = reference.histograms[FIELD[monitor]] or {}, senders.values[FIELD[monitor]]
     # which has no bin for what is missing
     at_values = [at for at, value in enumerate(now) if value is not None or monitor != Monitor.OOV]
-    if monitor == Monitor.LABEL:
+    if monitor in CATEGORIES:
         place = {name: at for at, name in enumerate(statistics.categorical_bins(known, {}).names)}
         bins = [
             place.get(now[at][0], place[statistics.OTHER]) if now[at] else place[statistics.MISSING]

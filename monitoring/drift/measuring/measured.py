@@ -33,6 +33,11 @@ class Reference:
         """Whether a prediction may have several labels, or none."""
         return bool(self.calibration.get("several"))
 
+    @property
+    def sure(self) -> int:
+        """How many rows have a confidence."""
+        return int(self.calibration["sure"]["rows"]) if "sure" in self.calibration else self.rows
+
     def effective(self, z: float) -> float:
         """How many independent rows would measure the accuracy as precisely."""
         return clustered.effective(self.groups, z) if self.groups else self.rows
@@ -116,5 +121,9 @@ def too_few(monitor: str, m: int, least: int) -> Measured:
 def small_reference(monitor: str, n: int, m: int) -> Measured:
     """A reference that has too little to be compared with."""
     return Measured(
-        monitor, Mark.INSUFFICIENT, f"The evaluation has {n} rows; at least {MIN_ROWS} are needed.", n=n, m=m
+        monitor,
+        Mark.INSUFFICIENT,
+        f"The evaluation has {n} rows to compare; at least {MIN_ROWS} are needed.",
+        n=n,
+        m=m,
     )

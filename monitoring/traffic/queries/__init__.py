@@ -39,6 +39,7 @@ from monitoring.traffic.queries.window import (
     drawn_texts,
     feedback_sample,
     labels_in,
+    latest_feedback,
     reported_wrong,
     sampled,
     texts,
@@ -48,8 +49,8 @@ from monitoring.traffic.queries.window import (
 __all__ = [
     "FEW", "PAGE", "Comparison", "Judged", "Kept", "Point", "Sampled", "Total", "Week", "Wrong",
     "compare", "comparisons", "deployment_of", "disagreements", "drawn_scores", "drawn_texts",
-    "feedback_sample", "history", "kpis", "labels_in", "labels_of", "newest_at", "newest_feedback",
-    "newest_outcomes", "reads_texts", "recent", "reported_wrong", "right_words", "sampled", "series",
-    "shadow_answers", "task_of", "texts", "total", "totals", "visible", "visible_kpis", "weeks", "whole",
-    "words_of", "wrong_without_text",
+    "feedback_sample", "history", "kpis", "labels_in", "labels_of", "latest_feedback", "newest_at",
+    "newest_feedback", "newest_outcomes", "reads_texts", "recent", "reported_wrong", "right_words",
+    "sampled", "series", "shadow_answers", "task_of", "texts", "total", "totals", "visible",
+    "visible_kpis", "weeks", "whole", "words_of", "wrong_without_text",
 ]  # fmt: skip

@@ -13,7 +13,8 @@ from uuid import UUID
 
 from django.db.models import F, OuterRef, QuerySet, Subquery
 
-from lifecycle.runtime.task_types.answers import Answers, Value
+from lifecycle.runtime.task_types.answers import Value
+from lifecycle.runtime.task_types.task_type import TaskType
 from monitoring.traffic.models import ANSWERED, Feedback, Prediction
 from monitoring.traffic.queries.predictions import task_of
 from monitoring.traffic.rules import FeedbackKind
@@ -37,7 +38,8 @@ class Kept:
 @dataclass(frozen=True, slots=True)
 class Sampled:
     """A prediction as rollups count it. key: digest of the sticky key, empty without one; labels: those that
-    it has, once each; confidence, oov: 0 to 1, None: unknown.
+    it has, once each; confidence, oov: 0 to 1, None: unknown; value: as an annotation, None: its only label,
+    or too large to keep.
     """
 
     key: str
@@ -45,6 +47,7 @@ class Sampled:
     confidence: float | None
     chars: int
     oov: float | None
+    value: Value | None = None
 
 
 @dataclass(frozen=True)
@@ -83,18 +86,21 @@ def sampled(
     rows = Prediction.objects.filter(endpoint=endpoint, at__gte=since, at__lt=until)
     found = drawn(rows, limit / max(1, answers), seed_of(endpoint, since)).filter(ANSWERED)
     values = found.values_list("version_id", "key", "label", "value", "confidence", "chars", "oov")
-    answers_of = task_of(version).answers
+    task = task_of(version)
     return [
-        Sampled(key, labels_in(answers_of, label, value), confidence, chars, oov)
+        Sampled(key, labels_in(task, label, value), confidence, chars, oov, value)
         for pk, key, label, value, confidence, chars, oov in values
         if pk == version.pk
     ]
 
 
-def labels_in(answers: Answers, label: str, value: Value | None) -> tuple[str, ...]:
-    """The labels of a prediction, once each. value: as an annotation; None: its only label."""
-    if value is None:
+def labels_in(task: TaskType, label: str, value: Value | None) -> tuple[str, ...]:
+    """The labels of a prediction, once each; of a ranking the best candidate's number. value: as an
+    annotation; None: its only label.
+    """
+    if value is None or not task.has_labels:
         return (label,) if label else ()
+    answers = task.answers
     return tuple(sorted({name for part in answers.parts(value) if (name := answers.label_of(part))}))
 
 

@@ -22,13 +22,10 @@ from monitoring.traffic import queries as figures
 from monitoring.traffic.counts import Counts
 from monitoring.traffic.models import MinuteRollup
 from monitoring.traffic.queries import Sampled
-from registry.catalog import actions as catalog
-from registry.catalog.models import Alias, Endpoint, ModelVersion
-from tests.monitoring.drift.conftest import day
+from registry.catalog.models import Endpoint
+from tests.monitoring.drift.conftest import day, live_from
 from tests.support.endpoints import spool_line, write_segment
-from tests.support.jobs import run_ok
-from tests.support.registry import STATED, make_endpoint, make_model
-from tests.support.training import make_run, multi_label_snapshot
+from tests.support.training import multi_label_snapshot
 
 NAMES = ("card", "login", "refund")
 
@@ -149,13 +146,7 @@ def test_a_set_is_right_as_a_whole_and_as_certain_as_its_least_certain_decision(
 @pytest.fixture
 def endpoint(project, mia) -> Endpoint:
     """One whose live version predicts label sets, evaluated on 80 rows."""
-    run = make_run(multi_label_snapshot(project, mia, copies=20), mia, accuracy=0.9, splits=("test",))
-    catalog.register(model=make_model(project, mia), run=run, semver="1.0.0", actor=mia, stated=STATED)
-    run_ok("default")
-    version = ModelVersion.objects.get()
-    found = make_endpoint(version.model, mia)
-    Alias.objects.filter(endpoint=found).update(version=version)
-    return Endpoint.objects.get(pk=found.pk)
+    return live_from(project, mia, multi_label_snapshot(project, mia, copies=20))
 
 
 @pytest.mark.django_db
@@ -167,9 +158,8 @@ def test_a_version_whose_tokenizer_cant_be_loaded_is_named(endpoint):
 
 @pytest.mark.django_db
 def test_a_window_of_sets_is_measured_and_its_texts_are_found_by_label(
-    endpoint, mia, client_for, monkeypatch
+    endpoint, mia, client_for, without_words
 ):
-    monkeypatch.setattr(reference, "oov_shares", lambda *_: None)  # the made-up tokenizer can't be loaded
     version, span = endpoint.alias.version, day(2)
     at = span.start + timedelta(hours=9)
     for number, names in enumerate([["card", "refund"]] * 8 + [["login"]] * 2):

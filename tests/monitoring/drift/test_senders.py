@@ -13,7 +13,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from monitoring.drift import page, queries
+from monitoring.drift import answers, page, queries
 from monitoring.traffic import queries as figures
 from monitoring.traffic.models import Prediction
 from tests.monitoring.drift.conftest import ONE_SIDED, day
@@ -175,7 +175,7 @@ def test_more_answers_need_no_more_statements(traffic, answered):
         answered(lambda at: f"sender {at % 50}", LABELS * times, number=number)
         traffic.write(day(number).start, {label: count * times for label, count in ONE_SIDED.items()})
         with CaptureQueriesContext(connection) as seen:
-            queries.senders_of(
+            answers.figures_of(
                 traffic.endpoint, traffic.endpoint.alias.version, day(number), len(LABELS) * times
             )
         counted.append(len(seen))

@@ -42,17 +42,22 @@ class RankDecoding(Decoding[RankedAnswers]):
         return RankedAnswers.of(ids, decoded, truth, clusters)
 
     def predictions(self, decoded: Floats, card: Card) -> list[dict[str, Any]]:
-        """order: response numbers from 0, best first; strengths: the score of each response in its original
-        order.
-        """
-        known = [each[~np.isnan(each)] for each in decoded]
-        return [
-            {"order": np.argsort(-each, kind="stable").tolist(), "strengths": each.tolist()} for each in known
-        ]
+        """As `ranked`."""
+        return ranked(decoded)
 
     def identity(self, prediction: Mapping[str, Any]) -> Any:
         """The full ranking."""
         return prediction["order"]
+
+
+def ranked(strengths: Floats) -> list[dict[str, Any]]:
+    """Of each row (N, M), NaN for missing responses. order: response numbers from 0, best first; strengths:
+    the score of each response in its original order.
+    """
+    known = [each[~np.isnan(each)] for each in strengths]
+    return [
+        {"order": np.argsort(-each, kind="stable").tolist(), "strengths": each.tolist()} for each in known
+    ]
 
 
 def ranks(strengths: Iterable[float]) -> list[int]:

@@ -93,17 +93,19 @@ class ServedRankings(Served):
         """label: the best candidate's number from 1; confidence: how likely it is better than the next, None
         without a next.
         """
-        return [
-            fitting(
-                {
-                    "label": (best := str(each["order"][0] + 1)),
-                    "confidence": round(sure(each["strengths"]), 6) if len(each["order"]) > 1 else None,
-                    "labels": [best],
-                    "value": self.value(each),
-                }
-            )
-            for each in predictions
-        ]
+        return [self.entry(each) for each in predictions]
+
+    def entry(self, prediction: Mapping[str, Any]) -> dict[str, Any]:
+        """Of one prediction."""
+        order, best = prediction["order"], str(prediction["order"][0] + 1)
+        return fitting(
+            {
+                "label": best,
+                "confidence": round(sure(prediction["strengths"]), 6) if len(order) > 1 else None,
+                "labels": [best],
+                "value": self.value(prediction),
+            }
+        )
 
     def value(self, prediction: Mapping[str, Any]) -> dict[str, Any]:
         """The prediction as an annotation."""

@@ -63,19 +63,20 @@ class ServedSpans(Served):
         self, decoded: Tokens, predictions: Sequence[Mapping[str, Any]], card: Card
     ) -> list[dict[str, Any]]:
         """label: the distinct labels in label order; confidence: the mean of the spans', None without any."""
-        return [_entry(each["spans"], card) for each in predictions]
+        return [entry(each["spans"], card.labels) for each in predictions]
 
     def identity(self, prediction: Mapping[str, Any]) -> Any:
         """As of its decoding."""
         return DECODING.identity(prediction)
 
 
-def _entry(spans: Sequence[Mapping[str, Any]], card: Card) -> dict[str, Any]:
+def entry(spans: Sequence[Mapping[str, Any]], among: Sequence[str]) -> dict[str, Any]:
+    """The spool's entry for a text's spans. among: all labels, in order."""
     labels = [each["label"] for each in spans]
     places = [{name: each[name] for name in ("start", "end", "label")} for each in spans]
     return fitting(
         {
-            "label": summary(sorted(set(labels), key=card.labels.index)),
+            "label": summary(sorted(set(labels), key=among.index)),
             "confidence": round(fmean(each["confidence"] for each in spans), 6) if spans else None,
             "labels": labels,
             "value": {"spans": places},

@@ -58,12 +58,13 @@ def test_single_predictions_use_the_threshold_everywhere():
 
 
 def test_a_drift_baseline_has_the_classes_that_the_server_predicts():
-    watched = watched_of("single_label").observed(MADE)
-    found = reference.histograms(watched, ["x", "y", "z"], None)
+    watched = watched_of("single_label")
+    observed = watched.observed(MADE)
+    found = reference.histograms(watched, observed, {"a": ("x",), "b": ("y",), "c": ("z",)}, None)
 
     assert found["label"] == {"fraud": 2, "ham": 1}
     assert sum(found["confidence"].values()) == 3
-    assert reference.calibrate(watched)["accuracy"] == pytest.approx(2 / 3)
+    assert reference.calibrate(observed)["accuracy"] == pytest.approx(2 / 3)
 
 
 def test_the_report_shows_the_threshold_with_its_interval_on_test(client_for, run, test, mia):
