@@ -369,11 +369,11 @@ def served_by(live: Deployment | None) -> Served:
 
 def curl(endpoint: Endpoint, live: Deployment | None) -> str:
     """How a client calls it."""
-    served = served_by(live)
+    path, body = served_by(live).call(endpoint.full_name)
     return (
-        f"curl {settings.INFERENCE_URL}/v2/models/{endpoint.full_name}/infer \\\n"
+        f"curl {settings.INFERENCE_URL}{path} \\\n"
         '  -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" \\\n'
-        f"  -d '{json.dumps(served.request(served.sample))}'"
+        f"  -d '{json.dumps(body)}'"
     )
 
 

@@ -71,6 +71,10 @@ class Served(ABC):
         )
         return {"inputs": list(tensors)}
 
+    def call(self, name: str) -> tuple[str, dict[str, Any]]:
+        """How a client usually asks the endpoint with this name: the path, and the body of the sample."""
+        return f"/v2/models/{name}/infer", self.request(self.sample)
+
     def example(self, text: str) -> Any:
         """A row with this text."""
         return text

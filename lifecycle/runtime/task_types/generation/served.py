@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from lifecycle.runtime.task_types.decoding import Card
-from lifecycle.runtime.task_types.served import Output, Served, Values, fitting
+from lifecycle.runtime.task_types.served import TEXT, Output, Served, Values, fitting
 
 
 class ServedTexts(Served):
@@ -22,6 +22,11 @@ class ServedTexts(Served):
     def texts(self, row: Any) -> tuple[str, ...]:
         """The prompt; of turns their texts, each after its role, as they are read in a dataset."""
         return (row,) if isinstance(row, str) else ("\n".join(f"{role}: {text}" for role, text in row),)
+
+    def call(self, name: str) -> tuple[str, dict[str, Any]]:
+        """A chat."""
+        messages = [{"role": "user", "content": self.sample[TEXT.name][0]}]
+        return "/v1/chat/completions", {"model": name, "messages": messages}
 
     def outputs(self, card: Card) -> tuple[Output, ...]:
         """RESPONSE, FINISH, CONFIDENCE, and TOKENS, the number of generated tokens."""
