@@ -7,11 +7,15 @@ from lifecycle.runtime.refusals import Conflict, Refused
 from registry.catalog import actions as catalog
 from registry.catalog.models import Alias, Endpoint, ModelVersion
 from registry.endpoints import actions
+from registry.endpoints.actions import switch
 from registry.endpoints.models import Deployment
 from registry.endpoints.queries import deployments
+from registry.ground.access import actions as access
+from registry.ground.access.roles import Role
 from registry.ground.ledger.models import Event
 from registry.promotions.rules import Status
 from tests.support import endpoints, registry
+from tests.support.unchanged import refused
 
 
 @pytest.fixture
@@ -97,6 +101,28 @@ def test_only_engineers_leads_and_those_on_call_deploy(person, request, request_
         actions.deploy(request_id=request_.uuid, actor=request.getfixturevalue(person))
 
     assert nothing_changed()
+
+
+def test_who_may_not_deploy_ends_no_request_that_was_overtaken(request_, version, omar, ana):
+    catalog.quarantine(version_id=version.uuid, reason="Leaks.", actor=None)
+
+    with refused(by=PermissionDenied):
+        actions.deploy(request_id=request_.uuid, actor=ana)
+
+
+def test_a_role_that_is_taken_while_the_files_are_laid_out_deploys_nothing(
+    request_, project, omar, monkeypatch
+):
+    def taken(version):
+        access.revoke(user=omar, role=Role.ONCALL, root=project, actor=None)
+
+    monkeypatch.setattr(switch, "materialise", taken)
+
+    with pytest.raises(PermissionDenied):
+        actions.deploy(request_id=request_.uuid, actor=omar)
+
+    request_.refresh_from_db()
+    assert (request_.status, nothing_changed()) == (Status.APPROVED, True)
 
 
 def test_an_approval_is_used_once(request_, omar):

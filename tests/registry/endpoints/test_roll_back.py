@@ -7,10 +7,14 @@ from lifecycle.runtime.refusals import Conflict, Refused
 from registry.catalog import actions as catalog
 from registry.catalog.models import Alias
 from registry.endpoints import actions
+from registry.endpoints.actions import switch
 from registry.endpoints.models import Deployment
 from registry.endpoints.queries import rollback
+from registry.ground.access import actions as access
+from registry.ground.access.roles import Role
 from registry.ground.ledger.models import Event
 from tests.support import endpoints
+from tests.support.unchanged import refused
 
 
 @pytest.fixture
@@ -106,3 +110,57 @@ def test_a_quarantined_version_is_no_target(endpoint, omar):
     with pytest.raises(Refused):
         roll_back(endpoint, omar)
     assert live(endpoint) == "1.1.0"
+
+
+@pytest.fixture
+def last_to_come(monkeypatch):
+    """Have something happen before the locks of a rollback are taken."""
+    real = switch.next_epoch
+
+    def set_up(change):
+        monkeypatch.setattr(switch, "next_epoch", lambda: (change(), real())[1])
+
+    return set_up
+
+
+@pytest.mark.parametrize("typed", ["1.1.0", "1.0.0"])
+def test_a_role_that_is_taken_while_a_rollback_waits_for_its_lock_does_not_count(
+    canary, live_endpoint, project, omar, last_to_come, typed
+):
+    last_to_come(lambda: access.revoke(user=omar, role=Role.ONCALL, root=project, actor=None))
+
+    before = Event.objects.count()
+    with pytest.raises(PermissionDenied):
+        roll_back(live_endpoint, omar, typed=typed)
+
+    assert (live(live_endpoint), Event.objects.count()) == ("1.1.0", before)
+    assert Deployment.objects.get(arm="canary", ended_at=None) == canary
+
+
+@pytest.mark.parametrize("typed", ["1.1.0", "1.0.0"])
+def test_what_changed_while_a_rollback_waits_for_its_lock_is_a_conflict(
+    canary, live_endpoint, lee, omar, last_to_come, typed
+):
+    first = Deployment.objects.order_by("id").first().version
+    last_to_come(
+        (lambda: catalog.quarantine(version_id=first.uuid, reason="Leaks.", actor=lee))
+        if typed == "1.0.0"
+        else (lambda: actions.stop_canary(deployment_id=canary.uuid, reason="Errors.", actor=lee))
+    )
+
+    before = Event.objects.count()
+    with pytest.raises(Conflict):
+        roll_back(live_endpoint, omar, typed=typed)
+
+    assert (live(live_endpoint), Event.objects.count()) == ("1.1.0", before)
+    assert Deployment.objects.get(arm="canary", ended_at=None) == canary
+
+
+def test_a_stale_look_stops_no_canary(canary, live_endpoint, omar):
+    with refused(by=Conflict):
+        roll_back(live_endpoint, omar, typed="1.1.0", seen_moves=1)
+
+
+def test_who_may_not_roll_back_learns_nothing_of_what_to_type(live_endpoint, mia):
+    with refused(by=PermissionDenied):
+        roll_back(live_endpoint, mia, typed="9.9.9")

@@ -19,6 +19,7 @@ from registry.ground.ledger.actions import record
 from registry.ground.ledger.models import Event
 from registry.ground.ledger.verbs import Verb
 from registry.promotions import actions
+from registry.promotions.actions.approve import give
 from registry.promotions.models import PromotionRequest, Verdict
 from registry.promotions.rules import PARTS, Status
 from tests.support import registry
@@ -239,6 +240,34 @@ def test_an_approval_needs_the_password(request_, lee):
 def test_a_stale_digest_is_a_conflict_and_voids_nothing(request_, lee):
     with refused(by=Conflict):
         registry.approve(request_, lee, seen="0" * 64)
+
+
+def test_a_vote_on_an_earlier_request_for_the_same_completes_no_other(request_, lee, gita, mia):
+    registry.approve(registry.approve(request_, lee), gita)
+    actions.withdraw(request_id=request_.uuid, actor=mia, reason="Not yet.")
+    again = registry.asked_request(request_.version, request_.endpoint, mia)
+    assert again.subject_digest == request_.subject_digest
+
+    first = registry.approve(again, lee)
+
+    assert (first.status, first.expires_at) == (Status.IN_REVIEW, None)
+
+
+def test_a_vote_on_another_subject_completes_nothing(request_, lee, gita):
+    given = {"approves": True, "reason": "Good.", "subject_digest": "0" * 64}
+    Verdict.objects.create(request=request_, step="governance", reviewer=gita, **given)
+
+    first = registry.approve(request_, lee)
+
+    assert (first.status, first.expires_at) == (Status.IN_REVIEW, None)
+
+
+def test_a_second_vote_that_no_look_found_is_a_conflict(request_, lee):
+    step = request_.next_step([])
+    registry.approve(request_, lee)
+
+    with refused(by=Conflict), transaction.atomic():
+        give(request_, step, lee, approves=True, reason="Again.")
 
 
 def test_nothing_is_decided_twice(request_, lee, gita):

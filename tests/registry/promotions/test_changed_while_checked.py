@@ -4,10 +4,15 @@ the next check judges it.
 
 from __future__ import annotations
 
+import json
+from datetime import timedelta
+
 import pytest
+from django.db import transaction
 
 from datasets_app.queues.models import Decision
 from datasets_app.schemas.models import Label
+from lifecycle.ground.jobs.models import Job
 from registry.catalog import actions as catalog
 from registry.catalog import queries
 from registry.catalog.models import Alias
@@ -17,7 +22,7 @@ from registry.policies import actions as policies
 from registry.policies.gates import checking
 from registry.policies.models import Policy
 from registry.promotions import actions
-from registry.promotions.models import PromotionRequest
+from registry.promotions.models import GateResult, PromotionRequest
 from registry.promotions.rules import Status
 from tests.support import registry
 from tests.support.jobs import run_ok
@@ -60,6 +65,12 @@ def quarantine(version, endpoint, mia):
     catalog.quarantine(version_id=version.uuid, reason="Found a fault.", actor=None)
 
 
+def stated_of_the_newest_check() -> tuple[str, dict[str, object]]:
+    """Who had the gates checked, and what came of it."""
+    newest = Event.objects.filter(verb="promotions.checked").latest("pk")
+    return newest.actor, json.loads(newest.canonical)["payload"]
+
+
 @pytest.mark.parametrize("step", ["gather", "check"])
 @pytest.mark.parametrize(
     ("change", "words"),
@@ -87,8 +98,18 @@ def test_a_change_before_or_after_the_gates_read_it_sends_the_request_back(
     request = registry.asked_request(version, endpoint, mia)
 
     assert (request.status, request.reason) == (Status.DRAFT, f"Changed during the gate check: {words}.")
-    newest = Event.objects.filter(verb="promotions.checked").latest("pk")
-    assert f'"new":"{Status.DRAFT}"' in newest.canonical
+    assert (request.checked_at is not None, request.due_at) == (True, None)
+    assert stated_of_the_newest_check() == (
+        str(mia.uuid),
+        {
+            "check": 1,
+            "new": Status.DRAFT,
+            "subject_digest": request.subject_digest,
+            "policy": request.policy.digest,
+            "gates": {gate.gate: gate.status for gate in request.gates.all()},
+            "reason": request.reason,
+        },
+    )
 
 
 @pytest.mark.parametrize(("change", "gate"), [(empty_the_card, "card"), (ask_for_more, "quality")])
@@ -109,3 +130,98 @@ def test_the_next_check_judges_what_is_there_now(monkeypatch, version, endpoint,
     request = PromotionRequest.objects.get(pk=request.pk)
     failed = list(request.gates.filter(check_number=2, status="failed").values_list("gate", flat=True))
     assert (request.status, request.reason, failed) == (Status.DRAFT, "", [gate])
+
+
+def test_a_check_after_one_that_was_sent_back_knows_nothing_of_it(monkeypatch, version, endpoint, mia, ravi):
+    real = checking.check
+
+    def changed_meanwhile(*given):
+        monkeypatch.setattr(checking, "check", real)
+        empty_the_card(version, endpoint, mia)
+        catalog.edit_card(
+            version=version, stated=registry.STATED, seen=queries.newest_card(version).digest, actor=mia
+        )
+        return real(*given)
+
+    monkeypatch.setattr(checking, "check", changed_meanwhile)
+    request = registry.asked_request(version, endpoint, mia)
+    assert (request.status, request.reason != "") == (Status.DRAFT, True)
+
+    actions.check_again(request_id=request.uuid, actor=mia)
+    run_ok("default")
+
+    request.refresh_from_db()
+    assert (request.status, request.checks, request.reason) == (Status.IN_REVIEW, 2, "")
+    assert request.due_at == request.checked_at + timedelta(days=14)
+    assert stated_of_the_newest_check() == (
+        str(mia.uuid),
+        {
+            "check": 2,
+            "new": Status.IN_REVIEW,
+            "subject_digest": request.subject_digest,
+            "policy": request.policy.digest,
+            "gates": {gate.gate: gate.status for gate in request.gates.filter(check_number=2)},
+            "reason": "",
+        },
+    )
+
+
+@pytest.fixture
+def waiting(version, endpoint, mia) -> PromotionRequest:
+    """Its first check waits in the queue."""
+    return actions.request(version=version, endpoint=endpoint, note="", actor=mia)
+
+
+def now(request):
+    request.refresh_from_db()
+    return request.status, request.checks, request.subject_digest, GateResult.objects.count()
+
+
+def test_a_check_that_is_not_due_reads_and_writes_nothing(monkeypatch, waiting, mia):
+    monkeypatch.setattr(actions.checks.evidence, "gather", lambda *given: pytest.fail("It read."))
+
+    actions.check(request_id=waiting.uuid, number=2, actor=mia)
+    assert now(waiting) == (Status.CHECKING, 1, "", 0)
+    actions.withdraw(request_id=waiting.uuid, actor=mia, reason="Too early.")
+    run_ok("default")
+    assert now(waiting) == (Status.WITHDRAWN, 1, "", 0)
+
+
+def test_a_check_that_was_overtaken_while_it_ran_writes_nothing(monkeypatch, waiting, mia):
+    real, rows = checking.check, PromotionRequest.objects.filter(pk=waiting.pk)
+    meanwhile = [
+        lambda: actions.withdraw(request_id=waiting.uuid, actor=mia, reason="Too early."),
+        lambda: rows.update(checks=2),
+    ]
+
+    def overtaken(*given):
+        meanwhile.pop()()
+        return real(*given)
+
+    monkeypatch.setattr(checking, "check", overtaken)
+
+    actions.check(request_id=waiting.uuid, number=1, actor=mia)
+    assert now(waiting) == (Status.CHECKING, 2, "", 0)
+    actions.check(request_id=waiting.uuid, number=2, actor=mia)
+    assert now(waiting) == (Status.WITHDRAWN, 2, "", 0)
+
+
+def test_a_check_that_gave_up_or_was_cancelled_ends_no_other(waiting):
+    (job,) = Job.objects.filter(kind="promotions.check")
+    events = Event.objects.count()
+    rows, fail = PromotionRequest.objects.filter(pk=waiting.pk), transaction.atomic(actions.check_failed)
+
+    rows.update(checks=2)
+    fail(job)
+    assert (now(waiting)[:2], Event.objects.count()) == ((Status.CHECKING, 2), events)
+
+    rows.update(checks=1)
+    job.error = "The disk is full."
+    fail(job)
+    assert (now(waiting)[:2], waiting.reason) == ((Status.DRAFT, 1), "The disk is full.")
+    payload = json.loads(Event.objects.latest("pk").canonical)["payload"]
+    assert payload == {"check": 1, "new": Status.DRAFT, "reason": "The disk is full."}
+    events += 1
+
+    fail(job)
+    assert (now(waiting)[:2], Event.objects.count()) == ((Status.DRAFT, 1), events)

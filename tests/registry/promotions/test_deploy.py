@@ -18,6 +18,7 @@ from registry.promotions import actions
 from registry.promotions.models import PromotionRequest
 from registry.promotions.rules import Status
 from tests.support import registry
+from tests.support.jobs import run_ok
 from tests.support.unchanged import refused
 
 pytestmark = pytest.mark.django_db
@@ -58,7 +59,7 @@ def test_no_one_decides_after_the_time_to_decide(request_, lee):
 
 
 @pytest.mark.postgres
-def test_a_frozen_endpoint_takes_no_deployment_and_no_decision(approved, version, endpoint, lee, mia):
+def test_a_frozen_endpoint_takes_no_deployment(approved, version, endpoint, lee, mia):
     freeze = catalog.freeze(
         endpoint_id=endpoint.uuid, reason="Audit.", until=timezone.now() + timedelta(days=2), actor=lee
     )
@@ -68,6 +69,14 @@ def test_a_frozen_endpoint_takes_no_deployment_and_no_decision(approved, version
 
     catalog.lift_freeze(freeze_id=freeze.uuid, actor=lee)
     assert actions.ready_to_deploy(approved.uuid).status == Status.APPROVED
+
+
+def test_a_frozen_endpoint_takes_no_decision(request_, endpoint, lee):
+    until = timezone.now() + timedelta(days=2)
+    catalog.freeze(endpoint_id=endpoint.uuid, reason="Audit.", until=until, actor=lee)
+
+    with refused(naming=(endpoint.slug, "Audit.")):
+        registry.approve(request_, lee)
 
 
 @pytest.mark.postgres
@@ -89,6 +98,24 @@ def test_a_freeze_that_was_lifted_in_the_database_alone_still_holds(approved, en
 def test_a_claim_is_made_inside_the_transaction_that_deploys(approved, monkeypatch):
     with transaction.atomic():
         assert actions.claim_approval(approved.uuid) == approved
+
+
+def test_a_version_that_was_quarantined_before_its_gates_were_checked_is_not_deployed(
+    version, endpoint, mia, lee, gita
+):
+    request = actions.request(version=version, endpoint=endpoint, note="", actor=mia)
+    catalog.quarantine(version_id=version.uuid, reason="Found a fault.", actor=None)
+    run_ok("default")
+    request.refresh_from_db()
+    registry.approve(registry.approve(request, lee), gita)
+
+    with refused(by=Conflict, match="no longer active"):
+        actions.ready_to_deploy(request.uuid)
+    with refused(by=Conflict, match="no longer active"), transaction.atomic():
+        actions.claim_approval(request.uuid)
+    PromotionRequest.objects.filter(pk=request.pk).update(status=Status.FULFILLED)
+    with refused(by=Conflict, match="no longer active"), transaction.atomic():
+        actions.check_still_holds(request.uuid)
 
 
 def test_a_claim_writes_nothing_when_something_changed(approved):

@@ -138,3 +138,16 @@ def test_a_role_that_someone_wrote_into_the_database_decides_nothing(request_, p
         registry.approve(request_, otto)
 
     assert state() == before
+
+
+def test_a_role_counts_from_the_moment_of_the_request_backwards(request_, project, lee):
+    made, second = timezone.now(), timedelta(seconds=1)
+    role, asked = (str(lee.uuid), group_name(project, Role.LEAD)), {str(request_.uuid): made}
+
+    held = [
+        request_.held_before(lee, Role.LEAD, since, asked)
+        for since in ({role: made - second}, {role: made}, {role: made + second}, {})
+    ]
+
+    assert held == [True, True, False, False]
+    assert not request_.held_before(lee, Role.LEAD, {role: made}, {})

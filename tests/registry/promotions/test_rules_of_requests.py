@@ -4,6 +4,8 @@ turn it is. No database.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from django.core.exceptions import PermissionDenied
 
@@ -11,6 +13,7 @@ from lifecycle.runtime.refusals import Conflict
 from registry.ground.access.roles import Role
 from registry.policies.rules import Step
 from registry.promotions import rules
+from registry.promotions.models import PromotionRequest
 from registry.promotions.rules import MARKS, MOVES, OPEN, PARTS, Status
 
 # by state: its mark, and what may follow
@@ -150,3 +153,21 @@ def test_a_request_is_decided_in_review_alone():
 )
 def test_who_may_not_decide_now_is_told_whose_turn_it_is(step, sentence):
     assert rules.waiting_sentence(step) == sentence
+
+
+def test_the_time_of_a_request_is_over_at_its_last_moment_in_the_state_that_it_is_for():
+    now = datetime(2026, 6, 1, 12, tzinfo=UTC)
+    later = now + timedelta(microseconds=1)
+    over = [
+        (status.value, name)
+        for status in Status
+        for name, times in {
+            "none": {},
+            "due": {"due_at": now, "expires_at": later},
+            "expires": {"due_at": later, "expires_at": now},
+            "later": {"due_at": later, "expires_at": later},
+        }.items()
+        if PromotionRequest(status=status, **times).is_overdue(now)
+    ]
+
+    assert over == [("in_review", "due"), ("approved", "expires")]

@@ -278,6 +278,25 @@ def test_a_vote_of_someone_who_took_part_is_none_however_it_came_about(
         assert state(request) == before
 
 
+def test_who_was_struck_from_the_people_before_they_voted_gives_no_vote_that_is_used(
+    project, version, endpoint, ravi, mia, gita, monkeypatch
+):
+    access.grant(user=ravi, role=Role.LEAD, root=project, actor=None)
+    request = registry.asked_request(version, endpoint, mia)
+    strike(request, "decided", "froze")
+    request.refresh_from_db()
+    request.subject_digest = digest_of(request.subject)
+    request.save(update_fields=["subject_digest"])
+    monkeypatch.setattr(rules, "check_separation", lambda person, people: None)
+    registry.approve(request, ravi)
+    registry.approve(request, gita)
+    before = state(request)
+
+    with lacking():
+        actions.ready_to_deploy(request.uuid)
+    assert state(request) == before
+
+
 def test_what_was_lost_is_asked_once_for_all_votes(request_, lee, gita):
     asked = []
     for person in (lee, gita):

@@ -50,6 +50,7 @@ def where(event):
     ("before", "until", "signings", "expected"),
     [
         (NOON, NOON + HOUR, [], NOON),  # the event before
+        (NOON, NOON + HOUR, [NOON - DAY], NOON),  # the same, since a signing long before
         (NOON - DAY, NOON, [NOON - HOUR], NOON - HOUR),  # a signing that did not find it there
         # one of the same turn, within clock tolerance
         (NOON - DAY, NOON, [NOON - HOUR, NOON - CLOCKS], NOON - HOUR),
