@@ -52,7 +52,7 @@ class RetrainedComparisonOut(serializers.Serializer[Any]):
     why = serializers.CharField()
     rows = serializers.IntegerField(required=False)
     metrics = serializers.DictField(
-        required=False, help_text="macro_f1, accuracy: difference (positive: better), low, high, verdict"
+        required=False, help_text="by name: difference (positive: better), low, high, verdict"
     )
 
 

@@ -239,7 +239,9 @@ class Pick(models.Model):
     prediction = models.ForeignKey(Prediction, null=True, on_delete=models.PROTECT, related_name="picks")
     prediction_uuid = models.UUIDField(help_text="used as the ID of the item")
     kind = models.CharField(max_length=6, choices=Kind.choices)
-    label = models.CharField(max_length=120, blank=True, help_text="correct labels from feedback")
+    label = models.CharField(
+        max_length=120, blank=True, help_text="correct annotation from feedback, in words"
+    )
     item = models.ForeignKey(Item, null=True, on_delete=models.PROTECT, related_name="picks")
 
     class Meta:

@@ -138,16 +138,17 @@ def recent(user: User, endpoint: Endpoint, given: Mapping[str, str]) -> dict[str
 
 
 def prediction(user: User, found: Prediction, form: FeedbackForm | None = None) -> dict[str, Any]:
-    """One prediction with its feedback, shadow answers, and outcomes. Its text is blanked for those who may
-    not read it.
+    """One prediction with its feedback, shadow answers, and outcomes. Its texts are blanked for those who may
+    not read them.
     """
     history, reads = queries.history(found), queries.reads_texts(user, found.endpoint)
     if not reads:
-        found.text = None
+        found.hide_text()
     return {
         "prediction": found,
         "words": queries.words_of(found, found.value, found.label),
         "reads": reads,
+        "candidates": queries.candidates(found),
         "history": [(each, queries.words_of(found, each.value, each.label)) for each in history],
         "form": form or feedback_form(found),
         "may_say": policy.can(user, "traffic.record_feedback", found),

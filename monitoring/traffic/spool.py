@@ -29,7 +29,7 @@ COUNT_END, EPOCH_END = 2**31, 2**63
 class SpooledPrediction:
     """One text of one request, as it becomes a Prediction. index: the place of the text in its request, from
     0. value: the prediction as an annotation, where it is more than a label; labels: those that figures
-    count, once each.
+    count, once each. content: what was asked beside the text, as `Prediction.content`.
     """
 
     uuid: UUID
@@ -58,6 +58,7 @@ class SpooledPrediction:
     pinned: bool = False
     value: dict[str, Any] | None = None
     labels: tuple[str, ...] = ()
+    content: dict[str, Any] | None = None
 
     @property
     def is_marked_demo(self) -> bool:
@@ -198,9 +199,21 @@ def rows(data: dict[str, Any]) -> list[SpooledPrediction]:
                 pinned,
                 annotation(answer.get("value")),
                 counted(answer),
+                None if text is None else beside(asked.get("candidates")),
             )
         )
     return made
+
+
+def beside(candidates: Any) -> dict[str, Any] | None:
+    """The candidates of a text as the content of an item; None without any. Raises ValueError for anything
+    but a list of texts.
+    """
+    if not candidates:
+        return None
+    if not isinstance(candidates, list) or not all(isinstance(each, str) for each in candidates):
+        raise ValueError("Candidates are a list of texts.")
+    return {"responses": [clean(each) for each in candidates]}
 
 
 def annotation(value: Any) -> dict[str, Any] | None:

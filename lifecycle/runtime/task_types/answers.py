@@ -104,6 +104,12 @@ class Answers(ABC):
     def words(self, value: Value, names: Mapping[str, str], text: str = "") -> str:
         """The value as a line of text. names: label names by reference. text: of the item."""
 
+    def ranks(self, value: Value, count: int) -> Sequence[int]:
+        """The rank of each of an item's `count` responses, 0 is best; ties are equal. Empty if items have no
+        responses.
+        """
+        return ()
+
     def parts(self, value: Value) -> Sequence[Part]:
         """The parts that annotations are compared by."""
         return (canonical(value),)

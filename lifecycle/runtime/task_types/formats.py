@@ -81,6 +81,13 @@ class Formats(ABC):
             return {"text": raw["text"], "context": raw["context"]}
         return None
 
+    def asked(self, text: str, beside: Mapping[str, Any] | None) -> dict[str, Any] | None:
+        """The content of an item for what a model was asked; None for plain text. beside: of the request,
+        beside its text; None if there was nothing, or it isn't stored. Raises BadContent if an item can't
+        have it.
+        """
+        return None
+
     def readable(self, content: Mapping[str, Any]) -> str:
         """The content as one text for display and search."""
         return text.as_read(content)

@@ -1,7 +1,7 @@
 """The wrong and least confident inputs of the window become items and a labeling queue.
 
-What people called right travels on the pick alone. It never becomes a label, a suggestion or anything an
-annotator sees: an item's label is what is decided in labeling.
+What people called right stays with the prediction and the pick. It never becomes a label, a suggestion or
+anything an annotator sees: an item's label is what is decided in labeling.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import io
 import json
 from collections import Counter
 from datetime import datetime
+from typing import Any
 
 from django.urls import reverse
 
@@ -25,7 +26,7 @@ from monitoring.retraining import rules
 from monitoring.retraining.actions.moves import change, wait
 from monitoring.retraining.models import Pick, Proposal
 from monitoring.retraining.queries import texts as text_queries
-from monitoring.retraining.queries.texts import Texts
+from monitoring.retraining.queries.texts import Text, Texts
 from monitoring.retraining.rules import State
 from monitoring.retraining.rules.picks import SAMPLE, SPLIT_OF, UNSURE, WRONG, Choice
 from monitoring.traffic.models import Prediction
@@ -33,11 +34,12 @@ from registry.catalog.models import Endpoint
 from registry.ground.access import policy
 from registry.ground.access.models import User
 
-MAPPING = {"text": "text", "id": "id", "time": "time", "split": "split", "endpoint": "metadata"}
+COLUMNS = {"id": "id", "time": "time", "split": "split", "endpoint": "metadata"}  # beside the item's own
 NO_COLLECTOR = (
     "No one responsible for this proposal can both read its texts and open a labeling queue. An ML engineer"
     " can collect the texts here."
 )
+LABEL_MAX = 120
 WORDS = {WRONG: "reported wrong", UNSURE: "least confident", SAMPLE: "sampled at random for the test split"}
 
 
@@ -130,7 +132,6 @@ def choose_texts(proposal: Proposal, who: User, window: Texts, now: datetime) ->
     The copies are data of the dataset from then on: visible to all who read or label its samples, and not
     erased with the predictions.
     """
-    texts, missing = window.texts, window.missing
     choice = rules.choose(
         window.candidates, known=window.known, limit=proposal.queue_items, seed=str(proposal.uuid)
     )
@@ -138,22 +139,14 @@ def choose_texts(proposal: Proposal, who: User, window: Texts, now: datetime) ->
         settle(
             proposal,
             now,
-            f"No new texts in the window{left_out(choice, missing)}. Training waits for labels from other"
+            f"No new texts in the window{left_out(choice, window)}. Training waits for labels from other"
             " sources.",
         )
         return
-    rows = [(texts[at], kind) for at, kind in choice.chosen]
-    lines = [
-        {
-            "text": text.text,
-            "id": str(text.uuid),
-            "time": text.at.isoformat(),
-            "split": SPLIT_OF[kind],
-            "endpoint": proposal.endpoint.slug,
-        }
-        for text, kind in rows
-    ]
+    rows = [(window.texts[at], kind) for at, kind in choice.chosen]
+    lines = [line_of(text, SPLIT_OF[kind], proposal.endpoint) for text, kind in rows]
     body = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines).encode()
+    own = lines[0].keys() - COLUMNS.keys()
     upload = datasets.receive_upload(
         dataset=proposal.dataset,
         actor=who,
@@ -162,19 +155,20 @@ def choose_texts(proposal: Proposal, who: User, window: Texts, now: datetime) ->
         origin=f"Predictions of {proposal.endpoint.slug}, {str(proposal).lower()}",
     )
     datasets.inspect(upload_id=upload.uuid, actor=who, encoding="utf-8", parser="jsonl", wait=True)
-    datasets.set_mapping(upload_id=upload.uuid, actor=who, mapping=MAPPING, wait=True)
+    mapping = COLUMNS | {name: name for name in own}
+    datasets.set_mapping(upload_id=upload.uuid, actor=who, mapping=mapping, wait=True)
     job = datasets.accept_upload(upload_id=upload.uuid, actor=who, by_system=True)
-    keys = dict(Prediction.objects.filter(uuid__in=[text.uuid for text, _ in rows]).values_list("uuid", "pk"))
-    labels = [window.right.get(text.uuid, "")[:120] for text, _ in rows]
+    picked = [(text.kept.uuid, kind) for text, kind in rows]
+    keys = dict(Prediction.objects.filter(uuid__in=[uuid for uuid, _ in picked]).values_list("uuid", "pk"))
     Pick.objects.bulk_create(
         Pick(
             proposal=proposal,
-            prediction_id=keys.get(text.uuid),
-            prediction_uuid=text.uuid,
+            prediction_id=keys.get(uuid),
+            prediction_uuid=uuid,
             kind=kind,
-            label=label,
+            label=window.right.get(uuid, "")[:LABEL_MAX],
         )
-        for (text, kind), label in zip(rows, labels, strict=True)
+        for uuid, kind in picked
     )
     found = Counter(kind for _, kind in rows)
     taken = ", ".join(f"{count(found[kind])} {words}" for kind, words in WORDS.items() if found[kind])
@@ -183,20 +177,36 @@ def choose_texts(proposal: Proposal, who: User, window: Texts, now: datetime) ->
         upload=upload,
         job=job,
         collected_by=who,
-        collect_note=f"{taken}{left_out(choice, missing)}."[:500],
+        collect_note=f"{taken}{left_out(choice, window)}."[:500],
         blocked_by="",
     )
 
 
-def left_out(choice: Choice, missing: int) -> str:
+def line_of(text: Text, split: str, endpoint: Endpoint) -> dict[str, Any]:
+    """A prediction as a line of the file that is imported. What an item is made of is in the column that is
+    called like its role: its content, or else its text.
+    """
+    kept, content = text
+    item = {"text": kept.text} if content is None else {"content": json.dumps(content)}
+    return item | {
+        "id": str(kept.uuid),
+        "time": kept.at.isoformat(),
+        "split": split,
+        "endpoint": endpoint.slug,
+    }
+
+
+def left_out(choice: Choice, window: Texts) -> str:
     """What was not taken, and why, as the end of a sentence."""
     parts = []
     if choice.known:
         parts.append(f"{count(choice.known)} already in the dataset")
     if choice.repeated:
         parts.append(f"{count(choice.repeated)} repeated")
-    if missing:
-        parts.append(f"{count(missing)} reported wrong, but their text is erased or wasn't stored")
+    if window.missing:
+        parts.append(f"{count(window.missing)} reported wrong, but their text is erased or wasn't stored")
+    if window.unfit:
+        parts.append(f"{count(window.unfit)} reported wrong, but an item of the dataset can't contain them")
     return f"; left out: {', '.join(parts)}" if parts else ""
 
 

@@ -19,6 +19,7 @@ from lifecycle.modeling.training import actions as training
 from lifecycle.modeling.training.models import Run
 from lifecycle.modeling.training.suggesting import strategy_settings, threshold_settings
 from lifecycle.runtime.refusals import Refusal, Refused
+from lifecycle.runtime.task_types.by_key.measures import metrics_of
 from monitoring.retraining import rules
 from monitoring.retraining.actions.moves import Stuck, change, done, ended
 from monitoring.retraining.models import Proposal
@@ -173,9 +174,9 @@ def compared_with(old: Evaluation, new: Evaluation) -> dict[str, Any]:
         report = evaluation.compare_uncached(old, new)
     except Refused as refusal:
         return {"verdict": "incomparable", "why": refusal.message}
-    metrics = {
-        name: report["metrics"][name] for name in ("macro_f1", "accuracy") if name in report["metrics"]
-    }
+    of_task = metrics_of(new.run.task)
+    names = dict.fromkeys((of_task.leading.name, *of_task.beside))
+    metrics = {name: report["metrics"][name] for name in names if name in report["metrics"]}
     verdict, why = rules.judge(metrics)
     return {
         "verdict": verdict,

@@ -125,8 +125,8 @@ def step_of(
 def judge(metrics: Mapping[str, Mapping[str, Any]]) -> tuple[str, str]:
     """What a comparison comes to, with why as a sentence: better, unclear or worse.
 
-    metrics: macro_f1 and accuracy, each {"difference", "low", "high", "verdict"}, new minus live, paired, 95
-    %. Better needs one of the two to be surely better and neither to be surely worse: a difference that
+    metrics: the leading ones of the task, each {"difference", "low", "high", "verdict"}, new minus live,
+    paired, 95 %. Better needs one of them to be surely better and none to be surely worse: a difference that
     chance explains is none to bother reviewers with.
     """
     verdicts = {each["verdict"] for each in metrics.values()}

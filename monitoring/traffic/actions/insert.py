@@ -16,7 +16,7 @@ from monitoring.traffic.spool import SpooledPrediction
 
 COLUMNS = (
     "uuid", "request_id", "endpoint_id", "version_id", "deployment_id", "arm", "key", "at", "code",
-    "latency_ms", "cpu_ms", "text", "text_digest", "chars", "tokens", "oov", "truncated", "label",
+    "latency_ms", "cpu_ms", "text", "content", "text_digest", "chars", "tokens", "oov", "truncated", "label",
     "confidence", "scores", "value", "epoch", "pinned", "is_demo",
 )  # fmt: skip
 
@@ -72,6 +72,7 @@ def values(each: Fresh, uuid: object, at: object) -> tuple[Any, ...]:
         row.latency_ms,
         row.cpu_ms,
         row.text,
+        None if row.content is None else json.dumps(row.content),
         row.text_digest,
         row.chars,
         row.tokens,

@@ -21,15 +21,15 @@ BATCH = 1000
 
 
 def forget_texts() -> int:
-    """Erase the texts of predictions older than PREDICTION_TEXT_DAYS, at most 1,000 a transaction. Returns
-    how many were erased.
+    """Erase the texts of predictions older than PREDICTION_TEXT_DAYS, with the candidates beside them, at
+    most 1,000 a transaction. Returns how many were erased.
     """
     limit = timezone.now() - timedelta(days=settings.PREDICTION_TEXT_DAYS)
     erased = 0
     for endpoint in Endpoint.objects.order_by("pk"):
         old = Prediction.objects.filter(endpoint=endpoint, at__lt=limit, text__isnull=False)
         while keys := list(old.order_by().values_list("pk", flat=True)[:BATCH]):
-            erased += Prediction.objects.filter(pk__in=keys).update(text=None)
+            erased += Prediction.objects.filter(pk__in=keys).update(text=None, content=None)
     return erased
 
 

@@ -24,7 +24,10 @@ SEE = "traffic.view"
 
 
 class PredictionOut(RowOut[Prediction]):
-    """A prediction for one text. text: null if not stored, or if your role can't read texts."""
+    """A prediction for one text. text: null if not stored, or if your role can't read texts. content: the
+    candidates of a ranking or preference, in the order of the request; null if there are none, or like the
+    text.
+    """
 
     text_digest = serializers.CharField(
         source="keyed_digest",
@@ -48,6 +51,7 @@ class PredictionOut(RowOut[Prediction]):
             "latency_ms",
             "cpu_ms",
             "text",
+            "content",
             "text_digest",
             "label",
             "confidence",
@@ -120,7 +124,7 @@ def one_prediction(request: Request, uuid: UUID) -> object:
     """Get a prediction with its version and feedback."""
     found = policy.get_visible(request.user, queries.visible(request.user), SEE, uuid=uuid)
     if not queries.reads_texts(request.user, found.endpoint):
-        found.text = None
+        found.hide_text()
     return found
 
 

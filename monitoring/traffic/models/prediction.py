@@ -32,12 +32,12 @@ ANSWERED = ~Q(label="") | Q(confidence__isnull=False) | Q(value__isnull=False)
 
 
 class Prediction(models.Model):
-    """One answer of an endpoint to one text, as the inference server reported it. Texts are kept only where
-    the endpoint says so.
+    """One answer of an endpoint to one text, as the inference server reported it. Texts, and the candidates
+    beside them, are kept only where the endpoint says so; they are erased together.
     """
 
     append_only = True
-    changeable = ("text",)
+    changeable = ("text", "content")
     deletable_when = OLD_ITSELF
     project_path = "endpoint__model__project"
     root_path = "endpoint__model"
@@ -71,6 +71,10 @@ class Prediction(models.Model):
         null=True, help_text="CPU time of the engine for this text: the request's, divided by its texts"
     )
     text = models.TextField(null=True, help_text="null: not kept, or erased")  # noqa: DJ001
+    content = models.JSONField(
+        null=True,
+        help_text='beside the text, as in an item: {"responses"} to rank; null: a text alone, or as its text',
+    )
     text_digest = models.CharField(max_length=64, blank=True)
     chars = models.PositiveIntegerField(default=0)
     tokens = models.PositiveIntegerField(default=0)
@@ -93,6 +97,11 @@ class Prediction(models.Model):
     is_demo = models.BooleanField(default=False, help_text="made by the demo's own generator")
 
     class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(text__isnull=False) | Q(content__isnull=True), name="content_goes_with_its_text"
+            )
+        ]
         indexes = [
             models.Index(fields=["endpoint", "-at", "-id"], name="prediction_newest"),
             models.Index(fields=["version", "-at"], name="prediction_version"),
@@ -108,6 +117,10 @@ class Prediction(models.Model):
     def is_answered(self) -> bool:
         """Whether a version predicted something."""
         return bool(self.label) or self.confidence is not None or self.value is not None
+
+    def hide_text(self) -> None:
+        """Blank what people without permission don't see, in memory alone."""
+        self.text = self.content = None
 
     @property
     def keyed_digest(self) -> str:

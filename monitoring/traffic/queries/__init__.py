@@ -16,6 +16,7 @@ from monitoring.traffic.queries.outcomes import (
 from monitoring.traffic.queries.predictions import (
     FEW,
     PAGE,
+    candidates,
     deployment_of,
     disagreements,
     history,
@@ -48,9 +49,10 @@ from monitoring.traffic.queries.window import (
 
 __all__ = [
     "FEW", "PAGE", "Comparison", "Judged", "Kept", "Point", "Sampled", "Total", "Week", "Wrong",
-    "compare", "comparisons", "deployment_of", "disagreements", "drawn_scores", "drawn_texts",
-    "feedback_sample", "history", "kpis", "labels_in", "labels_of", "latest_feedback", "newest_at",
-    "newest_feedback", "newest_outcomes", "reads_texts", "recent", "reported_wrong", "right_words",
-    "sampled", "series", "shadow_answers", "task_of", "texts", "total", "totals", "visible",
-    "visible_kpis", "weeks", "whole", "words_of", "wrong_without_text",
+    "candidates", "compare", "comparisons", "deployment_of", "disagreements", "drawn_scores",
+    "drawn_texts", "feedback_sample", "history", "kpis", "labels_in", "labels_of",
+    "latest_feedback", "newest_at", "newest_feedback", "newest_outcomes", "reads_texts", "recent",
+    "reported_wrong", "right_words", "sampled", "series", "shadow_answers", "task_of", "texts",
+    "total", "totals", "visible", "visible_kpis", "weeks", "whole", "words_of",
+    "wrong_without_text",
 ]  # fmt: skip

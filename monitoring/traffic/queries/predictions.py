@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import NamedTuple
 
 from django.db.models import OuterRef, QuerySet, Subquery
 
@@ -42,7 +43,7 @@ def recent(
     page, older = keyset.page(visible(user).filter(endpoint=endpoint), before, size)
     if not reads_texts(user, endpoint):
         for row in page:
-            row.text = None
+            row.hide_text()
     return page, older
 
 
@@ -85,17 +86,40 @@ def words_of(prediction: Prediction, value: Value | None, label: str | None) -> 
     """A prediction, or what would be right, as a line of text. value: as an annotation; None: the label,
     empty where none is known.
     """
-    version = prediction.version
+    return as_words(prediction.version, value, label, prediction.text or "")
+
+
+def as_words(version: ModelVersion | None, value: Value | None, label: str | None, text: str = "") -> str:
+    """The same of any prediction of a version. text: quoted where the words of the task quote it."""
     if version is None or value is None:
         return label or ""
     names = {name: name for name in labels_of(version)}
-    return task_of(version).answers.words(value, names, prediction.text or "")
+    return task_of(version).answers.words(value, names, text)
 
 
 def right_words(row: Prediction) -> str:
     """What would be right by the newest feedback on a row of `visible`; empty where it isn't known."""
     found = vars(row)
     return words_of(row, found["feedback_value"], found["feedback_label"])
+
+
+class Candidate(NamedTuple):
+    """A text that a prediction ranked. rank, number in the request: from 1; equals share a rank. rank: None
+    without a prediction.
+    """
+
+    rank: int | None
+    number: int
+    text: str
+
+
+def candidates(prediction: Prediction) -> list[Candidate]:
+    """The stored candidates of a ranking or preference, best first; of others none."""
+    texts: list[str] = (prediction.content or {}).get("responses", [])
+    value = prediction.value
+    ranks = task_of(prediction.version).answers.ranks(value, len(texts)) if value else ()
+    rows = [Candidate(ranks[at] + 1 if ranks else None, at + 1, text) for at, text in enumerate(texts)]
+    return sorted(rows, key=lambda each: each.rank or 0)
 
 
 def deployment_of(prediction: Prediction) -> Deployment | None:
@@ -130,5 +154,5 @@ def disagreements(
     }
     if not reads_texts(user, endpoint):
         for row in clients.values():
-            row.text = None
+            row.hide_text()
     return [(answer, clients.get(answer.prediction_uuid)) for answer in page], older

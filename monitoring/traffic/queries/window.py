@@ -16,7 +16,7 @@ from django.db.models import F, OuterRef, QuerySet, Subquery
 from lifecycle.runtime.task_types.answers import Value
 from lifecycle.runtime.task_types.task_type import TaskType
 from monitoring.traffic.models import ANSWERED, Feedback, Prediction
-from monitoring.traffic.queries.predictions import task_of
+from monitoring.traffic.queries.predictions import as_words, task_of
 from monitoring.traffic.rules import FeedbackKind
 from registry.catalog.models import Endpoint, ModelVersion
 
@@ -24,7 +24,7 @@ from registry.catalog.models import Endpoint, ModelVersion
 @dataclass(frozen=True)
 class Kept:
     """A stored text with its prediction. confidence: 0 to 1; key: digest of the sticky key, empty where none
-    was sent.
+    was sent. content: as `Prediction.content`.
     """
 
     uuid: UUID
@@ -33,6 +33,10 @@ class Kept:
     confidence: float | None
     at: datetime
     key: str
+    content: Mapping[str, Any] | None
+
+
+COLUMNS = ("uuid", "text", "label", "confidence", "at", "key", "content")  # of a Kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,9 @@ class Sampled:
 
 @dataclass(frozen=True)
 class Wrong(Kept):
-    """A stored text with feedback that it was wrong. right: the correct label from the feedback, or ""."""
+    """A stored text with feedback that it was wrong. right: the correct label or annotation from the
+    feedback, in words that quote nothing of the text; "" if it isn't known.
+    """
 
     right: str
 
@@ -64,10 +70,7 @@ def texts(
     rows = kept(endpoint, since, until)
     if version:
         rows = rows.filter(version=version)
-    values = rows.order_by("-at", "-id").values_list("uuid", "text", "label", "confidence", "at", "key")[
-        :limit
-    ]
-    return [Kept(uuid, text or "", label, share, at, key) for uuid, text, label, share, at, key in values]
+    return [Kept(*row) for row in rows.order_by("-at", "-id").values_list(*COLUMNS)[:limit]]
 
 
 # ── Drawn by chance ─────────────────────────────────────────────────────────
@@ -117,9 +120,8 @@ def drawn_texts(
         seed_of(endpoint, since),
     )
     found = drawn(rows, OVER * limit / max(1, rows.count()), seed).filter(ANSWERED)
-    values = found.values_list("version_id", "uuid", "text", "label", "confidence", "at", "key")
-    found_own = (Kept(row[1], row[2] or "", *row[3:]) for row in values if row[0] == version.pk)
-    own = sorted(found_own, key=lambda each: each.uuid)
+    values = found.values_list("version_id", *COLUMNS)
+    own = sorted((Kept(*row[1:]) for row in values if row[0] == version.pk), key=lambda each: each.uuid)
     return own if len(own) <= limit else Random(seed).sample(own, limit)  # noqa: S311  a sample, no secret
 
 
@@ -201,9 +203,11 @@ def reported_wrong(
     newest first; at most `limit`.
     """
     rows = wrong_feedback(endpoint, since, until, version).filter(prediction__text__isnull=False)
-    columns = [f"prediction__{name}" for name in ("uuid", "text", "label", "confidence", "at", "key")]
+    columns = [f"prediction__{name}" for name in COLUMNS]
+    found = rows.order_by("-predicted_at", "-id").values_list("value", "label", *columns)[:limit]
     return [
-        Wrong(*row) for row in rows.order_by("-predicted_at", "-id").values_list(*columns, "label")[:limit]
+        Wrong(**dict(zip(COLUMNS, row, strict=True)), right=as_words(version, value, label))
+        for value, label, *row in found
     ]
 
 

@@ -187,8 +187,10 @@ def test_predictions_reported_wrong_are_found_however_many_follow(proposed, traf
 
     found = texts.window_texts(proposed)
 
-    assert [each.uuid for each in found.texts] == [each.uuid for each in [*traffic[:10], *traffic[20:]][::-1]]
-    assert {found.texts[each.pk].uuid for each in found.candidates if each.wrong} == {
+    assert [each.kept.uuid for each in found.texts] == [
+        each.uuid for each in [*traffic[:10], *traffic[20:]][::-1]
+    ]
+    assert {found.texts[each.pk].kept.uuid for each in found.candidates if each.wrong} == {
         each.uuid for each in traffic[:10]
     }
     assert set(found.right.values()) == {"refund"}

@@ -5,7 +5,7 @@ item's order, not the display order.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lifecycle.runtime.task_types.answers import Answers, BadAnswer, ItemContent, Labels, Read, Value
@@ -54,6 +54,10 @@ class PreferenceAnswers(Answers):
             if folded in self.choices
             else SIDES.get(re.sub(r"[\W_]", "", folded.removeprefix("data.")), word)
         )
+
+    def ranks(self, value: Value, count: int) -> Sequence[int]:
+        """Ties and "both bad" are equal, as in Chatbot Arena."""
+        return {"first": (0, 1), "second": (1, 0)}.get(value[self.name], (0, 0))
 
     def words(self, value: Value, names: Mapping[str, str], text: str = "") -> str:
         """The choice."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from lifecycle.runtime.task_types.answers import ItemContent, Value
+from lifecycle.runtime.task_types.answers import ItemContent
 from lifecycle.runtime.task_types.columns import Role, plain_name
 from lifecycle.runtime.task_types.contents import responses
 from lifecycle.runtime.task_types.contents.dialogue import Passage
@@ -166,10 +166,6 @@ class PreferenceFormats(RankingFormats):
     def hub(self, labels: Sequence[str]) -> HubColumns | Lines:
         """Pairs in TRL's format."""
         return trl
-
-    def order(self, value: Value) -> Sequence[int]:
-        """Ranks; ties and "both bad" are equal, as in Chatbot Arena."""
-        return {"first": [0, 1], "second": [1, 0]}.get(value["choice"], [])
 
 
 ENTRY = PreferenceFormats()

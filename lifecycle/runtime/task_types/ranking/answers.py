@@ -4,7 +4,7 @@ first.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lifecycle.runtime.task_types.answers import (
@@ -48,6 +48,10 @@ class RankingAnswers(Answers):
                 for each in found
             ]
         return {self.name: found}
+
+    def ranks(self, value: Value, count: int) -> Sequence[int]:
+        """The place of each response."""
+        return [value[self.name].index(at) for at in range(count)]
 
     def words(self, value: Value, names: Mapping[str, str], text: str = "") -> str:
         """The numbers of the responses, from 1."""

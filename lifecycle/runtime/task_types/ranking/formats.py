@@ -11,9 +11,10 @@ from lifecycle.runtime.task_types.contents import responses
 from lifecycle.runtime.task_types.exports import Entry, Export, Lines, Object, Tally, json_lines
 from lifecycle.runtime.task_types.formats import Formats
 from lifecycle.runtime.task_types.hub import HubColumns
-from lifecycle.runtime.task_types.inputs import CellKind
+from lifecycle.runtime.task_types.inputs import BadContent, CellKind
 from lifecycle.runtime.task_types.layouts import RANKINGS
 from lifecycle.runtime.task_types.tools import ARGILLA, STUDIO, Outgoing, Tool, prompt_of
+from lifecycle.runtime.task_types.values import answers_of
 
 
 @json_lines
@@ -78,6 +79,12 @@ class RankingFormats(Formats):
         prompt = {"prompt": responses.given(raw["prompt"])} if raw.get("prompt") else {}
         return {**prompt, "responses": self.responses_in(raw["responses"])}
 
+    def asked(self, text: str, beside: Mapping[str, Any] | None) -> dict[str, Any] | None:
+        """The candidates as responses to the text."""
+        if beside is None:
+            raise BadContent("responses", "The candidates aren't stored.")
+        return self.content_in(({"prompt": text} if text.strip() else {}) | {**beside})
+
     def responses_in(self, raw: Any) -> Sequence[Any]:
         """The responses of an object. Raises BadContent."""
         return responses.several(raw)
@@ -99,18 +106,11 @@ class RankingFormats(Formats):
         found = item.content.get("responses")
         if not found:
             return None
-        order = self.order(value)
-        ranks = [order.index(at) if order else 0 for at in range(len(found))]
         return {
             "text": responses.plain(item.content.get("prompt", "")),
             "responses": list(map(responses.plain, found)),
-            "ranks": ranks,
+            "ranks": list(answers_of(value).ranks(value, len(found))),
         }
-
-    def order(self, value: Value) -> Sequence[int]:
-        """Response numbers, best first; empty if all are equal."""
-        order: Sequence[int] = value["ranking"]
-        return order
 
 
 ENTRY = RankingFormats()
