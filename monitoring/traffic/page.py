@@ -142,14 +142,17 @@ def prediction(user: User, found: Prediction, form: FeedbackForm | None = None) 
     not read them.
     """
     history, reads = queries.history(found), queries.reads_texts(user, found.endpoint)
+    shown = reads or not found.is_written
     if not reads:
-        found.hide_text()
+        queries.hide_texts(found)
     return {
         "prediction": found,
         "words": queries.words_of(found, found.value, found.label),
         "reads": reads,
         "candidates": queries.candidates(found),
-        "history": [(each, queries.words_of(found, each.value, each.label)) for each in history],
+        "history": [
+            (each, queries.words_of(found, each.value if shown else None, each.label)) for each in history
+        ],
         "form": form or feedback_form(found),
         "may_say": policy.can(user, "traffic.record_feedback", found),
         "endpoint_url": find_url("endpoints:detail", uuid=found.endpoint.uuid),

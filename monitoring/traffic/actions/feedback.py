@@ -235,6 +235,11 @@ def truth(prediction: Prediction, entry: Entry) -> Value | None:
             "A correct prediction keeps its value.",
             fields={"value": ["Leave it empty, or mark the prediction as wrong."]},
         )
+    if kind.writes_text and not prediction.endpoint.keep_text:
+        raise Refused(
+            "This endpoint doesn't store texts, so it can't store the correct response either.",
+            fields={"value": ["Leave it empty."]},
+        )
     names = queries.labels_of(version)
     item = kind.answers.item_like(prediction.value, prediction.text, prediction.chars)
     value = kind.answers.parse(entry.value, item, Labels({name: name for name in names}))

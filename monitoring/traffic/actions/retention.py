@@ -13,23 +13,29 @@ from django.utils import timezone
 
 from monitoring.traffic.actions.building import DAYS, HOURS, OVERLAP, Step
 from monitoring.traffic.actions.probing import forget_probes
-from monitoring.traffic.models import Prediction, RollupMark, ShadowAnswer
+from monitoring.traffic.models import Feedback, Prediction, RollupMark, ShadowAnswer
 from monitoring.traffic.rules import DAY, floor
 from registry.catalog.models import Endpoint
+from registry.catalog.rules import task_type
 
 BATCH = 1000
 
 
 def forget_texts() -> int:
-    """Erase the texts of predictions older than PREDICTION_TEXT_DAYS, with the candidates beside them, at
-    most 1,000 a transaction. Returns how many were erased.
+    """Erase the texts of predictions older than PREDICTION_TEXT_DAYS, with the candidates beside them and
+    what was generated or should have been, at most 1,000 a transaction. Returns how many were erased.
     """
     limit = timezone.now() - timedelta(days=settings.PREDICTION_TEXT_DAYS)
     erased = 0
     for endpoint in Endpoint.objects.order_by("pk"):
         old = Prediction.objects.filter(endpoint=endpoint, at__lt=limit, text__isnull=False)
+        written = [each.pk for each in endpoint.model.versions.all() if task_type(each.facts).writes_text]
         while keys := list(old.order_by().values_list("pk", flat=True)[:BATCH]):
-            erased += Prediction.objects.filter(pk__in=keys).update(text=None, content=None)
+            with transaction.atomic():
+                some = Prediction.objects.filter(pk__in=keys, version__in=written)
+                Feedback.objects.filter(prediction__in=some).update(value=None)
+                some.update(value=None)
+                erased += Prediction.objects.filter(pk__in=keys).update(text=None, content=None)
     return erased
 
 

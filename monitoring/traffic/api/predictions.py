@@ -124,7 +124,7 @@ def one_prediction(request: Request, uuid: UUID) -> object:
     """Get a prediction with its version and feedback."""
     found = policy.get_visible(request.user, queries.visible(request.user), SEE, uuid=uuid)
     if not queries.reads_texts(request.user, found.endpoint):
-        found.hide_text()
+        queries.hide_texts(found)
     return found
 
 

@@ -9,6 +9,7 @@ from django.utils.crypto import salted_hmac
 
 from monitoring.traffic.rules import FeedbackKind, Source
 from registry.catalog.models import Endpoint, ModelVersion
+from registry.catalog.rules import task_type
 from registry.endpoints.models import Deployment
 
 USER = settings.AUTH_USER_MODEL
@@ -33,11 +34,12 @@ ANSWERED = ~Q(label="") | Q(confidence__isnull=False) | Q(value__isnull=False)
 
 class Prediction(models.Model):
     """One answer of an endpoint to one text, as the inference server reported it. Texts, and the candidates
-    beside them, are kept only where the endpoint says so; they are erased together.
+    beside them, are kept only where the endpoint says so; they are erased together, and with them a value
+    that is a text.
     """
 
     append_only = True
-    changeable = ("text", "content")
+    changeable = ("text", "content", "value")
     deletable_when = OLD_ITSELF
     project_path = "endpoint__model__project"
     root_path = "endpoint__model"
@@ -118,9 +120,16 @@ class Prediction(models.Model):
         """Whether a version predicted something."""
         return bool(self.label) or self.confidence is not None or self.value is not None
 
+    @property
+    def is_written(self) -> bool:
+        """Whether its value, and what would be right, are texts."""
+        return self.version is not None and task_type(self.version.facts).writes_text
+
     def hide_text(self) -> None:
         """Blank what people without permission don't see, in memory alone."""
         self.text = self.content = None
+        if self.is_written:
+            self.value = None
 
     @property
     def keyed_digest(self) -> str:
@@ -143,6 +152,7 @@ class Feedback(models.Model):
     """
 
     append_only = True
+    changeable = ("value",)  # a text is erased with that of its prediction
     deletable_when = OLD_PREDICTION
     project_path = "prediction__endpoint__model__project"
     root_path = "prediction__endpoint__model"

@@ -19,6 +19,7 @@ from monitoring.traffic.queries.predictions import (
     candidates,
     deployment_of,
     disagreements,
+    hide_texts,
     history,
     labels_of,
     newest_at,
@@ -50,7 +51,7 @@ from monitoring.traffic.queries.window import (
 __all__ = [
     "FEW", "PAGE", "Comparison", "Judged", "Kept", "Point", "Sampled", "Total", "Week", "Wrong",
     "candidates", "compare", "comparisons", "deployment_of", "disagreements", "drawn_scores",
-    "drawn_texts", "feedback_sample", "history", "kpis", "labels_in", "labels_of",
+    "drawn_texts", "feedback_sample", "hide_texts", "history", "kpis", "labels_in", "labels_of",
     "latest_feedback", "newest_at", "newest_feedback", "newest_outcomes", "reads_texts", "recent",
     "reported_wrong", "right_words", "sampled", "series", "shadow_answers", "task_of", "texts",
     "total", "totals", "visible", "visible_kpis", "weeks", "whole", "words_of",

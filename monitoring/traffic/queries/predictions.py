@@ -43,8 +43,15 @@ def recent(
     page, older = keyset.page(visible(user).filter(endpoint=endpoint), before, size)
     if not reads_texts(user, endpoint):
         for row in page:
-            row.hide_text()
+            hide_texts(row)
     return page, older
+
+
+def hide_texts(row: Prediction) -> None:
+    """Blank the texts of a row of `visible`, those of its feedback too, for people who may not read them."""
+    row.hide_text()
+    if row.is_written:
+        setattr(row, "feedback_value", None)  # noqa: B010  an annotation of the query, unknown to the model
 
 
 def newest_at(endpoint: Endpoint) -> datetime | None:
@@ -154,5 +161,5 @@ def disagreements(
     }
     if not reads_texts(user, endpoint):
         for row in clients.values():
-            row.hide_text()
+            hide_texts(row)
     return [(answer, clients.get(answer.prediction_uuid)) for answer in page], older

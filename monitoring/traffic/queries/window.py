@@ -206,9 +206,14 @@ def reported_wrong(
     columns = [f"prediction__{name}" for name in COLUMNS]
     found = rows.order_by("-predicted_at", "-id").values_list("value", "label", *columns)[:limit]
     return [
-        Wrong(**dict(zip(COLUMNS, row, strict=True)), right=as_words(version, value, label))
+        Wrong(**dict(zip(COLUMNS, row, strict=True)), right=right_of(version, value, label))
         for value, label, *row in found
     ]
+
+
+def right_of(version: ModelVersion, value: Value | None, label: str) -> str:
+    """What feedback says is right, in words; empty where that is a text, which stays with its prediction."""
+    return "" if task_of(version).writes_text else as_words(version, value, label)
 
 
 def wrong_without_text(endpoint: Endpoint, since: datetime, until: datetime, version: ModelVersion) -> int:

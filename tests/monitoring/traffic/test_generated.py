@@ -1,0 +1,118 @@
+"""Generated texts are texts: kept, shown, hidden, and erased with what was asked."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+from rest_framework.test import APIClient
+
+from lifecycle.runtime.refusals import Refused
+from lifecycle.runtime.task_types.by_key.served import served_of
+from monitoring.traffic import actions, queries
+from monitoring.traffic.models import Feedback, Prediction
+from registry.catalog import actions as catalog
+from registry.catalog.models import Alias, Endpoint, ModelVersion
+from tests.support import registry
+from tests.support.asked import asked, spooled
+from tests.support.generation import generation_snapshot, make_decoder, make_generation_run
+from tests.support.jobs import run_ok
+
+ASKED, ANSWER, RIGHT = "where is my order", "look at your account", "look at orders"
+
+
+def line(endpoint, *, keep_text=True, text=ANSWER, **more):
+    answers = [{"text": text, "finish": "stop", "tokens": 5, "confidence": 0.5}]
+    entries = served_of("generation").spooled(answers, answers, None)
+    if not keep_text:
+        entries = [{name: value for name, value in each.items() if name != "value"} for each in entries]
+    return spooled(endpoint, "generation", [ASKED], entries, keep_text=keep_text) | more
+
+
+@pytest.fixture
+def writer(project, mia, ravi, lee, gita, omar):
+    run = make_generation_run(
+        generation_snapshot(project, mia), mia, make_decoder(project, mia), splits=("test",)
+    )
+    model = registry.make_model(project, mia)
+    catalog.register(model=model, run=run, semver="1.0.0", actor=mia, stated=registry.STATED)
+    run_ok("default")
+    endpoint = registry.make_endpoint(model, mia, slug="writer-prod")
+    Endpoint.objects.filter(pk=endpoint.pk).update(keep_text=True)
+    Alias.objects.filter(endpoint=endpoint).update(version=ModelVersion.objects.get(model=model))
+    return Endpoint.objects.get(pk=endpoint.pk)
+
+
+def say(prediction, actor, **fields):
+    return actions.record_feedback(
+        prediction_id=prediction.uuid, right=False, actor=actor, **({"value": {"text": RIGHT}} | fields)
+    )
+
+
+def test_a_generated_text_is_a_prediction_with_its_text(writer):
+    kept, bare = asked(writer, line(writer), line(writer, keep_text=False))
+
+    assert (kept.text, kept.value, kept.label, kept.confidence) == (ASKED, {"text": ANSWER}, "stop", 0.5)
+    assert (bare.text, bare.value, bare.label) == (None, None, "stop")
+    assert queries.words_of(kept, kept.value, kept.label) == ANSWER
+
+
+def test_a_long_text_is_kept(writer):
+    (kept,) = asked(writer, line(writer, text="ä" * 2_500))
+
+    assert kept.value == {"text": "ä" * 2_500}
+
+
+def test_pages_and_api_show_it_to_those_who_read_texts(writer, client_for, mia, omar):
+    (kept,) = asked(writer, line(writer))
+    say(kept, mia)
+
+    for person, seen in ((mia, True), (omar, False)):
+        pages = [
+            client_for(person).get(reverse("traffic:prediction", args=[kept.uuid])),
+            client_for(person).get(reverse("traffic:recent", args=[writer.uuid])),
+        ]
+        shown = [[text in page.content.decode() for text in (ANSWER, RIGHT)] for page in pages]
+        assert [page.status_code for page in pages] == [200, 200]
+        assert shown[0] == [seen, seen]
+        assert any(shown[1]) <= seen
+        api = APIClient()
+        api.force_authenticate(person)
+        one = api.get(f"/api/v1/predictions/{kept.uuid}/").json()
+        listed = api.get(f"/api/v1/endpoints/{writer.uuid}/predictions/").json()["results"][0]
+        wanted = ({"text": ANSWER}, {"text": RIGHT}) if seen else (None, None)
+        assert [(each["value"], each["feedback_value"]) for each in (one, listed)] == [wanted] * 2
+
+
+@pytest.mark.postgres
+def test_it_is_erased_with_what_was_asked_and_what_would_be_right(writer, mia, settings):
+    settings.PREDICTION_TEXT_DAYS = 1
+    old = (timezone.now() - timedelta(days=2)).isoformat()
+    first, second = asked(writer, line(writer, at=old), line(writer))
+    for each in (first, second):
+        say(each, mia)
+
+    assert actions.forget_texts() == 1
+
+    assert list(Prediction.objects.order_by("id").values_list("text", "value")) == [
+        (None, None),
+        (ASKED, {"text": ANSWER}),
+    ]
+    assert list(Feedback.objects.order_by("id").values_list("right", "value")) == [
+        (False, None),
+        (False, {"text": RIGHT}),
+    ]
+
+
+def test_the_right_text_is_refused_where_texts_are_not_stored(writer, mia):
+    Endpoint.objects.filter(pk=writer.pk).update(keep_text=False)
+    (bare,) = asked(writer, line(writer, keep_text=False))
+
+    with pytest.raises(Refused) as refusal:
+        say(bare, mia)
+
+    assert (list(refusal.value.fields), Feedback.objects.count()) == (["value"], 0)
+    say(bare, mia, value=None)
+    assert Feedback.objects.get().right is False
