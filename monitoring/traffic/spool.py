@@ -199,21 +199,33 @@ def rows(data: dict[str, Any]) -> list[SpooledPrediction]:
                 pinned,
                 annotation(answer.get("value")),
                 counted(answer),
-                None if text is None else beside(asked.get("candidates")),
+                None if text is None else beside(asked),
             )
         )
     return made
 
 
-def beside(candidates: Any) -> dict[str, Any] | None:
-    """The candidates of a text as the content of an item; None without any. Raises ValueError for anything
-    but a list of texts.
+def beside(asked: dict[str, Any]) -> dict[str, Any] | None:
+    """The candidates of a text, or the messages that it shows, as the content of an item; None without any.
+    Raises ValueError for anything but lists of texts and of messages.
     """
-    if not candidates:
-        return None
+    candidates, messages = asked.get("candidates") or [], asked.get("messages") or []
     if not isinstance(candidates, list) or not all(isinstance(each, str) for each in candidates):
         raise ValueError("Candidates are a list of texts.")
-    return {"responses": [clean(each) for each in candidates]}
+    if not isinstance(messages, list) or not all(map(is_message, messages)):
+        raise ValueError("Messages are a list of objects with a role and a content.")
+    if messages:
+        return {"messages": [{name: clean(value) for name, value in each.items()} for each in messages]}
+    return {"responses": [clean(each) for each in candidates]} if candidates else None
+
+
+def is_message(given: Any) -> bool:
+    """Whether it is a message of a chat."""
+    return (
+        isinstance(given, dict)
+        and given.keys() == {"role", "content"}
+        and all(isinstance(each, str) for each in given.values())
+    )
 
 
 def annotation(value: Any) -> dict[str, Any] | None:

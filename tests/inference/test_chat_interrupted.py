@@ -150,7 +150,7 @@ def test_a_request_is_kept_with_its_answer_where_texts_are(world):
     found = lines(world)
 
     first, tuned = (each for each in found if "kind" not in each)
-    assert (first["inputs"][0]["text"], tuned["inputs"][0].get("text")) == ("user: where is my order", None)
+    assert (first["inputs"][0]["text"], tuned["inputs"][0].get("text")) == ("where is my order", None)
     assert first["inputs"][0]["tokens"] == kept.json()["usage"]["prompt_tokens"]
     (kept_output,), (bare,) = first["outputs"], tuned["outputs"]
     assert len(kept_output["value"]["text"].split()) == 12

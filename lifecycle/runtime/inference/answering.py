@@ -279,7 +279,7 @@ def row(exchange: Exchange, code: int, seconds: float) -> dict[str, Any]:
 
 
 def inputs(exchange: Exchange, served: Served) -> list[dict[str, Any]]:
-    """The spool's entry for each row: its text, and the candidates beside it where there are some."""
+    """The spool's entry for each row: its text, and what belongs to it where there is something."""
     kept = []
     for index, (text, *candidates) in enumerate(map(served.texts, exchange.rows)):
         entry: dict[str, Any] = {
@@ -293,7 +293,7 @@ def inputs(exchange: Exchange, served: Served) -> list[dict[str, Any]]:
                 "truncated": made.truncated[index],
             }
         if exchange.live.endpoint.keep_text:
-            entry |= {"text": text} | ({"candidates": candidates} if candidates else {})
+            entry |= {"text": text} | served.beside(exchange.rows[index])
         kept.append(entry)
     return kept
 

@@ -83,6 +83,11 @@ class Served(ABC):
         """The texts of a row, the one that the prediction is about first."""
         return (row,)
 
+    def beside(self, row: Any) -> dict[str, Any]:
+        """What the spool keeps with a row's first text, where texts are kept: the candidates."""
+        _, *candidates = self.texts(row)
+        return {"candidates": candidates} if candidates else {}
+
     def sequences(self, row: Any) -> Sequence[tuple[str, str | None]]:
         """What the network reads for a row: texts, each with another that it reads together with it, or
         None.

@@ -101,12 +101,21 @@ def test_the_api_gives_candidates_to_those_who_read_texts(ranker, mia, omar):
         assert [each["content"] for each in listed if each["uuid"] == str(first.uuid)] == [content]
 
 
-@pytest.mark.parametrize("candidates", ["one", {"a": "b"}, ["one", 2], [None]])
-def test_candidates_that_are_no_texts_are_refused(candidates):
-    with pytest.raises(ValueError, match="Candidates"):
-        spool.beside(candidates)
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        *(("candidates", each) for each in ("one", {"a": "b"}, ["one", 2], [None])),
+        *(("messages", each) for each in ("one", ["one"], [{"role": "user"}], [{"role": 1, "content": ""}])),
+    ],
+)
+def test_what_is_no_text_and_no_message_is_refused(name, given):
+    with pytest.raises(ValueError, match=name.capitalize()):
+        spool.beside({name: given})
 
 
 def test_candidates_are_cleaned_as_texts_are():
-    assert spool.beside(["a\x00b", "c\ud800"]) == {"responses": ["a\ufffdb", "c?"]}
-    assert (spool.beside(None), spool.beside([])) == (None, None)
+    assert spool.beside({"candidates": ["a\x00b", "c\ud800"]}) == {"responses": ["a\ufffdb", "c?"]}
+    assert spool.beside({"messages": [{"role": "user", "content": "a\x00b"}]}) == {
+        "messages": [{"role": "user", "content": "a\ufffdb"}]
+    }
+    assert (spool.beside({}), spool.beside({"candidates": []})) == (None, None)

@@ -10,7 +10,9 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from lifecycle.runtime.refusals import Refused
+from lifecycle.runtime.task_types.by_key.formats import formats_of
 from lifecycle.runtime.task_types.by_key.served import served_of
+from lifecycle.runtime.task_types.inputs import BadContent
 from monitoring.traffic import actions, queries
 from monitoring.traffic.models import Feedback, Prediction
 from registry.catalog import actions as catalog
@@ -57,6 +59,21 @@ def test_a_generated_text_is_a_prediction_with_its_text(writer):
     assert (kept.text, kept.value, kept.label, kept.confidence) == (ASKED, {"text": ANSWER}, "stop", 0.5)
     assert (bare.text, bare.value, bare.label) == (None, None, "stop")
     assert queries.words_of(kept, kept.value, kept.label) == ANSWER
+
+
+def test_a_dialogue_is_kept_as_its_messages(writer):
+    turns = (("user", "hello"), ("assistant", "hi"), ("user", ASKED))
+    outputs = line(writer)["outputs"]
+
+    (kept,) = asked(writer, spooled(writer, "generation", [turns], outputs))
+
+    messages = [{"role": role, "content": text} for role, text in turns]
+    assert (kept.text, kept.content) == (f"user: hello\nassistant: hi\nuser: {ASKED}", {"messages": messages})
+    assert formats_of("chat").asked(kept.text, kept.content) == {"messages": messages}
+    assert formats_of("chat").asked("hello", None) == {"messages": messages[:1]}
+    assert formats_of("generation").asked("hello", None) is None
+    with pytest.raises(BadContent):
+        formats_of("generation").asked(kept.text, kept.content)
 
 
 def test_a_long_text_is_kept(writer):

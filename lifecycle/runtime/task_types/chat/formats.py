@@ -102,6 +102,10 @@ class ChatFormats(Formats):
         """Messages."""
         return {"messages": dialogue.messages(raw["messages"])} if "messages" in raw else None
 
+    def asked(self, text: str, beside: Mapping[str, Any] | None) -> dict[str, Any] | None:
+        """The messages, or the text as the only one."""
+        return self.content_in(beside or {"messages": [{"role": "user", "content": text}]})
+
     def readable(self, content: Mapping[str, Any]) -> str:
         """One line per turn."""
         return as_read(content["messages"])

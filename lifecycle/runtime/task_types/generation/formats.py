@@ -10,7 +10,7 @@ from lifecycle.runtime.task_types.columns import NAMES, Role
 from lifecycle.runtime.task_types.exports import Entry, Export, Lines, Object, Tally, json_lines
 from lifecycle.runtime.task_types.formats import Formats
 from lifecycle.runtime.task_types.hub import TEXT, HubColumns
-from lifecycle.runtime.task_types.inputs import CellKind
+from lifecycle.runtime.task_types.inputs import BadContent, CellKind
 from lifecycle.runtime.task_types.layouts import ALPACA, INSTRUCTIONS, PROMPTS, SUMMARIES
 from lifecycle.runtime.task_types.tools import ARGILLA, DOCCANO, STUDIO, TEXT_TAG, Tool
 
@@ -66,6 +66,12 @@ class TextFormats(Formats):
     tags = ("TextArea",)
     rows_in_words = "each with a response"
     exports = {"prompts": Export(prompts), "alpaca": Export(alpaca), "summaries": Export(summaries)}
+
+    def asked(self, text: str, beside: Mapping[str, Any] | None) -> dict[str, Any] | None:
+        """The text. Raises BadContent for several messages."""
+        if beside:
+            raise BadContent("messages", "A prompt has one text, but the request had several messages.")
+        return None
 
     def label_config(self, labels: Sequence[str]) -> Sequence[str]:
         """A single text."""

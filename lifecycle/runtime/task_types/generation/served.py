@@ -7,8 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from lifecycle.runtime.task_types.contents.dialogue import as_read
 from lifecycle.runtime.task_types.decoding import Card
 from lifecycle.runtime.task_types.served import TEXT, Output, Served, Values, fitting
+
+USER = "user"
+TEXT_BYTES = 16_000  # of an entry of the spool
 
 
 class ServedTexts(Served):
@@ -20,8 +24,16 @@ class ServedTexts(Served):
     is_text = True
 
     def texts(self, row: Any) -> tuple[str, ...]:
-        """The prompt; of turns their texts, each after its role, as they are read in a dataset."""
-        return (row,) if isinstance(row, str) else ("\n".join(f"{role}: {text}" for role, text in row),)
+        """The prompt, or the only turn; of several turns their texts, each after its role, as a dataset shows
+        them.
+        """
+        if isinstance(row, str):
+            return (row,)
+        return (row[0][1],) if is_prompt(row) else (as_read(messages(row)),)
+
+    def beside(self, row: Any) -> dict[str, Any]:
+        """Several turns as messages."""
+        return {} if isinstance(row, str) or is_prompt(row) else {"messages": messages(row)}
 
     def call(self, name: str) -> tuple[str, dict[str, Any]]:
         """A chat."""
@@ -70,5 +82,14 @@ class ServedTexts(Served):
         return str(prediction["text"])
 
 
-TEXT_BYTES = 16_000
+def is_prompt(turns: Sequence[tuple[str, str]]) -> bool:
+    """Whether turns are a text alone."""
+    return len(turns) == 1 and turns[0][0] == USER
+
+
+def messages(turns: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
+    """Turns as a dataset has them."""
+    return [{"role": role, "content": text} for role, text in turns]
+
+
 ENTRY = ServedTexts()
