@@ -18,18 +18,21 @@ from registry.ground.access.roles import Role, roles_for
 
 FORMAT = 1
 MAX_BYTES = 100_000
-QUALITY_METRICS = tuple(
-    dict.fromkeys(
+# by task, from 0 to 1, more is better
+METRICS = {
+    task: tuple(
         name
-        for each in (found.metrics for found in MEASURES.values())
-        for name in each.registered
-        if each[name].is_share and not each[name].lower_is_better
+        for name in found.metrics.registered
+        if found.metrics[name].is_share and not found.metrics[name].lower_is_better
     )
-)  # from 0 to 1, more is better
+    for task, found in MEASURES.items()
+}
+QUALITY_METRICS = tuple(dict.fromkeys(name for each in METRICS.values() for name in each))
 CALIBRATION_METRICS = (ECE.name,)
 BOUNDS = ("low", "point")
 CARD_FIELDS = ("purpose", "limits", "risks", "owner")
-# What each gate is set by, and may be; every gate may also have `blocking: false`.
+# What each gate is set by, and may be. Every gate may also have `blocking: false`, and other settings for
+# some tasks, or none where it doesn't apply: `tasks: {ranking: {metric: pair_accuracy}, generation: null}`.
 GATES: dict[str, tuple[str, ...]] = {
     "quality": ("metric", "bound", "at_least"),
     "live": ("metric", "bound", "at_most_worse"),
@@ -67,6 +70,16 @@ class Rules:
     steps: tuple[Step, ...]
     days_to_decide: int
     days_valid: int
+
+    def settings(self, gate: str, task: str) -> Mapping[str, Any] | None:
+        """A gate's settings for versions of a task, by the key of the type that they learned; None where the
+        policy says that it doesn't apply, or has no such gate.
+        """
+        if gate not in self.gates:
+            return None
+        general = {name: value for name, value in self.gates[gate].items() if name != "tasks"}
+        own = self.gates[gate].get("tasks", {}).get(task, {})
+        return None if own is None else general | own
 
     def step(self, name: str) -> Step | None:
         """The step of this name, if the policy has it."""
@@ -138,16 +151,34 @@ def _gate(name: str, value: Any) -> dict[str, Any]:
     if name not in GATES:
         raise _wrong(f"gates.{name}", f"isn't a known gate; choose from {', '.join(GATES)}")
     given = {} if value is None else value
-    settings = _mapping(f"gates.{name}", given, GATES[name], optional=("blocking", *OPTIONAL.get(name, ())))
-    for key, setting in settings.items():
-        _CHECKS[key](f"gates.{name}.{key}", setting)
-    if name in ALWAYS and settings.get("blocking") is False:
-        raise _wrong(f"gates.{name}.blocking", "must be true: this gate always blocks")
-    if name == "calibration" and settings["metric"] not in CALIBRATION_METRICS:
-        raise _wrong("gates.calibration.metric", f"must be one of {', '.join(CALIBRATION_METRICS)}")
-    if name in ("quality", "live") and settings["metric"] not in QUALITY_METRICS:
-        raise _wrong(f"gates.{name}.metric", f"must be one of {', '.join(QUALITY_METRICS)}")
+    optional = ("blocking", *OPTIONAL.get(name, ()))
+    by_task = () if name in ALWAYS else ("tasks",)
+    settings = _mapping(f"gates.{name}", given, GATES[name], optional=(*optional, *by_task))
+    tasks = settings.get("tasks", {})
+    _check_settings(name, f"gates.{name}", {key: each for key, each in settings.items() if key != "tasks"})
+    where = f"gates.{name}.tasks"
+    for task, own in _mapping(where, tasks, (), optional=tuple(MEASURES)).items():
+        if own is not None:
+            known = _mapping(f"{where}.{task}", own, (), optional=(*GATES[name], *optional))
+            _check_settings(name, f"{where}.{task}", known, METRICS[task])
     return settings
+
+
+def _check_settings(
+    name: str, where: str, settings: Mapping[str, Any], metrics: tuple[str, ...] | None = None
+) -> None:
+    """metrics: that a score gate may name; None: those of any task."""
+    for key, setting in settings.items():
+        _CHECKS[key](f"{where}.{key}", setting)
+    if name in ALWAYS and settings.get("blocking") is False:
+        raise _wrong(f"{where}.blocking", "must be true: this gate always blocks")
+    if "metric" not in settings:
+        return
+    choices = (
+        CALIBRATION_METRICS if name == "calibration" else QUALITY_METRICS if metrics is None else metrics
+    )
+    if settings["metric"] not in choices:
+        raise _wrong(f"{where}.metric", f"must be one of {', '.join(choices)}")
 
 
 def _steps(value: Any) -> tuple[Step, ...]:

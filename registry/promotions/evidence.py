@@ -16,9 +16,11 @@ from lifecycle.modeling.evaluation import queries as evaluations
 from lifecycle.modeling.evaluation.actions import compare_uncached
 from lifecycle.modeling.evaluation.models import Analysis, Evaluation
 from lifecycle.runtime.refusals import Refused
+from lifecycle.runtime.task_types.by_key.types import learned_as
 from registry.catalog import actions as catalog
 from registry.catalog import queries
 from registry.catalog.models import ModelVersion
+from registry.catalog.rules import task_type
 from registry.ground.ledger.rules import digest_of
 from registry.policies.gates.evidence import Evidence, Live, Measure
 
@@ -42,6 +44,7 @@ def gather(
         check_membership(leak)
     files, damage = verify(version)
     return Evidence(
+        task=learned_as(task_type(version.facts).key).key,
         rows=evaluation.rows,
         groups=evaluation.report.get("clusters"),
         metrics={

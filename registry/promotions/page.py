@@ -15,12 +15,14 @@ from lifecycle.modeling.evaluation.rules import metrics_of
 from lifecycle.runtime.statistics.comparisons import as_change
 from lifecycle.runtime.statistics.verdicts import Verdict
 from lifecycle.runtime.task_types.by_key.measures import NAMED
+from lifecycle.runtime.task_types.by_key.types import learned_as
 from lifecycle.runtime.words import phrase
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.marks import Step
 from lifecycle.ui.numbers import count, things
 from registry.catalog import queries as catalog
 from registry.catalog.models import ModelVersion
+from registry.catalog.rules import task_type
 from registry.ground.access.models import User
 from registry.policies import queries as policies
 from registry.policies.gates.evidence import Live, Measure
@@ -213,7 +215,8 @@ def rows(request: PromotionRequest) -> list[ComparedMetric]:
             )
             for name, each in found
         ]
-    gate = policies.read(request.policy).gates.get("live", {})
+    task = learned_as(task_type(request.version.facts).key).key
+    gate = policies.read(request.policy).settings("live", task) or {}
     return [row(name, measures[name], gate) for name in compared_by(request) if name in measures]
 
 

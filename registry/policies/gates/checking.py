@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from registry.policies.gates.evidence import Evidence
-from registry.policies.gates.finding import Finding, Gate
+from registry.policies.gates.finding import Finding, Gate, Outcome
 from registry.policies.gates.records import card, labels, leakage, signature
 from registry.policies.gates.scores import calibration, live, membership, quality
 from registry.policies.rules import Rules
@@ -13,7 +13,15 @@ from registry.policies.rules import Rules
 
 def check(rules: Rules, evidence: Evidence) -> list[Finding]:
     """One finding for each gate of the policy, in the policy's order."""
-    return [CHECKS[name](Gate(name, settings), evidence) for name, settings in rules.gates.items()]
+    return [_found(rules, name, evidence) for name in rules.gates]
+
+
+def _found(rules: Rules, name: str, evidence: Evidence) -> Finding:
+    settings = rules.settings(name, evidence.task)
+    if settings is None:
+        sentence = "The policy doesn't apply this gate to this task."
+        return Gate(name, {}).found(name.capitalize(), Outcome.PASSED, sentence, value="not applied")
+    return CHECKS[name](Gate(name, settings), evidence)
 
 
 CHECKS: dict[str, Callable[[Gate, Evidence], Finding]] = {

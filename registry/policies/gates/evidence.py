@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from lifecycle.runtime.task_types.by_key.types import DEFAULT
 from lifecycle.ui.numbers import count
 
 
@@ -64,13 +65,14 @@ class Evidence:
     """What was found about one version. None always means: could not be found, and the gate that needs it
     fails.
 
-    groups: of near duplicates, in which the test rows come. membership: AUC with which the loss separates
-    training rows from others; analysis: digest of what found it. leaked: test rows whose text, normalised
-    text or group is in the training split. overruled: test labels decided again since the freeze. files: how
-    many were hashed again; signature_problem: "" when every one and the signature hold. stated: card fields
-    that are filled.
+    task: key of the type that it learned. groups: of near duplicates, in which the test rows come.
+    membership: AUC with which the loss separates training rows from others; analysis: digest of what
+    found it. leaked: test rows whose text, normalised text or group is in the training split. overruled:
+    test labels decided again since the freeze. files: how many were hashed again; signature_problem: ""
+    when every one and the signature hold. stated: card fields that are filled.
     """
 
+    task: str = DEFAULT
     rows: int | None = None
     groups: int | None = None
     metrics: Mapping[str, Measure] = field(default_factory=dict)
