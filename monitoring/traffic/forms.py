@@ -27,6 +27,7 @@ class FeedbackForm(forms.Form):
     labels = forms.MultipleChoiceField(
         label="Correct labels", required=False, widget=forms.CheckboxSelectMultiple
     )
+    text = forms.CharField(label="Correct response", required=False, widget=forms.Textarea({"rows": 4}))
     kind = forms.ChoiceField(
         label="Source",
         choices=[
@@ -38,7 +39,9 @@ class FeedbackForm(forms.Form):
         initial=FeedbackKind.REVIEW,
     )
 
-    def __init__(self, *args: Any, task_type: TaskType, labels: list[str], **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, task_type: TaskType, labels: list[str], keeps_text: bool, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.task_type = task_type
         names = [(label, label) for label in labels]
@@ -51,6 +54,8 @@ class FeedbackForm(forms.Form):
                 self.fields["labels"].choices = [*names, (NONE, "None of the labels")]  # type: ignore[attr-defined]
             else:
                 del self.fields["labels"]
+        if not (task_type.writes_text and keeps_text):
+            del self.fields["text"]
 
     def clean_labels(self) -> list[str]:
         """The labels, or that there is none."""
@@ -62,6 +67,8 @@ class FeedbackForm(forms.Form):
     @property
     def value(self) -> Value | None:
         """The correct annotation of a valid form; None where it isn't known, or is a label."""
+        if text := self.cleaned_data.get("text"):
+            return {self.task_type.answers.name: text}
         chosen = self.cleaned_data.get("labels")
         return {self.task_type.answers.name: [each for each in chosen if each != NONE]} if chosen else None
 

@@ -168,7 +168,9 @@ def feedback_form(found: Prediction, given: QueryDict | None = None) -> Feedback
     """The form for feedback on a prediction, with the labels of its version."""
     version = found.version
     labels = queries.labels_of(version) if version else []
-    return FeedbackForm(given, task_type=queries.task_of(version), labels=labels)
+    return FeedbackForm(
+        given, task_type=queries.task_of(version), labels=labels, keeps_text=found.endpoint.keep_text
+    )
 
 
 def shadow(user: User, endpoint: Endpoint, given: Mapping[str, str]) -> dict[str, Any]:

@@ -157,6 +157,7 @@ def test_a_request_is_kept_with_its_answer_where_texts_are(world):
     assert (kept_output["tokens"], kept_output["label"], bare["label"]) == (12, "length", "length")
     assert "value" not in bare
     assert text not in json.dumps(tuned)
+    assert first["inputs"][0]["oov"] is None
     assert 0 < first["first_token_ms"] <= first["latency_ms"]
     (shadow,) = (each for each in found if each.get("kind") == "shadow")
     assert (shadow["agrees"], shadow["code"]) == (False, 200)

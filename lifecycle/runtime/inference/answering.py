@@ -289,7 +289,7 @@ def inputs(exchange: Exchange, served: Served) -> list[dict[str, Any]]:
         if made := exchange.prediction:
             entry |= {
                 "tokens": made.tokens[index],
-                "oov": round(made.oov[index], 6),
+                "oov": None if (oov := made.oov[index]) is None else round(oov, 6),
                 "truncated": made.truncated[index],
             }
         if exchange.live.endpoint.keep_text:

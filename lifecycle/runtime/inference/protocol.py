@@ -75,7 +75,8 @@ class Prediction:
     (sequences, hidden) or None.
 
     tokens: that the network read of each row; oov: share (0 to 1) of its words that aren't one token of the
-    model's vocabulary; cpu_seconds: of the run; ended: of written answers, what they took.
+    model's vocabulary, None of a version that writes text; cpu_seconds: of the run; ended: of written
+    answers, what they took.
     """
 
     card: ArtifactInfo
@@ -84,7 +85,7 @@ class Prediction:
     embedding: Floats | None
     tokens: tuple[int, ...]
     truncated: tuple[bool, ...]
-    oov: tuple[float, ...]
+    oov: tuple[float | None, ...]
     cpu_seconds: float
     ended: tuple[Ended, ...] = ()
 

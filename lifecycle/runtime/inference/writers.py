@@ -118,7 +118,7 @@ def prediction_of(
         None,
         tuple(len(each.prompt.ids) for each, _ in written),
         tuple(truncated),
-        (0.0,) * len(written),
+        (None,) * len(written),
         sum(each.cpu_seconds for each in ended),
         tuple(ended),
     )

@@ -13,7 +13,7 @@ from lifecycle.runtime.refusals import Refused
 from lifecycle.runtime.task_types.by_key.formats import formats_of
 from lifecycle.runtime.task_types.by_key.served import served_of
 from lifecycle.runtime.task_types.inputs import BadContent
-from monitoring.traffic import actions, queries
+from monitoring.traffic import actions, page, queries
 from monitoring.traffic.models import Feedback, Prediction
 from registry.catalog import actions as catalog
 from registry.catalog.models import Alias, Endpoint, ModelVersion
@@ -103,6 +103,16 @@ def test_pages_and_api_show_it_to_those_who_read_texts(writer, client_for, mia, 
         assert [(each["value"], each["feedback_value"]) for each in (one, listed)] == [wanted] * 2
 
 
+def test_the_right_text_is_sent_from_the_page(writer, client_for, mia):
+    (kept,) = asked(writer, line(writer))
+    given = {"right": "no", "text": RIGHT, "kind": "review"}
+
+    response = client_for(mia).post(reverse("traffic:feedback", args=[kept.uuid]), given)
+
+    assert response.status_code in (200, 302)
+    assert list(Feedback.objects.values_list("right", "value")) == [(False, {"text": RIGHT})]
+
+
 @pytest.mark.postgres
 def test_it_is_erased_with_what_was_asked_and_what_would_be_right(writer, mia, settings):
     settings.PREDICTION_TEXT_DAYS = 1
@@ -131,5 +141,6 @@ def test_the_right_text_is_refused_where_texts_are_not_stored(writer, mia):
         say(bare, mia)
 
     assert (list(refusal.value.fields), Feedback.objects.count()) == (["value"], 0)
+    assert "text" not in page.feedback_form(bare).fields
     say(bare, mia, value=None)
     assert Feedback.objects.get().right is False
