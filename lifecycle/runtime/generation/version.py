@@ -123,7 +123,7 @@ class Version:
                 raise ValueError(str(error)) from error
         return self._prompt(found)
 
-    def raw(self, text: str) -> Prompt:
+    def continuation(self, text: str) -> Prompt:
         """A text to be continued, without a frame."""
         with self._lock:
             first = self.tokenizer("a")["input_ids"][:1]

@@ -164,7 +164,7 @@ class Events(Response):
 def prompt_of(writer: Writer, wanted: Wanted) -> Prompt:
     """The prompt as ids. Raises ProtocolError (400) where the model's template can't format the turns."""
     if isinstance(wanted.prompt, str):
-        return writer.version.raw(wanted.prompt)
+        return writer.version.continuation(wanted.prompt)
     try:
         return writer.version.chat(wanted.prompt)
     except ValueError as error:
