@@ -91,10 +91,9 @@ class Batcher:
         max_rows: int = MAX_ROWS,
         max_waiting: int = MAX_WAITING,
         cache_bytes: int = CACHE_BYTES,
-        threads: int = 1,
     ) -> None:
         self.network, self._adapt = network, adapt
-        self._max_rows, self._max_waiting, self._threads = max_rows, max_waiting, threads
+        self._max_rows, self._max_waiting = max_rows, max_waiting
         self._max_tokens = max(1, cache_bytes // network.rows.bytes_per_token)  # of all rows
         self._waiting: deque[Row] = deque()
         self._calls: deque[tuple[Callable[[], Any], Future[Any]]] = deque()
@@ -155,7 +154,7 @@ class Batcher:
         self._thread.join()
 
     def _run(self) -> None:
-        torch.set_num_threads(self._threads)
+        torch.set_num_threads(1)  # the other cores are those of other servers, and of other requests
         with torch.inference_mode():
             while self._is_wanted():
                 try:
@@ -164,6 +163,8 @@ class Batcher:
                     log.exception("generation_failed rows=%d", len(self._rows))
                     self._end_all(Finish.FAILED)
         self._end_all(Finish.CANCELLED)
+        for _, future in self._calls:
+            future.cancel()
 
     def _is_wanted(self) -> bool:
         """Wait for work; False to end."""

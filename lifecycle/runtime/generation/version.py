@@ -55,14 +55,14 @@ class Models:
         self._models: dict[str, Model] = {}
         self._lock = threading.RLock()
 
-    def take(self, digest: str, load: Callable[[], Any], threads: int) -> Model:
+    def take(self, digest: str, load: Callable[[], Any]) -> Model:
         """The model with this digest, loaded unless it is there. To be given back."""
         with self._lock:
             if digest not in self._models:
                 model = load()
                 network = Network(model)
                 residents = Residents(network)
-                batcher = Batcher(network, residents, threads=threads)
+                batcher = Batcher(network, residents)
                 self._models[digest] = Model(network, batcher, residents, ends_of(model))
             found = self._models[digest]
             found.users += 1
@@ -148,28 +148,26 @@ class Version:
         return Prompt(tuple(ids), self._ends, self._key)
 
 
-def load(
-    folder: Path, listed: bundle.Manifest, card: ArtifactInfo, bases: Path, *, threads: int = 1
-) -> Version:
+def load(folder: Path, listed: bundle.Manifest, card: ArtifactInfo, bases: Path) -> Version:
     """A version of a verified folder. bases: where base models are, by digest. Raises Refused with the
     reason.
     """
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
     try:
-        return _load(folder, listed, card, bases / card.base_digest, threads)
+        return _load(folder, listed, card, bases / card.base_digest)
     except EngineFault as fault:
         raise Refused(fault.message, next_step=fault.next_step) from fault
 
 
-def _load(folder: Path, listed: bundle.Manifest, card: ArtifactInfo, base: Path, threads: int) -> Version:
+def _load(folder: Path, listed: bundle.Manifest, card: ArtifactInfo, base: Path) -> Version:
     key = bundle.root_digest(listed)
     if card.strategy == "full":
-        return _of_model(folder, card, key, key, lambda: load_decoder(folder), threads)
+        return _of_model(folder, card, key, key, lambda: load_decoder(folder))
     open_base(base, card.base_name, card.base_digest)
     if not is_beside(folder, listed, card):
-        return _of_model(folder, card, key, key, lambda: open_decoder(folder, base, card), threads)
-    model = MODELS.take(card.base_digest, lambda: load_decoder(base), threads)
+        return _of_model(folder, card, key, key, lambda: open_decoder(folder, base, card))
+    model = MODELS.take(card.base_digest, lambda: load_decoder(base))
     try:
         before = 0
         if card.strategy in VIRTUAL:
@@ -184,11 +182,9 @@ def _load(folder: Path, listed: bundle.Manifest, card: ArtifactInfo, base: Path,
     return made
 
 
-def _of_model(
-    folder: Path, card: ArtifactInfo, digest: str, key: str, read: Callable[[], Any], threads: int
-) -> Version:
+def _of_model(folder: Path, card: ArtifactInfo, digest: str, key: str, read: Callable[[], Any]) -> Version:
     """A version with a model of its own."""
-    model = MODELS.take(digest, read, threads)
+    model = MODELS.take(digest, read)
     try:
         made = Version(folder, card, model, "")
     except BaseException:
