@@ -53,20 +53,23 @@ class Models:
 
     def __init__(self) -> None:
         self._models: dict[str, Model] = {}
-        self._lock = threading.RLock()
+        self._lock = threading.RLock()  # held for moments: versions are given back in any thread
+        self._loading = threading.Lock()
 
     def take(self, digest: str, load: Callable[[], Any]) -> Model:
         """The model with this digest, loaded unless it is there. To be given back."""
-        with self._lock:
-            if digest not in self._models:
-                model = load()
-                network = Network(model)
-                residents = Residents(network)
-                batcher = Batcher(network, residents)
-                self._models[digest] = Model(network, batcher, residents, ends_of(model))
-            found = self._models[digest]
-            found.users += 1
-            return found
+        with self._loading:
+            with self._lock:
+                if found := self._models.get(digest):
+                    found.users += 1
+                    return found
+            model = load()
+            network = Network(model)
+            residents = Residents(network)
+            made = Model(network, Batcher(network, residents), residents, ends_of(model), users=1)
+            with self._lock:
+                self._models[digest] = made
+            return made
 
     def give_back(self, digest: str, version: str) -> None:
         """End the use by a version; the last one frees the model."""
@@ -178,8 +181,7 @@ def _load(folder: Path, listed: bundle.Manifest, card: ArtifactInfo, base: Path)
     except BaseException:
         MODELS.give_back(card.base_digest, key)
         raise
-    weakref.finalize(made, MODELS.give_back, card.base_digest, key)
-    return made
+    return given_back(made, card.base_digest, key)
 
 
 def _of_model(folder: Path, card: ArtifactInfo, digest: str, key: str, read: Callable[[], Any]) -> Version:
@@ -190,8 +192,13 @@ def _of_model(folder: Path, card: ArtifactInfo, digest: str, key: str, read: Cal
     except BaseException:
         MODELS.give_back(digest, key)
         raise
-    weakref.finalize(made, MODELS.give_back, digest, key)
-    return made
+    return given_back(made, digest, key)
+
+
+def given_back(version: Version, digest: str, key: str) -> Version:
+    """The version, whose model is given back when nothing uses it any more."""
+    weakref.finalize(version, MODELS.give_back, digest, key).atexit = False
+    return version
 
 
 def is_beside(folder: Path, listed: bundle.Manifest, card: ArtifactInfo) -> bool:
