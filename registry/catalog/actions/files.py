@@ -142,7 +142,7 @@ def needs_base(version: ModelVersion) -> bool:
     """Whether the servers read a version's base model beside its own files: it writes text, and its weights
     are added to that model's.
     """
-    return rules.task_type(version.facts).writes_text and version.facts["spec"]["strategy"]["kind"] != "full"
+    return rules.task_type(version.facts).writes_text and version.facts["strategy"] != "full"
 
 
 def lay_out_base(version: ModelVersion) -> Path:
