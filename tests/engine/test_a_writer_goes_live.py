@@ -1,5 +1,5 @@
-"""A version that writes text is approved by the standard policy, deployed, answers a chat, and its wrong answer
-goes to labeling.
+"""A version that writes text is approved by the standard policy, is deployed, and answers a chat; its wrong
+answer goes to labeling.
 """
 
 from __future__ import annotations
