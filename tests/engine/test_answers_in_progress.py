@@ -173,6 +173,37 @@ def test_more_answers_than_may_wait_are_refused(loaded):
     assert asyncio.run(play()) == [1, 1]
 
 
+def test_a_listener_that_is_gone_and_a_choice_that_fails_end_their_own_answers_alone(loaded, monkeypatch):
+    from lifecycle.runtime.generation import sampling
+    from lifecycle.runtime.generation.rules import Finish, Sampling
+
+    version, _ = loaded("full")
+    prompt, _ = version.prompt("where")
+    real = sampling.choose
+
+    def gone(event):
+        raise RuntimeError("Event loop is closed")
+
+    def choose(logits, wanted, chance):
+        if wanted.seed == 7:
+            raise ValueError("no choice")
+        return real(logits, wanted, chance)
+
+    monkeypatch.setattr(sampling, "choose", choose)
+
+    async def play():
+        lost = version._batcher.submit(prompt, Sampling(TOKENS), gone)
+        answers = [version.answer(prompt, Sampling(TOKENS, seed=seed)) for seed in (7, 8)]
+        await asyncio.gather(*(each.whole() for each in answers))
+        return lost.is_cancelled, [each.finish for each in answers]
+
+    cancelled, (failed, fine) = asyncio.run(play())
+
+    assert cancelled
+    assert failed is Finish.FAILED
+    assert fine in (Finish.LENGTH, Finish.STOP)
+
+
 def test_an_answer_as_long_as_the_context_fits_and_a_longer_one_is_not_offered(loaded):
     from lifecycle.runtime.generation.rules import Sampling
 

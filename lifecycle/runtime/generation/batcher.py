@@ -19,7 +19,7 @@ import torch
 
 from lifecycle.runtime.generation import sampling
 from lifecycle.runtime.generation.network import Network
-from lifecycle.runtime.generation.rules import Ended, Finish, Full, Listener, Prefix, Prompt, Sampling
+from lifecycle.runtime.generation.rules import Ended, Finish, Full, Listener, Prefix, Prompt, Sampling, Token
 
 MAX_ROWS = 8
 MAX_WAITING = 64
@@ -59,15 +59,21 @@ class Row:
         self.chance = sampling.generator(self.wanted)
 
     def take(self, logits: torch.Tensor) -> Finish | None:
-        """Choose the next token, and report it unless it ends the answer."""
-        if not bool(torch.isfinite(logits).all()):
+        """Choose the next token, and report it unless it ends the answer. Whatever fails here ends this answer
+        alone.
+        """
+        try:
+            if not bool(torch.isfinite(logits).all()):
+                return Finish.FAILED
+            token = sampling.choose(logits, self.wanted, self.chance)
+        except Exception:
+            log.exception("token_not_chosen version=%s", self.prompt.version)
             return Finish.FAILED
-        token = sampling.choose(logits, self.wanted, self.chance)
         self._first = self._first or time.perf_counter()
         self.made, self.last = self.made + 1, token.id
         if token.id in self.prompt.ends:
             return Finish.STOP
-        self._listener(token)
+        self._report(token)
         return Finish.LENGTH if self.made >= self.wanted.max_tokens else None
 
     def end(self, finish: Finish) -> None:
@@ -75,7 +81,14 @@ class Row:
         now = time.perf_counter()
         first = self._first - self._entered if self._first else None
         waited = (self._began or now) - self._entered
-        self._listener(Ended(finish, self.made, now - self._entered, waited, first, self.cpu_seconds))
+        self._report(Ended(finish, self.made, now - self._entered, waited, first, self.cpu_seconds))
+
+    def _report(self, event: Token | Ended) -> None:
+        """To a listener that may be gone: its event loop was closed."""
+        try:
+            self._listener(event)
+        except RuntimeError:
+            self.cancel()
 
 
 class Batcher:
