@@ -153,13 +153,13 @@ def test_a_base_with_another_digest_is_refused(base, tmp_path):
     assert "digest" in refusal.value.message
 
 
-def test_more_answers_than_may_wait_are_refused(loaded):
+def test_more_answers_than_may_wait_are_refused(loaded, monkeypatch):
     from lifecycle.runtime.generation.rules import Full, Sampling
 
     version, _ = loaded("full")
     prompt, _ = version.prompt("where")
     gate = threading.Event()
-    version._batcher._max_waiting = 2
+    monkeypatch.setattr(version._batcher, "_max_waiting", 2)
     version._batcher.post(lambda: gate.wait(20))
 
     async def play():

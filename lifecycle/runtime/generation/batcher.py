@@ -59,8 +59,8 @@ class Row:
         self.chance = sampling.generator(self.wanted)
 
     def take(self, logits: torch.Tensor) -> Finish | None:
-        """Choose the next token, and report it unless it ends the answer. Whatever fails here ends this answer
-        alone.
+        """Choose the next token, and report it unless it ends the answer. Whatever fails here ends this
+        answer alone.
         """
         try:
             if not bool(torch.isfinite(logits).all()):
