@@ -12,7 +12,7 @@ from lifecycle.ground.jobs.queries import about, of_subject
 from lifecycle.ground.jobs.rules import State
 from lifecycle.modeling.evaluation.rules import metrics_of
 from lifecycle.modeling.training.thresholds import threshold_of
-from lifecycle.runtime.task_types.by_key.measures import NAMED
+from lifecycle.runtime.task_types.by_key.measures import NAMED, measures_of
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.marks import Figure, Step
 from lifecycle.ui.numbers import count, decimals
@@ -65,10 +65,11 @@ def version(user: User, uuid: UUID) -> dict[str, Any]:
         action: policy.can(user, f"catalog.{action}", found)
         for action in ("edit_card", "download", "quarantine")
     }
+    kind, serving = rules.task_type(found.facts), rules.serving(found.facts)
     return {
         "version": found,
         "state_kind": found.mark,
-        "kind": rules.task_type(found.facts),
+        "kind": kind,
         "deciding": (
             threshold_of(deciding, "test")
             if (deciding := found.facts["evaluation"].get("deciding"))
@@ -76,7 +77,8 @@ def version(user: User, uuid: UUID) -> dict[str, Any]:
         ),
         "thread": thread(found),
         "figures": figures(found),
-        "serving": rules.serving(found.facts),
+        "serving": serving,
+        "rounding": measures_of(kind.key).metrics[serving.metric] if serving.metric else None,
         "card": card,
         "card_body": cards.body(card.text) if card else "",
         "card_problem": signed_cards.problem(card) if card else "",

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import TextChoices
 
+from lifecycle.runtime.engine.artifact import Gate
 from lifecycle.runtime.engine.base import HUB_NAMES
 from lifecycle.runtime.inference.names import WORDS
 from lifecycle.runtime.refusals import Refused
@@ -119,15 +120,16 @@ class Serving:
     where not measured.
 
     engine: int8 or fp32; reason: a sentence; agreement: share (0 to 1) of rows that both graphs give the same
-    answer. split: whose rows decided.
+    answer. fp32, int8: what each scores, by metric. split: whose rows decided.
     """
 
     engine: str
     reason: str
     rows: int = 0
     agreement: float | None = None
-    fp32_macro_f1: float | None = None
-    int8_macro_f1: float | None = None
+    metric: str = ""
+    fp32: float | None = None
+    int8: float | None = None
     fp32_bytes: int | None = None
     int8_bytes: int | None = None
     split: str = "validation"
@@ -139,10 +141,7 @@ def serving(facts: Mapping[str, Any]) -> Serving:
     """
     if task_type(facts).writes_text:
         return Serving("fp32", "Responses are generated in fp32.")
-    gate = facts["int8"]
-    if not gate:
+    if not facts["int8"]:
         return Serving("fp32", "This version has no int8 graph.")
-    return Serving(
-        "int8" if gate["passed"] is True else "fp32",
-        **{name: value for name, value in gate.items() if name != "passed"},
-    )
+    found = asdict(Gate.read(facts["int8"]))
+    return Serving("int8" if found.pop("passed") is True else "fp32", **found)

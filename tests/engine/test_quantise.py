@@ -3,6 +3,7 @@ when it passes.
 """
 
 import json
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +15,7 @@ from lifecycle.runtime.engine.artifact import INT8, SERVING, ArtifactInfo, Gate
 from lifecycle.runtime.engine.faults import EngineFault
 from lifecycle.runtime.engine.predictor import Predictor, open_predictor
 from lifecycle.runtime.engine.quantise import judge
+from lifecycle.runtime.task_types.ranking.measures import Ranked
 from tests.engine.inbox import ROWS
 
 pytestmark = pytest.mark.engine
@@ -49,7 +51,7 @@ def test_agreement_of_exactly_99_percent_passes(differ, passed):
 )
 def test_half_a_point_of_macro_f1_may_be_lost_and_no_more(monkeypatch, before, after, passed):
     values = iter([before, after])
-    monkeypatch.setattr(quantise, "macro_f1", lambda *_: next(values))
+    monkeypatch.setattr(quantise, "scored", lambda *_: {"macro_f1": next(values)})
     same = answers(np.zeros(10, np.int64), 0)
 
     gate = judge(INFO, same, same, np.zeros(10, np.int64), 400, 100)
@@ -61,8 +63,46 @@ def test_half_a_point_of_macro_f1_may_be_lost_and_no_more(monkeypatch, before, a
 def test_the_macro_f1_of_the_gate_is_that_of_every_report():
     truth = np.array([0, 0, 1, 1, 2, 2, 3, 3])
 
-    assert quantise.macro_f1(INFO, answers(truth, 0), truth) == 1
-    assert quantise.macro_f1(INFO, answers(truth, 2), truth) == pytest.approx((0 + 4 / 6 + 1 + 1) / 4)
+    assert quantise.scored(INFO, answers(truth, 0), truth)["macro_f1"] == 1
+    found = quantise.scored(INFO, answers(truth, 2), truth)["macro_f1"]
+    assert found == pytest.approx((0 + 4 / 6 + 1 + 1) / 4)
+
+
+def test_sets_are_gated_by_their_micro_f1():
+    """Of three labels one is given to most texts: losing a rare label costs micro-F1 little."""
+    truth = np.zeros((100, 3), np.int64)
+    truth[:, 0] = 1
+    truth[0, 2] = 1
+    fp32 = np.where(truth == 1, 5.0, -5.0)
+    int8 = fp32.copy()
+    int8[0, 2] = -5.0
+    info = replace(INFO, task="multi_label", labels=("a", "b", "c"), thresholds=(0.5, 0.5, 0.5))
+
+    gate = judge(info, fp32, int8, truth, 400, 100)
+
+    assert (gate.passed, gate.metric, gate.agreement) == (True, "micro_f1", 0.99)
+    assert (gate.fp32, gate.int8) == (1, pytest.approx(2 * 100 / (2 * 100 + 1)))
+
+
+def test_orders_are_gated_by_their_ndcg():
+    truth = [Ranked.of(("a", "b", "c"), (0, 1, 2))] * 200
+    fp32 = np.tile([3.0, 2.0, 1.0], (200, 1))
+    one, three = fp32.copy(), fp32.copy()
+    one[:1] = three[:3] = [1.0, 2.0, 3.0]  # the other way round
+    info = replace(INFO, task="ranking", labels=())
+
+    passed, refused = (judge(info, fp32, int8, truth, 400, 100) for int8 in (one, three))
+
+    assert (passed.passed, passed.metric, passed.agreement, passed.fp32) == (True, "ndcg", 0.995, 1)
+    reversed_ = (1 / math.log2(3) + 2 / 2) / (2 + 1 / math.log2(3))  # gains 0, 1, 2 instead of 2, 1, 0
+    assert passed.int8 == pytest.approx((199 + reversed_) / 200)
+    assert (refused.passed, refused.agreement) == (False, 0.985)
+
+
+def test_a_gate_of_0_2_0_is_read_with_its_macro_f1():
+    kept = {"passed": True, "reason": "Measured.", "fp32_macro_f1": 0.9271, "int8_macro_f1": 0.9264}
+
+    assert Gate.read(kept) == Gate(True, "Measured.", metric="macro_f1", fp32=0.9271, int8=0.9264)
 
 
 def trained_by(train, run_folder):
@@ -105,7 +145,7 @@ def test_a_run_with_enough_validation_rows_leaves_an_int8_graph_that_serves(trai
     assert info.int8.int8_bytes == (artifact / INT8).stat().st_size
     assert info.serving == INT8
     assert Predictor(artifact).alone
-    assert json.loads((artifact / "lifecycle.json").read_text())["int8"]["fp32_macro_f1"] == 1
+    assert json.loads((artifact / "lifecycle.json").read_text())["int8"]["fp32"] == 1
     assert not list(tmp_path.glob("*.onnx"))  # the library's scratch file
 
 
@@ -151,7 +191,15 @@ def test_too_few_validation_rows_leave_fp32_with_a_reason(trained, rows, reason)
 
 def test_a_graph_that_fails_its_gate_is_not_kept(trained, monkeypatch):
     refused = Gate(
-        False, "int8 agrees with fp32 on 98.00 % of 104 validation rows.", 104, 0.98, 0.9, 0.88, 4, 1
+        False,
+        "int8 agrees with fp32 on 98.00 % of 104 validation rows.",
+        104,
+        0.98,
+        "macro_f1",
+        0.9,
+        0.88,
+        4,
+        1,
     )
     monkeypatch.setattr(quantise, "judge", lambda *_: refused)
 

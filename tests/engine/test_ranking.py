@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 from scipy.stats import kendalltau
-from sklearn.metrics import log_loss, roc_auc_score
+from sklearn.metrics import log_loss, ndcg_score, roc_auc_score
 
 from lifecycle.runtime.statistics import calibration, metrics
 from lifecycle.runtime.task_types.ranking import measures as ranking
@@ -36,6 +36,21 @@ def rows(count: int, seed: int, most: int = 5):
 
 def points(strengths, truth):
     return metrics.point_estimates(ranking.score(strengths, truth))
+
+
+def test_ndcg_is_that_of_scikit_learn_with_ranks_below_as_gains():
+    strengths, truth = rows(200, seed=5)
+    found = [ranking.ndcg(each.ranks, row) for each, row in zip(truth, strengths, strict=True)]
+
+    for each, row, value in zip(truth, strengths, found, strict=True):
+        levels = sorted(set(each.ranks), reverse=True)
+        gains = [[levels.index(rank) for rank in each.ranks]]
+        if len(levels) == 1:
+            assert math.isnan(value)
+        else:
+            assert value == pytest.approx(ndcg_score(gains, [row[: len(each.ranks)]]))
+    assert points(strengths, truth)["ndcg"] == pytest.approx(np.nanmean(found))
+    assert np.isnan(found).any()
 
 
 def test_two_responses_are_counted_by_hand():

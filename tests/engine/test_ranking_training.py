@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from lifecycle.runtime.engine.artifact import ArtifactInfo
+from lifecycle.runtime.engine.artifact import INT8, SERVING, ArtifactInfo
 from lifecycle.runtime.engine.classifier import collate_sets, set_batches
 from lifecycle.runtime.engine.data import read_rows
 from lifecycle.runtime.engine.events import points, read_events, write_json
@@ -85,7 +85,7 @@ def test_every_strategy_learns_which_of_two_is_better(kind, ranked_folder, train
     assert (result["status"], result["error"], result["best_by"]) == ("succeeded", None, "pair_accuracy")
     assert result["metrics"]["pair_accuracy"] >= (0.75 if kind in ("head", "ia3") else 0.875)
     assert result["metrics"]["pair_accuracy"] == result["metrics"]["best_first"]
-    assert result["int8"] is None
+    assert result["int8"]["reason"].endswith("the dataset version has 8.")
     info = ArtifactInfo.read(folder / "artifact")
     assert (info.task, info.labels, info.strategy) == ("preference", (), kind)
     assert not (folder / "cache").exists()
@@ -93,20 +93,26 @@ def test_every_strategy_learns_which_of_two_is_better(kind, ranked_folder, train
 
 def test_rankings_of_three_are_learned(ranked_folder, train_here):
     folder = ranked_folder(rows=RANKINGS, task="ranking", epochs=40)
+    write(folder / "validation.jsonl", RANKINGS * 13)
 
     result = train_here(folder)
 
     assert result["metrics"]["pair_accuracy"] >= 0.9
     assert result["metrics"]["kendall_tau"] >= 0.8
+    gate = result["int8"]
+    assert (gate["metric"], gate["rows"], gate["fp32"] >= 0.9) == ("ndcg", 104, True)
+    assert gate["passed"] is (gate["agreement"] >= 0.99 and gate["fp32"] - gate["int8"] <= 0.005)
+    served = ArtifactInfo.read(folder / "artifact").serving
+    assert served == (INT8 if gate["passed"] else SERVING)
     rows = read_rows(folder / "validation.jsonl", (), learner_of("ranking").read)
     predictor = Predictor(folder / "artifact")
     answers = decoding_of("ranking").predictions(predictor.logits(rows), predictor.info)
-    assert [sorted(each["order"]) for each in answers] == [[0, 1, 2]] * 8
+    assert [sorted(each["order"]) for each in answers] == [[0, 1, 2]] * 104
     assert (
         np.mean(
             [
                 each["order"][0] in np.flatnonzero(np.array(ranks) == 0)
-                for each, (_, _, ranks) in zip(answers, RANKINGS, strict=True)
+                for each, (_, _, ranks) in zip(answers, RANKINGS * 13, strict=True)
             ]
         )
         >= 0.875

@@ -32,18 +32,28 @@ class Gate:
     """Whether the int8 graph may serve, and its figures on the rows of a split. reason: a sentence; figures:
     None where not measured.
 
-    agreement: share (0 to 1) of rows that both graphs give the same answer. split: whose rows decided.
+    agreement: share (0 to 1) of rows that both graphs give the same answer. fp32, int8: what each scores, by
+    metric. split: whose rows decided.
     """
 
     passed: bool
     reason: str
     rows: int = 0
     agreement: float | None = None
-    fp32_macro_f1: float | None = None
-    int8_macro_f1: float | None = None
+    metric: str = ""
+    fp32: float | None = None
+    int8: float | None = None
     fp32_bytes: int | None = None
     int8_bytes: int | None = None
     split: str = "validation"
+
+    @classmethod
+    def read(cls, found: Mapping[str, Any]) -> Gate:
+        """Parse the JSON object; up to 0.2.0 every score was a macro-F1. Raises TypeError."""
+        if "fp32_macro_f1" in found:
+            found = {name.removesuffix("_macro_f1"): value for name, value in found.items()}
+            return cls(**found, metric="macro_f1")
+        return cls(**found)
 
 
 @dataclass(frozen=True)
@@ -142,7 +152,7 @@ class ArtifactInfo:
                 inputs=tuple(document["inputs"]),
                 task=document["task"],
                 serving=document["serving"],
-                int8=Gate(**document["int8"]) if document["int8"] else None,
+                int8=Gate.read(document["int8"]) if document["int8"] else None,
                 thresholds=tuple(map(float, document["thresholds"])) if document.get("thresholds") else None,
                 max_new_tokens=document.get("max_new_tokens"),
                 operating=Operating.read(document["operating"]) if document.get("operating") else None,

@@ -35,7 +35,7 @@ Array = NDArray[Any]
 
 MIN_ROWS = 100  # with fewer, 99 % agreement proves too little
 MIN_AGREEMENT = 0.99
-MAX_F1_LOSS = 0.005
+MAX_LOSS = 0.005
 KEPT = "The lower layers' down-projections stay in fp32."
 
 
@@ -73,30 +73,31 @@ def try_int8(
     return replace(info, int8=gate), None
 
 
-def judge(
-    info: ArtifactInfo, fp32: Array, int8: Array, truth: Array, fp32_bytes: int, int8_bytes: int
-) -> Gate:
-    """The gate's verdict. fp32, int8: logits (N, C) of the same rows; truth: as the learner has it."""
+def judge(info: ArtifactInfo, fp32: Array, int8: Array, truth: Any, fp32_bytes: int, int8_bytes: int) -> Gate:
+    """The gate's verdict, by what the task names for it: the answers, and its metric. fp32, int8: logits
+    (N, C) of the same rows; truth: as the learner has it.
+    """
     agreement = decoding_of(info.task).agree(fp32, int8, info)
-    before, after = (macro_f1(info, logits, truth) for logits in (fp32, int8))
+    metric = measures_of(info.task).metrics.rounding
+    before, after = (scored(info, logits, truth)[metric.name] for logits in (fp32, int8))
     loss = round(before - after, 9)  # exactly half a point lost is not more than half a point
-    figures = (len(truth), agreement, before, after, fp32_bytes, int8_bytes)
+    figures = (len(truth), agreement, metric.name, before, after, fp32_bytes, int8_bytes)
     found = (
-        f"int8 agrees with fp32 on {agreement * 100:.2f} % of {len(truth):,} validation rows; macro-F1"
-        f" {after:.4f} against {before:.4f}."
+        f"int8 agrees with fp32 on {agreement * 100:.2f} % of {len(truth):,} validation rows;"
+        f" {metric.words} {after:.4f} against {before:.4f}."
     )
     if agreement < MIN_AGREEMENT:
         found += f" Agreement must be at least {MIN_AGREEMENT * 100:g} %."
-    if loss > MAX_F1_LOSS:
-        found += f" The maximum loss is {MAX_F1_LOSS * 100:g} points."
-    return Gate(agreement >= MIN_AGREEMENT and loss <= MAX_F1_LOSS, found, *figures)
+    if loss > MAX_LOSS:
+        found += f" The maximum loss is {MAX_LOSS * 100:g} points."
+    return Gate(agreement >= MIN_AGREEMENT and loss <= MAX_LOSS, found, *figures)
 
 
-def macro_f1(info: ArtifactInfo, logits: Array, truth: Array) -> float:
-    """Of the answers that these logits (N, C) give."""
+def scored(info: ArtifactInfo, logits: Array, truth: Any) -> dict[str, float]:
+    """Every score of the answers that these logits (N, C) give."""
     decoding = decoding_of(info.task)
     predicted = decoding.predicted(decoding.decode(logits, info.temperature), truth, (), info)
-    return metrics.point_estimates(measures_of(info.task).score(predicted))["macro_f1"]
+    return metrics.point_estimates(measures_of(info.task).score(predicted))
 
 
 def quantise(source: Path, target: Path, *, keep_lower: bool = False) -> None:

@@ -84,7 +84,8 @@ class Metrics:
     and trial, and prunes trials. listed: shown in lists of runs. The rest are names, main one first. strip:
     in a report's header. beside: of a run and its baselines. compared: of two models on the same rows.
     watched: on validation during training. drawn: those of them in charts. registered: stored with a
-    registered version. loss: minimised by training; lowered: its name in sentences.
+    registered version. loss: minimised by training; lowered: its name in sentences. rounded: of which the
+    int8 graph may lose half a point at most; the leading one unless named.
     """
 
     known: tuple[Metric, ...]
@@ -99,11 +100,17 @@ class Metrics:
     registered: tuple[str, ...]
     loss: str = "log_loss"
     lowered: str = "cross-entropy"
+    rounded: str = ""
 
     @cached_property
     def by_name(self) -> Mapping[str, Metric]:
         """Every metric, including that of training."""
         return {each.name: each for each in (self.trained, *self.known)}
+
+    @property
+    def rounding(self) -> Metric:
+        """What the int8 gate measures: a share, where more is better."""
+        return self[self.rounded] if self.rounded else self.leading
 
     def __getitem__(self, name: str) -> Metric:
         return self.by_name[name]

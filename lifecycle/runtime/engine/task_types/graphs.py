@@ -36,7 +36,7 @@ Array = NDArray[Any]
 
 class GraphAnswerer(Answerer[Predictor, Any, P], Generic[P]):
     """What the graph gives is decoded. has_int8: whether its graph is rounded to int8 where that passes the
-    gate, which measures labels.
+    gate.
     """
 
     learner: ClassVar[EncoderLearner[Any]]

@@ -63,6 +63,7 @@ METRICS = Metrics(
             "ece_debiased",
         ),
     ),
+    rounded="micro_f1",
 )
 BASELINES = {
     "majority": "Most frequent label set",

@@ -7,6 +7,7 @@ pair_accuracy   share of pairs with a preference in which the preferred response
                 equal scores
 best_first      share of rows whose highest-scored response is ranked first
 kendall_tau     mean over rows of Kendall's tau-b (1945), -1 to 1; 0 if all scores of a row are equal
+ndcg            mean over rows, as in `ndcg`
 log_loss        nats per pair; the target of a tie is 0.5, so it contributes at least ln 2
 ece             over pairs, of the probability that the higher-scored response is better
 accuracy_longer, accuracy_shorter    pair_accuracy where the longer or the shorter response (in characters) is
@@ -19,6 +20,7 @@ Pairs have equal weight, so rows with more responses count more. Rows of ties on
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
@@ -53,6 +55,9 @@ METRICS = Metrics(
             words="Kendall's tau",
             meaning="rank correlation of whole rankings, −1 to 1",
         ),
+        Metric(
+            "ndcg", "NDCG", meaning="of the annotated order, its first places counting most", is_share=True
+        ),
         replace(LOG_LOSS, meaning="nats per pair; ln 2 = 0.693 is chance"),
         replace(ECE, meaning="of the probability that the higher-scored response is preferred"),
         Metric(
@@ -80,10 +85,11 @@ METRICS = Metrics(
     listed=PAIR_ACCURACY,
     strip=("pair_accuracy", "best_first", "kendall_tau", "ece"),
     beside=("pair_accuracy", "best_first"),
-    compared=("pair_accuracy", "best_first", "kendall_tau", "log_loss"),
+    compared=("pair_accuracy", "best_first", "kendall_tau", "ndcg", "log_loss"),
     watched=("pair_accuracy", "best_first", "ece"),
     drawn=("pair_accuracy", "best_first", "ece"),
-    registered=("log_loss", "ece", "ece_debiased", "pair_accuracy", "best_first", "kendall_tau"),
+    registered=("log_loss", "ece", "ece_debiased", "pair_accuracy", "best_first", "kendall_tau", "ndcg"),
+    rounded="ndcg",
 )
 BASELINES = {
     "tfidf_logreg": "TF-IDF of responses + logistic regression",
@@ -191,7 +197,7 @@ class ScoredRanks:
     """Rows ready for scoring: sums over each row's pairs (N,), and of calibration (N, bins); bins: over all
     rows.
 
-    best, tau: NaN for rows of ties. longer, shorter: (correct, pairs) where the longer or the shorter
+    best, tau, ndcg: NaN for rows of ties. longer, shorter: (correct, pairs) where the longer or the shorter
     response is preferred.
     """
 
@@ -201,6 +207,7 @@ class ScoredRanks:
     pairs: Floats
     best: Floats
     tau: Floats
+    ndcg: Floats
     gap: Floats
     bins: Binned
     longer: tuple[Floats, Floats]
@@ -225,6 +232,7 @@ class ScoredRanks:
             "pair_accuracy": share(self.right, self.decided),
             "best_first": share(np.where(known, self.best, 0.0), known.astype(np.float64)),
             "kendall_tau": share(np.where(known, self.tau, 0.0), known.astype(np.float64)),
+            "ndcg": share(np.where(known, self.ndcg, 0.0), known.astype(np.float64)),
             "log_loss": share(self.loss, self.pairs),
             "ece": _quotient(np.abs(weights @ self.gap).sum(axis=1), weights @ self.decided),
             "accuracy_longer": share(*self.longer),
@@ -287,6 +295,7 @@ def score(strengths: Floats, truth: Sequence[Ranked], bins: int = 15) -> ScoredR
         pairs=every,
         best=np.where(has_pairs, best, np.nan),
         tau=np.where(has_pairs, tau, np.nan),
+        ndcg=np.array([ndcg(each.ranks, row) for each, row in zip(truth, strengths, strict=True)]),
         gap=gap.reshape(rows, bins),
         bins=calibration.binned(pairs.confidence[decided], pairs.right[decided], bins),
         longer=(summed(pairs.right, longer), summed(one, longer)),
@@ -294,6 +303,19 @@ def score(strengths: Floats, truth: Sequence[Ranked], bins: int = 15) -> ScoredR
         chosen_longer=(summed(chosen, apart), summed(one, apart)),
         people_longer=summed(one, longer),
     )
+
+
+def ndcg(ranks: Sequence[int], strengths: Floats) -> float:
+    """Normalised discounted cumulative gain of a row (Järvelin and Kekäläinen 2002), 0 to 1; NaN for ties
+    alone. A response's gain is the number of ranks below it; equal scores share their places' discounts
+    (McSherry and Najork 2008). strengths: (M,), may be padded.
+    """
+    gains = np.unique(-np.asarray(ranks), return_inverse=True)[1].astype(np.float64)
+    discounts = 1 / np.log2(np.arange(len(gains)) + 2)
+    best = np.sort(gains)[::-1] @ discounts
+    _, level, size = np.unique(-strengths[: len(gains)], return_inverse=True, return_counts=True)
+    found = np.repeat(np.bincount(level, gains) / size, size) @ discounts
+    return float(found / best) if best else math.nan
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,6 @@ class RankAnswerer(GraphAnswerer[RankedAnswers]):
 
     learner, decoding, measures = LEARNER, DECODING, ranking.ENTRY
     probed = ("pair_accuracy", "best_first")
-    has_int8 = False
 
     def explain(self, opened: Predictor, text: str, payload: dict[str, Any]) -> dict[str, Any]:
         """responses: occlusion.ResponseExplanation of each of the payload's, the strongest first."""
