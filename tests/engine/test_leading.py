@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lifecycle.runtime.statistics.bootstrap import BOUNDED, OF_ROWS
+from lifecycle.runtime.statistics.bootstrap import OF_ROWS, SHARES
 from lifecycle.runtime.task_types.by_key.measures import MEASURES, metrics_of
 from lifecycle.runtime.task_types.by_key.types import LEARNED
 
@@ -65,4 +65,4 @@ def test_only_errors_and_losses_are_better_where_they_are_lower():
 def test_statistics_lists_the_scores_from_0_to_1_as_bounded():
     shares = {each.name for found in MEASURES.values() for each in found.metrics.known if each.is_share}
 
-    assert BOUNDED | {*OF_ROWS} <= shares
+    assert SHARES | {*OF_ROWS} <= shares

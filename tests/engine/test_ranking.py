@@ -10,6 +10,8 @@ from scipy.stats import kendalltau
 from sklearn.metrics import log_loss, ndcg_score, roc_auc_score
 
 from lifecycle.runtime.statistics import calibration, metrics
+from lifecycle.runtime.statistics.bootstrap import bootstrap
+from lifecycle.runtime.statistics.intervals import wilson
 from lifecycle.runtime.task_types.ranking import measures as ranking
 from lifecycle.runtime.task_types.ranking import predictions as ranked_predictions
 from lifecycle.runtime.task_types.ranking.measures import Ranked, RankedAnswers
@@ -51,6 +53,17 @@ def test_ndcg_is_that_of_scikit_learn_with_ranks_below_as_gains():
             assert value == pytest.approx(ndcg_score(gains, [row[: len(each.ranks)]]))
     assert points(strengths, truth)["ndcg"] == pytest.approx(np.nanmean(found))
     assert np.isnan(found).any()
+
+
+def test_where_every_order_is_right_the_intervals_are_wilsons():
+    truth = (Ranked.of(("aa", "bbbb", "c"), (0, 1, 2)),) * 50
+    strengths = np.tile([3.0, 2.0, 1.0], (50, 1))
+
+    found = bootstrap(ranking.score(strengths, truth))
+
+    low, _ = wilson(50, 50)
+    assert found["ndcg"] == found["best_first"] == pytest.approx((low, 1.0))
+    assert found["kendall_tau"] == pytest.approx((2 * low - 1, 1.0))
 
 
 def test_two_responses_are_counted_by_hand():

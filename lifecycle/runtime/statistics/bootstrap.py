@@ -20,7 +20,7 @@ from lifecycle.runtime.statistics.metrics import Bools, Countable, Floats, Ints,
 
 RESAMPLES = 1000
 ROUNDING = 1e-12
-BOUNDED = frozenset(
+SHARES = frozenset(
     {
         "macro_f1",
         "weighted_f1",
@@ -32,9 +32,15 @@ BOUNDED = frozenset(
         "lrap",
         "hamming_loss",
     }
-    | {"pair_accuracy", "best_first", "accuracy_longer", "accuracy_shorter", "longer_preferred"}
+    | {"pair_accuracy", "best_first", "accuracy_longer", "accuracy_shorter", "longer_preferred", "ndcg"}
     | {"token_f1", "rouge_1", "rouge_2", "rouge_l", "groundedness", "empty_answers"}
-)  # other scores from 0 to 1
+)
+# scores with a lowest and a highest value, but for OF_ROWS
+BOUNDED = dict.fromkeys(SHARES, (0.0, 1.0)) | {
+    "kendall_tau": (-1.0, 1.0),
+    "chrf": (0.0, 100.0),
+    "bleu": (0.0, 100.0),
+}
 OF_ROWS = ("accuracy", "subset_accuracy", "exact_texts", "exact_match")  # shares of rows
 # scores of true or predicted labels: rows with neither don't count
 OF_CLASSES = ("macro_", "micro_", "weighted_")
@@ -64,7 +70,7 @@ def bootstrap(
     """95 % interval of each score, and of ece_debiased where there is an ECE; empty when count is 0.
     clusters: as for `resamples`.
 
-    OF_ROWS by `clustered.share`; other scores from 0 to 1 by `bounded`, with macro means drawn by `Few` where
+    OF_ROWS by `clustered.share`; other scores with bounds by `bounded`, with macro means drawn by `Few` where
     labels have few rows, and at least as wide as `by_label`; calibration errors by
     `calibration.ece_interval`; others by percentiles of resampled rows.
     """
@@ -88,7 +94,7 @@ def bootstrap(
     parts = {name: together.part(share) for name, share in scored_shares(rows, fixed, seed).items()}
     found = {
         name: (
-            bounded(points[name], each, parts.get(name, together), around[name])
+            within(BOUNDED[name], points[name], each, parts.get(name, together), around[name])
             if name in BOUNDED
             else percentiles(each, points[name], together)
         )
@@ -200,6 +206,16 @@ class Together:
             return float("-inf"), float("inf")
         more = clustered.quantile(self.least - 1) / Z95 * (self.least / (self.least - 1)) ** 0.5
         return value - more * (value - low), value + more * (high - value)
+
+
+def within(
+    bounds: tuple[float, float], value: float, drawn: Floats, together: Together, around: float
+) -> tuple[float, float]:
+    """`bounded` of a score between two bounds, as a share of the way from one to the other."""
+    start, end = bounds
+    size = end - start
+    low, high = bounded((value - start) / size, (drawn - start) / size, together, (around - start) / size)
+    return start + size * low, start + size * high
 
 
 def bounded(value: float, drawn: Floats, together: Together, around: float) -> tuple[float, float]:
