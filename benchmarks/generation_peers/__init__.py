@@ -1,0 +1,1 @@
+"""What text generation is measured beside, each for an environment of its own."""
