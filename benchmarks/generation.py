@@ -247,7 +247,7 @@ def start_ours(folder: Path, root: str, key: Path, environment: dict[str, str]) 
         name=NAME,
         uuid="0e2d7a50-0000-4000-8000-000000000000",
         salt="s",
-        task="chat",
+        task="generation",
         stable=ServedVersion("benchmark", "chats 1.0.0", root, ALL, "stable"),
         canary=None,
         shadow=None,

@@ -82,7 +82,7 @@ def adapter(folder: Path, base: Path, seed: int) -> Path:
             base_name=SMOLLM2,
             base_digest=folder_digest(base),
             inputs=("input_ids", "attention_mask"),
-            task="chat",
+            task="generation",
             serving="",
             max_new_tokens=MAX_NEW_TOKENS,
         ),
