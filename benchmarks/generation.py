@@ -223,7 +223,7 @@ def running(
                 bin_ / "transformers", "serve", merged, "--continuous-batching", "--device", "cpu", "--dtype",
                 "float32", "--cb-num-blocks", "512", "--cb-max-batch-tokens", "256", "--model-timeout", "-1",
             ],
-        }  # fmt: skip
+        }
         for at, (name, command) in enumerate(commands.items()):
             (folder / name).mkdir()
             process = spawn([*command, "--port", str(8181 + at)], folder / name, alone)
