@@ -3,8 +3,9 @@ CPU second, time to the first token, and when a client that leaves frees its pla
 
 `python -m benchmarks.generation`. Ours serves the adapter beside its base model, with tokens, routing, and
 telemetry on; the peers load the merged weights: FastAPI with `generate`, one answer at a time, as people
-build it, and `transformers serve` with continuous batching. All in fp32 with one thread, likeliest tokens;
-rounds are interleaved. Peers are installed by pip into var/bench, once. vLLM isn't measured: its CPU build
+build it, and `transformers serve` with continuous batching. One thread each, likeliest tokens; rounds are
+interleaved. Peers compute in fp32, as they do by default; ours in bf16, since the version passes its gate,
+and in fp32 as well (`ours_fp32`), whose answers are compared with those of the peers. Peers are installed by pip into var/bench, once. vLLM isn't measured: its CPU build
 needs 3 GB and an older torch.
 
 CPU time is that of the server's whole process tree. Beside the server, the same answers are made by its
@@ -33,6 +34,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import generation_model
+from benchmarks.generation_model import PROMPTS
 from benchmarks.serving import BENCH, ROOT, TOKEN, TORCH, Peer, spawn
 from lifecycle.runtime import bundle
 from lifecycle.runtime.inference.routing import FORMAT
@@ -41,22 +43,12 @@ from registry.endpoints.rules import ALL, Route, ServedVersion, Token, endpoints
 PEERS = Path(__file__).parent / "generation_peers"
 ENVIRONMENT = "transformers_serve"
 PACKAGES = (*TORCH, "transformers[serving]>=5.0", "fastapi", "uvicorn", "httptools", "uvloop")
-OURS, ONE_BY_ONE, CONTINUOUS = "ours", "fastapi_generate", "transformers_serve"
+OURS, OURS_FP32, ONE_BY_ONE, CONTINUOUS = "ours", "ours_fp32", "fastapi_generate", "transformers_serve"
 NAME = "benchmark/chats"
 ROUNDS, STREAMS, MAX_TOKENS = 3, 8, 64
 START_SECONDS = 600
 BARS = {"vs_fastapi": 4.0, "vs_transformers_serve": 1.3, "front_cpu": 1.03, "front_first_ms": 5.0}
 SAME = 0.75  # of the answers: sums in another order turn a few
-PROMPTS = (
-    "Where is my card? I ordered it two weeks ago and nothing has arrived so far.",
-    "How do I close my account, and what happens with the money that is still on it?",
-    "Explain what a standing order is to somebody who has never had a bank account.",
-    "My payment was declined in a shop, although there is enough money on my account. Why?",
-    "Write three short sentences about the sea.",
-    "What is the difference between a debit card and a credit card?",
-    "Somebody took money from my account that I did not agree to. What should I do first?",
-    "Give me a list of five things that one should check before signing a contract.",
-)
 
 
 @dataclass
@@ -166,11 +158,14 @@ def main() -> int:
         folder = Path(scratch)
         key, base = folder / "keys" / "signing.pem", generation_model.base(BENCH)
         bundle.generate_key(key)
-        root = lay_out(folder, generation_model.adapter(folder / "draft", base, seed=1), base, key)
-        artifact, bases = folder / "serving" / "artifacts" / root, folder / "serving" / "bases"
-        merged = generation_model.merged(folder / "merging", artifact, base)
-        with running(folder, root, key, merged) as (servers, environment):
-            direct = Direct([artifact], bases, environment)
+        exact = generation_model.adapter(folder / "exact", base, seed=1)
+        rounded = shutil.copytree(exact, folder / "rounded")
+        generation_model.in_bf16(rounded, base)
+        roots = [lay_out(folder, each, base, key) for each in (rounded, exact)]
+        artifacts, bases = folder / "serving" / "artifacts", folder / "serving" / "bases"
+        merged = generation_model.merged(folder / "merging", artifacts / roots[1], base)
+        with running(folder, roots, key, merged) as (servers, environment):
+            direct = Direct([artifacts / roots[0]], bases, environment)
             try:
                 return report(*measured(servers, direct, options.rounds))
             finally:
@@ -202,9 +197,11 @@ def lay_out(folder: Path, draft: Path, base: Path, key: Path) -> str:
 
 @contextmanager
 def running(
-    folder: Path, root: str, key: Path, merged: Path
+    folder: Path, roots: Sequence[str], key: Path, merged: Path
 ) -> Iterator[tuple[list[Server], dict[str, str]]]:
-    """All servers, each answering, and their environment; ended afterwards."""
+    """All servers, each answering, and their environment; ended afterwards. roots: of our versions, in bf16
+    and in fp32.
+    """
     environment = os.environ | {
         "OMP_NUM_THREADS": "1",
         "OMP_WAIT_POLICY": "PASSIVE",
@@ -214,20 +211,33 @@ def running(
     }
     servers: list[Server] = []
     try:
-        servers.append(start_ours(folder, root, key, environment))
+        for at, (name, root) in enumerate(zip((OURS, OURS_FP32), roots, strict=True)):
+            servers.append(start_ours(name, folder, root, key, environment, 8180 + at))
         bin_ = BENCH / ENVIRONMENT / "bin"
         alone = {name: value for name, value in environment.items() if name != "PYTHONPATH"}
         commands = {
             ONE_BY_ONE: [bin_ / "uvicorn", f"{ONE_BY_ONE}:app", "--app-dir", PEERS, "--no-access-log"],
             CONTINUOUS: [
-                bin_ / "transformers", "serve", merged, "--continuous-batching", "--device", "cpu", "--dtype",
-                "float32", "--cb-num-blocks", "512", "--cb-max-batch-tokens", "256", "--model-timeout", "-1",
+                bin_ / "transformers",
+                "serve",
+                merged,
+                "--continuous-batching",
+                "--device",
+                "cpu",
+                "--dtype",
+                "float32",
+                "--cb-num-blocks",
+                "512",
+                "--cb-max-batch-tokens",
+                "256",
+                "--model-timeout",
+                "-1",
             ],
         }
         for at, (name, command) in enumerate(commands.items()):
             (folder / name).mkdir()
-            process = spawn([*command, "--port", str(8181 + at)], folder / name, alone)
-            servers.append(Server(name, process, 8181 + at, "/v1/chat/completions", model=str(merged)))
+            process = spawn([*command, "--port", str(8185 + at)], folder / name, alone)
+            servers.append(Server(name, process, 8185 + at, "/v1/chat/completions", model=str(merged)))
         for server in servers:
             wait_for(server)
         yield servers, environment | {"PYTHONPATH": str(ROOT)}
@@ -241,8 +251,14 @@ def running(
                 os.killpg(server.process.pid, signal.SIGKILL)
 
 
-def start_ours(folder: Path, root: str, key: Path, environment: dict[str, str]) -> Server:
-    """The product's server on the signed adapter, texts kept."""
+def start_ours(
+    name: str, folder: Path, root: str, key: Path, environment: dict[str, str], port: int
+) -> Server:
+    """The product's server on a signed adapter, texts kept."""
+    own = folder / name
+    (own / "serving").mkdir(parents=True)
+    for each in ("artifacts", "bases"):
+        (own / "serving" / each).symlink_to(folder / "serving" / each)
     endpoint = Route(
         name=NAME,
         uuid="0e2d7a50-0000-4000-8000-000000000000",
@@ -261,12 +277,13 @@ def start_ours(folder: Path, root: str, key: Path, environment: dict[str, str]) 
         "at": "2026-01-01T00:00:00Z",
         "endpoints": endpoints_document([endpoint]),
     }
-    (folder / "serving" / "routes.json").write_bytes(bundle.sign_document(document, key))
-    settings = {"DATA_DIR": str(folder), "INFERENCE_PORT": "8180", "METRICS_TOKEN": TOKEN}
+    (own / "serving" / "routes.json").write_bytes(bundle.sign_document(document, key))
+    shutil.copytree(key.parent, own / key.parent.name)
+    settings = {"DATA_DIR": str(own), "INFERENCE_PORT": str(port), "METRICS_TOKEN": TOKEN}
     command = [sys.executable, "-m", "lifecycle.runtime.inference"]
-    process = spawn(command, folder, environment | settings | {"PYTHONPATH": str(ROOT)})
+    process = spawn(command, own, environment | settings | {"PYTHONPATH": str(ROOT)})
     headers = {"authorization": f"Bearer {TOKEN}"}
-    return Server(OURS, process, 8180, "/v1/chat/completions", headers, model=NAME)
+    return Server(name, process, port, "/v1/chat/completions", headers, model=NAME)
 
 
 def wait_for(server: Server) -> None:
@@ -286,7 +303,7 @@ def measured(
     servers: list[Server], direct: Direct, rounds: int
 ) -> tuple[dict[str, Any], dict[str, float], dict[str, float]]:
     """Figures by server, the front's cost, and the place of a client that left."""
-    same = agreement(servers, direct)
+    same = agreement(servers)
     for number in range(rounds):
         for server in servers[number % len(servers) :] + servers[: number % len(servers)]:
             for streams in (1, STREAMS):
@@ -321,18 +338,16 @@ def measured(
     return figures, front, left(ours)
 
 
-def agreement(servers: list[Server], direct: Direct) -> dict[str, float]:
-    """Share of the prompts that each answers as the batcher does. Raises RuntimeError where a server answers
+def agreement(servers: list[Server]) -> dict[str, float]:
+    """Share of the prompts that each answers as ours does in fp32. Raises RuntimeError where a peer answers
     with another model.
     """
-    wanted = direct.answer(PROMPTS, 16)["texts"]
+    answers = {server.name: [server.chat(prompt, 16)[0] for prompt in PROMPTS] for server in servers}
     same = {
-        server.name: statistics.fmean(
-            server.chat(prompt, 16)[0] == text for prompt, text in zip(PROMPTS, wanted, strict=True)
-        )
-        for server in servers
+        name: statistics.fmean(one == two for one, two in zip(found, answers[OURS_FP32], strict=True))
+        for name, found in answers.items()
     }
-    if wrong := [name for name, share in same.items() if share < SAME]:
+    if wrong := [name for name, share in same.items() if share < SAME and name != OURS]:
         raise RuntimeError(f"{', '.join(wrong)} answers with another model: {same}")
     return same
 

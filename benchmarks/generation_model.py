@@ -16,6 +16,17 @@ PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "
 RANK = 8
 SMALL = 1e-3  # of B's numbers
 MAX_TOKENS, MAX_NEW_TOKENS = 512, 64
+ENDINGS = ("Answer in one sentence.", "Give an example.")
+PROMPTS = (
+    "Where is my card? I ordered it two weeks ago and nothing has arrived so far.",
+    "How do I close my account, and what happens with the money that is still on it?",
+    "Explain what a standing order is to somebody who has never had a bank account.",
+    "My payment was declined in a shop, although there is enough money on my account. Why?",
+    "Write three short sentences about the sea.",
+    "What is the difference between a debit card and a credit card?",
+    "Somebody took money from my account that I did not agree to. What should I do first?",
+    "Give me a list of five things that one should check before signing a contract.",
+)
 
 
 def base(bench: Path) -> Path:
@@ -88,6 +99,41 @@ def adapter(folder: Path, base: Path, seed: int) -> Path:
         ),
     )
     return folder
+
+
+def in_bf16(artifact: Path, base: Path) -> None:
+    """Let an artifact pass its gate, as at the end of a run. Its validation rows are what it answers in fp32
+    to prompts of the benchmark: a run has people's answers instead. Raises RuntimeError where it doesn't
+    pass.
+    """
+    from dataclasses import replace
+    from functools import partial
+
+    import torch
+
+    from lifecycle.runtime.engine.artifact import ArtifactInfo
+    from lifecycle.runtime.engine.decoders import open_decoder
+    from lifecycle.runtime.engine.events import EventWriter
+    from lifecycle.runtime.engine.export import set_info
+    from lifecycle.runtime.engine.strategies import load_tokenizer
+    from lifecycle.runtime.engine.task_types.generation import rounding
+    from lifecycle.runtime.engine.task_types.generation.answerer import Writer
+    from lifecycle.runtime.engine.task_types.generation.learner import Target
+    from lifecycle.runtime.task_types.rows import Rows
+
+    info = ArtifactInfo.read(artifact)
+    model, tokenizer = open_decoder(artifact, base, info), load_tokenizer(artifact)
+    writer = Writer(model, tokenizer, info, MAX_NEW_TOKENS, 8, lambda: False)
+    texts = tuple(f"{prompt} {more}".strip() for prompt in PROMPTS for more in ("", *ENDINGS))
+    ids = tuple(map(str, range(len(texts))))
+    answers = writer.write(Rows(ids, texts, tuple(Target("") for _ in texts)))
+    rows = Rows(ids, texts, tuple(Target(each.text) for each in answers))
+    load = partial(open_decoder, artifact, base, info, torch.bfloat16)
+    gate = rounding.try_bf16(writer, rows, load, "cpu", EventWriter(artifact.parent / "events.jsonl"))
+    print(gate.reason, file=sys.stderr)
+    if not gate.passed:
+        raise RuntimeError(gate.reason)
+    set_info(artifact, replace(info, bf16=gate))
 
 
 def merged(folder: Path, artifact: Path, base: Path) -> Path:

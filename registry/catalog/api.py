@@ -66,17 +66,19 @@ class VersionIn(serializers.Serializer[Any]):
 
 
 class ServingOut(serializers.Serializer[rules.Serving]):
-    """Which graph is served, and how int8 compared with fp32 on a split; null where not measured."""
+    """In which numbers it is served, and how rounded ones compared with fp32 on a split; null where not
+    measured.
+    """
 
-    engine = serializers.ChoiceField(choices=["int8", "fp32"])
+    engine = serializers.ChoiceField(choices=["int8", "bf16", "fp32"])
     reason = serializers.CharField()
     rows = serializers.IntegerField()
     agreement = serializers.FloatField(allow_null=True)
     metric = serializers.CharField(help_text="What both graphs are scored by; empty: not measured.")
     fp32 = serializers.FloatField(allow_null=True)
-    int8 = serializers.FloatField(allow_null=True)
+    rounded = serializers.FloatField(allow_null=True)
     fp32_bytes = serializers.IntegerField(allow_null=True)
-    int8_bytes = serializers.IntegerField(allow_null=True)
+    rounded_bytes = serializers.IntegerField(allow_null=True)
     split = serializers.CharField(help_text="The split that decided.")
 
 

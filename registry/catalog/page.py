@@ -78,6 +78,7 @@ def version(user: User, uuid: UUID) -> dict[str, Any]:
         "thread": thread(found),
         "figures": figures(found),
         "serving": serving,
+        "rounded": "bf16" if kind.writes_text else "int8",
         "rounding": measures_of(kind.key).metrics[serving.metric] if serving.metric else None,
         "card": card,
         "card_body": cards.body(card.text) if card else "",

@@ -168,6 +168,7 @@ def facts(run: Run, model: RegisteredModel, semver: str, evaluation: Evaluation)
         },
         **({"ended_early": run.error["message"]} if run.error else {}),
         "int8": run.result["int8"],
+        **({"bf16": run.result["bf16"]} if run.result.get("bf16") else {}),
         **({"operating": run.result["operating"]} if run.result.get("operating") else {}),
         "snapshot": snapshot_facts(run.snapshot),
         "evaluation": evaluation_facts(evaluation),

@@ -119,8 +119,7 @@ class Serving:
     """The graph that answers for a version, and what its gate found on the rows of a split; figures: None
     where not measured.
 
-    engine: int8 or fp32; reason: a sentence; agreement: share (0 to 1) of rows that both graphs give the same
-    answer. fp32, int8: what each scores, by metric. split: whose rows decided.
+    engine: int8, bf16, or fp32; the rest: as in Gate.
     """
 
     engine: str
@@ -129,19 +128,20 @@ class Serving:
     agreement: float | None = None
     metric: str = ""
     fp32: float | None = None
-    int8: float | None = None
+    rounded: float | None = None
     fp32_bytes: int | None = None
-    int8_bytes: int | None = None
+    rounded_bytes: int | None = None
     split: str = "validation"
 
 
 def serving(facts: Mapping[str, Any]) -> Serving:
-    """What serves, from a version's frozen facts: int8 where it passed its gate when the run ended, else
-    fp32.
+    """What serves, from a version's frozen facts: int8, or bf16 for written answers, where it passed its gate
+    when the run ended, else fp32.
     """
-    if task_type(facts).writes_text:
-        return Serving("fp32", "Responses are generated in fp32.")
-    if not facts["int8"]:
-        return Serving("fp32", "This version has no int8 graph.")
-    found = asdict(Gate.read(facts["int8"]))
-    return Serving("int8" if found.pop("passed") is True else "fp32", **found)
+    writes = task_type(facts).writes_text
+    rounded = "bf16" if writes else "int8"
+    if not facts.get(rounded):
+        reason = "Responses are generated in fp32." if writes else "This version has no int8 graph."
+        return Serving("fp32", reason)
+    found = asdict(Gate.read(facts[rounded]))
+    return Serving(rounded if found.pop("passed") is True else "fp32", **found)

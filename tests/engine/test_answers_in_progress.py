@@ -24,6 +24,8 @@ def loaded(base, tmp_path):
     """loaded(kind, seed): a version whose learned part is random, and its folder."""
     from tests.support.writers import load_writer, make_writer
 
+    gc.collect()  # versions of other tests with the same base share its model while they are there
+
     def make(kind, seed=0, **strategy):
         folder = make_writer(tmp_path, base, kind, seed, **strategy)
         return load_writer(folder, tmp_path), folder

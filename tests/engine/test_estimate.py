@@ -228,11 +228,11 @@ def test_the_seconds_of_sample_answers_are_the_median_of_those_reported():
 
 
 def test_an_int8_graph_that_was_refused_counts_as_one_that_stays():
-    assert refused_bytes({"int8": {"passed": False, "int8_bytes": 22}}) == 22
+    assert refused_bytes({"int8": {"passed": False, "rounded_bytes": 22}}) == 22
     none = [
         {"int8": None},
-        {"int8": {"passed": True, "int8_bytes": 22}},
-        {"int8": {"passed": False, "int8_bytes": None}},
+        {"int8": {"passed": True, "rounded_bytes": 22}},
+        {"int8": {"passed": False, "rounded_bytes": None}},
     ]
     assert [refused_bytes(each) for each in none] == [0] * 3
 

@@ -81,7 +81,7 @@ def test_sets_are_gated_by_their_micro_f1():
     gate = judge(info, fp32, int8, truth, 400, 100)
 
     assert (gate.passed, gate.metric, gate.agreement) == (True, "micro_f1", 0.99)
-    assert (gate.fp32, gate.int8) == (1, pytest.approx(2 * 100 / (2 * 100 + 1)))
+    assert (gate.fp32, gate.rounded) == (1, pytest.approx(2 * 100 / (2 * 100 + 1)))
 
 
 def test_orders_are_gated_by_their_ndcg():
@@ -95,14 +95,14 @@ def test_orders_are_gated_by_their_ndcg():
 
     assert (passed.passed, passed.metric, passed.agreement, passed.fp32) == (True, "ndcg", 0.995, 1)
     reversed_ = (1 / math.log2(3) + 2 / 2) / (2 + 1 / math.log2(3))  # gains 0, 1, 2 instead of 2, 1, 0
-    assert passed.int8 == pytest.approx((199 + reversed_) / 200)
+    assert passed.rounded == pytest.approx((199 + reversed_) / 200)
     assert (refused.passed, refused.agreement) == (False, 0.985)
 
 
 def test_a_gate_of_0_2_0_is_read_with_its_macro_f1():
     kept = {"passed": True, "reason": "Measured.", "fp32_macro_f1": 0.9271, "int8_macro_f1": 0.9264}
 
-    assert Gate.read(kept) == Gate(True, "Measured.", metric="macro_f1", fp32=0.9271, int8=0.9264)
+    assert Gate.read(kept) == Gate(True, "Measured.", metric="macro_f1", fp32=0.9271, rounded=0.9264)
 
 
 def trained_by(train, run_folder):
@@ -142,7 +142,7 @@ def test_a_run_with_enough_validation_rows_leaves_an_int8_graph_that_serves(trai
         1,
         "validation",
     )
-    assert info.int8.int8_bytes == (artifact / INT8).stat().st_size
+    assert info.int8.rounded_bytes == (artifact / INT8).stat().st_size
     assert info.serving == INT8
     assert Predictor(artifact).alone
     assert json.loads((artifact / "lifecycle.json").read_text())["int8"]["fp32"] == 1
@@ -223,7 +223,7 @@ def test_where_the_whole_graph_fails_one_with_the_lower_products_in_fp32_is_trie
     folder, result = trained(104)
 
     assert len(gates) == 2
-    assert gates[1].int8_bytes > gates[0].int8_bytes  # weights in fp32
+    assert gates[1].rounded_bytes > gates[0].rounded_bytes  # weights in fp32
     assert result["int8"]["passed"] is True
     assert result["int8"]["reason"].endswith(quantise.KEPT)
     assert ArtifactInfo.read(folder / "artifact").serving == INT8

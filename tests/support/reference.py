@@ -159,8 +159,8 @@ chat's order of turns, the run is refused and names one such chat.
 
 - **Serving.** Every artifact except generation models is served from one ONNX graph in fp32, or in int8 if that passed its gate. LoRA and
   IA3 are merged into the graph's weights; bottleneck adapters stay separate layers. IA3 has to know which weights it scales: BERT's,
-  RoBERTa's, and DeBERTa's only. Generation models are served by PyTorch in fp32: LoRA and virtual tokens beside one copy of the base
-  model, whatever the number of versions; IA3, DoRA, and full weights as a model of their own.
+  RoBERTa's, and DeBERTa's only. Generation models are served by PyTorch, in fp32 or, [if that passed its gate](serving.md#text-generation),
+  in bf16: LoRA and virtual tokens beside one copy of the base model, whatever the number of versions; IA3, DoRA, and full weights as a model of their own.
 - **Frozen layers** are the lowest ones; they and the embeddings don't train. *Fast LoRA* runs them once, without dropout, and caches their
   token outputs on disk (2 bytes per number) until the run ends.
 - **Losses and schedules.** Cross entropy (per label for multi-label, per token for spans), with class weights, label smoothing, or focal

@@ -25,15 +25,20 @@ FORMAT = 1
 # Formats with a rule between logits and predictions, so that a reader without it refuses them: a label with
 # a threshold, units.
 DECIDING, UNITS = 2, 3
+EARLIER = {  # names of a gate's figures up to 0.2.0
+    "fp32_macro_f1": "fp32",
+    "int8_macro_f1": "rounded",
+    "int8_bytes": "rounded_bytes",
+}
 
 
 @dataclass(frozen=True)
 class Gate:
-    """Whether the int8 graph may serve, and its figures on the rows of a split. reason: a sentence; figures:
-    None where not measured.
+    """Whether a model may serve with rounded numbers, and its figures on the rows of a split. reason: a
+    sentence; figures: None where not measured.
 
-    agreement: share (0 to 1) of rows that both graphs give the same answer. fp32, int8: what each scores, by
-    metric. split: whose rows decided.
+    agreement: share (0 to 1) of rows with the same answer rounded and in fp32; of written answers, of their
+    tokens. fp32, rounded: what each scores, by metric. split: whose rows decided.
     """
 
     passed: bool
@@ -42,17 +47,16 @@ class Gate:
     agreement: float | None = None
     metric: str = ""
     fp32: float | None = None
-    int8: float | None = None
+    rounded: float | None = None
     fp32_bytes: int | None = None
-    int8_bytes: int | None = None
+    rounded_bytes: int | None = None
     split: str = "validation"
 
     @classmethod
     def read(cls, found: Mapping[str, Any]) -> Gate:
         """Parse the JSON object; up to 0.2.0 every score was a macro-F1. Raises TypeError."""
-        if "fp32_macro_f1" in found:
-            found = {name.removesuffix("_macro_f1"): value for name, value in found.items()}
-            return cls(**found, metric="macro_f1")
+        if set(EARLIER) & set(found):
+            return cls(**{EARLIER.get(name, name): value for name, value in found.items()}, metric="macro_f1")
         return cls(**found)
 
 
@@ -83,7 +87,7 @@ class ArtifactInfo:
     no graph.
 
     serving: the graph that answers: the int8 one where it passed its gate; empty where there is none. int8:
-    that gate; None where no int8 graph is made.
+    that gate; None where no int8 graph is made. bf16: the gate of a model that writes texts; None of others.
     operating: what the thresholds are for; None where it is the best F1. deciding: of single_label, the class
     that has a threshold; None where the likeliest class answers. unit: of spans, what has a tag.
     """
@@ -104,6 +108,12 @@ class ArtifactInfo:
     operating: Operating | None = None
     deciding: Deciding | None = None
     unit: Unit = Unit.PIECE
+    bf16: Gate | None = None
+
+    @property
+    def is_bf16(self) -> bool:
+        """Whether it may answer in bf16, where the processor computes in it."""
+        return self.bf16 is not None and self.bf16.passed is True
 
     @property
     def cut(self) -> Cut | None:
@@ -158,6 +168,7 @@ class ArtifactInfo:
                 operating=Operating.read(document["operating"]) if document.get("operating") else None,
                 deciding=Deciding(**document["deciding"]) if document.get("deciding") else None,
                 unit=Unit(document.get("unit", Unit.PIECE)),
+                bf16=Gate.read(document["bf16"]) if document.get("bf16") else None,
             )
             if document["format"] != found.format:
                 raise ValueError(f"format {document['format']}")
@@ -193,9 +204,10 @@ class ArtifactInfo:
             "deciding": self.deciding,
             "max_new_tokens": self.max_new_tokens,
             "unit": self.unit if self.unit is not Unit.PIECE else None,
+            "bf16": self.bf16,
         }
         return {
-            name: asdict(value) if isinstance(value, Operating | Deciding) else value
+            name: asdict(value) if isinstance(value, Operating | Deciding | Gate) else value
             for name, value in found.items()
             if value
         }

@@ -46,13 +46,13 @@ REFUSED = {
 }
 
 
-def load_decoder(folder: Path) -> Any:
-    """The folder's causal language model in fp32 from safetensors. Raises EngineFault `base_missing` when
+def load_decoder(folder: Path, dtype: torch.dtype = torch.float32) -> Any:
+    """The folder's causal language model from safetensors. Raises EngineFault `base_missing` when
     transformers cannot load it.
     """
     try:
         return AutoModelForCausalLM.from_pretrained(
-            folder, trust_remote_code=False, local_files_only=True, use_safetensors=True, dtype=torch.float32
+            folder, trust_remote_code=False, local_files_only=True, use_safetensors=True, dtype=dtype
         )
     except (OSError, ValueError, KeyError) as error:
         raise missing(folder, f"it couldn't be loaded as a decoder ({error}).") from error
@@ -200,14 +200,25 @@ def save_decoder(folder: Path, model: Decoder) -> None:
         decoder.save_pretrained(folder)
 
 
-def open_decoder(artifact: Path, base: Path | None, info: ArtifactInfo) -> Any:
-    """The artifact as a model that answers; LoRA and IA3 are added into its weights. Raises EngineFault where
-    a base is missing.
+def open_decoder(
+    artifact: Path, base: Path | None, info: ArtifactInfo, dtype: torch.dtype = torch.float32
+) -> Any:
+    """The artifact as a model that answers; IA3 is added into its weights, and LoRA too in fp32: bf16 would
+    round off most of it. Raises EngineFault where a base is missing.
     """
     if info.strategy == "full":
-        return load_decoder(artifact).eval()
+        return load_decoder(artifact, dtype).eval()
     if base is None:
         message = f"This {info.strategy} artifact needs its base model {info.base_name}."
         raise EngineFault("base_missing", message, "Pass the folder of the base model.")
-    model = PeftModel.from_pretrained(load_decoder(base), artifact)
-    return (model.merge_and_unload() if info.strategy in ("lora", "ia3") else model).eval()
+    model = adapted(load_decoder(base, dtype), artifact)
+    is_added = info.strategy == "ia3" or (info.strategy == "lora" and dtype is torch.float32)
+    return (model.merge_and_unload() if is_added else model).eval()
+
+
+def adapted(model: Any, artifact: Path) -> Any:
+    """A base with what PEFT adds to it, in the base's type of numbers."""
+    found = PeftModel.from_pretrained(model, artifact)
+    for each in found.parameters():
+        each.data = each.data.to(model.dtype)
+    return found

@@ -47,5 +47,5 @@ def merge(folder: Path, cancelled: Callable[[], bool]) -> dict[str, Any]:
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir()
     answerer_of(info.task).merge(artifact, base, info, target)
-    set_info(target, replace(info, strategy="full", serving="", int8=None))
+    set_info(target, replace(info, strategy="full", serving="", int8=None, bf16=None))
     return {"format": 1, "status": "succeeded", "error": None, "labels": list(info.labels), "task": info.task}

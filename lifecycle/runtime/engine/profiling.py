@@ -48,7 +48,7 @@ def refused_bytes(result: Mapping[str, Any]) -> int:
     run it is likely to stay.
     """
     gate = result["int8"]
-    return 0 if not gate or gate["passed"] else gate["int8_bytes"] or 0
+    return 0 if not gate or gate["passed"] else gate["rounded_bytes"] or 0
 
 
 def measure(

@@ -132,6 +132,7 @@ def _train(folder: Path, cancelled: Callable[[], bool], effort: Effort) -> dict[
     result |= {
         "metrics": values,
         "int8": asdict(info.int8) if info.int8 else None,
+        "bf16": asdict(info.bf16) if info.bf16 else None,
         "inference": paces,
         "rehearsed": prepared.rehearsed,
     }

@@ -25,13 +25,12 @@ class Place:
         self.width = int(positions[:, -1].max()) + 1
         self.index = torch.arange(first, first + self.rows)[:, None]
 
-    @property
-    def mask(self) -> Tensor:
+    def mask(self, dtype: torch.dtype) -> Tensor:
         """Added to the scores of attention (rows, 1, T, width): 0 for a token's own past, else the lowest
         number.
         """
         unseen = torch.arange(self.width) > self.positions[:, None, :, None]
-        return torch.zeros(unseen.shape).masked_fill(unseen, torch.finfo(torch.float32).min)
+        return torch.zeros(unseen.shape, dtype=dtype).masked_fill(unseen, torch.finfo(dtype).min)
 
 
 class Layer(CacheLayerMixin):
@@ -80,15 +79,15 @@ class Rows(Cache):
     layers, heads, width: of the model, the last two of keys; value_width: of values.
     """
 
-    def __init__(self, layers: int, heads: int, width: int) -> None:
+    def __init__(self, layers: int, heads: int, width: int, dtype: torch.dtype) -> None:
         super().__init__(layers=[Layer() for _ in range(layers)])
-        self.heads, self.width = heads, width
+        self.heads, self.width, self.dtype = heads, width, dtype
         self.rows = self.capacity = 0
 
     @property
     def bytes_per_token(self) -> int:
-        """Of one row, in fp32."""
-        return 2 * len(self.layers) * self.heads * self.width * 4
+        """Of one row."""
+        return 2 * len(self.layers) * self.heads * self.width * self.dtype.itemsize
 
     def grow(self, rows: int, capacity: int) -> None:
         """Make room for so many rows of so many tokens; what is there stays."""
@@ -98,7 +97,8 @@ class Rows(Cache):
         rows, capacity = max(rows, self.rows), max(capacity, self.capacity)
         for layer in self.layers:
             for name in ("keys", "values"):
-                old, new = getattr(layer, name), torch.zeros(rows, self.heads, capacity, self.width)
+                old = getattr(layer, name)
+                new = torch.zeros(rows, self.heads, capacity, self.width, dtype=self.dtype)
                 if old is not None:
                     new[: self.rows, :, : self.capacity] = old
                 setattr(layer, name, new)

@@ -43,7 +43,7 @@ class Adapters:
     """The adapted layers of a model, by name."""
 
     def __init__(self, model: nn.Module) -> None:
-        self._model = model
+        self._model, self._dtype = model, next(model.parameters()).dtype
         self._layers: dict[str, AdaptedLayer] = {}
         self._loaded: set[str] = set()
         self._chosen: tuple[str, ...] = ()
@@ -58,8 +58,8 @@ class Adapters:
 
     def put(self, key: str, adapter: Adapter) -> None:
         """Add an adapter. Raises KeyError for a layer that the model doesn't have."""
-        for name, pair in adapter.layers.items():
-            self._layer(name).pairs[key] = pair
+        for name, (a, b) in adapter.layers.items():
+            self._layer(name).pairs[key] = a.to(self._dtype), b.to(self._dtype)
         self._loaded.add(key)
         self._chosen = ()
 
@@ -102,7 +102,9 @@ def _mixed(layer: AdaptedLayer, keys: Iterable[str]) -> Pair | None:
         return None
     (inner, _), (_, outer) = known[0][0].shape, known[0][1].shape
     rank = max(a.shape[1] for a, _ in known)
-    first, second = torch.zeros(len(found), inner, rank), torch.zeros(len(found), rank, outer)
+    dtype = known[0][0].dtype
+    first = torch.zeros(len(found), inner, rank, dtype=dtype)
+    second = torch.zeros(len(found), rank, outer, dtype=dtype)
     for row, pair in enumerate(found):
         if pair is not None:
             first[row, :, : pair[0].shape[1]] = pair[0]

@@ -15,7 +15,7 @@ from lifecycle.runtime.generation.rules import Prefix
 
 
 class Network:
-    """A causal language model of transformers in fp32, its adapters, and the cache of the answers in
+    """A causal language model of transformers in fp32 or bf16, its adapters, and the cache of the answers in
     progress. limit: tokens that it can read in one row, the prompt's and the answer's.
     """
 
@@ -24,7 +24,8 @@ class Network:
         config = model.config.get_text_config(decoder=True)
         heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
         width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-        self.rows = Rows(config.num_hidden_layers, heads, width)
+        self.dtype: torch.dtype = self.model.dtype
+        self.rows = Rows(config.num_hidden_layers, heads, width, self.dtype)
         self.adapters = Adapters(model)
         self.limit = limit_of(config)
 
@@ -41,13 +42,16 @@ class Network:
 
     def prefix_of(self, embedded: Tensor) -> Prefix:
         """What attention keeps of virtual tokens (1, n, H) at the beginning of a row."""
-        rows = Rows(len(self.rows.layers), self.rows.heads, self.rows.width)
+        rows = Rows(len(self.rows.layers), self.rows.heads, self.rows.width, self.dtype)
         rows.grow(1, embedded.shape[1])
         place = cache.reading(0, 0, embedded.shape[1])
         rows.at(place)
         self.adapters.choose([""])
         self.model(
-            inputs_embeds=embedded, attention_mask=place.mask, position_ids=place.positions, cache=rows
+            inputs_embeds=embedded.to(self.dtype),
+            attention_mask=place.mask(self.dtype),
+            position_ids=place.positions,
+            cache=rows,
         )
         count = embedded.shape[1]
         return Prefix(
@@ -61,7 +65,7 @@ class Network:
         self.adapters.choose(versions)
         found = self.model(
             input_ids=ids,
-            attention_mask=place.mask,
+            attention_mask=place.mask(self.dtype),
             position_ids=place.positions,
             cache=self.rows,
             use_cache=True,

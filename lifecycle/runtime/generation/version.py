@@ -11,17 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import PeftModel
 from safetensors.torch import load as tensors_of
 from transformers.utils import logging as transformers_logging
 
 from lifecycle.runtime import bundle
 from lifecycle.runtime.engine.artifact import ArtifactInfo
 from lifecycle.runtime.engine.base import open_base
-from lifecycle.runtime.engine.decoders import load_decoder, open_decoder
+from lifecycle.runtime.engine.decoders import adapted, load_decoder, open_decoder
 from lifecycle.runtime.engine.faults import EngineFault
 from lifecycle.runtime.engine.strategies import load_tokenizer
-from lifecycle.runtime.engine.task_types.generation import dialogues, prompts
+from lifecycle.runtime.engine.task_types.generation import dialogues, prompts, rounding
 from lifecycle.runtime.engine.task_types.generation.answering import ends_of
 from lifecycle.runtime.engine.task_types.generation.dialogues import Misfit, Turn
 from lifecycle.runtime.generation import lora
@@ -49,18 +48,18 @@ class Model:
 
 
 class Models:
-    """The models of this process by their digest: versions with the same base share one."""
+    """The models of this process: versions with the same base, in the same type of numbers, share one."""
 
     def __init__(self) -> None:
         self._models: dict[str, Model] = {}
         self._lock = threading.RLock()  # held for moments: versions are given back in any thread
         self._loading = threading.Lock()
 
-    def take(self, digest: str, load: Callable[[], Any]) -> Model:
-        """The model with this digest, loaded unless it is there. To be given back."""
+    def take(self, key: str, load: Callable[[], Any]) -> Model:
+        """The model with this key, loaded unless it is there. To be given back."""
         with self._loading:
             with self._lock:
-                if found := self._models.get(digest):
+                if found := self._models.get(key):
                     found.users += 1
                     return found
             model = load()
@@ -68,18 +67,18 @@ class Models:
             residents = Residents(network)
             made = Model(network, Batcher(network, residents), residents, ends_of(model), users=1)
             with self._lock:
-                self._models[digest] = made
+                self._models[key] = made
             return made
 
-    def give_back(self, digest: str, version: str) -> None:
+    def give_back(self, key: str, version: str) -> None:
         """End the use by a version; the last one frees the model."""
         with self._lock:
-            model = self._models[digest]
+            model = self._models[key]
             model.users -= 1
             if model.users:
                 model.batcher.post(lambda: model.residents.forget(version))
             else:
-                del self._models[digest]
+                del self._models[key]
                 model.batcher.stop()
 
 
@@ -98,6 +97,7 @@ class Version:
         self._lock = threading.Lock()  # neither the tokenizer nor the template's memory is safe to share
         self._batcher, self._key = model.batcher, key
         self._ends = frozenset({self.frame.end, *model.ends})
+        self.precision = "bf16" if model.network.dtype is torch.bfloat16 else "fp32"
         self.limit = model.batcher.limit - before
         self.longest = min(card.max_new_tokens or LONGEST, self.limit // 2)
         self._kept = max(len(self.frame) + 1, min(card.max_tokens, self.limit - self.longest))
@@ -165,12 +165,14 @@ def load(folder: Path, listed: bundle.Manifest, card: ArtifactInfo, bases: Path)
 
 def _load(folder: Path, listed: bundle.Manifest, card: ArtifactInfo, base: Path) -> Version:
     key = bundle.root_digest(listed)
+    dtype = rounding.dtype_of(card)
     if card.strategy == "full":
-        return _of_model(folder, card, key, key, lambda: load_decoder(folder))
+        return _of_model(folder, card, key, lambda: load_decoder(folder, dtype))
     open_base(base, card.base_name, card.base_digest)
     if not is_beside(folder, listed, card):
-        return _of_model(folder, card, key, key, lambda: open_decoder(folder, base, card))
-    model = MODELS.take(card.base_digest, lambda: load_decoder(base))
+        return _of_model(folder, card, key, lambda: open_decoder(folder, base, card, dtype))
+    shared = f"{card.base_digest} {dtype}"
+    model = MODELS.take(shared, lambda: load_decoder(base, dtype))
     try:
         before = 0
         if card.strategy in VIRTUAL:
@@ -179,25 +181,25 @@ def _load(folder: Path, listed: bundle.Manifest, card: ArtifactInfo, base: Path)
             model.batcher.call(lambda: model.residents.add(key, lambda: adapter_of(folder, listed)))
         made = Version(folder, card, model, key, before)
     except BaseException:
-        MODELS.give_back(card.base_digest, key)
+        MODELS.give_back(shared, key)
         raise
-    return given_back(made, card.base_digest, key)
+    return given_back(made, shared, key)
 
 
-def _of_model(folder: Path, card: ArtifactInfo, digest: str, key: str, read: Callable[[], Any]) -> Version:
+def _of_model(folder: Path, card: ArtifactInfo, key: str, read: Callable[[], Any]) -> Version:
     """A version with a model of its own."""
-    model = MODELS.take(digest, read)
+    model = MODELS.take(key, read)
     try:
         made = Version(folder, card, model, "")
     except BaseException:
-        MODELS.give_back(digest, key)
+        MODELS.give_back(key, key)
         raise
-    return given_back(made, digest, key)
+    return given_back(made, key, key)
 
 
-def given_back(version: Version, digest: str, key: str) -> Version:
+def given_back(version: Version, model: str, key: str) -> Version:
     """The version, whose model is given back when nothing uses it any more."""
-    weakref.finalize(version, MODELS.give_back, digest, key).atexit = False
+    weakref.finalize(version, MODELS.give_back, model, key).atexit = False
     return version
 
 
@@ -225,7 +227,7 @@ def keep(model: Model, key: str, folder: Path) -> int:
 
 def prefix_of(network: Network, folder: Path) -> Prefix:
     """What attention keeps of a version's virtual tokens. In the batcher's thread."""
-    peft: Any = PeftModel.from_pretrained(network.model, folder).eval()
+    peft = adapted(network.model, folder).eval()
     found = peft.get_prompt(batch_size=1)
     if isinstance(found, torch.Tensor):
         return network.prefix_of(found)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # torch takes seconds and 300 MB, which only versions that wr
     from lifecycle.runtime.generation.version import Version
 
 FP32 = "Responses are generated in fp32."
+NO_BF16 = "The processor of this server doesn't compute in bf16, so responses are generated in fp32."
 
 
 class WriteFailed(ArithmeticError):
@@ -52,10 +53,12 @@ def load_writer(folder: Path, listed: bundle.Manifest, card: ArtifactInfo) -> Wr
 class Writer:
     """A version that writes text, behind the same face as an Engine."""
 
-    platform, precision, reason, hidden = "pytorch", "fp32", FP32, None
+    platform, hidden = "pytorch", None
 
     def __init__(self, card: ArtifactInfo, version: Version) -> None:
         self.card, self.version, self.served = card, version, served_of(card.task)
+        self.precision = version.precision
+        self.reason = reason_of(card, version.precision)
         self.outputs = outputs_of(card, self.hidden)
 
     def predict(self, rows: Sequence[Any]) -> Prediction:
@@ -98,6 +101,13 @@ class Writer:
     async def _predict(self, prompts: Sequence[tuple[Prompt, bool]]) -> tuple[Prediction, float, float]:
         written = await self.write([each for each, _ in prompts], Sampling(self.version.longest))
         return prediction_of(self.card, written, [cut for _, cut in prompts])
+
+
+def reason_of(card: ArtifactInfo, precision: str) -> str:
+    """Why it answers in this type of numbers."""
+    if card.is_bf16 and precision == "fp32":
+        return NO_BF16
+    return card.bf16.reason if card.bf16 else FP32
 
 
 def prediction_of(

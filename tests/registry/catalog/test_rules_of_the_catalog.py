@@ -117,10 +117,13 @@ def test_a_base_is_named_as_people_find_it():
         assert rules.base_name({"base": {"name": name}}) == known
 
 
-def test_what_writes_texts_is_served_in_fp32_whatever_its_gate():
-    gate = {"passed": True, "reason": "int8 agrees."}
+def test_what_writes_texts_is_served_by_the_gate_of_bf16_and_the_rest_by_that_of_int8():
+    gate = {"passed": True, "reason": "Measured."}
+    generation = {"spec": {"task": "generation"}, "int8": None}
 
-    assert rules.serving({"spec": {"task": "generation"}, "int8": gate}).engine == "fp32"
+    assert rules.serving(generation).engine == "fp32"
+    assert rules.serving(generation | {"bf16": gate}).engine == "bf16"
+    assert rules.serving(generation | {"bf16": gate | {"passed": False}}).engine == "fp32"
     assert rules.serving({"spec": {"task": "multi_label"}, "int8": gate}).engine == "int8"
 
 

@@ -19,11 +19,12 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from lifecycle.runtime.engine import devices
 from lifecycle.runtime.engine.artifact import ArtifactInfo
@@ -43,7 +44,7 @@ from lifecycle.runtime.engine.task_types.answerer import (
     Sides,
     Trained,
 )
-from lifecycle.runtime.engine.task_types.generation import prompts
+from lifecycle.runtime.engine.task_types.generation import prompts, rounding
 from lifecycle.runtime.engine.task_types.generation.answering import Answer, Losses, answer, measure_losses
 from lifecycle.runtime.engine.task_types.generation.learner import ENTRY as LEARNER
 from lifecycle.runtime.engine.task_types.generation.learner import (
@@ -178,12 +179,17 @@ class TextAnswerer(Answerer[Writer, Given, TextAnswers]):
         artifact.mkdir(parents=True)
         save_decoder(artifact, model)
         prepared.tokenizer.save_pretrained(artifact, save_jinja_files=False)
-        set_info(artifact, info)
         rows: Any = run.trainer.eval_dataset.encoded
         # a sharded model may not fit one GPU
         place = devices.CPU if spec.sharded else devices.place(prepared.device)
         opened = Decoder(open_decoder(artifact, prepared.base.path, info)).to(place)
         losses = measure_losses(opened, rows.examples, prepared.tokenizer.pad_token_id or 0, EVALUATION_ROWS)
+        longest = min(info.max_new_tokens or LONGEST, LONGEST)
+        writer = Writer(opened.encoder, prepared.tokenizer, info, longest, EVALUATION_ROWS, lambda: False)
+        load = partial(open_decoder, artifact, prepared.base.path, info, torch.bfloat16)
+        gate = rounding.try_bf16(writer, prepared.validation, load, place, run.events)
+        info = replace(info, bf16=gate)
+        set_info(artifact, info)
         return Finished({"validation_loss": losses.mean, "perplexity": math.exp(losses.mean)}, info, {})
 
     def merge(self, artifact: Path, base: Path | None, info: ArtifactInfo, target: Path) -> None:
@@ -197,7 +203,8 @@ class TextAnswerer(Answerer[Writer, Given, TextAnswers]):
         """Its base is checked by digest."""
         info = ArtifactInfo.read(artifact)
         check_base(info, base)
-        model, longest = open_decoder(artifact, base, info), info.max_new_tokens or LONGEST
+        dtype = rounding.dtype_of(info)
+        model, longest = open_decoder(artifact, base, info, dtype), info.max_new_tokens or LONGEST
         return Writer(
             model, load_tokenizer(artifact), info, longest, min(batch_size, EVALUATION_ROWS), cancelled
         )
