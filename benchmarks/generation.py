@@ -5,8 +5,8 @@ CPU second, time to the first token, and when a client that leaves frees its pla
 telemetry on; the peers load the merged weights: FastAPI with `generate`, one answer at a time, as people
 build it, and `transformers serve` with continuous batching. One thread each, likeliest tokens; rounds are
 interleaved. Peers compute in fp32, as they do by default; ours in bf16, since the version passes its gate,
-and in fp32 as well (`ours_fp32`), whose answers are compared with those of the peers. Peers are installed by pip into var/bench, once. vLLM isn't measured: its CPU build
-needs 3 GB and an older torch.
+and in fp32 as well (`ours_fp32`), whose answers are compared with those of the peers. Peers are installed by
+pip into var/bench, once. vLLM isn't measured: its CPU build needs 3 GB and an older torch.
 
 CPU time is that of the server's whole process tree. Beside the server, the same answers are made by its
 batcher without a server: the difference is what the front costs.

@@ -119,7 +119,9 @@ def judge(
     if loss > MAX_LOSS:
         found += f" The maximum loss is {MAX_LOSS * 100:g} points."
     passed = agreement >= MIN_AGREEMENT and rise <= MAX_RISE and loss <= MAX_LOSS
-    return Gate(passed, found, rows, agreement, METRICS.rounding.name, scores[0], scores[1], *sizes)
+    return Gate(
+        passed, found, rows, agreement, METRICS.rounding.name, scores[0], scores[1], sizes[0], sizes[1]
+    )
 
 
 def size_of(model: Any) -> int:
