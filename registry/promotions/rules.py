@@ -122,6 +122,7 @@ def changes_during(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[
     return changes({**before, **{key: after[key] for key in FOUND}}, after)
 
 
+INACTIVE = "The version is no longer active."
 SINCE, WHILE = "Changed since the last gate check: {}.", "Changed during the gate check: {}."
 
 

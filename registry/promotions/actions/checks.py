@@ -119,8 +119,9 @@ def write(
     now = timezone.now()
     blocked = [finding.gate for finding in found if finding.blocks]
     changed = rules.changes_during(before, request.subject)
-    if blocked or changed:
-        reason = rules.change_sentence(changed, rules.WHILE) if changed else ""
+    inactive = "" if version.state == ModelVersion.State.ACTIVE else rules.INACTIVE
+    if blocked or changed or inactive:
+        reason = rules.change_sentence(changed, rules.WHILE) if changed else inactive
         request.move(Status.DRAFT, checked_at=now, due_at=None, reason=reason)
     else:
         due = now + timedelta(days=policies.read(policy).days_to_decide)

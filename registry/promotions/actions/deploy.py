@@ -12,7 +12,6 @@ from django.db import transaction
 from django.utils import timezone
 
 from lifecycle.runtime.refusals import Conflict
-from registry.catalog.models import ModelVersion
 from registry.ground.access.models import User
 from registry.ground.ledger.actions import record
 from registry.ground.ledger.rules import digest_of
@@ -70,12 +69,10 @@ def check_still_holds(request_id: UUID) -> PromotionRequest:
     """The used approval of a canary, locked in the caller's transaction, with everything it rests on read
     again under that lock.
 
-    Raises Conflict when something changed since the gates were checked, or the version is not active any
-    more: the canary may keep the share it has, and may not get more. Refused while the endpoint is frozen.
+    Raises Conflict when something changed since the gates were checked, the version's state included: the
+    canary may keep the share it has, and may not get more. Refused while the endpoint is frozen.
     """
     request = PromotionRequest.locked(request_id)
-    if ModelVersion.objects.get(pk=request.version_id).state != ModelVersion.State.ACTIVE:
-        raise Conflict("The version is no longer active.", next_step="Stop the canary.")
     subject.check_not_frozen(request.endpoint)
     now = subject.read(request, request.locked_version(), from_nothing=True)
     if changed := subject.changes(request, now):
@@ -109,8 +106,6 @@ def check_usable(request: PromotionRequest, people: Mapping[str, Iterable[str]])
             f"{request} lacks approvals that its policy requires.",
             next_step="Contact an auditor: the record doesn't match the audit log.",
         )
-    if ModelVersion.objects.get(pk=request.version_id).state != ModelVersion.State.ACTIVE:
-        raise Conflict("The version is no longer active.", next_step="Request promotion of another version.")
     subject.check_not_frozen(request.endpoint)
 
 

@@ -16,7 +16,7 @@ from registry.catalog.models import Freeze
 from registry.ground.ledger.models import Event
 from registry.promotions import actions
 from registry.promotions.models import PromotionRequest
-from registry.promotions.rules import Status
+from registry.promotions.rules import INACTIVE, Status
 from tests.support import registry
 from tests.support.jobs import run_ok
 from tests.support.unchanged import refused
@@ -100,22 +100,24 @@ def test_a_claim_is_made_inside_the_transaction_that_deploys(approved, monkeypat
         assert actions.claim_approval(approved.uuid) == approved
 
 
-def test_a_version_that_was_quarantined_before_its_gates_were_checked_is_not_deployed(
-    version, endpoint, mia, lee, gita
+def test_a_version_that_was_quarantined_before_its_gates_were_checked_is_not_sent_to_review(
+    version, endpoint, mia
 ):
     request = actions.request(version=version, endpoint=endpoint, note="", actor=mia)
     catalog.quarantine(version_id=version.uuid, reason="Found a fault.", actor=None)
     run_ok("default")
     request.refresh_from_db()
-    registry.approve(registry.approve(request, lee), gita)
+    assert (request.status, request.reason) == (Status.DRAFT, INACTIVE)
 
-    with refused(by=Conflict, match="no longer active"):
-        actions.ready_to_deploy(request.uuid)
-    with refused(by=Conflict, match="no longer active"), transaction.atomic():
-        actions.claim_approval(request.uuid)
-    PromotionRequest.objects.filter(pk=request.pk).update(status=Status.FULFILLED)
-    with refused(by=Conflict, match="no longer active"), transaction.atomic():
-        actions.check_still_holds(request.uuid)
+
+def test_a_version_that_was_quarantined_after_its_approval_is_not_deployed(approved):
+    catalog.quarantine(version_id=approved.version.uuid, reason="Found a fault.", actor=None)
+
+    with refused(by=Conflict, match="the version's state"), transaction.atomic():
+        actions.claim_approval(approved.uuid)
+    PromotionRequest.objects.filter(pk=approved.pk).update(status=Status.FULFILLED)
+    with refused(by=Conflict, match="the version's state"), transaction.atomic():
+        actions.check_still_holds(approved.uuid)
 
 
 def test_a_claim_writes_nothing_when_something_changed(approved):
