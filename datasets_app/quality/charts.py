@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 
+from lifecycle.runtime.words import things
 from lifecycle.ui.charts import Chart
-from lifecycle.ui.numbers import count, things
+from lifecycle.ui.numbers import count
 
 DAY_MS = 86_400_000
 

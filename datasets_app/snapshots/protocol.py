@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from datasets_app.queues.models.decisions import Decision
-from lifecycle.ui.numbers import count, decimals, things
+from lifecycle.runtime.words import things
+from lifecycle.ui.numbers import count, decimals
 
 NOT_MEASURED = "not measured: no item was annotated by two people"
 

@@ -1,4 +1,4 @@
-"""Names in sentences."""
+"""Names and numbers in sentences."""
 
 from __future__ import annotations
 
@@ -11,3 +11,8 @@ def phrase(names: Sequence[str], most: int = 0, last: str = "and") -> str:
     """
     shown = [*names[:most], f"{len(names) - most:,} more"] if most and len(names) > most else [*names]
     return f" {last} ".join(filter(None, [", ".join(shown[:-1]), *shown[-1:]]))
+
+
+def things(number: int, one: str, many: str = "") -> str:
+    """ "1 text", "1,200 texts"; many: where it isn't one with an s."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"

@@ -60,11 +60,6 @@ def count(value: int | None) -> str:
     return decimals(value, 0)
 
 
-def things(number: int, one: str, many: str = "") -> str:
-    """ "1 text", "1,200 texts"; many: where it isn't one with an s."""
-    return f"{count(number)} {one if number == 1 else many or one + 's'}"
-
-
 def ordinal(value: int) -> str:
     """1st, 2nd, 3rd, 11th, 1,022nd."""
     ending = {1: "st", 2: "nd", 3: "rd"}.get(value % 10, "th") if value % 100 not in (11, 12, 13) else "th"

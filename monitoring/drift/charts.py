@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
+from lifecycle.runtime.words import things
 from lifecycle.ui.charts import Chart
-from lifecycle.ui.numbers import count, decimals, percent, things
+from lifecycle.ui.numbers import count, decimals, percent
 from monitoring.drift.agreement import Agreement
 from monitoring.drift.judging import shown
 from monitoring.drift.measuring.bins import CATEGORIES

@@ -12,11 +12,11 @@ from django.http import Http404
 from django.utils import timezone
 
 from lifecycle.ground.jobs.models import Job
-from lifecycle.runtime.words import phrase
+from lifecycle.runtime.words import phrase, things
 from lifecycle.ui.addresses import choice_in, find_url
 from lifecycle.ui.charts import Chart
 from lifecycle.ui.marks import Figure
-from lifecycle.ui.numbers import count, percent, things
+from lifecycle.ui.numbers import count, percent
 from monitoring.drift import agreement, answers, cbpe, charts, judging, queries
 from monitoring.drift.charts import Accuracy, Day
 from monitoring.drift.judging import Results

@@ -9,10 +9,11 @@ from typing import Any
 from django.urls import reverse
 from django.utils import timezone
 
+from lifecycle.runtime.words import things
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.charts import Chart
 from lifecycle.ui.marks import Step
-from lifecycle.ui.numbers import count, duration, things
+from lifecycle.ui.numbers import count, duration
 from monitoring.rollouts import rules
 from monitoring.rollouts.charts import arms as arm_charts
 from monitoring.rollouts.charts import evidence as evidence_charts

@@ -10,10 +10,11 @@ from django.conf import settings
 from django.http import QueryDict
 from django.utils import timezone
 
+from lifecycle.runtime.words import things
 from lifecycle.ui import paging
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.marks import Figure
-from lifecycle.ui.numbers import GAP, count, decimals, money, percent, signed, significant, things
+from lifecycle.ui.numbers import GAP, count, decimals, money, percent, signed, significant
 from monitoring.traffic import charts, keyset, queries
 from monitoring.traffic.forms import FeedbackForm, KpiForm, OutcomeForm
 from monitoring.traffic.models import Kpi, Prediction

@@ -1,68 +1,121 @@
-"""Asking the inference server as any client does: for the box "try it" and to see whether it answers. Texts
-are never logged.
+"""Requests to the inference server as any client sends them: for "Test a prediction", and to see whether it
+responds. Texts are never logged.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from time import perf_counter
-from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 from django.conf import settings
 
 from lifecycle.runtime.refusals import NotReady, Refusal, Refused
-from registry.catalog.models import Endpoint
-from registry.endpoints.queries import published
+from lifecycle.runtime.task_types.served import Served
+from lifecycle.runtime.task_types.shown import Given, Shown
+from registry.catalog.models import Endpoint, ModelVersion
+from registry.endpoints.models import Deployment
+from registry.endpoints.queries import deployments, published
 
 SECONDS = 10
-SHOWN = 5
-ONE_LABEL = {"LABEL", "CONFIDENCE", "SCORES"}  # tensors of a single label
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Answer:
-    """One prediction. label, confidence, scores: where a text has one label, with the best labels' shares, 0
-    to 1. tensors: of other predictions, each in words. latency_ms: as this site measured it.
-    """
+    """One prediction. version: its model and number; prediction: its ID; latency_ms: as measured here."""
 
     version: str
-    prediction: str
+    prediction: UUID
     latency_ms: float
-    label: str = ""
-    confidence: float | None = None
-    scores: Sequence[tuple[str, float]] = ()
-    tensors: Sequence[tuple[str, str]] = ()
+    shown: Shown
 
 
-def ask(endpoint: Endpoint, body: dict[str, Any]) -> Answer:
-    """Send a request. Raises NotReady when the server or the version does not answer, Refused when it does
-    not take the texts.
-    """
-    headers = {"Authorization": f"Bearer {published.web_token()}", "X-Request-Id": f"try-{uuid4()}"}
-    begun = perf_counter()
-    try:
-        response = httpx.post(
-            f"{settings.INFERENCE_URL}/v2/models/{endpoint.full_name}/infer",
-            json=body,
-            headers=headers,
-            timeout=SECONDS,
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A request for one prediction. served: the task's; given: the values of one row."""
+
+    endpoint: Endpoint
+    served: Served
+    given: Given
+    token: str
+
+    def ask(self, version: ModelVersion | None = None) -> Answer:
+        """Send it. version: which one is to predict, or None to let the endpoint choose. Raises NotReady when
+        the server or the version doesn't answer, Refused when it doesn't take the values.
+        """
+        pinned = f"/versions/{version.uuid}" if version else ""
+        begun = perf_counter()
+        try:
+            response = httpx.post(
+                f"{settings.INFERENCE_URL}/v2/models/{self.endpoint.full_name}{pinned}/infer",
+                json=self.served.request(self.given),
+                headers={"Authorization": f"Bearer {self.token}", "X-Request-Id": f"try-{uuid4()}"},
+                timeout=SECONDS,
+            )
+        except httpx.ReadTimeout as error:
+            raise NotReady(
+                f"The prediction took more than {SECONDS} seconds.",
+                next_step="Request it with a program, which can wait longer.",
+            ) from error
+        except httpx.HTTPError as error:
+            raise NotReady(
+                "The inference server isn't responding.", next_step="Check that it's running, then try again."
+            ) from error
+        latency_ms = (perf_counter() - begun) * 1000
+        if response.status_code != httpx.codes.OK:
+            raise refusal_of(response)
+        try:
+            return self.read(response, latency_ms)
+        except (ValueError, KeyError, IndexError, TypeError) as error:
+            raise NotReady(
+                "The inference server sent an unexpected response.", next_step="Restart it."
+            ) from error
+
+    def read(self, response: httpx.Response, latency_ms: float) -> Answer:
+        """The answer in a response of the protocol."""
+        body = response.json()
+        parameters, outputs = body["parameters"], {each["name"]: each for each in body["outputs"]}
+        return Answer(
+            version=str(parameters["version_label"]),
+            prediction=UUID(parameters["prediction_id"]),
+            latency_ms=latency_ms,
+            shown=self.served.shown(self.given, outputs),
         )
-    except httpx.HTTPError as error:
-        raise NotReady(
-            "The inference server isn't responding.", next_step="Check that it's running, then try again."
-        ) from error
-    latency_ms = (perf_counter() - begun) * 1000
-    if response.status_code != httpx.codes.OK:
-        raise refusal_of(response)
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What a version predicted, or why it didn't. version: its number, "" where none is live."""
+
+    version: str
+    answer: Answer | None
+    refusal: Refusal | None
+
+
+def ask(endpoint: Endpoint, served: Served, given: Given) -> list[Tried]:
+    """What every version predicts that gets traffic, the live one first. Where only one does, the endpoint is
+    asked as clients ask it.
+    """
+    question = Question(endpoint, served, given, published.web_token())
+    running = [
+        row.version
+        for row, share in deployments.arms_of(endpoint)
+        if share and row.arm != Deployment.Arm.SHADOW
+    ]
+    if len(running) < 2:
+        return [tried(question, running[0].semver if running else "")]
+    with ThreadPoolExecutor(len(running)) as pool:
+        return list(pool.map(lambda version: tried(question, version.semver, version), running))
+
+
+def tried(question: Question, number: str, version: ModelVersion | None = None) -> Tried:
+    """As `Question.ask`, with its refusal returned: one version's doesn't hide the other's answer."""
     try:
-        return read(response.json(), latency_ms)
-    except (ValueError, KeyError, IndexError, TypeError) as error:
-        raise NotReady(
-            "The inference server sent an unexpected response.", next_step="Restart it."
-        ) from error
+        return Tried(number, question.ask(version), None)
+    except Refusal as refusal:
+        return Tried(number, None, refusal)
 
 
 def refusal_of(response: httpx.Response) -> Refusal:
@@ -77,36 +130,6 @@ def refusal_of(response: httpx.Response) -> Refusal:
             next_step="It picks up changes within seconds; try again.",
         )
     return (NotReady if response.status_code >= 500 or response.status_code == 429 else Refused)(message)
-
-
-def read(answer: dict[str, Any], latency_ms: float) -> Answer:
-    """An answer of the protocol for one text."""
-    outputs = {output["name"]: output for output in answer["outputs"]}
-    parameters = answer["parameters"]
-    found = Answer(
-        version=str(parameters["version_label"]),
-        prediction=str(parameters["prediction_id"]),
-        latency_ms=latency_ms,
-    )
-    if not outputs.keys() >= ONE_LABEL:
-        return replace(found, tensors=[(str(name), in_words(each)) for name, each in outputs.items()])
-    labels = outputs["SCORES"]["parameters"]["labels"]
-    scores = sorted(zip(labels, outputs["SCORES"]["data"], strict=True), key=lambda pair: -pair[1])
-    return replace(
-        found,
-        label=str(outputs["LABEL"]["data"][0]),
-        confidence=float(outputs["CONFIDENCE"]["data"][0]),
-        scores=[(str(label), float(score)) for label, score in scores[:SHOWN]],
-    )
-
-
-def in_words(output: dict[str, Any]) -> str:
-    """A tensor's values, with the names of its columns."""
-    values = [f"{each:.3g}" if isinstance(each, float) else str(each) for each in output["data"]]
-    names = output.get("parameters", {}).get("labels")
-    if names:
-        values = [f"{name}: {value}" for name, value in zip(names, values, strict=True)]
-    return ", ".join(values) or "none"
 
 
 def is_ready() -> bool | None:

@@ -10,6 +10,7 @@ from django import forms
 from django.http import QueryDict
 
 from lifecycle.runtime.task_types.served import Served
+from lifecycle.runtime.task_types.shown import Given
 from registry.catalog.models import ModelVersion
 from registry.endpoints.models import Deployment, Fault
 from registry.endpoints.rules import MAX_DELAY_MS, MAX_DRILL_MINUTES, REASON_MAX
@@ -62,13 +63,13 @@ class TryForm(forms.Form):
         for name in {*self.fields} - {each.name.lower() for each in served.inputs}:
             del self.fields[name]
 
-    def body(self) -> dict[str, Any]:
-        """The request with what was entered."""
+    def given(self) -> Given:
+        """What was entered, by input."""
         given = {"TEXT": [self.cleaned_data["text"]]}
         if "candidates" in self.fields:
             lines = self.cleaned_data["candidates"].splitlines()
             given["CANDIDATES"] = [line for line in lines if line.strip()]
-        return self.served.request(given)
+        return given
 
 
 class AsOfForm(forms.Form):

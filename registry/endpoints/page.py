@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -110,7 +109,7 @@ def detail(user: User, endpoint: Endpoint, older_than: int | None = None) -> dic
         ),
         "emptied": rollback.emptied_by(endpoint) if live is None else None,
         "text_days": settings.PREDICTION_TEXT_DAYS,
-        "curl": curl(endpoint, live),
+        "samples": served_by(live).samples(settings.INFERENCE_URL, endpoint.full_name),
         "dialogs": dialogs(endpoint, live, canary, before, waiting),
     }
 
@@ -365,16 +364,6 @@ def going_on(state: ServerState, endpoint: Endpoint) -> str:
 def served_by(live: Deployment | None) -> Served:
     """How predictions of the live version are requested; as single labels while there is none."""
     return served_of(task_type(live.version.facts).key if live else DEFAULT)
-
-
-def curl(endpoint: Endpoint, live: Deployment | None) -> str:
-    """How a client calls it."""
-    path, body = served_by(live).call(endpoint.full_name)
-    return (
-        f"curl {settings.INFERENCE_URL}{path} \\\n"
-        '  -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" \\\n'
-        f"  -d '{json.dumps(body)}'"
-    )
 
 
 def as_of(endpoint: Endpoint, moment: datetime) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from lifecycle.runtime.refusals import Refusal, Refused
-from lifecycle.ui.addresses import find_url, key_in
+from lifecycle.runtime.refusals import Refused
+from lifecycle.ui.addresses import key_in
 from lifecycle.ui.csp import charts
 from lifecycle.ui.forms import cleaned, refused_on
 from lifecycle.ui.respond import done_at, redirect_or_refresh, respond
@@ -215,25 +215,15 @@ def remove_fault(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @charts
 @needs("endpoints.infer", Endpoint, see=SEE)
 def try_it(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Ask the endpoint about one text."""
+    """What the versions of the endpoint predict for one text."""
     endpoint = listing.visible(request.user).get(uuid=uuid)
-    form, status = TryForm(request.POST, served=page.served_by(deployments.live_deployment(endpoint))), 422
-    context: dict[str, Any] = {}
+    served = page.served_by(deployments.live_deployment(endpoint))
+    form = TryForm(request.POST, served=served)
+    context: dict[str, Any] = {"try_form": form, "as_of_form": AsOfForm()}
     if form.is_valid():
-        try:
-            answer = client.ask(endpoint, form.body())
-        except Refusal as refusal:
-            context, status = {"refusal": refusal}, 200
-        else:
-            context, status = (
-                {
-                    "answer": answer,
-                    "prediction_url": find_url("traffic:prediction", uuid=UUID(answer.prediction)),
-                },
-                200,
-            )
-    shown = page.detail(request.user, endpoint) | {"try_form": form, "as_of_form": AsOfForm()} | context
-    return respond(request, DETAIL, "try", shown, status)
+        context["tried"] = client.ask(endpoint, served, form.given())
+    status = 200 if form.is_valid() else 422
+    return respond(request, DETAIL, "try", page.detail(request.user, endpoint) | context, status)
 
 
 @require_safe

@@ -16,10 +16,10 @@ from lifecycle.runtime.statistics.comparisons import as_change
 from lifecycle.runtime.statistics.verdicts import Verdict
 from lifecycle.runtime.task_types.by_key.measures import NAMED
 from lifecycle.runtime.task_types.by_key.types import learned_as
-from lifecycle.runtime.words import phrase
+from lifecycle.runtime.words import phrase, things
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.marks import Step
-from lifecycle.ui.numbers import count, things
+from lifecycle.ui.numbers import count
 from registry.catalog import queries as catalog
 from registry.catalog.models import ModelVersion
 from registry.catalog.rules import task_type

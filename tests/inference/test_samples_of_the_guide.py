@@ -1,14 +1,21 @@
-"""The Python samples of docs/serving.md, run as published against a real server and tiny models."""
+"""The samples of docs/serving.md and of the pages of endpoints, run as published against a real server and
+tiny models.
+"""
 
 from __future__ import annotations
 
+import json
+import os
 import re
+import subprocess
 from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
 
+import httpx
 import pytest
 
+from lifecycle.runtime.task_types.by_key.served import served_of
 from tests.inference.models import TOKEN, endpoint
 from tests.inference.test_real_process import Process
 from tests.support.tiny_decoders import make_lively_decoder
@@ -54,3 +61,46 @@ def test_every_sample_runs_and_prints_predictions(port):
     assert len(preferences) == 1
     assert len(written) == 1
     assert 1 < len(written[0].split()) <= 60
+
+
+def test_the_programs_of_the_endpoints_pages_run(port):
+    tasks = {slug: card.get("task", "single_label") for slug, card in VERSIONS.items()}
+    for slug, task in (tasks | {"writer-prod": "generation"}).items():
+        samples = served_of(task).samples(f"http://127.0.0.1:{port}", f"support-inbox/{slug}")
+        shell, python = (sample.code for sample in samples)
+        environment = os.environ | {"TOKEN": TOKEN}
+
+        answered = subprocess.run(["bash", "-c", shell], env=environment, capture_output=True, check=True)
+        printed = StringIO()
+        with pytest.MonkeyPatch.context() as patch, redirect_stdout(printed):
+            patch.setenv("TOKEN", TOKEN)
+            exec(python, {})
+
+        body = json.loads(answered.stdout)
+        assert body["model_name" if task != "generation" else "model"] == f"support-inbox/{slug}"
+        heads = [line.split()[0] for line in printed.getvalue().splitlines() if line.strip()]
+        assert heads
+        assert {each["name"] for each in body.get("outputs", [])} <= {*heads}
+
+
+def test_what_a_server_answers_has_the_form_of_its_task(port):
+    shown = {}
+    for slug, card in (VERSIONS | {"writer-prod": {"task": "generation"}}).items():
+        served = served_of(card.get("task", "single_label"))
+        body = httpx.post(
+            f"http://127.0.0.1:{port}/v2/models/support-inbox/{slug}/infer",
+            json=served.request(served.sample),
+            headers={"Authorization": f"Bearer {TOKEN}"},
+        ).json()
+        shown[slug] = served.shown(served.sample, {each["name"]: each for each in body["outputs"]})
+
+    assert all(each.tensors == () for each in shown.values())
+    assert shown["support-inbox-prod"].scores[0].predicted
+    assert (
+        "".join(piece.text for piece in shown["entities-prod"].pieces) == served_of("spans").sample["TEXT"][0]
+    )
+    assert {each.text for each in shown["answers-prod"].ranked} == {
+        *served_of("ranking").sample["CANDIDATES"]
+    }
+    assert shown["preferences-prod"].summary != ""
+    assert shown["writer-prod"].response

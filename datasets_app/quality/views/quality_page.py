@@ -18,8 +18,9 @@ from datasets_app.queues import rules
 from datasets_app.queues.models.queues import Queue, Seat
 from datasets_app.schemas.models.schemas import Label
 from lifecycle.runtime.statistics.intervals import Interval, wilson
+from lifecycle.runtime.words import things
 from lifecycle.ui.marks import Figure
-from lifecycle.ui.numbers import count, decimals, duration, percent, things
+from lifecycle.ui.numbers import count, decimals, duration, percent
 
 PEOPLE, LABELS, WORST = 12, 10, 10  # initial size of each matrix, and size of a list
 DEPTHS = (1, 2, 3, 5, 6)  # steps of the sequential color scale used for cells

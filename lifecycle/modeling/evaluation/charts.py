@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from lifecycle.modeling.evaluation import rules
+from lifecycle.runtime.words import things
 from lifecycle.ui.charts import Chart
-from lifecycle.ui.numbers import count, decimals, things
+from lifecycle.ui.numbers import count, decimals
 from lifecycle.ui.text import shortened
 
 LOW_F1 = 0.8

@@ -15,7 +15,7 @@ from datasets_app.queues.models import Queue, Slot
 from datasets_app.queues.queries.pages import as_seen_by, queues
 from lifecycle.modeling.training import queries as training
 from lifecycle.modeling.training.rules import RunState
-from lifecycle.ui.numbers import things
+from lifecycle.runtime.words import things
 from monitoring.alerts.models import Alert
 from monitoring.alerts.queries import most_urgent
 from monitoring.alerts.rules.state import Severity

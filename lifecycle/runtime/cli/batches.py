@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from lifecycle.runtime.cli.errors import Usage
-from lifecycle.runtime.cli.screen import count
 from lifecycle.runtime.cli.session import Session
 from lifecycle.runtime.refusals import Refusal, Refused
+from lifecycle.runtime.words import things
 
 BATCH = 1_000
 Row = dict[str, Any]
@@ -32,9 +32,9 @@ def send(session: Session, path: Path, start: int, shape: Shape, post: Callable[
             except Refusal as refusal:
                 raise located(refusal, batch) from refusal
             sent, following = sent + len(batch), batch[-1][0] + 1
-            session.screen.live(f"{count(sent, 'line')} sent", f"{sent}")
+            session.screen.live(f"{things(sent, 'line')} sent", f"{sent}")
     except BaseException:
-        session.screen.info(f"{count(sent, 'line')} sent. Continue with: {path} --from {following}")
+        session.screen.info(f"{things(sent, 'line')} sent. Continue with: {path} --from {following}")
         raise
     session.screen.close()
     return sent

@@ -14,9 +14,9 @@ from typing import Any
 from lifecycle.runtime import bundle
 from lifecycle.runtime.cli import find, watching
 from lifecycle.runtime.cli.errors import Usage
-from lifecycle.runtime.cli.screen import count
 from lifecycle.runtime.cli.session import Session
 from lifecycle.runtime.refusals import Damaged, Refused
+from lifecycle.runtime.words import things
 
 MODEL, CARD, README = "model", "card", "README.md"
 DESCRIBED = "lifecycle.json"
@@ -57,7 +57,7 @@ def verify(session: Session, name: str, key: Path | None, file: Path | None, sav
         }
     session.screen.show(
         value,
-        f"{count(len(found.files), 'file')}, {found.size:,} bytes: unchanged since they were signed.",
+        f"{things(len(found.files), 'file')}, {found.size:,} bytes: unchanged since they were signed.",
         f"Model card   revision {revision}, unchanged since it was signed",
         f"Root digest  {value['root_digest']}",
         f"Signed with  {value['key_fingerprint']}",

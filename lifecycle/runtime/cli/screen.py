@@ -197,11 +197,6 @@ def moment(text: str | None) -> str:
     return datetime.fromisoformat(text.replace("Z", "+00:00")).strftime("%Y-%m-%d %H:%M") if text else "–"
 
 
-def count(number: int, noun: str) -> str:
-    """1 row, 1,204 rows."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
 def percent(share: float | None, digits: int = 1) -> str:
     """A share of 1 as percent."""
     return "–" if share is None else f"{share * 100:.{digits}f} %"

@@ -15,9 +15,9 @@ from typing import Any
 from lifecycle.runtime import bundle
 from lifecycle.runtime.cli import find
 from lifecycle.runtime.cli.errors import Usage
-from lifecycle.runtime.cli.screen import count
 from lifecycle.runtime.cli.session import Session
 from lifecycle.runtime.refusals import Refused
+from lifecycle.runtime.words import things
 
 GENESIS = "0" * 64
 NOT_OURS = (
@@ -206,10 +206,10 @@ def lines(links: dict[str, Link], checked: bool) -> list[str]:
         if link.fault:
             found.append(f"{name}: broken, {link.fault}")
         elif is_whole(link):
-            found.append(f"{name}: {count(link.events, 'event')}, whole" + signed_until(link))
+            found.append(f"{name}: {things(link.events, 'event')}, whole" + signed_until(link))
         else:
             found.append(
-                f"{name}: {link.events:,} of {count(link.newest, 'event')} are in this export, and those are"
+                f"{name}: {link.events:,} of {things(link.newest, 'event')} are in this export, and those are"
                 " valid" + signed_until(link)
             )
     if not links:

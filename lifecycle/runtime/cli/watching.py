@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from lifecycle.runtime.cli.errors import ApiRefusal
-from lifecycle.runtime.cli.screen import count, seconds
+from lifecycle.runtime.cli.screen import seconds
 from lifecycle.runtime.cli.session import Session
 from lifecycle.runtime.refusals import Refused
+from lifecycle.runtime.words import things
 
 POLL_SECONDS = 2.0
 JOB_ENDED = {"succeeded", "failed", "cancelled"}
@@ -134,7 +135,7 @@ def run_result(run: dict[str, Any]) -> list[str]:
     ]
     best = f", best at step {run['best_step']:,}" if run["best_step"] else ""
     return [
-        f"{head} after {count(run['step'], 'step')}{best}."
+        f"{head} after {things(run['step'], 'step')}{best}."
         + (f" On validation: {', '.join(scores)}." if scores else "")
         + why
     ]

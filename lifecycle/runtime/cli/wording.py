@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from lifecycle.runtime.cli import classes, find, plans
-from lifecycle.runtime.cli.screen import Table, count, facts, figure, percent, seconds, shown, table
+from lifecycle.runtime.cli.screen import Table, facts, figure, percent, seconds, shown, table
 from lifecycle.runtime.cli.session import Session
 from lifecycle.runtime.cli.watching import SCORES
+from lifecycle.runtime.words import things
 
 Row = dict[str, Any]
 MISSING: tuple[object, ...] = (None, "", [])
@@ -162,7 +163,7 @@ class Words(string.Formatter):
             return self.called(value, format_spec)
         if format_spec in self._vocabulary:
             return str(self._vocabulary[format_spec].get(value, value))
-        return count(value, format_spec[1:]) if format_spec.startswith("#") else format(value, format_spec)
+        return things(value, format_spec[1:]) if format_spec.startswith("#") else format(value, format_spec)
 
     def called(self, value: Any, kind: str) -> str:
         """The names of one uuid or several."""

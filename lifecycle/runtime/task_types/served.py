@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lifecycle.runtime.task_types.decoding import Card, without_confidence
+from lifecycle.runtime.task_types.samples import Sample, curl, tritonclient
+from lifecycle.runtime.task_types.shown import Given, Shown, Tensors, in_words
 
 Values = list[str] | NDArray[Any]
 
@@ -71,9 +73,18 @@ class Served(ABC):
         )
         return {"inputs": list(tensors)}
 
-    def call(self, name: str) -> tuple[str, dict[str, Any]]:
-        """How a client usually asks the endpoint with this name: the path, and the body of the sample."""
-        return f"/v2/models/{name}/infer", self.request(self.sample)
+    def samples(self, server: str, name: str) -> list[Sample]:
+        """Programs that request a prediction of the sample. server: its address; name: the endpoint's."""
+        return [
+            curl(f"{server}/v2/models/{name}/infer", self.request(self.sample)),
+            tritonclient(server, name, self.sample),
+        ]
+
+    def shown(self, given: Given, outputs: Tensors) -> Shown:
+        """The response to a request with one row. Raises KeyError, ValueError, or IndexError where it isn't
+        one of this task.
+        """
+        return Shown(tensors=[(name, in_words(each)) for name, each in outputs.items()])
 
     def example(self, text: str) -> Any:
         """A row with this text."""

@@ -9,7 +9,7 @@ from datetime import timedelta
 from django.db.models import TextChoices
 
 from lifecycle.runtime.refusals import Refused
-from lifecycle.ui.numbers import things
+from lifecycle.runtime.words import things
 from monitoring.alerts.rules.burn import Count, never_fires
 from monitoring.traffic import histogram
 from monitoring.traffic.counts import Counts

@@ -10,9 +10,10 @@ from django.conf import settings
 
 from lifecycle.ground.compute.price import price_of, price_per_million
 from lifecycle.runtime.statistics.verdicts import Verdict
+from lifecycle.runtime.words import things
 from lifecycle.ui.charts import Chart
 from lifecycle.ui.marks import Figure
-from lifecycle.ui.numbers import count, duration, money, percent, things
+from lifecycle.ui.numbers import count, duration, money, percent
 from monitoring.alerts.models import Objective
 from monitoring.alerts.page.budget import BudgetLine, line_of
 from monitoring.alerts.rules.state import Severity

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from lifecycle.ui.numbers import count, things
+from lifecycle.runtime.words import things
+from lifecycle.ui.numbers import count
 from registry.policies.gates.evidence import Evidence
 from registry.policies.gates.finding import NOT_RUN, Finding, Gate, Outcome
 

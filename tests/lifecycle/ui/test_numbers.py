@@ -167,16 +167,3 @@ def test_relative_times_end_at_a_day(back, text):
 )
 def test_prices_are_written_with_cents_while_they_are_small(value, text):
     assert numbers.money(value) == text
-
-
-@pytest.mark.parametrize(
-    ("number", "words", "text"),
-    [
-        (0, ("text",), "0 texts"),
-        (1, ("text",), "1 text"),
-        (1_200, ("text",), "1,200 texts"),
-        (2, ("class", "classes"), "2 classes"),
-    ],
-)
-def test_what_is_counted_is_named_in_the_number_of_its_count(number, words, text):
-    assert numbers.things(number, *words) == text

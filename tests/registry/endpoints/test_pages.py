@@ -10,9 +10,8 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from rest_framework.test import APIClient
 
-from lifecycle.runtime.task_types.by_key.served import served_of
 from registry.catalog.models import Alias
-from registry.endpoints import client, page
+from registry.endpoints import client
 from registry.endpoints.models import Deployment
 from tests.support import endpoints, registry
 
@@ -183,77 +182,6 @@ def test_servers_show_how_far_they_are(client_for, live_endpoint, omar, no_serve
     assert f"v{epoch}" in html
     assert "The routes document was ignored." in html
     assert "every 10s" in html
-
-
-def answering(status, body):
-    return lambda *_, **__: httpx.Response(status, json=body)
-
-
-@pytest.mark.postgres
-def test_trying_shows_the_answer(client_for, live_endpoint, ana, monkeypatch):
-    body = {
-        "parameters": {
-            "version_label": "Intents 1.1.0",
-            "prediction_id": "8b9f9b5e-0000-4000-8000-000000000001",
-        },
-        "outputs": [
-            {"name": "LABEL", "data": ["refund"]},
-            {"name": "CONFIDENCE", "data": [0.75]},
-            {"name": "SCORES", "data": [0.25, 0.75], "parameters": {"labels": ["billing", "refund"]}},
-        ],
-    }
-    monkeypatch.setattr(client.httpx, "post", answering(200, body))
-
-    html = client_for(ana).post(url("try", live_endpoint), {"text": "money back"}, **HTMX).content.decode()
-
-    assert "75.0" in html
-    assert "Intents 1.1.0" in html
-    assert html.index("refund") < html.index("billing")
-
-
-def test_trying_shows_the_tensors_of_other_predictions(client_for, live_endpoint, ana, monkeypatch):
-    body = {
-        "parameters": {
-            "version_label": "Topics 1.1.0",
-            "prediction_id": "8b9f9b5e-0000-4000-8000-000000000001",
-        },
-        "outputs": [
-            {"name": "SCORES", "data": [0.25, 0.75], "parameters": {"labels": ["billing", "<b>"]}},
-            {"name": "LABELS", "data": ['["refund"]']},
-            {"name": "START", "data": []},
-        ],
-    }
-    monkeypatch.setattr(client.httpx, "post", answering(200, body))
-
-    html = client_for(ana).post(url("try", live_endpoint), {"text": "money back"}, **HTMX).content.decode()
-
-    assert "billing: 0.25, &lt;b&gt;: 0.75" in html
-    assert "[&quot;refund&quot;]" in html
-    assert "none" in html
-    assert "Topics 1.1.0" in html
-
-
-def test_a_ranking_is_tried_with_candidates(client_for, live_endpoint, ana, monkeypatch):
-    sent = []
-
-    def post(*_, json, **__):
-        sent.append(json)
-        return httpx.Response(400, json={"error": "Asked."})
-
-    monkeypatch.setattr(client.httpx, "post", post)
-    monkeypatch.setattr(page, "served_by", lambda live: served_of("ranking"))
-    shown = client_for(ana).get(url("detail", live_endpoint)).content.decode()
-    given = {"text": "Where is my refund?", "candidates": "No idea.\n\nIt takes five days."}
-
-    client_for(ana).post(url("try", live_endpoint), given, **HTMX)
-
-    assert 'name="candidates"' in shown
-    assert "CANDIDATES" in shown  # the example with curl
-    assert [(each["name"], each["shape"], each["data"]) for each in sent[0]["inputs"]] == [
-        ("TEXT", [1], ["Where is my refund?"]),
-        ("CANDIDATES", [2], ["No idea.", "It takes five days."]),
-    ]
-    assert client_for(ana).post(url("try", live_endpoint), {"text": "x"}, **HTMX).status_code == 422
 
 
 def test_trying_without_a_server_is_a_sentence(client_for, live_endpoint, ana, aida, no_server):

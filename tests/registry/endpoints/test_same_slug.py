@@ -8,6 +8,8 @@ import httpx
 import pytest
 
 from lifecycle.runtime.inference.routing import parse_routes
+from lifecycle.runtime.refusals import NotReady
+from lifecycle.runtime.task_types.by_key.served import served_of
 from registry.catalog.models import Endpoint
 from registry.endpoints import actions, client, page, servers
 from registry.endpoints.queries import reports
@@ -81,8 +83,8 @@ def test_the_page_asks_under_the_full_name(live_endpoint, twin, client_for, omar
 
     monkeypatch.setattr(client.httpx, "post", post)
     for each in (live_endpoint, twin):
-        with pytest.raises(client.Refusal):
-            client.ask(each, {"inputs": []})
+        (tried,) = client.ask(each, served_of("single_label"), {"TEXT": ["Hello"]})
+        assert isinstance(tried.refusal, NotReady)
         assert (
             f"/v2/models/{each.full_name}/infer"
             in client_for(omar).get(f"/endpoints/{each.uuid}/").content.decode()

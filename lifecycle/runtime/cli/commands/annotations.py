@@ -9,9 +9,9 @@ from typer import Option
 from lifecycle.runtime.cli import find
 from lifecycle.runtime.cli.arguments import Dataset, To
 from lifecycle.runtime.cli.files import fetch, lost, ordered, saved
-from lifecycle.runtime.cli.screen import count
 from lifecycle.runtime.cli.session import Session
 from lifecycle.runtime.cli.verbs import Noun
+from lifecycle.runtime.words import things
 
 noun = Noun("Annotations: export for another labeling tool.")
 
@@ -35,6 +35,6 @@ def export(
         lambda row: (row["format"], row["queue"]) == (format, only),
     )
     path = fetch(session, f"/annotation-files/{made['uuid']}/", made, to)
-    held = f"{count(made['items'], 'item')}, {count(made['annotations'], 'annotation')}"
+    held = f"{things(made['items'], 'item')}, {things(made['annotations'], 'annotation')}"
     dropped = [f"{text} {number:,}" for text, number in made["dropped"].items()]
     session.screen.show(made | {"path": str(path)}, *saved(path, made, held), *lost(dropped))

@@ -9,10 +9,11 @@ from typer import Option
 from lifecycle.runtime.cli import find, plans, watching
 from lifecycle.runtime.cli.arguments import Endpoint, Request
 from lifecycle.runtime.cli.plans import part
-from lifecycle.runtime.cli.screen import Table, count
+from lifecycle.runtime.cli.screen import Table
 from lifecycle.runtime.cli.session import Session
 from lifecycle.runtime.cli.verbs import FAILED, INTERRUPTED, Noun
 from lifecycle.runtime.cli.wording import Words
+from lifecycle.runtime.words import things
 
 ABOUT = (
     "canary={semver} beside {baseline_semver} on {newest_rollout.full_name}; state={state:plainly},"
@@ -73,4 +74,4 @@ def line(found: dict[str, Any]) -> str:
     """Its state in one line."""
     seen, errors = found["canary"]["requests"], found["canary"]["errors"]
     head = f"{found['semver']} {found['state']} at {part(found['share'])}"
-    return f"{head}: {count(seen, 'request')}, {count(errors, 'error')}. {found['why']}"
+    return f"{head}: {things(seen, 'request')}, {things(errors, 'error')}. {found['why']}"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from lifecycle.runtime.cli.screen import Table, count
+from lifecycle.runtime.cli.screen import Table
 from lifecycle.runtime.cli.verbs import Noun
 from lifecycle.runtime.cli.wording import Words
+from lifecycle.runtime.words import things
 
 Row = dict[str, Any]
 ABOUT = (
@@ -24,7 +25,7 @@ noun = Noun(
 def show(words: Words, found: Row) -> list[str | Table]:
     """What is pending, and the sample's progress."""
     waits = (
-        f"{count(found['waiting'], 'agreed item')} {'waits' if found['waiting'] == 1 else 'wait'} to be"
+        f"{things(found['waiting'], 'agreed item')} {'waits' if found['waiting'] == 1 else 'wait'} to be"
         " accepted."
     )
     if found["check"]:
@@ -72,7 +73,7 @@ def accepts(check: Row) -> str | None:
 @noun.draws("accept")
 def accepted(words: Words, check: Row) -> list[str | Table]:
     """The result for the pending items."""
-    labels = f"{count(check['accepted'], 'item')} of {words.known['check']['name']}"
+    labels = f"{things(check['accepted'], 'item')} of {words.known['check']['name']}"
     return [
         f"{labels} {'gets its' if check['accepted'] == 1 else 'get their'} agreed label.",
         *([f"Left out because you annotated them: {check['left_out']:,}."] if check["left_out"] else []),

@@ -9,10 +9,11 @@ from typer import Argument, Option
 
 from lifecycle.runtime.cli import watching
 from lifecycle.runtime.cli.files import earlier, sent
-from lifecycle.runtime.cli.screen import Table, count, facts, plain, table
+from lifecycle.runtime.cli.screen import Table, facts, plain, table
 from lifecycle.runtime.cli.session import Session
 from lifecycle.runtime.cli.verbs import Noun
 from lifecycle.runtime.refusals import Refused
+from lifecycle.runtime.words import things
 
 OUTCOMES = {
     "changed": "changed",
@@ -112,10 +113,10 @@ def dry_run(session: Session, found: dict[str, Any]) -> list[str | Table]:
     ]
     pairs = look.get("pairs", [])
     parts += ["", table(["WAS", "BECOMES", "ROWS"], pairs[:PAIRS])] if pairs else []
-    parts += [f"… and {count(len(pairs) - PAIRS, 'more pair')}."] if len(pairs) > PAIRS else []
+    parts += [f"… and {things(len(pairs) - PAIRS, 'more pair')}."] if len(pairs) > PAIRS else []
     for name, number, near in look.get("unknown", []):
         parts.append(
-            f"{plain(name)}: not a label, {count(number, 'row')}"
+            f"{plain(name)}: not a label, {things(number, 'row')}"
             + (f". Did you mean {near}?" if near else "")
         )
     for name, words in OUTCOMES.items():
@@ -135,7 +136,7 @@ def written(done: dict[str, Any]) -> str:
         if found.get(name) and name not in taken
     ]
     made = sum(found.get(name, 0) for name in taken)
-    return f"{count(made, 'label')} saved." + (f" Left as they are: {', '.join(left)}." if left else "")
+    return f"{things(made, 'label')} saved." + (f" Left as they are: {', '.join(left)}." if left else "")
 
 
 @noun.verb

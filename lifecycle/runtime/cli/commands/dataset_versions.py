@@ -9,9 +9,9 @@ from typer import Option
 from lifecycle.runtime.cli import find, watching
 from lifecycle.runtime.cli.arguments import Dataset, DatasetVersion, To
 from lifecycle.runtime.cli.files import fetch, lost, ordered, saved
-from lifecycle.runtime.cli.screen import count
 from lifecycle.runtime.cli.session import Session
 from lifecycle.runtime.cli.verbs import Noun
+from lifecycle.runtime.words import things
 
 Format = Literal[
     "csv",
@@ -56,7 +56,7 @@ def create(
     name, splits = f"{parent['slug']}@{made['number']}", made["counts"]["splits"]
     session.screen.show(
         made,
-        f"{name}: {count(made['counts']['rows'], 'row')};"
+        f"{name}: {things(made['counts']['rows'], 'row')};"
         f" {', '.join(f'{at} {splits[at]:,}' for at in SPLITS if at in splits)}.",
         f"Train on it: lifecycle runs launch {name} --watch",
     )
@@ -74,13 +74,13 @@ def export(
     made = ordered(session, where, {"format": format}, lambda row: row["format"] == format)
     path = fetch(session, f"/dataset-version-files/{made['uuid']}/", made, to)
     odd = (
-        [f"{count(made['neutralised'], 'cell')} would run as a formula: a ' was put before each."]
+        [f"{things(made['neutralised'], 'cell')} would run as a formula: a ' was put before each."]
         if made["neutralised"]
         else []
     )
     session.screen.show(
         made | {"path": str(path)},
-        *saved(path, made, count(made["rows"], "row")),
+        *saved(path, made, things(made["rows"], "row")),
         *odd,
         *lost(made["left_out"]),
     )

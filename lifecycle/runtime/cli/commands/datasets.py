@@ -11,10 +11,11 @@ from lifecycle.runtime.cli import find, watching
 from lifecycle.runtime.cli.arguments import Dataset
 from lifecycle.runtime.cli.errors import Usage
 from lifecycle.runtime.cli.files import earlier, sent
-from lifecycle.runtime.cli.screen import Table, count, facts, percent, plain
+from lifecycle.runtime.cli.screen import Table, facts, percent, plain
 from lifecycle.runtime.cli.session import Session
 from lifecycle.runtime.cli.verbs import Noun
 from lifecycle.runtime.refusals import Refused
+from lifecycle.runtime.words import things
 
 PROBLEMS_SHOWN = 10
 LABELS_SHOWN = 12
@@ -97,7 +98,7 @@ def upload(
     done = session.api.get(f"/uploads/{found['uuid']}/")
     there, out = f"{done['rows_duplicate']:,} duplicates", f"{done['rows_failed']:,} rejected rows"
     return session.screen.show(
-        done, *lines, "", f"Imported {count(done['rows_new'], 'new item')}; {there}, {out}."
+        done, *lines, "", f"Imported {things(done['rows_new'], 'new item')}; {there}, {out}."
     )
 
 
@@ -168,7 +169,7 @@ def dry_run(found: dict[str, Any]) -> list[str | Table]:
                 (
                     "Duplicates",
                     (
-                        f"{count(report.get('repeated') or 0, 'row')} with a text that is there already"
+                        f"{things(report.get('repeated') or 0, 'row')} with a text that is there already"
                         if report.get("repeated")
                         else ""
                     ),
@@ -185,7 +186,7 @@ def dry_run(found: dict[str, Any]) -> list[str | Table]:
                 (
                     "By",
                     (
-                        f"{count(len(people), 'annotator')}, {count(sum(people.values()), 'annotation')}"
+                        f"{things(len(people), 'annotator')}, {things(sum(people.values()), 'annotation')}"
                         if people
                         else ""
                     ),
@@ -200,7 +201,7 @@ def dry_run(found: dict[str, Any]) -> list[str | Table]:
             f" {plain(each['fix'])}"
         )
     rest = sum(report.get("counts", {}).values()) - len(problems[:PROBLEMS_SHOWN])
-    return [*lines, f"… and {count(rest, 'more problem')}."] if rest > 0 else lines
+    return [*lines, f"… and {things(rest, 'more problem')}."] if rest > 0 else lines
 
 
 @noun.verb
@@ -219,7 +220,7 @@ def scan(
     report = done["report"]
     session.screen.show(
         done,
-        f"{count(report['rows'], 'text')}: {count(report['new'], 'new data issue')}; {report['again']:,}"
+        f"{things(report['rows'], 'text')}: {things(report['new'], 'new data issue')}; {report['again']:,}"
         f" known, {report['gone']:,} gone.",
         *(
             [f"The model agrees with {percent(report['agreement'])} of the labels."]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from lifecycle.runtime.cli.screen import Table, count, percent
+from lifecycle.runtime.cli.screen import Table, percent
 from lifecycle.runtime.cli.verbs import Noun
 from lifecycle.runtime.cli.wording import Words
+from lifecycle.runtime.words import things
 
 Row = dict[str, Any]
 WORDS_SHOWN = 8
@@ -68,9 +69,9 @@ def accuracy(report: Row) -> str:
     """Accuracy: the estimate without labels, and by feedback."""
     estimate, known = report["estimate"], report["realised"]
     parts = [f"{band(estimate['accuracy'])} expected"] if estimate else []
-    by = f" from at least {count(known['senders'], 'sender')}" if known and known["senders"] else ""
+    by = f" from at least {things(known['senders'], 'sender')}" if known and known["senders"] else ""
     return "; ".join(
-        parts + ([f"{band(known)} by feedback on {count(known['rows'], 'prediction')}{by}"] if known else [])
+        parts + ([f"{band(known)} by feedback on {things(known['rows'], 'prediction')}{by}"] if known else [])
     )
 
 

@@ -9,10 +9,10 @@ from typer import Option
 from lifecycle.runtime.cli import find
 from lifecycle.runtime.cli.arguments import Run, To
 from lifecycle.runtime.cli.files import fetch
-from lifecycle.runtime.cli.screen import count
 from lifecycle.runtime.cli.session import Session
 from lifecycle.runtime.cli.verbs import Noun
 from lifecycle.runtime.refusals import Refused
+from lifecycle.runtime.words import things
 
 noun = Noun("Evaluations of runs, and their predictions.")
 
@@ -45,4 +45,4 @@ def download(
     )
     made = {"file_name": f"run-{parent['number']}-{split}-predictions.{format}", "sha256": digest}
     path = fetch(session, f"/evaluations/{found['uuid']}/predictions.{format}", made, to)
-    session.screen.show(found | {"path": str(path)}, f"{path}: {count(found['rows'], 'row')}.")
+    session.screen.show(found | {"path": str(path)}, f"{path}: {things(found['rows'], 'row')}.")

@@ -10,10 +10,10 @@ from typer import Argument, Option
 from lifecycle.runtime.cli import batches, find
 from lifecycle.runtime.cli.arguments import Start
 from lifecycle.runtime.cli.errors import Usage
-from lifecycle.runtime.cli.screen import count
 from lifecycle.runtime.cli.session import Session
 from lifecycle.runtime.cli.verbs import Noun
 from lifecycle.runtime.refusals import Refusal
+from lifecycle.runtime.words import things
 
 Kind = Annotated[
     Literal["review", "override", "truth"],
@@ -63,7 +63,7 @@ def send(
         lambda line: {"kind": kind} | shaped(line),
         lambda rows: session.api.post("/feedback/", {"feedback": rows}, twice=True),
     )
-    session.screen.show({"sent": sent}, f"Feedback on {count(sent, 'prediction')} is saved.")
+    session.screen.show({"sent": sent}, f"Feedback on {things(sent, 'prediction')} is saved.")
 
 
 def shaped(line: dict[str, Any]) -> dict[str, Any]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from lifecycle.runtime.cli.screen import Table, count, percent
+from lifecycle.runtime.cli.screen import Table, percent
 from lifecycle.runtime.cli.verbs import Noun
 from lifecycle.runtime.cli.wording import Words, line
+from lifecycle.runtime.words import things
 
 Row = dict[str, Any]
 FEWEST = 20  # labeled matches needed for a precision
@@ -32,7 +33,7 @@ def tried(words: Words, found: Row) -> list[str | Table]:
     """Matches, precision, and examples."""
     measured, label = found["measured"], words.known.get("label")
     parts = [
-        f"{measured['matches']:,} of {count(measured['items'], 'item')} match"
+        f"{measured['matches']:,} of {things(measured['items'], 'item')} match"
         f" ({percent(measured['coverage'])})."
     ]
     parts += [precision(measured, label["called"])] if label else []

@@ -11,9 +11,9 @@ from lifecycle.runtime.cli import find
 from lifecycle.runtime.cli.arguments import Dataset
 from lifecycle.runtime.cli.errors import Usage
 from lifecycle.runtime.cli.files import fetch, ordered
-from lifecycle.runtime.cli.screen import count
 from lifecycle.runtime.cli.session import Session
 from lifecycle.runtime.cli.verbs import Noun
+from lifecycle.runtime.words import things
 
 Search = Annotated[str, Option(metavar="WORDS", help='card transfer, "a phrase", -without, begin*')]
 Filter = Annotated[list[str], Option("--filter", metavar="NAME=VALUE", help="repeatable")]
@@ -43,7 +43,7 @@ def export(
     }
     made = ordered(session, f"/datasets/{uuid}/item-exports/", body, lambda row: True)
     fetch(session, f"/item-files/{made['uuid']}/", made, to)
-    session.screen.show(made, f"{count(made['items'], 'item')} in {to}", f"sha256  {made['sha256']}")
+    session.screen.show(made, f"{things(made['items'], 'item')} in {to}", f"sha256  {made['sha256']}")
 
 
 def query(

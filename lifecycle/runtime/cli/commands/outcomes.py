@@ -11,9 +11,10 @@ from typer import Argument, Option
 from lifecycle.runtime.cli import batches, find
 from lifecycle.runtime.cli.arguments import Endpoint, Start
 from lifecycle.runtime.cli.commands.feedback import named
-from lifecycle.runtime.cli.screen import count, table
+from lifecycle.runtime.cli.screen import table
 from lifecycle.runtime.cli.session import Session
 from lifecycle.runtime.cli.verbs import Noun
+from lifecycle.runtime.words import things
 
 ARMS = ("model", "holdout")
 Row = dict[str, Any]
@@ -97,7 +98,7 @@ def send(
         lambda lines: session.api.post(f"/kpis/{kpi['uuid']}/outcomes/", {"outcomes": lines}, twice=True),
     )
     session.screen.show(
-        {"sent": sent}, f"{count(sent, 'outcome')} of {kpi['name']} {'is' if sent == 1 else 'are'} saved."
+        {"sent": sent}, f"{things(sent, 'outcome')} of {kpi['name']} {'is' if sent == 1 else 'are'} saved."
     )
 
 

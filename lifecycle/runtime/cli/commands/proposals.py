@@ -10,10 +10,11 @@ from typer import Argument, Option
 from lifecycle.runtime.cli import find
 from lifecycle.runtime.cli.arguments import Dataset
 from lifecycle.runtime.cli.commands.schema import Retire, published
-from lifecycle.runtime.cli.screen import Table, count
+from lifecycle.runtime.cli.screen import Table
 from lifecycle.runtime.cli.session import Session
 from lifecycle.runtime.cli.verbs import Noun
 from lifecycle.runtime.cli.wording import Words
+from lifecycle.runtime.words import things
 
 noun = Noun("Proposed changes of a guideline.")
 
@@ -31,7 +32,7 @@ def accept(
     made = published(session, parent, file, proposals, retire=retire)
     session.screen.show(
         made,
-        f"Version {made['version']} of {parent['slug']} accepts {count(len(set(proposals)), 'proposal')}.",
+        f"Version {made['version']} of {parent['slug']} accepts {things(len(set(proposals)), 'proposal')}.",
     )
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from lifecycle.runtime.cli.screen import Table, count
+from lifecycle.runtime.cli.screen import Table
 from lifecycle.runtime.cli.verbs import Noun
 from lifecycle.runtime.cli.wording import Words
+from lifecycle.runtime.words import things
 
 Row = dict[str, Any]
 ABOUT = (
@@ -34,7 +35,7 @@ def described(words: Words, found: Row) -> list[str | Table]:
 @noun.draws("open")
 def opened(words: Words, found: Row) -> list[str | Table]:
     """The number of items and annotations."""
-    counts = f"{count(found['items_total'], 'item')}, {count(found['slots_total'], 'annotation')} to give"
+    counts = f"{things(found['items_total'], 'item')}, {things(found['slots_total'], 'annotation')} to give"
     return [
         f"{found['name']} is open: {counts if found['items_total'] else 'a job adds its items'}.",
         *described(words, found),

@@ -12,10 +12,11 @@ from lifecycle.runtime.cli import classes, find
 from lifecycle.runtime.cli.arguments import Dataset
 from lifecycle.runtime.cli.errors import Usage
 from lifecycle.runtime.cli.files import text_of
-from lifecycle.runtime.cli.screen import count, document, moment, plain
+from lifecycle.runtime.cli.screen import document, moment, plain
 from lifecycle.runtime.cli.session import Session
 from lifecycle.runtime.cli.verbs import Noun
 from lifecycle.runtime.refusals import Refused
+from lifecycle.runtime.words import things
 
 KEPT = ("name", "group", "definition", "examples", "lookalikes", "stable_id")  # of a label in a file
 Version = Annotated[int | None, Option(metavar="N", help="one of the newest 30 (default: the newest)")]
@@ -53,7 +54,7 @@ def show(session: Session, dataset: Dataset, version: Version = None) -> None:
     guideline = ["", found["guideline"]] if found["guideline"] else []
     head = (
         f"Version {found['version']} of {moment(found['created_at'])}:"
-        f" {count(len(found['labels']), 'label')}."
+        f" {things(len(found['labels']), 'label')}."
     )
     session.screen.show(found, head, *lines, *guideline)
 
@@ -76,7 +77,7 @@ def export(
     except OSError as error:
         raise Usage(f"{to} can't be written: {error.strerror}.") from error
     return session.screen.show(
-        made | {"path": str(to)}, f"{to}: version {found['version']}, {count(len(labels), 'label')}."
+        made | {"path": str(to)}, f"{to}: version {found['version']}, {things(len(labels), 'label')}."
     )
 
 
@@ -93,9 +94,9 @@ def publish(
     """Publish the next version, from a file."""
     parent = find.dataset(session, dataset)
     made = published(session, parent, file, accept, retire=retire)
-    taken = f" It accepts {count(len(accept), 'proposal')}." if accept else ""
+    taken = f" It accepts {things(len(accept), 'proposal')}." if accept else ""
     name = f"Version {made['version']} of the labels of {parent['slug']}"
-    session.screen.show(made, f"{name} is published: {count(len(made['labels']), 'label')}.{taken}")
+    session.screen.show(made, f"{name} is published: {things(len(made['labels']), 'label')}.{taken}")
 
 
 def published(

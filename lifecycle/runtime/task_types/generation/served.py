@@ -9,7 +9,10 @@ import numpy as np
 
 from lifecycle.runtime.task_types.contents.dialogue import as_read
 from lifecycle.runtime.task_types.decoding import Card
+from lifecycle.runtime.task_types.samples import Sample, curl, openai
 from lifecycle.runtime.task_types.served import TEXT, Output, Served, Values, fitting
+from lifecycle.runtime.task_types.shown import Given, Shown, Tensors
+from lifecycle.runtime.words import things
 
 USER = "user"
 TEXT_BYTES = 16_000  # of an entry of the spool
@@ -35,10 +38,24 @@ class ServedTexts(Served):
         """Several turns as messages."""
         return {} if isinstance(row, str) or is_prompt(row) else {"messages": messages(row)}
 
-    def call(self, name: str) -> tuple[str, dict[str, Any]]:
-        """A chat."""
-        messages = [{"role": "user", "content": self.sample[TEXT.name][0]}]
-        return "/v1/chat/completions", {"model": name, "messages": messages}
+    def samples(self, server: str, name: str) -> list[Sample]:
+        """Chats."""
+        message = self.sample[TEXT.name][0]
+        chat = {"model": name, "messages": [{"role": USER, "content": message}]}
+        return [
+            curl(f"{server}/v1/chat/completions", chat),
+            openai(server, name, message),
+        ]
+
+    def shown(self, given: Given, outputs: Tensors) -> Shown:
+        """The response, and its length."""
+        tokens = things(outputs["TOKENS"]["data"][0], "token")
+        cut = ", cut off" if outputs["FINISH"]["data"][0] == "length" else ""
+        return Shown(
+            summary=f"{tokens}{cut}",
+            confidence=outputs["CONFIDENCE"]["data"][0],
+            response=outputs["RESPONSE"]["data"][0],
+        )
 
     def outputs(self, card: Card) -> tuple[Output, ...]:
         """RESPONSE, FINISH, CONFIDENCE, and TOKENS, the number of generated tokens."""

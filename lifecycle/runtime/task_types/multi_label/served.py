@@ -22,6 +22,7 @@ from lifecycle.runtime.task_types.served import (
     fitting,
     summary,
 )
+from lifecycle.runtime.task_types.shown import Given, Shown, Tensors, likeliest
 
 
 class ServedSets(Served):
@@ -71,6 +72,11 @@ class ServedSets(Served):
             )
             for each, sure, scores, held in zip(predictions, certain, decoded, decided, strict=True)
         ]
+
+    def shown(self, given: Given, outputs: Tensors) -> Shown:
+        """The labels, all of them with their probabilities, and the likeliest others."""
+        labels = json.loads(outputs["LABELS"]["data"][0])
+        return Shown(summary=summary(labels) or "no label", scores=likeliest(outputs["SCORES"], labels))
 
     def divergence(self, answered: Floats, card: Card, shadow: Floats, other: Card) -> float | None:
         """The sum over the labels of the Kullback-Leibler divergences of their two outcomes."""

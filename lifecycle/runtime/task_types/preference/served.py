@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from lifecycle.runtime.statistics.metrics import Floats
 from lifecycle.runtime.task_types.decoding import Card
 from lifecycle.runtime.task_types.ranking.served import Row, ServedRankings
 from lifecycle.runtime.task_types.served import Output, Values
+from lifecycle.runtime.task_types.shown import Given, Shown, Tensors
 
 
 class ServedPreferences(ServedRankings):
@@ -39,6 +41,14 @@ class ServedPreferences(ServedRankings):
         if name == "CONFIDENCE":
             return calibration.sigmoid(decoded[:, 0] - decoded[:, 1]).astype(np.float32)
         return super().values(name, decoded, predictions, card)
+
+    def shown(self, given: Given, outputs: Tensors) -> Shown:
+        """Which is better, and how likely."""
+        (first,), (rank, other) = outputs["CONFIDENCE"]["data"], outputs["RANKS"]["data"]
+        words = (
+            "Both are equally good" if rank == other else f"Candidate {1 if rank < other else 2} is better"
+        )
+        return replace(super().shown(given, outputs), summary=words, confidence=max(first, 1 - first))
 
     def value(self, prediction: Mapping[str, Any]) -> dict[str, Any]:
         """The better of the two, or a tie."""

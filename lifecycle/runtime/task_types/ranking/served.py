@@ -14,6 +14,8 @@ from lifecycle.runtime.task_types.ranking.decoding import ENTRY as DECODING
 from lifecycle.runtime.task_types.ranking.decoding import ranks, sure
 from lifecycle.runtime.task_types.ranking.measures import of_rows
 from lifecycle.runtime.task_types.served import TEXT, Input, Output, Served, Values, fitting
+from lifecycle.runtime.task_types.shown import Given, Ranked, Shown, Tensors
+from lifecycle.runtime.words import things
 
 CANDIDATES, COUNTS = Input("CANDIDATES", "BYTES"), Input("COUNTS", "INT32", optional=True)
 
@@ -43,6 +45,12 @@ class ServedRankings(Served):
             (text, *candidates[end - count : end])
             for text, count, end in zip(texts, counts, ends, strict=True)
         ]
+
+    def shown(self, given: Given, outputs: Tensors) -> Shown:
+        """The candidates with their scores."""
+        texts, scores, ranks = given[CANDIDATES.name], outputs["SCORES"]["data"], outputs["RANKS"]["data"]
+        best = [Ranked(ranks[at] + 1, texts[at], scores[at]) for at in outputs["ORDER"]["data"]]
+        return Shown(summary=things(len(best), "candidate"), ranked=best)
 
     def example(self, text: str) -> Row:
         """A prompt with one candidate."""

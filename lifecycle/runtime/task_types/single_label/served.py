@@ -11,6 +11,7 @@ import numpy as np
 from lifecycle.runtime.statistics.metrics import Floats
 from lifecycle.runtime.task_types.decoding import Card
 from lifecycle.runtime.task_types.served import LEAST, TOP_SCORES, Output, Served, Values
+from lifecycle.runtime.task_types.shown import Given, Shown, Tensors, likeliest
 
 
 class ServedLabels(Served):
@@ -48,6 +49,11 @@ class ServedLabels(Served):
             }
             for each, scores in zip(predictions, decoded.tolist(), strict=True)
         ]
+
+    def shown(self, given: Given, outputs: Tensors) -> Shown:
+        """The label, and the likeliest labels."""
+        (label,), (confidence,) = outputs["LABEL"]["data"], outputs["CONFIDENCE"]["data"]
+        return Shown(label, confidence, likeliest(outputs["SCORES"], [label]))
 
     def divergence(self, answered: Floats, card: Card, shadow: Floats, other: Card) -> float | None:
         """Kullback-Leibler divergence: the sum of p ln(p / q)."""

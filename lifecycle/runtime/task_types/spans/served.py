@@ -13,10 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lifecycle.runtime.task_types.decoding import Card
-from lifecycle.runtime.task_types.served import Output, Served, Values, fitting, summary
+from lifecycle.runtime.task_types.served import TEXT, Output, Served, Values, fitting, summary
+from lifecycle.runtime.task_types.shown import Given, Piece, Shown, Tensors
 from lifecycle.runtime.task_types.spans import tagging
 from lifecycle.runtime.task_types.spans.decoding import ENTRY as DECODING
 from lifecycle.runtime.task_types.spans.tagging import Tokens
+from lifecycle.runtime.words import things
 
 PLACES = ("START", "END")
 
@@ -64,6 +66,17 @@ class ServedSpans(Served):
     ) -> list[dict[str, Any]]:
         """label: the distinct labels in label order; confidence: the mean of the spans', None without any."""
         return [entry(each["spans"], card.labels) for each in predictions]
+
+    def shown(self, given: Given, outputs: Tensors) -> Shown:
+        """The text with its spans."""
+        (text,), labels = given[TEXT.name], outputs["LABEL"]["data"]
+        spans = zip(outputs["START"]["data"], outputs["END"]["data"], labels, strict=True)
+        pieces, done = [], 0
+        for start, end, label in sorted(spans):
+            pieces += [Piece(text[done:start]), Piece(text[start:end], label)]
+            done = end
+        every = [*pieces, Piece(text[done:])]
+        return Shown(summary=things(len(labels), "span"), pieces=[piece for piece in every if piece.text])
 
     def identity(self, prediction: Mapping[str, Any]) -> Any:
         """As of its decoding."""

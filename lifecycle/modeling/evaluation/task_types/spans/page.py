@@ -26,8 +26,9 @@ from lifecycle.modeling.evaluation.task_types.spans.rows import ENTRY as ROWS
 from lifecycle.modeling.evaluation.task_types.spans.rows import NOTHING, NOTHING_FOUND, SpanRow, answer
 from lifecycle.modeling.evaluation.threshold_words import GOALS, Question, Thresholds
 from lifecycle.runtime.task_types.spans.measures import KINDS
+from lifecycle.runtime.words import things
 from lifecycle.ui.marks import Figure
-from lifecycle.ui.numbers import count, things
+from lifecycle.ui.numbers import count
 from registry.ground.access.models import User
 
 NAMES = {
