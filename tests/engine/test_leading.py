@@ -58,6 +58,8 @@ def test_only_errors_and_losses_are_better_where_they_are_lower():
         "mae",
         "mse",
         "perplexity",
+        "refusals",
+        "repetition",
         "validation_loss",
     }
 

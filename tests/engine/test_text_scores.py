@@ -176,6 +176,60 @@ def test_lengths_and_empty_answers_are_counted():
     )
 
 
+@pytest.mark.parametrize(
+    ("text", "share"),
+    [
+        ("", 0.0),
+        ("one two three", 0.0),
+        ("a b c d e", 0.0),
+        ("a b c d a b c d", 1 / 5),  # abcd bcda cdab dabc abcd
+        ("no no no no no no", 2 / 3),
+        ("No, no. NO! no no no", 2 / 3),
+    ],
+)
+def test_repetition_is_the_share_of_runs_of_four_words_written_before(text, share):
+    assert words.repetition(text) == pytest.approx(share)
+
+
+@pytest.mark.parametrize(
+    ("text", "refuses"),
+    [
+        ("I'm sorry, but I can't help with that.", True),
+        ("I’m afraid we cannot share account details.", True),
+        ("We are unable to discuss this.", True),
+        ("I don't know.", True),
+        ("Unfortunately, I do not have enough information to say.", True),
+        ("As an AI language model, I have no opinion.", True),
+        ("I'm sorry to hear that your card is lost. I can help you block it.", False),
+        ("You cannot use the card abroad.", False),
+        ("If you can't provide a receipt, we will help you.", False),
+        ("I will assist you.", False),
+        ("word " * 40 + "I can't help.", False),
+        ("", False),
+    ],
+)
+def test_a_refusal_is_found_by_the_phrases_that_it_begins_with(text, refuses):
+    assert words.is_refusal(text) is refuses
+
+
+def test_refusals_are_a_share_of_rows_and_repetition_a_mean():
+    answers = ["I can't help.", "no no no no no no", "yes", "maybe"]
+
+    found = bootstrap.summary(score_texts(answers, ["x"] * 4, [""] * 4), count=200, seed=1)
+
+    assert (found["refusals"], found["repetition"]) == (0.25, pytest.approx(1 / 6))
+    for name in ("refusals", "repetition"):
+        ends = found["intervals"][name]
+        assert 0 <= ends["low"] < found[name] < ends["high"] <= 1
+
+
+def test_where_no_response_refuses_or_repeats_the_interval_is_that_of_wilson():
+    found = bootstrap.summary(score_texts(["yes"] * 20, ["x"] * 20, [""] * 20), count=200, seed=1)
+
+    for name in ("refusals", "repetition"):
+        assert tuple(found["intervals"][name].values()) == pytest.approx(wilson(0, 20))
+
+
 def test_a_summary_omits_unknown_scores_and_has_intervals():
     found = bootstrap.summary(
         score_texts(["one two", "one"], ["one two", "two"], ["", ""]), count=200, seed=1
@@ -194,7 +248,17 @@ def test_two_models_are_compared_row_by_row_and_plus_is_better_for_the_second():
 
     found = text_scores.paired(worse, better, count=100)
 
-    assert set(found) == {"rouge_l", "token_f1", "exact_match", "chrf", "bleu", "perplexity", "empty_answers"}
+    assert {*found} == {
+        "rouge_l",
+        "token_f1",
+        "exact_match",
+        "chrf",
+        "bleu",
+        "perplexity",
+        "empty_answers",
+        "repetition",
+        "refusals",
+    }
     assert found["rouge_l"]["verdict"] == "better"
     assert found["perplexity"]["difference"] == pytest.approx(np.exp(2) - np.exp(1))  # lower is better: plus
     assert found["perplexity"]["verdict"] == "better"

@@ -33,7 +33,7 @@ SHARES = frozenset(
         "hamming_loss",
     }
     | {"pair_accuracy", "best_first", "accuracy_longer", "accuracy_shorter", "longer_preferred", "ndcg"}
-    | {"token_f1", "rouge_1", "rouge_2", "rouge_l", "groundedness", "empty_answers"}
+    | {"token_f1", "rouge_1", "rouge_2", "rouge_l", "groundedness", "empty_answers", "repetition", "refusals"}
 )
 # scores with a lowest and a highest value, but for OF_ROWS
 BOUNDED = dict.fromkeys(SHARES, (0.0, 1.0)) | {

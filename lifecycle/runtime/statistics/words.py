@@ -7,6 +7,7 @@ and 0 to 9; here they are runs of letters and digits of any script, with their c
 script scores 0 against itself. In scripts without spaces between words, each Chinese character and each
 Japanese kana is a word; others such as Thai are split at spaces.
 grounded: K-precision of content words (Adlakha et al. 2023, arXiv:2307.16877).
+repetition: 1 - distinct / all n-grams of one text (seq-rep-n, Welleck et al. 2020, arXiv:1908.04319).
 """
 
 from __future__ import annotations
@@ -25,6 +26,20 @@ CJK = re.compile(
     "([\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003fffd])"
 )
 PUNCTUATION = frozenset(string.punctuation)
+GRAM = 4  # words
+BEGINNING = 40  # words in which a refusal is stated
+ACTS = "help|assist|answer|provide|share|give|comply|do|fulfil|fulfill|respond|discuss|create|write|tell|say"
+REFUSAL = re.compile(
+    "|".join(
+        (
+            r"\b(?:i|we)(?: am|'m| are|'re) (?:unable|not able|not allowed|not permitted) to\b",
+            rf"\b(?:i|we) (?:can't|cannot|can not|won't|will not|must decline to|decline to) (?:{ACTS})\b",
+            r"\b(?:i|we) (?:don't|do not) know\b",
+            r"\b(?:i|we) (?:don't|do not) have (?:enough |any |that |the |this )?(?:information|context)\b",
+            r"\bas an? (?:ai|artificial intelligence|language model)\b",
+        )
+    )
+)
 
 
 def normalised(text: str) -> str:
@@ -124,3 +139,21 @@ def groundedness(answer: str, context: str) -> float | None:
         return None
     known = set(words(context))
     return sum(each in known for each in found) / len(found)
+
+
+# ── Manner ──────────────────────────────────────────────────────────────────
+def repetition(text: str) -> float:
+    """Share of a text's runs of four words that occurred in it before, 0 to 1; 0 in shorter texts."""
+    known = words(text)
+    runs = [tuple(known[at : at + GRAM]) for at in range(len(known) - GRAM + 1)]
+    return 1 - len(set(runs)) / len(runs) if runs else 0.0
+
+
+def is_refusal(text: str) -> bool:
+    """Whether the first forty words of an English text decline to answer, as "I can't help with that", "We
+    don't have that information", or "As an AI" do.
+
+    It compares phrases, not meaning: a refusal in other words isn't found, nor one in another language.
+    """
+    plain = " ".join(unicodedata.normalize("NFKC", text).lower().replace("’", "'").split()[:BEGINNING])
+    return REFUSAL.search(plain) is not None

@@ -8,6 +8,8 @@ exact_match, token_f1, rouge_1, rouge_2, rouge_l     means over rows of the scor
 chrf, bleu      over the whole corpus, 0 to 100, by sacrebleu with its defaults (Popović 2015; Papineni et al.
                 2002, Post 2018)
 groundedness    mean over the rows with a context, as in `words.groundedness`
+repetition      mean over rows, as in `words.repetition`
+refusals        share of rows, as in `words.is_refusal`
 answer_words, empty_answers, length_ratio            mean number of words per response, share of empty ones,
                                                      total words of responses divided by total words of
                                                      references
@@ -81,6 +83,20 @@ METRICS = Metrics(
         Metric("answer_words", "Words per response", digits=1),
         Metric("length_ratio", "Length ratio to references", digits=2),
         Metric("empty_answers", "Empty responses", lower_is_better=True, is_share=True),
+        Metric(
+            "repetition",
+            "Repetition",
+            meaning="share of a response's runs of four words that it has written before",
+            lower_is_better=True,
+            is_share=True,
+        ),
+        Metric(
+            "refusals",
+            "Refusals",
+            meaning="share of responses that begin by declining to answer, by phrases in English",
+            lower_is_better=True,
+            is_share=True,
+        ),
     ),
     leading=ROUGE_L,  # of generated responses, which training doesn't produce
     trained=Metric("validation_loss", "Validation loss", lower_is_better=True),
@@ -96,10 +112,22 @@ METRICS = Metrics(
         "groundedness",
         "perplexity",
         "empty_answers",
+        "repetition",
+        "refusals",
     ),
     watched=("perplexity",),
     drawn=("perplexity",),
-    registered=("rouge_l", "token_f1", "exact_match", "chrf", "bleu", "groundedness", "perplexity"),
+    registered=(
+        "rouge_l",
+        "token_f1",
+        "exact_match",
+        "chrf",
+        "bleu",
+        "groundedness",
+        "perplexity",
+        "repetition",
+        "refusals",
+    ),
 )
 BASELINES = {
     "prompted_base": "Base before fine-tuning, same prompt",
@@ -115,7 +143,7 @@ class ScoredTexts:
     """Rows ready for scoring, all (N,) except bleu (N, 10) and chrf (N, 18), sacrebleu's segment statistics.
 
     nats, tokens: of the references under the model; NaN if it gives no probabilities. grounded: NaN if
-    undefined.
+    undefined. repeated: 0 to 1; refused: 0 or 1.
     """
 
     nats: Floats
@@ -130,6 +158,8 @@ class ScoredTexts:
     grounded: Floats
     length: Floats
     wanted: Floats
+    repeated: Floats
+    refused: Floats
 
     def __len__(self) -> int:
         return len(self.exact)
@@ -156,6 +186,8 @@ class ScoredTexts:
             "rouge_1": self.rouge_1,
             "rouge_2": self.rouge_2,
             "rouge_l": self.rouge_l,
+            "repetition": self.repeated,
+            "refusals": self.refused,
         }
         return {
             "loss": loss,
@@ -240,7 +272,16 @@ def score_texts(
         grounded=np.array([np.nan if each is None else each for each in found]),
         length=np.array([float(len(words.words(each))) for each in answers]),
         wanted=np.array([float(len(words.words(each))) for each in references]),
+        **of_answers(answers),
     )
+
+
+def of_answers(answers: Sequence[str]) -> dict[str, Floats]:
+    """The statistics of `ScoredTexts` that responses alone have, each (N,)."""
+    return {
+        "repeated": np.array([words.repetition(each) for each in answers]),
+        "refused": np.array([float(words.is_refusal(each)) for each in answers]),
+    }
 
 
 def _each(function: Any, answers: Sequence[str], references: Sequence[str]) -> Floats:

@@ -18,12 +18,13 @@ import pyarrow.parquet as pq
 
 from lifecycle.runtime.statistics import metrics
 from lifecycle.runtime.task_types.generation import verbatim
-from lifecycle.runtime.task_types.generation.measures import ScoredTexts, TextAnswers
+from lifecycle.runtime.task_types.generation.measures import ScoredTexts, TextAnswers, of_answers
 from lifecycle.runtime.task_types.grouped import Grouped, mean, share
 from lifecycle.runtime.task_types.predictions import CLUSTER, PredictionsFile, clusters_in, known, read_table
 
 NESTED = ("bleu", "chrf")
-FLAT = tuple(each.name for each in fields(ScoredTexts) if each.name not in NESTED)
+COMPUTED = ("repeated", "refused")  # from the responses, when they are read
+FLAT = tuple(each.name for each in fields(ScoredTexts) if each.name not in (*NESTED, *COMPUTED))
 # metric → its column
 MEASURED = {"rouge_l": "rouge_l", "token_f1": "f1", "exact_match": "exact", "groundedness": "grounded"}
 TEXTS = ("id", "target", "answer", "base_answer", "cut")
@@ -75,7 +76,7 @@ class TextsFile(PredictionsFile[TextAnswers]):
             column["id"],
             column["target"],
             column["answer"],
-            ScoredTexts(**numbers),
+            ScoredTexts(**numbers, **of_answers(column["answer"])),
             tuple(verbatim.Run(*each) for each in runs),
             column["cut"],
             _whole(column["base_answer"]),
