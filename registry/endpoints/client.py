@@ -34,9 +34,11 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A request for one prediction. served: the task's; given: the values of one row."""
+    """A request for one prediction. address: the endpoint's at the server; served: the task's; given: the
+    values of one row. It reads no row of the database, since threads send it.
+    """
 
-    endpoint: Endpoint
+    address: str
     served: Served
     given: Given
     token: str
@@ -49,7 +51,7 @@ class Question:
         begun = perf_counter()
         try:
             response = httpx.post(
-                f"{settings.INFERENCE_URL}/v2/models/{self.endpoint.full_name}{pinned}/infer",
+                f"{self.address}{pinned}/infer",
                 json=self.served.request(self.given),
                 headers={"Authorization": f"Bearer {self.token}", "X-Request-Id": f"try-{uuid4()}"},
                 timeout=SECONDS,
@@ -98,7 +100,8 @@ def ask(endpoint: Endpoint, served: Served, given: Given) -> list[Tried]:
     """What every version predicts that gets traffic, the live one first. Where only one does, the endpoint is
     asked as clients ask it.
     """
-    question = Question(endpoint, served, given, published.web_token())
+    address = f"{settings.INFERENCE_URL}/v2/models/{endpoint.full_name}"
+    question = Question(address, served, given, published.web_token())
     running = [
         row.version
         for row, share in deployments.arms_of(endpoint)
