@@ -40,6 +40,8 @@ PERPLEXITY = Metric(
     hub="perplexity",
     lower_is_better=True,
 )
+SCORES = ("rouge_l", "token_f1", "exact_match", "chrf", "bleu", "groundedness", "perplexity")
+MANNER = ("repetition", "refusals")
 METRICS = Metrics(
     known=(
         ROUGE_L,
@@ -86,14 +88,14 @@ METRICS = Metrics(
         Metric(
             "repetition",
             "Repetition",
-            meaning="share of a response's runs of four words that it has written before",
+            meaning="share of a response's four-word sequences that already occurred in it",
             lower_is_better=True,
             is_share=True,
         ),
         Metric(
             "refusals",
             "Refusals",
-            meaning="share of responses that begin by declining to answer, by phrases in English",
+            meaning="share of responses whose first 40 words decline to answer, found by English phrases",
             lower_is_better=True,
             is_share=True,
         ),
@@ -102,32 +104,11 @@ METRICS = Metrics(
     trained=Metric("validation_loss", "Validation loss", lower_is_better=True),
     listed=PERPLEXITY,  # e to the loss, so it ranks runs identically
     strip=("rouge_l", "token_f1", "exact_match", "groundedness", "perplexity"),
-    beside=("rouge_l", "token_f1", "exact_match", "chrf", "bleu", "groundedness", "perplexity"),
-    compared=(
-        "rouge_l",
-        "token_f1",
-        "exact_match",
-        "chrf",
-        "bleu",
-        "groundedness",
-        "perplexity",
-        "empty_answers",
-        "repetition",
-        "refusals",
-    ),
+    beside=SCORES,
+    compared=(*SCORES, "empty_answers", *MANNER),
     watched=("perplexity",),
     drawn=("perplexity",),
-    registered=(
-        "rouge_l",
-        "token_f1",
-        "exact_match",
-        "chrf",
-        "bleu",
-        "groundedness",
-        "perplexity",
-        "repetition",
-        "refusals",
-    ),
+    registered=(*SCORES, *MANNER),
 )
 BASELINES = {
     "prompted_base": "Base before fine-tuning, same prompt",
