@@ -5,6 +5,7 @@ name. Pure.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import yaml
 
 from lifecycle.runtime.refusals import Refused
-from lifecycle.runtime.task_types.by_key.measures import MEASURES
+from lifecycle.runtime.task_types.by_key.measures import MEASURES, NAMED
 from lifecycle.runtime.task_types.measures import ECE
 from registry.ground.access.roles import Role, roles_for
 
@@ -29,6 +30,10 @@ METRICS = {
 }
 QUALITY_METRICS = tuple(dict.fromkeys(name for each in METRICS.values() for name in each))
 CALIBRATION_METRICS = (ECE.name,)
+# by task: those that a limit may be set on, in either direction
+LIMITED = {task: found.metrics.registered for task, found in MEASURES.items()}
+FAIRNESS = ("equalized_odds_difference", "equal_opportunity_difference", "demographic_parity_difference")
+PERTURBATIONS = ("typos", "lower", "upper", "half", "sentence", "edges")
 BOUNDS = ("low", "point")
 CARD_FIELDS = ("purpose", "limits", "risks", "owner")
 # What each gate is set by, and may be. Every gate may also have `blocking: false`, and other settings for
@@ -37,13 +42,22 @@ GATES: dict[str, tuple[str, ...]] = {
     "quality": ("metric", "bound", "at_least"),
     "live": ("metric", "bound", "at_most_worse"),
     "calibration": ("metric", "at_most"),
+    "limits": ("metrics",),
+    "robustness": ("at_most",),
+    "fairness": ("metadata", "at_most"),
     "membership": ("at_most",),
+    "verbatim": ("at_most",),
+    "size": ("at_most_mb",),
     "leakage": (),
     "labels": (),
     "signature": (),
     "card": ("fields",),
 }
-OPTIONAL: dict[str, tuple[str, ...]] = {"quality": ("at_least_rows",)}
+OPTIONAL: dict[str, tuple[str, ...]] = {
+    "quality": ("at_least_rows",),
+    "robustness": ("perturbations",),
+    "fairness": ("label", "measure"),
+}
 ALWAYS = ("leakage", "signature")
 # a step of another role would wait for ever
 APPROVERS = [role.value for role in Role if role in roles_for("promotions.approve")]
@@ -160,25 +174,26 @@ def _gate(name: str, value: Any) -> dict[str, Any]:
     for task, own in _mapping(where, tasks, (), optional=tuple(MEASURES)).items():
         if own is not None:
             known = _mapping(f"{where}.{task}", own, (), optional=(*GATES[name], *optional))
-            _check_settings(name, f"{where}.{task}", known, METRICS[task])
+            _check_settings(name, f"{where}.{task}", known, task)
+    for each in (settings, *(settings | own for own in tasks.values() if own)):
+        if "measure" in each and "label" not in each:
+            raise _wrong(f"gates.{name}: measure", "is of a label, which is missing")
     return settings
 
 
-def _check_settings(
-    name: str, where: str, settings: Mapping[str, Any], metrics: tuple[str, ...] | None = None
-) -> None:
-    """metrics: that a score gate may name; None: those of any task."""
+def _check_settings(name: str, where: str, settings: Mapping[str, Any], task: str = "") -> None:
+    """task: whose metrics the settings may name; empty: those of any task."""
     for key, setting in settings.items():
         _CHECKS[key](f"{where}.{key}", setting)
     if name in ALWAYS and settings.get("blocking") is False:
         raise _wrong(f"{where}.blocking", "must be true: this gate always blocks")
-    if "metric" not in settings:
-        return
-    choices = (
-        CALIBRATION_METRICS if name == "calibration" else QUALITY_METRICS if metrics is None else metrics
-    )
-    if settings["metric"] not in choices:
-        raise _wrong(f"{where}.metric", f"must be one of {', '.join(choices)}")
+    if "metric" in settings:
+        scores = METRICS[task] if task else QUALITY_METRICS
+        _one_of(*(CALIBRATION_METRICS if name == "calibration" else scores))(
+            f"{where}.metric", settings["metric"]
+        )
+    for metric in settings.get("metrics", {}) if task else ():
+        _one_of(*LIMITED[task])(f"{where}.metrics", metric)
 
 
 def _steps(value: Any) -> tuple[Step, ...]:
@@ -245,6 +260,23 @@ def _share(where: str, value: Any) -> None:
         raise _wrong(where, "must be a number from 0 to 1")
 
 
+def _limits(where: str, value: Any) -> None:
+    if not isinstance(value, dict) or not value:
+        raise _wrong(where, "must list metrics with their limits")
+    for metric, limit in value.items():
+        _one_of(*dict.fromkeys(name for each in LIMITED.values() for name in each))(where, metric)
+        if NAMED[metric].is_share:
+            _share(f"{where}.{metric}", limit)
+        else:
+            _positive(f"{where}.{metric}", limit)
+
+
+def _positive(where: str, value: Any) -> None:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not math.isfinite(value) or value < 0:
+        raise _wrong(where, "must be a number, 0 or more")
+
+
 def _rows(where: str, value: Any) -> None:
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 1_000_000:
         raise _wrong(where, "must be a whole number of rows, 1 to 1,000,000")
@@ -258,9 +290,12 @@ def _one_of(*choices: str) -> Any:
     return check
 
 
-def _fields(where: str, value: Any) -> None:
-    if not isinstance(value, list) or not value or any(field not in CARD_FIELDS for field in value):
-        raise _wrong(where, f"must list fields from {', '.join(CARD_FIELDS)}")
+def _some_of(what: str, choices: tuple[str, ...]) -> Any:
+    def check(where: str, value: Any) -> None:
+        if not isinstance(value, list) or not value or any(each not in choices for each in value):
+            raise _wrong(where, f"must list {what} from {', '.join(choices)}")
+
+    return check
 
 
 def _flag(where: str, value: Any) -> None:
@@ -275,7 +310,13 @@ _CHECKS = {
     "at_least_rows": _rows,
     "at_most": _share,
     "at_most_worse": _share,
-    "fields": _fields,
+    "at_most_mb": _positive,
+    "fields": _some_of("fields", CARD_FIELDS),
+    "metrics": _limits,
+    "perturbations": _some_of("perturbations", PERTURBATIONS),
+    "metadata": _text,
+    "label": _text,
+    "measure": _one_of(*FAIRNESS),
     "blocking": _flag,
 }
 

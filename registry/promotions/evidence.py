@@ -23,28 +23,31 @@ from registry.catalog.models import ModelVersion
 from registry.catalog.rules import task_type
 from registry.ground.ledger.rules import digest_of
 from registry.policies.gates.evidence import Evidence, Live, Measure
+from registry.policies.rules import Rules
+from registry.promotions import analyses
 
 BATCH = 5000
 GROUPS = ("clusters", "effective_clusters")  # of near duplicates, as in a comparison
 
 
 def gather(
-    version: ModelVersion, baseline: ModelVersion | None, comparison: dict[str, Any] | None, problem: str
+    rules: Rules,
+    version: ModelVersion,
+    baseline: ModelVersion | None,
+    comparison: dict[str, Any] | None,
+    problem: str,
 ) -> Evidence:
-    """Everything about one version that the gates ask for. comparison, problem: as `compare` gave them.
-    Raises Refused where a report is not the one that was recorded.
+    """Everything about one version that the gates of a policy ask for. comparison, problem: as `compare` gave
+    them. Raises Refused where a report is not the one that was recorded.
     """
     check_recorded(version.evaluation)
     evaluation, snapshot, card = version.evaluation, version.run.snapshot, queries.newest_card(version)
-    measured, leak = (
-        queries.measures(evaluation.report),
-        evaluations.analysis(evaluation, Analysis.Kind.MEMBERSHIP),
-    )
-    if leak:
-        check_membership(leak)
+    measured = queries.measures(evaluation.report)
+    leak = analyses.recorded(evaluation, Analysis.Kind.MEMBERSHIP)
     files, damage = verify(version)
+    task = learned_as(task_type(version.facts).key).key
     return Evidence(
-        task=learned_as(task_type(version.facts).key).key,
+        task=task,
         rows=evaluation.rows,
         groups=evaluation.report.get("clusters"),
         metrics={
@@ -54,11 +57,16 @@ def gather(
         evaluation=evaluation.report_digest,
         membership=Measure(leak.report["auc"], leak.report["low"], leak.report["high"]) if leak else None,
         analysis=digest_of(leak.report) if leak else "",
+        robustness=analyses.robustness(evaluation),
+        fairness=analyses.fairness(evaluation, rules.settings("fairness", task)),
+        copied=analyses.copied(evaluation.report),
         live=live(baseline, comparison, problem),
         leaked=leaked(snapshot),
         snapshot=snapshot.digest,
         overruled=overruled(snapshot),
         files=files,
+        bytes=version.folder.size,
+        root=version.root_digest,
         signature_problem=damage,
         key=version.key_fingerprint,
         stated=(
@@ -74,14 +82,7 @@ def check_recorded(evaluation: Evaluation) -> None:
     """
     if not evaluations.is_recorded(evaluation):
         text = f"The evaluation of {evaluation.run} isn't the one in the audit log."
-        raise Refused(text, next_step="Contact an auditor: the record doesn't match the audit log.")
-
-
-def check_membership(found: Analysis) -> None:
-    """Raises Refused for a membership inference that the audit log does not know."""
-    if not evaluations.is_analysis_recorded(found):
-        text = f"The membership inference of {found.evaluation.run} isn't the one in the audit log."
-        raise Refused(text, next_step="Contact an auditor: the record doesn't match the audit log.")
+        raise Refused(text, next_step=analyses.CONTACT)
 
 
 def verify(version: ModelVersion) -> tuple[int, str]:

@@ -282,18 +282,17 @@ def source(request: PromotionRequest, gate: GateResult) -> tuple[str, str]:
     """Where a gate's figure comes from: words and address ("" where no room shows it)."""
     version, snapshot = request.version, request.version.run.snapshot
     page = reverse("catalog:version", args=[version.uuid])
+    evaluation = find_url("evaluation:detail", uuid=version.evaluation.uuid)
+    divided = f"dataset version v{snapshot.number}", find_url("snapshots:detail", uuid=snapshot.uuid)
     baseline = (request.comparison or {}).get("baseline_evaluation", "")
     places = {
-        "quality": ("evaluation", find_url("evaluation:detail", uuid=version.evaluation.uuid)),
-        "calibration": ("evaluation", find_url("evaluation:detail", uuid=version.evaluation.uuid)),
-        "membership": (
-            "evaluation",
-            f"{find_url('evaluation:detail', uuid=version.evaluation.uuid)}#membership",
-        ),
+        **dict.fromkeys(("quality", "calibration", "limits", "verbatim"), ("evaluation", evaluation)),
+        "robustness": ("robustness test", find_url("evaluation:robustness", uuid=version.evaluation.uuid)),
+        "fairness": ("slices", find_url("evaluation:slices", uuid=version.evaluation.uuid)),
+        "membership": ("evaluation", f"{evaluation}#membership"),
         "live": ("live evaluation", find_url("evaluation:detail", uuid=baseline) if baseline else ""),
-        "leakage": (f"dataset version v{snapshot.number}", find_url("snapshots:detail", uuid=snapshot.uuid)),
-        "labels": (f"dataset version v{snapshot.number}", find_url("snapshots:detail", uuid=snapshot.uuid)),
-        "signature": (f"version {version.semver}", f"{page}#files"),
+        **dict.fromkeys(("leakage", "labels"), divided),
+        **dict.fromkeys(("signature", "size"), (f"version {version.semver}", f"{page}#files")),
         "card": ("card", f"{page}#card"),
     }
     return places.get(gate.gate, ("", ""))

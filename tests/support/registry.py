@@ -8,6 +8,7 @@ and jobs.
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
 from typing import IO
@@ -85,8 +86,10 @@ def make_snapshot(
     test: int = 200,
     dataset: Dataset | None = None,
     frozen_by: User | None = None,
+    channels: Sequence[str] = ("",),
 ) -> Snapshot:
     """A snapshot whose labels were imported and accepted by one person, who froze it unless another did.
+    channels: in the items' metadata, in turn; empty: none.
     Rows: train + test, labels in turn, and stand in the files in this order: which rows are wrong doesn't
     depend on how many worlds were made before.
     """
@@ -115,6 +118,7 @@ def make_snapshot(
             text=f"Message {at} of {n:05}",
             digest=f"{at:06x}{digest_of(['item', n, at])[6:]}",
             normal_digest=digest_of(["normal", n, at]),
+            metadata={"channel": channel} if (channel := channels[at % len(channels)]) else {},
         )
         for at in range(train + test)
     )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from registry.policies.gates.evidence import Evidence
-from registry.policies.gates.finding import Finding, Gate, Outcome
+from registry.policies.gates.finding import Finding, Gate
+from registry.policies.gates.limits import fairness, limits, robustness, size, verbatim
 from registry.policies.gates.records import card, labels, leakage, signature
 from registry.policies.gates.scores import calibration, live, membership, quality
 from registry.policies.rules import Rules
@@ -19,8 +20,7 @@ def check(rules: Rules, evidence: Evidence) -> list[Finding]:
 def _found(rules: Rules, name: str, evidence: Evidence) -> Finding:
     settings = rules.settings(name, evidence.task)
     if settings is None:
-        sentence = "The policy doesn't apply this gate to this task."
-        return Gate(name, {}).found(name.capitalize(), Outcome.PASSED, sentence, value="not applied")
+        return Gate(name, {}).skipped("The policy doesn't apply this gate to this task.")
     return CHECKS[name](Gate(name, settings), evidence)
 
 
@@ -28,7 +28,12 @@ CHECKS: dict[str, Callable[[Gate, Evidence], Finding]] = {
     "quality": quality,
     "live": live,
     "calibration": calibration,
+    "limits": limits,
+    "robustness": robustness,
+    "fairness": fairness,
     "membership": membership,
+    "verbatim": verbatim,
+    "size": size,
     "leakage": leakage,
     "labels": labels,
     "signature": signature,

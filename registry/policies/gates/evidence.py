@@ -61,15 +61,42 @@ class Live:
 
 
 @dataclass(frozen=True, slots=True)
+class Robustness:
+    """A robustness test. losses: of the score, by perturbation, less than 0 where it rose; None where no row
+    has the score. source: digest of the test.
+    """
+
+    score: str
+    losses: Mapping[str, Measure | None]
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fairness:
+    """How differently slices of the test rows are served. problem: why that isn't known.
+
+    gaps: by slice how much worse its `score` is than that of all other rows; or, under the name of two
+    slices, their largest difference of a label's rates. left_out: slices with too few rows.
+    """
+
+    score: str = ""
+    gaps: Mapping[str, Measure] = field(default_factory=dict)
+    left_out: int = 0
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """What was found about one version. None always means: could not be found, and the gate that needs it
     fails.
 
     task: key of the type that it learned. groups: of near duplicates, in which the test rows come.
     membership: AUC with which the loss separates training rows from others; analysis: digest of what
-    found it. leaked: test rows whose text, normalised text or group is in the training split. overruled:
-    test labels decided again since the freeze. files: how many were hashed again; signature_problem: ""
-    when every one and the signature hold. stated: card fields that are filled.
+    found it. robustness: None where the test wasn't run. fairness: None where no gate asks for it. copied:
+    share of responses with a run of words from a training response. leaked: test rows whose text, normalised
+    text or group is in the training split. overruled: test labels decided again since the freeze. bytes: of
+    all its files; root: their digest. files: how many were hashed again; signature_problem: "" when every one
+    and the signature hold. stated: card fields that are filled.
     """
 
     task: str = DEFAULT
@@ -83,6 +110,11 @@ class Evidence:
     leaked: int | None = None
     snapshot: str = ""
     overruled: int | None = None
+    robustness: Robustness | None = None
+    fairness: Fairness | None = None
+    copied: Measure | None = None
+    bytes: int | None = None
+    root: str = ""
     files: int = 0
     signature_problem: str | None = None
     key: str = ""

@@ -52,6 +52,10 @@ class Gate:
         """A finding of this gate."""
         return Finding(self.name, title, outcome, bool(self.settings.get("blocking", True)), evidence, **more)
 
+    def skipped(self, evidence: str) -> Finding:
+        """A finding that the gate has nothing to judge."""
+        return self.found(self.name.capitalize(), Outcome.PASSED, evidence, value="not applied")
+
 
 def unreported(metric: str) -> str:
     """Why a gate on a metric without a value fails."""

@@ -83,9 +83,8 @@ def check(
     report("Comparing with the live version")
     comparison, problem = evidence.compare(version, alias.version)
     report("Hashing the files and reading the evidence")
-    found = checking.check(
-        policies.read(policy), evidence.gather(version, alias.version, comparison, problem)
-    )
+    asked = policies.read(policy)
+    found = checking.check(asked, evidence.gather(asked, version, alias.version, comparison, problem))
     request.comparison, request.baseline, request.baseline_moves = comparison, alias.version, alias.moves
     report("Writing the results")
     return write(request, number, policy, before, found, actor)

@@ -7,9 +7,12 @@ from copy import deepcopy
 import pytest
 import yaml
 
+from lifecycle.runtime.engine.perturb import PROBES
 from lifecycle.runtime.refusals import Refused
+from lifecycle.runtime.statistics import fairness
 from registry.ground.access.roles import Role
 from registry.policies import rules
+from registry.policies.gates import limits
 from registry.policies.rules import Rules
 
 STEP = {"name": "technical", "title": "Technical review", "role": "lead"}
@@ -21,7 +24,12 @@ POLICY = {
         "quality": {"metric": "macro_f1", "bound": "low", "at_least": 0.7},
         "live": {"metric": "macro_f1", "bound": "point", "at_most_worse": 0.02},
         "calibration": {"metric": "ece", "at_most": 0.1},
+        "limits": {"metrics": {"accuracy": 0.8, "log_loss": 0.9}},
+        "robustness": {"at_most": 0.1},
+        "fairness": {"metadata": "gender", "at_most": 0.1},
         "membership": {"at_most": 0.6},
+        "verbatim": {"at_most": 0.02},
+        "size": {"at_most_mb": 500},
         "leakage": {},
         "labels": {},
         "signature": {},
@@ -32,6 +40,7 @@ POLICY = {
     "days_valid": 7,
 }
 LEFT_OUT = object()
+INFINITE = float("inf")
 
 
 def read(at: str = "", value: object = None) -> Rules:
@@ -74,6 +83,24 @@ def refusal(at: str, value: object) -> str:
         ("gates.calibration.at_most", [0, 1, 0.5], [-0.01, 1.01, -1, 2, True, False, "0.5", None]),
         ("gates.membership.at_most", [0, 1, 0.5], [-0.01, 1.01, -1, 2, True, False, "0.5", None]),
         ("gates.quality.at_least_rows", [1, 1_000_000], [0, 1_000_001, -1, True, 9.5, "9", None]),
+        (
+            "gates.limits.metrics",
+            [{"accuracy": 0}, {"accuracy": 1, "refusals": 0.1}, {"perplexity": 0}, {"chrf": 55.5}],
+            [{}, None, ["accuracy"], 0.5, {"validation_loss": 1}, {"other": 1}],
+        ),
+        ("gates.limits.metrics.accuracy", [0, 1, 0.5], [-0.01, 1.01, True, "0.5", None]),
+        ("gates.limits.metrics.log_loss", [0, 1.5, 1e6], [-0.01, True, "0.5", None, INFINITE]),
+        ("gates.robustness.at_most", [0, 1, 0.5], [-0.01, 1.01, True, "0.5", None]),
+        (
+            "gates.robustness.perturbations",
+            [["typos"], ["typos", "lower", "upper", "half", "sentence", "edges"]],
+            [[], "typos", ["other"], ["typos", 1], None],
+        ),
+        ("gates.fairness.at_most", [0, 1, 0.5], [-0.01, 1.01, True, "0.5", None]),
+        ("gates.fairness.metadata", ["a", "Ä b.", "a" * 120], ["", " ", "a" * 121, "a\nb", 1, None]),
+        ("gates.fairness.label", ["a", "Ä b.", "a" * 120], ["", " ", "a" * 121, 1, None]),
+        ("gates.verbatim.at_most", [0, 1, 0.5], [-0.01, 1.01, True, "0.5", None]),
+        ("gates.size.at_most_mb", [0, 0.5, 1e9], [-1, True, "9", None, INFINITE]),
         (
             "gates.card.fields",
             [["purpose"], ["purpose", "limits", "risks", "owner"]],
@@ -120,6 +147,11 @@ def test_any_other_gate_may_be_left_out_or_only_inform(gate):
         ("gates.labels", 0, "gates.labels must be a mapping"),
         ("gates.live.at_least_rows", 30, "gates.live: at_least_rows isn't a known key"),
         ("gates.quality", None, "gates.quality: metric is missing"),
+        (
+            "gates.fairness.measure",
+            "equalized_odds_difference",
+            "gates.fairness: measure is of a label, which is missing",
+        ),
         ("steps", [], "steps must list at least one step"),
         ("steps", STEP, "steps must list at least one step"),
         ("steps", [STEP, STEP], "steps must have different names"),
@@ -182,6 +214,20 @@ def test_a_text_that_cannot_be_read_is_refused_with_its_line_where_there_is_one(
         rules.read("format: 1\n\ttitle: a")
     with pytest.raises(Refused):
         rules.read("a: 2026-13-45")  # a date that there isn't: an error without a place
+
+
+def test_a_fairness_gate_names_a_measure_of_its_label():
+    for measure in fairness.gaps([]):
+        at = {"metadata": "gender", "at_most": 0.1, "label": "approve", "measure": measure}
+        assert read("gates.fairness", at).gates["fairness"] == at
+        del at["label"]
+        assert read("gates.fairness.tasks", {"spans": None}).gates["fairness"]["tasks"] == {"spans": None}
+        assert "measure" in refusal("gates.fairness", at)
+    assert {*rules.FAIRNESS} == {*fairness.gaps([])} == {*limits.OF_LABELS}
+
+
+def test_a_robustness_gate_names_every_perturbation_that_the_engine_makes():
+    assert tuple(PROBES) == rules.PERTURBATIONS
 
 
 def test_the_metrics_of_a_quality_gate_are_shares_of_which_more_is_better():

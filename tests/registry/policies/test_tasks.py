@@ -19,6 +19,7 @@ TEXT = Path(queries.STANDARD).read_text(encoding="utf-8")
 
 def changed(gate, tasks):
     document = yaml.safe_load(TEXT)
+    document["gates"]["limits"] = {"metrics": {"perplexity": 20}}
     document["gates"][gate] = (document["gates"][gate] or {}) | {"tasks": tasks}
     return yaml.safe_dump(document)
 
@@ -81,6 +82,7 @@ def test_a_gate_that_does_not_apply_says_so():
         ("quality", {"ranking": {"at_most": 0.1}}, "gates.quality.tasks.ranking: at_most"),
         ("quality", ["ranking"], "gates.quality.tasks"),
         ("calibration", {"ranking": {"metric": "pair_accuracy"}}, "gates.calibration.tasks.ranking.metric"),
+        ("limits", {"ranking": {"metrics": {"rouge_l": 0.2}}}, "gates.limits.tasks.ranking.metrics"),
         ("leakage", {"ranking": None}, "gates.leakage: tasks"),
         ("signature", {"ranking": None}, "gates.signature: tasks"),
     ],

@@ -7,6 +7,7 @@ from __future__ import annotations
 import pytest
 
 from registry.ground.ledger.rules import digest_of
+from registry.policies import queries as policies
 from registry.policies.gates.evidence import Measure
 from registry.policies.gates.finding import Gate
 from registry.policies.gates.scores import membership as judge
@@ -21,11 +22,11 @@ pytestmark = pytest.mark.django_db
 def test_the_gate_reads_the_attack_on_the_evaluation_of_the_version(project, mia, ravi):
     version = registry.make_version(project, mia, ravi)
     gate = Gate("membership", {"at_most": 0.55})
-    before = judge(gate, gather(version, None, None, ""))
+    before = judge(gate, gather(policies.read(policies.default()), version, None, None, ""))
 
     report = {"auc": 0.62, "low": 0.58, "high": 0.66}
     registry.make_membership(version, report)
-    evidence = gather(version, None, None, "")
+    evidence = gather(policies.read(policies.default()), version, None, None, "")
 
     assert (before.outcome, before.evidence.startswith("Not run:")) == ("failed", True)
     assert evidence.membership == Measure(0.62, 0.58, 0.66)

@@ -13,6 +13,8 @@ from lifecycle.ground.jobs.rules import State
 from lifecycle.modeling.evaluation import compare, rules
 from lifecycle.modeling.evaluation.models import Analysis, Comparison, Evaluation
 from registry.catalog.models import Alias
+from registry.policies import queries as policies
+from registry.policies import rules as policy_rules
 from registry.promotions import actions
 from registry.promotions.evidence import gather
 from registry.promotions.rules import Status
@@ -22,6 +24,7 @@ from tests.support.trail import behind_its_back
 from tests.support.unchanged import refused
 
 pytestmark = pytest.mark.django_db
+RULES = policy_rules.read(policies.STANDARD.read_text())
 
 
 def under_its_digest(worse: Evaluation, better: Evaluation) -> None:
@@ -97,7 +100,7 @@ def test_a_membership_inference_that_was_replaced_is_judged_by_no_gate(project, 
     behind_its_back(f"UPDATE evaluation_analysis SET {column} = %s WHERE id = %s", values[column], found.pk)
 
     with refused():
-        gather(version if column == "evaluation_id" else other, None, None, "")
+        gather(RULES, version if column == "evaluation_id" else other, None, None, "")
 
 
 def test_a_membership_inference_that_was_made_up_is_judged_by_no_gate(version):
@@ -105,7 +108,7 @@ def test_a_membership_inference_that_was_made_up_is_judged_by_no_gate(version):
     Analysis.objects.create(evaluation=version.evaluation, kind=Analysis.Kind.MEMBERSHIP, report=report)
 
     with refused():
-        gather(version, None, None, "")
+        gather(RULES, version, None, None, "")
 
 
 @pytest.mark.postgres

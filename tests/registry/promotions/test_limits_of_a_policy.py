@@ -1,0 +1,106 @@
+"""What gates with limits read: the robustness test, slices by metadata, and a version's files."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+
+from lifecycle.modeling.evaluation import queries as evaluations
+from registry.policies import actions as policies
+from registry.policies import queries
+from registry.promotions import analyses
+from registry.promotions.page import source
+from registry.promotions.rules import Status
+from tests.support import registry
+from tests.support.evaluations import made_probes
+
+pytestmark = pytest.mark.django_db
+LIMITS = {
+    "limits": {"metrics": {"accuracy": 0.9, "log_loss": 1.0, "perplexity": 20}},
+    "robustness": {"at_most": 0.5},
+    "fairness": {"metadata": "channel", "at_most": 0.2},
+    "verbatim": {"at_most": 0.02},
+    "size": {"at_most_mb": 100},
+}
+
+
+@pytest.fixture
+def divided(project, mia, ravi):
+    """A version whose test rows come from two channels, with a third of them from neither."""
+    snapshot = registry.make_snapshot(project, ravi, channels=("mail", "phone", ""))
+    return registry.make_version(project, mia, ravi, snapshot=snapshot)
+
+
+def published(**gates):
+    policy = yaml.safe_load(queries.STANDARD.read_text())
+    policy["gates"] |= gates
+    return policies.publish(text=yaml.safe_dump(policy, sort_keys=False), actor=None)
+
+
+def results(request):
+    return {gate.gate: (gate.status, gate.value) for gate in request.gates.all() if gate.gate in LIMITS}
+
+
+@pytest.mark.postgres
+def test_a_version_within_all_limits_goes_to_review(divided, mia):
+    published(**LIMITS)
+    made_probes(divided.evaluation, mia, [])
+
+    request = registry.asked_request(divided, registry.make_endpoint(divided.model, mia), mia)
+
+    assert request.status == Status.IN_REVIEW, [*request.gates.values_list("gate", "status", "evidence")]
+    assert {gate: status for gate, (status, _) in results(request).items()} == dict.fromkeys(LIMITS, "passed")
+    assert results(request)["limits"][1] == "2 of 2"
+    places = {gate.gate: source(request, gate) for gate in request.gates.all()}
+    assert all(places[gate][1].startswith("/") for gate in LIMITS)
+
+
+def test_what_was_not_tested_keeps_a_version_from_review(endpoint, version, mia):
+    published(**LIMITS)
+
+    request = registry.asked_request(version, endpoint, mia)
+
+    found = results(request)
+    assert request.status == Status.DRAFT
+    assert {gate for gate, (status, _) in found.items() if status == "failed"} == {"robustness", "fairness"}
+    assert (found["robustness"][1], found["fairness"][1]) == ("", "")
+
+
+def test_slices_are_those_of_the_page(divided):
+    found = analyses.fairness(divided.evaluation, {"metadata": "channel"})
+
+    assert (found.score, found.left_out, found.problem) == ("accuracy", 0, "")
+    assert [*found.gaps] == ["mail", "phone", "No value"]
+    assert all(each.low < each.value < each.high for each in found.gaps.values())
+
+
+def test_rates_of_a_label_are_compared_between_two_slices(divided):
+    label = evaluations.grouped_of(divided.evaluation).classes.labels[0]
+    asked = {"metadata": "channel", "label": label, "measure": "demographic_parity_difference"}
+
+    found = analyses.fairness(divided.evaluation, asked)
+
+    (name,) = found.gaps
+    assert {*name.split(" and ")} < {"mail", "phone", "No value"}
+    assert found.gaps[name].low <= found.gaps[name].value < found.gaps[name].high
+
+
+@pytest.mark.parametrize("asked", [{"metadata": "none"}, {"metadata": "channel", "label": "no such label"}])
+def test_slices_that_cannot_be_compared_have_a_reason(divided, asked):
+    found = analyses.fairness(divided.evaluation, asked)
+
+    assert (found.gaps, bool(found.problem)) == ({}, True)
+
+
+def test_copied_responses_count_by_groups_of_near_duplicates():
+    report = {"rows": 200, "clusters": 50, "copied": {"share": 0.0, "rows": 0}}
+    every = analyses.copied(report | {"clusters": 200})
+    grouped = analyses.copied(report)
+
+    assert (every.value, round(every.low, 6), round(every.high, 6)) == (
+        0.0,
+        0.0,
+        0.018845,
+    )  # Wilson, 0 of 200
+    assert round(grouped.high, 6) == 0.071348  # 0 of 50
+    assert analyses.copied({"rows": 200, "copied": None}) is None
