@@ -37,7 +37,7 @@ from benchmarks import generation_model
 from benchmarks.generation_model import PROMPTS
 from benchmarks.serving import BENCH, ROOT, TOKEN, TORCH, Peer, spawn
 from lifecycle.runtime import bundle
-from lifecycle.runtime.inference.routing import FORMAT
+from lifecycle.runtime.inference.names import FORMAT
 from registry.endpoints.rules import ALL, Route, ServedVersion, Token, endpoints_document
 
 PEERS = Path(__file__).parent / "generation_peers"

@@ -35,7 +35,7 @@ import psutil
 
 from benchmarks import serving_model
 from lifecycle.runtime import bundle
-from lifecycle.runtime.inference.routing import FORMAT
+from lifecycle.runtime.inference.names import FORMAT
 from registry.endpoints.rules import Route, ServedVersion, Token, endpoints_document
 
 ROOT = Path(__file__).parents[1]

@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from lifecycle.runtime.inference.names import BUCKETS
 from lifecycle.runtime.refusals import Conflict, Refused
 
-FORMAT = 4
 FAULTS_FORMAT = 1
 MAX_DELAY_MS = 30_000
 MAX_DRILL_MINUTES = 24 * 60
-ALL = 10_000
+ALL = BUCKETS
 REASON_MAX = 500
 NOTHING_BEFORE = (
     "There's no earlier version to roll back to. A rolled-back version needs a new approval to serve again."

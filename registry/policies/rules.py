@@ -34,6 +34,7 @@ CALIBRATION_METRICS = (ECE.name,)
 LIMITED = {task: found.metrics.registered for task, found in MEASURES.items()}
 FAIRNESS = ("equalized_odds_difference", "equal_opportunity_difference", "demographic_parity_difference")
 PERTURBATIONS = ("typos", "lower", "upper", "half", "sentence", "edges")
+MAX_CLIENTS = 32  # at once, of a load test
 BOUNDS = ("low", "point")
 CARD_FIELDS = ("purpose", "limits", "risks", "owner")
 # What each gate is set by, and may be. Every gate may also have `blocking: false`, and other settings for
@@ -48,6 +49,8 @@ GATES: dict[str, tuple[str, ...]] = {
     "membership": ("at_most",),
     "verbatim": ("at_most",),
     "size": ("at_most_mb",),
+    "latency": ("at_most_ms",),
+    "cost": ("at_most_per_million",),
     "leakage": (),
     "labels": (),
     "signature": (),
@@ -57,6 +60,7 @@ OPTIONAL: dict[str, tuple[str, ...]] = {
     "quality": ("at_least_rows",),
     "robustness": ("perturbations",),
     "fairness": ("label", "measure"),
+    "latency": ("clients",),
 }
 ALWAYS = ("leakage", "signature")
 # a step of another role would wait for ever
@@ -250,9 +254,8 @@ def _text(where: str, value: Any) -> str:
 
 
 def _days(where: str, value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 365:
-        raise _wrong(where, "must be a whole number of days, 1 to 365")
-    return value
+    _whole("days", 365)(where, value)
+    return int(value)
 
 
 def _share(where: str, value: Any) -> None:
@@ -277,9 +280,12 @@ def _positive(where: str, value: Any) -> None:
         raise _wrong(where, "must be a number, 0 or more")
 
 
-def _rows(where: str, value: Any) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 1_000_000:
-        raise _wrong(where, "must be a whole number of rows, 1 to 1,000,000")
+def _whole(unit: str, most: int) -> Any:
+    def check(where: str, value: Any) -> None:
+        if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
+            raise _wrong(where, f"must be a whole number of {unit}, 1 to {most:,}")
+
+    return check
 
 
 def _one_of(*choices: str) -> Any:
@@ -307,10 +313,13 @@ _CHECKS = {
     "metric": _one_of(*QUALITY_METRICS, *CALIBRATION_METRICS),
     "bound": _one_of(*BOUNDS),
     "at_least": _share,
-    "at_least_rows": _rows,
+    "at_least_rows": _whole("rows", 1_000_000),
     "at_most": _share,
     "at_most_worse": _share,
     "at_most_mb": _positive,
+    "at_most_ms": _positive,
+    "at_most_per_million": _positive,
+    "clients": _whole("clients", MAX_CLIENTS),
     "fields": _some_of("fields", CARD_FIELDS),
     "metrics": _limits,
     "perturbations": _some_of("perturbations", PERTURBATIONS),

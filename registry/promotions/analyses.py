@@ -52,8 +52,7 @@ def copied(report: Mapping[str, Any]) -> Measure | None:
     if not (found := report.get("copied")):
         return None
     groups = report.get("clusters") or report["rows"]
-    share = intervals.share(found["share"] * groups, groups)
-    return Measure(share.value, share.low, share.high)
+    return Measure.of(intervals.share(found["share"] * groups, groups))
 
 
 def fairness(evaluation: Evaluation, settings: Mapping[str, Any] | None) -> Fairness | None:

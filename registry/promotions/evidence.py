@@ -7,24 +7,28 @@ from __future__ import annotations
 from itertools import islice
 from typing import Any
 
+from django.conf import settings
+
 from datasets_app.datasets.models import Item
 from datasets_app.queues.models import Decision
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot
 from datasets_app.snapshots.rules import TEST, TRAIN
+from lifecycle.ground.compute.price import price_per_million
 from lifecycle.modeling.evaluation import queries as evaluations
 from lifecycle.modeling.evaluation.actions import compare_uncached
 from lifecycle.modeling.evaluation.models import Analysis, Evaluation
 from lifecycle.runtime.refusals import Refused
+from lifecycle.runtime.statistics.intervals import Interval
 from lifecycle.runtime.task_types.by_key.types import learned_as
 from registry.catalog import actions as catalog
 from registry.catalog import queries
 from registry.catalog.models import ModelVersion
 from registry.catalog.rules import task_type
 from registry.ground.ledger.rules import digest_of
-from registry.policies.gates.evidence import Evidence, Live, Measure
+from registry.policies.gates.evidence import Evidence, Live, LoadTest, Measure
 from registry.policies.rules import Rules
-from registry.promotions import analyses
+from registry.promotions import analyses, load_tests
 
 BATCH = 5000
 GROUPS = ("clusters", "effective_clusters")  # of near duplicates, as in a comparison
@@ -59,6 +63,7 @@ def gather(
         analysis=digest_of(leak.report) if leak else "",
         robustness=analyses.robustness(evaluation),
         fairness=analyses.fairness(evaluation, rules.settings("fairness", task)),
+        load=load(rules, version, task),
         copied=analyses.copied(evaluation.report),
         live=live(baseline, comparison, problem),
         leaked=leaked(snapshot),
@@ -83,6 +88,33 @@ def check_recorded(evaluation: Evaluation) -> None:
     if not evaluations.is_recorded(evaluation):
         text = f"The evaluation of {evaluation.run} isn't the one in the audit log."
         raise Refused(text, next_step=analyses.CONTACT)
+
+
+def load(rules: Rules, version: ModelVersion, task: str) -> LoadTest | None:
+    """A load test, if a gate of the policy asks for one."""
+    latency, cost = (rules.settings(gate, task) for gate in ("latency", "cost"))
+    if latency is None and cost is None:
+        return None
+    found, problem = load_tests.run(version, int((latency or {}).get("clients", 1)))
+    if found is None:
+        return LoadTest(problem=problem)
+    priced = settings.PRICE_PER_CORE_HOUR is not None
+    return LoadTest(
+        found.requests,
+        found.failed,
+        found.clients,
+        p95=Measure.of(found.p95) if found.p95 else None,
+        cost=price(found.cpu) if priced and found.cpu else None,
+        currency=settings.CURRENCY if priced else "",
+    )
+
+
+def price(cpu_ms: Interval) -> Measure:
+    """Of a million requests that take so much CPU time each."""
+    value, low, high = (
+        price_per_million(each * 1_000, 1) for each in (cpu_ms.value, cpu_ms.low, cpu_ms.high)
+    )
+    return Measure(value or 0.0, low, high)
 
 
 def verify(version: ModelVersion) -> tuple[int, str]:

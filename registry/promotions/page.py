@@ -292,7 +292,9 @@ def source(request: PromotionRequest, gate: GateResult) -> tuple[str, str]:
         "membership": ("evaluation", f"{evaluation}#membership"),
         "live": ("live evaluation", find_url("evaluation:detail", uuid=baseline) if baseline else ""),
         **dict.fromkeys(("leakage", "labels"), divided),
-        **dict.fromkeys(("signature", "size"), (f"version {version.semver}", f"{page}#files")),
+        **dict.fromkeys(
+            ("signature", "size", "latency", "cost"), (f"version {version.semver}", f"{page}#files")
+        ),
         "card": ("card", f"{page}#card"),
     }
     return places.get(gate.gate, ("", ""))

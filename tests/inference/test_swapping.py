@@ -10,7 +10,8 @@ import pytest
 from lifecycle.runtime import bundle
 from lifecycle.runtime.inference.app import Server
 from lifecycle.runtime.inference.config import Config
-from lifecycle.runtime.inference.routing import BUCKETS, bucket, key_digest
+from lifecycle.runtime.inference.names import BUCKETS
+from lifecycle.runtime.inference.routing import bucket, key_digest
 from tests.inference.conftest import follow
 from tests.inference.models import ask, auth, endpoint, version_of
 

@@ -4,12 +4,10 @@ none fails.
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from pathlib import Path
@@ -23,34 +21,10 @@ from monitoring.traffic.models import Prediction
 from registry.endpoints import actions, servers
 from registry.endpoints.queries import published
 from registry.ground.access.actions import create_token
-from registry.ground.artifacts.actions import put_folder
-from tests.inference import models
 from tests.support import endpoints, registry
+from tests.support.tiny_artifact import tiny_artifact
 
 pytestmark = [pytest.mark.journey, pytest.mark.django_db(transaction=True)]
-
-
-def tiny_artifact(shift: int):
-    """Files of a model that answers "card" with the label at this place; stored as a run's artifact."""
-    card = {
-        "format": 1,
-        "task": "single_label",
-        "labels": registry.LABELS,
-        "max_tokens": 16,
-        "pooling": "mean",
-        "temperature": 1.0,
-        "strategy": "full",
-        "base": {"name": "tiny", "digest": "0" * 64},
-        "int8": None,
-    }
-    card |= {"inputs": ["input_ids", "attention_mask", "token_type_ids"], "serving": "serving/model.onnx"}
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch) / "artifact"
-        (folder / "serving").mkdir(parents=True)
-        (folder / "lifecycle.json").write_text(json.dumps(card))
-        (folder / "tokenizer.json").write_text(models.tokenizer())
-        (folder / "serving" / "model.onnx").write_bytes(models.onnx_model(shift))
-        return put_folder(folder)
 
 
 def until(condition, what: str, seconds: float = 30):

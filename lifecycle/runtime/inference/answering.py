@@ -19,9 +19,10 @@ from lifecycle.runtime.inference.faults import SLOW, Fault, Faults, InjectedErro
 from lifecycle.runtime.inference.guard import Guard
 from lifecycle.runtime.inference.inputs import read_rows
 from lifecycle.runtime.inference.metrics import Metrics
+from lifecycle.runtime.inference.names import CANARY
 from lifecycle.runtime.inference.protocol import InferRequest, Prediction, ProtocolError
 from lifecycle.runtime.inference.reranking import Rerank
-from lifecycle.runtime.inference.routing import CANARY, LiveArm, LiveEndpoint, bucket, choose_arm, key_digest
+from lifecycle.runtime.inference.routing import LiveArm, LiveEndpoint, bucket, choose_arm, key_digest
 from lifecycle.runtime.inference.shadow import Copy, Shadows
 from lifecycle.runtime.inference.spool import Spool, timed_uuid
 from lifecycle.runtime.inference.wire import failure

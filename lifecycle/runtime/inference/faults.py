@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from lifecycle.runtime import bundle
-from lifecycle.runtime.inference.routing import BUCKETS, moment
+from lifecycle.runtime.inference.names import BUCKETS
+from lifecycle.runtime.inference.routing import moment
 from lifecycle.runtime.refusals import Refused
 
 FORMAT = 1

@@ -1,5 +1,5 @@
-"""Names of endpoints for clients: `project/slug`, or the slug alone where it is unique. Pure, without the
-server's imports.
+"""Names of endpoints for clients: `project/slug`, or the slug alone where it is unique; and what a writer of
+routes documents has to know. Pure, without the server's imports.
 """
 
 from __future__ import annotations
@@ -7,6 +7,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+FORMAT, BUCKETS = 4, 10_000  # of the routes document, and the shares of all arms in it
+STABLE, CANARY = "stable", "canary"
 # follow a name in a URL, so no endpoint can have these names
 WORDS = frozenset({"config", "infer", "ready", "stats", "versions"})
 NAME = re.compile(r"[A-Za-z0-9_-]{1,50}/[a-z0-9][a-z0-9-]{0,59}\Z")

@@ -11,13 +11,10 @@ from datetime import datetime
 from typing import Any
 
 from lifecycle.runtime.inference.engines import Engine
-from lifecycle.runtime.inference.names import NAME
+from lifecycle.runtime.inference.names import BUCKETS, CANARY, FORMAT, NAME, STABLE
 from lifecycle.runtime.inference.writers import Writer
 from lifecycle.runtime.refusals import Refused
 
-FORMAT = 4
-BUCKETS = 10_000
-STABLE, CANARY = "stable", "canary"
 ARMS = (STABLE, CANARY)
 DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 VERSION = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")

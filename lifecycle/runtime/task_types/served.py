@@ -64,6 +64,10 @@ class Served(ABC):
         """The rows of a request's inputs. Raises ValueError with a sentence for the client."""
         return list(given[TEXT.name])
 
+    def given(self, text: str, content: Mapping[str, Any] | None) -> dict[str, list[str]]:
+        """The values of a request for one item of a dataset, by input. text, content: the item's."""
+        return {TEXT.name: [text]}
+
     def request(self, given: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
         """The body of a request with these values."""
         tensors = (

@@ -15,6 +15,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from lifecycle.runtime import bundle
+from lifecycle.runtime.inference.names import FORMAT
 from registry.endpoints import rules, servers
 from registry.endpoints.models import Routes
 from registry.endpoints.queries import published as published_queries
@@ -56,7 +57,7 @@ def current_epoch() -> int | None:
     if document is None or document["epoch"] < max(published_queries.routes_row().epoch, newest_outside()):
         return None
     published = (document["format"], document["endpoints"])
-    return int(document["epoch"]) if published == (rules.FORMAT, rules.endpoints_document(routes())) else None
+    return int(document["epoch"]) if published == (FORMAT, rules.endpoints_document(routes())) else None
 
 
 def lock() -> Routes:
@@ -87,7 +88,7 @@ def newest_outside() -> int:
 def write(epoch: int, endpoints: dict[str, Any]) -> None:
     """The routes document, where the servers look."""
     document = {
-        "format": rules.FORMAT,
+        "format": FORMAT,
         "epoch": epoch,
         "at": timezone.now().isoformat(timespec="milliseconds"),
         "endpoints": endpoints,

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from registry.policies.gates.evidence import Evidence
 from registry.policies.gates.finding import Finding, Gate
 from registry.policies.gates.limits import fairness, limits, robustness, size, verbatim
+from registry.policies.gates.load import cost, latency
 from registry.policies.gates.records import card, labels, leakage, signature
 from registry.policies.gates.scores import calibration, live, membership, quality
 from registry.policies.rules import Rules
@@ -34,6 +35,8 @@ CHECKS: dict[str, Callable[[Gate, Evidence], Finding]] = {
     "membership": membership,
     "verbatim": verbatim,
     "size": size,
+    "latency": latency,
+    "cost": cost,
     "leakage": leakage,
     "labels": labels,
     "signature": signature,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from lifecycle.runtime.statistics.intervals import Interval
 from lifecycle.runtime.task_types.by_key.types import DEFAULT
 from lifecycle.ui.numbers import count
 
@@ -16,6 +17,11 @@ class Measure:
     value: float
     low: float | None = None
     high: float | None = None
+
+    @classmethod
+    def of(cls, found: Interval) -> Measure:
+        """The same."""
+        return cls(found.value, found.low, found.high)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,17 +92,33 @@ class Fairness:
 
 
 @dataclass(frozen=True, slots=True)
+class LoadTest:
+    """What a load test measured. p95: of response times in ms; cost: of a million requests, in `currency`,
+    which is empty where no price is set; None where there were too few requests. problem: why nothing was
+    measured.
+    """
+
+    requests: int = 0
+    failed: int = 0
+    clients: int = 1
+    p95: Measure | None = None
+    cost: Measure | None = None
+    currency: str = ""
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """What was found about one version. None always means: could not be found, and the gate that needs it
     fails.
 
     task: key of the type that it learned. groups: of near duplicates, in which the test rows come.
     membership: AUC with which the loss separates training rows from others; analysis: digest of what
-    found it. robustness: None where the test wasn't run. fairness: None where no gate asks for it. copied:
-    share of responses with a run of words from a training response. leaked: test rows whose text, normalised
-    text or group is in the training split. overruled: test labels decided again since the freeze. bytes: of
-    all its files; root: their digest. files: how many were hashed again; signature_problem: "" when every one
-    and the signature hold. stated: card fields that are filled.
+    found it. robustness: None where the test wasn't run. fairness, load: None where no gate asks for them.
+    copied: share of responses with a run of words from a training response. leaked: test rows whose text,
+    normalised text or group is in the training split. overruled: test labels decided again since the freeze.
+    bytes: of all its files; root: their digest. files: how many were hashed again; signature_problem: ""
+    when every one and the signature hold. stated: card fields that are filled.
     """
 
     task: str = DEFAULT
@@ -113,6 +135,7 @@ class Evidence:
     robustness: Robustness | None = None
     fairness: Fairness | None = None
     copied: Measure | None = None
+    load: LoadTest | None = None
     bytes: int | None = None
     root: str = ""
     files: int = 0

@@ -8,8 +8,9 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from lifecycle.runtime import bundle
+from lifecycle.runtime.inference.names import FORMAT
 from lifecycle.runtime.inference.routing import parse_routes
-from registry.endpoints import actions, rules, tasks
+from registry.endpoints import actions, tasks
 from registry.endpoints.models import Deployment, Routes
 from registry.endpoints.queries import deployments, published, rollback
 from registry.endpoints.routes import routes
@@ -23,7 +24,7 @@ def test_an_installation_begins_with_an_empty_signed_document(db, settings):
     call_command("publish_routes")
 
     document = bundle.verify_document(published.routes_path().read_bytes(), keys.public_key_path())
-    assert (document["format"], document["epoch"], document["endpoints"]) == (rules.FORMAT, 1, {})
+    assert (document["format"], document["epoch"], document["endpoints"]) == (FORMAT, 1, {})
 
 
 def test_publishing_again_writes_nothing(live_endpoint):
@@ -142,4 +143,4 @@ def test_a_document_of_the_former_format_is_written_anew(live_endpoint):
     published.routes_path().write_bytes(bundle.sign_document(former, keys.private_key_path()))
 
     assert actions.publish() == epoch + 1
-    assert endpoints.routes()["format"] == rules.FORMAT
+    assert endpoints.routes()["format"] == FORMAT

@@ -30,6 +30,8 @@ POLICY = {
         "membership": {"at_most": 0.6},
         "verbatim": {"at_most": 0.02},
         "size": {"at_most_mb": 500},
+        "latency": {"at_most_ms": 200},
+        "cost": {"at_most_per_million": 0.05},
         "leakage": {},
         "labels": {},
         "signature": {},
@@ -101,6 +103,9 @@ def refusal(at: str, value: object) -> str:
         ("gates.fairness.label", ["a", "Ä b.", "a" * 120], ["", " ", "a" * 121, 1, None]),
         ("gates.verbatim.at_most", [0, 1, 0.5], [-0.01, 1.01, True, "0.5", None]),
         ("gates.size.at_most_mb", [0, 0.5, 1e9], [-1, True, "9", None, INFINITE]),
+        ("gates.latency.at_most_ms", [0, 0.5, 1e9], [-1, True, "9", None, INFINITE]),
+        ("gates.latency.clients", [1, 32], [0, 33, True, 1.0, "9", None]),
+        ("gates.cost.at_most_per_million", [0, 0.5, 1e9], [-1, True, "9", None, INFINITE]),
         (
             "gates.card.fields",
             [["purpose"], ["purpose", "limits", "risks", "owner"]],

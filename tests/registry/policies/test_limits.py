@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from lifecycle.runtime.statistics.intervals import Interval
 from registry.policies.gates import checking
-from registry.policies.gates.evidence import Evidence, Fairness, Measure, Robustness
+from registry.policies.gates.evidence import Evidence, Fairness, LoadTest, Measure, Robustness
 from registry.policies.gates.finding import Gate, Outcome
+from registry.promotions.evidence import price
 
 TEXTS = {"perplexity": 20, "groundedness": 0.8, "refusals": 0.05}
 GOOD = {
@@ -159,3 +161,42 @@ def test_files_are_no_larger_than_the_limit(size, outcome, value):
     finding = found("size", Evidence(bytes=size, files=2, root="f" * 64), at_most_mb=1.5)
 
     assert (finding.outcome, finding.value, finding.threshold) == (outcome, value, "≤ 1.5 MB")
+
+
+def loaded(**changed):
+    measured = {"requests": 200, "clients": 4, "currency": "EUR"}
+    measured |= {"p95": Measure(80.0, 70.0, 100.0), "cost": Measure(0.4, 0.3, 0.5)}
+    return Evidence(load=LoadTest(**(measured | changed)), root="f" * 64)
+
+
+@pytest.mark.parametrize(
+    ("gate", "limit", "evidence", "outcome", "value"),
+    [
+        ("latency", 100, loaded(), Outcome.PASSED, "100.0 ms"),
+        ("latency", 99.99, loaded(), Outcome.FAILED, "100.00 ms"),
+        ("latency", 100, loaded(failed=1), Outcome.FAILED, "100.0 ms"),
+        ("latency", 100, loaded(p95=None), Outcome.FAILED, ""),
+        ("latency", 100, loaded(problem="The files are gone"), Outcome.FAILED, ""),
+        ("latency", 100, Evidence(), Outcome.FAILED, ""),
+        ("cost", 0.5, loaded(), Outcome.PASSED, "0.500 EUR"),
+        ("cost", 0.4999, loaded(), Outcome.FAILED, "0.5000 EUR"),
+        ("cost", 1, loaded(failed=1), Outcome.FAILED, "0.500 EUR"),
+        ("cost", 1, loaded(cost=None, currency=""), Outcome.FAILED, ""),
+        ("cost", 1, loaded(cost=None), Outcome.FAILED, ""),
+        ("cost", 1, Evidence(), Outcome.FAILED, ""),
+    ],
+)
+def test_a_load_test_is_judged_by_its_upper_end_and_by_failures(gate, limit, evidence, outcome, value):
+    setting = {"latency": "at_most_ms", "cost": "at_most_per_million"}[gate]
+    finding = found(gate, evidence, **{setting: limit})
+
+    assert (finding.outcome, finding.value) == (outcome, value)
+    assert finding.source == ("f" * 64 if value else "")
+
+
+def test_the_price_of_a_million_requests_is_that_of_their_cpu_time(settings):
+    settings.PRICE_PER_CORE_HOUR = 0.36
+
+    found = price(Interval(4.0, 3.0, 5.0))  # ms each: 4,000 s of a million
+
+    assert [round(each, 9) for each in (found.value, found.low, found.high)] == [0.4, 0.3, 0.5]

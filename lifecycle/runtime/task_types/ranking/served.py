@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lifecycle.runtime.statistics.metrics import Floats
+from lifecycle.runtime.task_types.contents.dialogue import as_read
 from lifecycle.runtime.task_types.decoding import Card
 from lifecycle.runtime.task_types.ranking.decoding import ENTRY as DECODING
 from lifecycle.runtime.task_types.ranking.decoding import ranks, sure
@@ -27,6 +28,12 @@ class ServedRankings(Served):
 
     inputs = (TEXT, CANDIDATES, COUNTS)
     sample = {**Served.sample, CANDIDATES.name: ("Block it in the app.", "No idea.")}
+
+    def given(self, text: str, content: Mapping[str, Any] | None) -> dict[str, list[str]]:
+        """The prompt and its responses."""
+        found = content or {}
+        candidates = [as_read(each) for each in found["responses"]]
+        return {TEXT.name: [as_read(found.get("prompt", ""))], CANDIDATES.name: candidates}
 
     def read(self, given: Mapping[str, Sequence[Any]]) -> list[Row]:
         """COUNTS says how many candidates each text has; without it, all are the only text's."""
