@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +10,7 @@ from lifecycle.runtime.statistics.clustered import Sums
 from monitoring.traffic import histogram
 from monitoring.traffic.histogram import Histogram
 from monitoring.traffic.rules import CONFIDENCE_BINS, OOV_BINS, Ending, ending, share_bin
-from monitoring.traffic.senders import by_sender, side_of
+from monitoring.traffic.senders import add_written, by_sender, side_of
 
 NUMBERS = (
     "requests",
@@ -28,7 +28,7 @@ NUMBERS = (
     "disagree",
     "lost_milli",
 )
-HISTOGRAMS = ("latency", "labels", "confidence", "chars", "tokens", "oov", "by_sender")
+HISTOGRAMS = ("latency", "labels", "confidence", "chars", "tokens", "oov", "by_sender", "written")
 FIELDS = (*NUMBERS, *HISTOGRAMS)
 
 
@@ -62,6 +62,7 @@ class Counts:
     tokens: Histogram = field(default_factory=dict)
     oov: Histogram = field(default_factory=dict)
     by_sender: Histogram = field(default_factory=dict)
+    written: Histogram = field(default_factory=dict)
 
     def add_request(self, code: int, latency_ms: float) -> None:
         """One request by its status. Only answered ones have a latency that means something."""
@@ -82,8 +83,12 @@ class Counts:
         oov: float | None,
         truncated: bool,
         cpu_ms: float | None,
+        written: Mapping[str, float] | None = None,
+        key: str = "",
     ) -> None:
-        """One answered text. confidence, oov: 0 to 1 or None where not known."""
+        """One answered text. confidence, oov: 0 to 1 or None where not known. written: as spooled, of a
+        written answer; key: the digest of who asked.
+        """
         self.answers += 1
         self.truncated += truncated
         if cpu_ms is not None:
@@ -99,6 +104,8 @@ class Counts:
             histogram.count(self.chars, histogram.bucket(chars))
         if tokens:
             histogram.count(self.tokens, histogram.bucket(tokens))
+        if written is not None:
+            add_written(self.written, written, key)
 
     def add_feedback(self, right: bool, key: str, times: int = 1) -> None:
         """Feedback on an answer; key: the digest of who asked. times: −1 takes it out."""

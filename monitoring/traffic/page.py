@@ -22,6 +22,7 @@ from monitoring.traffic.outcomes import LARGEST, LEAST, SUBJECTS_LEAST
 from monitoring.traffic.queries import Comparison, Total
 from monitoring.traffic.rules import DAY, FEEDBACK_LEAST, MINUTE, SHADOW, WINDOWS, Window, floor
 from monitoring.traffic.senders import asked_by
+from monitoring.traffic.written import written
 from registry.catalog.models import Endpoint
 from registry.endpoints.queries.deployments import shadow_of
 from registry.ground.access import policy
@@ -54,6 +55,7 @@ def panels(endpoint: Endpoint, key: str, *, full: bool) -> dict[str, Any]:
             ("Errors", charts.errors),
         ]
         if full:
+            shown["written"] = written(endpoint, points)
             drawn += [("Labels", charts.labels), ("Confidence", charts.confidence)]
         shown |= {
             "figures": figures(total),

@@ -12,6 +12,8 @@ from lifecycle.runtime.statistics import clustered
 from lifecycle.runtime.statistics.clustered import Sums
 from lifecycle.ui.numbers import count
 
+UNIT = 10_000  # a measure of one answer is stored as a whole number of these parts
+
 
 def group_of(key: str) -> int:
     """The group of a key: 0 to 255. As many independent sums tell how uncertain a share is, whatever the
@@ -45,6 +47,40 @@ def by_sender(sides: Mapping[str, int], good: int, bad: int) -> Sums:
     keyed = clustered.sums([one for one, _ in groups], [one + two for one, two in groups])
     good, bad = max(0, good - int(keyed.above)), max(0, bad - int(keyed.below - keyed.above))
     return keyed + clustered.alone(good, good + bad)
+
+
+def add_written(sums: dict[str, int], written: Mapping[str, float], key: str) -> None:
+    """Add what is known of one written answer: under its group of keys one more, and under the group and
+    each measure its value in ten-thousandths.
+    """
+    group = str(group_of(key)) if key else ""
+    sums[group] = sums.get(group, 0) + 1
+    for name, value in written.items():
+        if parts := round(value * UNIT):
+            sums[f"{group}:{name}"] = sums.get(f"{group}:{name}", 0) + parts
+
+
+def of_written(sums: Mapping[str, int], measure: str) -> Sums:
+    """The sum of a measure / the written answers, where a group of keys is a cluster, as in `by_sender`."""
+    counts = {name: number for name, number in sums.items() if ":" not in name and number > 0}
+    above = {group: sums.get(f"{group}:{measure}", 0) / UNIT for group in counts}
+    groups = [group for group in counts if group]
+    if len(groups) < 2:
+        return clustered.alone(sum(above.values()), sum(counts.values()))
+    keyed = clustered.sums([above[group] for group in groups], [counts[group] for group in groups])
+    return keyed + clustered.alone(above.get("", 0.0), counts.get("", 0))
+
+
+def written_share(sums: Mapping[str, int], measure: str) -> SenderShare | None:
+    """The mean of a measure from 0 to 1 over written answers, clustered as by `of_written`; None without
+    them.
+    """
+    found = of_written(sums, measure)
+    if not found.below:
+        return None
+    share = clustered.share(found)
+    groups = sum(":" not in name and bool(name) for name in sums)
+    return SenderShare(share.value, share.low, share.high, round(found.below), groups if groups > 1 else None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from typing import Any
 from uuid import UUID, uuid5
 
 DEMO_PREFIX = "demo-"
+MANNER = ("refusals", "repetition", "empty_answers")  # as `words.manner` measures them
 LABEL_MAX, LABELS_MAX, VALUE_MAX = 120, 1000, 16_000
 DIGEST = re.compile("[0-9a-f]{64}")
 EARLIEST = datetime(2020, 1, 1, tzinfo=UTC)  # a time before it comes from a clock that was never set
@@ -29,7 +30,8 @@ COUNT_END, EPOCH_END = 2**31, 2**63
 class SpooledPrediction:
     """One text of one request, as it becomes a Prediction. index: the place of the text in its request, from
     0. value: the prediction as an annotation, where it is more than a label; labels: those that figures
-    count, once each. content: what was asked beside the text, as `Prediction.content`.
+    count, once each. content: what was asked beside the text, as `Prediction.content`. written: of a written
+    answer its words, and its manner, 0 to 1 each.
     """
 
     uuid: UUID
@@ -59,6 +61,7 @@ class SpooledPrediction:
     value: dict[str, Any] | None = None
     labels: tuple[str, ...] = ()
     content: dict[str, Any] | None = None
+    written: dict[str, float] | None = None
 
     @property
     def is_marked_demo(self) -> bool:
@@ -200,6 +203,7 @@ def rows(data: dict[str, Any]) -> list[SpooledPrediction]:
                 annotation(answer.get("value")),
                 counted(answer),
                 None if text is None else beside(asked),
+                manner(answer.get("written")),
             )
         )
     return made
@@ -217,6 +221,13 @@ def beside(asked: dict[str, Any]) -> dict[str, Any] | None:
     if messages:
         return {"messages": [{name: clean(value) for name, value in each.items()} for each in messages]}
     return {"responses": [clean(each) for each in candidates]} if candidates else None
+
+
+def manner(given: Any) -> dict[str, float] | None:
+    """Of a written answer its number of words, and the shares in MANNER; None where there are none."""
+    if given is None:
+        return None
+    return {"words": whole(given["words"])} | {name: share(given[name]) or 0.0 for name in MANNER}
 
 
 def is_message(given: Any) -> bool:

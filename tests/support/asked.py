@@ -16,7 +16,8 @@ from monitoring.traffic import actions as traffic
 from monitoring.traffic.models import Prediction
 from registry.catalog import actions as catalog
 from registry.catalog.models import Alias, Endpoint, ModelVersion
-from tests.support import endpoints, ranking, registry, spans, training
+from registry.ground.access.models import Project, User
+from tests.support import endpoints, generation, ranking, registry, spans, training
 from tests.support.jobs import run_ok
 from tests.support.people import make_project
 
@@ -134,3 +135,34 @@ def asked_case(endpoint: Endpoint, task: str) -> list[Prediction]:
     """The predictions of the task's request in CASES."""
     case = CASES[task]
     return asked(endpoint, spooled(endpoint, task, case.rows, case.entries))
+
+
+ASKED, ANSWER = "where is my order", "look at your account"
+
+
+def generated(
+    endpoint: Endpoint, *, keep_text: bool = True, text: str = ANSWER, **more: Any
+) -> dict[str, Any]:
+    """The spool's line of a generated response."""
+    answers = [{"text": text, "finish": "stop", "tokens": 5, "confidence": 0.5}]
+    entries = served_of("generation").spooled(answers, answers, None)
+    if not keep_text:
+        entries = [{name: value for name, value in each.items() if name != "value"} for each in entries]
+    return spooled(endpoint, "generation", [ASKED], entries, keep_text=keep_text) | more
+
+
+def writing_endpoint(project: Project, engineer: User) -> Endpoint:
+    """One whose version 1.0.0 writes text, and that keeps texts."""
+    run = generation.make_generation_run(
+        generation.generation_snapshot(project, engineer),
+        engineer,
+        generation.make_decoder(project, engineer),
+        splits=("test",),
+    )
+    model = registry.make_model(project, engineer)
+    catalog.register(model=model, run=run, semver="1.0.0", actor=engineer, stated=registry.STATED)
+    run_ok("default")
+    endpoint = registry.make_endpoint(model, engineer, slug="writer-prod")
+    Endpoint.objects.filter(pk=endpoint.pk).update(keep_text=True)
+    Alias.objects.filter(endpoint=endpoint).update(version=ModelVersion.objects.get(model=model))
+    return Endpoint.objects.get(pk=endpoint.pk)

@@ -157,3 +157,14 @@ def is_refusal(text: str) -> bool:
     """
     plain = " ".join(unicodedata.normalize("NFKC", text).lower().replace("’", "'").split()[:BEGINNING])
     return REFUSAL.search(plain) is not None
+
+
+def manner(text: str) -> dict[str, float]:
+    """How a response is written, whatever it says, each from 0 to 1: as `repetition`, `is_refusal`, and
+    whether it has no words.
+    """
+    return {
+        "refusals": float(is_refusal(text)),
+        "repetition": repetition(text),
+        "empty_answers": float(not words(text)),
+    }

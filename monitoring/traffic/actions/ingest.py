@@ -194,6 +194,8 @@ def store_predictions(
                 oov=row.oov,
                 truncated=row.truncated,
                 cpu_ms=row.cpu_ms,
+                written=row.written,
+                key=row.key,
             )
     insert_predictions(fresh)
     return len(fresh)

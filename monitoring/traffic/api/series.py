@@ -65,6 +65,11 @@ class TrafficFiguresOut(serializers.Serializer[Any]):
         allow_null=True, help_text="for a shadow (arm=shadow): predictions with the client's label"
     )
     overrides = serializers.IntegerField()
+    mean_words = serializers.FloatField(allow_null=True, help_text="of written answers")
+    manner = serializers.DictField(
+        child=ShareOfSendersOut(),
+        help_text="of written answers: refusals, repetition, and empty_answers, each a mean from 0 to 1",
+    )
     cpu_ms = serializers.FloatField()
     cost_per_million = serializers.FloatField(allow_null=True)
     labels = serializers.DictField(child=serializers.IntegerField())

@@ -12,6 +12,10 @@ SIDES_HELP = (
     "group of keys with + or - → predictions called right or wrong; of a shadow, those that agree or not;"
     " without a key + and -"
 )
+WRITTEN_HELP = (
+    "of written answers: group of keys → answers, group:measure → sum in ten-thousandths; without a key the"
+    " group is empty"
+)
 JSON_HELP = "bucket → count; empty buckets are left out"
 
 
@@ -57,6 +61,7 @@ class Rollup(models.Model):
     tokens = models.JSONField(default=dict, help_text=f"log scale; {JSON_HELP}")
     oov = models.JSONField(default=dict, help_text=f"20 equal bins of 0 to 1; {JSON_HELP}")
     by_sender = models.JSONField(default=dict, help_text=SIDES_HELP)
+    written = models.JSONField(default=dict, help_text=WRITTEN_HELP)
     changed_at = models.DateTimeField(
         default=timezone.now, help_text="what the next larger stretch looks for"
     )

@@ -28,7 +28,8 @@ from monitoring.traffic.rules import (
     floor,
     right_share,
 )
-from monitoring.traffic.senders import SenderShare, sender_share
+from monitoring.traffic.senders import SenderShare, of_written, sender_share, written_share
+from monitoring.traffic.spool import MANNER
 from registry.catalog.models import Endpoint, ModelVersion
 
 Level = RollupMark.Level
@@ -112,6 +113,19 @@ class Total(Counts):
     def agree_interval(self) -> SenderShare | None:
         """agree_share with its interval, by sender."""
         return sender_share(self.by_sender, self.agree, self.disagree)
+
+    @property
+    def manner(self) -> dict[str, SenderShare]:
+        """Of written answers the mean of each measure from 0 to 1, with its interval, by sender; {} without
+        such answers.
+        """
+        return {name: found for name in MANNER if (found := written_share(self.written, name))}
+
+    @property
+    def mean_words(self) -> float | None:
+        """Words per written answer."""
+        found = of_written(self.written, "words")
+        return found.above / found.below if found.below else None
 
     @property
     def mean_confidence(self) -> float | None:

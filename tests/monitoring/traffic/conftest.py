@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support import endpoints
+from tests.support import asked, endpoints
 
 
 @pytest.fixture
@@ -19,3 +19,9 @@ def answered(live_endpoint):
         return list(Prediction.objects.order_by("id"))
 
     return make
+
+
+@pytest.fixture
+def writer(project, mia, ravi, lee, gita, omar):
+    """An endpoint whose version writes text, which it keeps."""
+    return asked.writing_endpoint(project, mia)

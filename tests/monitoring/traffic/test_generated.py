@@ -11,40 +11,13 @@ from rest_framework.test import APIClient
 
 from lifecycle.runtime.refusals import Refused
 from lifecycle.runtime.task_types.by_key.formats import formats_of
-from lifecycle.runtime.task_types.by_key.served import served_of
 from lifecycle.runtime.task_types.inputs import BadContent
 from monitoring.traffic import actions, page, queries
 from monitoring.traffic.models import Feedback, Prediction
-from registry.catalog import actions as catalog
-from registry.catalog.models import Alias, Endpoint, ModelVersion
-from tests.support import registry
-from tests.support.asked import asked, spooled
-from tests.support.generation import generation_snapshot, make_decoder, make_generation_run
-from tests.support.jobs import run_ok
+from registry.catalog.models import Endpoint
+from tests.support.asked import ANSWER, ASKED, asked, generated, spooled
 
-ASKED, ANSWER, RIGHT = "where is my order", "look at your account", "look at orders"
-
-
-def line(endpoint, *, keep_text=True, text=ANSWER, **more):
-    answers = [{"text": text, "finish": "stop", "tokens": 5, "confidence": 0.5}]
-    entries = served_of("generation").spooled(answers, answers, None)
-    if not keep_text:
-        entries = [{name: value for name, value in each.items() if name != "value"} for each in entries]
-    return spooled(endpoint, "generation", [ASKED], entries, keep_text=keep_text) | more
-
-
-@pytest.fixture
-def writer(project, mia, ravi, lee, gita, omar):
-    run = make_generation_run(
-        generation_snapshot(project, mia), mia, make_decoder(project, mia), splits=("test",)
-    )
-    model = registry.make_model(project, mia)
-    catalog.register(model=model, run=run, semver="1.0.0", actor=mia, stated=registry.STATED)
-    run_ok("default")
-    endpoint = registry.make_endpoint(model, mia, slug="writer-prod")
-    Endpoint.objects.filter(pk=endpoint.pk).update(keep_text=True)
-    Alias.objects.filter(endpoint=endpoint).update(version=ModelVersion.objects.get(model=model))
-    return Endpoint.objects.get(pk=endpoint.pk)
+RIGHT = "look at orders"
 
 
 def say(prediction, actor, **fields):
@@ -54,7 +27,7 @@ def say(prediction, actor, **fields):
 
 
 def test_a_generated_text_is_a_prediction_with_its_text(writer):
-    kept, bare = asked(writer, line(writer), line(writer, keep_text=False))
+    kept, bare = asked(writer, generated(writer), generated(writer, keep_text=False))
 
     assert (kept.text, kept.value, kept.label, kept.confidence) == (ASKED, {"text": ANSWER}, "stop", 0.5)
     assert (bare.text, bare.value, bare.label) == (None, None, "stop")
@@ -63,7 +36,7 @@ def test_a_generated_text_is_a_prediction_with_its_text(writer):
 
 def test_a_dialogue_is_kept_as_its_messages(writer):
     turns = (("user", "hello"), ("assistant", "hi"), ("user", ASKED))
-    outputs = line(writer)["outputs"]
+    outputs = generated(writer)["outputs"]
 
     (kept,) = asked(writer, spooled(writer, "generation", [turns], outputs))
 
@@ -77,13 +50,13 @@ def test_a_dialogue_is_kept_as_its_messages(writer):
 
 
 def test_a_long_text_is_kept(writer):
-    (kept,) = asked(writer, line(writer, text="ä" * 2_500))
+    (kept,) = asked(writer, generated(writer, text="ä" * 2_500))
 
     assert kept.value == {"text": "ä" * 2_500}
 
 
 def test_pages_and_api_show_it_to_those_who_read_texts(writer, client_for, mia, omar):
-    (kept,) = asked(writer, line(writer))
+    (kept,) = asked(writer, generated(writer))
     say(kept, mia)
 
     for person, seen in ((mia, True), (omar, False)):
@@ -104,7 +77,7 @@ def test_pages_and_api_show_it_to_those_who_read_texts(writer, client_for, mia, 
 
 
 def test_the_right_text_is_sent_from_the_page(writer, client_for, mia):
-    (kept,) = asked(writer, line(writer))
+    (kept,) = asked(writer, generated(writer))
     given = {"right": "no", "text": RIGHT, "kind": "review"}
 
     response = client_for(mia).post(reverse("traffic:feedback", args=[kept.uuid]), given)
@@ -117,7 +90,7 @@ def test_the_right_text_is_sent_from_the_page(writer, client_for, mia):
 def test_it_is_erased_with_what_was_asked_and_what_would_be_right(writer, mia, settings):
     settings.PREDICTION_TEXT_DAYS = 1
     old = (timezone.now() - timedelta(days=2)).isoformat()
-    first, second = asked(writer, line(writer, at=old), line(writer))
+    first, second = asked(writer, generated(writer, at=old), generated(writer))
     for each in (first, second):
         say(each, mia)
 
@@ -135,7 +108,7 @@ def test_it_is_erased_with_what_was_asked_and_what_would_be_right(writer, mia, s
 
 def test_the_right_text_is_refused_where_texts_are_not_stored(writer, mia):
     Endpoint.objects.filter(pk=writer.pk).update(keep_text=False)
-    (bare,) = asked(writer, line(writer, keep_text=False))
+    (bare,) = asked(writer, generated(writer, keep_text=False))
 
     with pytest.raises(Refused) as refusal:
         say(bare, mia)

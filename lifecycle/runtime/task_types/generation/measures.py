@@ -108,7 +108,7 @@ METRICS = Metrics(
     compared=(*SCORES, "empty_answers", *MANNER),
     watched=("perplexity",),
     drawn=("perplexity",),
-    registered=(*SCORES, *MANNER),
+    registered=(*SCORES, "empty_answers", *MANNER),
 )
 BASELINES = {
     "prompted_base": "Base before fine-tuning, same prompt",

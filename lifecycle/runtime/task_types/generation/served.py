@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from lifecycle.runtime.statistics.words import manner, words
 from lifecycle.runtime.task_types.contents.dialogue import as_read
 from lifecycle.runtime.task_types.decoding import Card
 from lifecycle.runtime.task_types.samples import Sample, curl, openai
@@ -79,7 +80,9 @@ class ServedTexts(Served):
     def spooled(
         self, decoded: Any, predictions: Sequence[Mapping[str, Any]], card: Card
     ) -> list[dict[str, Any]]:
-        """label: why the answer ended; value: the answer, unless it is too long to keep."""
+        """label: why the answer ended; value: the answer, unless it is too long to keep; written: its length
+        in words, and its manner, which are known where no text is kept.
+        """
         return [
             fitting(
                 {
@@ -87,6 +90,7 @@ class ServedTexts(Served):
                     "confidence": round(each["confidence"], 6),
                     "labels": [each["finish"]],
                     "tokens": each["tokens"],
+                    "written": written(each["text"]),
                     "value": {"text": each["text"]},
                 },
                 TEXT_BYTES,
@@ -97,6 +101,11 @@ class ServedTexts(Served):
     def identity(self, prediction: Mapping[str, Any]) -> str:
         """The text."""
         return str(prediction["text"])
+
+
+def written(text: str) -> dict[str, float]:
+    """What is counted of an answer: its words, and each measure of `words.manner`."""
+    return {"words": len(words(text))} | {name: round(each, 4) for name, each in manner(text).items()}
 
 
 def is_prompt(turns: Sequence[tuple[str, str]]) -> bool:
