@@ -401,7 +401,9 @@ class Lived:
         retraining.advance(proposal.uuid)
         with ended_engine():
             trace.find_neighbours(prediction=predicted[0], actor=mia)
+            trace.attribute_words(prediction=predicted[0], actor=mia)
             run_ok("default")
+            run_ok("evaluation")
 
     def third(self) -> ModelVersion:
         """Another version of the model, from another seed."""

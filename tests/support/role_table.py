@@ -348,6 +348,7 @@ TABLE = r"""
 # models: trace
 /trace/predictions/<uuid:uuid>/                            | prediction | L... +++++++ | ---- -------
 /trace/predictions/<uuid:uuid>/neighbors/                  | prediction | ---- ------- | L... +++++++
+/trace/predictions/<uuid:uuid>/attribution/                | prediction | ---- ------- | L... +++x+xx
 /trace/items/<uuid:uuid>/                                  | item       | L... +++++++ | ---- -------
 /trace/dataset-versions/<uuid:uuid>/                       | snapshot   | L... +++++++ | ---- -------
 /trace/versions/<uuid:uuid>/                               | version    | L... +++++++ | ---- -------

@@ -30,3 +30,21 @@ class Neighbour(models.Model):
 
     def __str__(self) -> str:
         return f"neighbour {self.rank}"
+
+
+class Attribution(models.Model):
+    """How much each word of a request changes its prediction, by the version that predicted. Places and
+    numbers, no text.
+    """
+
+    append_only = True
+    project_path = "prediction__endpoint__model__project"
+    root_path = "prediction__endpoint__model"
+
+    uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
+    prediction = models.OneToOneField(Prediction, on_delete=models.PROTECT, related_name="attribution")
+    report = models.JSONField(help_text="as the engine's verb explain gives it")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"word attribution of {self.prediction}"

@@ -15,7 +15,9 @@ from datasets_app.queues.queries.decisions import History, history_of, is_asked
 from datasets_app.snapshots.models import Snapshot
 from datasets_app.snapshots.queries import snapshots_with
 from lifecycle.modeling.training.models import Run
-from lifecycle.roof.trace.models import Neighbour
+from lifecycle.roof.trace import attributions
+from lifecycle.roof.trace.attributions import Explained
+from lifecycle.roof.trace.models import Attribution, Neighbour
 from lifecycle.ui.addresses import find_url
 from monitoring.traffic import queries as traffic
 from monitoring.traffic.models import Prediction
@@ -170,6 +172,16 @@ def neighbours(user: User, prediction: Prediction) -> list[Labeled]:
         return []
     reads = policy.can(user, "datasets.read_samples", prediction.version.run.snapshot.dataset)
     return [labeled(row, reads) for row in found]
+
+
+def explained(prediction: Prediction) -> list[Explained]:
+    """The effects of words on each part of a prediction; [] where they aren't known, or the text isn't stored
+    any more.
+    """
+    found = Attribution.objects.filter(prediction=prediction).first()
+    if found is None or prediction.text is None:
+        return []
+    return attributions.explained(attributions.row_of(prediction), found.report)
 
 
 def labeled(row: Neighbour, reads: bool) -> Labeled:

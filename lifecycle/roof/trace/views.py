@@ -28,13 +28,17 @@ def prediction(request: SignedInRequest, uuid: UUID) -> HttpResponse:
         "endpoint__model__project", "deployment", "version__model", "version__run__snapshot__dataset"
     )
     found = rows.get(uuid=uuid)
-    job = of_subject(found).filter(kind="trace.neighbours").first()
+    reads = policy.can(request.user, "traffic.read_texts", found)
+    jobs = [of_subject(found).filter(kind=kind).first() for kind in ("trace.neighbours", "trace.attribution")]
     context = {
         "prediction": found,
         "chain": queries.prediction_chain(found),
         "neighbours": queries.neighbours(request.user, found),
-        "job": job,
-        "reads": policy.can(request.user, "traffic.read_texts", found),
+        "job": jobs[0],
+        "reads": reads,
+        "explained": queries.explained(found) if reads else [],
+        "explaining": jobs[1],
+        "working": any(job and not job.is_finished for job in jobs),
     }
     return respond(request, "trace/prediction.html", "chain", context)
 
@@ -45,6 +49,15 @@ def neighbours(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Find the ten training items nearest to this text for the model."""
     found = Prediction.objects.select_related("endpoint__model__project", "version").get(uuid=uuid)
     actions.find_neighbours(prediction=found, actor=request.user)
+    return redirect_or_refresh(request, reverse("trace:prediction", args=[uuid]))
+
+
+@require_POST
+@needs("traffic.read_texts", Prediction, see="trace.view")
+def attribution(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+    """Compute how much each word of this text changes the prediction."""
+    found = Prediction.objects.select_related("endpoint__model__project", "version").get(uuid=uuid)
+    actions.attribute_words(prediction=found, actor=request.user)
     return redirect_or_refresh(request, reverse("trace:prediction", args=[uuid]))
 
 

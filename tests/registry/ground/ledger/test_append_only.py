@@ -30,8 +30,8 @@ IMMUTABLE = {
     "promotions.gateresult", "promotions.promotioncomment", "promotions.verdict", "retraining.pick",
     "retraining.proposal", "rollouts.look", "rollouts.rollout", "rollouts.segment", "scanning.duplicategroup",
     "scanning.groupmember", "snapshots.export", "snapshots.snapshot", "snapshots.splitassignment",
-    "trace.neighbour", "training.basemodel", "training.sweep", "traffic.feedback", "traffic.guardtrip",
-    "traffic.outcome", "traffic.prediction", "traffic.shadowanswer",
+    "trace.attribution", "trace.neighbour", "training.basemodel", "training.sweep", "traffic.feedback",
+    "traffic.guardtrip", "traffic.outcome", "traffic.prediction", "traffic.shadowanswer",
 }  # fmt: skip
 
 

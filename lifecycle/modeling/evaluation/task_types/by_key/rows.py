@@ -14,6 +14,7 @@ from lifecycle.modeling.evaluation.task_types.rows import ReportRows
 from lifecycle.modeling.evaluation.task_types.single_label import rows as single_label
 from lifecycle.modeling.evaluation.task_types.spans import rows as spans
 from lifecycle.runtime.refusals import Refused
+from lifecycle.runtime.task_types.by_key.types import learned_as
 from lifecycle.runtime.task_types.plugins import with_plugins
 
 ROWS: Mapping[str, ReportRows[Any, Any]] = with_plugins(
@@ -29,9 +30,14 @@ ROWS: Mapping[str, ReportRows[Any, Any]] = with_plugins(
 )
 
 
+def rows_of(task: str) -> ReportRows[Any, Any]:
+    """The row reader for a task. Raises KeyError."""
+    return ROWS[learned_as(task).key]
+
+
 def rows_for(evaluation: Evaluation) -> ReportRows[Any, Any]:
     """The row reader for an evaluation's task."""
-    return ROWS[evaluation.task_type.key]
+    return rows_of(evaluation.task_type.key)
 
 
 def unlabeled(evaluation: Evaluation) -> Refused:
