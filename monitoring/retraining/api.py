@@ -17,7 +17,7 @@ from monitoring.retraining.actions.consider import weigh
 from monitoring.retraining.models import Proposal, Trigger
 from monitoring.retraining.queries import proposals as proposal_queries
 from monitoring.retraining.queries import triggers as trigger_queries
-from monitoring.retraining.rules import LIMITS, REASON_MAX, Kind, Outcome, State, Step
+from monitoring.retraining.rules import LIMITS, REASON_MAX, Kind, Outcome, Start, State, Step
 from registry.catalog.models import Endpoint
 from registry.ground.access import policy
 from registry.ground.access.decorators import Needs
@@ -69,6 +69,7 @@ class RetrainingProposalOut(RowOut[Proposal]):
     )
     reasons_for = ReasonOut(many=True)
     reasons_against = ReasonOut(many=True)
+    start = serializers.ChoiceField(choices=Start.choices, help_text="base: as the live version; live: it")
     state = serializers.ChoiceField(choices=State.choices)
     outcome = serializers.ChoiceField(choices=Outcome.choices, allow_blank=True)
     step = serializers.ChoiceField(
@@ -81,7 +82,7 @@ class RetrainingProposalOut(RowOut[Proposal]):
     class Meta:
         model = Proposal
         fields = [
-            "uuid", "number", "endpoint", "live", "trigger", "proposed_by", "note", "reasons_for",
+            "uuid", "number", "endpoint", "live", "start", "trigger", "proposed_by", "note", "reasons_for",
             "reasons_against", "state", "outcome", "step", "blocked_by", "failure", "failure_step",
             "labels_new", "min_labels", "queue", "items", "collect_note", "dataset_version", "run",
             "evaluation", "live_evaluation", "comparison", "version", "promotion", "created_at", "ended_at",
@@ -113,6 +114,7 @@ class ProposeIn(serializers.Serializer[Any]):
     queue_items = number("queue_items", required=False)
     overlap = number("overlap", required=False)
     min_labels = number("min_labels", required=False)
+    start = serializers.ChoiceField(choices=Start.choices, default=Start.BASE)
 
 
 class RetrainingDecisionIn(serializers.Serializer[Any]):

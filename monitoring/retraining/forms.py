@@ -7,7 +7,7 @@ from typing import Any
 
 from django import forms
 
-from monitoring.retraining.rules import KINDS, LIMITS, REASON_MAX, Kind
+from monitoring.retraining.rules import KINDS, LIMITS, REASON_MAX, Kind, Start
 
 
 def number(name: str) -> forms.IntegerField:
@@ -59,6 +59,13 @@ class ProposeForm(forms.Form):
     queue_items = number("queue_items")
     overlap = number("overlap")
     min_labels = number("min_labels")
+    start = forms.ChoiceField(
+        label="Start from",
+        choices=Start.choices,
+        initial=Start.BASE,
+        help_text="From the live version, training continues with its weights, and what is forgotten is"
+        " measured.",
+    )
 
 
 class SeenForm(forms.Form):

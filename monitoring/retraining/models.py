@@ -12,7 +12,7 @@ from datasets_app.snapshots.models import Snapshot
 from lifecycle.ground.jobs.models import Job
 from lifecycle.modeling.evaluation.models import Evaluation
 from lifecycle.modeling.training.models import Run
-from monitoring.retraining.rules import BUSY, LIMITS, MARKS, Kind, Outcome, State, Step, step_of
+from monitoring.retraining.rules import BUSY, LIMITS, MARKS, Kind, Outcome, Start, State, Step, step_of
 from monitoring.traffic.models import Prediction
 from registry.catalog.models import Endpoint, ModelVersion
 from registry.promotions.models import PromotionRequest
@@ -106,6 +106,7 @@ class Proposal(models.Model):
     min_labels = models.PositiveIntegerField()
     queue_items = models.PositiveSmallIntegerField()
     overlap = models.PositiveSmallIntegerField()
+    start = models.CharField(max_length=4, choices=Start.choices, default=Start.BASE)
 
     collected_by = models.ForeignKey(
         USER,

@@ -9,11 +9,15 @@ from lifecycle.modeling.evaluation import queries as evaluations
 from lifecycle.modeling.evaluation import slices
 from lifecycle.modeling.evaluation.models import Analysis, Evaluation
 from lifecycle.modeling.evaluation.slices import METADATA, Column
+from lifecycle.modeling.training.models import Run
 from lifecycle.runtime.refusals import Refused
 from lifecycle.runtime.statistics import intervals
 from lifecycle.runtime.statistics.groups import LEAST
+from lifecycle.runtime.task_types.by_key.measures import metrics_of
+from registry.ground.ledger import accounts
 from registry.ground.ledger.rules import digest_of
-from registry.policies.gates.evidence import Fairness, Measure, Robustness
+from registry.ground.ledger.verbs import Verb
+from registry.policies.gates.evidence import Fairness, Forgetting, Measure, Robustness
 
 CONTACT = "Contact an auditor: the record doesn't match the audit log."
 DEFAULT_MEASURE = "equalized_odds_difference"
@@ -36,6 +40,25 @@ def robustness(evaluation: Evaluation) -> Robustness | None:
     leading = found.report["scores"][0]
     losses = {name: loss(each["change"][leading]) for name, each in found.report["probes"].items()}
     return Robustness(leading, losses, digest_of(found.report))
+
+
+def forgetting(run: Run) -> Forgetting | None:
+    """What a run that continued another run's model has lost on that one's rows; None for one that didn't.
+    Raises Refused for a measurement that the audit log does not know.
+    """
+    before = run.base.run
+    if before is None:
+        return None
+    found = run.result.get("forgetting")
+    if not found:
+        return Forgetting(str(before))
+    ended = accounts.events_about(run.uuid, {Verb.RUN_ENDED})
+    if digest_of(found) not in {event.payload.get("forgetting") for event in ended}:
+        raise Refused(f"What {run} forgot isn't what the audit log has.", next_step=CONTACT)
+    by, change = found["by"], found["metrics"][found["by"]]
+    worse = metrics_of(run.task)[by].lower_is_better
+    lost = Measure(change["difference"], change["low"], change["high"]) if worse else loss(change)
+    return Forgetting(str(before), by, lost, found["rows"], digest_of(found))
 
 
 def loss(change: Mapping[str, Any]) -> Measure | None:

@@ -61,6 +61,7 @@ def gather(
         evaluation=evaluation.report_digest,
         membership=Measure(leak.report["auc"], leak.report["low"], leak.report["high"]) if leak else None,
         analysis=digest_of(leak.report) if leak else "",
+        forgetting=analyses.forgetting(version.run),
         robustness=analyses.robustness(evaluation),
         fairness=analyses.fairness(evaluation, rules.settings("fairness", task)),
         load=load(rules, version, task),

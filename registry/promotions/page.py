@@ -289,6 +289,7 @@ def source(request: PromotionRequest, gate: GateResult) -> tuple[str, str]:
         **dict.fromkeys(("quality", "calibration", "limits", "verbatim"), ("evaluation", evaluation)),
         "robustness": ("robustness test", find_url("evaluation:robustness", uuid=version.evaluation.uuid)),
         "fairness": ("slices", find_url("evaluation:slices", uuid=version.evaluation.uuid)),
+        "forgetting": ("run", find_url("training:detail", uuid=version.run.uuid)),
         "membership": ("evaluation", f"{evaluation}#membership"),
         "live": ("live evaluation", find_url("evaluation:detail", uuid=baseline) if baseline else ""),
         **dict.fromkeys(("leakage", "labels"), divided),

@@ -13,12 +13,13 @@ from django.db.models import Max, Q
 from django.utils import timezone
 
 from lifecycle.ground.notices import outbox
+from lifecycle.modeling.training import actions as training
 from lifecycle.runtime.refusals import Conflict, Refused
 from monitoring.retraining import rules
 from monitoring.retraining.actions.moves import note, notify_leads
 from monitoring.retraining.models import Proposal, Trigger
 from monitoring.retraining.queries import facts, triggers
-from monitoring.retraining.rules import Policy, Reason, Verdict
+from monitoring.retraining.rules import Policy, Reason, Start, Verdict
 from registry.catalog.models import Alias, Endpoint
 from registry.ground.access import policy
 from registry.ground.access.models import Project, User
@@ -55,14 +56,20 @@ def consider(trigger_id: UUID, now: datetime | None = None) -> Proposal | None:
 
 
 def propose(
-    *, endpoint_id: UUID, actor: User, note: str = "", now: datetime | None = None, **numbers: int
+    *,
+    endpoint_id: UUID,
+    actor: User,
+    note: str = "",
+    start: str = Start.BASE,
+    now: datetime | None = None,
+    **numbers: int,
 ) -> Proposal:
     """Propose by hand, with the reasons for and against as they are now; what speaks against it is listed,
     and the lead decides.
 
-    numbers: window_days, queue_items, overlap, min_labels; those left out are the usual ones. Raises
-    PermissionDenied, or Refused (nothing is live, the endpoint is frozen, a proposal is under way, a number
-    out of range).
+    numbers: window_days, queue_items, overlap, min_labels; those left out are the usual ones. start: one of
+    Start. Raises PermissionDenied, or Refused (nothing is live, the endpoint is frozen, a proposal is under
+    way, a number out of range, a live version that no run can start from).
     """
     now = now or timezone.now()
     endpoint = Endpoint.objects.select_related("model__project").get(uuid=endpoint_id)
@@ -77,7 +84,7 @@ def propose(
     verdict = weigh(endpoint, values, now)
     if stopping := next((reason for reason in verdict.reasons_against if reason.stops), None):
         raise Refused(f"The proposal wasn't created: {sentence(stopping)}", next_step=what_then(stopping))
-    return make(endpoint, verdict, now, by=actor, note=note.strip(), numbers=values)
+    return make(endpoint, verdict, now, by=actor, note=note.strip(), numbers=values, start=start)
 
 
 def weigh(endpoint: Endpoint, values: dict[str, int], now: datetime) -> Verdict:
@@ -117,6 +124,7 @@ def make(
     slot: datetime | None = None,
     by: User | None = None,
     note: str = "",
+    start: str = Start.BASE,
 ) -> Proposal:
     """Store the proposal with its reasons for good, and notify the leads. Raises Conflict where one is under
     way already.
@@ -125,6 +133,8 @@ def make(
     alias, live = Alias.objects.get(endpoint=endpoint), facts.live_version(endpoint)
     if live is None or alias.version_id != live.pk:
         raise Conflict("Another version just went live.", next_step="Reload the page, then propose again.")
+    if start == Start.LIVE:
+        training.check_continuable(live.run)
     last = (
         Proposal.objects.filter(endpoint__model__project=project).aggregate(last=Max("number"))["last"] or 0
     )
@@ -147,6 +157,7 @@ def make(
                 window_end=now,
                 labels_new=facts.labels_since(live.run.snapshot.dataset, live.run.snapshot.created_at),
                 labels_at=now,
+                start=start,
                 **values,
             )
     except IntegrityError as error:
@@ -166,6 +177,7 @@ def announce(proposal: Proposal, by: User | None) -> None:
         Verb.RETRAIN_PROPOSED,
         proposal,
         trigger=kind,
+        start=proposal.start,
         reasons_for=[reason["code"] for reason in proposal.reasons_for],
         reasons_against=[reason["code"] for reason in proposal.reasons_against],
     )

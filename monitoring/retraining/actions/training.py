@@ -13,10 +13,12 @@ from django.db import transaction
 from datasets_app.snapshots import actions as snapshots
 from datasets_app.snapshots.actions.freezing import SHARES
 from datasets_app.snapshots.models import Snapshot
+from lifecycle.ground.jobs import queries as jobs
 from lifecycle.modeling.evaluation import actions as evaluation
 from lifecycle.modeling.evaluation.models import Evaluation
 from lifecycle.modeling.training import actions as training
-from lifecycle.modeling.training.models import Run
+from lifecycle.modeling.training.actions.launch import CONTINUING
+from lifecycle.modeling.training.models import BaseModel, Run
 from lifecycle.modeling.training.suggesting import strategy_settings, threshold_settings
 from lifecycle.runtime.refusals import Refusal, Refused
 from lifecycle.runtime.task_types.by_key.measures import metrics_of
@@ -24,7 +26,7 @@ from monitoring.retraining import rules
 from monitoring.retraining.actions.moves import Stuck, change, done, ended
 from monitoring.retraining.models import Proposal
 from monitoring.retraining.queries import people, proposals
-from monitoring.retraining.rules import Outcome, State, Step
+from monitoring.retraining.rules import Outcome, Start, State, Step
 from registry.catalog import queries as versions
 from registry.ground.access.models import User
 
@@ -85,11 +87,16 @@ def train(proposal: Proposal, actor: User, behind: frozenset[UUID] | None) -> No
     if run is None:
         if behind is None:
             return
+        base = base_of(proposal, actor)
+        if base is None:
+            return
         text = f"{proposal}: {proposal.live.semver} retrained on {proposal.snapshot}"
         options = recipe_of(live, proposal.snapshot)
+        if proposal.start == Start.LIVE:  # suggested anew for this base
+            options = {name: value for name, value in options.items() if name not in CONTINUING}
         made = training.launch(
             snapshot=proposal.snapshot,
-            base=live.base,
+            base=base,
             strategy=live.strategy,
             actor=actor,
             options=options,
@@ -97,7 +104,7 @@ def train(proposal: Proposal, actor: User, behind: frozenset[UUID] | None) -> No
             by_system=True,
             behind=behind,
         )
-        change(proposal, run=made, blocked_by="")
+        change(proposal, run=made, job=None, blocked_by="")
     elif run.state in proposals.RUN_ENDED:
         error = run.error or {}
         problem = error.get("message") or f"{run} was stopped."
@@ -105,6 +112,21 @@ def train(proposal: Proposal, actor: User, behind: frozenset[UUID] | None) -> No
             f"{run} didn't finish: {problem}",
             error.get("next_step") or "Try again; it resumes from its last checkpoint.",
         )
+
+
+def base_of(proposal: Proposal, actor: User) -> BaseModel | None:
+    """What the new model starts from; None while a job merges the live version's weights."""
+    live = proposal.live.run
+    if proposal.start == Start.BASE:
+        return live.base
+    base = training.add_run_base(run=live, actor=actor, by_system=True)
+    if base.folder_id is not None:
+        return base
+    if proposal.job is None:
+        change(proposal, job=jobs.of_subject(base).first(), blocked_by="")
+    else:
+        ended(proposal.job, f"A base model from {live}")
+    return None
 
 
 def measure(proposal: Proposal, actor: User) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from monitoring.retraining.rules.picks import Candidate, Choice, choose
 from monitoring.retraining.rules.reasons import Drift, Facts, Policy, Reason, Shift, Verdict, consider, weigh
-from monitoring.retraining.rules.settings import KINDS, LIMITS, Kind, check_settings, out_of_range
+from monitoring.retraining.rules.settings import KINDS, LIMITS, Kind, Start, check_settings, out_of_range
 from monitoring.retraining.rules.state import (
     BUSY,
     ENDED,
@@ -39,6 +39,7 @@ __all__ = [
     "Policy",
     "Reason",
     "Shift",
+    "Start",
     "State",
     "Step",
     "Verdict",

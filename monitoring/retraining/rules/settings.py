@@ -20,6 +20,15 @@ class Kind(TextChoices):
     SCHEDULE = "schedule", "Age"
 
 
+class Start(TextChoices):
+    """What a retraining starts from: the base of the live version, or the live version's own weights, with
+    the rows that it learned and that the new dataset version lacks repeated in part.
+    """
+
+    BASE = "base", "The live version's base model"
+    LIVE = "live", "The live version"
+
+
 @dataclass(frozen=True, slots=True)
 class Meaning:
     """default, low, high: of the threshold. unit: behind it. help: what it means, with {} for the

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from registry.policies.gates.evidence import Evidence
 from registry.policies.gates.finding import Finding, Gate
-from registry.policies.gates.limits import fairness, limits, robustness, size, verbatim
+from registry.policies.gates.limits import fairness, forgetting, limits, robustness, size, verbatim
 from registry.policies.gates.load import cost, latency
 from registry.policies.gates.records import card, labels, leakage, signature
 from registry.policies.gates.scores import calibration, live, membership, quality
@@ -32,6 +32,7 @@ CHECKS: dict[str, Callable[[Gate, Evidence], Finding]] = {
     "limits": limits,
     "robustness": robustness,
     "fairness": fairness,
+    "forgetting": forgetting,
     "membership": membership,
     "verbatim": verbatim,
     "size": size,

@@ -78,6 +78,20 @@ class Robustness:
 
 
 @dataclass(frozen=True, slots=True)
+class Forgetting:
+    """What a run that continued another run's model has lost on rows of that run. base: the other run. lost:
+    of the score, less than 0 where it gained; None where no row measured it. source: digest of the
+    measurement.
+    """
+
+    base: str
+    score: str = ""
+    lost: Measure | None = None
+    rows: int = 0
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Fairness:
     """How differently slices of the test rows are served. problem: why that isn't known.
 
@@ -114,7 +128,8 @@ class Evidence:
 
     task: key of the type that it learned. groups: of near duplicates, in which the test rows come.
     membership: AUC with which the loss separates training rows from others; analysis: digest of what
-    found it. robustness: None where the test wasn't run. fairness, load: None where no gate asks for them.
+    found it. forgetting: None where the run started from no other run. robustness: None where the test wasn't
+    run. fairness, load: None where no gate asks for them.
     copied: share of responses with a run of words from a training response. leaked: test rows whose text,
     normalised text or group is in the training split. overruled: test labels decided again since the freeze.
     bytes: of all its files; root: their digest. files: how many were hashed again; signature_problem: ""
@@ -133,6 +148,7 @@ class Evidence:
     snapshot: str = ""
     overruled: int | None = None
     robustness: Robustness | None = None
+    forgetting: Forgetting | None = None
     fairness: Fairness | None = None
     copied: Measure | None = None
     load: LoadTest | None = None

@@ -95,6 +95,19 @@ def fairness(gate: Gate, evidence: Evidence) -> Finding:
     return replace(finding, evidence=finding.evidence + left_out)
 
 
+def forgetting(gate: Gate, evidence: Evidence) -> Finding:
+    """A version whose run continued another run's model has lost at most the limit on that run's own rows."""
+    found, limit = evidence.forgetting, float(gate.settings["at_most_lost"])
+    if found is None:
+        return gate.skipped("This version doesn't continue the model of another run.")
+    title = f"At most {decimals(limit)} forgotten of what {found.base} learned"
+    if found.lost is None:
+        problem = f"the run measured no rows of {found.base}"
+        return gate.found(title, Outcome.FAILED, NOT_RUN.format(problem), threshold=f"≤ {decimals(limit)}")
+    lost = {f"{NAMED[found.score].words} lost on {things(found.rows, 'row')}": found.lost}
+    return largest(gate, title, limit, lost, "score", found.source)
+
+
 def verbatim(gate: Gate, evidence: Evidence) -> Finding:
     """The share of responses with a long run of words from a training response is at most the limit."""
     if not TYPES[evidence.task].writes_text:

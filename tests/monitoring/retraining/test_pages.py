@@ -148,11 +148,11 @@ def test_a_person_proposes_from_the_page(client_for, endpoint, traffic, mia):
     assert 'data-reason="against"' in html
 
     address = reverse("retraining:propose", args=[endpoint.uuid])
-    numbers = {"window_days": 7, "queue_items": 20, "overlap": 1, "min_labels": 10}
+    numbers = {"window_days": 7, "queue_items": 20, "overlap": 1, "min_labels": 10, "start": "live"}
     answer = client_for(mia).post(address, numbers | {"note": "New product."})
     made = Proposal.objects.get()
     assert answer.headers["location"] == reverse("retraining:detail", args=[made.uuid])
-    assert (made.note, made.min_labels) == ("New product.", 10)
+    assert (made.note, made.min_labels, made.start) == ("New product.", 10, "live")
 
     again = client_for(mia).post(address, numbers)
     assert again.status_code == 422

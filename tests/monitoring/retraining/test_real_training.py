@@ -14,10 +14,12 @@ from lifecycle.modeling.training import actions as runs
 from lifecycle.modeling.training.models import Run
 from monitoring.retraining import actions
 from monitoring.retraining.models import Proposal
+from monitoring.retraining.rules import Start
 from monitoring.traffic import actions as traffic_actions
 from monitoring.traffic.models import Prediction
 from registry.catalog import actions as catalog
 from registry.catalog.models import Alias, ModelVersion
+from registry.promotions import analyses
 from tests.monitoring.retraining.conftest import approve, collect, label_queue, report_wrong
 from tests.support import endpoints, registry, training
 from tests.support.jobs import run_ok
@@ -48,7 +50,8 @@ def endpoint(project, mia, ravi, lee, gita, omar, tmp_path: Path):
     return found
 
 
-def test_the_circle_closes_with_real_weights(endpoint, ana, mia, lee):
+@pytest.mark.parametrize("start", Start.values)
+def test_the_circle_closes_with_real_weights(endpoint, ana, mia, lee, start):
     at = timezone.now() - timedelta(hours=20)
     endpoints.write_segment(
         *(
@@ -58,7 +61,9 @@ def test_the_circle_closes_with_real_weights(endpoint, ana, mia, lee):
     )
     traffic_actions.ingest()
     report_wrong(endpoint, list(Prediction.objects.order_by("id")), mia)
-    proposal = actions.propose(endpoint_id=endpoint.uuid, actor=mia, queue_items=80, min_labels=30)
+    proposal = actions.propose(
+        endpoint_id=endpoint.uuid, actor=mia, queue_items=80, min_labels=30, start=start
+    )
     assert "accuracy" in [reason["code"] for reason in proposal.reasons_for]
     approve(collect(proposal), lee)
     label_queue(proposal, ana, label="refund")
@@ -68,7 +73,7 @@ def test_the_circle_closes_with_real_weights(endpoint, ana, mia, lee):
         run_ok()
 
     found = Proposal.objects.select_related(
-        "run", "live__run", "snapshot", "evaluation", "live_evaluation", "promotion"
+        "run__base__run", "live__run", "snapshot", "evaluation", "live_evaluation", "promotion"
     ).get()
     assert found.state == "requested", (found.state, found.outcome, found.failure, found.comparison)
     assert found.run.state == Run.State.SUCCEEDED
@@ -79,3 +84,13 @@ def test_the_circle_closes_with_real_weights(endpoint, ana, mia, lee):
     assert found.comparison["metrics"]["accuracy"]["difference"] > 0
     assert found.promotion.requester == lee
     assert Alias.objects.get(endpoint=endpoint).version == found.live
+    continued = found.run.base.run == found.live.run
+    assert (continued, found.run.launched_by) == (start == Start.LIVE, None)
+    if continued:
+        assert (found.run.base.added_by, found.run.spec["keep_head"]) == (None, True)
+        lost = analyses.forgetting(found.run)
+        assert (lost.base, lost.rows > 0, lost.lost.low <= lost.lost.value <= lost.lost.high) == (
+            str(found.live.run),
+            True,
+            True,
+        )

@@ -6,7 +6,7 @@ import pytest
 
 from lifecycle.runtime.statistics.intervals import Interval
 from registry.policies.gates import checking
-from registry.policies.gates.evidence import Evidence, Fairness, LoadTest, Measure, Robustness
+from registry.policies.gates.evidence import Evidence, Fairness, Forgetting, LoadTest, Measure, Robustness
 from registry.policies.gates.finding import Gate, Outcome
 from registry.promotions.evidence import price
 
@@ -132,6 +132,26 @@ def test_slices_that_are_left_out_are_counted_in_the_evidence():
     finding = found("fairness", Evidence(fairness=fairness), metadata="gender", at_most=0.1)
 
     assert finding.evidence.endswith(" 2 slices with too few rows left out.")
+
+
+@pytest.mark.parametrize(
+    ("forgetting", "outcome", "value"),
+    [
+        (None, Outcome.PASSED, "not applied"),
+        (Forgetting("run 1"), Outcome.FAILED, ""),
+        (Forgetting("run 1", "macro_f1", Measure(0.01, -0.01, 0.02), 200, "r" * 64), Outcome.PASSED, "0.020"),
+        (Forgetting("run 1", "macro_f1", Measure(0.01, -0.01, 0.03), 200, "r" * 64), Outcome.FAILED, "0.030"),
+        (
+            Forgetting("run 1", "macro_f1", Measure(-0.1, -0.2, -0.05), 200, "r" * 64),
+            Outcome.PASSED,
+            "\u22120.050",
+        ),
+    ],
+)
+def test_what_a_continued_model_forgot_is_judged_by_its_upper_end(forgetting, outcome, value):
+    finding = found("forgetting", Evidence(forgetting=forgetting), at_most_lost=0.02)
+
+    assert (finding.outcome, finding.value) == (outcome, value)
 
 
 @pytest.mark.parametrize(

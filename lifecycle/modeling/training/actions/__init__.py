@@ -7,6 +7,7 @@ from lifecycle.modeling.training.actions.bases import (
     add_hub_base,
     add_packaged_base,
     add_run_base,
+    check_continuable,
     keep_base,
 )
 from lifecycle.modeling.training.actions.estimates import (
@@ -38,6 +39,7 @@ __all__ = [
     "begin",
     "cancel_estimate",
     "cancel_sweep",
+    "check_continuable",
     "end_sweep",
     "estimate",
     "fail",

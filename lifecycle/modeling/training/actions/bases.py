@@ -76,13 +76,21 @@ def add_hub_base(*, project: Project, actor: User, hub_id: str, revision: str) -
     return _add(project, actor, name=hub_id, kind=BaseModel.Kind.HUB, source=hub_id, revision=revision)
 
 
-def add_run_base(*, run: Run, actor: User) -> BaseModel:
+def add_run_base(*, run: Run, actor: User, by_system: bool = False) -> BaseModel:
     """A run's model as a base for another run; a job merges its trained weights into those of its base.
     Adding it twice gives the same one.
 
-    Raises PermissionDenied, Conflict (the run hasn't succeeded), or Refused (its weights can't be merged).
+    by_system: added by fixed rules, as `launch` has it. Raises PermissionDenied, Conflict (the run hasn't
+    succeeded), or Refused (its weights can't be merged).
     """
     require(actor, "training.launch", run)
+    check_continuable(run)
+    by = None if by_system else actor
+    return _add(run.project, by, name=str(run), kind=BaseModel.Kind.RUN, source=str(run.uuid), run=run)
+
+
+def check_continuable(run: Run) -> None:
+    """Raises Conflict for a run that hasn't succeeded, or Refused where its weights can't be merged."""
     if run.state != RunState.SUCCEEDED or run.artifact is None:
         raise Conflict(f"{run} produced no model to start from.", next_step="Choose a run that succeeded.")
     if run.spec["strategy"]["kind"] not in MERGED:
@@ -91,7 +99,6 @@ def add_run_base(*, run: Run, actor: User) -> BaseModel:
             f" {run}."
         )
         raise Refused(text, next_step="Choose a run that used full fine-tuning, LoRA, IA3, or head only.")
-    return _add(run.project, actor, name=str(run), kind=BaseModel.Kind.RUN, source=str(run.uuid), run=run)
 
 
 def check_online() -> None:
