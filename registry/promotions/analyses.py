@@ -87,7 +87,7 @@ def fairness(evaluation: Evaluation, settings: Mapping[str, Any] | None) -> Fair
         rows = evaluations.grouped_of(evaluation)
         if label and rows.classes is None:
             return Fairness(problem="this task has no labels to compare rates of")
-        found = slices.report(evaluation, rows, Column(METADATA + key, key), label=label)
+        found = slices.report(evaluation, rows, Column(METADATA + key, key), label=label, anew=True)
     except Refused as refusal:
         return Fairness(problem=refusal.message.rstrip("."))
     named = [each for each in found["groups"] if not each["missing"]]

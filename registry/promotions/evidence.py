@@ -18,6 +18,7 @@ from lifecycle.ground.compute.price import price_per_million
 from lifecycle.modeling.evaluation import queries as evaluations
 from lifecycle.modeling.evaluation.actions import compare_uncached
 from lifecycle.modeling.evaluation.models import Analysis, Evaluation
+from lifecycle.runtime import bundle
 from lifecycle.runtime.refusals import Refused
 from lifecycle.runtime.statistics.intervals import Interval
 from lifecycle.runtime.task_types.by_key.types import learned_as
@@ -48,7 +49,7 @@ def gather(
     evaluation, snapshot, card = version.evaluation, version.run.snapshot, queries.newest_card(version)
     measured = queries.measures(evaluation.report)
     leak = analyses.recorded(evaluation, Analysis.Kind.MEMBERSHIP)
-    files, damage = verify(version)
+    listed, damage = verify(version)
     task = learned_as(task_type(version.facts).key).key
     return Evidence(
         task=task,
@@ -70,8 +71,8 @@ def gather(
         leaked=leaked(snapshot),
         snapshot=snapshot.digest,
         overruled=overruled(snapshot),
-        files=files,
-        bytes=version.folder.size,
+        files=len(listed.files) if listed else 0,
+        bytes=listed.size if listed else None,
         root=version.root_digest,
         signature_problem=damage,
         key=version.key_fingerprint,
@@ -118,12 +119,12 @@ def price(cpu_ms: Interval) -> Measure:
     return Measure(value or 0.0, low, high)
 
 
-def verify(version: ModelVersion) -> tuple[int, str]:
-    """How many files were hashed again, and what is wrong with them or their signature ("" for nothing)."""
+def verify(version: ModelVersion) -> tuple[bundle.Manifest | None, str]:
+    """The files, hashed again, or None and what is wrong with them or their signature."""
     try:
-        return len(catalog.verify(version).files), ""
+        return catalog.verify(version), ""
     except Refused as refusal:
-        return 0, refusal.message
+        return None, refusal.message
 
 
 def live(baseline: ModelVersion | None, comparison: dict[str, Any] | None, problem: str) -> Live:

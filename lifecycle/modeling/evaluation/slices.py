@@ -60,12 +60,14 @@ def columns(user: User, evaluation: Evaluation, ids: Sequence[str]) -> list[Colu
     ]
 
 
-def grouping_of(evaluation: Evaluation, column: Column, ids: Sequence[str]) -> Grouping:
-    """Each row's group, cached for an hour, since neither items nor predictions change. Raises Refused: too
-    many values.
+def grouping_of(
+    evaluation: Evaluation, column: Column, ids: Sequence[str], *, anew: bool = False
+) -> Grouping:
+    """Each row's group, cached for an hour, since neither items nor predictions change. anew: computed in any
+    case. Raises Refused: too many values.
     """
     key = f"evaluation:grouping:{evaluation.pk}:{digest_of(column.key)}"
-    known: Grouping | None = cache.get(key)
+    known: Grouping | None = None if anew else cache.get(key)
     if known is None:
         known = grouped(values(evaluation, column, ids))
         cache.set(key, known, KEPT_SECONDS)
@@ -102,7 +104,13 @@ def measure_of(rows: Grouped, name: str) -> groups.Quotient:
 
 
 def report(
-    evaluation: Evaluation, rows: Grouped, column: Column, by: str = "", label: str = ""
+    evaluation: Evaluation,
+    rows: Grouped,
+    column: Column,
+    by: str = "",
+    label: str = "",
+    *,
+    anew: bool = False,
 ) -> dict[str, Any]:
     """How the model does on each slice, and for a label the fairness between slices, as JSON.
 
@@ -112,8 +120,8 @@ def report(
     "scores": {measure: {"value", "low", "high"} or null}, "difference", "difference_low", "difference_high",
     "p", "verdict"}], "worst": number of the slice with the lowest score, among those significantly below the
     rest if there are any, or null, "worse": numbers of these, lowest first, "compared": number of slices
-    tested against the rest, "fairness": null or from `treated`, "summary": from group_words}. Raises Refused:
-    too many values, no such measure, or no such label.
+    tested against the rest, "fairness": null or from `treated`, "summary": from group_words}. anew: computed
+    without the cache. Raises Refused: too many values, no such measure, or no such label.
     """
     compared = measure_of(rows, by)
     if label and (rows.classes is None or label not in rows.classes.labels):
@@ -121,8 +129,8 @@ def report(
             f"The model doesn't know the label {label}.",
             fields={"label": ["Choose a label that the model knows."]},
         )
-    grouping = grouping_of(evaluation, column, rows.ids)
-    scores = scores_of(evaluation, rows, column, compared, grouping)
+    grouping = grouping_of(evaluation, column, rows.ids, anew=anew)
+    scores = scores_of(evaluation, rows, column, compared, grouping, anew=anew)
     lowest = {
         number: measured.value
         for number, score in enumerate(scores)
@@ -171,11 +179,17 @@ def report(
 
 
 def scores_of(
-    evaluation: Evaluation, rows: Grouped, column: Column, by: groups.Quotient, grouping: Grouping
+    evaluation: Evaluation,
+    rows: Grouped,
+    column: Column,
+    by: groups.Quotient,
+    grouping: Grouping,
+    *,
+    anew: bool = False,
 ) -> list[groups.Score]:
     """One per slice, cached for an hour."""
     key = f"evaluation:groups:2:{evaluation.pk}:{by.name}:{digest_of(column.key)}"
-    known: list[groups.Score] | None = cache.get(key)
+    known: list[groups.Score] | None = None if anew else cache.get(key)
     if known is None:
         known = groups.scores(rows.measures, by, grouping.codes, len(grouping.names))
         cache.set(key, known, KEPT_SECONDS)

@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from lifecycle.modeling.evaluation import queries as evaluations
+from lifecycle.modeling.evaluation import slices
 from registry.policies import actions as policies
 from registry.policies import queries
 from registry.promotions import analyses
@@ -72,6 +73,14 @@ def test_slices_are_those_of_the_page(divided):
     assert (found.score, found.left_out, found.problem) == ("accuracy", 0, "")
     assert [*found.gaps] == ["mail", "phone", "No value"]
     assert all(each.low < each.value < each.high for each in found.gaps.values())
+
+
+def test_slices_are_computed_anew_whatever_a_cache_holds(divided, monkeypatch):
+    asked = {"metadata": "channel"}
+    found = analyses.fairness(divided.evaluation, asked)
+    monkeypatch.setattr(slices.cache, "get", lambda *_: pytest.fail("read from the cache"))
+
+    assert analyses.fairness(divided.evaluation, asked) == found
 
 
 def test_rates_of_a_label_are_compared_between_two_slices(divided):
