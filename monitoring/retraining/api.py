@@ -150,6 +150,7 @@ class TriggerIn(serializers.Serializer[Any]):
     queue_items = number("queue_items", required=False)
     overlap = number("overlap", required=False)
     budget = number("budget", required=False)
+    start = serializers.ChoiceField(choices=Start.choices, required=False)
     seen = serializers.CharField(
         max_length=64, required=False, help_text="from the list; 409 if someone changed them since"
     )
@@ -159,6 +160,7 @@ class TriggerOut(RowOut[Trigger]):
     """A trigger's settings, and the result of its last check."""
 
     kind = serializers.ChoiceField(choices=Kind.choices)
+    start = serializers.ChoiceField(choices=Start.choices)
 
     class Meta:
         model = Trigger
@@ -173,6 +175,7 @@ class TriggerOut(RowOut[Trigger]):
             "queue_items",
             "overlap",
             "budget",
+            "start",
             "author",
             "set_at",
             "verdict",

@@ -22,6 +22,17 @@ def number(name: str) -> forms.IntegerField:
     )
 
 
+def start() -> forms.ChoiceField:
+    """The field for what a retraining starts from."""
+    return forms.ChoiceField(
+        label="Start from",
+        choices=Start.choices,
+        initial=Start.BASE,
+        help_text="From the live version, training continues with its weights, and what is forgotten is"
+        " measured.",
+    )
+
+
 class TriggerForm(forms.Form):
     """One kind of trigger, as a whole. seen: the settings as the person read them."""
 
@@ -33,6 +44,7 @@ class TriggerForm(forms.Form):
     queue_items = number("queue_items")
     overlap = number("overlap")
     budget = number("budget")
+    start = start()
     kind = forms.ChoiceField(choices=Kind.choices, widget=forms.HiddenInput)
     seen = forms.CharField(max_length=64, widget=forms.HiddenInput)
 
@@ -59,13 +71,7 @@ class ProposeForm(forms.Form):
     queue_items = number("queue_items")
     overlap = number("overlap")
     min_labels = number("min_labels")
-    start = forms.ChoiceField(
-        label="Start from",
-        choices=Start.choices,
-        initial=Start.BASE,
-        help_text="From the live version, training continues with its weights, and what is forgotten is"
-        " measured.",
-    )
+    start = start()
 
 
 class SeenForm(forms.Form):

@@ -44,6 +44,7 @@ class Trigger(models.Model):
     budget = models.PositiveSmallIntegerField(
         default=LIMITS["budget"].default, help_text="retrainings of the endpoint in 30 days"
     )
+    start = models.CharField(max_length=4, choices=Start.choices, default=Start.BASE)
     enabled = models.BooleanField(default=True)
     author = models.ForeignKey(USER, on_delete=models.PROTECT, related_name="+")
     set_at = models.DateTimeField(auto_now=True)

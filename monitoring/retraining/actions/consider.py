@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from lifecycle.ground.notices import outbox
 from lifecycle.modeling.training import actions as training
-from lifecycle.runtime.refusals import Conflict, Refused
+from lifecycle.runtime.refusals import Conflict, Refusal, Refused
 from monitoring.retraining import rules
 from monitoring.retraining.actions.moves import note, notify_leads
 from monitoring.retraining.models import Proposal, Trigger
@@ -49,8 +49,18 @@ def consider(trigger_id: UUID, now: datetime | None = None) -> Proposal | None:
     Trigger.objects.filter(pk=trigger.pk).update(verdict=verdict.as_json() | {"at": now.isoformat()})
     if not verdict.yes:
         return None
+    start, note = start_of(trigger)
     try:
-        return make(trigger.endpoint, verdict, now, trigger=trigger, slot=slot, numbers=numbers_of(trigger))
+        return make(
+            trigger.endpoint,
+            verdict,
+            now,
+            trigger=trigger,
+            slot=slot,
+            numbers=numbers_of(trigger),
+            start=start,
+            note=note,
+        )
     except Conflict:  # another trigger or a person was quicker
         return None
 
@@ -111,6 +121,17 @@ def what_then(reason: Reason) -> str:
 def numbers_of(trigger: Trigger) -> dict[str, int]:
     """A trigger's numbers by name."""
     return {name: getattr(trigger, name) for name in rules.LIMITS}
+
+
+def start_of(trigger: Trigger) -> tuple[str, str]:
+    """What a proposal of a trigger starts from, and why that isn't what the trigger says, if so."""
+    live = facts.live_version(trigger.endpoint)
+    if trigger.start == Start.LIVE and live is not None:
+        try:
+            training.check_continuable(live.run)
+        except Refusal as refusal:
+            return Start.BASE, f"Starts from the base model: {refusal.message}"
+    return trigger.start, ""
 
 
 @transaction.atomic

@@ -26,12 +26,14 @@ def set_trigger(
     actor: User,
     threshold: float,
     enabled: bool,
+    start: str | None = None,
     seen: str | None = None,
     **numbers: int,
 ) -> Trigger:
     """Set one kind of trigger of an endpoint, as a whole. The actor answers from now on for what it proposes.
 
-    numbers: rules.LIMITS, those that are left out keep their value or get the usual one. seen:
+    start: one of rules.Start. numbers: rules.LIMITS. Those that are left out keep their value or get the
+    usual one. seen:
     queries.settings_seen as the person read it, None for a program that sets it whatever it was. Raises
     PermissionDenied, Refused by field, or Conflict (set by someone meanwhile).
     """
@@ -51,7 +53,8 @@ def set_trigger(
         name: getattr(known, name) if known else limit.default for name, limit in rules.LIMITS.items()
     } | numbers
     rules.check_settings(kind, threshold, values)
-    values |= {"threshold": threshold, "enabled": enabled}
+    start = start or (known.start if known else rules.Start.BASE)
+    values |= {"threshold": threshold, "enabled": enabled, "start": start}
     old = {name: getattr(known, name) for name in values} if known else None
     if old == values:
         return known  # type: ignore[return-value]  # there is one where there is an old state

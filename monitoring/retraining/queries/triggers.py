@@ -9,7 +9,7 @@ from typing import Any
 from django.db.models import Q
 
 from monitoring.retraining.models import Trigger
-from monitoring.retraining.rules import KINDS, LIMITS, Kind, Policy, slot_of
+from monitoring.retraining.rules import KINDS, LIMITS, Kind, Policy, Start, slot_of
 from registry.catalog.models import Endpoint
 from registry.ground.ledger.rules import digest_of
 
@@ -50,10 +50,12 @@ def triggers_on(endpoint: Endpoint) -> list[str]:
 def values(trigger: Trigger | None, kind: Kind) -> dict[str, Any]:
     """What a form of this kind begins with."""
     if trigger is None:
-        return {"threshold": KINDS[kind].default, "enabled": False} | {
-            name: limit.default for name, limit in LIMITS.items()
-        }
-    return {name: getattr(trigger, name) for name in ("threshold", "enabled", *LIMITS)}
+        return (
+            {"threshold": KINDS[kind].default, "enabled": False}
+            | {name: limit.default for name, limit in LIMITS.items()}
+            | {"start": Start.BASE}
+        )
+    return {name: getattr(trigger, name) for name in ("threshold", "enabled", *LIMITS, "start")}
 
 
 def policy_of(trigger: Trigger) -> Policy:
@@ -69,5 +71,5 @@ def due_triggers(now: datetime) -> list[Trigger]:
 
 def settings_seen(endpoint: Endpoint) -> str:
     """What a form of the settings is bound to: all of them as they are."""
-    rows = endpoint.triggers.order_by("kind").values_list("kind", "threshold", "enabled", *LIMITS)
+    rows = endpoint.triggers.order_by("kind").values_list("kind", "threshold", "enabled", *LIMITS, "start")
     return digest_of([list(row) for row in rows])

@@ -129,6 +129,7 @@ def test_the_settings_form_saves_and_refuses(client_for, endpoint, lee, mia):
         "window_days": 7,
         "queue_items": 50,
         "overlap": 1,
+        "start": "live",
         "budget": 2,
         "seen": triggers.settings_seen(endpoint),
     }
@@ -136,7 +137,8 @@ def test_the_settings_form_saves_and_refuses(client_for, endpoint, lee, mia):
     assert not Trigger.objects.exists()
 
     assert client.post(address, form).status_code == 302
-    assert (Trigger.objects.get().threshold, Trigger.objects.get().min_labels) == (0.3, 40)
+    set_ = Trigger.objects.get()
+    assert (set_.threshold, set_.min_labels, set_.start) == (0.3, 40, "live")
     assert client.post(address, form | {"threshold": "0.4"}).status_code == 409
     pages = [page(client_for, person, "settings", endpoint) for person in (lee, mia)]
     assert [html.count(f'action="{address}"') for html in pages] == [len(TriggerKind), 0]

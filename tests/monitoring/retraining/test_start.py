@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.utils import timezone
 from rest_framework.test import APIClient
@@ -82,3 +84,26 @@ def test_weights_that_cannot_be_merged_fail_the_proposal_with_the_reason(merging
 
     assert (found.state, found.run) == ("failed", None)
     assert "The disk is full." in found.failure
+
+
+@pytest.mark.parametrize("mergeable", [True, False])
+def test_a_trigger_starts_from_the_live_version_where_that_can_be(endpoint, lee, mergeable):
+    if not mergeable:
+        run = endpoint.alias.version.run
+        Run.objects.filter(pk=run.pk).update(spec=run.spec | {"strategy": {"kind": "prompt", "tokens": 8}})
+    trigger = actions.set_trigger(
+        endpoint_id=endpoint.uuid, kind="schedule", actor=lee, threshold=1, enabled=True, start="live"
+    )
+
+    made = actions.consider(trigger.uuid, now=timezone.now() + timedelta(days=2))
+
+    assert (made.start, bool(made.note)) == (("live", False) if mergeable else ("base", True))
+
+
+def test_a_trigger_keeps_what_it_starts_from_where_none_is_given(endpoint, lee):
+    asked = {"endpoint_id": endpoint.uuid, "kind": "schedule", "actor": lee, "enabled": True}
+    first = actions.set_trigger(**asked, threshold=1)
+    live = actions.set_trigger(**asked, threshold=1, start="live")
+    kept = actions.set_trigger(**asked, threshold=2)
+
+    assert [first.start, live.start, kept.start] == ["base", "live", "live"]
