@@ -5,7 +5,6 @@ name. Pure.
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -34,6 +33,8 @@ CALIBRATION_METRICS = (ECE.name,)
 LIMITED = {task: found.metrics.registered for task, found in MEASURES.items()}
 FAIRNESS = ("equalized_odds_difference", "equal_opportunity_difference", "demographic_parity_difference")
 PERTURBATIONS = ("typos", "lower", "upper", "half", "sentence", "edges")
+MOST = 1_000_000_000
+MAX_KEY = 60  # characters of a metadata key, so that it fits a gate's title
 MAX_CLIENTS = 32  # at once, of a load test
 BOUNDS = ("low", "point")
 CARD_FIELDS = ("purpose", "limits", "risks", "owner")
@@ -254,6 +255,11 @@ def _text(where: str, value: Any) -> str:
     return value
 
 
+def _key(where: str, value: Any) -> None:
+    if len(_text(where, value)) > MAX_KEY:
+        raise _wrong(where, f"must have at most {MAX_KEY} characters")
+
+
 def _days(where: str, value: Any) -> int:
     _whole("days", 365)(where, value)
     return int(value)
@@ -276,9 +282,8 @@ def _limits(where: str, value: Any) -> None:
 
 
 def _positive(where: str, value: Any) -> None:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not math.isfinite(value) or value < 0:
-        raise _wrong(where, "must be a number, 0 or more")
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= MOST:
+        raise _wrong(where, f"must be a number from 0 to {MOST:,}")
 
 
 def _whole(unit: str, most: int) -> Any:
@@ -325,7 +330,7 @@ _CHECKS = {
     "fields": _some_of("fields", CARD_FIELDS),
     "metrics": _limits,
     "perturbations": _some_of("perturbations", PERTURBATIONS),
-    "metadata": _text,
+    "metadata": _key,
     "label": _text,
     "measure": _one_of(*FAIRNESS),
     "blocking": _flag,

@@ -5,21 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from lifecycle.modeling.evaluation import queries as evaluations
 from lifecycle.modeling.evaluation import slices
 from lifecycle.modeling.evaluation.models import Analysis, Evaluation
 from lifecycle.modeling.evaluation.slices import METADATA, Column
 from lifecycle.modeling.training.models import Run
 from lifecycle.runtime.refusals import Refused
-from lifecycle.runtime.statistics import intervals
+from lifecycle.runtime.statistics import clustered
 from lifecycle.runtime.statistics.groups import LEAST
-from lifecycle.runtime.task_types.by_key.measures import metrics_of
+from lifecycle.runtime.task_types.generation import verbatim
 from registry.ground.ledger import accounts
-from registry.ground.ledger.rules import digest_of
+from registry.ground.ledger.rules import digest_of, plain
 from registry.ground.ledger.verbs import Verb
 from registry.policies.gates.evidence import Fairness, Forgetting, Measure, Robustness
 
 CONTACT = "Contact an auditor: the record doesn't match the audit log."
+PARITY = "demographic_parity_difference"  # which needs no row of the label
 DEFAULT_MEASURE = "equalized_odds_difference"
 
 
@@ -44,38 +47,42 @@ def robustness(evaluation: Evaluation) -> Robustness | None:
 
 def forgetting(run: Run) -> Forgetting | None:
     """What a run that continued another run's model has lost on that one's rows; None for one that didn't.
-    Raises Refused for a measurement that the audit log does not know.
+    Runs that ended before the audit log had this measurement count as without one. Raises Refused for another
+    measurement than the audit log has.
     """
     before = run.base.run
     if before is None:
         return None
-    found = run.result.get("forgetting")
-    if not found:
+    found, ended = run.result.get("forgetting"), accounts.events_about(run.uuid, {Verb.RUN_ENDED})
+    known = {event.payload.get("forgetting") for event in ended} - {None}
+    if not found or not known:
         return Forgetting(str(before))
-    ended = accounts.events_about(run.uuid, {Verb.RUN_ENDED})
-    if digest_of(found) not in {event.payload.get("forgetting") for event in ended}:
+    digest = digest_of(plain(found))
+    if digest not in known:
         raise Refused(f"What {run} forgot isn't what the audit log has.", next_step=CONTACT)
-    by, change = found["by"], found["metrics"][found["by"]]
-    worse = metrics_of(run.task)[by].lower_is_better
-    lost = Measure(change["difference"], change["low"], change["high"]) if worse else loss(change)
-    return Forgetting(str(before), by, lost, found["rows"], digest_of(found))
+    by = found["by"]
+    return Forgetting(str(before), by, loss(found["metrics"][by]), found["rows"], digest)
 
 
 def loss(change: Mapping[str, Any]) -> Measure | None:
-    """A paired difference as what it costs; None where no row determines it."""
+    """A paired difference, where more is better whatever the score, as what it costs; None where no row
+    determines it.
+    """
     if change["difference"] is None:
         return None
     return Measure(-change["difference"], -change["high"], -change["low"])
 
 
-def copied(report: Mapping[str, Any]) -> Measure | None:
-    """The share of responses with a run of words from a training response, by Wilson, each group of near
-    duplicates counted as one; None where the evaluation has none.
+def copied(evaluation: Evaluation) -> Measure | None:
+    """The share of responses with a run of words from a training response, by groups of near duplicates; None
+    where the evaluation didn't look for such runs.
     """
-    if not (found := report.get("copied")):
+    if not evaluation.report.get("copied"):
         return None
-    groups = report.get("clusters") or report["rows"]
-    return Measure.of(intervals.share(found["share"] * groups, groups))
+    rows = evaluations.rows_of(evaluation)
+    found = [float(each.words >= verbatim.COPIED) for each in rows.copied]
+    codes = range(len(found)) if rows.clusters is None else rows.clusters
+    return Measure.of(clustered.share(clustered.by_cluster(found, np.asarray(codes))))
 
 
 def fairness(evaluation: Evaluation, settings: Mapping[str, Any] | None) -> Fairness | None:
@@ -107,7 +114,9 @@ def scores(found: Mapping[str, Any]) -> Fairness:
 
 
 def rates(found: Mapping[str, Any], measure: str) -> Fairness:
-    """The largest difference of a label's rates between two slices."""
+    """The largest difference of a label's rates between two slices. Its upper end is the highest of all pairs
+    of slices, whichever differ most in these rows.
+    """
     names = {each["number"]: each["name"] for each in found["groups"]}
     gap = next(each for each in found["fairness"]["measures"] if each["name"] == measure)
     left_out = found["fairness"]["left_out"]
@@ -115,4 +124,6 @@ def rates(found: Mapping[str, Any], measure: str) -> Fairness:
         problem = f"fewer than two slices have {LEAST} rows and the rates that are compared"
         return Fairness(measure, left_out=left_out, problem=problem)
     between = f"{names[gap['highest']]} and {names[gap['lowest']]}"
-    return Fairness(measure, {between: Measure(gap["value"], gap["low"], gap["high"])}, left_out)
+    if measure != PARITY:
+        left_out += sum(each["true_positive"] is None for each in found["fairness"]["rates"])
+    return Fairness(measure, {between: Measure(gap["value"], gap["low"], gap["most"])}, left_out)

@@ -4,6 +4,7 @@ lock.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import islice
 from typing import Any
 
@@ -26,7 +27,7 @@ from registry.catalog import actions as catalog
 from registry.catalog import queries
 from registry.catalog.models import ModelVersion
 from registry.catalog.rules import task_type
-from registry.ground.ledger.rules import digest_of
+from registry.ground.ledger.rules import digest_of, plain
 from registry.policies.gates.evidence import Evidence, Live, LoadTest, Measure
 from registry.policies.rules import Rules
 from registry.promotions import analyses, load_tests
@@ -41,9 +42,11 @@ def gather(
     baseline: ModelVersion | None,
     comparison: dict[str, Any] | None,
     problem: str,
+    alive: Callable[[], object] = lambda: None,
 ) -> Evidence:
     """Everything about one version that the gates of a policy ask for. comparison, problem: as `compare` gave
-    them. Raises Refused where a report is not the one that was recorded.
+    them. alive: called now and then while it takes long; it may raise to stop. Raises Refused where a report
+    is not the one that was recorded.
     """
     check_recorded(version.evaluation)
     evaluation, snapshot, card = version.evaluation, version.run.snapshot, queries.newest_card(version)
@@ -62,11 +65,11 @@ def gather(
         evaluation=evaluation.report_digest,
         membership=Measure(leak.report["auc"], leak.report["low"], leak.report["high"]) if leak else None,
         analysis=digest_of(leak.report) if leak else "",
-        forgetting=analyses.forgetting(version.run),
+        forgetting=analyses.forgetting(version.run) if rules.settings("forgetting", task) else None,
         robustness=analyses.robustness(evaluation),
         fairness=analyses.fairness(evaluation, rules.settings("fairness", task)),
-        load=load(rules, version, task),
-        copied=analyses.copied(evaluation.report),
+        load=load(rules, version, task, alive),
+        copied=analyses.copied(evaluation) if rules.settings("verbatim", task) else None,
         live=live(baseline, comparison, problem),
         leaked=leaked(snapshot),
         snapshot=snapshot.digest,
@@ -92,17 +95,18 @@ def check_recorded(evaluation: Evaluation) -> None:
         raise Refused(text, next_step=analyses.CONTACT)
 
 
-def load(rules: Rules, version: ModelVersion, task: str) -> LoadTest | None:
+def load(rules: Rules, version: ModelVersion, task: str, alive: Callable[[], object]) -> LoadTest | None:
     """A load test, if a gate of the policy asks for one."""
     latency, cost = (rules.settings(gate, task) for gate in ("latency", "cost"))
     if latency is None and cost is None:
         return None
-    found, problem = load_tests.run(version, int((latency or {}).get("clients", 1)))
+    found, problem = load_tests.run(version, int((latency or {}).get("clients", 1)), alive)
     if found is None:
         return LoadTest(problem=problem)
     priced = settings.PRICE_PER_CORE_HOUR is not None
     return LoadTest(
         found.requests,
+        found.texts,
         found.failed,
         found.clients,
         p95=Measure.of(found.p95) if found.p95 else None,
@@ -195,17 +199,6 @@ def compare(version: ModelVersion, baseline: ModelVersion | None) -> tuple[dict[
         ),
         "",
     )
-
-
-def plain(value: Any) -> Any:
-    """The same with numbers of six digits and no negative zero, so that every database gives back exactly
-    what was written.
-    """
-    if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [plain(item) for item in value]
-    return round(value, 6) + 0.0 if isinstance(value, float) else value
 
 
 def worst(by_label: dict[str, dict[str, Any]], shown: int = 5) -> list[dict[str, Any]]:

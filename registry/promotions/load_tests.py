@@ -6,14 +6,19 @@ Both are signed with a key that is thrown away, so nothing that is made here can
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import secrets
-from collections.abc import Iterator
+import shutil
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any
+
+from django.conf import settings
 
 from datasets_app.datasets.models import Item
 from datasets_app.snapshots import queries as snapshots
@@ -31,27 +36,50 @@ from registry.catalog.models import ModelVersion
 from registry.catalog.rules import task_type
 
 NAME = "load/test"
-ITEMS = 100  # of the test split, sent in turn
+WAIT_SECONDS = 0.5
 
 
-def run(version: ModelVersion, clients: int) -> tuple[Load | None, str]:
+def run(version: ModelVersion, clients: int, alive: Callable[[], object]) -> tuple[Load | None, str]:
     """What requests with texts of the test split take, from so many clients at once; or None and why that
-    couldn't be measured.
+    couldn't be measured. alive: called now and then; it may raise to stop.
     """
     token = secrets.token_urlsafe(24)
     try:
-        bodies = requests(version)
-        with data_folder(version, token) as folder:
+        bodies = requests(version, load_test.ROUNDS * load_test.of_round(clients))
+        with alone(alive) as scratch, data_folder(version, token, scratch) as folder:
             target = Target(f"/v2/models/{NAME}/infer", token, bodies)
-            return load_test.measure(folder, target, scrubbed(os.environ, threads=None), clients), ""
+            environment = scrubbed(os.environ, threads=None)
+            return load_test.measure(folder, target, environment, clients, alive), ""
     except (Refused, OSError) as problem:
         return None, str(problem).rstrip(".")
 
 
-def requests(version: ModelVersion) -> list[dict[str, Any]]:
-    """Bodies of requests with one item of the test split each."""
+@contextmanager
+def alone(alive: Callable[[], object]) -> Iterator[Path]:
+    """A folder for the only load test of this machine: two at once would slow each other down. What a killed
+    one left there is gone.
+    """
+    folder = Path(settings.DATA_DIR) / "scratch" / "load-test"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_suffix(".lock").open("a") as lock:
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                alive()
+                time.sleep(WAIT_SECONDS)
+        shutil.rmtree(folder, ignore_errors=True)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def requests(version: ModelVersion, most: int) -> list[dict[str, Any]]:
+    """Bodies of requests with one item of the test split each, at most so many."""
     snapshot, served = version.run.snapshot, served_of(task_type(version.facts).key)
-    digests = [row.item for row in islice(snapshots.rows_of(snapshot, TEST), ITEMS)]
+    digests = [row.item for row in islice(snapshots.rows_of(snapshot, TEST), most)]
     items = Item.objects.filter(dataset=snapshot.dataset_id, digest__in=digests).order_by("digest")
     found = [served.request(served.given(each.text[:TEXT_READ], each.content)) for each in items]
     if not found:
@@ -60,9 +88,11 @@ def requests(version: ModelVersion) -> list[dict[str, Any]]:
 
 
 @contextmanager
-def data_folder(version: ModelVersion, token: str) -> Iterator[Path]:
-    """What a server reads: the version's files, signed again, its base model, and routes to it alone."""
-    with verified(version) as (files, _):
+def data_folder(version: ModelVersion, token: str, scratch: Path) -> Iterator[Path]:
+    """What a server reads: the version's files, signed again, its base model, and routes to it alone.
+    scratch: where it is made.
+    """
+    with verified(version, scratch=scratch) as (files, _):
         folder = files.parent / "data"
         key = folder / "keys" / "signing.pem"
         bundle.generate_key(key)

@@ -19,6 +19,7 @@ def check(ctx: JobContext) -> None:
         number=args["check"],
         actor=User.objects.filter(uuid=args["actor"]).first(),
         report=lambda stage: ctx.progress(next(stages), 4, stage=stage),
+        alive=ctx.raise_if_cancelled,
     )
 
 

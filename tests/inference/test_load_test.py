@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import time
 
 import psutil
 import pytest
@@ -53,6 +54,15 @@ ITEMS = {
     "multi_label": ("Where is my card?", None),
     "spans": ("Where is my card?", None),
     "generation": ("Where is my card?", None),
+    "chat": (
+        "user: Where is my card?\nassistant: On its way.",
+        {
+            "messages": [
+                {"role": "user", "content": "Where is my card?"},
+                {"role": "assistant", "content": "On its way."},
+            ]
+        },
+    ),
     "preference": ("", {"prompt": "Where is my card?", "responses": ["On its way.", "No idea."]}),
     "ranking": (
         "",
@@ -70,8 +80,9 @@ def test_an_item_of_any_task_is_a_request_of_it(task):
 
     (row,) = served.read(served.given(*ITEMS[task]))
 
-    assert "Where is my card?" in served.texts(row)[0]
-    assert len(served.texts(row)) == 1 + len((ITEMS[task][1] or {"responses": ()})["responses"])
+    first, *others = served.texts(row)
+    assert first.removeprefix("user: ") == "Where is my card?"
+    assert len(others) == len((ITEMS[task][1] or {}).get("responses", ()))
 
 
 def servers():
@@ -84,16 +95,44 @@ def test_a_server_of_its_own_is_asked_and_ended(installation, monkeypatch):
     monkeypatch.setattr(load_test, "ROUNDS", 4)
     installation.publish(**{"support-inbox/prod": endpoint(installation.artifact())})
     served = served_of("single_label")
-    target = load_test.Target(
-        "/v2/models/support-inbox/prod/infer", TOKEN, [served.request(served.given("card lost", None))]
+    bodies = [served.request(served.given(f"card lost {number}", None)) for number in range(100)]
+    target, asked = load_test.Target("/v2/models/support-inbox/prod/infer", TOKEN, bodies), []
+
+    found = load_test.measure(
+        installation.folder, target, os.environ, clients=5, alive=lambda: asked.append(1)
     )
 
-    found = load_test.measure(installation.folder, target, os.environ, clients=3)
-
-    assert (found.requests, found.failed, found.clients) == (80, 0, 3)
+    assert (found.requests, found.texts, found.failed, found.clients) == (100, 100, 0, 5)
+    assert len(asked) == 4
     assert 0 < found.p95.low <= found.p95.value <= found.p95.high
     assert 0 <= found.cpu.low < found.cpu.value
     assert servers() == []
+
+
+def answered(*times):
+    """Responses to as many bodies."""
+    return [load_test.Response(number, 200, ms) for number, ms in enumerate(times)]
+
+
+def test_a_text_counts_once_with_its_slowest_response():
+    found = [*answered(5.0, 7.0), *answered(6.0, 3.0), load_test.Response(2, 503, 1.0)]
+
+    assert load_test.slowest(found) == {0: 6.0, 1: 7.0}
+    assert load_test.percentile([*load_test.slowest(answered(*range(72)) * 3).values()]) is not None
+    assert load_test.percentile([*load_test.slowest(answered(*range(71)) * 3).values()]) is None
+
+
+@pytest.mark.parametrize(("clients", "requests"), [(1, 20), (4, 20), (5, 25), (32, 160)])
+def test_a_round_has_work_for_every_client(clients, requests):
+    assert load_test.of_round(clients) == requests
+
+
+def test_nothing_is_sent_when_the_time_is_over():
+    target = load_test.Target("/", "", [{}])
+
+    found = load_test.sent(1, target, range(3), 2, time.monotonic() - 1)
+
+    assert {each.status for each in found} == {load_test.OVER}
 
 
 @pytest.mark.engine

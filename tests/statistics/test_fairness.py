@@ -52,7 +52,8 @@ def test_the_interval_of_the_largest_difference_allows_for_all_pairs():
     found = fairness.gaps(rates)
 
     z3, z6 = (NormalDist().inv_cdf(1 - 0.025 / pairs) for pairs in (3, 6))
-    assert found["equal_opportunity_difference"] == fairness.Gap(56 / 70 - 48 / 80, 0, 1, ends(z3))
+    opportunity = found["equal_opportunity_difference"]
+    assert opportunity == fairness.Gap(56 / 70 - 48 / 80, 0, 1, ends(z3), ends(z3)[1])
     assert found["equalized_odds_difference"].interval == ends(z6)
     two = fairness.gaps(rates[:2])["equal_opportunity_difference"]
     assert two.interval == pytest.approx(ends(), abs=1e-12)
@@ -91,3 +92,18 @@ def test_rows_that_are_clusters_of_their_own_have_the_interval_of_rows():
     ]
 
     assert sides[0] == sides[1]
+
+
+def test_the_highest_upper_end_is_that_of_any_pair_and_of_equalized_odds_of_both_rates():
+    found = fairness.gaps(
+        [
+            fairness.Rates(hit=190, missed=10, false=40, passed=760),
+            fairness.Rates(hit=190, missed=10, false=90, passed=710),
+            fairness.Rates(hit=10, missed=1, false=1, passed=20),
+        ]
+    )
+
+    opportunity, odds = found["equal_opportunity_difference"], found["equalized_odds_difference"]
+    assert round(odds.interval[1], 3) == 0.118  # of the pair that differs most here
+    assert odds.most >= opportunity.most >= opportunity.interval[1]
+    assert all(each.most >= each.interval[1] for each in found.values())

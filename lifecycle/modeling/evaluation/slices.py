@@ -217,9 +217,9 @@ def line(score: groups.Score) -> dict[str, Any]:
 def treated(classes: Classes, grouping: Grouping, label: str, clusters: Ints | None) -> dict[str, Any]:
     """Fairness measures for one label between the slices with enough rows. clusters: as in `Grouped`.
 
-    Returns {"label", "measures": [{"name", "value", "low", "high", "highest", "lowest": the two slices}],
-    "rates": [{"number", "rows", "selection", "true_positive", "false_positive"}], "left_out": number of
-    slices with too few rows}.
+    Returns {"label", "measures": [{"name", "value", "low", "high", "most": as in fairness.Gap, "highest",
+    "lowest": the two slices}], "rates": [{"number", "rows", "selection", "true_positive",
+    "false_positive"}], "left_out": number of slices with too few rows}.
     """
     found = fairness.rates(*classes.of(label), grouping.codes, len(grouping.names), clusters)
     large_enough = [number for number, each in enumerate(found) if each.rows >= groups.LEAST]
@@ -230,11 +230,12 @@ def treated(classes: Classes, grouping: Grouping, label: str, clusters: Ints | N
                 "value": gap.value,
                 "low": gap.interval[0],
                 "high": gap.interval[1],
+                "most": gap.most,
                 "highest": large_enough[gap.high],
                 "lowest": large_enough[gap.low],
             }
             if gap
-            else {"name": name} | dict.fromkeys(("value", "low", "high", "highest", "lowest"))
+            else {"name": name} | dict.fromkeys(("value", "low", "high", "most", "highest", "lowest"))
         )
         for name, gap in fairness.gaps([found[number] for number in large_enough]).items()
     ]

@@ -1,8 +1,9 @@
 """A load test: a server of its own on one version, some clients, and what requests take.
 
 p95: the 95th percentile of response times in ms, with the interval between two order statistics, which
-     assumes no distribution (Hahn and Meeker 1991, section 5.2). Its upper end needs 72 requests.
-cpu: CPU time of the whole server in ms per request, with Student's interval over rounds.
+     assumes no distribution (Hahn and Meeker 1991, section 5.2). Each text counts once, with its slowest
+     response: what the same text takes again is no news. The upper end needs 72 texts.
+cpu: CPU time of the whole server process in ms per request, with Student's interval over rounds.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,19 +30,21 @@ from lifecycle.runtime.statistics.clustered import quantile
 from lifecycle.runtime.statistics.intervals import Interval
 
 HOST = "127.0.0.1"
-ROUNDS, OF_ROUND, WARM_UP = 10, 20, 10
-SECONDS = 120  # no round begins later
-WAIT_SECONDS = 300  # for one response, the first of which waits until the model is loaded
-SHARE, LEVEL = 0.95, 0.025  # of the percentile; beyond each end of its interval
+ROUNDS, OF_ROUND, OF_CLIENT, WARM_UP = 10, 20, 5, 10
+LOAD_SECONDS = 300  # for the first response, which waits until the model is loaded
+SECONDS, MOST_SECONDS = 120, 600  # no round begins later, unless there are too few texts; none whatever comes
+OVER = -1
+SHARE, LEVEL, LEAST = 0.95, 0.025, 72  # of the percentile; beyond each end of its interval; texts for both
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What a load test measured. failed: requests without a response of status 200. p95, cpu: in ms; None
-    where there were too few requests.
+    """What a load test measured. texts: different ones that got a response. failed: requests without a
+    response of status 200. p95, cpu: in ms; None where there were too few texts or rounds.
     """
 
     requests: int
+    texts: int
     failed: int
     clients: int
     p95: Interval | None
@@ -57,26 +60,53 @@ class Target:
     bodies: Sequence[Mapping[str, Any]]
 
 
-def measure(data_dir: Path, target: Target, environment: Mapping[str, str], clients: int = 1) -> Load:
+@dataclass(frozen=True, slots=True)
+class Response:
+    """number: of the body. status: 0 where the connection broke, OVER where the time was over."""
+
+    number: int
+    status: int
+    ms: float
+
+
+def of_round(clients: int) -> int:
+    """Requests of a round: enough that all clients are at work for most of it."""
+    return max(OF_ROUND, OF_CLIENT * clients)
+
+
+def measure(
+    data_dir: Path,
+    target: Target,
+    environment: Mapping[str, str],
+    clients: int = 1,
+    alive: Callable[[], object] = lambda: None,
+) -> Load:
     """Start a server on a folder with a routes document and artifacts, send it requests, end it. environment:
-    the server's, without its own settings. Raises Refused where it doesn't start, or doesn't answer.
+    the server's, without its own settings. alive: called between rounds; it may raise to stop. Raises Refused
+    where the server doesn't start, or doesn't answer.
     """
     with server(data_dir, environment) as (port, process):
-        begun, spent = time.monotonic(), psutil.Process(process.pid)
-        if (status := sent(port, target, range(WARM_UP), 1)[-1][0]) != 200:
-            raise Refused(f"The load test's first requests failed with status {status}.")
-        times: list[float] = []
+        warm_up(port, target)
+        begun, spent, size = time.monotonic(), psutil.Process(process.pid), of_round(clients)
+        found: list[Response] = []
         cpu: list[float] = []
-        failed = 0
         for number in range(ROUNDS):
+            alive()
             before = cpu_ms(spent)
-            found = sent(port, target, range(number * OF_ROUND, (number + 1) * OF_ROUND), clients)
-            cpu.append((cpu_ms(spent) - before) / OF_ROUND)
-            times += [ms for status, ms in found if status == 200]
-            failed += sum(status != 200 for status, _ in found)
-            if time.monotonic() - begun > SECONDS:
+            numbers = range(number * size, (number + 1) * size)
+            part = [
+                each
+                for each in sent(port, target, numbers, clients, begun + MOST_SECONDS)
+                if each.status != OVER
+            ]
+            found += part
+            cpu.append((cpu_ms(spent) - before) / max(len(part), 1))
+            gone, texts = time.monotonic() - begun, slowest(found)
+            if gone > MOST_SECONDS or (gone > SECONDS and len(texts) >= LEAST):
                 break
-    return Load(len(times) + failed, failed, clients, percentile(times), mean(cpu))
+    failed = sum(each.status != 200 for each in found)
+    texts = slowest(found)
+    return Load(len(found), len(texts), failed, clients, percentile([*texts.values()]), mean(cpu))
 
 
 @contextmanager
@@ -107,13 +137,25 @@ def server(data_dir: Path, environment: Mapping[str, str]) -> Iterator[tuple[int
         process.wait()
 
 
-def sent(port: int, target: Target, numbers: Sequence[int], clients: int) -> list[tuple[int, float]]:
-    """The status and the ms of each response; status 0 where the connection broke. clients: at once."""
+def warm_up(port: int, target: Target) -> None:
+    """Wait until the model is loaded, and send a few requests. Raises Refused where one fails."""
+    until = time.monotonic() + LOAD_SECONDS
+    for number in range(WARM_UP):
+        (found,) = sent(port, target, [number], 1, until)
+        if found.status != 200:
+            why = f"failed with status {found.status}" if found.status > 0 else "got no response"
+            raise Refused(f"The load test's first requests {why}.")
 
-    def client(mine: Sequence[int]) -> list[tuple[int, float]]:
-        connection = HTTPConnection(HOST, port, timeout=WAIT_SECONDS)
+
+def sent(port: int, target: Target, numbers: Sequence[int], clients: int, until: float) -> list[Response]:
+    """The responses to requests with these numbers. clients: at once. until: monotonic time after which
+    nothing is sent or waited for.
+    """
+
+    def client(mine: Sequence[int]) -> list[Response]:
+        connection = HTTPConnection(HOST, port)
         try:
-            return [one(connection, target, number) for number in mine]
+            return [one(connection, target, number % len(target.bodies), until) for number in mine]
         finally:
             connection.close()
 
@@ -122,19 +164,32 @@ def sent(port: int, target: Target, numbers: Sequence[int], clients: int) -> lis
         return [each for part in parts for each in part]
 
 
-def one(connection: HTTPConnection, target: Target, number: int) -> tuple[int, float]:
+def one(connection: HTTPConnection, target: Target, number: int, until: float) -> Response:
     """One request and its response."""
-    body = json.dumps(target.bodies[number % len(target.bodies)])
+    begun, left = time.perf_counter(), until - time.monotonic()
+    if left <= 0:
+        return Response(number, OVER, 0.0)
     headers = {"content-type": "application/json", "authorization": f"Bearer {target.token}"}
-    begun = time.perf_counter()
     try:
-        connection.request("POST", target.path, body, headers)
+        connection.timeout = left
+        if connection.sock:
+            connection.sock.settimeout(left)
+        connection.request("POST", target.path, json.dumps(target.bodies[number]), headers)
         response = connection.getresponse()
         response.read()
     except (OSError, HTTPException):
         connection.close()
-        return 0, 0.0
-    return response.status, (time.perf_counter() - begun) * 1_000
+        return Response(number, OVER if time.monotonic() >= until else 0, 0.0)
+    return Response(number, response.status, (time.perf_counter() - begun) * 1_000)
+
+
+def slowest(found: Sequence[Response]) -> dict[int, float]:
+    """The longest time of each text, by its number, of those that were answered."""
+    times: dict[int, float] = {}
+    for each in found:
+        if each.status == 200:
+            times[each.number] = max(each.ms, times.get(each.number, 0.0))
+    return times
 
 
 def cpu_ms(process: psutil.Process) -> float:
@@ -147,7 +202,7 @@ def cpu_ms(process: psutil.Process) -> float:
 
 
 def percentile(times: Sequence[float]) -> Interval | None:
-    """The 95th percentile of response times; None where there are too few for its upper end."""
+    """The 95th percentile of independent times; None for fewer than LEAST."""
     rows, count = sorted(times), len(times)
     below, low, high = 0.0, -1, -1
     for at in range(count):  # P(at values or fewer are below the percentile)

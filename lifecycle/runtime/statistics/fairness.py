@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import permutations
 from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lifecycle.runtime.statistics import clustered
+from lifecycle.runtime.statistics import clustered, intervals
 from lifecycle.runtime.statistics.clustered import Sums
 from lifecycle.runtime.statistics.verdicts import SURE
 
@@ -87,13 +88,15 @@ class Gap:
     """The largest difference of a rate between two groups: of the group at index `high` less that at index
     `low`.
 
-    interval: of that difference, simultaneous at 95 % for all compared pairs.
+    interval: of that difference, simultaneous at 95 % for all compared pairs. most: the highest upper end of
+    all of them, below which the largest difference lies, whichever pair has it.
     """
 
     value: float
     high: int
     low: int
     interval: tuple[float, float]
+    most: float
 
 
 def gaps(found: Sequence[Rates]) -> dict[str, Gap | None]:
@@ -108,11 +111,12 @@ def gaps(found: Sequence[Rates]) -> dict[str, Gap | None]:
     own = {at: each.of((0,), (0, 1)) for at, each in enumerate(found) if each.true_positive is not None}
     other = {at: each.of((2,), (2, 3)) for at, each in enumerate(found) if each.false_positive is not None}
     odds = [_widest(rates, _pairs(own) + _pairs(other)) for rates in (own, other)]
+    larger = max((gap for gap in odds if gap), key=lambda gap: gap.value, default=None)
     return {
         "demographic_parity_difference": _widest(selected, _pairs(selected)),
         "equal_opportunity_difference": _widest(own, _pairs(own)),
         "equalized_odds_difference": (
-            max((gap for gap in odds if gap), key=lambda gap: gap.value) if all(odds) else None
+            replace(larger, most=max(gap.most for gap in odds if gap)) if larger and all(odds) else None
         ),
     }
 
@@ -129,5 +133,8 @@ def _widest(shares: Mapping[int, Sums], compared: int) -> Gap | None:
         return None
     high = max(shares, key=lambda at: shares[at].value)
     low = min((at for at in shares if at != high), key=lambda at: shares[at].value)
-    found = clustered.difference(shares[high], shares[low], NormalDist().inv_cdf(1 - SURE / 2 / compared))
-    return Gap(found.value, high, low, (found.low, found.high))
+    z = NormalDist().inv_cdf(1 - SURE / 2 / compared)
+    known = {at: clustered.share(each, z) for at, each in shares.items()}
+    found = intervals.difference(known[high], known[low])
+    most = max(intervals.difference(one, two).high for one, two in permutations(known.values(), 2))
+    return Gap(found.value, high, low, (found.low, found.high), most)

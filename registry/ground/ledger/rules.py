@@ -62,6 +62,17 @@ def digest_of(document: Any) -> str:
     return hashlib.sha256(bundle.canonical_json({"document": document})).hexdigest()
 
 
+def plain(value: Any) -> Any:
+    """The same with numbers of six digits and no negative zero, so that every database gives back exactly
+    what was written.
+    """
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    return round(value, 6) + 0.0 if isinstance(value, float) else value
+
+
 def name_digest(salt: str, text: str) -> str:
     """What an event is hashed with for a name: without the salt the name can't be recovered from it, nor
     another name found for it.

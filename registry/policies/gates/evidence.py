@@ -107,12 +107,13 @@ class Fairness:
 
 @dataclass(frozen=True, slots=True)
 class LoadTest:
-    """What a load test measured. p95: of response times in ms; cost: of a million requests, in `currency`,
-    which is empty where no price is set; None where there were too few requests. problem: why nothing was
-    measured.
+    """What a load test measured. texts: different ones among the requests. p95: of response times in ms;
+    cost: of a million requests, in `currency`, which is empty where no price is set; None where there were
+    too few texts or requests. problem: why nothing was measured.
     """
 
     requests: int = 0
+    texts: int = 0
     failed: int = 0
     clients: int = 1
     p95: Measure | None = None

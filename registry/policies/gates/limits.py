@@ -20,7 +20,7 @@ OF_LABELS = {
     "equal_opportunity_difference": "equal opportunity difference",
     "demographic_parity_difference": "demographic parity difference",
 }
-LITTLE_DATA = "Not enough data: whether it is {} {} is neither shown nor ruled out."
+LITTLE_DATA = "Not enough data: whether it is above {} is neither shown nor ruled out."
 
 
 def limits(gate: Gate, evidence: Evidence) -> Finding:
@@ -53,13 +53,13 @@ def within(name: str, limit: float, measure: Measure | None, *, lower: bool) -> 
         return False, unreported(name)
     if measure.low is None or measure.high is None:
         return False, NOT_RUN.format(f"the evaluation has no interval for {NAMED[name].words}")
-    end, beyond = (measure.high, "above") if lower else (measure.low, "below")
+    end = measure.high if lower else measure.low
     bound = f"at {'most' if lower else 'least'} {decimals(limit, unlike=(end,))}"
     sentence = f"{NAMED[name].heading} {with_interval(measure, unlike=(limit,))}, {bound}."
     if end <= limit if lower else end >= limit:
         return True, sentence
     if measure.low <= limit <= measure.high:
-        sentence += f" {LITTLE_DATA.format(beyond, decimals(limit))}"
+        sentence += " Not enough data."
     return False, sentence
 
 
@@ -160,7 +160,7 @@ def largest(
     if len(known) > 1:
         detail += f" The largest of {things(len(known), one)}."
     if measure.low is not None and measure.low <= limit < high:
-        detail += f" {LITTLE_DATA.format('above', decimals(limit))}"
+        detail += f" {LITTLE_DATA.format(decimals(limit))}"
     return gate.found(
         title,
         Outcome.PASSED if high <= limit else Outcome.FAILED,

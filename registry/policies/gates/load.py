@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from lifecycle.runtime.inference.load_test import LEAST
 from lifecycle.runtime.words import things
 from lifecycle.ui.numbers import decimals
 from registry.policies.gates.evidence import Evidence, Measure
@@ -52,12 +53,13 @@ def judged(
     if found is None or found.problem:
         problem = found.problem if found else "there was no load test"
     elif measure is None or measure.high is None:
-        problem = f"{things(found.requests, 'request')} are too few within the time of a load test"
+        problem = f"{things(found.texts, 'test text')} got a response in time, and {LEAST} are needed"
     if problem or found is None or measure is None or measure.high is None:
         return gate.found(title, Outcome.FAILED, NOT_RUN.format(problem), threshold=threshold)
     detail = (
         f"{with_interval(measure, unit.write, (limit,))} {unit.name} in {things(found.requests, 'request')}"
-        f" of {things(found.clients, 'client')} on the worker’s machine; the upper end counts."
+        f" of {things(found.clients, 'client')} with {things(found.texts, 'text')}, for the whole server on"
+        " the worker’s machine; the upper end counts."
     )
     if found.failed:
         detail += f" {things(found.failed, 'request')} failed."

@@ -61,10 +61,15 @@ def check_again(*, request_id: UUID, actor: User) -> PromotionRequest:
 
 
 def check(
-    *, request_id: UUID, number: int, actor: User | None, report: Callable[[str], None] = lambda stage: None
+    *,
+    request_id: UUID,
+    number: int,
+    actor: User | None,
+    report: Callable[[str], None] = lambda stage: None,
+    alive: Callable[[], object] = lambda: None,
 ) -> PromotionRequest:
     """Find out about every gate, then write the results. Called by the job; a check that was overtaken
-    changes nothing.
+    changes nothing. alive: called now and then; it may raise to stop.
 
     Raises Refused where the policy, or the report that the version rests on, is not what the audit log knows.
     """
@@ -82,9 +87,9 @@ def check(
         raise Refused(text, next_step="Contact an auditor: the record doesn't match the audit log.")
     report("Comparing with the live version")
     comparison, problem = evidence.compare(version, alias.version)
-    report("Hashing the files and reading the evidence")
+    report("Hashing the files and gathering the evidence")
     asked = policies.read(policy)
-    found = checking.check(asked, evidence.gather(asked, version, alias.version, comparison, problem))
+    found = checking.check(asked, evidence.gather(asked, version, alias.version, comparison, problem, alive))
     request.comparison, request.baseline, request.baseline_moves = comparison, alias.version, alias.moves
     report("Writing the results")
     return write(request, number, policy, before, found, actor)
@@ -146,11 +151,11 @@ def result(request: PromotionRequest, finding: Finding) -> GateResult:
         request=request,
         check_number=request.checks,
         gate=finding.gate,
-        title=finding.title,
+        title=finding.title[:120],
         status=finding.outcome.value,
         blocking=finding.blocking,
-        value=finding.value,
-        threshold=finding.threshold,
+        value=finding.value[:80],
+        threshold=finding.threshold[:80],
         evidence=finding.evidence[:500],
         source=finding.source[:120],
     )

@@ -43,7 +43,7 @@ POLICY = {
     "days_valid": 7,
 }
 LEFT_OUT = object()
-INFINITE = float("inf")
+INFINITE, HUGE = float("inf"), 10**400
 
 
 def read(at: str = "", value: object = None) -> Rules:
@@ -101,10 +101,10 @@ def refusal(at: str, value: object) -> str:
         ),
         ("gates.forgetting.at_most_lost", [0, 0.5, 1e9], [-1, True, "9", None, INFINITE]),
         ("gates.fairness.at_most", [0, 1, 0.5], [-0.01, 1.01, True, "0.5", None]),
-        ("gates.fairness.metadata", ["a", "Ä b.", "a" * 120], ["", " ", "a" * 121, "a\nb", 1, None]),
+        ("gates.fairness.metadata", ["a", "Ä b.", "a" * 60], ["", " ", "a" * 61, "a" * 121, "a\nb", 1, None]),
         ("gates.fairness.label", ["a", "Ä b.", "a" * 120], ["", " ", "a" * 121, 1, None]),
         ("gates.verbatim.at_most", [0, 1, 0.5], [-0.01, 1.01, True, "0.5", None]),
-        ("gates.size.at_most_mb", [0, 0.5, 1e9], [-1, True, "9", None, INFINITE]),
+        ("gates.size.at_most_mb", [0, 0.5, 1e9], [-1, True, "9", None, INFINITE, HUGE]),
         ("gates.latency.at_most_ms", [0, 0.5, 1e9], [-1, True, "9", None, INFINITE]),
         ("gates.latency.clients", [1, 32], [0, 33, True, 1.0, "9", None]),
         ("gates.cost.at_most_per_million", [0, 0.5, 1e9], [-1, True, "9", None, INFINITE]),

@@ -184,7 +184,7 @@ def test_files_are_no_larger_than_the_limit(size, outcome, value):
 
 
 def loaded(**changed):
-    measured = {"requests": 200, "clients": 4, "currency": "EUR"}
+    measured = {"requests": 200, "texts": 100, "clients": 4, "currency": "EUR"}
     measured |= {"p95": Measure(80.0, 70.0, 100.0), "cost": Measure(0.4, 0.3, 0.5)}
     return Evidence(load=LoadTest(**(measured | changed)), root="f" * 64)
 

@@ -63,6 +63,22 @@ def test_a_run_from_a_base_model_is_not_asked_and_one_without_rows_has_no_figure
     assert analyses.forgetting(end(run, {})) == Forgetting(str(first))
 
 
+def test_less_of_a_score_where_lower_is_better_is_signed_as_any_other(continued):
+    """Comparisons are signed so that more is better, of perplexity too."""
+    _, run = continued
+    worse = FOUND | {"by": "log_loss", "metrics": {"log_loss": FOUND["metrics"][LISTED]}}
+
+    assert analyses.forgetting(end(run, {"forgetting": worse})).lost == Measure(0.03, 0.01, 0.05)
+
+
+def test_a_measurement_from_before_the_log_had_it_counts_as_none(continued, monkeypatch):
+    first, run = continued
+    ended = end(run, {})
+    ended.result |= {"forgetting": FOUND}
+
+    assert analyses.forgetting(ended) == Forgetting(str(first))
+
+
 def test_a_measurement_that_was_made_up_in_the_database_is_refused(continued):
     _, run = continued
     ended = end(run, {"forgetting": FOUND})

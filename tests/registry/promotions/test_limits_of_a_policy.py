@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
+import numpy as np
 import pytest
 import yaml
 
 from lifecycle.modeling.evaluation import queries as evaluations
 from lifecycle.modeling.evaluation import slices
+from lifecycle.runtime.statistics.intervals import wilson
+from lifecycle.runtime.task_types.generation import verbatim
 from registry.policies import actions as policies
 from registry.policies import queries
 from registry.promotions import analyses
@@ -101,15 +106,20 @@ def test_slices_that_cannot_be_compared_have_a_reason(divided, asked):
     assert (found.gaps, bool(found.problem)) == ({}, True)
 
 
-def test_copied_responses_count_by_groups_of_near_duplicates():
-    report = {"rows": 200, "clusters": 50, "copied": {"share": 0.0, "rows": 0}}
-    every = analyses.copied(report | {"clusters": 200})
-    grouped = analyses.copied(report)
+@pytest.mark.parametrize(
+    ("clusters", "effective"),
+    [(None, 200), (np.arange(200) // 4, 50), (np.r_[np.zeros(160, int), np.arange(1, 41)], None)],
+)
+def test_copied_responses_count_by_groups_of_near_duplicates(monkeypatch, clusters, effective):
+    runs = [verbatim.Run(12 if at >= 196 else 3, 0, "") for at in range(200)]
+    rows = SimpleNamespace(copied=runs, clusters=clusters)
+    monkeypatch.setattr(evaluations, "rows_of", lambda _: rows)
 
-    assert (every.value, round(every.low, 6), round(every.high, 6)) == (
-        0.0,
-        0.0,
-        0.018845,
-    )  # Wilson, 0 of 200
-    assert round(grouped.high, 6) == 0.071348  # 0 of 50
-    assert analyses.copied({"rows": 200, "copied": None}) is None
+    found = analyses.copied(SimpleNamespace(report={"copied": {"share": 0.02}}))
+
+    assert found.value == 0.02
+    if effective:
+        assert found.high == pytest.approx(wilson(0.02 * effective, effective)[1])
+    else:  # few groups of one size
+        assert found.high > 0.3
+    assert analyses.copied(SimpleNamespace(report={"copied": None})) is None

@@ -34,7 +34,7 @@ def results(request):
 def left(settings):
     """What lies where servers, and load tests, have their files."""
     folders = [Path(settings.DATA_DIR) / name for name in ("serving/artifacts", "scratch")]
-    return [path.name for folder in folders if folder.exists() for path in folder.iterdir()]
+    return [path.name for folder in folders if folder.exists() for path in folder.iterdir() if path.is_dir()]
 
 
 @pytest.mark.engine

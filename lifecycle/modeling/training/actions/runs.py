@@ -23,7 +23,7 @@ from registry.ground.access.models import User
 from registry.ground.access.policy import require
 from registry.ground.artifacts.models import Folder
 from registry.ground.ledger.actions import record
-from registry.ground.ledger.rules import digest_of
+from registry.ground.ledger.rules import digest_of, plain
 from registry.ground.ledger.verbs import Verb
 
 
@@ -259,7 +259,7 @@ def succeed(run_id: UUID, result: dict[str, Any], artifact: Folder) -> Run:
         error=result.get("error"),
     )
     early = {"code": run.error["code"]} if run.error else {}
-    forgotten = {"forgetting": digest_of(result["forgetting"])} if result.get("forgetting") else {}
+    forgotten = {"forgetting": digest_of(plain(result["forgetting"]))} if result.get("forgetting") else {}
     record(
         None,
         Verb.RUN_ENDED,

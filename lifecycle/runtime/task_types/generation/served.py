@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from lifecycle.runtime.statistics.words import manner, words
-from lifecycle.runtime.task_types.contents.dialogue import as_read
+from lifecycle.runtime.task_types.contents.dialogue import ASSISTANT, as_read
 from lifecycle.runtime.task_types.decoding import Card
 from lifecycle.runtime.task_types.samples import Sample, curl, openai
 from lifecycle.runtime.task_types.served import TEXT, Output, Served, Values, fitting
@@ -26,6 +26,13 @@ class ServedTexts(Served):
     """
 
     is_text = True
+
+    def given(self, text: str, content: Mapping[str, Any] | None) -> dict[str, list[str]]:
+        """The prompt; of a chat the turns before its last response, as a dataset shows them."""
+        turns = (content or {}).get("messages", [])
+        if turns and turns[-1]["role"] == ASSISTANT:
+            turns = turns[:-1]
+        return {TEXT.name: [as_read(turns) if turns else text]}
 
     def texts(self, row: Any) -> tuple[str, ...]:
         """The prompt, or the only turn; of several turns their texts, each after its role, as a dataset shows
